@@ -1,0 +1,5 @@
+//! dmtap: an intercepting proxy for OMA DM.
+pub mod dm;
+pub mod flow;
+pub mod markup;
+pub mod patch;

@@ -1,0 +1,1 @@
+//! Conversion: a document written anew in the other encoding, or the same one.

