@@ -1,5 +1,8 @@
-//! dmtap: an intercepting proxy for OMA DM.
+//! dmtap: an HTTPS intercepting proxy for OMA DM (Windows MDM) traffic.
 pub mod dm;
 pub mod flow;
 pub mod markup;
 pub mod patch;
+pub mod proxy;
+pub mod record;
+pub mod rules;
