@@ -1,4 +1,9 @@
 //! The proxy over real sockets and real TLS.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "helpers of tests fail by panicking, and are shared by several files"
+)]
 
 #[path = "support/device.rs"]
 mod device;

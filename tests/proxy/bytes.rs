@@ -64,6 +64,7 @@ async fn check(device: &str, server: &[&str], look: Look, max_body: usize) {
         assert!(response.body() == &body, "{name}: the response changed");
         let seen = server.last();
         assert!(seen.body == body, "{name}: the request changed");
+        assert_eq!(seen.method, "POST");
         assert_eq!(seen.path, "/omadm?mode=Machine");
         assert_eq!(seen.headers["content-type"], content_type);
     }
