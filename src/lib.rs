@@ -50,13 +50,11 @@
 //! 7. *One exchange, one rule book*: `tests/proxy.rs`.
 //! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
 
-pub mod app;
-pub mod cli;
 pub mod dm;
 pub mod flow;
 pub mod markup;
 pub mod patch;
-pub mod peer;
+
 pub mod proxy;
 pub mod record;
 pub mod rules;

@@ -12,9 +12,22 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("rules", &["patch", "markup", "dm", "flow"]),
     ("record", &["patch", "markup", "dm", "flow"]),
     ("peer", &["patch", "markup", "dm"]),
-    ("proxy", &["patch", "markup", "dm", "flow", "rules", "record"]),
-    ("app", &["patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy"]),
-    ("cli", &["patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "app"]),
+    (
+        "proxy",
+        &["patch", "markup", "dm", "flow", "rules", "record"],
+    ),
+    (
+        "app",
+        &[
+            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "app",
+        ],
+    ),
 ];
 
 /// Rooms that only compute.
@@ -50,13 +63,19 @@ fn imports_never_point_upwards() {
     for (file, text) in sources() {
         let room = room_of(&file);
         let Some((_, allowed)) = FLOORS.iter().find(|(name, _)| *name == room) else {
-            assert!(["lib", "main"].contains(&room.as_str()), "{room} has no floor: add it here");
+            assert!(
+                ["lib", "main"].contains(&room.as_str()),
+                "{room} has no floor: add it here"
+            );
             continue;
         };
         for (number, line) in code_lines(&text) {
             for (other, _) in FLOORS {
                 if *other != room && !allowed.contains(other) && names_room(line, other) {
-                    wrong.push(format!("{}:{number}: {room} may not use {other}", file.display()));
+                    wrong.push(format!(
+                        "{}:{number}: {room} may not use {other}",
+                        file.display()
+                    ));
                 }
             }
         }
@@ -73,7 +92,10 @@ fn pure_rooms_touch_no_io_clock_or_lock() {
         }
         for (number, line) in code_lines(&text) {
             for word in IMPURE.iter().filter(|word| names(line, word)) {
-                wrong.push(format!("{}:{number}: {word} in a pure room", file.display()));
+                wrong.push(format!(
+                    "{}:{number}: {word} in a pure room",
+                    file.display()
+                ));
             }
         }
     }
@@ -92,7 +114,11 @@ fn no_file_is_longer_than_the_cap() {
         .filter(|(_, lines)| *lines > LONGEST_FILE)
         .map(|(file, lines)| format!("{}: {lines} lines", file.display()))
         .collect();
-    assert!(long.is_empty(), "longer than {LONGEST_FILE} lines:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "longer than {LONGEST_FILE} lines:\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]
@@ -112,7 +138,10 @@ fn these_checks_see_what_they_are_there_to_see() {
     assert!(!names_room("use crate::proxying::x;", "proxy"));
     assert!(names("use tokio::net::TcpStream;", "tokio"));
     assert!(!names("let tokiomarine = 1;", "tokio"));
-    assert_eq!(code_lines("a\n// tokio\n#[cfg(test)]\nmod tests { tokio }").count(), 1);
+    assert_eq!(
+        code_lines("a\n// tokio\n#[cfg(test)]\nmod tests { tokio }").count(),
+        1
+    );
 }
 
 fn root() -> PathBuf {
@@ -122,12 +151,17 @@ fn root() -> PathBuf {
 fn sources() -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     collect(&root().join("src"), &mut files);
-    assert!(files.len() > 20, "the sources are not where this test looks");
+    assert!(
+        files.len() > 20,
+        "the sources are not where this test looks"
+    );
     files
 }
 
 fn collect(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -141,7 +175,12 @@ fn collect(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
 
 fn room_of(file: &Path) -> String {
     let inside = file.strip_prefix(root().join("src")).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_string_lossy();
+    let first = inside
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 
