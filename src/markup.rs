@@ -35,7 +35,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 16 << 20, depth: 64, nodes: 2_000_000, expansion: 16 << 20 }
+        Self {
+            bytes: 16 << 20,
+            depth: 64,
+            nodes: 2_000_000,
+            expansion: 16 << 20,
+        }
     }
 }
 
@@ -52,7 +57,11 @@ pub struct Hint<'a> {
 ///
 /// # Errors
 /// [`DecodeError`] with the offset of what could not be read, or of the limit that was reached.
-pub fn decode(source: bytes::Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
+pub fn decode(
+    source: bytes::Bytes,
+    hint: Hint<'_>,
+    limits: &Limits,
+) -> Result<Document, DecodeError> {
     if wbxml::looks_like(&source) {
         wbxml::decode::decode(source, hint, limits)
     } else {

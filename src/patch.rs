@@ -36,7 +36,9 @@ impl Span {
 
     /// The bytes it covers of `source`, or nothing where it reaches beyond.
     pub fn of(self, source: &[u8]) -> &[u8] {
-        source.get(self.start as usize..self.end as usize).unwrap_or_default()
+        source
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 
     /// Whether `inner` lies wholly inside.
@@ -77,7 +79,9 @@ impl Patch {
         splices.sort_by_key(|s| (s.span.start, s.span.end));
         for pair in splices.windows(2) {
             if pair[1].span.start < pair[0].span.end {
-                return Err(Overlap { at: pair[1].span.start });
+                return Err(Overlap {
+                    at: pair[1].span.start,
+                });
             }
         }
         Ok(Self { splices })
@@ -116,12 +120,19 @@ mod tests {
     use super::*;
 
     fn splice(start: u32, end: u32, with: &str) -> Splice {
-        Splice { span: Span::new(start, end), with: with.into() }
+        Splice {
+            span: Span::new(start, end),
+            with: with.into(),
+        }
     }
 
     #[test]
     fn splices_apply_in_source_order_whatever_order_they_came_in() {
-        let patch = Patch::new(vec![splice(4, 5, "E"), splice(0, 1, "A"), splice(2, 2, "++")]);
+        let patch = Patch::new(vec![
+            splice(4, 5, "E"),
+            splice(0, 1, "A"),
+            splice(2, 2, "++"),
+        ]);
         assert_eq!(patch.unwrap().apply(&Bytes::from("abcdefg")), "Ab++cdEfg");
     }
 

@@ -103,7 +103,10 @@ impl Document {
 
     /// The root element.
     pub fn root(&self) -> Element<'_> {
-        Element { document: self, id: NodeId(0) }
+        Element {
+            document: self,
+            id: NodeId(0),
+        }
     }
 
     /// The element with this number, if that node is one.
@@ -213,7 +216,10 @@ impl<'d> Element<'d> {
     /// The element around it; `None` for the root.
     pub fn parent(self) -> Option<Self> {
         let parent = self.node().parent;
-        (parent != NO_PARENT).then_some(Self { id: NodeId(parent), ..self })
+        (parent != NO_PARENT).then_some(Self {
+            id: NodeId(parent),
+            ..self
+        })
     }
 
     /// Its child elements.
@@ -227,21 +233,34 @@ impl<'d> Element<'d> {
     pub fn texts(self) -> impl Iterator<Item = Text<'d>> + Clone {
         self.child_ids()
             .filter(move |id| {
-                matches!(self.document.node(*id).kind, Kind::Text | Kind::Cdata | Kind::Opaque)
+                matches!(
+                    self.document.node(*id).kind,
+                    Kind::Text | Kind::Cdata | Kind::Opaque
+                )
             })
-            .map(move |id| Text { document: self.document, id })
+            .map(move |id| Text {
+                document: self.document,
+                id,
+            })
     }
 
     /// Its attributes, in order.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> + Clone {
         self.child_ids()
             .filter(move |id| self.document.node(*id).kind == Kind::Attribute)
-            .map(move |id| Attribute { document: self.document, id })
+            .map(move |id| Attribute {
+                document: self.document,
+                id,
+            })
     }
 
     /// The numbers of its attributes, child elements and texts, in order.
     pub fn child_ids(self) -> ChildIds<'d> {
-        ChildIds { document: self.document, at: self.id.0 + 1, end: self.node().next }
+        ChildIds {
+            document: self.document,
+            at: self.id.0 + 1,
+            end: self.node().next,
+        }
     }
 
     /// Its first child element of this name.
@@ -262,7 +281,9 @@ impl<'d> Element<'d> {
     /// Its text: all its texts in one. Borrowed from the source where it stands there as one piece.
     pub fn text(self) -> Cow<'d, str> {
         let mut texts = self.texts();
-        let Some(first) = texts.next() else { return Cow::Borrowed("") };
+        let Some(first) = texts.next() else {
+            return Cow::Borrowed("");
+        };
         let mut whole = first.value();
         for more in texts {
             whole.to_mut().push_str(&more.value());
@@ -273,7 +294,9 @@ impl<'d> Element<'d> {
     /// Its text as octets: OPAQUE bytes as they are, characters as UTF-8.
     pub fn octets(self) -> Cow<'d, [u8]> {
         let mut texts = self.texts();
-        let Some(first) = texts.next() else { return Cow::Borrowed(&[]) };
+        let Some(first) = texts.next() else {
+            return Cow::Borrowed(&[]);
+        };
         let mut whole = first.octets();
         for more in texts {
             whole.to_mut().extend_from_slice(&more.octets());

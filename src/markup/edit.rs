@@ -91,7 +91,8 @@ impl Fragment {
     /// [`super::DecodeError`] where it is not well-formed.
     pub fn parse(xml: &str) -> Result<Self, super::DecodeError> {
         let source = bytes::Bytes::copy_from_slice(xml.as_bytes());
-        super::xml::decode::decode(source, super::Hint::default(), &super::Limits::default()).map(Self)
+        super::xml::decode::decode(source, super::Hint::default(), &super::Limits::default())
+            .map(Self)
     }
 
     /// Its tree.

@@ -54,6 +54,15 @@ pub struct Flag {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlagKind {
+    /// A document type declaration. Nothing is fetched or declared from it.
+    #[error("a DOCTYPE")]
+    Doctype,
+    /// A reference to an entity that XML does not predefine; its text stays as it is written.
+    #[error("the entity &{0}; is not defined")]
+    UndefinedEntity(String),
+    /// A prefix that no `xmlns` declares.
+    #[error("the prefix {0} is not declared")]
+    UndeclaredPrefix(String),
     /// In words.
     #[error("{0}")]
     Other(String),
@@ -149,7 +158,10 @@ impl DecodeErrorKind {
     pub fn id(&self) -> Option<&'static str> {
         match self {
             Self::Empty => Some("F01"),
-            Self::TooLarge { what: "levels", .. } => Some("F29"),
+            Self::TooLarge {
+                what: "levels of elements",
+                ..
+            } => Some("F29"),
             Self::TooLarge { .. } => Some("F30"),
             Self::Charset(_) => Some("F09"),
             Self::Wbxml(fault) => Some(fault.id()),
@@ -162,6 +174,7 @@ impl FlagKind {
     /// Its class of malformed input (`F02` and so on), where `docs/` lists one.
     pub fn id(&self) -> Option<&'static str> {
         match self {
+            Self::Doctype | Self::UndefinedEntity(_) | Self::UndeclaredPrefix(_) => None,
             Self::Other(_) => None,
             Self::Version(_) => Some("F02"),
             Self::PaddedNumber => Some("F04"),
@@ -182,3 +195,6 @@ impl FlagKind {
         }
     }
 }
+
+/// Most flags that one document keeps; later ones are dropped.
+pub(crate) const MOST_FLAGS: usize = 256;

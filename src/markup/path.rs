@@ -39,11 +39,19 @@ impl fmt::Display for Path {
 
 fn step(element: Element<'_>) -> String {
     let name = element.local();
-    let Some(parent) = element.parent() else { return name.into() };
-    let alike = || parent.elements().filter(|sibling| sibling.name() == element.name());
+    let Some(parent) = element.parent() else {
+        return name.into();
+    };
+    let alike = || {
+        parent
+            .elements()
+            .filter(|sibling| sibling.name() == element.name())
+    };
     if alike().nth(1).is_none() {
         return name.into();
     }
-    let number = 1 + alike().take_while(|sibling| sibling.id() != element.id()).count();
+    let number = 1 + alike()
+        .take_while(|sibling| sibling.id() != element.id())
+        .count();
     format!("{name}[{number}]")
 }

@@ -24,11 +24,20 @@ pub enum Space {
 
 impl Space {
     /// Every space, in the order in which a name without a namespace is looked up.
-    pub const ALL: [Self; 5] = [Self::SyncMl, Self::MetInf, Self::DmDdf, Self::DevInf, Self::Prov];
+    pub const ALL: [Self; 5] = [
+        Self::SyncMl,
+        Self::MetInf,
+        Self::DmDdf,
+        Self::DevInf,
+        Self::Prov,
+    ];
 
     /// The space of an XML namespace, whatever its version; `None` for one the tables do not know.
     pub fn of_namespace(uri: &str) -> Option<Self> {
-        let starts = |prefix: &str| uri.get(..prefix.len()).is_some_and(|s| s.eq_ignore_ascii_case(prefix));
+        let starts = |prefix: &str| {
+            uri.get(..prefix.len())
+                .is_some_and(|s| s.eq_ignore_ascii_case(prefix))
+        };
         match () {
             () if starts("syncml:syncml") => Some(Self::SyncMl),
             () if starts("syncml:metinf") => Some(Self::MetInf),
@@ -212,7 +221,9 @@ static INDEX: LazyLock<[u16; INDEX_SIZE]> = LazyLock::new(|| {
     let mut index = [VACANT; INDEX_SIZE];
     for space in Space::ALL {
         for token in 0x05..0x40 {
-            let Some(name) = tag_name(space, token) else { continue };
+            let Some(name) = tag_name(space, token) else {
+                continue;
+            };
             let mut at = hash(space, name.as_bytes());
             while index[at] != VACANT {
                 at = (at + 1) % INDEX_SIZE;
@@ -233,9 +244,15 @@ fn table(words: &'static str) -> [&'static str; 64] {
 }
 
 fn hash(space: Space, local: &[u8]) -> usize {
-    let (first, last) = (local.first().copied().unwrap_or(0), local.last().copied().unwrap_or(0));
+    let (first, last) = (
+        local.first().copied().unwrap_or(0),
+        local.last().copied().unwrap_or(0),
+    );
     let middle = local.get(local.len() / 2).copied().unwrap_or(0);
-    let mixed = usize::from(first) * 31 + usize::from(middle) * 131 + usize::from(last) * 7 + local.len() * 67;
+    let mixed = usize::from(first) * 31
+        + usize::from(middle) * 131
+        + usize::from(last) * 7
+        + local.len() * 67;
     (mixed + space as usize * 211) % INDEX_SIZE
 }
 
@@ -248,7 +265,11 @@ mod tests {
         for space in Space::ALL {
             for token in 0x05..0x40 {
                 if let Some(name) = tag_name(space, token) {
-                    assert_eq!(find(space, name), Some(NameId::known(space, token)), "{space:?} {name}");
+                    assert_eq!(
+                        find(space, name),
+                        Some(NameId::known(space, token)),
+                        "{space:?} {name}"
+                    );
                 }
             }
         }

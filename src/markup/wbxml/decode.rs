@@ -6,6 +6,7 @@ use super::own::{self, OwnNames};
 use super::token::{self, Reader, fault, *};
 use super::{DocType, Fault, Header, attribute, header, skim, value};
 use crate::markup::document::{NO_PARENT, Node};
+use crate::markup::error::MOST_FLAGS;
 use crate::markup::vocabulary::{self, NameId, Space};
 use crate::markup::{
     DecodeError, DecodeErrorKind, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits,
@@ -159,7 +160,7 @@ impl<'s> Decoder<'s> {
         if byte & WITH_CONTENT != 0 {
             self.depth += 1;
             if self.depth > self.limits.depth {
-                return Err(too_large(at, "levels", self.limits.depth));
+                return Err(too_large(at, "levels of elements", self.limits.depth));
             }
             self.open = element;
             return Ok(false);
@@ -449,9 +450,6 @@ pub(super) fn too_large(at: usize, what: &'static str, limit: usize) -> DecodeEr
 
 /// The one tag of page 0 that the SyncML tables reserve.
 const RESERVED_TAG: u8 = 0x30;
-
-/// More flags than this are not kept.
-const MOST_FLAGS: usize = 256;
 
 /// A bit for each token of page 0 whose element holds elements only.
 const ELEMENTS_ONLY: u64 = {
