@@ -3,16 +3,26 @@
 use dmtap::markup::{self, Document, Element, Hint, Kind, Limits};
 
 /// `SyncML(SyncHdr(VerDTD["1.2"]) SyncBody(Final))`; attributes as `@name="value"`, OPAQUE as text.
-pub fn outline(document: &Document) -> String {
+pub(crate) fn outline(document: &Document) -> String {
     let mut out = String::new();
-    write(document.root(), &mut out);
+    write(document.root(), &mut out, |_| true);
     out
 }
 
-fn write(element: Element<'_>, out: &mut String) {
+/// The same without namespace declarations, which code pages replace.
+pub(crate) fn shape(document: &Document) -> String {
+    let mut out = String::new();
+    write(document.root(), &mut out, |name| !name.starts_with("xmlns"));
+    out
+}
+
+fn write(element: Element<'_>, out: &mut String, shown: fn(&str) -> bool) {
     out.push_str(element.local());
     let mut parts = Vec::new();
-    for attribute in element.attributes() {
+    for attribute in element
+        .attributes()
+        .filter(|attribute| shown(&attribute.name()))
+    {
         parts.push(format!("@{}={:?}", attribute.name(), attribute.value()));
     }
     let text = element.text();
@@ -21,7 +31,7 @@ fn write(element: Element<'_>, out: &mut String) {
     }
     for child in element.elements() {
         let mut inner = String::new();
-        write(child, &mut inner);
+        write(child, &mut inner, shown);
         parts.push(inner);
     }
     if !parts.is_empty() {
@@ -32,7 +42,7 @@ fn write(element: Element<'_>, out: &mut String) {
 }
 
 /// Hexadecimal with white space; 'text' in quotes is itself.
-pub fn bytes(written: &str) -> Vec<u8> {
+pub(crate) fn bytes(written: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, piece) in written.split('\'').enumerate() {
         if at % 2 == 1 {
@@ -48,13 +58,15 @@ pub fn bytes(written: &str) -> Vec<u8> {
     out
 }
 
-pub fn decode(source: &[u8]) -> Result<Document, markup::DecodeError> {
+pub(crate) fn decode(source: &[u8]) -> Result<Document, markup::DecodeError> {
     decode_as(source, Hint::default())
 }
 
-pub fn decode_as(source: &[u8], hint: Hint<'_>) -> Result<Document, markup::DecodeError> {
+pub(crate) fn decode_as(source: &[u8], hint: Hint<'_>) -> Result<Document, markup::DecodeError> {
     let document = markup::decode(source.to_vec().into(), hint, &Limits::default())?;
-    assert_spans(&document);
+    if document.is_wbxml() {
+        assert_spans(&document);
+    }
     Ok(document)
 }
 
@@ -80,7 +92,7 @@ fn assert_spans(document: &Document) {
     }
 }
 
-pub fn flags(document: &Document) -> Vec<(u32, &'static str)> {
+pub(crate) fn flags(document: &Document) -> Vec<(u32, &'static str)> {
     document
         .flags()
         .iter()
