@@ -24,7 +24,7 @@ pub mod rule;
 pub mod step;
 mod survey;
 
-pub use engine::{Answer, Facts, RuleSet, Stage, Tally, Verdict};
+pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};

@@ -1,5 +1,6 @@
 //! The engine: one passage, one rule book, one verdict.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -82,9 +83,40 @@ pub struct RuleSet {
     response: Index,
 }
 
+/// Two rules of one book have one name, and records could not tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two rules are named `{name}`: {first} and {second}")]
+pub struct DuplicateName {
+    /// The name.
+    pub name: String,
+    /// File and line of the first rule.
+    pub first: String,
+    /// File and line of the second one.
+    pub second: String,
+}
+
 impl RuleSet {
-    /// The book of these rules, such as [`super::load`] gives them.
-    pub fn from_rules(rules: Vec<Rule>) -> Self {
+    /// The book of these rules, such as [`super::load::parse`] gives them for each file.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] if two rules have one name; [`super::load::parse_all`] tells that with both places.
+    pub fn from_rules(rules: Vec<Rule>) -> Result<Self, DuplicateName> {
+        let mut places = HashMap::new();
+        for rule in &rules {
+            let place = (&*rule.file, rule.line);
+            if let Some((file, line)) = places.insert(&*rule.name, place) {
+                return Err(DuplicateName {
+                    name: rule.name.clone(),
+                    first: format!("{file}:{line}"),
+                    second: format!("{}:{}", rule.file, rule.line),
+                });
+            }
+        }
+        Ok(Self::arranged(rules))
+    }
+
+    /// The book of rules whose names are known to be unique.
+    pub(super) fn arranged(rules: Vec<Rule>) -> Self {
         Self {
             request: Index::of(&rules, Stage::Request),
             response: Index::of(&rules, Stage::Response),

@@ -79,6 +79,11 @@ impl Per {
 }
 
 impl Rule {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether some step edits the document.
     pub(super) fn edits(&self) -> bool {
         self.steps.iter().any(Step::is_edit)

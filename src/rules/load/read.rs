@@ -132,6 +132,12 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// Whether a key stands here, be it as a slip that is reported anyway.
+    pub(super) fn means(&self, key: &str, known: &[&str]) -> bool {
+        let slip = |(written, _): &(&str, _)| closest(written, known) == Some(key);
+        self.value(key).is_some() || self.keys().iter().any(slip)
+    }
+
     /// Reports every key but these.
     pub(super) fn refuse_other_keys(&self, known: &[&str], report: &mut Report) {
         for (key, span) in self.keys() {
