@@ -23,6 +23,7 @@ pub mod place;
 pub mod rule;
 pub mod step;
 mod survey;
+mod tree;
 
 pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};

@@ -153,7 +153,9 @@ impl RuleSet {
             Stage::Response => &self.response,
         };
         let mut passing = Passing::new(facts, index);
-        for &number in &index.rules {
+        let mut from = 0;
+        while let Some(number) = passing.next(from) {
+            from = number + 1;
             let rule = &self.rules[number];
             let selection = passing.select(number, rule);
             let selection = within_limit(rule, number, selection, facts, tally);
