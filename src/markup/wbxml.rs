@@ -8,19 +8,24 @@ pub(crate) mod attribute;
 mod charset;
 pub mod decode;
 mod doctype;
+pub mod encode;
 mod fault;
 pub(crate) mod header;
+pub mod lower;
 mod own;
 mod skim;
+mod strings;
 pub(crate) mod tables;
 pub(crate) mod token;
 mod value;
+mod writer;
 
 use super::Hint;
 use crate::patch::Span;
 
 pub use charset::Charset;
 pub use doctype::DocType;
+pub use encode::{EncodeError, PublicIdForm, Version, WbxmlOptions, encode};
 pub use fault::Fault;
 pub(crate) use value::{attribute_name, opaque_octets, value};
 

@@ -2,37 +2,48 @@
 
 use dmtap::markup::{self, Document, Element, Hint, Kind, Limits};
 
-/// `SyncML(SyncHdr(VerDTD["1.2"]) SyncBody(Final))`; attributes as `@name="value"`, OPAQUE as text.
-pub fn outline(document: &Document) -> String {
-    let mut out = String::new();
-    write(document.root(), &mut out);
-    out
+/// `SyncML(SyncHdr(VerDTD("1.2")) SyncBody(Final))`; attributes as `@name="value"`, OPAQUE as text.
+pub(crate) fn outline(document: &Document) -> String {
+    write(document.root(), |_| true, quoted)
 }
 
-fn write(element: Element<'_>, out: &mut String) {
-    out.push_str(element.local());
+/// The same without namespace declarations, which code pages replace.
+pub(crate) fn shape(document: &Document) -> String {
+    shape_with(document, quoted)
+}
+
+/// The same with another view on an element's text.
+pub(crate) fn shape_with(document: &Document, text: fn(Element<'_>) -> String) -> String {
+    write(document.root(), |name| !name.starts_with("xmlns"), text)
+}
+
+fn quoted(element: Element<'_>) -> String {
+    let text = element.text();
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("{text:?}")
+    }
+}
+
+fn write(element: Element<'_>, shown: fn(&str) -> bool, text: fn(Element<'_>) -> String) -> String {
     let mut parts = Vec::new();
-    for attribute in element.attributes() {
+    for attribute in element
+        .attributes()
+        .filter(|attribute| shown(&attribute.name()))
+    {
         parts.push(format!("@{}={:?}", attribute.name(), attribute.value()));
     }
-    let text = element.text();
-    if !text.is_empty() {
-        parts.push(format!("{text:?}"));
-    }
-    for child in element.elements() {
-        let mut inner = String::new();
-        write(child, &mut inner);
-        parts.push(inner);
-    }
-    if !parts.is_empty() {
-        out.push('(');
-        out.push_str(&parts.join(" "));
-        out.push(')');
+    parts.extend(Some(text(element)).filter(|text| !text.is_empty()));
+    parts.extend(element.elements().map(|child| write(child, shown, text)));
+    match parts.is_empty() {
+        true => element.local().into(),
+        false => format!("{}({})", element.local(), parts.join(" ")),
     }
 }
 
 /// Hexadecimal with white space; 'text' in quotes is itself.
-pub fn bytes(written: &str) -> Vec<u8> {
+pub(crate) fn bytes(written: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, piece) in written.split('\'').enumerate() {
         if at % 2 == 1 {
@@ -48,13 +59,15 @@ pub fn bytes(written: &str) -> Vec<u8> {
     out
 }
 
-pub fn decode(source: &[u8]) -> Result<Document, markup::DecodeError> {
+pub(crate) fn decode(source: &[u8]) -> Result<Document, markup::DecodeError> {
     decode_as(source, Hint::default())
 }
 
-pub fn decode_as(source: &[u8], hint: Hint<'_>) -> Result<Document, markup::DecodeError> {
+pub(crate) fn decode_as(source: &[u8], hint: Hint<'_>) -> Result<Document, markup::DecodeError> {
     let document = markup::decode(source.to_vec().into(), hint, &Limits::default())?;
-    assert_spans(&document);
+    if document.is_wbxml() {
+        assert_spans(&document);
+    }
     Ok(document)
 }
 
@@ -80,7 +93,7 @@ fn assert_spans(document: &Document) {
     }
 }
 
-pub fn flags(document: &Document) -> Vec<(u32, &'static str)> {
+pub(crate) fn flags(document: &Document) -> Vec<(u32, &'static str)> {
     document
         .flags()
         .iter()

@@ -202,12 +202,15 @@ impl<'s> Decoder<'s> {
         name.ok_or_else(|| too_large(at, "names", own::MOST))
     }
 
-    /// The name that a LITERAL tag refers to.
+    /// The local part of the name that a LITERAL tag refers to.
     fn literal(&mut self, at: usize) -> Result<&'s str, DecodeError> {
         let index = self.number("a LITERAL")?;
         let name = self.table_string(at, index)?;
-        attribute::checked_name(name)
-            .ok_or_else(|| fault(at, Fault::Name(String::from_utf8_lossy(name).into_owned())))
+        let Some(checked) = attribute::checked_name(name) else {
+            let name = String::from_utf8_lossy(name).into_owned();
+            return Err(fault(at, Fault::Name(name)));
+        };
+        Ok(checked.split_once(':').map_or(checked, |(_, local)| local))
     }
 
     /// Numbers the name of a LITERAL element, once its attributes have told its namespace.
