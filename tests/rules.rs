@@ -4,8 +4,12 @@
 mod conversations;
 #[path = "rules/limits.rs"]
 mod limits;
-#[path = "rules/mistakes.rs"]
-mod mistakes;
+#[path = "rules/mistakes_in_match.rs"]
+mod mistakes_in_match;
+#[path = "rules/mistakes_in_rules.rs"]
+mod mistakes_in_rules;
+#[path = "rules/mistakes_in_steps.rs"]
+mod mistakes_in_steps;
 #[path = "rules/shelf.rs"]
 mod shelf;
 #[path = "rules/support.rs"]

@@ -81,6 +81,8 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     request: Index,
     response: Index,
+    reads_requests: bool,
+    reads_responses: bool,
 }
 
 /// Two rules of one book have one name, and records could not tell them apart.
@@ -120,6 +122,8 @@ impl RuleSet {
         Self {
             request: Index::of(&rules, Stage::Request),
             response: Index::of(&rules, Stage::Response),
+            reads_requests: rules.iter().any(|rule| rule.reads(Stage::Request)),
+            reads_responses: rules.iter().any(|rule| rule.reads(Stage::Response)),
             rules,
         }
     }
@@ -139,11 +143,10 @@ impl RuleSet {
     /// A rule may need a body of the other stage, too: only requests tell the session, and what a Status
     /// answers stands in a message that went the other way.
     pub fn reads_bodies(&self, stage: Stage) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.asks_links()
-                || rule.stage == stage && rule.reads_body()
-                || stage == Stage::Request && rule.asks_session()
-        })
+        match stage {
+            Stage::Request => self.reads_requests,
+            Stage::Response => self.reads_responses,
+        }
     }
 
     /// Decides. Rules act in file order; each sees what the ones before it left.

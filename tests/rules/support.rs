@@ -9,8 +9,9 @@ use dmtap::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
     Timestamp,
 };
-use dmtap::markup::{self, Document, Hint, Limits};
-use dmtap::rules::{Facts, RuleSet, Stage, Tally, Verdict, load};
+use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
+use dmtap::markup::{self, Document, Element, Hint, Limits};
+use dmtap::rules::{Facts, Look, RuleSet, Stage, Tally, Verdict, load};
 
 /// The tally of a run.
 #[derive(Debug, Default)]
@@ -132,7 +133,15 @@ fn response_head(response: http::Response<()>) -> ResponseHead {
 pub(crate) fn book(text: &str) -> RuleSet {
     match load::parse_all([("test.toml", text)]) {
         Ok(book) => book,
-        Err(errors) => panic!("{}", errors.render(dmtap::rules::Look::Plain)),
+        Err(errors) => panic!("{}", errors.render(Look::Plain)),
+    }
+}
+
+/// The errors of a file as drawn on paper; nothing for a file that is right.
+pub(crate) fn drawn(file: &str) -> String {
+    match load::parse("test.toml", file) {
+        Ok(_) => String::new(),
+        Err(errors) => errors.render(Look::Plain),
     }
 }
 
@@ -153,6 +162,18 @@ pub(crate) fn message_text(number: u32, commands: &str) -> String {
 pub(crate) fn decode(text: &str) -> Document {
     let source = Bytes::copy_from_slice(text.as_bytes());
     markup::decode(source, Hint::default(), &Limits::default()).unwrap()
+}
+
+/// The same message as WBXML.
+pub(crate) fn wbxml(document: &Document) -> Document {
+    let bytes = encode(document, &WbxmlOptions::default()).unwrap();
+    markup::decode(bytes.into(), Hint::default(), &Limits::default()).unwrap()
+}
+
+/// The tree of a document in words, the same for XML and WBXML.
+pub(crate) fn tree(document: &Document) -> Vec<(String, String)> {
+    let words = |element: Element<'_>| (element.path().to_string(), element.text().into_owned());
+    document.elements().map(words).collect()
 }
 
 /// A command on one node.
