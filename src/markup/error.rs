@@ -52,7 +52,19 @@ pub struct Flag {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlagKind {
+    /// A document type declaration. Nothing is fetched or declared from it.
+    #[error("a DOCTYPE")]
+    Doctype,
+    /// A reference to an entity that XML does not predefine; its text stays as it is written.
+    #[error("the entity &{0}; is not defined")]
+    UndefinedEntity(String),
+    /// A prefix that no `xmlns` declares.
+    #[error("the prefix {0} is not declared")]
+    UndeclaredPrefix(String),
     /// In words.
     #[error("{0}")]
     Other(String),
 }
+
+/// Most flags that one document keeps; later ones are dropped.
+pub(crate) const MOST_FLAGS: usize = 256;
