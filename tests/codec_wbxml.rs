@@ -6,5 +6,9 @@ mod corpus;
 mod golden;
 #[path = "codec_wbxml/malformed.rs"]
 mod malformed;
+#[path = "codec_wbxml/model.rs"]
+mod model;
+#[path = "codec_wbxml/property.rs"]
+mod property;
 #[path = "codec_wbxml/support.rs"]
 mod support;

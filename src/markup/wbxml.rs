@@ -11,6 +11,7 @@ mod doctype;
 pub mod encode;
 mod fault;
 pub(crate) mod header;
+pub mod lower;
 mod own;
 mod skim;
 mod strings;

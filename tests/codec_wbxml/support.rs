@@ -2,22 +2,31 @@
 
 use dmtap::markup::{self, Document, Element, Hint, Kind, Limits};
 
-/// `SyncML(SyncHdr(VerDTD["1.2"]) SyncBody(Final))`; attributes as `@name="value"`, OPAQUE as text.
+/// `SyncML(SyncHdr(VerDTD("1.2")) SyncBody(Final))`; attributes as `@name="value"`, OPAQUE as text.
 pub(crate) fn outline(document: &Document) -> String {
-    let mut out = String::new();
-    write(document.root(), &mut out, |_| true);
-    out
+    write(document.root(), |_| true, quoted)
 }
 
 /// The same without namespace declarations, which code pages replace.
 pub(crate) fn shape(document: &Document) -> String {
-    let mut out = String::new();
-    write(document.root(), &mut out, |name| !name.starts_with("xmlns"));
-    out
+    shape_with(document, quoted)
 }
 
-fn write(element: Element<'_>, out: &mut String, shown: fn(&str) -> bool) {
-    out.push_str(element.local());
+/// The same with another view on an element's text.
+pub(crate) fn shape_with(document: &Document, text: fn(Element<'_>) -> String) -> String {
+    write(document.root(), |name| !name.starts_with("xmlns"), text)
+}
+
+fn quoted(element: Element<'_>) -> String {
+    let text = element.text();
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!("{text:?}")
+    }
+}
+
+fn write(element: Element<'_>, shown: fn(&str) -> bool, text: fn(Element<'_>) -> String) -> String {
     let mut parts = Vec::new();
     for attribute in element
         .attributes()
@@ -25,19 +34,11 @@ fn write(element: Element<'_>, out: &mut String, shown: fn(&str) -> bool) {
     {
         parts.push(format!("@{}={:?}", attribute.name(), attribute.value()));
     }
-    let text = element.text();
-    if !text.is_empty() {
-        parts.push(format!("{text:?}"));
-    }
-    for child in element.elements() {
-        let mut inner = String::new();
-        write(child, &mut inner, shown);
-        parts.push(inner);
-    }
-    if !parts.is_empty() {
-        out.push('(');
-        out.push_str(&parts.join(" "));
-        out.push(')');
+    parts.extend(Some(text(element)).filter(|text| !text.is_empty()));
+    parts.extend(element.elements().map(|child| write(child, shown, text)));
+    match parts.is_empty() {
+        true => element.local().into(),
+        false => format!("{}({})", element.local(), parts.join(" ")),
     }
 }
 

@@ -267,7 +267,7 @@ impl Writer<'_, '_> {
         at
     }
 
-    fn switch(&mut self, page: u8) {
+    pub(crate) fn switch(&mut self, page: u8) {
         if page != self.page {
             self.out.extend([SWITCH_PAGE, page]);
             self.page = page;
