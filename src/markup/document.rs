@@ -328,6 +328,12 @@ pub struct Text<'d> {
 }
 
 impl<'d> Text<'d> {
+    /// The text with this number, if that node is one.
+    pub(crate) fn of(document: &'d Document, id: NodeId) -> Option<Self> {
+        let kind = document.kind(id)?;
+        matches!(kind, Kind::Text | Kind::Cdata | Kind::Opaque).then_some(Self { document, id })
+    }
+
     /// Its number.
     pub fn id(self) -> NodeId {
         self.id

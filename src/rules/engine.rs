@@ -1,9 +1,14 @@
 //! The engine: one passage, one rule book, one verdict.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::index::Index;
+use super::passing::Passing;
+use super::survey::Selected;
+use super::{Rule, Step};
 use crate::flow::{
     Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
 };
@@ -72,23 +77,119 @@ pub trait Tally {
 
 /// Rules in file order. A set that exists is valid.
 #[derive(Debug, Default)]
-pub struct RuleSet {}
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    request: Index,
+    response: Index,
+    reads_requests: bool,
+    reads_responses: bool,
+}
+
+/// Two rules of one book have one name, and records could not tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two rules are named `{name}`: {first} and {second}")]
+pub struct DuplicateName {
+    /// The name.
+    pub name: String,
+    /// File and line of the first rule.
+    pub first: String,
+    /// File and line of the second one.
+    pub second: String,
+}
 
 impl RuleSet {
+    /// The book of these rules, such as [`super::load::parse`] gives them for each file.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] if two rules have one name; [`super::load::parse_all`] tells that with both places.
+    pub fn from_rules(rules: Vec<Rule>) -> Result<Self, DuplicateName> {
+        let mut places = HashMap::new();
+        for rule in &rules {
+            let place = (&*rule.file, rule.line);
+            if let Some((file, line)) = places.insert(&*rule.name, place) {
+                return Err(DuplicateName {
+                    name: rule.name.clone(),
+                    first: format!("{file}:{line}"),
+                    second: format!("{}:{}", rule.file, rule.line),
+                });
+            }
+        }
+        Ok(Self::arranged(rules))
+    }
+
+    /// The book of rules whose names are known to be unique.
+    pub(super) fn arranged(rules: Vec<Rule>) -> Self {
+        Self {
+            request: Index::of(&rules, Stage::Request),
+            response: Index::of(&rules, Stage::Response),
+            reads_requests: rules.iter().any(|rule| rule.reads(Stage::Request)),
+            reads_responses: rules.iter().any(|rule| rule.reads(Stage::Response)),
+            rules,
+        }
+    }
+
+    /// The rules, in file order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
-        true
+        self.rules.is_empty()
     }
 
     /// Whether some rule of this stage looks into bodies, so that the body must be collected and decoded.
+    ///
+    /// A rule may need a body of the other stage, too: only requests tell the session, and what a Status
+    /// answers stands in a message that went the other way.
     pub fn reads_bodies(&self, stage: Stage) -> bool {
-        let _ = stage;
-        false
+        match stage {
+            Stage::Request => self.reads_requests,
+            Stage::Response => self.reads_responses,
+        }
     }
 
     /// Decides. Rules act in file order; each sees what the ones before it left.
     pub fn decide(&self, facts: &Facts<'_>, tally: &mut dyn Tally) -> Verdict {
-        let _ = (facts, tally);
-        Verdict::default()
+        let index = match facts.stage {
+            Stage::Request => &self.request,
+            Stage::Response => &self.response,
+        };
+        let mut passing = Passing::new(facts, index);
+        let mut from = 0;
+        while let Some(number) = passing.next(from) {
+            from = number + 1;
+            let rule = &self.rules[number];
+            let selection = passing.select(number, rule);
+            let selection = within_limit(rule, number, selection, facts, tally);
+            if selection.is_empty() {
+                continue;
+            }
+            passing.act(rule, &selection);
+            if rule.steps.iter().any(Step::ends) {
+                break;
+            }
+        }
+        passing.into_verdict()
     }
+}
+
+/// The part of a selection that the rule's limit lets it act on. Edits are counted node by node; a rule
+/// that only says how the message leaves counts messages.
+fn within_limit(
+    rule: &Rule,
+    number: usize,
+    mut selection: Vec<Selected>,
+    facts: &Facts<'_>,
+    tally: &mut dyn Tally,
+) -> Vec<Selected> {
+    let Some(limit) = rule.limit.filter(|_| !selection.is_empty()) else {
+        return selection;
+    };
+    let scope = limit.per.scope(facts);
+    if !rule.edits() {
+        selection.truncate(1);
+    }
+    selection.retain(|_| limit.admits(tally.count(number, &scope)));
+    selection
 }

@@ -1,17 +1,487 @@
-//! XML to tree.
+//! XML to tree: one pass over the events of quick-xml.
+//!
+//! Comments and processing instructions are no nodes. White space between tags is a node only where an
+//! element holds nothing else: `<Data>  </Data>` has a text, `<Item>  <Data/>  </Item>` has none. Where an
+//! element mixes text and elements, white space that alone separates two tags is not kept either.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
+use quick_xml::events::Event;
+use quick_xml::reader::Reader;
 
-use crate::markup::{DecodeError, DecodeErrorKind, Document, Hint, Limits};
+use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
+use super::{Charset, Header, charset, is_white};
+use crate::markup::document::{NO_PARENT, Node};
+use crate::markup::error::MOST_FLAGS;
+use crate::markup::{
+    DecodeError, DecodeErrorKind, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits, NameId,
+};
+use crate::patch::Span;
 
 /// Decodes XML.
 ///
 /// # Errors
 /// [`DecodeError`] with the offset of what is not well-formed.
 pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
-    let _ = (source, hint, limits);
-    Err(DecodeError {
-        at: 0,
-        kind: DecodeErrorKind::NotMarkup,
+    let too_large = || DecodeErrorKind::TooLarge {
+        what: "bytes",
+        limit: limits.bytes,
+    };
+    let limit = limits.bytes.min(u32::MAX as usize);
+    if source.len() > limit {
+        return Err(DecodeError {
+            at: limit as u32,
+            kind: too_large(),
+        });
+    }
+    let mut flags = Vec::new();
+    let charset = charset::detect(&source, hint, &mut flags)?;
+    let base = if source.starts_with(charset::BOM) {
+        charset::BOM.len()
+    } else {
+        0
+    };
+    match source[base..]
+        .iter()
+        .position(|&byte| !is_white(byte))
+        .map(|at| base + at)
+    {
+        None => {
+            return Err(DecodeError {
+                at: source.len() as u32,
+                kind: DecodeErrorKind::Empty,
+            });
+        }
+        Some(at) if source[at] != b'<' => {
+            return Err(DecodeError {
+                at: at as u32,
+                kind: DecodeErrorKind::NotMarkup,
+            });
+        }
+        Some(_) => {}
+    }
+    let shadow = charset::shadow(&source, charset, &mut flags)?;
+    if let Some(error) = charset::forbidden(&source, charset) {
+        return Err(error);
+    }
+    let mut decoder = Decoder::new(&source, &shadow, base, charset, limits);
+    decoder.flags = flags;
+    decoder.run()?;
+    let Decoder {
+        nodes,
+        names,
+        flags,
+        header,
+        ..
+    } = decoder;
+    let (names, encoding) = (names.into_own(), Encoding::Xml(header));
+    drop(shadow);
+    Ok(Document {
+        source,
+        encoding,
+        nodes,
+        names,
+        flags,
     })
+}
+
+/// What one pass knows. Offsets are those of the source.
+pub(super) struct Decoder<'s> {
+    /// The bytes as they came.
+    pub(super) source: &'s [u8],
+    /// The same for the tokeniser, letter for byte where the charset is not UTF-8.
+    pub(super) shadow: &'s str,
+    /// How many bytes stand in front of what the tokeniser reads: a byte order mark.
+    base: usize,
+    limits: &'s Limits,
+    pub(super) header: Header,
+    pub(super) nodes: Vec<Node>,
+    pub(super) names: Names<'s>,
+    flags: Vec<Flag>,
+    /// The element that is open; `NO_PARENT` outside the root.
+    open: u32,
+    pub(super) depth: u32,
+    /// The run of text and references that is being read.
+    text: Option<Run>,
+    /// How many nodes at the end are white space that may turn out to be indentation.
+    white_tail: usize,
+    /// Whether the last tag closed an element.
+    after_end: bool,
+    /// Whether `]]>` stands anywhere, so that texts need to be searched for it.
+    has_cdata_end: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Run {
+    start: u32,
+    white: bool,
+}
+
+impl<'s> Decoder<'s> {
+    fn new(
+        source: &'s [u8],
+        shadow: &'s str,
+        base: usize,
+        charset: Charset,
+        limits: &'s Limits,
+    ) -> Self {
+        // A start tag, an end tag and a text make two nodes of two `<`: seldom are there more nodes than that.
+        let expected = memchr::memchr_iter(b'<', source).count();
+        Self {
+            source,
+            shadow,
+            base,
+            limits,
+            header: Header {
+                charset,
+                ..Header::default()
+            },
+            nodes: Vec::with_capacity(expected.min(limits.nodes) + 1),
+            names: Names::default(),
+            flags: Vec::new(),
+            open: NO_PARENT,
+            depth: 0,
+            text: None,
+            white_tail: 0,
+            after_end: false,
+            has_cdata_end: memchr::memmem::find(source, b"]]>").is_some(),
+        }
+    }
+
+    fn run(&mut self) -> Result<(), DecodeError> {
+        let mut reader = Reader::from_str(&self.shadow[self.base..]);
+        let config = reader.config_mut();
+        config.check_end_names = false;
+        config.allow_unmatched_ends = true;
+        loop {
+            let start = reader.buffer_position() as usize + self.base;
+            let event = match reader.read_event() {
+                Ok(event) => event,
+                Err(error) => return Err(tokens_failed(&error, &reader, self.base)),
+            };
+            let end = reader.buffer_position() as usize + self.base;
+            let span = Span::new(start as u32, end as u32);
+            match &event {
+                Event::Text(text) => self.text_piece(span, text.as_bytes())?,
+                Event::GeneralRef(name) => self.reference(span, name)?,
+                Event::Start(tag) => self.start_tag(span, tag.name().as_ref().len(), 1)?,
+                Event::End(name) => self.end_tag(span, name.len())?,
+                Event::Empty(tag) => {
+                    self.start_tag(span, tag.name().as_ref().len(), 2)?;
+                    self.close_element(span.end);
+                }
+                Event::Eof => return self.finish(span.start),
+                rare => self.rare(span, rare)?,
+            }
+        }
+    }
+
+    #[cold]
+    fn rare(&mut self, span: Span, event: &Event<'_>) -> Result<(), DecodeError> {
+        self.close_text(span.start)?;
+        match event {
+            Event::CData(_) => self.cdata(span),
+            Event::Decl(_) => self.declaration(span),
+            Event::DocType(_) => self.doctype(span),
+            _ => Ok(()),
+        }
+    }
+
+    fn text_piece(&mut self, span: Span, text: &[u8]) -> Result<(), DecodeError> {
+        let white = text.iter().all(|&byte| is_white(byte));
+        if self.open == NO_PARENT && !white {
+            let skipped = text.iter().take_while(|&&byte| is_white(byte)).count() as u32;
+            return Err(malformed(span.start + skipped, self.outside("text")));
+        }
+        if self.has_cdata_end
+            && let Some(at) = memchr::memmem::find(text, b"]]>")
+        {
+            self.flag(
+                span.start + at as u32,
+                FlagKind::Other("`]]>` stands in text".into()),
+            );
+        }
+        let run = self.text.get_or_insert(Run {
+            start: span.start,
+            white: true,
+        });
+        run.white &= white;
+        Ok(())
+    }
+
+    fn reference(&mut self, span: Span, name: &str) -> Result<(), DecodeError> {
+        if self.open == NO_PARENT {
+            return Err(malformed(span.start, self.outside("a reference")));
+        }
+        self.check_reference(span.start, name)?;
+        // `&#32;` is written on purpose, so it is never taken for indentation.
+        self.text
+            .get_or_insert(Run {
+                start: span.start,
+                white: true,
+            })
+            .white = false;
+        Ok(())
+    }
+
+    #[inline]
+    fn close_text(&mut self, end: u32) -> Result<(), DecodeError> {
+        let Some(run) = self.text.take() else {
+            return Ok(());
+        };
+        if self.open == NO_PARENT {
+            return Ok(());
+        }
+        self.push(Kind::Text, Span::new(run.start, end))?;
+        self.white_tail = if run.white { self.white_tail + 1 } else { 0 };
+        Ok(())
+    }
+
+    /// Opens the element whose tag stands at `span`, with a name of `name_length` bytes; `closing` is the length
+    /// of its `>` or `/>`.
+    fn start_tag(
+        &mut self,
+        span: Span,
+        name_length: usize,
+        closing: usize,
+    ) -> Result<(), DecodeError> {
+        self.close_text(span.start)?;
+        self.drop_indentation();
+        if self.open == NO_PARENT && !self.nodes.is_empty() {
+            return Err(malformed(
+                span.start,
+                "there is a second root element".into(),
+            ));
+        }
+        if self.depth as usize >= self.limits.depth {
+            let kind = DecodeErrorKind::TooLarge {
+                what: "levels of elements",
+                limit: self.limits.depth,
+            };
+            return Err(DecodeError {
+                at: span.start,
+                kind,
+            });
+        }
+        let parent = self.nodes.get(self.open as usize).map(|node| node.name);
+        let element = self.push(Kind::Element, span)?;
+        self.open = element as u32;
+        self.depth += 1;
+        self.after_end = false;
+        let tag = &self.shadow[span.start as usize + 1..span.end as usize - closing];
+        if name_length < tag.len() {
+            self.attributes(tag, span.start + 1, name_length)?;
+        }
+        let (source, charset, at) = (self.source, self.header.charset, span.start as usize + 1);
+        let own_text =
+            |local: &str| charset.text(&source[at + name_length - local.len()..at + name_length]);
+        match self.names.resolve(&tag[..name_length], parent, own_text) {
+            Ok(resolved) => {
+                self.nodes[element].name = resolved.name;
+                if !resolved.prefix_declared {
+                    self.undeclared(at as u32, &tag[..name_length]);
+                }
+                Ok(())
+            }
+            Err(error) => Err(name_failed(error, at as u32, &tag[..name_length])),
+        }
+    }
+
+    fn end_tag(&mut self, span: Span, name_length: usize) -> Result<(), DecodeError> {
+        self.close_text(span.start)?;
+        let name = &self.source[span.start as usize + 2..span.start as usize + 2 + name_length];
+        let Some(open) = self.nodes.get(self.open as usize) else {
+            return Err(malformed(span.start, "this end tag closes nothing".into()));
+        };
+        let tag = &self.source[open.span.start as usize + 1..];
+        let after = tag.get(name_length).copied().unwrap_or_default();
+        if !tag.starts_with(name) || !(after == b'>' || is_white(after)) {
+            let opened = tag
+                .iter()
+                .take_while(|&&byte| !is_white(byte) && byte != b'>')
+                .count();
+            let text = |bytes| self.header.charset.text(bytes);
+            let (found, opened) = (text(name), text(&tag[..opened]));
+            let said = format!("</{}> cannot close <{}>", clip(&found), clip(&opened));
+            return Err(malformed(span.start, said));
+        }
+        if self.after_end {
+            self.drop_indentation();
+        }
+        self.close_element(span.end);
+        Ok(())
+    }
+
+    #[inline]
+    fn close_element(&mut self, end: u32) {
+        let next = self.nodes.len() as u32;
+        let element = &mut self.nodes[self.open as usize];
+        element.span.end = end;
+        element.next = next;
+        self.open = element.parent;
+        self.names.close(self.depth);
+        self.depth -= 1;
+        self.white_tail = 0;
+        self.after_end = true;
+    }
+
+    fn cdata(&mut self, span: Span) -> Result<(), DecodeError> {
+        if self.open == NO_PARENT {
+            return Err(malformed(span.start, self.outside("a CDATA section")));
+        }
+        self.white_tail = 0;
+        self.push(Kind::Cdata, span)?;
+        Ok(())
+    }
+
+    fn declaration(&mut self, span: Span) -> Result<(), DecodeError> {
+        if !self.nodes.is_empty()
+            || self.header.declaration.is_some()
+            || self.header.doctype.is_some()
+        {
+            return Err(malformed(
+                span.start,
+                "the XML declaration must stand in front".into(),
+            ));
+        }
+        if span.start as usize != self.base {
+            let said = "the XML declaration does not stand at the very beginning";
+            self.flag(span.start, FlagKind::Other(said.into()));
+        }
+        self.header.declaration = Some(span);
+        Ok(())
+    }
+
+    /// Clients of SyncML 1.0 and 1.1 name the DTD of the standard. Nothing is ever fetched or declared from it.
+    fn doctype(&mut self, span: Span) -> Result<(), DecodeError> {
+        if !self.nodes.is_empty() || self.header.doctype.is_some() {
+            return Err(malformed(
+                span.start,
+                "a DOCTYPE may stand only once, in front of the root".into(),
+            ));
+        }
+        let written = span.of(self.source);
+        if !written.starts_with(b"<!DOCTYPE") {
+            return Err(malformed(
+                span.start,
+                "DOCTYPE must be written in capitals".into(),
+            ));
+        }
+        if let Some(at) = memchr::memchr(b'[', written) {
+            let said = "a DOCTYPE with declarations of its own is refused";
+            return Err(malformed(span.start + at as u32, said.into()));
+        }
+        self.header.doctype = Some(span);
+        self.flag(span.start, FlagKind::Doctype);
+        Ok(())
+    }
+
+    fn finish(&mut self, end: u32) -> Result<(), DecodeError> {
+        if let Some(open) = self.nodes.get(self.open as usize) {
+            let tag = &self.source[open.span.start as usize + 1..open.span.end as usize];
+            let name = tag
+                .iter()
+                .take_while(|&&byte| !is_white(byte) && byte != b'>')
+                .count();
+            let name = self.header.charset.text(&tag[..name]);
+            return Err(malformed(
+                open.span.start,
+                format!("<{}> is never closed", clip(&name)),
+            ));
+        }
+        if self.nodes.is_empty() {
+            return Err(malformed(end, "there is no root element".into()));
+        }
+        Ok(())
+    }
+
+    /// The white space just read turns out to stand between tags.
+    fn drop_indentation(&mut self) {
+        self.nodes.truncate(self.nodes.len() - self.white_tail);
+        self.white_tail = 0;
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, kind: Kind, span: Span) -> Result<usize, DecodeError> {
+        let number = self.nodes.len();
+        if number >= self.limits.nodes {
+            let kind = DecodeErrorKind::TooLarge {
+                what: "nodes",
+                limit: self.limits.nodes,
+            };
+            return Err(DecodeError {
+                at: span.start,
+                kind,
+            });
+        }
+        let (next, parent) = (number as u32 + 1, self.open);
+        self.nodes.push(Node {
+            span,
+            next,
+            parent,
+            name: NO_NAME,
+            kind,
+        });
+        Ok(number)
+    }
+
+    #[cold]
+    pub(super) fn flag(&mut self, at: u32, kind: FlagKind) {
+        if self.flags.len() < MOST_FLAGS {
+            self.flags.push(Flag { at, kind });
+        }
+    }
+
+    #[cold]
+    pub(super) fn undeclared(&mut self, at: u32, name: &str) {
+        let prefix = name.split_once(':').map_or(name, |(prefix, _)| prefix);
+        self.flag(at, FlagKind::UndeclaredPrefix(prefix.into()));
+    }
+
+    fn outside(&self, what: &str) -> String {
+        let side = if self.nodes.is_empty() {
+            "in front of"
+        } else {
+            "behind"
+        };
+        format!("there is {what} {side} the root element")
+    }
+}
+
+/// The name of nodes that have none in the tree: texts, and attributes, whose name is read from the source.
+const NO_NAME: NameId = NameId(u16::MAX);
+
+pub(super) fn malformed(at: u32, said: String) -> DecodeError {
+    DecodeError {
+        at,
+        kind: DecodeErrorKind::Xml(said),
+    }
+}
+
+fn tokens_failed(error: &quick_xml::Error, reader: &Reader<&[u8]>, base: usize) -> DecodeError {
+    let said = error.to_string();
+    let said = said.split_once(": ").map_or(&*said, |(_, rest)| rest);
+    malformed(
+        (reader.error_position() as usize + base) as u32,
+        said.into(),
+    )
+}
+
+pub(super) fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError {
+    let (what, limit) = match error {
+        NameError::Malformed => return malformed(at, format!("`{}` is not a name", clip(name))),
+        NameError::TooMany => ("names outside the standards", MOST_OWN_NAMES),
+        NameError::TooManyNamespaces => ("namespaces", MOST_NAMESPACES),
+    };
+    let kind = DecodeErrorKind::TooLarge { what, limit };
+    DecodeError { at, kind }
+}
+
+/// The beginning of what may be long.
+pub(super) fn clip(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }

@@ -1,0 +1,164 @@
+//! Attribute lists (WAP-192 §5.8.3): starts, LITERALs, and the tokens of their values.
+
+use std::borrow::Cow;
+
+use super::decode::Decoder;
+use super::token::{fault, *};
+use super::value::{attribute_text, name_of, table_string};
+use super::{Fault, Header, tables};
+use crate::markup::vocabulary::NameId;
+use crate::markup::{DecodeError, FlagKind, Kind};
+
+/// The name that a LITERAL attribute refers to.
+pub(crate) fn literal_name<'s>(source: &'s [u8], header: &Header, index: u32) -> Cow<'s, str> {
+    if implies_xmlns(header, index) {
+        return Cow::Borrowed("xmlns");
+    }
+    String::from_utf8_lossy(table_string(source, header, index).unwrap_or_default())
+}
+
+/// Whether the reference is the one that some phones send without a string table for `xmlns`.
+pub(crate) fn implies_xmlns(header: &Header, index: u32) -> bool {
+    index == 0 && header.string_table.is_empty()
+}
+
+/// The bytes as an XML name: ASCII letters and the like, anything beyond ASCII, at most one colon inside.
+pub(crate) fn checked_name(bytes: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(bytes).ok()?;
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
+    let later = |c: char| first(c) || c.is_ascii_digit() || matches!(c, '-' | '.' | '\u{B7}');
+    let mut parts = name.split(':');
+    let good = |part: &str| part.starts_with(first) && part.chars().all(later);
+    let both = parts.next().is_some_and(good) && parts.next().is_none_or(good);
+    (both && parts.next().is_none()).then_some(name)
+}
+
+/// The value of the element's own `xmlns` attribute.
+pub(super) fn namespace(decoder: &Decoder<'_>, element: u32) -> Option<String> {
+    let (source, header) = (decoder.input.bytes, decoder.header);
+    let mut attributes = decoder.nodes[element as usize + 1..].iter();
+    let xmlns = attributes.find(|node| name_of(source, header, **node) == "xmlns")?;
+    Some(attribute_text(source, header, *xmlns).into_owned())
+}
+
+impl Decoder<'_> {
+    /// The attributes of `element`, up to and with the END of their list.
+    pub(super) fn attributes(&mut self, element: u32) -> Result<(), DecodeError> {
+        let mut current = None;
+        loop {
+            let at = self.input.at;
+            let byte = self.input.byte("an attribute list")?;
+            match byte {
+                END => {
+                    self.settle_switch();
+                    return self.end_of_list(at, element);
+                }
+                SWITCH_PAGE => {
+                    self.settle_switch();
+                    self.attribute_page = self.input.byte("a page switch")?;
+                    self.idle_switch = Some(at);
+                }
+                STR_I | STR_T | ENTITY | OPAQUE => {
+                    self.settle_switch();
+                    self.value_piece(at, byte)?;
+                    self.extend(at, current)?;
+                }
+                PI => return Err(fault(at, Fault::ProcessingInstruction)),
+                EXT_I_0..=EXT_I_2 | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => {
+                    return Err(fault(at, Fault::Extension(byte)));
+                }
+                LITERAL_C | LITERAL_A | LITERAL_AC => return Err(fault(at, Fault::Reserved(byte))),
+                0x80.. => {
+                    self.idle_switch = None;
+                    self.check_token(at, tables::value(self.attribute_page, byte).is_some(), byte);
+                    self.extend(at, current)?;
+                }
+                _ => {
+                    self.idle_switch = None;
+                    current = Some(self.start(at, byte, element)?);
+                }
+            }
+        }
+    }
+
+    fn value_piece(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
+        if byte != STR_I {
+            return self.piece(at, byte).map(drop);
+        }
+        let text = self.input.terminated()?;
+        self.check(at, text)
+    }
+
+    /// An attribute start; the node keeps page and token in place of a name.
+    fn start(&mut self, at: usize, byte: u8, element: u32) -> Result<u32, DecodeError> {
+        if byte == LITERAL {
+            self.literal_start(at)?;
+        } else {
+            let known = tables::start(self.attribute_page, byte).is_some();
+            self.check_token(at, known, byte);
+        }
+        let name = NameId(u16::from(self.attribute_page) << 8 | u16::from(byte));
+        let id = self.push(at, Kind::Attribute, name)?;
+        self.nodes[id as usize].parent = element;
+        Ok(id)
+    }
+
+    fn literal_start(&mut self, at: usize) -> Result<(), DecodeError> {
+        let index = self.number("a LITERAL")?;
+        if implies_xmlns(self.header, index) {
+            self.flag(at, FlagKind::ImpliedXmlns);
+            return Ok(());
+        }
+        let name = self.table_string(at, index)?;
+        match checked_name(name) {
+            Some(_) => Ok(()),
+            None => Err(fault(
+                at,
+                Fault::Name(String::from_utf8_lossy(name).into_owned()),
+            )),
+        }
+    }
+
+    fn check_token(&mut self, at: usize, in_tables: bool, token: u8) {
+        if !in_tables || !self.header.has_attribute_tables() {
+            self.flag(
+                at,
+                FlagKind::UnknownAttribute {
+                    page: self.attribute_page,
+                    token,
+                },
+            );
+        }
+    }
+
+    /// The attribute reaches as far as the value token that was just read.
+    fn extend(&mut self, at: usize, current: Option<u32>) -> Result<(), DecodeError> {
+        let Some(attribute) = current else {
+            return Err(fault(at, Fault::StrayValue));
+        };
+        self.nodes[attribute as usize].span.end = self.input.at as u32;
+        Ok(())
+    }
+
+    fn end_of_list(&mut self, at: usize, element: u32) -> Result<(), DecodeError> {
+        let source = self.input.bytes;
+        let attributes = &self.nodes[element as usize + 1..];
+        if attributes.is_empty() {
+            self.flag(at, FlagKind::EmptyAttributeList);
+            return Ok(());
+        }
+        let mut names: Vec<_> = match attributes {
+            [_] => return Ok(()),
+            several => several
+                .iter()
+                .map(|node| (name_of(source, self.header, *node), node.span.start))
+                .collect(),
+        };
+        names.sort_unstable();
+        let doubled = names.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        if let Some(again) = doubled.map(|pair| (pair[1].0.clone().into_owned(), pair[1].1)) {
+            self.flag(again.1 as usize, FlagKind::DuplicateAttribute(again.0));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! Which code pages are in force, in the source and in what is written.
+
+use crate::markup::document::Node;
+use crate::markup::wbxml::Header;
+use crate::markup::wbxml::skim::{Seen, Skim};
+use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE, TOKEN};
+use crate::markup::wbxml::value::page_and_token;
+use crate::markup::{Document, Kind};
+use crate::patch::{Span, Splice};
+
+/// The pages of tags and of attributes, which do not depend on each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pages {
+    pub(super) tag: u8,
+    pub(super) attribute: u8,
+}
+
+/// A walk through the source, from one splice to the next.
+pub(super) struct Track<'d> {
+    pub(super) document: &'d Document,
+    header: &'d Header,
+    /// The nodes that are attributes, in order.
+    attributes: Vec<u32>,
+    at: u32,
+    /// In force at `at` in the source.
+    pub(super) source: Pages,
+    /// In force there in what is written.
+    pub(super) written: Pages,
+}
+
+impl<'d> Track<'d> {
+    pub(super) fn new(document: &'d Document, header: &'d Header) -> Self {
+        let nodes = document.nodes.iter().zip(0..);
+        let attributes = nodes
+            .filter(|(node, _)| node.kind == Kind::Attribute)
+            .map(|(_, id)| id)
+            .collect();
+        let none = Pages::default();
+        Self {
+            document,
+            header,
+            attributes,
+            at: header.body,
+            source: none,
+            written: none,
+        }
+    }
+
+    pub(super) fn has_literal_attributes(&self) -> bool {
+        let literal = |id: &u32| page_and_token(self.document.nodes[*id as usize]).1 == LITERAL;
+        self.attributes.iter().any(literal)
+    }
+
+    /// Goes on to `target`, which is no place inside an attribute list. Tokens on the way that rely on a page
+    /// which is no longer in force get their page switch.
+    pub(super) fn advance(&mut self, target: u32, splices: &mut Vec<Splice>) {
+        self.repair(target, splices);
+        if self.at < target {
+            self.jump(target);
+        }
+    }
+
+    /// The source up to `end` has given way to something that leaves these pages in force.
+    pub(super) fn replaced(&mut self, end: u32, written: Pages) {
+        self.skim(end);
+        self.written = written;
+    }
+
+    /// Repairs what is left to repair behind the last splice.
+    pub(super) fn finish(&mut self, end: u32, splices: &mut Vec<Splice>) {
+        self.repair(end, splices);
+    }
+
+    /// Walks until the pages agree again, at most to `target`.
+    fn repair(&mut self, target: u32, splices: &mut Vec<Splice>) {
+        let mut tokens = Skim::new(self.document.source(), self.at as usize);
+        while self.source != self.written || tokens.in_attributes {
+            let at = tokens.at();
+            if at >= target as usize {
+                break;
+            }
+            let in_attributes = tokens.in_attributes;
+            let Some(seen) = tokens.next() else { break };
+            let relies = match seen {
+                Seen::Switch(page) => {
+                    *page_of(&mut self.source, in_attributes) = page;
+                    *page_of(&mut self.written, in_attributes) = page;
+                    false
+                }
+                Seen::Tag(byte) => byte & TOKEN != LITERAL,
+                Seen::Start(byte) => byte != LITERAL,
+                Seen::Value => true,
+                Seen::Text | Seen::Piece | Seen::End => false,
+            };
+            let page = *page_of(&mut self.source, in_attributes);
+            let written = page_of(&mut self.written, in_attributes);
+            if relies && *written != page {
+                *written = page;
+                let span = Span::at(at as u32);
+                splices.push(Splice {
+                    span,
+                    with: vec![SWITCH_PAGE, page],
+                });
+            }
+        }
+        self.at = tokens.at() as u32;
+    }
+
+    /// Goes to `target` while the pages agree: from the nearest tag before it that tells its page.
+    fn jump(&mut self, target: u32) {
+        let nodes = &self.document.nodes;
+        let before = nodes.partition_point(|node| node.span.start < target);
+        let since = |id: &usize| nodes[*id].span.start >= self.at;
+        let mut between = (0..before).rev().take_while(since);
+        let told = between.find_map(|id| {
+            let page = self.page_of_tag(&nodes[id])?;
+            Some((id as u32, nodes[id].span.start, page))
+        });
+        if let Some((id, at, page)) = told {
+            let earlier = self.attributes.partition_point(|attribute| *attribute < id);
+            if let Some(attribute) = self.attributes[..earlier].last() {
+                self.source.attribute = self.page_behind(nodes[*attribute as usize]);
+            }
+            self.source.tag = page;
+            self.at = at;
+        }
+        self.skim(target);
+        self.written = self.source;
+    }
+
+    /// The page of a tag whose name is on one page only.
+    fn page_of_tag(&self, node: &Node) -> Option<u8> {
+        let token = self.document.source()[node.span.start as usize] & TOKEN;
+        let (space, _) =
+            (node.kind == Kind::Element && token != LITERAL).then(|| node.name.token())??;
+        let mut pages =
+            (0..=2).filter(|page| self.header.doctype.space_of_page(*page) == Some(space));
+        pages.next().filter(|_| pages.next().is_none())
+    }
+
+    /// The attribute page in force behind the list that ends with this attribute.
+    fn page_behind(&self, attribute: Node) -> u8 {
+        let (mut page, _) = page_and_token(attribute);
+        let mut tokens = Skim::new(self.document.source(), attribute.span.start as usize);
+        tokens.in_attributes = true;
+        while tokens.in_attributes {
+            match tokens.next() {
+                Some(Seen::Switch(switched)) => page = switched,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        page
+    }
+
+    /// Follows the page switches of the source up to `target`.
+    fn skim(&mut self, target: u32) {
+        let mut tokens = Skim::new(self.document.source(), self.at as usize);
+        while tokens.at() < target as usize {
+            let in_attributes = tokens.in_attributes;
+            match tokens.next() {
+                Some(Seen::Switch(page)) => *page_of(&mut self.source, in_attributes) = page,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.at = target;
+    }
+}
+
+fn page_of(pages: &mut Pages, in_attributes: bool) -> &mut u8 {
+    match in_attributes {
+        true => &mut pages.attribute,
+        false => &mut pages.tag,
+    }
+}

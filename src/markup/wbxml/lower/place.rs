@@ -1,0 +1,100 @@
+//! Offsets of places on the tree: found by climbing, not by walking over siblings.
+
+use crate::markup::document::NO_PARENT;
+use crate::markup::wbxml::skim::Skim;
+use crate::markup::wbxml::token::WITH_CONTENT;
+use crate::markup::wbxml::writer::Form;
+use crate::markup::{Document, Encoding, Kind, NodeId};
+use crate::patch::Span;
+
+/// The places of one document.
+pub(super) struct Places<'d> {
+    pub(super) document: &'d Document,
+}
+
+impl<'d> Places<'d> {
+    pub(super) fn new(document: &'d Document) -> Self {
+        Self { document }
+    }
+
+    /// Whether the element has its content bit, and so an END.
+    pub(super) fn is_open(&self, element: NodeId) -> bool {
+        let start = self.document.node(element).span.start as usize;
+        self.document.source()[start] & WITH_CONTENT != 0
+    }
+
+    /// Behind the element's tag, its index and its attribute list.
+    pub(super) fn behind_tag(&self, element: NodeId) -> u32 {
+        let start = self.document.node(element).span.start as usize;
+        let mut tokens = Skim::new(self.document.source(), start);
+        tokens.next();
+        while tokens.in_attributes && tokens.next().is_some() {}
+        tokens.at() as u32
+    }
+
+    /// Behind the last child; behind the tag where there is none.
+    pub(super) fn behind_children(&self, element: NodeId) -> u32 {
+        match self.child_with(element, self.document.node(element).next - 1) {
+            Some(child) => self.document.node(child).span.end,
+            None => self.behind_tag(element),
+        }
+    }
+
+    /// In front of the node and of the page switches that stand directly in front of it: behind its elder
+    /// sibling, or its parent's tag.
+    pub(super) fn before(&self, node: NodeId) -> u32 {
+        let parent = self.document.node(node).parent;
+        if parent == NO_PARENT {
+            let Encoding::Wbxml(header) = self.document.encoding() else {
+                return 0;
+            };
+            return header.body;
+        }
+        match self.child_with(NodeId(parent), node.0 - 1) {
+            Some(elder) => self.document.node(elder).span.end,
+            None => self.behind_tag(NodeId(parent)),
+        }
+    }
+
+    /// The node with the page switches directly in front of it.
+    pub(super) fn with_switches(&self, node: NodeId) -> Span {
+        Span::new(self.before(node), self.document.node(node).span.end)
+    }
+
+    /// What a new text of an open element replaces: its one text, or all its content; and the form of its
+    /// first text.
+    pub(super) fn content(&self, element: NodeId) -> (Span, Form) {
+        let children = self
+            .document
+            .element(element)
+            .into_iter()
+            .flat_map(|e| e.child_ids());
+        let kind = |id: &NodeId| self.document.node(*id).kind;
+        let mut content = children.filter(|id| kind(id) != Kind::Attribute);
+        let first_text = content.clone().find(|id| kind(id) != Kind::Element);
+        let form = match first_text.map(|id| kind(&id)) {
+            Some(Kind::Opaque) => Form::Opaque,
+            _ => Form::String,
+        };
+        match (content.next(), content.next()) {
+            (Some(only), None) if first_text == Some(only) => (self.document.node(only).span, form),
+            _ => {
+                let end = self.document.node(element).span.end - 1;
+                (Span::new(self.behind_tag(element), end), form)
+            }
+        }
+    }
+
+    /// The child of `element` in whose subtree node `inner` stands; none for the element and its attributes.
+    fn child_with(&self, element: NodeId, inner: u32) -> Option<NodeId> {
+        let mut at = NodeId(inner);
+        while at != element {
+            let node = self.document.node(at);
+            if node.parent == element.0 {
+                return (node.kind != Kind::Attribute).then_some(at);
+            }
+            at = NodeId(node.parent);
+        }
+        None
+    }
+}

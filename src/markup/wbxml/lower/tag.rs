@@ -1,0 +1,160 @@
+//! A tag written anew: other attributes, or content where there was none.
+
+use crate::markup::edit::Fragment;
+use crate::markup::wbxml::EncodeError;
+use crate::markup::wbxml::skim::{Seen, Skim};
+use crate::markup::wbxml::token::{END, LITERAL, Reader, TOKEN, WITH_ATTRIBUTES, WITH_CONTENT};
+use crate::markup::wbxml::value::page_and_token;
+use crate::markup::wbxml::writer::{Form, Writer};
+use crate::markup::{Document, NodeId};
+use crate::patch::Span;
+
+/// All that changes about one element's tag.
+pub(super) struct TagEdit<'e> {
+    pub(super) element: NodeId,
+    pub(super) removed: Vec<NodeId>,
+    pub(super) set: Vec<(&'e str, &'e str)>,
+    /// Content for an element that had none, not even an END.
+    pub(super) first: Vec<&'e Fragment>,
+    pub(super) text: Option<&'e str>,
+    pub(super) last: Vec<&'e Fragment>,
+}
+
+impl Default for TagEdit<'_> {
+    fn default() -> Self {
+        let element = NodeId(0);
+        Self {
+            element,
+            removed: Vec::new(),
+            set: Vec::new(),
+            first: Vec::new(),
+            text: None,
+            last: Vec::new(),
+        }
+    }
+}
+
+impl TagEdit<'_> {
+    /// Writes the whole tag. `page` is the tag page on which the source has it.
+    pub(super) fn write(
+        &self,
+        document: &Document,
+        page: u8,
+        writer: &mut Writer<'_, '_>,
+    ) -> Result<(), EncodeError> {
+        let source = document.source();
+        let start = document.node(self.element).span.start as usize;
+        let mut tag = Reader::new(source, start + 1);
+        let mut byte = source[start];
+        if byte & TOKEN == LITERAL {
+            let _ = tag.number("a checked LITERAL");
+        } else {
+            writer.switch(page);
+        }
+        let at = writer.out.len();
+        writer.out.extend_from_slice(&source[start..tag.at]);
+        let any = self.attributes(document, writer)?;
+        byte = byte & !WITH_ATTRIBUTES | if any { WITH_ATTRIBUTES } else { 0 };
+        if self.opens() {
+            byte |= WITH_CONTENT;
+            self.content(writer)?;
+        }
+        writer.out[at] = byte;
+        Ok(())
+    }
+
+    fn opens(&self) -> bool {
+        !self.first.is_empty() || self.text.is_some() || !self.last.is_empty()
+    }
+
+    fn content(&self, writer: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
+        for fragment in &self.first {
+            writer.subtree(fragment.document().root())?;
+        }
+        if let Some(text) = self.text {
+            writer.text(text, Form::String);
+        }
+        for fragment in &self.last {
+            writer.subtree(fragment.document().root())?;
+        }
+        writer.out.push(END);
+        Ok(())
+    }
+
+    /// The attribute list with its END, if an attribute is left: old ones in their bytes, new ones behind.
+    fn attributes(
+        &self,
+        document: &Document,
+        writer: &mut Writer<'_, '_>,
+    ) -> Result<bool, EncodeError> {
+        let mut set = self.set.clone();
+        let mut any = false;
+        for attribute in document
+            .element(self.element)
+            .into_iter()
+            .flat_map(|element| element.attributes())
+        {
+            if self.removed.contains(&attribute.id()) {
+                continue;
+            }
+            any = true;
+            match set.iter().position(|(name, _)| *name == attribute.name()) {
+                Some(changed) => {
+                    let (name, value) = set.remove(changed);
+                    writer.attribute(name, value)?;
+                }
+                None => copy(document, attribute.id(), writer),
+            }
+        }
+        for (name, value) in set {
+            any = true;
+            writer.attribute(name, value)?;
+        }
+        if any {
+            writer.out.push(END);
+        }
+        Ok(any)
+    }
+}
+
+/// An attribute as it stands in the source, on the page it needs.
+fn copy(document: &Document, attribute: NodeId, writer: &mut Writer<'_, '_>) {
+    let node = document.node(attribute);
+    let mut tokens = Skim::new(document.source(), node.span.start as usize);
+    tokens.in_attributes = true;
+    let (page, _) = page_and_token(node);
+    let mut behind = None;
+    let mut relies = false;
+    while tokens.at() < node.span.end as usize {
+        match tokens.next() {
+            Some(Seen::Switch(page)) => behind = Some(page),
+            Some(Seen::Start(byte)) => relies |= byte != LITERAL,
+            Some(Seen::Value) => relies |= behind.is_none(),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    if relies {
+        writer.switch_attributes(page);
+    }
+    writer
+        .out
+        .extend_from_slice(node.span.of(document.source()));
+    writer.attribute_page = behind.unwrap_or(writer.attribute_page);
+}
+
+/// Takes the bytes from both ends of a replacement that are the same as before.
+pub(super) fn trim(span: Span, with: &mut Vec<u8>, source: &[u8]) -> Span {
+    let old = span.of(source);
+    let same = |(a, b): &(&u8, &u8)| a == b;
+    let front = old.iter().zip(with.iter()).take_while(same).count();
+    let back = old[front..]
+        .iter()
+        .rev()
+        .zip(with[front..].iter().rev())
+        .take_while(same)
+        .count();
+    with.truncate(with.len() - back);
+    with.drain(..front);
+    Span::new(span.start + front as u32, span.end - back as u32)
+}

@@ -1,0 +1,60 @@
+//! The names of a document that no table has: unknown tokens and LITERALs, each kept once.
+
+use std::collections::BTreeMap;
+
+use crate::markup::document::OwnName;
+use crate::markup::vocabulary::{FIRST_OWN, NameId};
+
+/// The own names met so far, and where each was met.
+#[derive(Default)]
+pub(crate) struct OwnNames {
+    pub(crate) names: Vec<OwnName>,
+    tokens: BTreeMap<(u8, u8), NameId>,
+    literals: BTreeMap<(Box<str>, Box<str>), NameId>,
+}
+
+/// As many names as a `u16` can number.
+pub(crate) const MOST: usize = (u16::MAX - FIRST_OWN) as usize;
+
+impl OwnNames {
+    /// The name of an unknown tag token; `None` where there are too many names.
+    pub(crate) fn token(&mut self, page: u8, token: u8) -> Option<NameId> {
+        if let Some(name) = self.tokens.get(&(page, token)) {
+            return Some(*name);
+        }
+        let name = self.add(unknown(page, token).into(), "".into())?;
+        self.tokens.insert((page, token), name);
+        Some(name)
+    }
+
+    /// The name of a LITERAL in a namespace; `None` where there are too many names.
+    pub(crate) fn literal(&mut self, local: &str, namespace: &str) -> Option<NameId> {
+        let key = (Box::from(local), Box::from(namespace));
+        if let Some(name) = self.literals.get(&key) {
+            return Some(*name);
+        }
+        let name = self.add(local.into(), namespace.into())?;
+        self.literals.insert(key, name);
+        Some(name)
+    }
+
+    fn add(&mut self, local: Box<str>, namespace: Box<str>) -> Option<NameId> {
+        let number = u16::try_from(self.names.len())
+            .ok()
+            .filter(|n| usize::from(*n) < MOST)?;
+        self.names.push(OwnName { local, namespace });
+        Some(NameId(FIRST_OWN + number))
+    }
+}
+
+/// What a token without a name is called: `unknown_PP_TT`, page and token in hexadecimal.
+pub(crate) fn unknown(page: u8, token: u8) -> String {
+    format!("unknown_{page:02X}_{token:02X}")
+}
+
+/// Page and token of a name that [`unknown`] made.
+pub(crate) fn token_of_unknown(name: &str) -> Option<(u8, u8)> {
+    let (page, token) = name.strip_prefix("unknown_")?.split_once('_')?;
+    let byte = |hex: &str| (hex.len() == 2).then(|| u8::from_str_radix(hex, 16).ok())?;
+    Some((byte(page)?, byte(token)?))
+}

@@ -1,0 +1,352 @@
+//! Elements, attributes and texts as tokens: what whole documents and inserted fragments share.
+//!
+//! A page switch is written only in front of a tag or attribute token that needs it.
+
+use super::attribute::checked_name;
+use super::encode::EncodeError;
+use super::strings::Strings;
+use super::{Charset, DocType, own, tables, token::*};
+use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::{Attribute, Document, Element, Kind, NodeId, Text};
+
+/// Bytes being written, with the pages in force behind the last of them.
+pub(crate) struct Writer<'w, 't> {
+    pub(crate) out: Vec<u8>,
+    pub(crate) doctype: DocType,
+    pub(crate) charset: Charset,
+    pub(crate) strings: &'w mut Strings<'t>,
+    pub(crate) page: u8,
+    pub(crate) attribute_page: u8,
+    /// Whether documents in `Data` may become documents of their own.
+    pub(crate) embedding: Embedding,
+}
+
+/// What becomes of a document of another type that stands as markup in `Data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Embedding {
+    /// It becomes a WBXML document in OPAQUE where `Meta/Type` announces one (`+wbxml`).
+    Announced,
+    /// It stays markup: there is one around it already.
+    Never,
+}
+
+/// How a text is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    String,
+    Opaque,
+}
+
+/// An element whose END is still to come.
+struct Open<'d> {
+    /// The node behind its subtree.
+    end: u32,
+    /// The namespace that LITERAL children inherit.
+    namespace: &'d str,
+}
+
+impl Writer<'_, '_> {
+    /// Writes the subtree of `root`.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for a name that cannot be written.
+    pub(crate) fn subtree(&mut self, root: Element<'_>) -> Result<(), EncodeError> {
+        let document = root.document();
+        let last = document.node(root.id()).next;
+        let mut open: Vec<Open<'_>> = Vec::new();
+        let mut at = root.id().0;
+        loop {
+            while open.last().is_some_and(|element| element.end == at) {
+                open.pop();
+                self.out.push(END);
+            }
+            if at >= last {
+                return Ok(());
+            }
+            let Some(element) = document.element(NodeId(at)) else {
+                at = self.run(document, NodeId(at));
+                continue;
+            };
+            if let Some(embedded) = self.embedded(element) {
+                self.opaque(&embedded);
+                at = document.node(element.id()).next;
+                continue;
+            }
+            let inherited = open.last().map_or("", |element| element.namespace);
+            let namespace = self.head(element, inherited)?;
+            at = self.behind_head(element, namespace, &mut open);
+        }
+    }
+
+    /// The node behind an element's attributes; the element is open if there is content.
+    fn behind_head<'d>(
+        &self,
+        element: Element<'d>,
+        namespace: &'d str,
+        open: &mut Vec<Open<'d>>,
+    ) -> u32 {
+        let end = element.document().node(element.id()).next;
+        if has_content(element) {
+            open.push(Open { end, namespace });
+            element.id().0 + 1 + element.attributes().count() as u32
+        } else {
+            end
+        }
+    }
+
+    /// Tag and attributes. Returns the namespace that LITERAL children inherit.
+    fn head<'d>(
+        &mut self,
+        element: Element<'d>,
+        inherited: &'d str,
+    ) -> Result<&'d str, EncodeError> {
+        let mut byte = if has_content(element) {
+            WITH_CONTENT
+        } else {
+            0
+        };
+        if let Some((page, token)) = self.token_of(element) {
+            if element.attributes().any(|attribute| is_carried(&attribute)) {
+                byte |= WITH_ATTRIBUTES;
+            }
+            self.switch(page);
+            self.out.push(byte | token);
+            self.attributes(element, "")?;
+            return Ok("");
+        }
+        let namespace = self.namespace_of(element, inherited);
+        let declared = if namespace == inherited {
+            None
+        } else {
+            Some(namespace)
+        };
+        let carried =
+            |attribute: &Attribute<'_>| is_carried(attribute) && attribute.name() != "xmlns";
+        if declared.is_some() || element.attributes().any(|attribute| carried(&attribute)) {
+            byte |= WITH_ATTRIBUTES;
+        }
+        let index = self.name_index(element.local())?;
+        self.out.push(byte | LITERAL);
+        write_number(&mut self.out, index);
+        if byte & WITH_ATTRIBUTES != 0 {
+            if let Some(namespace) = declared {
+                self.attribute("xmlns", namespace)?;
+            }
+            self.attributes(element, "xmlns")?;
+            if !element.attributes().any(|attribute| carried(&attribute)) {
+                self.out.push(END);
+            }
+        }
+        Ok(namespace)
+    }
+
+    /// The attributes of a list that are carried, but for one name, and the END behind them if there are any.
+    fn attributes(&mut self, element: Element<'_>, but: &str) -> Result<(), EncodeError> {
+        let mut any = false;
+        for attribute in element.attributes().filter(is_carried) {
+            if attribute.name() != but {
+                self.attribute(&attribute.name(), &attribute.value())?;
+                any = true;
+            }
+        }
+        if any {
+            self.out.push(END);
+        }
+        Ok(())
+    }
+
+    /// One attribute: tokens where the tables have them, else LITERAL and string.
+    ///
+    /// # Errors
+    /// [`EncodeError::Name`] for a name that cannot be a LITERAL.
+    pub(crate) fn attribute(&mut self, name: &str, value: &str) -> Result<(), EncodeError> {
+        let tables = self.doctype == DocType::Prov;
+        let known = if tables {
+            tables::find_start(name, value, self.attribute_page)
+        } else {
+            None
+        };
+        let raw = || own::token_of_unknown(name).filter(|(_, token)| is_start(*token));
+        if let Some((page, token, prefix)) =
+            known.or_else(|| raw().map(|(page, token)| (page, token, "")))
+        {
+            self.switch_attributes(page);
+            self.out.push(token);
+            self.attribute_text(&value[prefix.len()..]);
+            return Ok(());
+        }
+        let index = self.name_index(name)?;
+        self.out.push(LITERAL);
+        write_number(&mut self.out, index);
+        self.attribute_text(value);
+        Ok(())
+    }
+
+    /// A value, or the rest of one: value tokens if they make up all of it, else a string.
+    fn attribute_text(&mut self, text: &str) {
+        let mut tokens = Vec::new();
+        let mut rest = text;
+        while self.doctype == DocType::Prov
+            && let Some((token, word)) = tables::find_value(rest, self.attribute_page)
+        {
+            tokens.push(token);
+            rest = &rest[word.len()..];
+        }
+        match (text.is_empty(), rest.is_empty()) {
+            (true, _) => {}
+            (_, true) => self.out.extend(tokens),
+            _ => self.text(text, Form::String),
+        }
+    }
+
+    /// A text. A NUL cannot stand in a string, so such a text becomes OPAQUE; a character that the charset
+    /// lacks becomes an ENTITY, which cannot stand in OPAQUE.
+    pub(crate) fn text(&mut self, text: &str, form: Form) {
+        let has = |character| self.charset.has(character);
+        let framed = form == Form::Opaque || text.contains('\0');
+        if framed && text.chars().all(has) {
+            let mut octets = Vec::with_capacity(text.len());
+            self.charset.write(&mut octets, text);
+            return self.opaque(&octets);
+        }
+        let mut rest = text;
+        loop {
+            let charset = self.charset;
+            let end = rest.find(|c| !charset.has(c)).unwrap_or(rest.len());
+            if end != 0 || text.is_empty() {
+                self.out.push(STR_I);
+                charset.write(&mut self.out, &rest[..end]);
+                self.out.push(0);
+            }
+            let Some(character) = rest[end..].chars().next() else {
+                return;
+            };
+            self.out.push(ENTITY);
+            write_number(&mut self.out, character.into());
+            rest = &rest[end + character.len_utf8()..];
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn opaque(&mut self, octets: &[u8]) {
+        self.out.push(OPAQUE);
+        write_number(&mut self.out, octets.len() as u32);
+        self.out.extend_from_slice(octets);
+    }
+
+    /// The texts from `first` on that follow each other: in XML a run of text and CDATA is one string.
+    /// Returns the node behind them.
+    fn run(&mut self, document: &Document, first: NodeId) -> u32 {
+        let node = document.node(first);
+        let Some(text) = Text::of(document, first) else {
+            return first.0 + 1;
+        };
+        if document.is_wbxml() {
+            match (node.kind, node.span.of(document.source()).first()) {
+                (Kind::Opaque, _) => self.opaque(&text.octets()),
+                (_, Some(&ENTITY)) => {
+                    self.out.push(ENTITY);
+                    let character = text.value().chars().next().unwrap_or(' ');
+                    write_number(&mut self.out, character.into());
+                }
+                _ => self.text(&text.value(), Form::String),
+            }
+            return first.0 + 1;
+        }
+        let mut whole = text.value();
+        let mut at = first.0 + 1;
+        while let Some(more) = Text::of(document, NodeId(at))
+            .filter(|_| document.node(NodeId(at)).parent == node.parent)
+        {
+            whole.to_mut().push_str(&more.value());
+            at += 1;
+        }
+        self.text(&whole, Form::String);
+        at
+    }
+
+    pub(crate) fn switch(&mut self, page: u8) {
+        if page != self.page {
+            self.out.extend([SWITCH_PAGE, page]);
+            self.page = page;
+        }
+    }
+
+    pub(crate) fn switch_attributes(&mut self, page: u8) {
+        if page != self.attribute_page {
+            self.out.extend([SWITCH_PAGE, page]);
+            self.attribute_page = page;
+        }
+    }
+
+    /// Page and token of an element's name in this document type. Where the page in force has the name too,
+    /// there is no need to switch.
+    fn token_of(&self, element: Element<'_>) -> Option<(u8, u8)> {
+        let Some((space, token)) = element.name().token() else {
+            return own::token_of_unknown(element.local()).filter(|(page, token)| {
+                (0x05..0x40).contains(token) && self.doctype.tag(*page, *token).is_none()
+            });
+        };
+        if self.doctype.tag(self.page, token) == Some(NameId::known(space, token)) {
+            return Some((self.page, token));
+        }
+        Some((self.doctype.page_of_space(space)?, token))
+    }
+
+    /// The namespace of an element that is written as LITERAL.
+    fn namespace_of<'d>(&self, element: Element<'d>, inherited: &'d str) -> &'d str {
+        match (element.space(), element.foreign_namespace()) {
+            (Some(space), _) => self.doctype.namespace(space),
+            (None, None) => "",
+            (None, Some(namespace)) => match Space::of_namespace(namespace) {
+                None => namespace,
+                known if known == Space::of_namespace(inherited) => inherited,
+                Some(_) => "",
+            },
+        }
+    }
+
+    fn name_index(&mut self, name: &str) -> Result<u32, EncodeError> {
+        let writable = self.charset == Charset::Utf8 || name.is_ascii();
+        match checked_name(name.as_bytes()).filter(|_| writable) {
+            Some(name) => Ok(self.strings.index(name)),
+            None => Err(EncodeError::Name(name.into())),
+        }
+    }
+
+    /// The WBXML document that `element` becomes, if it is the root of one and its `Meta/Type` says `+wbxml`.
+    fn embedded(&self, element: Element<'_>) -> Option<Vec<u8>> {
+        use vocabulary::tag::{DATA, DEV_INF, META, MGMT_TREE, TYPE};
+        let root = self.embedding == Embedding::Announced
+            && (element.is(DEV_INF) || element.is(MGMT_TREE));
+        let data = element.parent().filter(|parent| root && parent.is(DATA))?;
+        let mut around = std::iter::successors(data.parent(), |item| item.parent()).take(2);
+        let media_type = around
+            .find_map(|item| item.child(META)?.child(TYPE))?
+            .text();
+        let announced = media_type
+            .trim_ascii()
+            .to_ascii_lowercase()
+            .ends_with("+wbxml");
+        announced.then(|| super::encode::embedded(element).ok())?
+    }
+}
+
+/// Whether an attribute goes into WBXML: a namespace of the tables does not, as pages imply it.
+fn is_carried(attribute: &Attribute<'_>) -> bool {
+    let name = attribute.name();
+    let declares = name == "xmlns" || name.starts_with("xmlns:");
+    !declares || Space::of_namespace(&attribute.value()).is_none()
+}
+
+fn has_content(element: Element<'_>) -> bool {
+    let document = element.document();
+    let node = document.node(element.id());
+    element.attributes().count() as u32 + element.id().0 + 1 < node.next
+}
+
+fn is_start(token: u8) -> bool {
+    (0x05..0x40).contains(&token) || (0x45..0x80).contains(&token)
+}

@@ -1,0 +1,185 @@
+//! How the characters of an XML source are written: UTF-8, US-ASCII or ISO-8859-1.
+
+use std::borrow::Cow;
+
+use crate::markup::{DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
+
+/// A charset the XML codec reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Charset {
+    /// UTF-8, which is also what XML is without any declaration.
+    #[default]
+    Utf8,
+    /// US-ASCII.
+    Ascii,
+    /// ISO-8859-1, one byte for each of the first 256 characters.
+    Latin1,
+}
+
+impl Charset {
+    /// The charset of this IANA name, if it is one of ours.
+    pub fn named(name: &str) -> Option<Self> {
+        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
+        match () {
+            () if is(&["utf-8", "utf8"]) => Some(Self::Utf8),
+            () if is(&["us-ascii", "ascii"]) => Some(Self::Ascii),
+            () if is(&["iso-8859-1", "iso8859-1", "latin1", "latin-1"]) => Some(Self::Latin1),
+            () => None,
+        }
+    }
+
+    /// Whether a character can be written as itself, and not only as a reference.
+    pub fn holds(self, character: char) -> bool {
+        match self {
+            Self::Utf8 => true,
+            Self::Ascii => character.is_ascii(),
+            Self::Latin1 => u32::from(character) < 0x100,
+        }
+    }
+
+    /// The characters of bytes that were checked when the document was decoded.
+    pub(crate) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if self != Self::Latin1 || bytes.is_ascii() => Cow::Borrowed(text),
+            _ if self == Self::Latin1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
+            _ => String::from_utf8_lossy(bytes),
+        }
+    }
+}
+
+/// The charset of a source, from its byte order mark, the transport and the declaration, in that order
+/// (RFC 7303 §3).
+pub(super) fn detect(
+    source: &[u8],
+    hint: Hint<'_>,
+    flags: &mut Vec<Flag>,
+) -> Result<Charset, DecodeError> {
+    if let Some(wide) = wide_charset(source) {
+        return Err(unsupported(0, wide));
+    }
+    let declared = declared(source);
+    if source.starts_with(BOM) {
+        return Ok(Charset::Utf8);
+    }
+    let named = match (hint.charset, declared) {
+        (Some(transport), Some((at, name))) => {
+            if !transport.eq_ignore_ascii_case(name) {
+                let said = format!("the transport says charset {transport}, the document {name}");
+                flags.push(Flag {
+                    at: at as u32,
+                    kind: FlagKind::Other(said),
+                });
+            }
+            Some((at, transport))
+        }
+        (Some(transport), None) => Some((0, transport)),
+        (None, declared) => declared,
+    };
+    let Some((at, name)) = named else {
+        return Ok(Charset::Utf8);
+    };
+    Charset::named(name).ok_or_else(|| unsupported(at, name))
+}
+
+/// The characters of the source for the tokeniser. Offsets stay those of the source: in ISO-8859-1 each byte
+/// beyond ASCII gives way to a letter, which means the same to XML.
+pub(super) fn shadow<'s>(
+    source: &'s [u8],
+    charset: Charset,
+    flags: &mut Vec<Flag>,
+) -> Result<Cow<'s, str>, DecodeError> {
+    let checked = std::str::from_utf8(source);
+    match (charset, checked) {
+        (Charset::Utf8, Ok(text)) => Ok(Cow::Borrowed(text)),
+        (Charset::Ascii, Ok(text)) => {
+            if let Some(at) = source.iter().position(|byte| !byte.is_ascii()) {
+                let said = "declared as US-ASCII, but is UTF-8".into();
+                flags.push(Flag {
+                    at: at as u32,
+                    kind: FlagKind::Other(said),
+                });
+            }
+            Ok(Cow::Borrowed(text))
+        }
+        (Charset::Latin1, Ok(text)) if source.is_ascii() => Ok(Cow::Borrowed(text)),
+        (Charset::Latin1, _) => Ok(source
+            .iter()
+            .map(|&b| if b.is_ascii() { char::from(b) } else { 'x' })
+            .collect()),
+        (_, Err(error)) => {
+            let kind = DecodeErrorKind::Xml("this is not valid UTF-8".into());
+            Err(DecodeError {
+                at: error.valid_up_to() as u32,
+                kind,
+            })
+        }
+    }
+}
+
+/// The first character that XML 1.0 forbids everywhere (§2.2).
+pub(super) fn forbidden(source: &[u8], charset: Charset) -> Option<DecodeError> {
+    let control = |byte: u8| byte < 0x20 && byte != b'\t' && byte != b'\n' && byte != b'\r';
+    for (at, block) in source.chunks(256).enumerate() {
+        if block
+            .iter()
+            .fold(false, |found, &byte| found | control(byte))
+        {
+            let at = at * 256 + block.iter().position(|&byte| control(byte))?;
+            return Some(forbidden_at(at, u32::from(source[at])));
+        }
+    }
+    if charset == Charset::Latin1 || source.is_ascii() {
+        return None;
+    }
+    memchr::memmem::find_iter(source, b"\xEF\xBF").find_map(|at| match source.get(at + 2) {
+        Some(0xBE) => Some(forbidden_at(at, 0xFFFE)),
+        Some(0xBF) => Some(forbidden_at(at, 0xFFFF)),
+        _ => None,
+    })
+}
+
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+fn forbidden_at(at: usize, code: u32) -> DecodeError {
+    let said = format!("the character U+{code:04X} is not allowed in XML");
+    DecodeError {
+        at: at as u32,
+        kind: DecodeErrorKind::Xml(said),
+    }
+}
+
+fn unsupported(at: usize, name: &str) -> DecodeError {
+    DecodeError {
+        at: at as u32,
+        kind: DecodeErrorKind::Charset(name.into()),
+    }
+}
+
+/// The charset of a source that has more than one byte for each character, from how its first ones look.
+fn wide_charset(source: &[u8]) -> Option<&'static str> {
+    match source {
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some("UTF-32"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [b'<', 0, ..] | [0, b'<', ..] => Some("UTF-16"),
+        _ => None,
+    }
+}
+
+/// The encoding that the XML declaration names, with its offset.
+fn declared(source: &[u8]) -> Option<(usize, &str)> {
+    let start = source.iter().position(|&byte| byte == b'<')?;
+    let declaration = source.get(start..)?.strip_prefix(b"<?xml")?;
+    let end = memchr::memmem::find(declaration, b"?>")?;
+    let declaration = declaration.get(..end)?;
+    let from = memchr::memmem::find(declaration, b"encoding")?;
+    let open = from
+        + declaration
+            .get(from..)?
+            .iter()
+            .position(|&b| b == b'"' || b == b'\'')?;
+    let name = declaration.get(open + 1..)?;
+    let name = name.get(..memchr::memchr(declaration[open], name)?)?;
+    Some((
+        start + "<?xml".len() + open + 1,
+        std::str::from_utf8(name).ok()?,
+    ))
+}

@@ -1,0 +1,235 @@
+//! Namespaces in force, and the number of each element's name.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use crate::markup::document::OwnName;
+use crate::markup::vocabulary::{self, FIRST_OWN};
+use crate::markup::{NameId, Space, tag};
+
+/// The names of one document while it is decoded.
+#[derive(Default)]
+pub(super) struct Names<'s> {
+    own: Vec<OwnName>,
+    numbers: HashMap<(u32, Cow<'s, str>), NameId>,
+    /// The namespaces, numbered from 1, with the space each means: few enough to walk.
+    uris: Vec<(Box<str>, Option<Space>)>,
+    bindings: Vec<Binding<'s>>,
+    default: Scope,
+    /// The space of the root, for names that neither a namespace nor their parent places.
+    family: Option<Space>,
+}
+
+/// A prefix and what it stands for in the element at `depth`.
+struct Binding<'s> {
+    prefix: &'s str,
+    scope: Scope,
+    depth: u32,
+}
+
+/// A namespace: the space it means, and one more than its place in `uris`.
+#[derive(Clone, Copy, Default)]
+struct Scope {
+    space: Option<Space>,
+    uri: u32,
+}
+
+/// Why a name has no number.
+pub(super) enum NameError {
+    /// Not a name by XML 1.0 §2.3.
+    Malformed,
+    /// More names than a document may have of its own.
+    TooMany,
+    /// More namespaces, or more declarations in force.
+    TooManyNamespaces,
+}
+
+/// A name's number, and whether its prefix was declared.
+pub(super) struct Resolved {
+    pub(super) name: NameId,
+    pub(super) prefix_declared: bool,
+}
+
+impl<'s> Names<'s> {
+    /// Declares `prefix` (empty for the default) to mean `uri` in the element at `depth`.
+    pub(super) fn bind(&mut self, prefix: &'s str, uri: &str, depth: u32) -> Result<(), NameError> {
+        if self.bindings.len() >= MOST_NAMESPACES {
+            return Err(NameError::TooManyNamespaces);
+        }
+        let scope = self.scope(uri)?;
+        if prefix.is_empty() {
+            self.default = scope;
+        }
+        self.bindings.push(Binding {
+            prefix,
+            scope,
+            depth,
+        });
+        Ok(())
+    }
+
+    /// Forgets what the element at `depth`, now closed, declared.
+    #[inline]
+    pub(super) fn close(&mut self, depth: u32) {
+        if self
+            .bindings
+            .last()
+            .is_some_and(|binding| binding.depth == depth)
+        {
+            self.unbind(depth);
+        }
+    }
+
+    /// Whether a prefix is declared here.
+    pub(super) fn declares(&self, prefix: &str) -> bool {
+        prefix == "xml" || prefix == "xmlns" || self.prefixed(prefix).is_some()
+    }
+
+    /// The number of an element's name. `parent` is the number of its parent's.
+    #[inline]
+    pub(super) fn resolve(
+        &mut self,
+        written: &'s str,
+        parent: Option<NameId>,
+        own_text: impl FnOnce(&str) -> Cow<'s, str>,
+    ) -> Result<Resolved, NameError> {
+        let (scope, local, prefix_declared) = match written.bytes().position(|byte| byte == b':') {
+            None => (self.default, written, true),
+            Some(colon) => {
+                let (prefix, local) = (&written[..colon], &written[colon + 1..]);
+                if !is_name(prefix) {
+                    return Err(NameError::Malformed);
+                }
+                let scope = self.prefixed(prefix);
+                (scope.unwrap_or_default(), local, scope.is_some())
+            }
+        };
+        let direct = scope.space.and_then(|space| vocabulary::find(space, local));
+        let name = match direct.or_else(|| self.lenient(scope, local, parent)) {
+            Some(name) => name,
+            None => self.own(scope, local, own_text)?,
+        };
+        if parent.is_none() {
+            self.family = name.token().map(|(space, _)| space);
+        }
+        Ok(Resolved {
+            name,
+            prefix_declared,
+        })
+    }
+
+    /// The names outside the tables, in the order of their numbers.
+    pub(super) fn into_own(self) -> Vec<OwnName> {
+        self.own
+    }
+
+    fn unbind(&mut self, depth: u32) {
+        while self
+            .bindings
+            .last()
+            .is_some_and(|binding| binding.depth == depth)
+        {
+            self.bindings.pop();
+        }
+        self.default = self.prefixed("").unwrap_or_default();
+    }
+
+    fn prefixed(&self, prefix: &str) -> Option<Scope> {
+        self.bindings
+            .iter()
+            .rev()
+            .find(|b| b.prefix == prefix)
+            .map(|b| b.scope)
+    }
+
+    fn scope(&mut self, uri: &str) -> Result<Scope, NameError> {
+        if uri.is_empty() {
+            return Ok(Scope::default());
+        }
+        if let Some(place) = self.uris.iter().position(|(known, _)| **known == *uri) {
+            let (space, uri) = (self.uris[place].1, place as u32 + 1);
+            return Ok(Scope { space, uri });
+        }
+        if self.uris.len() >= MOST_NAMESPACES {
+            return Err(NameError::TooManyNamespaces);
+        }
+        let space = Space::of_namespace(uri);
+        self.uris.push((uri.into(), space));
+        let uri = self.uris.len() as u32;
+        Ok(Scope { space, uri })
+    }
+
+    /// The number of a known name that its namespace does not place: many documents leave `syncml:metinf`
+    /// out, and fragments have no namespaces at all. A name in a foreign namespace stays foreign.
+    fn lenient(&self, scope: Scope, local: &str, parent: Option<NameId>) -> Option<NameId> {
+        if scope.space.is_none() && scope.uri != 0 {
+            return None;
+        }
+        let Some(parent) = parent else {
+            let mut spaces = scope.space.into_iter().chain(Space::ALL);
+            return spaces.find_map(|space| vocabulary::find(space, local));
+        };
+        let around = parent.token().map(|(space, _)| space);
+        let nearest = scope.space.or(around).or(self.family);
+        let spaces: &[Space] = match nearest {
+            Some(Space::SyncMl) => &[Space::SyncMl, Space::MetInf],
+            Some(Space::MetInf) => &[Space::MetInf, Space::SyncMl],
+            Some(Space::DmDdf) => &[Space::DmDdf],
+            Some(Space::DevInf) => &[Space::DevInf],
+            Some(Space::Prov) => &[Space::Prov],
+            None => &[],
+        };
+        let found = spaces
+            .iter()
+            .find_map(|&space| vocabulary::find(space, local));
+        found.or_else(|| {
+            let embedded = [tag::MGMT_TREE, tag::DEV_INF, tag::WAP_PROVISIONINGDOC];
+            embedded.into_iter().find(|name| name.text() == Some(local))
+        })
+    }
+
+    #[cold]
+    fn own(
+        &mut self,
+        scope: Scope,
+        local: &str,
+        own_text: impl FnOnce(&str) -> Cow<'s, str>,
+    ) -> Result<NameId, NameError> {
+        if !is_name(local) || local.contains(':') {
+            return Err(NameError::Malformed);
+        }
+        let key = (scope.uri, own_text(local));
+        if let Some(&name) = self.numbers.get(&key) {
+            return Ok(name);
+        }
+        if self.own.len() >= MOST_OWN_NAMES {
+            return Err(NameError::TooMany);
+        }
+        let name = NameId(FIRST_OWN + self.own.len() as u16);
+        let namespace = match scope.uri {
+            0 => Box::default(),
+            uri => self.uris[uri as usize - 1].0.clone(),
+        };
+        self.own.push(OwnName {
+            local: key.1.as_ref().into(),
+            namespace,
+        });
+        self.numbers.insert(key, name);
+        Ok(name)
+    }
+}
+
+/// Whether this is a Name (XML 1.0 §2.3); characters beyond ASCII all pass.
+pub(super) fn is_name(text: &str) -> bool {
+    let first = |b: u8| b.is_ascii_alphabetic() || b == b'_' || b == b':' || b >= 0x80;
+    let later = |b: u8| first(b) || b.is_ascii_digit() || b == b'-' || b == b'.';
+    match text.as_bytes() {
+        [head, tail @ ..] => first(*head) && tail.iter().all(|&byte| later(byte)),
+        [] => false,
+    }
+}
+
+/// Numbers from `FIRST_OWN` on are a document's own names; the last few stay free.
+pub(super) const MOST_OWN_NAMES: usize = 49_000;
+
+/// Most namespaces of a document, and most declarations in force at one place: look-ups walk them.
+pub(super) const MOST_NAMESPACES: usize = 256;

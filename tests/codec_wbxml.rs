@@ -1,0 +1,14 @@
+//! WBXML: what is read, what is refused, what is written, what edits change.
+
+#[path = "codec_wbxml/corpus.rs"]
+mod corpus;
+#[path = "codec_wbxml/golden.rs"]
+mod golden;
+#[path = "codec_wbxml/malformed.rs"]
+mod malformed;
+#[path = "codec_wbxml/model.rs"]
+mod model;
+#[path = "codec_wbxml/property.rs"]
+mod property;
+#[path = "codec_wbxml/support.rs"]
+mod support;
