@@ -8,7 +8,7 @@
 
 mod body;
 mod book;
-pub mod ca;
+mod ca;
 mod connection;
 mod context;
 mod exchange;
@@ -18,12 +18,14 @@ mod listen;
 mod message;
 mod read;
 mod sessions;
-pub mod settings;
+mod settings;
 mod tls;
 mod trust;
 mod upstream;
 mod wire;
 
 pub use book::RuleBook;
+pub use ca::{Authority, CaError};
 pub use listen::Proxy;
 pub use settings::{Limits, Look, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream};
+pub use trust::client_config;

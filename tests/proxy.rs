@@ -22,6 +22,8 @@ mod failures;
 mod heads;
 #[path = "proxy/peers.rs"]
 mod peers;
+#[path = "proxy/rules.rs"]
+mod rules;
 
 use std::sync::Arc;
 

@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::tls::DeviceTls;
 use super::upstream;
 use crate::flow::event::Hear;
+use crate::rules::engine::RuleSet;
 
 /// A proxy that is bound to its address and not yet running.
 pub struct Proxy {
@@ -37,7 +38,7 @@ impl Proxy {
     pub async fn bind(
         settings: Settings,
         authority: Arc<Authority>,
-        book: Arc<RuleBook>,
+        rules: Arc<RuleSet>,
         hear: Arc<dyn Hear>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await.map_err(|e| {
@@ -54,7 +55,7 @@ impl Proxy {
             tls: DeviceTls::new(authority, &settings.certificates).map_err(io::Error::other)?,
             ca_file,
             client: upstream::client(&settings, address)?,
-            book,
+            book: Arc::new(RuleBook::new(rules)),
             sessions: Sessions::new(settings.limits.sessions),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),
@@ -73,6 +74,11 @@ impl Proxy {
     /// The address it listens at.
     pub fn local_addr(&self) -> SocketAddr {
         self.shared.listener
+    }
+
+    /// The rules in force, to exchange them while it runs.
+    pub fn rules(&self) -> Arc<RuleBook> {
+        self.shared.book.clone()
     }
 
     /// Serves until `shutdown`; then running exchanges may finish, within the grace period. Returns when

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
@@ -86,6 +87,47 @@ impl Upstream {
             true => format!("[{}]", self.host),
             false => self.host.clone(),
         }
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = String;
+
+    /// Reads `https://host[:port]` or `http://host[:port]`; no path is taken, since paths are the device's.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let uri: http::Uri = text
+            .parse()
+            .map_err(|e| format!("{text:?} is no URL: {e}"))?;
+        let scheme = match uri.scheme_str() {
+            Some("https") => Scheme::Https,
+            Some("http") => Scheme::Http,
+            _ => return Err(format!("{text:?} begins with neither https:// nor http://")),
+        };
+        if uri
+            .path_and_query()
+            .is_some_and(|path| path.as_str() != "/")
+        {
+            return Err(format!(
+                "{text:?} has a path; the path is the device's choice"
+            ));
+        }
+        let host = uri.host().unwrap_or_default();
+        let port = uri
+            .port_u16()
+            .map_or_else(String::new, |port| format!(":{port}"));
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        // A user name, or a port that is no number up to 65535.
+        if host.is_empty() || authority != format!("{host}{port}") {
+            return Err(format!(
+                "{text:?} is not of the form {}://host[:port]",
+                scheme.name()
+            ));
+        }
+        Ok(Self {
+            scheme,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(scheme.port()),
+        })
     }
 }
 
@@ -185,5 +227,49 @@ impl Default for Limits {
             grace: Duration::from_secs(10),
             sessions: 10_000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_written_as_urls() {
+        let check = |text: &str, authority: &str, shown: &str| {
+            let server: Upstream = text.parse().unwrap();
+            assert_eq!(
+                (server.authority(), server.to_string()),
+                (authority.into(), shown.into())
+            );
+        };
+        check(
+            "https://mdm.example.com",
+            "mdm.example.com",
+            "mdm.example.com:443",
+        );
+        check(
+            "https://mdm.example.com/",
+            "mdm.example.com",
+            "mdm.example.com:443",
+        );
+        check("https://h:8443", "h:8443", "h:8443");
+        check("http://h:80", "h", "h:80");
+        check("https://[::1]:9", "[::1]:9", "[::1]:9");
+    }
+
+    #[test]
+    fn what_is_no_server_is_named() {
+        let check = |text: &str, expected: &str| {
+            let error = text.parse::<Upstream>().unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("mdm.example.com", "begins with neither");
+        check("ftp://h", "begins with neither");
+        check("https://h/path", "has a path");
+        check("https://user@h", "not of the form");
+        check("https://h:99999", "not of the form");
+        check("https://h:", "not of the form");
+        check("https://", "is no URL");
     }
 }

@@ -8,7 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
 
 use super::ca::{Authority, CaError, certificates};
@@ -131,7 +131,7 @@ fn forget_oldest(leaves: &mut HashMap<String, Leaf>) {
 
 fn with_key(base: &ServerConfig, key: CertifiedKey) -> Arc<ServerConfig> {
     let mut config = base.clone();
-    config.cert_resolver = Arc::new(Single(Arc::new(key)));
+    config.cert_resolver = Arc::new(SingleCertAndKey::from(key));
     Arc::new(config)
 }
 
@@ -153,16 +153,6 @@ fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
         .map_err(|e| broken(format!("no private key can be read from it: {e}")))?;
     CertifiedKey::from_der(chain, key, provider())
         .map_err(|e| broken(format!("its key and certificate cannot be used: {e}")))
-}
-
-/// Always the same certificate; the name was looked at before.
-#[derive(Debug)]
-struct Single(Arc<CertifiedKey>);
-
-impl ResolvesServerCert for Single {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.clone())
-    }
 }
 
 /// Stands in the configuration that others are made from, and is never asked.

@@ -13,11 +13,11 @@ use super::ca::certificates;
 use super::settings::Trust;
 use super::tls::{key_log, provider};
 
-/// TLS towards servers. ALPN is left to the connector.
+/// TLS towards servers that are trusted so. ALPN is left to the connector.
 ///
 /// # Errors
 /// Where the CA file cannot be read or the platform trusts nobody.
-pub(super) fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
+pub fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(provider().clone())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?

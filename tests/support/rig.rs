@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use dmtap::flow::Passage;
 use dmtap::flow::event::{Event, Hear};
-use dmtap::proxy::ca::Authority;
-use dmtap::proxy::{Proxy, RuleBook, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{Authority, Proxy, RuleBook, Scheme, Settings, Trust, Upstream};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -21,6 +20,7 @@ pub struct Rig {
     pub directory: TempDir,
     pub address: SocketAddr,
     pub heard: Arc<Heard>,
+    rules: Arc<RuleBook>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -36,10 +36,10 @@ impl Rig {
         let authority = Arc::new(Authority::load_or_create(directory.path()).unwrap());
         let heard = Arc::new(Heard::default());
         let settings = Settings { listen, ..settings };
-        let book = Arc::new(RuleBook::new(Arc::default()));
-        let proxy = Proxy::bind(settings, authority, book, heard.clone())
+        let proxy = Proxy::bind(settings, authority, Arc::default(), heard.clone())
             .await
             .unwrap();
+        let rules = proxy.rules();
         let address = proxy.local_addr();
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(proxy.run(shutdown.clone()));
@@ -47,6 +47,7 @@ impl Rig {
             directory,
             address,
             heard,
+            rules,
             shutdown,
             running,
         }
@@ -59,6 +60,13 @@ impl Rig {
 
     pub async fn device(&self, alpn: &str) -> Device {
         Device::connect(self.address, &self.ca(), alpn).await
+    }
+
+    /// Puts the rules of a file in force.
+    pub fn rule(&self, text: &str) {
+        let rules = dmtap::rules::load::parse("test.toml", text).unwrap();
+        let set = dmtap::rules::RuleSet::from_rules(rules).unwrap();
+        self.rules.replace(Arc::new(set));
     }
 
     /// Begins to shut down.
