@@ -2,4 +2,6 @@
 
 pub mod demo;
 pub mod device;
+pub mod proxy;
 pub mod server;
+pub mod signal;

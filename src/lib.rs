@@ -54,6 +54,7 @@ pub mod dm;
 pub mod flow;
 pub mod markup;
 pub mod patch;
+pub mod peer;
 
 pub mod proxy;
 pub mod record;

@@ -1,1 +1,55 @@
 //! Telling: numbers events, masks secrets and fans them out to sinks.
+//!
+//! ```text
+//! proxy ─ Event ─▶ Journal ─┬─ queue ─▶ Transcript     for people
+//!                  (seq)    ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
+//!                           └─ queue ─▶ Pcapng         for Wireshark
+//! ```
+//!
+//! A transcript and a JSON line tell the same [`Telling`]: plain data made from an event once its secrets are
+//! masked, so that a record shown later reads as it did when it happened.
+
+//pub mod file;
+pub mod journal;
+//pub mod jsonl;
+//pub mod pcapng;
+pub mod redact;
+//pub mod show;
+pub mod telling;
+//pub mod transcript;
+
+use std::io;
+
+use crate::flow::Event;
+
+//pub use file::{FileError, open};
+pub use journal::{Builder, CloseError, Journal, Summary, WhenFull};
+//pub use jsonl::JsonLines;
+//pub use pcapng::Pcapng;
+pub use redact::Masking;
+//pub use show::show;
+pub use telling::Telling;
+//pub use transcript::{Style, Transcript};
+
+/// Somebody who is told every event, on a thread of its own.
+pub trait Sink: Send {
+    /// Tells one event. `seq` counts the events of a run from 1.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written; the sink is not told anything more after that.
+    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()>;
+
+    /// Makes what was told visible to others. Called when nothing was told for [`journal::FLUSH_AFTER`].
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Completes what is written; nothing is told afterwards.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written.
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}

@@ -95,3 +95,19 @@ async fn answer(
 const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long running exchanges have to end.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// TLS for the server, with a leaf of `authority` for this machine's names.
+///
+/// # Errors
+/// In words, where no certificate can be made.
+pub fn tls(authority: &crate::proxy::Authority) -> Result<Arc<rustls::ServerConfig>, String> {
+    let leaf = authority.leaf("localhost").map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

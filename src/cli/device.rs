@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use http::Uri;
 
 use super::{Failure, Outcome, Output, runtime, write_output};
-use crate::app::device::{self, Trust};
+use crate::app::device;
 use crate::peer::{self, Profile, Wire};
+use crate::proxy::Trust;
 
 /// Run a simulated device against a DM server: one session, from package 1 to its end.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ Exit code 1: the session did not come to its end.")]
 pub struct Device {
     /// The server's address, or dmtap's.
     url: Uri,
-    /// Certificates to trust, PEM; the platform's own if absent.
+    /// Certificates to trust, PEM, besides those the platform trusts.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Trust any certificate.
@@ -43,8 +44,8 @@ impl Device {
     /// A session that does not come to its end.
     pub fn run(self, output: Output) -> Outcome {
         let trust = match (&self.ca, self.ssl_insecure) {
-            (Some(file), _) => Trust::Only(file.clone()),
-            (None, true) => Trust::Any,
+            (Some(file), _) => Trust::PlatformAnd(file.clone()),
+            (None, true) => Trust::Anything,
             (None, false) => Trust::Platform,
         };
         let client = device::client(&trust).map_err(|why| Failure::Usage(format!("error: {why}")))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::decode::unwrap_base64;
 use super::{Failure, Outcome, Output, read_input};
-use crate::markup::wbxml::encode::{PublicIdForm, WbxmlOptions, encode};
+use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};
 
 /// Encode an XML message as WBXML.
@@ -22,7 +22,7 @@ pub struct Encode {
     out: Option<PathBuf>,
     /// The version of WBXML to write: 1.1, 1.2 or 1.3.
     #[arg(long, default_value = "1.2", value_parser = version, value_name = "VERSION")]
-    wbxml_version: u8,
+    wbxml_version: Version,
     /// How the document type is named.
     #[arg(long, value_enum, default_value_t = PublicId::Numeric, value_name = "FORM")]
     public_id: PublicId,
@@ -50,7 +50,7 @@ impl Encode {
             PublicId::Numeric => PublicIdForm::Numeric,
             PublicId::Text => PublicIdForm::Text,
         };
-        let options = WbxmlOptions { version: self.wbxml_version, public_id, ..WbxmlOptions::default() };
+        let options = WbxmlOptions { version: self.wbxml_version, public_id };
         let bytes = encode(&document, &options)
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
         self.write(&bytes)
@@ -70,11 +70,11 @@ impl Encode {
     }
 }
 
-fn version(text: &str) -> Result<u8, String> {
+fn version(text: &str) -> Result<Version, String> {
     match text {
-        "1.1" => Ok(1),
-        "1.2" => Ok(2),
-        "1.3" => Ok(3),
+        "1.1" => Ok(Version::V1_1),
+        "1.2" => Ok(Version::V1_2),
+        "1.3" => Ok(Version::V1_3),
         _ => Err("one of 1.1, 1.2, 1.3".into()),
     }
 }

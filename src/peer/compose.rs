@@ -27,7 +27,11 @@ impl Wire {
 
     /// The encoding a media type names.
     pub fn of_media_type(media_type: &str) -> Self {
-        if media_type.contains("wbxml") { Self::Wbxml } else { Self::Xml }
+        if media_type.contains("wbxml") {
+            Self::Wbxml
+        } else {
+            Self::Xml
+        }
     }
 }
 
@@ -58,7 +62,10 @@ pub(crate) struct Reference<'a> {
 impl Composer {
     /// Begins a message; the first command gets `first_cmd` (Windows begins at 2).
     pub(crate) fn new(header: &Header<'_>, first_cmd: u32) -> Self {
-        let mut message = Self { out: String::with_capacity(1024), next_cmd: first_cmd };
+        let mut message = Self {
+            out: String::with_capacity(1024),
+            next_cmd: first_cmd,
+        };
         message.out.push_str("<SyncML xmlns=\"SYNCML:SYNCML1.2\">");
         message.within("SyncHdr", |m| {
             m.leaf("VerDTD", "1.2");
@@ -120,12 +127,15 @@ impl Composer {
 
     /// An element with text.
     pub(crate) fn leaf(&mut self, name: &str, text: &str) {
-        self.within(name, |m| m.out.push_str(&quick_xml::escape::partial_escape(text)));
+        self.within(name, |m| {
+            m.out.push_str(&quick_xml::escape::partial_escape(text))
+        });
     }
 
     /// An element of `syncml:metinf` with text.
     pub(crate) fn meta(&mut self, name: &str, text: &str) {
-        self.out.push_str(&format!("<{name} xmlns=\"syncml:metinf\">"));
+        self.out
+            .push_str(&format!("<{name} xmlns=\"syncml:metinf\">"));
         self.out.push_str(&quick_xml::escape::partial_escape(text));
         self.out.push_str(&format!("</{name}>"));
     }

@@ -69,7 +69,14 @@ impl Device {
     /// A device at rest.
     pub fn new(profile: Profile, tree: Tree) -> Self {
         let (server, session_id) = (String::new(), String::new());
-        Self { profile, tree, server, session_id, msg_id: 0, done: Vec::new() }
+        Self {
+            profile,
+            tree,
+            server,
+            session_id,
+            msg_id: 0,
+            done: Vec::new(),
+        }
     }
 
     /// Begins a session: package 1 with Alert 1201, LoginStatus and DevInfo (PRO 8.3; MS-MDM 4), as XML.
@@ -95,13 +102,19 @@ impl Device {
     /// Carries out a message of the server.
     pub fn answer(&mut self, document: &Document) -> Next {
         let Some(message) = Message::of(document) else {
-            return Next::Broken(format!("<{}> is no SyncML message", document.root().local()));
+            return Next::Broken(format!(
+                "<{}> is no SyncML message",
+                document.root().local()
+            ));
         };
         let Some(msg_ref) = message.header().and_then(|h| h.msg_id()) else {
             return Next::Broken("the server's message has no MsgID".into());
         };
         let mut outcomes = Vec::new();
-        for command in message.commands().filter(|command| command.kind() != CommandKind::Status) {
+        for command in message
+            .commands()
+            .filter(|command| command.kind() != CommandKind::Status)
+        {
             if command.as_alert().and_then(|alert| alert.code()) == Some(AlertCode(1223)) {
                 return Next::Broken("the server aborted the session (Alert 1223)".into());
             }
@@ -111,7 +124,11 @@ impl Device {
             // A client never sends a message that would hold only its SyncHdr Status (PRO 8).
             return Next::End;
         }
-        self.done.extend(outcomes.iter().map(|o| (format!("{} {}", o.name, o.uri).trim_end().into(), o.code)));
+        self.done.extend(
+            outcomes
+                .iter()
+                .map(|o| (format!("{} {}", o.name, o.uri).trim_end().into(), o.code)),
+        );
         Next::Send(self.report(&msg_ref, &outcomes))
     }
 
@@ -128,8 +145,19 @@ impl Device {
     }
 
     fn dev_info(&self, message: &mut Composer) {
-        let Profile { id, manufacturer, model, language, .. } = &self.profile;
-        let nodes = [("DevId", id), ("Man", manufacturer), ("Mod", model), ("Lang", language)];
+        let Profile {
+            id,
+            manufacturer,
+            model,
+            language,
+            ..
+        } = &self.profile;
+        let nodes = [
+            ("DevId", id),
+            ("Man", manufacturer),
+            ("Mod", model),
+            ("Lang", language),
+        ];
         message.command("Replace", |m| {
             let mut item = |name: &str, value: &str| {
                 m.within("Item", |m| {
@@ -144,10 +172,18 @@ impl Device {
 
     fn report(&mut self, msg_ref: &str, outcomes: &[Outcome]) -> String {
         let mut message = self.message();
-        let header = Reference { msg: msg_ref, cmd: "0", name: "SyncHdr" };
+        let header = Reference {
+            msg: msg_ref,
+            cmd: "0",
+            name: "SyncHdr",
+        };
         message.status(&header, None, StatusCode(200));
         for outcome in outcomes {
-            let of = Reference { msg: msg_ref, cmd: &outcome.cmd, name: &outcome.name };
+            let of = Reference {
+                msg: msg_ref,
+                cmd: &outcome.cmd,
+                name: &outcome.name,
+            };
             message.status(&of, outcome.target.as_deref(), outcome.code);
             if !outcome.found.is_empty() {
                 results(&mut message, &of, &outcome.found);
@@ -194,11 +230,18 @@ impl Device {
             .collect();
         let first = codes.first().map_or(StatusCode(400), |(_, code)| *code);
         if codes.iter().all(|(_, code)| *code == first) {
-            return vec![Outcome { found, ..outcome(command, cmd_id, first) }];
+            return vec![Outcome {
+                found,
+                ..outcome(command, cmd_id, first)
+            }];
         }
         let mut each: Vec<Outcome> = codes
             .into_iter()
-            .map(|(uri, code)| Outcome { target: Some(uri.clone()), uri, ..outcome(command, cmd_id, code) })
+            .map(|(uri, code)| Outcome {
+                target: Some(uri.clone()),
+                uri,
+                ..outcome(command, cmd_id, code)
+            })
             .collect();
         if let Some(last) = each.last_mut() {
             last.found = found;
@@ -213,12 +256,17 @@ impl Device {
         uri: &str,
     ) -> Result<Option<Found>, StatusCode> {
         let text = item.data().map(|data| data.text()).unwrap_or_default();
-        let format = || item.meta().or(command.meta()).and_then(|meta| meta.format());
+        let format = || {
+            item.meta()
+                .or(command.meta())
+                .and_then(|meta| meta.format())
+        };
         match command.kind() {
             CommandKind::Get => self.tree.get(uri).map(Some),
-            CommandKind::Add => {
-                self.tree.add(uri, &format().unwrap_or("chr".into()), &text).map(|()| None)
-            }
+            CommandKind::Add => self
+                .tree
+                .add(uri, &format().unwrap_or("chr".into()), &text)
+                .map(|()| None),
             CommandKind::Replace => self.tree.replace(uri, &text).map(|()| None),
             CommandKind::Delete => self.tree.delete(uri).map(|()| None),
             CommandKind::Exec => self.tree.exec(uri).map(|()| None),
@@ -249,7 +297,10 @@ impl Device {
             }
         }
         let own = StatusCode(if failed { 507 } else { 200 });
-        inner.insert(0, outcome(command, &command.cmd_id().unwrap_or_default(), own));
+        inner.insert(
+            0,
+            outcome(command, &command.cmd_id().unwrap_or_default(), own),
+        );
         inner
     }
 }

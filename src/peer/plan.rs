@@ -62,10 +62,19 @@ impl Plan {
             Exec(at("Restart"), "now".into()),
         ];
         let second = vec![
-            Atomic(vec![Replace(at("Width"), "1920".into()), Replace(at("Height"), "1080".into())]),
-            Sequence(vec![Get(at("Greeting")), Delete(at("Greeting")), Get(at("Greeting"))]),
+            Atomic(vec![
+                Replace(at("Width"), "1920".into()),
+                Replace(at("Height"), "1080".into()),
+            ]),
+            Sequence(vec![
+                Get(at("Greeting")),
+                Delete(at("Greeting")),
+                Get(at("Greeting")),
+            ]),
         ];
-        Self { packages: vec![Package { commands: first }, Package { commands: second }] }
+        Self {
+            packages: vec![Package { commands: first }, Package { commands: second }],
+        }
     }
 }
 
@@ -88,12 +97,17 @@ impl Order {
         let mut inner = Vec::new();
         let cmd_id = message.command(self.name(), |m| match self {
             Self::Get(uri) | Self::Delete(uri) => m.within("Item", |m| target(m, uri)),
-            Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => item(m, uri, text),
+            Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => {
+                item(m, uri, text)
+            }
             Self::Atomic(orders) | Self::Sequence(orders) => {
                 inner = orders.iter().flat_map(|order| order.write(m)).collect();
             }
         });
-        let mut sent = vec![Sent { cmd_id, what: self.to_string() }];
+        let mut sent = vec![Sent {
+            cmd_id,
+            what: self.to_string(),
+        }];
         sent.append(&mut inner);
         sent
     }

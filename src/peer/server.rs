@@ -30,19 +30,27 @@ pub struct Talk {
 impl Server {
     /// A server at the start of its work. It calls itself what devices call it.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, sessions: HashMap::new(), order: VecDeque::new() }
+        Self {
+            plan,
+            sessions: HashMap::new(),
+            order: VecDeque::new(),
+        }
     }
 
     /// The session of a device.
     pub fn session(&self, device: &str, session_id: &str) -> Option<&Talk> {
-        self.sessions.get(&(device.to_owned(), session_id.to_owned()))
+        self.sessions
+            .get(&(device.to_owned(), session_id.to_owned()))
     }
 
     /// The answer to a device's message, as XML; `None` where it is no SyncML message with a header.
     pub fn answer(&mut self, document: &Document) -> Option<String> {
         let message = Message::of(document)?;
         let header = message.header()?;
-        let key = (header.source()?.into_owned(), header.session_id()?.into_owned());
+        let key = (
+            header.source()?.into_owned(),
+            header.session_id()?.into_owned(),
+        );
         let msg_ref = header.msg_id()?.into_owned();
         self.remember(&key, &msg_ref);
         let own_uri = header.target().unwrap_or_default();
@@ -50,8 +58,12 @@ impl Server {
         let talk = self.sessions.get_mut(&key)?;
         talk.msg_id += 1;
         talk.hear(message);
-        let head =
-            Header { session_id: &key.1, msg_id: talk.msg_id, target: &key.0, source: &own_uri };
+        let head = Header {
+            session_id: &key.1,
+            msg_id: talk.msg_id,
+            target: &key.0,
+            source: &own_uri,
+        };
         let mut reply = Composer::new(&head, 1);
         acknowledge(&mut reply, message, &msg_ref);
         if !aborted(message) {
@@ -77,8 +89,10 @@ impl Server {
 impl Talk {
     fn hear(&mut self, message: Message<'_>) {
         for status in message.commands().filter_map(|command| command.as_status()) {
-            let number = |text: Option<std::borrow::Cow<'_, str>>| text.and_then(|t| t.parse().ok());
-            let (Some(msg), Some(cmd)) = (number(status.msg_ref()), number(status.cmd_ref())) else {
+            let number =
+                |text: Option<std::borrow::Cow<'_, str>>| text.and_then(|t| t.parse().ok());
+            let (Some(msg), Some(cmd)) = (number(status.msg_ref()), number(status.cmd_ref()))
+            else {
                 continue;
             };
             let what = self.sent.get(&(msg, cmd));
@@ -89,7 +103,9 @@ impl Talk {
     }
 
     fn go_on(&mut self, plan: &Plan, reply: &mut Composer) {
-        let Some(package) = plan.packages.get(self.package) else { return };
+        let Some(package) = plan.packages.get(self.package) else {
+            return;
+        };
         self.package += 1;
         for order in &package.commands {
             for Sent { cmd_id, what } in order.write(reply) {
@@ -101,7 +117,11 @@ impl Talk {
 
 /// Status for the SyncHdr and for every command but Status and Results (PRO 6; DREP 6.5.1).
 fn acknowledge(reply: &mut Composer, message: Message<'_>, msg_ref: &str) {
-    let header = Reference { msg: msg_ref, cmd: "0", name: "SyncHdr" };
+    let header = Reference {
+        msg: msg_ref,
+        cmd: "0",
+        name: "SyncHdr",
+    };
     reply.status(&header, None, StatusCode(200));
     for command in message.commands() {
         let kind = command.kind();
@@ -113,13 +133,20 @@ fn acknowledge(reply: &mut Composer, message: Message<'_>, msg_ref: &str) {
             _ => StatusCode(405),
         };
         let cmd = command.cmd_id().unwrap_or_default();
-        let of = Reference { msg: msg_ref, cmd: &cmd, name: command.element().local() };
+        let of = Reference {
+            msg: msg_ref,
+            cmd: &cmd,
+            name: command.element().local(),
+        };
         reply.status(&of, None, code);
     }
 }
 
 fn aborted(message: Message<'_>) -> bool {
-    message.commands().filter_map(|c| c.as_alert()).any(|alert| alert.code().is_some_and(|c| c.0 == 1223))
+    message
+        .commands()
+        .filter_map(|c| c.as_alert())
+        .any(|alert| alert.code().is_some_and(|c| c.0 == 1223))
 }
 
 /// Sessions a server remembers; the oldest is forgotten.

@@ -104,8 +104,12 @@ impl Tree {
             return Err(NOT_ALLOWED);
         }
         let below = format!("{key}/");
-        let doomed: Vec<String> =
-            self.nodes.keys().filter(|k| **k == key || k.starts_with(&below)).cloned().collect();
+        let doomed: Vec<String> = self
+            .nodes
+            .keys()
+            .filter(|k| **k == key || k.starts_with(&below))
+            .cloned()
+            .collect();
         if doomed.is_empty() {
             return Err(NOT_FOUND);
         }
@@ -129,16 +133,33 @@ impl Tree {
     }
 
     fn put(&mut self, uri: &str, format: &str, value: &str, access: Access) {
-        let leaf = Leaf { uri: uri.into(), format: format.into(), value: value.into(), access };
+        let leaf = Leaf {
+            uri: uri.into(),
+            format: format.into(),
+            value: value.into(),
+            access,
+        };
         self.nodes.insert(locuri::canonical(uri), leaf);
     }
 
     /// The names right below an interior node, as they were spelled.
     fn children(&self, key: &str) -> Result<Vec<String>, StatusCode> {
-        let depth = if key.is_empty() || key == "." { 0 } else { key.split('/').count() };
-        let below = if depth == 0 { String::new() } else { format!("{key}/") };
+        let depth = if key.is_empty() || key == "." {
+            0
+        } else {
+            key.split('/').count()
+        };
+        let below = if depth == 0 {
+            String::new()
+        } else {
+            format!("{key}/")
+        };
         let mut names: Vec<String> = Vec::new();
-        for (path, leaf) in self.nodes.iter().filter(|(path, _)| path.starts_with(&below)) {
+        for (path, leaf) in self
+            .nodes
+            .iter()
+            .filter(|(path, _)| path.starts_with(&below))
+        {
             let from_end = path.split('/').count() - depth;
             let spelled = leaf.uri.trim_matches('/').rsplit('/').nth(from_end - 1);
             let name = spelled.unwrap_or_default().to_owned();
@@ -146,7 +167,11 @@ impl Tree {
                 names.push(name);
             }
         }
-        if names.is_empty() { Err(NOT_FOUND) } else { Ok(names) }
+        if names.is_empty() {
+            Err(NOT_FOUND)
+        } else {
+            Ok(names)
+        }
     }
 }
 
@@ -161,8 +186,18 @@ mod tests {
     fn tree() -> Tree {
         Tree::default()
             .with("./DevInfo/Man", "chr", "dmtap", Access::Read)
-            .with("./Device/Vendor/MSFT/Thing/Colour", "chr", "red", Access::Write)
-            .with("./Device/Vendor/MSFT/Thing/Restart", "null", "", Access::Execute)
+            .with(
+                "./Device/Vendor/MSFT/Thing/Colour",
+                "chr",
+                "red",
+                Access::Write,
+            )
+            .with(
+                "./Device/Vendor/MSFT/Thing/Restart",
+                "null",
+                "",
+                Access::Execute,
+            )
     }
 
     #[test]
@@ -179,13 +214,25 @@ mod tests {
     #[test]
     fn refusals_carry_the_code_of_the_standard() {
         let mut tree = tree();
-        assert_eq!(tree.replace("./Vendor/MSFT/Thing/Size", "1"), Err(StatusCode(404)));
+        assert_eq!(
+            tree.replace("./Vendor/MSFT/Thing/Size", "1"),
+            Err(StatusCode(404))
+        );
         assert_eq!(tree.replace("./DevInfo/Man", "x"), Err(StatusCode(405)));
-        assert_eq!(tree.add("./Vendor/MSFT/Thing/COLOUR", "chr", "x"), Err(StatusCode(418)));
+        assert_eq!(
+            tree.add("./Vendor/MSFT/Thing/COLOUR", "chr", "x"),
+            Err(StatusCode(418))
+        );
         assert_eq!(tree.add("./Vendor/MSFT/Thing/New/Deep", "chr", "x"), Ok(()));
         assert_eq!(tree.delete("./Vendor/MSFT/Thing/New"), Ok(()));
         assert_eq!(tree.delete("."), Err(StatusCode(405)));
-        assert_eq!(tree.exec("./Vendor/MSFT/Thing/Colour"), Err(StatusCode(405)));
-        assert_eq!(tree.get("./Vendor/MSFT/Thing/Restart"), Err(StatusCode(405)));
+        assert_eq!(
+            tree.exec("./Vendor/MSFT/Thing/Colour"),
+            Err(StatusCode(405))
+        );
+        assert_eq!(
+            tree.get("./Vendor/MSFT/Thing/Restart"),
+            Err(StatusCode(405))
+        );
     }
 }

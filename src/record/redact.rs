@@ -1,0 +1,151 @@
+//! What a record keeps to itself. Secrets are masked before anything is written, unless raw records are asked for.
+//!
+//! A document is masked in place: every byte of a secret gives way to a `*`, so spans, offsets and lengths of
+//! the record are those of the traffic and a masked WBXML body still parses. The length of a secret is told.
+
+mod fill;
+mod head;
+mod looks;
+mod secret;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use memchr::memmem;
+
+use crate::markup::{Document, NodeId};
+
+/// Whether secrets are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Masking {
+    /// Secrets give way to asterisks.
+    #[default]
+    Masked,
+    /// Everything is written as it is.
+    Raw,
+}
+
+/// What stands in place of a secret in text.
+pub const MASK: &str = "********";
+
+/// The secrets of one passage, found in the documents that it carried. In raw records there are none.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    masking: Masking,
+    values: Vec<String>,
+}
+
+/// The secrets of one document: where they stand, and in which elements.
+#[derive(Debug, Default)]
+pub struct Spots {
+    masking: Masking,
+    fills: Vec<Range<usize>>,
+    elements: Vec<NodeId>,
+}
+
+impl Secrets {
+    /// None found yet.
+    pub fn new(masking: Masking) -> Self {
+        Self {
+            masking,
+            values: Vec::new(),
+        }
+    }
+
+    /// Whether secrets are masked at all.
+    pub fn masking(&self) -> Masking {
+        self.masking
+    }
+
+    /// Finds the secrets of a document and remembers their values, for [`Self::scrub`].
+    pub fn find(&mut self, document: &Document) -> Spots {
+        match self.masking {
+            Masking::Masked => secret::find(document, &mut self.values),
+            Masking::Raw => Spots {
+                masking: Masking::Raw,
+                ..Spots::default()
+            },
+        }
+    }
+
+    /// A header field's value without secrets. `name` is in lower case.
+    pub fn header<'v>(&self, name: &str, value: &'v str) -> Cow<'v, str> {
+        match self.masking {
+            Masking::Masked => head::header(name, value),
+            Masking::Raw => Cow::Borrowed(value),
+        }
+    }
+
+    /// An address without the secrets in its query.
+    pub fn target<'u>(&self, uri: &'u str) -> Cow<'u, str> {
+        match self.masking {
+            Masking::Masked => head::target(uri),
+            Masking::Raw => Cow::Borrowed(uri),
+        }
+    }
+
+    /// A body that did not decode without what looks like a secret.
+    pub fn by_looks<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
+        match self.masking {
+            Masking::Masked => looks::by_looks(body),
+            Masking::Raw => Cow::Borrowed(body),
+        }
+    }
+
+    /// A text without any of the secrets found: for what quotes the traffic, such as notes.
+    pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        for value in &self.values {
+            if text.contains(value.as_str()) {
+                text = Cow::Owned(text.replace(value.as_str(), MASK));
+            }
+        }
+        text
+    }
+
+    /// Bytes without any of the secrets found, each filled with asterisks of its length.
+    pub fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut bytes = Cow::Borrowed(bytes);
+        for value in &self.values {
+            let found: Vec<usize> = memmem::find_iter(&bytes, value).collect();
+            for at in found {
+                bytes.to_mut()[at..at + value.len()].fill(b'*');
+            }
+        }
+        bytes
+    }
+}
+
+impl Spots {
+    /// Whether the text of this element is a secret.
+    pub fn hold(&self, element: NodeId) -> bool {
+        self.elements.contains(&element)
+    }
+
+    /// A LocURI without the secrets in its query, which that of a server may have.
+    pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
+        if self.masking == Masking::Raw || !uri.contains('?') || !uri.contains("://") {
+            return uri;
+        }
+        Cow::Owned(head::target(&uri).into_owned())
+    }
+
+    /// The elements whose text is a secret, in document order.
+    pub fn elements(&self) -> &[NodeId] {
+        &self.elements
+    }
+
+    /// The source with its secrets filled; `None` where there are none to fill.
+    pub fn fill(&self, source: &[u8]) -> Option<Vec<u8>> {
+        if self.fills.is_empty() {
+            return None;
+        }
+        let mut masked = source.to_vec();
+        for range in &self.fills {
+            if let Some(secret) = masked.get_mut(range.clone()) {
+                secret.fill(b'*');
+            }
+        }
+        Some(masked)
+    }
+}

@@ -1,0 +1,310 @@
+//! A command as plain data.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dm::{Command, Item, Meta, Status};
+use crate::flow::{Answered, Link};
+use crate::markup::Element;
+use crate::record::redact::{MASK, Spots};
+
+/// A command, a Status or Results included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandTold<'a> {
+    /// Its element name.
+    pub kind: Cow<'a, str>,
+    /// `CmdID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+    /// How many commands it stands in.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u32,
+    /// Its place in the document.
+    pub path: Cow<'a, str>,
+    /// Its first byte and the byte after its last, in the decoded body as received.
+    pub span: (u32, u32),
+    /// The node it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loc_uri: Option<Cow<'a, str>>,
+    /// What it answers: of Status and Results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnsweredTold<'a>>,
+    /// The code: of Status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusTold<'a>>,
+    /// The code: of Alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertTold<'a>>,
+    /// Its items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemTold<'a>>,
+}
+
+/// What a Status or Results answers, in its own words and in what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnsweredTold<'a> {
+    /// The message it refers to.
+    pub msg: Cow<'a, str>,
+    /// The CmdID it refers to; `0` is the header.
+    pub id: Cow<'a, str>,
+    /// The name of the command: as found, otherwise as the answer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Cow<'a, str>>,
+    /// The node of the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loc_uri: Option<Cow<'a, str>>,
+    /// Whether that command was delivered to who answers; absent where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<bool>,
+}
+
+/// The result a Status reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusTold<'a> {
+    /// The code; absent where Data is no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    /// Windows' native error, such as `0x80070002`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_error: Option<Cow<'a, str>>,
+    /// A challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chal: Option<ChalTold<'a>>,
+}
+
+/// A challenge; its nonce is not told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChalTold<'a> {
+    /// The scheme asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Cow<'a, str>>,
+    /// Whether a nonce came with it.
+    pub nonce: bool,
+}
+
+/// What an Alert is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertTold<'a> {
+    /// The code; absent where Data is no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+}
+
+/// One item of a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ItemTold<'a> {
+    /// `Target/LocURI`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Cow<'a, str>>,
+    /// `Source/LocURI`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Cow<'a, str>>,
+    /// `Meta/Format`, of the item or of its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Cow<'a, str>>,
+    /// `Meta/Type`, of the item or of its command.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<Cow<'a, str>>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataTold<'a>>,
+    /// Whether more chunks follow.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub more: bool,
+}
+
+/// The beginning of a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataTold<'a> {
+    /// Its first characters; what is inside, for markup.
+    pub text: Cow<'a, str>,
+    /// How long the value is, in bytes.
+    pub bytes: u64,
+    /// Whether more follows than is told.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub cut: bool,
+    /// Whether it is a secret that was masked.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub masked: bool,
+    /// Whether it holds elements instead of text.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub markup: bool,
+}
+
+impl<'a> CommandTold<'a> {
+    /// What is told of a command; `spots` are the secrets to leave out.
+    pub(super) fn of(
+        command: Command<'a>,
+        depth: u32,
+        path: String,
+        links: &'a [Link],
+        spots: &Spots,
+    ) -> Self {
+        let span = command.element().span();
+        let status = command.as_status();
+        let alert = command.as_alert();
+        Self {
+            kind: command.element().local().into(),
+            id: command.cmd_id(),
+            depth,
+            path: path.into(),
+            span: (span.start, span.end),
+            loc_uri: None,
+            answers: AnsweredTold::of(command, links, spots),
+            status: status.map(StatusTold::of),
+            alert: alert.map(|alert| AlertTold {
+                code: alert.code().map(|code| code.0),
+                name: alert.code().and_then(|c| c.name()).map(Cow::Borrowed),
+            }),
+            items: command
+                .items()
+                .map(|item| ItemTold::of(item, command.meta(), spots))
+                .collect(),
+        }
+        .with_loc_uri()
+    }
+
+    fn with_loc_uri(mut self) -> Self {
+        let first = self.items.first();
+        self.loc_uri = first.and_then(|item| item.target.clone().or_else(|| item.source.clone()));
+        if self.loc_uri.is_none() {
+            self.loc_uri = self.answers.as_ref().and_then(|a| a.loc_uri.clone());
+        }
+        self
+    }
+}
+
+impl<'a> AnsweredTold<'a> {
+    fn of(command: Command<'a>, links: &'a [Link], spots: &Spots) -> Option<Self> {
+        let (msg, id, cmd, reference) = match (command.as_status(), command.as_results()) {
+            (Some(s), _) => {
+                let first = s.target_refs().next().or_else(|| s.source_refs().next());
+                (s.msg_ref(), s.cmd_ref(), s.cmd(), first)
+            }
+            (_, Some(results)) => (Some(results.msg_ref()), results.cmd_ref(), None, None),
+            _ => return None,
+        };
+        let from = command.element().id();
+        let link = links.iter().find(|link| link.from == from);
+        let mut told = Self {
+            msg: msg.unwrap_or_default(),
+            id: id.unwrap_or_default(),
+            cmd,
+            loc_uri: reference,
+            found: link.map(|link| !matches!(link.to, Answered::Nothing)),
+        };
+        if let Some(answered) = link.and_then(|link| link.to.command()) {
+            told.cmd = Some(answered.element().local().into());
+            told.loc_uri = answered.loc_uri().or(told.loc_uri);
+        }
+        told.loc_uri = told.loc_uri.map(|uri| spots.address(uri));
+        Some(told)
+    }
+}
+
+impl<'a> StatusTold<'a> {
+    fn of(status: Status<'a>) -> Self {
+        let code = status.code();
+        Self {
+            code: code.map(|code| code.0),
+            name: code.and_then(|code| code.name()).map(Cow::Borrowed),
+            original_error: status.original_error(),
+            chal: status.chal().map(|chal| ChalTold {
+                scheme: chal.scheme(),
+                nonce: chal.next_nonce().is_some(),
+            }),
+        }
+    }
+}
+
+impl<'a> ItemTold<'a> {
+    fn of(item: Item<'a>, meta: Option<Meta<'a>>, spots: &Spots) -> Self {
+        let own = item.meta();
+        let field = |read: fn(Meta<'a>) -> Option<Cow<'a, str>>| {
+            own.and_then(read).or_else(|| meta.and_then(read))
+        };
+        Self {
+            target: item.target().map(|uri| spots.address(uri)),
+            source: item.source().map(|uri| spots.address(uri)),
+            format: field(Meta::format),
+            media_type: field(Meta::media_type),
+            data: item.data().map(|data| DataTold::of(data, spots)),
+            more: item.more_data(),
+        }
+    }
+}
+
+impl<'a> DataTold<'a> {
+    fn of(data: Element<'a>, spots: &Spots) -> Self {
+        let masked = spots.hold(data.id());
+        let inside = data.elements().next();
+        if let Some(inside) = inside {
+            return Self {
+                text: inside.local().into(),
+                bytes: data.span().len() as u64,
+                cut: false,
+                masked,
+                markup: true,
+            };
+        }
+        let octets = data.octets();
+        let bytes = octets.len() as u64;
+        if masked {
+            return Self {
+                text: MASK.into(),
+                bytes,
+                cut: false,
+                masked,
+                markup: false,
+            };
+        }
+        let (text, cut) = beginning(octets);
+        Self {
+            text,
+            bytes,
+            cut,
+            masked,
+            markup: false,
+        }
+    }
+}
+
+/// The first characters, and whether there are more; octets that are no text are told in hex.
+fn beginning(octets: Cow<'_, [u8]>) -> (Cow<'_, str>, bool) {
+    let len = octets.len().min(SHORT);
+    let cut = octets.len() > SHORT;
+    let text_len = match std::str::from_utf8(&octets[..len]) {
+        Ok(_) => len,
+        // A character cut in the middle is left out; other octets are no text.
+        Err(error) if cut && error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => 0,
+    };
+    if text_len == 0 && len > 0 {
+        let hex = octets[..len.min(HEX)].iter().map(|b| format!("{b:02x}"));
+        let hex = hex.collect::<Vec<_>>().join(" ");
+        return (Cow::Owned(hex), octets.len() > HEX);
+    }
+    let text = match octets {
+        Cow::Borrowed(octets) => String::from_utf8_lossy(&octets[..text_len]),
+        Cow::Owned(octets) => Cow::Owned(String::from_utf8_lossy(&octets[..text_len]).into_owned()),
+    };
+    (text, cut)
+}
+
+/// How much of a value is told, in bytes.
+const SHORT: usize = 120;
+
+/// How many octets of a value that is no text are told.
+const HEX: usize = 16;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(depth: &u32) -> bool {
+    *depth == 0
+}

@@ -1,0 +1,298 @@
+//! From an event to what is told of it.
+
+use std::borrow::Cow;
+
+use jiff::fmt::temporal::DateTimePrinter;
+
+use super::{
+    AppliedTold, BodyTold, ChangeTold, CommandTold, ConnectionTold, Happening, HeadTold,
+    MessageTold, NoteTold, OpTold, ReadingTold, SessionTold, SpliceTold, Telling, VERSION,
+};
+use crate::dm::{Command, Message};
+use crate::flow::{Applied, Event, Note, Op, Passage, Payload, Reading, Timestamp, Unread};
+use crate::markup::{Document, NameId};
+use crate::record::redact::{MASK, Masking, Secrets, Spots};
+
+impl<'a> Telling<'a> {
+    /// What is told of an event.
+    pub fn of(seq: u64, event: &'a Event, masking: Masking) -> Self {
+        match event {
+            Event::Opened(connection) => {
+                let told = ConnectionTold::of(connection);
+                Self::bare(seq, Happening::Opened, connection.opened, told)
+            }
+            Event::Refused {
+                connection,
+                at,
+                why,
+            } => Self {
+                why: Some(Cow::Borrowed(why)),
+                ..Self::numbered(seq, Happening::Refused, *at, *connection)
+            },
+            Event::Closed { connection, at } => {
+                Self::numbered(seq, Happening::Closed, *at, *connection)
+            }
+            Event::Request(passage) => Self::passage(seq, Happening::Request, passage, masking),
+            Event::Response(passage) => Self::passage(seq, Happening::Response, passage, masking),
+            Event::Failed {
+                exchange,
+                connection,
+                at,
+                side,
+                why,
+            } => Self {
+                exchange: Some(exchange.0),
+                from: Some(Cow::Borrowed(side.name())),
+                why: Some(Cow::Borrowed(why)),
+                ..Self::numbered(seq, Happening::Failed, *at, *connection)
+            },
+        }
+    }
+
+    fn bare(seq: u64, event: Happening, at: Timestamp, connection: ConnectionTold<'a>) -> Self {
+        Self {
+            v: VERSION,
+            seq,
+            event,
+            at: rfc3339(at).into(),
+            at_us: at.0,
+            connection,
+            exchange: None,
+            from: None,
+            own: false,
+            took_us: None,
+            why: None,
+            head: None,
+            bytes: None,
+            bytes_sent: None,
+            reading: None,
+            session: None,
+            message: None,
+            commands: Vec::new(),
+            notes: Vec::new(),
+            applied: Vec::new(),
+            delivery: Vec::new(),
+            body: None,
+            sent: None,
+        }
+    }
+
+    fn numbered(
+        seq: u64,
+        event: Happening,
+        at: Timestamp,
+        connection: crate::flow::ConnectionId,
+    ) -> Self {
+        Self::bare(seq, event, at, ConnectionTold::numbered(connection))
+    }
+
+    fn passage(seq: u64, event: Happening, passage: &'a Passage, masking: Masking) -> Self {
+        let mut secrets = Secrets::new(masking);
+        let document = passage.payload.reading.document();
+        let spots = document.map(|document| secrets.find(document));
+        let sent_spots = passage.payload.sent_document.as_ref();
+        let sent_spots = sent_spots.map(|document| secrets.find(document));
+        let secret_paths = secret_paths(passage, spots.as_ref(), sent_spots.as_ref());
+        let spots = spots.unwrap_or_default();
+        let message = document.and_then(|document| Message::of(document));
+        let changed = passage.payload.sent != passage.payload.received;
+        Self {
+            exchange: Some(passage.exchange.0),
+            from: Some(Cow::Borrowed(passage.from.name())),
+            own: passage.own,
+            took_us: (event == Happening::Response)
+                .then(|| u64::try_from(passage.took.as_micros()).unwrap_or(u64::MAX)),
+            head: Some(HeadTold::of(&passage.head, &secrets)),
+            bytes: Some(received_bytes(&passage.payload)),
+            bytes_sent: changed.then_some(passage.payload.sent.len() as u64),
+            reading: Some(ReadingTold::of(passage)),
+            session: passage.session.as_ref().map(SessionTold::of),
+            message: message.map(|message| MessageTold::of(message, &spots)),
+            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
+            notes: notes(&passage.notes, &secrets),
+            applied: applied(&passage.applied, &secret_paths, &secrets),
+            delivery: passage.delivery.ops.iter().map(op).collect(),
+            body: received(passage, &spots, &secrets),
+            sent: changed.then(|| sent(&passage.payload, sent_spots.as_ref(), &secrets)),
+            ..Self::bare(
+                seq,
+                event,
+                passage.at,
+                ConnectionTold::of(&passage.connection),
+            )
+        }
+    }
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+fn rfc3339(at: Timestamp) -> String {
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);
+    PRINTER.timestamp_to_string(&moment)
+}
+
+fn received_bytes(payload: &Payload) -> u64 {
+    match payload.reading {
+        Reading::Unread(Unread::NotAsked { bytes }) => bytes,
+        _ => payload.received.len() as u64,
+    }
+}
+
+/// The body as received: of a document its source, in which no content coding hides anything.
+fn received<'a>(passage: &'a Passage, spots: &Spots, secrets: &Secrets) -> Option<BodyTold<'a>> {
+    let payload = &passage.payload;
+    if let Some(document) = payload.reading.document() {
+        return Some(filled(document, spots));
+    }
+    let hidden = passage
+        .head
+        .headers()
+        .contains_key(http::header::CONTENT_ENCODING);
+    if payload.received.is_empty() || hidden && secrets.masking() == Masking::Masked {
+        return None;
+    }
+    Some(BodyTold(secrets.by_looks(&payload.received)))
+}
+
+fn sent<'a>(payload: &'a Payload, spots: Option<&Spots>, secrets: &Secrets) -> BodyTold<'a> {
+    if let (Some(document), Some(spots)) = (&payload.sent_document, spots) {
+        return filled(document, spots);
+    }
+    let body = secrets.by_looks(&payload.sent);
+    match secrets.scrub_bytes(&body) {
+        Cow::Owned(scrubbed) => BodyTold(Cow::Owned(scrubbed)),
+        Cow::Borrowed(_) => BodyTold(body),
+    }
+}
+
+fn filled<'a>(document: &'a Document, spots: &Spots) -> BodyTold<'a> {
+    match spots.fill(document.source()) {
+        Some(masked) => BodyTold(Cow::Owned(masked)),
+        None => BodyTold(Cow::Borrowed(document.source())),
+    }
+}
+
+fn commands<'a>(message: Message<'a>, passage: &'a Passage, spots: &Spots) -> Vec<CommandTold<'a>> {
+    let mut told = Vec::new();
+    if let Some(body) = message.body() {
+        let top: Vec<Command<'a>> = body.commands().collect();
+        level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut told);
+    }
+    told
+}
+
+/// Commands that are siblings, each followed by those inside it. Paths are counted on the way: asking each
+/// element for its own would take quadratic time.
+fn level<'a>(
+    siblings: &[Command<'a>],
+    depth: u32,
+    path: &str,
+    passage: &'a Passage,
+    spots: &Spots,
+    told: &mut Vec<CommandTold<'a>>,
+) {
+    let mut names: Vec<(NameId, usize, usize)> = Vec::new();
+    for command in siblings {
+        let name = command.element().name();
+        match names.iter_mut().find(|(known, ..)| *known == name) {
+            Some((_, count, _)) => *count += 1,
+            None => names.push((name, 1, 0)),
+        }
+    }
+    for command in siblings {
+        let element = command.element();
+        let mut path = format!("{path}/{}", element.local());
+        let known = names.iter_mut().find(|(name, ..)| *name == element.name());
+        if let Some((_, 2.., seen)) = known {
+            *seen += 1;
+            path.push_str(&format!("[{seen}]"));
+        }
+        let inner: Vec<Command<'a>> = command.nested().collect();
+        let links = &passage.links;
+        let inner_path = path.clone();
+        told.push(CommandTold::of(*command, depth, path, links, spots));
+        if !inner.is_empty() {
+            level(&inner, depth + 1, &inner_path, passage, spots, told);
+        }
+    }
+}
+
+fn notes<'a>(notes: &'a [Note], secrets: &Secrets) -> Vec<NoteTold<'a>> {
+    let told = notes.iter().map(|note| NoteTold {
+        id: Cow::Borrowed(note.id),
+        severity: Cow::Borrowed(note.severity.name()),
+        at: note.at,
+        text: secrets.scrub(&note.text),
+    });
+    told.collect()
+}
+
+/// Paths of the elements whose text is a secret. Asked for only where a rule changed something.
+fn secret_paths(passage: &Passage, spots: Option<&Spots>, sent: Option<&Spots>) -> Vec<String> {
+    if passage.applied.is_empty() {
+        return Vec::new();
+    }
+    let received = passage.payload.reading.document().zip(spots);
+    let sent = passage.payload.sent_document.as_ref().zip(sent);
+    let found = [received, sent].into_iter().flatten();
+    let paths = found.flat_map(|(document, spots)| {
+        let elements = spots.elements().iter();
+        elements.filter_map(|id| Some(document.element(*id)?.path().to_string()))
+    });
+    paths.collect()
+}
+
+fn applied<'a>(
+    applied: &'a [Applied],
+    secret_paths: &[String],
+    secrets: &Secrets,
+) -> Vec<AppliedTold<'a>> {
+    let inside = |outer: &str, inner: &str| {
+        let rest = inner.strip_prefix(outer);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
+    };
+    let touches = |path: &str| {
+        let touched = |s: &String| inside(path, s) || inside(s, path);
+        !path.is_empty() && secret_paths.iter().any(touched)
+    };
+    let told = applied.iter().map(|applied| {
+        let mut any = false;
+        let changes = applied.changes.iter().map(|change| {
+            let secret = touches(&change.path);
+            any |= secret;
+            let show = |text: &'a str| match secret && !text.is_empty() {
+                true => Cow::Borrowed(MASK),
+                false => secrets.scrub(text),
+            };
+            ChangeTold {
+                path: Cow::Borrowed(&change.path),
+                step: Cow::Borrowed(change.step),
+                before: show(&change.before),
+                after: show(&change.after),
+            }
+        });
+        let changes = changes.collect();
+        let splices = applied.patch.splices().iter().map(|splice| SpliceTold {
+            start: splice.span.start,
+            end: splice.span.end,
+            with: BodyTold(match any {
+                true => Cow::Owned(vec![b'*'; splice.with.len()]),
+                false => secrets.scrub_bytes(&splice.with),
+            }),
+        });
+        AppliedTold {
+            rule: Cow::Borrowed(&applied.rule),
+            splices: splices.collect(),
+            changes,
+        }
+    });
+    told.collect()
+}
+
+fn op(op: &Op) -> OpTold {
+    match op {
+        Op::Wait(time) => OpTold::WaitUs(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+        Op::Reset => OpTold::Reset,
+    }
+}
