@@ -7,6 +7,8 @@
 
 #[path = "rules/conversations.rs"]
 mod conversations;
+#[path = "rules/corpus.rs"]
+mod corpus;
 #[path = "rules/limits.rs"]
 mod limits;
 #[path = "rules/mistakes_in_match.rs"]

@@ -28,7 +28,7 @@ fn after(rules: &str, stage: Stage, talk: &mut Talk, body: &Document) -> Option<
 }
 
 /// The bytes outside the splices are the received ones.
-fn only_splices_differ(received: &Document, verdict: &Verdict) {
+pub(crate) fn only_splices_differ(received: &Document, verdict: &Verdict) {
     let patched = verdict.applied.iter().map(|applied| &applied.patch);
     let [patch] = &patched.collect::<Vec<_>>()[..] else {
         panic!("one rule, one patch: {:?}", verdict.applied);
