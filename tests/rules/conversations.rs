@@ -405,6 +405,20 @@ fn a_step_that_finds_no_place_says_so_and_changes_nothing() {
 }
 
 #[test]
+fn of_very_many_changes_the_first_thousand_are_told_and_all_are_made() {
+    let rules = book(&rule("request", "{ status = 200 }", "{ set-status = 500 }"));
+    let many: String = (0..1500).map(|n| status(n, 1, n, "Get", 200)).collect();
+    let verdict = Talk::new(1, "d").decide(&rules, Stage::Request, &message(2, &many));
+    assert_eq!(
+        sent(&verdict).map(|body| body.matches(">500</Data>").count()),
+        Some(1500)
+    );
+    let changes = &verdict.applied[0].changes;
+    assert_eq!(changes.len(), 1001);
+    assert_eq!(changes[1000].after, "and 500 more like these");
+}
+
+#[test]
 fn edits_that_clash_are_told_and_none_is_made() {
     let steps = "[{ set-text = \"a\", at = \"Data\" }, { set-status = 500 }]";
     let rules = rule("request", "{ status = 201 }", steps);
