@@ -231,7 +231,7 @@ fn text_changes_where_the_step_says() {
         lang,
         "{ set-text = \"<&>\", at = \"Item/Data\" }",
         "en-GB",
-        "&lt;&amp;>",
+        "&lt;&amp;&gt;",
     );
     check(
         all,
