@@ -1,7 +1,7 @@
 //! How fast documents are decoded, beside the bare event loop of quick-xml and the tree of roxmltree.
 //!
 //! `cargo bench --bench codec`. Each row is the median of rounds that take the contenders in turn, so that a
-//! busy machine slows all of them alike.
+//! busy machine slows all of them alike. An argument keeps the contenders whose name holds it.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -31,6 +31,14 @@ fn main() {
 }
 
 fn compare(title: &str, size: usize, contenders: &[Contender<'_>]) {
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let wanted = wanted.unwrap_or_default();
+    let contenders: Vec<_> = contenders
+        .iter()
+        .filter(|(name, _)| name.contains(&wanted))
+        .collect();
     let mut times = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
         for ((_, run), times) in contenders.iter().zip(&mut times) {

@@ -23,8 +23,9 @@ pub mod place;
 pub mod rule;
 pub mod step;
 mod survey;
+mod tree;
 
-pub use engine::{Answer, Facts, RuleSet, Stage, Tally, Verdict};
+pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};

@@ -176,11 +176,12 @@ fn sigterm_lets_the_running_exchange_end_and_completes_the_records() {
     assert!(shown.status.success(), "{shown:?}");
     assert!(fs::read_to_string(&files[2]).unwrap().contains("/slow"));
     if have("tshark") {
-        let listed = Command::new("tshark")
+        let mut tshark = Command::new("tshark");
+        tshark
             .arg("-r")
             .arg(&files[1])
             .args(["-Y", "http.response"]);
-        let listed = { listed }.output().unwrap();
+        let listed = tshark.output().unwrap();
         assert!(listed.status.success(), "{listed:?}");
         assert_eq!(
             String::from_utf8_lossy(&listed.stdout).lines().count(),

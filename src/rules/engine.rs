@@ -1,5 +1,6 @@
 //! The engine: one passage, one rule book, one verdict.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -80,14 +81,49 @@ pub struct RuleSet {
     rules: Vec<Rule>,
     request: Index,
     response: Index,
+    reads_requests: bool,
+    reads_responses: bool,
+}
+
+/// Two rules of one book have one name, and records could not tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two rules are named `{name}`: {first} and {second}")]
+pub struct DuplicateName {
+    /// The name.
+    pub name: String,
+    /// File and line of the first rule.
+    pub first: String,
+    /// File and line of the second one.
+    pub second: String,
 }
 
 impl RuleSet {
-    /// The book of these rules, such as [`super::load`] gives them.
-    pub fn from_rules(rules: Vec<Rule>) -> Self {
+    /// The book of these rules, such as [`super::load::parse`] gives them for each file.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] if two rules have one name; [`super::load::parse_all`] tells that with both places.
+    pub fn from_rules(rules: Vec<Rule>) -> Result<Self, DuplicateName> {
+        let mut places = HashMap::new();
+        for rule in &rules {
+            let place = (&*rule.file, rule.line);
+            if let Some((file, line)) = places.insert(&*rule.name, place) {
+                return Err(DuplicateName {
+                    name: rule.name.clone(),
+                    first: format!("{file}:{line}"),
+                    second: format!("{}:{}", rule.file, rule.line),
+                });
+            }
+        }
+        Ok(Self::arranged(rules))
+    }
+
+    /// The book of rules whose names are known to be unique.
+    pub(super) fn arranged(rules: Vec<Rule>) -> Self {
         Self {
             request: Index::of(&rules, Stage::Request),
             response: Index::of(&rules, Stage::Response),
+            reads_requests: rules.iter().any(|rule| rule.reads(Stage::Request)),
+            reads_responses: rules.iter().any(|rule| rule.reads(Stage::Response)),
             rules,
         }
     }
@@ -107,11 +143,10 @@ impl RuleSet {
     /// A rule may need a body of the other stage, too: only requests tell the session, and what a Status
     /// answers stands in a message that went the other way.
     pub fn reads_bodies(&self, stage: Stage) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.asks_links()
-                || rule.stage == stage && rule.reads_body()
-                || stage == Stage::Request && rule.asks_session()
-        })
+        match stage {
+            Stage::Request => self.reads_requests,
+            Stage::Response => self.reads_responses,
+        }
     }
 
     /// Decides. Rules act in file order; each sees what the ones before it left.
@@ -121,7 +156,9 @@ impl RuleSet {
             Stage::Response => &self.response,
         };
         let mut passing = Passing::new(facts, index);
-        for &number in &index.rules {
+        let mut from = 0;
+        while let Some(number) = passing.next(from) {
+            from = number + 1;
             let rule = &self.rules[number];
             let selection = passing.select(number, rule);
             let selection = within_limit(rule, number, selection, facts, tally);

@@ -52,10 +52,20 @@ fn find(text: &[u8], piece: &str) -> Option<usize> {
 /// `x/**` matches `x` itself, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriGlob {
-    /// The pattern as `globset` reads it, case folded.
-    pattern: String,
+    segments: Vec<Segment>,
     /// `./Device/**`: the wildcard does not reach into `./User`.
     device_only: bool,
+}
+
+/// One segment of a pattern, case folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    /// This very text.
+    Is(String),
+    /// A text with `*` in it.
+    Like(Wild),
+    /// `**`.
+    Deep,
 }
 
 /// What is wrong with a LocURI pattern, and how it is put right.
@@ -82,27 +92,15 @@ impl UriGlob {
             .is_some_and(|start| start.eq_ignore_ascii_case("device/"));
         Ok(Self {
             device_only: says_device && canonical.starts_with('*'),
-            pattern: escaped(&canonical),
+            segments: canonical.split('/').map(segment).collect(),
         })
     }
 
-    /// The globs it compiles to.
-    pub(super) fn globs(&self) -> Vec<globset::Glob> {
-        let node = self.pattern.strip_suffix("/**");
-        [Some(&*self.pattern), node]
-            .into_iter()
-            .flatten()
-            .map(|pattern| {
-                globset::GlobBuilder::new(pattern)
-                    .literal_separator(true)
-                    .backslash_escape(true)
-                    .build()
-                    .expect("a pattern with its special characters escaped is a glob")
-            })
-            .collect()
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
-    /// Whether a match of its globs counts for this canonical LocURI.
+    /// Whether a match of its segments counts for this canonical LocURI.
     pub(super) fn reaches(&self, canonical: &str) -> bool {
         !self.device_only || canonical != "user" && !canonical.starts_with("user/")
     }
@@ -114,12 +112,6 @@ fn refuse(pattern: &str) -> Result<(), BadGlob> {
         return bad(
             "a LocURI is matched without its query, and `?` stands for nothing else",
             "leave the query out; `*` stands for any run of characters within a segment",
-        );
-    }
-    if pattern.len() > LONGEST {
-        return bad(
-            "this is longer than 1,000 characters",
-            "stand in for the rest with `**`",
         );
     }
     if pattern.trim() != pattern || pattern.trim_matches(['.', '/']).is_empty() {
@@ -141,23 +133,17 @@ fn refuse(pattern: &str) -> Result<(), BadGlob> {
     Ok(())
 }
 
-/// Every character that `globset` knows, but `*`, stands for itself.
-fn escaped(pattern: &str) -> String {
-    let mut out = String::with_capacity(pattern.len());
-    for c in pattern.chars() {
-        if "\\[]{}!,".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
+fn segment(text: &str) -> Segment {
+    match text {
+        "**" => Segment::Deep,
+        _ if text.contains('*') => Segment::Like(Wild::new(text)),
+        _ => Segment::Is(text.to_owned()),
     }
-    out
 }
-
-/// Longest pattern, in bytes; it bounds what a set of globs compiles to.
-const LONGEST: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::tree::UriTree;
     use super::*;
 
     #[test]
@@ -184,13 +170,9 @@ mod tests {
     fn loc_uri_globs_match_every_spelling_of_a_node() {
         let check = |pattern: &str, uri: &str, expected: bool| {
             let glob = UriGlob::new(pattern).unwrap();
-            let canonical = locuri::canonical(uri);
-            let globs = glob.globs();
-            assert!(!globs.is_empty(), "{pattern}");
-            let hit = globs
-                .iter()
-                .any(|g| g.compile_matcher().is_match(&canonical));
-            assert_eq!(hit && glob.reaches(&canonical), expected, "{pattern} {uri}");
+            let tree = UriTree::of([(3, &glob)].into_iter());
+            let rules = tree.rules_about(&locuri::canonical(uri));
+            assert_eq!(!rules.is_empty(), expected, "{pattern} {uri}");
         };
         check(
             "./Device/Vendor/MSFT/BitLocker/**",
@@ -226,6 +208,9 @@ mod tests {
         check("./Vendor/{a,b}/[c]", "./Vendor/{A,B}/[C]", true);
         check("./Vendor/{a,b}", "./Vendor/a", false);
         check("./Vendor/", "./Vendor", true);
+        check("./**/a/**/**/b", "./x/a/b", true);
+        check("./**/a/**/b", "./a/a/x/y/b/b", true);
+        check("./**/a/**/b", "./b/a", false);
     }
 
     #[test]

@@ -1,24 +1,19 @@
 //! The rules of one stage, arranged so that those that do not match are passed over quickly.
 
-use globset::{Candidate, GlobSet, GlobSetBuilder};
-
-use super::glob::UriGlob;
-use super::{Rule, Stage};
+use super::matcher::Kinds;
+use super::tree::UriTree;
+use super::{CommandMatcher, Rule, Stage};
+use crate::dm::CommandKind;
 
 /// The rules of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Their numbers in the book, in file order.
-    pub(super) rules: Vec<usize>,
-    uris: Vec<Uris>,
-}
-
-/// LocURI globs compiled together.
-#[derive(Debug)]
-struct Uris {
-    globs: GlobSet,
-    /// For each glob, its rule and pattern.
-    owners: Vec<(usize, UriGlob)>,
+    /// The numbers of those that ask for no LocURI, in file order.
+    free: Vec<usize>,
+    /// The kinds of commands whose LocURIs the others ask for.
+    asked: Kinds,
+    /// The globs of the others; `None` if there are none.
+    uris: Option<UriTree>,
 }
 
 impl Index {
@@ -33,50 +28,42 @@ impl Index {
                 uris.map(move |uri| (number, uri))
             })
             .collect();
+        let asked = numbered.clone().filter_map(|(_, rule)| about_uris(rule));
+        let free = numbered.filter(|(_, rule)| about_uris(rule).is_none());
         Self {
-            rules: numbered.map(|(number, _)| number).collect(),
-            uris: patterns.chunks(TOGETHER).map(Uris::of).collect(),
+            asked: asked
+                .map(|command| command.kinds)
+                .fold(Kinds::NONE, Kinds::or),
+            free: free.map(|(number, _)| number).collect(),
+            uris: (!patterns.is_empty()).then(|| UriTree::of(patterns.into_iter())),
         }
     }
 
     /// Whether some rule asks for LocURIs.
     pub(super) fn has_uris(&self) -> bool {
-        !self.uris.is_empty()
+        self.uris.is_some()
+    }
+
+    /// Whether some rule asks for LocURIs of commands of this kind.
+    pub(super) fn asks_uris_of(&self, kind: CommandKind) -> bool {
+        self.asked.has(kind)
+    }
+
+    /// The first rule from number `from` on that asks for no LocURI.
+    pub(super) fn next_free(&self, from: usize) -> Option<usize> {
+        let at = self.free.partition_point(|number| *number < from);
+        self.free.get(at).copied()
     }
 
     /// The rules one of whose globs matches this canonical LocURI; a rule may come twice.
-    pub(super) fn rules_about<'a>(
-        &'a self,
-        canonical: &'a str,
-    ) -> impl Iterator<Item = usize> + 'a {
-        let candidate = Candidate::new(canonical);
-        self.uris.iter().flat_map(move |uris| {
-            let mut matched = Vec::new();
-            uris.globs.matches_candidate_into(&candidate, &mut matched);
-            matched.into_iter().filter_map(|glob| {
-                let (rule, pattern) = uris.owners.get(glob)?;
-                pattern.reaches(canonical).then_some(*rule)
-            })
-        })
+    pub(super) fn rules_about(&self, canonical: &str) -> Vec<usize> {
+        let rules = |tree: &UriTree| tree.rules_about(canonical);
+        self.uris.as_ref().map(rules).unwrap_or_default()
     }
 }
 
-impl Uris {
-    fn of(patterns: &[(usize, &UriGlob)]) -> Self {
-        let mut builder = GlobSetBuilder::new();
-        let mut owners = Vec::new();
-        for (number, pattern) in patterns {
-            for glob in pattern.globs() {
-                builder.add(glob);
-                owners.push((*number, (*pattern).clone()));
-            }
-        }
-        let globs = builder
-            .build()
-            .expect("a few hundred globs of bounded length stay below the limits of their engine");
-        Self { globs, owners }
-    }
+/// The command matcher of a rule that asks for LocURIs.
+fn about_uris(rule: &Rule) -> Option<&CommandMatcher> {
+    let command = rule.matcher.command.as_ref();
+    command.filter(|command| !command.uris.is_empty())
 }
-
-/// Patterns compiled into one set.
-const TOGETHER: usize = 256;

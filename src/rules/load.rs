@@ -39,7 +39,7 @@ pub fn parse_all<'t>(
     for (name, text) in files {
         book.read(name, text);
     }
-    book.close().map(RuleSet::from_rules)
+    book.close().map(RuleSet::arranged)
 }
 
 /// What was read so far.
@@ -122,7 +122,7 @@ impl Book {
 
 /// One rule, as far as it can be read; every part is looked at whatever is wrong with the others.
 fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
-    table.refuse_other_keys(&["name", "stage", "match", "limit", "step"], report);
+    table.refuse_other_keys(&KEYS, report);
     let name = name(table, report);
     let stage = stage(table, report);
     let matcher = matcher::matcher(table, stage, report);
@@ -143,13 +143,16 @@ fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
     })
 }
 
+const KEYS: [&str; 5] = ["name", "stage", "match", "limit", "step"];
+
 fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
-    let Some(value) = table.value("name") else {
+    if !table.means("name", &KEYS) {
         report
             .wrong(table.span(), "this rule has no name")
             .help("records tell rules by their names: name = \"bitlocker-fails-once\"");
         return None;
-    };
+    }
+    let value = table.value("name")?;
     let name = read::text(value, "name", report)?;
     if name.trim().is_empty() {
         report.wrong(value.span(), "the name is empty");
@@ -161,16 +164,17 @@ fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
 const STAGES: [(&str, Stage); 2] = [("request", Stage::Request), ("response", Stage::Response)];
 
 fn stage(table: Table<'_>, report: &mut Report) -> Option<Stage> {
-    let Some(value) = table.value("stage") else {
+    if !table.means("stage", &KEYS) {
         report.wrong(table.span(), "this rule has no stage").help(
             "stage = \"request\" (device to server) or stage = \"response\" (server to device)",
         );
         return None;
-    };
-    read::one_of(value, "stage", &STAGES, report)
+    }
+    read::one_of(table.value("stage")?, "stage", &STAGES, report)
 }
 
 fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
+    let before = report.count();
     table.refuse_other_keys(&["times", "skip", "per"], report);
     let mut number = |key, least| match table.value(key) {
         Some(value) => read::number(value, key, least..=u64::from(u32::MAX), report).map(Some),
@@ -186,7 +190,7 @@ fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
         times: times?,
         per: per?,
     };
-    if limit.times.is_none() && limit.skip == 0 {
+    if limit.times.is_none() && limit.skip == 0 && report.count() == before {
         report
             .wrong(table.span(), "this limit limits nothing")
             .help("times = 1 acts once, skip = 1 lets the first one pass");

@@ -110,25 +110,25 @@ impl PassageMatcher {
     }
 
     fn holds_of_heads(&self, facts: &Facts<'_>) -> bool {
-        let uri = &facts.request.uri;
+        let request = facts.request;
         let status = facts.response.map(|head| head.status.as_u16());
-        any_wild(&self.host, uri.host())
-            && any_wild(&self.path, Some(uri.path()))
-            && any_wild(&self.method, Some(facts.request.method.as_str()))
+        any_wild(&self.host, || request.uri.host())
+            && any_wild(&self.path, || Some(request.uri.path()))
+            && any_wild(&self.method, || Some(request.method.as_str()))
             && any_code(&self.http_status, status)
     }
 
     fn holds_of_session(&self, facts: &Facts<'_>) -> bool {
         let tag = facts.session;
         let number = tag.and_then(|tag| tag.message);
-        any_wild(&self.device, tag.map(|tag| &*tag.key.device))
-            && any_wild(&self.session, tag.map(|tag| &*tag.key.id))
+        any_wild(&self.device, || tag.map(|tag| &*tag.key.device))
+            && any_wild(&self.session, || tag.map(|tag| &*tag.key.id))
             && (self.message.is_empty() || number.is_some_and(|n| self.message.contains(&n)))
     }
 }
 
-fn any_wild(patterns: &[Wild], text: Option<&str>) -> bool {
-    patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
+fn any_wild<'t>(patterns: &[Wild], text: impl FnOnce() -> Option<&'t str>) -> bool {
+    patterns.is_empty() || text().is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
 }
 
 /// Whether one of the codes is this one; an empty list asks nothing.

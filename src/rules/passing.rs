@@ -34,23 +34,41 @@ impl<'a> Passing<'a> {
         }
     }
 
+    /// The number of the first rule from `from` on that may find something. Rules about LocURIs that occur
+    /// nowhere in the message are never touched, however many there are.
+    pub(super) fn next(&mut self, from: usize) -> Option<usize> {
+        let free = self.index.next_free(from);
+        if !self.index.has_uris() {
+            return free;
+        }
+        let hit = self.survey().and_then(|survey| survey.next_hit(from));
+        free.into_iter().chain(hit).min()
+    }
+
     /// What a rule finds: nothing where the passage does not suit it.
     pub(super) fn select(&mut self, number: usize, rule: &Rule) -> Vec<Selected> {
         if !rule.matcher.passage.holds(self.facts) {
             return Vec::new();
         }
-        let Some(document) = &self.document else {
-            let needs_document = rule.matcher.command.is_some() || rule.edits();
-            return if needs_document { Vec::new() } else { whole() };
-        };
         let Some(matcher) = &rule.matcher.command else {
-            return whole();
+            let lacking = rule.edits() && self.document.is_none();
+            return if lacking { Vec::new() } else { whole() };
         };
+        self.survey();
+        match (&self.survey, &self.document, &self.answers) {
+            (Some(survey), Some(document), Some(answers)) => {
+                survey.select(number, matcher, document, answers)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The survey of the document as it is now; made when first asked for.
+    fn survey(&mut self) -> Option<&Survey> {
+        let document = self.document.as_ref()?;
         let answers = self.answers.get_or_insert_with(|| Answers::of(self.facts));
-        let survey = self
-            .survey
-            .get_or_insert_with(|| Survey::of(document, answers, self.index));
-        survey.select(number, matcher, document, answers)
+        let survey = &mut self.survey;
+        Some(survey.get_or_insert_with(|| Survey::of(document, answers, self.index)))
     }
 
     /// Carries out the steps of a rule: its edits as one patch, and how the message is to leave.

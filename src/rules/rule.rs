@@ -79,18 +79,30 @@ impl Per {
 }
 
 impl Rule {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether some step edits the document.
     pub(super) fn edits(&self) -> bool {
         self.steps.iter().any(Step::is_edit)
     }
 
+    /// Whether it cannot be decided unless the bodies of `stage` are read.
+    pub(super) fn reads(&self, stage: Stage) -> bool {
+        self.asks_links()
+            || self.stage == stage && self.reads_body()
+            || stage == Stage::Request && self.asks_session()
+    }
+
     /// Whether it selects commands, or the body's whole document for an edit.
-    pub(super) fn reads_body(&self) -> bool {
+    fn reads_body(&self) -> bool {
         self.edits() || self.matcher.command.is_some() || !self.matcher.passage.message.is_empty()
     }
 
     /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.
-    pub(super) fn asks_session(&self) -> bool {
+    fn asks_session(&self) -> bool {
         let passage = &self.matcher.passage;
         let counted = |limit: Limit| matches!(limit.per, Per::Session | Per::Device);
         !passage.device.is_empty()
@@ -100,7 +112,7 @@ impl Rule {
     }
 
     /// Whether it asks which command an answer refers to, which stands in a body that went the other way.
-    pub(super) fn asks_links(&self) -> bool {
+    fn asks_links(&self) -> bool {
         self.matcher
             .command
             .as_ref()

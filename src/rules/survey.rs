@@ -47,7 +47,7 @@ impl Survey {
         for command in commands.flat_map(Message::all_commands) {
             let kind = command.kind();
             survey.kinds = survey.kinds.or(Kinds::of(kind));
-            if index.has_uris() {
+            if index.asks_uris_of(kind) {
                 survey.note_uris(command, answers, index);
             }
             survey.commands.push((command.element().id(), kind));
@@ -61,13 +61,20 @@ impl Survey {
         let number = self.commands.len();
         for (item, uri) in uris(command, answers) {
             let canonical = locuri::canonical(&uri);
-            let hits = index.rules_about(&canonical).map(|rule| Hit {
+            let rules = index.rules_about(&canonical).into_iter();
+            let hits = rules.map(|rule| Hit {
                 rule,
                 command: number,
                 item,
             });
             self.hits.extend(hits);
         }
+    }
+
+    /// The first rule from number `from` on, one of whose LocURI globs matched.
+    pub(super) fn next_hit(&self, from: usize) -> Option<usize> {
+        let at = self.hits.partition_point(|hit| hit.rule < from);
+        self.hits.get(at).map(|hit| hit.rule)
     }
 
     /// The commands a rule selects, in document order.

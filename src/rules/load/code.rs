@@ -48,7 +48,7 @@ impl Family {
         };
         match table.value("force").map(|force| force.get_ref().as_bool()) {
             Some(Some(true)) => {
-                let bounds = 1..=u64::from(u16::MAX).min(999);
+                let bounds = u64::from(self.least)..=999;
                 let code = read::number(code, "code", bounds, report)?;
                 u16::try_from(code).ok()
             }
@@ -69,7 +69,7 @@ impl Family {
         let error = report.wrong(value.span(), title);
         error.label("no code of this number is assigned");
         error.help(format!("near it are {}", self.near(code)));
-        if (1..=999).contains(&number) {
+        if (i64::from(self.least)..=999).contains(&number) {
             error.help(format!(
                 "to mean it all the same: {key} = {{ code = {number}, force = true }}"
             ));

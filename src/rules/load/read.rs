@@ -16,6 +16,8 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 pub(super) struct Report {
     file: Arc<str>,
     text: Arc<str>,
+    /// Where each line begins.
+    lines: Vec<usize>,
     errors: Vec<RuleError>,
 }
 
@@ -24,6 +26,9 @@ impl Report {
         Self {
             file: file.into(),
             text: text.into(),
+            lines: std::iter::once(0)
+                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
             errors: Vec::new(),
         }
     }
@@ -47,8 +52,7 @@ impl Report {
 
     /// The line of an offset, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        1 + before.bytes().filter(|byte| *byte == b'\n').count()
+        self.lines.partition_point(|start| *start <= offset)
     }
 
     /// The errors in file order.
@@ -130,6 +134,12 @@ impl<'t> Table<'t> {
             None => Ok(None),
             Some(value) => Self::of(what, value, report).map(Some).ok_or(()),
         }
+    }
+
+    /// Whether a key stands here, be it as a slip that is reported anyway.
+    pub(super) fn means(&self, key: &str, known: &[&str]) -> bool {
+        let slip = |(written, _): &(&str, _)| closest(written, known) == Some(key);
+        self.value(key).is_some() || self.keys().iter().any(slip)
     }
 
     /// Reports every key but these.

@@ -74,13 +74,14 @@ pub(super) fn steps(
     found: Option<&Found>,
     report: &mut Report,
 ) -> Option<Vec<Step>> {
-    let Some(value) = rule.value("step") else {
+    if !rule.means("step", &super::KEYS) {
         report
             .wrong(rule.span(), "this rule does nothing")
             .label("it has no step")
             .help(format!("add [[rule.step]] with one of {}", list(&verbs())));
         return None;
-    };
+    }
+    let value = rule.value("step")?;
     let before = report.count();
     let values = match value.get_ref() {
         DeValue::Array(values) => values.iter().collect(),
@@ -215,7 +216,7 @@ fn needs_status(span: &Range<usize>, found: &Found, report: &mut Report) {
     let error = report.wrong(span.clone(), "`set-status` changes the code of a Status");
     match &found.command_span {
         Some(command) => error
-            .also(command.clone(), "this selects something else")
+            .also(command.clone(), "this selects other commands")
             .help(
                 "write command = \"Status\": `loc-uri` is then what the answered command is about",
             ),
@@ -259,10 +260,7 @@ fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Ste
         Some(body) => read::text(body, "body", report)?.to_owned(),
         None => String::new(),
     };
-    let Ok(status) = HttpStatus::from_u16(code?) else {
-        report.wrong(value.span(), "HTTP has codes from 100 to 999");
-        return None;
-    };
+    let status = HttpStatus::from_u16(code?).ok()?;
     Some(Step::Answer(Answer { status, body }))
 }
 

@@ -1,0 +1,16 @@
+//! The rule book: what files say, what rules find, what they do.
+
+#[path = "rules/conversations.rs"]
+mod conversations;
+#[path = "rules/limits.rs"]
+mod limits;
+#[path = "rules/mistakes_in_match.rs"]
+mod mistakes_in_match;
+#[path = "rules/mistakes_in_rules.rs"]
+mod mistakes_in_rules;
+#[path = "rules/mistakes_in_steps.rs"]
+mod mistakes_in_steps;
+#[path = "rules/shelf.rs"]
+mod shelf;
+#[path = "rules/support.rs"]
+mod support;

@@ -1,0 +1,193 @@
+//! Conversations as data: what was said before, a message in, rules, a message out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dmtap::dm::Message;
+use dmtap::flow::{
+    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
+    Timestamp,
+};
+use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
+use dmtap::markup::{self, Document, Element, Hint, Limits};
+use dmtap::rules::{Facts, Look, RuleSet, Stage, Tally, Verdict, load};
+
+/// The tally of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Counts(pub(crate) HashMap<(usize, String), u64>);
+
+impl Tally for Counts {
+    fn count(&mut self, rule: usize, scope: &str) -> u64 {
+        let count = self.0.entry((rule, scope.to_owned())).or_default();
+        *count += 1;
+        *count
+    }
+}
+
+/// A session between a device and a server, as the proxy follows it.
+pub(crate) struct Talk {
+    pub(crate) session: Session,
+    pub(crate) connection: Connection,
+    pub(crate) tally: Counts,
+    pub(crate) request: RequestHead,
+    pub(crate) response: ResponseHead,
+}
+
+impl Talk {
+    pub(crate) fn new(number: u64, device: &str) -> Self {
+        let key = SessionKey {
+            device: device.into(),
+            id: "7".into(),
+        };
+        let request = http::Request::post("https://mdm.example/dm?mode=Machine").body(());
+        let response = http::Response::new(());
+        Self {
+            session: Session::new(number, key),
+            connection: connection(number),
+            tally: Counts::default(),
+            request: request_head(request.unwrap()),
+            response: response_head(response),
+        }
+    }
+
+    /// A message that was delivered before, unchanged.
+    pub(crate) fn said(mut self, by: Side, message: &Document) -> Self {
+        self.session
+            .delivered(by.other(), Arc::new(message.clone()));
+        self
+    }
+
+    /// Asks the book about a body of `stage`.
+    pub(crate) fn decide(&mut self, book: &RuleSet, stage: Stage, body: &Document) -> Verdict {
+        let document = Arc::new(body.clone());
+        let message = Message::of(&document);
+        let speaker = match stage {
+            Stage::Request => Side::Device,
+            Stage::Response => Side::Server,
+        };
+        let links = message
+            .map(|m| self.session.links(speaker, m))
+            .unwrap_or_default();
+        let tag = message.map(|m| self.session.tag(m));
+        let facts = Facts {
+            stage,
+            connection: &self.connection,
+            exchange: ExchangeId(1),
+            request: &self.request,
+            response: (stage == Stage::Response).then_some(&self.response),
+            session: tag.as_ref(),
+            document: Some(&document),
+            links: &links,
+        };
+        book.decide(&facts, &mut self.tally)
+    }
+
+    /// Asks the book about a message that is not markup.
+    pub(crate) fn decide_opaque(&mut self, book: &RuleSet, stage: Stage) -> Verdict {
+        let facts = Facts {
+            stage,
+            connection: &self.connection,
+            exchange: ExchangeId(1),
+            request: &self.request,
+            response: (stage == Stage::Response).then_some(&self.response),
+            session: None,
+            document: None,
+            links: &[],
+        };
+        book.decide(&facts, &mut self.tally)
+    }
+}
+
+pub(crate) fn connection(id: u64) -> Connection {
+    Connection {
+        id: ConnectionId(id),
+        opened: Timestamp(0),
+        device: ([127, 0, 0, 1], 40_000).into(),
+        listener: ([127, 0, 0, 1], 8443).into(),
+        server: "mdm.example:443".into(),
+        tls: None,
+    }
+}
+
+fn request_head(request: http::Request<()>) -> RequestHead {
+    let (parts, ()) = request.into_parts();
+    RequestHead {
+        method: parts.method,
+        uri: parts.uri,
+        version: parts.version,
+        headers: parts.headers,
+    }
+}
+
+fn response_head(response: http::Response<()>) -> ResponseHead {
+    let (parts, ()) = response.into_parts();
+    ResponseHead {
+        status: parts.status,
+        version: parts.version,
+        headers: parts.headers,
+    }
+}
+
+/// The book of one file; its errors are the test's.
+pub(crate) fn book(text: &str) -> RuleSet {
+    match load::parse_all([("test.toml", text)]) {
+        Ok(book) => book,
+        Err(errors) => panic!("{}", errors.render(Look::Plain)),
+    }
+}
+
+/// The errors of a file as drawn on paper; nothing for a file that is right.
+pub(crate) fn drawn(file: &str) -> String {
+    match load::parse("test.toml", file) {
+        Ok(_) => String::new(),
+        Err(errors) => errors.render(Look::Plain),
+    }
+}
+
+/// A message with these commands in its body.
+pub(crate) fn message(number: u32, commands: &str) -> Document {
+    decode(&message_text(number, commands))
+}
+
+/// The text of [`message`].
+pub(crate) fn message_text(number: u32, commands: &str) -> String {
+    format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+         <SessionID>7</SessionID><MsgID>{number}</MsgID><Target><LocURI>a</LocURI></Target>\
+         <Source><LocURI>b</LocURI></Source></SyncHdr><SyncBody>{commands}<Final/></SyncBody></SyncML>"
+    )
+}
+
+pub(crate) fn decode(text: &str) -> Document {
+    let source = Bytes::copy_from_slice(text.as_bytes());
+    markup::decode(source, Hint::default(), &Limits::default()).unwrap()
+}
+
+/// The same message as WBXML.
+pub(crate) fn wbxml(document: &Document) -> Document {
+    let bytes = encode(document, &WbxmlOptions::default()).unwrap();
+    markup::decode(bytes.into(), Hint::default(), &Limits::default()).unwrap()
+}
+
+/// The tree of a document in words, the same for XML and WBXML.
+pub(crate) fn tree(document: &Document) -> Vec<(String, String)> {
+    let words = |element: Element<'_>| (element.path().to_string(), element.text().into_owned());
+    document.elements().map(words).collect()
+}
+
+/// A command on one node.
+pub(crate) fn on(command: &str, id: u32, uri: &str) -> String {
+    format!(
+        "<{command}><CmdID>{id}</CmdID><Item><Target><LocURI>{uri}</LocURI></Target>\
+         <Data>old</Data></Item></{command}>"
+    )
+}
+
+/// A Status for command `answered` of message `message`.
+pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16) -> String {
+    format!(
+        "<Status><CmdID>{id}</CmdID><MsgRef>{message}</MsgRef><CmdRef>{answered}</CmdRef>\
+         <Cmd>{name}</Cmd><Data>{code}</Data></Status>"
+    )
+}
