@@ -9,27 +9,27 @@
 //! A transcript and a JSON line tell the same [`Telling`]: plain data made from an event once its secrets are
 //! masked, so that a record shown later reads as it did when it happened.
 
-//pub mod file;
+pub mod file;
 pub mod journal;
-//pub mod jsonl;
-//pub mod pcapng;
+pub mod jsonl;
+pub mod pcapng;
 pub mod redact;
-//pub mod show;
+pub mod show;
 pub mod telling;
-//pub mod transcript;
+pub mod transcript;
 
 use std::io;
 
 use crate::flow::Event;
 
-//pub use file::{FileError, open};
+pub use file::{FileError, open};
 pub use journal::{Builder, CloseError, Journal, Summary, WhenFull};
-//pub use jsonl::JsonLines;
-//pub use pcapng::Pcapng;
+pub use jsonl::JsonLines;
+pub use pcapng::Pcapng;
 pub use redact::Masking;
-//pub use show::show;
+pub use show::show;
 pub use telling::Telling;
-//pub use transcript::{Style, Transcript};
+pub use transcript::{Style, Transcript};
 
 /// Somebody who is told every event, on a thread of its own.
 pub trait Sink: Send {

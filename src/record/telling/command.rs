@@ -130,6 +130,9 @@ pub struct DataTold<'a> {
     /// Whether more follows than is told.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub cut: bool,
+    /// Whether it is no text, and told as octets in hex.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub hex: bool,
     /// Whether it is a secret that was masked.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub masked: bool,
@@ -244,58 +247,63 @@ impl<'a> ItemTold<'a> {
 impl<'a> DataTold<'a> {
     fn of(data: Element<'a>, spots: &Spots) -> Self {
         let masked = spots.hold(data.id());
-        let inside = data.elements().next();
-        if let Some(inside) = inside {
+        let told = Self {
+            text: Cow::Borrowed(MASK),
+            bytes: data.span().len() as u64,
+            cut: false,
+            hex: false,
+            masked,
+            markup: false,
+        };
+        if let Some(inside) = data.elements().next() {
             return Self {
                 text: inside.local().into(),
-                bytes: data.span().len() as u64,
-                cut: false,
-                masked,
                 markup: true,
+                ..told
             };
         }
         let octets = data.octets();
         let bytes = octets.len() as u64;
         if masked {
-            return Self {
-                text: MASK.into(),
-                bytes,
-                cut: false,
-                masked,
-                markup: false,
-            };
+            return Self { bytes, ..told };
         }
-        let (text, cut) = beginning(octets);
+        let (text, hex) = beginning(&octets);
+        let cut = match hex {
+            true => octets.len() > HEX,
+            false => octets.len() > text,
+        };
         Self {
-            text,
+            text: match (hex, octets) {
+                (true, octets) => Cow::Owned(in_hex(&octets)),
+                (_, Cow::Borrowed(octets)) => String::from_utf8_lossy(&octets[..text]),
+                (_, Cow::Owned(octets)) => {
+                    Cow::Owned(String::from_utf8_lossy(&octets[..text]).into_owned())
+                }
+            },
             bytes,
             cut,
-            masked,
-            markup: false,
+            hex,
+            ..told
         }
     }
 }
 
-/// The first characters, and whether there are more; octets that are no text are told in hex.
-fn beginning(octets: Cow<'_, [u8]>) -> (Cow<'_, str>, bool) {
+/// How many octets are told as text, and whether they have to be told in hex instead.
+fn beginning(octets: &[u8]) -> (usize, bool) {
     let len = octets.len().min(SHORT);
-    let cut = octets.len() > SHORT;
-    let text_len = match std::str::from_utf8(&octets[..len]) {
-        Ok(_) => len,
+    match std::str::from_utf8(&octets[..len]) {
+        Ok(_) => (len, false),
         // A character cut in the middle is left out; other octets are no text.
-        Err(error) if cut && error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => 0,
-    };
-    if text_len == 0 && len > 0 {
-        let hex = octets[..len.min(HEX)].iter().map(|b| format!("{b:02x}"));
-        let hex = hex.collect::<Vec<_>>().join(" ");
-        return (Cow::Owned(hex), octets.len() > HEX);
+        Err(error) if len < octets.len() && error.error_len().is_none() => {
+            (error.valid_up_to(), false)
+        }
+        Err(_) => (0, true),
     }
-    let text = match octets {
-        Cow::Borrowed(octets) => String::from_utf8_lossy(&octets[..text_len]),
-        Cow::Owned(octets) => Cow::Owned(String::from_utf8_lossy(&octets[..text_len]).into_owned()),
-    };
-    (text, cut)
+}
+
+fn in_hex(octets: &[u8]) -> String {
+    let hex = octets.iter().take(HEX).map(|byte| format!("{byte:02x}"));
+    hex.collect::<Vec<_>>().join(" ")
 }
 
 /// How much of a value is told, in bytes.

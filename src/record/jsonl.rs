@@ -1,0 +1,207 @@
+//! JSON lines: one object for each event, for programs and for reading a record again.
+//!
+//! A line is `{"v":1,"seq":…,"event":"request",…}`; `docs/records.md` has every field. Bodies come last, so
+//! that the beginning of a line tells what it is about.
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+
+use super::telling::{BodyTold, Telling, VERSION};
+use super::{Masking, Sink};
+use crate::flow::Event;
+
+/// Writes JSON lines.
+pub struct JsonLines<W> {
+    out: W,
+    masking: Masking,
+    line: Vec<u8>,
+}
+
+/// Why a line of a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Written by a dmtap that records differently.
+    #[error("the record has version {0}, this dmtap reads version {VERSION}")]
+    Version(u64),
+    /// No whole JSON object: a line torn by a crash, or another file altogether.
+    #[error("the line is damaged: {0}")]
+    Damaged(serde_json::Error),
+    /// A JSON object that is no event.
+    #[error("the line is no event: {0}")]
+    NoEvent(serde_json::Error),
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Lines written to `out`, which should be buffered: each is written with one call.
+    pub fn new(out: W, masking: Masking) -> Self {
+        Self {
+            out,
+            masking,
+            line: Vec::new(),
+        }
+    }
+
+    /// Writes what is told of one event.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn print(&mut self, telling: &Telling<'_>) -> io::Result<()> {
+        self.line.clear();
+        write_line(telling, &mut self.line)?;
+        self.out.write_all(&self.line)?;
+        if self.line.capacity() > KEPT {
+            self.line = Vec::new();
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> Sink for JsonLines<W> {
+    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+        self.print(&Telling::of(seq, event, self.masking))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Reads a line.
+///
+/// # Errors
+/// [`ReadError`]: what is wrong with it.
+pub fn read(line: &str) -> Result<Telling<'static>, ReadError> {
+    #[derive(Deserialize)]
+    struct Version {
+        #[serde(default)]
+        v: u64,
+    }
+    let version: Version = serde_json::from_str(line).map_err(ReadError::Damaged)?;
+    match version.v {
+        0 => {}
+        v if v == u64::from(VERSION) => {}
+        other => return Err(ReadError::Version(other)),
+    }
+    serde_json::from_str(line).map_err(ReadError::NoEvent)
+}
+
+/// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.
+fn write_line(telling: &Telling<'_>, line: &mut Vec<u8>) -> io::Result<()> {
+    serde_json::to_writer(&mut *line, telling)?;
+    let closed = line.pop();
+    debug_assert_eq!(closed, Some(b'}'), "an event is a JSON object");
+    for (name, body) in [("body", &telling.body), ("sent", &telling.sent)] {
+        if let Some(body) = body {
+            line.extend_from_slice(b",\"");
+            line.extend_from_slice(name.as_bytes());
+            line.extend_from_slice(b"\":");
+            write_body(body, line);
+        }
+    }
+    line.extend_from_slice(b"}\n");
+    Ok(())
+}
+
+fn write_body(body: &BodyTold<'_>, line: &mut Vec<u8>) {
+    match body.text() {
+        Some(text) => {
+            line.extend_from_slice(b"{\"text\":\"");
+            escape(text, line);
+        }
+        None => {
+            line.extend_from_slice(b"{\"base64\":\"");
+            let from = line.len();
+            line.resize(from + 4 * body.0.len().div_ceil(3), 0);
+            let written = BASE64.encode_slice(&body.0, &mut line[from..]);
+            line.truncate(from + written.unwrap_or_default());
+        }
+    }
+    line.extend_from_slice(b"\"}");
+}
+
+/// Appends text as it stands in a JSON string. Runs without a special character are found eight bytes at a time.
+fn escape(text: &str, line: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    line.reserve(bytes.len() + bytes.len() / 16);
+    let mut from = 0;
+    while let Some(len) = plain_run(&bytes[from..]) {
+        line.extend_from_slice(&bytes[from..from + len]);
+        let special = bytes[from + len];
+        match special {
+            b'"' => line.extend_from_slice(b"\\\""),
+            b'\\' => line.extend_from_slice(b"\\\\"),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            control => {
+                let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+                let hex = [digit(control >> 4), digit(control & 0xF)];
+                line.extend_from_slice(b"\\u00");
+                line.extend_from_slice(&hex);
+            }
+        }
+        from += len + 1;
+    }
+    line.extend_from_slice(&bytes[from..]);
+}
+
+/// How many bytes come before the first one that JSON has to escape, if there is one.
+fn plain_run(bytes: &[u8]) -> Option<usize> {
+    let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
+    let mut chunks = bytes.chunks_exact(8);
+    let mut at = 0;
+    for chunk in &mut chunks {
+        let chunk: [u8; 8] = chunk.try_into().unwrap_or_default();
+        if may_have_special(u64::from_le_bytes(chunk)) {
+            if let Some(found) = chunk.iter().position(special) {
+                return Some(at + found);
+            }
+        }
+        at += 8;
+    }
+    let rest = chunks.remainder().iter().position(special);
+    rest.map(|found| at + found)
+}
+
+/// Whether one of eight bytes is below 0x20, a quote or a backslash; true for some others as well (the borrow
+/// of a subtraction runs on), never false for these.
+fn may_have_special(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let quote = zero_in(word ^ (ONES * u64::from(b'"')));
+    let backslash = zero_in(word ^ (ONES * u64::from(b'\\')));
+    (control | quote | backslash) & HIGHS != 0
+}
+
+/// The largest buffer that is kept from one line to the next, in bytes.
+const KEPT: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_as_json_wants_it() {
+        let check = |text: &str| {
+            let mut line = vec![b'"'];
+            escape(text, &mut line);
+            line.push(b'"');
+            let read: String = serde_json::from_slice(&line).unwrap();
+            assert_eq!(read, text);
+        };
+        check("");
+        check("<Data a=\"b\">\r\n\t\\ \u{1} \u{7f} ä€😀</Data>");
+        for at in 0..20 {
+            for special in ["\"", "\\", "\n", "\0", "\u{1f}", " ", "ÿ", "!\"", "~\u{7f}"] {
+                let mut text = "abcdefghijklmnopqrstuvwxyz".to_owned();
+                text.insert_str(at, special);
+                check(&text);
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! pcapng: the traffic as Wireshark reads it, annotated.
+//!
+//! What was inside TLS, and often HTTP/2, is written as HTTP/1.1 text over TCP over Ethernet, all made up around
+//! the messages that passed: the addresses and ports of the devices are real, servers get an address for
+//! documentation with their name beside it, and port 80, so that every tool takes the text for HTTP. Each
+//! message is written as its receiver got it; the comment of its packet is the block of the transcript, which
+//! tells what a rule changed.
+
+mod message;
+mod stream;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use pcap_file::DataLink;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+use pcap_file::pcapng::blocks::interface_description::{
+    InterfaceDescriptionBlock, InterfaceDescriptionOption, InterfaceTsResolution,
+};
+use pcap_file::pcapng::blocks::name_resolution::{
+    Ipv4Record, Ipv6Record, NameResolutionBlock, Record,
+};
+use pcap_file::pcapng::blocks::opt_common::CommonOption;
+use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
+
+use super::telling::{Happening, OpTold};
+use super::{Masking, Sink, Telling, Transcript};
+use crate::flow::{Connection, Event, Passage, Timestamp};
+use stream::{Frame, Stream};
+
+/// Writes a pcapng file.
+pub struct Pcapng<W: Write> {
+    out: PcapNgWriter<W>,
+    masking: Masking,
+    /// The streams of each connection, by its number: one for each exchange that runs at the same time.
+    connections: BTreeMap<u64, Vec<Stream>>,
+    servers: HashMap<String, u16>,
+    ports: u16,
+}
+
+/// Most connections remembered. Beyond, the oldest is taken for closed.
+const MOST_CONNECTIONS: usize = 10_000;
+
+/// Most servers that get an address of their own; the others share the last one.
+const MOST_SERVERS: u16 = 60_000;
+
+/// Most bytes of a comment; pcapng has room for 65,535.
+const MOST_COMMENT: usize = 60_000;
+
+const SECTION: &str = "Written by dmtap, a proxy inside TLS. Every packet is made up around the HTTP messages \
+    that passed; HTTP/2 is written as HTTP/1.1 text, bodies without content coding, servers at port 80. A packet \
+    comment is dmtap's annotation of the message.";
+
+impl<W: Write> Pcapng<W> {
+    /// Begins a file on `out`.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn new(out: W, masking: Masking) -> io::Result<Self> {
+        let mut section = SectionHeaderBlock::default();
+        let application = Cow::Borrowed(concat!("dmtap ", env!("CARGO_PKG_VERSION")));
+        section.options = vec![
+            SectionHeaderOption::Common(CommonOption::Comment(SECTION.into())),
+            SectionHeaderOption::UserApplication(application),
+        ];
+        let mut out = PcapNgWriter::with_section_header(out, section).map_err(io::Error::other)?;
+        let mut interface = InterfaceDescriptionBlock::new(DataLink::ETHERNET, 0);
+        interface.options = vec![
+            InterfaceDescriptionOption::IfName("dmtap".into()),
+            InterfaceDescriptionOption::IfTsResol(InterfaceTsResolution::MICRO),
+        ];
+        write(&mut out, interface)?;
+        Ok(Self {
+            out,
+            masking,
+            connections: BTreeMap::new(),
+            servers: HashMap::new(),
+            ports: 0,
+        })
+    }
+
+    fn opened(&mut self, connection: &Connection, at: Timestamp) -> io::Result<()> {
+        let stream = self.stream(connection, connection.device.port())?;
+        self.begin(connection.id.0, stream, at)
+    }
+
+    /// A stream between the device's address, from `port`, and the server's.
+    fn stream(&mut self, connection: &Connection, port: u16) -> io::Result<Stream> {
+        let device = connection.device.ip().to_canonical();
+        let server = self.server(&connection.server, device)?;
+        Ok(Stream::new(SocketAddr::new(device, port), server))
+    }
+
+    fn begin(&mut self, connection: u64, mut stream: Stream, at: Timestamp) -> io::Result<()> {
+        for frame in stream.handshake() {
+            self.frame(at, frame, None)?;
+        }
+        self.connections.entry(connection).or_default().push(stream);
+        if self.connections.len() > MOST_CONNECTIONS {
+            self.connections.pop_first();
+        }
+        Ok(())
+    }
+
+    /// The address of a server; a name that is new gets one and is written down.
+    fn server(&mut self, server: &str, device: IpAddr) -> io::Result<IpAddr> {
+        let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(ip) if ip.is_ipv4() == device.is_ipv4() => return Ok(ip),
+            _ => {}
+        }
+        let next = self.servers.len() as u16 + 1;
+        let known = self.servers.get(host).copied();
+        let number = known.unwrap_or(next.min(MOST_SERVERS));
+        let [high, low] = number.to_be_bytes();
+        // Addresses that stand for no one: RFC 2544 and RFC 3849.
+        let v4 = Ipv4Addr::new(198, 18, high, low);
+        let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number);
+        if known.is_none() && next <= MOST_SERVERS {
+            self.servers.insert(host.to_owned(), number);
+            let names = vec![Cow::Owned(host.to_owned())];
+            let v4 = Ipv4Record {
+                ip_addr: v4,
+                names: names.clone(),
+            };
+            let v6 = Ipv6Record { ip_addr: v6, names };
+            let block = NameResolutionBlock {
+                records: vec![Record::Ipv4(v4), Record::Ipv6(v6)],
+                options: Vec::new(),
+            };
+            write(&mut self.out, block)?;
+        }
+        Ok(match device {
+            IpAddr::V4(_) => v4.into(),
+            IpAddr::V6(_) => v6.into(),
+        })
+    }
+
+    fn passage(&mut self, seq: u64, event: &Event, passage: &Passage) -> io::Result<()> {
+        let told = Telling::of(seq, event, self.masking);
+        let at = self.place(&told, passage)?;
+        let id = passage.connection.id.0;
+        let comment = comment(&told);
+        let text = message::text(&told);
+        let Some(stream) = self
+            .connections
+            .get_mut(&id)
+            .and_then(|all| all.get_mut(at))
+        else {
+            return Ok(());
+        };
+        let to_server = told.event == Happening::Request;
+        stream.exchange = to_server.then_some(passage.exchange.0);
+        let frames = match told.delivery.contains(&OpTold::Reset) {
+            true => vec![stream.reset()],
+            false => stream.send(to_server, &text),
+        };
+        if told.delivery.contains(&OpTold::Reset) {
+            self.forget(id, at);
+        }
+        // The comment belongs to the packet that completes the message: that is where HTTP is dissected.
+        let last = frames.len().saturating_sub(1);
+        for (number, frame) in frames.into_iter().enumerate() {
+            let comment = (number == last).then_some(&*comment);
+            self.frame(passage.at, frame, comment)?;
+        }
+        Ok(())
+    }
+
+    /// The stream for a passage: a response takes that of its request, a request one that waits for no response.
+    fn place(&mut self, told: &Telling<'_>, passage: &Passage) -> io::Result<usize> {
+        let wanted = match told.event {
+            Happening::Request => None,
+            _ => Some(passage.exchange.0),
+        };
+        let id = passage.connection.id.0;
+        let streams = self.connections.get(&id).map_or(&[][..], |all| all);
+        if let Some(at) = streams.iter().position(|stream| stream.exchange == wanted) {
+            return Ok(at);
+        }
+        let at = streams.len();
+        let port = match at {
+            0 => passage.connection.device.port(),
+            _ => {
+                self.ports = (self.ports + 1) % 16_384;
+                49_152 + self.ports
+            }
+        };
+        let stream = self.stream(&passage.connection, port)?;
+        self.begin(id, stream, passage.at)?;
+        Ok(at)
+    }
+
+    fn failed(&mut self, told: &Telling<'_>) -> io::Result<()> {
+        let id = told.connection.id;
+        let streams = self.connections.get_mut(&id).map_or(&mut [][..], |all| all);
+        let found = streams.iter_mut().enumerate();
+        let mut found = found.filter(|(_, stream)| stream.exchange == told.exchange);
+        let Some((at, stream)) = found.next() else {
+            return Ok(());
+        };
+        let frame = stream.reset();
+        self.forget(id, at);
+        self.frame(Timestamp(told.at_us), frame, Some(&comment(told)))
+    }
+
+    fn closed(&mut self, connection: u64, at: Timestamp) -> io::Result<()> {
+        for mut stream in self.connections.remove(&connection).unwrap_or_default() {
+            for frame in stream.farewell() {
+                self.frame(at, frame, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, connection: u64, at: usize) {
+        if let Some(streams) = self.connections.get_mut(&connection) {
+            streams.remove(at);
+        }
+    }
+
+    fn frame(&mut self, at: Timestamp, frame: Frame, comment: Option<&str>) -> io::Result<()> {
+        let comment = comment.map(|text| CommonOption::Comment(text.into()));
+        let packet = EnhancedPacketBlock {
+            interface_id: 0,
+            timestamp: Duration::from_micros(at.0),
+            original_len: frame.0.len() as u32,
+            data: frame.0.into(),
+            options: comment
+                .map(EnhancedPacketOption::Common)
+                .into_iter()
+                .collect(),
+        };
+        write(&mut self.out, packet)
+    }
+}
+
+impl<W: Write + Send> Sink for Pcapng<W> {
+    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Opened(connection) => self.opened(connection, connection.opened),
+            Event::Closed { connection, at } => self.closed(connection.0, *at),
+            Event::Request(passage) | Event::Response(passage) => self.passage(seq, event, passage),
+            Event::Failed { .. } => self.failed(&Telling::of(seq, event, self.masking)),
+            Event::Refused { .. } => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.get_mut().flush()
+    }
+}
+
+fn comment(told: &Telling<'_>) -> String {
+    let mut text = Transcript::<Vec<u8>>::text(told);
+    if text.len() > MOST_COMMENT {
+        text.truncate(text.floor_char_boundary(MOST_COMMENT));
+        text.push('…');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn write<'a, W: Write>(out: &mut PcapNgWriter<W>, block: impl PcapNgBlock<'a>) -> io::Result<()> {
+    match out.write_pcapng_block(block) {
+        Ok(_) => Ok(()),
+        Err(pcap_file::pcapng::PcapNgWriteError::Io(error)) => Err(error),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}

@@ -1,0 +1,66 @@
+//! A message as HTTP/1.1 text.
+
+use crate::record::telling::{HeadTold, ReadingTold, Telling};
+
+/// Fields that are about how the body was carried, not what it was.
+const CARRIAGE: [&str; 5] = [
+    "transfer-encoding",
+    "content-length",
+    "connection",
+    "keep-alive",
+    "host",
+];
+
+/// The message as its receiver got it. Content coding is undone where the body is recorded without.
+pub(super) fn text(told: &Telling<'_>) -> Vec<u8> {
+    let body = told.sent.as_ref().or(told.body.as_ref());
+    let body = body.map_or(&[][..], |body| &body.0);
+    let Some(head) = &told.head else {
+        return body.to_vec();
+    };
+    let mut text = Vec::with_capacity(body.len() + 512);
+    first_lines(&mut text, head);
+    let plain = told.sent.is_some()
+        || matches!(
+            told.reading,
+            Some(ReadingTold::Document { decoded: true, .. })
+        );
+    for (name, value) in &head.headers {
+        let coding = plain && name == "content-encoding";
+        if !coding && !CARRIAGE.contains(&&**name) {
+            line(&mut text, name, value);
+        }
+    }
+    line(&mut text, "content-length", &body.len().to_string());
+    text.extend_from_slice(b"\r\n");
+    text.extend_from_slice(body);
+    text
+}
+
+fn first_lines(text: &mut Vec<u8>, head: &HeadTold<'_>) {
+    let (Some(method), Some(uri)) = (&head.method, &head.uri) else {
+        let status = head.status.unwrap_or_default();
+        let known = http::StatusCode::from_u16(status).ok();
+        let reason = known
+            .and_then(|known| known.canonical_reason())
+            .unwrap_or("-");
+        text.extend_from_slice(format!("HTTP/1.1 {status} {reason}\r\n").as_bytes());
+        return;
+    };
+    let rest = match uri.split_once("://") {
+        Some((_, rest)) if !uri.starts_with('/') => rest,
+        _ => uri,
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = if path.is_empty() { "/" } else { path };
+    text.extend_from_slice(format!("{method} {path} HTTP/1.1\r\n").as_bytes());
+    let host = head.header("host").unwrap_or(authority);
+    line(text, "host", host);
+}
+
+fn line(text: &mut Vec<u8>, name: &str, value: &str) {
+    text.extend_from_slice(name.as_bytes());
+    text.extend_from_slice(b": ");
+    text.extend_from_slice(value.as_bytes());
+    text.extend_from_slice(b"\r\n");
+}

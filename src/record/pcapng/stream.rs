@@ -1,0 +1,123 @@
+//! A TCP connection that never was: frames with the right numbers and checksums.
+
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader};
+
+/// An Ethernet frame.
+pub(super) struct Frame(pub(super) Vec<u8>);
+
+/// One connection: its ends, and the next byte each will send.
+pub(super) struct Stream {
+    device: SocketAddr,
+    server: IpAddr,
+    from_device: u32,
+    from_server: u32,
+    /// The exchange whose response is awaited.
+    pub(super) exchange: Option<u64>,
+}
+
+/// Bytes in one segment: most messages are one packet, and IP has room for 65,535.
+const SEGMENT: usize = 60_000;
+
+/// The port at which Wireshark takes what it sees for HTTP.
+const HTTP: u16 = 80;
+
+const WINDOW: u16 = 65_535;
+const HOPS: u8 = 64;
+
+/// Addresses of no manufacturer.
+const DEVICE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+
+type Segment = PacketBuilderStep<TcpHeader>;
+
+impl Stream {
+    pub(super) fn new(device: SocketAddr, server: IpAddr) -> Self {
+        Self {
+            device,
+            server,
+            from_device: 0,
+            from_server: 0,
+            exchange: None,
+        }
+    }
+
+    /// SYN, SYN and ACK, ACK.
+    pub(super) fn handshake(&mut self) -> [Frame; 3] {
+        let syn = frame(self.of_device().syn(), &[]);
+        self.from_device = 1;
+        let syn_ack = frame(self.of_server().syn().ack(self.from_device), &[]);
+        self.from_server = 1;
+        let ack = frame(self.of_device().ack(self.from_server), &[]);
+        [syn, syn_ack, ack]
+    }
+
+    /// A message, in as many segments as it needs.
+    pub(super) fn send(&mut self, to_server: bool, message: &[u8]) -> Vec<Frame> {
+        let count = message.len().div_ceil(SEGMENT);
+        let mut frames = Vec::with_capacity(count);
+        for (number, part) in message.chunks(SEGMENT).enumerate() {
+            let segment = match to_server {
+                true => self.of_device().ack(self.from_server),
+                false => self.of_server().ack(self.from_device),
+            };
+            let last = number + 1 == count;
+            frames.push(frame(if last { segment.psh() } else { segment }, part));
+            let next = match to_server {
+                true => &mut self.from_device,
+                false => &mut self.from_server,
+            };
+            *next = next.wrapping_add(part.len() as u32);
+        }
+        frames
+    }
+
+    /// What a device sees of a reset.
+    pub(super) fn reset(&mut self) -> Frame {
+        frame(self.of_server().rst().ack(self.from_device), &[])
+    }
+
+    /// FIN of both ends and the last ACK.
+    pub(super) fn farewell(&mut self) -> [Frame; 3] {
+        let fin = frame(self.of_device().fin().ack(self.from_server), &[]);
+        self.from_device = self.from_device.wrapping_add(1);
+        let answer = frame(self.of_server().fin().ack(self.from_device), &[]);
+        self.from_server = self.from_server.wrapping_add(1);
+        let last = frame(self.of_device().ack(self.from_server), &[]);
+        [fin, answer, last]
+    }
+
+    fn of_device(&self) -> Segment {
+        let link = PacketBuilder::ethernet2(DEVICE_MAC, SERVER_MAC);
+        let ip = match (self.device.ip(), self.server) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), HOPS),
+            (from, to) => link.ipv6(octets(from), octets(to), HOPS),
+        };
+        ip.tcp(self.device.port(), HTTP, self.from_device, WINDOW)
+    }
+
+    fn of_server(&self) -> Segment {
+        let link = PacketBuilder::ethernet2(SERVER_MAC, DEVICE_MAC);
+        let ip = match (self.server, self.device.ip()) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => link.ipv4(from.octets(), to.octets(), HOPS),
+            (from, to) => link.ipv6(octets(from), octets(to), HOPS),
+        };
+        ip.tcp(HTTP, self.device.port(), self.from_server, WINDOW)
+    }
+}
+
+fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+fn frame(segment: Segment, payload: &[u8]) -> Frame {
+    let mut bytes = Vec::with_capacity(segment.size(payload.len()));
+    segment
+        .write(&mut bytes, payload)
+        .expect("a segment fits into a packet, and memory takes it");
+    Frame(bytes)
+}

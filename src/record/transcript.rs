@@ -1,0 +1,102 @@
+//! The transcript: what happened, for people.
+//!
+//! One block for each request and response, at most about 100 columns wide. Nothing that comes from the traffic
+//! can move the cursor or change a colour: control characters are written as escapes.
+
+mod block;
+mod command;
+mod dump;
+mod page;
+mod rule;
+
+use std::io::{self, Write};
+
+use super::{Masking, Sink, Telling};
+use crate::flow::Event;
+
+use page::Page;
+pub use page::Style;
+
+/// Writes a transcript.
+pub struct Transcript<W> {
+    out: W,
+    masking: Masking,
+    page: Page,
+    day: String,
+    session: Option<u64>,
+}
+
+impl<W: Write> Transcript<W> {
+    /// A transcript written to `out`. Whether colours are wanted there is the caller's to know.
+    pub fn new(out: W, style: Style, masking: Masking) -> Self {
+        Self {
+            out,
+            masking,
+            page: Page::new(style),
+            day: String::new(),
+            session: None,
+        }
+    }
+
+    /// Prints what is told of one event.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn print(&mut self, telling: &Telling<'_>) -> io::Result<()> {
+        self.page.clear();
+        self.new_day(telling);
+        self.new_session(telling);
+        block::event(&mut self.page, telling);
+        self.out.write_all(self.page.text().as_bytes())
+    }
+
+    /// What is printed of one event, without the lines that a new day or session gets.
+    pub fn text(telling: &Telling<'_>) -> String {
+        let mut page = Page::new(Style::Plain);
+        block::event(&mut page, telling);
+        page.text().to_owned()
+    }
+
+    /// The writer again.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
+    fn new_day(&mut self, telling: &Telling<'_>) {
+        let day = telling.at.split('T').next().unwrap_or_default();
+        if day == self.day {
+            return;
+        }
+        self.day = day.to_owned();
+        block::rule_off(&mut self.page, &[&format!("{day} (times are UTC)")]);
+    }
+
+    fn new_session(&mut self, telling: &Telling<'_>) {
+        let Some(session) = &telling.session else {
+            return;
+        };
+        if self.session.replace(session.number) == Some(session.number) {
+            return;
+        }
+        let number = format!("session {}", session.number);
+        let id = format!("SessionID {}", session.id);
+        block::rule_off(&mut self.page, &[&number, &id, &session.device]);
+    }
+}
+
+impl Transcript<Vec<u8>> {
+    /// Prints one event into memory.
+    pub fn in_memory(style: Style, masking: Masking) -> Self {
+        Self::new(Vec::new(), style, masking)
+    }
+}
+
+impl<W: Write + Send> Sink for Transcript<W> {
+    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+        self.print(&Telling::of(seq, event, self.masking))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

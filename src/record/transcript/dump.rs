@@ -1,0 +1,42 @@
+//! The bytes around the place where a body broke.
+
+use std::fmt::Write as _;
+
+use super::block::line;
+use super::page::{Ink, Page};
+use crate::record::telling::Telling;
+
+/// Bytes in one row.
+const ROW: usize = 16;
+
+/// Three rows, in hex and as text, the middle one with the byte that could not be read.
+pub(super) fn around(page: &mut Page, told: &Telling<'_>, at: u32) {
+    let coded = told
+        .head
+        .as_ref()
+        .and_then(|head| head.header("content-encoding"));
+    let (Some(body), None) = (&told.body, coded) else {
+        return;
+    };
+    let broken = at as usize;
+    let first = (broken / ROW).saturating_sub(1) * ROW;
+    for start in (first..body.0.len()).step_by(ROW).take(3) {
+        let row = &body.0[start..body.0.len().min(start + ROW)];
+        let mut hex = String::new();
+        for (place, byte) in row.iter().enumerate() {
+            let sign = if start + place == broken { '▸' } else { ' ' };
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{sign}{byte:02x}");
+        }
+        let printable = |byte: &u8| matches!(byte, 0x20..=0x7E);
+        let text = row
+            .iter()
+            .map(|b| if printable(b) { char::from(*b) } else { '·' });
+        let text: String = text.collect();
+        let wide = 3 * ROW;
+        line(page).put(Ink::Faint, &format!("  {start:06x} "));
+        page.put(Ink::Text, &format!("{hex:<wide$}  "))
+            .put(Ink::Faint, &text)
+            .end();
+    }
+}
