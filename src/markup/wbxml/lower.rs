@@ -281,7 +281,9 @@ impl<'d> Run<'d> {
                 attribute: writer.attribute_page,
             };
             let mut with = writer.out;
-            if let Act::EditTag(_) = job.act {
+            if let Act::EditTag(edit) = &job.act
+                && !edit.opens()
+            {
                 span = tag::trim(span, &mut with, self.track.document.source());
             }
             if !(span.is_empty() && with.is_empty()) {
