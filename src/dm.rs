@@ -1,1 +1,17 @@
+//! Meaning: typed views on OMA DM messages. A view borrows its element and copies nothing.
+//!
+//! A message may lack anything, so accessors return `Option`; what is missing or wrong is the business of
+//! [`crate::flow::note`], never an error here.
 
+pub mod auth;
+pub mod code;
+pub mod command;
+pub mod dialect;
+pub mod locuri;
+pub mod message;
+
+pub use auth::{Chal, Cred};
+pub use code::{AlertCode, StatusCode};
+pub use command::{Alert, Command, CommandKind, Item, Meta, Results, Status};
+pub use dialect::Dialect;
+pub use message::{Message, SyncBody, SyncHdr};

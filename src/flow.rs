@@ -1,1 +1,21 @@
+//! What happened and what is to happen, as plain data.
+//!
+//! The proxy fills these in, the rule book decides on them, records tell them. Nothing here waits, reads a
+//! clock or draws a random number.
 
+pub mod connection;
+pub mod delivery;
+pub mod event;
+pub mod exchange;
+pub mod note;
+pub mod session;
+
+pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
+pub use delivery::{Delivery, Op};
+pub use event::{Event, Hear};
+pub use exchange::{
+    Applied, Change, ExchangeId, Head, Passage, Payload, Reading, RequestHead, ResponseHead, Side,
+    Unread,
+};
+pub use note::{Note, Severity};
+pub use session::{Answered, Link, Session, SessionKey, SessionTag};

@@ -4,8 +4,6 @@
 //! that a view asks for [`tag::CMD_ID`] and never compares text. The 1.2 tables are supersets of 1.1 and 1.0
 //! (one renamed DevInf token apart), so one table serves every version.
 
-use std::sync::LazyLock;
-
 /// A family of names: one WBXML code page of one document type, one XML namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -82,13 +80,14 @@ pub fn tag_name(space: Space, token: u8) -> Option<&'static str> {
 
 /// The number of `local` in `space`, if that space has the name.
 pub fn find(space: Space, local: &str) -> Option<NameId> {
+    let names = &TABLES[space as usize];
     let mut at = hash(space, local.as_bytes());
     loop {
         let id = NameId(INDEX[at]);
         if id.0 == VACANT {
             return None;
         }
-        if id.0 >> 6 == space as u16 && id.text() == Some(local) {
+        if id.0 >> 6 == space as u16 && names[usize::from(id.0 & 0x3f)] == local {
             return Some(id);
         }
         at = (at + 1) % INDEX_SIZE;
@@ -213,46 +212,68 @@ const PROV: &str = "\
 const INDEX_SIZE: usize = 1024;
 const VACANT: u16 = u16::MAX;
 
-static TABLES: LazyLock<[[&'static str; 64]; 5]> =
-    LazyLock::new(|| [SYNCML, METINF, DMDDF, DEVINF, PROV].map(table));
+static TABLES: [[&str; 64]; 5] = [
+    table(SYNCML),
+    table(METINF),
+    table(DMDDF),
+    table(DEVINF),
+    table(PROV),
+];
 
-/// Open addressing over every known name; at a quarter full, a look-up is one or two probes.
-static INDEX: LazyLock<[u16; INDEX_SIZE]> = LazyLock::new(|| {
+/// Open addressing over every known name; at a quarter full, a look-up is one or two probes. Built when the
+/// program is, for decoding looks up every tag.
+static INDEX: [u16; INDEX_SIZE] = index();
+
+const fn index() -> [u16; INDEX_SIZE] {
     let mut index = [VACANT; INDEX_SIZE];
-    for space in Space::ALL {
-        for token in 0x05..0x40 {
-            let Some(name) = tag_name(space, token) else {
-                continue;
-            };
+    let mut number = 0;
+    while number < Space::ALL.len() << 6 {
+        let (space, token) = (Space::ALL[number >> 6], number & 0x3f);
+        let name = TABLES[space as usize][token];
+        if !name.is_empty() {
             let mut at = hash(space, name.as_bytes());
             while index[at] != VACANT {
                 at = (at + 1) % INDEX_SIZE;
             }
-            index[at] = NameId::known(space, token).0;
+            index[at] = NameId::known(space, token as u8).0;
         }
+        number += 1;
     }
     index
-});
+}
 
 /// A page from its names in token order, beginning at 0x05; `-` is a token without a name.
-fn table(words: &'static str) -> [&'static str; 64] {
+const fn table(words: &'static str) -> [&'static str; 64] {
     let mut page = [""; 64];
-    for (slot, word) in page[0x05..].iter_mut().zip(words.split_ascii_whitespace()) {
-        *slot = if word == "-" { "" } else { word };
+    let (mut rest, mut token) = (words, 0x05);
+    while !rest.is_empty() {
+        let mut length = 0;
+        while length < rest.len() && rest.as_bytes()[length] != b' ' {
+            length += 1;
+        }
+        let (word, behind) = rest.split_at(length);
+        page[token] = if matches!(word.as_bytes(), b"-") {
+            ""
+        } else {
+            word
+        };
+        token += 1;
+        rest = if behind.is_empty() {
+            behind
+        } else {
+            behind.split_at(1).1
+        };
     }
     page
 }
 
-fn hash(space: Space, local: &[u8]) -> usize {
-    let (first, last) = (
-        local.first().copied().unwrap_or(0),
-        local.last().copied().unwrap_or(0),
-    );
-    let middle = local.get(local.len() / 2).copied().unwrap_or(0);
-    let mixed = usize::from(first) * 31
-        + usize::from(middle) * 131
-        + usize::from(last) * 7
-        + local.len() * 67;
+const fn hash(space: Space, local: &[u8]) -> usize {
+    let length = local.len();
+    if length == 0 {
+        return 0;
+    }
+    let (first, middle, last) = (local[0], local[length / 2], local[length - 1]);
+    let mixed = first as usize * 31 + middle as usize * 131 + last as usize * 7 + length * 67;
     (mixed + space as usize * 211) % INDEX_SIZE
 }
 

@@ -1,24 +1,143 @@
 //! The attributes of one start tag.
 
-use super::is_white;
+use super::decode::{Decoder, clip, malformed, name_failed};
+use super::name::is_name;
+use super::reference::{Meaning, meaning, resolve};
+use super::{Charset, is_white};
+use crate::markup::{DecodeError, DecodeErrorKind, FlagKind, Kind};
+use crate::patch::Span;
 
 /// One attribute, as offsets into the start tag it stands in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+struct Found {
     /// Where its name begins.
-    pub(super) start: usize,
+    start: usize,
     /// Where its name ends.
-    pub(super) name_end: usize,
+    name_end: usize,
     /// Where its value begins, behind the quote.
-    pub(super) value: usize,
+    value: usize,
     /// Where its value ends, at the quote.
-    pub(super) value_end: usize,
+    value_end: usize,
 }
 
 impl Found {
     /// Where the attribute ends, behind its closing quote.
-    pub(super) fn end(self) -> usize {
+    fn end(self) -> usize {
         self.value_end + 1
+    }
+}
+
+impl<'s> Decoder<'s> {
+    pub(super) fn attributes(
+        &mut self,
+        tag: &'s str,
+        base: u32,
+        mut at: usize,
+    ) -> Result<(), DecodeError> {
+        let first = self.nodes.len();
+        let mut prefixed = false;
+        while let Some(found) = next(tag.as_bytes(), at)
+            .map_err(|(at, said)| malformed(base + at as u32, said.into()))?
+        {
+            at = found.end();
+            let span = Span::new(base + found.start as u32, base + found.end() as u32);
+            let name = &tag[found.start..found.name_end];
+            self.attribute_name(span.start, name, first)?;
+            prefixed |= name.contains(':');
+            self.references(
+                base + found.value as u32,
+                &tag[found.value..found.value_end],
+            )?;
+            self.push(Kind::Attribute, span)?;
+            let prefix = match name.strip_prefix("xmlns") {
+                Some("") => "",
+                Some(prefixed) if prefixed.len() > 1 && prefixed.starts_with(':') => &prefixed[1..],
+                _ => continue,
+            };
+            let (from, to) = (base as usize + found.value, base as usize + found.value_end);
+            let uri = resolve(self.header.charset.text(&self.source[from..to]));
+            self.names
+                .bind(prefix, &uri, self.depth)
+                .map_err(|error| name_failed(error, span.start, name))?;
+        }
+        if prefixed {
+            self.attribute_prefixes(first);
+        }
+        Ok(())
+    }
+
+    /// Checks a new attribute's name against XML and against the attributes from `first` on.
+    fn attribute_name(&self, at: u32, name: &str, first: usize) -> Result<(), DecodeError> {
+        if !is_name(name) {
+            return Err(malformed(at, format!("`{name}` is not a name")));
+        }
+        let real = &self.source[at as usize..at as usize + name.len()];
+        if self.header.charset == Charset::Latin1 && !real.is_ascii() {
+            return Err(malformed(
+                at,
+                "an attribute's name may only have ASCII letters here".into(),
+            ));
+        }
+        let earlier = &self.nodes[first..];
+        if earlier.len() >= MOST_ATTRIBUTES {
+            let kind = DecodeErrorKind::TooLarge {
+                what: "attributes",
+                limit: MOST_ATTRIBUTES,
+            };
+            return Err(DecodeError { at, kind });
+        }
+        if earlier
+            .iter()
+            .any(|node| self::name(node.span.of(self.source)) == real)
+        {
+            return Err(malformed(
+                at,
+                format!("the attribute {name} stands here twice"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Flags undeclared prefixes, when all declarations of the tag are known.
+    fn attribute_prefixes(&mut self, first: usize) {
+        for node in first..self.nodes.len() {
+            let span = self.nodes[node].span;
+            let shadow = &self.shadow[span.start as usize..span.end as usize];
+            let name = &shadow[..name(shadow.as_bytes()).len()];
+            if let Some((prefix, _)) = name.split_once(':')
+                && !self.names.declares(prefix)
+            {
+                self.undeclared(span.start, name);
+            }
+        }
+    }
+
+    fn references(&mut self, at: u32, value: &str) -> Result<(), DecodeError> {
+        for start in memchr::memchr_iter(b'&', value.as_bytes()) {
+            let rest = &value[start + 1..];
+            let Some(end) = memchr::memchr(b';', rest.as_bytes()) else {
+                return Err(malformed(
+                    at + start as u32,
+                    "`&` must be written `&amp;`".into(),
+                ));
+            };
+            self.check_reference(at + start as u32, &rest[..end])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_reference(&mut self, at: u32, name: &str) -> Result<(), DecodeError> {
+        match meaning(name) {
+            Meaning::Character(_) => Ok(()),
+            Meaning::Undefined => {
+                self.flag(at, FlagKind::UndefinedEntity(name.into()));
+                Ok(())
+            }
+            Meaning::Malformed => Err(malformed(
+                at,
+                format!("`&{}` is not a reference", clip(name)),
+            )),
+        }
     }
 }
 
@@ -26,7 +145,7 @@ impl Found {
 ///
 /// # Errors
 /// Offset and words of what is not well-formed.
-pub(super) fn next(tag: &[u8], at: usize) -> Result<Option<Found>, (usize, &'static str)> {
+fn next(tag: &[u8], at: usize) -> Result<Option<Found>, (usize, &'static str)> {
     let start = skip_white(tag, at);
     if start == tag.len() {
         return Ok(None);
@@ -87,3 +206,6 @@ fn skip_white(tag: &[u8], at: usize) -> usize {
         .position(|&byte| !is_white(byte))
         .unwrap_or(rest.len())
 }
+
+/// Most attributes of one element; duplicates are looked for among them.
+const MOST_ATTRIBUTES: usize = 100;

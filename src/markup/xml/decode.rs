@@ -10,9 +10,8 @@ use bytes::Bytes;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::name::{MOST_BINDINGS, MOST_OWN_NAMES, NameError, Names, is_name};
-use super::reference::{Meaning, meaning, resolve};
-use super::{Charset, Header, attribute, charset, is_white};
+use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
+use super::{Charset, Header, charset, is_white};
 use crate::markup::document::{NO_PARENT, Node};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::{
@@ -88,21 +87,21 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
 }
 
 /// What one pass knows. Offsets are those of the source.
-struct Decoder<'s> {
+pub(super) struct Decoder<'s> {
     /// The bytes as they came.
-    source: &'s [u8],
+    pub(super) source: &'s [u8],
     /// The same for the tokeniser, letter for byte where the charset is not UTF-8.
-    shadow: &'s str,
+    pub(super) shadow: &'s str,
     /// How many bytes stand in front of what the tokeniser reads: a byte order mark.
     base: usize,
     limits: &'s Limits,
-    header: Header,
-    nodes: Vec<Node>,
-    names: Names<'s>,
+    pub(super) header: Header,
+    pub(super) nodes: Vec<Node>,
+    pub(super) names: Names<'s>,
     flags: Vec<Flag>,
     /// The element that is open; `NO_PARENT` outside the root.
     open: u32,
-    depth: u32,
+    pub(super) depth: u32,
     /// The run of text and references that is being read.
     text: Option<Run>,
     /// How many nodes at the end are white space that may turn out to be indentation.
@@ -163,25 +162,25 @@ impl<'s> Decoder<'s> {
             };
             let end = reader.buffer_position() as usize + self.base;
             let span = Span::new(start as u32, end as u32);
-            match event {
+            match &event {
                 Event::Text(text) => self.text_piece(span, text.as_bytes())?,
-                Event::GeneralRef(name) => self.reference(span, &name)?,
+                Event::GeneralRef(name) => self.reference(span, name)?,
+                Event::Start(tag) => self.start_tag(span, tag.name().as_ref().len(), 1)?,
+                Event::End(name) => self.end_tag(span, name.len())?,
+                Event::Empty(tag) => {
+                    self.start_tag(span, tag.name().as_ref().len(), 2)?;
+                    self.close_element(span.end);
+                }
                 Event::Eof => return self.finish(span.start),
-                markup => self.markup(span, markup)?,
+                rare => self.rare(span, rare)?,
             }
         }
     }
 
-    fn markup(&mut self, span: Span, event: Event<'s>) -> Result<(), DecodeError> {
+    #[cold]
+    fn rare(&mut self, span: Span, event: &Event<'_>) -> Result<(), DecodeError> {
         self.close_text(span.start)?;
         match event {
-            Event::Start(_) => self.start_tag(span, 1),
-            Event::Empty(_) => {
-                self.start_tag(span, 2)?;
-                self.close_element(span.end);
-                Ok(())
-            }
-            Event::End(name) => self.end_tag(span, name.len()),
             Event::CData(_) => self.cdata(span),
             Event::Decl(_) => self.declaration(span),
             Event::DocType(_) => self.doctype(span),
@@ -239,8 +238,15 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// Opens the element whose tag stands at `span`; `closing` is the length of its `>` or `/>`.
-    fn start_tag(&mut self, span: Span, closing: usize) -> Result<(), DecodeError> {
+    /// Opens the element whose tag stands at `span`, with a name of `name_length` bytes; `closing` is the length
+    /// of its `>` or `/>`.
+    fn start_tag(
+        &mut self,
+        span: Span,
+        name_length: usize,
+        closing: usize,
+    ) -> Result<(), DecodeError> {
+        self.close_text(span.start)?;
         self.drop_indentation();
         if self.open == NO_PARENT && !self.nodes.is_empty() {
             return Err(malformed(
@@ -264,7 +270,6 @@ impl<'s> Decoder<'s> {
         self.depth += 1;
         self.after_end = false;
         let tag = &self.shadow[span.start as usize + 1..span.end as usize - closing];
-        let name_length = tag.bytes().position(is_white).unwrap_or(tag.len());
         if name_length < tag.len() {
             self.attributes(tag, span.start + 1, name_length)?;
         }
@@ -283,110 +288,8 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    fn attributes(&mut self, tag: &'s str, base: u32, mut at: usize) -> Result<(), DecodeError> {
-        let first = self.nodes.len();
-        while let Some(found) = attribute::next(tag.as_bytes(), at)
-            .map_err(|(at, said)| malformed(base + at as u32, said.into()))?
-        {
-            at = found.end();
-            let span = Span::new(base + found.start as u32, base + found.end() as u32);
-            let name = &tag[found.start..found.name_end];
-            self.attribute_name(span.start, name, first)?;
-            self.references(
-                base + found.value as u32,
-                &tag[found.value..found.value_end],
-            )?;
-            self.push(Kind::Attribute, span)?;
-            let prefix = match name.strip_prefix("xmlns") {
-                Some("") => "",
-                Some(prefixed) if prefixed.len() > 1 && prefixed.starts_with(':') => &prefixed[1..],
-                _ => continue,
-            };
-            let (from, to) = (base as usize + found.value, base as usize + found.value_end);
-            let uri = resolve(self.header.charset.text(&self.source[from..to]));
-            self.names
-                .bind(prefix, &uri, self.depth)
-                .map_err(|error| name_failed(error, span.start, name))?;
-        }
-        self.attribute_prefixes(first);
-        Ok(())
-    }
-
-    /// Checks a new attribute's name against XML and against the attributes from `first` on.
-    fn attribute_name(&self, at: u32, name: &str, first: usize) -> Result<(), DecodeError> {
-        if !is_name(name) {
-            return Err(malformed(at, format!("`{name}` is not a name")));
-        }
-        let real = &self.source[at as usize..at as usize + name.len()];
-        if self.header.charset == Charset::Latin1 && !real.is_ascii() {
-            return Err(malformed(
-                at,
-                "an attribute's name may only have ASCII letters here".into(),
-            ));
-        }
-        let earlier = &self.nodes[first..];
-        if earlier.len() >= MOST_ATTRIBUTES {
-            let kind = DecodeErrorKind::TooLarge {
-                what: "attributes",
-                limit: MOST_ATTRIBUTES,
-            };
-            return Err(DecodeError { at, kind });
-        }
-        if earlier
-            .iter()
-            .any(|node| attribute::name(node.span.of(self.source)) == real)
-        {
-            return Err(malformed(
-                at,
-                format!("the attribute {name} stands here twice"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Flags undeclared prefixes, when all declarations of the tag are known.
-    fn attribute_prefixes(&mut self, first: usize) {
-        for node in first..self.nodes.len() {
-            let span = self.nodes[node].span;
-            let shadow = &self.shadow[span.start as usize..span.end as usize];
-            let name = &shadow[..attribute::name(shadow.as_bytes()).len()];
-            if let Some((prefix, _)) = name.split_once(':')
-                && !self.names.declares(prefix)
-            {
-                self.undeclared(span.start, name);
-            }
-        }
-    }
-
-    fn references(&mut self, at: u32, value: &str) -> Result<(), DecodeError> {
-        for start in memchr::memchr_iter(b'&', value.as_bytes()) {
-            let rest = &value[start + 1..];
-            let Some(end) = memchr::memchr(b';', rest.as_bytes()) else {
-                return Err(malformed(
-                    at + start as u32,
-                    "`&` must be written `&amp;`".into(),
-                ));
-            };
-            self.check_reference(at + start as u32, &rest[..end])?;
-        }
-        Ok(())
-    }
-
-    fn check_reference(&mut self, at: u32, name: &str) -> Result<(), DecodeError> {
-        match meaning(name) {
-            Meaning::Character(_) => Ok(()),
-            Meaning::Undefined => {
-                self.flag(at, FlagKind::UndefinedEntity(name.into()));
-                Ok(())
-            }
-            Meaning::Malformed => Err(malformed(
-                at,
-                format!("`&{}` is not a reference", clip(name)),
-            )),
-        }
-    }
-
     fn end_tag(&mut self, span: Span, name_length: usize) -> Result<(), DecodeError> {
+        self.close_text(span.start)?;
         let name = &self.source[span.start as usize + 2..span.start as usize + 2 + name_length];
         let Some(open) = self.nodes.get(self.open as usize) else {
             return Err(malformed(span.start, "this end tag closes nothing".into()));
@@ -500,7 +403,7 @@ impl<'s> Decoder<'s> {
     }
 
     #[inline]
-    fn push(&mut self, kind: Kind, span: Span) -> Result<usize, DecodeError> {
+    pub(super) fn push(&mut self, kind: Kind, span: Span) -> Result<usize, DecodeError> {
         let number = self.nodes.len();
         if number >= self.limits.nodes {
             let kind = DecodeErrorKind::TooLarge {
@@ -524,14 +427,14 @@ impl<'s> Decoder<'s> {
     }
 
     #[cold]
-    fn flag(&mut self, at: u32, kind: FlagKind) {
+    pub(super) fn flag(&mut self, at: u32, kind: FlagKind) {
         if self.flags.len() < MOST_FLAGS {
             self.flags.push(Flag { at, kind });
         }
     }
 
     #[cold]
-    fn undeclared(&mut self, at: u32, name: &str) {
+    pub(super) fn undeclared(&mut self, at: u32, name: &str) {
         let prefix = name.split_once(':').map_or(name, |(prefix, _)| prefix);
         self.flag(at, FlagKind::UndeclaredPrefix(prefix.into()));
     }
@@ -549,10 +452,7 @@ impl<'s> Decoder<'s> {
 /// The name of nodes that have none in the tree: texts, and attributes, whose name is read from the source.
 const NO_NAME: NameId = NameId(u16::MAX);
 
-/// Most attributes of one element; duplicates are looked for among them.
-const MOST_ATTRIBUTES: usize = 100;
-
-fn malformed(at: u32, said: String) -> DecodeError {
+pub(super) fn malformed(at: u32, said: String) -> DecodeError {
     DecodeError {
         at,
         kind: DecodeErrorKind::Xml(said),
@@ -568,22 +468,18 @@ fn tokens_failed(error: &quick_xml::Error, reader: &Reader<&[u8]>, base: usize) 
     )
 }
 
-fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError {
-    match error {
-        NameError::Malformed => malformed(at, format!("`{}` is not a name", clip(name))),
-        NameError::TooMany => {
-            let what = "names outside the standards, or 256 namespaces";
-            let limit = MOST_OWN_NAMES.max(MOST_BINDINGS);
-            DecodeError {
-                at,
-                kind: DecodeErrorKind::TooLarge { what, limit },
-            }
-        }
-    }
+pub(super) fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError {
+    let (what, limit) = match error {
+        NameError::Malformed => return malformed(at, format!("`{}` is not a name", clip(name))),
+        NameError::TooMany => ("names outside the standards", MOST_OWN_NAMES),
+        NameError::TooManyNamespaces => ("namespaces", MOST_NAMESPACES),
+    };
+    let kind = DecodeErrorKind::TooLarge { what, limit };
+    DecodeError { at, kind }
 }
 
 /// The beginning of what may be long.
-fn clip(text: &str) -> Cow<'_, str> {
+pub(super) fn clip(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(40) {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
         None => Cow::Borrowed(text),

@@ -11,10 +11,8 @@ use crate::markup::{NameId, Space, tag};
 pub(super) struct Names<'s> {
     own: Vec<OwnName>,
     numbers: HashMap<(u32, Cow<'s, str>), NameId>,
-    uris: Vec<Box<str>>,
-    uri_numbers: HashMap<Box<str>, u32>,
-    /// The namespace last declared of each space, which most declarations only repeat.
-    recent: [u32; Space::ALL.len()],
+    /// The namespaces, numbered from 1, with the space each means: few enough to walk.
+    uris: Vec<(Box<str>, Option<Space>)>,
     bindings: Vec<Binding<'s>>,
     default: Scope,
     /// The space of the root, for names that neither a namespace nor their parent places.
@@ -39,8 +37,10 @@ struct Scope {
 pub(super) enum NameError {
     /// Not a name by XML 1.0 §2.3.
     Malformed,
-    /// More names or namespaces than a document may have of its own.
+    /// More names than a document may have of its own.
     TooMany,
+    /// More namespaces, or more declarations in force.
+    TooManyNamespaces,
 }
 
 /// A name's number, and whether its prefix was declared.
@@ -52,10 +52,10 @@ pub(super) struct Resolved {
 impl<'s> Names<'s> {
     /// Declares `prefix` (empty for the default) to mean `uri` in the element at `depth`.
     pub(super) fn bind(&mut self, prefix: &'s str, uri: &str, depth: u32) -> Result<(), NameError> {
-        if self.bindings.len() >= MOST_BINDINGS {
-            return Err(NameError::TooMany);
+        if self.bindings.len() >= MOST_NAMESPACES {
+            return Err(NameError::TooManyNamespaces);
         }
-        let scope = self.scope(uri);
+        let scope = self.scope(uri)?;
         if prefix.is_empty() {
             self.default = scope;
         }
@@ -141,28 +141,21 @@ impl<'s> Names<'s> {
             .map(|b| b.scope)
     }
 
-    fn scope(&mut self, uri: &str) -> Scope {
+    fn scope(&mut self, uri: &str) -> Result<Scope, NameError> {
         if uri.is_empty() {
-            return Scope::default();
+            return Ok(Scope::default());
+        }
+        if let Some(place) = self.uris.iter().position(|(known, _)| **known == *uri) {
+            let (space, uri) = (self.uris[place].1, place as u32 + 1);
+            return Ok(Scope { space, uri });
+        }
+        if self.uris.len() >= MOST_NAMESPACES {
+            return Err(NameError::TooManyNamespaces);
         }
         let space = Space::of_namespace(uri);
-        let recent = space.map_or(0, |space| self.recent[space as usize]);
-        if recent != 0 && *self.uris[recent as usize - 1] == *uri {
-            return Scope { space, uri: recent };
-        }
-        let number = match self.uri_numbers.get(uri) {
-            Some(&number) => number,
-            None => {
-                self.uris.push(uri.into());
-                let number = self.uris.len() as u32;
-                self.uri_numbers.insert(uri.into(), number);
-                number
-            }
-        };
-        if let Some(space) = space {
-            self.recent[space as usize] = number;
-        }
-        Scope { space, uri: number }
+        self.uris.push((uri.into(), space));
+        let uri = self.uris.len() as u32;
+        Ok(Scope { space, uri })
     }
 
     /// The number of a known name that its namespace does not place: many documents leave `syncml:metinf`
@@ -214,7 +207,7 @@ impl<'s> Names<'s> {
         let name = NameId(FIRST_OWN + self.own.len() as u16);
         let namespace = match scope.uri {
             0 => Box::default(),
-            uri => self.uris[uri as usize - 1].clone(),
+            uri => self.uris[uri as usize - 1].0.clone(),
         };
         self.own.push(OwnName {
             local: key.1.as_ref().into(),
@@ -238,5 +231,5 @@ pub(super) fn is_name(text: &str) -> bool {
 /// Numbers from `FIRST_OWN` on are a document's own names; the last few stay free.
 pub(super) const MOST_OWN_NAMES: usize = 49_000;
 
-/// Namespace declarations in force at one place; each look-up of a prefix walks them.
-pub(super) const MOST_BINDINGS: usize = 256;
+/// Most namespaces of a document, and most declarations in force at one place: look-ups walk them.
+pub(super) const MOST_NAMESPACES: usize = 256;

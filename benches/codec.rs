@@ -1,0 +1,111 @@
+//! How fast documents are decoded, beside the bare event loop of quick-xml and the tree of roxmltree.
+//!
+//! `cargo bench --bench codec`. Each row is the median of rounds that take the contenders in turn, so that a
+//! busy machine slows all of them alike. An argument keeps the contenders whose name holds it.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dmtap::markup::{Hint, Limits, xml};
+use quick_xml::events::Event;
+use quick_xml::reader::Reader;
+
+const ROUNDS: usize = 41;
+const ROUND: Duration = Duration::from_millis(10);
+
+type Contender<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
+fn main() {
+    println!("XML, MB/s of source (share of the bare event loop)");
+    for kilobytes in [1, 4, 64, 500] {
+        let source = Bytes::from(syncml(kilobytes << 10));
+        let text = std::str::from_utf8(&source).expect("the bench writes UTF-8");
+        let contenders: [Contender<'_>; 3] = [
+            ("quick-xml events", Box::new(|| events(text))),
+            ("dmtap tree", Box::new(|| tree(&source))),
+            ("roxmltree", Box::new(|| roxmltree(text))),
+        ];
+        compare(&format!("{kilobytes} KB"), source.len(), &contenders);
+    }
+}
+
+fn compare(title: &str, size: usize, contenders: &[Contender<'_>]) {
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let wanted = wanted.unwrap_or_default();
+    let contenders: Vec<_> = contenders
+        .iter()
+        .filter(|(name, _)| name.contains(&wanted))
+        .collect();
+    let mut times = vec![Vec::new(); contenders.len()];
+    for _ in 0..ROUNDS {
+        for ((_, run), times) in contenders.iter().zip(&mut times) {
+            times.push(seconds(run));
+        }
+    }
+    print!("{title:>8}");
+    let mut first = None;
+    for ((name, _), times) in contenders.iter().zip(&mut times) {
+        times.sort_by(f64::total_cmp);
+        let median = times[times.len() / 2];
+        let base = *first.get_or_insert(median);
+        let rate = size as f64 / median / 1e6;
+        print!("   {name} {rate:.0} ({:.2}×)", base / median);
+    }
+    println!();
+}
+
+/// Seconds that one run takes, over a round of many.
+fn seconds(run: &dyn Fn()) -> f64 {
+    let start = Instant::now();
+    let mut runs = 0;
+    while start.elapsed() < ROUND {
+        run();
+        runs += 1;
+    }
+    start.elapsed().as_secs_f64() / f64::from(runs)
+}
+
+fn events(text: &str) {
+    let mut reader = Reader::from_str(text);
+    loop {
+        match reader.read_event().expect("the bench writes XML") {
+            Event::Eof => break,
+            event => drop(black_box(event)),
+        }
+    }
+}
+
+fn tree(source: &Bytes) {
+    let document = xml::decode::decode(source.clone(), Hint::default(), &Limits::default());
+    black_box(document.expect("the bench writes XML"));
+}
+
+fn roxmltree(text: &str) {
+    black_box(roxmltree::Document::parse(text).expect("the bench writes XML"));
+}
+
+/// A message as a Windows device answers: Status and Results by turns, until `size` is reached.
+fn syncml(size: usize) -> String {
+    let mut out = String::from(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+         <SessionID>1F</SessionID><MsgID>2</MsgID><Target><LocURI>https://mdm.example.com/ManagementServer/MDM.svc\
+         </LocURI></Target><Source><LocURI>2B1C6E95D8BB843B1278FF45BC60CC6A</LocURI></Source></SyncHdr><SyncBody>",
+    );
+    let mut number = 1;
+    while out.len() < size {
+        out.push_str(&format!(
+            "<Status><CmdID>{number}</CmdID><MsgRef>1</MsgRef><CmdRef>{number}</CmdRef><Cmd>Get</Cmd>\
+             <Data>200</Data></Status><Results><CmdID>{}</CmdID><MsgRef>1</MsgRef><CmdRef>{number}</CmdRef>\
+             <Item><Source><LocURI>./Vendor/MSFT/Policy/Result/Area{number}/Setting</LocURI></Source>\
+             <Meta><Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">text/plain</Type></Meta>\
+             <Data>a &lt; b &amp;&amp; c, number {number}</Data></Item></Results>",
+            number + 1
+        ));
+        number += 2;
+    }
+    out.push_str("<Final/></SyncBody></SyncML>");
+    out
+}

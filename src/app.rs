@@ -1,0 +1,7 @@
+//! Wiring: the rooms put together, with sockets and files.
+
+pub mod demo;
+pub mod device;
+pub mod proxy;
+pub mod server;
+pub mod signal;

@@ -1,0 +1,97 @@
+//! The proxy with its journal: started, run until a signal, and closed in good order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::signal;
+use crate::proxy::{Authority, Proxy, Settings};
+use crate::record::{self, JsonLines, Journal, Masking, Style, Transcript, WhenFull};
+use crate::rules::RuleSet;
+
+/// Where a run is told.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// On standard output.
+    pub live: Live,
+    /// In files; the extension says in which form.
+    pub files: Vec<String>,
+    /// Whether secrets are masked there.
+    pub masking: Masking,
+}
+
+/// What standard output shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// Nothing.
+    Nothing,
+    /// The transcript for people.
+    Transcript,
+    /// JSON lines.
+    JsonLines,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not start.
+    #[error("{0}")]
+    Start(String),
+    /// A record is not complete.
+    #[error("{0}")]
+    Record(String),
+}
+
+impl Telling {
+    /// Whether nobody is told, so that nothing need be read.
+    pub fn is_silent(&self) -> bool {
+        self.live == Live::Nothing && self.files.is_empty()
+    }
+
+    /// The journal that tells.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, or an extension that names no form.
+    pub fn journal(&self) -> Result<Journal, String> {
+        let mut journal = Journal::builder();
+        journal = match self.live {
+            Live::Nothing => journal,
+            Live::Transcript => {
+                let transcript = Transcript::new(anstream::stdout(), Style::Colour, self.masking);
+                journal.sink("standard output", Box::new(transcript), WhenFull::Block)
+            }
+            Live::JsonLines => {
+                let lines = JsonLines::new(std::io::stdout(), self.masking);
+                journal.sink("standard output", Box::new(lines), WhenFull::Block)
+            }
+        };
+        for file in &self.files {
+            let sink = record::open(file, self.masking).map_err(|error| format!("{file}: {error}"))?;
+            journal = journal.sink(file, sink, WhenFull::Block);
+        }
+        Ok(journal.start())
+    }
+}
+
+/// Runs the proxy until SIGINT or SIGTERM; `announce` is called when it listens.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn run(
+    settings: Settings,
+    authority: Arc<Authority>,
+    rules: RuleSet,
+    telling: &Telling,
+    announce: impl FnOnce(SocketAddr, &Settings, &Authority),
+) -> Result<(), RunError> {
+    let journal = Arc::new(telling.journal().map_err(RunError::Start)?);
+    let stop = CancellationToken::new();
+    let proxy = Proxy::bind(settings.clone(), authority.clone(), Arc::new(rules), journal.clone())
+        .await
+        .map_err(|error| RunError::Start(error.to_string()))?;
+    announce(proxy.local_addr(), &settings, &authority);
+    tokio::spawn(signal::cancel_on_signal(stop.clone()));
+    proxy.run(stop).await;
+    journal.close().map(drop).map_err(|error| RunError::Record(error.to_string()))
+}

@@ -1,0 +1,113 @@
+//! The reference server on the network: HTTPS, one session table.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::markup::{Hint, Limits, decode};
+use crate::peer::compose::on_wire;
+use crate::peer::{Server, Wire};
+
+/// The server's state, shared by its connections.
+pub type Shared = Arc<Mutex<Server>>;
+
+/// Serves until `stop`, then lets running exchanges end.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    server: Shared,
+    stop: CancellationToken,
+) {
+    let acceptor = TlsAcceptor::from(tls);
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((socket, _)) = accepted else { continue };
+        let (acceptor, server, stop) = (acceptor.clone(), server.clone(), stop.clone());
+        tasks.spawn(async move {
+            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
+            let Ok(Ok(stream)) = handshake else { return };
+            let service = service_fn(move |request| respond(request, server.clone()));
+            let http = auto::Builder::new(TokioExecutor::new());
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        });
+    }
+    tasks.close();
+    let _ = tokio::time::timeout(GRACE, tasks.wait()).await;
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    server: Shared,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(answer(request, &server).await.unwrap_or_else(|(status, why)| {
+        let mut response = Response::new(Full::from(why));
+        *response.status_mut() = status;
+        response
+    }))
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    server: &Shared,
+) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
+    if request.method() != Method::POST {
+        let why = "OMA DM is spoken in POST requests\n";
+        return Err((StatusCode::METHOD_NOT_ALLOWED, why.into()));
+    }
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let media_type = media_type.unwrap_or_default().to_owned();
+    let body = Limited::new(request.into_body(), Limits::default().bytes).collect().await;
+    let body = body.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?.to_bytes();
+    let document = decode(body, Hint::default(), &Limits::default())
+        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
+    let wire = if document.is_wbxml() { Wire::Wbxml } else { Wire::of_media_type(&media_type) };
+    let reply = server.lock().unwrap_or_else(PoisonError::into_inner).answer(&document);
+    let not_dm = || (StatusCode::BAD_REQUEST, "no SyncML message with a header\n".to_owned());
+    let reply = on_wire(reply.ok_or_else(not_dm)?, wire)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    let response = Response::builder().header(CONTENT_TYPE, wire.media_type()).body(Full::new(reply));
+    Ok(response.expect("a known media type is a valid header"))
+}
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(10);
+/// How long running exchanges have to end.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// TLS for the server, with a leaf of `authority` for this machine's names.
+///
+/// # Errors
+/// In words, where no certificate can be made.
+pub fn tls(authority: &crate::proxy::Authority) -> Result<Arc<rustls::ServerConfig>, String> {
+    let leaf = authority.leaf("localhost").map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

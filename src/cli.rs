@@ -1,0 +1,166 @@
+//! The command line: one file for each verb.
+//!
+//! Exit codes: 0 fine, 1 the thing asked about failed, 2 wrong usage or configuration.
+
+pub mod decode;
+pub mod demo;
+pub mod device;
+pub mod encode;
+pub mod proxy;
+pub mod rules;
+pub mod server;
+pub mod show;
+mod tree;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// An intercepting proxy for OMA DM: see, record and disturb what a device and its MDM server say.
+#[derive(Debug, Parser)]
+#[command(name = "dmtap", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+
+    /// Text for people, or one JSON object a line.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    output: Output,
+
+    /// More of the operator's log on standard error; twice for much more. RUST_LOG is obeyed too.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Proxy(Box<proxy::Proxy>),
+    Demo(demo::Demo),
+    Device(device::Device),
+    Server(server::Server),
+    Decode(decode::Decode),
+    Encode(encode::Encode),
+    Show(show::Show),
+    Rules(rules::Rules),
+    Completions(Completions),
+}
+
+/// Print a completion script for a shell.
+#[derive(Debug, clap::Args)]
+struct Completions {
+    /// Which shell.
+    #[arg(value_enum)]
+    shell: clap_complete::Shell,
+}
+
+/// Why a verb ends without success.
+#[derive(Debug)]
+pub enum Failure {
+    /// The thing asked about failed: exit code 1.
+    Failed(String),
+    /// Wrong usage or configuration: exit code 2.
+    Usage(String),
+}
+
+/// What a verb comes to.
+pub type Outcome = Result<(), Failure>;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    let output = cli.output;
+    let outcome = match cli.verb {
+        Verb::Proxy(verb) => verb.run(output),
+        Verb::Demo(verb) => verb.run(output),
+        Verb::Device(verb) => verb.run(output),
+        Verb::Server(verb) => verb.run(output),
+        Verb::Decode(verb) => verb.run(output),
+        Verb::Encode(verb) => verb.run(output),
+        Verb::Show(verb) => verb.run(output),
+        Verb::Rules(verb) => verb.run(output),
+        Verb::Completions(verb) => {
+            let mut command = <Cli as clap::CommandFactory>::command();
+            clap_complete::generate(verb.shell, &mut command, "dmtap", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(why)) => complain(&why, 1),
+        Err(Failure::Usage(why)) => complain(&why, 2),
+    }
+}
+
+fn complain(why: &str, code: u8) -> ExitCode {
+    if !why.is_empty() {
+        anstream::eprintln!("{}", why.trim_end());
+    }
+    ExitCode::from(code)
+}
+
+fn log_to_stderr(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 => "warn",
+        1 => "dmtap=info,warn",
+        2 => "dmtap=debug,info",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber can only be refused; the first one then goes on serving.
+    let _ = log.with_target(false).without_time().try_init();
+}
+
+/// The runtime of the verbs that use the network.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))
+}
+
+/// The bytes of a file, or of standard input for `-`.
+fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
+    if file.as_os_str() != "-" {
+        return std::fs::read(file)
+            .map_err(|error| Failure::Usage(format!("error: cannot read {}: {error}", file.display())));
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MOST_INPUT).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::Usage(format!("error: cannot read standard input: {error}")))?;
+    Ok(bytes)
+}
+
+/// Writes to standard output. A reader that went away (`| head`) is no error.
+fn write_output(bytes: &[u8]) -> Outcome {
+    use std::io::{ErrorKind, Write};
+    let mut out = anstream::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("error: cannot write standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Most bytes taken from standard input.
+const MOST_INPUT: u64 = 256 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  dmtap demo                                           a whole session on this machine, with a fault
+  dmtap proxy --mode reverse:https://mdm.example.com -w session.jsonl -w session.pcapng
+  dmtap decode message.wbxml --annotate                what is in a message
+  dmtap show session.jsonl                             a recorded session for people";

@@ -1,0 +1,89 @@
+//! `dmtap decode`: a message from a file, as XML or as an annotated tree.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use bytes::Bytes;
+
+use super::{Failure, Outcome, Output, read_input, tree, write_output};
+use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::{Document, Hint, Limits, decode};
+
+/// Decode a message (XML, WBXML, or base64 of either) and print it as XML.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap decode message.wbxml                  XML
+  dmtap decode message.wbxml --annotate       each node with its offset, names of codes, and oddities
+  base64 -w0 message.wbxml | dmtap decode -   base64 is recognised
+  dmtap decode message.xml --output json
+
+Exit code 1: the message is broken (the offset is told); with --strict also if something was let pass.")]
+pub struct Decode {
+    /// The message; `-` reads standard input.
+    file: PathBuf,
+    /// Print a tree with offsets, the names of codes, and what the decoder let pass.
+    #[arg(long)]
+    annotate: bool,
+    /// Refuse what is let pass by default.
+    #[arg(long)]
+    strict: bool,
+    /// Print XML on one line, without indentation: exactly what the message says.
+    #[arg(long)]
+    compact: bool,
+    /// The media type the transport gave, which settles what the bytes leave open.
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<String>,
+}
+
+impl Decode {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// A broken message, or an unreadable file.
+    pub fn run(self, output: Output) -> Outcome {
+        let source = unwrap_base64(read_input(&self.file)?);
+        let hint = Hint { media_type: self.media_type.as_deref(), charset: None };
+        let name = self.file.display();
+        let document = decode(source, hint, &Limits::default())
+            .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
+        write_output(self.text(&document, output).as_bytes())?;
+        let flags: Vec<String> =
+            document.flags().iter().map(|f| format!("{name}: at byte {}: {}", f.at, f.kind)).collect();
+        if self.strict && !flags.is_empty() {
+            return Err(Failure::Failed(flags.join("\n")));
+        }
+        Ok(())
+    }
+
+    fn text(&self, document: &Document, output: Output) -> String {
+        let mut text = match (output, self.annotate) {
+            (Output::Json, _) => tree::json(document).to_string(),
+            (Output::Text, true) => tree::annotated(document),
+            (Output::Text, false) => {
+                let options = if self.compact { XmlOptions::compact() } else { XmlOptions::indented() };
+                to_xml(document, &options).xml
+            }
+        };
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The bytes behind base64, if the input is nothing but base64 of XML or WBXML; else the input.
+pub(super) fn unwrap_base64(input: Vec<u8>) -> Bytes {
+    let looks = input.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=-_ \r\n\t".contains(b));
+    if !looks || input.is_empty() {
+        return input.into();
+    }
+    let packed: Vec<u8> = input.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let engines = [
+        &base64::engine::general_purpose::STANDARD,
+        &base64::engine::general_purpose::URL_SAFE,
+        &base64::engine::general_purpose::STANDARD_NO_PAD,
+    ];
+    let decoded = engines.iter().find_map(|engine| engine.decode(&packed).ok());
+    decoded.map_or_else(|| input.into(), Bytes::from)
+}

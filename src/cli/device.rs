@@ -1,0 +1,71 @@
+//! `dmtap device`: the device simulator.
+
+use std::path::PathBuf;
+
+use http::Uri;
+
+use super::{Failure, Outcome, Output, runtime, write_output};
+use crate::app::device;
+use crate::peer::{self, Profile, Wire};
+use crate::proxy::Trust;
+
+/// Run a simulated device against a DM server: one session, from package 1 to its end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap device https://localhost:8443/ManagementServer/MDM.svc --ca ~/.dmtap/dmtap-ca-cert.pem
+  dmtap device https://localhost:8080/ --ca ~/.dmtap/dmtap-ca-cert.pem --wbxml
+
+Exit code 1: the session did not come to its end.")]
+pub struct Device {
+    /// The server's address, or dmtap's.
+    url: Uri,
+    /// Certificates to trust, PEM, besides those the platform trusts.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Trust any certificate.
+    #[arg(short = 'k', long, conflicts_with = "ca")]
+    ssl_insecure: bool,
+    /// Speak WBXML instead of XML.
+    #[arg(long)]
+    wbxml: bool,
+    /// The device's id: the Source of its messages.
+    #[arg(long, default_value = "DMTAP-0123456789ABCDEF", value_name = "ID")]
+    device_id: String,
+    /// The SessionID.
+    #[arg(long, default_value = "1", value_name = "ID")]
+    session_id: String,
+}
+
+impl Device {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// A session that does not come to its end.
+    pub fn run(self, output: Output) -> Outcome {
+        let trust = match (&self.ca, self.ssl_insecure) {
+            (Some(file), _) => Trust::PlatformAnd(file.clone()),
+            (None, true) => Trust::Anything,
+            (None, false) => Trust::Platform,
+        };
+        let client = device::client(&trust).map_err(|why| Failure::Usage(format!("error: {why}")))?;
+        let profile = Profile { id: self.device_id, ..Profile::default() };
+        let mut device = peer::Device::new(profile, peer::device::demo_tree());
+        let wire = if self.wbxml { Wire::Wbxml } else { Wire::Xml };
+        let session = device::run_session(&client, &self.url, &mut device, &self.session_id, wire);
+        let ended = runtime()?.block_on(session);
+        write_output(report(&device, output).as_bytes())?;
+        match ended {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::Failed(format!("error: {error}"))),
+        }
+    }
+}
+
+fn report(device: &peer::Device, output: Output) -> String {
+    let line = |(what, code): &(String, crate::dm::StatusCode)| match output {
+        Output::Text => format!("{code:<28} {what}\n", code = code.to_string()),
+        Output::Json => format!("{}\n", serde_json::json!({"v": 1, "command": what, "status": code.0})),
+    };
+    device.done.iter().map(line).collect()
+}

@@ -1,0 +1,154 @@
+//! `dmtap proxy`: the main job.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::rules::read_book;
+use super::{Failure, Outcome, Output, authority, runtime};
+use crate::app::proxy::{self, Telling};
+use crate::proxy::{Authority, Look, Mode, OwnCertificate, Settings, Trust, Upstream};
+use crate::record::Masking;
+
+/// Stand between devices and their server: show, record and disturb what they say.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap proxy --mode reverse:https://mdm.example.com
+      devices take dmtap at https://127.0.0.1:8080 for the server
+  dmtap proxy --mode reverse:https://mdm.example.com --listen-host 0.0.0.0 -p 443 -w session.jsonl
+      reachable from other machines; the session goes to a file as well
+  dmtap proxy --mode regular -p 8080
+      devices (or curl -x) use dmtap as their HTTP proxy
+  dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rules rules/http/busy.toml
+      a server with a private CA, and a fault
+
+The CA that devices must trust is made at the first start: ~/.dmtap/dmtap-ca-cert.cer.
+Set SSLKEYLOGFILE to let Wireshark read the real TLS connections.")]
+pub struct Proxy {
+    /// How devices reach dmtap: reverse:https://host[:port], reverse:http://host[:port], or regular.
+    #[arg(long, short, value_parser = mode, value_name = "MODE")]
+    mode: Mode,
+    /// Address to listen at. Only this machine reaches the default.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    listen_host: IpAddr,
+    /// Port to listen at; 0 takes a free one.
+    #[arg(short = 'p', long, default_value_t = 8080, value_name = "PORT")]
+    listen_port: u16,
+    /// Write a record; several may be given. The form follows the extension: .jsonl, .pcapng, .txt.
+    /// A leading + appends (.jsonl, .txt).
+    #[arg(short = 'w', long = "save", value_name = "FILE")]
+    save: Vec<String>,
+    /// Rule files, in the order in which they act.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    rules: Vec<PathBuf>,
+    /// Do not verify the server's certificate.
+    #[arg(short = 'k', long, conflicts_with = "server_ca")]
+    ssl_insecure: bool,
+    /// Trust the CAs in this PEM file too.
+    #[arg(long, value_name = "FILE")]
+    server_ca: Option<PathBuf>,
+    /// Show devices this certificate (PEM: key, certificate, chain) instead of one of dmtap's CA.
+    #[arg(long, value_name = "[DOMAIN=]FILE")]
+    certs: Vec<String>,
+    /// Where the CA is kept; ~/.dmtap if absent.
+    #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
+    confdir: Option<PathBuf>,
+    /// Largest body to read, in bytes (k and M are understood); larger ones pass unread.
+    #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
+    max_body: usize,
+    /// Print no transcript.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Keep passwords, tokens and credentials in records and on the terminal.
+    #[arg(long)]
+    raw: bool,
+}
+
+impl Proxy {
+    /// Runs the verb until it is interrupted.
+    ///
+    /// # Errors
+    /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
+    pub fn run(self, output: Output) -> Outcome {
+        let rules = read_book(&self.rules)?;
+        let authority = Arc::new(authority(self.confdir.as_deref())?);
+        let masking = if self.raw { Masking::Raw } else { Masking::Masked };
+        let live = match (self.quiet, output) {
+            (true, _) => proxy::Live::Nothing,
+            (_, Output::Text) => proxy::Live::Transcript,
+            (_, Output::Json) => proxy::Live::JsonLines,
+        };
+        let telling = Telling { live, files: self.save.clone(), masking };
+        let settings = self.settings(&telling);
+        runtime()?.block_on(proxy::run(settings, authority, rules, &telling, announce)).map_err(
+            |error| match error {
+                proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
+                proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
+            },
+        )
+    }
+
+    fn settings(self, telling: &Telling) -> Settings {
+        let look = if telling.is_silent() { Look::Pass } else { Look::Annotate };
+        let trust = match (self.server_ca, self.ssl_insecure) {
+            (Some(file), _) => Trust::PlatformAnd(file),
+            (None, true) => Trust::Anything,
+            (None, false) => Trust::Platform,
+        };
+        let base = match self.mode {
+            Mode::Reverse { server } => Settings::reverse(server),
+            Mode::Regular => Settings::regular(),
+        };
+        Settings {
+            listen: SocketAddr::new(self.listen_host, self.listen_port),
+            max_body: self.max_body,
+            certificates: self.certs.iter().map(|spec| own_certificate(spec)).collect(),
+            look,
+            trust,
+            ..base
+        }
+    }
+}
+
+fn announce(address: SocketAddr, settings: &Settings, authority: &Authority) {
+    let (scheme, to) = match &settings.mode {
+        Mode::Reverse { server } => {
+            ("https", format!("{}://{}", server.scheme.name(), server.authority()))
+        }
+        Mode::Regular => ("http", "whatever server is asked for".into()),
+    };
+    anstream::eprintln!("listening at {scheme}://{address} → {to}");
+    anstream::eprintln!("devices must trust {}", authority.certificate_file().display());
+}
+
+fn mode(text: &str) -> Result<Mode, String> {
+    if text == "regular" {
+        return Ok(Mode::Regular);
+    }
+    let server = text.strip_prefix("reverse:").ok_or("one of reverse:https://host[:port], regular")?;
+    server.parse::<Upstream>().map(|server| Mode::Reverse { server })
+}
+
+fn own_certificate(spec: &str) -> OwnCertificate {
+    match spec.split_once('=') {
+        Some((domain, path)) => OwnCertificate { domain: Some(domain.into()), path: path.into() },
+        None => OwnCertificate { domain: None, path: spec.into() },
+    }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let (number, unit) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
+        number if number.len() < text.len() => (number, &text[number.len()..]),
+        number => (number, ""),
+    };
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Err(format!("{unit:?} is no unit; k, M and G are")),
+    };
+    let number: usize = number.parse().map_err(|_| "a number of bytes, such as 16M".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}

@@ -1,0 +1,72 @@
+//! `dmtap server`: the reference DM server.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, Outcome, Output, runtime};
+use crate::app::{server, signal};
+use crate::peer::{self, Plan};
+
+/// Run a reference DM server: it answers any device and works through a plan of commands.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap server -p 8443
+  dmtap server -p 8443 --plan plan.toml
+
+A plan is TOML, one [[package]] for each message the server sends:
+  [[package]]
+  commands = [ { get = \"./DevDetail/SwV\" }, { replace = [\"./Vendor/MSFT/X/Colour\", \"blue\"] } ]
+
+Its certificate comes from dmtap's CA, so that a device trusting that CA trusts the server.")]
+pub struct Server {
+    /// Address to listen at.
+    #[arg(long, default_value = "127.0.0.1")]
+    listen_host: IpAddr,
+    /// Port to listen at.
+    #[arg(short = 'p', long, default_value_t = 8443)]
+    listen_port: u16,
+    /// What to ask of devices.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Where the CA is kept.
+    #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
+    confdir: Option<PathBuf>,
+}
+
+impl Server {
+    /// Runs the verb until it is interrupted.
+    ///
+    /// # Errors
+    /// A wrong plan, or an address that is taken.
+    pub fn run(self, _: Output) -> Outcome {
+        let plan = self.read_plan()?;
+        let authority = super::authority(self.confdir.as_deref())?;
+        let tls = server::tls(&authority).map_err(Failure::Failed)?;
+        runtime()?.block_on(async {
+            let address = SocketAddr::new(self.listen_host, self.listen_port);
+            let listener = TcpListener::bind(address)
+                .await
+                .map_err(|error| Failure::Usage(format!("error: cannot listen at {address}: {error}")))?;
+            let address = listener.local_addr().unwrap_or(address);
+            anstream::eprintln!("listening at https://{address}/  (interrupt to stop)");
+            let stop = CancellationToken::new();
+            tokio::spawn(signal::cancel_on_signal(stop.clone()));
+            let state = Arc::new(Mutex::new(peer::Server::new(plan)));
+            server::serve(listener, tls, state, stop).await;
+            Ok(())
+        })
+    }
+
+    fn read_plan(&self) -> Result<Plan, Failure> {
+        let Some(file) = &self.plan else { return Ok(Plan::demo()) };
+        let name = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
+        toml::from_str(&text).map_err(|error| Failure::Usage(format!("error: {name}: {error}")))
+    }
+}

@@ -1,0 +1,371 @@
+//! Commands and what they are made of (SyncML Representation Protocol 1.2.2 §6.5, §6.6).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::message::{loc_uri, trimmed};
+use super::{AlertCode, Chal, StatusCode};
+use crate::markup::{Element, NameId, tag};
+
+/// A command: a child of SyncBody, Atomic, Sequence or Sync.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'d>(Element<'d>);
+
+/// Which command it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each variant is the command it names")]
+pub enum CommandKind {
+    Add,
+    Alert,
+    Atomic,
+    Copy,
+    Delete,
+    Exec,
+    Get,
+    Replace,
+    Results,
+    Sequence,
+    Status,
+    Sync,
+    Put,
+    Search,
+    Map,
+    /// An element that is no SyncML command.
+    Unknown,
+}
+
+const KINDS: [(NameId, CommandKind); 15] = [
+    (tag::STATUS, CommandKind::Status),
+    (tag::REPLACE, CommandKind::Replace),
+    (tag::GET, CommandKind::Get),
+    (tag::RESULTS, CommandKind::Results),
+    (tag::ALERT, CommandKind::Alert),
+    (tag::ADD, CommandKind::Add),
+    (tag::DELETE, CommandKind::Delete),
+    (tag::EXEC, CommandKind::Exec),
+    (tag::ATOMIC, CommandKind::Atomic),
+    (tag::SEQUENCE, CommandKind::Sequence),
+    (tag::COPY, CommandKind::Copy),
+    (tag::SYNC, CommandKind::Sync),
+    (tag::PUT, CommandKind::Put),
+    (tag::SEARCH, CommandKind::Search),
+    (tag::MAP, CommandKind::Map),
+];
+
+/// Elements that stand beside commands without being one.
+const NO_COMMANDS: [NameId; 7] = [
+    tag::FINAL,
+    tag::CMD_ID,
+    tag::META,
+    tag::ITEM,
+    tag::NO_RESP,
+    tag::TARGET,
+    tag::SOURCE,
+];
+
+impl CommandKind {
+    /// The kind with this name; case matters, as in the standard.
+    pub fn named(name: &str) -> Option<Self> {
+        KINDS
+            .iter()
+            .map(|(_, kind)| *kind)
+            .find(|kind| kind.name() == name)
+    }
+
+    /// Every kind that is a command of the standard.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|(_, kind)| *kind)
+    }
+
+    /// Its element name.
+    pub fn name(self) -> &'static str {
+        KINDS
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .and_then(|(id, _)| id.text())
+            .unwrap_or("unknown")
+    }
+
+    /// Whether it holds other commands.
+    pub fn is_container(self) -> bool {
+        matches!(self, Self::Atomic | Self::Sequence | Self::Sync)
+    }
+}
+
+impl fmt::Display for CommandKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl<'d> Command<'d> {
+    /// The command an element is, unless it is one of the elements that stand beside commands.
+    pub fn of(element: Element<'d>) -> Option<Self> {
+        (!NO_COMMANDS.contains(&element.name())).then_some(Self(element))
+    }
+
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Which command it is.
+    pub fn kind(self) -> CommandKind {
+        let name = self.0.name();
+        KINDS
+            .iter()
+            .find(|(id, _)| *id == name)
+            .map_or(CommandKind::Unknown, |(_, kind)| *kind)
+    }
+
+    /// `CmdID` as written.
+    pub fn cmd_id(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::CMD_ID).map(trimmed)
+    }
+
+    /// Its items in order.
+    pub fn items(self) -> impl Iterator<Item = Item<'d>> + Clone {
+        self.0.children(tag::ITEM).map(Item)
+    }
+
+    /// The Meta that holds for all its items.
+    pub fn meta(self) -> Option<Meta<'d>> {
+        self.0.child(tag::META).map(Meta)
+    }
+
+    /// The commands inside an Atomic, Sequence or Sync, in order.
+    pub fn nested(self) -> impl Iterator<Item = Self> {
+        let container = self.kind().is_container().then_some(self.0);
+        container
+            .into_iter()
+            .flat_map(|element| element.elements().filter_map(Self::of))
+    }
+
+    /// Itself and, in document order, all commands inside it.
+    pub fn with_nested(self) -> Vec<Self> {
+        let mut all = vec![self];
+        let mut at = 0;
+        while at < all.len() {
+            let inner: Vec<Self> = all[at].nested().collect();
+            all.splice(at + 1..at + 1, inner);
+            at += 1;
+        }
+        all
+    }
+
+    /// The LocURI it is about: the Target of its first Item, else that Item's Source.
+    pub fn loc_uri(self) -> Option<Cow<'d, str>> {
+        let item = self.items().next()?;
+        item.target().or_else(|| item.source())
+    }
+
+    /// The view as Status.
+    pub fn as_status(self) -> Option<Status<'d>> {
+        self.0.is(tag::STATUS).then_some(Status(self.0))
+    }
+
+    /// The view as Results.
+    pub fn as_results(self) -> Option<Results<'d>> {
+        self.0.is(tag::RESULTS).then_some(Results(self.0))
+    }
+
+    /// The view as Alert.
+    pub fn as_alert(self) -> Option<Alert<'d>> {
+        self.0.is(tag::ALERT).then_some(Alert(self.0))
+    }
+
+    /// `Correlator`, which ties an Exec to its later alert.
+    pub fn correlator(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::CORRELATOR).map(trimmed)
+    }
+}
+
+/// One item of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'d>(Element<'d>);
+
+impl<'d> Item<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// `Target/LocURI`.
+    pub fn target(self) -> Option<Cow<'d, str>> {
+        loc_uri(self.0.child(tag::TARGET)?)
+    }
+
+    /// `Source/LocURI`.
+    pub fn source(self) -> Option<Cow<'d, str>> {
+        loc_uri(self.0.child(tag::SOURCE)?)
+    }
+
+    /// Its own Meta.
+    pub fn meta(self) -> Option<Meta<'d>> {
+        self.0.child(tag::META).map(Meta)
+    }
+
+    /// Its `Data` element, whose text is the value.
+    pub fn data(self) -> Option<Element<'d>> {
+        self.0.child(tag::DATA)
+    }
+
+    /// Whether more chunks of a large object follow.
+    pub fn more_data(self) -> bool {
+        self.0.child(tag::MORE_DATA).is_some()
+    }
+}
+
+/// Meta information (SyncML Meta-Information 1.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Meta<'d>(Element<'d>);
+
+impl<'d> Meta<'d> {
+    /// The Meta an element is; its children may stand inside a `MetInf`.
+    pub fn of(element: Element<'d>) -> Self {
+        Self(element)
+    }
+
+    /// `Format`, such as `chr` or `b64`.
+    pub fn format(self) -> Option<Cow<'d, str>> {
+        self.field(tag::FORMAT)
+    }
+
+    /// `Type`, a media type or a name of the vendor.
+    pub fn media_type(self) -> Option<Cow<'d, str>> {
+        self.field(tag::TYPE)
+    }
+
+    /// `Size` in bytes as carried in the message.
+    pub fn size(self) -> Option<u64> {
+        self.field(tag::SIZE)?.parse().ok()
+    }
+
+    /// `Mark`, the importance of a generic alert.
+    pub fn mark(self) -> Option<Cow<'d, str>> {
+        self.field(tag::MARK)
+    }
+
+    /// `NextNonce`, base64.
+    pub fn next_nonce(self) -> Option<Cow<'d, str>> {
+        self.field(tag::NEXT_NONCE)
+    }
+
+    /// `MaxMsgSize` in bytes.
+    pub fn max_msg_size(self) -> Option<u64> {
+        self.field(tag::MAX_MSG_SIZE)?.parse().ok()
+    }
+
+    /// `MaxObjSize` in bytes.
+    pub fn max_obj_size(self) -> Option<u64> {
+        self.field(tag::MAX_OBJ_SIZE)?.parse().ok()
+    }
+
+    fn field(self, name: NameId) -> Option<Cow<'d, str>> {
+        let inside = || self.0.child(tag::MET_INF)?.child(name);
+        self.0.child(name).or_else(inside).map(trimmed)
+    }
+}
+
+/// The answer to one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Status<'d>(Element<'d>);
+
+impl<'d> Status<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// MsgID of the message that held the answered command.
+    pub fn msg_ref(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::MSG_REF).map(trimmed)
+    }
+
+    /// CmdID of the answered command; `0` is the SyncHdr.
+    pub fn cmd_ref(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::CMD_REF).map(trimmed)
+    }
+
+    /// Name of the answered command.
+    pub fn cmd(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::CMD).map(trimmed)
+    }
+
+    /// Its `Data` element, which holds the code.
+    pub fn data(self) -> Option<Element<'d>> {
+        self.0.child(tag::DATA)
+    }
+
+    /// The code, if Data is a number.
+    pub fn code(self) -> Option<StatusCode> {
+        trimmed(self.data()?).parse().ok().map(StatusCode)
+    }
+
+    /// Windows' native error behind a failure: the attribute `msft:originalerror` of Data (MS-MDM 2.2.5.1).
+    pub fn original_error(self) -> Option<Cow<'d, str>> {
+        Some(self.data()?.attribute("msft:originalerror")?.value())
+    }
+
+    /// Every `TargetRef`.
+    pub fn target_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
+        self.0
+            .children(tag::TARGET_REF)
+            .map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
+    }
+
+    /// Every `SourceRef`.
+    pub fn source_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
+        self.0
+            .children(tag::SOURCE_REF)
+            .map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
+    }
+
+    /// The challenge of a 401 or 407, or the next nonce of a 200 or 212.
+    pub fn chal(self) -> Option<Chal<'d>> {
+        self.0.child(tag::CHAL).map(Chal::of)
+    }
+
+    /// Items with details.
+    pub fn items(self) -> impl Iterator<Item = Item<'d>> + Clone {
+        self.0.children(tag::ITEM).map(Item)
+    }
+}
+
+/// The data a Get asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Results<'d>(Element<'d>);
+
+impl<'d> Results<'d> {
+    /// MsgID of the message that held the Get; absent means 1 (MS-MDM 2.2.3.7).
+    pub fn msg_ref(self) -> Cow<'d, str> {
+        self.0
+            .child(tag::MSG_REF)
+            .map_or(Cow::Borrowed("1"), trimmed)
+    }
+
+    /// CmdID of the Get.
+    pub fn cmd_ref(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::CMD_REF).map(trimmed)
+    }
+}
+
+/// A notification of either peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Alert<'d>(Element<'d>);
+
+impl<'d> Alert<'d> {
+    /// The code, if Data is a number.
+    pub fn code(self) -> Option<AlertCode> {
+        trimmed(self.0.child(tag::DATA)?)
+            .parse()
+            .ok()
+            .map(AlertCode)
+    }
+
+    /// `Meta/Type` of the first Item: what a client event or generic alert is about.
+    pub fn alert_type(self) -> Option<Cow<'d, str>> {
+        let item = self.0.child(tag::ITEM).map(Item)?;
+        item.meta()?.media_type()
+    }
+}

@@ -1,0 +1,145 @@
+//! The message: header and body (SyncML Representation Protocol 1.2.2 §6.1, §6.2).
+
+use std::borrow::Cow;
+
+use super::{Command, Cred, Meta};
+use crate::markup::{Document, Element, tag};
+
+/// A SyncML message.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'d>(Element<'d>);
+
+impl<'d> Message<'d> {
+    /// The message a document holds, if its root is `SyncML`.
+    pub fn of(document: &'d Document) -> Option<Self> {
+        let root = document.root();
+        root.is(tag::SYNC_ML).then_some(Self(root))
+    }
+
+    /// Its `SyncML` element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its header.
+    pub fn header(self) -> Option<SyncHdr<'d>> {
+        self.0.child(tag::SYNC_HDR).map(SyncHdr)
+    }
+
+    /// Its body.
+    pub fn body(self) -> Option<SyncBody<'d>> {
+        self.0.child(tag::SYNC_BODY).map(SyncBody)
+    }
+
+    /// The commands of its body in order, without those inside others.
+    pub fn commands(self) -> impl Iterator<Item = Command<'d>> {
+        self.body().into_iter().flat_map(SyncBody::commands)
+    }
+
+    /// Every command in document order, those inside Atomic, Sequence and Sync included.
+    pub fn all_commands(self) -> impl Iterator<Item = Command<'d>> {
+        self.commands().flat_map(Command::with_nested)
+    }
+
+    /// The command with this CmdID.
+    pub fn command(self, cmd_id: &str) -> Option<Command<'d>> {
+        self.all_commands()
+            .find(|command| command.cmd_id().as_deref() == Some(cmd_id))
+    }
+
+    /// Whether it closes its package.
+    pub fn is_final(self) -> bool {
+        self.body()
+            .is_some_and(|body| body.0.child(tag::FINAL).is_some())
+    }
+}
+
+/// The header of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncHdr<'d>(Element<'d>);
+
+impl<'d> SyncHdr<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// `VerDTD`, such as `1.2`.
+    pub fn ver_dtd(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::VER_DTD).map(trimmed)
+    }
+
+    /// `VerProto`, such as `DM/1.2`.
+    pub fn ver_proto(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::VER_PROTO).map(trimmed)
+    }
+
+    /// `SessionID`, an opaque string.
+    pub fn session_id(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::SESSION_ID).map(trimmed)
+    }
+
+    /// `MsgID` as written.
+    pub fn msg_id(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::MSG_ID).map(trimmed)
+    }
+
+    /// Where the message goes: `Target/LocURI`.
+    pub fn target(self) -> Option<Cow<'d, str>> {
+        loc_uri(self.0.child(tag::TARGET)?)
+    }
+
+    /// Where it comes from: `Source/LocURI`, the device id in requests.
+    pub fn source(self) -> Option<Cow<'d, str>> {
+        loc_uri(self.0.child(tag::SOURCE)?)
+    }
+
+    /// `Source/LocName`: the user id of auth-md5.
+    pub fn source_name(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::SOURCE)?.child(tag::LOC_NAME).map(trimmed)
+    }
+
+    /// Where the answer is to go.
+    pub fn resp_uri(self) -> Option<Cow<'d, str>> {
+        self.0.child(tag::RESP_URI).map(trimmed)
+    }
+
+    /// The credentials of the sender.
+    pub fn cred(self) -> Option<Cred<'d>> {
+        self.0.child(tag::CRED).map(Cred::of)
+    }
+
+    /// MaxMsgSize and MaxObjSize live here.
+    pub fn meta(self) -> Option<Meta<'d>> {
+        self.0.child(tag::META).map(Meta::of)
+    }
+}
+
+/// The body of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncBody<'d>(Element<'d>);
+
+impl<'d> SyncBody<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its commands in order; elements that are no known command come as `CommandKind::Unknown`.
+    pub fn commands(self) -> impl Iterator<Item = Command<'d>> {
+        self.0.elements().filter_map(Command::of)
+    }
+}
+
+/// The text of an element without the white space around it, which pretty-printed messages have.
+pub(crate) fn trimmed(element: Element<'_>) -> Cow<'_, str> {
+    match element.text() {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
+    }
+}
+
+/// `LocURI` of a Target, Source, TargetRef or SourceRef; older clients write the URI straight into the Refs.
+pub(crate) fn loc_uri(element: Element<'_>) -> Option<Cow<'_, str>> {
+    element.child(tag::LOC_URI).map(trimmed)
+}

@@ -1,0 +1,52 @@
+//! What the proxy tells: the only words the outside hears.
+
+use std::sync::Arc;
+
+use super::{Connection, ConnectionId, ExchangeId, Passage, Side, Timestamp};
+
+/// Something happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A device connected, and its handshake, if any, succeeded.
+    Opened(Arc<Connection>),
+    /// A connection ended before it could carry a request.
+    Refused {
+        /// Its number.
+        connection: ConnectionId,
+        /// When.
+        at: Timestamp,
+        /// Why, for people.
+        why: String,
+    },
+    /// A connection ended.
+    Closed {
+        /// Its number.
+        connection: ConnectionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A request passed (or was held back by a rule: see its `applied`).
+    Request(Arc<Passage>),
+    /// A response passed to the device; it may be dmtap's own (`Passage::origin`).
+    Response(Arc<Passage>),
+    /// An exchange came to no response.
+    Failed {
+        /// The exchange.
+        exchange: ExchangeId,
+        /// Its connection.
+        connection: ConnectionId,
+        /// When.
+        at: Timestamp,
+        /// The peer that failed.
+        side: Side,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Somebody who is told. Called on the path of the traffic: it must hand the event on and return.
+pub trait Hear: Send + Sync {
+    /// Takes notice of an event.
+    fn hear(&self, event: Event);
+}

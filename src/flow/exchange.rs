@@ -1,0 +1,203 @@
+//! An exchange: a request of the device and the response to it, each as received and as sent.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+
+use super::{Connection, Delivery, Link, Note, SessionTag, Timestamp};
+use crate::dm::Dialect;
+use crate::markup::{DecodeError, Document};
+use crate::patch::Patch;
+
+/// Counts exchanges from 1 in one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExchangeId(pub u64);
+
+impl fmt::Display for ExchangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "x{}", self.0)
+    }
+}
+
+/// One of the two peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The DM client.
+    Device,
+    /// The DM server.
+    Server,
+}
+
+impl Side {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Device => Self::Server,
+            Self::Server => Self::Device,
+        }
+    }
+
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What stands in front of a body.
+#[derive(Clone, Debug)]
+pub enum Head {
+    /// Of a request.
+    Request(RequestHead),
+    /// Of a response.
+    Response(ResponseHead),
+}
+
+impl Head {
+    /// Its header fields.
+    pub fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Request(head) => &head.headers,
+            Self::Response(head) => &head.headers,
+        }
+    }
+}
+
+/// Method, target and header fields as received.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    /// The method; DM knows only POST.
+    pub method: Method,
+    /// The full address at the server.
+    pub uri: Uri,
+    /// The version spoken by the device.
+    pub version: Version,
+    /// The header fields.
+    pub headers: HeaderMap,
+}
+
+/// Status and header fields as received.
+#[derive(Clone, Debug)]
+pub struct ResponseHead {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The version spoken by the server.
+    pub version: Version,
+    /// The header fields.
+    pub headers: HeaderMap,
+}
+
+/// One way through the proxy: a request to the server, or a response to the device.
+#[derive(Clone, Debug)]
+pub struct Passage {
+    /// The exchange it is half of.
+    pub exchange: ExchangeId,
+    /// The device's connection.
+    pub connection: Arc<Connection>,
+    /// Who speaks: the device in a request, the server in a response.
+    pub from: Side,
+    /// Whether dmtap itself wrote it, in place of `from` (an `answer` step, a 502).
+    pub own: bool,
+    /// When it was received whole.
+    pub at: Timestamp,
+    /// How long after the request was received whole; zero for the request.
+    pub took: Duration,
+    /// The head as received.
+    pub head: Head,
+    /// The body.
+    pub payload: Payload,
+    /// The DM session it belongs to.
+    pub session: Option<SessionTag>,
+    /// For each Status and Results in it, the command it answers.
+    pub links: Vec<Link>,
+    /// What is remarkable about it.
+    pub notes: Vec<Note>,
+    /// The rules that acted on it, in order.
+    pub applied: Vec<Applied>,
+    /// How it left.
+    pub delivery: Delivery,
+}
+
+/// A body: as received and as sent.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// The bytes as received, with any content coding. Empty where [`Reading::Unread`] says so.
+    pub received: Bytes,
+    /// The bytes as sent: the very same ones where no rule changed them.
+    pub sent: Bytes,
+    /// What dmtap read in `received`.
+    pub reading: Reading,
+    /// What was sent, decoded, where a rule changed it and it still decodes.
+    pub sent_document: Option<Arc<Document>>,
+}
+
+/// What a body was found to be.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// No body.
+    Empty,
+    /// Nobody looked.
+    Unread(Unread),
+    /// Not XML or WBXML, or broken: it passes all the same.
+    Opaque(DecodeError),
+    /// Decoded; its source is the body with content codings undone.
+    Document(Arc<Document>, Dialect),
+}
+
+impl Reading {
+    /// The document, if it was decoded.
+    pub fn document(&self) -> Option<&Arc<Document>> {
+        match self {
+            Self::Document(document, _) => Some(document),
+            _ => None,
+        }
+    }
+}
+
+/// Why a body was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Nothing was asked that needs it; this many bytes passed.
+    NotAsked {
+        /// Bytes that passed.
+        bytes: u64,
+    },
+    /// It is larger than the limit and streamed through.
+    TooLarge {
+        /// The limit (`--max-body`), in bytes.
+        limit: u64,
+    },
+    /// Its media type announces nothing that dmtap reads.
+    MediaType(String),
+    /// Its content coding is not known or does not decode, in words.
+    Coding(String),
+}
+
+/// A rule that acted on a passage.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The rule's name.
+    pub rule: String,
+    /// What it did, in order.
+    pub changes: Vec<Change>,
+    /// What it changed of the body as the rule found it; empty for heads and deliveries.
+    pub patch: Patch,
+}
+
+/// One thing a rule did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where: a path in the document; empty for the whole message.
+    pub path: String,
+    /// The step's name, such as `set-status`.
+    pub step: &'static str,
+    /// What was there.
+    pub before: String,
+    /// What is there now.
+    pub after: String,
+}

@@ -1,0 +1,48 @@
+//! Remarks on what a peer said: data, never an error.
+
+use std::fmt;
+
+/// How much a note matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A quirk, or something known to cause trouble.
+    Warning,
+    /// A MUST of a specification is broken, or the body cannot be read.
+    Error,
+}
+
+impl Severity {
+    /// Its name in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A remark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The rule of the protocol it is about, such as `STA-03`.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Offset into the decoded source, in bytes, where it can be pinned down.
+    pub at: Option<u32>,
+    /// For people.
+    pub text: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.severity.name(), self.id, self.text)?;
+        match self.at {
+            Some(at) => write!(f, " (at byte {at})"),
+            None => Ok(()),
+        }
+    }
+}

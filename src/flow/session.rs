@@ -1,0 +1,235 @@
+//! A DM session: what each peer was told, so that an answer finds its command.
+//!
+//! There are two ledgers, one per peer, of messages *as delivered*: a Status of the device refers to the
+//! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
+//! nothing is copied.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Note, Severity, Side};
+use crate::dm::{Command, Message};
+use crate::markup::{Document, NodeId};
+
+/// Tells sessions apart: the device's LocURI and the SessionID, which a server may not choose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// `Source/LocURI` of the device's messages.
+    pub device: Arc<str>,
+    /// `SessionID`, opaque.
+    pub id: Arc<str>,
+}
+
+impl SessionKey {
+    /// The session a device's message belongs to.
+    pub fn of(message: Message<'_>) -> Option<Self> {
+        let header = message.header()?;
+        Some(Self {
+            device: header.source()?.as_ref().into(),
+            id: header.session_id()?.as_ref().into(),
+        })
+    }
+}
+
+/// The place of one message in its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionTag {
+    /// Which session; sessions are counted from 1 in one run.
+    pub number: u64,
+    /// Its key.
+    pub key: SessionKey,
+    /// The message's MsgID, where it is a number.
+    pub message: Option<u32>,
+    /// Which exchange of the session this is, from 1.
+    pub exchange: u32,
+}
+
+/// What a Status or Results answers.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The Status or Results element.
+    pub from: NodeId,
+    /// What it refers to.
+    pub to: Answered,
+}
+
+/// The thing an answer refers to.
+#[derive(Clone, Debug)]
+pub enum Answered {
+    /// The SyncHdr of a message (CmdRef 0).
+    Header,
+    /// A command.
+    Command {
+        /// The message it stands in.
+        document: Arc<Document>,
+        /// Its element there.
+        node: NodeId,
+    },
+    /// Nothing that was delivered.
+    Nothing,
+}
+
+impl Answered {
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<Command<'_>> {
+        match self {
+            Self::Command { document, node } => Command::of(document.element(*node)?),
+            _ => None,
+        }
+    }
+}
+
+/// One session.
+#[derive(Debug)]
+pub struct Session {
+    /// Its number in this run.
+    pub number: u64,
+    /// Its key.
+    pub key: SessionKey,
+    told_device: Ledger,
+    told_server: Ledger,
+    exchanges: u32,
+}
+
+impl Session {
+    /// A session that begins.
+    pub fn new(number: u64, key: SessionKey) -> Self {
+        Self {
+            number,
+            key,
+            told_device: Ledger::default(),
+            told_server: Ledger::default(),
+            exchanges: 0,
+        }
+    }
+
+    /// Counts one more exchange and gives its number, from 1.
+    pub fn begin_exchange(&mut self) -> u32 {
+        self.exchanges += 1;
+        self.exchanges
+    }
+
+    /// The tag of a message of this session.
+    pub fn tag(&self, message: Message<'_>) -> SessionTag {
+        let number = message
+            .header()
+            .and_then(|h| h.msg_id())
+            .and_then(|id| id.parse().ok());
+        SessionTag {
+            number: self.number,
+            key: self.key.clone(),
+            message: number,
+            exchange: self.exchanges,
+        }
+    }
+
+    /// What each answer in a message of `speaker` refers to.
+    pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<Link> {
+        let told = match speaker {
+            Side::Device => &self.told_device,
+            Side::Server => &self.told_server,
+        };
+        message
+            .commands()
+            .filter_map(|command| told.link(command))
+            .collect()
+    }
+
+    /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
+    pub fn delivered(&mut self, to: Side, document: Arc<Document>) {
+        match to {
+            Side::Device => self.told_device.enter(document),
+            Side::Server => self.told_server.enter(document),
+        }
+    }
+}
+
+/// Notes on answers that refer to nothing (STA-03).
+pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
+    let dangling = links
+        .iter()
+        .filter(|link| matches!(link.to, Answered::Nothing));
+    dangling
+        .filter_map(|link| {
+            let element = document.element(link.from)?;
+            let status = Command::of(element)?.as_status();
+            let cmd_ref = status.and_then(|s| s.cmd_ref()).unwrap_or_default();
+            Some(Note {
+                id: "STA-03",
+                severity: Severity::Error,
+                at: Some(element.span().start),
+                text: format!(
+                    "{} refers to command {cmd_ref:?}, which was never sent",
+                    element.local()
+                ),
+            })
+        })
+        .collect()
+}
+
+/// Messages one peer received, newest last.
+#[derive(Debug, Default)]
+struct Ledger {
+    messages: VecDeque<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    msg_id: Box<str>,
+    document: Arc<Document>,
+}
+
+impl Ledger {
+    fn enter(&mut self, document: Arc<Document>) {
+        let Some(message) = Message::of(&document) else {
+            return;
+        };
+        let msg_id = message
+            .header()
+            .and_then(|h| h.msg_id())
+            .unwrap_or_default()
+            .into();
+        if self.messages.len() == REMEMBERED {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(Told { msg_id, document });
+    }
+
+    fn link(&self, answer: Command<'_>) -> Option<Link> {
+        let (msg_ref, cmd_ref) = match (answer.as_status(), answer.as_results()) {
+            (Some(status), _) => (status.msg_ref(), status.cmd_ref()),
+            (_, Some(results)) => (Some(results.msg_ref()), results.cmd_ref()),
+            _ => return None,
+        };
+        let (msg_ref, cmd_ref) = (msg_ref.unwrap_or_default(), cmd_ref.unwrap_or_default());
+        let told = self
+            .messages
+            .iter()
+            .rev()
+            .find(|told| *told.msg_id == *msg_ref);
+        Some(Link {
+            from: answer.element().id(),
+            to: refer(told, &cmd_ref),
+        })
+    }
+}
+
+fn refer(told: Option<&Told>, cmd_ref: &str) -> Answered {
+    let Some(told) = told else {
+        return Answered::Nothing;
+    };
+    if cmd_ref == "0" {
+        return Answered::Header;
+    }
+    let command = Message::of(&told.document).and_then(|message| message.command(cmd_ref));
+    match command {
+        Some(command) => Answered::Command {
+            document: told.document.clone(),
+            node: command.element().id(),
+        },
+        None => Answered::Nothing,
+    }
+}
+
+/// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.
+const REMEMBERED: usize = 32;

@@ -1,0 +1,349 @@
+//! The device simulator: begins a session as Windows does and carries out what it is told on a tree in memory.
+
+use super::compose::{Composer, Header, Reference};
+use super::tree::{Access, Found, Tree};
+use crate::dm::{AlertCode, Command, CommandKind, Item, Message, StatusCode};
+use crate::markup::Document;
+
+/// Who the device says it is.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// `./DevInfo/DevId` and the Source of its messages.
+    pub id: String,
+    /// `./DevInfo/Man`.
+    pub manufacturer: String,
+    /// `./DevInfo/Mod`.
+    pub model: String,
+    /// `./DevInfo/Lang`.
+    pub language: String,
+    /// What it says of the user's login: `user`, `others` or `none`.
+    pub login: String,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            id: "DMTAP-0123456789ABCDEF".into(),
+            manufacturer: "dmtap".into(),
+            model: "Simulated device".into(),
+            language: "en-US".into(),
+            login: "user".into(),
+        }
+    }
+}
+
+/// A device with its tree and at most one session.
+#[derive(Debug)]
+pub struct Device {
+    profile: Profile,
+    tree: Tree,
+    server: String,
+    session_id: String,
+    msg_id: u32,
+    /// What it did, in order: the command and the code it answered with.
+    pub done: Vec<(String, StatusCode)>,
+}
+
+/// What the device does after a message of the server.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It sends this message, as XML.
+    Send(String),
+    /// The session is over.
+    End,
+    /// It cannot go on, for this reason.
+    Broken(String),
+}
+
+/// One outcome on its way into a message.
+struct Outcome {
+    cmd: String,
+    name: String,
+    target: Option<String>,
+    uri: String,
+    code: StatusCode,
+    found: Vec<(String, Found)>,
+}
+
+impl Device {
+    /// A device at rest.
+    pub fn new(profile: Profile, tree: Tree) -> Self {
+        let (server, session_id) = (String::new(), String::new());
+        Self {
+            profile,
+            tree,
+            server,
+            session_id,
+            msg_id: 0,
+            done: Vec::new(),
+        }
+    }
+
+    /// Begins a session: package 1 with Alert 1201, LoginStatus and DevInfo (PRO 8.3; MS-MDM 4), as XML.
+    pub fn begin(&mut self, server: &str, session_id: &str) -> String {
+        (self.server, self.session_id, self.msg_id) = (server.into(), session_id.into(), 0);
+        self.done.clear();
+        let mut message = self.message();
+        message.alert(AlertCode(1201));
+        message.command("Alert", |m| {
+            m.leaf("Data", "1224");
+            m.within("Item", |m| {
+                m.within("Meta", |m| {
+                    m.meta("Type", "com.microsoft/MDM/LoginStatus");
+                    m.meta("Format", "chr");
+                });
+                m.leaf("Data", &self.profile.login);
+            });
+        });
+        self.dev_info(&mut message);
+        message.finish()
+    }
+
+    /// Carries out a message of the server.
+    pub fn answer(&mut self, document: &Document) -> Next {
+        let Some(message) = Message::of(document) else {
+            return Next::Broken(format!(
+                "<{}> is no SyncML message",
+                document.root().local()
+            ));
+        };
+        let Some(msg_ref) = message.header().and_then(|h| h.msg_id()) else {
+            return Next::Broken("the server's message has no MsgID".into());
+        };
+        let mut outcomes = Vec::new();
+        for command in message
+            .commands()
+            .filter(|command| command.kind() != CommandKind::Status)
+        {
+            if command.as_alert().and_then(|alert| alert.code()) == Some(AlertCode(1223)) {
+                return Next::Broken("the server aborted the session (Alert 1223)".into());
+            }
+            outcomes.append(&mut self.carry_out(command));
+        }
+        if outcomes.is_empty() {
+            // A client never sends a message that would hold only its SyncHdr Status (PRO 8).
+            return Next::End;
+        }
+        self.done.extend(
+            outcomes
+                .iter()
+                .map(|o| (format!("{} {}", o.name, o.uri).trim_end().into(), o.code)),
+        );
+        Next::Send(self.report(&msg_ref, &outcomes))
+    }
+
+    fn message(&mut self) -> Composer {
+        self.msg_id += 1;
+        let header = Header {
+            session_id: &self.session_id,
+            msg_id: self.msg_id,
+            target: &self.server,
+            source: &self.profile.id,
+        };
+        // Windows begins at 2 in package 1 and at 1 afterwards.
+        Composer::new(&header, if self.msg_id == 1 { 2 } else { 1 })
+    }
+
+    fn dev_info(&self, message: &mut Composer) {
+        let Profile {
+            id,
+            manufacturer,
+            model,
+            language,
+            ..
+        } = &self.profile;
+        let nodes = [
+            ("DevId", id),
+            ("Man", manufacturer),
+            ("Mod", model),
+            ("Lang", language),
+        ];
+        message.command("Replace", |m| {
+            let mut item = |name: &str, value: &str| {
+                m.within("Item", |m| {
+                    m.within("Source", |m| m.leaf("LocURI", &format!("./DevInfo/{name}")));
+                    m.leaf("Data", value);
+                });
+            };
+            nodes.iter().for_each(|(name, value)| item(name, value));
+            item("DmV", "1.3");
+        });
+    }
+
+    fn report(&mut self, msg_ref: &str, outcomes: &[Outcome]) -> String {
+        let mut message = self.message();
+        let header = Reference {
+            msg: msg_ref,
+            cmd: "0",
+            name: "SyncHdr",
+        };
+        message.status(&header, None, StatusCode(200));
+        for outcome in outcomes {
+            let of = Reference {
+                msg: msg_ref,
+                cmd: &outcome.cmd,
+                name: &outcome.name,
+            };
+            message.status(&of, outcome.target.as_deref(), outcome.code);
+            if !outcome.found.is_empty() {
+                results(&mut message, &of, &outcome.found);
+            }
+        }
+        message.finish()
+    }
+
+    fn carry_out(&mut self, command: Command<'_>) -> Vec<Outcome> {
+        let Some(cmd_id) = command.cmd_id() else {
+            // A command without CmdID gets 400 and a blank reference (MicrosoftDocs, OMA DM protocol support).
+            return vec![outcome(command, "", StatusCode(400))];
+        };
+        match command.kind() {
+            CommandKind::Atomic => self.atomic(command),
+            CommandKind::Sequence => {
+                let mut all = vec![outcome(command, &cmd_id, StatusCode(200))];
+                all.extend(command.nested().flat_map(|inner| self.carry_out(inner)));
+                all
+            }
+            CommandKind::Unknown => vec![outcome(command, &cmd_id, StatusCode(400))],
+            CommandKind::Alert => vec![outcome(command, &cmd_id, StatusCode(406))],
+            _ => self.items(command, &cmd_id),
+        }
+    }
+
+    /// One Status for the command where all items agree, one for each item where they do not.
+    fn items(&mut self, command: Command<'_>, cmd_id: &str) -> Vec<Outcome> {
+        let mut found = Vec::new();
+        let codes: Vec<(String, StatusCode)> = command
+            .items()
+            .map(|item| {
+                let uri = item.target().unwrap_or_default().into_owned();
+                let code = match self.apply(command, item, &uri) {
+                    Ok(Some(value)) => {
+                        found.push((uri.clone(), value));
+                        StatusCode(200)
+                    }
+                    Ok(None) => StatusCode(200),
+                    Err(code) => code,
+                };
+                (uri, code)
+            })
+            .collect();
+        let first = codes.first().map_or(StatusCode(400), |(_, code)| *code);
+        if codes.iter().all(|(_, code)| *code == first) {
+            return vec![Outcome {
+                found,
+                ..outcome(command, cmd_id, first)
+            }];
+        }
+        let mut each: Vec<Outcome> = codes
+            .into_iter()
+            .map(|(uri, code)| Outcome {
+                target: Some(uri.clone()),
+                uri,
+                ..outcome(command, cmd_id, code)
+            })
+            .collect();
+        if let Some(last) = each.last_mut() {
+            last.found = found;
+        }
+        each
+    }
+
+    fn apply(
+        &mut self,
+        command: Command<'_>,
+        item: Item<'_>,
+        uri: &str,
+    ) -> Result<Option<Found>, StatusCode> {
+        let text = item.data().map(|data| data.text()).unwrap_or_default();
+        let format = || {
+            item.meta()
+                .or(command.meta())
+                .and_then(|meta| meta.format())
+        };
+        match command.kind() {
+            CommandKind::Get => self.tree.get(uri).map(Some),
+            CommandKind::Add => self
+                .tree
+                .add(uri, &format().unwrap_or("chr".into()), &text)
+                .map(|()| None),
+            CommandKind::Replace => self.tree.replace(uri, &text).map(|()| None),
+            CommandKind::Delete => self.tree.delete(uri).map(|()| None),
+            CommandKind::Exec => self.tree.exec(uri).map(|()| None),
+            _ => Err(StatusCode(406)),
+        }
+    }
+
+    /// All or nothing: 507 and a tree as it was where one command fails (DREP 6.6.3).
+    fn atomic(&mut self, command: Command<'_>) -> Vec<Outcome> {
+        let before = self.tree.clone();
+        let mut inner: Vec<Outcome> = Vec::new();
+        let mut failed = false;
+        for child in command.nested() {
+            let cmd_id = child.cmd_id().unwrap_or_default();
+            let forbidden = matches!(child.kind(), CommandKind::Atomic | CommandKind::Get);
+            let mut outcomes = match (failed, forbidden) {
+                (true, _) => vec![outcome(child, &cmd_id, StatusCode(215))],
+                (_, true) => vec![outcome(child, &cmd_id, StatusCode(500))],
+                _ => self.carry_out(child),
+            };
+            failed |= outcomes.iter().any(|o| !o.code.is_success());
+            inner.append(&mut outcomes);
+        }
+        if failed {
+            self.tree = before;
+            for undone in inner.iter_mut().filter(|o| o.code == StatusCode(200)) {
+                undone.code = StatusCode(216);
+            }
+        }
+        let own = StatusCode(if failed { 507 } else { 200 });
+        inner.insert(
+            0,
+            outcome(command, &command.cmd_id().unwrap_or_default(), own),
+        );
+        inner
+    }
+}
+
+/// The tree the demo works on.
+pub fn demo_tree() -> Tree {
+    let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
+    Tree::default()
+        .with("./DevDetail/SwV", "chr", "10.0.26100.1", Access::Read)
+        .with(&at("Colour"), "chr", "red", Access::Write)
+        .with(&at("Width"), "int", "1280", Access::Write)
+        .with(&at("Height"), "int", "720", Access::Write)
+        .with(&at("Restart"), "null", "", Access::Execute)
+}
+
+fn outcome(command: Command<'_>, cmd_id: &str, code: StatusCode) -> Outcome {
+    Outcome {
+        cmd: cmd_id.into(),
+        name: command.element().local().into(),
+        target: None,
+        uri: command.loc_uri().unwrap_or_default().into(),
+        code,
+        found: Vec::new(),
+    }
+}
+
+fn results(message: &mut Composer, of: &Reference<'_>, found: &[(String, Found)]) {
+    message.command("Results", |m| {
+        m.leaf("MsgRef", of.msg);
+        m.leaf("CmdRef", of.cmd);
+        for (uri, value) in found {
+            let (format, text) = match value {
+                Found::Leaf(format, text) => (format.as_str(), text.clone()),
+                Found::Interior(names) => ("node", names.join("/")),
+            };
+            m.within("Item", |m| {
+                m.within("Source", |m| m.leaf("LocURI", uri));
+                m.within("Meta", |m| {
+                    m.meta("Format", format);
+                    m.meta("Type", "text/plain");
+                });
+                m.leaf("Data", &text);
+            });
+        }
+    });
+}

@@ -1,0 +1,141 @@
+//! What a reference server asks of a device: packages of commands.
+
+use serde::Deserialize;
+
+use super::compose::Composer;
+
+/// The packages of one session, in order: 2, 4, 6 and so on of the protocol.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Each package's commands.
+    #[serde(rename = "package")]
+    pub packages: Vec<Package>,
+}
+
+/// The commands of one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// In order.
+    pub commands: Vec<Order>,
+}
+
+/// One command to send.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Get a node.
+    Get(String),
+    /// Add a leaf: LocURI and text.
+    Add(String, String),
+    /// Replace a leaf: LocURI and text.
+    Replace(String, String),
+    /// Delete a node.
+    Delete(String),
+    /// Run a node: LocURI and argument.
+    Exec(String, String),
+    /// All or nothing.
+    Atomic(Vec<Self>),
+    /// In this order.
+    Sequence(Vec<Self>),
+}
+
+/// A command that was sent, for the answer to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its CmdID.
+    pub cmd_id: u32,
+    /// Its name and LocURI, for people.
+    pub what: String,
+}
+
+impl Plan {
+    /// The plan of the demo: every command, over the tree of [`super::device::demo_tree`].
+    pub fn demo() -> Self {
+        use Order::{Add, Atomic, Delete, Exec, Get, Replace, Sequence};
+        let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
+        let first = vec![
+            Get("./DevDetail/SwV".into()),
+            Add(at("Greeting"), "Hello & welcome".into()),
+            Replace(at("Colour"), "blue".into()),
+            Exec(at("Restart"), "now".into()),
+        ];
+        let second = vec![
+            Atomic(vec![
+                Replace(at("Width"), "1920".into()),
+                Replace(at("Height"), "1080".into()),
+            ]),
+            Sequence(vec![
+                Get(at("Greeting")),
+                Delete(at("Greeting")),
+                Get(at("Greeting")),
+            ]),
+        ];
+        Self {
+            packages: vec![Package { commands: first }, Package { commands: second }],
+        }
+    }
+}
+
+impl Order {
+    /// Its element name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Get(_) => "Get",
+            Self::Add(..) => "Add",
+            Self::Replace(..) => "Replace",
+            Self::Delete(_) => "Delete",
+            Self::Exec(..) => "Exec",
+            Self::Atomic(_) => "Atomic",
+            Self::Sequence(_) => "Sequence",
+        }
+    }
+
+    /// Writes it, and tells what was sent, containers before what they hold.
+    pub(crate) fn write(&self, message: &mut Composer) -> Vec<Sent> {
+        let mut inner = Vec::new();
+        let cmd_id = message.command(self.name(), |m| match self {
+            Self::Get(uri) | Self::Delete(uri) => m.within("Item", |m| target(m, uri)),
+            Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => {
+                item(m, uri, text)
+            }
+            Self::Atomic(orders) | Self::Sequence(orders) => {
+                inner = orders.iter().flat_map(|order| order.write(m)).collect();
+            }
+        });
+        let mut sent = vec![Sent {
+            cmd_id,
+            what: self.to_string(),
+        }];
+        sent.append(&mut inner);
+        sent
+    }
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Get(uri) | Self::Delete(uri) => write!(f, "{} {uri}", self.name()),
+            Self::Add(uri, _) | Self::Replace(uri, _) | Self::Exec(uri, _) => {
+                write!(f, "{} {uri}", self.name())
+            }
+            Self::Atomic(_) | Self::Sequence(_) => f.write_str(self.name()),
+        }
+    }
+}
+
+fn target(message: &mut Composer, uri: &str) {
+    message.within("Target", |m| m.leaf("LocURI", uri));
+}
+
+fn item(message: &mut Composer, uri: &str, text: &str) {
+    message.within("Item", |m| {
+        target(m, uri);
+        m.within("Meta", |m| {
+            m.meta("Format", "chr");
+            m.meta("Type", "text/plain");
+        });
+        m.leaf("Data", text);
+    });
+}

@@ -1,0 +1,238 @@
+//! A management tree in memory (OMA-TS-DM_TND-V1_2_1).
+
+use std::collections::BTreeMap;
+
+use crate::dm::{StatusCode, locuri};
+
+/// Nodes by their canonical LocURI. Interior nodes exist because something is below them.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    nodes: BTreeMap<String, Leaf>,
+}
+
+/// A leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The last segment as it was spelled.
+    pub uri: String,
+    /// Its format, such as `chr`.
+    pub format: String,
+    /// Its value; octets of other formats as base64.
+    pub value: String,
+    /// What may be done to it.
+    pub access: Access,
+}
+
+/// What may be done to a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Everything but Exec.
+    Write,
+    /// Only Exec.
+    Execute,
+}
+
+/// What a Get found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A leaf: format and value.
+    Leaf(String, String),
+    /// An interior node: the names of its children.
+    Interior(Vec<String>),
+}
+
+impl Tree {
+    /// Sets up a leaf, whatever was there.
+    pub fn with(mut self, uri: &str, format: &str, value: &str, access: Access) -> Self {
+        self.put(uri, format, value, access);
+        self
+    }
+
+    /// Reads a leaf, or the names of the children of an interior node.
+    ///
+    /// # Errors
+    /// 404 where there is nothing; 405 on a node that only runs.
+    pub fn get(&self, uri: &str) -> Result<Found, StatusCode> {
+        let key = locuri::canonical(uri);
+        match self.nodes.get(&key) {
+            Some(leaf) if leaf.access == Access::Execute => Err(NOT_ALLOWED),
+            Some(leaf) => Ok(Found::Leaf(leaf.format.clone(), leaf.value.clone())),
+            None => self.children(&key).map(Found::Interior),
+        }
+    }
+
+    /// Adds a leaf; interior nodes above it come into being (implicit Add).
+    ///
+    /// # Errors
+    /// 418 where the node is there already.
+    pub fn add(&mut self, uri: &str, format: &str, value: &str) -> Result<(), StatusCode> {
+        let key = locuri::canonical(uri);
+        if self.nodes.contains_key(&key) || self.children(&key).is_ok() {
+            return Err(EXISTS);
+        }
+        self.put(uri, format, value, Access::Write);
+        Ok(())
+    }
+
+    /// Overwrites a leaf.
+    ///
+    /// # Errors
+    /// 404 where there is none, never an implicit Add; 405 where it is read-only or interior.
+    pub fn replace(&mut self, uri: &str, value: &str) -> Result<(), StatusCode> {
+        let key = locuri::canonical(uri);
+        let interior = self.children(&key).is_ok();
+        match self.nodes.get_mut(&key) {
+            Some(leaf) if leaf.access == Access::Write => {
+                leaf.value = value.into();
+                Ok(())
+            }
+            Some(_) => Err(NOT_ALLOWED),
+            None if interior => Err(NOT_ALLOWED),
+            None => Err(NOT_FOUND),
+        }
+    }
+
+    /// Deletes a node with everything below it.
+    ///
+    /// # Errors
+    /// 404 where there is nothing; 405 for the root and for what is read-only.
+    pub fn delete(&mut self, uri: &str) -> Result<(), StatusCode> {
+        let key = locuri::canonical(uri);
+        if key.is_empty() || key == "." {
+            return Err(NOT_ALLOWED);
+        }
+        let below = format!("{key}/");
+        let doomed: Vec<String> = self
+            .nodes
+            .keys()
+            .filter(|k| **k == key || k.starts_with(&below))
+            .cloned()
+            .collect();
+        if doomed.is_empty() {
+            return Err(NOT_FOUND);
+        }
+        if doomed.iter().any(|k| self.nodes[k].access == Access::Read) {
+            return Err(NOT_ALLOWED);
+        }
+        self.nodes.retain(|k, _| !doomed.contains(k));
+        Ok(())
+    }
+
+    /// Runs a node.
+    ///
+    /// # Errors
+    /// 404 where there is none; 405 where it does not run.
+    pub fn exec(&mut self, uri: &str) -> Result<(), StatusCode> {
+        match self.nodes.get(&locuri::canonical(uri)) {
+            Some(leaf) if leaf.access == Access::Execute => Ok(()),
+            Some(_) => Err(NOT_ALLOWED),
+            None => Err(NOT_FOUND),
+        }
+    }
+
+    fn put(&mut self, uri: &str, format: &str, value: &str, access: Access) {
+        let leaf = Leaf {
+            uri: uri.into(),
+            format: format.into(),
+            value: value.into(),
+            access,
+        };
+        self.nodes.insert(locuri::canonical(uri), leaf);
+    }
+
+    /// The names right below an interior node, as they were spelled.
+    fn children(&self, key: &str) -> Result<Vec<String>, StatusCode> {
+        let depth = if key.is_empty() || key == "." {
+            0
+        } else {
+            key.split('/').count()
+        };
+        let below = if depth == 0 {
+            String::new()
+        } else {
+            format!("{key}/")
+        };
+        let mut names: Vec<String> = Vec::new();
+        for (path, leaf) in self
+            .nodes
+            .iter()
+            .filter(|(path, _)| path.starts_with(&below))
+        {
+            let from_end = path.split('/').count() - depth;
+            let spelled = leaf.uri.trim_matches('/').rsplit('/').nth(from_end - 1);
+            let name = spelled.unwrap_or_default().to_owned();
+            if !names.iter().any(|seen| seen.eq_ignore_ascii_case(&name)) {
+                names.push(name);
+            }
+        }
+        if names.is_empty() {
+            Err(NOT_FOUND)
+        } else {
+            Ok(names)
+        }
+    }
+}
+
+const NOT_FOUND: StatusCode = StatusCode(404);
+const NOT_ALLOWED: StatusCode = StatusCode(405);
+const EXISTS: StatusCode = StatusCode(418);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> Tree {
+        Tree::default()
+            .with("./DevInfo/Man", "chr", "dmtap", Access::Read)
+            .with(
+                "./Device/Vendor/MSFT/Thing/Colour",
+                "chr",
+                "red",
+                Access::Write,
+            )
+            .with(
+                "./Device/Vendor/MSFT/Thing/Restart",
+                "null",
+                "",
+                Access::Execute,
+            )
+    }
+
+    #[test]
+    fn an_interior_node_names_its_children_as_they_were_spelled() {
+        let names = |uri: &str| match tree().get(uri) {
+            Ok(Found::Interior(names)) => names.join("/"),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(names("./Vendor/MSFT/thing"), "Colour/Restart");
+        assert_eq!(names("./DevInfo"), "Man");
+        assert_eq!(names("."), "DevInfo/Vendor");
+    }
+
+    #[test]
+    fn refusals_carry_the_code_of_the_standard() {
+        let mut tree = tree();
+        assert_eq!(
+            tree.replace("./Vendor/MSFT/Thing/Size", "1"),
+            Err(StatusCode(404))
+        );
+        assert_eq!(tree.replace("./DevInfo/Man", "x"), Err(StatusCode(405)));
+        assert_eq!(
+            tree.add("./Vendor/MSFT/Thing/COLOUR", "chr", "x"),
+            Err(StatusCode(418))
+        );
+        assert_eq!(tree.add("./Vendor/MSFT/Thing/New/Deep", "chr", "x"), Ok(()));
+        assert_eq!(tree.delete("./Vendor/MSFT/Thing/New"), Ok(()));
+        assert_eq!(tree.delete("."), Err(StatusCode(405)));
+        assert_eq!(
+            tree.exec("./Vendor/MSFT/Thing/Colour"),
+            Err(StatusCode(405))
+        );
+        assert_eq!(
+            tree.get("./Vendor/MSFT/Thing/Restart"),
+            Err(StatusCode(405))
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! The proxy: sockets, TLS and HTTP between device and server.

@@ -1,0 +1,1 @@
+//! Telling: numbers events, masks secrets and fans them out to sinks.

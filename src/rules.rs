@@ -1,0 +1,31 @@
+//! The rule book: when, what, how often. It decides on data and never waits.
+//!
+//! ```text
+//! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
+//!                 │  │  │
+//!                 │  │  └─ Step     what is done          step.rs   (one enum, one verb each)
+//!                 │  └──── Limit    how often             rule.rs
+//!                 └─────── Matcher  where: nodes          matcher.rs
+//! ```
+//!
+//! A new verb is a variant of [`Step`], an entry in the loader's table of verbs, and an arm in `act.rs`.
+
+mod act;
+mod answers;
+pub mod engine;
+pub mod error;
+pub mod glob;
+mod index;
+pub mod load;
+pub mod matcher;
+mod passing;
+pub mod place;
+pub mod rule;
+pub mod step;
+mod survey;
+
+pub use engine::{Answer, Facts, RuleSet, Stage, Tally, Verdict};
+pub use error::{Look, RuleError, RuleErrors};
+pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
+pub use rule::{Limit, Per, Rule};
+pub use step::Step;

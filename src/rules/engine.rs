@@ -1,0 +1,158 @@
+//! The engine: one passage, one rule book, one verdict.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::index::Index;
+use super::passing::Passing;
+use super::survey::Selected;
+use super::{Rule, Step};
+use crate::flow::{
+    Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
+};
+use crate::markup::Document;
+
+/// When a rule looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// A request on its way to the server.
+    Request,
+    /// A response on its way to the device.
+    Response,
+}
+
+/// What is known of a passage when rules are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Which way it goes.
+    pub stage: Stage,
+    /// The device's connection.
+    pub connection: &'a Connection,
+    /// Its exchange.
+    pub exchange: ExchangeId,
+    /// The head of the request.
+    pub request: &'a RequestHead,
+    /// The head of the response, at that stage.
+    pub response: Option<&'a ResponseHead>,
+    /// The DM session.
+    pub session: Option<&'a SessionTag>,
+    /// The body decoded, where it decodes.
+    pub document: Option<&'a Arc<Document>>,
+    /// For each Status and Results of the document, the command it answers.
+    pub links: &'a [Link],
+}
+
+/// What is to happen to a passage. The default changes nothing.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// The body to send instead, without content coding; `None`: the very bytes received.
+    pub body: Option<Bytes>,
+    /// That body decoded, where it decodes.
+    pub document: Option<Arc<Document>>,
+    /// At the request stage: answer the device with this and ask no server. At the response stage: in place
+    /// of the server's response.
+    pub answer: Option<Answer>,
+    /// How it leaves.
+    pub delivery: Delivery,
+    /// What the rules did, in order.
+    pub applied: Vec<Applied>,
+}
+
+/// A response of dmtap's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: http::StatusCode,
+    /// Its body, as plain text; empty for none.
+    pub body: String,
+}
+
+/// Counts what limits count. The proxy keeps one for a run behind a lock that is held for one call.
+pub trait Tally {
+    /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
+    fn count(&mut self, rule: usize, scope: &str) -> u64;
+}
+
+/// Rules in file order. A set that exists is valid.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    request: Index,
+    response: Index,
+}
+
+impl RuleSet {
+    /// The book of these rules, such as [`super::load`] gives them.
+    pub fn from_rules(rules: Vec<Rule>) -> Self {
+        Self {
+            request: Index::of(&rules, Stage::Request),
+            response: Index::of(&rules, Stage::Response),
+            rules,
+        }
+    }
+
+    /// The rules, in file order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Whether some rule of this stage looks into bodies, so that the body must be collected and decoded.
+    ///
+    /// A rule may need a body of the other stage, too: only requests tell the session, and what a Status
+    /// answers stands in a message that went the other way.
+    pub fn reads_bodies(&self, stage: Stage) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.asks_links()
+                || rule.stage == stage && rule.reads_body()
+                || stage == Stage::Request && rule.asks_session()
+        })
+    }
+
+    /// Decides. Rules act in file order; each sees what the ones before it left.
+    pub fn decide(&self, facts: &Facts<'_>, tally: &mut dyn Tally) -> Verdict {
+        let index = match facts.stage {
+            Stage::Request => &self.request,
+            Stage::Response => &self.response,
+        };
+        let mut passing = Passing::new(facts, index);
+        for &number in &index.rules {
+            let rule = &self.rules[number];
+            let selection = passing.select(number, rule);
+            let selection = within_limit(rule, number, selection, facts, tally);
+            if selection.is_empty() {
+                continue;
+            }
+            passing.act(rule, &selection);
+            if rule.steps.iter().any(Step::ends) {
+                break;
+            }
+        }
+        passing.into_verdict()
+    }
+}
+
+/// The part of a selection that the rule's limit lets it act on. Edits are counted node by node; a rule
+/// that only says how the message leaves counts messages.
+fn within_limit(
+    rule: &Rule,
+    number: usize,
+    mut selection: Vec<Selected>,
+    facts: &Facts<'_>,
+    tally: &mut dyn Tally,
+) -> Vec<Selected> {
+    let Some(limit) = rule.limit.filter(|_| !selection.is_empty()) else {
+        return selection;
+    };
+    let scope = limit.per.scope(facts);
+    if !rule.edits() {
+        selection.truncate(1);
+    }
+    selection.retain(|_| limit.admits(tally.count(number, &scope)));
+    selection
+}

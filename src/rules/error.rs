@@ -1,0 +1,143 @@
+//! What is wrong with a rule file: the place, the word, and the right words.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// One thing that is wrong with a rule file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleError {
+    file: Arc<str>,
+    text: Arc<str>,
+    span: Range<usize>,
+    title: String,
+    label: String,
+    also: Option<(Range<usize>, String)>,
+    helps: Vec<String>,
+}
+
+/// Everything that is wrong with rule files, in file order. There is at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleErrors(pub(super) Vec<RuleError>);
+
+/// How an error is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Plain text.
+    Plain,
+    /// With the colours of a terminal.
+    Coloured,
+}
+
+impl RuleError {
+    pub(super) fn new(file: &Arc<str>, text: &Arc<str>, span: Range<usize>, title: String) -> Self {
+        Self {
+            file: file.clone(),
+            text: text.clone(),
+            span,
+            title,
+            label: String::new(),
+            also: None,
+            helps: Vec::new(),
+        }
+    }
+
+    /// Says something at the place itself.
+    pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Points at a second place that has to do with it.
+    pub(super) fn also(&mut self, span: Range<usize>, label: impl Into<String>) -> &mut Self {
+        self.also = Some((span, label.into()));
+        self
+    }
+
+    /// Says how it is put right.
+    pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.helps.push(help.into());
+        self
+    }
+
+    /// What is wrong, in one line.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The file as it was named to the loader.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Line and column, in characters, from 1.
+    pub fn place(&self) -> (usize, usize) {
+        let before = self.text.get(..self.span.start).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+        (line, 1 + before[line_start..].chars().count())
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.span.start
+    }
+
+    /// The error drawn with its lines of the file, and no line feed at the end.
+    pub fn render(&self, look: Look) -> String {
+        let mut snippet = Snippet::source(&*self.text).path(&*self.file).annotation(
+            AnnotationKind::Primary
+                .span(self.span.clone())
+                .label(&*self.label),
+        );
+        if let Some((span, label)) = &self.also {
+            let also = AnnotationKind::Context.span(span.clone());
+            snippet = snippet.annotation(also.label(&**label));
+        }
+        let helps = self.helps.iter().map(|help| Level::HELP.message(&**help));
+        let report = [Level::ERROR
+            .primary_title(&*self.title)
+            .element(snippet)
+            .elements(helps)];
+        let renderer = match look {
+            Look::Plain => Renderer::plain(),
+            Look::Coloured => Renderer::styled(),
+        };
+        renderer.render(&report)
+    }
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, column) = self.place();
+        write!(f, "{}:{line}:{column}: {}", self.file, self.title)
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+impl RuleErrors {
+    /// The errors, in file order.
+    pub fn errors(&self) -> &[RuleError] {
+        &self.0
+    }
+
+    /// All errors drawn, with an empty line between two.
+    pub fn render(&self, look: Look) -> String {
+        let drawn: Vec<String> = self.0.iter().map(|error| error.render(look)).collect();
+        drawn.join("\n\n")
+    }
+}
+
+impl fmt::Display for RuleErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, error) in self.0.iter().enumerate() {
+            let feed = if at == 0 { "" } else { "\n" };
+            write!(f, "{feed}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RuleErrors {}

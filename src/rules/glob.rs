@@ -1,0 +1,245 @@
+//! Globs. Both kinds ignore case and know no character but `*`.
+
+use crate::dm::locuri;
+
+/// A pattern for flat text such as a host: `*` stands for any run of characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wild(Vec<String>);
+
+impl Wild {
+    /// Reads a pattern; every text is one.
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.split('*').map(str::to_owned).collect())
+    }
+
+    /// Whether it matches the whole of `text`.
+    pub fn matches(&self, text: &str) -> bool {
+        let [first, middle @ .., last] = &self.0[..] else {
+            return self.0.iter().any(|whole| whole.eq_ignore_ascii_case(text));
+        };
+        let text = text.as_bytes();
+        if text.len() < first.len() + last.len() {
+            return false;
+        }
+        let (head, rest) = text.split_at(first.len());
+        let (mut rest, tail) = rest.split_at(rest.len() - last.len());
+        if !head.eq_ignore_ascii_case(first.as_bytes())
+            || !tail.eq_ignore_ascii_case(last.as_bytes())
+        {
+            return false;
+        }
+        middle.iter().all(|piece| match find(rest, piece) {
+            Some(end) => {
+                rest = &rest[end..];
+                true
+            }
+            None => false,
+        })
+    }
+}
+
+/// Where the first `piece` in `text` ends.
+fn find(text: &[u8], piece: &str) -> Option<usize> {
+    let piece = piece.as_bytes();
+    (0..=text.len().checked_sub(piece.len())?)
+        .find(|at| text[*at..at + piece.len()].eq_ignore_ascii_case(piece))
+        .map(|at| at + piece.len())
+}
+
+/// A pattern for LocURIs: `*` stands for any run within a segment, `**` for any number of segments.
+///
+/// It is matched on canonical forms ([`locuri::canonical`]), so `./Device/Vendor` and `./Vendor` are one.
+/// `x/**` matches `x` itself, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UriGlob {
+    /// The pattern as `globset` reads it, case folded.
+    pattern: String,
+    /// `./Device/**`: the wildcard does not reach into `./User`.
+    device_only: bool,
+}
+
+/// What is wrong with a LocURI pattern, and how it is put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct BadGlob {
+    /// What is wrong.
+    pub what: &'static str,
+    /// The remedy.
+    pub remedy: &'static str,
+}
+
+impl UriGlob {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`BadGlob`] for a pattern that can match no LocURI, or says something else than it seems to.
+    pub fn new(pattern: &str) -> Result<Self, BadGlob> {
+        refuse(pattern)?;
+        let canonical = locuri::canonical(pattern);
+        let bare = pattern.strip_prefix("./").unwrap_or(pattern);
+        let says_device = bare
+            .get(.."device/".len())
+            .is_some_and(|start| start.eq_ignore_ascii_case("device/"));
+        Ok(Self {
+            device_only: says_device && canonical.starts_with('*'),
+            pattern: escaped(&canonical),
+        })
+    }
+
+    /// The globs it compiles to.
+    pub(super) fn globs(&self) -> Vec<globset::Glob> {
+        let node = self.pattern.strip_suffix("/**");
+        [Some(&*self.pattern), node]
+            .into_iter()
+            .flatten()
+            .map(|pattern| {
+                globset::GlobBuilder::new(pattern)
+                    .literal_separator(true)
+                    .backslash_escape(true)
+                    .build()
+                    .expect("a pattern with its special characters escaped is a glob")
+            })
+            .collect()
+    }
+
+    /// Whether a match of its globs counts for this canonical LocURI.
+    pub(super) fn reaches(&self, canonical: &str) -> bool {
+        !self.device_only || canonical != "user" && !canonical.starts_with("user/")
+    }
+}
+
+fn refuse(pattern: &str) -> Result<(), BadGlob> {
+    let bad = |what, remedy| Err(BadGlob { what, remedy });
+    if pattern.contains('?') {
+        return bad(
+            "a LocURI is matched without its query, and `?` stands for nothing else",
+            "leave the query out; `*` stands for any run of characters within a segment",
+        );
+    }
+    if pattern.len() > LONGEST {
+        return bad(
+            "this is longer than 1,000 characters",
+            "stand in for the rest with `**`",
+        );
+    }
+    if pattern.trim() != pattern || pattern.trim_matches(['.', '/']).is_empty() {
+        return bad(
+            "this matches no LocURI",
+            "write a pattern such as ./Device/Vendor/MSFT/BitLocker/**",
+        );
+    }
+    if pattern.trim_end_matches('/').contains("//") {
+        return bad("a segment is empty", "write one slash between two segments");
+    }
+    let fused = |segment: &str| segment.contains("**") && segment != "**";
+    if pattern.split('/').any(fused) {
+        return bad(
+            "`**` shares its segment with other characters",
+            "`**` stands alone between slashes: ./Vendor/**/Status; within a segment write `*`",
+        );
+    }
+    Ok(())
+}
+
+/// Every character that `globset` knows, but `*`, stands for itself.
+fn escaped(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    for c in pattern.chars() {
+        if "\\[]{}!,".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Longest pattern, in bytes; it bounds what a set of globs compiles to.
+const LONGEST: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters_whatever_their_case() {
+        let check = |pattern: &str, text: &str, expected: bool| {
+            assert_eq!(
+                Wild::new(pattern).matches(text),
+                expected,
+                "{pattern} {text}"
+            );
+        };
+        check("mdm.example", "MDM.example", true);
+        check("mdm.example", "mdm.example.org", false);
+        check("*", "", true);
+        check("*.Example", "mdm.example", true);
+        check("urn:*:1", "urn:uuid:1", true);
+        check("urn:*:1", "urn:1", false);
+        check("*b*b*", "abab", true);
+        check("*b*b*", "ab", false);
+        check("a*a", "a", false);
+    }
+
+    #[test]
+    fn loc_uri_globs_match_every_spelling_of_a_node() {
+        let check = |pattern: &str, uri: &str, expected: bool| {
+            let glob = UriGlob::new(pattern).unwrap();
+            let canonical = locuri::canonical(uri);
+            let globs = glob.globs();
+            assert!(!globs.is_empty(), "{pattern}");
+            let hit = globs
+                .iter()
+                .any(|g| g.compile_matcher().is_match(&canonical));
+            assert_eq!(hit && glob.reaches(&canonical), expected, "{pattern} {uri}");
+        };
+        check(
+            "./Device/Vendor/MSFT/BitLocker/**",
+            "./Vendor/msft/BITLOCKER/Status?prop=Type",
+            true,
+        );
+        check(
+            "./Vendor/MSFT/BitLocker/**",
+            "./Device/Vendor/MSFT/BitLocker",
+            true,
+        );
+        check(
+            "./Vendor/MSFT/BitLocker/**",
+            "./Vendor/MSFT/BitLockerX",
+            false,
+        );
+        check(
+            "./Vendor/MSFT/BitLocker/**",
+            "./User/Vendor/MSFT/BitLocker/A",
+            false,
+        );
+        check("./User/Vendor/**", "./user/Vendor/MSFT/A", true);
+        check("./User/Vendor/**", "./Vendor/MSFT/A", false);
+        check("./Device/**", "./User/Vendor/MSFT", false);
+        check("./Device/**", "./Vendor/MSFT/Policy", true);
+        check("./Device/**", "./DevInfo/Lang", true);
+        check("./**", "./User/Vendor/MSFT", true);
+        check("**/Status", "./User/Vendor/MSFT/X/Status", true);
+        check("./DevInfo/*", "./DevInfo/Lang", true);
+        check("./DevInfo/*", "./DevInfo/Ext/A", false);
+        check("./DevInfo/L*g", "./DevInfo/Lang", true);
+        check("./Vendor/**/Status", "./Vendor/Status", true);
+        check("./Vendor/{a,b}/[c]", "./Vendor/{A,B}/[C]", true);
+        check("./Vendor/{a,b}", "./Vendor/a", false);
+        check("./Vendor/", "./Vendor", true);
+    }
+
+    #[test]
+    fn a_pattern_that_would_mislead_is_refused() {
+        for pattern in [
+            "",
+            "./",
+            " ./A",
+            "./A//B",
+            "./A**",
+            "./A/**B",
+            "./A?list=Struct",
+        ] {
+            assert!(UriGlob::new(pattern).is_err(), "{pattern}");
+        }
+    }
+}

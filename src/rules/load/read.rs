@@ -1,0 +1,243 @@
+//! Reading values of the tree, and reporting those that do not fit.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::suggest::{closest, list};
+use crate::rules::RuleError;
+
+/// A value of the tree, with its place.
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// The errors of one file.
+pub(super) struct Report {
+    file: Arc<str>,
+    text: Arc<str>,
+    errors: Vec<RuleError>,
+}
+
+impl Report {
+    pub(super) fn new(file: &str, text: &str) -> Self {
+        Self {
+            file: file.into(),
+            text: text.into(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Notes an error, and gives it to be told in full.
+    pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
+        let error = RuleError::new(&self.file, &self.text, span, title.into());
+        let at = self.errors.len();
+        self.errors.push(error);
+        &mut self.errors[at]
+    }
+
+    /// How many errors there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.errors.len()
+    }
+
+    pub(super) fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// The line of an offset, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        1 + before.bytes().filter(|byte| *byte == b'\n').count()
+    }
+
+    /// The errors in file order.
+    pub(super) fn into_errors(mut self) -> Vec<RuleError> {
+        self.errors.sort_by_key(RuleError::start);
+        self.errors
+    }
+}
+
+/// A table, with what it is in words.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'t> {
+    what: &'static str,
+    map: &'t DeTable<'t>,
+    start: usize,
+    end: usize,
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn new(what: &'static str, map: &'t DeTable<'t>, span: Range<usize>) -> Self {
+        Self {
+            what,
+            map,
+            start: span.start,
+            end: span.end,
+        }
+    }
+
+    /// The table a value is.
+    pub(super) fn of(
+        what: &'static str,
+        value: &'t Value<'t>,
+        report: &mut Report,
+    ) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::Table(map) => Some(Self::new(what, map, value.span())),
+            other => {
+                report
+                    .wrong(value.span(), format!("{what} is a table"))
+                    .label(format!("this is {}", kind(other)));
+                None
+            }
+        }
+    }
+
+    pub(super) fn span(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    pub(super) fn value(&self, key: &str) -> Option<&'t Value<'t>> {
+        self.map.get(key)
+    }
+
+    /// Its keys with their places, in file order.
+    pub(super) fn keys(&self) -> Vec<(&'t str, Range<usize>)> {
+        let mut keys: Vec<_> = self
+            .map
+            .keys()
+            .map(|key| (&**key.get_ref(), key.span()))
+            .collect();
+        keys.sort_by_key(|(_, span)| span.start);
+        keys
+    }
+
+    pub(super) fn key_span(&self, key: &str) -> Range<usize> {
+        self.map
+            .get_key_value(key)
+            .map_or(self.span(), |(key, _)| key.span())
+    }
+
+    /// The table under a key; an error if something else stands there.
+    pub(super) fn table(
+        &self,
+        key: &str,
+        what: &'static str,
+        report: &mut Report,
+    ) -> Result<Option<Self>, ()> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(value) => Self::of(what, value, report).map(Some).ok_or(()),
+        }
+    }
+
+    /// Reports every key but these.
+    pub(super) fn refuse_other_keys(&self, known: &[&str], report: &mut Report) {
+        for (key, span) in self.keys() {
+            if known.contains(&key) {
+                continue;
+            }
+            let error = report.wrong(span, format!("{} has no key `{key}`", self.what));
+            error.label(match closest(key, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "not known here".into(),
+            });
+            error.help(format!("its keys are {}", list(known)));
+        }
+    }
+}
+
+/// A text.
+pub(super) fn text<'t>(value: &'t Value<'_>, key: &str, report: &mut Report) -> Option<&'t str> {
+    let text = value.get_ref().as_str();
+    if text.is_none() {
+        not_a(value, key, "a text in quotes", report);
+    }
+    text
+}
+
+/// A whole number within bounds.
+pub(super) fn number(
+    value: &Value<'_>,
+    key: &str,
+    bounds: RangeInclusive<u64>,
+    report: &mut Report,
+) -> Option<u64> {
+    let Some(number) = integer(value) else {
+        not_a(value, key, "a whole number", report);
+        return None;
+    };
+    let fits = u64::try_from(number).ok().filter(|n| bounds.contains(n));
+    if fits.is_none() {
+        let (least, most) = bounds.into_inner();
+        report
+            .wrong(value.span(), format!("`{key}` cannot be {number}"))
+            .label(format!("from {least} to {most}"));
+    }
+    fits
+}
+
+/// The whole number a value is.
+pub(super) fn integer(value: &Value<'_>) -> Option<i64> {
+    let integer = value.get_ref().as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// One of several words.
+pub(super) fn one_of<T: Copy>(
+    value: &Value<'_>,
+    key: &str,
+    choices: &[(&str, T)],
+    report: &mut Report,
+) -> Option<T> {
+    let word = text(value, key, report)?;
+    if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == word) {
+        return Some(*choice);
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let error = report.wrong(value.span(), format!("`{key}` cannot be `{word}`"));
+    match closest(word, &names) {
+        Some(near) => error.label(format!("did you mean `{near}`?")),
+        None => error.label("not known here"),
+    };
+    error.help(format!("write one of {}", list(&names)));
+    None
+}
+
+/// One value, or every value of a list.
+pub(super) fn one_or_many<'t>(
+    value: &'t Value<'t>,
+    key: &str,
+    report: &mut Report,
+) -> Vec<&'t Value<'t>> {
+    match value.get_ref() {
+        DeValue::Array(values) if values.is_empty() => {
+            report
+                .wrong(value.span(), format!("the list of `{key}` is empty"))
+                .help(format!("leave `{key}` out to match anything"));
+            Vec::new()
+        }
+        DeValue::Array(values) => values.iter().collect(),
+        _ => vec![value],
+    }
+}
+
+/// Reports a value of the wrong type.
+pub(super) fn not_a(value: &Value<'_>, key: &str, wanted: &str, report: &mut Report) {
+    report
+        .wrong(value.span(), format!("`{key}` must be {wanted}"))
+        .label(format!("this is {}", kind(value.get_ref())));
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,72 @@
+//! The right word for a wrong one.
+
+/// The candidate that was probably meant: the nearest, unless it is too far away to be a slip.
+pub(super) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let word = plain(word);
+    let near = |candidate: &&&str| distance(&word, &plain(candidate));
+    let best = candidates.iter().min_by_key(near)?;
+    let slips = 1 + word.len().min(best.len()) / 4;
+    (near(&best) <= slips || same_beginning(&word, &plain(best))).then_some(best)
+}
+
+/// `a`, `b` and `c`, each in backquotes.
+pub(super) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+/// Case and the signs between words do not make another word.
+fn plain(word: &str) -> String {
+    let word = word.to_lowercase();
+    word.chars().filter(|c| !"-_ .".contains(*c)).collect()
+}
+
+fn same_beginning(word: &str, candidate: &str) -> bool {
+    word.len() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate))
+}
+
+/// Letters to put in, take out, exchange, or swap with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let exchange = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = exchange.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_the_word_and_another_word_finds_none() {
+        let verbs = [
+            "set-status",
+            "set-text",
+            "remove",
+            "answer",
+            "delay",
+            "reset",
+        ];
+        let check = |word: &str, expected: Option<&str>| {
+            assert_eq!(closest(word, &verbs), expected, "{word}");
+        };
+        check("set-sttus", Some("set-status"));
+        check("setstatus", Some("set-status"));
+        check("Set_Text", Some("set-text"));
+        check("rest", Some("reset"));
+        check("remvoe", Some("remove"));
+        check("throttle", None);
+        check("", None);
+    }
+}

@@ -1,0 +1,109 @@
+//! A rule: a stage, a matcher, a limit, and steps.
+
+use std::sync::Arc;
+
+use super::{CommandMatcher, Facts, Matcher, Stage, Step};
+
+/// One rule. Those that [`super::load`] gives are valid.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name, unique in the book.
+    pub name: String,
+    /// The file it was read from, for people.
+    pub file: Arc<str>,
+    /// The line its `[[rule]]` stands in, from 1.
+    pub line: usize,
+    /// When it looks.
+    pub stage: Stage,
+    /// Where it acts.
+    pub matcher: Matcher,
+    /// How often it acts; `None`: always.
+    pub limit: Option<Limit>,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// How often a rule acts on what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Finds let pass first.
+    pub skip: u64,
+    /// Finds acted on after those; `None`: all of them.
+    pub times: Option<u64>,
+    /// What the count begins anew for.
+    pub per: Per,
+}
+
+impl Limit {
+    /// Whether the `n`th find (from 1) is acted on.
+    pub fn admits(self, n: u64) -> bool {
+        n > self.skip
+            && self
+                .times
+                .is_none_or(|times| n <= self.skip.saturating_add(times))
+    }
+}
+
+/// What a limit counts within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Per {
+    /// A DM session; the connection where none is known.
+    #[default]
+    Session,
+    /// A device, by the Source of its messages; the connection where none is known.
+    Device,
+    /// A connection of a device.
+    Connection,
+    /// The run of dmtap.
+    Run,
+}
+
+impl Per {
+    /// Every one with its name in rule files.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("session", Self::Session),
+        ("device", Self::Device),
+        ("connection", Self::Connection),
+        ("run", Self::Run),
+    ];
+
+    /// The scope a passage counts in.
+    pub fn scope(self, facts: &Facts<'_>) -> String {
+        match (self, facts.session) {
+            (Self::Run, _) => String::new(),
+            (Self::Session, Some(tag)) => format!("s{}", tag.number),
+            (Self::Device, Some(tag)) => format!("d{}", tag.key.device),
+            _ => facts.connection.id.to_string(),
+        }
+    }
+}
+
+impl Rule {
+    /// Whether some step edits the document.
+    pub(super) fn edits(&self) -> bool {
+        self.steps.iter().any(Step::is_edit)
+    }
+
+    /// Whether it selects commands, or the body's whole document for an edit.
+    pub(super) fn reads_body(&self) -> bool {
+        self.edits() || self.matcher.command.is_some() || !self.matcher.passage.message.is_empty()
+    }
+
+    /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.
+    pub(super) fn asks_session(&self) -> bool {
+        let passage = &self.matcher.passage;
+        let counted = |limit: Limit| matches!(limit.per, Per::Session | Per::Device);
+        !passage.device.is_empty()
+            || !passage.session.is_empty()
+            || !passage.message.is_empty()
+            || self.limit.is_some_and(counted)
+    }
+
+    /// Whether it asks which command an answer refers to, which stands in a body that went the other way.
+    pub(super) fn asks_links(&self) -> bool {
+        self.matcher
+            .command
+            .as_ref()
+            .is_some_and(CommandMatcher::asks_links)
+    }
+}
