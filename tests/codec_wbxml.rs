@@ -2,6 +2,8 @@
 
 #[path = "codec_wbxml/corpus.rs"]
 mod corpus;
+#[path = "codec_wbxml/edit.rs"]
+mod edit;
 #[path = "codec_wbxml/golden.rs"]
 mod golden;
 #[path = "codec_wbxml/malformed.rs"]

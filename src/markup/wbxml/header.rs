@@ -95,8 +95,7 @@ impl Fields<'_, '_> {
         let follows = |mut input: Reader<'_>, table: Option<u32>| {
             table.is_some_and(|length| input.take(length).is_some() && begins_a_body(&input))
         };
-        if follows(ahead.clone(), first) || !first.is_some_and(|mib| Charset::of_mib(mib).is_some())
-        {
+        if follows(ahead.clone(), first) || first.is_none_or(|mib| Charset::of_mib(mib).is_none()) {
             return false;
         }
         let second = ahead.number("").map(|number| number.value).ok();

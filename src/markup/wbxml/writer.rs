@@ -6,7 +6,7 @@ use super::attribute::checked_name;
 use super::encode::EncodeError;
 use super::strings::Strings;
 use super::{Charset, DocType, own, tables, token::*};
-use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::vocabulary::{self, Space};
 use crate::markup::{Attribute, Document, Element, Kind, NodeId, Text};
 
 /// Bytes being written, with the pages in force behind the last of them.
@@ -281,18 +281,22 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Page and token of an element's name in this document type. Where the page in force has the name too,
-    /// there is no need to switch.
+    /// Page and token of an element's name in this document type.
     fn token_of(&self, element: Element<'_>) -> Option<(u8, u8)> {
         let Some((space, token)) = element.name().token() else {
             return own::token_of_unknown(element.local()).filter(|(page, token)| {
                 (0x05..0x40).contains(token) && self.doctype.tag(*page, *token).is_none()
             });
         };
-        if self.doctype.tag(self.page, token) == Some(NameId::known(space, token)) {
-            return Some((self.page, token));
-        }
-        Some((self.doctype.page_of_space(space)?, token))
+        // Provisioning has most names on both pages; elsewhere a name's page is settled.
+        let here = self.doctype == DocType::Prov
+            && self.doctype.tag(self.page, token) == Some(element.name());
+        let page = if here {
+            Some(self.page)
+        } else {
+            self.doctype.page_of_space(space)
+        };
+        page.map(|page| (page, token))
     }
 
     /// The namespace of an element that is written as LITERAL.
