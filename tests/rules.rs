@@ -1,7 +1,14 @@
 //! The rule book: what files say, what rules find, what they do.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 #[path = "rules/conversations.rs"]
 mod conversations;
+#[path = "rules/corpus.rs"]
+mod corpus;
 #[path = "rules/limits.rs"]
 mod limits;
 #[path = "rules/mistakes_in_match.rs"]

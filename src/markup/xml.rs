@@ -3,6 +3,8 @@
 mod attribute;
 mod charset;
 pub mod decode;
+mod escape;
+pub(crate) mod lower;
 mod name;
 mod reference;
 
