@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::proxy::Authority;
+
 /// An intercepting proxy for OMA DM: see, record and disturb what a device and its MDM server say.
 #[derive(Debug, Parser)]
 #[command(name = "dmtap", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -129,6 +131,18 @@ fn log_to_stderr(verbose: u8) {
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))
+}
+
+/// dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
+fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let folder = match confdir {
+        Some(folder) => folder.to_owned(),
+        None => home()
+            .map(|home| home.join(".dmtap"))
+            .ok_or_else(|| Failure::Usage("error: no home folder is known: use --confdir".into()))?,
+    };
+    Authority::load_or_create(&folder).map_err(|error| Failure::Usage(format!("error: {error}")))
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -5,12 +5,14 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::Connect;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::TokioExecutor;
 
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
 use crate::peer::{Device, Wire};
+use crate::proxy::{Trust, client_config};
 
 /// Why a session did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,22 @@ pub enum SessionError {
     /// It went on and on.
     #[error("the session did not end within {MOST_MESSAGES} messages")]
     Endless,
+}
+
+/// What a device speaks HTTP with.
+pub type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A client that believes these servers.
+///
+/// # Errors
+/// In words, where the certificates cannot be loaded.
+pub fn client(trust: &Trust) -> Result<HttpClient, String> {
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(client_config(trust).map_err(|error| error.to_string())?)
+        .https_or_http()
+        .enable_all_versions()
+        .build();
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 /// Runs one session from package 1 to its end and returns how many messages the device sent.

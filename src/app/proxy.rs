@@ -67,10 +67,10 @@ impl Telling {
             }
         };
         for file in &self.files {
-            let sink = record::open(file, self.masking).map_err(|error| format!("{file}: {error}"))?;
+            let sink = record::open(file, self.masking).map_err(|error| error.to_string())?;
             journal = journal.sink(file, sink, WhenFull::Block);
         }
-        Ok(journal.start())
+        journal.start().map_err(|error| error.to_string())
     }
 }
 

@@ -30,12 +30,14 @@ impl Show {
         let file = File::open(&self.file)
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
         let mut transcript = Transcript::new(anstream::stdout(), Style::Colour, Masking::Raw);
-        let damaged = record::show(BufReader::new(file), &mut transcript)
+        let shown = record::show(BufReader::new(file), &mut transcript)
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
-        if damaged.is_empty() {
+        if shown.skipped == 0 {
             return Ok(());
         }
-        let lines: Vec<String> = damaged.iter().map(|damage| format!("error: {name}:{damage}")).collect();
-        Err(Failure::Failed(lines.join("\n")))
+        let told = shown.faults.iter().map(|(line, fault)| format!("error: {name}:{line}: {fault}\n"));
+        let untold = shown.skipped - shown.faults.len() as u64;
+        let rest = if untold > 0 { format!("and {untold} more\n") } else { String::new() };
+        Err(Failure::Failed(told.chain([rest]).collect()))
     }
 }
