@@ -35,9 +35,16 @@ impl Show {
         if shown.skipped == 0 {
             return Ok(());
         }
-        let told = shown.faults.iter().map(|(line, fault)| format!("error: {name}:{line}: {fault}\n"));
+        let told = shown
+            .faults
+            .iter()
+            .map(|(line, fault)| format!("error: {name}:{line}: {fault}\n"));
         let untold = shown.skipped - shown.faults.len() as u64;
-        let rest = if untold > 0 { format!("and {untold} more\n") } else { String::new() };
+        let rest = if untold > 0 {
+            format!("and {untold} more\n")
+        } else {
+            String::new()
+        };
         Err(Failure::Failed(told.chain([rest]).collect()))
     }
 }
