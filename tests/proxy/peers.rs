@@ -16,7 +16,7 @@ async fn run(program: &'static str, arguments: Vec<String>) -> Option<Output> {
     match running.await.unwrap() {
         Ok(output) => Some(output),
         Err(_) => {
-            println!("skipped: {program} not found");
+            eprintln!("skipped: {program} not found");
             None
         }
     }

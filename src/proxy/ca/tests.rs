@@ -1,3 +1,5 @@
+//! What the authority makes, and what it refuses.
+
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
 use super::*;

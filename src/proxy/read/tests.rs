@@ -1,3 +1,5 @@
+//! Content codings and sniffing.
+
 use std::io::Write;
 
 use flate2::Compression;
