@@ -108,6 +108,13 @@ fn octets_that_xml_cannot_hold_become_base64_and_format_says_so() {
         "<Meta><Format>b64</Format><Type>t</Type></Meta><Data>AQ==</Data>",
         2,
     );
+    let items = b"\x54\x4F\xC3\x02hi\x01\x01\x54\x4F\xC3\x01\xFF\x01\x01";
+    let (bin, chr) = (common(b"bin", items), common(b"chr", items));
+    let one = "<Item><Data>aGk=</Data></Item>";
+    let other = "<Item><Data>/w==</Data></Item>";
+    assert_eq!(bin, format!("{meta}{one}{other}"));
+    let kept = "<Meta><Format>chr</Format></Meta><Item><Data>hi</Data></Item>";
+    assert_eq!(chr, format!("{kept}<Item>{meta}<Data>/w==</Data></Item>"));
 }
 
 #[test]

@@ -76,6 +76,24 @@ impl Carried {
         said: &mut Adaptations,
     ) {
         let own_meta = data.parent().and_then(|item| item.child(tag::META));
+        if let Some(size) = own_meta.and_then(|meta| meta.child(tag::SIZE)) {
+            said.push((
+                size.id(),
+                format!("Size {} is now {length}", size.text().trim()),
+            ));
+            self.instead
+                .insert(size.id(), Instead::Text(length.to_string()));
+        }
+        self.announce_format(data, own_meta, format, said);
+    }
+
+    fn announce_format(
+        &mut self,
+        data: Element<'_>,
+        own_meta: Option<Element<'_>>,
+        format: Option<Element<'_>>,
+        said: &mut Adaptations,
+    ) {
         // The Format of a command holds for its other items too: only bin, which makes all of them base64,
         // is changed there.
         let own = |format: &Element<'_>| {
@@ -108,14 +126,6 @@ impl Carried {
                 self.added.insert(data.id(), Added::Meta);
             }
             (None, None) => {}
-        }
-        if let Some(size) = own_meta.and_then(|meta| meta.child(tag::SIZE)) {
-            said.push((
-                size.id(),
-                format!("Size {} is now {length}", size.text().trim()),
-            ));
-            self.instead
-                .insert(size.id(), Instead::Text(length.to_string()));
         }
     }
 }
