@@ -248,22 +248,7 @@ impl<'s> Decoder<'s> {
     ) -> Result<(), DecodeError> {
         self.close_text(span.start)?;
         self.drop_indentation();
-        if self.open == NO_PARENT && !self.nodes.is_empty() {
-            return Err(malformed(
-                span.start,
-                "there is a second root element".into(),
-            ));
-        }
-        if self.depth as usize >= self.limits.depth {
-            let kind = DecodeErrorKind::TooLarge {
-                what: "levels of elements",
-                limit: self.limits.depth,
-            };
-            return Err(DecodeError {
-                at: span.start,
-                kind,
-            });
-        }
+        self.check_place(span.start)?;
         let parent = self.nodes.get(self.open as usize).map(|node| node.name);
         let element = self.push(Kind::Element, span)?;
         self.open = element as u32;
@@ -273,18 +258,46 @@ impl<'s> Decoder<'s> {
         if name_length < tag.len() {
             self.attributes(tag, span.start + 1, name_length)?;
         }
-        let (source, charset, at) = (self.source, self.header.charset, span.start as usize + 1);
-        let own_text =
-            |local: &str| charset.text(&source[at + name_length - local.len()..at + name_length]);
-        match self.names.resolve(&tag[..name_length], parent, own_text) {
+        self.name(element, &tag[..name_length], parent)
+    }
+
+    /// Whether an element may begin here.
+    #[inline]
+    fn check_place(&self, at: u32) -> Result<(), DecodeError> {
+        if self.open == NO_PARENT && !self.nodes.is_empty() {
+            return Err(malformed(at, "there is a second root element".into()));
+        }
+        if self.depth as usize >= self.limits.depth {
+            let kind = DecodeErrorKind::TooLarge {
+                what: "levels of elements",
+                limit: self.limits.depth,
+            };
+            return Err(DecodeError { at, kind });
+        }
+        Ok(())
+    }
+
+    /// Gives an element, whose declarations are known, the number of its name.
+    #[inline]
+    fn name(
+        &mut self,
+        element: usize,
+        written: &'s str,
+        parent: Option<NameId>,
+    ) -> Result<(), DecodeError> {
+        let at = self.nodes[element].span.start + 1;
+        let (end, charset) = (at as usize + written.len(), self.header.charset);
+        let source = &self.source[..end];
+        let own_text = |local: &str| charset.text(&source[end - local.len()..]);
+        match self.names.resolve(written, parent, own_text) {
             Ok(resolved) => {
                 self.nodes[element].name = resolved.name;
                 if !resolved.prefix_declared {
-                    self.undeclared(at as u32, &tag[..name_length]);
+                    self.undeclared(at, written);
                 }
                 Ok(())
             }
-            Err(error) => Err(name_failed(error, at as u32, &tag[..name_length])),
+            Err(error) => Err(name_failed(error, at, written)),
         }
     }
 
