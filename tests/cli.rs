@@ -1,4 +1,5 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
+#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 #[path = "support/peers.rs"]
 mod peers;
@@ -157,13 +158,12 @@ fn decode_encode_decode_is_a_fixed_point_and_wbxml2xml_reads_what_encode_wrote()
             stdout(&decoded)
         };
         // XML without a namespace gets its own on the way through WBXML, which implies it: begin behind that.
-        let decoded = match file.extension() {
-            Some(form) if form == "wbxml" => round(&file),
-            _ => round(&file) + &round(&wbxml),
-        };
-        let decoded = decoded.lines().last().unwrap();
+        let mut decoded = round(&file);
+        if file.extension().is_none_or(|form| form != "wbxml") {
+            decoded = round(&wbxml);
+        }
         assert!(decoded.len() > 40, "{name}: {decoded}");
-        assert_eq!(round(&wbxml).trim_end(), decoded, "{name}");
+        assert_eq!(round(&wbxml), decoded, "{name}");
         if wbxml2xml {
             let other = run(Command::new("wbxml2xml").arg("-o").arg(&xml).arg(&wbxml));
             assert!(other.status.success(), "{name}: {other:?}");

@@ -70,7 +70,7 @@ impl Telling {
             let sink = record::open(file, self.masking).map_err(|error| error.to_string())?;
             journal = journal.sink(file, sink, WhenFull::Block);
         }
-        journal.start().map_err(|error| error.to_string())
+        Ok(journal.start())
     }
 }
 

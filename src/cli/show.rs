@@ -30,21 +30,14 @@ impl Show {
         let file = File::open(&self.file)
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
         let mut transcript = Transcript::new(anstream::stdout(), Style::Colour, Masking::Raw);
-        let shown = record::show(BufReader::new(file), &mut transcript)
+        let damaged = record::show(BufReader::new(file), &mut transcript)
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
-        if shown.skipped == 0 {
+        if damaged.is_empty() {
             return Ok(());
         }
-        let told = shown
-            .faults
+        let lines = damaged
             .iter()
-            .map(|(line, fault)| format!("error: {name}:{line}: {fault}\n"));
-        let untold = shown.skipped - shown.faults.len() as u64;
-        let rest = if untold > 0 {
-            format!("and {untold} more\n")
-        } else {
-            String::new()
-        };
-        Err(Failure::Failed(told.chain([rest]).collect()))
+            .map(|damage| format!("error: {name}: {damage}\n"));
+        Err(Failure::Failed(lines.collect()))
     }
 }
