@@ -363,7 +363,8 @@ fn check_random(document: &Document, wishes: &[Wish]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000,
+        failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_edits_give_the_intended_tree_in_xml(tree in trees(), style: u64, wishes in wishes()) {
