@@ -27,7 +27,7 @@ pub(crate) enum Node {
     Element {
         name: Name,
         attributes: Vec<(String, String)>,
-        children: Vec<Node>,
+        children: Vec<Self>,
     },
     Text(String),
 }

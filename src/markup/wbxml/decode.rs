@@ -80,14 +80,13 @@ impl<'s> Decoder<'s> {
         loop {
             let at = self.input.at;
             let Some(&byte) = self.input.bytes.get(at) else {
-                return Err(fault(
-                    at,
-                    if self.nodes.is_empty() {
-                        Fault::Truncated("the body")
-                    } else {
-                        Fault::MissingEnd
-                    },
-                ));
+                let root = !self.nodes.is_empty();
+                let missing = if root {
+                    Fault::MissingEnd
+                } else {
+                    Fault::Truncated("the body")
+                };
+                return Err(fault(at, missing));
             };
             self.input.at += 1;
             match byte {
@@ -97,29 +96,8 @@ impl<'s> Decoder<'s> {
                         return Ok(());
                     }
                 }
-                STR_I => {
-                    let text = self.input.terminated()?;
-                    self.check(at, text)?;
-                    self.text(at, Kind::Text, text.is_empty())?;
-                }
-                STR_T | ENTITY | OPAQUE => {
-                    let empty = self.piece(at, byte)?;
-                    self.text(
-                        at,
-                        if byte == OPAQUE {
-                            Kind::Opaque
-                        } else {
-                            Kind::Text
-                        },
-                        empty,
-                    )?;
-                }
-                SWITCH_PAGE => {
-                    self.settle_switch();
-                    self.page = self.input.byte("a page switch")?;
-                    self.space = self.header.doctype.space_of_page(self.page);
-                    self.idle_switch = Some(at);
-                }
+                STR_I | STR_T | ENTITY | OPAQUE => self.text(at, byte)?,
+                SWITCH_PAGE => self.switch(at)?,
                 PI => return Err(fault(at, Fault::ProcessingInstruction)),
                 EXT_I_0..=EXT_I_2 | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => {
                     return Err(fault(at, Fault::Extension(byte)));
@@ -132,6 +110,14 @@ impl<'s> Decoder<'s> {
                 }
             }
         }
+    }
+
+    fn switch(&mut self, at: usize) -> Result<(), DecodeError> {
+        self.settle_switch();
+        self.page = self.input.byte("a page switch")?;
+        self.space = self.header.doctype.space_of_page(self.page);
+        self.idle_switch = Some(at);
+        Ok(())
     }
 
     /// A tag. True if it is the whole document.

@@ -68,42 +68,8 @@ impl<'d> Run<'d> {
     fn all(mut self, jobs: Vec<Job<'_>>) -> Result<Vec<Splice>, EditError> {
         let present = self.strings.added().len();
         for job in jobs {
-            self.track.advance(job.span.start, &mut self.splices);
-            let mut writer = Writer {
-                out: Vec::new(),
-                doctype: self.header.doctype,
-                charset: self.header.text,
-                strings: &mut self.strings,
-                page: self.track.written.tag,
-                attribute_page: self.track.written.attribute,
-                embedding: Embedding::Announced,
-            };
-            let mut span = job.span;
-            match &job.act {
-                Act::Remove => {}
-                Act::Insert(fragment) => writer
-                    .subtree(fragment.document().root())
-                    .map_err(unwritable)?,
-                Act::SetText(text, form) => writer.text(text, *form),
-                Act::EditTag(edit) => {
-                    edit.write(self.track.document, self.track.source.tag, &mut writer)
-                        .map_err(unwritable)?;
-                }
-            }
-            let written = Pages {
-                tag: writer.page,
-                attribute: writer.attribute_page,
-            };
-            let mut with = writer.out;
-            if let Act::EditTag(edit) = &job.act
-                && !edit.opens()
-            {
-                span = tag::trim(span, &mut with, self.track.document.source());
-            }
-            if !(span.is_empty() && with.is_empty()) {
-                self.splices.push(Splice { span, with });
-            }
-            self.track.replaced(job.span.end, written);
+            self.one(&job)
+                .map_err(|error| EditError::Unwritable(error.to_string()))?;
         }
         let end = self.track.document.node(NodeId(0)).span.end;
         self.track.finish(end, &mut self.splices);
@@ -111,6 +77,36 @@ impl<'d> Run<'d> {
             self.append_strings();
         }
         Ok(self.splices)
+    }
+
+    fn one(&mut self, job: &Job<'_>) -> Result<(), EncodeError> {
+        self.track.advance(job.span.start, &mut self.splices);
+        let (document, page) = (self.track.document, self.track.source.tag);
+        let mut writer = Writer {
+            out: Vec::new(),
+            doctype: self.header.doctype,
+            charset: self.header.text,
+            strings: &mut self.strings,
+            page: self.track.written.tag,
+            attribute_page: self.track.written.attribute,
+            embedding: Embedding::Announced,
+        };
+        match &job.act {
+            Act::Remove => {}
+            Act::Insert(fragment) => writer.subtree(fragment.document().root())?,
+            Act::SetText(text, form) => writer.text(text, *form),
+            Act::EditTag(edit) => edit.write(document, page, &mut writer)?,
+        }
+        let (tag, attribute) = (writer.page, writer.attribute_page);
+        let (mut span, mut with) = (job.span, writer.out);
+        if matches!(&job.act, Act::EditTag(edit) if !edit.opens()) {
+            span = tag::trim(span, &mut with, document.source());
+        }
+        if !(span.is_empty() && with.is_empty()) {
+            self.splices.push(Splice { span, with });
+        }
+        self.track.replaced(job.span.end, Pages { tag, attribute });
+        Ok(())
     }
 
     /// The string table grows at its end, in front of all that happens in the body.
@@ -134,8 +130,4 @@ impl<'d> Run<'d> {
             ],
         );
     }
-}
-
-fn unwritable(error: EncodeError) -> EditError {
-    EditError::Unwritable(error.to_string())
 }

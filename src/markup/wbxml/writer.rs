@@ -114,28 +114,33 @@ impl Writer<'_, '_> {
             self.attributes(element, "")?;
             return Ok("");
         }
+        self.literal_head(element, inherited, byte)
+    }
+
+    /// The same for an element that no page of this document type has.
+    fn literal_head<'d>(
+        &mut self,
+        element: Element<'d>,
+        inherited: &'d str,
+        mut byte: u8,
+    ) -> Result<&'d str, EncodeError> {
         let namespace = self.namespace_of(element, inherited);
-        let declared = if namespace == inherited {
-            None
-        } else {
-            Some(namespace)
-        };
+        let declares = namespace != inherited;
         let carried =
-            |attribute: &Attribute<'_>| is_carried(attribute) && attribute.name() != "xmlns";
-        if declared.is_some() || element.attributes().any(|attribute| carried(&attribute)) {
+            |attribute: Attribute<'_>| is_carried(&attribute) && attribute.name() != "xmlns";
+        let carries = element.attributes().any(carried);
+        if declares || carries {
             byte |= WITH_ATTRIBUTES;
         }
         let index = self.name_index(element.local())?;
         self.out.push(byte | LITERAL);
         write_number(&mut self.out, index);
-        if byte & WITH_ATTRIBUTES != 0 {
-            if let Some(namespace) = declared {
-                self.attribute("xmlns", namespace)?;
-            }
-            self.attributes(element, "xmlns")?;
-            if !element.attributes().any(|attribute| carried(&attribute)) {
-                self.out.push(END);
-            }
+        if declares {
+            self.attribute("xmlns", namespace)?;
+        }
+        self.attributes(element, "xmlns")?;
+        if declares && !carries {
+            self.out.push(END);
         }
         Ok(namespace)
     }

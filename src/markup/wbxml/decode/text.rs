@@ -2,28 +2,40 @@
 
 use super::{Decoder, too_large};
 use crate::markup::vocabulary::{self, NameId, Space};
-use crate::markup::wbxml::token::{ENTITY, STR_T, fault};
+use crate::markup::wbxml::token::{ENTITY, OPAQUE, STR_I, STR_T, fault};
 use crate::markup::wbxml::{Charset, Fault, value};
 use crate::markup::{DecodeError, FlagKind, Kind};
 
 impl<'s> Decoder<'s> {
-    pub(super) fn text(&mut self, at: usize, kind: Kind, empty: bool) -> Result<(), DecodeError> {
+    /// The rest of a text among content, and its node.
+    pub(super) fn text(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
         self.settle_switch();
+        let empty = self.piece(at, byte)?;
         let Some(parent) = self.nodes.get(self.open as usize) else {
             return Err(fault(at, Fault::Outside));
         };
         if !empty && holds_elements_only(parent.name) {
             self.flag(at, FlagKind::TextAmongElements);
         }
+        let kind = if byte == OPAQUE {
+            Kind::Opaque
+        } else {
+            Kind::Text
+        };
         self.push(at, kind, NameId(0)).map(drop)
     }
 
-    /// The rest of STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
+    /// The rest of STR_I, STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
     pub(in crate::markup::wbxml) fn piece(
         &mut self,
         at: usize,
         byte: u8,
     ) -> Result<bool, DecodeError> {
+        if byte == STR_I {
+            let text = self.input.terminated()?;
+            self.check(at, text)?;
+            return Ok(text.is_empty());
+        }
         let number = self.number("character data")?;
         match byte {
             STR_T => {
