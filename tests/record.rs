@@ -2,6 +2,8 @@
 
 #[path = "record/journal.rs"]
 mod journal;
+#[path = "record/masking.rs"]
+mod masking;
 #[path = "record/message.rs"]
 mod message;
 #[path = "record/pcapng.rs"]

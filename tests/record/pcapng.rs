@@ -105,9 +105,13 @@ fn tshark_shows_the_annotations_where_the_message_is() {
         "-T",
         "fields",
         "-e",
-        "xml.cdata",
+        "http.file_data",
     ];
-    assert!(tshark(&file, &sent).unwrap().contains("500"));
+    assert!(
+        tshark(&file, &sent)
+            .unwrap()
+            .contains("<Cmd>Get</Cmd><Data>500")
+    );
 }
 
 #[test]
