@@ -50,6 +50,8 @@
 //! 7. *One exchange, one rule book*: `tests/proxy.rs`.
 //! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
 
+pub mod app;
+pub mod cli;
 pub mod dm;
 pub mod flow;
 pub mod markup;

@@ -23,11 +23,11 @@ use std::io;
 use crate::flow::Event;
 
 pub use file::{FileError, open};
-pub use journal::{Builder, CloseError, Journal, Summary, WhenFull};
+pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
-pub use show::show;
+pub use show::{Damage, show};
 pub use telling::Telling;
 pub use transcript::{Style, Transcript};
 

@@ -1,9 +1,12 @@
 //! Real peers around the real program: curl as the device, nginx as the server.
+#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 #[path = "support/echo.rs"]
 mod echo;
 #[path = "support/peers.rs"]
 mod peers;
+#[path = "support/running.rs"]
+mod running;
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use echo::Echo;
-use peers::{Running, corpus, have, messages, start};
+use peers::{corpus, have, messages};
+use running::{Running, start};
 use tempfile::TempDir;
 
 #[test]
@@ -223,6 +227,7 @@ impl Site {
             child,
             address: format!("localhost:{}", site.port),
         });
+        // nginx tells nobody when it listens: ask until it does.
         let listens = (0..200).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));
             std::net::TcpStream::connect(("127.0.0.1", site.port)).is_ok()
@@ -350,7 +355,7 @@ http {{
 
     /// Bodies that are no message at all.
     fn oddities(&self) -> Vec<PathBuf> {
-        let noise: Vec<u8> = (0..100_000_u32).map(|n| (n * 7919 >> 5) as u8).collect();
+        let noise: Vec<u8> = (0..100_000_u32).map(|n| ((n * 7919) >> 5) as u8).collect();
         let bodies: [(&str, &[u8]); 4] = [
             ("empty", b""),
             ("noise", &noise),

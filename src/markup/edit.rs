@@ -106,6 +106,15 @@ impl Fragment {
     }
 }
 
+impl Place {
+    /// The node it is told by.
+    pub fn node(self) -> NodeId {
+        let (Self::Before(node) | Self::After(node) | Self::FirstIn(node) | Self::LastIn(node)) =
+            self;
+        node
+    }
+}
+
 impl Edit {
     /// What it does, in words for people.
     pub fn name(&self) -> &'static str {

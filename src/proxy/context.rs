@@ -112,15 +112,15 @@ pub(super) struct Context {
 pub(super) struct Server {
     scheme: UriScheme,
     authority: Authority,
-    /// What `Host` becomes; `None` leaves the device's.
-    pub(super) host: Option<HeaderValue>,
+    /// Whether the device took the proxy for the server, and so names the proxy in `Host`.
+    behind: bool,
 }
 
 impl Server {
     /// The server behind a reverse proxy, which must see its own name.
     pub(super) fn behind(upstream: &Upstream) -> Option<Self> {
         let mut server = Self::asked_for(upstream)?;
-        server.host = Some(HeaderValue::from_str(server.authority.as_str()).ok()?);
+        server.behind = true;
         Some(server)
     }
 
@@ -133,8 +133,13 @@ impl Server {
         Some(Self {
             scheme,
             authority: upstream.authority().parse().ok()?,
-            host: None,
+            behind: false,
         })
+    }
+
+    /// Whether the client's own Host or `:authority` says all that the device's `Host` does.
+    pub(super) fn replaces_host(&self, host: &HeaderValue) -> bool {
+        self.behind || host.as_bytes() == self.authority.as_str().as_bytes()
     }
 
     /// The full address of a path.

@@ -119,11 +119,11 @@ impl Exchange {
         let known = self.known(Side::Device, &heard);
         let verdict = self.decide(Stage::Request, &heard, None, &known);
         headers::strip_hop_by_hop(&mut parts.headers);
-        if let (Some(host), true) = (
-            &self.context.server.host,
-            parts.headers.contains_key(header::HOST),
-        ) {
-            parts.headers.insert(header::HOST, host.clone());
+        // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
+        // it makes nginx refuse the request.
+        let host = parts.headers.get(header::HOST);
+        if host.is_some_and(|host| self.context.server.replaces_host(host)) {
+            parts.headers.remove(header::HOST);
         }
         let Outcome {
             mut told,

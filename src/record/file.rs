@@ -1,6 +1,6 @@
 //! Record files: the extension says what is written.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
@@ -11,37 +11,16 @@ use super::{JsonLines, Masking, Pcapng, Sink, Style, Transcript};
 pub enum FileError {
     /// The extension is none of ours.
     #[error(
-        "{path}: the extension says what to write: .jsonl or .json (JSON lines), .pcapng (for \
-         Wireshark), .txt or .log (transcript)"
+        "the extension says what to write: .jsonl or .json (JSON lines), .pcapng (for Wireshark), .txt or .log \
+         (transcript)"
     )]
-    Extension {
-        /// The path as given.
-        path: String,
-    },
+    Extension,
     /// pcapng has one header, in front.
-    #[error("{path}: a .pcapng file cannot be appended to; leave out the +")]
-    Append {
-        /// The path as given.
-        path: String,
-    },
+    #[error("a .pcapng file cannot be appended to: leave out the +")]
+    Append,
     /// The system does not let it be written.
-    #[error("{path}: {error}")]
-    Io {
-        /// The path as given.
-        path: String,
-        /// The system's error.
-        error: io::Error,
-    },
-}
-
-impl From<FileError> for io::Error {
-    fn from(error: FileError) -> Self {
-        let kind = match &error {
-            FileError::Io { error, .. } => error.kind(),
-            FileError::Extension { .. } | FileError::Append { .. } => io::ErrorKind::InvalidInput,
-        };
-        Self::new(kind, error)
-    }
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 enum Kind {
@@ -55,40 +34,32 @@ enum Kind {
 /// here.
 ///
 /// # Errors
-/// [`FileError`] with the path.
+/// [`FileError`], which does not repeat the path.
 pub fn open(path: &str, masking: Masking) -> Result<Box<dyn Sink>, FileError> {
     let (append, name) = match path.strip_prefix('+') {
         Some(name) => (true, name),
         None => (false, path),
     };
-    let kind = kind(name).ok_or_else(|| FileError::Extension { path: path.into() })?;
+    let kind = kind(name).ok_or(FileError::Extension)?;
     if append && matches!(kind, Kind::Pcapng) {
-        return Err(FileError::Append { path: path.into() });
+        return Err(FileError::Append);
     }
-    let io = |error| FileError::Io {
-        path: path.into(),
-        error,
-    };
     let mut options = options();
     match append {
         true => options.append(true),
         false => options.write(true).truncate(true),
     };
-    let file = options.create(true).open(name).map_err(io)?;
+    let file = options.create(true).open(name)?;
     let out = BufWriter::with_capacity(BUFFER, file);
-    sink(kind, out, masking).map_err(io)
-}
-
-/// Bytes that a sink gathers before they are written.
-const BUFFER: usize = 64 * 1024;
-
-fn sink(kind: Kind, out: BufWriter<File>, masking: Masking) -> io::Result<Box<dyn Sink>> {
     Ok(match kind {
         Kind::JsonLines => Box::new(JsonLines::new(out, masking)),
         Kind::Pcapng => Box::new(Pcapng::new(out, masking)?),
         Kind::Transcript => Box::new(Transcript::new(out, Style::Plain, masking)),
     })
 }
+
+/// Bytes that a sink gathers before they are written.
+const BUFFER: usize = 64 * 1024;
 
 fn kind(name: &str) -> Option<Kind> {
     let extension = Path::new(name).extension()?.to_str()?;

@@ -51,7 +51,7 @@ struct Sender {
 struct Lane {
     name: String,
     dropped: Arc<AtomicU64>,
-    thread: Mutex<Option<JoinHandle<Ended>>>,
+    running: Mutex<Option<io::Result<JoinHandle<Ended>>>>,
 }
 
 #[derive(Default)]
@@ -112,33 +112,30 @@ impl Builder {
         self
     }
 
-    /// Starts one thread for each sink.
-    ///
-    /// # Errors
-    /// The system's, where it gives no thread.
-    pub fn start(self) -> io::Result<Journal> {
+    /// Starts one thread for each sink. A sink that gets no thread has failed: [`Journal::close`] reports it.
+    pub fn start(self) -> Journal {
         let capacity = self.capacity.unwrap_or(QUEUE);
         let mut inlet = Inlet::default();
         let mut lanes = Vec::new();
         for (name, sink, when_full) in self.sinks {
             let (queue, events) = sync_channel(capacity);
             let dropped = Arc::<AtomicU64>::default();
-            let thread = spawn(name.clone(), sink, events)?;
             inlet.senders.push(Sender {
                 queue,
                 when_full,
                 dropped: dropped.clone(),
             });
+            let running = spawn(name.clone(), sink, events);
             lanes.push(Lane {
                 name,
                 dropped,
-                thread: Mutex::new(Some(thread)),
+                running: Mutex::new(Some(running)),
             });
         }
-        Ok(Journal {
+        Journal {
             inlet: Mutex::new(inlet),
             lanes,
-        })
+        }
     }
 }
 
@@ -217,13 +214,17 @@ impl Sender {
 
 impl Lane {
     fn end(&self) -> SinkSummary {
-        let ended = match lock(&self.thread).take().map(JoinHandle::join) {
-            Some(Ok(ended)) => ended,
-            Some(Err(_)) => Ended {
-                failure: Some(io::Error::other("the sink panicked")),
-                ..Ended::default()
-            },
+        let failed = |failure| Ended {
+            failure: Some(failure),
+            ..Ended::default()
+        };
+        let ended = match lock(&self.running).take() {
             None => Ended::default(),
+            Some(Err(error)) => failed(error),
+            Some(Ok(thread)) => {
+                let ended = thread.join();
+                ended.unwrap_or_else(|_| failed(io::Error::other("the sink panicked")))
+            }
         };
         let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > 0 {

@@ -59,6 +59,13 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
+impl<W> JsonLines<W> {
+    /// The writer again.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+}
+
 impl<W: Write + Send> Sink for JsonLines<W> {
     fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
         self.print(&Telling::of(seq, event, self.masking))
@@ -73,19 +80,19 @@ impl<W: Write + Send> Sink for JsonLines<W> {
 ///
 /// # Errors
 /// [`ReadError`]: what is wrong with it.
-pub fn read(line: &str) -> Result<Telling<'static>, ReadError> {
+pub fn read(line: &[u8]) -> Result<Telling<'static>, ReadError> {
     #[derive(Deserialize)]
     struct Version {
         #[serde(default)]
         v: u64,
     }
-    let version: Version = serde_json::from_str(line).map_err(ReadError::Damaged)?;
+    let version: Version = serde_json::from_slice(line).map_err(ReadError::Damaged)?;
     match version.v {
         0 => {}
         v if v == u64::from(VERSION) => {}
         other => return Err(ReadError::Version(other)),
     }
-    serde_json::from_str(line).map_err(ReadError::NoEvent)
+    serde_json::from_slice(line).map_err(ReadError::NoEvent)
 }
 
 /// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.

@@ -1,59 +1,61 @@
 //! Reading a record again.
 
+use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use super::Transcript;
 use super::jsonl::{self, ReadError};
 
-/// What became of a record that was shown.
-#[derive(Debug, Default)]
-pub struct Shown {
-    /// Events printed.
-    pub events: u64,
-    /// Lines that could not be read, with their numbers, from 1; the first [`MOST_FAULTS`] of them.
-    pub faults: Vec<(u64, ReadError)>,
-    /// All lines that could not be read.
-    pub skipped: u64,
+/// Lines of a record that cannot be read.
+#[derive(Debug)]
+pub struct Damage {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub error: ReadError,
 }
 
-/// Most faults that are kept.
-pub const MOST_FAULTS: usize = 20;
+/// Most damaged lines that are reported one by one. A file that has more is no record.
+pub const MOST_DAMAGE: usize = 100;
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.line, self.error)
+    }
+}
 
 /// Prints a record of JSON lines as the transcript it was when it happened. Lines that cannot be read are skipped
-/// and reported; a record of another version is not read at all.
+/// and returned.
 ///
 /// # Errors
-/// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for another version.
+/// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, and for a
+/// file with more than [`MOST_DAMAGE`] damaged lines.
 pub fn show<R: BufRead, W: Write>(
     mut record: R,
     transcript: &mut Transcript<W>,
-) -> io::Result<Shown> {
-    let mut shown = Shown::default();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        if record.read_until(b'\n', &mut line)? == 0 {
+) -> io::Result<Vec<Damage>> {
+    let mut damage = Vec::new();
+    let mut text = Vec::new();
+    for line in 1.. {
+        text.clear();
+        if record.read_until(b'\n', &mut text)? == 0 {
             break;
         }
-        if line.trim_ascii().is_empty() {
+        if text.trim_ascii().is_empty() {
             continue;
         }
-        match jsonl::read(&String::from_utf8_lossy(&line)) {
-            Ok(telling) => {
-                transcript.print(&telling)?;
-                shown.events += 1;
-            }
-            Err(error @ ReadError::Version(_)) => {
-                let error = format!("line {number}: {error}");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-            }
+        match jsonl::read(&text) {
+            Ok(telling) => transcript.print(&telling)?,
             Err(error) => {
-                shown.skipped += 1;
-                if shown.faults.len() < MOST_FAULTS {
-                    shown.faults.push((number, error));
+                let fatal = matches!(error, ReadError::Version(_));
+                let found = Damage { line, error };
+                if fatal || damage.len() == MOST_DAMAGE {
+                    let error = format!("line {found}");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
                 }
+                damage.push(found);
             }
         }
     }
-    Ok(shown)
+    Ok(damage)
 }

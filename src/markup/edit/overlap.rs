@@ -72,35 +72,40 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
             is(*node, &[Kind::Element])?;
             claim(*node, Part::Whole)
         }
-        Edit::Remove { node } => match document.kind(*node) {
-            Some(Kind::Attribute) => {
-                let parent = NodeId(document.node(*node).parent);
-                let element = document.element(parent).ok_or_else(|| unfit(*node))?;
-                let attribute = element.attributes().find(|a| a.id() == *node);
-                let name = attribute.ok_or_else(|| unfit(*node))?.name().into_owned();
-                claim(parent, Part::Attribute(name))
-            }
-            Some(_) if node.0 != 0 => claim(*node, Part::Whole),
-            _ => Err(unfit(*node)),
-        },
-        Edit::Insert { place, .. } => match *place {
-            Place::FirstIn(element) | Place::LastIn(element) => {
-                is(element, &[Kind::Element])?;
-                claim(element, Part::Between)
-            }
-            Place::Before(node) | Place::After(node) => {
-                is(
-                    node,
-                    &[Kind::Element, Kind::Text, Kind::Cdata, Kind::Opaque],
-                )?;
-                let parent = document.node(node).parent;
-                document
-                    .element(NodeId(parent))
-                    .ok_or_else(|| unfit(node))?;
-                claim(NodeId(parent), Part::Between)
-            }
-        },
+        Edit::Remove { node } => removal(document, *node).ok_or_else(|| unfit(*node)),
+        Edit::Insert { place, .. } => {
+            let element = match *place {
+                Place::FirstIn(element) | Place::LastIn(element) => element,
+                Place::Before(node) | Place::After(node) => {
+                    is(
+                        node,
+                        &[Kind::Element, Kind::Text, Kind::Cdata, Kind::Opaque],
+                    )?;
+                    NodeId(document.node(node).parent)
+                }
+            };
+            document
+                .element(element)
+                .ok_or_else(|| unfit(place.node()))?;
+            claim(element, Part::Between)
+        }
     }
+}
+
+fn removal(document: &Document, node: NodeId) -> Option<Claim> {
+    if document.kind(node)? == Kind::Attribute {
+        let parent = NodeId(document.node(node).parent);
+        let mut attributes = document.element(parent)?.attributes();
+        let name = attributes.find(|a| a.id() == node)?.name().into_owned();
+        return Some(Claim {
+            node: parent.0,
+            part: Part::Attribute(name),
+        });
+    }
+    (node.0 != 0).then_some(Claim {
+        node: node.0,
+        part: Part::Whole,
+    })
 }
 
 /// Where a node stands, for a person.

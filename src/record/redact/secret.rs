@@ -6,9 +6,12 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::{Spots, fill, head};
 use crate::dm::Meta;
 use crate::markup::{Attribute, Document, Element, tag};
+use crate::patch::Span;
 
 /// The secrets of a document; their values are added to `values`.
 pub(super) fn find(document: &Document, values: &mut Vec<String>) -> Spots {
@@ -24,7 +27,30 @@ pub(super) fn find(document: &Document, values: &mut Vec<String>) -> Spots {
             spots.elements.push(element.id());
         }
     }
+    repeated(document, &mut spots, values);
     spots
+}
+
+/// The values found, where they stand in other texts as well: a secret told twice is told.
+fn repeated(document: &Document, spots: &mut Spots, values: &[String]) {
+    let source = document.source();
+    for value in values {
+        for at in memmem::find_iter(source, value) {
+            let found = at..at + value.len();
+            let known = |fill: &Range<usize>| fill.start <= found.start && found.end <= fill.end;
+            if !spots.fills.iter().any(known) && in_text(document, &found) {
+                spots.fills.push(found);
+            }
+        }
+    }
+}
+
+fn in_text(document: &Document, found: &Range<usize>) -> bool {
+    let around = Span::new(found.start as u32, found.end as u32);
+    document.elements().any(|element| {
+        element.texts().any(|text| text.span().covers(around))
+            || element.attributes().any(|a| a.span().covers(around))
+    })
 }
 
 fn is_secret(element: Element<'_>) -> bool {

@@ -108,7 +108,7 @@ impl<'a> Telling<'a> {
             reading: Some(ReadingTold::of(passage)),
             session: passage.session.as_ref().map(SessionTold::of),
             message: message.map(|message| MessageTold::of(message, &spots)),
-            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
+            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots, &secrets)),
             notes: notes(&passage.notes, &secrets),
             applied: applied(&passage.applied, &secret_paths, &secrets),
             delivery: passage.delivery.ops.iter().map(op).collect(),
@@ -173,11 +173,22 @@ fn filled<'a>(document: &'a Document, spots: &Spots) -> BodyTold<'a> {
     }
 }
 
-fn commands<'a>(message: Message<'a>, passage: &'a Passage, spots: &Spots) -> Vec<CommandTold<'a>> {
+fn commands<'a>(
+    message: Message<'a>,
+    passage: &'a Passage,
+    spots: &Spots,
+    secrets: &Secrets,
+) -> Vec<CommandTold<'a>> {
     let mut told = Vec::new();
     if let Some(body) = message.body() {
         let top: Vec<Command<'a>> = body.commands().collect();
         level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut told);
+    }
+    let items = told.iter_mut().flat_map(|command| &mut command.items);
+    for data in items.filter_map(|item| item.data.as_mut()) {
+        if let Cow::Owned(scrubbed) = secrets.scrub(&data.text) {
+            data.text = Cow::Owned(scrubbed);
+        }
     }
     told
 }

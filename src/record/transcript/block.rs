@@ -106,12 +106,18 @@ fn passage(page: &mut Page, told: &Telling<'_>) {
             line(page).put(Ink::Faint, "     Final").end();
         }
     }
-    if let Some(ReadingTold::Opaque { at, why }) = &told.reading {
-        line(page).put(Ink::Bad, "not readable");
-        page.put(Ink::Text, &format!(" at byte {at}: "))
-            .said(Ink::Text, why, LONG)
-            .end();
-        dump::around(page, told, *at);
+    match (&told.reading, &told.body) {
+        (Some(ReadingTold::Opaque { .. }), Some(body)) if told.own => {
+            let words = body.text().unwrap_or_default();
+            line(page).said(Ink::Text, words, LONG).end();
+        }
+        (Some(ReadingTold::Opaque { at, why }), _) => {
+            line(page).put(Ink::Bad, "not readable");
+            page.put(Ink::Text, &format!(" at byte {at}: "));
+            page.said(Ink::Text, why, LONG).end();
+            dump::around(page, told, *at);
+        }
+        _ => {}
     }
     for note in &told.notes {
         self::note(page, note);
@@ -203,7 +209,7 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
             }
         }
         _ => {
-            page.put(Ink::Odd, "bytes");
+            page.put(if told.own { Ink::Text } else { Ink::Odd }, "undecoded");
         }
     }
     if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {

@@ -1,0 +1,14 @@
+//! Records: what is written, what is masked, and what happens when writing fails.
+
+#[path = "record/journal.rs"]
+mod journal;
+#[path = "record/masking.rs"]
+mod masking;
+#[path = "record/message.rs"]
+mod message;
+#[path = "record/pcapng.rs"]
+mod pcapng;
+#[path = "record/stage.rs"]
+mod stage;
+#[path = "record/transcript.rs"]
+mod transcript;

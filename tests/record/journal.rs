@@ -1,0 +1,184 @@
+//! The journal: order, full queues, failures, closing.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use dmtap::flow::{ConnectionId, Event, Hear, Timestamp};
+use dmtap::record::{Journal, Sink, WhenFull};
+
+fn event() -> Event {
+    Event::Closed {
+        connection: ConnectionId(1),
+        at: Timestamp(0),
+    }
+}
+
+/// Remembers what it was told, and whether it was finished.
+#[derive(Clone, Default)]
+struct Memory {
+    told: Arc<Mutex<Vec<u64>>>,
+    finished: Arc<Mutex<u32>>,
+}
+
+impl Sink for Memory {
+    fn tell(&mut self, seq: u64, _: &Event) -> io::Result<()> {
+        self.told.lock().unwrap().push(seq);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        *self.finished.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+/// Fails at one event.
+struct Full {
+    at: u64,
+}
+
+impl Sink for Full {
+    fn tell(&mut self, seq: u64, _: &Event) -> io::Result<()> {
+        match seq == self.at {
+            true => Err(io::Error::from(io::ErrorKind::StorageFull)),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits for leave before each event, and says when it begins to wait.
+struct Slow {
+    waiting: Sender<u64>,
+    leave: Receiver<()>,
+    memory: Memory,
+}
+
+impl Sink for Slow {
+    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+        self.waiting.send(seq).unwrap();
+        // Without a giver of leave there is no more waiting.
+        let _ = self.leave.recv();
+        self.memory.tell(seq, event)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn slow(memory: &Memory) -> (Slow, Receiver<u64>, Sender<()>) {
+    let (waiting, waits) = channel();
+    let (give, leave) = channel();
+    let memory = memory.clone();
+    let slow = Slow {
+        waiting,
+        leave,
+        memory,
+    };
+    (slow, waits, give)
+}
+
+#[test]
+fn every_sink_is_told_everything_in_order_and_finished_once() {
+    let (one, two) = (Memory::default(), Memory::default());
+    let journal = Journal::builder()
+        .sink("one", Box::new(one.clone()), WhenFull::Block)
+        .sink("two", Box::new(two.clone()), WhenFull::Block)
+        .capacity(2)
+        .start();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..250).for_each(|_| journal.hear(event())));
+        }
+    });
+    let summary = journal.close().unwrap();
+    assert_eq!(journal.close(), Ok(summary.clone()));
+    journal.hear(event());
+    assert_eq!(summary.events, 1000);
+    for (memory, sink) in [one, two].iter().zip(&summary.sinks) {
+        assert_eq!(*memory.told.lock().unwrap(), (1..=1000).collect::<Vec<_>>());
+        assert_eq!((sink.told, sink.dropped), (1000, 0));
+        assert_eq!(*memory.finished.lock().unwrap(), 1);
+    }
+}
+
+#[test]
+fn a_full_queue_drops_the_newest_and_counts_them() {
+    let memory = Memory::default();
+    let (sink, waits, leave) = slow(&memory);
+    let journal = Journal::builder()
+        .sink("slow", Box::new(sink), WhenFull::DropNewest)
+        .capacity(2)
+        .start();
+    journal.hear(event());
+    assert_eq!(waits.recv(), Ok(1));
+    // The first is being written, two wait, the others find no place.
+    (0..5).for_each(|_| journal.hear(event()));
+    drop(leave);
+    let summary = journal.close().unwrap();
+    assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3]);
+    assert_eq!((summary.events, summary.sinks[0].dropped), (6, 3));
+}
+
+#[test]
+fn a_full_queue_that_blocks_loses_nothing() {
+    let memory = Memory::default();
+    let (sink, waits, leave) = slow(&memory);
+    let journal = Journal::builder()
+        .sink("slow", Box::new(sink), WhenFull::Block)
+        .capacity(1)
+        .start();
+    std::thread::scope(|scope| {
+        let (done, all_heard) = channel();
+        let journal = &journal;
+        scope.spawn(move || {
+            (0..4).for_each(|_| journal.hear(event()));
+            done.send(()).unwrap();
+        });
+        assert_eq!(waits.recv(), Ok(1));
+        // One is being written and one waits: the third cannot have been taken.
+        assert!(all_heard.try_recv().is_err());
+        drop(leave);
+        all_heard.recv().unwrap();
+    });
+    journal.close().unwrap();
+    assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_sink_that_fails_is_reported_and_the_others_go_on() {
+    let memory = Memory::default();
+    let journal = Journal::builder()
+        .sink("disk.jsonl", Box::new(Full { at: 3 }), WhenFull::Block)
+        .sink("memory", Box::new(memory.clone()), WhenFull::Block)
+        .capacity(1)
+        .start();
+    (0..100).for_each(|_| journal.hear(event()));
+    let error = journal.close().unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("the record is not complete: disk.jsonl: ")
+    );
+    assert_eq!(error.0.sinks[0].told, 2);
+    assert!(error.0.sinks[0].failure.is_some());
+    assert_eq!(error.0.sinks[1].failure, None);
+    assert_eq!(memory.told.lock().unwrap().len(), 100);
+    assert_eq!(journal.close(), Err(error));
+}
+
+#[test]
+fn a_journal_without_sinks_hears_nothing() {
+    let journal = Journal::builder().start();
+    journal.hear(event());
+    assert_eq!(journal.close().unwrap().events, 0);
+}

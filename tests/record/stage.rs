@@ -1,0 +1,233 @@
+//! Passages made by hand: two messages of a session in XML, or the same in WBXML, as the proxy would tell them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dmtap::dm::{Dialect, Message};
+use dmtap::flow::{
+    Applied, Change, Connection, ConnectionId, Delivery, Event, ExchangeId, Head, Note, Passage,
+    Payload, Reading, RequestHead, ResponseHead, Session, SessionKey, Severity, Side, Timestamp,
+    TlsFacts,
+};
+use dmtap::markup::{self, Document, Hint, Limits};
+use dmtap::patch::{Patch, Splice};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+
+/// 2026-03-04T05:06:07Z
+pub(crate) const BEGIN: u64 = 1_772_600_767_000_000;
+
+pub(crate) const SERVER: &str = "mdm.example.com:443";
+
+/// A session with the connection it runs on.
+pub(crate) struct Stage {
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) session: Session,
+    pub(crate) events: Vec<Event>,
+    exchanges: u64,
+    now: u64,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let connection = Arc::new(Connection {
+            id: ConnectionId(1),
+            opened: Timestamp(BEGIN),
+            device: "192.0.2.7:50123".parse().unwrap(),
+            listener: "192.0.2.1:8443".parse().unwrap(),
+            server: SERVER.into(),
+            tls: Some(TlsFacts {
+                sni: Some("mdm.example.com".into()),
+                alpn: Some("h2".into()),
+                version: Some("TLSv1.3".into()),
+            }),
+        });
+        let key = SessionKey {
+            device: "urn:uuid:0001".into(),
+            id: "5".into(),
+        };
+        Self {
+            events: vec![Event::Opened(connection.clone())],
+            session: Session::new(1, key),
+            connection,
+            exchanges: 0,
+            now: BEGIN,
+        }
+    }
+
+    fn tick(&mut self) -> Timestamp {
+        self.now += 12_345;
+        Timestamp(self.now)
+    }
+
+    /// A request of the device, in a new exchange.
+    pub(crate) fn request(
+        &mut self,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> &mut Passage {
+        self.exchanges += 1;
+        let head = RequestHead {
+            method: Method::POST,
+            uri: "https://mdm.example.com/MDM.svc?mode=Maintenance&Platform=WoA"
+                .parse()
+                .unwrap(),
+            version: Version::HTTP_2,
+            headers: header_map(headers),
+        };
+        self.session.begin_exchange();
+        let passage = self.passage(Side::Device, Head::Request(head), body.into());
+        self.push(passage, Event::Request)
+    }
+
+    /// A response of the server.
+    pub(crate) fn response(
+        &mut self,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> &mut Passage {
+        let head = ResponseHead {
+            status: StatusCode::OK,
+            version: Version::HTTP_11,
+            headers: header_map(headers),
+        };
+        let mut passage = self.passage(Side::Server, Head::Response(head), body.into());
+        passage.took = Duration::from_micros(12_345);
+        self.push(passage, Event::Response)
+    }
+
+    fn push(&mut self, passage: Passage, event: fn(Arc<Passage>) -> Event) -> &mut Passage {
+        self.events.push(event(Arc::new(passage)));
+        match self.events.last_mut() {
+            Some(Event::Request(passage) | Event::Response(passage)) => {
+                Arc::get_mut(passage).unwrap()
+            }
+            _ => unreachable!(),
+        }
+    }
+
+    fn passage(&mut self, from: Side, head: Head, body: Bytes) -> Passage {
+        let reading = read(&body);
+        let mut links = Vec::new();
+        let mut tag = None;
+        if let Some(document) = reading.document().cloned()
+            && let Some(message) = Message::of(&document)
+        {
+            links = self.session.links(from, message);
+            tag = Some(self.session.tag(message));
+            self.session.delivered(from.other(), document.clone());
+        }
+        Passage {
+            exchange: ExchangeId(self.exchanges),
+            connection: self.connection.clone(),
+            from,
+            own: false,
+            at: self.tick(),
+            took: Duration::ZERO,
+            head,
+            payload: Payload {
+                received: body.clone(),
+                sent: body,
+                reading,
+                sent_document: None,
+            },
+            session: tag,
+            links,
+            notes: Vec::new(),
+            applied: Vec::new(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    pub(crate) fn closed(&mut self) {
+        let at = self.tick();
+        let connection = self.connection.id;
+        self.events.push(Event::Closed { connection, at });
+    }
+
+    pub(crate) fn failed(&mut self, why: &str) {
+        let at = self.tick();
+        self.events.push(Event::Failed {
+            exchange: ExchangeId(self.exchanges),
+            connection: self.connection.id,
+            at,
+            side: Side::Server,
+            why: why.into(),
+        });
+    }
+}
+
+fn read(body: &Bytes) -> Reading {
+    if body.is_empty() {
+        return Reading::Empty;
+    }
+    match markup::decode(body.clone(), Hint::default(), &Limits::default()) {
+        Ok(document) => {
+            let dialect = Dialect::of(&document);
+            Reading::Document(Arc::new(document), dialect)
+        }
+        Err(error) => Reading::Opaque(error),
+    }
+}
+
+fn header_map(fields: &[(&str, &str)]) -> HeaderMap {
+    let fields = fields.iter().map(|(name, value)| {
+        let name: HeaderName = name.parse().unwrap();
+        (name, HeaderValue::from_str(value).unwrap())
+    });
+    fields.collect()
+}
+
+pub(crate) fn note(severity: Severity, text: &str) -> Note {
+    Note {
+        id: "SES-04",
+        severity,
+        at: Some(17),
+        text: text.into(),
+    }
+}
+
+/// Has a rule set the text of an element, of which the place is told as well.
+pub(crate) fn change(
+    passage: &mut Passage,
+    rule: &str,
+    step: &'static str,
+    path: &str,
+    after: &str,
+) {
+    let source = passage.payload.received.clone();
+    let document = document(passage);
+    let element = document
+        .elements()
+        .find(|e| e.path().as_str() == path)
+        .unwrap();
+    let text = element.texts().next().unwrap();
+    let splice = Splice {
+        span: text.span(),
+        with: after.into(),
+    };
+    let change = Change {
+        path: path.into(),
+        step,
+        before: element.text().into(),
+        after: after.into(),
+    };
+    let patch = Patch::new(vec![splice]).unwrap();
+    passage.payload.sent = patch.apply(&source);
+    passage.payload.sent_document = read(&passage.payload.sent).document().cloned();
+    passage.applied.push(Applied {
+        rule: rule.into(),
+        changes: vec![change],
+        patch,
+    });
+}
+
+/// What `document` looks like with content coding: its bytes are not those received.
+pub(crate) fn coded(passage: &mut Passage, received: &'static [u8]) {
+    passage.payload.received = Bytes::from_static(received);
+    passage.payload.sent = passage.payload.received.clone();
+}
+
+pub(crate) fn document(passage: &Passage) -> &Document {
+    passage.payload.reading.document().unwrap()
+}
