@@ -3,7 +3,11 @@
 //! `cargo bench --bench proxy [-- FILTER]`, about 80 seconds. Server, proxies and devices are processes of their
 //! own, on loopback, with TLS on both legs and 4 KB bodies both ways; every contender gets a slice of each round,
 //! so that a busy machine slows all of them alike. `ALPN=h2` measures HTTP/2, `ROUNDS=n` more or fewer rounds.
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench that cannot go on ends, and prints what it measured"
+)]
 
 #[path = "proxy/bare.rs"]
 mod bare;

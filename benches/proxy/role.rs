@@ -111,7 +111,7 @@ impl Role {
         let file = File::create(directory.join("bench.jsonl")).unwrap();
         let lines = JsonLines::new(Wheel { file, written: 0 }, Masking::default());
         let journal = Journal::builder().sink("bench.jsonl", Box::new(lines), WhenFull::Block);
-        Arc::new(journal.start().unwrap())
+        Arc::new(journal.start())
     }
 }
 
