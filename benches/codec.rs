@@ -7,7 +7,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dmtap::markup::{Hint, Limits, xml};
+use dmtap::markup::edit::Edit;
+use dmtap::markup::{DecodeError, Document, Hint, Limits, tag, wbxml, xml};
+use dmtap::patch::Patch;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
@@ -28,6 +30,52 @@ fn main() {
         ];
         compare(&format!("{kilobytes} KB"), source.len(), &contenders);
     }
+    println!("WBXML, MB/s of the same messages as XML text (share of decoding)");
+    for kilobytes in [1, 4, 64, 500] {
+        binary(kilobytes);
+    }
+}
+
+fn binary(kilobytes: usize) {
+    let text = syncml(kilobytes << 10);
+    let options = wbxml::WbxmlOptions::default();
+    let document = decode(&text.clone().into()).expect("the bench writes XML");
+    let source = Bytes::from(wbxml::encode(&document, &options).expect("SyncML has tokens"));
+    let contenders: [Contender<'_>; 3] = [
+        ("tree", Box::new(|| drop(black_box(decode(&source))))),
+        (
+            "tree and one edit",
+            Box::new(|| drop(black_box(edit(&source)))),
+        ),
+        (
+            "XML tree written",
+            Box::new(|| drop(black_box(wbxml::encode(&document, &options)))),
+        ),
+    ];
+    compare(&format!("{kilobytes} KB"), text.len(), &contenders);
+    let nodes = decode(&source).map_or(0, |document| document.len());
+    let share = (source.len() + 20 * nodes) as f64 / source.len() as f64;
+    println!(
+        "         {} bytes, {nodes} nodes; with the tree {share:.1}× the bytes",
+        source.len()
+    );
+}
+
+fn decode(source: &Bytes) -> Result<Document, DecodeError> {
+    dmtap::markup::decode(source.clone(), Hint::default(), &Limits::default())
+}
+
+/// Decodes, sets the text of a `Data` in the middle, and puts the bytes together.
+fn edit(source: &Bytes) -> Option<Bytes> {
+    let document = decode(source).ok()?;
+    let half = source.len() as u32 / 2;
+    let element = document
+        .elements()
+        .find(|e| e.is(tag::DATA) && e.span().start > half)?
+        .id();
+    let text = "500".into();
+    let splices = wbxml::lower::lower(&document, &[Edit::SetText { element, text }]).ok()?;
+    Some(Patch::new(splices).ok()?.apply(source))
 }
 
 fn compare(title: &str, size: usize, contenders: &[Contender<'_>]) {

@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::proxy::Authority;
+
 /// An intercepting proxy for OMA DM: see, record and disturb what a device and its MDM server say.
 #[derive(Debug, Parser)]
 #[command(name = "dmtap", version, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -120,25 +122,45 @@ fn log_to_stderr(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second subscriber can only be refused; the first one then goes on serving.
     let _ = log.with_target(false).without_time().try_init();
 }
 
 /// The runtime of the verbs that use the network.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))
+}
+
+/// dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
+fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let folder = match confdir {
+        Some(folder) => folder.to_owned(),
+        None => home().map(|home| home.join(".dmtap")).ok_or_else(|| {
+            Failure::Usage("error: no home folder is known: use --confdir".into())
+        })?,
+    };
+    Authority::load_or_create(&folder).map_err(|error| Failure::Usage(format!("error: {error}")))
 }
 
 /// The bytes of a file, or of standard input for `-`.
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {
-        return std::fs::read(file)
-            .map_err(|error| Failure::Usage(format!("error: cannot read {}: {error}", file.display())));
+        return std::fs::read(file).map_err(|error| {
+            Failure::Usage(format!("error: cannot read {}: {error}", file.display()))
+        });
     }
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(MOST_INPUT).read_to_end(&mut bytes);
+    let read = std::io::stdin()
+        .lock()
+        .take(MOST_INPUT)
+        .read_to_end(&mut bytes);
     read.map_err(|error| Failure::Usage(format!("error: cannot read standard input: {error}")))?;
     Ok(bytes)
 }
@@ -148,9 +170,9 @@ fn write_output(bytes: &[u8]) -> Outcome {
     use std::io::{ErrorKind, Write};
     let mut out = anstream::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("error: cannot write standard output: {error}")))
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
+            "error: cannot write standard output: {error}"
+        ))),
         _ => Ok(()),
     }
 }

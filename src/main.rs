@@ -1,5 +1,5 @@
 //! The `dmtap` program: everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    dmtap::cli::main()
 }

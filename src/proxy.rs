@@ -1,1 +1,31 @@
 //! The proxy: sockets, TLS and HTTP between device and server.
+//!
+//! ```text
+//!  device ── listen ─ wire ─ tls ─ connection ─ exchange ─ upstream ── server
+//!                                                  │
+//!                        read (bodies) · sessions · rules · flow::Event
+//! ```
+
+mod body;
+mod book;
+mod ca;
+mod connection;
+mod context;
+mod exchange;
+mod failure;
+mod headers;
+mod listen;
+mod message;
+mod read;
+mod sessions;
+mod settings;
+mod tls;
+mod trust;
+mod upstream;
+mod wire;
+
+pub use book::RuleBook;
+pub use ca::{Authority, CaError};
+pub use listen::Proxy;
+pub use settings::{Limits, Look, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream};
+pub use trust::client_config;

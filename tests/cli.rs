@@ -4,6 +4,7 @@
 mod peers;
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use peers::{corpus, dmtap, have};
@@ -123,7 +124,7 @@ fn decode_tells_the_offset_of_what_is_broken_and_exits_with_1() {
     let output = run(dmtap().arg("decode").arg(&file));
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("at byte 8"), "{said}");
+    assert!(said.contains("at byte 9"), "{said}");
     let missing = run(dmtap().args(["decode", "no-such-file"]));
     assert_eq!(missing.status.code(), Some(2));
 }
@@ -147,13 +148,21 @@ fn decode_encode_decode_is_a_fixed_point_and_wbxml2xml_reads_what_encode_wrote()
     let wbxml2xml = have("wbxml2xml");
     for file in peers::messages(&corpus.join("libwbxml")) {
         let name = file.display();
-        let decoded = run(dmtap().arg("decode").arg(&file).arg("--compact"));
-        assert_eq!(decoded.status.code(), Some(0), "{name}: {decoded:?}");
-        fs::write(&xml, &decoded.stdout).unwrap();
-        let encoded = run(dmtap().arg("encode").arg(&xml).arg("-o").arg(&wbxml));
-        assert_eq!(encoded.status.code(), Some(0), "{name}: {encoded:?}");
-        let again = run(dmtap().arg("decode").arg(&wbxml).arg("--compact"));
-        assert_eq!(stdout(&again), stdout(&decoded), "{name}");
+        let round = |source: &Path| {
+            let decoded = run(dmtap().arg("decode").arg(source).arg("--compact"));
+            assert_eq!(decoded.status.code(), Some(0), "{name}: {decoded:?}");
+            fs::write(&xml, &decoded.stdout).unwrap();
+            let encoded = run(dmtap().arg("encode").arg(&xml).arg("-o").arg(&wbxml));
+            assert_eq!(encoded.status.code(), Some(0), "{name}: {encoded:?}");
+            stdout(&decoded)
+        };
+        // XML without a namespace gets its own on the way through WBXML, which implies it: begin behind that.
+        let mut decoded = round(&file);
+        if file.extension().is_none_or(|form| form != "wbxml") {
+            decoded = round(&wbxml);
+        }
+        assert!(decoded.len() > 40, "{name}: {decoded}");
+        assert_eq!(round(&wbxml), decoded, "{name}");
         if wbxml2xml {
             let other = run(Command::new("wbxml2xml").arg("-o").arg(&xml).arg(&wbxml));
             assert!(other.status.success(), "{name}: {other:?}");

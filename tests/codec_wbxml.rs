@@ -1,7 +1,15 @@
 //! WBXML: what is read, what is refused, what is written, what edits change.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by failing, and one that is skipped prints a note"
+)]
+
 #[path = "codec_wbxml/corpus.rs"]
 mod corpus;
+#[path = "codec_wbxml/edit.rs"]
+mod edit;
 #[path = "codec_wbxml/golden.rs"]
 mod golden;
 #[path = "codec_wbxml/malformed.rs"]

@@ -1,6 +1,7 @@
 //! XML to tree: small inputs with their trees, malformed ones with their offsets, and the public corpus.
 
-use std::path::{Path, PathBuf};
+#[path = "codec_xml/broad.rs"]
+mod broad;
 
 use dmtap::markup::xml::decode::decode;
 use dmtap::markup::{
@@ -390,92 +391,4 @@ fn the_transport_settles_the_charset_before_the_document_does() {
     let document = decode(source.into(), hint, &Limits::default()).unwrap();
     assert_eq!(tree(&document), r#"(Data "ä")"#);
     assert_eq!(document.flags().len(), 1);
-}
-
-fn corpus() -> Vec<PathBuf> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
-    let folders = [
-        "msdocs",
-        "openspecs",
-        "pim-sessions",
-        "fleet-poc",
-        "libwbxml",
-        "device-wbxml",
-    ];
-    let mut files = Vec::new();
-    for folder in folders {
-        walk(&Path::new(root).join(folder), &mut files);
-    }
-    files.sort();
-    files
-}
-
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            walk(&path, files);
-        } else if path
-            .extension()
-            .is_some_and(|ext| ext == "xml" || ext == "ddf")
-        {
-            files.push(path);
-        }
-    }
-}
-
-#[test]
-fn every_public_message_that_another_reader_accepts_has_the_same_tree_here() {
-    for path in corpus() {
-        let source = std::fs::read(&path).unwrap();
-        let ours = parse(source.clone());
-        let text = String::from_utf8_lossy(&source);
-        let options = roxmltree::ParsingOptions {
-            allow_dtd: true,
-            ..Default::default()
-        };
-        let theirs =
-            roxmltree::Document::parse_with_options(text.trim_start_matches('\u{feff}'), options);
-        match (ours, theirs) {
-            (Ok(ours), Ok(theirs)) => {
-                spans_hold(&ours);
-                same(ours.root(), theirs.root_element(), &path);
-            }
-            (Err(error), Ok(_)) => panic!("{}: {error}", path.display()),
-            (Ok(ours), Err(error)) => {
-                println!("{}: {:?} but {error}", path.display(), ours.flags());
-                spans_hold(&ours);
-            }
-            (Err(error), Err(_)) => println!("{}: {error}", path.display()),
-        }
-    }
-}
-
-fn same(ours: Element<'_>, theirs: roxmltree::Node<'_, '_>, path: &Path) {
-    let shown = || format!("{} {}", path.display(), ours.path());
-    assert_eq!(ours.local(), theirs.tag_name().name(), "{}", shown());
-    let attributes = ours.attributes().filter(|a| !a.name().starts_with("xmlns"));
-    let values: Vec<_> = attributes.map(|a| a.value().into_owned()).collect();
-    let their_values: Vec<_> = theirs.attributes().map(|a| a.value().to_owned()).collect();
-    assert_eq!(values, their_values, "{}", shown());
-    let mut elements = theirs.children().filter(roxmltree::Node::is_element);
-    for element in ours.elements() {
-        same(element, elements.next().expect("as many elements"), path);
-    }
-    assert!(elements.next().is_none(), "{}", shown());
-    let has_elements = ours.elements().next().is_some();
-    let text: String = theirs
-        .children()
-        .filter(|n| n.is_text())
-        .filter_map(|n| n.text())
-        .collect();
-    let mine = ours.text().replace("\r\n", "\n");
-    if has_elements {
-        let squeeze = |text: &str| text.split_whitespace().collect::<String>();
-        assert_eq!(squeeze(&mine), squeeze(&text), "{}", shown());
-    } else {
-        assert_eq!(mine, text, "{}", shown());
-    }
 }

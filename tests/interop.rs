@@ -4,6 +4,8 @@
 mod echo;
 #[path = "support/peers.rs"]
 mod peers;
+#[path = "support/running.rs"]
+mod running;
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use echo::Echo;
-use peers::{Running, corpus, have, messages, start};
+use peers::{corpus, have, messages};
+use running::{Running, start};
 use tempfile::TempDir;
 
 #[test]
@@ -223,6 +226,7 @@ impl Site {
             child,
             address: format!("localhost:{}", site.port),
         });
+        // nginx tells nobody when it listens: ask until it does.
         let listens = (0..200).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(20));
             std::net::TcpStream::connect(("127.0.0.1", site.port)).is_ok()
@@ -350,7 +354,7 @@ http {{
 
     /// Bodies that are no message at all.
     fn oddities(&self) -> Vec<PathBuf> {
-        let noise: Vec<u8> = (0..100_000_u32).map(|n| (n * 7919 >> 5) as u8).collect();
+        let noise: Vec<u8> = (0..100_000_u32).map(|n| ((n * 7919) >> 5) as u8).collect();
         let bodies: [(&str, &[u8]); 4] = [
             ("empty", b""),
             ("noise", &noise),

@@ -2,6 +2,8 @@
 
 #[path = "rules/conversations.rs"]
 mod conversations;
+#[path = "rules/corpus.rs"]
+mod corpus;
 #[path = "rules/limits.rs"]
 mod limits;
 #[path = "rules/mistakes_in_match.rs"]

@@ -25,14 +25,20 @@ use crate::rules::load;
 /// In words, where something did not work.
 pub async fn run(live: Live) -> Result<String, String> {
     let limit = tokio::time::timeout(LONGEST, staged(live));
-    limit.await.map_err(|_| format!("the demo did not end within {LONGEST:?}"))?
+    limit
+        .await
+        .map_err(|_| format!("the demo did not end within {LONGEST:?}"))?
 }
 
 async fn staged(live: Live) -> Result<String, String> {
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {FOLDER}: {error}"))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let telling = Telling { live, files: files.to_vec(), masking: Masking::Masked };
+    let telling = Telling {
+        live,
+        files: files.to_vec(),
+        masking: Masking::Masked,
+    };
     let secrets = Secrets::new()?;
     let authority = Authority::load_or_create(&secrets.0).map_err(|error| error.to_string())?;
     let stage = Stage::set(Arc::new(authority), &telling).await?;
@@ -63,23 +69,49 @@ impl Stage {
         let told = |error: std::io::Error| error.to_string();
         let (stop, journal) = (CancellationToken::new(), Arc::new(telling.journal()?));
         let server = Arc::new(Mutex::new(Server::new(Plan::demo())));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(told)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(told)?;
         let port = listener.local_addr().map_err(told)?.port();
-        let serving = server::serve(listener, server::tls(&authority)?, server.clone(), stop.clone());
+        let serving = server::serve(
+            listener,
+            server::tls(&authority)?,
+            server.clone(),
+            stop.clone(),
+        );
 
-        let upstream = Upstream { scheme: Scheme::Https, host: "localhost".into(), port };
+        let upstream = Upstream {
+            scheme: Scheme::Https,
+            host: "localhost".into(),
+            port,
+        };
         let mut settings = Settings::reverse(upstream);
         settings.listen.set_port(0);
         settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
-        let rules = load::parse(RULE_FILE, RULE).map_err(|e| e.render(crate::rules::Look::Plain))?;
+        let rules =
+            load::parse(RULE_FILE, RULE).map_err(|e| e.render(crate::rules::Look::Plain))?;
         let rules = crate::rules::RuleSet::from_rules(rules).map_err(|error| error.to_string())?;
-        let proxy = Proxy::bind(settings, authority.clone(), Arc::new(rules), journal.clone())
-            .await
-            .map_err(|error| error.to_string())?;
+        let proxy = Proxy::bind(
+            settings,
+            authority.clone(),
+            Arc::new(rules),
+            journal.clone(),
+        )
+        .await
+        .map_err(|error| error.to_string())?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
-        let address = address.parse().map_err(|_| format!("{address} is no address"))?;
+        let address = address
+            .parse()
+            .map_err(|_| format!("{address} is no address"))?;
         let running = vec![tokio::spawn(serving), tokio::spawn(proxy.run(stop.clone()))];
-        Ok(Self { authority, server, address, stop, running, journal })
+        Ok(Self {
+            authority,
+            server,
+            address,
+            stop,
+            running,
+            journal,
+        })
     }
 
     async fn session(&self, session_id: &str, wire: Wire) -> Result<BothSides, String> {
@@ -92,10 +124,20 @@ impl Stage {
             .await
             .map_err(|error| error.to_string())?;
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        let heard = server.session(&id, session_id).map(|talk| talk.heard.as_slice());
-        let told = heard.unwrap_or_default().iter().map(|(_, code)| Some(*code));
+        let heard = server
+            .session(&id, session_id)
+            .map(|talk| talk.heard.as_slice());
+        let told = heard
+            .unwrap_or_default()
+            .iter()
+            .map(|(_, code)| Some(*code));
         let told = told.chain(std::iter::repeat(None));
-        Ok(device.done.into_iter().zip(told).map(|((what, code), told)| (what, code, told)).collect())
+        Ok(device
+            .done
+            .into_iter()
+            .zip(told)
+            .map(|((what, code), told)| (what, code, told))
+            .collect())
     }
 
     /// Ends everything and completes the records.
@@ -104,7 +146,10 @@ impl Stage {
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;
         }
-        self.journal.close().map(drop).map_err(|error| error.to_string())
+        self.journal
+            .close()
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -114,7 +159,8 @@ struct Secrets(PathBuf);
 impl Secrets {
     fn new() -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("dmtap-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         Ok(Self(folder))
     }
 }
@@ -127,18 +173,32 @@ impl Drop for Secrets {
 }
 
 fn closing(sessions: &[(Wire, BothSides)], files: &[String]) -> String {
-    let mut text = String::from("What the rule did: the device carried a command out, the server was told it failed.\n\n");
-    text.push_str(&format!("  {:<54} {:<28} {}\n", "command", "the device answered", "the server was told"));
+    let mut text = String::from(
+        "What the rule did: the device carried a command out, the server was told it failed.\n\n",
+    );
+    text.push_str(&format!(
+        "  {:<54} {:<28} {}\n",
+        "command", "the device answered", "the server was told"
+    ));
     for (wire, lines) in sessions {
         let name = if *wire == Wire::Xml { "XML" } else { "WBXML" };
-        for (what, device, server) in lines.iter().filter(|(_, device, server)| Some(*device) != *server) {
+        for (what, device, server) in lines
+            .iter()
+            .filter(|(_, device, server)| Some(*device) != *server)
+        {
             let server = server.map_or("nothing".into(), |code| code.to_string());
             let what = format!("{name}: {what}");
-            text.push_str(&format!("  {what:<54} {:<28} {server}\n", device.to_string()));
+            text.push_str(&format!(
+                "  {what:<54} {:<28} {server}\n",
+                device.to_string()
+            ));
         }
     }
     text.push_str(&format!("\nRecords: {}\n", files.join("  ")));
-    text.push_str(&format!("Try:     dmtap show {}    wireshark {}\n", files[0], files[1]));
+    text.push_str(&format!(
+        "Try:     dmtap show {}    wireshark {}\n",
+        files[0], files[1]
+    ));
     text
 }
 

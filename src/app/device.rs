@@ -5,12 +5,14 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::Connect;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::TokioExecutor;
 
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
 use crate::peer::{Device, Wire};
+use crate::proxy::{Trust, client_config};
 
 /// Why a session did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,25 @@ pub enum SessionError {
     /// It went on and on.
     #[error("the session did not end within {MOST_MESSAGES} messages")]
     Endless,
+}
+
+/// What a device speaks HTTP with.
+pub type HttpClient = Client<hyper_rustls::HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A client that believes these servers.
+///
+/// # Errors
+/// In words, where the certificates cannot be loaded.
+pub fn client(trust: &Trust) -> Result<HttpClient, String> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(client_config(trust).map_err(|error| error.to_string())?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 /// Runs one session from package 1 to its end and returns how many messages the device sent.
@@ -56,8 +77,9 @@ where
             // Windows takes an empty 200 for the end of the session.
             return Ok(sent);
         }
-        let document = decode(answer, Hint::default(), &Limits::default())
-            .map_err(|error| SessionError::Broken(format!("the server's message is broken: {error}")))?;
+        let document = decode(answer, Hint::default(), &Limits::default()).map_err(|error| {
+            SessionError::Broken(format!("the server's message is broken: {error}"))
+        })?;
         match device.answer(&document) {
             Next::Send(next) => message = next,
             Next::End => return Ok(sent),
@@ -77,19 +99,34 @@ where
     C: Connect + Clone + Send + Sync + 'static,
 {
     let request = Request::post(url.clone())
-        .header(ACCEPT, "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml")
+        .header(
+            ACCEPT,
+            "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml",
+        )
         .header(CONTENT_TYPE, wire.media_type())
-        .header(USER_AGENT, concat!("dmtap device/", env!("CARGO_PKG_VERSION")))
+        .header(
+            USER_AGENT,
+            concat!("dmtap device/", env!("CARGO_PKG_VERSION")),
+        )
         .body(Full::new(body))
         .expect("method, address and header fields are valid");
-    let no_response =
-        |why: String| SessionError::NoResponse { url: url.clone(), why };
-    let response = client.request(request).await.map_err(|error| no_response(causes(&error)))?;
+    let no_response = |why: String| SessionError::NoResponse {
+        url: url.clone(),
+        why,
+    };
+    let response = client
+        .request(request)
+        .await
+        .map_err(|error| no_response(causes(&error)))?;
     if response.status() != StatusCode::OK {
         return Err(SessionError::Http(response.status()));
     }
-    let body = Limited::new(response.into_body(), Limits::default().bytes).collect().await;
-    Ok(body.map_err(|error| no_response(error.to_string()))?.to_bytes())
+    let body = Limited::new(response.into_body(), Limits::default().bytes)
+        .collect()
+        .await;
+    Ok(body
+        .map_err(|error| no_response(error.to_string()))?
+        .to_bytes())
 }
 
 /// An error with all that caused it, in one line.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signal;
 use crate::proxy::{Authority, Proxy, Settings};
-use crate::record::{self, JsonLines, Journal, Masking, Style, Transcript, WhenFull};
+use crate::record::{self, Journal, JsonLines, Masking, Style, Transcript, WhenFull};
 use crate::rules::RuleSet;
 
 /// Where a run is told.
@@ -67,7 +67,7 @@ impl Telling {
             }
         };
         for file in &self.files {
-            let sink = record::open(file, self.masking).map_err(|error| format!("{file}: {error}"))?;
+            let sink = record::open(file, self.masking).map_err(|error| error.to_string())?;
             journal = journal.sink(file, sink, WhenFull::Block);
         }
         Ok(journal.start())
@@ -87,11 +87,19 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let journal = Arc::new(telling.journal().map_err(RunError::Start)?);
     let stop = CancellationToken::new();
-    let proxy = Proxy::bind(settings.clone(), authority.clone(), Arc::new(rules), journal.clone())
-        .await
-        .map_err(|error| RunError::Start(error.to_string()))?;
+    let proxy = Proxy::bind(
+        settings.clone(),
+        authority.clone(),
+        Arc::new(rules),
+        journal.clone(),
+    )
+    .await
+    .map_err(|error| RunError::Start(error.to_string()))?;
     announce(proxy.local_addr(), &settings, &authority);
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     proxy.run(stop).await;
-    journal.close().map(drop).map_err(|error| RunError::Record(error.to_string()))
+    journal
+        .close()
+        .map(drop)
+        .map_err(|error| RunError::Record(error.to_string()))
 }

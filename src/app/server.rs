@@ -37,7 +37,11 @@ pub async fn serve(
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let Ok((socket, _)) = accepted else { continue };
+        let Ok((socket, _)) = accepted else {
+            continue;
+        };
+        // Small answers must not wait for the device's acknowledgements.
+        let _ = socket.set_nodelay(true);
         let (acceptor, server, stop) = (acceptor.clone(), server.clone(), stop.clone());
         tasks.spawn(async move {
             let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
@@ -61,11 +65,13 @@ async fn respond(
     request: Request<Incoming>,
     server: Shared,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(answer(request, &server).await.unwrap_or_else(|(status, why)| {
-        let mut response = Response::new(Full::from(why));
-        *response.status_mut() = status;
-        response
-    }))
+    Ok(answer(request, &server)
+        .await
+        .unwrap_or_else(|(status, why)| {
+            let mut response = Response::new(Full::from(why));
+            *response.status_mut() = status;
+            response
+        }))
 }
 
 async fn answer(
@@ -76,18 +82,39 @@ async fn answer(
         let why = "OMA DM is spoken in POST requests\n";
         return Err((StatusCode::METHOD_NOT_ALLOWED, why.into()));
     }
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let media_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
     let media_type = media_type.unwrap_or_default().to_owned();
-    let body = Limited::new(request.into_body(), Limits::default().bytes).collect().await;
-    let body = body.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?.to_bytes();
+    let body = Limited::new(request.into_body(), Limits::default().bytes)
+        .collect()
+        .await;
+    let body = body
+        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?
+        .to_bytes();
     let document = decode(body, Hint::default(), &Limits::default())
         .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
-    let wire = if document.is_wbxml() { Wire::Wbxml } else { Wire::of_media_type(&media_type) };
-    let reply = server.lock().unwrap_or_else(PoisonError::into_inner).answer(&document);
-    let not_dm = || (StatusCode::BAD_REQUEST, "no SyncML message with a header\n".to_owned());
+    let wire = if document.is_wbxml() {
+        Wire::Wbxml
+    } else {
+        Wire::of_media_type(&media_type)
+    };
+    let reply = server
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .answer(&document);
+    let not_dm = || {
+        (
+            StatusCode::BAD_REQUEST,
+            "no SyncML message with a header\n".to_owned(),
+        )
+    };
     let reply = on_wire(reply.ok_or_else(not_dm)?, wire)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
-    let response = Response::builder().header(CONTENT_TYPE, wire.media_type()).body(Full::new(reply));
+    let response = Response::builder()
+        .header(CONTENT_TYPE, wire.media_type())
+        .body(Full::new(reply));
     Ok(response.expect("a known media type is a valid header"))
 }
 
@@ -101,7 +128,9 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// In words, where no certificate can be made.
 pub fn tls(authority: &crate::proxy::Authority) -> Result<Arc<rustls::ServerConfig>, String> {
-    let leaf = authority.leaf("localhost").map_err(|error| error.to_string())?;
+    let leaf = authority
+        .leaf("localhost")
+        .map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

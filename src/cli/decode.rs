@@ -43,13 +43,19 @@ impl Decode {
     /// A broken message, or an unreadable file.
     pub fn run(self, output: Output) -> Outcome {
         let source = unwrap_base64(read_input(&self.file)?);
-        let hint = Hint { media_type: self.media_type.as_deref(), charset: None };
+        let hint = Hint {
+            media_type: self.media_type.as_deref(),
+            charset: None,
+        };
         let name = self.file.display();
         let document = decode(source, hint, &Limits::default())
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
         write_output(self.text(&document, output).as_bytes())?;
-        let flags: Vec<String> =
-            document.flags().iter().map(|f| format!("{name}: at byte {}: {}", f.at, f.kind)).collect();
+        let flags: Vec<String> = document
+            .flags()
+            .iter()
+            .map(|f| format!("{name}: at byte {}: {}", f.at, f.kind))
+            .collect();
         if self.strict && !flags.is_empty() {
             return Err(Failure::Failed(flags.join("\n")));
         }
@@ -61,7 +67,11 @@ impl Decode {
             (Output::Json, _) => tree::json(document).to_string(),
             (Output::Text, true) => tree::annotated(document),
             (Output::Text, false) => {
-                let options = if self.compact { XmlOptions::compact() } else { XmlOptions::indented() };
+                let options = if self.compact {
+                    XmlOptions::compact()
+                } else {
+                    XmlOptions::indented()
+                };
                 to_xml(document, &options).xml
             }
         };
@@ -74,16 +84,24 @@ impl Decode {
 
 /// The bytes behind base64, if the input is nothing but base64 of XML or WBXML; else the input.
 pub(super) fn unwrap_base64(input: Vec<u8>) -> Bytes {
-    let looks = input.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=-_ \r\n\t".contains(b));
+    let looks = input
+        .iter()
+        .all(|b| b.is_ascii_alphanumeric() || b"+/=-_ \r\n\t".contains(b));
     if !looks || input.is_empty() {
         return input.into();
     }
-    let packed: Vec<u8> = input.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    let packed: Vec<u8> = input
+        .iter()
+        .copied()
+        .filter(|b| !b.is_ascii_whitespace())
+        .collect();
     let engines = [
         &base64::engine::general_purpose::STANDARD,
         &base64::engine::general_purpose::URL_SAFE,
         &base64::engine::general_purpose::STANDARD_NO_PAD,
     ];
-    let decoded = engines.iter().find_map(|engine| engine.decode(&packed).ok());
+    let decoded = engines
+        .iter()
+        .find_map(|engine| engine.decode(&packed).ok());
     decoded.map_or_else(|| input.into(), Bytes::from)
 }

@@ -48,8 +48,12 @@ impl Device {
             (None, true) => Trust::Anything,
             (None, false) => Trust::Platform,
         };
-        let client = device::client(&trust).map_err(|why| Failure::Usage(format!("error: {why}")))?;
-        let profile = Profile { id: self.device_id, ..Profile::default() };
+        let client =
+            device::client(&trust).map_err(|why| Failure::Usage(format!("error: {why}")))?;
+        let profile = Profile {
+            id: self.device_id,
+            ..Profile::default()
+        };
         let mut device = peer::Device::new(profile, peer::device::demo_tree());
         let wire = if self.wbxml { Wire::Wbxml } else { Wire::Xml };
         let session = device::run_session(&client, &self.url, &mut device, &self.session_id, wire);
@@ -65,7 +69,10 @@ impl Device {
 fn report(device: &peer::Device, output: Output) -> String {
     let line = |(what, code): &(String, crate::dm::StatusCode)| match output {
         Output::Text => format!("{code:<28} {what}\n", code = code.to_string()),
-        Output::Json => format!("{}\n", serde_json::json!({"v": 1, "command": what, "status": code.0})),
+        Output::Json => format!(
+            "{}\n",
+            serde_json::json!({"v": 1, "command": what, "status": code.0})
+        ),
     };
     device.done.iter().map(line).collect()
 }

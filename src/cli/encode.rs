@@ -50,7 +50,10 @@ impl Encode {
             PublicId::Numeric => PublicIdForm::Numeric,
             PublicId::Text => PublicIdForm::Text,
         };
-        let options = WbxmlOptions { version: self.wbxml_version, public_id };
+        let options = WbxmlOptions {
+            version: self.wbxml_version,
+            public_id,
+        };
         let bytes = encode(&document, &options)
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
         self.write(&bytes)
@@ -63,10 +66,13 @@ impl Encode {
                 let remedy = "error: WBXML is binary: name a file with -o, or pipe it";
                 return Err(Failure::Usage(remedy.into()));
             }
-            return stdout.write_all(bytes).map_err(|error| Failure::Failed(error.to_string()));
+            return stdout
+                .write_all(bytes)
+                .map_err(|error| Failure::Failed(error.to_string()));
         };
-        std::fs::write(out, bytes)
-            .map_err(|error| Failure::Failed(format!("error: cannot write {}: {error}", out.display())))
+        std::fs::write(out, bytes).map_err(|error| {
+            Failure::Failed(format!("error: cannot write {}: {error}", out.display()))
+        })
     }
 }
 

@@ -73,24 +73,36 @@ impl Proxy {
     pub fn run(self, output: Output) -> Outcome {
         let rules = read_book(&self.rules)?;
         let authority = Arc::new(authority(self.confdir.as_deref())?);
-        let masking = if self.raw { Masking::Raw } else { Masking::Masked };
+        let masking = if self.raw {
+            Masking::Raw
+        } else {
+            Masking::Masked
+        };
         let live = match (self.quiet, output) {
             (true, _) => proxy::Live::Nothing,
             (_, Output::Text) => proxy::Live::Transcript,
             (_, Output::Json) => proxy::Live::JsonLines,
         };
-        let telling = Telling { live, files: self.save.clone(), masking };
+        let telling = Telling {
+            live,
+            files: self.save.clone(),
+            masking,
+        };
         let settings = self.settings(&telling);
-        runtime()?.block_on(proxy::run(settings, authority, rules, &telling, announce)).map_err(
-            |error| match error {
+        runtime()?
+            .block_on(proxy::run(settings, authority, rules, &telling, announce))
+            .map_err(|error| match error {
                 proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
                 proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
-            },
-        )
+            })
     }
 
     fn settings(self, telling: &Telling) -> Settings {
-        let look = if telling.is_silent() { Look::Pass } else { Look::Annotate };
+        let look = if telling.is_silent() {
+            Look::Pass
+        } else {
+            Look::Annotate
+        };
         let trust = match (self.server_ca, self.ssl_insecure) {
             (Some(file), _) => Trust::PlatformAnd(file),
             (None, true) => Trust::Anything,
@@ -103,7 +115,11 @@ impl Proxy {
         Settings {
             listen: SocketAddr::new(self.listen_host, self.listen_port),
             max_body: self.max_body,
-            certificates: self.certs.iter().map(|spec| own_certificate(spec)).collect(),
+            certificates: self
+                .certs
+                .iter()
+                .map(|spec| own_certificate(spec))
+                .collect(),
             look,
             trust,
             ..base
@@ -113,27 +129,41 @@ impl Proxy {
 
 fn announce(address: SocketAddr, settings: &Settings, authority: &Authority) {
     let (scheme, to) = match &settings.mode {
-        Mode::Reverse { server } => {
-            ("https", format!("{}://{}", server.scheme.name(), server.authority()))
-        }
+        Mode::Reverse { server } => (
+            "https",
+            format!("{}://{}", server.scheme.name(), server.authority()),
+        ),
         Mode::Regular => ("http", "whatever server is asked for".into()),
     };
     anstream::eprintln!("listening at {scheme}://{address} → {to}");
-    anstream::eprintln!("devices must trust {}", authority.certificate_file().display());
+    anstream::eprintln!(
+        "devices must trust {}",
+        authority.certificate_file().display()
+    );
 }
 
 fn mode(text: &str) -> Result<Mode, String> {
     if text == "regular" {
         return Ok(Mode::Regular);
     }
-    let server = text.strip_prefix("reverse:").ok_or("one of reverse:https://host[:port], regular")?;
-    server.parse::<Upstream>().map(|server| Mode::Reverse { server })
+    let server = text
+        .strip_prefix("reverse:")
+        .ok_or("one of reverse:https://host[:port], regular")?;
+    server
+        .parse::<Upstream>()
+        .map(|server| Mode::Reverse { server })
 }
 
 fn own_certificate(spec: &str) -> OwnCertificate {
     match spec.split_once('=') {
-        Some((domain, path)) => OwnCertificate { domain: Some(domain.into()), path: path.into() },
-        None => OwnCertificate { domain: None, path: spec.into() },
+        Some((domain, path)) => OwnCertificate {
+            domain: Some(domain.into()),
+            path: path.into(),
+        },
+        None => OwnCertificate {
+            domain: None,
+            path: spec.into(),
+        },
     }
 }
 
@@ -149,6 +179,10 @@ fn bytes(text: &str) -> Result<usize, String> {
         "g" | "gb" | "gib" => 1 << 30,
         _ => return Err(format!("{unit:?} is no unit; k, M and G are")),
     };
-    let number: usize = number.parse().map_err(|_| "a number of bytes, such as 16M".to_owned())?;
-    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+    let number: usize = number
+        .parse()
+        .map_err(|_| "a number of bytes, such as 16M".to_owned())?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| "too large".to_owned())
 }

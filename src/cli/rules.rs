@@ -37,7 +37,10 @@ impl Rules {
         let text = match output {
             Output::Json => {
                 let names: Vec<&str> = names.collect();
-                format!("{}\n", serde_json::json!({"v": 1, "ok": true, "rules": names}))
+                format!(
+                    "{}\n",
+                    serde_json::json!({"v": 1, "ok": true, "rules": names})
+                )
             }
             Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
         };
@@ -54,6 +57,8 @@ pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
         texts.push((name, text));
     }
-    let texts = texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let texts = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
     load::parse_all(texts).map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
 }

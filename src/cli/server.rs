@@ -49,9 +49,9 @@ impl Server {
         let tls = server::tls(&authority).map_err(Failure::Failed)?;
         runtime()?.block_on(async {
             let address = SocketAddr::new(self.listen_host, self.listen_port);
-            let listener = TcpListener::bind(address)
-                .await
-                .map_err(|error| Failure::Usage(format!("error: cannot listen at {address}: {error}")))?;
+            let listener = TcpListener::bind(address).await.map_err(|error| {
+                Failure::Usage(format!("error: cannot listen at {address}: {error}"))
+            })?;
             let address = listener.local_addr().unwrap_or(address);
             anstream::eprintln!("listening at https://{address}/  (interrupt to stop)");
             let stop = CancellationToken::new();
@@ -63,7 +63,9 @@ impl Server {
     }
 
     fn read_plan(&self) -> Result<Plan, Failure> {
-        let Some(file) = &self.plan else { return Ok(Plan::demo()) };
+        let Some(file) = &self.plan else {
+            return Ok(Plan::demo());
+        };
         let name = file.display();
         let text = std::fs::read_to_string(file)
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;

@@ -35,7 +35,9 @@ impl Show {
         if damaged.is_empty() {
             return Ok(());
         }
-        let lines: Vec<String> = damaged.iter().map(|damage| format!("error: {name}:{damage}")).collect();
-        Err(Failure::Failed(lines.join("\n")))
+        let lines = damaged
+            .iter()
+            .map(|damage| format!("error: {name}: {damage}\n"));
+        Err(Failure::Failed(lines.collect()))
     }
 }

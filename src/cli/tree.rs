@@ -12,7 +12,13 @@ pub(super) fn annotated(document: &Document) -> String {
     let mut out = header(document);
     for element in document.elements() {
         let depth = std::iter::successors(element.parent(), |e| e.parent()).count();
-        let _ = write!(out, "{:>7}  {}{}", element.span().start, "  ".repeat(depth), element.local());
+        let _ = write!(
+            out,
+            "{:>7}  {}{}",
+            element.span().start,
+            "  ".repeat(depth),
+            element.local()
+        );
         for attribute in element.attributes() {
             let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
         }
@@ -81,8 +87,11 @@ fn meaning(element: Element<'_>) -> Option<&'static str> {
 /// The whole tree as JSON.
 pub(super) fn json(document: &Document) -> Value {
     let encoding = if document.is_wbxml() { "wbxml" } else { "xml" };
-    let flags: Vec<Value> =
-        document.flags().iter().map(|f| json!({"at": f.at, "what": f.kind.to_string()})).collect();
+    let flags: Vec<Value> = document
+        .flags()
+        .iter()
+        .map(|f| json!({"at": f.at, "what": f.kind.to_string()}))
+        .collect();
     // Depth is bounded by the decoder's limit, so that recursion here is too.
     json!({"v": 1, "encoding": encoding, "bytes": document.source().len(), "flags": flags,
         "root": element_json(document.root())})
@@ -91,8 +100,10 @@ pub(super) fn json(document: &Document) -> Value {
 fn element_json(element: Element<'_>) -> Value {
     let span = element.span();
     let mut value = json!({"name": element.local(), "span": [span.start, span.end]});
-    let attributes: serde_json::Map<String, Value> =
-        element.attributes().map(|a| (a.name().into_owned(), a.value().into())).collect();
+    let attributes: serde_json::Map<String, Value> = element
+        .attributes()
+        .map(|a| (a.name().into_owned(), a.value().into()))
+        .collect();
     if !attributes.is_empty() {
         value["attributes"] = attributes.into();
     }

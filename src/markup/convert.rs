@@ -1,1 +1,99 @@
-//! Conversion: a document written anew in the other encoding, or the same one.
+//! Conversion: a document of either encoding written anew as XML.
+//!
+//! The other way, to WBXML, is [`super::wbxml::encode`].
+
+mod carry;
+
+use std::collections::BTreeMap;
+
+use super::{Document, NodeId, Path, xml};
+pub(crate) use carry::{Carried, Standing};
+
+/// How XML is to be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct XmlOptions {
+    pub(crate) layout: Layout,
+}
+
+/// Where white space goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Layout {
+    #[default]
+    Compact,
+    Indented,
+}
+
+/// A document as XML, with what had to become different from the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// The XML, in UTF-8, without an XML declaration.
+    pub xml: String,
+    /// What the XML says differently, in document order.
+    pub adaptations: Vec<Adaptation>,
+}
+
+/// Something that XML had to say differently from the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adaptation {
+    /// Where.
+    pub path: Path,
+    /// What, in words.
+    pub said: String,
+}
+
+impl XmlOptions {
+    /// No white space but what the document has: XML that may go on the wire.
+    pub const fn compact() -> Self {
+        Self {
+            layout: Layout::Compact,
+        }
+    }
+
+    /// A line for each element, for people. Nothing is added where an element has text.
+    pub const fn indented() -> Self {
+        Self {
+            layout: Layout::Indented,
+        }
+    }
+}
+
+/// Writes `document` as XML.
+///
+/// An XML source keeps its names and attributes as they are; comments and the DOCTYPE go. A WBXML source gets
+/// the namespaces of its document type, declared where they change. Octets that XML cannot hold are written in
+/// base64, with `Format` and `Size` adapted (OMA-TS-DM_TND-V1_2_1 §7.7.2); a WBXML document inside `Data` is
+/// written as markup there.
+pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
+    let (carried, mut adaptations) = Carried::of(document, Standing::Alone);
+    let xml = xml::write::write(document, options.layout, &carried, &mut adaptations);
+    adaptations.sort_by_key(|(node, _)| *node);
+    let adaptations = adaptations.into_iter().filter_map(|(node, said)| {
+        let path = document.element(node)?.path();
+        Some(Adaptation { path, said })
+    });
+    Converted {
+        xml,
+        adaptations: adaptations.collect(),
+    }
+}
+
+/// What an element is to hold in place of what it holds.
+#[derive(Debug)]
+pub(crate) enum Instead {
+    /// This text.
+    Text(String),
+    /// The root of this document.
+    Document(Box<Document>),
+}
+
+/// A `Format` that the source lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// As first child of this `Meta`.
+    Format,
+    /// In a `Meta` of its own, in front of this `Data`.
+    Meta,
+}
+
+pub(crate) type Adaptations = Vec<(NodeId, String)>;
+pub(crate) type InsteadOf = BTreeMap<NodeId, Instead>;

@@ -1,6 +1,8 @@
 //! Edits: what is to change, on the tree; planned into one patch of the source.
 
-use super::{Document, NodeId};
+mod overlap;
+
+use super::{Document, Encoding, Hint, NodeId, wbxml, xml};
 use crate::patch::Patch;
 
 /// One change, named on the tree.
@@ -91,8 +93,11 @@ impl Fragment {
     /// [`super::DecodeError`] where it is not well-formed.
     pub fn parse(xml: &str) -> Result<Self, super::DecodeError> {
         let source = bytes::Bytes::copy_from_slice(xml.as_bytes());
-        super::xml::decode::decode(source, super::Hint::default(), &super::Limits::default())
-            .map(Self)
+        let hint = Hint {
+            charset: Some("utf-8"),
+            ..Hint::default()
+        };
+        xml::decode::decode(source, hint, &super::Limits::default()).map(Self)
     }
 
     /// Its tree.
@@ -101,11 +106,43 @@ impl Fragment {
     }
 }
 
+impl Place {
+    /// The node it is told by.
+    pub fn node(self) -> NodeId {
+        let (Self::Before(node) | Self::After(node) | Self::FirstIn(node) | Self::LastIn(node)) =
+            self;
+        node
+    }
+}
+
+impl Edit {
+    /// What it does, in words for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SetText { .. } => "set text",
+            Self::SetAttribute { .. } => "set attribute",
+            Self::Remove { .. } => "remove",
+            Self::Insert { .. } => "insert",
+            Self::Replace { .. } => "replace",
+        }
+    }
+}
+
 /// The one patch that carries out all `edits` on `document`'s source, touching nothing else.
+///
+/// Insertions at one place keep the order in which they are given. An insertion beside a node that another
+/// edit removes or replaces stands where the node stood.
 ///
 /// # Errors
 /// [`EditError`] where edits overlap or do not fit; nothing is then changed.
 pub fn plan(document: &Document, edits: &[Edit]) -> Result<Patch, EditError> {
-    let _ = (document, edits);
-    Err(EditError::Unwritable("not built yet".into()))
+    overlap::check(document, edits)?;
+    let mut splices = match document.encoding() {
+        Encoding::Xml(_) => xml::lower::lower(document, edits)?,
+        Encoding::Wbxml(_) => wbxml::lower::lower(document, edits)?,
+    };
+    splices.retain(|splice| splice.span.of(&document.source) != splice.with);
+    Patch::new(splices).map_err(|overlap| EditError::Overlap {
+        path: format!("byte {}", overlap.at),
+    })
 }

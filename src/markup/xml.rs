@@ -3,8 +3,11 @@
 mod attribute;
 mod charset;
 pub mod decode;
+mod escape;
+pub(crate) mod lower;
 mod name;
 mod reference;
+pub(crate) mod write;
 
 use std::borrow::Cow;
 
@@ -12,6 +15,7 @@ use super::{Document, Kind, NodeId};
 use crate::patch::Span;
 
 pub use charset::Charset;
+pub(crate) use reference::is_allowed;
 
 /// What an XML declaration says, and what was found of the form.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

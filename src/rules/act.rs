@@ -15,7 +15,11 @@ use crate::markup::{Document, Element, NodeId, tag};
 pub(super) struct Planned {
     pub(super) edits: Vec<Edit>,
     pub(super) changes: Vec<Change>,
+    untold: usize,
 }
+
+/// Changes of one rule in one message that are told one by one.
+const MOST_TOLD: usize = 1_000;
 
 /// The edits that the steps make on a selection.
 pub(super) fn edits(steps: &[Step], document: &Document, selection: &[Selected]) -> Planned {
@@ -34,6 +38,7 @@ pub(super) fn edits(steps: &[Step], document: &Document, selection: &[Selected])
         }
     }
     planned.drop_inner_removals(document);
+    planned.tell_how_many_more();
     planned
 }
 
@@ -149,7 +154,9 @@ impl Planned {
         at: &Place,
     ) -> Vec<Element<'d>> {
         let found = at.find(element, &selected.items);
-        if found.is_empty() {
+        if found.is_empty() && self.changes.len() >= MOST_TOLD {
+            self.untold += 1;
+        } else if found.is_empty() {
             let why = format!("{}: there is no {at}", step.name());
             let path = element.path();
             self.changes.push(not_applied(path.as_str(), why));
@@ -158,6 +165,11 @@ impl Planned {
     }
 
     fn tell(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
+        // A path takes time linear in the siblings: without a bound a large message would take it squared.
+        if self.changes.len() >= MOST_TOLD {
+            self.untold += 1;
+            return;
+        }
         self.changes.push(Change {
             path: at.path().to_string(),
             step,
@@ -166,13 +178,27 @@ impl Planned {
         });
     }
 
+    fn tell_how_many_more(&mut self) {
+        let (untold, last) = (self.untold, self.changes.last());
+        let Some(step) = last.filter(|_| untold > 0).map(|change| change.step) else {
+            return;
+        };
+        self.changes.push(Change {
+            path: String::new(),
+            step,
+            before: String::new(),
+            after: format!("and {untold} more like these"),
+        });
+    }
+
     /// A command that goes takes the commands inside it along; removing those as well would clash.
     fn drop_inner_removals(&mut self, document: &Document) {
-        let removed: Vec<NodeId> = self.edits.iter().filter_map(removal).collect();
+        let mut removed: Vec<NodeId> = self.edits.iter().filter_map(removal).collect();
+        removed.sort_unstable();
         self.edits.retain(|edit| {
             let node = removal(edit).and_then(|node| document.element(node));
             let mut around = std::iter::successors(node, |e| e.parent()).skip(1);
-            !around.any(|element| removed.contains(&element.id()))
+            !around.any(|element| removed.binary_search(&element.id()).is_ok())
         });
     }
 }

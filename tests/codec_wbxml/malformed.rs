@@ -42,6 +42,11 @@ fn each_class_has_its_verdict() {
         ("02 A4 01 6A 00", Refused("F01", 5)),
         // F02: a version with another header.
         ("00 A4 01 6A 00 6D 01", Flagged(&[(0, "F02")])),
+        (
+            "00 A4 01 03 00 6D 4F 03 'x' 00 01 01",
+            Flagged(&[(0, "F02")]),
+        ),
+        ("00 A4 01 04 'abc' 00 6D 01", Flagged(&[])),
         ("07 A4 01 6A 00 6D 01", Flagged(&[(0, "F02")])),
         // F03, F04: numbers.
         ("02 81 81 81 81 81 01 6A 00 6D 01", Refused("F03", 1)),

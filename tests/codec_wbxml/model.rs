@@ -27,7 +27,7 @@ pub(crate) enum Node {
     Element {
         name: Name,
         attributes: Vec<(String, String)>,
-        children: Vec<Node>,
+        children: Vec<Self>,
     },
     Text(String),
 }
@@ -84,8 +84,13 @@ const PROV: [Name; 4] = [
     Name::Literal("lit"),
 ];
 
-const SYNCML_ATTRIBUTES: [(&str, &str); 3] =
-    [("msft:originalerror", "0x86000002"), ("a", ""), ("b", "é")];
+const SYNCML_ATTRIBUTES: [(&str, &str); 5] = [
+    ("msft:originalerror", "0x86000002"),
+    ("a", ""),
+    ("b", "é"),
+    ("unknown_01_2A", "t"),
+    ("unknown_02_30", ""),
+];
 
 const PROV_ATTRIBUTES: [(&str, &str); 10] = [
     ("name", "APPID"),
@@ -294,7 +299,10 @@ impl Writer {
             .filter(|(.., own, prefix)| *own == name && value.starts_with(prefix))
             .collect();
         let mut rest = value;
-        if fits.is_empty() || name == "extra" {
+        if let Some(token) = name.strip_prefix("unknown_") {
+            self.switch_attributes(token[..2].parse().unwrap());
+            self.out.push(u8::from_str_radix(&token[3..], 16).unwrap());
+        } else if fits.is_empty() || name == "extra" {
             let index = self.index(name);
             self.out.push(0x04);
             number(&mut self.out, index);

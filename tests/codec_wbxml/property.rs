@@ -369,6 +369,34 @@ fn check(family: Family, tape: &[u8]) {
     }
 }
 
+/// Bytes of a good document, some of them changed: refused or read, and what is read can be shown, written
+/// and edited.
+fn check_hostile(family: Family, tape: &[u8], changes: &[(u16, u8)]) {
+    let tape = &mut Tape::new(tape);
+    let tree = model::document(family, tape);
+    let mut bytes = model::write(family, &tree, tape);
+    for (at, byte) in changes {
+        let at = usize::from(*at) % bytes.len();
+        bytes[at] = *byte;
+    }
+    let Ok(document) = decode(&bytes) else { return };
+    if document.is_wbxml() {
+        let shown = line(document.root());
+        let written = wbxml::encode(&document, &wbxml::WbxmlOptions::default());
+        // A name may be one that only a string table in another charset can hold.
+        if let Ok(written) = written {
+            let again =
+                decode(&written).unwrap_or_else(|e| panic!("{e}: {bytes:02X?}\n{written:02X?}"));
+            assert!(!line(again.root()).is_empty() && !shown.is_empty());
+        }
+        let Ok(splices) = wbxml::lower::lower(&document, &edits(&document, tape)) else {
+            return;
+        };
+        let patched = Patch::new(splices).unwrap().apply(document.source());
+        decode(&patched).unwrap_or_else(|e| panic!("{e}: {bytes:02X?}\n{patched:02X?}"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -380,5 +408,14 @@ proptest! {
     #[test]
     fn edits_of_provisioning_documents_give_the_tree_meant(tape in prop::collection::vec(any::<u8>(), 0..300)) {
         check(Family::Prov, &tape);
+    }
+
+    #[test]
+    fn hostile_bytes_are_refused_or_survive_everything(
+        tape in prop::collection::vec(any::<u8>(), 0..300),
+        changes in prop::collection::vec((any::<u16>(), any::<u8>()), 1..6),
+        prov in any::<bool>(),
+    ) {
+        check_hostile(if prov { Family::Prov } else { Family::SyncMl }, &tape, &changes);
     }
 }

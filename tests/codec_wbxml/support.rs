@@ -17,6 +17,14 @@ pub(crate) fn shape_with(document: &Document, text: fn(Element<'_>) -> String) -
     write(document.root(), |name| !name.starts_with("xmlns"), text)
 }
 
+/// The same without any attribute.
+pub(crate) fn shape_without_attributes(
+    document: &Document,
+    text: fn(Element<'_>) -> String,
+) -> String {
+    write(document.root(), |_| false, text)
+}
+
 fn quoted(element: Element<'_>) -> String {
     let text = element.text();
     if text.is_empty() {

@@ -28,7 +28,7 @@ fn after(rules: &str, stage: Stage, talk: &mut Talk, body: &Document) -> Option<
 }
 
 /// The bytes outside the splices are the received ones.
-fn only_splices_differ(received: &Document, verdict: &Verdict) {
+pub(crate) fn only_splices_differ(received: &Document, verdict: &Verdict) {
     let patched = verdict.applied.iter().map(|applied| &applied.patch);
     let [patch] = &patched.collect::<Vec<_>>()[..] else {
         panic!("one rule, one patch: {:?}", verdict.applied);
@@ -231,7 +231,7 @@ fn text_changes_where_the_step_says() {
         lang,
         "{ set-text = \"<&>\", at = \"Item/Data\" }",
         "en-GB",
-        "&lt;&amp;>",
+        "&lt;&amp;&gt;",
     );
     check(
         all,
@@ -402,6 +402,20 @@ fn a_step_that_finds_no_place_says_so_and_changes_nothing() {
             "set-text: there is no Item/Data"
         )
     );
+}
+
+#[test]
+fn of_very_many_changes_the_first_thousand_are_told_and_all_are_made() {
+    let rules = book(&rule("request", "{ status = 200 }", "{ set-status = 500 }"));
+    let many: String = (0..1500).map(|n| status(n, 1, n, "Get", 200)).collect();
+    let verdict = Talk::new(1, "d").decide(&rules, Stage::Request, &message(2, &many));
+    assert_eq!(
+        sent(&verdict).map(|body| body.matches(">500</Data>").count()),
+        Some(1500)
+    );
+    let changes = &verdict.applied[0].changes;
+    assert_eq!(changes.len(), 1001);
+    assert_eq!(changes[1000].after, "and 500 more like these");
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl Decoder<'_> {
                 }
                 STR_I | STR_T | ENTITY | OPAQUE => {
                     self.settle_switch();
-                    self.value_piece(at, byte)?;
+                    self.piece(at, byte)?;
                     self.extend(at, current)?;
                 }
                 PI => return Err(fault(at, Fault::ProcessingInstruction)),
@@ -79,14 +79,6 @@ impl Decoder<'_> {
                 }
             }
         }
-    }
-
-    fn value_piece(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
-        if byte != STR_I {
-            return self.piece(at, byte).map(drop);
-        }
-        let text = self.input.terminated()?;
-        self.check(at, text)
     }
 
     /// An attribute start; the node keeps page and token in place of a name.

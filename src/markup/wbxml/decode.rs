@@ -1,13 +1,16 @@
 //! WBXML to tree: the body (WAP-192 §5.8), iteratively, in one pass over an arena that is sized beforehand.
 
+mod name;
+mod text;
+
 use bytes::Bytes;
 
-use super::own::{self, OwnNames};
+use super::own::OwnNames;
 use super::token::{self, Reader, fault, *};
-use super::{DocType, Fault, Header, attribute, header, skim, value};
+use super::{DocType, Fault, Header, header, skim};
 use crate::markup::document::{NO_PARENT, Node};
 use crate::markup::error::MOST_FLAGS;
-use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::vocabulary::{NameId, Space};
 use crate::markup::{
     DecodeError, DecodeErrorKind, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits,
 };
@@ -77,14 +80,13 @@ impl<'s> Decoder<'s> {
         loop {
             let at = self.input.at;
             let Some(&byte) = self.input.bytes.get(at) else {
-                return Err(fault(
-                    at,
-                    if self.nodes.is_empty() {
-                        Fault::Truncated("the body")
-                    } else {
-                        Fault::MissingEnd
-                    },
-                ));
+                let root = !self.nodes.is_empty();
+                let missing = if root {
+                    Fault::MissingEnd
+                } else {
+                    Fault::Truncated("the body")
+                };
+                return Err(fault(at, missing));
             };
             self.input.at += 1;
             match byte {
@@ -94,29 +96,8 @@ impl<'s> Decoder<'s> {
                         return Ok(());
                     }
                 }
-                STR_I => {
-                    let text = self.input.terminated()?;
-                    self.check(at, text)?;
-                    self.text(at, Kind::Text, text.is_empty())?;
-                }
-                STR_T | ENTITY | OPAQUE => {
-                    let empty = self.piece(at, byte)?;
-                    self.text(
-                        at,
-                        if byte == OPAQUE {
-                            Kind::Opaque
-                        } else {
-                            Kind::Text
-                        },
-                        empty,
-                    )?;
-                }
-                SWITCH_PAGE => {
-                    self.settle_switch();
-                    self.page = self.input.byte("a page switch")?;
-                    self.space = self.header.doctype.space_of_page(self.page);
-                    self.idle_switch = Some(at);
-                }
+                STR_I | STR_T | ENTITY | OPAQUE => self.text(at, byte)?,
+                SWITCH_PAGE => self.switch(at)?,
                 PI => return Err(fault(at, Fault::ProcessingInstruction)),
                 EXT_I_0..=EXT_I_2 | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => {
                     return Err(fault(at, Fault::Extension(byte)));
@@ -129,6 +110,14 @@ impl<'s> Decoder<'s> {
                 }
             }
         }
+    }
+
+    fn switch(&mut self, at: usize) -> Result<(), DecodeError> {
+        self.settle_switch();
+        self.page = self.input.byte("a page switch")?;
+        self.space = self.header.doctype.space_of_page(self.page);
+        self.idle_switch = Some(at);
+        Ok(())
     }
 
     /// A tag. True if it is the whole document.
@@ -171,101 +160,6 @@ impl<'s> Decoder<'s> {
         Ok(element == 0)
     }
 
-    /// The name of a token on the page in force.
-    fn name(&mut self, at: usize, token: u8) -> Result<NameId, DecodeError> {
-        if let Some(space) = self.space
-            && vocabulary::tag_name(space, token).is_some()
-            && (space != Space::Prov || self.header.doctype.tag(self.page, token).is_some())
-        {
-            if space == Space::MetInf && (0x17..=0x1A).contains(&token) {
-                self.flag(
-                    at,
-                    FlagKind::VendorTag {
-                        page: self.page,
-                        token,
-                    },
-                );
-            }
-            return Ok(NameId::known(space, token));
-        }
-        if self.space == Some(Space::SyncMl) && token == RESERVED_TAG {
-            return Err(fault(at, Fault::Reserved(token)));
-        }
-        self.flag(
-            at,
-            FlagKind::UnknownTag {
-                page: self.page,
-                token,
-            },
-        );
-        let name = self.own.token(self.page, token);
-        name.ok_or_else(|| too_large(at, "names", own::MOST))
-    }
-
-    /// The local part of the name that a LITERAL tag refers to.
-    fn literal(&mut self, at: usize) -> Result<&'s str, DecodeError> {
-        let index = self.number("a LITERAL")?;
-        let name = self.table_string(at, index)?;
-        let Some(checked) = attribute::checked_name(name) else {
-            let name = String::from_utf8_lossy(name).into_owned();
-            return Err(fault(at, Fault::Name(name)));
-        };
-        Ok(checked.split_once(':').map_or(checked, |(_, local)| local))
-    }
-
-    /// Numbers the name of a LITERAL element, once its attributes have told its namespace.
-    fn name_literal(&mut self, at: usize, element: u32, local: &str) -> Result<(), DecodeError> {
-        let node = self.nodes[element as usize];
-        let namespace = match attribute::namespace(self, element) {
-            Some(own) => own,
-            None => self.inherited_namespace(node.parent).to_owned(),
-        };
-        let known =
-            Space::of_namespace(&namespace).and_then(|space| vocabulary::find(space, local));
-        let name = known.or_else(|| self.own.literal(local, &namespace));
-        self.nodes[element as usize].name =
-            name.ok_or_else(|| too_large(at, "names", own::MOST))?;
-        if element == 0 {
-            self.flag(at, FlagKind::Root(local.into()));
-        }
-        Ok(())
-    }
-
-    /// The namespace that a LITERAL parent passes on; tokens have theirs from their page and pass none.
-    fn inherited_namespace(&self, parent: u32) -> &str {
-        let Some(node) = self.nodes.get(parent as usize) else {
-            return "";
-        };
-        if self.input.bytes[node.span.start as usize] & token::TOKEN != LITERAL {
-            return "";
-        }
-        match node.name.token() {
-            Some((space, _)) => self.header.doctype.namespace(space),
-            None => self
-                .own
-                .names
-                .get(usize::from(node.name.0 - vocabulary::FIRST_OWN))
-                .map_or("", |own| &own.namespace),
-        }
-    }
-
-    fn check_root(&mut self, at: usize, name: NameId) {
-        if name != self.header.doctype.root() {
-            let words = name
-                .text()
-                .map_or_else(|| "an unknown tag".into(), str::to_owned);
-            self.flag(at, FlagKind::Root(words));
-        } else if self.page == 0
-            && self
-                .header
-                .doctype
-                .page_of_space(self.header.doctype.space())
-                != Some(0)
-        {
-            self.flag(at, FlagKind::ImpliedPage);
-        }
-    }
-
     /// END of the element that is open. True if that was the root.
     fn end(&mut self, at: usize) -> Result<bool, DecodeError> {
         let next = self.nodes.len() as u32;
@@ -276,17 +170,6 @@ impl<'s> Decoder<'s> {
         self.open = node.parent;
         self.depth -= 1;
         Ok(self.open == NO_PARENT)
-    }
-
-    fn text(&mut self, at: usize, kind: Kind, empty: bool) -> Result<(), DecodeError> {
-        self.settle_switch();
-        let Some(parent) = self.nodes.get(self.open as usize) else {
-            return Err(fault(at, Fault::Outside));
-        };
-        if !empty && holds_elements_only(parent.name) {
-            self.flag(at, FlagKind::TextAmongElements);
-        }
-        self.push(at, kind, NameId(0)).map(drop)
     }
 
     /// A node that ends where the input stands, and has no children yet.
@@ -306,33 +189,6 @@ impl<'s> Decoder<'s> {
         Ok(id as u32)
     }
 
-    /// The rest of STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
-    pub(super) fn piece(&mut self, at: usize, byte: u8) -> Result<bool, DecodeError> {
-        let number = self.number("character data")?;
-        match byte {
-            STR_T => {
-                let text = self.table_string(at, number)?;
-                self.check_reference(at, number, text)?;
-                Ok(text.is_empty())
-            }
-            ENTITY => {
-                let character = char::from_u32(number).filter(|c| allowed_in_xml(*c));
-                character
-                    .map(|_| false)
-                    .ok_or_else(|| fault(at, Fault::Entity(number)))
-            }
-            _ => {
-                if self.header.version == 0 {
-                    self.flag(at, FlagKind::OpaqueIn10);
-                }
-                let octets = self.input.take(number);
-                octets
-                    .map(<[u8]>::is_empty)
-                    .ok_or_else(|| fault(at, Fault::Opaque(number)))
-            }
-        }
-    }
-
     pub(super) fn number(&mut self, inside: &'static str) -> Result<u32, DecodeError> {
         let at = self.input.at;
         let number = self.input.number(inside)?;
@@ -340,55 +196,6 @@ impl<'s> Decoder<'s> {
             self.flag(at, FlagKind::PaddedNumber);
         }
         Ok(number.value)
-    }
-
-    /// The string of the table at `index`; what it unfolds to counts against the limit.
-    pub(super) fn table_string(&mut self, at: usize, index: u32) -> Result<&'s [u8], DecodeError> {
-        let text = value::table_string(self.input.bytes, self.header, index)
-            .filter(|_| (index as usize) < self.header.string_table.len())
-            .ok_or_else(|| fault(at, Fault::TableIndex(index)))?;
-        self.expanded += text.len();
-        if self.expanded > self.limits.expansion {
-            return Err(too_large(
-                at,
-                "bytes of text from the string table",
-                self.limits.expansion,
-            ));
-        }
-        if index as usize + text.len() == self.header.string_table.len() {
-            self.flag(at, FlagKind::UnterminatedTable);
-        }
-        Ok(text)
-    }
-
-    /// Whether a reference gives text; one into the middle of a character does, but for that character.
-    fn check_reference(&mut self, at: usize, index: u32, text: &[u8]) -> Result<(), DecodeError> {
-        let split = text
-            .iter()
-            .take(3)
-            .take_while(|byte| **byte & 0xC0 == 0x80)
-            .count();
-        let before = self
-            .header
-            .string_table
-            .of(self.input.bytes)
-            .get(..index as usize);
-        let inside = before
-            .and_then(<[u8]>::last)
-            .is_some_and(|byte| *byte >= 0x80);
-        if split == 0 || !inside || self.header.text != super::Charset::Utf8 {
-            return self.check(at, text);
-        }
-        self.flag(at, FlagKind::SplitCharacter(index));
-        self.check(at, &text[split..])
-    }
-
-    #[inline]
-    pub(super) fn check(&self, at: usize, text: &[u8]) -> Result<(), DecodeError> {
-        match self.header.text.holds(text) {
-            true => Ok(()),
-            false => Err(fault(at, Fault::Text(self.header.text.name()))),
-        }
     }
 
     /// Something other than a tag follows: a page switch before it was of no use.
@@ -430,42 +237,9 @@ impl Header {
     }
 }
 
-/// What XML 1.0 §2.2 calls a character.
-pub(crate) fn allowed_in_xml(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
-}
-
-/// Whether the DTDs give an element no character data (SyncML RepPro 1.2 §6, provisioning all).
-fn holds_elements_only(name: NameId) -> bool {
-    match name.token() {
-        Some((Space::SyncMl, token)) => ELEMENTS_ONLY >> token & 1 != 0,
-        Some((Space::Prov, _)) => true,
-        _ => false,
-    }
-}
-
 pub(super) fn too_large(at: usize, what: &'static str, limit: usize) -> DecodeError {
     DecodeError {
         at: at as u32,
         kind: DecodeErrorKind::TooLarge { what, limit },
     }
 }
-
-/// The one tag of page 0 that the SyncML tables reserve.
-const RESERVED_TAG: u8 = 0x30;
-
-/// A bit for each token of page 0 whose element holds elements only.
-const ELEMENTS_ONLY: u64 = {
-    use vocabulary::tag::*;
-    let names = [
-        ADD, ALERT, ATOMIC, CHAL, COPY, CRED, DELETE, EXEC, GET, ITEM, MAP, MAP_ITEM, PUT, REPLACE,
-        RESULTS, SEARCH, SEQUENCE, SOURCE, STATUS, SYNC, SYNC_BODY, SYNC_HDR, SYNC_ML, TARGET,
-    ];
-    let mut bits = 0;
-    let mut at = 0;
-    while at < names.len() {
-        bits |= 1 << names[at].0;
-        at += 1;
-    }
-    bits
-};

@@ -85,7 +85,8 @@ impl Fields<'_, '_> {
     }
 
     /// Whether a charset field follows. WBXML 1.0 has none, but some write one all the same: it is taken for
-    /// one where, read as the standard has it, no body would follow.
+    /// one where, read as the standard has it, there would be no table of texts with a body behind. (That
+    /// there is room for a table says little: it may come with an edit that makes the document longer.)
     fn has_charset(&mut self, version: u8) -> bool {
         if version != 0 {
             return true;
@@ -93,10 +94,10 @@ impl Fields<'_, '_> {
         let mut ahead = self.input.clone();
         let first = ahead.number("").map(|number| number.value).ok();
         let follows = |mut input: Reader<'_>, table: Option<u32>| {
-            table.is_some_and(|length| input.take(length).is_some() && begins_a_body(&input))
+            let text = table.and_then(|length| input.take(length));
+            text.is_some_and(|text| !text.iter().any(is_control)) && begins_a_body(&input)
         };
-        if follows(ahead.clone(), first) || !first.is_some_and(|mib| Charset::of_mib(mib).is_some())
-        {
+        if follows(ahead.clone(), first) || first.is_none_or(|mib| Charset::of_mib(mib).is_none()) {
             return false;
         }
         let second = ahead.number("").map(|number| number.value).ok();
@@ -201,6 +202,11 @@ impl Fields<'_, '_> {
             );
         }
     }
+}
+
+/// Whether a byte stands in no string; the tokens of every body are among them.
+fn is_control(byte: &u8) -> bool {
+    *byte < b' ' && !matches!(byte, 0 | b'\t' | b'\n' | b'\r')
 }
 
 fn begins_a_body(input: &Reader<'_>) -> bool {

@@ -6,7 +6,7 @@ use super::attribute::checked_name;
 use super::encode::EncodeError;
 use super::strings::Strings;
 use super::{Charset, DocType, own, tables, token::*};
-use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::vocabulary::{self, Space};
 use crate::markup::{Attribute, Document, Element, Kind, NodeId, Text};
 
 /// Bytes being written, with the pages in force behind the last of them.
@@ -114,28 +114,33 @@ impl Writer<'_, '_> {
             self.attributes(element, "")?;
             return Ok("");
         }
+        self.literal_head(element, inherited, byte)
+    }
+
+    /// The same for an element that no page of this document type has.
+    fn literal_head<'d>(
+        &mut self,
+        element: Element<'d>,
+        inherited: &'d str,
+        mut byte: u8,
+    ) -> Result<&'d str, EncodeError> {
         let namespace = self.namespace_of(element, inherited);
-        let declared = if namespace == inherited {
-            None
-        } else {
-            Some(namespace)
-        };
+        let declares = namespace != inherited;
         let carried =
-            |attribute: &Attribute<'_>| is_carried(attribute) && attribute.name() != "xmlns";
-        if declared.is_some() || element.attributes().any(|attribute| carried(&attribute)) {
+            |attribute: Attribute<'_>| is_carried(&attribute) && attribute.name() != "xmlns";
+        let carries = element.attributes().any(carried);
+        if declares || carries {
             byte |= WITH_ATTRIBUTES;
         }
         let index = self.name_index(element.local())?;
         self.out.push(byte | LITERAL);
         write_number(&mut self.out, index);
-        if byte & WITH_ATTRIBUTES != 0 {
-            if let Some(namespace) = declared {
-                self.attribute("xmlns", namespace)?;
-            }
-            self.attributes(element, "xmlns")?;
-            if !element.attributes().any(|attribute| carried(&attribute)) {
-                self.out.push(END);
-            }
+        if declares {
+            self.attribute("xmlns", namespace)?;
+        }
+        self.attributes(element, "xmlns")?;
+        if declares && !carries {
+            self.out.push(END);
         }
         Ok(namespace)
     }
@@ -281,18 +286,22 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Page and token of an element's name in this document type. Where the page in force has the name too,
-    /// there is no need to switch.
+    /// Page and token of an element's name in this document type.
     fn token_of(&self, element: Element<'_>) -> Option<(u8, u8)> {
         let Some((space, token)) = element.name().token() else {
             return own::token_of_unknown(element.local()).filter(|(page, token)| {
                 (0x05..0x40).contains(token) && self.doctype.tag(*page, *token).is_none()
             });
         };
-        if self.doctype.tag(self.page, token) == Some(NameId::known(space, token)) {
-            return Some((self.page, token));
-        }
-        Some((self.doctype.page_of_space(space)?, token))
+        // Provisioning has most names on both pages; elsewhere a name's page is settled.
+        let here = self.doctype == DocType::Prov
+            && self.doctype.tag(self.page, token) == Some(element.name());
+        let page = if here {
+            Some(self.page)
+        } else {
+            self.doctype.page_of_space(space)
+        };
+        page.map(|page| (page, token))
     }
 
     /// The namespace of an element that is written as LITERAL.

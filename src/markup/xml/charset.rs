@@ -37,6 +37,14 @@ impl Charset {
         }
     }
 
+    /// Writes one character that the charset holds.
+    pub(super) fn write(self, out: &mut Vec<u8>, character: char) {
+        match self {
+            Self::Latin1 => out.push(u32::from(character) as u8),
+            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+
     /// The characters of bytes that were checked when the document was decoded.
     pub(crate) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
         match std::str::from_utf8(bytes) {

@@ -63,7 +63,8 @@ impl TagEdit<'_> {
         Ok(())
     }
 
-    fn opens(&self) -> bool {
+    /// Whether the element gets content, and with it an END.
+    pub(super) fn opens(&self) -> bool {
         !self.first.is_empty() || self.text.is_some() || !self.last.is_empty()
     }
 

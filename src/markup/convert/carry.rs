@@ -1,0 +1,154 @@
+//! How octets are carried over XML (OMA-TS-DM_TND-V1_2_1 §7.7.2): what WBXML sends raw is base64 there, and
+//! `Format` says so.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Adaptations, Added, Instead, InsteadOf};
+use crate::markup::xml::is_allowed;
+use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, tag, wbxml};
+
+/// Which elements of a WBXML document say something else as XML.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) instead: InsteadOf,
+    pub(crate) added: BTreeMap<NodeId, Added>,
+}
+
+/// Whether a document is a message or stands in the `Data` of one; those inside another stay octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Alone,
+    Embedded,
+}
+
+impl Carried {
+    /// What has to change in `document`, and words for it.
+    pub(crate) fn of(document: &Document, standing: Standing) -> (Self, Adaptations) {
+        let (mut carried, mut said) = (Self::default(), Vec::new());
+        if document.is_wbxml() {
+            for element in document.elements() {
+                carried.element(element, standing, &mut said);
+            }
+        }
+        (carried, said)
+    }
+
+    fn element(&mut self, element: Element<'_>, standing: Standing, said: &mut Adaptations) {
+        let mut texts = element.texts().peekable();
+        if texts.peek().is_none() || element.elements().next().is_some() {
+            return;
+        }
+        if standing == Standing::Alone
+            && let Some(inner) = embedded(element)
+        {
+            said.push((
+                element.id(),
+                "the WBXML document inside is written as markup".into(),
+            ));
+            self.instead
+                .insert(element.id(), Instead::Document(Box::new(inner)));
+            return;
+        }
+        let octets = element.octets();
+        let format = format_of(element);
+        let is_raw =
+            element.is(tag::DATA) && format.is_some_and(|format| format.text().trim() == "bin");
+        if !is_raw && std::str::from_utf8(&octets).is_ok_and(|text| text.chars().all(is_allowed)) {
+            return;
+        }
+        let base64 = STANDARD.encode(&octets);
+        said.push((element.id(), "binary data is written in base64".into()));
+        if element.is(tag::DATA) {
+            self.announce(element, format, base64.len(), said);
+        }
+        self.instead.insert(element.id(), Instead::Text(base64));
+    }
+
+    /// Says in `Meta` that `data` is now base64 of this length.
+    fn announce(
+        &mut self,
+        data: Element<'_>,
+        format: Option<Element<'_>>,
+        length: usize,
+        said: &mut Adaptations,
+    ) {
+        let own_meta = data.parent().and_then(|item| item.child(tag::META));
+        if let Some(size) = own_meta.and_then(|meta| meta.child(tag::SIZE)) {
+            said.push((
+                size.id(),
+                format!("Size {} is now {length}", size.text().trim()),
+            ));
+            self.instead
+                .insert(size.id(), Instead::Text(length.to_string()));
+        }
+        self.announce_format(data, own_meta, format, said);
+    }
+
+    fn announce_format(
+        &mut self,
+        data: Element<'_>,
+        own_meta: Option<Element<'_>>,
+        format: Option<Element<'_>>,
+        said: &mut Adaptations,
+    ) {
+        // The Format of a command holds for its other items too: only bin, which makes all of them base64,
+        // is changed there.
+        let own = |format: &Element<'_>| {
+            own_meta.is_some_and(|meta| {
+                format
+                    .parent()
+                    .is_some_and(|parent| parent.id() == meta.id())
+            })
+        };
+        let format = format.filter(|format| own(format) || format.text().trim() == "bin");
+        match (format, own_meta) {
+            (Some(format), _) if format.text().trim() == "b64" => {
+                said.push((data.id(), "Format said b64 of what was not base64".into()));
+            }
+            (Some(format), _) => {
+                let before = self
+                    .instead
+                    .insert(format.id(), Instead::Text("b64".into()));
+                if before.is_none() {
+                    let was = format.text();
+                    said.push((format.id(), format!("Format {} is now b64", was.trim())));
+                }
+            }
+            (None, Some(meta)) => {
+                said.push((meta.id(), "Format b64 is added".into()));
+                self.added.insert(meta.id(), Added::Format);
+            }
+            (None, None) if data.parent().is_some_and(|item| item.is(tag::ITEM)) => {
+                said.push((data.id(), "Meta with Format b64 is added".into()));
+                self.added.insert(data.id(), Added::Meta);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// The `Format` that holds for a `Data`: of its item, else of the command around.
+fn format_of(data: Element<'_>) -> Option<Element<'_>> {
+    let around = std::iter::successors(data.parent(), |element| element.parent());
+    around
+        .take(2)
+        .find_map(|element| element.child(tag::META)?.child(tag::FORMAT))
+}
+
+/// The WBXML document that is all an element holds, if it is a sound one.
+fn embedded(element: Element<'_>) -> Option<Document> {
+    let mut texts = element.texts();
+    let only = texts.next().filter(|text| text.kind() == Kind::Opaque)?;
+    if texts.next().is_some() {
+        return None;
+    }
+    let octets = only.octets();
+    if !wbxml::embedded_candidate(&octets) {
+        return None;
+    }
+    let source = bytes::Bytes::copy_from_slice(&octets);
+    wbxml::decode::decode(source, Hint::default(), &Limits::default()).ok()
+}

@@ -1,0 +1,121 @@
+//! Which edits fit their nodes, and which touch what another removes: decided on the tree, never on offsets.
+
+use super::{Edit, EditError, Place};
+use crate::markup::{Document, Kind, NodeId};
+
+/// What one edit touches of the element or text with this number. The order is that of [`check`].
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    node: u32,
+    part: Part,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// The node with all that is in it.
+    Whole,
+    /// The attribute of this name.
+    Attribute(String),
+    /// The element's content.
+    Content,
+    /// A place between its children.
+    Between,
+}
+
+/// Checks that each edit fits its node, and that no two want the same thing.
+///
+/// A claim on a whole node or on its content covers every node inside. Covered nodes follow the covering one
+/// in document order, so one walk through the sorted claims sees every collision.
+pub(super) fn check(document: &Document, edits: &[Edit]) -> Result<(), EditError> {
+    let mut claims = Vec::with_capacity(edits.len());
+    for edit in edits {
+        claims.push(claim(document, edit)?);
+    }
+    claims.sort_unstable();
+    let mut covered_until = 0;
+    let mut before: Option<&Claim> = None;
+    for claim in &claims {
+        let twice = matches!(claim.part, Part::Attribute(_)) && before == Some(claim);
+        if claim.node < covered_until || twice {
+            return Err(EditError::Overlap {
+                path: path(document, NodeId(claim.node)),
+            });
+        }
+        if matches!(claim.part, Part::Whole | Part::Content) {
+            covered_until = document.node(NodeId(claim.node)).next;
+        }
+        before = Some(claim);
+    }
+    Ok(())
+}
+
+fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
+    let unfit = |node| EditError::Unfit {
+        edit: edit.name(),
+        path: path(document, node),
+    };
+    let is = |node, kinds: &[Kind]| match document.kind(node) {
+        Some(kind) if kinds.contains(&kind) => Ok(()),
+        _ => Err(unfit(node)),
+    };
+    let claim = |node: NodeId, part| Ok(Claim { node: node.0, part });
+    match edit {
+        Edit::SetText { element, .. } => {
+            is(*element, &[Kind::Element])?;
+            claim(*element, Part::Content)
+        }
+        Edit::SetAttribute { element, name, .. } => {
+            is(*element, &[Kind::Element])?;
+            claim(*element, Part::Attribute(name.clone()))
+        }
+        Edit::Replace { node, .. } => {
+            is(*node, &[Kind::Element])?;
+            claim(*node, Part::Whole)
+        }
+        Edit::Remove { node } => removal(document, *node).ok_or_else(|| unfit(*node)),
+        Edit::Insert { place, .. } => {
+            let element = match *place {
+                Place::FirstIn(element) | Place::LastIn(element) => element,
+                Place::Before(node) | Place::After(node) => {
+                    is(
+                        node,
+                        &[Kind::Element, Kind::Text, Kind::Cdata, Kind::Opaque],
+                    )?;
+                    NodeId(document.node(node).parent)
+                }
+            };
+            document
+                .element(element)
+                .ok_or_else(|| unfit(place.node()))?;
+            claim(element, Part::Between)
+        }
+    }
+}
+
+fn removal(document: &Document, node: NodeId) -> Option<Claim> {
+    if document.kind(node)? == Kind::Attribute {
+        let parent = NodeId(document.node(node).parent);
+        let mut attributes = document.element(parent)?.attributes();
+        let name = attributes.find(|a| a.id() == node)?.name().into_owned();
+        return Some(Claim {
+            node: parent.0,
+            part: Part::Attribute(name),
+        });
+    }
+    (node.0 != 0).then_some(Claim {
+        node: node.0,
+        part: Part::Whole,
+    })
+}
+
+/// Where a node stands, for a person.
+pub(super) fn path(document: &Document, node: NodeId) -> String {
+    let place = document.nodes.get(node.0 as usize);
+    let element = document
+        .element(node)
+        .or_else(|| document.element(NodeId(place?.parent)));
+    element.map_or_else(
+        || format!("node {}", node.0),
+        |element| element.path().to_string(),
+    )
+}

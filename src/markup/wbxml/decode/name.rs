@@ -1,0 +1,112 @@
+//! The names of elements: tokens of the page in force, LITERALs, and what no table has.
+
+use super::{Decoder, too_large};
+use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::wbxml::token::{self, LITERAL, fault};
+use crate::markup::wbxml::{Fault, attribute, own};
+use crate::markup::{DecodeError, FlagKind};
+
+impl<'s> Decoder<'s> {
+    /// The name of a token on the page in force.
+    pub(super) fn name(&mut self, at: usize, token: u8) -> Result<NameId, DecodeError> {
+        if let Some(space) = self.space
+            && vocabulary::tag_name(space, token).is_some()
+            && (space != Space::Prov || self.header.doctype.tag(self.page, token).is_some())
+        {
+            if space == Space::MetInf && (0x17..=0x1A).contains(&token) {
+                self.flag(
+                    at,
+                    FlagKind::VendorTag {
+                        page: self.page,
+                        token,
+                    },
+                );
+            }
+            return Ok(NameId::known(space, token));
+        }
+        if self.space == Some(Space::SyncMl) && token == RESERVED_TAG {
+            return Err(fault(at, Fault::Reserved(token)));
+        }
+        self.flag(
+            at,
+            FlagKind::UnknownTag {
+                page: self.page,
+                token,
+            },
+        );
+        let name = self.own.token(self.page, token);
+        name.ok_or_else(|| too_large(at, "names", own::MOST))
+    }
+
+    /// The local part of the name that a LITERAL tag refers to.
+    pub(super) fn literal(&mut self, at: usize) -> Result<&'s str, DecodeError> {
+        let index = self.number("a LITERAL")?;
+        let name = self.table_string(at, index)?;
+        let Some(checked) = attribute::checked_name(name) else {
+            let name = String::from_utf8_lossy(name).into_owned();
+            return Err(fault(at, Fault::Name(name)));
+        };
+        Ok(checked.split_once(':').map_or(checked, |(_, local)| local))
+    }
+
+    /// Numbers the name of a LITERAL element, once its attributes have told its namespace.
+    pub(super) fn name_literal(
+        &mut self,
+        at: usize,
+        element: u32,
+        local: &str,
+    ) -> Result<(), DecodeError> {
+        let node = self.nodes[element as usize];
+        let namespace = match attribute::namespace(self, element) {
+            Some(own) => own,
+            None => self.inherited_namespace(node.parent).to_owned(),
+        };
+        let known =
+            Space::of_namespace(&namespace).and_then(|space| vocabulary::find(space, local));
+        let name = known.or_else(|| self.own.literal(local, &namespace));
+        self.nodes[element as usize].name =
+            name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        if element == 0 {
+            self.flag(at, FlagKind::Root(local.into()));
+        }
+        Ok(())
+    }
+
+    /// The namespace that a LITERAL parent passes on; tokens have theirs from their page and pass none.
+    fn inherited_namespace(&self, parent: u32) -> &str {
+        let Some(node) = self.nodes.get(parent as usize) else {
+            return "";
+        };
+        if self.input.bytes[node.span.start as usize] & token::TOKEN != LITERAL {
+            return "";
+        }
+        match node.name.token() {
+            Some((space, _)) => self.header.doctype.namespace(space),
+            None => self
+                .own
+                .names
+                .get(usize::from(node.name.0 - vocabulary::FIRST_OWN))
+                .map_or("", |own| &own.namespace),
+        }
+    }
+
+    pub(super) fn check_root(&mut self, at: usize, name: NameId) {
+        if name != self.header.doctype.root() {
+            let words = name
+                .text()
+                .map_or_else(|| "an unknown tag".into(), str::to_owned);
+            self.flag(at, FlagKind::Root(words));
+        } else if self.page == 0
+            && self
+                .header
+                .doctype
+                .page_of_space(self.header.doctype.space())
+                != Some(0)
+        {
+            self.flag(at, FlagKind::ImpliedPage);
+        }
+    }
+}
+
+/// The one tag of page 0 that the SyncML tables reserve.
+const RESERVED_TAG: u8 = 0x30;

@@ -1,0 +1,150 @@
+//! Character data: strings, references to the string table, entities, OPAQUE; each checked once.
+
+use super::{Decoder, too_large};
+use crate::markup::vocabulary::{self, NameId, Space};
+use crate::markup::wbxml::token::{ENTITY, OPAQUE, STR_I, STR_T, fault};
+use crate::markup::wbxml::{Charset, Fault, value};
+use crate::markup::{DecodeError, FlagKind, Kind};
+
+impl<'s> Decoder<'s> {
+    /// The rest of a text among content, and its node.
+    pub(super) fn text(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
+        self.settle_switch();
+        let empty = self.piece(at, byte)?;
+        let Some(parent) = self.nodes.get(self.open as usize) else {
+            return Err(fault(at, Fault::Outside));
+        };
+        if !empty && holds_elements_only(parent.name) {
+            self.flag(at, FlagKind::TextAmongElements);
+        }
+        let kind = if byte == OPAQUE {
+            Kind::Opaque
+        } else {
+            Kind::Text
+        };
+        self.push(at, kind, NameId(0)).map(drop)
+    }
+
+    /// The rest of STR_I, STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
+    pub(in crate::markup::wbxml) fn piece(
+        &mut self,
+        at: usize,
+        byte: u8,
+    ) -> Result<bool, DecodeError> {
+        if byte == STR_I {
+            let text = self.input.terminated()?;
+            self.check(at, text)?;
+            return Ok(text.is_empty());
+        }
+        let number = self.number("character data")?;
+        match byte {
+            STR_T => {
+                let text = self.table_string(at, number)?;
+                self.check_reference(at, number, text)?;
+                Ok(text.is_empty())
+            }
+            ENTITY => {
+                let character = char::from_u32(number).filter(|c| allowed_in_xml(*c));
+                character
+                    .map(|_| false)
+                    .ok_or_else(|| fault(at, Fault::Entity(number)))
+            }
+            _ => {
+                if self.header.version == 0 {
+                    self.flag(at, FlagKind::OpaqueIn10);
+                }
+                let octets = self.input.take(number);
+                octets
+                    .map(<[u8]>::is_empty)
+                    .ok_or_else(|| fault(at, Fault::Opaque(number)))
+            }
+        }
+    }
+
+    /// The string of the table at `index`; what it unfolds to counts against the limit.
+    pub(in crate::markup::wbxml) fn table_string(
+        &mut self,
+        at: usize,
+        index: u32,
+    ) -> Result<&'s [u8], DecodeError> {
+        let text = value::table_string(self.input.bytes, self.header, index)
+            .filter(|_| (index as usize) < self.header.string_table.len())
+            .ok_or_else(|| fault(at, Fault::TableIndex(index)))?;
+        self.expanded += text.len();
+        if self.expanded > self.limits.expansion {
+            return Err(too_large(
+                at,
+                "bytes of text from the string table",
+                self.limits.expansion,
+            ));
+        }
+        if index as usize + text.len() == self.header.string_table.len() {
+            self.flag(at, FlagKind::UnterminatedTable);
+        }
+        Ok(text)
+    }
+
+    /// Whether a reference gives text; one into the middle of a character does, but for that character.
+    fn check_reference(&mut self, at: usize, index: u32, text: &[u8]) -> Result<(), DecodeError> {
+        let split = text
+            .iter()
+            .take(3)
+            .take_while(|byte| **byte & 0xC0 == 0x80)
+            .count();
+        let before = self
+            .header
+            .string_table
+            .of(self.input.bytes)
+            .get(..index as usize);
+        let inside = before
+            .and_then(<[u8]>::last)
+            .is_some_and(|byte| *byte >= 0x80);
+        if split == 0 || !inside || self.header.text != Charset::Utf8 {
+            return self.check(at, text);
+        }
+        self.flag(at, FlagKind::SplitCharacter(index));
+        self.check(at, &text[split..])
+    }
+
+    #[inline]
+    pub(in crate::markup::wbxml) fn check(
+        &self,
+        at: usize,
+        text: &[u8],
+    ) -> Result<(), DecodeError> {
+        match self.header.text.holds(text) {
+            true => Ok(()),
+            false => Err(fault(at, Fault::Text(self.header.text.name()))),
+        }
+    }
+}
+
+/// What XML 1.0 §2.2 calls a character.
+fn allowed_in_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Whether the DTDs give an element no character data (SyncML RepPro 1.2 §6, provisioning all).
+fn holds_elements_only(name: NameId) -> bool {
+    match name.token() {
+        Some((Space::SyncMl, token)) => ELEMENTS_ONLY >> token & 1 != 0,
+        Some((Space::Prov, _)) => true,
+        _ => false,
+    }
+}
+
+/// A bit for each token of page 0 whose element holds elements only.
+const ELEMENTS_ONLY: u64 = {
+    use vocabulary::tag::*;
+    let names = [
+        ADD, ALERT, ATOMIC, CHAL, COPY, CRED, DELETE, EXEC, GET, ITEM, MAP, MAP_ITEM, PUT, REPLACE,
+        RESULTS, SEARCH, SEQUENCE, SOURCE, STATUS, SYNC, SYNC_BODY, SYNC_HDR, SYNC_ML, TARGET,
+    ];
+    let mut bits = 0;
+    let mut at = 0;
+    while at < names.len() {
+        bits |= 1 << names[at].0;
+        at += 1;
+    }
+    bits
+};

@@ -1,0 +1,201 @@
+//! Edits as jobs at offsets, in the order in which they are carried out.
+
+use std::collections::BTreeMap;
+
+use super::place::Places;
+use super::tag::TagEdit;
+use crate::markup::edit::{Edit, EditError, Fragment, Place};
+use crate::markup::wbxml::writer::Form;
+use crate::markup::{Document, Kind, NodeId};
+use crate::patch::Span;
+
+/// A piece of work at one place of the source.
+pub(super) struct Job<'e> {
+    pub(super) span: Span,
+    /// Which of several jobs at one offset comes first.
+    rank: Rank,
+    pub(super) act: Act<'e>,
+}
+
+pub(super) enum Act<'e> {
+    Insert(&'e Fragment),
+    Remove,
+    SetText(&'e str, Form),
+    EditTag(TagEdit<'e>),
+}
+
+/// The order of jobs at one offset: first child, behind an elder sibling, last child, in front of a node,
+/// and then what happens to the node itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    First,
+    Behind,
+    Last,
+    InFront,
+    Node,
+}
+
+/// The jobs that edits ask for.
+pub(super) struct Jobs<'d, 'e> {
+    places: Places<'d>,
+    jobs: Vec<Job<'e>>,
+    tags: BTreeMap<u32, TagEdit<'e>>,
+}
+
+impl<'d, 'e> Jobs<'d, 'e> {
+    pub(super) fn new(document: &'d Document) -> Self {
+        Self {
+            places: Places::new(document),
+            jobs: Vec::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what one edit asks for.
+    pub(super) fn add(&mut self, edit: &'e Edit) -> Result<(), EditError> {
+        match edit {
+            Edit::SetText { element, text } => self.set_text(*element, text),
+            Edit::SetAttribute {
+                element,
+                name,
+                value,
+            } => {
+                self.expect(*element, &[Kind::Element], "set attribute")?;
+                self.tag(*element).set.push((name, value));
+                Ok(())
+            }
+            Edit::Remove { node } => self.remove(*node),
+            Edit::Insert { place, fragment } => self.insert(*place, fragment),
+            Edit::Replace { node, fragment } => {
+                self.expect(*node, &[Kind::Element], "replace")?;
+                let span = self.places.with_switches(*node);
+                self.push(span, Rank::Node, Act::Insert(fragment));
+                Ok(())
+            }
+        }
+    }
+
+    fn set_text(&mut self, element: NodeId, text: &'e str) -> Result<(), EditError> {
+        self.expect(element, &[Kind::Element], "set text")?;
+        if !self.places.is_open(element) {
+            if !text.is_empty() {
+                self.tag(element).text = Some(text);
+            }
+            return Ok(());
+        }
+        let (span, form) = self.places.content(element);
+        self.push(span, Rank::Node, Act::SetText(text, form));
+        Ok(())
+    }
+
+    fn remove(&mut self, node: NodeId) -> Result<(), EditError> {
+        let document = self.places.document;
+        self.expect(
+            node,
+            &[Kind::Element, Kind::Text, Kind::Opaque, Kind::Attribute],
+            "remove",
+        )?;
+        let span = match document.node(node).kind {
+            Kind::Attribute => {
+                let element = NodeId(document.node(node).parent);
+                self.tag(element).removed.push(node);
+                return Ok(());
+            }
+            Kind::Element if node.0 == 0 => return Err(self.unfit("remove", node)),
+            Kind::Element => self.places.with_switches(node),
+            _ => document.node(node).span,
+        };
+        self.push(span, Rank::Node, Act::Remove);
+        Ok(())
+    }
+
+    fn insert(&mut self, place: Place, fragment: &'e Fragment) -> Result<(), EditError> {
+        let (Place::Before(node) | Place::After(node) | Place::FirstIn(node) | Place::LastIn(node)) =
+            place;
+        let inside = matches!(place, Place::FirstIn(_) | Place::LastIn(_));
+        let kinds: &[Kind] = if inside {
+            &[Kind::Element]
+        } else {
+            &[Kind::Element, Kind::Text, Kind::Opaque]
+        };
+        self.expect(node, kinds, "insert")?;
+        if inside && !self.places.is_open(node) {
+            let tag = self.tag(node);
+            let list = if matches!(place, Place::FirstIn(_)) {
+                &mut tag.first
+            } else {
+                &mut tag.last
+            };
+            list.push(fragment);
+            return Ok(());
+        }
+        if !inside && node.0 == 0 {
+            return Err(self.unfit("insert", node));
+        }
+        let (at, rank) = match place {
+            Place::Before(_) => (self.places.before(node), Rank::InFront),
+            Place::After(_) => (self.places.document.node(node).span.end, Rank::Behind),
+            Place::FirstIn(_) => (self.places.behind_tag(node), Rank::First),
+            Place::LastIn(_) => (self.places.behind_children(node), Rank::Last),
+        };
+        self.push(Span::at(at), rank, Act::Insert(fragment));
+        Ok(())
+    }
+
+    fn push(&mut self, span: Span, rank: Rank, act: Act<'e>) {
+        self.jobs.push(Job { span, rank, act });
+    }
+
+    fn tag(&mut self, element: NodeId) -> &mut TagEdit<'e> {
+        self.tags.entry(element.0).or_default()
+    }
+
+    fn expect(&self, node: NodeId, kinds: &[Kind], edit: &'static str) -> Result<(), EditError> {
+        match self.places.document.kind(node) {
+            Some(kind) if kinds.contains(&kind) => Ok(()),
+            _ => Err(self.unfit(edit, node)),
+        }
+    }
+
+    fn unfit(&self, edit: &'static str, node: NodeId) -> EditError {
+        let document = self.places.document;
+        let around = |node| {
+            document
+                .nodes
+                .get(node as usize)
+                .map(|inner| NodeId(inner.parent))
+        };
+        let element = document
+            .element(node)
+            .or_else(|| document.element(around(node.0)?));
+        let path = element.map_or_else(
+            || format!("node {}", node.0),
+            |element| element.path().to_string(),
+        );
+        EditError::Unfit { edit, path }
+    }
+
+    /// The jobs in the order in which they are carried out.
+    pub(super) fn in_order(self) -> Vec<Job<'e>> {
+        let Self {
+            places,
+            mut jobs,
+            tags,
+        } = self;
+        for (element, mut edit) in tags {
+            let element = NodeId(element);
+            edit.element = element;
+            let span = Span::new(
+                places.document.node(element).span.start,
+                places.behind_tag(element),
+            );
+            jobs.push(Job {
+                span,
+                rank: Rank::Node,
+                act: Act::EditTag(edit),
+            });
+        }
+        jobs.sort_by_key(|job| (job.span.start, job.rank, job.span.end));
+        jobs
+    }
+}

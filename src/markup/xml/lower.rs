@@ -1,0 +1,276 @@
+//! Edits to splices of an XML source.
+//!
+//! Each edit is a splice of its own, but for an empty tag that gets content: `<Data a="1" />` has no place for
+//! it, so what happens to the tag and in it becomes one splice over the whole tag.
+
+use std::collections::BTreeMap;
+
+use super::{Charset, escape, is_white, name};
+use crate::markup::edit::{Edit, EditError, Fragment, Place};
+use crate::markup::{Document, Encoding, Kind, NodeId};
+use crate::patch::{Patch, Span, Splice};
+
+/// The splices that carry out `edits`, which fit their nodes and do not overlap on the tree.
+///
+/// # Errors
+/// [`EditError::Unwritable`] for characters that XML, and for fragments that the document's charset, cannot
+/// hold.
+pub(crate) fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditError> {
+    let Encoding::Xml(header) = document.encoding() else {
+        return Err(EditError::Unwritable("the document is not XML".into()));
+    };
+    let mut lowering = Lowering {
+        document,
+        charset: header.charset,
+        splices: Vec::new(),
+        tags: BTreeMap::new(),
+    };
+    for edit in edits {
+        lowering.add(edit)?;
+    }
+    lowering.finish()
+}
+
+struct Lowering<'d> {
+    document: &'d Document,
+    charset: Charset,
+    splices: Vec<(Rank, Splice)>,
+    tags: BTreeMap<u32, TagEdit>,
+}
+
+/// Which of several insertions at one offset comes first; WBXML has the same order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    First,
+    Behind,
+    Last,
+    InFront,
+    Node,
+}
+
+/// What happens in one start tag, and in an element that has no other.
+#[derive(Default)]
+struct TagEdit {
+    attributes: Vec<Splice>,
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+/// Where the parts of an element stand.
+struct Parts {
+    /// Where its name ends.
+    name_end: u32,
+    /// Where its last attribute, or failing that its name, ends.
+    attributes_end: u32,
+    /// Between its tags; `None` for an empty tag.
+    content: Option<Span>,
+}
+
+impl Lowering<'_> {
+    fn add(&mut self, edit: &Edit) -> Result<(), EditError> {
+        match edit {
+            Edit::SetText { element, text } => self.set_text(*element, text),
+            Edit::SetAttribute {
+                element,
+                name,
+                value,
+            } => self.set_attribute(*element, name, value),
+            Edit::Remove { node } => {
+                self.remove(*node);
+                Ok(())
+            }
+            Edit::Replace { node, fragment } => {
+                let with = self.fragment(fragment)?;
+                self.push(Rank::Node, self.document.node(*node).span, with);
+                Ok(())
+            }
+            Edit::Insert { place, fragment } => self.insert(*place, fragment),
+        }
+    }
+
+    fn set_text(&mut self, element: NodeId, text: &str) -> Result<(), EditError> {
+        let mut with = Vec::new();
+        let is_cdata = |id| self.document.node(id).kind == Kind::Cdata;
+        let was_cdata = self
+            .document
+            .element(element)
+            .is_some_and(|e| e.child_ids().any(is_cdata));
+        let written = match was_cdata {
+            true => escape::cdata(&mut with, text, self.charset),
+            false => escape::text(&mut with, text, self.charset),
+        };
+        written.map_err(unwritable)?;
+        match self.parts(element).content {
+            Some(content) => self.push(Rank::Node, content, with),
+            None => self.tag(element).first = with,
+        }
+        Ok(())
+    }
+
+    fn set_attribute(&mut self, element: NodeId, name: &str, value: &str) -> Result<(), EditError> {
+        if !name::is_name(name) || !name.chars().all(|c| self.charset.holds(c)) {
+            let said = format!("`{name}` cannot be the name of an attribute here");
+            return Err(EditError::Unwritable(said));
+        }
+        let mut with = Vec::new();
+        let there = self
+            .document
+            .element(element)
+            .and_then(|e| e.attribute(name));
+        let span = match there.map(|attribute| attribute.span()) {
+            Some(span) => {
+                let written = span.of(&self.document.source);
+                let quote = written.last().copied().unwrap_or(b'"');
+                let open = memchr::memchr(quote, written).unwrap_or_default() as u32;
+                escape::attribute(&mut with, value, quote, self.charset).map_err(unwritable)?;
+                Span::new(span.start + open + 1, span.end - 1)
+            }
+            None => {
+                with.push(b' ');
+                name.chars().for_each(|c| self.charset.write(&mut with, c));
+                with.extend_from_slice(b"=\"");
+                escape::attribute(&mut with, value, b'"', self.charset).map_err(unwritable)?;
+                with.push(b'"');
+                Span::at(self.parts(element).attributes_end)
+            }
+        };
+        self.tag(element).attributes.push(Splice { span, with });
+        Ok(())
+    }
+
+    fn remove(&mut self, node: NodeId) {
+        let (span, source) = (self.document.node(node).span, &self.document.source);
+        if self.document.node(node).kind != Kind::Attribute {
+            return self.push(Rank::Node, span, Vec::new());
+        }
+        let before = source[..span.start as usize].iter().rev();
+        let white = before.take_while(|&&byte| is_white(byte)).count() as u32;
+        let span = Span::new(span.start - white, span.end);
+        let element = NodeId(self.document.node(node).parent);
+        self.tag(element).attributes.push(Splice {
+            span,
+            with: Vec::new(),
+        });
+    }
+
+    fn insert(&mut self, place: Place, fragment: &Fragment) -> Result<(), EditError> {
+        let with = self.fragment(fragment)?;
+        let (rank, at) = match place {
+            Place::Before(node) => (Rank::InFront, self.document.node(node).span.start),
+            Place::After(node) => (Rank::Behind, self.document.node(node).span.end),
+            Place::FirstIn(element) => match self.parts(element).content {
+                Some(content) => (Rank::First, content.start),
+                None => {
+                    self.tag(element).first.extend(with);
+                    return Ok(());
+                }
+            },
+            Place::LastIn(element) => match self.parts(element).content {
+                Some(content) => (Rank::Last, content.end),
+                None => {
+                    self.tag(element).last.extend(with);
+                    return Ok(());
+                }
+            },
+        };
+        self.push(rank, Span::at(at), with);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<Splice>, EditError> {
+        for (element, edit) in std::mem::take(&mut self.tags) {
+            if edit.first.is_empty() && edit.last.is_empty() {
+                let rank = |splice| (Rank::Node, splice);
+                self.splices.extend(edit.attributes.into_iter().map(rank));
+                continue;
+            }
+            let with = self.opened(NodeId(element), edit)?;
+            self.push(Rank::Node, self.document.node(NodeId(element)).span, with);
+        }
+        self.splices.sort_by_key(|(rank, _)| *rank);
+        Ok(self.splices.into_iter().map(|(_, splice)| splice).collect())
+    }
+
+    /// An empty tag as a start tag, what comes inside, and an end tag.
+    fn opened(&self, element: NodeId, edit: TagEdit) -> Result<Vec<u8>, EditError> {
+        let (start, parts) = (self.document.node(element).span.start, self.parts(element));
+        let mut splices = edit.attributes;
+        for splice in &mut splices {
+            splice.span = Span::new(splice.span.start - start, splice.span.end - start);
+        }
+        let patch = Patch::new(splices).map_err(|overlap| EditError::Overlap {
+            path: format!("byte {}", overlap.at + start),
+        })?;
+        let source = &self.document.source;
+        let tag = source.slice(start as usize..parts.attributes_end as usize);
+        let mut with = Vec::from(patch.apply(&tag));
+        with.push(b'>');
+        with.extend_from_slice(&edit.first);
+        with.extend_from_slice(&edit.last);
+        with.extend_from_slice(b"</");
+        with.extend_from_slice(Span::new(start + 1, parts.name_end).of(source));
+        with.push(b'>');
+        Ok(with)
+    }
+
+    fn parts(&self, element: NodeId) -> Parts {
+        let node = self.document.node(element);
+        let written = node.span.of(&self.document.source);
+        let ends_name = |byte: &u8| is_white(*byte) || matches!(byte, b'/' | b'>');
+        let name = written.iter().position(ends_name).unwrap_or(written.len()) as u32;
+        let name_end = node.span.start + name;
+        let attributes = self
+            .document
+            .element(element)
+            .and_then(|e| e.attributes().last());
+        let attributes_end = attributes.map_or(name_end, |attribute| attribute.span().end);
+        let behind = Span::new(attributes_end, node.span.end).of(&self.document.source);
+        let closing = memchr::memchr(b'>', behind).unwrap_or_default();
+        let is_empty = closing > 0 && behind[closing - 1] == b'/';
+        let content = (!is_empty).then(|| {
+            let end = memchr::memrchr(b'<', written).unwrap_or_default() as u32;
+            Span::new(attributes_end + closing as u32 + 1, node.span.start + end)
+        });
+        Parts {
+            name_end,
+            attributes_end,
+            content,
+        }
+    }
+
+    /// The fragment's root as it is written, in the charset of the document.
+    fn fragment(&self, fragment: &Fragment) -> Result<Vec<u8>, EditError> {
+        let fragment = fragment.document();
+        let written = fragment.root().span().of(fragment.source());
+        if self.charset == Charset::Utf8 || written.is_ascii() {
+            return Ok(written.into());
+        }
+        let mut out = Vec::with_capacity(written.len());
+        for character in Charset::Utf8.text(written).chars() {
+            if !self.charset.holds(character) {
+                let said = format!(
+                    "write `&#x{:X};` for {character:?}: the document's charset lacks it",
+                    u32::from(character)
+                );
+                return Err(EditError::Unwritable(said));
+            }
+            self.charset.write(&mut out, character);
+        }
+        Ok(out)
+    }
+
+    fn push(&mut self, rank: Rank, span: Span, with: Vec<u8>) {
+        self.splices.push((rank, Splice { span, with }));
+    }
+
+    fn tag(&mut self, element: NodeId) -> &mut TagEdit {
+        self.tags.entry(element.0).or_default()
+    }
+}
+
+fn unwritable(character: char) -> EditError {
+    let code = u32::from(character);
+    EditError::Unwritable(format!(
+        "XML cannot hold the character U+{code:04X}: write the data in base64, with Format b64"
+    ))
+}

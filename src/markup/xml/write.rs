@@ -1,0 +1,244 @@
+//! A tree of either encoding as XML text.
+
+use std::borrow::Cow;
+
+use super::{Charset, escape, is_allowed, is_white};
+use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Standing};
+use crate::markup::wbxml::DocType;
+use crate::markup::{Document, Element, Encoding, Kind, Space};
+
+/// Writes the document; `said` gets what XML has to say differently beyond what `carried` tells.
+pub(crate) fn write(
+    document: &Document,
+    layout: Layout,
+    carried: &Carried,
+    said: &mut Adaptations,
+) -> String {
+    let doctype = doctype(document);
+    let mut writer = Writer {
+        out: Vec::with_capacity(document.source().len() * 2),
+        doctype,
+        layout,
+        carried,
+        said,
+    };
+    writer.element(document.root(), "", 0);
+    if layout == Layout::Indented {
+        writer.out.push(b'\n');
+    }
+    String::from_utf8(writer.out).expect("only UTF-8 is written")
+}
+
+/// What tells the versions of namespaces: nothing in XML, which has its own.
+fn doctype(document: &Document) -> Option<DocType> {
+    match document.encoding() {
+        Encoding::Xml(_) => None,
+        Encoding::Wbxml(header) => Some(header.doctype),
+    }
+}
+
+struct Writer<'w> {
+    out: Vec<u8>,
+    doctype: Option<DocType>,
+    layout: Layout,
+    carried: &'w Carried,
+    said: &'w mut Adaptations,
+}
+
+impl Writer<'_> {
+    /// Writes an element where `around` is the default namespace, `level` elements deep. The depth is bounded
+    /// by [`crate::markup::Limits`].
+    fn element(&mut self, element: Element<'_>, around: &str, level: usize) {
+        if self.carried.added.get(&element.id()) == Some(&Added::Meta) {
+            self.added_meta(around, level);
+        }
+        let name = name(element);
+        self.raw("<");
+        self.raw(&name);
+        let namespace = self.namespace(element, around);
+        self.attributes(element);
+        let start = self.out.len();
+        self.content(element, &namespace, level);
+        if self.out.len() == start {
+            return self.raw("/>");
+        }
+        self.raw("</");
+        self.raw(&name);
+        self.raw(">");
+    }
+
+    /// Writes what stands between the tags, with the `>` in front of it; nothing where nothing does.
+    fn content(&mut self, element: Element<'_>, namespace: &str, level: usize) {
+        match self.carried.instead.get(&element.id()) {
+            Some(Instead::Text(text)) => {
+                self.raw(">");
+                return self.text(element, text, Kind::Text);
+            }
+            Some(Instead::Document(inner)) => {
+                self.raw(">");
+                return self.embedded(element, inner, namespace, level);
+            }
+            None => {}
+        }
+        let adds_format = self.carried.added.get(&element.id()) == Some(&Added::Format);
+        if element.texts().next().is_none() && element.elements().next().is_none() && !adds_format {
+            return;
+        }
+        self.raw(">");
+        let layout = match element.texts().next() {
+            Some(_) => Layout::Compact,
+            None => self.layout,
+        };
+        if adds_format {
+            self.line(layout, level + 1);
+            self.added_format(namespace);
+        }
+        let mut texts = element.texts();
+        for id in element.child_ids() {
+            match element.document().kind(id) {
+                Some(Kind::Element) => {
+                    self.line(layout, level + 1);
+                    let child = element.document().element(id);
+                    self.element(child.expect("it is an element"), namespace, level + 1);
+                }
+                Some(Kind::Attribute) | None => {}
+                Some(kind) => {
+                    if let Some(text) = texts.next() {
+                        self.text(element, &text.value(), kind);
+                    }
+                }
+            }
+        }
+        self.line(layout, level);
+    }
+
+    fn attributes(&mut self, element: Element<'_>) {
+        for attribute in element.attributes() {
+            self.attribute(element, &attribute.name(), &attribute.value());
+        }
+    }
+
+    fn attribute(&mut self, element: Element<'_>, name: &str, value: &str) {
+        self.raw(" ");
+        self.raw(name);
+        self.raw("=\"");
+        let value = self.writable(element, value);
+        let written = escape::attribute(&mut self.out, &value, b'"', Charset::Utf8);
+        debug_assert!(written.is_ok(), "forbidden characters are replaced");
+        self.raw("\"");
+    }
+
+    /// Declares the default namespace of a WBXML element where it changes, and gives the one now in force.
+    fn namespace(&mut self, element: Element<'_>, around: &str) -> String {
+        let Some(doctype) = self.doctype else {
+            return String::new();
+        };
+        if let Some(written) = element.attribute("xmlns") {
+            return written.value().into_owned();
+        }
+        let wanted = match (element.space(), element.foreign_namespace()) {
+            (Some(space), _) => doctype.namespace(space),
+            (None, Some(uri)) => uri,
+            // A token that no table has is in the namespace around it, as far as anybody can tell.
+            (None, None) if element.local().starts_with("unknown_") => around,
+            (None, None) => "",
+        };
+        if wanted != around {
+            self.attribute(element, "xmlns", wanted);
+        }
+        wanted.into()
+    }
+
+    fn text(&mut self, element: Element<'_>, text: &str, kind: Kind) {
+        let text = self.writable(element, text);
+        let written = match kind {
+            Kind::Cdata => escape::cdata(&mut self.out, &text, Charset::Utf8),
+            _ => escape::text(&mut self.out, &text, Charset::Utf8),
+        };
+        debug_assert!(written.is_ok(), "forbidden characters are replaced");
+    }
+
+    /// The text with a replacement character for each that XML forbids.
+    fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
+        if text.chars().all(is_allowed) {
+            return Cow::Borrowed(text);
+        }
+        let said = "characters that XML forbids are replaced by U+FFFD";
+        self.said.push((element.id(), said.into()));
+        let allowed = |c| {
+            if is_allowed(c) {
+                c
+            } else {
+                char::REPLACEMENT_CHARACTER
+            }
+        };
+        text.chars().map(allowed).collect()
+    }
+
+    /// Writes a whole document inside an element.
+    fn embedded(&mut self, holder: Element<'_>, inner: &Document, around: &str, level: usize) {
+        let (carried, mut said) = Carried::of(inner, Standing::Embedded);
+        let mut writer = Writer {
+            out: std::mem::take(&mut self.out),
+            doctype: doctype(inner),
+            layout: self.layout,
+            carried: &carried,
+            said: &mut said,
+        };
+        writer.line(self.layout, level + 1);
+        writer.element(inner.root(), around, level + 1);
+        writer.line(self.layout, level);
+        self.out = writer.out;
+        let inside = said
+            .into_iter()
+            .map(|(_, said)| (holder.id(), format!("inside: {said}")));
+        self.said.extend(inside);
+    }
+
+    fn added_meta(&mut self, around: &str, level: usize) {
+        self.raw("<Meta>");
+        let layout = self.layout;
+        self.line(layout, level + 1);
+        self.added_format(around);
+        self.line(layout, level);
+        self.raw("</Meta>");
+        self.line(layout, level);
+    }
+
+    fn added_format(&mut self, around: &str) {
+        let namespace = self
+            .doctype
+            .map_or("", |doctype| doctype.namespace(Space::MetInf));
+        if namespace == around {
+            return self.raw("<Format>b64</Format>");
+        }
+        self.raw(&format!("<Format xmlns=\"{namespace}\">b64</Format>"));
+    }
+
+    /// Begins a line, where the layout has lines.
+    fn line(&mut self, layout: Layout, level: usize) {
+        if layout == Layout::Indented {
+            self.out.push(b'\n');
+            self.out.resize(self.out.len() + level * 2, b' ');
+        }
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// The name of an element's tag: with its prefix, where the source is XML.
+fn name(element: Element<'_>) -> Cow<'_, str> {
+    let Encoding::Xml(header) = element.document().encoding() else {
+        return Cow::Borrowed(element.local());
+    };
+    let tag = element
+        .span()
+        .of(element.document().source())
+        .get(1..)
+        .unwrap_or_default();
+    let ends = |byte: &u8| is_white(*byte) || matches!(byte, b'/' | b'>');
+    let end = tag.iter().position(ends).unwrap_or(tag.len());
+    header.charset.text(&tag[..end])
+}

@@ -1,0 +1,372 @@
+//! dmtap's own certificate authority: made once per installation, in mitmproxy's file layout.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::tls::provider;
+
+/// The authority that signs what devices are shown. Its key never leaves this type.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    intermediates: Vec<CertificateDer<'static>>,
+    leaf_key: KeyPair,
+    certificate_file: PathBuf,
+}
+
+impl Authority {
+    /// Loads the authority of a configuration directory, or makes it at the first start.
+    ///
+    /// # Errors
+    /// Where the directory cannot be written, or its files are broken or do not belong together.
+    pub fn load_or_create(confdir: &Path) -> Result<Self, CaError> {
+        let files = Files::of(confdir);
+        if !files.secret.exists() {
+            files.create()?;
+        }
+        let secret = fs::read(&files.secret).map_err(|e| CaError::io(&files.secret, e))?;
+        warn_if_readable(&files.secret);
+        let authority = Self::parse(&secret, &files)?;
+        files.publish(&authority.certificate)?;
+        Ok(authority)
+    }
+
+    /// The certificate to install on devices.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The PEM file that holds it.
+    pub fn certificate_file(&self) -> &Path {
+        &self.certificate_file
+    }
+
+    /// A certificate for one name or IP address, and its key. Takes about 60 µs.
+    ///
+    /// # Errors
+    /// Where the name is neither an IP address nor ASCII.
+    pub fn leaf(&self, name: &str) -> Result<CertifiedKey, CaError> {
+        let params = leaf_params(name)?;
+        let certificate = params.signed_by(&self.leaf_key, &self.issuer)?;
+        let mut chain = vec![certificate.der().clone()];
+        chain.extend(self.intermediates.iter().cloned());
+        let key = PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der());
+        let key = provider()
+            .key_provider
+            .load_private_key(PrivateKeyDer::Pkcs8(key))
+            .map_err(CaError::Tls)?;
+        Ok(CertifiedKey::new(chain, key))
+    }
+
+    fn parse(pem: &[u8], files: &Files) -> Result<Self, CaError> {
+        let broken = |why: String| CaError::Broken {
+            path: files.secret.clone(),
+            why,
+        };
+        let text = std::str::from_utf8(pem).map_err(|_| broken("it is not text".into()))?;
+        let mut chain = certificates(pem).map_err(&broken)?;
+        if chain.is_empty() {
+            return Err(broken("it holds no certificate".into()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+            .map_err(|e| broken(format!("no private key can be read from it: {e}")))?;
+        let key = KeyPair::try_from(&key)
+            .map_err(|e| broken(format!("its private key cannot be used: {e}")))?;
+        let certificate = chain.remove(0);
+        check_pair(&certificate, &key).map_err(&broken)?;
+        let self_signed = is_self_signed(&certificate);
+        let mut intermediates = Vec::new();
+        if !self_signed {
+            intermediates.push(certificate.clone());
+            intermediates.extend(chain.into_iter().filter(|c| !is_self_signed(c)));
+        }
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_der(&certificate, key)?,
+            certificate,
+            intermediates,
+            leaf_key: KeyPair::generate()?,
+            certificate_file: files.certificate.clone(),
+        })
+    }
+}
+
+/// Why the authority cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaError {
+    /// A file or directory cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{path}: {why}; restore it, or move all dmtap-ca files away to have a new CA made (and installed on devices)", path = path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in words.
+        why: String,
+    },
+    /// A certificate of the user's own cannot be used.
+    #[error("{path}: {why}", path = path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in words.
+        why: String,
+    },
+    /// A name no certificate can be made for.
+    #[error("no certificate can be made for the name {0:?}")]
+    Name(String),
+    /// Making a certificate failed.
+    #[error("making a certificate failed: {0}")]
+    Make(#[from] rcgen::Error),
+    /// A key was made that TLS does not take.
+    #[error("a key cannot be used for TLS: {0}")]
+    Tls(rustls::Error),
+}
+
+impl CaError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// The files of a configuration directory.
+struct Files {
+    directory: PathBuf,
+    secret: PathBuf,
+    certificate: PathBuf,
+    windows: PathBuf,
+}
+
+impl Files {
+    fn of(confdir: &Path) -> Self {
+        Self {
+            directory: confdir.to_owned(),
+            secret: confdir.join("dmtap-ca.pem"),
+            certificate: confdir.join("dmtap-ca-cert.pem"),
+            windows: confdir.join("dmtap-ca-cert.cer"),
+        }
+    }
+
+    /// Makes a CA and writes its secret file; another process that was quicker wins.
+    fn create(&self) -> Result<(), CaError> {
+        if self.certificate.exists() {
+            return Err(CaError::Broken {
+                path: self.secret.clone(),
+                why: format!("it is missing, but {} is there", self.certificate.display()),
+            });
+        }
+        private_directory(&self.directory).map_err(|e| CaError::io(&self.directory, e))?;
+        let key = KeyPair::generate()?;
+        let certificate = ca_params()?.self_signed(&key)?;
+        let pem = key.serialize_pem() + &certificate.pem();
+        write_new(&self.secret, pem.as_bytes()).map_err(|e| CaError::io(&self.secret, e))
+    }
+
+    /// Writes the public files where they are missing, and checks those that are there.
+    fn publish(&self, certificate: &CertificateDer<'_>) -> Result<(), CaError> {
+        for path in [&self.certificate, &self.windows] {
+            let found = match fs::read(path) {
+                Ok(found) => found,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    let pem = pem_of(certificate);
+                    fs::write(path, pem).map_err(|e| CaError::io(path, e))?;
+                    continue;
+                }
+                Err(e) => return Err(CaError::io(path, e)),
+            };
+            let same = certificates(&found).is_ok_and(|c| c.first() == Some(certificate));
+            if !same {
+                return Err(CaError::Broken {
+                    path: path.clone(),
+                    why: format!(
+                        "it does not hold the certificate of {}",
+                        self.secret.display()
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The certificates of a PEM file, in order.
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|e| format!("a certificate in it cannot be read: {e}"))
+}
+
+fn check_pair(certificate: &CertificateDer<'_>, key: &KeyPair) -> Result<(), String> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate)
+        .map_err(|e| format!("its certificate cannot be read: {e}"))?;
+    if !parsed.is_ca() {
+        return Err("its certificate is not that of a CA".into());
+    }
+    if parsed.public_key().raw != key.subject_public_key_info() {
+        return Err("its private key and its certificate do not belong together".into());
+    }
+    if !parsed.validity().is_valid() {
+        return Err(format!(
+            "its certificate is valid from {} to {} only",
+            parsed.validity().not_before,
+            parsed.validity().not_after
+        ));
+    }
+    Ok(())
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    x509_parser::parse_x509_certificate(certificate)
+        .is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer())
+}
+
+fn ca_params() -> Result<CertificateParams, CaError> {
+    let mut params = dated(CA_DAYS);
+    let mark: String = random::<4>()?.iter().map(|b| format!("{b:02x}")).collect();
+    let name = &mut params.distinguished_name;
+    name.push(DnType::OrganizationName, "dmtap");
+    name.push(DnType::CommonName, format!("dmtap CA {mark}"));
+    params.serial_number = Some(serial()?);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+fn leaf_params(name: &str) -> Result<CertificateParams, CaError> {
+    let mut params = dated(LEAF_DAYS);
+    let alternative = match name.parse::<IpAddr>() {
+        Ok(ip) => SanType::IpAddress(ip),
+        Err(_) => {
+            let dns = name.try_into();
+            SanType::DnsName(dns.map_err(|_| CaError::Name(name.into()))?)
+        }
+    };
+    params.subject_alt_names = vec![alternative];
+    // X.520: a common name has at most 64 characters. Without one the alternative name stands alone.
+    if name.len() <= 64 {
+        params.distinguished_name.push(DnType::CommonName, name);
+    }
+    params.serial_number = Some(serial()?);
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// Parameters that are valid for so many days, the back-dated ones counted.
+fn dated(days: u64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let start = rcgen::date_time_ymd(1970, 1, 1) + (now.saturating_sub(BACK_DATED));
+    params.not_before = start;
+    params.not_after = start + Duration::from_secs(days * DAY);
+    params
+}
+
+/// 16 random bytes, positive (RFC 5280 §4.1.2.2).
+fn serial() -> Result<SerialNumber, CaError> {
+    let mut bytes = random::<16>()?;
+    bytes[0] = (bytes[0] & 0x7f) | 0x40;
+    Ok(SerialNumber::from_slice(&bytes))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], CaError> {
+    let mut bytes = [0; N];
+    provider()
+        .secure_random
+        .fill(&mut bytes)
+        .map_err(|_| CaError::Tls(rustls::Error::FailedToGetRandomBytes))?;
+    Ok(bytes)
+}
+
+fn pem_of(certificate: &CertificateDer<'_>) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.extend(line.iter().map(|&byte| char::from(byte)));
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
+}
+
+/// Writes a file that only its owner can read, whole or not at all, and leaves one that is there.
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension(format!("{}.new", std::process::id()));
+    let _ = fs::remove_file(&draft);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    let linked = match fs::hard_link(&draft, path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Not every file system has hard links.
+        Err(_) => return fs::rename(&draft, path),
+        Ok(()) => Ok(()),
+    };
+    fs::remove_file(&draft)?;
+    linked
+}
+
+fn private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn warn_if_readable(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).map_or(0, |m| m.permissions().mode());
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                "{}: others may read this private key: chmod 600 it",
+                path.display()
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+const DAY: u64 = 24 * 60 * 60;
+/// Devices whose clock is behind must accept what was made today.
+const BACK_DATED: Duration = Duration::from_secs(2 * DAY);
+/// Ten years, counted from the back-dated start.
+const CA_DAYS: u64 = 3650;
+/// Under the ceiling of 200 days that browsers and operating systems set.
+const LEAF_DAYS: u64 = 199;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,407 @@
+//! One connection of a device: where it wants to go, its handshake, its HTTP.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::body::Body;
+use super::context::{Context, Server, Shared, now};
+use super::exchange;
+use super::failure::device_handshake;
+use super::settings::{Mode, Scheme, Upstream};
+use super::wire::Wire;
+use crate::flow::event::Event;
+use crate::flow::{Connection, ConnectionId, Timestamp, TlsFacts};
+
+/// Serves a connection to its end.
+pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
+    let guest = Guest {
+        id: shared.next_connection(),
+        opened: now(),
+        device,
+        listener: tcp.local_addr().unwrap_or(shared.listener),
+    };
+    let wire = Wire::new(tcp);
+    let ended = match shared.settings.mode.clone() {
+        Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,
+        Mode::Regular => guest.to_proxy(&shared, wire).await,
+    };
+    if let Err(why) = ended {
+        tracing::warn!("{} from {device} refused: {why}", guest.id);
+        shared.tell(Event::Refused {
+            connection: guest.id,
+            at: now(),
+            why,
+        });
+    }
+}
+
+/// A connection of which only addresses are known.
+#[derive(Clone, Copy)]
+struct Guest {
+    id: ConnectionId,
+    opened: Timestamp,
+    device: SocketAddr,
+    listener: SocketAddr,
+}
+
+/// How the server was found.
+enum Target {
+    /// It is the one behind this proxy.
+    Behind(Upstream),
+    /// The device named it: host and port, where 443 stands for none.
+    Connect(String, u16),
+}
+
+impl Target {
+    fn upstream(self, scheme: Scheme) -> Option<(Upstream, Server)> {
+        match self {
+            Self::Behind(upstream) => {
+                let server = Server::behind(&upstream)?;
+                Some((upstream, server))
+            }
+            Self::Connect(host, port) => {
+                let upstream = Upstream { scheme, host, port };
+                let server = Server::asked_for(&upstream)?;
+                Some((upstream, server))
+            }
+        }
+    }
+
+    fn host(&self) -> &str {
+        match self {
+            Self::Behind(upstream) => &upstream.host,
+            Self::Connect(host, _) => host,
+        }
+    }
+}
+
+impl Guest {
+    /// Serves what is meant for a server: TLS, or HTTP in clear text.
+    async fn to_server(
+        self,
+        shared: &Arc<Shared>,
+        mut wire: Wire,
+        target: Target,
+    ) -> Result<(), String> {
+        let first = within(shared, wire.first_byte())
+            .await?
+            .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
+        let cut = wire.cut();
+        match first {
+            None => Err("the device hung up before it sent anything".into()),
+            Some(TLS_HANDSHAKE) => {
+                let stream = within(shared, handshake(shared, wire, target.host())).await??;
+                let (opened, server) = self.opened(target, Scheme::Https, Some(facts(&stream)))?;
+                let context = open(shared, opened, server, cut);
+                serve_http(stream, context).await;
+                Ok(())
+            }
+            Some(_) => {
+                let (opened, server) = self.opened(target, Scheme::Http, None)?;
+                let context = open(shared, opened, server, cut);
+                serve_http(wire, context).await;
+                Ok(())
+            }
+        }
+    }
+
+    fn opened(
+        self,
+        target: Target,
+        scheme: Scheme,
+        tls: Option<TlsFacts>,
+    ) -> Result<(Connection, Server), String> {
+        let (upstream, server) = target
+            .upstream(scheme)
+            .ok_or("no URL can be made of the server's name")?;
+        let connection = self.connection(upstream.to_string(), tls);
+        Ok((connection, server))
+    }
+
+    fn connection(self, server: String, tls: Option<TlsFacts>) -> Connection {
+        Connection {
+            id: self.id,
+            opened: self.opened,
+            device: self.device,
+            listener: self.listener,
+            server,
+            tls,
+        }
+    }
+
+    /// Serves a device that knows it talks to a proxy: `CONNECT`, or requests with a full address.
+    async fn to_proxy(self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), String> {
+        let first = within(shared, wire.first_byte())
+            .await?
+            .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
+        if first == Some(TLS_HANDSHAKE) {
+            return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
+        }
+        let asked = Asked::new(self, shared, &wire);
+        let service = service_fn(|request| Box::pin(asked.serve(request)));
+        let mut connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(shared.settings.limits.head)
+            .preserve_header_case(true)
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(wire), service);
+        let stop = shared.stop.child_token();
+        let ended = tokio::select! {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
+            () = stop.cancelled() => {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+            }
+        };
+        let parts = connection.into_parts();
+        let tunnel = asked.tunnel();
+        match (ended, tunnel) {
+            (Ok(()), Some((host, port))) => {
+                let wire = parts.io.into_inner().with_ahead(parts.read_buf);
+                let target = Target::Connect(host, port);
+                Box::pin(self.to_server(shared, wire, target)).await
+            }
+            (ended, _) => asked.ended(ended),
+        }
+    }
+}
+
+/// What a device asked of a proxy on one connection.
+struct Asked<'a> {
+    guest: Guest,
+    shared: &'a Arc<Shared>,
+    cut: super::wire::Cut,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tunnel: Option<(String, u16)>,
+    connection: Option<(Arc<Connection>, Farewell)>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(guest: Guest, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
+        Self {
+            guest,
+            shared,
+            cut: wire.cut(),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tunnel(&self) -> Option<(String, u16)> {
+        self.state().tunnel.take()
+    }
+
+    async fn serve(&self, request: Request<Incoming>) -> Result<Response<Body>, exchange::Dropped> {
+        if *request.method() == Method::CONNECT {
+            let named = request.uri().authority();
+            let port = named.map(|named| named.port_u16().unwrap_or(Scheme::Https.port()));
+            let (Some(named), Some(port)) = (named, port) else {
+                return Ok(refuse("CONNECT needs host:port"));
+            };
+            self.state().tunnel = Some((bare_host(named.host()), port));
+            return Ok(Response::new(Body::default()));
+        }
+        let Some(upstream) = named_server(request.uri()) else {
+            return Ok(refuse(
+                "this is a proxy: it takes CONNECT, or requests with a full http:// address. Is --mode reverse: meant?",
+            ));
+        };
+        let Some(server) = Server::asked_for(&upstream) else {
+            return Ok(refuse("the server's name is not valid in a URL"));
+        };
+        let context = Context {
+            shared: self.shared.clone(),
+            connection: self.connection(&upstream),
+            server,
+            cut: self.cut.clone(),
+        };
+        exchange::serve(Arc::new(context), request).await
+    }
+
+    /// The connection, which is told of at its first request.
+    fn connection(&self, first: &Upstream) -> Arc<Connection> {
+        let mut state = self.state();
+        let open = || {
+            let connection = Arc::new(self.guest.connection(first.to_string(), None));
+            let farewell = Farewell::new(self.shared, &connection);
+            (connection, farewell)
+        };
+        state.connection.get_or_insert_with(open).0.clone()
+    }
+
+    fn ended(&self, ended: hyper::Result<()>) -> Result<(), String> {
+        let told = self.state().connection.take();
+        match (told, ended) {
+            (Some(_), Err(error)) => {
+                tracing::debug!("{}: {error}", self.guest.id);
+                Ok(())
+            }
+            (Some(_), Ok(())) => Ok(()),
+            (None, Err(error)) => Err(format!("what the device sent is not HTTP: {error}")),
+            (None, Ok(())) => Err("the device hung up without a request".into()),
+        }
+    }
+}
+
+fn named_server(uri: &Uri) -> Option<Upstream> {
+    let scheme = match uri.scheme_str()? {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return None,
+    };
+    Some(Upstream {
+        scheme,
+        host: bare_host(uri.host()?),
+        port: uri.port_u16().unwrap_or(scheme.port()),
+    })
+}
+
+/// A host without the brackets of IPv6.
+fn bare_host(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').into()
+}
+
+fn refuse(why: &str) -> Response<Body> {
+    let body = Bytes::from(format!("dmtap: {why}\n"));
+    let mut response = Response::new(Body::whole(body, None));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
+}
+
+/// The TLS handshake, with the certificate the device asks for.
+async fn handshake(shared: &Shared, wire: Wire, host: &str) -> Result<TlsStream<Wire>, String> {
+    let local = wire.local_addr();
+    let words = |e: io::Error| device_handshake(&e, &shared.ca_file);
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
+    let start = hello.await.map_err(words)?;
+    let name = match start.client_hello().server_name() {
+        Some(name) => name.to_owned(),
+        None if host.is_empty() => local.map_or_else(|_| String::new(), |a| a.ip().to_string()),
+        None => host.to_owned(),
+    };
+    let config = shared.tls.config(&name).map_err(|e| e.to_string())?;
+    start.into_stream(config).await.map_err(words)
+}
+
+fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
+    let (_, tls) = stream.get_ref();
+    TlsFacts {
+        sni: tls.server_name().map(str::to_owned),
+        alpn: tls
+            .alpn_protocol()
+            .map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+        version: tls
+            .protocol_version()
+            .and_then(|version| version.as_str())
+            .map(|version| version.replacen("TLSv1_", "TLSv1.", 1)),
+    }
+}
+
+fn open(
+    shared: &Arc<Shared>,
+    connection: Connection,
+    server: Server,
+    cut: super::wire::Cut,
+) -> Context {
+    Context {
+        shared: shared.clone(),
+        connection: Arc::new(connection),
+        server,
+        cut,
+    }
+}
+
+/// Serves HTTP of the version that ALPN agreed on, or that the first bytes show.
+async fn serve_http<I>(io: I, context: Context)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shared = context.shared.clone();
+    let _farewell = Farewell::new(&shared, &context.connection);
+    let alpn = context.connection.tls.as_ref();
+    let server = match alpn.and_then(|tls| tls.alpn.as_deref()) {
+        Some("h2") => &shared.servers.http2,
+        Some(_) => &shared.servers.http1,
+        None => &shared.servers.any,
+    };
+    let id = context.connection.id;
+    let context = Arc::new(context);
+    let service = service_fn(move |request| exchange::serve(context.clone(), request));
+    let connection = server.serve_connection(TokioIo::new(io), service);
+    tokio::pin!(connection);
+    // A token of its own: polled at every wake, it must not be contended.
+    let stop = shared.stop.child_token();
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("{id}: {error}");
+    }
+}
+
+/// Tells that a connection opened, and at its end, however it comes, that it closed.
+struct Farewell {
+    shared: Arc<Shared>,
+    id: ConnectionId,
+}
+
+impl Farewell {
+    fn new(shared: &Arc<Shared>, connection: &Arc<Connection>) -> Self {
+        shared.tell(Event::Opened(connection.clone()));
+        Self {
+            shared: shared.clone(),
+            id: connection.id,
+        }
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.shared.tell(Event::Closed {
+            connection: self.id,
+            at: now(),
+        });
+    }
+}
+
+async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T, String> {
+    let limit = shared.settings.limits.handshake;
+    let stop = async {
+        shared.stop.cancelled().await;
+        Err("dmtap is shutting down".to_owned())
+    };
+    tokio::select! {
+        biased;
+        done = tokio::time::timeout(limit, future) => {
+            done.map_err(|_| format!("no handshake within {limit:?}"))
+        }
+        stopped = stop => stopped,
+    }
+}
+
+/// The first byte of a TLS record that holds a ClientHello (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;

@@ -1,0 +1,163 @@
+//! What exchanges share: the whole proxy's, and their connection's.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use http::HeaderValue;
+use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::book::RuleBook;
+use super::sessions::Sessions;
+use super::settings::{Scheme, Settings, Upstream};
+use super::tls::DeviceTls;
+use super::upstream::Client;
+use super::wire::Cut;
+use crate::flow::event::{Event, Hear};
+use crate::flow::{Connection, ConnectionId, ExchangeId, Timestamp};
+
+/// One for the whole proxy.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) listener: SocketAddr,
+    pub(super) tls: DeviceTls,
+    /// The CA file that devices must trust, for messages.
+    pub(super) ca_file: String,
+    pub(super) client: Client,
+    pub(super) book: Arc<RuleBook>,
+    pub(super) sessions: Sessions,
+    pub(super) servers: Servers,
+    /// Cancelled when running exchanges are to be the last ones.
+    pub(super) stop: CancellationToken,
+    pub(super) hear: Arc<dyn Hear>,
+    pub(super) connections: AtomicU64,
+    pub(super) exchanges: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn tell(&self, event: Event) {
+        self.hear.hear(event);
+    }
+
+    pub(super) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(super) fn next_exchange(&self) -> ExchangeId {
+        ExchangeId(self.exchanges.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// HTTP towards devices: known to be of a version, or seen by its first bytes.
+pub(super) struct Servers {
+    pub(super) http1: auto::Builder<Tracked>,
+    pub(super) http2: auto::Builder<Tracked>,
+    pub(super) any: auto::Builder<Tracked>,
+}
+
+impl Servers {
+    pub(super) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
+        let builder = || {
+            let mut builder = auto::Builder::new(Tracked(tasks.clone()));
+            // The response must look as the server sent it: no field is added, no name respelled.
+            builder
+                .http1()
+                .timer(TokioTimer::new())
+                .header_read_timeout(settings.limits.head)
+                .preserve_header_case(true)
+                .auto_date_header(false);
+            builder
+                .http2()
+                .timer(TokioTimer::new())
+                .keep_alive_interval(settings.limits.head)
+                .auto_date_header(false);
+            builder
+        };
+        Self {
+            http1: builder().http1_only(),
+            http2: builder().http2_only(),
+            any: builder(),
+        }
+    }
+}
+
+/// Runs the streams of HTTP/2 where shutdown can wait for them.
+#[derive(Clone)]
+pub(super) struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+/// One for each connection of a device.
+pub(super) struct Context {
+    pub(super) shared: Arc<Shared>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) server: Server,
+    pub(super) cut: Cut,
+}
+
+/// Where requests of a connection go.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    scheme: UriScheme,
+    authority: Authority,
+    /// Whether the device took the proxy for the server, and so names the proxy in `Host`.
+    behind: bool,
+}
+
+impl Server {
+    /// The server behind a reverse proxy, which must see its own name.
+    pub(super) fn behind(upstream: &Upstream) -> Option<Self> {
+        let mut server = Self::asked_for(upstream)?;
+        server.behind = true;
+        Some(server)
+    }
+
+    /// The server a device asked for.
+    pub(super) fn asked_for(upstream: &Upstream) -> Option<Self> {
+        let scheme = match upstream.scheme {
+            Scheme::Http => UriScheme::HTTP,
+            Scheme::Https => UriScheme::HTTPS,
+        };
+        Some(Self {
+            scheme,
+            authority: upstream.authority().parse().ok()?,
+            behind: false,
+        })
+    }
+
+    /// Whether the client's own Host or `:authority` says all that the device's `Host` does.
+    pub(super) fn replaces_host(&self, host: &HeaderValue) -> bool {
+        self.behind || host.as_bytes() == self.authority.as_str().as_bytes()
+    }
+
+    /// The full address of a path.
+    pub(super) fn address(&self, path: Option<&PathAndQuery>) -> Option<Uri> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = match path {
+            Some(path) => Some(path.clone()),
+            None => Some(PathAndQuery::from_static("/")),
+        };
+        Uri::from_parts(parts).ok()
+    }
+}
+
+/// This moment.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    // u64 holds the microseconds of half a million years.
+    Timestamp(since.map_or(0, |since| since.as_micros() as u64))
+}

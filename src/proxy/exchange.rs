@@ -1,0 +1,383 @@
+//! One exchange: a request on its way to the server, and the response on its way back.
+
+mod own;
+
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode, Version, header, request};
+use hyper::body::Incoming;
+
+use super::body::Body;
+use super::context::{Context, now};
+use super::failure::Failure;
+use super::headers;
+use super::message::{Heard, Told};
+use super::sessions::{Known, Place};
+use super::settings::Look;
+use crate::flow::event::Event;
+use crate::flow::{
+    Delivery, ExchangeId, Head, Op, Passage, Payload, RequestHead, ResponseHead, SessionTag, Side,
+    Timestamp,
+};
+use crate::rules::engine::{Answer, Facts, RuleSet, Stage, Verdict};
+
+/// The exchange ends without a response: hyper closes the connection, or resets the stream.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Dropped {
+    /// A rule said so.
+    #[error("reset by a rule")]
+    ByRule,
+    /// A peer left.
+    #[error("{0}")]
+    Broken(#[from] hyper::Error),
+    /// The request names nothing that can be asked for.
+    #[error("no address can be made of the request's target")]
+    Target,
+}
+
+/// Serves one request.
+///
+/// # Errors
+/// [`Dropped`] where the device gets no response.
+pub(super) async fn serve(
+    context: Arc<Context>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Dropped> {
+    let (mut parts, body) = request.into_parts();
+    let mut exchange = Exchange::begin(context, &mut parts)?;
+    let headers = &exchange.head.headers;
+    let heard = exchange.hear(Stage::Request, body, headers).await?;
+    let (body, answer) = exchange.pass_request(heard, &mut parts).await?;
+    if let Some(answer) = answer {
+        return Ok(exchange.answer(answer));
+    }
+    match exchange.ask(parts, body).await {
+        Ok(response) => {
+            exchange.tell_request();
+            exchange.pass_response(response).await
+        }
+        Err(failure) => Ok(exchange.fail(failure)),
+    }
+}
+
+/// An exchange under way. Dropped before its end, it tells that it failed.
+struct Exchange {
+    context: Arc<Context>,
+    id: ExchangeId,
+    rules: Arc<RuleSet>,
+    head: RequestHead,
+    /// When the request was received whole.
+    received: Timestamp,
+    place: Option<Place>,
+    /// The request, if it is still to be told of.
+    request: Option<Told>,
+    over: bool,
+}
+
+impl Exchange {
+    fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
+        let uri = context.server.address(parts.uri.path_and_query());
+        let head = RequestHead {
+            method: parts.method.clone(),
+            uri: uri.ok_or(Dropped::Target)?,
+            version: parts.version,
+            headers: std::mem::take(&mut parts.headers),
+        };
+        Ok(Self {
+            id: context.shared.next_exchange(),
+            rules: context.shared.book.current(),
+            head,
+            received: now(),
+            place: None,
+            request: None,
+            over: false,
+            context,
+        })
+    }
+
+    /// Takes a body in: read where somebody looks, else as a stream.
+    async fn hear(
+        &self,
+        stage: Stage,
+        body: Incoming,
+        headers: &http::HeaderMap,
+    ) -> Result<Heard, hyper::Error> {
+        let settings = &self.context.shared.settings;
+        if settings.look == Look::Pass && !self.rules.reads_bodies(stage) {
+            return Ok(Heard::unread(body));
+        }
+        Heard::read(body, headers, settings.max_body).await
+    }
+
+    /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
+    async fn pass_request(
+        &mut self,
+        heard: Heard,
+        parts: &mut request::Parts,
+    ) -> Result<(Body, Option<Answer>), Dropped> {
+        self.received = now();
+        let document = heard.document();
+        self.place = document.and_then(|document| self.context.shared.sessions.enter(document));
+        let known = self.known(Side::Device, &heard);
+        let verdict = self.decide(Stage::Request, &heard, None, &known);
+        // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
+        // it makes nginx refuse the request.
+        let server = &self.context.server;
+        parts.headers = headers::forwarded(&self.head.headers, |name, value| {
+            *name == header::HOST && server.replaces_host(value)
+        });
+        parts.uri = self.head.uri.clone();
+        // The version towards the server is agreed with the server.
+        parts.version = Version::HTTP_11;
+        let head = Head::Request(self.take_head());
+        let Outcome { told, body, answer } =
+            self.settle(head, heard, known, verdict, &mut parts.headers);
+        let delivery = told.passage.delivery.clone();
+        self.request = Some(told);
+        if self.request.as_ref().is_some_and(Told::is_complete) {
+            self.tell_request();
+        }
+        self.deliver(&delivery).await?;
+        Ok((body, answer))
+    }
+
+    /// Sends the request on and waits for the head of the response.
+    async fn ask(&self, parts: request::Parts, body: Body) -> Result<Response<Incoming>, Failure> {
+        let shared = &self.context.shared;
+        let asking = shared.client.request(Request::from_parts(parts, body));
+        let limit = shared.settings.limits.response;
+        match tokio::time::timeout(limit, asking).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(_) => Err(Failure {
+                status: StatusCode::GATEWAY_TIMEOUT,
+                why: format!("no response within {limit:?}"),
+            }),
+        }
+    }
+
+    /// Decides on the response, and sends it.
+    async fn pass_response(
+        mut self,
+        response: Response<Incoming>,
+    ) -> Result<Response<Body>, Dropped> {
+        let (mut parts, body) = response.into_parts();
+        let head = ResponseHead {
+            status: parts.status,
+            version: parts.version,
+            headers: std::mem::take(&mut parts.headers),
+        };
+        let heard = match self.hear(Stage::Response, body, &head.headers).await {
+            Ok(heard) => heard,
+            Err(error) => {
+                let mut failure = Failure::of(&error);
+                failure.why = format!("the response broke off: {}", failure.why);
+                return Ok(self.fail(failure));
+            }
+        };
+        let known = self.known(Side::Server, &heard);
+        let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
+        parts.headers = headers::forwarded(&head.headers, |_, _| false);
+        let head = Head::Response(head);
+        let Outcome { told, body, answer } =
+            self.settle(head, heard, known, verdict, &mut parts.headers);
+        let delivery = told.passage.delivery.clone();
+        if let Some(answer) = answer {
+            return self.answer_late(answer, told).await;
+        }
+        self.over = true;
+        let body = told.tell_response(&self.context.shared, body, self.received);
+        self.deliver(&delivery).await?;
+        // Devices speak their own version; hyper writes it.
+        parts.version = Version::HTTP_11;
+        Ok(Response::from_parts(parts, body))
+    }
+
+    /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
+    fn take_head(&mut self) -> RequestHead {
+        if !self.rules.is_empty() {
+            return self.head.clone();
+        }
+        let headers = std::mem::take(&mut self.head.headers);
+        RequestHead {
+            headers,
+            ..self.head.clone()
+        }
+    }
+
+    fn known(&self, speaker: Side, heard: &Heard) -> Known {
+        match (&self.place, heard.document()) {
+            (Some(place), Some(document)) => place.look(speaker, document),
+            _ => Known::default(),
+        }
+    }
+
+    fn decide(
+        &self,
+        stage: Stage,
+        heard: &Heard,
+        response: Option<&ResponseHead>,
+        known: &Known,
+    ) -> Verdict {
+        if self.rules.is_empty() {
+            return Verdict::default();
+        }
+        let facts = Facts {
+            stage,
+            connection: &self.context.connection,
+            exchange: self.id,
+            request: &self.head,
+            response,
+            session: self.place.as_ref().map(|place| &place.tag),
+            document: heard.document(),
+            links: &known.links,
+        };
+        self.rules
+            .decide(&facts, &mut self.context.shared.book.tally())
+    }
+
+    /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.
+    fn settle(
+        &self,
+        head: Head,
+        heard: Heard,
+        known: Known,
+        verdict: Verdict,
+        headers: &mut http::HeaderMap,
+    ) -> Outcome {
+        let from = speaker(&head);
+        let mut notes = heard.notes;
+        notes.extend(known.notes);
+        let received_document = heard.payload.reading.document().cloned();
+        let mut payload = heard.payload;
+        let mut body = heard.body;
+        let leaves = verdict.answer.is_none() && !verdict.delivery.ops.contains(&Op::Reset);
+        let changed = verdict.body.is_some();
+        if let Some(bytes) = verdict.body {
+            notes.extend(headers::note_signature(headers));
+            headers::fit_changed_body(headers, bytes.len());
+            payload.sent = bytes.clone();
+            payload.sent_document = verdict.document.clone();
+            body = Body::whole(bytes, None);
+        }
+        let session = self.tag(from, received_document.as_deref());
+        let sent = if changed {
+            verdict.document
+        } else {
+            received_document
+        };
+        if let (Some(place), Some(document), true) = (&self.place, sent, leaves) {
+            place.delivered(from.other(), document);
+        }
+        let passage = Passage {
+            session,
+            links: known.links,
+            notes,
+            applied: verdict.applied,
+            delivery: verdict.delivery,
+            ..self.passage(head, payload)
+        };
+        Outcome {
+            told: Told {
+                passage,
+                count: heard.count.filter(|_| !changed),
+            },
+            body,
+            answer: verdict.answer,
+        }
+    }
+
+    fn tag(&self, from: Side, document: Option<&crate::markup::Document>) -> Option<SessionTag> {
+        let place = self.place.as_ref()?;
+        Some(match from {
+            Side::Device => place.tag.clone(),
+            Side::Server => place.tag_response(document),
+        })
+    }
+
+    /// A passage of which only head and body are known.
+    fn passage(&self, head: Head, payload: Payload) -> Passage {
+        let from = speaker(&head);
+        let at = match from {
+            Side::Device => self.received,
+            Side::Server => now(),
+        };
+        Passage {
+            exchange: self.id,
+            connection: self.context.connection.clone(),
+            from,
+            own: false,
+            at,
+            took: at.since(self.received),
+            head,
+            payload,
+            session: None,
+            links: Vec::new(),
+            notes: Vec::new(),
+            applied: Vec::new(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// Carries out how a message leaves.
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), Dropped> {
+        for op in &delivery.ops {
+            match op {
+                Op::Wait(time) => tokio::time::sleep(*time).await,
+                Op::Reset => {
+                    // On HTTP/2 the error alone resets the stream, and the connection lives.
+                    if self.head.version != Version::HTTP_2 {
+                        self.context.cut.reset();
+                    }
+                    if !self.over {
+                        self.tell_failed(Side::Device, "reset by a rule".into());
+                    }
+                    return Err(Dropped::ByRule);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of the request, once.
+    fn tell_request(&mut self) {
+        if let Some(told) = self.request.take() {
+            let passage = told.counted();
+            self.context.shared.tell(Event::Request(Arc::new(passage)));
+        }
+    }
+
+    fn tell_failed(&mut self, side: Side, why: String) {
+        self.tell_request();
+        self.over = true;
+        self.context.shared.tell(Event::Failed {
+            exchange: self.id,
+            connection: self.context.connection.id,
+            at: now(),
+            side,
+            why,
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.over {
+            self.tell_failed(Side::Device, "the device left before the response".into());
+        }
+    }
+}
+
+fn speaker(head: &Head) -> Side {
+    match head {
+        Head::Request(_) => Side::Device,
+        Head::Response(_) => Side::Server,
+    }
+}
+
+/// What a verdict came to.
+struct Outcome {
+    told: Told,
+    body: Body,
+    answer: Option<Answer>,
+}

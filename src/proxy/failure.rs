@@ -1,0 +1,144 @@
+//! What went wrong, in words that say what to do about it.
+
+use std::error::Error;
+use std::io;
+
+use http::StatusCode;
+use rustls::{AlertDescription, CertificateError};
+
+use super::upstream::ConnectError;
+
+/// Why a server gave no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What the device is told: 502 or 504.
+    pub(super) status: StatusCode,
+    /// Why, for people.
+    pub(super) why: String,
+}
+
+impl Failure {
+    /// Makes words of an error on the way to a server.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut status = StatusCode::BAD_GATEWAY;
+        for error in chain(error) {
+            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+                let why = server_tls(tls);
+                return Self { status, why };
+            }
+            if let Some(connect) = error.downcast_ref::<ConnectError>() {
+                match connect {
+                    ConnectError::Timeout(_) => status = StatusCode::GATEWAY_TIMEOUT,
+                    ConnectError::Loop(_) => {}
+                    ConnectError::Other(_) => continue,
+                }
+                let why = connect.to_string();
+                return Self { status, why };
+            }
+            let io = error.downcast_ref::<io::Error>();
+            if io.is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
+                status = StatusCode::GATEWAY_TIMEOUT;
+            }
+        }
+        let mut words: Vec<String> = Vec::new();
+        for error in chain(error) {
+            let word = error.to_string();
+            if words.last().is_none_or(|last| !last.contains(&word)) {
+                words.push(word);
+            }
+        }
+        let why = words.join(": ");
+        Self { status, why }
+    }
+}
+
+/// An error and its causes, those inside IO errors too.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let io = error.downcast_ref::<io::Error>();
+        // `source()` of an IO error skips the error it was made of.
+        match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+fn server_tls(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(certificate) => server_certificate(certificate),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server asks for a client certificate, which dmtap does not have".into()
+        }
+        rustls::Error::InvalidMessage(_) => {
+            format!("the server does not speak TLS at this port: {error}")
+        }
+        _ => format!("TLS handshake with the server failed: {error}"),
+    }
+}
+
+fn server_certificate(error: &CertificateError) -> String {
+    let why = match error {
+        CertificateError::UnknownIssuer => "UnknownIssuer".into(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            return format!("server certificate expired: {error}; -k accepts it all the same");
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            return format!(
+                "server certificate is for another name: {error}; -k accepts it all the same"
+            );
+        }
+        _ => error.to_string(),
+    };
+    format!(
+        "server certificate not trusted: {why}; use --server-ca FILE to trust its CA, or -k to accept any"
+    )
+}
+
+/// Makes words of a failed handshake with a device.
+pub(super) fn device_handshake(error: &io::Error, ca: &str) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    let install = format!("install {ca} on it as a trusted root");
+    match tls {
+        Some(rustls::Error::AlertReceived(alert)) => match alert {
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown => {
+                format!("the device does not trust the certificate (alert {alert:?}): {install}")
+            }
+            _ => format!("the device ended the TLS handshake (alert {alert:?})"),
+        },
+        Some(rustls::Error::InvalidMessage(_)) => {
+            format!("what the device sent is not TLS: {error}")
+        }
+        Some(tls) => format!("TLS handshake with the device failed: {tls}"),
+        None => format!(
+            "the device hung up during the TLS handshake ({error}), as one does that does not trust the certificate: {install}"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_untrusted_server_is_found_inside_other_errors() {
+        let tls = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let nested = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls));
+        let failure = Failure::of(&ConnectError::Other(nested.into()));
+        assert_eq!(failure.status, StatusCode::BAD_GATEWAY);
+        assert!(
+            failure.why.contains("not trusted: UnknownIssuer"),
+            "{failure:?}"
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_504() {
+        let failure = Failure::of(&ConnectError::Timeout(std::time::Duration::from_secs(1)));
+        assert_eq!(failure.status, StatusCode::GATEWAY_TIMEOUT);
+    }
+}

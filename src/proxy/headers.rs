@@ -1,0 +1,180 @@
+//! Header fields: what is one hop's own, and what no longer fits a changed body.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::flow::{Note, Severity};
+
+/// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
+/// that `Connection` names, and those that `dropped` picks.
+pub(super) fn forwarded(
+    headers: &HeaderMap,
+    dropped: impl Fn(&HeaderName, &HeaderValue) -> bool,
+) -> HeaderMap {
+    let named = named_by_connection(headers).unwrap_or_default();
+    // Removing a field from a map moves the last one to its place: fields are copied to keep their order.
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if !HOP_BY_HOP.contains(name) && !named.contains(name) && !dropped(name, value) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
+    headers.get(header::CONNECTION)?;
+    let values = headers.get_all(header::CONNECTION).iter();
+    let names = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        // A message must not lose its framing or its target to a careless peer.
+        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
+        .collect();
+    Some(names)
+}
+
+/// Fits the fields to a body that a rule changed: its length, and no field that vouches for the old bytes.
+pub(super) fn fit_changed_body(headers: &mut HeaderMap, length: usize) {
+    for name in &VOUCHERS {
+        headers.remove(name);
+    }
+    set_length(headers, length);
+}
+
+/// States the length of a body.
+pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+}
+
+/// A warning where a signature came with a body that was changed.
+pub(super) fn note_signature(headers: &HeaderMap) -> Option<Note> {
+    let name = SIGNATURES
+        .iter()
+        .find(|name| headers.contains_key(**name))?;
+    Some(Note {
+        id: "SIG-01",
+        severity: Severity::Warning,
+        at: None,
+        text: format!("the body was changed: the signature in {name} no longer fits it"),
+    })
+}
+
+/// The media type of `Content-Type` and its charset, as written.
+pub(super) fn content_type(headers: &HeaderMap) -> (Option<&str>, Option<&str>) {
+    let value = headers.get(header::CONTENT_TYPE);
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
+        return (None, None);
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().filter(|media_type| !media_type.is_empty());
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim().trim_matches(['"', '\'']))
+    });
+    (media_type, charset)
+}
+
+/// RFC 9110 §7.6.1, with the fields HTTP/1.1 proxies inherited.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    // Answered here: hyper sends 100 when the body is asked for.
+    header::EXPECT,
+];
+
+/// Fields that describe the very bytes of a body.
+const VOUCHERS: [HeaderName; 6] = [
+    header::CONTENT_ENCODING,
+    header::ETAG,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+];
+
+/// Signatures over a SyncML message: OMA DM 1.2 Security §5.4, MS-MDM §2.1, MS-MDE2.
+const SIGNATURES: [&str; 3] = ["x-syncml-hmac", "ms-signature", "mdm-signature"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let fields = fields.iter().map(|&(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.append(name, value);
+        }
+        map
+    }
+
+    #[test]
+    fn fields_of_one_connection_stay_on_it() {
+        let mut headers = map(&[
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("content-length", "3"),
+            ("x-end", "2"),
+        ]);
+        headers = forwarded(&headers, |_, _| false);
+        assert_eq!(headers, map(&[("content-length", "3"), ("x-end", "2")]));
+    }
+
+    #[test]
+    fn fields_keep_their_order() {
+        let headers = map(&[("a", "1"), ("te", "x"), ("b", "2"), ("c", "3"), ("b", "4")]);
+        let kept = forwarded(&headers, |name, _| name == "a");
+        let names: Vec<_> = kept.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b", "b", "c"]);
+    }
+
+    #[test]
+    fn connection_cannot_remove_the_framing() {
+        let mut headers = map(&[("connection", "content-length"), ("content-length", "3")]);
+        headers = forwarded(&headers, |_, _| false);
+        assert_eq!(headers, map(&[("content-length", "3")]));
+    }
+
+    #[test]
+    fn a_changed_body_loses_what_vouched_for_the_old_one() {
+        let mut headers = map(&[
+            ("content-encoding", "gzip"),
+            ("etag", "\"1\""),
+            ("content-length", "9"),
+        ]);
+        fit_changed_body(&mut headers, 12);
+        assert_eq!(headers, map(&[("content-length", "12")]));
+    }
+
+    #[test]
+    fn content_types_are_read_in_all_their_forms() {
+        let check = |value, expected| {
+            assert_eq!(content_type(&map(&[("content-type", value)])), expected);
+        };
+        check("text/xml", (Some("text/xml"), None));
+        check(
+            "application/vnd.syncml.dm+xml; charset=UTF-8",
+            (Some("application/vnd.syncml.dm+xml"), Some("UTF-8")),
+        );
+        check(
+            "text/xml;q=1;Charset=\"utf-16\"",
+            (Some("text/xml"), Some("utf-16")),
+        );
+        check("", (None, None));
+        assert_eq!(content_type(&HeaderMap::new()), (None, None));
+    }
+}

@@ -1,0 +1,163 @@
+//! Accepting connections, and ending well.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::book::RuleBook;
+use super::ca::Authority;
+use super::connection;
+use super::context::{Servers, Shared};
+use super::sessions::Sessions;
+use super::settings::Settings;
+use super::tls::DeviceTls;
+use super::upstream;
+use crate::flow::event::Hear;
+use crate::rules::engine::RuleSet;
+
+/// A proxy that is bound to its address and not yet running.
+pub struct Proxy {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    streams: TaskTracker,
+}
+
+impl Proxy {
+    /// Binds the listener and loads all certificates. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Where the address is taken, or a certificate cannot be loaded; the text says which.
+    pub async fn bind(
+        settings: Settings,
+        authority: Arc<Authority>,
+        rules: Arc<RuleSet>,
+        hear: Arc<dyn Hear>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(settings.listen).await.map_err(|e| {
+            io::Error::new(
+                e.kind(),
+                format!("cannot listen at {}: {e}", settings.listen),
+            )
+        })?;
+        let address = listener.local_addr()?;
+        let ca_file = authority.certificate_file().display().to_string();
+        let streams = TaskTracker::new();
+        let shared = Shared {
+            listener: address,
+            tls: DeviceTls::new(authority, &settings.certificates).map_err(io::Error::other)?,
+            ca_file,
+            client: upstream::client(&settings, address)?,
+            book: Arc::new(RuleBook::new(rules)),
+            sessions: Sessions::new(settings.limits.sessions),
+            servers: Servers::new(&settings, &streams),
+            stop: CancellationToken::new(),
+            hear,
+            connections: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
+            settings,
+        };
+        Ok(Self {
+            listener,
+            shared: Arc::new(shared),
+            streams,
+        })
+    }
+
+    /// The address it listens at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.listener
+    }
+
+    /// The rules in force, to exchange them while it runs.
+    pub fn rules(&self) -> Arc<RuleBook> {
+        self.shared.book.clone()
+    }
+
+    /// Serves until `shutdown`; then running exchanges may finish, within the grace period. Returns when
+    /// every connection has ended.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self {
+            listener,
+            shared,
+            streams,
+        } = self;
+        let mut connections = JoinSet::new();
+        let permits = Arc::new(Semaphore::new(shared.settings.limits.connections.max(1)));
+        loop {
+            let accepted = async {
+                let permit = permits.clone().acquire_owned().await;
+                (permit, listener.accept().await)
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(ended) = connections.join_next() => report_panic(ended),
+                (permit, accepted) = accepted => match accepted {
+                    Ok((tcp, device)) => {
+                        let shared = shared.clone();
+                        connections.spawn(async move {
+                            serve(shared, tcp, device).await;
+                            drop(permit);
+                        });
+                    }
+                    Err(error) => pause_after(&error).await,
+                }
+            }
+        }
+        drop(listener);
+        finish(&shared, connections, streams).await;
+    }
+}
+
+async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!("{device}: TCP_NODELAY: {error}");
+    }
+    connection::serve(shared, tcp, device).await;
+}
+
+/// Lets exchanges finish, then ends those that take too long.
+async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTracker) {
+    shared.stop.cancel();
+    streams.close();
+    let ended = async {
+        while let Some(ended) = connections.join_next().await {
+            report_panic(ended);
+        }
+        streams.wait().await;
+    };
+    let grace = shared.settings.limits.grace;
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!(
+            "{} connections did not finish within {grace:?} and were cut",
+            connections.len()
+        );
+        connections.shutdown().await;
+        // Streams of HTTP/2 end with their connection.
+        let _ = tokio::time::timeout(LAST_WORDS, streams.wait()).await;
+    }
+}
+
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a connection ended by a fault in dmtap: {error}");
+    }
+}
+
+/// A machine without free file descriptors must not spin.
+async fn pause_after(error: &io::Error) {
+    tracing::warn!("accepting a connection failed: {error}");
+    tokio::time::sleep(PAUSE).await;
+}
+
+const PAUSE: Duration = Duration::from_millis(100);
+const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -1,0 +1,157 @@
+//! A message between being heard and being told of.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::body::{Body, Count, End, Passed};
+use super::context::{Shared, now};
+use super::read::{self, Collected};
+use crate::flow::event::Event;
+use crate::flow::{Note, Passage, Payload, Reading, Side, Timestamp, Unread};
+use crate::markup::Document;
+
+/// A body that came in: what is known of it, and what is to be sent.
+pub(super) struct Heard {
+    pub(super) payload: Payload,
+    pub(super) notes: Vec<Note>,
+    pub(super) body: Body,
+    /// Counts what passes where the length is not known beforehand.
+    pub(super) count: Option<Arc<Count>>,
+}
+
+impl Heard {
+    /// A body nobody reads.
+    pub(super) fn unread(body: Incoming) -> Self {
+        let hint = body.size_hint();
+        let is_empty = body.is_end_stream();
+        let body = Body::stream(VecDeque::new(), body);
+        let reading = match is_empty {
+            true => Reading::Empty,
+            false => Reading::Unread(Unread::NotAsked {
+                bytes: hint.exact().unwrap_or(0),
+            }),
+        };
+        let (body, count) = match hint.exact() {
+            Some(_) => (body, None),
+            None => {
+                let count = Arc::new(Count::default());
+                (body.counted(count.clone()), Some(count))
+            }
+        };
+        Self {
+            payload: untouched(Bytes::new(), reading),
+            notes: Vec::new(),
+            body,
+            count,
+        }
+    }
+
+    /// A body that is read, where it is not larger than `limit` bytes.
+    ///
+    /// # Errors
+    /// Where the peer breaks off.
+    pub(super) async fn read(
+        body: Incoming,
+        headers: &HeaderMap,
+        limit: usize,
+    ) -> Result<Self, hyper::Error> {
+        Ok(match read::collect(body, limit).await? {
+            Collected::Whole { bytes, trailers } => {
+                let (reading, notes) = read::read(&bytes, headers, limit);
+                Self {
+                    body: Body::whole(bytes.clone(), trailers),
+                    payload: untouched(bytes, reading),
+                    notes,
+                    count: None,
+                }
+            }
+            Collected::TooLarge { first, rest } => {
+                let limit = limit as u64;
+                let reading = Reading::Unread(Unread::TooLarge { limit });
+                Self {
+                    payload: untouched(Bytes::new(), reading),
+                    notes: Vec::new(),
+                    body: Body::stream(first, rest),
+                    count: None,
+                }
+            }
+        })
+    }
+
+    /// The document, if it was decoded.
+    pub(super) fn document(&self) -> Option<&Arc<Document>> {
+        self.payload.reading.document()
+    }
+}
+
+fn untouched(bytes: Bytes, reading: Reading) -> Payload {
+    Payload {
+        sent: bytes.clone(),
+        received: bytes,
+        reading,
+        sent_document: None,
+    }
+}
+
+/// A passage to tell of, when what passed is known.
+pub(super) struct Told {
+    pub(super) passage: Passage,
+    pub(super) count: Option<Arc<Count>>,
+}
+
+impl Told {
+    /// Whether nothing is to be counted any more.
+    pub(super) fn is_complete(&self) -> bool {
+        self.count.is_none()
+    }
+
+    /// The passage, with what was counted up to now.
+    pub(super) fn counted(self) -> Passage {
+        let mut passage = self.passage;
+        if let Some(count) = self.count {
+            set_passed(&mut passage, count.bytes());
+        }
+        passage
+    }
+
+    /// Tells of a response: at once where it is at hand, else when it has passed.
+    pub(super) fn tell_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
+        let mut passage = self.passage;
+        if !body.is_streaming() {
+            shared.tell(Event::Response(Arc::new(passage)));
+            return body;
+        }
+        let shared = shared.clone();
+        body.told(Box::new(move |passed: Passed| {
+            let at = now();
+            let side = match passed.end {
+                End::Whole => {
+                    passage.at = at;
+                    passage.took = at.since(asked);
+                    set_passed(&mut passage, passed.bytes);
+                    return shared.tell(Event::Response(Arc::new(passage)));
+                }
+                End::Broken => Side::Server,
+                End::Dropped => Side::Device,
+            };
+            shared.tell(Event::Failed {
+                exchange: passage.exchange,
+                connection: passage.connection.id,
+                at,
+                side,
+                why: format!("the response broke off after {} bytes", passed.bytes),
+            });
+        }))
+    }
+}
+
+fn set_passed(passage: &mut Passage, passed: u64) {
+    if let Reading::Unread(Unread::NotAsked { bytes }) = &mut passage.payload.reading {
+        *bytes = passed;
+    }
+}

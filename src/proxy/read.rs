@@ -1,0 +1,202 @@
+//! Reading a body: collecting it within a limit, undoing its content coding, decoding it.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http::header::{self, HeaderMap};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::headers::content_type;
+use crate::dm::{Dialect, dialect::may_be_markup};
+use crate::flow::{Note, Reading, Severity, Unread};
+use crate::markup::{self, DecodeError, Hint, Limits};
+
+/// A body that was asked for.
+pub(super) enum Collected {
+    /// All of it.
+    Whole {
+        bytes: Bytes,
+        trailers: Option<Box<HeaderMap>>,
+    },
+    /// More than the limit: what was read so far, and what follows.
+    TooLarge {
+        first: VecDeque<Bytes>,
+        rest: Incoming,
+    },
+}
+
+/// Collects a body of at most `limit` bytes. One frame is not copied.
+///
+/// # Errors
+/// Where the peer breaks off.
+pub(super) async fn collect(mut body: Incoming, limit: usize) -> Result<Collected, hyper::Error> {
+    let mut frames = VecDeque::new();
+    let mut trailers = None;
+    let mut length = 0;
+    if body.size_hint().lower() > limit as u64 {
+        return Ok(Collected::TooLarge {
+            first: frames,
+            rest: body,
+        });
+    }
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(data) => {
+                length += data.len();
+                frames.push_back(data);
+            }
+            Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
+        }
+        if length > limit {
+            return Ok(Collected::TooLarge {
+                first: frames,
+                rest: body,
+            });
+        }
+    }
+    Ok(Collected::Whole {
+        bytes: join(frames, length),
+        trailers,
+    })
+}
+
+fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
+    if frames.len() <= 1 {
+        return frames.pop_front().unwrap_or_default();
+    }
+    let mut bytes = BytesMut::with_capacity(length);
+    for frame in frames {
+        bytes.extend_from_slice(&frame);
+    }
+    bytes.freeze()
+}
+
+/// Decodes a body as received; what cannot be read is data, with a note that says why.
+pub(super) fn read(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<Note>) {
+    if body.is_empty() {
+        return (Reading::Empty, Vec::new());
+    }
+    let plain = match uncoded(body, headers, limit) {
+        Ok(plain) => plain,
+        Err(why) => return (Reading::Unread(Unread::Coding(why)), Vec::new()),
+    };
+    let (media_type, charset) = content_type(headers);
+    let announced = may_be_markup(media_type);
+    if !announced && !looks_like_markup(&plain) {
+        let media_type = media_type.unwrap_or_default().to_owned();
+        return (Reading::Unread(Unread::MediaType(media_type)), Vec::new());
+    }
+    let hint = Hint {
+        media_type,
+        charset,
+    };
+    let limits = Limits {
+        bytes: limit,
+        ..Limits::default()
+    };
+    match markup::decode(plain, hint, &limits) {
+        Ok(document) => {
+            let notes = note_media_type(media_type, document.is_wbxml());
+            let dialect = Dialect::of(&document);
+            (
+                Reading::Document(Arc::new(document), dialect),
+                notes.into_iter().collect(),
+            )
+        }
+        Err(_) if !announced => {
+            let media_type = media_type.unwrap_or_default().to_owned();
+            (Reading::Unread(Unread::MediaType(media_type)), Vec::new())
+        }
+        Err(error) => {
+            let note = note_broken(&error);
+            (Reading::Opaque(error), vec![note])
+        }
+    }
+}
+
+fn note_broken(error: &DecodeError) -> Note {
+    Note {
+        id: "XML-01",
+        severity: Severity::Error,
+        at: Some(error.at),
+        text: error.kind.to_string(),
+    }
+}
+
+/// HTTP-02: the media type names the other encoding.
+fn note_media_type(media_type: Option<&str>, is_wbxml: bool) -> Option<Note> {
+    let named = media_type?.to_ascii_lowercase();
+    let says_wbxml = named.contains("wbxml");
+    let says_xml = named.ends_with("xml") && !says_wbxml;
+    if says_wbxml == is_wbxml || !(says_wbxml || says_xml) {
+        return None;
+    }
+    let is = if is_wbxml { "WBXML" } else { "XML" };
+    Some(Note {
+        id: "HTTP-02",
+        severity: Severity::Error,
+        at: None,
+        text: format!("the media type is {named}, but the body is {is}"),
+    })
+}
+
+fn looks_like_markup(body: &[u8]) -> bool {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+    markup::wbxml::looks_like(body)
+        || first == Some(&b'<')
+        || body.starts_with(b"\xfe\xff")
+        || body.starts_with(b"\xff\xfe")
+}
+
+/// Undoes the content codings, the last one first; without any, the very bytes.
+fn uncoded(body: &Bytes, headers: &HeaderMap, limit: usize) -> Result<Bytes, String> {
+    let mut plain = body.clone();
+    if !headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(plain);
+    }
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings: Vec<_> = values
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .map(|coding| coding.trim().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != "identity")
+        .collect();
+    if codings.len() > CODINGS {
+        return Err(format!("{} codings on top of each other", codings.len()));
+    }
+    for coding in codings.iter().rev() {
+        plain = decompress(&plain, coding, limit)?;
+    }
+    Ok(plain)
+}
+
+fn decompress(body: &[u8], coding: &str, limit: usize) -> Result<Bytes, String> {
+    match coding {
+        "gzip" | "x-gzip" => drain(MultiGzDecoder::new(body), coding, limit),
+        // RFC 9110 §8.4.1.2 means zlib; some senders leave the wrapper out.
+        "deflate" => drain(ZlibDecoder::new(body), coding, limit)
+            .or_else(|_| drain(DeflateDecoder::new(body), coding, limit)),
+        _ => Err(format!("{coding} is not known")),
+    }
+}
+
+fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, String> {
+    let mut plain = Vec::new();
+    let read = reader.take(limit as u64 + 1).read_to_end(&mut plain);
+    read.map_err(|e| format!("{coding} does not decode: {e}"))?;
+    if plain.len() > limit {
+        return Err(format!("{coding} unfolds to more than {limit} bytes"));
+    }
+    Ok(plain.into())
+}
+
+/// Codings on top of each other that are undone.
+const CODINGS: usize = 3;
+
+#[cfg(test)]
+mod tests;

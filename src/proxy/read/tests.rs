@@ -1,0 +1,84 @@
+//! Content codings and sniffing.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use http::HeaderValue;
+
+use super::*;
+
+const MESSAGE: &[u8] = b"<SyncML><SyncHdr/></SyncML>";
+
+fn coded(coding: &'static str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    headers
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn content_codings_are_undone() {
+    let check = |coding, body: Vec<u8>| {
+        let plain = uncoded(&body.into(), &coded(coding), 1000);
+        assert_eq!(plain.as_deref(), Ok(MESSAGE), "{coding}");
+    };
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(MESSAGE).unwrap();
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::fast());
+    deflate.write_all(MESSAGE).unwrap();
+    check("identity", MESSAGE.to_vec());
+    check("gzip", gzip(MESSAGE));
+    check("X-GZIP", gzip(MESSAGE));
+    check("gzip, gzip", gzip(&gzip(MESSAGE)));
+    check("deflate", zlib.finish().unwrap());
+    check("deflate", deflate.finish().unwrap());
+}
+
+#[test]
+fn codings_that_cannot_be_undone_say_why() {
+    let check = |coding, body: Vec<u8>, expected: &str| {
+        let why = uncoded(&body.into(), &coded(coding), 1000).unwrap_err();
+        assert!(why.contains(expected), "{why}");
+    };
+    check("br", MESSAGE.to_vec(), "br is not known");
+    check("gzip", MESSAGE.to_vec(), "gzip does not decode");
+    check("gzip", gzip(&[b'x'; 100_000]), "more than 1000 bytes");
+    check("gzip,gzip,gzip,gzip", MESSAGE.to_vec(), "4 codings");
+}
+
+#[test]
+fn a_body_without_coding_is_not_copied() {
+    let body = Bytes::from_static(MESSAGE);
+    let plain = uncoded(&body, &HeaderMap::new(), 1000).unwrap();
+    assert_eq!(plain.as_ptr(), body.as_ptr());
+}
+
+#[test]
+fn pictures_are_left_alone_and_markup_is_sniffed() {
+    let check = |body: &[u8], expected| assert_eq!(looks_like_markup(body), expected, "{body:?}");
+    check(b"\x89PNG", false);
+    check(b"{}", false);
+    check(b" \n<a/>", true);
+    check(b"\xef\xbb\xbf<a/>", true);
+    check(b"\xff\xfe<\0a\0", true);
+    check(b"\x02\x9f\x53\x6a\x00", true);
+}
+
+#[test]
+fn a_media_type_of_the_other_encoding_is_noted() {
+    let check = |media_type, is_wbxml, expected| {
+        let note = note_media_type(Some(media_type), is_wbxml);
+        assert_eq!(note.is_some(), expected, "{media_type}");
+    };
+    check("application/vnd.syncml.dm+xml", true, true);
+    check("application/vnd.syncml.dm+wbxml", false, true);
+    check("application/vnd.syncml.dm+xml", false, false);
+    check("application/vnd.syncml.dm+wbxml", true, false);
+    check("application/octet-stream", true, false);
+}

@@ -1,0 +1,275 @@
+//! What the proxy is told before it starts.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How devices reach it.
+    pub mode: Mode,
+    /// Where it listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The largest body that is read, in bytes; a larger one streams through unread.
+    pub max_body: usize,
+    /// Which servers it believes.
+    pub trust: Trust,
+    /// Certificates to show to devices instead of leaves of dmtap's CA.
+    pub certificates: Vec<OwnCertificate>,
+    /// Whether bodies are decoded when no rule asks.
+    pub look: Look,
+    /// What bounds connections and waiting.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// The defaults, in front of one server.
+    pub fn reverse(server: Upstream) -> Self {
+        Self::of(Mode::Reverse { server })
+    }
+
+    /// The defaults, as a proxy that devices are configured to use.
+    pub fn regular() -> Self {
+        Self::of(Mode::Regular)
+    }
+
+    fn of(mode: Mode) -> Self {
+        Self {
+            mode,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            max_body: 16 << 20,
+            trust: Trust::Platform,
+            certificates: Vec::new(),
+            look: Look::Annotate,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How devices reach the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Devices take the proxy for the server.
+    Reverse {
+        /// The server it stands in front of.
+        server: Upstream,
+    },
+    /// Devices know the proxy, and name the server in `CONNECT` or in the request line.
+    Regular,
+}
+
+/// A server: `https://host[:port]` or `http://host[:port]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Whether TLS is spoken to it.
+    pub scheme: Scheme,
+    /// Its name or address, without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Upstream {
+    /// Its authority as URLs and `Host` have it: the port only where it is not the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = self.bracketed();
+        match self.port == self.scheme.port() {
+            true => host,
+            false => format!("{host}:{}", self.port),
+        }
+    }
+
+    fn bracketed(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        }
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = String;
+
+    /// Reads `https://host[:port]` or `http://host[:port]`; no path is taken, since paths are the device's.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let uri: http::Uri = text
+            .parse()
+            .map_err(|e| format!("{text:?} is no URL: {e}"))?;
+        let scheme = match uri.scheme_str() {
+            Some("https") => Scheme::Https,
+            Some("http") => Scheme::Http,
+            _ => return Err(format!("{text:?} begins with neither https:// nor http://")),
+        };
+        if uri
+            .path_and_query()
+            .is_some_and(|path| path.as_str() != "/")
+        {
+            return Err(format!(
+                "{text:?} has a path; the path is the device's choice"
+            ));
+        }
+        let host = uri.host().unwrap_or_default();
+        let port = uri
+            .port_u16()
+            .map_or_else(String::new, |port| format!(":{port}"));
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        // A user name, or a port that is no number up to 65535.
+        if host.is_empty() || authority != format!("{host}{port}") {
+            return Err(format!(
+                "{text:?} is not of the form {}://host[:port]",
+                scheme.name()
+            ));
+        }
+        Ok(Self {
+            scheme,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: uri.port_u16().unwrap_or(scheme.port()),
+        })
+    }
+}
+
+impl fmt::Display for Upstream {
+    /// `host:port`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.bracketed(), self.port)
+    }
+}
+
+/// A scheme of URLs that the proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP in clear text.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// Its name in URLs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port URLs may leave out.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Which server certificates are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Those the platform trusts.
+    Platform,
+    /// Those the platform trusts, and those of the CAs in this PEM file (`--server-ca`).
+    PlatformAnd(PathBuf),
+    /// Any at all (`-k`).
+    Anything,
+}
+
+/// A certificate to show to devices (`--certs [domain=]path`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// The name it is for, `*.` in front for one level below; `None`: any name.
+    pub domain: Option<String>,
+    /// A PEM file with the private key, the certificate and its chain.
+    pub path: PathBuf,
+}
+
+/// Whether bodies are decoded when no rule asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// No: they stream through.
+    Pass,
+    /// Yes: they are collected, decoded and linked to their session.
+    Annotate,
+}
+
+/// What bounds connections and waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of devices at a time; more wait in the listener's queue.
+    pub connections: usize,
+    /// For the first byte and the TLS handshake of a device.
+    pub handshake: Duration,
+    /// For the head of a request, the silence before it included.
+    pub head: Duration,
+    /// For the TCP connection and the TLS handshake with a server.
+    pub connect: Duration,
+    /// For the head of a server's response, once it was connected.
+    pub response: Duration,
+    /// How long an unused connection to a server is kept.
+    pub idle: Duration,
+    /// How long running exchanges may take to finish at shutdown.
+    pub grace: Duration,
+    /// DM sessions remembered at a time.
+    pub sessions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            handshake: Duration::from_secs(15),
+            head: Duration::from_secs(90),
+            connect: Duration::from_secs(15),
+            response: Duration::from_secs(120),
+            idle: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+            sessions: 10_000,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_written_as_urls() {
+        let check = |text: &str, authority: &str, shown: &str| {
+            let server: Upstream = text.parse().unwrap();
+            assert_eq!(
+                (server.authority(), server.to_string()),
+                (authority.into(), shown.into())
+            );
+        };
+        check(
+            "https://mdm.example.com",
+            "mdm.example.com",
+            "mdm.example.com:443",
+        );
+        check(
+            "https://mdm.example.com/",
+            "mdm.example.com",
+            "mdm.example.com:443",
+        );
+        check("https://h:8443", "h:8443", "h:8443");
+        check("http://h:80", "h", "h:80");
+        check("https://[::1]:9", "[::1]:9", "[::1]:9");
+    }
+
+    #[test]
+    fn what_is_no_server_is_named() {
+        let check = |text: &str, expected: &str| {
+            let error = text.parse::<Upstream>().unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("mdm.example.com", "begins with neither");
+        check("ftp://h", "begins with neither");
+        check("https://h/path", "has a path");
+        check("https://user@h", "not of the form");
+        check("https://h:99999", "not of the form");
+        check("https://h:", "not of the form");
+        check("https://", "is no URL");
+    }
+}

@@ -1,0 +1,186 @@
+//! TLS towards the device: a certificate per name, one configuration per certificate.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
+
+use super::ca::{Authority, CaError, certificates};
+use super::settings::OwnCertificate;
+
+/// The cryptography of both legs; no process-wide default is needed.
+pub(super) fn provider() -> &'static Arc<CryptoProvider> {
+    static PROVIDER: std::sync::LazyLock<Arc<CryptoProvider>> =
+        std::sync::LazyLock::new(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+    &PROVIDER
+}
+
+/// Where the secrets of TLS sessions go: a file if `SSLKEYLOGFILE` names one.
+pub(super) fn key_log() -> Arc<dyn KeyLog> {
+    match std::env::var_os("SSLKEYLOGFILE") {
+        Some(_) => Arc::new(KeyLogFile::new()),
+        None => Arc::new(NoKeyLog {}),
+    }
+}
+
+/// TLS as devices see it.
+#[derive(Debug)]
+pub(super) struct DeviceTls {
+    base: ServerConfig,
+    authority: Arc<Authority>,
+    own: Vec<(Option<String>, Arc<ServerConfig>)>,
+    leaves: Mutex<HashMap<String, Leaf>>,
+}
+
+#[derive(Debug)]
+struct Leaf {
+    config: Arc<ServerConfig>,
+    made: Instant,
+    used: Instant,
+}
+
+impl DeviceTls {
+    /// Prepares TLS with an authority and the user's own certificates.
+    ///
+    /// # Errors
+    /// Where a certificate file cannot be read, or its key does not fit.
+    pub(super) fn new(
+        authority: Arc<Authority>,
+        certificates: &[OwnCertificate],
+    ) -> Result<Self, CaError> {
+        let mut base = ServerConfig::builder_with_provider(provider().clone())
+            .with_safe_default_protocol_versions()
+            .map_err(CaError::Tls)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Nothing));
+        base.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        base.key_log = key_log();
+        base.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(CaError::Tls)?;
+        let own = certificates
+            .iter()
+            .map(|own| Ok((own.domain.clone(), with_key(&base, load(own)?))))
+            .collect::<Result<_, CaError>>()?;
+        Ok(Self {
+            base,
+            authority,
+            own,
+            leaves: Mutex::default(),
+        })
+    }
+
+    /// The configuration that shows a certificate for `name`.
+    pub(super) fn config(&self, name: &str) -> Result<Arc<ServerConfig>, CaError> {
+        let own = |exact: bool| {
+            let fits = move |domain: &Option<String>| match domain {
+                Some(domain) => exact && covers(domain, name),
+                None => !exact,
+            };
+            self.own.iter().find(move |(domain, _)| fits(domain))
+        };
+        if let Some((_, config)) = own(true).or_else(|| own(false)) {
+            return Ok(config.clone());
+        }
+        let now = Instant::now();
+        if let Some(leaf) = self.lock().get_mut(name)
+            && now.duration_since(leaf.made) < RENEWED
+        {
+            leaf.used = now;
+            return Ok(leaf.config.clone());
+        }
+        let config = with_key(&self.base, self.authority.leaf(name)?);
+        let leaf = Leaf {
+            config: config.clone(),
+            made: now,
+            used: now,
+        };
+        let mut leaves = self.lock();
+        if leaves.len() >= LEAVES {
+            forget_oldest(&mut leaves);
+        }
+        leaves.insert(name.to_owned(), leaf);
+        Ok(config)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Leaf>> {
+        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a certificate's domain, perhaps with `*.` in front, is good for a name.
+fn covers(domain: &str, name: &str) -> bool {
+    match domain.strip_prefix("*.") {
+        Some(parent) => name
+            .split_once('.')
+            .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+        None => domain.eq_ignore_ascii_case(name),
+    }
+}
+
+fn forget_oldest(leaves: &mut HashMap<String, Leaf>) {
+    let oldest = leaves.iter().min_by_key(|(_, leaf)| leaf.used);
+    if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+        leaves.remove(&name);
+    }
+}
+
+fn with_key(base: &ServerConfig, key: CertifiedKey) -> Arc<ServerConfig> {
+    let mut config = base.clone();
+    config.cert_resolver = Arc::new(SingleCertAndKey::from(key));
+    Arc::new(config)
+}
+
+fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
+    let path = &own.path;
+    let broken = |why: String| CaError::Certificate {
+        path: path.clone(),
+        why,
+    };
+    let pem = std::fs::read(path).map_err(|source| CaError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let chain = certificates(&pem).map_err(broken)?;
+    if chain.is_empty() {
+        return Err(broken("it holds no certificate".into()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|e| broken(format!("no private key can be read from it: {e}")))?;
+    CertifiedKey::from_der(chain, key, provider())
+        .map_err(|e| broken(format!("its key and certificate cannot be used: {e}")))
+}
+
+/// Stands in the configuration that others are made from, and is never asked.
+#[derive(Debug)]
+struct Nothing;
+
+impl ResolvesServerCert for Nothing {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+}
+
+/// Names a certificate is kept ready for.
+const LEAVES: usize = 1024;
+/// A leaf is made anew long before it runs out.
+const RENEWED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        let check = |domain, name, expected| assert_eq!(covers(domain, name), expected, "{name}");
+        check("mdm.example.com", "MDM.example.com", true);
+        check("mdm.example.com", "x.mdm.example.com", false);
+        check("*.example.com", "mdm.example.com", true);
+        check("*.example.com", "example.com", false);
+        check("*.example.com", "a.b.example.com", false);
+    }
+}

@@ -1,0 +1,140 @@
+//! Towards the server: pooled connections, HTTP/1.1 or HTTP/2 as the server chooses by ALPN.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::body::Body;
+use super::settings::Settings;
+use super::trust;
+
+/// Sends requests to servers.
+pub(super) type Client = hyper_util::client::legacy::Client<Connector, Body>;
+
+/// A client for a proxy that listens at `listener`.
+///
+/// # Errors
+/// Where the trusted certificates cannot be loaded.
+pub(super) fn client(settings: &Settings, listener: SocketAddr) -> io::Result<Client> {
+    let limits = &settings.limits;
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(limits.connect));
+    let https = HttpsConnectorBuilder::new()
+        .with_tls_config(trust::client_config(&settings.trust)?)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(NoLoop { tcp, listener });
+    let connector = Connector {
+        https,
+        limit: limits.connect,
+    };
+    Ok(
+        hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(limits.idle)
+            .pool_max_idle_per_host(IDLE_PER_SERVER)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http1_preserve_header_case(true)
+            .http2_keep_alive_interval(limits.idle)
+            .build(connector),
+    )
+}
+
+/// Why a server was not even connected.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    #[error("no connection, or no TLS handshake, within {0:?}")]
+    Timeout(Duration),
+    #[error("the server is this proxy itself: forwarding to {0} would never end")]
+    Loop(SocketAddr),
+    #[error("{0}")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// TCP and TLS within a limit of time.
+#[derive(Clone)]
+pub(super) struct Connector {
+    https: HttpsConnector<NoLoop>,
+    limit: Duration,
+}
+
+type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = ConnectError;
+    type Future = Connecting<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.https.poll_ready(cx).map_err(ConnectError::Other)
+    }
+
+    fn call(&mut self, server: Uri) -> Self::Future {
+        let connecting = self.https.call(server);
+        let limit = self.limit;
+        Box::pin(async move {
+            match tokio::time::timeout(limit, connecting).await {
+                Ok(connected) => connected.map_err(ConnectError::Other),
+                Err(_) => Err(ConnectError::Timeout(limit)),
+            }
+        })
+    }
+}
+
+/// TCP, except to the proxy's own listener.
+#[derive(Clone)]
+struct NoLoop {
+    tcp: HttpConnector,
+    listener: SocketAddr,
+}
+
+impl Service<Uri> for NoLoop {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectError;
+    type Future = Connecting<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let ready = self.tcp.poll_ready(cx);
+        ready.map_err(|e| ConnectError::Other(e.into()))
+    }
+
+    fn call(&mut self, server: Uri) -> Self::Future {
+        let connecting = self.tcp.call(server);
+        let listener = self.listener;
+        Box::pin(async move {
+            let io = connecting
+                .await
+                .map_err(|e| ConnectError::Other(e.into()))?;
+            match leads_back(io.inner(), listener) {
+                true => Err(ConnectError::Loop(listener)),
+                false => Ok(io),
+            }
+        })
+    }
+}
+
+/// Whether a connection ends at the listener, which may listen on every address of the machine.
+fn leads_back(tcp: &TcpStream, listener: SocketAddr) -> bool {
+    let (Ok(peer), Ok(local)) = (tcp.peer_addr(), tcp.local_addr()) else {
+        return false;
+    };
+    let [peer_ip, local_ip] = [peer, local].map(|address| address.ip().to_canonical());
+    let same_machine = peer_ip == local_ip || peer_ip.is_loopback();
+    peer.port() == listener.port()
+        && (peer_ip == listener.ip() || (listener.ip().is_unspecified() && same_machine))
+}
+
+/// Unused connections kept per server.
+const IDLE_PER_SERVER: usize = 256;

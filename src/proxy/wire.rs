@@ -1,0 +1,141 @@
+//! The device's socket: the only code that can reset it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A TCP connection with a handle that resets it, and bytes that were read ahead.
+#[derive(Debug)]
+pub(super) struct Wire {
+    tcp: TcpStream,
+    ahead: Bytes,
+    cut: Cut,
+}
+
+/// The handle: clones act on the same connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cut(Arc<AtomicBool>);
+
+impl Cut {
+    /// Lets nothing more pass; when hyper drops the connection, the peer sees a TCP RST.
+    pub(super) fn reset(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_reset(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Wire {
+    pub(super) fn new(tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            ahead: Bytes::new(),
+            cut: Cut::default(),
+        }
+    }
+
+    /// The same wire, on which these bytes were read already.
+    pub(super) fn with_ahead(mut self, read: Bytes) -> Self {
+        // What hyper read last stands behind what it had not yet taken from here.
+        self.ahead = match self.ahead.is_empty() {
+            true => read,
+            false => [&read[..], &self.ahead[..]].concat().into(),
+        };
+        self
+    }
+
+    pub(super) fn cut(&self) -> Cut {
+        self.cut.clone()
+    }
+
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// The first byte of what comes next, which is not taken; `None` at the end.
+    pub(super) async fn first_byte(&mut self) -> io::Result<Option<u8>> {
+        if self.ahead.is_empty() {
+            // A whole ClientHello fits, so this costs no further read.
+            let mut buffer = BytesMut::with_capacity(4096);
+            self.tcp.read_buf(&mut buffer).await?;
+            self.ahead = buffer.freeze();
+        }
+        Ok(self.ahead.first().copied())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.cut.is_reset() {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.cut.is_reset() {
+            // SO_LINGER of zero seconds makes close() send RST instead of FIN.
+            let _ = self.tcp.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check()?;
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.tcp).poll_read(cx, buffer);
+        }
+        let count = buffer.remaining().min(self.ahead.len());
+        buffer.put_slice(&self.ahead[..count]);
+        self.ahead.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,33 @@
+//! The proxy over real sockets and real TLS.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "helpers of tests fail by panicking, and are shared by several files"
+)]
+
+#[path = "support/device.rs"]
+mod device;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/server.rs"]
+mod server;
+
+#[path = "proxy/bytes.rs"]
+mod bytes_pass;
+#[path = "proxy/connections.rs"]
+mod connections;
+#[path = "proxy/failures.rs"]
+mod failures;
+#[path = "proxy/heads.rs"]
+mod heads;
+#[path = "proxy/peers.rs"]
+mod peers;
+#[path = "proxy/rules.rs"]
+mod rules;
+
+use std::sync::Arc;
+
+/// The cryptography of both ends.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

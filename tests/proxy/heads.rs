@@ -1,0 +1,135 @@
+//! Heads arrive as their sender wrote them.
+
+use dmtap::proxy::{Look, Settings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::device::tls;
+use super::rig::{Rig, in_front_of, soon};
+use super::server::Server;
+
+/// Sends the bytes of a request to a server that answers with fixed bytes: gives what each peer read.
+async fn talk(look: Look, request: &str, response: &str) -> (String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, read) = Server::fixed(directory.path(), response.into()).await;
+    let settings = Settings {
+        look,
+        ..in_front_of(server.address, &server.ca)
+    };
+    let rig = Rig::start(settings).await;
+    let tcp = TcpStream::connect(rig.address).await.unwrap();
+    let mut stream = tls(tcp, &rig.ca(), "http/1.1", "localhost").await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // The request says `Connection: close`; not every peer sends close_notify.
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    let asked = read.lock().unwrap().clone();
+    let asked = String::from_utf8(asked).unwrap();
+    let port = server.address.port().to_string();
+    (
+        asked.replace(&port, "PORT"),
+        String::from_utf8(answer).unwrap(),
+    )
+}
+
+const BOTH: [Look; 2] = [Look::Pass, Look::Annotate];
+
+#[tokio::test]
+async fn names_keep_their_case_and_repeated_fields_their_values() {
+    let request = "POST /a?b=c HTTP/1.1\r\nHOST: enrollment.example.com\r\nUser-Agent: MSFT OMA DM Client/1.2.0.1\r\n\
+        X-ms-CV: q\r\nx-Rep: 1\r\nx-Rep: 2\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 2\r\n\r\nhi";
+    let response = "HTTP/1.1 299 Very Odd\r\nserver: x\r\nContent-LENGTH: 3\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\
+        Keep-Alive: timeout=5\r\nWWW-Authenticate: Basic\r\n\r\nabc";
+    for look in BOTH {
+        let (asked, answer) = talk(look, request, response).await;
+        assert_eq!(
+            asked,
+            "POST /a?b=c HTTP/1.1\r\nUser-Agent: MSFT OMA DM Client/1.2.0.1\r\n\
+            X-ms-CV: q\r\nx-Rep: 1\r\nx-Rep: 2\r\nContent-Length: 2\r\nHOST: localhost:PORT\r\n\r\nhi"
+        );
+        assert_eq!(
+            answer,
+            "HTTP/1.1 299 Very Odd\r\nserver: x\r\nContent-LENGTH: 3\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\
+            WWW-Authenticate: Basic\r\nconnection: close\r\n\r\nabc"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_expects_100_is_told_to_continue() {
+    let request = "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for look in BOTH {
+        let (asked, answer) = talk(look, request, response).await;
+        assert!(!asked.to_lowercase().contains("expect"), "{asked}");
+        assert!(asked.ends_with("\r\n\r\nhi"), "{asked}");
+        assert!(
+            answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_collected_chunked_response_gets_its_length() {
+    let request = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let response =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let (_, answer) = talk(Look::Annotate, request, response).await;
+    assert!(answer.contains("content-length: 5\r\n"), "{answer}");
+    assert!(
+        !answer.contains("chunked") && answer.ends_with("\r\n\r\nabcde"),
+        "{answer}"
+    );
+    let (_, answer) = talk(Look::Pass, request, response).await;
+    assert!(
+        answer.contains("Transfer-Encoding: chunked\r\n"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("0\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn responses_without_body_keep_the_length_they_speak_of() {
+    let check = async |method: &str, response: &str, expected: &str| {
+        for look in BOTH {
+            let request = format!("{method} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+            let (_, answer) = talk(look, &request, response).await;
+            assert_eq!(answer, expected, "{method}");
+        }
+    };
+    check(
+        "HEAD",
+        "HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 77\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    check(
+        "GET",
+        "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nContent-Length: 77\r\n\r\n",
+        // Hyper writes no length of a body that a 304 does not have.
+        "HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    check(
+        "GET",
+        "HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nX-A: b\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_response_that_breaks_off_is_told_and_not_completed() {
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\nabc";
+    let (_, answer) = talk(Look::Annotate, request, response).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("broke off"), "{answer}");
+    let (_, answer) = talk(Look::Pass, request, response).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(!answer.contains("502"), "{answer}");
+}

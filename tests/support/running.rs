@@ -1,0 +1,69 @@
+//! dmtap as a user starts it, and other programs, until the test ends.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::peers::dmtap;
+
+/// A program that runs until the test ends.
+pub struct Running {
+    pub child: Child,
+    /// The address it listens at.
+    pub address: String,
+}
+
+impl Running {
+    /// Asks it to end, and gives its exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts `dmtap` with these arguments and waits until it says where it listens. What it says on standard
+/// error goes to `log`.
+pub fn start(arguments: &[&str], log: &Path) -> Running {
+    let mut child = dmtap()
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    lines.read_line(&mut first).unwrap();
+    let address = first
+        .split_whitespace()
+        .find_map(|word| {
+            word.strip_prefix("https://")
+                .or(word.strip_prefix("http://"))
+        })
+        .unwrap_or_else(|| panic!("dmtap does not listen: {first}{}", rest(&mut lines)))
+        .trim_end_matches('/')
+        .to_owned();
+    let mut file = std::fs::File::create(log).unwrap();
+    std::thread::spawn(move || std::io::copy(&mut lines, &mut file));
+    Running { child, address }
+}
+
+fn rest(reader: &mut impl Read) -> String {
+    let mut text = String::new();
+    let _ = reader.read_to_string(&mut text);
+    text
+}
