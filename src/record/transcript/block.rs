@@ -180,6 +180,26 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
         );
         page.put(Ink::Text, &of);
     }
+    form(page, told);
+    if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
+        page.put(Ink::Text, &format!(" {}", size(bytes)));
+    }
+    if let Some(sent) = told.bytes_sent {
+        page.put(Ink::Rule, &format!(", sent {}", size(sent)));
+    }
+    let media_type = told
+        .head
+        .as_ref()
+        .and_then(|head| head.header("content-type"));
+    if let Some(media_type) = media_type {
+        page.put(Ink::Faint, " ").said(Ink::Faint, media_type, 60);
+    }
+    numbers(page, told);
+    page.end();
+}
+
+/// What the body is.
+fn form(page: &mut Page, told: &Telling<'_>) {
     match &told.reading {
         None | Some(ReadingTold::Empty) if told.bytes.unwrap_or(0) == 0 => {
             page.put(Ink::Text, "no body");
@@ -212,21 +232,6 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
             page.put(if told.own { Ink::Text } else { Ink::Odd }, "undecoded");
         }
     }
-    if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
-        page.put(Ink::Text, &format!(" {}", size(bytes)));
-    }
-    if let Some(sent) = told.bytes_sent {
-        page.put(Ink::Rule, &format!(", sent {}", size(sent)));
-    }
-    let media_type = told
-        .head
-        .as_ref()
-        .and_then(|head| head.header("content-type"));
-    if let Some(media_type) = media_type {
-        page.put(Ink::Faint, " ").said(Ink::Faint, media_type, 60);
-    }
-    numbers(page, told);
-    page.end();
 }
 
 fn auth(page: &mut Page, head: &HeadTold<'_>) {
