@@ -262,10 +262,15 @@ fn header(page: &mut Page, message: &MessageTold<'_>) {
     if let Some(proto) = &message.proto {
         page.put(Ink::Faint, " ").said(Ink::Faint, proto, 20);
     }
-    for (word, uri) in [("from", &message.source), ("to", &message.target)] {
+    // The server's address is cut before the device's name is.
+    let (source, target) = (message.source.as_deref(), message.target.as_deref());
+    let wide = |uri: Option<&str>| uri.map_or(0, |uri| uri.chars().count());
+    let room = page.room().saturating_sub("  from  to ".len());
+    for (word, uri, other) in [("from", source, target), ("to", target, source)] {
         let Some(uri) = uri else { continue };
+        let most = room.saturating_sub(wide(other)).max(room / 2);
         page.put(Ink::Faint, &format!("  {word} "))
-            .said(Ink::Text, uri, 64);
+            .said(Ink::Text, uri, most);
     }
     page.end();
     let mut more = Vec::new();
