@@ -22,7 +22,7 @@ Exit code 1: the message is broken (the offset is told); with --strict also if s
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,
-    /// Print a tree with offsets, the names of codes, and what the decoder let pass.
+    /// Print a tree with offsets, the names of codes, documents inside documents, and what was let pass.
     #[arg(long)]
     annotate: bool,
     /// Refuse what is let pass by default.
@@ -51,15 +51,17 @@ impl Decode {
         let document = decode(source, hint, &Limits::default())
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
         write_output(self.text(&document, output).as_bytes())?;
-        let flags: Vec<String> = document
-            .flags()
-            .iter()
-            .map(|f| format!("{name}: at byte {}: {}", f.at, f.kind))
-            .collect();
-        if self.strict && !flags.is_empty() {
-            return Err(Failure::Failed(flags.join("\n")));
+        if !self.strict {
+            return Ok(());
         }
-        Ok(())
+        let breaches: Vec<String> = tree::breaches(&document)
+            .iter()
+            .map(|flag| format!("{name}: at byte {}: {}", flag.at, tree::told(flag)))
+            .collect();
+        if breaches.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Failed(breaches.join("\n")))
     }
 
     fn text(&self, document: &Document, output: Output) -> String {
