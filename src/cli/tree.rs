@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::dm::{AlertCode, StatusCode};
 use crate::markup::{
-    Document, Element, Embedded, Encoding, Flag, FlagKind, Kind, Limits, Opening, tag,
+    DecodeError, Document, Element, Embedded, Encoding, Flag, FlagKind, Kind, Limits, Opening, tag,
 };
 
 /// Each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
@@ -70,6 +70,12 @@ fn inside(out: &mut String, embedded: &Embedded, indent: usize) {
 pub(super) fn told(flag: &Flag) -> String {
     let id = flag.kind.id().map_or(String::new(), |id| format!("{id} "));
     format!("{id}{}", flag.kind)
+}
+
+/// A refusal in words, with its class.
+pub(super) fn refused(error: &DecodeError) -> String {
+    let id = error.kind.id().map_or(String::new(), |id| format!("{id} "));
+    format!("at byte {}: {id}{}", error.at, error.kind)
 }
 
 /// What makes strict mode refuse a document: all that was let pass, and documents too deep inside (F31). OPAQUE
