@@ -16,7 +16,7 @@ enum Tree {
     Element {
         name: String,
         attributes: Vec<(String, String)>,
-        children: Vec<Tree>,
+        children: Vec<Self>,
     },
 }
 
