@@ -281,6 +281,7 @@ fn limits_end_what_would_not_end() {
         depth: 64,
         nodes: 1000,
         expansion: 10_000,
+        ..Limits::default()
     };
     let refused = |body: Vec<u8>| {
         let mut source = bytes("02 A4 01 6A 83 7F");

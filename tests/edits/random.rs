@@ -277,6 +277,7 @@ fn target(document: &Document, edit: &Edit) -> NodeId {
         Edit::SetText { element, .. } | Edit::SetAttribute { element, .. } => *element,
         Edit::Remove { node } if document.kind(*node) == Some(Kind::Attribute) => parent(*node),
         Edit::Remove { node } | Edit::Replace { node, .. } => *node,
+        Edit::PatchText { text, .. } => *text,
         Edit::Insert { place, .. } => match *place {
             Place::FirstIn(element) | Place::LastIn(element) => element,
             Place::Before(node) | Place::After(node) => parent(node),

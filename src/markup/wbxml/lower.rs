@@ -18,11 +18,11 @@ use self::job::{Act, Job, Jobs};
 use self::pages::{Pages, Track};
 use super::strings::Strings;
 use super::token::write_number;
-use super::writer::{Embedding, Writer};
+use super::writer::{Embedding, Form, Writer};
 use super::{EncodeError, Header};
 use crate::markup::edit::{Edit, EditError};
-use crate::markup::{Document, Encoding, NodeId};
-use crate::patch::{Span, Splice};
+use crate::markup::{Document, Encoding, Kind, NodeId, Text};
+use crate::patch::{Patch, Span, Splice};
 
 /// The splices that carry out `edits`, which must not overlap on the tree. Texts keep their form; what is
 /// inserted is written as tokens of the pages in force, and new names go to the end of the string table.
@@ -95,11 +95,16 @@ impl<'d> Run<'d> {
             Act::Remove => {}
             Act::Insert(fragment) => writer.subtree(fragment.document().root())?,
             Act::SetText(text, form) => writer.text(text, *form),
+            Act::PatchText(text, patch) => patched(document, *text, patch, &mut writer)?,
             Act::EditTag(edit) => edit.write(document, page, &mut writer)?,
         }
         let (tag, attribute) = (writer.page, writer.attribute_page);
         let (mut span, mut with) = (job.span, writer.out);
-        if matches!(&job.act, Act::EditTag(edit) if !edit.opens()) {
+        let trims = match &job.act {
+            Act::EditTag(edit) => !edit.opens(),
+            act => matches!(act, Act::PatchText(..)),
+        };
+        if trims {
             span = tag::trim(span, &mut with, document.source());
         }
         if !(span.is_empty() && with.is_empty()) {
@@ -130,4 +135,24 @@ impl<'d> Run<'d> {
             ],
         );
     }
+}
+
+/// Writes a text with parts of its value changed, as the token it was: OPAQUE, or a string.
+fn patched(
+    document: &Document,
+    text: NodeId,
+    patch: &Patch,
+    writer: &mut Writer<'_, '_>,
+) -> Result<(), EncodeError> {
+    let Some(text) = Text::of(document, text) else {
+        return Ok(());
+    };
+    let octets = patch.apply(&text.octets().into_owned().into());
+    if text.kind() == Kind::Opaque {
+        writer.opaque(&octets);
+        return Ok(());
+    }
+    let characters = std::str::from_utf8(&octets).map_err(|_| EncodeError::Octets)?;
+    writer.text(characters, Form::String);
+    Ok(())
 }
