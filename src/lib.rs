@@ -50,6 +50,10 @@
 //! 7. *One exchange, one rule book*: `tests/proxy.rs`.
 //! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
 
+// These hold for the program; tests may unwrap, print and share.
+#![warn(missing_docs, unreachable_pub)]
+#![warn(clippy::unwrap_used, clippy::print_stdout)]
+
 pub mod app;
 pub mod cli;
 pub mod dm;

@@ -1,5 +1,4 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
-#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 #[path = "support/peers.rs"]
 mod peers;

@@ -1,5 +1,4 @@
 //! Real peers around the real program: curl as the device, nginx as the server.
-#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 #[path = "support/echo.rs"]
 mod echo;

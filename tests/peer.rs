@@ -1,5 +1,4 @@
 //! The device simulator and the reference server talk, without a network between them.
-#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 use dmtap::dm::{Message, StatusCode};
 use dmtap::markup::{Document, Hint, Limits, decode};

@@ -1,10 +1,5 @@
 //! The rule book: what files say, what rules find, what they do.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its helpers too"
-)]
-
 #[path = "rules/conversations.rs"]
 mod conversations;
 #[path = "rules/corpus.rs"]

@@ -1,5 +1,4 @@
 //! The house rules that a compiler does not hold: floors, purity, sizes.
-#![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::message::{loc_uri, trimmed};
+use super::message::{Nested, loc_uri, trimmed};
 use super::{AlertCode, Chal, StatusCode};
 use crate::markup::{Element, NameId, tag};
 
@@ -112,10 +112,8 @@ impl<'d> Command<'d> {
     /// Which command it is.
     pub fn kind(self) -> CommandKind {
         let name = self.0.name();
-        KINDS
-            .iter()
-            .find(|(id, _)| *id == name)
-            .map_or(CommandKind::Unknown, |(_, kind)| *kind)
+        let known = KINDS.iter().find(|(id, _)| *id == name);
+        known.map_or(CommandKind::Unknown, |(_, kind)| *kind)
     }
 
     /// `CmdID` as written.
@@ -142,15 +140,10 @@ impl<'d> Command<'d> {
     }
 
     /// Itself and, in document order, all commands inside it.
-    pub fn with_nested(self) -> Vec<Self> {
-        let mut all = vec![self];
-        let mut at = 0;
-        while at < all.len() {
-            let inner: Vec<Self> = all[at].nested().collect();
-            all.splice(at + 1..at + 1, inner);
-            at += 1;
-        }
-        all
+    pub fn with_nested(self) -> impl Iterator<Item = Self> {
+        let container = self.kind().is_container().then_some(self.0);
+        let inside = container.into_iter().flat_map(Nested::inside);
+        std::iter::once(self).chain(inside)
     }
 
     /// The LocURI it is about: the Target of its first Item, else that Item's Source.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Command, Cred, Meta};
-use crate::markup::{Document, Element, tag};
+use crate::markup::{Document, Element, NodeId, tag};
 
 /// A SyncML message.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +38,9 @@ impl<'d> Message<'d> {
 
     /// Every command in document order, those inside Atomic, Sequence and Sync included.
     pub fn all_commands(self) -> impl Iterator<Item = Command<'d>> {
-        self.commands().flat_map(Command::with_nested)
-    }
-
-    /// The command with this CmdID.
-    pub fn command(self, cmd_id: &str) -> Option<Command<'d>> {
-        self.all_commands()
-            .find(|command| command.cmd_id().as_deref() == Some(cmd_id))
+        self.body()
+            .into_iter()
+            .flat_map(|body| Nested::inside(body.0))
     }
 
     /// Whether it closes its package.
@@ -128,6 +124,49 @@ impl<'d> SyncBody<'d> {
     /// Its commands in order; elements that are no known command come as `CommandKind::Unknown`.
     pub fn commands(self) -> impl Iterator<Item = Command<'d>> {
         self.0.elements().filter_map(Command::of)
+    }
+}
+
+/// The commands inside an element, in document order. What holds no commands is stepped over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nested<'d> {
+    document: &'d Document,
+    at: NodeId,
+    end: NodeId,
+}
+
+impl<'d> Nested<'d> {
+    pub(crate) fn inside(element: Element<'d>) -> Self {
+        let document = element.document();
+        let at = element
+            .child_ids()
+            .next()
+            .unwrap_or_else(|| element.behind());
+        Self {
+            document,
+            at,
+            end: element.behind(),
+        }
+    }
+}
+
+impl<'d> Iterator for Nested<'d> {
+    type Item = Command<'d>;
+
+    fn next(&mut self) -> Option<Command<'d>> {
+        while self.at < self.end {
+            let here = self.document.node(self.at);
+            let command = self.document.element(self.at).and_then(Command::of);
+            let first_inside = NodeId(self.at.0 + 1);
+            self.at = match command {
+                Some(command) if command.kind().is_container() => first_inside,
+                _ => NodeId(here.next),
+            };
+            if command.is_some() {
+                return command;
+            }
+        }
+        None
     }
 }
 

@@ -4,7 +4,8 @@
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
 //! nothing is copied.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::{Note, Severity, Side};
@@ -129,10 +130,11 @@ impl Session {
             Side::Device => &self.told_device,
             Side::Server => &self.told_server,
         };
-        message
+        let mut lookup = Lookup::new(told);
+        let answers = message
             .commands()
-            .filter_map(|command| told.link(command))
-            .collect()
+            .filter_map(|command| lookup.link(command));
+        answers.collect()
     }
 
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
@@ -194,41 +196,83 @@ impl Ledger {
         }
         self.messages.push_back(Told { msg_id, document });
     }
+}
 
-    fn link(&self, answer: Command<'_>) -> Option<Link> {
+/// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
+struct Lookup<'l> {
+    ledger: &'l Ledger,
+    indexed: Vec<(&'l Told, Index<'l>)>,
+}
+
+/// The commands of a message by CmdID.
+type Index<'l> = HashMap<Cow<'l, str>, NodeId>;
+
+impl<'l> Lookup<'l> {
+    fn new(ledger: &'l Ledger) -> Self {
+        Self {
+            ledger,
+            indexed: Vec::new(),
+        }
+    }
+
+    fn link(&mut self, answer: Command<'_>) -> Option<Link> {
         let (msg_ref, cmd_ref) = match (answer.as_status(), answer.as_results()) {
             (Some(status), _) => (status.msg_ref(), status.cmd_ref()),
             (_, Some(results)) => (Some(results.msg_ref()), results.cmd_ref()),
             _ => return None,
         };
-        let (msg_ref, cmd_ref) = (msg_ref.unwrap_or_default(), cmd_ref.unwrap_or_default());
+        let to = self.refer(&msg_ref.unwrap_or_default(), &cmd_ref.unwrap_or_default());
+        Some(Link {
+            from: answer.element().id(),
+            to,
+        })
+    }
+
+    fn refer(&mut self, msg_ref: &str, cmd_ref: &str) -> Answered {
+        let Some((told, index)) = self.message(msg_ref) else {
+            return Answered::Nothing;
+        };
+        match (cmd_ref, index.get(cmd_ref)) {
+            ("0", _) => Answered::Header,
+            (_, Some(node)) => Answered::Command {
+                document: told.document.clone(),
+                node: *node,
+            },
+            (_, None) => Answered::Nothing,
+        }
+    }
+
+    fn message(&mut self, msg_ref: &str) -> Option<&(&'l Told, Index<'l>)> {
+        let known = self
+            .indexed
+            .iter()
+            .position(|(told, _)| *told.msg_id == *msg_ref);
+        if let Some(at) = known {
+            return self.indexed.get(at);
+        }
         let told = self
+            .ledger
             .messages
             .iter()
             .rev()
-            .find(|told| *told.msg_id == *msg_ref);
-        Some(Link {
-            from: answer.element().id(),
-            to: refer(told, &cmd_ref),
-        })
+            .find(|told| *told.msg_id == *msg_ref)?;
+        self.indexed.push((told, index(&told.document)));
+        self.indexed.last()
     }
 }
 
-fn refer(told: Option<&Told>, cmd_ref: &str) -> Answered {
-    let Some(told) = told else {
-        return Answered::Nothing;
-    };
-    if cmd_ref == "0" {
-        return Answered::Header;
+/// Of commands that share a CmdID, which no message may have, the first counts.
+fn index(document: &Document) -> Index<'_> {
+    let mut index = Index::new();
+    for command in Message::of(document)
+        .into_iter()
+        .flat_map(Message::all_commands)
+    {
+        if let Some(cmd_id) = command.cmd_id() {
+            index.entry(cmd_id).or_insert(command.element().id());
+        }
     }
-    let command = Message::of(&told.document).and_then(|message| message.command(cmd_ref));
-    match command {
-        Some(command) => Answered::Command {
-            document: told.document.clone(),
-            node: command.element().id(),
-        },
-        None => Answered::Nothing,
-    }
+    index
 }
 
 /// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.

@@ -263,6 +263,11 @@ impl<'d> Element<'d> {
         }
     }
 
+    /// The number of the first node behind it and all it holds.
+    pub(crate) fn behind(self) -> NodeId {
+        NodeId(self.node().next)
+    }
+
     /// Its first child element of this name.
     pub fn child(self, name: NameId) -> Option<Self> {
         self.elements().find(|child| child.is(name))

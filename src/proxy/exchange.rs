@@ -1,9 +1,10 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
+mod own;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request};
+use http::{Request, Response, StatusCode, Version, header, request};
 use hyper::body::Incoming;
 
 use super::body::Body;
@@ -15,8 +16,8 @@ use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
 use crate::flow::{
-    Applied, Delivery, ExchangeId, Head, Op, Passage, Payload, Reading, RequestHead, ResponseHead,
-    SessionTag, Side, Timestamp,
+    Delivery, ExchangeId, Head, Op, Passage, Payload, RequestHead, ResponseHead, SessionTag, Side,
+    Timestamp,
 };
 use crate::rules::engine::{Answer, Facts, RuleSet, Stage, Verdict};
 
@@ -43,8 +44,9 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
     let (mut parts, body) = request.into_parts();
-    let mut exchange = Exchange::begin(context, &parts)?;
-    let heard = exchange.hear(Stage::Request, body, &parts.headers).await?;
+    let mut exchange = Exchange::begin(context, &mut parts)?;
+    let headers = &exchange.head.headers;
+    let heard = exchange.hear(Stage::Request, body, headers).await?;
     let (body, answer) = exchange.pass_request(heard, &mut parts).await?;
     if let Some(answer) = answer {
         return Ok(exchange.answer(answer));
@@ -73,13 +75,13 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn begin(context: Arc<Context>, parts: &request::Parts) -> Result<Self, Dropped> {
+    fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let uri = context.server.address(parts.uri.path_and_query());
         let head = RequestHead {
             method: parts.method.clone(),
             uri: uri.ok_or(Dropped::Target)?,
             version: parts.version,
-            headers: parts.headers.clone(),
+            headers: std::mem::take(&mut parts.headers),
         };
         Ok(Self {
             id: context.shared.next_exchange(),
@@ -118,19 +120,18 @@ impl Exchange {
         self.place = document.and_then(|document| self.context.shared.sessions.enter(document));
         let known = self.known(Side::Device, &heard);
         let verdict = self.decide(Stage::Request, &heard, None, &known);
-        headers::strip_hop_by_hop(&mut parts.headers);
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
         // it makes nginx refuse the request.
-        let host = parts.headers.get(header::HOST);
-        if host.is_some_and(|host| self.context.server.replaces_host(host)) {
-            parts.headers.remove(header::HOST);
-        }
-        let Outcome {
-            mut told,
-            body,
-            answer,
-        } = self.settle(Side::Device, heard, known, verdict, &mut parts.headers);
-        told.passage.head = Head::Request(self.head.clone());
+        let server = &self.context.server;
+        parts.headers = headers::forwarded(&self.head.headers, |name, value| {
+            *name == header::HOST && server.replaces_host(value)
+        });
+        parts.uri = self.head.uri.clone();
+        // The version towards the server is agreed with the server.
+        parts.version = Version::HTTP_11;
+        let head = Head::Request(self.take_head());
+        let Outcome { told, body, answer } =
+            self.settle(head, heard, known, verdict, &mut parts.headers);
         let delivery = told.passage.delivery.clone();
         self.request = Some(told);
         if self.request.as_ref().is_some_and(Told::is_complete) {
@@ -141,14 +142,7 @@ impl Exchange {
     }
 
     /// Sends the request on and waits for the head of the response.
-    async fn ask(
-        &self,
-        mut parts: request::Parts,
-        body: Body,
-    ) -> Result<Response<Incoming>, Failure> {
-        parts.uri = self.head.uri.clone();
-        // The version towards the server is agreed with the server.
-        parts.version = Version::HTTP_11;
+    async fn ask(&self, parts: request::Parts, body: Body) -> Result<Response<Incoming>, Failure> {
         let shared = &self.context.shared;
         let asking = shared.client.request(Request::from_parts(parts, body));
         let limit = shared.settings.limits.response;
@@ -171,9 +165,9 @@ impl Exchange {
         let head = ResponseHead {
             status: parts.status,
             version: parts.version,
-            headers: parts.headers.clone(),
+            headers: std::mem::take(&mut parts.headers),
         };
-        let heard = match self.hear(Stage::Response, body, &parts.headers).await {
+        let heard = match self.hear(Stage::Response, body, &head.headers).await {
             Ok(heard) => heard,
             Err(error) => {
                 let mut failure = Failure::of(&error);
@@ -183,24 +177,32 @@ impl Exchange {
         };
         let known = self.known(Side::Server, &heard);
         let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
-        headers::strip_hop_by_hop(&mut parts.headers);
-        let Outcome {
-            mut told,
-            body,
-            answer,
-        } = self.settle(Side::Server, heard, known, verdict, &mut parts.headers);
+        parts.headers = headers::forwarded(&head.headers, |_, _| false);
+        let head = Head::Response(head);
+        let Outcome { told, body, answer } =
+            self.settle(head, heard, known, verdict, &mut parts.headers);
         let delivery = told.passage.delivery.clone();
         if let Some(answer) = answer {
-            self.request = None;
             return self.answer_late(answer, told).await;
         }
-        told.passage.head = Head::Response(head);
         self.over = true;
         let body = told.tell_response(&self.context.shared, body, self.received);
         self.deliver(&delivery).await?;
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, body))
+    }
+
+    /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
+    fn take_head(&mut self) -> RequestHead {
+        if !self.rules.is_empty() {
+            return self.head.clone();
+        }
+        let headers = std::mem::take(&mut self.head.headers);
+        RequestHead {
+            headers,
+            ..self.head.clone()
+        }
     }
 
     fn known(&self, speaker: Side, heard: &Heard) -> Known {
@@ -237,12 +239,13 @@ impl Exchange {
     /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.
     fn settle(
         &self,
-        from: Side,
+        head: Head,
         heard: Heard,
         known: Known,
         verdict: Verdict,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
+        let from = speaker(&head);
         let mut notes = heard.notes;
         notes.extend(known.notes);
         let received_document = heard.payload.reading.document().cloned();
@@ -266,11 +269,13 @@ impl Exchange {
         if let (Some(place), Some(document), true) = (&self.place, sent, leaves) {
             place.delivered(from.other(), document);
         }
-        let passage = self.passage(from, payload, session, verdict.applied, verdict.delivery);
         let passage = Passage {
+            session,
             links: known.links,
             notes,
-            ..passage
+            applied: verdict.applied,
+            delivery: verdict.delivery,
+            ..self.passage(head, payload)
         };
         Outcome {
             told: Told {
@@ -290,14 +295,9 @@ impl Exchange {
         })
     }
 
-    fn passage(
-        &self,
-        from: Side,
-        payload: Payload,
-        session: Option<SessionTag>,
-        applied: Vec<Applied>,
-        delivery: Delivery,
-    ) -> Passage {
+    /// A passage of which only head and body are known.
+    fn passage(&self, head: Head, payload: Payload) -> Passage {
+        let from = speaker(&head);
         let at = match from {
             Side::Device => self.received,
             Side::Server => now(),
@@ -309,18 +309,13 @@ impl Exchange {
             own: false,
             at,
             took: at.since(self.received),
-            // Filled in by who has the head.
-            head: Head::Response(ResponseHead {
-                status: StatusCode::OK,
-                version: Version::HTTP_11,
-                headers: http::HeaderMap::new(),
-            }),
+            head,
             payload,
-            session,
+            session: None,
             links: Vec::new(),
             notes: Vec::new(),
-            applied,
-            delivery,
+            applied: Vec::new(),
+            delivery: Delivery::default(),
         }
     }
 
@@ -352,62 +347,6 @@ impl Exchange {
         }
     }
 
-    /// Answers in place of the server, which was not asked.
-    fn answer(mut self, answer: Answer) -> Response<Body> {
-        self.own(answer, Vec::new(), Delivery::default())
-    }
-
-    /// Answers in place of the server, whose response is dropped.
-    async fn answer_late(mut self, answer: Answer, told: Told) -> Result<Response<Body>, Dropped> {
-        let delivery = told.passage.delivery.clone();
-        let response = self.own(answer, told.passage.applied, delivery.clone());
-        self.deliver(&delivery).await?;
-        Ok(response)
-    }
-
-    /// Tells the device and everybody else why there is no response of the server.
-    fn fail(mut self, failure: Failure) -> Response<Body> {
-        let server = &self.context.connection.server;
-        tracing::warn!("{} to {server} failed: {}", self.id, failure.why);
-        let answer = Answer {
-            status: failure.status,
-            body: format!("dmtap: {server}: {}\n", failure.why),
-        };
-        self.tell_failed(Side::Server, failure.why);
-        self.own(answer, Vec::new(), Delivery::default())
-    }
-
-    /// A response of dmtap's own, told of.
-    fn own(&mut self, answer: Answer, applied: Vec<Applied>, delivery: Delivery) -> Response<Body> {
-        self.tell_request();
-        self.over = true;
-        let bytes = Bytes::from(answer.body);
-        let mut response = Response::new(Body::whole(bytes.clone(), None));
-        *response.status_mut() = answer.status;
-        if !bytes.is_empty() {
-            let text = HeaderValue::from_static("text/plain; charset=utf-8");
-            response.headers_mut().insert(header::CONTENT_TYPE, text);
-        }
-        headers::set_length(response.headers_mut(), bytes.len());
-        let payload = Payload {
-            received: Bytes::new(),
-            sent: bytes,
-            reading: Reading::Empty,
-            sent_document: None,
-        };
-        let session = self.tag(Side::Server, None);
-        let mut passage = self.passage(Side::Server, payload, session, applied, delivery);
-        passage.own = true;
-        passage.head = Head::Response(ResponseHead {
-            status: answer.status,
-            version: self.head.version,
-            headers: response.headers().clone(),
-        });
-        let shared = &self.context.shared;
-        shared.tell(Event::Response(Arc::new(passage)));
-        response
-    }
-
     fn tell_failed(&mut self, side: Side, why: String) {
         self.tell_request();
         self.over = true;
@@ -426,6 +365,13 @@ impl Drop for Exchange {
         if !self.over {
             self.tell_failed(Side::Device, "the device left before the response".into());
         }
+    }
+}
+
+fn speaker(head: &Head) -> Side {
+    match head {
+        Head::Request(_) => Side::Device,
+        Head::Response(_) => Side::Server,
     }
 }
 

@@ -4,16 +4,21 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::flow::{Note, Severity};
 
-/// Removes the fields that concern one connection only (RFC 9110 §7.6.1), those `Connection` names included.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(named) = named_by_connection(headers) {
-        for name in named {
-            headers.remove(name);
+/// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
+/// that `Connection` names, and those that `dropped` picks.
+pub(super) fn forwarded(
+    headers: &HeaderMap,
+    dropped: impl Fn(&HeaderName, &HeaderValue) -> bool,
+) -> HeaderMap {
+    let named = named_by_connection(headers).unwrap_or_default();
+    // Removing a field from a map moves the last one to its place: fields are copied to keep their order.
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if !HOP_BY_HOP.contains(name) && !named.contains(name) && !dropped(name, value) {
+            kept.append(name.clone(), value.clone());
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
+    kept
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Option<Vec<HeaderName>> {
@@ -125,14 +130,22 @@ mod tests {
             ("content-length", "3"),
             ("x-end", "2"),
         ]);
-        strip_hop_by_hop(&mut headers);
+        headers = forwarded(&headers, |_, _| false);
         assert_eq!(headers, map(&[("content-length", "3"), ("x-end", "2")]));
+    }
+
+    #[test]
+    fn fields_keep_their_order() {
+        let headers = map(&[("a", "1"), ("te", "x"), ("b", "2"), ("c", "3"), ("b", "4")]);
+        let kept = forwarded(&headers, |name, _| name == "a");
+        let names: Vec<_> = kept.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b", "b", "c"]);
     }
 
     #[test]
     fn connection_cannot_remove_the_framing() {
         let mut headers = map(&[("connection", "content-length"), ("content-length", "3")]);
-        strip_hop_by_hop(&mut headers);
+        headers = forwarded(&headers, |_, _| false);
         assert_eq!(headers, map(&[("content-length", "3")]));
     }
 

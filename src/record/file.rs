@@ -1,7 +1,7 @@
 //! Record files: the extension says what is written.
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::{JsonLines, Masking, Pcapng, Sink, Style, Transcript};
@@ -49,13 +49,32 @@ pub fn open(path: &str, masking: Masking) -> Result<Box<dyn Sink>, FileError> {
         true => options.append(true),
         false => options.write(true).truncate(true),
     };
-    let file = options.create(true).open(name)?;
+    let torn = append && ends_in_line(name)?;
+    let mut file = options.create(true).open(name)?;
+    if torn {
+        file.write_all(b"\n")?;
+    }
     let out = BufWriter::with_capacity(BUFFER, file);
     Ok(match kind {
         Kind::JsonLines => Box::new(JsonLines::new(out, masking)),
         Kind::Pcapng => Box::new(Pcapng::new(out, masking)?),
         Kind::Transcript => Box::new(Transcript::new(out, Style::Plain, masking)),
     })
+}
+
+/// Whether a file ends in the middle of a line, as one does that was being written in a crash.
+fn ends_in_line(name: &str) -> io::Result<bool> {
+    let mut file = match File::open(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// Bytes that a sink gathers before they are written.

@@ -44,8 +44,8 @@ async fn names_keep_their_case_and_repeated_fields_their_values() {
         let (asked, answer) = talk(look, request, response).await;
         assert_eq!(
             asked,
-            "POST /a?b=c HTTP/1.1\r\nHOST: localhost:PORT\r\nUser-Agent: MSFT OMA DM Client/1.2.0.1\r\n\
-            X-ms-CV: q\r\nx-Rep: 1\r\nx-Rep: 2\r\nContent-Length: 2\r\n\r\nhi"
+            "POST /a?b=c HTTP/1.1\r\nUser-Agent: MSFT OMA DM Client/1.2.0.1\r\n\
+            X-ms-CV: q\r\nx-Rep: 1\r\nx-Rep: 2\r\nContent-Length: 2\r\nHOST: localhost:PORT\r\n\r\nhi"
         );
         assert_eq!(
             answer,

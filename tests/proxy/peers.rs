@@ -70,3 +70,41 @@ async fn openssl_accepts_the_chain() {
     }
     rig.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_made_with_openssl_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    // The commands of certs/README.md.
+    let commands = [
+        format!(
+            "ecparam -name prime256v1 -genkey -noout -out {}",
+            path("key")
+        ),
+        format!(
+            "req -x509 -new -key {} -sha256 -days 3650 -subj /O=Example/CN=Lab -out {} \
+             -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign",
+            path("key"),
+            path("crt")
+        ),
+        format!(
+            "pkcs8 -topk8 -nocrypt -in {} -out {}",
+            path("key"),
+            path("pk8")
+        ),
+    ];
+    for command in commands {
+        let arguments = command.split_whitespace().map(str::to_owned).collect();
+        let Some(output) = run("openssl", arguments).await else {
+            return;
+        };
+        assert!(output.status.success(), "{output:?}");
+    }
+    let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let both = format!("{}{}", read("pk8"), read("crt"));
+    std::fs::write(path("dmtap-ca.pem"), both).unwrap();
+    let authority = dmtap::proxy::Authority::load_or_create(directory.path()).unwrap();
+    let leaf = authority.leaf("localhost").unwrap();
+    assert_eq!(leaf.cert.len(), 1);
+    assert!(authority.certificate_file().exists());
+}

@@ -98,12 +98,15 @@ fn is_secret_item(item: Element<'_>) -> bool {
 
 /// Whether a node of the management tree holds a key, a password or a profile with one inside.
 pub(super) fn is_secret_node(uri: &str) -> bool {
-    let path = uri.trim().split('?').next().unwrap_or_default();
-    let mut segments = path.split('/').filter(|segment| *segment != ".");
-    let last = path.trim_end_matches('/').rsplit('/').next();
-    let is = |known: &[&str], segment: &str| known.iter().any(|k| k.eq_ignore_ascii_case(segment));
-    last.is_some_and(|last| is(&SECRET_LEAVES, last))
-        || segments.any(|segment| is(&SECRET_BRANCHES, segment))
+    let path = uri.trim_ascii().as_bytes();
+    let path = memchr::memchr(b'?', path).map_or(path, |mark| &path[..mark]);
+    let is = |known: &[&str], segment: &[u8]| {
+        let mut known = known.iter();
+        known.any(|known| known.as_bytes().eq_ignore_ascii_case(segment))
+    };
+    let mut segments = path.split(|byte| *byte == b'/').filter(|s| !s.is_empty());
+    let last = segments.clone().next_back().unwrap_or_default();
+    is(&SECRET_LEAVES, last) || segments.any(|segment| is(&SECRET_BRANCHES, segment))
 }
 
 /// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and
@@ -153,6 +156,12 @@ const SECRET_PARMS: [&str; 3] = ["AAUTHSECRET", "AAUTHDATA", "EnrollmentData"];
 
 /// The query of an address; a LocURI of the tree has one too, which tells nothing.
 fn address(element: Element<'_>, spots: &mut Spots, values: &mut Vec<String>) {
+    // Nearly no address has a query, and in XML the bytes tell at once.
+    let source = element.document().source();
+    let plain = !element.document().is_wbxml();
+    if plain && memchr::memchr(b'?', element.span().of(source)).is_none() {
+        return;
+    }
     let text = element.text();
     if !text.contains('?') || !element.is(tag::RESP_URI) && !text.contains("://") {
         return;

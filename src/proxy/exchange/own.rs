@@ -1,0 +1,81 @@
+//! Responses of dmtap's own, in place of the server's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use super::{Dropped, Exchange};
+use crate::flow::event::Event;
+use crate::flow::{Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side};
+use crate::proxy::body::Body;
+use crate::proxy::failure::Failure;
+use crate::proxy::headers;
+use crate::proxy::message::Told;
+use crate::rules::engine::Answer;
+
+impl Exchange {
+    /// Answers in place of the server, which was not asked.
+    pub(super) fn answer(mut self, answer: Answer) -> Response<Body> {
+        self.own(answer, Vec::new(), Delivery::default())
+    }
+
+    /// Answers in place of the server, whose response is dropped.
+    pub(super) async fn answer_late(
+        mut self,
+        answer: Answer,
+        told: Told,
+    ) -> Result<Response<Body>, Dropped> {
+        let delivery = told.passage.delivery.clone();
+        let response = self.own(answer, told.passage.applied, delivery.clone());
+        self.deliver(&delivery).await?;
+        Ok(response)
+    }
+
+    /// Tells the device and everybody else why there is no response of the server.
+    pub(super) fn fail(mut self, failure: Failure) -> Response<Body> {
+        let server = &self.context.connection.server;
+        tracing::warn!("{} to {server} failed: {}", self.id, failure.why);
+        let answer = Answer {
+            status: failure.status,
+            body: format!("dmtap: {server}: {}\n", failure.why),
+        };
+        self.tell_failed(Side::Server, failure.why);
+        self.own(answer, Vec::new(), Delivery::default())
+    }
+
+    /// A response of dmtap's own, told of.
+    fn own(&mut self, answer: Answer, applied: Vec<Applied>, delivery: Delivery) -> Response<Body> {
+        self.tell_request();
+        self.over = true;
+        let bytes = Bytes::from(answer.body);
+        let mut response = Response::new(Body::whole(bytes.clone(), None));
+        *response.status_mut() = answer.status;
+        if !bytes.is_empty() {
+            let text = HeaderValue::from_static("text/plain; charset=utf-8");
+            response.headers_mut().insert(header::CONTENT_TYPE, text);
+        }
+        headers::set_length(response.headers_mut(), bytes.len());
+        let payload = Payload {
+            received: Bytes::new(),
+            sent: bytes,
+            reading: Reading::Empty,
+            sent_document: None,
+        };
+        let head = Head::Response(ResponseHead {
+            status: answer.status,
+            version: self.head.version,
+            headers: response.headers().clone(),
+        });
+        let passage = Passage {
+            own: true,
+            session: self.tag(Side::Server, None),
+            applied,
+            delivery,
+            ..self.passage(head, payload)
+        };
+        let shared = &self.context.shared;
+        shared.tell(Event::Response(Arc::new(passage)));
+        response
+    }
+}
