@@ -77,6 +77,23 @@ fn limits_end_what_would_not_end() {
 }
 
 #[test]
+fn a_long_namespace_of_many_names_is_kept_once() {
+    // Kept with every name it would take 5 GB.
+    let namespace = "u".repeat(256 << 10);
+    let names: Vec<_> = (0..20_000).map(|number| format!("n{number}")).collect();
+    let children: String = names.iter().map(|name| format!("<{name}/>")).collect();
+    let xml = format!("<SyncML><Data><a xmlns='{namespace}'>{children}</a></Data></SyncML>");
+    let xml = markup::decode(xml.into(), Hint::default(), &Limits::default()).unwrap();
+    let binary = markup::wbxml::encode(&xml, &Default::default()).unwrap();
+    let binary = markup::decode(binary.into(), Hint::default(), &Limits::default()).unwrap();
+    for document in [xml, binary] {
+        let last = document.elements().last().unwrap();
+        assert_eq!(last.foreign_namespace(), Some(&*namespace));
+        assert_eq!(last.local(), "n19999");
+    }
+}
+
+#[test]
 fn a_hundred_thousand_levels_are_refused_without_recursion() {
     let limits = Limits {
         depth: usize::MAX,

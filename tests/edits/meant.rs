@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Place};
-use dmtap::markup::{Document, Element, Hint, Kind, Limits, NodeId, decode};
+use dmtap::markup::{Document, Element, Encoding, Hint, Kind, Limits, NodeId, decode};
 use dmtap::patch::Patch;
 
 /// What a document says, whatever its encoding.
@@ -192,6 +192,7 @@ pub(crate) fn check(document: &Document, edits: &[Edit]) {
     let patch = match edit::plan(document, edits) {
         Ok(patch) => patch,
         Err(EditError::Overlap { .. }) if !colliding.is_empty() => return,
+        Err(EditError::Unwritable(_)) if is_1_0(document) => return,
         Err(error) => panic!("{error}\n{edits:?}"),
     };
     assert!(colliding.is_empty(), "{edits:?}");
@@ -221,6 +222,11 @@ pub(crate) fn check(document: &Document, edits: &[Edit]) {
         return assert_eq!(squeezed(is), squeezed(meant), "{written:?}");
     }
     assert_eq!(is, meant, "{written:?}");
+}
+
+/// Whether it is WBXML 1.0, where a longer string table may read as another header.
+fn is_1_0(document: &Document) -> bool {
+    matches!(document.encoding(), Encoding::Wbxml(header) if header.version == 0)
 }
 
 /// The bytes around the splices are those of the source.

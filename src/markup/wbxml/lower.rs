@@ -19,10 +19,10 @@ use self::pages::{Pages, Track};
 use super::strings::Strings;
 use super::token::write_number;
 use super::writer::{Embedding, Writer};
-use super::{EncodeError, Header};
+use super::{EncodeError, Header, header};
 use crate::markup::edit::{Edit, EditError};
 use crate::markup::{Document, Encoding, NodeId};
-use crate::patch::{Span, Splice};
+use crate::patch::{Patch, Span, Splice};
 
 /// The splices that carry out `edits`, which must not overlap on the tree. Texts keep their form; what is
 /// inserted is written as tokens of the pages in force, and new names go to the end of the string table.
@@ -75,6 +75,7 @@ impl<'d> Run<'d> {
         self.track.finish(end, &mut self.splices);
         if self.strings.added().len() > present {
             self.append_strings();
+            self.keep_header()?;
         }
         Ok(self.splices)
     }
@@ -107,6 +108,19 @@ impl<'d> Run<'d> {
         }
         self.track.replaced(job.span.end, Pages { tag, attribute });
         Ok(())
+    }
+
+    /// WBXML 1.0 has no charset field, yet some documents have one, which only the table behind it tells: a
+    /// table that grows must not make another header of it.
+    fn keep_header(&self) -> Result<(), EditError> {
+        let source = self.track.document.source();
+        let same = self.header.version != 0 || {
+            let patch = Patch::new(self.splices.clone()).unwrap_or_default();
+            header::table_of_1_0(&patch.apply(source)) == Some(self.header.table_length.start)
+        };
+        let said = "a name more in the string table would change how this WBXML 1.0 header reads";
+        same.then_some(())
+            .ok_or_else(|| EditError::Unwritable(said.into()))
     }
 
     /// The string table grows at its end, in front of all that happens in the body.
