@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Place};
-use dmtap::markup::{Document, Element, Encoding, Hint, Kind, Limits, NodeId, decode};
+use dmtap::markup::{Document, Element, Encoding, Hint, Kind, Limits, NodeId, Text, decode};
 use dmtap::patch::Patch;
 
 /// What a document says, whatever its encoding.
@@ -241,10 +241,14 @@ fn assert_others_stay(patch: &Patch, source: &Bytes, written: &Bytes) {
     assert_eq!(source[from..], written[at..]);
 }
 
-/// Whether XML has white space between tags, which is no text, beside text: it becomes part of the text when
-/// the tags go.
+/// Whether XML has white space that is text or not by what stands beside it: alone between tags it is none,
+/// beside text or CDATA it is some, and edits change what is there.
 fn has_indented_text(document: &Document) -> bool {
-    let mixed = |e: Element<'_>| e.texts().next().is_some() && e.elements().next().is_some();
+    let mixed = |e: Element<'_>| {
+        let mut texts = e.texts();
+        let alone = |text: Text<'_>| text.value().trim().is_empty();
+        texts.clone().any(alone) || texts.next().is_some() && e.elements().next().is_some()
+    };
     !document.is_wbxml() && document.elements().any(mixed)
 }
 

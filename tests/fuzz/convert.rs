@@ -38,9 +38,11 @@ fn through_xml(document: &Document) {
         assert_eq!(said(&again), said(document), "{}", compact.xml);
     }
     assert_eq!(said(&read(&indented.xml)), said(&again), "{}", indented.xml);
+    // Once empty texts and indentation are gone, what is written is what was read.
     let twice = to_xml(&again, &XmlOptions::compact());
-    assert_eq!(twice.xml, compact.xml);
     assert_eq!(twice.adaptations, []);
+    let again = read(&twice.xml);
+    assert_eq!(to_xml(&again, &XmlOptions::compact()).xml, twice.xml);
 }
 
 fn through_wbxml(document: &Document) {

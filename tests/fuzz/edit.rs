@@ -5,10 +5,10 @@
 #![no_main]
 
 #[path = "../edits/meant.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod meant;
 #[path = "../codec_wbxml/model.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod model;
 mod wish;
 

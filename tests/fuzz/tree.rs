@@ -57,6 +57,11 @@ fn content(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
                 self::element(out, child, embedded);
             }
             Some(Kind::Attribute) | None => {}
+            Some(_) if mixed => {
+                // Octets beside elements are written as characters.
+                let text = texts.next().map(Text::value).unwrap_or_default();
+                run.extend_from_slice(text.as_bytes());
+            }
             Some(_) => run.extend_from_slice(&texts.next().map(Text::octets).unwrap_or_default()),
         }
     }

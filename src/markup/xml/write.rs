@@ -167,9 +167,14 @@ impl Writer<'_> {
         debug_assert!(written.is_ok(), "forbidden characters are replaced");
     }
 
-    /// The text with a replacement character for each that XML forbids.
+    /// The text with a replacement character for each that XML forbids; says so, also where octets that are no
+    /// text have become one already.
     fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
         if text.chars().all(is_allowed) {
+            if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
+                let said = "what is no text is shown as U+FFFD";
+                self.said.push((element.id(), said.into()));
+            }
             return Cow::Borrowed(text);
         }
         let said = "characters that XML forbids are replaced by U+FFFD";
