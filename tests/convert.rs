@@ -118,6 +118,28 @@ fn octets_that_xml_cannot_hold_become_base64_and_format_says_so() {
 }
 
 #[test]
+fn an_attribute_that_stands_twice_is_written_once() {
+    let document = parse(*b"\x03\x0B\x6A\x00\xC5\x46\x45\x032\x00\x01\x01");
+    let converted = to_xml(&document, &XmlOptions::compact());
+    assert_eq!(converted.xml, "<wap-provisioningdoc version=\"1.0\"/>");
+    assert_eq!(
+        converted.adaptations[0].said,
+        "the second attribute version is left out"
+    );
+}
+
+#[test]
+fn octets_beside_elements_that_are_no_text_are_told() {
+    let document = wbxml(b"\x6D\x6B\x54\x4F\xC3\x02a\xCC\x0F\x01\x01\x01\x01");
+    let converted = to_xml(&document, &XmlOptions::compact());
+    assert!(converted.xml.contains("<Data>a\u{FFFD}<Data/></Data>"));
+    assert_eq!(
+        converted.adaptations[0].said,
+        "what is no text is shown as U+FFFD"
+    );
+}
+
+#[test]
 fn a_document_in_data_is_written_as_markup_but_not_one_inside_that() {
     let source = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncBody><Put><Meta>\
         <Type xmlns=\"syncml:metinf\">application/vnd.syncml-devinf+wbxml</Type></Meta><Item>\

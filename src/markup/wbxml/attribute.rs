@@ -34,11 +34,11 @@ pub(crate) fn checked_name(bytes: &[u8]) -> Option<&str> {
 }
 
 /// The value of the element's own `xmlns` attribute.
-pub(super) fn namespace(decoder: &Decoder<'_>, element: u32) -> Option<String> {
+pub(super) fn namespace<'s>(decoder: &Decoder<'s>, element: u32) -> Option<Cow<'s, str>> {
     let (source, header) = (decoder.input.bytes, decoder.header);
     let mut attributes = decoder.nodes[element as usize + 1..].iter();
     let xmlns = attributes.find(|node| name_of(source, header, **node) == "xmlns")?;
-    Some(attribute_text(source, header, *xmlns).into_owned())
+    Some(attribute_text(source, header, *xmlns))
 }
 
 impl Decoder<'_> {
