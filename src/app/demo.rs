@@ -17,7 +17,7 @@ use crate::dm::StatusCode;
 use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::rules::load;
+use crate::rules::{Look, RuleSet, load};
 
 /// Runs the demo and returns what is to be said at its end.
 ///
@@ -80,25 +80,15 @@ impl Stage {
             stop.clone(),
         );
 
-        let upstream = Upstream {
-            scheme: Scheme::Https,
-            host: "localhost".into(),
-            port,
-        };
-        let mut settings = Settings::reverse(upstream);
-        settings.listen.set_port(0);
-        settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
-        let rules =
-            load::parse(RULE_FILE, RULE).map_err(|e| e.render(crate::rules::Look::Plain))?;
-        let rules = crate::rules::RuleSet::from_rules(rules).map_err(|error| error.to_string())?;
+        let settings = settings(port, &authority);
         let proxy = Proxy::bind(
             settings,
             authority.clone(),
-            Arc::new(rules),
+            Arc::new(rules()?),
             journal.clone(),
         )
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(told)?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
         let address = address
             .parse()
@@ -151,6 +141,25 @@ impl Stage {
             .map(drop)
             .map_err(|error| error.to_string())
     }
+}
+
+/// The proxy's, in front of the server at this port.
+fn settings(port: u16, authority: &Authority) -> Settings {
+    let server = Upstream {
+        scheme: Scheme::Https,
+        host: "localhost".into(),
+        port,
+    };
+    let mut settings = Settings::reverse(server);
+    settings.listen.set_port(0);
+    settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+    settings
+}
+
+/// One story of the shelf.
+fn rules() -> Result<RuleSet, String> {
+    let rules = load::parse(RULE_FILE, RULE).map_err(|errors| errors.render(Look::Plain))?;
+    RuleSet::from_rules(rules).map_err(|error| error.to_string())
 }
 
 /// A folder for the demo's CA key, gone with it.

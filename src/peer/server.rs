@@ -97,7 +97,9 @@ impl Talk {
             };
             let what = self.sent.get(&(msg, cmd));
             if let (Some(what), Some(code)) = (what, status.code()) {
-                self.heard.push((what.clone(), code));
+                if self.heard.len() < MOST_HEARD {
+                    self.heard.push((what.clone(), code));
+                }
             }
         }
     }
@@ -151,3 +153,5 @@ fn aborted(message: Message<'_>) -> bool {
 
 /// Sessions a server remembers; the oldest is forgotten.
 const MOST_SESSIONS: usize = 1024;
+/// Answers a session remembers.
+const MOST_HEARD: usize = 10_000;
