@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,8 +39,9 @@ async fn staged(live: Live) -> Result<String, String> {
         files: files.to_vec(),
         masking: Masking::Masked,
     };
-    let secrets = Secrets::new()?;
-    let authority = Authority::load_or_create(&secrets.0).map_err(|error| error.to_string())?;
+    // Readable by this user only, and gone at the end.
+    let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let stage = Stage::set(Arc::new(authority), &telling).await?;
 
     let mut both_sides = Vec::new();
@@ -160,25 +161,6 @@ fn settings(port: u16, authority: &Authority) -> Settings {
 fn rules() -> Result<RuleSet, String> {
     let rules = load::parse(RULE_FILE, RULE).map_err(|errors| errors.render(Look::Plain))?;
     RuleSet::from_rules(rules).map_err(|error| error.to_string())
-}
-
-/// A folder for the demo's CA key, gone with it.
-struct Secrets(PathBuf);
-
-impl Secrets {
-    fn new() -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("dmtap-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Secrets {
-    fn drop(&mut self) {
-        // What cannot be removed is a certificate authority that nobody trusts.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 fn closing(sessions: &[(Wire, BothSides)], files: &[String]) -> String {

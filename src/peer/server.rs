@@ -96,10 +96,10 @@ impl Talk {
                 continue;
             };
             let what = self.sent.get(&(msg, cmd));
-            if let (Some(what), Some(code)) = (what, status.code()) {
-                if self.heard.len() < MOST_HEARD {
-                    self.heard.push((what.clone(), code));
-                }
+            if let (Some(what), Some(code), true) =
+                (what, status.code(), self.heard.len() < MOST_HEARD)
+            {
+                self.heard.push((what.clone(), code));
             }
         }
     }
