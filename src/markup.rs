@@ -9,6 +9,7 @@
 pub mod convert;
 pub mod document;
 pub mod edit;
+pub mod embedded;
 pub mod error;
 pub mod path;
 pub mod vocabulary;
@@ -16,8 +17,9 @@ pub mod wbxml;
 pub mod xml;
 
 pub use document::{Attribute, Document, Element, Encoding, Kind, NodeId, Text};
+pub use embedded::{Embedded, Opening, Wrapping};
 pub use error::{DecodeError, DecodeErrorKind, Flag, FlagKind};
-pub use path::Path;
+pub use path::{Found, Path, PathError};
 pub use vocabulary::{NameId, Space, tag};
 
 /// What bounds the decoding of one document (wbxml-format F05, F17, F29, F30).
@@ -31,6 +33,8 @@ pub struct Limits {
     pub nodes: usize,
     /// Largest total of text that string-table references may unfold to, in bytes.
     pub expansion: usize,
+    /// Most documents inside each other, the outermost not counted (wbxml-format F31).
+    pub embedded: usize,
 }
 
 impl Default for Limits {
@@ -40,6 +44,7 @@ impl Default for Limits {
             depth: 64,
             nodes: 2_000_000,
             expansion: 16 << 20,
+            embedded: 2,
         }
     }
 }

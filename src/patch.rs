@@ -87,6 +87,12 @@ impl Patch {
         Ok(Self { splices })
     }
 
+    /// The patch that replaces one span.
+    pub fn replacing(span: Span, with: Vec<u8>) -> Self {
+        let splices = vec![Splice { span, with }];
+        Self { splices }
+    }
+
     /// The splices, disjoint and in source order.
     pub fn splices(&self) -> &[Splice] {
         &self.splices

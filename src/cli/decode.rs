@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Failure, Outcome, Output, read_input, tree, write_output};
 use crate::markup::convert::{XmlOptions, to_xml};
-use crate::markup::{Document, Hint, Limits, decode};
+use crate::markup::{Document, Flag, Hint, Limits, decode};
 
 /// Decode a message (XML, WBXML, or base64 of either) and print it as XML.
 #[derive(Debug, clap::Args)]
@@ -22,10 +22,10 @@ Exit code 1: the message is broken (the offset is told); with --strict also if s
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,
-    /// Print a tree with offsets, the names of codes, and what the decoder let pass.
+    /// Print a tree with offsets, the names of codes, documents inside documents, and what was let pass.
     #[arg(long)]
     annotate: bool,
-    /// Refuse what is let pass by default.
+    /// Refuse what is let pass by default: no XML is printed then, but all that breaks the standard is told.
     #[arg(long)]
     strict: bool,
     /// Print XML on one line, without indentation: exactly what the message says.
@@ -48,18 +48,24 @@ impl Decode {
             charset: None,
         };
         let name = self.file.display();
-        let document = decode(source, hint, &Limits::default())
-            .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
-        write_output(self.text(&document, output).as_bytes())?;
-        let flags: Vec<String> = document
-            .flags()
-            .iter()
-            .map(|f| format!("{name}: at byte {}: {}", f.at, f.kind))
-            .collect();
-        if self.strict && !flags.is_empty() {
-            return Err(Failure::Failed(flags.join("\n")));
+        let document = decode(source, hint, &Limits::default()).map_err(|error| {
+            Failure::Failed(format!("error: {name}: {}", tree::refused(&error)))
+        })?;
+        let breaches = match self.strict {
+            true => tree::breaches(&document),
+            false => Vec::new(),
+        };
+        // A tree shows what is refused; XML would say that the message could be read.
+        let shows_flags = self.annotate || output == Output::Json;
+        if breaches.is_empty() || shows_flags {
+            write_output(self.text(&document, output).as_bytes())?;
         }
-        Ok(())
+        if breaches.is_empty() {
+            return Ok(());
+        }
+        let told = |flag: &Flag| format!("{name}: at byte {}: {}", flag.at, tree::told(flag));
+        let told: Vec<String> = breaches.iter().map(told).collect();
+        Err(Failure::Failed(told.join("\n")))
     }
 
     fn text(&self, document: &Document, output: Output) -> String {

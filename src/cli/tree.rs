@@ -5,13 +5,23 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::dm::{AlertCode, StatusCode};
-use crate::markup::{Document, Element, Encoding, Kind, tag};
+use crate::markup::{
+    DecodeError, Document, Element, Embedded, Encoding, Flag, FlagKind, Kind, Limits, Opening, tag,
+};
 
-/// Each node on a line: its offset, its name, its text, the name of a code, the length of a long text.
+/// Each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
+/// inside stand opened in place, with offsets of their own; what was let pass comes last.
 pub(super) fn annotated(document: &Document) -> String {
     let mut out = header(document);
+    lines(&mut out, document, &Limits::default(), 0);
+    out
+}
+
+/// The lines of one document, `indent` levels to the right. Recursion ends with [`Limits::embedded`].
+fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) {
+    let mut flags = document.flags().to_vec();
     for element in document.elements() {
-        let depth = std::iter::successors(element.parent(), |e| e.parent()).count();
+        let depth = indent + std::iter::successors(element.parent(), |e| e.parent()).count();
         let _ = write!(
             out,
             "{:>7}  {}{}",
@@ -22,16 +32,76 @@ pub(super) fn annotated(document: &Document) -> String {
         for attribute in element.attributes() {
             let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
         }
-        text(&mut out, element);
+        let opening = element.open(limits);
+        if let Opening::Document(embedded) = &opening {
+            inside(out, embedded, depth + 1);
+            continue;
+        }
+        text(out, element);
         if let Some(meaning) = meaning(element) {
             let _ = write!(out, "   ← {meaning}");
         }
         out.push('\n');
+        if let Opening::Closed(flag) = opening {
+            flags.push(flag);
+        }
     }
-    for flag in document.flags() {
-        let _ = writeln!(out, "{:>7}  ! {}", flag.at, flag.kind);
+    flags.sort_by_key(|flag| flag.at);
+    for flag in flags {
+        let place = "  ".repeat(indent);
+        let _ = writeln!(out, "{:>7}  {place}! {}", flag.at, told(&flag));
     }
-    out
+}
+
+/// A document inside, marked off from the one around; its offsets count from its own beginning.
+fn inside(out: &mut String, embedded: &Embedded, indent: usize) {
+    let inner = embedded.document();
+    let (wrapping, place) = (embedded.wrapping().name(), "  ".repeat(indent));
+    let _ = write!(
+        out,
+        " {wrapping}\n         {place}┌ inside: {}",
+        header(inner)
+    );
+    lines(out, inner, embedded.limits(), indent + 1);
+    let _ = writeln!(out, "         {place}└");
+}
+
+/// A flag in words, with its class.
+pub(super) fn told(flag: &Flag) -> String {
+    let id = flag.kind.id().map_or(String::new(), |id| format!("{id} "));
+    format!("{id}{}", flag.kind)
+}
+
+/// A refusal in words, with its class.
+pub(super) fn refused(error: &DecodeError) -> String {
+    let id = error.kind.id().map_or(String::new(), |id| format!("{id} "));
+    format!("at byte {}: {id}{}", error.at, error.kind)
+}
+
+/// What makes strict mode refuse a document: all that was let pass, and documents too deep inside (F31). OPAQUE
+/// declared as WBXML that is none (F32) is told by `--annotate` and refused by no mode.
+pub(super) fn breaches(document: &Document) -> Vec<Flag> {
+    let mut found = document.flags().to_vec();
+    too_deep(document, &Limits::default(), None, &mut found);
+    found.sort_by_key(|flag| flag.at);
+    found
+}
+
+/// Collects documents that are too deep, each told at the outermost text around, which begins at `at`.
+fn too_deep(document: &Document, limits: &Limits, at: Option<u32>, found: &mut Vec<Flag>) {
+    for element in document.elements() {
+        match element.open(limits) {
+            Opening::Document(embedded) => {
+                let at = at.unwrap_or(element.span().start);
+                too_deep(embedded.document(), embedded.limits(), Some(at), found);
+            }
+            Opening::Closed(Flag { kind, .. }) if kind == FlagKind::EmbeddedTooDeep => {
+                let at = at.unwrap_or(element.span().start);
+                found.push(Flag { at, kind });
+            }
+            Opening::Closed(_) | Opening::Plain => {}
+        }
+    }
 }
 
 fn header(document: &Document) -> String {
@@ -86,18 +156,24 @@ fn meaning(element: Element<'_>) -> Option<&'static str> {
 
 /// The whole tree as JSON.
 pub(super) fn json(document: &Document) -> Value {
-    let encoding = if document.is_wbxml() { "wbxml" } else { "xml" };
-    let flags: Vec<Value> = document
-        .flags()
-        .iter()
-        .map(|f| json!({"at": f.at, "what": f.kind.to_string()}))
-        .collect();
-    // Depth is bounded by the decoder's limit, so that recursion here is too.
-    json!({"v": 1, "encoding": encoding, "bytes": document.source().len(), "flags": flags,
-        "root": element_json(document.root())})
+    let mut value = document_json(document, &Limits::default());
+    value["v"] = 1.into();
+    value
 }
 
-fn element_json(element: Element<'_>) -> Value {
+fn document_json(document: &Document, limits: &Limits) -> Value {
+    let encoding = document.encoding().name().to_lowercase();
+    let mut flags = document.flags().to_vec();
+    // Depth is bounded by the decoder's limit, so that recursion here is too.
+    let root = element_json(document.root(), limits, &mut flags);
+    let flags: Vec<Value> = flags
+        .iter()
+        .map(|f| json!({"at": f.at, "id": f.kind.id(), "what": f.kind.to_string()}))
+        .collect();
+    json!({"encoding": encoding, "bytes": document.source().len(), "flags": flags, "root": root})
+}
+
+fn element_json(element: Element<'_>, limits: &Limits, flags: &mut Vec<Flag>) -> Value {
     let span = element.span();
     let mut value = json!({"name": element.local(), "span": [span.start, span.end]});
     let attributes: serde_json::Map<String, Value> = element
@@ -113,7 +189,19 @@ fn element_json(element: Element<'_>) -> Value {
             Err(_) => value["base64"] = base64_of(&element.octets()).into(),
         }
     }
-    let children: Vec<Value> = element.elements().map(element_json).collect();
+    match element.open(limits) {
+        Opening::Plain => {}
+        Opening::Closed(flag) => flags.push(flag),
+        Opening::Document(embedded) => {
+            let mut inner = document_json(embedded.document(), embedded.limits());
+            inner["wrapping"] = embedded.wrapping().name().into();
+            value["embedded"] = inner;
+        }
+    }
+    let children: Vec<Value> = element
+        .elements()
+        .map(|child| element_json(child, limits, flags))
+        .collect();
     if !children.is_empty() {
         value["children"] = children.into();
     }

@@ -360,6 +360,11 @@ impl<'d> Text<'d> {
         matches!(kind, Kind::Text | Kind::Cdata | Kind::Opaque).then_some(Self { document, id })
     }
 
+    /// The document it stands in.
+    pub fn document(self) -> &'d Document {
+        self.document
+    }
+
     /// Its number.
     pub fn id(self) -> NodeId {
         self.id

@@ -1,9 +1,12 @@
 //! Edits: what is to change, on the tree; planned into one patch of the source.
 
 mod overlap;
+mod within;
 
 use super::{Document, Encoding, Hint, NodeId, wbxml, xml};
 use crate::patch::Patch;
+
+pub use within::{Within, lift, plan_within};
 
 /// One change, named on the tree.
 #[derive(Clone, Debug)]
@@ -15,6 +18,13 @@ pub enum Edit {
         element: NodeId,
         /// The new text, unescaped.
         text: String,
+    },
+    /// Parts of one text, CDATA section or OPAQUE change; the rest of it keeps its very bytes.
+    PatchText {
+        /// A text.
+        text: NodeId,
+        /// A patch of its octets ([`super::Text::octets`]): UTF-8, unescaped; in OPAQUE whatever is there.
+        patch: Patch,
     },
     /// The attribute gets this value; it is added where the element lacks it.
     SetAttribute {
@@ -120,6 +130,7 @@ impl Edit {
     pub fn name(&self) -> &'static str {
         match self {
             Self::SetText { .. } => "set text",
+            Self::PatchText { .. } => "patch text",
             Self::SetAttribute { .. } => "set attribute",
             Self::Remove { .. } => "remove",
             Self::Insert { .. } => "insert",

@@ -142,6 +142,12 @@ pub enum FlagKind {
     /// F28: text where only elements may stand.
     #[error("text where only elements may stand")]
     TextAmongElements,
+    /// F31: a document inside a document, deeper than [`super::Limits::embedded`]; it stays closed.
+    #[error("a document too deep inside others")]
+    EmbeddedTooDeep,
+    /// F32: OPAQUE that is declared as WBXML and is none; its octets stay as they are.
+    #[error("declared as WBXML, but: {0}")]
+    EmbeddedUnreadable(String),
     /// F33: a page switch with no tag behind it.
     #[error("a page switch in front of no tag")]
     IdleSwitch,
@@ -190,6 +196,8 @@ impl FlagKind {
             Self::EmptyAttributeList | Self::DuplicateAttribute(_) => Some("F22"),
             Self::Trailing(_) => Some("F27"),
             Self::TextAmongElements => Some("F28"),
+            Self::EmbeddedTooDeep => Some("F31"),
+            Self::EmbeddedUnreadable(_) => Some("F32"),
             Self::IdleSwitch => Some("F33"),
             Self::Root(_) | Self::ImpliedPage => Some("F34"),
         }
@@ -198,3 +206,6 @@ impl FlagKind {
 
 /// Most flags that one document keeps; later ones are dropped.
 pub(crate) const MOST_FLAGS: usize = 256;
+
+/// Most attributes of one element; duplicates are looked for among them.
+pub(crate) const MOST_ATTRIBUTES: usize = 100;

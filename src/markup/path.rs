@@ -1,15 +1,37 @@
 //! A place in a document, written the same for XML and WBXML: `/SyncML/SyncBody/Replace[2]/Item/Data`.
+//!
+//! `!` steps into the document that is an element's text: `/SyncML/SyncBody/Add/Item/Data!/MgmtTree/Node`.
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::Element;
+use super::{Document, Element, Embedded, Limits, NodeId};
 
 /// The names from the root to an element, each with its number among siblings of that name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(String);
 
+/// Why a text is no path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a step: write /Name or /Name[2], and ! in front of the root of an embedded document"
+)]
+pub struct PathError(pub String);
+
+/// Where a path led.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The documents that were stepped into, outermost first.
+    opened: Vec<Embedded>,
+    element: NodeId,
+}
+
 impl Path {
-    /// The path of `element`. `[n]` counts from 1 and stands only where there are several of the name.
+    /// What stands between an element and the root of the document that is its text.
+    pub const INTO: &'static str = "!";
+
+    /// The path of `element` in its document. `[n]` counts from 1 and stands only where there are several of
+    /// the name.
     pub fn to(element: Element<'_>) -> Self {
         let mut steps = Vec::new();
         let mut here = Some(element);
@@ -25,9 +47,77 @@ impl Path {
         Self(path)
     }
 
+    /// The place `inner` of the document that is the text of the element here.
+    pub fn joined(&self, inner: &Self) -> Self {
+        Self(format!("{}{}{inner}", self.0, Self::INTO))
+    }
+
+    /// The element here, in `document` or in those inside it. A step without a number means the first of its
+    /// name.
+    ///
+    /// `limits` are those `document` was decoded with.
+    pub fn find(&self, document: &Document, limits: &Limits) -> Option<Found> {
+        let mut opened: Vec<Embedded> = Vec::new();
+        let mut levels = self.0.split(Self::INTO);
+        let mut element = element_at(document, levels.next()?)?.id();
+        for level in levels {
+            let (around, limits) = match opened.last() {
+                Some(embedded) => (embedded.document(), embedded.limits()),
+                None => (document, limits),
+            };
+            let embedded = around.element(element)?.embedded(limits)?;
+            element = element_at(embedded.document(), level)?.id();
+            opened.push(embedded);
+        }
+        Some(Found { opened, element })
+    }
+
     /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Path {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        for level in text.split(Self::INTO) {
+            let steps = level
+                .strip_prefix('/')
+                .ok_or_else(|| PathError(level.into()))?;
+            for step in steps.split('/') {
+                parsed(step).ok_or_else(|| PathError(step.into()))?;
+            }
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl Found {
+    /// The innermost document that was stepped into; `outer` if none was.
+    pub fn document<'a>(&'a self, outer: &'a Document) -> &'a Document {
+        self.opened.last().map_or(outer, Embedded::document)
+    }
+
+    /// The element, in [`Self::document`].
+    pub fn element<'a>(&'a self, outer: &'a Document) -> Option<Element<'a>> {
+        self.document(outer).element(self.element)
+    }
+
+    /// The element's number in its document.
+    pub fn id(&self) -> NodeId {
+        self.element
+    }
+
+    /// The elements whose texts are the documents that were stepped into, for [`super::edit::Within`].
+    pub fn holders(&self) -> Vec<NodeId> {
+        self.opened.iter().map(Embedded::holder).collect()
+    }
+
+    /// The documents that were stepped into, outermost first.
+    pub fn opened(&self) -> &[Embedded] {
+        &self.opened
     }
 }
 
@@ -43,9 +133,9 @@ fn step(element: Element<'_>) -> String {
         return name.into();
     };
     let alike = || {
-        parent
-            .elements()
-            .filter(|sibling| sibling.name() == element.name())
+        let same =
+            move |other: Element<'_>| other.name() == element.name() || other.local() == name;
+        parent.elements().filter(move |sibling| same(*sibling))
     };
     if alike().nth(1).is_none() {
         return name.into();
@@ -54,4 +144,27 @@ fn step(element: Element<'_>) -> String {
         .take_while(|sibling| sibling.id() != element.id())
         .count();
     format!("{name}[{number}]")
+}
+
+/// Name and number (from 1) of a step.
+fn parsed(step: &str) -> Option<(&str, usize)> {
+    let (name, number) = match step.split_once('[') {
+        None => (step, 1),
+        Some((name, rest)) => (name, rest.strip_suffix(']')?.parse().ok()?),
+    };
+    let fits = !name.is_empty() && !name.contains([']', '[']) && number > 0;
+    fits.then_some((name, number))
+}
+
+fn element_at<'d>(document: &'d Document, level: &str) -> Option<Element<'d>> {
+    let mut steps = level.strip_prefix('/')?.split('/');
+    let (name, number) = parsed(steps.next()?)?;
+    let root = document.root();
+    let mut here = (root.local() == name && number == 1).then_some(root)?;
+    for step in steps {
+        let (name, number) = parsed(step)?;
+        let mut alike = here.elements().filter(|child| child.local() == name);
+        here = alike.nth(number - 1)?;
+    }
+    Some(here)
 }

@@ -240,49 +240,40 @@ impl Exchange {
     fn settle(
         &self,
         head: Head,
-        heard: Heard,
+        mut heard: Heard,
         known: Known,
         verdict: Verdict,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
         let from = speaker(&head);
-        let mut notes = heard.notes;
-        notes.extend(known.notes);
-        let received_document = heard.payload.reading.document().cloned();
-        let mut payload = heard.payload;
-        let mut body = heard.body;
-        let leaves = verdict.answer.is_none() && !verdict.delivery.ops.contains(&Op::Reset);
-        let changed = verdict.body.is_some();
+        let received = heard.document().cloned();
+        let session = self.tag(from, received.as_deref());
+        let mut sent = received;
         if let Some(bytes) = verdict.body {
-            notes.extend(headers::note_signature(headers));
+            heard.notes.extend(headers::note_signature(headers));
             headers::fit_changed_body(headers, bytes.len());
-            payload.sent = bytes.clone();
-            payload.sent_document = verdict.document.clone();
-            body = Body::whole(bytes, None);
+            heard.change(bytes, verdict.document.clone());
+            sent = verdict.document;
         }
-        let session = self.tag(from, received_document.as_deref());
-        let sent = if changed {
-            verdict.document
-        } else {
-            received_document
-        };
+        let leaves = verdict.answer.is_none() && !verdict.delivery.ops.contains(&Op::Reset);
         if let (Some(place), Some(document), true) = (&self.place, sent, leaves) {
             place.delivered(from.other(), document);
         }
+        heard.notes.extend(known.notes);
         let passage = Passage {
             session,
             links: known.links,
-            notes,
+            notes: heard.notes,
             applied: verdict.applied,
             delivery: verdict.delivery,
-            ..self.passage(head, payload)
+            ..self.passage(head, heard.payload)
         };
         Outcome {
             told: Told {
                 passage,
-                count: heard.count.filter(|_| !changed),
+                count: heard.count,
             },
-            body,
+            body: heard.body,
             answer: verdict.answer,
         }
     }

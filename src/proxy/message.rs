@@ -83,6 +83,14 @@ impl Heard {
         })
     }
 
+    /// Sends other bytes instead.
+    pub(super) fn change(&mut self, bytes: Bytes, document: Option<Arc<Document>>) {
+        self.payload.sent = bytes.clone();
+        self.payload.sent_document = document;
+        self.body = Body::whole(bytes, None);
+        self.count = None;
+    }
+
     /// The document, if it was decoded.
     pub(super) fn document(&self) -> Option<&Arc<Document>> {
         self.payload.reading.document()

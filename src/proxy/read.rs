@@ -87,9 +87,12 @@ pub(super) fn read(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading,
     };
     let (media_type, charset) = content_type(headers);
     let announced = may_be_markup(media_type);
-    if !announced && !looks_like_markup(&plain) {
+    let foreign = || {
         let media_type = media_type.unwrap_or_default().to_owned();
-        return (Reading::Unread(Unread::MediaType(media_type)), Vec::new());
+        (Reading::Unread(Unread::MediaType(media_type)), Vec::new())
+    };
+    if !announced && !looks_like_markup(&plain) {
+        return foreign();
     }
     let hint = Hint {
         media_type,
@@ -108,10 +111,7 @@ pub(super) fn read(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading,
                 notes.into_iter().collect(),
             )
         }
-        Err(_) if !announced => {
-            let media_type = media_type.unwrap_or_default().to_owned();
-            (Reading::Unread(Unread::MediaType(media_type)), Vec::new())
-        }
+        Err(_) if !announced => foreign(),
         Err(error) => {
             let note = note_broken(&error);
             (Reading::Opaque(error), vec![note])

@@ -162,10 +162,10 @@ fn plain_run(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     for chunk in &mut chunks {
         let chunk: [u8; 8] = chunk.try_into().unwrap_or_default();
-        if may_have_special(u64::from_le_bytes(chunk)) {
-            if let Some(found) = chunk.iter().position(special) {
-                return Some(at + found);
-            }
+        if may_have_special(u64::from_le_bytes(chunk))
+            && let Some(found) = chunk.iter().position(special)
+        {
+            return Some(at + found);
         }
         at += 8;
     }

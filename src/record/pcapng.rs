@@ -259,7 +259,10 @@ impl<W: Write + Send> Sink for Pcapng<W> {
 fn comment(told: &Telling<'_>) -> String {
     let mut text = Transcript::<Vec<u8>>::text(told);
     if text.len() > MOST_COMMENT {
-        text.truncate(text.floor_char_boundary(MOST_COMMENT));
+        let cut = (0..=MOST_COMMENT)
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
+        text.truncate(cut.unwrap_or_default());
         text.push('…');
     }
     text.truncate(text.trim_end().len());

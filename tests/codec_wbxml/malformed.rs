@@ -58,6 +58,7 @@ fn limits_end_what_would_not_end() {
         depth: 64,
         nodes: 1000,
         expansion: 10_000,
+        ..Limits::default()
     };
     let refused = |body: Vec<u8>| {
         let mut source = bytes("02 A4 01 6A 83 7F");
@@ -74,6 +75,9 @@ fn limits_end_what_would_not_end() {
         "F30"
     );
     assert_eq!(refused(vec![0x2B; 100_001]), "F30");
+    // As many attributes as XML may have, so that what is read can be shown.
+    assert_eq!(refused([&[0xED][..], &[0x05; 101]].concat()), "F30");
+    assert_eq!(refused([&[0xED][..], &[0x05; 100]].concat()), "F01");
 }
 
 #[test]

@@ -261,6 +261,7 @@ fn target(edit: &Edit) -> NodeId {
     match edit {
         Edit::SetText { element, .. } | Edit::SetAttribute { element, .. } => *element,
         Edit::Remove { node } | Edit::Replace { node, .. } => *node,
+        Edit::PatchText { text, .. } => *text,
         Edit::Insert { place, .. } => match place {
             Place::Before(node)
             | Place::After(node)
@@ -294,7 +295,7 @@ fn disturbs(document: &Document, edit: &Edit, other: &Edit) -> bool {
         .unwrap()
         .covers(document.span(there).unwrap());
     match edit {
-        Edit::Remove { .. } | Edit::Replace { .. } => inside,
+        Edit::Remove { .. } | Edit::Replace { .. } | Edit::PatchText { .. } => inside,
         Edit::SetText { .. } if node == there => {
             matches!(
                 other,

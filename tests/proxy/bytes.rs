@@ -47,7 +47,8 @@ fn bodies() -> Vec<(&'static str, &'static str, Bytes)> {
 
 async fn check(device: &str, server: &[&str], look: Look, max_body: usize) {
     let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), server).await;
+    let offered = server;
+    let server = Server::start(directory.path(), offered).await;
     let settings = Settings {
         look,
         max_body,
@@ -65,6 +66,9 @@ async fn check(device: &str, server: &[&str], look: Look, max_body: usize) {
         let seen = server.last();
         assert!(seen.body == body, "{name}: the request changed");
         assert_eq!(seen.method, "POST");
+        // The server's version is agreed with the server, whatever the device speaks.
+        let is_http2 = seen.version == http::Version::HTTP_2;
+        assert_eq!(is_http2, offered[0] == "h2");
         assert_eq!(seen.path, "/omadm?mode=Machine");
         assert_eq!(seen.headers["content-type"], content_type);
     }

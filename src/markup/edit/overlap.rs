@@ -64,6 +64,10 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
             is(*element, &[Kind::Element])?;
             claim(*element, Part::Content)
         }
+        Edit::PatchText { text, .. } => {
+            is(*text, &[Kind::Text, Kind::Cdata, Kind::Opaque])?;
+            claim(*text, Part::Whole)
+        }
         Edit::SetAttribute { element, name, .. } => {
             is(*element, &[Kind::Element])?;
             claim(*element, Part::Attribute(name.clone()))

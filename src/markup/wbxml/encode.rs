@@ -53,6 +53,9 @@ pub enum EncodeError {
     /// A name that cannot be a LITERAL.
     #[error("{0:?} cannot be written as a name in WBXML")]
     Name(String),
+    /// Octets that are no text, where only text can stand.
+    #[error("octets that are no text cannot stand in a string of WBXML")]
+    Octets,
 }
 
 /// Writes `document` as WBXML in UTF-8. Time and memory are linear in its size.

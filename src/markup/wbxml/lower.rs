@@ -18,10 +18,10 @@ use self::job::{Act, Job, Jobs};
 use self::pages::{Pages, Track};
 use super::strings::Strings;
 use super::token::write_number;
-use super::writer::{Embedding, Writer};
+use super::writer::{Embedding, Form, Writer};
 use super::{EncodeError, Header, header};
 use crate::markup::edit::{Edit, EditError};
-use crate::markup::{Document, Encoding, NodeId};
+use crate::markup::{Document, Encoding, Kind, NodeId, Text};
 use crate::patch::{Patch, Span, Splice};
 
 /// The splices that carry out `edits`, which must not overlap on the tree. Texts keep their form; what is
@@ -75,8 +75,8 @@ impl<'d> Run<'d> {
         self.track.finish(end, &mut self.splices);
         if self.strings.added().len() > present {
             self.append_strings();
-            self.keep_header()?;
         }
+        self.keep_header()?;
         Ok(self.splices)
     }
 
@@ -96,11 +96,16 @@ impl<'d> Run<'d> {
             Act::Remove => {}
             Act::Insert(fragment) => writer.subtree(fragment.document().root())?,
             Act::SetText(text, form) => writer.text(text, *form),
+            Act::PatchText(text, patch) => patched(document, *text, patch, &mut writer)?,
             Act::EditTag(edit) => edit.write(document, page, &mut writer)?,
         }
         let (tag, attribute) = (writer.page, writer.attribute_page);
         let (mut span, mut with) = (job.span, writer.out);
-        if matches!(&job.act, Act::EditTag(edit) if !edit.opens()) {
+        let trims = match &job.act {
+            Act::EditTag(edit) => !edit.opens(),
+            act => matches!(act, Act::PatchText(..)),
+        };
+        if trims {
             span = tag::trim(span, &mut with, document.source());
         }
         if !(span.is_empty() && with.is_empty()) {
@@ -110,15 +115,15 @@ impl<'d> Run<'d> {
         Ok(())
     }
 
-    /// WBXML 1.0 has no charset field, yet some documents have one, which only the table behind it tells: a
-    /// table that grows must not make another header of it.
+    /// WBXML 1.0 has no charset field, yet some documents have one, which only the bytes behind it tell: what
+    /// is written there must not make another header of it.
     fn keep_header(&self) -> Result<(), EditError> {
         let source = self.track.document.source();
         let same = self.header.version != 0 || {
             let patch = Patch::new(self.splices.clone()).unwrap_or_default();
             header::table_of_1_0(&patch.apply(source)) == Some(self.header.table_length.start)
         };
-        let said = "a name more in the string table would change how this WBXML 1.0 header reads";
+        let said = "the WBXML 1.0 header in front of this would read as another";
         same.then_some(())
             .ok_or_else(|| EditError::Unwritable(said.into()))
     }
@@ -144,4 +149,24 @@ impl<'d> Run<'d> {
             ],
         );
     }
+}
+
+/// Writes a text with parts of its value changed, as the token it was: OPAQUE, or a string.
+fn patched(
+    document: &Document,
+    text: NodeId,
+    patch: &Patch,
+    writer: &mut Writer<'_, '_>,
+) -> Result<(), EncodeError> {
+    let Some(text) = Text::of(document, text) else {
+        return Ok(());
+    };
+    let octets = patch.apply(&text.octets().into_owned().into());
+    if text.kind() == Kind::Opaque {
+        writer.opaque(&octets);
+        return Ok(());
+    }
+    let characters = std::str::from_utf8(&octets).map_err(|_| EncodeError::Octets)?;
+    writer.text(characters, Form::String);
+    Ok(())
 }

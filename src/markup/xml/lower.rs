@@ -3,6 +3,8 @@
 //! Each edit is a splice of its own, but for an empty tag that gets content: `<Data a="1" />` has no place for
 //! it, so what happens to the tag and in it becomes one splice over the whole tag.
 
+mod part;
+
 use std::collections::BTreeMap;
 
 use super::{Charset, escape, is_white, name};
@@ -70,6 +72,17 @@ impl Lowering<'_> {
     fn add(&mut self, edit: &Edit) -> Result<(), EditError> {
         match edit {
             Edit::SetText { element, text } => self.set_text(*element, text),
+            Edit::PatchText { text, patch } => {
+                let node = self.document.node(*text);
+                let written = node.span.of(&self.document.source);
+                let splices = part::splices(node.kind, written, self.charset, patch)?;
+                for splice in splices {
+                    let (from, to) = (splice.span.start, splice.span.end);
+                    let span = Span::new(node.span.start + from, node.span.start + to);
+                    self.push(Rank::Node, span, splice.with);
+                }
+                Ok(())
+            }
             Edit::SetAttribute {
                 element,
                 name,

@@ -86,8 +86,9 @@ fn behind_tag(body: &[u8], from: usize) -> Range<usize> {
     let near = &body[from..body.len().min(from + NEAR)];
     let behind = |what: &[u8]| memmem::find(near, what).map(|at| at + what.len());
     let has_text = |at: &usize| near.get(*at).is_some_and(|b| !b"<\r\n\t ".contains(b));
-    let own = behind(b">").filter(has_text);
-    let start = own.or_else(|| behind(b"value=\""));
+    let tag_end = behind(b">");
+    let value = behind(b"value=\"").filter(|at| tag_end.is_none_or(|end| *at < end));
+    let start = value.or_else(|| tag_end.filter(has_text));
     let start = start.or_else(|| behind(b"Data>"));
     let Some(start) = start.or_else(|| behind(b"Value>")).map(|at| from + at) else {
         return 0..0;

@@ -9,7 +9,7 @@ use super::{
     MessageTold, NoteTold, OpTold, ReadingTold, SessionTold, SpliceTold, Telling, VERSION,
 };
 use crate::dm::{Command, Message};
-use crate::flow::{Applied, Event, Note, Op, Passage, Payload, Reading, Timestamp, Unread};
+use crate::flow::{Applied, Change, Event, Note, Op, Passage, Payload, Reading, Timestamp, Unread};
 use crate::markup::{Document, NameId};
 use crate::record::redact::{MASK, Masking, Secrets, Spots};
 
@@ -259,46 +259,48 @@ fn applied<'a>(
     secret_paths: &[String],
     secrets: &Secrets,
 ) -> Vec<AppliedTold<'a>> {
-    let inside = |outer: &str, inner: &str| {
-        let rest = inner.strip_prefix(outer);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
-    };
-    let touches = |path: &str| {
-        let touched = |s: &String| inside(path, s) || inside(s, path);
-        !path.is_empty() && secret_paths.iter().any(touched)
-    };
     let told = applied.iter().map(|applied| {
-        let mut any = false;
-        let changes = applied.changes.iter().map(|change| {
-            let secret = touches(&change.path);
-            any |= secret;
-            let show = |text: &'a str| match secret && !text.is_empty() {
-                true => Cow::Borrowed(MASK),
-                false => secrets.scrub(text),
-            };
-            ChangeTold {
-                path: Cow::Borrowed(&change.path),
-                step: Cow::Borrowed(change.step),
-                before: show(&change.before),
-                after: show(&change.after),
-            }
-        });
-        let changes = changes.collect();
+        let touched = |change: &Change| touches(&change.path, secret_paths);
+        let secret = applied.changes.iter().any(touched);
+        let changes = applied.changes.iter();
         let splices = applied.patch.splices().iter().map(|splice| SpliceTold {
             start: splice.span.start,
             end: splice.span.end,
-            with: BodyTold(match any {
+            with: BodyTold(match secret {
                 true => Cow::Owned(vec![b'*'; splice.with.len()]),
                 false => secrets.scrub_bytes(&splice.with),
             }),
         });
         AppliedTold {
             rule: Cow::Borrowed(&applied.rule),
+            changes: changes.map(|c| change(c, touched(c), secrets)).collect(),
             splices: splices.collect(),
-            changes,
         }
     });
     told.collect()
+}
+
+fn change<'a>(change: &'a Change, is_secret: bool, secrets: &Secrets) -> ChangeTold<'a> {
+    let show = |text: &'a str| match is_secret && !text.is_empty() {
+        true => Cow::Borrowed(MASK),
+        false => secrets.scrub(text),
+    };
+    ChangeTold {
+        path: Cow::Borrowed(&change.path),
+        step: Cow::Borrowed(change.step),
+        before: show(&change.before),
+        after: show(&change.after),
+    }
+}
+
+/// Whether what stands at `path` holds a secret, or stands in one.
+fn touches(path: &str, secret_paths: &[String]) -> bool {
+    let inside = |outer: &str, inner: &str| {
+        let rest = inner.strip_prefix(outer);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
+    };
+    let mut secrets = secret_paths.iter();
+    !path.is_empty() && secrets.any(|secret| inside(path, secret) || inside(secret, path))
 }
 
 fn op(op: &Op) -> OpTold {

@@ -180,6 +180,26 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
         );
         page.put(Ink::Text, &of);
     }
+    form(page, told);
+    if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
+        page.put(Ink::Text, &format!(" {}", size(bytes)));
+    }
+    if let Some(sent) = told.bytes_sent {
+        page.put(Ink::Rule, &format!(", sent {}", size(sent)));
+    }
+    let media_type = told
+        .head
+        .as_ref()
+        .and_then(|head| head.header("content-type"));
+    if let Some(media_type) = media_type {
+        page.put(Ink::Faint, " ").said(Ink::Faint, media_type, 60);
+    }
+    numbers(page, told);
+    page.end();
+}
+
+/// What the body is.
+fn form(page: &mut Page, told: &Telling<'_>) {
     match &told.reading {
         None | Some(ReadingTold::Empty) if told.bytes.unwrap_or(0) == 0 => {
             page.put(Ink::Text, "no body");
@@ -212,21 +232,6 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
             page.put(if told.own { Ink::Text } else { Ink::Odd }, "undecoded");
         }
     }
-    if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
-        page.put(Ink::Text, &format!(" {}", size(bytes)));
-    }
-    if let Some(sent) = told.bytes_sent {
-        page.put(Ink::Rule, &format!(", sent {}", size(sent)));
-    }
-    let media_type = told
-        .head
-        .as_ref()
-        .and_then(|head| head.header("content-type"));
-    if let Some(media_type) = media_type {
-        page.put(Ink::Faint, " ").said(Ink::Faint, media_type, 60);
-    }
-    numbers(page, told);
-    page.end();
 }
 
 fn auth(page: &mut Page, head: &HeadTold<'_>) {
@@ -257,10 +262,15 @@ fn header(page: &mut Page, message: &MessageTold<'_>) {
     if let Some(proto) = &message.proto {
         page.put(Ink::Faint, " ").said(Ink::Faint, proto, 20);
     }
-    for (word, uri) in [("from", &message.source), ("to", &message.target)] {
+    // The server's address is cut before the device's name is.
+    let (source, target) = (message.source.as_deref(), message.target.as_deref());
+    let wide = |uri: Option<&str>| uri.map_or(0, |uri| uri.chars().count());
+    let room = page.room().saturating_sub("  from  to ".len());
+    for (word, uri, other) in [("from", source, target), ("to", target, source)] {
         let Some(uri) = uri else { continue };
+        let most = room.saturating_sub(wide(other)).max(room / 2);
         page.put(Ink::Faint, &format!("  {word} "))
-            .said(Ink::Text, uri, 64);
+            .said(Ink::Text, uri, most);
     }
     page.end();
     let mut more = Vec::new();

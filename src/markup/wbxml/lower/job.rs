@@ -7,7 +7,7 @@ use super::tag::TagEdit;
 use crate::markup::edit::{Edit, EditError, Fragment, Place};
 use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Kind, NodeId};
-use crate::patch::Span;
+use crate::patch::{Patch, Span};
 
 /// A piece of work at one place of the source.
 pub(super) struct Job<'e> {
@@ -21,6 +21,7 @@ pub(super) enum Act<'e> {
     Insert(&'e Fragment),
     Remove,
     SetText(&'e str, Form),
+    PatchText(NodeId, &'e Patch),
     EditTag(TagEdit<'e>),
 }
 
@@ -55,6 +56,12 @@ impl<'d, 'e> Jobs<'d, 'e> {
     pub(super) fn add(&mut self, edit: &'e Edit) -> Result<(), EditError> {
         match edit {
             Edit::SetText { element, text } => self.set_text(*element, text),
+            Edit::PatchText { text, patch } => {
+                self.expect(*text, &[Kind::Text, Kind::Opaque], edit.name())?;
+                let span = self.places.document.node(*text).span;
+                self.push(span, Rank::Node, Act::PatchText(*text, patch));
+                Ok(())
+            }
             Edit::SetAttribute {
                 element,
                 name,

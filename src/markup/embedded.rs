@@ -1,0 +1,327 @@
+//! Documents inside documents: XML or WBXML that is the text of an element, opened where it stands.
+//!
+//! A device description or a profile travels in `Data` as escaped XML, in CDATA, in OPAQUE, or in base64 of
+//! either encoding. [`Element::embedded`] opens it on demand, with a tree of its own; an edit of that tree is
+//! planned as any other, and [`Embedded::lower`] makes one edit of the document around of it:
+//!
+//! ```text
+//! outer   …<Data>&lt;Node&gt;&lt;Name&gt;a&lt;/Name&gt;&lt;/Node&gt;</Data>…
+//! inner          <Node><Name>a</Name></Node>            set text of Name: splice 12..13
+//! outer                            ^                    the same splice, escaped again, at its place outside
+//! ```
+//!
+//! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in one
+//! line. `Meta/Size` beside a `Data` is left as it is: an edit of its own sets it, where a rule wants that.
+
+mod sniff;
+
+use bytes::Bytes;
+
+use super::edit::{Edit, EditError};
+use super::{
+    Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits, NodeId, Text, decode, tag,
+};
+use crate::patch::{Patch, Span};
+use sniff::Content;
+
+/// How an embedded document is wrapped in the text of an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wrapping {
+    /// XML escaped in XML: `&lt;Node&gt;`.
+    Escaped,
+    /// XML in a CDATA section.
+    Cdata,
+    /// XML in a string of WBXML (STR_I, STR_T).
+    String,
+    /// WBXML or XML in OPAQUE, octet for octet.
+    Opaque,
+    /// Base64 of WBXML or XML, in a text of whichever form.
+    Base64,
+}
+
+impl Wrapping {
+    /// Its name in a word or two, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Escaped => "escaped",
+            Self::Cdata => "CDATA",
+            Self::String => "string",
+            Self::Opaque => "OPAQUE",
+            Self::Base64 => "base64",
+        }
+    }
+}
+
+/// A document that is the text of an element of another.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    document: Document,
+    wrapping: Wrapping,
+    holder: NodeId,
+    seat: Seat,
+    limits: Limits,
+}
+
+/// What of the holder's text the document is.
+#[derive(Clone, Copy, Debug)]
+enum Seat {
+    /// These bytes of the value of one text; the rest is white space.
+    Part { text: NodeId, part: Span },
+    /// Several texts in one.
+    All,
+}
+
+/// What came of looking for a document in an element.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// There is none: ordinary text, octets, or child elements.
+    Plain,
+    /// There is one.
+    Document(Box<Embedded>),
+    /// What looks or is declared like one stays closed (wbxml-format F31, F32); the offset is the outer
+    /// document's. The text is there as ever.
+    Closed(Flag),
+}
+
+impl<'d> Element<'d> {
+    /// The document that is this element's text, if it is one: XML, WBXML, or base64 of either.
+    ///
+    /// `limits` are those this element's document was decoded with. Depth adds up: the elements around this
+    /// one are taken off the depth inside, and [`Limits::embedded`] bounds how many documents may be inside
+    /// each other. Ordinary text costs a look at its first bytes.
+    pub fn embedded(self, limits: &Limits) -> Option<Embedded> {
+        match self.open(limits) {
+            Opening::Document(embedded) => Some(*embedded),
+            Opening::Plain | Opening::Closed(_) => None,
+        }
+    }
+
+    /// The same, telling what looked like a document and was left closed.
+    pub fn open(self, limits: &Limits) -> Opening {
+        let Some(text) = only_piece(self) else {
+            return Opening::Plain;
+        };
+        match text {
+            Piece::One(text) if sniff::is_ordinary(text) && !declares(self, text) => Opening::Plain,
+            Piece::One(text) => open_one(self, text, limits),
+            Piece::Several => open_all(self, limits),
+        }
+    }
+}
+
+enum Piece<'d> {
+    One(Text<'d>),
+    Several,
+}
+
+/// The one text of an element without child elements that is not white space.
+fn only_piece(element: Element<'_>) -> Option<Piece<'_>> {
+    let mut found = None;
+    for text in element.texts() {
+        if sniff::is_white(text) {
+            continue;
+        }
+        if found.is_some() {
+            return element
+                .elements()
+                .next()
+                .is_none()
+                .then_some(Piece::Several);
+        }
+        found = Some(text);
+    }
+    let text = found.filter(|_| element.elements().next().is_none())?;
+    Some(Piece::One(text))
+}
+
+fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> Opening {
+    let octets = octets(text);
+    let whole = Span::new(0, octets.len() as u32);
+    let wrapping = match (text.kind(), holder.document().is_wbxml()) {
+        (Kind::Opaque, _) => Wrapping::Opaque,
+        (Kind::Cdata, _) => Wrapping::Cdata,
+        (_, true) => Wrapping::String,
+        (_, false) => Wrapping::Escaped,
+    };
+    let (source, wrapping, part) = match sniff::content(&octets) {
+        Content::Markup => (octets, wrapping, whole),
+        Content::Binary if wrapping == Wrapping::Opaque => (octets, wrapping, whole),
+        Content::Base64(source, part) => (source, Wrapping::Base64, part),
+        Content::Binary | Content::Ordinary => {
+            return unreadable(holder, text, "it does not begin as WBXML does".into());
+        }
+    };
+    let seat = Seat::Part {
+        text: text.id(),
+        part,
+    };
+    finish(holder, text, source, wrapping, seat, limits)
+}
+
+/// XML in several texts: a run of CDATA sections, or text around one.
+fn open_all(holder: Element<'_>, limits: &Limits) -> Opening {
+    let Some(first) = holder.texts().find(|text| !sniff::is_white(*text)) else {
+        return Opening::Plain;
+    };
+    let octets = Bytes::from(holder.octets().into_owned());
+    if !matches!(sniff::content(&octets), Content::Markup) || std::str::from_utf8(&octets).is_err()
+    {
+        return Opening::Plain;
+    }
+    let wrapping = match (first.kind(), holder.document().is_wbxml()) {
+        (Kind::Opaque, _) => Wrapping::Opaque,
+        (_, true) => Wrapping::String,
+        (_, false) if holder.texts().any(|text| text.kind() == Kind::Cdata) => Wrapping::Cdata,
+        (_, false) => Wrapping::Escaped,
+    };
+    finish(holder, first, octets, wrapping, Seat::All, limits)
+}
+
+fn finish(
+    holder: Element<'_>,
+    text: Text<'_>,
+    source: Bytes,
+    wrapping: Wrapping,
+    seat: Seat,
+    limits: &Limits,
+) -> Opening {
+    let level = std::iter::successors(Some(holder), |element| element.parent()).count();
+    let inside = Limits {
+        depth: limits.depth.saturating_sub(level),
+        embedded: limits.embedded.saturating_sub(1),
+        ..*limits
+    };
+    let declared = media_type(holder);
+    let characters = !matches!(wrapping, Wrapping::Opaque | Wrapping::Base64);
+    let hint = Hint {
+        media_type: declared.as_deref(),
+        // Characters are UTF-8 by now, whatever the declaration that travelled with them says.
+        charset: characters.then_some("utf-8"),
+    };
+    match decode(source, hint, &inside) {
+        Ok(_) if limits.embedded == 0 => closed(text, FlagKind::EmbeddedTooDeep),
+        Ok(document) => Opening::Document(Box::new(Embedded {
+            document,
+            wrapping,
+            holder: holder.id(),
+            seat,
+            limits: inside,
+        })),
+        Err(error) => unreadable(holder, text, error.to_string()),
+    }
+}
+
+fn unreadable(holder: Element<'_>, text: Text<'_>, why: String) -> Opening {
+    if declares(holder, text) {
+        return closed(text, FlagKind::EmbeddedUnreadable(why));
+    }
+    Opening::Plain
+}
+
+fn closed(text: Text<'_>, kind: FlagKind) -> Opening {
+    let at = text.span().start;
+    Opening::Closed(Flag { at, kind })
+}
+
+/// Whether `Meta/Type` says that the OPAQUE is WBXML. A piece of a large object is none yet.
+fn declares(holder: Element<'_>, text: Text<'_>) -> bool {
+    text.kind() == Kind::Opaque
+        && media_type(holder).is_some_and(|declared| {
+            declared.to_ascii_lowercase().ends_with("+wbxml")
+                && holder
+                    .parent()
+                    .is_some_and(|item| item.child(tag::MORE_DATA).is_none())
+        })
+}
+
+/// The media type that holds for a `Data`: of its item, else of the command around.
+fn media_type(holder: Element<'_>) -> Option<String> {
+    if !holder.is(tag::DATA) {
+        return None;
+    }
+    let mut around = std::iter::successors(holder.parent(), |element| element.parent()).take(2);
+    let declared = around.find_map(|element| element.child(tag::META)?.child(tag::TYPE))?;
+    let text = declared.text();
+    let text = text.split(';').next().unwrap_or_default();
+    Some(text.trim().to_owned())
+}
+
+/// The octets of a text, sharing the source's bytes where they stand there as they are.
+fn octets(text: Text<'_>) -> Bytes {
+    match text.octets() {
+        std::borrow::Cow::Borrowed(octets) => {
+            let source = text.document().source();
+            let start = octets.as_ptr() as usize - source.as_ptr() as usize;
+            match source.get(start..start + octets.len()) {
+                Some(_) => source.slice(start..start + octets.len()),
+                None => Bytes::copy_from_slice(octets),
+            }
+        }
+        std::borrow::Cow::Owned(octets) => octets.into(),
+    }
+}
+
+impl Embedded {
+    /// Its tree.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// How it is wrapped.
+    pub fn wrapping(&self) -> Wrapping {
+        self.wrapping
+    }
+
+    /// The element of the outer document whose text it is.
+    pub fn holder(&self) -> NodeId {
+        self.holder
+    }
+
+    /// The limits to open what is inside it with.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The edit of the outer document that carries out `patch`, a patch of [`Self::document`], in the same
+    /// wrapping. `None` where nothing changes.
+    ///
+    /// # Errors
+    /// [`EditError::Unwritable`] for octets that a text cannot hold.
+    pub fn lower(&self, patch: &Patch) -> Result<Option<Edit>, EditError> {
+        if patch.is_empty() {
+            return Ok(None);
+        }
+        let edit = match self.seat {
+            Seat::Part { text, part } if self.wrapping == Wrapping::Base64 => {
+                let with = sniff::base64(&patch.apply(&self.document.source));
+                let patch = Patch::replacing(part, with);
+                Edit::PatchText { text, patch }
+            }
+            Seat::Part { text, .. } => Edit::PatchText {
+                text,
+                patch: patch.clone(),
+            },
+            Seat::All => Edit::SetText {
+                element: self.holder,
+                text: self.text_after(patch)?,
+            },
+        };
+        Ok(Some(edit))
+    }
+
+    fn text_after(&self, patch: &Patch) -> Result<String, EditError> {
+        let octets = patch.apply(&self.document.source);
+        String::from_utf8(octets.into())
+            .map_err(|_| EditError::Unwritable("the text around is UTF-8".into()))
+    }
+}
+
+impl Encoding {
+    /// Its name: `XML` or `WBXML`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Xml(_) => "XML",
+            Self::Wbxml(_) => "WBXML",
+        }
+    }
+}

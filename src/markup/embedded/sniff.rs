@@ -1,0 +1,144 @@
+//! What a text looks like from its first bytes: almost always nothing that is worth decoding.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use bytes::Bytes;
+
+use crate::markup::{Kind, Text, wbxml};
+use crate::patch::Span;
+
+/// What the octets of a text may be.
+pub(super) enum Content {
+    /// Neither of the others.
+    Ordinary,
+    /// They begin as XML does.
+    Markup,
+    /// They begin with a WBXML header.
+    Binary,
+    /// They are base64 of one of these, in these bytes of the text.
+    Base64(Bytes, Span),
+}
+
+/// Whether a text is white space.
+pub(super) fn is_white(text: Text<'_>) -> bool {
+    match text.kind() {
+        Kind::Text if !text.document().is_wbxml() => written(text).iter().all(white),
+        Kind::Opaque => false,
+        _ => text.value().bytes().all(|byte| white(&byte)),
+    }
+}
+
+/// Whether the first bytes rule out that a text is a document, without reading the rest.
+pub(super) fn is_ordinary(text: Text<'_>) -> bool {
+    let bytes = written(text);
+    let start = match (text.kind(), text.document().is_wbxml()) {
+        (Kind::Text, false) => return !(is_escaped_less(bytes) || begins_base64(bytes)),
+        (Kind::Cdata, _) => crate::markup::xml::CDATA_OPEN.len(),
+        // Behind the token; those of STR_T and ENTITY do not tell, and are rare.
+        (Kind::Text, true) if bytes.first() != Some(&wbxml::token::STR_I) => return false,
+        (Kind::Text, true) => 1,
+        _ => {
+            let octets = text.octets();
+            return !(begins_markup(&octets)
+                || wbxml::looks_like(&octets)
+                || begins_base64(&octets));
+        }
+    };
+    let bytes = bytes.get(start..).unwrap_or_default();
+    !(begins_markup(bytes) || begins_base64(bytes))
+}
+
+/// What the octets of a text are, as far as can be told without decoding the document.
+pub(super) fn content(octets: &Bytes) -> Content {
+    if begins_markup(octets) {
+        return Content::Markup;
+    }
+    if begins_wbxml(octets) {
+        return Content::Binary;
+    }
+    if !begins_base64(octets) {
+        return Content::Ordinary;
+    }
+    match unwrap_base64(octets) {
+        Some((inner, part)) if begins_markup(&inner) || begins_wbxml(&inner) => {
+            Content::Base64(inner, part)
+        }
+        _ => Content::Ordinary,
+    }
+}
+
+/// Base64 in one line, padded.
+pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
+    STANDARD.encode(octets).into_bytes()
+}
+
+/// The octets behind base64 in the standard alphabet, lines and padding as they please, and where it stands.
+fn unwrap_base64(octets: &[u8]) -> Option<(Bytes, Span)> {
+    let start = octets.iter().position(|byte| !white(byte))?;
+    let end = octets.iter().rposition(|byte| !white(byte))? + 1;
+    let inner = octets.get(start..end)?;
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    if !inner.iter().all(|byte| fits(byte) || white(byte)) {
+        return None;
+    }
+    let packed: Vec<u8> = inner.iter().copied().filter(|byte| !white(byte)).collect();
+    if packed.len() < LEAST_BASE64 {
+        return None;
+    }
+    let decoded = STANDARD
+        .decode(&packed)
+        .or_else(|_| STANDARD_NO_PAD.decode(&packed))
+        .ok()?;
+    Some((decoded.into(), Span::new(start as u32, end as u32)))
+}
+
+/// `<` and what may follow it, behind white space or a byte order mark.
+fn begins_markup(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let start = bytes.iter().position(|byte| !white(byte));
+    match start.and_then(|start| bytes.get(start..start + 2)) {
+        Some([b'<', next]) => {
+            next.is_ascii_alphabetic() || matches!(next, b'?' | b'!' | b'_' | 0x80..)
+        }
+        _ => false,
+    }
+}
+
+/// The version of a WBXML that SyncML knows, and a whole header.
+fn begins_wbxml(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(0x01..=0x03)) && wbxml::looks_like(bytes)
+}
+
+/// Whether XML text begins with `<`, written as a reference.
+fn is_escaped_less(written: &[u8]) -> bool {
+    let start = written.iter().position(|byte| !white(byte));
+    let rest = &written[start.unwrap_or(written.len())..];
+    rest.starts_with(b"&lt;") || rest.starts_with(b"&#")
+}
+
+/// Whether the first four characters that are not white are base64 of what XML or WBXML begins with.
+fn begins_base64(bytes: &[u8]) -> bool {
+    let mut first = [0; 4];
+    let mut packed = bytes.iter().filter(|byte| !white(byte));
+    for place in &mut first {
+        let Some(byte) = packed.next() else {
+            return false;
+        };
+        *place = *byte;
+    }
+    let mut octets = [0; 3];
+    let decoded = STANDARD_NO_PAD.decode_slice(first, &mut octets).is_ok();
+    let begins = matches!(octets, [0x01..=0x03, ..] | [0xEF, 0xBB, 0xBF]);
+    decoded && (begins || octets.iter().find(|&byte| !white(byte)) == Some(&b'<'))
+}
+
+fn written(text: Text<'_>) -> &[u8] {
+    text.span().of(text.document().source())
+}
+
+const fn white(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Fewest characters of base64 that are looked into: the smallest message of WBXML has more.
+const LEAST_BASE64: usize = 12;

@@ -1,0 +1,125 @@
+//! A patch of a text's value as splices of how the text is written.
+
+use super::unwritable;
+use crate::markup::Kind;
+use crate::markup::edit::EditError;
+use crate::markup::xml::{CDATA_CLOSE, CDATA_OPEN, Charset, escape, is_allowed, reference};
+use crate::patch::{Patch, Span, Splice};
+
+/// The splices of `written`, a text or CDATA section with its brackets, that carry out `patch` on its value.
+///
+/// What is put into text is escaped. What is put into CDATA stands there as it is; where CDATA cannot hold it,
+/// the section is written anew.
+///
+/// # Errors
+/// [`EditError::Unwritable`] for what is no text, or has characters that XML cannot hold.
+pub(super) fn splices(
+    kind: Kind,
+    written: &[u8],
+    charset: Charset,
+    patch: &Patch,
+) -> Result<Vec<Splice>, EditError> {
+    if kind == Kind::Cdata && !fits_cdata(written, charset, patch)? {
+        let value = value(kind, written, charset).into_bytes().into();
+        let mut with = Vec::new();
+        escape::cdata(&mut with, text(&patch.apply(&value))?, charset).map_err(unwritable)?;
+        let span = Span::new(0, written.len() as u32);
+        return Ok(vec![Splice { span, with }]);
+    }
+    let mut places = Places::new(kind, written, charset);
+    let mut splices = Vec::with_capacity(patch.splices().len());
+    for splice in patch.splices() {
+        let (start, end) = (places.of(splice.span.start), places.of(splice.span.end));
+        let mut with = Vec::with_capacity(splice.with.len());
+        let characters = text(&splice.with)?;
+        if kind == Kind::Cdata {
+            for character in characters.chars() {
+                charset.write(&mut with, character);
+            }
+        } else {
+            escape::text(&mut with, characters, charset).map_err(unwritable)?;
+        }
+        let span = Span::new(start, end);
+        splices.push(Splice { span, with });
+    }
+    Ok(splices)
+}
+
+fn text(octets: &[u8]) -> Result<&str, EditError> {
+    std::str::from_utf8(octets)
+        .map_err(|_| EditError::Unwritable("octets that are no text cannot stand in XML".into()))
+}
+
+fn value(kind: Kind, written: &[u8], charset: Charset) -> String {
+    let inner = inner(kind, written);
+    let characters = charset.text(&written[inner.start as usize..inner.end as usize]);
+    match kind {
+        Kind::Cdata => characters.into_owned(),
+        _ => reference::resolve(characters).into_owned(),
+    }
+}
+
+/// Whether a CDATA section can hold the patched value: without `]]>`, and with no carriage return where it
+/// had none.
+fn fits_cdata(written: &[u8], charset: Charset, patch: &Patch) -> Result<bool, EditError> {
+    let before = value(Kind::Cdata, written, charset);
+    let had_returns = before.contains('\r');
+    let after = patch.apply(&before.into_bytes().into());
+    let fits = |c: char| is_allowed(c) && charset.holds(c) && (c != '\r' || had_returns);
+    let after = text(&after)?;
+    Ok(!after.contains(CDATA_CLOSE) && after.chars().all(fits))
+}
+
+fn inner(kind: Kind, written: &[u8]) -> Span {
+    let length = written.len() as u32;
+    match kind {
+        Kind::Cdata => Span::new(CDATA_OPEN.len() as u32, length - CDATA_CLOSE.len() as u32),
+        _ => Span::new(0, length),
+    }
+}
+
+/// Offsets of a value as offsets of what is written, asked for in ascending order.
+struct Places<'w> {
+    kind: Kind,
+    written: &'w [u8],
+    charset: Charset,
+    value: u32,
+    at: u32,
+}
+
+impl<'w> Places<'w> {
+    fn new(kind: Kind, written: &'w [u8], charset: Charset) -> Self {
+        let at = inner(kind, written).start;
+        Self {
+            kind,
+            written,
+            charset,
+            value: 0,
+            at,
+        }
+    }
+
+    fn of(&mut self, wanted: u32) -> u32 {
+        while self.value < wanted && (self.at as usize) < self.written.len() {
+            let (value, written) = self.unit();
+            self.value += value;
+            self.at += written;
+        }
+        self.at
+    }
+
+    /// How many bytes of the value and of what is written the next unit has: a reference, or a byte.
+    fn unit(&self) -> (u32, u32) {
+        let rest = &self.written[self.at as usize..];
+        if self.kind == Kind::Text
+            && rest[0] == b'&'
+            && let Some(end) = memchr::memchr(b';', rest)
+            && let Ok(name) = std::str::from_utf8(&rest[1..end])
+            && let reference::Meaning::Character(character) = reference::meaning(name)
+        {
+            return (character.len_utf8() as u32, end as u32 + 1);
+        }
+        let two = self.charset == Charset::Latin1 && !rest[0].is_ascii();
+        (1 + u32::from(two), 1)
+    }
+}
