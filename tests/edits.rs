@@ -345,6 +345,24 @@ fn edits_that_overlap_or_do_not_fit_change_nothing() {
 }
 
 #[test]
+fn what_a_patch_puts_at_the_end_of_a_text_stays_in_front_of_what_comes_behind() {
+    let edits = |d: &Document| {
+        let text = d.root().texts().next().unwrap().id();
+        let put = |at| Patch::replacing(Span::at(at), b"x".to_vec()).splices()[0].clone();
+        vec![
+            insert(Place::Before(text), "<A/>"),
+            insert(Place::After(text), "<B/>"),
+            insert(Place::LastIn(d.root().id()), "<C/>"),
+            Edit::PatchText {
+                text,
+                patch: Patch::new(vec![put(0), put(2)]).unwrap(),
+            },
+        ]
+    };
+    check("<Data>ab</Data>", edits, "<Data><A/>xabx<B/><C/></Data>");
+}
+
+#[test]
 fn a_patch_that_cuts_an_undefined_entity_leaves_no_half_of_it() {
     #[track_caller]
     fn patched(source: impl Into<Vec<u8>>, start: u32, end: u32, expected: impl Into<Vec<u8>>) {
