@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Place};
+use dmtap::markup::wbxml::Charset;
 use dmtap::markup::{
     DecodeErrorKind, Document, Element, Encoding, Hint, Kind, Limits, NodeId, Text, decode,
 };
@@ -84,7 +85,15 @@ fn intended_text(text: Text<'_>, edits: &[Edit]) -> String {
     match patch {
         Some(patch) => {
             let octets = patch.apply(&text.octets().into_owned().into());
-            String::from_utf8_lossy(&octets).into_owned()
+            match text.document().encoding() {
+                // OPAQUE is octets; as text they are characters of the document's charset.
+                Encoding::Wbxml(header)
+                    if text.kind() == Kind::Opaque && header.text == Charset::Latin1 =>
+                {
+                    octets.iter().copied().map(char::from).collect()
+                }
+                _ => String::from_utf8_lossy(&octets).into_owned(),
+            }
         }
         None => text.value().into_owned(),
     }
