@@ -312,7 +312,8 @@ impl Writer<'_, '_> {
             (None, Some(namespace)) => match Space::of_namespace(namespace) {
                 None => namespace,
                 known if known == Space::of_namespace(inherited) => inherited,
-                Some(_) => "",
+                // A misspelt `delete` among commands: tokens pass no namespace on, so it says its own.
+                Some(_) => namespace,
             },
         }
     }
