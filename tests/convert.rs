@@ -1,5 +1,13 @@
 //! A document of either encoding as XML.
 
+#[path = "codec_wbxml/model.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod model;
+#[path = "convert/random.rs"]
+mod random;
+#[path = "convert/said.rs"]
+mod said;
+
 use bytes::Bytes;
 use dmtap::markup::convert::{XmlOptions, to_xml};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};

@@ -75,6 +75,9 @@ fn limits_end_what_would_not_end() {
         "F30"
     );
     assert_eq!(refused(vec![0x2B; 100_001]), "F30");
+    // As many attributes as XML may have, so that what is read can be shown.
+    assert_eq!(refused([&[0xED][..], &[0x05; 101]].concat()), "F30");
+    assert_eq!(refused([&[0xED][..], &[0x05; 100]].concat()), "F01");
 }
 
 #[test]

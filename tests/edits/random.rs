@@ -161,7 +161,7 @@ fn nodes(document: &Document) -> Vec<NodeId> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000,
+    #![proptest_config(ProptestConfig { cases: 5000,
         failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

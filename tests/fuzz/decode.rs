@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     depth: 64,
     nodes: 10_000,
     expansion: 64 << 10,
+    embedded: 2,
 };
 
 /// What the transport may say, so that what only it can settle is read too.
@@ -53,6 +54,7 @@ fn check(document: &Document) {
     look::at_spans(document);
     look::at_nodes(document);
     look::at_meaning(document);
+    look::inside(document, &LIMITS);
     for options in [XmlOptions::compact(), XmlOptions::indented()] {
         assert!(!to_xml(document, &options).xml.is_empty());
     }

@@ -1,7 +1,7 @@
 //! Looks at everything a document has to say.
 
 use dmtap::dm::{Command, Dialect, Item, Message, Meta};
-use dmtap::markup::{Document, Element, Kind};
+use dmtap::markup::{Document, Element, Kind, Limits, Opening};
 
 /// Every node lies inside its parent and behind its elder sibling; every child is met once.
 pub fn at_spans(document: &Document) {
@@ -55,6 +55,24 @@ pub fn at_nodes(document: &Document) {
         // A path looks at every sibling: all of them would be the square of their number.
         if number % 61 == 0 {
             assert!(element.path().as_str().starts_with('/'));
+        }
+    }
+}
+
+/// The documents inside it, and those inside them.
+pub fn inside(document: &Document, limits: &Limits) {
+    for element in document.elements() {
+        match element.open(limits) {
+            Opening::Plain => {}
+            Opening::Document(embedded) => {
+                at_spans(embedded.document());
+                at_nodes(embedded.document());
+                assert!(embedded.limits().embedded < limits.embedded);
+                inside(embedded.document(), embedded.limits());
+            }
+            Opening::Closed(flag) => {
+                assert!(flag.at as usize <= document.source().len(), "{flag:?}");
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use dmtap::markup::edit::{Edit, Fragment, Place};
-use dmtap::markup::{Document, Element, Kind, NodeId};
+use dmtap::markup::{Document, Element, Kind, NodeId, Text};
+use dmtap::patch::{Patch, Span};
 
 use crate::model::Tape;
 
@@ -59,7 +60,7 @@ fn edit(document: &Document, node: NodeId, tape: &mut Tape<'_>) -> Option<Edit> 
     let is_element = document.element(node).is_some();
     let is_root = node == document.root().id();
     let is_attribute = document.kind(node) == Some(Kind::Attribute);
-    let act = tape.pick(8);
+    let act = tape.pick(9);
     let mut fragment = || Fragment::parse(tape.of(&FRAGMENTS)).expect("fragments are sound");
     match act {
         0 if is_element => Some(Edit::SetText {
@@ -80,8 +81,36 @@ fn edit(document: &Document, node: NodeId, tape: &mut Tape<'_>) -> Option<Edit> 
         5 if is_element => Some(insert(Place::LastIn(node), fragment())),
         6 if !is_root && !is_attribute => Some(insert(Place::Before(node), fragment())),
         7 if !is_root && !is_attribute => Some(insert(Place::After(node), fragment())),
+        8 => patch(document, node, tape),
         _ => None,
     }
+}
+
+/// Some characters of a text, or octets of OPAQUE, for others.
+fn patch(document: &Document, node: NodeId, tape: &mut Tape<'_>) -> Option<Edit> {
+    let kind = document.kind(node)?;
+    let text = text(document, node)?;
+    let octets = text.octets();
+    let ends: Vec<_> = match kind {
+        Kind::Opaque => (0..=octets.len()).collect(),
+        _ => {
+            let value = text.value();
+            let starts = value.char_indices().map(|(at, _)| at);
+            starts.chain([value.len()]).collect()
+        }
+    };
+    let (one, other) = (tape.of(&ends), tape.of(&ends));
+    let span = Span::new(one.min(other) as u32, one.max(other) as u32);
+    let with = tape.of(&TEXTS).as_bytes().to_vec();
+    let patch = Patch::replacing(span, with);
+    Some(Edit::PatchText { text: node, patch })
+}
+
+fn text(document: &Document, node: NodeId) -> Option<Text<'_>> {
+    document
+        .elements()
+        .flat_map(Element::texts)
+        .find(|text| text.id() == node)
 }
 
 fn insert(place: Place, fragment: Fragment) -> Edit {

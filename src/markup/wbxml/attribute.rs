@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, too_large};
 use super::token::{fault, *};
 use super::value::{attribute_text, name_of, table_string};
 use super::{Fault, Header, tables};
+use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::vocabulary::NameId;
 use crate::markup::{DecodeError, FlagKind, Kind};
 
@@ -88,6 +89,9 @@ impl Decoder<'_> {
         } else {
             let known = tables::start(self.attribute_page, byte).is_some();
             self.check_token(at, known, byte);
+        }
+        if self.nodes.len() - element as usize > MOST_ATTRIBUTES {
+            return Err(too_large(at, "attributes", MOST_ATTRIBUTES));
         }
         let name = NameId(u16::from(self.attribute_page) << 8 | u16::from(byte));
         let id = self.push(at, Kind::Attribute, name)?;

@@ -75,8 +75,8 @@ impl<'d> Run<'d> {
         self.track.finish(end, &mut self.splices);
         if self.strings.added().len() > present {
             self.append_strings();
-            self.keep_header()?;
         }
+        self.keep_header()?;
         Ok(self.splices)
     }
 
@@ -115,15 +115,15 @@ impl<'d> Run<'d> {
         Ok(())
     }
 
-    /// WBXML 1.0 has no charset field, yet some documents have one, which only the table behind it tells: a
-    /// table that grows must not make another header of it.
+    /// WBXML 1.0 has no charset field, yet some documents have one, which only the bytes behind it tell: what
+    /// is written there must not make another header of it.
     fn keep_header(&self) -> Result<(), EditError> {
         let source = self.track.document.source();
         let same = self.header.version != 0 || {
             let patch = Patch::new(self.splices.clone()).unwrap_or_default();
             header::table_of_1_0(&patch.apply(source)) == Some(self.header.table_length.start)
         };
-        let said = "a name more in the string table would change how this WBXML 1.0 header reads";
+        let said = "the WBXML 1.0 header in front of this would read as another";
         same.then_some(())
             .ok_or_else(|| EditError::Unwritable(said.into()))
     }

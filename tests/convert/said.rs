@@ -1,11 +1,62 @@
-//! What a document says, whatever its encoding, as a list that can be compared.
+//! Conversion there and back: what a document says, whatever its encoding, stays what it says. Tests and the
+//! fuzz target share it.
 
 use bytes::Bytes;
-use dmtap::markup::{self, Document, Element, Hint, Kind, Limits, Text, wbxml};
+use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::wbxml::{self, WbxmlOptions, encode};
+use dmtap::markup::{self, DecodeError, Document, Element, Hint, Kind, Limits, Text};
+
+/// Writes the document as XML and as WBXML: what is read back says the same, and what is written again is the
+/// same.
+pub(crate) fn check(document: &Document) {
+    through_xml(document);
+    through_wbxml(document);
+}
+
+/// Reads what was written.
+fn decode(source: impl Into<Bytes>) -> Result<Document, DecodeError> {
+    // What is written may be a little deeper and longer than what was read.
+    let limits = Limits {
+        depth: 80,
+        ..Limits::default()
+    };
+    markup::decode(source.into(), Hint::default(), &limits)
+}
+
+fn through_xml(document: &Document) {
+    let [compact, indented] =
+        [XmlOptions::compact(), XmlOptions::indented()].map(|options| to_xml(document, &options));
+    assert_eq!(compact.adaptations, indented.adaptations);
+    let read = |xml: &str| decode(xml.to_owned()).unwrap_or_else(|error| panic!("{error}: {xml}"));
+    if document.elements().any(|e| e.attributes().count() > 99) {
+        return; // A declaration more is one too many.
+    }
+    let again = read(&compact.xml);
+    if compact.adaptations.is_empty() {
+        assert_eq!(said(&again), said(document), "{}", compact.xml);
+    }
+    assert_eq!(said(&read(&indented.xml)), said(&again), "{}", indented.xml);
+    // Once empty texts and indentation are gone, what is written is what was read.
+    let twice = to_xml(&again, &XmlOptions::compact());
+    assert_eq!(twice.adaptations, []);
+    let again = read(&twice.xml);
+    assert_eq!(to_xml(&again, &XmlOptions::compact()).xml, twice.xml);
+}
+
+fn through_wbxml(document: &Document) {
+    let options = WbxmlOptions::default();
+    let Ok(written) = encode(document, &options) else {
+        return;
+    };
+    let again = decode(written.clone()).unwrap_or_else(|error| panic!("{error}: {written:02X?}"));
+    assert_eq!(said(&again), said(document), "{written:02X?}");
+    assert_eq!(encode(&again, &options).as_ref(), Ok(&written));
+    through_xml(&again);
+}
 
 /// One thing said, in document order.
 #[derive(Debug, PartialEq)]
-pub enum Said {
+enum Said {
     /// An element begins.
     Element(String),
     /// Name and value of an attribute; namespace declarations are not told.
@@ -17,7 +68,7 @@ pub enum Said {
 }
 
 /// All that a document says. White space alone beside elements is indentation.
-pub fn said(document: &Document) -> Vec<Said> {
+fn said(document: &Document) -> Vec<Said> {
     let mut out = Vec::new();
     element(&mut out, document.root(), Embedded::Opened);
     out
