@@ -4,24 +4,28 @@ import sys
 import time
 
 library = ctypes.CDLL("libwbxml2.so.1")
-convert = library.wbxml_conv_wbxml2xml_withlen
-convert.argtypes = [
-    ctypes.c_char_p,
-    ctypes.c_ulong,
-    ctypes.POINTER(ctypes.c_void_p),
-    ctypes.POINTER(ctypes.c_ulong),
+converter = ctypes.c_void_p()
+run = library.wbxml_conv_wbxml2xml_run
+run.argtypes = [
     ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_uint,
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_uint),
 ]
-library.wbxml_free.argtypes = [ctypes.c_void_p]
+library.wbxml_conv_wbxml2xml_create.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
+assert library.wbxml_conv_wbxml2xml_create(ctypes.byref(converter)) == 0
+free = ctypes.CDLL(None).free
+free.argtypes = [ctypes.c_void_p]
 document = open(sys.argv[1], "rb").read()
 round_seconds = float(sys.argv[2])
-xml, length = ctypes.c_void_p(), ctypes.c_ulong()
+xml, length = ctypes.c_void_p(), ctypes.c_uint()
 
 
 def decode():
-    code = convert(document, len(document), ctypes.byref(xml), ctypes.byref(length), None)
+    code = run(converter, document, len(document), ctypes.byref(xml), ctypes.byref(length))
     assert code == 0, code
-    library.wbxml_free(xml)
+    free(xml)
 
 
 decode()
