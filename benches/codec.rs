@@ -48,8 +48,7 @@ fn xml_row(row: usize, kilobytes: usize) {
         timed("roxmltree", || roxmltree(text)),
         timed("tree and views", || views(&source)),
         timed("tree and one edit", || edit(&source)),
-        timed("to WBXML", || wbxml::encode(&document, &options)
-        }),
+        timed("to WBXML", || wbxml::encode(&document, &options)),
     ];
     compare(row, kilobytes, source.len(), &contenders);
 }
@@ -64,8 +63,7 @@ fn wbxml_row(row: usize, kilobytes: usize) {
         timed("tree", || decode(&source)),
         timed("tree and views", || views(&source)),
         timed("tree and one edit", || edit(&source)),
-        timed("to XML", || to_xml(&document, &XmlOptions::compact())
-        }),
+        timed("to XML", || to_xml(&document, &XmlOptions::compact())),
     ];
     match Libwbxml::start(&source) {
         Some(other) => contenders.push(("libwbxml to XML", Box::new(move || other.seconds()))),

@@ -59,11 +59,11 @@ impl Telling {
             Live::Nothing => journal,
             Live::Transcript => {
                 let transcript = Transcript::new(anstream::stdout(), Style::Colour, self.masking);
-                journal.sink("standard output", Box::new(transcript), WhenFull::Block)
+                journal.sink(STDOUT, Box::new(transcript), WhenFull::DropNewest)
             }
             Live::JsonLines => {
                 let lines = JsonLines::new(std::io::stdout(), self.masking);
-                journal.sink("standard output", Box::new(lines), WhenFull::Block)
+                journal.sink(STDOUT, Box::new(lines), WhenFull::DropNewest)
             }
         };
         for file in &self.files {
@@ -73,6 +73,9 @@ impl Telling {
         Ok(journal.start())
     }
 }
+
+/// Standard output may be a pipe that nobody reads: there, events are left out before the traffic waits.
+const STDOUT: &str = "standard output";
 
 /// Runs the proxy until SIGINT or SIGTERM; `announce` is called when it listens.
 ///
