@@ -10,6 +10,8 @@
 mod classes;
 #[path = "codec_wbxml/corpus.rs"]
 mod corpus;
+#[path = "codec_wbxml/documented.rs"]
+mod documented;
 #[path = "codec_wbxml/edit.rs"]
 mod edit;
 #[path = "codec_wbxml/golden.rs"]

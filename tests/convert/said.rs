@@ -121,8 +121,8 @@ fn content(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
 
 fn flush(out: &mut Vec<Said>, run: &mut Vec<u8>, mixed: bool) {
     let run = std::mem::take(run);
-    let is_white = |octets: &[u8]| octets.iter().all(u8::is_ascii_whitespace);
-    if !run.is_empty() && !(mixed && is_white(&run)) {
+    let indentation = mixed && run.iter().all(u8::is_ascii_whitespace);
+    if !run.is_empty() && !indentation {
         out.push(Said::Text(run));
     }
 }
