@@ -56,16 +56,17 @@ impl<'s> Decoder<'s> {
         element: u32,
         local: &str,
     ) -> Result<(), DecodeError> {
-        let node = self.nodes[element as usize];
         let namespace = match attribute::namespace(self, element) {
             Some(own) => own,
-            None => self.inherited_namespace(node.parent).to_owned(),
+            None => self
+                .inherited_namespace(self.nodes.parent(element))
+                .to_owned(),
         };
         let known =
             Space::of_namespace(&namespace).and_then(|space| vocabulary::find(space, local));
         let name = known.or_else(|| self.own.literal(local, &namespace));
-        self.nodes[element as usize].name =
-            name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        let name = name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        self.nodes.set_name(element, name);
         if element == 0 {
             self.flag(at, FlagKind::Root(local.into()));
         }
@@ -74,7 +75,7 @@ impl<'s> Decoder<'s> {
 
     /// The namespace that a LITERAL parent passes on; tokens have theirs from their page and pass none.
     fn inherited_namespace(&self, parent: u32) -> &str {
-        let Some(node) = self.nodes.get(parent as usize) else {
+        let Some(node) = self.nodes.get(parent) else {
             return "";
         };
         if self.input.bytes[node.span.start as usize] & token::TOKEN != LITERAL {
