@@ -6,6 +6,7 @@
 //!
 //! [`Span`]: crate::patch::Span
 
+mod arena;
 pub mod convert;
 pub mod document;
 pub mod edit;

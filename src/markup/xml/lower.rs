@@ -165,7 +165,7 @@ impl Lowering<'_> {
         let before = source[..span.start as usize].iter().rev();
         let white = before.take_while(|&&byte| is_white(byte)).count() as u32;
         let span = Span::new(span.start - white, span.end);
-        let element = NodeId(self.document.node(node).parent);
+        let element = self.document.parent(node);
         self.tag(element).attributes.push(Splice {
             span,
             with: Vec::new(),

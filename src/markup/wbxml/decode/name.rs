@@ -56,18 +56,17 @@ impl<'s> Decoder<'s> {
         element: u32,
         local: &str,
     ) -> Result<(), DecodeError> {
-        let node = self.nodes[element as usize];
         let namespace = match attribute::namespace(self, element) {
             Some(own) => self.own.namespace(&own),
-            None => self.inherited_namespace(node.parent),
+            None => self.inherited_namespace(self.nodes.parent(element)),
         };
         let namespace =
             namespace.ok_or_else(|| too_large(at, "namespaces", usize::from(u16::MAX)))?;
         let known = Space::of_namespace(self.own.names.namespace(namespace))
             .and_then(|space| vocabulary::find(space, local));
         let name = known.or_else(|| self.own.literal(local, namespace));
-        self.nodes[element as usize].name =
-            name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        let name = name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        self.nodes.set_name(element, name);
         if element == 0 {
             self.flag(at, FlagKind::Root(local.into()));
         }
@@ -76,7 +75,7 @@ impl<'s> Decoder<'s> {
 
     /// The namespace that a LITERAL parent passes on; tokens have theirs from their page and pass none.
     fn inherited_namespace(&mut self, parent: u32) -> Option<u16> {
-        let Some(node) = self.nodes.get(parent as usize) else {
+        let Some(node) = self.nodes.get(parent) else {
             return Some(0);
         };
         if self.input.bytes[node.span.start as usize] & token::TOKEN != LITERAL {

@@ -11,7 +11,7 @@ impl<'s> Decoder<'s> {
     pub(super) fn text(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
         self.settle_switch();
         let empty = self.piece(at, byte)?;
-        let Some(parent) = self.nodes.get(self.open as usize) else {
+        let Some(parent) = self.nodes.get(self.open) else {
             return Err(fault(at, Fault::Outside));
         };
         if !empty && holds_elements_only(parent.name) {
@@ -22,7 +22,7 @@ impl<'s> Decoder<'s> {
         } else {
             Kind::Text
         };
-        self.push(at, kind, NameId(0)).map(drop)
+        self.push(at, kind, NameId(0), self.open).map(drop)
     }
 
     /// The rest of STR_I, STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
