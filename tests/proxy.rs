@@ -20,6 +20,8 @@ mod connections;
 mod failures;
 #[path = "proxy/heads.rs"]
 mod heads;
+#[path = "proxy/limits.rs"]
+mod limits;
 #[path = "proxy/peers.rs"]
 mod peers;
 #[path = "proxy/rules.rs"]

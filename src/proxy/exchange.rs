@@ -4,14 +4,15 @@ mod own;
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version, header, request};
+use http::{Request, Response, Version, header, request};
 use hyper::body::Incoming;
 
-use super::body::Body;
+use super::body::{Body, Broken};
 use super::context::{Context, now};
 use super::failure::Failure;
 use super::headers;
 use super::message::{Heard, Told};
+use super::read::Bounds;
 use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
@@ -29,7 +30,7 @@ pub(super) enum Dropped {
     ByRule,
     /// A peer left.
     #[error("{0}")]
-    Broken(#[from] hyper::Error),
+    Broken(#[from] Broken),
     /// The request names nothing that can be asked for.
     #[error("no address can be made of the request's target")]
     Target,
@@ -46,7 +47,13 @@ pub(super) async fn serve(
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
     let headers = &exchange.head.headers;
-    let heard = exchange.hear(Stage::Request, body, headers).await?;
+    let heard = match exchange.hear(Stage::Request, body, headers).await {
+        Ok(heard) => heard,
+        Err(Broken::Stalled(limit)) => {
+            return Ok(exchange.fail_unheard(Failure::stalled_request(limit)));
+        }
+        Err(broken) => return Err(broken.into()),
+    };
     let (body, answer) = exchange.pass_request(heard, &mut parts).await?;
     if let Some(answer) = answer {
         return Ok(exchange.answer(answer));
@@ -83,6 +90,7 @@ impl Exchange {
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
+        context.line.begin();
         Ok(Self {
             id: context.shared.next_exchange(),
             rules: context.shared.book.current(),
@@ -101,12 +109,19 @@ impl Exchange {
         stage: Stage,
         body: Incoming,
         headers: &http::HeaderMap,
-    ) -> Result<Heard, hyper::Error> {
-        let settings = &self.context.shared.settings;
+    ) -> Result<Heard, Broken> {
+        let shared = &self.context.shared;
+        let settings = &shared.settings;
+        let wait = settings.limits.body;
         if settings.look == Look::Pass && !self.rules.reads_bodies(stage) {
-            return Ok(Heard::unread(body));
+            return Ok(Heard::unread(body, wait));
         }
-        Heard::read(body, headers, settings.max_body).await
+        let bounds = Bounds {
+            length: settings.max_body,
+            wait,
+            room: &shared.room,
+        };
+        Heard::read(body, headers, bounds).await
     }
 
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
@@ -142,17 +157,21 @@ impl Exchange {
     }
 
     /// Sends the request on and waits for the head of the response.
-    async fn ask(&self, parts: request::Parts, body: Body) -> Result<Response<Incoming>, Failure> {
+    async fn ask(
+        &self,
+        parts: request::Parts,
+        mut body: Body,
+    ) -> Result<Response<Incoming>, Failure> {
         let shared = &self.context.shared;
+        let limits = &shared.settings.limits;
+        let progress = body.progress();
         let asking = shared.client.request(Request::from_parts(parts, body));
-        let limit = shared.settings.limits.response;
-        match tokio::time::timeout(limit, asking).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure::of(&error)),
-            Err(_) => Err(Failure {
-                status: StatusCode::GATEWAY_TIMEOUT,
-                why: format!("no response within {limit:?}"),
+        tokio::select! {
+            biased;
+            asked = asking => asked.map_err(|error| {
+                progress.failure(limits).unwrap_or_else(|| Failure::of(&error))
             }),
+            failure = progress.overdue(limits) => Err(failure),
         }
     }
 
@@ -169,11 +188,7 @@ impl Exchange {
         };
         let heard = match self.hear(Stage::Response, body, &head.headers).await {
             Ok(heard) => heard,
-            Err(error) => {
-                let mut failure = Failure::of(&error);
-                failure.why = format!("the response broke off: {}", failure.why);
-                return Ok(self.fail(failure));
-            }
+            Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         let known = self.known(Side::Server, &heard);
         let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
@@ -318,7 +333,7 @@ impl Exchange {
                 Op::Reset => {
                     // On HTTP/2 the error alone resets the stream, and the connection lives.
                     if self.head.version != Version::HTTP_2 {
-                        self.context.cut.reset();
+                        self.context.line.reset();
                     }
                     if !self.over {
                         self.tell_failed(Side::Device, "reset by a rule".into());
@@ -353,6 +368,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.context.line.end();
         if !self.over {
             self.tell_failed(Side::Device, "the device left before the response".into());
         }
