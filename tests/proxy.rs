@@ -26,6 +26,8 @@ mod limits;
 mod peers;
 #[path = "proxy/rules.rs"]
 mod rules;
+#[path = "proxy/sessions.rs"]
+mod sessions;
 
 use std::sync::Arc;
 

@@ -17,9 +17,10 @@ use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
 use crate::flow::{
-    Delivery, ExchangeId, Head, Op, Passage, Payload, RequestHead, ResponseHead, SessionTag, Side,
-    Timestamp,
+    Delivery, ExchangeId, Head, KeyTooLong, Note, Op, Passage, Payload, RequestHead, ResponseHead,
+    SessionTag, Severity, Side, Timestamp,
 };
+use crate::markup::Document;
 use crate::rules::engine::{Answer, Facts, RuleSet, Stage, Verdict};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
@@ -61,6 +62,7 @@ pub(super) async fn serve(
     match exchange.ask(parts, body).await {
         Ok(response) => {
             exchange.tell_request();
+            exchange.delivered(Side::Server);
             exchange.pass_response(response).await
         }
         Err(failure) => Ok(exchange.fail(failure)),
@@ -76,6 +78,8 @@ struct Exchange {
     /// When the request was received whole.
     received: Timestamp,
     place: Option<Place>,
+    /// A message on its way out, for the ledger of its receiver.
+    leaving: Option<Arc<Document>>,
     /// The request, if it is still to be told of.
     request: Option<Told>,
     over: bool,
@@ -97,6 +101,7 @@ impl Exchange {
             head,
             received: now(),
             place: None,
+            leaving: None,
             request: None,
             over: false,
             context,
@@ -127,12 +132,16 @@ impl Exchange {
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
     async fn pass_request(
         &mut self,
-        heard: Heard,
+        mut heard: Heard,
         parts: &mut request::Parts,
     ) -> Result<(Body, Option<Answer>), Dropped> {
         self.received = now();
-        let document = heard.document();
-        self.place = document.and_then(|document| self.context.shared.sessions.enter(document));
+        if let Some(document) = heard.document() {
+            match self.context.shared.sessions.enter(document) {
+                Ok(place) => self.place = place,
+                Err(error) => heard.notes.push(note_no_session(error)),
+            }
+        }
         let known = self.known(Side::Device, &heard);
         let verdict = self.decide(Stage::Request, &heard, None, &known);
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
@@ -203,6 +212,7 @@ impl Exchange {
         self.over = true;
         let body = told.tell_response(&self.context.shared, body, self.received);
         self.deliver(&delivery).await?;
+        self.delivered(Side::Device);
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, body))
@@ -237,13 +247,20 @@ impl Exchange {
         if self.rules.is_empty() {
             return Verdict::default();
         }
+        let tag = self.tag(
+            match stage {
+                Stage::Request => Side::Device,
+                Stage::Response => Side::Server,
+            },
+            heard.document().map(|document| &**document),
+        );
         let facts = Facts {
             stage,
             connection: &self.context.connection,
             exchange: self.id,
             request: &self.head,
             response,
-            session: self.place.as_ref().map(|place| &place.tag),
+            session: tag.as_ref(),
             document: heard.document(),
             links: &known.links,
         };
@@ -253,7 +270,7 @@ impl Exchange {
 
     /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.
     fn settle(
-        &self,
+        &mut self,
         head: Head,
         mut heard: Heard,
         known: Known,
@@ -270,10 +287,7 @@ impl Exchange {
             heard.change(bytes, verdict.document.clone());
             sent = verdict.document;
         }
-        let leaves = verdict.answer.is_none() && !verdict.delivery.ops.contains(&Op::Reset);
-        if let (Some(place), Some(document), true) = (&self.place, sent, leaves) {
-            place.delivered(from.other(), document);
-        }
+        self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
         let passage = Passage {
             session,
@@ -293,7 +307,14 @@ impl Exchange {
         }
     }
 
-    fn tag(&self, from: Side, document: Option<&crate::markup::Document>) -> Option<SessionTag> {
+    /// The message on its way out has arrived at a peer, or is about to.
+    fn delivered(&mut self, to: Side) {
+        if let (Some(place), Some(document)) = (&self.place, self.leaving.take()) {
+            place.delivered(to, document);
+        }
+    }
+
+    fn tag(&self, from: Side, document: Option<&Document>) -> Option<SessionTag> {
         let place = self.place.as_ref()?;
         Some(match from {
             Side::Device => place.tag.clone(),
@@ -372,6 +393,15 @@ impl Drop for Exchange {
         if !self.over {
             self.tell_failed(Side::Device, "the device left before the response".into());
         }
+    }
+}
+
+fn note_no_session(error: KeyTooLong) -> Note {
+    Note {
+        id: "SES-01",
+        severity: Severity::Warning,
+        at: None,
+        text: error.to_string(),
     }
 }
 

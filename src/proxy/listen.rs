@@ -57,7 +57,7 @@ impl Proxy {
             ca_file,
             client: upstream::client(&settings, address)?,
             book: Arc::new(RuleBook::new(rules)),
-            sessions: Sessions::new(settings.limits.sessions),
+            sessions: Sessions::new(&settings.limits),
             room: Room::new(settings.limits.held.max(settings.max_body)),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),

@@ -221,6 +221,10 @@ pub struct Limits {
     pub grace: Duration,
     /// DM sessions remembered at a time.
     pub sessions: usize,
+    /// Bytes their messages may hold together; the session that was silent longest makes room.
+    pub session_bytes: usize,
+    /// How long a silent session is remembered.
+    pub session_silence: Duration,
 }
 
 impl Default for Limits {
@@ -237,6 +241,8 @@ impl Default for Limits {
             idle: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             sessions: 10_000,
+            session_bytes: 256 << 20,
+            session_silence: Duration::from_secs(60 * 60),
         }
     }
 }
