@@ -111,6 +111,11 @@ impl Document {
         self.nodes.is_empty()
     }
 
+    /// The memory it holds, in bytes: its source and its nodes.
+    pub fn bytes(&self) -> usize {
+        self.source.len() + self.nodes.len() * size_of::<Node>()
+    }
+
     /// The root element.
     pub fn root(&self) -> Element<'_> {
         Element {
