@@ -107,7 +107,7 @@ where
 
 /// TLS for `localhost`, with a leaf of the same CA that dmtap uses.
 pub(crate) fn acceptor(authority: &Authority, alpn: &str) -> TlsAcceptor {
-    let leaf = rustls::sign::SingleCertAndKey::from(authority.leaf("localhost").unwrap());
+    let leaf = rustls::sign::SingleCertAndKey::from(authority.leaf(&["localhost"]).unwrap());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -150,7 +150,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// In words, where no certificate can be made.
 pub fn tls(authority: &crate::proxy::Authority) -> Result<Arc<rustls::ServerConfig>, String> {
     let leaf = authority
-        .leaf("localhost")
+        .leaf(&["localhost", "127.0.0.1", "::1"])
         .map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)

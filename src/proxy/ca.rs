@@ -53,12 +53,12 @@ impl Authority {
         &self.certificate_file
     }
 
-    /// A certificate for one name or IP address, and its key. Takes about 60 µs.
+    /// A certificate for names and IP addresses, the first of them its subject, and its key. Takes about 60 µs.
     ///
     /// # Errors
-    /// Where the name is neither an IP address nor ASCII.
-    pub fn leaf(&self, name: &str) -> Result<CertifiedKey, CaError> {
-        let params = leaf_params(name)?;
+    /// Where a name is neither an IP address nor ASCII.
+    pub fn leaf(&self, names: &[&str]) -> Result<CertifiedKey, CaError> {
+        let params = leaf_params(names)?;
         let certificate = params.signed_by(&self.leaf_key, &self.issuer)?;
         let mut chain = vec![certificate.der().clone()];
         chain.extend(self.intermediates.iter().cloned());
@@ -253,19 +253,15 @@ fn ca_params() -> Result<CertificateParams, CaError> {
     Ok(params)
 }
 
-fn leaf_params(name: &str) -> Result<CertificateParams, CaError> {
+fn leaf_params(names: &[&str]) -> Result<CertificateParams, CaError> {
     let mut params = dated(LEAF_DAYS);
-    let alternative = match name.parse::<IpAddr>() {
-        Ok(ip) => SanType::IpAddress(ip),
-        Err(_) => {
-            let dns = name.try_into();
-            SanType::DnsName(dns.map_err(|_| CaError::Name(name.into()))?)
-        }
-    };
-    params.subject_alt_names = vec![alternative];
-    // X.520: a common name has at most 64 characters. Without one the alternative name stands alone.
-    if name.len() <= 64 {
-        params.distinguished_name.push(DnType::CommonName, name);
+    params.subject_alt_names = names
+        .iter()
+        .map(|name| alternative(name))
+        .collect::<Result<_, _>>()?;
+    // X.520: a common name has at most 64 characters. Without one the alternative names stand alone.
+    if let Some(name) = names.first().filter(|name| name.len() <= 64) {
+        params.distinguished_name.push(DnType::CommonName, *name);
     }
     params.serial_number = Some(serial()?);
     params.is_ca = IsCa::ExplicitNoCa;
@@ -273,6 +269,16 @@ fn leaf_params(name: &str) -> Result<CertificateParams, CaError> {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
+}
+
+fn alternative(name: &str) -> Result<SanType, CaError> {
+    if let Ok(ip) = name.parse::<IpAddr>() {
+        return Ok(SanType::IpAddress(ip));
+    }
+    let dns = name.try_into();
+    Ok(SanType::DnsName(
+        dns.map_err(|_| CaError::Name(name.into()))?,
+    ))
 }
 
 /// Parameters that are valid for so many days, the back-dated ones counted.

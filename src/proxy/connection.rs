@@ -296,12 +296,15 @@ async fn handshake(shared: &Shared, wire: Wire, host: &str) -> Result<TlsStream<
     let words = |e: io::Error| device_handshake(&e, &shared.ca_file);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
     let start = hello.await.map_err(words)?;
-    let name = match start.client_hello().server_name() {
-        Some(name) => name.to_owned(),
-        None if host.is_empty() => local.map_or_else(|_| String::new(), |a| a.ip().to_string()),
-        None => host.to_owned(),
+    // Without SNI the device may know the server's name, or dmtap's address alone.
+    let asked = start.client_hello().server_name().map(str::to_owned);
+    let local = local.map_or_else(|_| String::new(), |address| address.ip().to_string());
+    let names = match &asked {
+        Some(name) => vec![name.as_str()],
+        None => vec![host, &local],
     };
-    let config = shared.tls.config(&name).map_err(|e| e.to_string())?;
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let config = shared.tls.config(&names).map_err(|e| e.to_string())?;
     start.into_stream(config).await.map_err(words)
 }
 

@@ -147,11 +147,13 @@ pub(super) fn device_handshake(error: &io::Error, ca: &str) -> String {
     let install = format!("install {ca} on it as a trusted root");
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => match alert {
-            AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown => {
+            AlertDescription::UnknownCA => {
                 format!("the device does not trust the certificate (alert {alert:?}): {install}")
             }
+            AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => format!(
+                "the device refused the certificate (alert {alert:?}): it does not trust dmtap's CA ({install}), \
+                 or it asked for a name that the certificate does not have"
+            ),
             _ => format!("the device ended the TLS handshake (alert {alert:?})"),
         },
         Some(rustls::Error::InvalidMessage(_)) => {

@@ -74,8 +74,9 @@ impl DeviceTls {
         })
     }
 
-    /// The configuration that shows a certificate for `name`.
-    pub(super) fn config(&self, name: &str) -> Result<Arc<ServerConfig>, CaError> {
+    /// The configuration that shows a certificate for these names; one of the user's own is chosen by the first.
+    pub(super) fn config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, CaError> {
+        let name = names.first().copied().unwrap_or_default();
         let own = |exact: bool| {
             let fits = move |domain: &Option<String>| match domain {
                 Some(domain) => exact && covers(domain, name),
@@ -86,14 +87,14 @@ impl DeviceTls {
         if let Some((_, config)) = own(true).or_else(|| own(false)) {
             return Ok(config.clone());
         }
-        let now = Instant::now();
-        if let Some(leaf) = self.lock().get_mut(name)
+        let (now, key) = (Instant::now(), names.join(" "));
+        if let Some(leaf) = self.lock().get_mut(&key)
             && now.duration_since(leaf.made) < RENEWED
         {
             leaf.used = now;
             return Ok(leaf.config.clone());
         }
-        let config = with_key(&self.base, self.authority.leaf(name)?);
+        let config = with_key(&self.base, self.authority.leaf(names)?);
         let leaf = Leaf {
             config: config.clone(),
             made: now,
@@ -103,7 +104,7 @@ impl DeviceTls {
         if leaves.len() >= LEAVES {
             forget_oldest(&mut leaves);
         }
-        leaves.insert(name.to_owned(), leaf);
+        leaves.insert(key, leaf);
         Ok(config)
     }
 

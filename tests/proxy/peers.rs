@@ -104,7 +104,7 @@ async fn a_ca_made_with_openssl_is_taken() {
     let both = format!("{}{}", read("pk8"), read("crt"));
     std::fs::write(path("dmtap-ca.pem"), both).unwrap();
     let authority = dmtap::proxy::Authority::load_or_create(directory.path()).unwrap();
-    let leaf = authority.leaf("localhost").unwrap();
+    let leaf = authority.leaf(&["localhost"]).unwrap();
     assert_eq!(leaf.cert.len(), 1);
     assert!(authority.certificate_file().exists());
 }

@@ -81,7 +81,7 @@ fn a_leaf_is_what_systems_accept() {
     let (_directory, authority) = made();
     let (_, ca) = x509_parser::parse_x509_certificate(authority.certificate()).unwrap();
     let check = |name: &str, expected: GeneralName<'_>| {
-        let leaf = authority.leaf(name).unwrap();
+        let leaf = authority.leaf(&[name]).unwrap();
         let (_, leaf) = x509_parser::parse_x509_certificate(&leaf.cert[0]).unwrap();
         let validity = leaf.validity();
         let days = (validity.not_after.timestamp() - validity.not_before.timestamp()) / 86_400;
