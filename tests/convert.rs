@@ -149,9 +149,9 @@ fn octets_beside_elements_that_are_no_text_are_told() {
 
 #[test]
 fn time_is_linear_in_what_stands_side_by_side() {
-    // Each Data looking at all the others would take hours.
+    // Each Data looking at all the others would take minutes.
     let many = |one: &[u8]| {
-        let items = one.repeat(100_000);
+        let items = one.repeat(40_000);
         wbxml(&[b"\x6D\x6B\x60\x54", &*items, b"\x01\x01\x01\x01"].concat())
     };
     for one in [
@@ -161,10 +161,10 @@ fn time_is_linear_in_what_stands_side_by_side() {
     ] {
         let document = many(one);
         let xml = to_xml(&document, &XmlOptions::compact());
-        assert!(xml.xml.len() > 1_000_000 && xml.adaptations.len() < 300);
+        assert!(xml.xml.len() > 400_000 && xml.adaptations.len() < 300);
         let opened = |e: &Element<'_>| e.embedded(&Limits::default()).is_some();
         let count = document.elements().filter(opened).count();
-        assert!(count == 0 || count == 100_000);
+        assert!(count == 0 || count == 40_000);
     }
 }
 

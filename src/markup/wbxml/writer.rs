@@ -3,7 +3,7 @@
 //! A page switch is written only in front of a tag or attribute token that needs it.
 
 use super::attribute::checked_name;
-use super::encode::EncodeError;
+use super::encode::{EncodeError, MOST_TIMES};
 use super::strings::Strings;
 use super::{Charset, DocType, own, tables, token::*};
 use crate::markup::vocabulary::{self, Space};
@@ -53,6 +53,7 @@ impl Writer<'_, '_> {
     pub(crate) fn subtree(&mut self, root: Element<'_>) -> Result<(), EncodeError> {
         let document = root.document();
         let last = document.node(root.id()).next;
+        let most = (1 << 20) + MOST_TIMES * document.source().len();
         let mut open: Vec<Open<'_>> = Vec::new();
         let mut at = root.id().0;
         loop {
@@ -74,6 +75,9 @@ impl Writer<'_, '_> {
             }
             let inherited = open.last().map_or("", |element| element.namespace);
             let namespace = self.head(element, inherited)?;
+            if self.out.len() > most {
+                return Err(EncodeError::TooLong);
+            }
             at = self.behind_head(element, namespace, &mut open);
         }
     }
