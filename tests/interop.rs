@@ -103,9 +103,12 @@ fn an_untrusted_server_is_refused_with_502_and_a_reason_and_accepted_with_k() {
     let log = site.path("untrusted.log");
     let proxy = site.start_with_log(&["--mode", &mode], &log);
     let url = format!("https://localhost:{}/", port(&proxy));
-    let output = site.curl(&["-w", "%{http_code}", "-d", "x", &url]);
-    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(answer.ends_with("502"), "{output:?}");
+    // Often, since a request whose end comes after the answer was once reset, now and then.
+    for _ in 0..40 {
+        let output = site.curl(&["-w", "%{http_code}", "-d", "x", &url]);
+        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(answer.ends_with("502"), "{output:?}");
+    }
     assert_eq!(proxy.terminate(), Some(0));
     let log = fs::read_to_string(log).unwrap();
     assert!(

@@ -194,7 +194,7 @@ impl Arena {
 impl Packed {
     #[inline]
     fn kind(self) -> Kind {
-        match self.up_and_kind & (1 << KIND_BITS) - 1 {
+        match self.up_and_kind & ((1 << KIND_BITS) - 1) {
             0 => Kind::Element,
             1 => Kind::Attribute,
             2 => Kind::Text,

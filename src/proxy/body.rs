@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 
 use super::patience::Patience;
 use super::progress::{Progress, State};
@@ -27,7 +29,18 @@ pub(super) struct Body {
     /// With the sender of the rest.
     patience: Patience,
     progress: Option<Arc<Progress>>,
+    leftover: Leftover,
     _hold: Option<Hold>,
+}
+
+/// What becomes of bytes that nobody wants any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Leftover {
+    /// Their sender is told to stop.
+    #[default]
+    Refused,
+    /// They are read and thrown away, within limits.
+    Drained,
 }
 
 /// Why a body does not come whole.
@@ -118,6 +131,13 @@ impl Body {
         *self = Self::whole(bytes, None).holding(hold);
     }
 
+    /// The same body, read to its end even where nobody wants it: a device that is answered early and told to stop
+    /// sending may take its stream for broken and never read the answer (curl 7.88 over HTTP/2).
+    pub(super) fn drained(mut self) -> Self {
+        self.leftover = Leftover::Drained;
+        self
+    }
+
     /// A look at how the sending of it goes on.
     pub(super) fn progress(&mut self) -> Arc<Progress> {
         let progress = Arc::new(Progress::new());
@@ -199,12 +219,16 @@ impl http_body::Body for Body {
         let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) else {
             ready!(self.patience.poll_end(cx));
             self.end(End::Stalled);
+            self.leftover = Leftover::Refused;
             return Poll::Ready(Some(Err(Broken::Stalled(self.patience.limit()))));
         };
         self.patience.renew();
         match &frame {
             Some(Ok(frame)) => self.pass(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(_)) => self.end(End::Broken),
+            Some(Err(_)) => {
+                self.end(End::Broken);
+                self.leftover = Leftover::Refused;
+            }
             None => self.end(End::Whole),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Broken::Peer)))
@@ -236,8 +260,29 @@ impl Drop for Body {
     fn drop(&mut self) {
         let whole = self.is_end_stream();
         self.end(if whole { End::Whole } else { End::Dropped });
+        let wanted = self.leftover == Leftover::Drained && !whole;
+        let rest = self.rest.take().filter(|_| wanted);
+        // Without a runtime there is nobody to read it.
+        if let (Some(rest), Ok(runtime)) = (rest, Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(DRAIN_TIME, drain(rest)));
+        }
     }
 }
+
+async fn drain(mut rest: Incoming) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(frame)) = rest.frame().await {
+        let Some(less) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else {
+            return;
+        };
+        left = less;
+    }
+}
+
+/// Most bytes that are read of a body nobody wants.
+const DRAIN_BYTES: usize = 1 << 20;
+/// Longest time spent on it.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The largest piece handed on of what is at hand, in bytes.
 const PIECE: usize = 64 << 10;

@@ -162,7 +162,7 @@ impl Exchange {
             self.tell_request();
         }
         self.deliver(&delivery).await?;
-        Ok((body, answer))
+        Ok((body.drained(), answer))
     }
 
     /// Sends the request on and waits for the head of the response.
