@@ -148,6 +148,27 @@ fn octets_beside_elements_that_are_no_text_are_told() {
 }
 
 #[test]
+fn time_is_linear_in_what_stands_side_by_side() {
+    // Each Data looking at all the others would take minutes.
+    let many = |one: &[u8]| {
+        let items = one.repeat(40_000);
+        wbxml(&[b"\x6D\x6B\x60\x54", &*items, b"\x01\x01\x01\x01"].concat())
+    };
+    for one in [
+        &b"\x4F\xC3\x01\xFF\x01"[..],
+        b"\x4F\x03x\x00\x01",
+        b"\x12\x4F\x03<a/>\x00\x01",
+    ] {
+        let document = many(one);
+        let xml = to_xml(&document, &XmlOptions::compact());
+        assert!(xml.xml.len() > 400_000 && xml.adaptations.len() < 300);
+        let opened = |e: &Element<'_>| e.embedded(&Limits::default()).is_some();
+        let count = document.elements().filter(opened).count();
+        assert!(count == 0 || count == 40_000);
+    }
+}
+
+#[test]
 fn a_document_in_data_is_written_as_markup_but_not_one_inside_that() {
     let source = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncBody><Put><Meta>\
         <Type xmlns=\"syncml:metinf\">application/vnd.syncml-devinf+wbxml</Type></Meta><Item>\

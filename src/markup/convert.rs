@@ -28,7 +28,7 @@ pub(crate) enum Layout {
 pub struct Converted {
     /// The XML, in UTF-8, without an XML declaration.
     pub xml: String,
-    /// What the XML says differently, in document order.
+    /// What the XML says differently, in document order; behind the first few hundred only how many more.
     pub adaptations: Vec<Adaptation>,
 }
 
@@ -67,15 +67,29 @@ pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
     let (carried, mut adaptations) = Carried::of(document, Standing::Alone);
     let xml = xml::write::write(document, options.layout, &carried, &mut adaptations);
     adaptations.sort_by_key(|(node, _)| *node);
-    let adaptations = adaptations.into_iter().filter_map(|(node, said)| {
+    Converted {
+        xml,
+        adaptations: told(document, adaptations),
+    }
+}
+
+/// The adaptations with their places. To find a place takes time linear in the siblings, so there is a bound.
+fn told(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
+    let more = adaptations.len().saturating_sub(MOST_TOLD);
+    let first = adaptations.into_iter().take(MOST_TOLD);
+    let first = first.filter_map(|(node, said)| {
         let path = document.element(node)?.path();
         Some(Adaptation { path, said })
     });
-    Converted {
-        xml,
-        adaptations: adaptations.collect(),
-    }
+    let rest = (more > 0).then(|| Adaptation {
+        path: document.root().path(),
+        said: format!("{more} more adaptations"),
+    });
+    first.chain(rest).collect()
 }
+
+/// Most adaptations that are told one by one.
+const MOST_TOLD: usize = 256;
 
 /// What an element is to hold in place of what it holds.
 #[derive(Debug)]

@@ -231,7 +231,7 @@ fn declares(holder: Element<'_>, text: Text<'_>) -> bool {
             declared.to_ascii_lowercase().ends_with("+wbxml")
                 && holder
                     .parent()
-                    .is_some_and(|item| item.child(tag::MORE_DATA).is_none())
+                    .is_some_and(|item| meta::near(item, tag::MORE_DATA).is_none())
         })
 }
 

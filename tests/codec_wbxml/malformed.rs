@@ -98,6 +98,16 @@ fn a_long_namespace_of_many_names_is_kept_once() {
 }
 
 #[test]
+fn a_long_namespace_is_not_declared_again_and_again() {
+    let namespace = "u".repeat(256 << 10);
+    let children = "<p:a/>".repeat(20_000);
+    let xml = format!("<SyncML xmlns:p='{namespace}'><Data>{children}</Data></SyncML>");
+    let xml = markup::decode(xml.into(), Hint::default(), &Limits::default()).unwrap();
+    let error = markup::wbxml::encode(&xml, &Default::default()).unwrap_err();
+    assert_eq!(error, markup::wbxml::EncodeError::TooLong);
+}
+
+#[test]
 fn a_hundred_thousand_levels_are_refused_without_recursion() {
     let limits = Limits {
         depth: usize::MAX,

@@ -75,8 +75,8 @@ impl Carried {
         length: usize,
         said: &mut Adaptations,
     ) {
-        let own_meta = data.parent().and_then(|item| item.child(tag::META));
-        if let Some(size) = own_meta.and_then(|meta| meta.child(tag::SIZE)) {
+        let own_meta = data.parent().and_then(|item| meta::near(item, tag::META));
+        if let Some(size) = own_meta.and_then(|meta| meta::near(meta, tag::SIZE)) {
             said.push((
                 size.id(),
                 format!("Size {} is now {length}", size.text().trim()),

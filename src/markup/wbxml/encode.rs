@@ -50,6 +50,11 @@ pub enum EncodeError {
     /// No document type has this root.
     #[error("no WBXML document type has the root element {0}")]
     Root(String),
+    /// A long namespace that a prefix declares once has to be declared again and again.
+    #[error(
+        "it would be more than {MOST_TIMES} times as long: declare long namespaces where they are used"
+    )]
+    TooLong,
     /// A name that cannot be a LITERAL.
     #[error("{0:?} cannot be written as a name in WBXML")]
     Name(String),
@@ -61,7 +66,8 @@ pub enum EncodeError {
 /// Writes `document` as WBXML in UTF-8. Time and memory are linear in its size.
 ///
 /// # Errors
-/// [`EncodeError`] for a root that no document type has, or a name that no LITERAL can hold.
+/// [`EncodeError`] for a root that no document type has, a name that no LITERAL can hold, or a document that would
+/// become many times as long.
 pub fn encode(document: &Document, options: &WbxmlOptions) -> Result<Vec<u8>, EncodeError> {
     let doctype = match document.encoding() {
         Encoding::Wbxml(header) => header.doctype,
@@ -148,6 +154,9 @@ fn write(
 
 /// The IANA MIBenum of UTF-8.
 const UTF_8: u32 = 106;
+
+/// How many times as long as its source a document may become, a mebibyte aside.
+pub(super) const MOST_TIMES: usize = 16;
 
 /// A version byte and three numbers.
 const LONGEST_HEADER: usize = 1 + 3 * 5;

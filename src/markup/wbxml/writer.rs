@@ -3,11 +3,11 @@
 //! A page switch is written only in front of a tag or attribute token that needs it.
 
 use super::attribute::checked_name;
-use super::encode::EncodeError;
+use super::encode::{EncodeError, MOST_TIMES};
 use super::strings::Strings;
 use super::{Charset, DocType, own, tables, token::*};
 use crate::markup::vocabulary::{self, Space};
-use crate::markup::{Attribute, Document, Element, Kind, NodeId, Text};
+use crate::markup::{Attribute, Document, Element, Kind, NodeId, Text, meta};
 
 /// Bytes being written, with the pages in force behind the last of them.
 pub(crate) struct Writer<'w, 't> {
@@ -53,6 +53,7 @@ impl Writer<'_, '_> {
     pub(crate) fn subtree(&mut self, root: Element<'_>) -> Result<(), EncodeError> {
         let document = root.document();
         let last = document.node(root.id()).next;
+        let most = (1 << 20) + MOST_TIMES * document.source().len();
         let mut open: Vec<Open<'_>> = Vec::new();
         let mut at = root.id().0;
         loop {
@@ -74,6 +75,9 @@ impl Writer<'_, '_> {
             }
             let inherited = open.last().map_or("", |element| element.namespace);
             let namespace = self.head(element, inherited)?;
+            if self.out.len() > most {
+                return Err(EncodeError::TooLong);
+            }
             at = self.behind_head(element, namespace, &mut open);
         }
     }
@@ -328,14 +332,11 @@ impl Writer<'_, '_> {
 
     /// The WBXML document that `element` becomes, if it is the root of one and its `Meta/Type` says `+wbxml`.
     fn embedded(&self, element: Element<'_>) -> Option<Vec<u8>> {
-        use vocabulary::tag::{DATA, DEV_INF, META, MGMT_TREE, TYPE};
+        use vocabulary::tag::{DATA, DEV_INF, MGMT_TREE, TYPE};
         let root = self.embedding == Embedding::Announced
             && (element.is(DEV_INF) || element.is(MGMT_TREE));
         let data = element.parent().filter(|parent| root && parent.is(DATA))?;
-        let mut around = std::iter::successors(data.parent(), |item| item.parent()).take(2);
-        let media_type = around
-            .find_map(|item| item.child(META)?.child(TYPE))?
-            .text();
+        let media_type = meta::field(data, TYPE)?.text();
         let announced = media_type
             .trim_ascii()
             .to_ascii_lowercase()
