@@ -54,7 +54,7 @@ fn binary(kilobytes: usize) {
     ];
     compare(&format!("{kilobytes} KB"), text.len(), &contenders);
     let nodes = decode(&source).map_or(0, |document| document.len());
-    let share = (source.len() + 20 * nodes) as f64 / source.len() as f64;
+    let share = (source.len() + 12 * nodes) as f64 / source.len() as f64;
     println!(
         "         {} bytes, {nodes} nodes; with the tree {share:.1}× the bytes",
         source.len()
