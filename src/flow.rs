@@ -18,4 +18,4 @@ pub use exchange::{
     Unread,
 };
 pub use note::{Note, Severity};
-pub use session::{Answered, Link, Session, SessionKey, SessionTag};
+pub use session::{Answered, KeyTooLong, Link, Session, SessionKey, SessionTag};

@@ -12,6 +12,7 @@ pub mod document;
 pub mod edit;
 pub mod embedded;
 pub mod error;
+mod meta;
 pub mod path;
 pub mod vocabulary;
 pub mod wbxml;

@@ -20,10 +20,14 @@ mod connections;
 mod failures;
 #[path = "proxy/heads.rs"]
 mod heads;
+#[path = "proxy/limits.rs"]
+mod limits;
 #[path = "proxy/peers.rs"]
 mod peers;
 #[path = "proxy/rules.rs"]
 mod rules;
+#[path = "proxy/sessions.rs"]
+mod sessions;
 
 use std::sync::Arc;
 

@@ -172,6 +172,11 @@ pub enum Unread {
         /// The limit (`--max-body`), in bytes.
         limit: u64,
     },
+    /// The bodies that are being read hold all the memory that is set aside for them; it streamed through.
+    NoRoom {
+        /// The limit over all connections, in bytes.
+        limit: u64,
+    },
     /// Its media type announces nothing that dmtap reads.
     MediaType(String),
     /// Its content coding is not known or does not decode, in words.

@@ -22,14 +22,36 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// The session a device's message belongs to.
-    pub fn of(message: Message<'_>) -> Option<Self> {
-        let header = message.header()?;
-        Some(Self {
-            device: header.source()?.as_ref().into(),
-            id: header.session_id()?.as_ref().into(),
-        })
+    /// The session a device's message belongs to; `None` where it names none.
+    ///
+    /// # Errors
+    /// [`KeyTooLong`]: the device chooses these texts, and they are remembered.
+    pub fn of(message: Message<'_>) -> Result<Option<Self>, KeyTooLong> {
+        let parts = message
+            .header()
+            .and_then(|header| Some((header.source()?, header.session_id()?)));
+        let Some((device, id)) = parts else {
+            return Ok(None);
+        };
+        let bytes = device.len() + id.len();
+        if bytes > LONGEST_KEY {
+            return Err(KeyTooLong { bytes });
+        }
+        Ok(Some(Self {
+            device: device.as_ref().into(),
+            id: id.as_ref().into(),
+        }))
     }
+}
+
+/// The device's LocURI and the SessionID are too long to be a session's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the device's LocURI and the SessionID have {bytes} bytes, more than {LONGEST_KEY}: no session is kept"
+)]
+pub struct KeyTooLong {
+    /// Their length together, in bytes.
+    pub bytes: usize,
 }
 
 /// The place of one message in its session.
@@ -137,6 +159,11 @@ impl Session {
         answers.collect()
     }
 
+    /// How much its ledgers hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.told_device.bytes + self.told_server.bytes
+    }
+
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
     pub fn delivered(&mut self, to: Side, document: Arc<Document>) {
         match to {
@@ -173,6 +200,7 @@ pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
 #[derive(Debug, Default)]
 struct Ledger {
     messages: VecDeque<Told>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -191,10 +219,22 @@ impl Ledger {
             .and_then(|h| h.msg_id())
             .unwrap_or_default()
             .into();
-        if self.messages.len() == REMEMBERED {
-            self.messages.pop_front();
+        let told = Told { msg_id, document };
+        self.bytes += told.bytes();
+        self.messages.push_back(told);
+        // The newest one stays in any case: it is the one that answers refer to.
+        while self.messages.len() > 1
+            && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
+        {
+            let gone = self.messages.pop_front();
+            self.bytes -= gone.map_or(0, |told| told.bytes());
         }
-        self.messages.push_back(Told { msg_id, document });
+    }
+}
+
+impl Told {
+    fn bytes(&self) -> usize {
+        self.msg_id.len() + self.document.bytes()
     }
 }
 
@@ -277,3 +317,7 @@ fn index(document: &Document) -> Index<'_> {
 
 /// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.
 const REMEMBERED: usize = 32;
+/// Bytes each ledger remembers, unless its newest message alone has more.
+const LEDGER_BYTES: usize = 4 << 20;
+/// Longest key of a session, in bytes.
+const LONGEST_KEY: usize = 1 << 10;

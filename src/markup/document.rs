@@ -18,7 +18,7 @@ pub struct Document {
     pub(crate) source: Bytes,
     pub(crate) encoding: Encoding,
     pub(crate) nodes: Arena,
-    pub(crate) names: Vec<OwnName>,
+    pub(crate) names: Names,
     pub(crate) flags: Vec<Flag>,
 }
 
@@ -53,13 +53,31 @@ pub enum Kind {
     Opaque,
 }
 
+/// The names that the standards' tables do not have, as this document writes them, each kept once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) own: Vec<OwnName>,
+    /// The namespaces they are in. Many names are in one, and a hostile one may be long.
+    pub(crate) namespaces: Vec<Box<str>>,
+}
+
 /// A name that the standards' tables do not have, as this document writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnName {
     /// The local part.
     pub(crate) local: Box<str>,
-    /// The namespace it is in; empty for none.
-    pub(crate) namespace: Box<str>,
+    /// One more than the place of its namespace; 0 for none.
+    pub(crate) namespace: u16,
+}
+
+impl Names {
+    /// The namespace that has this number; empty for 0.
+    pub(crate) fn namespace(&self, number: u16) -> &str {
+        let place = usize::from(number).checked_sub(1);
+        place
+            .and_then(|place| self.namespaces.get(place))
+            .map_or("", |uri| uri)
+    }
 }
 
 impl Document {
@@ -91,6 +109,11 @@ impl Document {
     /// Whether there is no node; a decoded document has at least its root.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// The memory it holds, in bytes: its source and its nodes.
+    pub fn bytes(&self) -> usize {
+        self.source.len() + self.nodes.len() * size_of::<Node>()
     }
 
     /// The root element.
@@ -132,7 +155,10 @@ impl Document {
 
     fn name_text(&self, name: NameId) -> &str {
         match name.0.checked_sub(FIRST_OWN) {
-            Some(own) => self.names.get(usize::from(own)).map_or("", |n| &n.local),
+            Some(own) => {
+                let own = self.names.own.get(usize::from(own));
+                own.map_or("", |name| &name.local)
+            }
             None => name.text().unwrap_or_default(),
         }
     }
@@ -200,7 +226,8 @@ impl<'d> Element<'d> {
     /// The namespace of a name outside the tables; `None` for a known name or for none.
     pub fn foreign_namespace(self) -> Option<&'d str> {
         let own = self.name().0.checked_sub(FIRST_OWN)?;
-        let namespace = &*self.document.names.get(usize::from(own))?.namespace;
+        let names = &self.document.names;
+        let namespace = names.namespace(names.own.get(usize::from(own))?.namespace);
         (!namespace.is_empty()).then_some(namespace)
     }
 

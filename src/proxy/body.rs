@@ -5,11 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
+
+use super::patience::Patience;
+use super::progress::{Progress, State};
+use super::room::Hold;
 
 /// A body to send. Bytes pass as they are; nothing is copied.
 #[derive(Default)]
@@ -19,6 +24,21 @@ pub(super) struct Body {
     trailers: Option<Box<HeaderMap>>,
     passed: u64,
     watch: Watch,
+    /// With the sender of the rest.
+    patience: Patience,
+    progress: Option<Arc<Progress>>,
+    _hold: Option<Hold>,
+}
+
+/// Why a body does not come whole.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// Its sender broke off.
+    #[error(transparent)]
+    Peer(#[from] hyper::Error),
+    /// Its sender stopped sending.
+    #[error("nothing came for {0:?}")]
+    Stalled(Duration),
 }
 
 /// Who wants to know how much passed.
@@ -49,6 +69,8 @@ pub(super) enum End {
     Whole,
     /// Its sender broke off.
     Broken,
+    /// Its sender stopped sending.
+    Stalled,
     /// Its receiver left.
     Dropped,
 }
@@ -75,12 +97,32 @@ impl Body {
         body
     }
 
-    /// What was read already, and what follows.
-    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming) -> Self {
+    /// What was read already, and what follows, with the longest wait for more of it.
+    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, limit: Duration) -> Self {
         let mut body = Self::default();
         body.first = first;
         body.rest = Some(rest);
+        body.patience = Patience::new(limit);
         body
+    }
+
+    /// The same body, which keeps its place in memory until it has left.
+    pub(super) fn holding(mut self, hold: Option<Hold>) -> Self {
+        self._hold = hold;
+        self
+    }
+
+    /// Puts other bytes in the place of all of it.
+    pub(super) fn replace(&mut self, bytes: Bytes) {
+        let hold = self._hold.take();
+        *self = Self::whole(bytes, None).holding(hold);
+    }
+
+    /// A look at how the sending of it goes on.
+    pub(super) fn progress(&mut self) -> Arc<Progress> {
+        let progress = Arc::new(Progress::new());
+        self.progress = Some(progress.clone());
+        progress
     }
 
     /// The same body, counted while it passes.
@@ -107,26 +149,45 @@ impl Body {
         }
         if self.is_end_stream() {
             self.end(End::Whole);
+        } else if let Some(progress) = &self.progress {
+            progress.note(State::Flowing);
         }
     }
 
     fn end(&mut self, end: End) {
+        if let Some(progress) = self.progress.take() {
+            progress.note(match end {
+                End::Whole | End::Dropped => State::Sent,
+                End::Stalled => State::Stalled,
+                End::Broken => State::Broken,
+            });
+        }
         let bytes = self.passed;
         if let Watch::End(on_end) = std::mem::take(&mut self.watch) {
             on_end(Passed { bytes, end });
+        }
+    }
+
+    /// The next piece of what is at hand. Pieces are small enough that what was not yet taken stays here, where it
+    /// is counted, and not with hyper.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let first = self.first.front_mut()?;
+        match first.len() > PIECE {
+            true => Some(first.split_to(PIECE)),
+            false => self.first.pop_front(),
         }
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(bytes) = self.first.pop_front() {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(bytes) = self.next_piece() {
             self.pass(bytes.len());
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -135,13 +196,18 @@ impl http_body::Body for Body {
             self.end(End::Whole);
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
         };
-        let frame = ready!(Pin::new(rest).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) else {
+            ready!(self.patience.poll_end(cx));
+            self.end(End::Stalled);
+            return Poll::Ready(Some(Err(Broken::Stalled(self.patience.limit()))));
+        };
+        self.patience.renew();
         match &frame {
             Some(Ok(frame)) => self.pass(frame.data_ref().map_or(0, Bytes::len)),
             Some(Err(_)) => self.end(End::Broken),
             None => self.end(End::Whole),
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Broken::Peer)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -172,3 +238,6 @@ impl Drop for Body {
         self.end(if whole { End::Whole } else { End::Dropped });
     }
 }
+
+/// The largest piece handed on of what is at hand, in bytes.
+const PIECE: usize = 64 << 10;

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -20,6 +21,7 @@ use super::body::Body;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
 use super::failure::device_handshake;
+use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
 use super::wire::Wire;
 use crate::flow::event::Event;
@@ -33,7 +35,7 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
         device,
         listener: tcp.local_addr().unwrap_or(shared.listener),
     };
-    let wire = Wire::new(tcp);
+    let wire = Wire::new(tcp, shared.settings.limits.body);
     let ended = match shared.settings.mode.clone() {
         Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,
         Mode::Regular => guest.to_proxy(&shared, wire).await,
@@ -99,19 +101,19 @@ impl Guest {
         let first = within(shared, wire.first_byte())
             .await?
             .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
-        let cut = wire.cut();
+        let line = wire.line();
         match first {
             None => Err("the device hung up before it sent anything".into()),
             Some(TLS_HANDSHAKE) => {
                 let stream = within(shared, handshake(shared, wire, target.host())).await??;
                 let (opened, server) = self.opened(target, Scheme::Https, Some(facts(&stream)))?;
-                let context = open(shared, opened, server, cut);
+                let context = open(shared, opened, server, line);
                 serve_http(stream, context).await;
                 Ok(())
             }
             Some(_) => {
                 let (opened, server) = self.opened(target, Scheme::Http, None)?;
-                let context = open(shared, opened, server, cut);
+                let context = open(shared, opened, server, line);
                 serve_http(wire, context).await;
                 Ok(())
             }
@@ -183,7 +185,7 @@ impl Guest {
 struct Asked<'a> {
     guest: Guest,
     shared: &'a Arc<Shared>,
-    cut: super::wire::Cut,
+    line: Line,
     state: Mutex<State>,
 }
 
@@ -198,7 +200,7 @@ impl<'a> Asked<'a> {
         Self {
             guest,
             shared,
-            cut: wire.cut(),
+            line: wire.line(),
             state: Mutex::default(),
         }
     }
@@ -233,7 +235,7 @@ impl<'a> Asked<'a> {
             shared: self.shared.clone(),
             connection: self.connection(&upstream),
             server,
-            cut: self.cut.clone(),
+            line: self.line.clone(),
         };
         exchange::serve(Arc::new(context), request).await
     }
@@ -317,17 +319,12 @@ fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
     }
 }
 
-fn open(
-    shared: &Arc<Shared>,
-    connection: Connection,
-    server: Server,
-    cut: super::wire::Cut,
-) -> Context {
+fn open(shared: &Arc<Shared>, connection: Connection, server: Server, line: Line) -> Context {
     Context {
         shared: shared.clone(),
         connection: Arc::new(connection),
         server,
-        cut,
+        line,
     }
 }
 
@@ -345,6 +342,7 @@ where
         None => &shared.servers.any,
     };
     let id = context.connection.id;
+    let line = context.line.clone();
     let context = Arc::new(context);
     let service = service_fn(move |request| exchange::serve(context.clone(), request));
     let connection = server.serve_connection(TokioIo::new(io), service);
@@ -356,6 +354,11 @@ where
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        why = line.silence(&shared.settings.limits) => {
+            tracing::info!("{id} is closed: {why}");
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
@@ -405,3 +408,5 @@ async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T
 
 /// The first byte of a TLS record that holds a ClientHello (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
+/// For a connection to close in good order once nothing runs on it.
+const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::book::RuleBook;
+use super::line::Line;
+use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::{Scheme, Settings, Upstream};
 use super::tls::DeviceTls;
 use super::upstream::Client;
-use super::wire::Cut;
 use crate::flow::event::{Event, Hear};
 use crate::flow::{Connection, ConnectionId, ExchangeId, Timestamp};
 
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) book: Arc<RuleBook>,
     pub(super) sessions: Sessions,
+    pub(super) room: Room,
     pub(super) servers: Servers,
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
@@ -74,7 +76,7 @@ impl Servers {
             builder
                 .http2()
                 .timer(TokioTimer::new())
-                .keep_alive_interval(settings.limits.head)
+                .max_concurrent_streams(settings.limits.streams)
                 .auto_date_header(false);
             builder
         };
@@ -104,7 +106,7 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) connection: Arc<Connection>,
     pub(super) server: Server,
-    pub(super) cut: Cut,
+    pub(super) line: Line,
 }
 
 /// Where requests of a connection go.

@@ -4,21 +4,23 @@ mod own;
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version, header, request};
+use http::{Request, Response, Version, header, request};
 use hyper::body::Incoming;
 
-use super::body::Body;
+use super::body::{Body, Broken};
 use super::context::{Context, now};
 use super::failure::Failure;
 use super::headers;
 use super::message::{Heard, Told};
+use super::read::Bounds;
 use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
 use crate::flow::{
-    Delivery, ExchangeId, Head, Op, Passage, Payload, RequestHead, ResponseHead, SessionTag, Side,
-    Timestamp,
+    Delivery, ExchangeId, Head, KeyTooLong, Note, Op, Passage, Payload, RequestHead, ResponseHead,
+    SessionTag, Severity, Side, Timestamp,
 };
+use crate::markup::Document;
 use crate::rules::engine::{Answer, Facts, RuleSet, Stage, Verdict};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
@@ -29,7 +31,7 @@ pub(super) enum Dropped {
     ByRule,
     /// A peer left.
     #[error("{0}")]
-    Broken(#[from] hyper::Error),
+    Broken(#[from] Broken),
     /// The request names nothing that can be asked for.
     #[error("no address can be made of the request's target")]
     Target,
@@ -46,7 +48,13 @@ pub(super) async fn serve(
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
     let headers = &exchange.head.headers;
-    let heard = exchange.hear(Stage::Request, body, headers).await?;
+    let heard = match exchange.hear(Stage::Request, body, headers).await {
+        Ok(heard) => heard,
+        Err(Broken::Stalled(limit)) => {
+            return Ok(exchange.fail_unheard(Failure::stalled_request(limit)));
+        }
+        Err(broken) => return Err(broken.into()),
+    };
     let (body, answer) = exchange.pass_request(heard, &mut parts).await?;
     if let Some(answer) = answer {
         return Ok(exchange.answer(answer));
@@ -54,6 +62,7 @@ pub(super) async fn serve(
     match exchange.ask(parts, body).await {
         Ok(response) => {
             exchange.tell_request();
+            exchange.delivered(Side::Server);
             exchange.pass_response(response).await
         }
         Err(failure) => Ok(exchange.fail(failure)),
@@ -69,6 +78,8 @@ struct Exchange {
     /// When the request was received whole.
     received: Timestamp,
     place: Option<Place>,
+    /// A message on its way out, for the ledger of its receiver.
+    leaving: Option<Arc<Document>>,
     /// The request, if it is still to be told of.
     request: Option<Told>,
     over: bool,
@@ -83,12 +94,14 @@ impl Exchange {
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
+        context.line.begin();
         Ok(Self {
             id: context.shared.next_exchange(),
             rules: context.shared.book.current(),
             head,
             received: now(),
             place: None,
+            leaving: None,
             request: None,
             over: false,
             context,
@@ -101,23 +114,34 @@ impl Exchange {
         stage: Stage,
         body: Incoming,
         headers: &http::HeaderMap,
-    ) -> Result<Heard, hyper::Error> {
-        let settings = &self.context.shared.settings;
+    ) -> Result<Heard, Broken> {
+        let shared = &self.context.shared;
+        let settings = &shared.settings;
+        let wait = settings.limits.body;
         if settings.look == Look::Pass && !self.rules.reads_bodies(stage) {
-            return Ok(Heard::unread(body));
+            return Ok(Heard::unread(body, wait));
         }
-        Heard::read(body, headers, settings.max_body).await
+        let bounds = Bounds {
+            length: settings.max_body,
+            wait,
+            room: &shared.room,
+        };
+        Heard::read(body, headers, bounds).await
     }
 
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
     async fn pass_request(
         &mut self,
-        heard: Heard,
+        mut heard: Heard,
         parts: &mut request::Parts,
     ) -> Result<(Body, Option<Answer>), Dropped> {
         self.received = now();
-        let document = heard.document();
-        self.place = document.and_then(|document| self.context.shared.sessions.enter(document));
+        if let Some(document) = heard.document() {
+            match self.context.shared.sessions.enter(document) {
+                Ok(place) => self.place = place,
+                Err(error) => heard.notes.push(note_no_session(error)),
+            }
+        }
         let known = self.known(Side::Device, &heard);
         let verdict = self.decide(Stage::Request, &heard, None, &known);
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
@@ -142,17 +166,21 @@ impl Exchange {
     }
 
     /// Sends the request on and waits for the head of the response.
-    async fn ask(&self, parts: request::Parts, body: Body) -> Result<Response<Incoming>, Failure> {
+    async fn ask(
+        &self,
+        parts: request::Parts,
+        mut body: Body,
+    ) -> Result<Response<Incoming>, Failure> {
         let shared = &self.context.shared;
+        let limits = &shared.settings.limits;
+        let progress = body.progress();
         let asking = shared.client.request(Request::from_parts(parts, body));
-        let limit = shared.settings.limits.response;
-        match tokio::time::timeout(limit, asking).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure::of(&error)),
-            Err(_) => Err(Failure {
-                status: StatusCode::GATEWAY_TIMEOUT,
-                why: format!("no response within {limit:?}"),
+        tokio::select! {
+            biased;
+            asked = asking => asked.map_err(|error| {
+                progress.failure(limits).unwrap_or_else(|| Failure::of(&error))
             }),
+            failure = progress.overdue(limits) => Err(failure),
         }
     }
 
@@ -169,11 +197,7 @@ impl Exchange {
         };
         let heard = match self.hear(Stage::Response, body, &head.headers).await {
             Ok(heard) => heard,
-            Err(error) => {
-                let mut failure = Failure::of(&error);
-                failure.why = format!("the response broke off: {}", failure.why);
-                return Ok(self.fail(failure));
-            }
+            Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         let known = self.known(Side::Server, &heard);
         let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
@@ -188,6 +212,7 @@ impl Exchange {
         self.over = true;
         let body = told.tell_response(&self.context.shared, body, self.received);
         self.deliver(&delivery).await?;
+        self.delivered(Side::Device);
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
         Ok(Response::from_parts(parts, body))
@@ -222,13 +247,20 @@ impl Exchange {
         if self.rules.is_empty() {
             return Verdict::default();
         }
+        let tag = self.tag(
+            match stage {
+                Stage::Request => Side::Device,
+                Stage::Response => Side::Server,
+            },
+            heard.document().map(|document| &**document),
+        );
         let facts = Facts {
             stage,
             connection: &self.context.connection,
             exchange: self.id,
             request: &self.head,
             response,
-            session: self.place.as_ref().map(|place| &place.tag),
+            session: tag.as_ref(),
             document: heard.document(),
             links: &known.links,
         };
@@ -238,7 +270,7 @@ impl Exchange {
 
     /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.
     fn settle(
-        &self,
+        &mut self,
         head: Head,
         mut heard: Heard,
         known: Known,
@@ -255,10 +287,7 @@ impl Exchange {
             heard.change(bytes, verdict.document.clone());
             sent = verdict.document;
         }
-        let leaves = verdict.answer.is_none() && !verdict.delivery.ops.contains(&Op::Reset);
-        if let (Some(place), Some(document), true) = (&self.place, sent, leaves) {
-            place.delivered(from.other(), document);
-        }
+        self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
         let passage = Passage {
             session,
@@ -278,7 +307,14 @@ impl Exchange {
         }
     }
 
-    fn tag(&self, from: Side, document: Option<&crate::markup::Document>) -> Option<SessionTag> {
+    /// The message on its way out has arrived at a peer, or is about to.
+    fn delivered(&mut self, to: Side) {
+        if let (Some(place), Some(document)) = (&self.place, self.leaving.take()) {
+            place.delivered(to, document);
+        }
+    }
+
+    fn tag(&self, from: Side, document: Option<&Document>) -> Option<SessionTag> {
         let place = self.place.as_ref()?;
         Some(match from {
             Side::Device => place.tag.clone(),
@@ -318,7 +354,7 @@ impl Exchange {
                 Op::Reset => {
                     // On HTTP/2 the error alone resets the stream, and the connection lives.
                     if self.head.version != Version::HTTP_2 {
-                        self.context.cut.reset();
+                        self.context.line.reset();
                     }
                     if !self.over {
                         self.tell_failed(Side::Device, "reset by a rule".into());
@@ -353,9 +389,19 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.context.line.end();
         if !self.over {
             self.tell_failed(Side::Device, "the device left before the response".into());
         }
+    }
+}
+
+fn note_no_session(error: KeyTooLong) -> Note {
+    Note {
+        id: "SES-01",
+        severity: Severity::Warning,
+        at: None,
+        text: error.to_string(),
     }
 }
 

@@ -2,29 +2,75 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use http::StatusCode;
 use rustls::{AlertDescription, CertificateError};
 
+use super::body::Broken;
 use super::upstream::ConnectError;
+use crate::flow::Side;
 
-/// Why a server gave no response.
+/// Why there is no response of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// What the device is told: 502 or 504.
+    /// Whose fault it is.
+    pub(super) side: Side,
+    /// What the device is told: 408, 502 or 504.
     pub(super) status: StatusCode,
     /// Why, for people.
     pub(super) why: String,
 }
 
 impl Failure {
+    /// The server's fault.
+    pub(super) fn of_server(status: StatusCode, why: String) -> Self {
+        Self {
+            side: Side::Server,
+            status,
+            why,
+        }
+    }
+
+    /// The device stopped sending its request.
+    pub(super) fn stalled_request(limit: Duration) -> Self {
+        Self {
+            side: Side::Device,
+            status: StatusCode::REQUEST_TIMEOUT,
+            why: format!("the request stalled: nothing came for {limit:?}"),
+        }
+    }
+
+    /// The device broke its request off.
+    pub(super) fn broken_request() -> Self {
+        Self {
+            side: Side::Device,
+            status: StatusCode::BAD_REQUEST,
+            why: "the device broke its request off".into(),
+        }
+    }
+
+    /// The body of the response does not come whole.
+    pub(super) fn of_response(broken: &Broken) -> Self {
+        match broken {
+            Broken::Peer(error) => {
+                let mut failure = Self::of(error);
+                failure.why = format!("the response broke off: {}", failure.why);
+                failure
+            }
+            Broken::Stalled(_) => {
+                let why = format!("the response stalled: {broken}");
+                Self::of_server(StatusCode::GATEWAY_TIMEOUT, why)
+            }
+        }
+    }
+
     /// Makes words of an error on the way to a server.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut status = StatusCode::BAD_GATEWAY;
         for error in chain(error) {
             if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-                let why = server_tls(tls);
-                return Self { status, why };
+                return Self::of_server(status, server_tls(tls));
             }
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
@@ -32,8 +78,7 @@ impl Failure {
                     ConnectError::Loop(_) => {}
                     ConnectError::Other(_) => continue,
                 }
-                let why = connect.to_string();
-                return Self { status, why };
+                return Self::of_server(status, connect.to_string());
             }
             let io = error.downcast_ref::<io::Error>();
             if io.is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
@@ -47,8 +92,7 @@ impl Failure {
                 words.push(word);
             }
         }
-        let why = words.join(": ");
-        Self { status, why }
+        Self::of_server(status, words.join(": "))
     }
 }
 
@@ -138,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_timeout_is_504() {
-        let failure = Failure::of(&ConnectError::Timeout(std::time::Duration::from_secs(1)));
+        let failure = Failure::of(&ConnectError::Timeout(Duration::from_secs(1)));
         assert_eq!(failure.status, StatusCode::GATEWAY_TIMEOUT);
     }
 }

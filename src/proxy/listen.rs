@@ -16,6 +16,7 @@ use super::book::RuleBook;
 use super::ca::Authority;
 use super::connection;
 use super::context::{Servers, Shared};
+use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::tls::DeviceTls;
@@ -56,7 +57,8 @@ impl Proxy {
             ca_file,
             client: upstream::client(&settings, address)?,
             book: Arc::new(RuleBook::new(rules)),
-            sessions: Sessions::new(settings.limits.sessions),
+            sessions: Sessions::new(&settings.limits),
+            room: Room::new(settings.limits.held.max(settings.max_body)),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),
             hear,

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::body::{Body, Count, End, Passed};
+use super::body::{Body, Broken, Count, End, Passed};
 use super::context::{Shared, now};
-use super::read::{self, Collected};
+use super::read::{self, Bounds, Collected};
 use crate::flow::event::Event;
 use crate::flow::{Note, Passage, Payload, Reading, Side, Timestamp, Unread};
 use crate::markup::Document;
@@ -26,10 +27,10 @@ pub(super) struct Heard {
 
 impl Heard {
     /// A body nobody reads.
-    pub(super) fn unread(body: Incoming) -> Self {
+    pub(super) fn unread(body: Incoming, wait: Duration) -> Self {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
-        let body = Body::stream(VecDeque::new(), body);
+        let body = Body::stream(VecDeque::new(), body, wait);
         let reading = match is_empty {
             true => Reading::Empty,
             false => Reading::Unread(Unread::NotAsked {
@@ -51,35 +52,40 @@ impl Heard {
         }
     }
 
-    /// A body that is read, where it is not larger than `limit` bytes.
+    /// A body that is read, where it stays within its bounds.
     ///
     /// # Errors
-    /// Where the peer breaks off.
+    /// Where the peer breaks off, or stops sending.
     pub(super) async fn read(
         body: Incoming,
         headers: &HeaderMap,
-        limit: usize,
-    ) -> Result<Self, hyper::Error> {
-        Ok(match read::collect(body, limit).await? {
-            Collected::Whole { bytes, trailers } => {
-                let (reading, notes) = read::read(&bytes, headers, limit);
+        bounds: Bounds<'_>,
+    ) -> Result<Self, Broken> {
+        Ok(match read::collect(body, bounds).await? {
+            Collected::Whole {
+                bytes,
+                trailers,
+                hold,
+            } => {
+                let (reading, notes) = read::read(&bytes, headers, bounds.length);
                 Self {
-                    body: Body::whole(bytes.clone(), trailers),
+                    body: Body::whole(bytes.clone(), trailers).holding(hold),
                     payload: untouched(bytes, reading),
                     notes,
                     count: None,
                 }
             }
-            Collected::TooLarge { first, rest } => {
-                let limit = limit as u64;
-                let reading = Reading::Unread(Unread::TooLarge { limit });
-                Self {
-                    payload: untouched(Bytes::new(), reading),
-                    notes: Vec::new(),
-                    body: Body::stream(first, rest),
-                    count: None,
-                }
-            }
+            Collected::Stream {
+                first,
+                rest,
+                hold,
+                why,
+            } => Self {
+                payload: untouched(Bytes::new(), Reading::Unread(why)),
+                notes: Vec::new(),
+                body: Body::stream(first, rest, bounds.wait).holding(hold),
+                count: None,
+            },
         })
     }
 
@@ -87,7 +93,7 @@ impl Heard {
     pub(super) fn change(&mut self, bytes: Bytes, document: Option<Arc<Document>>) {
         self.payload.sent = bytes.clone();
         self.payload.sent_document = document;
-        self.body = Body::whole(bytes, None);
+        self.body.replace(bytes);
         self.count = None;
     }
 
@@ -137,22 +143,23 @@ impl Told {
         let shared = shared.clone();
         body.told(Box::new(move |passed: Passed| {
             let at = now();
-            let side = match passed.end {
+            let (side, what) = match passed.end {
                 End::Whole => {
                     passage.at = at;
                     passage.took = at.since(asked);
                     set_passed(&mut passage, passed.bytes);
                     return shared.tell(Event::Response(Arc::new(passage)));
                 }
-                End::Broken => Side::Server,
-                End::Dropped => Side::Device,
+                End::Broken => (Side::Server, "broke off"),
+                End::Stalled => (Side::Server, "stalled"),
+                End::Dropped => (Side::Device, "broke off"),
             };
             shared.tell(Event::Failed {
                 exchange: passage.exchange,
                 connection: passage.connection.id,
                 at,
                 side,
-                why: format!("the response broke off after {} bytes", passed.bytes),
+                why: format!("the response {what} after {} bytes", passed.bytes),
             });
         }))
     }

@@ -1,17 +1,23 @@
 //! Reading a body: collecting it within a limit, undoing its content coding, decoding it.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::Read;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::{self, HeaderMap};
-use http_body::Body as _;
-use http_body_util::BodyExt;
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
+use super::body::Broken;
 use super::headers::content_type;
+use super::patience::Patience;
+use super::room::{Hold, Room};
 use crate::dm::{Dialect, dialect::may_be_markup};
 use crate::flow::{Note, Reading, Severity, Unread};
 use crate::markup::{self, DecodeError, Hint, Limits};
@@ -22,47 +28,87 @@ pub(super) enum Collected {
     Whole {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
+        hold: Option<Hold>,
     },
-    /// More than the limit: what was read so far, and what follows.
-    TooLarge {
+    /// More than may be read: what came so far, what follows, and why.
+    Stream {
         first: VecDeque<Bytes>,
         rest: Incoming,
+        hold: Option<Hold>,
+        why: Unread,
     },
 }
 
-/// Collects a body of at most `limit` bytes. One frame is not copied.
+/// What bounds the collecting of a body.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds<'a> {
+    /// Its length, in bytes.
+    pub(super) length: usize,
+    /// The wait for the next of its bytes, and for room.
+    pub(super) wait: Duration,
+    /// The memory for it.
+    pub(super) room: &'a Room,
+}
+
+/// Collects a body. One frame is not copied.
 ///
 /// # Errors
-/// Where the peer breaks off.
-pub(super) async fn collect(mut body: Incoming, limit: usize) -> Result<Collected, hyper::Error> {
-    let mut frames = VecDeque::new();
+/// Where the peer breaks off, or stops sending.
+pub(super) async fn collect(mut body: Incoming, bounds: Bounds<'_>) -> Result<Collected, Broken> {
+    let mut first = VecDeque::new();
     let mut trailers = None;
+    let mut hold = None;
     let mut length = 0;
-    if body.size_hint().lower() > limit as u64 {
-        return Ok(Collected::TooLarge {
-            first: frames,
-            rest: body,
-        });
-    }
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
-            Ok(data) => {
-                length += data.len();
-                frames.push_back(data);
-            }
-            Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
-        }
-        if length > limit {
-            return Ok(Collected::TooLarge {
-                first: frames,
-                rest: body,
+    let limit = bounds.length as u64;
+    let mut why = (body.size_hint().lower() > limit).then_some(Unread::TooLarge { limit });
+    let mut patience = Patience::new(bounds.wait);
+    while why.is_none() {
+        let Some(frame) = next_frame(&mut body, &mut patience).await? else {
+            let bytes = join(first, length);
+            return Ok(Collected::Whole {
+                bytes,
+                trailers,
+                hold,
             });
+        };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                trailers = frame.into_trailers().ok().map(Box::new);
+                continue;
+            }
+        };
+        let more = data.len();
+        length += more;
+        first.push_back(data);
+        if length > bounds.length {
+            why = Some(Unread::TooLarge { limit });
+        } else if !bounds.room.grow(&mut hold, more, bounds.wait).await {
+            let limit = bounds.room.bytes() as u64;
+            why = Some(Unread::NoRoom { limit });
         }
     }
-    Ok(Collected::Whole {
-        bytes: join(frames, length),
-        trailers,
+    Ok(Collected::Stream {
+        first,
+        rest: body,
+        hold,
+        why: why.unwrap_or(Unread::TooLarge { limit }),
     })
+}
+
+async fn next_frame(
+    body: &mut Incoming,
+    patience: &mut Patience,
+) -> Result<Option<Frame<Bytes>>, Broken> {
+    patience.renew();
+    let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
+        Poll::Ready(frame) => Poll::Ready(Ok(frame)),
+        Poll::Pending => patience.poll_end(cx).map(Err),
+    });
+    match frame.await {
+        Ok(frame) => Ok(frame.transpose()?),
+        Err(()) => Err(Broken::Stalled(patience.limit())),
+    }
 }
 
 fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {

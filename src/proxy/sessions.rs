@@ -1,36 +1,47 @@
 //! The DM sessions under way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::settings::Limits;
 use crate::dm::Message;
 use crate::flow::session::note_dangling;
-use crate::flow::{Link, Note, Session, SessionKey, SessionTag, Side};
+use crate::flow::{KeyTooLong, Link, Note, Session, SessionKey, SessionTag, Side};
 use crate::markup::Document;
 
-/// A bounded table of sessions; the longest silent one makes room.
+/// A table of sessions, bounded in number and in bytes; the longest silent one makes room.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    table: Mutex<Table>,
-    limit: usize,
+    table: Arc<Mutex<Table>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
     sessions: HashMap<SessionKey, Held>,
+    /// The keys by turn, the longest silent one first.
+    order: BTreeMap<u64, SessionKey>,
+    turns: u64,
     begun: u64,
+    bytes: usize,
+    most: usize,
+    most_bytes: usize,
+    silence: Duration,
 }
 
 #[derive(Debug)]
 struct Held {
     session: Arc<Mutex<Session>>,
+    number: u64,
     used: Instant,
+    turn: u64,
+    bytes: usize,
 }
 
 /// One exchange's place in a session.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
+    table: Arc<Mutex<Table>>,
     session: Arc<Mutex<Session>>,
     /// The tag of the request.
     pub(super) tag: SessionTag,
@@ -44,43 +55,104 @@ pub(super) struct Known {
 }
 
 impl Sessions {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let table = Table {
+            sessions: HashMap::new(),
+            order: BTreeMap::new(),
+            turns: 0,
+            begun: 0,
+            bytes: 0,
+            most: limits.sessions.max(1),
+            most_bytes: limits.session_bytes,
+            silence: limits.session_silence,
+        };
         Self {
-            table: Mutex::default(),
-            limit: limit.max(1),
+            table: Arc::new(Mutex::new(table)),
         }
     }
 
     /// The place of a device's message, where it names a session.
-    pub(super) fn enter(&self, document: &Document) -> Option<Place> {
-        let message = Message::of(document)?;
-        let key = SessionKey::of(message)?;
-        let session = self.session(key);
+    ///
+    /// # Errors
+    /// Where it names one at too great a length.
+    pub(super) fn enter(&self, document: &Document) -> Result<Option<Place>, KeyTooLong> {
+        let Some(message) = Message::of(document) else {
+            return Ok(None);
+        };
+        let Some(key) = SessionKey::of(message)? else {
+            return Ok(None);
+        };
+        let session = lock(&self.table).session(key, Instant::now());
         let mut held = lock(&session);
         held.begin_exchange();
         let tag = held.tag(message);
         drop(held);
-        Some(Place { session, tag })
+        Ok(Some(Place {
+            table: self.table.clone(),
+            session,
+            tag,
+        }))
     }
+}
 
-    fn session(&self, key: SessionKey) -> Arc<Mutex<Session>> {
-        let now = Instant::now();
-        let mut table = lock(&self.table);
-        if let Some(held) = table.sessions.get_mut(&key) {
+impl Table {
+    /// The session of this key, which becomes the last one to be forgotten.
+    fn session(&mut self, key: SessionKey, now: Instant) -> Arc<Mutex<Session>> {
+        self.forget_silent(now);
+        self.turns += 1;
+        let turn = self.turns;
+        if let Some(held) = self.sessions.get_mut(&key) {
+            self.order.remove(&held.turn);
+            self.order.insert(turn, key);
             held.used = now;
+            held.turn = turn;
             return held.session.clone();
         }
-        if table.sessions.len() >= self.limit {
-            make_room(&mut table.sessions, now);
+        while self.sessions.len() >= self.most {
+            self.forget_first();
         }
-        table.begun += 1;
-        let session = Arc::new(Mutex::new(Session::new(table.begun, key.clone())));
+        self.begun += 1;
+        let session = Arc::new(Mutex::new(Session::new(self.begun, key.clone())));
         let held = Held {
             session: session.clone(),
+            number: self.begun,
             used: now,
+            turn,
+            bytes: 0,
         };
-        table.sessions.insert(key, held);
+        self.order.insert(turn, key.clone());
+        self.sessions.insert(key, held);
         session
+    }
+
+    fn forget_silent(&mut self, now: Instant) {
+        while let Some((_, key)) = self.order.first_key_value() {
+            let used = self.sessions.get(key).map(|held| held.used);
+            if used.is_some_and(|used| now.saturating_duration_since(used) < self.silence) {
+                return;
+            }
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let first = self.order.pop_first();
+        let held = first.and_then(|(_, key)| self.sessions.remove(&key));
+        self.bytes -= held.map_or(0, |held| held.bytes);
+    }
+
+    /// Takes notice of what a session holds now, and makes room for it.
+    fn weigh(&mut self, tag: &SessionTag, bytes: usize) {
+        // It may be forgotten, and another one be there under its key.
+        let held = self.sessions.get_mut(&tag.key);
+        let Some(held) = held.filter(|held| held.number == tag.number) else {
+            return;
+        };
+        self.bytes = self.bytes - held.bytes + bytes;
+        held.bytes = bytes;
+        while self.bytes > self.most_bytes && !self.order.is_empty() {
+            self.forget_first();
+        }
     }
 }
 
@@ -97,29 +169,19 @@ impl Place {
 
     /// Remembers a message as it was delivered.
     pub(super) fn delivered(&self, to: Side, document: Arc<Document>) {
-        lock(&self.session).delivered(to, document);
+        let mut session = lock(&self.session);
+        session.delivered(to, document);
+        let bytes = session.bytes();
+        drop(session);
+        lock(&self.table).weigh(&self.tag, bytes);
     }
 
     /// The tag of the response, whose body may be no message.
     pub(super) fn tag_response(&self, document: Option<&Document>) -> SessionTag {
         let mut tag = self.tag.clone();
-        if let Some(message) = document.and_then(Message::of) {
-            tag.message = lock(&self.session).tag(message).message;
-        }
+        let message = document.and_then(Message::of);
+        tag.message = message.and_then(|message| lock(&self.session).tag(message).message);
         tag
-    }
-}
-
-/// Drops silent sessions, or else the one that was silent longest.
-fn make_room(sessions: &mut HashMap<SessionKey, Held>, now: Instant) {
-    let before = sessions.len();
-    sessions.retain(|_, held| now.duration_since(held.used) < SILENT);
-    if sessions.len() < before {
-        return;
-    }
-    let oldest = sessions.iter().min_by_key(|(_, held)| held.used);
-    if let Some(key) = oldest.map(|(key, _)| key.clone()) {
-        sessions.remove(&key);
     }
 }
 
@@ -128,5 +190,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A session that was silent for so long may be forgotten when room is needed.
-const SILENT: Duration = Duration::from_secs(60 * 60);
+#[cfg(test)]
+mod tests;

@@ -201,11 +201,19 @@ pub struct Limits {
     pub connections: usize,
     /// For the first byte and the TLS handshake of a device.
     pub handshake: Duration,
-    /// For the head of a request, the silence before it included.
+    /// For the head of a request, the silence before it included. A connection on which nothing runs is closed
+    /// when no byte moved on it for this time, or for `body` if that is longer.
     pub head: Duration,
+    /// For the next bytes of a body, and for a peer to take what it is sent.
+    pub body: Duration,
+    /// Requests at a time on one connection of HTTP/2.
+    pub streams: u32,
+    /// Bytes of bodies that are held for reading at a time, over all connections; never less than `max_body`.
+    /// A body that gets no room within `body` streams through unread.
+    pub held: usize,
     /// For the TCP connection and the TLS handshake with a server.
     pub connect: Duration,
-    /// For the head of a server's response, once it was connected.
+    /// For the head of a server's response, once the request was sent.
     pub response: Duration,
     /// How long an unused connection to a server is kept.
     pub idle: Duration,
@@ -213,6 +221,10 @@ pub struct Limits {
     pub grace: Duration,
     /// DM sessions remembered at a time.
     pub sessions: usize,
+    /// Bytes their messages may hold together; the session that was silent longest makes room.
+    pub session_bytes: usize,
+    /// How long a silent session is remembered.
+    pub session_silence: Duration,
 }
 
 impl Default for Limits {
@@ -221,11 +233,16 @@ impl Default for Limits {
             connections: 4096,
             handshake: Duration::from_secs(15),
             head: Duration::from_secs(90),
+            body: Duration::from_secs(60),
+            streams: 100,
+            held: 256 << 20,
             connect: Duration::from_secs(15),
             response: Duration::from_secs(120),
             idle: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             sessions: 10_000,
+            session_bytes: 256 << 20,
+            session_silence: Duration::from_secs(60 * 60),
         }
     }
 }

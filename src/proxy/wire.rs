@@ -3,43 +3,33 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::line::Line;
+use super::patience::Patience;
 
 /// A TCP connection with a handle that resets it, and bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct Wire {
     tcp: TcpStream,
     ahead: Bytes,
-    cut: Cut,
-}
-
-/// The handle: clones act on the same connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Cut(Arc<AtomicBool>);
-
-impl Cut {
-    /// Lets nothing more pass; when hyper drops the connection, the peer sees a TCP RST.
-    pub(super) fn reset(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn is_reset(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
+    line: Line,
+    /// With a peer that does not take what it is sent.
+    patience: Patience,
 }
 
 impl Wire {
-    pub(super) fn new(tcp: TcpStream) -> Self {
+    pub(super) fn new(tcp: TcpStream, limit: Duration) -> Self {
         Self {
             tcp,
             ahead: Bytes::new(),
-            cut: Cut::default(),
+            line: Line::default(),
+            patience: Patience::new(limit),
         }
     }
 
@@ -53,8 +43,8 @@ impl Wire {
         self
     }
 
-    pub(super) fn cut(&self) -> Cut {
-        self.cut.clone()
+    pub(super) fn line(&self) -> Line {
+        self.line.clone()
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -72,8 +62,23 @@ impl Wire {
         Ok(self.ahead.first().copied())
     }
 
+    /// What came of writing; a peer that takes nothing for too long is given up.
+    fn written(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_pending() {
+            ready!(self.patience.poll_end(cx));
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        self.patience.renew();
+        self.line.moved();
+        written
+    }
+
     fn check(&self) -> io::Result<()> {
-        match self.cut.is_reset() {
+        match self.line.is_reset() {
             true => Err(io::ErrorKind::ConnectionReset.into()),
             false => Ok(()),
         }
@@ -82,7 +87,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.cut.is_reset() {
+        if self.line.is_reset() {
             // SO_LINGER of zero seconds makes close() send RST instead of FIN.
             let _ = self.tcp.set_zero_linger();
         }
@@ -97,7 +102,11 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         self.check()?;
         if self.ahead.is_empty() {
-            return Pin::new(&mut self.tcp).poll_read(cx, buffer);
+            let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
+            if read.is_ready() {
+                self.line.moved();
+            }
+            return read;
         }
         let count = buffer.remaining().min(self.ahead.len());
         buffer.put_slice(&self.ahead[..count]);
@@ -113,7 +122,8 @@ impl AsyncWrite for Wire {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.written(cx, written)
     }
 
     fn poll_write_vectored(
@@ -122,7 +132,8 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+        self.written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

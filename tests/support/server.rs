@@ -79,14 +79,29 @@ impl Server {
         server
     }
 
-    /// A server that reads one request of HTTP/1.1 per connection and answers with these bytes. Gives what it read.
+    /// A server that reads one request of HTTP/1.1 per connection, answers with these bytes and closes. Gives what
+    /// it read.
     pub async fn fixed(directory: &Path, response: Vec<u8>) -> (Self, Arc<Mutex<Vec<u8>>>) {
+        Self::answering(directory, response, Then::Close).await
+    }
+
+    /// The same, but it neither closes nor says anything more.
+    pub async fn stalling(directory: &Path, response: Vec<u8>) -> Self {
+        Self::answering(directory, response, Then::Stay).await.0
+    }
+
+    async fn answering(
+        directory: &Path,
+        response: Vec<u8>,
+        then: Then,
+    ) -> (Self, Arc<Mutex<Vec<u8>>>) {
         let (acceptor, ca) = tls(directory, &["http/1.1"]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let read: Arc<Mutex<Vec<u8>>> = Arc::default();
         let kept = read.clone();
         tokio::spawn(async move {
+            let mut open = Vec::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 let Ok(mut stream) = acceptor.accept(tcp).await else {
@@ -94,8 +109,11 @@ impl Server {
                 };
                 let request = read_request(&mut stream).await;
                 *kept.lock().unwrap() = request;
-                stream.write_all(&response).await.unwrap();
-                let _ = stream.shutdown().await;
+                let _ = stream.write_all(&response).await;
+                match then {
+                    Then::Close => stream.shutdown().await.unwrap_or_default(),
+                    Then::Stay => open.push(stream),
+                }
             }
         });
         let server = Self {
@@ -125,6 +143,13 @@ impl Server {
             release: self.release.clone(),
         }
     }
+}
+
+/// What a server does after its answer.
+#[derive(Clone, Copy)]
+enum Then {
+    Close,
+    Stay,
 }
 
 #[derive(Clone)]

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, too_large};
 use super::token::{fault, *};
 use super::value::{attribute_text, name_of, table_string};
 use super::{Fault, Header, tables};
+use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::vocabulary::NameId;
 use crate::markup::{DecodeError, FlagKind, Kind};
 
@@ -34,11 +35,11 @@ pub(crate) fn checked_name(bytes: &[u8]) -> Option<&str> {
 }
 
 /// The value of the element's own `xmlns` attribute.
-pub(super) fn namespace(decoder: &Decoder<'_>, element: u32) -> Option<String> {
+pub(super) fn namespace<'s>(decoder: &Decoder<'s>, element: u32) -> Option<Cow<'s, str>> {
     let (source, header) = (decoder.input.bytes, decoder.header);
     let mut attributes = decoder.nodes.from(element + 1);
     let xmlns = attributes.find(|node| name_of(source, header, *node) == "xmlns")?;
-    Some(attribute_text(source, header, xmlns).into_owned())
+    Some(attribute_text(source, header, xmlns))
 }
 
 impl Decoder<'_> {
@@ -88,6 +89,9 @@ impl Decoder<'_> {
         } else {
             let known = tables::start(self.attribute_page, byte).is_some();
             self.check_token(at, known, byte);
+        }
+        if self.nodes.len() - element as usize > MOST_ATTRIBUTES {
+            return Err(too_large(at, "attributes", MOST_ATTRIBUTES));
         }
         let name = NameId(u16::from(self.attribute_page) << 8 | u16::from(byte));
         self.push(at, Kind::Attribute, name, element)

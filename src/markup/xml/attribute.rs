@@ -4,6 +4,7 @@ use super::decode::{Decoder, clip, malformed, name_failed};
 use super::name::is_name;
 use super::reference::{Meaning, meaning, resolve};
 use super::{Charset, is_white};
+use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::{DecodeError, DecodeErrorKind, FlagKind, Kind};
 use crate::patch::Span;
 
@@ -203,6 +204,3 @@ fn skip_white(tag: &[u8], at: usize) -> usize {
         .position(|&byte| !is_white(byte))
         .unwrap_or(rest.len())
 }
-
-/// Most attributes of one element; duplicates are looked for among them.
-const MOST_ATTRIBUTES: usize = 100;

@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, header};
 
 use super::{Dropped, Exchange};
 use crate::flow::event::Event;
-use crate::flow::{Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side};
+use crate::flow::{Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side, Unread};
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
@@ -40,8 +40,24 @@ impl Exchange {
             status: failure.status,
             body: format!("dmtap: {server}: {}\n", failure.why),
         };
-        self.tell_failed(Side::Server, failure.why);
+        self.tell_failed(failure.side, failure.why);
         self.own(answer, Vec::new(), Delivery::default())
+    }
+
+    /// The same, where the request did not come whole.
+    pub(super) fn fail_unheard(mut self, failure: Failure) -> Response<Body> {
+        let head = Head::Request(self.take_head());
+        let payload = Payload {
+            received: Bytes::new(),
+            sent: Bytes::new(),
+            reading: Reading::Unread(Unread::NotAsked { bytes: 0 }),
+            sent_document: None,
+        };
+        self.request = Some(Told {
+            passage: self.passage(head, payload),
+            count: None,
+        });
+        self.fail(failure)
     }
 
     /// A response of dmtap's own, told of.

@@ -241,6 +241,9 @@ fn why(unread: &Unread) -> Cow<'_, str> {
     Cow::Owned(match unread {
         Unread::NotAsked { bytes } => format!("not looked at: {bytes} bytes passed"),
         Unread::TooLarge { limit } => format!("larger than the limit of {limit} bytes"),
+        Unread::NoRoom { limit } => {
+            format!("other bodies hold all of the {limit} bytes set aside for reading")
+        }
         Unread::MediaType(media_type) => format!("{media_type} is nothing that dmtap reads"),
         Unread::Coding(why) => format!("content coding: {why}"),
     })

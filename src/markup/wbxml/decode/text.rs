@@ -27,11 +27,7 @@ impl<'s> Decoder<'s> {
     }
 
     /// The rest of STR_I, STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
-    pub(in crate::markup::wbxml) fn piece(
-        &mut self,
-        at: usize,
-        byte: u8,
-    ) -> Result<bool, DecodeError> {
+    pub(in super::super) fn piece(&mut self, at: usize, byte: u8) -> Result<bool, DecodeError> {
         if byte == STR_I {
             let text = self.input.terminated()?;
             self.check(at, text)?;
@@ -63,7 +59,7 @@ impl<'s> Decoder<'s> {
     }
 
     /// The string of the table at `index`; what it unfolds to counts against the limit.
-    pub(in crate::markup::wbxml) fn table_string(
+    pub(in super::super) fn table_string(
         &mut self,
         at: usize,
         index: u32,
@@ -108,11 +104,7 @@ impl<'s> Decoder<'s> {
     }
 
     #[inline]
-    pub(in crate::markup::wbxml) fn check(
-        &self,
-        at: usize,
-        text: &[u8],
-    ) -> Result<(), DecodeError> {
+    pub(in super::super) fn check(&self, at: usize, text: &[u8]) -> Result<(), DecodeError> {
         match self.header.text.holds(text) {
             true => Ok(()),
             false => Err(fault(at, Fault::Text(self.header.text.name()))),

@@ -1,0 +1,100 @@
+//! How far a request is on its way to the server, and when it takes too long.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::failure::Failure;
+use super::settings::Limits;
+
+/// Shared by a body on its way and those who wait for what comes of it.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Microseconds after [`START`] at which bytes were last taken, or the last byte was.
+    moved: AtomicU64,
+    state: AtomicU8,
+}
+
+/// How the sending of a body stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum State {
+    /// Not all of it was taken yet.
+    Flowing,
+    /// All of it was taken, or its receiver wants no more.
+    Sent,
+    /// Its sender stopped sending.
+    Stalled,
+    /// Its sender broke off.
+    Broken,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            moved: AtomicU64::new(micros(Instant::now())),
+            state: AtomicU8::new(State::Flowing as u8),
+        }
+    }
+
+    /// Bytes were taken, or came to an end in some way; the first end counts.
+    pub(super) fn note(&self, state: State) {
+        if self.state() != State::Flowing {
+            return;
+        }
+        self.moved.store(micros(Instant::now()), Ordering::Relaxed);
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    fn state(&self) -> State {
+        match self.state.load(Ordering::Acquire) {
+            0 => State::Flowing,
+            1 => State::Sent,
+            2 => State::Stalled,
+            _ => State::Broken,
+        }
+    }
+
+    /// Returns when the server takes too long to take the request, or, once it was sent, to answer.
+    pub(super) async fn overdue(&self, limits: &Limits) -> Failure {
+        // Bytes are taken after the connection was made.
+        let to_take = limits.body + limits.connect;
+        loop {
+            let sent = self.state() != State::Flowing;
+            let limit = if sent { limits.response } else { to_take };
+            let until = *START + Duration::from_micros(self.moved.load(Ordering::Relaxed)) + limit;
+            let now = Instant::now();
+            if now >= until {
+                let what = if sent {
+                    "no response"
+                } else {
+                    "the server did not take the request"
+                };
+                let why = format!("{what} within {limit:?}");
+                return Failure::of_server(StatusCode::GATEWAY_TIMEOUT, why);
+            }
+            // Should the last byte be taken right after this look, its own limit is not missed.
+            tokio::time::sleep_until(until.min(now + limits.response)).await;
+        }
+    }
+
+    /// What went wrong on the device's side, if anything.
+    pub(super) fn failure(&self, limits: &Limits) -> Option<Failure> {
+        match self.state() {
+            State::Flowing | State::Sent => None,
+            State::Stalled => Some(Failure::stalled_request(limits.body)),
+            State::Broken => Some(Failure::broken_request()),
+        }
+    }
+}
+
+fn micros(now: Instant) -> u64 {
+    // u64 holds the microseconds of half a million years.
+    now.saturating_duration_since(*START).as_micros() as u64
+}
+
+/// What moments are counted from.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);

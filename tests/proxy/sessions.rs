@@ -1,0 +1,122 @@
+//! DM sessions through a proxy: whose counters count, and what was delivered.
+
+use std::time::Duration;
+
+use dmtap::flow::{Answered, Passage, Side, event::Event};
+use dmtap::proxy::{Limits, Settings};
+
+use super::rig::{Heard, Rig, in_front_of};
+use super::server::Server;
+
+/// A message with a Status for a command of message 1, and a Get.
+fn message(number: u32, session: &str) -> String {
+    format!(
+        "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+        <SessionID>{session}</SessionID><MsgID>{number}</MsgID><Target><LocURI>https://localhost</LocURI></Target>\
+        <Source><LocURI>urn:uuid:1</LocURI></Source></SyncHdr><SyncBody>\
+        <Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Cmd>Get</Cmd><Data>200</Data></Status>\
+        <Get><CmdID>2</CmdID><Item><Target><LocURI>./DevInfo/Lang</LocURI></Target></Item></Get>\
+        <Final/></SyncBody></SyncML>"
+    )
+}
+
+fn passages(heard: &Heard, side: Side) -> Vec<Passage> {
+    let events = heard.events().into_iter();
+    let passages = events.filter_map(|event| match event {
+        Event::Request(passage) | Event::Response(passage) => Some(Passage::clone(&passage)),
+        _ => None,
+    });
+    passages.filter(|passage| passage.from == side).collect()
+}
+
+const COUNTERS: &str = r#"
+[[rule]]
+name = "of the response"
+stage = "response"
+match.message = 3
+match.command = "Get"
+
+[[rule.step]]
+remove = true
+
+[[rule]]
+name = "of the request"
+stage = "response"
+match.message = 7
+
+[[rule.step]]
+delay = "1ms"
+"#;
+
+#[tokio::test]
+async fn a_response_is_matched_by_its_own_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let body = message(3, "1");
+    let response = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (server, _) = Server::fixed(directory.path(), response.into_bytes()).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    rig.rule(COUNTERS);
+    rig.device("http/1.1")
+        .await
+        .post("/", message(7, "1"))
+        .await;
+    let response = rig.heard.response().await;
+    let applied: Vec<_> = response
+        .applied
+        .iter()
+        .map(|applied| &*applied.rule)
+        .collect();
+    assert_eq!(applied, ["of the response"]);
+    assert_eq!(response.session.clone().unwrap().message, Some(3));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_the_server_did_not_answer_was_not_delivered() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let settings = Settings {
+        limits: Limits {
+            response: Duration::from_millis(50),
+            ..Limits::default()
+        },
+        ..in_front_of(server.address, &server.ca)
+    };
+    let rig = Rig::start(settings).await;
+    let mut device = rig.device("http/1.1").await;
+    assert_eq!(device.post("/held", message(1, "1")).await.status(), 504);
+    device.post("/", message(2, "1")).await;
+    device.post("/", message(1, "1")).await;
+    device.post("/", message(3, "1")).await;
+    drop(device);
+    let heard = rig.stop().await;
+    // The test server sends each message back: its Status is for a command of message 1.
+    let [_, before, own, after] = &passages(&heard, Side::Server)[..] else {
+        panic!("{:?}", heard.names())
+    };
+    assert!(matches!(before.links[0].to, Answered::Nothing));
+    for passage in [own, after] {
+        assert!(matches!(passage.links[0].to, Answered::Command { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_key_too_long_is_noted_and_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    let long = message(1, &"9".repeat(2000));
+    rig.device("h2").await.post("/", long).await;
+    let request = rig.heard.request().await;
+    assert!(request.session.is_none());
+    let note = request
+        .notes
+        .iter()
+        .find(|note| note.id == "SES-01")
+        .unwrap();
+    assert!(note.text.contains("2010 bytes"), "{}", note.text);
+    rig.stop().await;
+}
