@@ -42,8 +42,8 @@ struct Packed {
     length: u16,
     /// How many nodes the subtree has.
     count: u16,
-    /// How many nodes before this one its parent stands, `FAR` where `far` tells, 0 for the root; and in the
-    /// lowest bits the kind.
+    /// How many nodes before this one its parent stands, `FAR` where `far` tells; and in the lowest bits the
+    /// kind. The root is one behind `NO_PARENT`.
     up_and_kind: u16,
     name: NameId,
 }
@@ -85,6 +85,34 @@ impl Arena {
         }
     }
 
+    /// The name of a node, without the rest of it.
+    #[inline]
+    pub(crate) fn name(&self, id: u32) -> NameId {
+        self.nodes[id as usize].name
+    }
+
+    /// The kind of a node, without the rest of it.
+    #[inline]
+    pub(crate) fn kind(&self, id: u32) -> Kind {
+        self.nodes[id as usize].kind()
+    }
+
+    /// Where a node begins.
+    #[inline]
+    pub(crate) fn start(&self, id: u32) -> u32 {
+        self.nodes[id as usize].start
+    }
+
+    /// The first node behind a node's subtree.
+    #[inline]
+    pub(crate) fn next(&self, id: u32) -> u32 {
+        let packed = self.nodes[id as usize];
+        match packed.length {
+            LARGE => self.large(id).1,
+            _ => id + u32::from(packed.count),
+        }
+    }
+
     #[inline]
     pub(crate) fn get(&self, id: u32) -> Option<Node> {
         ((id as usize) < self.nodes.len()).then(|| self.node(id))
@@ -104,9 +132,8 @@ impl Arena {
     #[inline]
     pub(crate) fn parent(&self, id: u32) -> u32 {
         match self.nodes[id as usize].up_and_kind >> KIND_BITS {
-            0 => NO_PARENT,
             FAR => self.far_parent(id),
-            up => id - u32::from(up),
+            up => id.wrapping_sub(u32::from(up)),
         }
     }
 
@@ -115,25 +142,28 @@ impl Arena {
     pub(crate) fn push(&mut self, kind: Kind, span: Span, name: NameId, parent: u32) -> u32 {
         let id = self.nodes.len() as u32;
         let up = match id.wrapping_sub(parent) {
-            _ if parent == NO_PARENT => 0,
             near if near < u32::from(FAR) => near as u16,
             _ => self.push_far(id, parent),
         };
+        let length = match span.end - span.start {
+            small if small < u32::from(LARGE) => small as u16,
+            _ => self.enlarge(id, span.end, id + 1),
+        };
         self.nodes.push(Packed {
             start: span.start,
-            length: 0,
+            length,
             count: 1,
             up_and_kind: up << KIND_BITS | kind as u16,
             name,
         });
-        self.resize(id, span.end, id + 1);
         id
     }
 
     /// The element ends at this offset, and all that follows is outside. Gives its parent.
     #[inline]
     pub(crate) fn close(&mut self, id: u32, end: u32) -> u32 {
-        self.resize(id, end, self.nodes.len() as u32);
+        let next = self.nodes.len() as u32;
+        self.resize(id, end, next);
         self.parent(id)
     }
 
@@ -163,8 +193,14 @@ impl Arena {
             (node.length, node.count) = (length as u16, count as u16);
         } else {
             node.length = LARGE;
-            self.large.insert(id, (end, next));
+            self.enlarge(id, end, next);
         }
+    }
+
+    #[cold]
+    fn enlarge(&mut self, id: u32, end: u32, next: u32) -> u16 {
+        self.large.insert(id, (end, next));
+        LARGE
     }
 
     #[cold]
@@ -194,18 +230,24 @@ impl Arena {
 impl Packed {
     #[inline]
     fn kind(self) -> Kind {
-        match self.up_and_kind & ((1 << KIND_BITS) - 1) {
-            0 => Kind::Element,
-            1 => Kind::Attribute,
-            2 => Kind::Text,
-            3 => Kind::Cdata,
-            _ => Kind::Opaque,
-        }
+        KINDS[usize::from(self.up_and_kind & ((1 << KIND_BITS) - 1))]
     }
 }
 
 /// The parent of the root.
 pub(crate) const NO_PARENT: u32 = u32::MAX;
+
+/// Every kind at its number; the others are of none.
+const KINDS: [Kind; 1 << KIND_BITS] = [
+    Kind::Element,
+    Kind::Attribute,
+    Kind::Text,
+    Kind::Cdata,
+    Kind::Opaque,
+    Kind::Opaque,
+    Kind::Opaque,
+    Kind::Opaque,
+];
 
 const LARGE: u16 = u16::MAX;
 

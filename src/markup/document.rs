@@ -126,7 +126,7 @@ impl Document {
 
     /// The element with this number, if that node is one.
     pub fn element(&self, id: NodeId) -> Option<Element<'_>> {
-        (self.nodes.get(id.0)?.kind == Kind::Element).then_some(Element { document: self, id })
+        (self.kind(id)? == Kind::Element).then_some(Element { document: self, id })
     }
 
     /// Every element in document order.
@@ -136,7 +136,7 @@ impl Document {
 
     /// The kind of a node.
     pub fn kind(&self, id: NodeId) -> Option<Kind> {
-        self.nodes.get(id.0).map(|n| n.kind)
+        ((id.0 as usize) < self.nodes.len()).then(|| self.nodes.kind(id.0))
     }
 
     /// The bytes a node stands in.
@@ -205,27 +205,27 @@ impl<'d> Element<'d> {
 
     /// The number of its name.
     pub fn name(self) -> NameId {
-        self.node().name
+        self.document.nodes.name(self.id.0)
     }
 
     /// Its name without prefix.
     pub fn local(self) -> &'d str {
-        self.document.name_text(self.node().name)
+        self.document.name_text(self.name())
     }
 
     /// Whether it has this known name.
     pub fn is(self, name: NameId) -> bool {
-        self.node().name == name
+        self.name() == name
     }
 
     /// The space its name belongs to; `None` for a name outside the tables.
     pub fn space(self) -> Option<Space> {
-        self.node().name.token().map(|(space, _)| space)
+        self.name().token().map(|(space, _)| space)
     }
 
     /// The namespace of a name outside the tables; `None` for a known name or for none.
     pub fn foreign_namespace(self) -> Option<&'d str> {
-        let own = self.node().name.0.checked_sub(FIRST_OWN)?;
+        let own = self.name().0.checked_sub(FIRST_OWN)?;
         let names = &self.document.names;
         let namespace = names.namespace(names.own.get(usize::from(own))?.namespace);
         (!namespace.is_empty()).then_some(namespace)
@@ -248,7 +248,7 @@ impl<'d> Element<'d> {
     /// Its child elements.
     pub fn elements(self) -> impl Iterator<Item = Self> + Clone {
         self.child_ids()
-            .filter(move |id| self.document.node(*id).kind == Kind::Element)
+            .filter(move |id| self.document.nodes.kind(id.0) == Kind::Element)
             .map(move |id| Self { id, ..self })
     }
 
@@ -257,7 +257,7 @@ impl<'d> Element<'d> {
         self.child_ids()
             .filter(move |id| {
                 matches!(
-                    self.document.node(*id).kind,
+                    self.document.nodes.kind(id.0),
                     Kind::Text | Kind::Cdata | Kind::Opaque
                 )
             })
@@ -270,7 +270,7 @@ impl<'d> Element<'d> {
     /// Its attributes, in order.
     pub fn attributes(self) -> impl Iterator<Item = Attribute<'d>> + Clone {
         self.child_ids()
-            .filter(move |id| self.document.node(*id).kind == Kind::Attribute)
+            .filter(move |id| self.document.nodes.kind(id.0) == Kind::Attribute)
             .map(move |id| Attribute {
                 document: self.document,
                 id,
@@ -282,13 +282,13 @@ impl<'d> Element<'d> {
         ChildIds {
             document: self.document,
             at: self.id.0 + 1,
-            end: self.node().next,
+            end: self.document.nodes.next(self.id.0),
         }
     }
 
     /// The number of the first node behind it and all it holds.
     pub(crate) fn behind(self) -> NodeId {
-        NodeId(self.node().next)
+        NodeId(self.document.nodes.next(self.id.0))
     }
 
     /// Its first child element of this name.
@@ -374,7 +374,7 @@ impl<'d> Text<'d> {
 
     /// How it is written.
     pub fn kind(self) -> Kind {
-        self.document.node(self.id).kind
+        self.document.nodes.kind(self.id.0)
     }
 
     /// The bytes it stands in, with its framing.
@@ -441,7 +441,7 @@ impl Iterator for ChildIds<'_> {
             return None;
         }
         let id = NodeId(self.at);
-        self.at = self.document.node(id).next;
+        self.at = self.document.nodes.next(self.at);
         Some(id)
     }
 }

@@ -248,7 +248,7 @@ impl<'s> Decoder<'s> {
         self.close_text(span.start)?;
         self.drop_indentation();
         self.check_place(span.start)?;
-        let parent = self.nodes.get(self.open).map(|node| node.name);
+        let parent = (self.open != NO_PARENT).then(|| self.nodes.name(self.open));
         let element = self.push(Kind::Element, span)?;
         self.open = element as u32;
         self.depth += 1;
@@ -284,7 +284,7 @@ impl<'s> Decoder<'s> {
         written: &'s str,
         parent: Option<NameId>,
     ) -> Result<(), DecodeError> {
-        let at = self.nodes.node(element as u32).span.start + 1;
+        let at = self.nodes.start(element as u32) + 1;
         let (end, charset) = (at as usize + written.len(), self.header.charset);
         let source = &self.source[..end];
         let own_text = |local: &str| charset.text(&source[end - local.len()..]);
@@ -303,10 +303,10 @@ impl<'s> Decoder<'s> {
     fn end_tag(&mut self, span: Span, name_length: usize) -> Result<(), DecodeError> {
         self.close_text(span.start)?;
         let name = &self.source[span.start as usize + 2..span.start as usize + 2 + name_length];
-        let Some(open) = self.nodes.get(self.open) else {
+        if self.open == NO_PARENT {
             return Err(malformed(span.start, "this end tag closes nothing".into()));
-        };
-        let tag = &self.source[open.span.start as usize + 1..];
+        }
+        let tag = &self.source[self.nodes.start(self.open) as usize + 1..];
         let after = tag.get(name_length).copied().unwrap_or_default();
         if !tag.starts_with(name) || !(after == b'>' || is_white(after)) {
             let opened = tag

@@ -1,6 +1,7 @@
 //! Character data: strings, references to the string table, entities, OPAQUE; each checked once.
 
 use super::{Decoder, too_large};
+use crate::markup::arena::NO_PARENT;
 use crate::markup::vocabulary::{self, NameId, Space};
 use crate::markup::wbxml::token::{ENTITY, OPAQUE, STR_I, STR_T, fault};
 use crate::markup::wbxml::{Charset, Fault, value};
@@ -11,10 +12,10 @@ impl<'s> Decoder<'s> {
     pub(super) fn text(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
         self.settle_switch();
         let empty = self.piece(at, byte)?;
-        let Some(parent) = self.nodes.get(self.open) else {
+        if self.open == NO_PARENT {
             return Err(fault(at, Fault::Outside));
-        };
-        if !empty && holds_elements_only(parent.name) {
+        }
+        if !empty && holds_elements_only(self.nodes.name(self.open)) {
             self.flag(at, FlagKind::TextAmongElements);
         }
         let kind = if byte == OPAQUE {
