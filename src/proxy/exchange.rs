@@ -2,6 +2,8 @@
 
 mod own;
 
+pub(super) use own::refuse;
+
 use std::sync::Arc;
 
 use http::{Request, Response, Version, header, request};
@@ -45,6 +47,9 @@ pub(super) async fn serve(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
+    if let Some(refusal) = own::refused(&request) {
+        return Ok(refusal);
+    }
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
     let headers = &exchange.head.headers;
@@ -87,7 +92,10 @@ struct Exchange {
 
 impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
-        let uri = context.server.address(parts.uri.path_and_query());
+        let uri = context.server.address(&parts.uri);
+        context
+            .server
+            .keep_authority(&parts.uri, &mut parts.headers);
         let head = RequestHead {
             method: parts.method.clone(),
             uri: uri.ok_or(Dropped::Target)?,
