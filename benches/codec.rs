@@ -1,84 +1,115 @@
-//! How fast documents are decoded, beside the bare event loop of quick-xml and the tree of roxmltree.
+//! What the codec costs, beside quick-xml's bare events, roxmltree's tree and libwbxml.
 //!
-//! `cargo bench --bench codec`. Each row is the median of rounds that take the contenders in turn, so that a
-//! busy machine slows all of them alike. An argument keeps the contenders whose name holds it.
+//! `cargo bench --bench codec`, about a minute. Contenders take their turns within each round, so that a busy
+//! machine slows all of them alike; a row is the median of the rounds. An argument keeps the contenders whose
+//! name holds it.
+
+#[path = "codec/libwbxml.rs"]
+mod libwbxml;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dmtap::markup::edit::Edit;
+use dmtap::dm::Message;
+use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::edit::{Edit, plan};
 use dmtap::markup::{DecodeError, Document, Hint, Limits, tag, wbxml, xml};
-use dmtap::patch::Patch;
+use libwbxml::Libwbxml;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 21;
 const ROUND: Duration = Duration::from_millis(10);
+const KILOBYTES: [usize; 4] = [1, 4, 64, 500];
 
-type Contender<'a> = (&'static str, Box<dyn Fn() + 'a>);
+/// A name, and what gives the seconds of one run.
+type Contender<'a> = (&'static str, Box<dyn Fn() -> f64 + 'a>);
 
 fn main() {
-    println!("XML, MB/s of source (share of the bare event loop)");
-    for kilobytes in [1, 4, 64, 500] {
-        let source = Bytes::from(syncml(kilobytes << 10));
-        let text = std::str::from_utf8(&source).expect("the bench writes UTF-8");
-        let contenders: [Contender<'_>; 3] = [
-            ("quick-xml events", Box::new(|| events(text))),
-            ("dmtap tree", Box::new(|| tree(&source))),
-            ("roxmltree", Box::new(|| roxmltree(text))),
-        ];
-        compare(&format!("{kilobytes} KB"), source.len(), &contenders);
+    println!("\n### XML: MB/s of source, and as a share of quick-xml's bare events\n");
+    for (row, kilobytes) in KILOBYTES.into_iter().enumerate() {
+        xml_row(row, kilobytes);
     }
-    println!("WBXML, MB/s of the same messages as XML text (share of decoding)");
-    for kilobytes in [1, 4, 64, 500] {
-        binary(kilobytes);
+    println!("\n### WBXML: MB/s of the same messages as XML text, and as a share of decoding\n");
+    for (row, kilobytes) in KILOBYTES.into_iter().enumerate() {
+        wbxml_row(row, kilobytes);
     }
 }
 
-fn binary(kilobytes: usize) {
-    let text = syncml(kilobytes << 10);
+fn xml_row(row: usize, kilobytes: usize) {
+    let source = Bytes::from(syncml(kilobytes << 10));
+    let text = std::str::from_utf8(&source).expect("the bench writes UTF-8");
+    let document = decode(&source).expect("the bench writes XML");
     let options = wbxml::WbxmlOptions::default();
-    let document = decode(&text.clone().into()).expect("the bench writes XML");
-    let source = Bytes::from(wbxml::encode(&document, &options).expect("SyncML has tokens"));
-    let contenders: [Contender<'_>; 3] = [
-        ("tree", Box::new(|| drop(black_box(decode(&source))))),
-        (
-            "tree and one edit",
-            Box::new(|| drop(black_box(edit(&source)))),
-        ),
-        (
-            "XML tree written",
-            Box::new(|| drop(black_box(wbxml::encode(&document, &options)))),
-        ),
+    let contenders: [Contender<'_>; 6] = [
+        timed("quick-xml events", || events(text)),
+        timed("tree", || tree(&source)),
+        timed("roxmltree", || roxmltree(text)),
+        timed("tree and views", || views(&source)),
+        timed("tree and one edit", || edit(&source)),
+        timed("to WBXML", || wbxml::encode(&document, &options)),
     ];
-    compare(&format!("{kilobytes} KB"), text.len(), &contenders);
-    let nodes = decode(&source).map_or(0, |document| document.len());
-    let share = (source.len() + 20 * nodes) as f64 / source.len() as f64;
-    println!(
-        "         {} bytes, {nodes} nodes; with the tree {share:.1}× the bytes",
-        source.len()
-    );
+    compare(row, kilobytes, source.len(), &contenders);
+}
+
+fn wbxml_row(row: usize, kilobytes: usize) {
+    let text = syncml(kilobytes << 10);
+    let document = decode(&text.clone().into()).expect("the bench writes XML");
+    let options = wbxml::WbxmlOptions::default();
+    let source = Bytes::from(wbxml::encode(&document, &options).expect("SyncML has tokens"));
+    let document = decode(&source).expect("what was encoded decodes");
+    let mut contenders = vec![
+        timed("tree", || decode(&source)),
+        timed("tree and views", || views(&source)),
+        timed("tree and one edit", || edit(&source)),
+        timed("to XML", || to_xml(&document, &XmlOptions::compact())),
+    ];
+    match Libwbxml::start(&source) {
+        Some(other) => contenders.push(("libwbxml to XML", Box::new(move || other.seconds()))),
+        None => eprintln!("skipped: libwbxml2.so.1 or python3 not found"),
+    }
+    compare(row, kilobytes, text.len(), &contenders);
+}
+
+fn timed<'a, T>(name: &'static str, run: impl Fn() -> T + 'a) -> Contender<'a> {
+    (name, Box::new(move || seconds(|| drop(black_box(run())))))
 }
 
 fn decode(source: &Bytes) -> Result<Document, DecodeError> {
     dmtap::markup::decode(source.clone(), Hint::default(), &Limits::default())
 }
 
+/// Decodes, and asks every command for what records tell of it.
+fn views(source: &Bytes) -> Option<usize> {
+    let document = decode(source).ok()?;
+    let told = |command: dmtap::dm::Command<'_>| {
+        let id = command.cmd_id().map_or(0, |id| id.len());
+        let uri = command.loc_uri().map_or(0, |uri| uri.len());
+        let code = command
+            .as_status()
+            .and_then(|s| s.code())
+            .map_or(0, |c| usize::from(c.0));
+        id + uri + code
+    };
+    Some(Message::of(&document)?.all_commands().map(told).sum())
+}
+
 /// Decodes, sets the text of a `Data` in the middle, and puts the bytes together.
 fn edit(source: &Bytes) -> Option<Bytes> {
     let document = decode(source).ok()?;
     let half = source.len() as u32 / 2;
-    let element = document
+    let mut later = document
         .elements()
-        .find(|e| e.is(tag::DATA) && e.span().start > half)?
-        .id();
+        .filter(|e| e.is(tag::DATA) && e.span().start > half);
+    let element = later.next()?.id();
     let text = "500".into();
-    let splices = wbxml::lower::lower(&document, &[Edit::SetText { element, text }]).ok()?;
-    Some(Patch::new(splices).ok()?.apply(source))
+    let patch = plan(&document, &[Edit::SetText { element, text }]).ok()?;
+    Some(patch.apply(source))
 }
 
-fn compare(title: &str, size: usize, contenders: &[Contender<'_>]) {
+/// Prints a row of the table, and its head in front of the first.
+fn compare(row: usize, kilobytes: usize, size: usize, contenders: &[Contender<'_>]) {
     let wanted = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
@@ -90,23 +121,34 @@ fn compare(title: &str, size: usize, contenders: &[Contender<'_>]) {
     let mut times = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
         for ((_, run), times) in contenders.iter().zip(&mut times) {
-            times.push(seconds(run));
+            times.push(run());
         }
     }
-    print!("{title:>8}");
+    if row == 0 {
+        let names: Vec<&str> = contenders.iter().map(|(name, _)| *name).collect();
+        println!(
+            "| message | {} |\n|---|{}",
+            names.join(" | "),
+            "--:|".repeat(names.len())
+        );
+    }
+    print!("| {kilobytes} KB |");
     let mut first = None;
-    for ((name, _), times) in contenders.iter().zip(&mut times) {
+    for times in &mut times {
         times.sort_by(f64::total_cmp);
         let median = times[times.len() / 2];
         let base = *first.get_or_insert(median);
-        let rate = size as f64 / median / 1e6;
-        print!("   {name} {rate:.0} ({:.2}×)", base / median);
+        print!(
+            " {:.0} ({:.2}×) |",
+            size as f64 / median / 1e6,
+            base / median
+        );
     }
     println!();
 }
 
 /// Seconds that one run takes, over a round of many.
-fn seconds(run: &dyn Fn()) -> f64 {
+fn seconds(run: impl Fn()) -> f64 {
     let start = Instant::now();
     let mut runs = 0;
     while start.elapsed() < ROUND {

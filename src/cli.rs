@@ -12,7 +12,7 @@ pub mod server;
 pub mod show;
 mod tree;
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -126,7 +126,10 @@ fn log_to_stderr(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     // A second subscriber can only be refused; the first one then goes on serving.
-    let _ = log.with_target(false).without_time().try_init();
+    let _ = match std::io::stderr().is_terminal() {
+        true => log.with_target(false).without_time().try_init(),
+        false => log.with_target(false).with_ansi(false).try_init(),
+    };
 }
 
 /// The runtime of the verbs that use the network.

@@ -6,11 +6,13 @@
 //!
 //! [`Span`]: crate::patch::Span
 
+mod arena;
 pub mod convert;
 pub mod document;
 pub mod edit;
 pub mod embedded;
 pub mod error;
+mod meta;
 pub mod path;
 pub mod vocabulary;
 pub mod wbxml;

@@ -113,6 +113,34 @@ fn a_misspelt_verb_in_a_rule_file_stops_the_start_with_exit_code_2() {
 }
 
 #[test]
+fn a_start_that_fails_leaves_the_record_of_another_run_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("kept.jsonl");
+    fs::write(&record, "kept").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut command = dmtap();
+    command.env("DMTAP_CONFDIR", folder.path().join("conf"));
+    command
+        .args([
+            "proxy",
+            "--mode",
+            "reverse:https://localhost:1",
+            "-p",
+            &port,
+            "-w",
+        ])
+        .arg(&record);
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains(&port),
+        "{output:?}"
+    );
+    assert_eq!(fs::read_to_string(record).unwrap(), "kept");
+}
+
+#[test]
 fn decode_tells_the_offset_of_what_is_broken_and_exits_with_1() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broken.wbxml");

@@ -6,8 +6,12 @@
     reason = "a test that cannot go on says so by failing, and one that is skipped prints a note"
 )]
 
+#[path = "codec_wbxml/classes.rs"]
+mod classes;
 #[path = "codec_wbxml/corpus.rs"]
 mod corpus;
+#[path = "codec_wbxml/documented.rs"]
+mod documented;
 #[path = "codec_wbxml/edit.rs"]
 mod edit;
 #[path = "codec_wbxml/golden.rs"]

@@ -1,5 +1,13 @@
 //! A document of either encoding as XML.
 
+#[path = "codec_wbxml/model.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod model;
+#[path = "convert/random.rs"]
+mod random;
+#[path = "convert/said.rs"]
+mod said;
+
 use bytes::Bytes;
 use dmtap::markup::convert::{XmlOptions, to_xml};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
@@ -115,6 +123,28 @@ fn octets_that_xml_cannot_hold_become_base64_and_format_says_so() {
     assert_eq!(bin, format!("{meta}{one}{other}"));
     let kept = "<Meta><Format>chr</Format></Meta><Item><Data>hi</Data></Item>";
     assert_eq!(chr, format!("{kept}<Item>{meta}<Data>/w==</Data></Item>"));
+}
+
+#[test]
+fn an_attribute_that_stands_twice_is_written_once() {
+    let document = parse(*b"\x03\x0B\x6A\x00\xC5\x46\x45\x032\x00\x01\x01");
+    let converted = to_xml(&document, &XmlOptions::compact());
+    assert_eq!(converted.xml, "<wap-provisioningdoc version=\"1.0\"/>");
+    assert_eq!(
+        converted.adaptations[0].said,
+        "the second attribute version is left out"
+    );
+}
+
+#[test]
+fn octets_beside_elements_that_are_no_text_are_told() {
+    let document = wbxml(b"\x6D\x6B\x54\x4F\xC3\x02a\xCC\x0F\x01\x01\x01\x01");
+    let converted = to_xml(&document, &XmlOptions::compact());
+    assert!(converted.xml.contains("<Data>a\u{FFFD}<Data/></Data>"));
+    assert_eq!(
+        converted.adaptations[0].said,
+        "what is no text is shown as U+FFFD"
+    );
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Edits: what changes is what was named, in XML and in WBXML alike.
 
+#[path = "edits/meant.rs"]
+mod meant;
 #[path = "edits/random.rs"]
 mod random;
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Fragment, Place};
 use dmtap::markup::{Document, Hint, Limits, NodeId, decode};
+use dmtap::patch::{Patch, Span};
 
 fn parse(source: impl Into<Vec<u8>>) -> Document {
     decode(
@@ -339,6 +342,47 @@ fn edits_that_overlap_or_do_not_fit_change_nothing() {
         |d| vec![insert(Place::Before(attribute(d)), "<A/>")],
         "insert does not fit /SyncBody/Item[1]/Data",
     );
+}
+
+#[test]
+fn what_a_patch_puts_at_the_end_of_a_text_stays_in_front_of_what_comes_behind() {
+    let edits = |d: &Document| {
+        let text = d.root().texts().next().unwrap().id();
+        let put = |at| Patch::replacing(Span::at(at), b"x".to_vec()).splices()[0].clone();
+        vec![
+            insert(Place::Before(text), "<A/>"),
+            insert(Place::After(text), "<B/>"),
+            insert(Place::LastIn(d.root().id()), "<C/>"),
+            Edit::PatchText {
+                text,
+                patch: Patch::new(vec![put(0), put(2)]).unwrap(),
+            },
+        ]
+    };
+    check("<Data>ab</Data>", edits, "<Data><A/>xabx<B/><C/></Data>");
+}
+
+#[test]
+fn a_patch_that_cuts_an_undefined_entity_leaves_no_half_of_it() {
+    #[track_caller]
+    fn patched(source: impl Into<Vec<u8>>, start: u32, end: u32, expected: impl Into<Vec<u8>>) {
+        let patch = |d: &Document| {
+            let text = d.root().texts().next().unwrap().id();
+            let patch = Patch::replacing(Span::new(start, end), b"x".to_vec());
+            vec![Edit::PatchText { text, patch }]
+        };
+        check(source, patch, expected);
+    }
+    patched("<Data>a&nbsp;b</Data>", 4, 7, "<Data>a&amp;nbxb</Data>");
+    patched("<Data>&nbsp;b</Data>", 0, 3, "<Data>xsp;b</Data>");
+    patched("<Data>a&nbsp;&lt;</Data>", 7, 8, "<Data>a&nbsp;x</Data>");
+    patched("<Data>a&nbsp;b</Data>", 1, 7, "<Data>axb</Data>");
+    let latin = |text: &[u8]| {
+        let head = b"<?xml version='1.0' encoding='ISO-8859-1'?><Data>";
+        [head, text, b"</Data>"].concat()
+    };
+    patched(latin(b"&\xE9;b"), 3, 4, latin(b"&amp;\xE9xb"));
+    patched(latin(b"&\xE9;b"), 4, 5, latin(b"&\xE9;x"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::dm::StatusCode;
 use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::rules::load;
+use crate::rules::{Look, RuleSet, load};
 
 /// Runs the demo and returns what is to be said at its end.
 ///
@@ -39,8 +39,9 @@ async fn staged(live: Live) -> Result<String, String> {
         files: files.to_vec(),
         masking: Masking::Masked,
     };
-    let secrets = Secrets::new()?;
-    let authority = Authority::load_or_create(&secrets.0).map_err(|error| error.to_string())?;
+    // Readable by this user only, and gone at the end.
+    let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let stage = Stage::set(Arc::new(authority), &telling).await?;
 
     let mut both_sides = Vec::new();
@@ -80,25 +81,15 @@ impl Stage {
             stop.clone(),
         );
 
-        let upstream = Upstream {
-            scheme: Scheme::Https,
-            host: "localhost".into(),
-            port,
-        };
-        let mut settings = Settings::reverse(upstream);
-        settings.listen.set_port(0);
-        settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
-        let rules =
-            load::parse(RULE_FILE, RULE).map_err(|e| e.render(crate::rules::Look::Plain))?;
-        let rules = crate::rules::RuleSet::from_rules(rules).map_err(|error| error.to_string())?;
+        let settings = settings(port, &authority);
         let proxy = Proxy::bind(
             settings,
             authority.clone(),
-            Arc::new(rules),
+            Arc::new(rules()?),
             journal.clone(),
         )
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(told)?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
         let address = address
             .parse()
@@ -153,23 +144,23 @@ impl Stage {
     }
 }
 
-/// A folder for the demo's CA key, gone with it.
-struct Secrets(PathBuf);
-
-impl Secrets {
-    fn new() -> Result<Self, String> {
-        let folder = std::env::temp_dir().join(format!("dmtap-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        Ok(Self(folder))
-    }
+/// The proxy's, in front of the server at this port.
+fn settings(port: u16, authority: &Authority) -> Settings {
+    let server = Upstream {
+        scheme: Scheme::Https,
+        host: "localhost".into(),
+        port,
+    };
+    let mut settings = Settings::reverse(server);
+    settings.listen.set_port(0);
+    settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+    settings
 }
 
-impl Drop for Secrets {
-    fn drop(&mut self) {
-        // What cannot be removed is a certificate authority that nobody trusts.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// One story of the shelf.
+fn rules() -> Result<RuleSet, String> {
+    let rules = load::parse(RULE_FILE, RULE).map_err(|errors| errors.render(Look::Plain))?;
+    RuleSet::from_rules(rules).map_err(|error| error.to_string())
 }
 
 fn closing(sessions: &[(Wire, BothSides)], files: &[String]) -> String {

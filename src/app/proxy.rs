@@ -1,11 +1,12 @@
 //! The proxy with its journal: started, run until a signal, and closed in good order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
 use super::signal;
+use crate::flow::{Event, Hear};
 use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::{self, Journal, JsonLines, Masking, Style, Transcript, WhenFull};
 use crate::rules::RuleSet;
@@ -59,11 +60,11 @@ impl Telling {
             Live::Nothing => journal,
             Live::Transcript => {
                 let transcript = Transcript::new(anstream::stdout(), Style::Colour, self.masking);
-                journal.sink("standard output", Box::new(transcript), WhenFull::Block)
+                journal.sink(STDOUT, Box::new(transcript), WhenFull::DropNewest)
             }
             Live::JsonLines => {
                 let lines = JsonLines::new(std::io::stdout(), self.masking);
-                journal.sink("standard output", Box::new(lines), WhenFull::Block)
+                journal.sink(STDOUT, Box::new(lines), WhenFull::DropNewest)
             }
         };
         for file in &self.files {
@@ -73,6 +74,9 @@ impl Telling {
         Ok(journal.start())
     }
 }
+
+/// Standard output may be a pipe that nobody reads: there, events are left out before the traffic waits.
+const STDOUT: &str = "standard output";
 
 /// Runs the proxy until SIGINT or SIGTERM; `announce` is called when it listens.
 ///
@@ -85,16 +89,19 @@ pub async fn run(
     telling: &Telling,
     announce: impl FnOnce(SocketAddr, &Settings, &Authority),
 ) -> Result<(), RunError> {
-    let journal = Arc::new(telling.journal().map_err(RunError::Start)?);
-    let stop = CancellationToken::new();
+    let (stop, ear) = (CancellationToken::new(), Arc::new(Ear::default()));
     let proxy = Proxy::bind(
         settings.clone(),
         authority.clone(),
         Arc::new(rules),
-        journal.clone(),
+        ear.clone(),
     )
     .await
     .map_err(|error| RunError::Start(error.to_string()))?;
+    let journal = ear.0.get_or_init(|| telling.journal());
+    let journal = journal
+        .as_ref()
+        .map_err(|error| RunError::Start(error.clone()))?;
     announce(proxy.local_addr(), &settings, &authority);
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     proxy.run(stop).await;
@@ -102,4 +109,17 @@ pub async fn run(
         .close()
         .map(drop)
         .map_err(|error| RunError::Record(error.to_string()))
+}
+
+/// A journal that is opened once the proxy is bound: a start that fails must not empty the record of a run in
+/// progress.
+#[derive(Default)]
+struct Ear(OnceLock<Result<Journal, String>>);
+
+impl Hear for Ear {
+    fn hear(&self, event: Event) {
+        if let Some(Ok(journal)) = self.0.get() {
+            journal.hear(event);
+        }
+    }
 }

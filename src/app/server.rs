@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -9,9 +10,10 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,33 +34,52 @@ pub async fn serve(
 ) {
     let acceptor = TlsAcceptor::from(tls);
     let tasks = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let accepted = tokio::select! {
+        let accepted = async {
+            let permit = permits.clone().acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
         let Ok((socket, _)) = accepted else {
+            // No descriptors are left, as a rule: some come back when a connection ends.
+            tokio::time::sleep(PAUSE).await;
             continue;
         };
-        // Small answers must not wait for the device's acknowledgements.
-        let _ = socket.set_nodelay(true);
         let (acceptor, server, stop) = (acceptor.clone(), server.clone(), stop.clone());
         tasks.spawn(async move {
-            let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
-            let Ok(Ok(stream)) = handshake else { return };
-            let service = service_fn(move |request| respond(request, server.clone()));
-            let http = auto::Builder::new(TokioExecutor::new());
-            let connection = http.serve_connection(TokioIo::new(stream), service);
-            tokio::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+            talk(socket, acceptor, server, stop).await;
+            drop(permit);
         });
     }
     tasks.close();
     let _ = tokio::time::timeout(GRACE, tasks.wait()).await;
+}
+
+/// Serves one connection.
+async fn talk(socket: TcpStream, acceptor: TlsAcceptor, server: Shared, stop: CancellationToken) {
+    // Small answers must not wait for the device's acknowledgements.
+    let _ = socket.set_nodelay(true);
+    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
+    let Ok(Ok(stream)) = handshake else { return };
+    let service = service_fn(move |request| respond(request, server.clone()));
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(IDLE);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 async fn respond(
@@ -82,36 +103,28 @@ async fn answer(
         let why = "OMA DM is spoken in POST requests\n";
         return Err((StatusCode::METHOD_NOT_ALLOWED, why.into()));
     }
-    let media_type = request
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok());
-    let media_type = media_type.unwrap_or_default().to_owned();
-    let body = Limited::new(request.into_body(), Limits::default().bytes)
-        .collect()
-        .await;
-    let body = body
-        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?
-        .to_bytes();
-    let document = decode(body, Hint::default(), &Limits::default())
-        .map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
-    let wire = if document.is_wbxml() {
-        Wire::Wbxml
-    } else {
-        Wire::of_media_type(&media_type)
+    let media_type = request.headers().get(CONTENT_TYPE);
+    let media_type = media_type
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let bad = |why: String| (StatusCode::BAD_REQUEST, format!("{why}\n"));
+    let body = Limited::new(request.into_body(), Limits::default().bytes).collect();
+    let body = tokio::time::timeout(BODY, body).await;
+    let body = body.map_err(|_| bad(format!("the body did not come within {BODY:?}")))?;
+    let body = body.map_err(|error| bad(error.to_string()))?.to_bytes();
+    let document = decode(body, Hint::default(), &Limits::default());
+    let document = document.map_err(|error| bad(error.to_string()))?;
+    let wire = match document.is_wbxml() {
+        true => Wire::Wbxml,
+        false => Wire::of_media_type(&media_type),
     };
     let reply = server
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .answer(&document);
-    let not_dm = || {
-        (
-            StatusCode::BAD_REQUEST,
-            "no SyncML message with a header\n".to_owned(),
-        )
-    };
-    let reply = on_wire(reply.ok_or_else(not_dm)?, wire)
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    let reply = reply.ok_or_else(|| bad("no SyncML message with a header".into()))?;
+    let reply = on_wire(reply, wire).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let response = Response::builder()
         .header(CONTENT_TYPE, wire.media_type())
         .body(Full::new(reply));
@@ -119,9 +132,17 @@ async fn answer(
 }
 
 /// How long a TLS handshake may take.
-const HANDSHAKE: std::time::Duration = std::time::Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a kept connection may be silent.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(60);
+/// Connections at a time; more wait.
+const CONNECTIONS: usize = 1024;
+/// How long to wait after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long running exchanges have to end.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(5);
 
 /// TLS for the server, with a leaf of `authority` for this machine's names.
 ///

@@ -136,6 +136,11 @@ fn announce(address: SocketAddr, settings: &Settings, authority: &Authority) {
         Mode::Regular => ("http", "whatever server is asked for".into()),
     };
     anstream::eprintln!("listening at {scheme}://{address} → {to}");
+    if settings.mode == Mode::Regular && !address.ip().is_loopback() {
+        anstream::eprintln!(
+            "warning: whoever reaches {address} can reach every host this machine reaches, itself included"
+        );
+    }
     anstream::eprintln!(
         "devices must trust {}",
         authority.certificate_file().display()

@@ -1,6 +1,6 @@
 //! The document: source bytes, their encoding, and a flat arena of nodes in document order.
 //!
-//! A node is 20 bytes and holds no text: names are numbers, text and attribute values are read from the
+//! A node is 12 bytes and holds no text: names are numbers, text and attribute values are read from the
 //! source through the node's span when somebody asks. The children of a node follow it directly; `next`
 //! is the first node behind its subtree.
 
@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::arena::{Arena, NO_PARENT, Node};
 use super::{Flag, Path, Space, vocabulary::FIRST_OWN, vocabulary::NameId, wbxml, xml};
 use crate::patch::Span;
 
@@ -16,8 +17,8 @@ use crate::patch::Span;
 pub struct Document {
     pub(crate) source: Bytes,
     pub(crate) encoding: Encoding,
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) names: Vec<OwnName>,
+    pub(crate) nodes: Arena,
+    pub(crate) names: Names,
     pub(crate) flags: Vec<Flag>,
 }
 
@@ -52,13 +53,12 @@ pub enum Kind {
     Opaque,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) next: u32,
-    pub(crate) parent: u32,
-    pub(crate) name: NameId,
-    pub(crate) kind: Kind,
+/// The names that the standards' tables do not have, as this document writes them, each kept once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) own: Vec<OwnName>,
+    /// The namespaces they are in. Many names are in one, and a hostile one may be long.
+    pub(crate) namespaces: Vec<Box<str>>,
 }
 
 /// A name that the standards' tables do not have, as this document writes it.
@@ -66,8 +66,18 @@ pub(crate) struct Node {
 pub(crate) struct OwnName {
     /// The local part.
     pub(crate) local: Box<str>,
-    /// The namespace it is in; empty for none.
-    pub(crate) namespace: Box<str>,
+    /// One more than the place of its namespace; 0 for none.
+    pub(crate) namespace: u16,
+}
+
+impl Names {
+    /// The namespace that has this number; empty for 0.
+    pub(crate) fn namespace(&self, number: u16) -> &str {
+        let place = usize::from(number).checked_sub(1);
+        place
+            .and_then(|place| self.namespaces.get(place))
+            .map_or("", |uri| uri)
+    }
 }
 
 impl Document {
@@ -116,8 +126,7 @@ impl Document {
 
     /// The element with this number, if that node is one.
     pub fn element(&self, id: NodeId) -> Option<Element<'_>> {
-        (self.nodes.get(id.0 as usize)?.kind == Kind::Element)
-            .then_some(Element { document: self, id })
+        (self.nodes.get(id.0)?.kind == Kind::Element).then_some(Element { document: self, id })
     }
 
     /// Every element in document order.
@@ -127,21 +136,29 @@ impl Document {
 
     /// The kind of a node.
     pub fn kind(&self, id: NodeId) -> Option<Kind> {
-        self.nodes.get(id.0 as usize).map(|n| n.kind)
+        self.nodes.get(id.0).map(|n| n.kind)
     }
 
     /// The bytes a node stands in.
     pub fn span(&self, id: NodeId) -> Option<Span> {
-        self.nodes.get(id.0 as usize).map(|n| n.span)
+        self.nodes.get(id.0).map(|n| n.span)
     }
 
     pub(crate) fn node(&self, id: NodeId) -> Node {
-        self.nodes[id.0 as usize]
+        self.nodes.node(id.0)
+    }
+
+    /// The element around a node; a number that no node has for the root.
+    pub(crate) fn parent(&self, id: NodeId) -> NodeId {
+        NodeId(self.nodes.parent(id.0))
     }
 
     fn name_text(&self, name: NameId) -> &str {
         match name.0.checked_sub(FIRST_OWN) {
-            Some(own) => self.names.get(usize::from(own)).map_or("", |n| &n.local),
+            Some(own) => {
+                let own = self.names.own.get(usize::from(own));
+                own.map_or("", |name| &name.local)
+            }
             None => name.text().unwrap_or_default(),
         }
     }
@@ -209,7 +226,8 @@ impl<'d> Element<'d> {
     /// The namespace of a name outside the tables; `None` for a known name or for none.
     pub fn foreign_namespace(self) -> Option<&'d str> {
         let own = self.node().name.0.checked_sub(FIRST_OWN)?;
-        let namespace = &*self.document.names.get(usize::from(own))?.namespace;
+        let names = &self.document.names;
+        let namespace = names.namespace(names.own.get(usize::from(own))?.namespace);
         (!namespace.is_empty()).then_some(namespace)
     }
 
@@ -220,7 +238,7 @@ impl<'d> Element<'d> {
 
     /// The element around it; `None` for the root.
     pub fn parent(self) -> Option<Self> {
-        let parent = self.node().parent;
+        let parent = self.document.nodes.parent(self.id.0);
         (parent != NO_PARENT).then_some(Self {
             id: NodeId(parent),
             ..self
@@ -427,5 +445,3 @@ impl Iterator for ChildIds<'_> {
         Some(id)
     }
 }
-
-pub(crate) const NO_PARENT: u32 = u32::MAX;

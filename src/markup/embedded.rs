@@ -19,7 +19,8 @@ use bytes::Bytes;
 
 use super::edit::{Edit, EditError};
 use super::{
-    Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits, NodeId, Text, decode, tag,
+    Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits, NodeId, Text, decode, meta,
+    tag,
 };
 use crate::patch::{Patch, Span};
 use sniff::Content;
@@ -239,9 +240,7 @@ fn media_type(holder: Element<'_>) -> Option<String> {
     if !holder.is(tag::DATA) {
         return None;
     }
-    let mut around = std::iter::successors(holder.parent(), |element| element.parent()).take(2);
-    let declared = around.find_map(|element| element.child(tag::META)?.child(tag::TYPE))?;
-    let text = declared.text();
+    let text = meta::field(holder, tag::TYPE)?.text();
     let text = text.split(';').next().unwrap_or_default();
     Some(text.trim().to_owned())
 }

@@ -206,3 +206,6 @@ impl FlagKind {
 
 /// Most flags that one document keeps; later ones are dropped.
 pub(crate) const MOST_FLAGS: usize = 256;
+
+/// Most attributes of one element; duplicates are looked for among them.
+pub(crate) const MOST_ATTRIBUTES: usize = 100;

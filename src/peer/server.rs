@@ -96,7 +96,9 @@ impl Talk {
                 continue;
             };
             let what = self.sent.get(&(msg, cmd));
-            if let (Some(what), Some(code)) = (what, status.code()) {
+            if let (Some(what), Some(code), true) =
+                (what, status.code(), self.heard.len() < MOST_HEARD)
+            {
                 self.heard.push((what.clone(), code));
             }
         }
@@ -151,3 +153,5 @@ fn aborted(message: Message<'_>) -> bool {
 
 /// Sessions a server remembers; the oldest is forgotten.
 const MOST_SESSIONS: usize = 1024;
+/// Answers a session remembers.
+const MOST_HEARD: usize = 10_000;

@@ -1,18 +1,29 @@
 //! The journal: numbers events and hands them to sinks, each with a queue and a thread of its own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+mod queue;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
 use super::Sink;
 use crate::flow::{Event, Hear};
+use queue::{Bounds, Next, Put, Queue, Ticket, Waited};
 
-/// Events that wait for one sink at most. An event is a few pointers; the bodies behind them are shared by
-/// all queues.
+/// Events that wait for one sink at most.
 pub const QUEUE: usize = 1024;
+
+/// Bytes that events waiting for one sink keep in memory at most, bodies and trees together. A single event may
+/// be larger.
+pub const QUEUE_BYTES: u64 = 64 << 20;
+
+/// How long traffic waits for a sink with [`WhenFull::Block`]: one that has no room for an event in all this
+/// time has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long [`Journal::close`] waits for a sink that writes nothing.
+pub const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long a sink keeps what it was told in its buffer when nothing more comes: a record is never further
 /// behind than this, and a busy one is not slowed by a system call for every event.
@@ -21,7 +32,7 @@ pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
 /// What happens to an event that finds a sink's queue full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
-    /// The traffic waits: the record has no gap.
+    /// The traffic waits, at most [`PATIENCE`]: the record has no gap.
     Block,
     /// The event is left out and counted.
     DropNewest,
@@ -31,33 +42,31 @@ pub enum WhenFull {
 pub struct Journal {
     inlet: Mutex<Inlet>,
     lanes: Vec<Lane>,
+    patience: Duration,
+    farewell: Duration,
+    told: Mutex<Option<Result<Summary, CloseError>>>,
 }
 
-/// What the traffic touches. Numbers are given and queued under one lock, so sinks see them in order.
+/// Numbers are given and queued under one lock, so sinks see them in order. Nobody waits under it.
 #[derive(Default)]
 struct Inlet {
     seq: u64,
-    senders: Vec<Sender>,
-    told: Option<Result<Summary, CloseError>>,
-}
-
-struct Sender {
-    queue: SyncSender<(u64, Event)>,
-    when_full: WhenFull,
-    dropped: Arc<AtomicU64>,
+    closed: bool,
 }
 
 /// One sink's side of the journal.
 struct Lane {
     name: String,
-    dropped: Arc<AtomicU64>,
-    running: Mutex<Option<io::Result<JoinHandle<Ended>>>>,
+    queue: Arc<Queue>,
+    /// Why it has no thread.
+    stillborn: Option<io::Error>,
 }
 
+/// How a sink's thread ended.
 #[derive(Default)]
 struct Ended {
     told: u64,
-    failure: Option<io::Error>,
+    failure: Option<String>,
 }
 
 /// What a journal did, known when it is closed.
@@ -88,10 +97,25 @@ pub struct SinkSummary {
 pub struct CloseError(pub Summary);
 
 /// A journal in the making.
-#[derive(Default)]
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
-    capacity: Option<usize>,
+    bounds: Bounds,
+    patience: Duration,
+    farewell: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            sinks: Vec::new(),
+            bounds: Bounds {
+                events: QUEUE as u64,
+                bytes: QUEUE_BYTES,
+            },
+            patience: PATIENCE,
+            farewell: FAREWELL,
+        }
+    }
 }
 
 impl Builder {
@@ -108,33 +132,48 @@ impl Builder {
 
     /// Changes how many events may wait for one sink; [`QUEUE`] unless told.
     pub fn capacity(mut self, events: usize) -> Self {
-        self.capacity = Some(events);
+        self.bounds.events = events as u64;
+        self
+    }
+
+    /// Changes how many bytes the events that wait for one sink may keep; [`QUEUE_BYTES`] unless told.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bounds.bytes = bytes;
+        self
+    }
+
+    /// Changes how long traffic waits for a sink; [`PATIENCE`] unless told.
+    pub fn patience(mut self, limit: Duration) -> Self {
+        self.patience = limit;
+        self
+    }
+
+    /// Changes how long closing waits for a sink that writes nothing; [`FAREWELL`] unless told.
+    pub fn farewell(mut self, limit: Duration) -> Self {
+        self.farewell = limit;
         self
     }
 
     /// Starts one thread for each sink. A sink that gets no thread has failed: [`Journal::close`] reports it.
     pub fn start(self) -> Journal {
-        let capacity = self.capacity.unwrap_or(QUEUE);
-        let mut inlet = Inlet::default();
-        let mut lanes = Vec::new();
-        for (name, sink, when_full) in self.sinks {
-            let (queue, events) = sync_channel(capacity);
-            let dropped = Arc::<AtomicU64>::default();
-            inlet.senders.push(Sender {
-                queue,
-                when_full,
-                dropped: dropped.clone(),
-            });
-            let running = spawn(name.clone(), sink, events);
-            lanes.push(Lane {
+        let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
+            let queue = Arc::new(Queue::new(self.bounds, when_full));
+            let stillborn = spawn(name.clone(), sink, queue.clone()).err();
+            if stillborn.is_some() {
+                queue.ended(Ended::default());
+            }
+            Lane {
                 name,
-                dropped,
-                running: Mutex::new(Some(running)),
-            });
-        }
+                queue,
+                stillborn,
+            }
+        });
         Journal {
-            inlet: Mutex::new(inlet),
-            lanes,
+            inlet: Mutex::default(),
+            lanes: lanes.collect(),
+            patience: self.patience,
+            farewell: self.farewell,
+            told: Mutex::default(),
         }
     }
 }
@@ -146,26 +185,60 @@ impl Journal {
     }
 
     /// Lets every sink write what it was told, completes the files and ends the threads. Events heard
-    /// afterwards go nowhere; a second call gives the same answer again.
+    /// afterwards go nowhere; a second call gives the same answer again. A sink that writes nothing for
+    /// [`FAREWELL`] is left behind, with its thread.
     ///
     /// # Errors
     /// [`CloseError`] naming each sink that failed, with the summary of all.
     pub fn close(&self) -> Result<Summary, CloseError> {
-        let mut inlet = lock(&self.inlet);
-        if let Some(told) = &inlet.told {
+        let mut told = lock(&self.told);
+        if let Some(told) = &*told {
             return told.clone();
         }
-        // A thread ends when its queue has no sender left.
-        inlet.senders.clear();
-        let summary = Summary {
-            events: inlet.seq,
-            sinks: self.lanes.iter().map(Lane::end).collect(),
+        let events = {
+            let mut inlet = lock(&self.inlet);
+            inlet.closed = true;
+            inlet.seq
         };
-        let told = match summary.sinks.iter().any(|sink| sink.failure.is_some()) {
+        self.lanes.iter().for_each(|lane| lane.queue.close());
+        let sinks = self.lanes.iter().map(|lane| lane.end(self.farewell));
+        let sinks = sinks.collect();
+        let summary = Summary { events, sinks };
+        let done = match summary.sinks.iter().any(|sink| sink.failure.is_some()) {
             true => Err(CloseError(summary)),
             false => Ok(summary),
         };
-        inlet.told.insert(told).clone()
+        told.insert(done).clone()
+    }
+
+    /// Numbers an event and queues it for every sink; gives the sinks that had no room for it.
+    fn queue(&self, event: &Event) -> Vec<(&Lane, Ticket)> {
+        let bytes = queue::weight(event);
+        let mut crowded = Vec::new();
+        let mut short = Vec::new();
+        {
+            let mut inlet = lock(&self.inlet);
+            if inlet.closed {
+                return crowded;
+            }
+            inlet.seq += 1;
+            for lane in &self.lanes {
+                match lane.queue.put(inlet.seq, event, bytes) {
+                    Put::In => {}
+                    Put::Crowded(ticket) => crowded.push((lane, ticket)),
+                    Put::Dropped(count) => short.push((lane, count)),
+                }
+            }
+        }
+        // Each time it has doubled: a sink that is far behind does not fill the log as well.
+        for (lane, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
+            tracing::warn!(
+                sink = lane.name,
+                dropped,
+                "record: it cannot keep up, events are left out"
+            );
+        }
+        crowded
     }
 }
 
@@ -174,15 +247,16 @@ impl Hear for Journal {
         if self.lanes.is_empty() {
             return;
         }
-        let mut inlet = lock(&self.inlet);
-        if inlet.told.is_some() {
+        let mut crowded = self.queue(&event);
+        crowded.retain(|(lane, ticket)| !lane.queue.has_room(*ticket));
+        if crowded.is_empty() {
             return;
         }
-        inlet.seq += 1;
-        let seq = inlet.seq;
-        for sender in &inlet.senders {
-            sender.send(seq, event.clone());
-        }
+        waiting(|| {
+            for (lane, ticket) in crowded {
+                lane.wait(ticket, self.patience);
+            }
+        });
     }
 }
 
@@ -193,60 +267,59 @@ impl Drop for Journal {
     }
 }
 
-impl Sender {
-    fn send(&self, seq: u64, event: Event) {
-        // A queue without a receiver belongs to a sink that failed, which was reported then.
-        let full = match self.when_full {
-            WhenFull::Block => {
-                let _ = self.queue.send((seq, event));
-                false
-            }
-            WhenFull::DropNewest => matches!(
-                self.queue.try_send((seq, event)),
-                Err(TrySendError::Full(_))
-            ),
-        };
-        if full {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+impl Lane {
+    /// Waits until there is room, or gives the sink up.
+    fn wait(&self, ticket: Ticket, patience: Duration) {
+        if self.queue.wait(ticket, patience) == Waited::GivenUp {
+            tracing::error!(
+                sink = self.name,
+                ?patience,
+                "record: no room for an event in all this time, nothing more is written there"
+            );
         }
     }
-}
 
-impl Lane {
-    fn end(&self) -> SinkSummary {
-        let failed = |failure| Ended {
-            failure: Some(failure),
-            ..Ended::default()
+    fn end(&self, farewell: Duration) -> SinkSummary {
+        let (ended, dropped) = self.queue.end(farewell);
+        let failure = match (&self.stillborn, &ended) {
+            (Some(error), _) => Some(error.to_string()),
+            (None, Some(ended)) => ended.failure.clone(),
+            (None, None) => Some(STUCK.to_owned()),
         };
-        let ended = match lock(&self.running).take() {
-            None => Ended::default(),
-            Some(Err(error)) => failed(error),
-            Some(Ok(thread)) => {
-                let ended = thread.join();
-                ended.unwrap_or_else(|_| failed(io::Error::other("the sink panicked")))
-            }
-        };
-        let dropped = self.dropped.load(Ordering::Relaxed);
+        if failure.as_deref() == Some(STUCK) {
+            tracing::error!(sink = self.name, "record: {STUCK}");
+        }
         if dropped > 0 {
             tracing::warn!(sink = self.name, dropped, "record: events were left out");
         }
         SinkSummary {
             name: self.name.clone(),
-            told: ended.told,
+            told: ended.map_or(0, |ended| ended.told),
             dropped,
-            failure: ended.failure.map(|error| error.to_string()),
+            failure,
         }
     }
 }
 
-fn spawn(
-    name: String,
-    mut sink: Box<dyn Sink>,
-    events: Receiver<(u64, Event)>,
-) -> io::Result<JoinHandle<Ended>> {
+/// What is said of a sink whose thread does not come back.
+const STUCK: &str = "it took nothing more: writing there did not come to an end";
+
+/// Waits where that holds up nothing but the caller: a worker of a runtime hands its other tasks on first.
+fn waiting(wait: impl FnOnce()) {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
+        _ => wait(),
+    }
+}
+
+fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result<()> {
     let run = move || {
         let mut ended = Ended::default();
-        let done = drain(&mut *sink, &events, &mut ended.told).and_then(|()| sink.finish());
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            drain(&mut *sink, &queue, &mut ended.told).and_then(|()| sink.finish())
+        }));
+        let done = done.unwrap_or_else(|_| Err(io::Error::other("the sink panicked")));
         if let Err(error) = done {
             tracing::error!(
                 sink = name,
@@ -254,32 +327,31 @@ fn spawn(
                 told = ended.told,
                 "record: writing failed, nothing more is written there"
             );
-            ended.failure = Some(error);
+            ended.failure = Some(error.to_string());
         }
-        ended
+        // Files are complete before anybody is told so.
+        drop(sink);
+        queue.ended(ended);
     };
-    thread::Builder::new().name("record".into()).spawn(run)
+    let thread = thread::Builder::new().name("record".into());
+    thread.spawn(run).map(drop)
 }
 
 /// Tells events until no more can come, flushing when none came for a moment.
-fn drain(sink: &mut dyn Sink, events: &Receiver<(u64, Event)>, told: &mut u64) -> io::Result<()> {
-    let mut flushed = true;
+fn drain(sink: &mut dyn Sink, queue: &Queue, told: &mut u64) -> io::Result<()> {
+    let mut patience = None;
     loop {
-        let next = match flushed {
-            true => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => events.recv_timeout(FLUSH_AFTER),
-        };
-        match next {
-            Ok((seq, event)) => {
+        match queue.next(patience) {
+            Next::Tell(seq, event) => {
                 sink.tell(seq, &event)?;
                 *told += 1;
-                flushed = false;
+                patience = Some(FLUSH_AFTER);
             }
-            Err(RecvTimeoutError::Timeout) => {
+            Next::Flush => {
                 sink.flush()?;
-                flushed = true;
+                patience = None;
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Next::End => return Ok(()),
         }
     }
 }

@@ -304,6 +304,24 @@ fn what_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_1_0_header_with_a_charset_stays_that_when_the_table_grows() {
+    let document = decode(&bytes("00 A4 01 03 00 6D 4F 03 'x' 00 01 01")).unwrap();
+    let root = document.root().id();
+    let grow = |length: usize| set_attribute(&document, "Data", &"n".repeat(length), "");
+    assert!(wbxml::lower::lower(&document, &[grow(2)]).is_ok());
+    for length in 1..300 {
+        let edits = [grow(length), insert(Place::LastIn(root), "<Final/>")];
+        match wbxml::lower::lower(&document, &edits) {
+            Err(error) => assert!(matches!(error, EditError::Unwritable(_)), "{error}"),
+            Ok(splices) => {
+                let patched = Patch::new(splices).unwrap().apply(document.source());
+                assert_eq!(decode(&patched).unwrap().elements().count(), 3);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_document_in_data_becomes_what_its_type_announces() {
     let xml = "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody><Put><Meta><Type xmlns='syncml:metinf'>\
                application/vnd.syncml-devinf+SUFFIX</Type></Meta><Item><Data>\

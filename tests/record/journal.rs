@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use dmtap::flow::{ConnectionId, Event, Hear, Timestamp};
 use dmtap::record::{Journal, Sink, WhenFull};
@@ -181,4 +182,166 @@ fn a_journal_without_sinks_hears_nothing() {
     let journal = Journal::builder().start();
     journal.hear(event());
     assert_eq!(journal.close().unwrap().events, 0);
+}
+
+/// A sink that begins to write and never comes back.
+struct Stuck {
+    begun: Sender<()>,
+    never: Receiver<()>,
+}
+
+impl Sink for Stuck {
+    fn tell(&mut self, _: u64, _: &Event) -> io::Result<()> {
+        self.begun.send(()).unwrap();
+        self.never.recv().map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn stuck() -> (Stuck, Receiver<()>, Sender<()>) {
+    let (begun, begins) = channel();
+    let (leave, never) = channel();
+    (Stuck { begun, never }, begins, leave)
+}
+
+const SHORT: Duration = Duration::from_millis(50);
+
+#[test]
+fn a_sink_that_never_returns_is_given_up_and_the_traffic_goes_on() {
+    let (memory, best_effort) = (Memory::default(), Memory::default());
+    let (sink, _begins, leave) = stuck();
+    let journal = Journal::builder()
+        .sink("stuck", Box::new(sink), WhenFull::Block)
+        .sink("memory", Box::new(memory.clone()), WhenFull::Block)
+        .sink("fast", Box::new(best_effort.clone()), WhenFull::DropNewest)
+        .capacity(100)
+        .patience(SHORT)
+        .farewell(SHORT)
+        .start();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| journal.hear(event())));
+        }
+    });
+    // What comes back when it was given up is not complete either.
+    drop(leave);
+    let error = journal.close().unwrap_err();
+    let all: Vec<_> = (1..=200).collect();
+    assert_eq!(*memory.told.lock().unwrap(), all);
+    let told = best_effort.told.lock().unwrap().len() as u64;
+    assert_eq!(told + error.0.sinks[2].dropped, 200);
+    assert!(
+        error.to_string().contains("stuck: it took nothing more"),
+        "{error}"
+    );
+    assert_eq!(error.0.sinks[1].failure, None);
+    assert_eq!(journal.close(), Err(error));
+}
+
+#[test]
+fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
+    let memory = Memory::default();
+    let (sink, begins, leave) = stuck();
+    let (told, tells) = channel();
+    struct Telling(Memory, Sender<u64>);
+    impl Sink for Telling {
+        fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+            self.0.tell(seq, event)?;
+            self.1.send(seq).map_err(io::Error::other)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let journal = Journal::builder()
+        .sink("stuck", Box::new(sink), WhenFull::Block)
+        .sink(
+            "fast",
+            Box::new(Telling(memory.clone(), told)),
+            WhenFull::DropNewest,
+        )
+        .capacity(1)
+        .farewell(SHORT)
+        .start();
+    std::thread::scope(|scope| {
+        journal.hear(event());
+        begins.recv().unwrap();
+        for seq in 1..=3 {
+            assert_eq!(tells.recv(), Ok(seq));
+            // The third of these waits for the stuck sink, the other sink is told all the same.
+            scope.spawn(|| journal.hear(event()));
+        }
+        assert_eq!(tells.recv(), Ok(4));
+        drop(leave);
+    });
+    journal.close().unwrap_err();
+    assert_eq!(memory.told.lock().unwrap().len(), 4);
+}
+
+#[test]
+fn closing_does_not_wait_for_ever_for_a_sink() {
+    let (sink, begins, _leave) = stuck();
+    let journal = Journal::builder()
+        .sink("stuck", Box::new(sink), WhenFull::DropNewest)
+        .farewell(SHORT)
+        .start();
+    journal.hear(event());
+    begins.recv().unwrap();
+    let error = journal.close().unwrap_err();
+    assert!(error.to_string().contains("stuck: "), "{error}");
+}
+
+/// The one worker of the runtime waits for a sink that only another task sets going again.
+#[test]
+fn waiting_leaves_the_workers_of_a_runtime_to_others() {
+    let memory = Memory::default();
+    let (sink, waits, leave) = slow(&memory);
+    let journal = Journal::builder().sink("slow", Box::new(sink), WhenFull::Block);
+    let journal = Arc::new(journal.capacity(1).start());
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let heard = journal.clone();
+        let hearing = tokio::spawn(async move { (0..4).for_each(|_| heard.hear(event())) });
+        let leaving = tokio::spawn(async move {
+            while waits.try_recv().is_err() {
+                tokio::task::yield_now().await;
+            }
+            drop(leave);
+            waits
+        });
+        hearing.await.unwrap();
+        let _waits = leaving.await.unwrap();
+        journal.close().unwrap();
+    });
+    assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn queues_are_bounded_in_bytes() {
+    let memory = Memory::default();
+    let (sink, waits, leave) = slow(&memory);
+    let journal = Journal::builder()
+        .sink("slow", Box::new(sink), WhenFull::DropNewest)
+        .bytes(10_000)
+        .start();
+    let hear = |bytes: usize| {
+        journal.hear(Event::Refused {
+            connection: ConnectionId(1),
+            at: Timestamp(0),
+            why: "x".repeat(bytes),
+        });
+    };
+    hear(1);
+    assert_eq!(waits.recv(), Ok(1));
+    // The first in the queue has room whatever its size, nothing has behind it.
+    hear(20_000);
+    hear(1);
+    drop(leave);
+    let summary = journal.close().unwrap();
+    assert_eq!(*memory.told.lock().unwrap(), [1, 2]);
+    assert_eq!(summary.sinks[0].dropped, 1);
 }

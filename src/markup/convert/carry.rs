@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Adaptations, Added, Instead, InsteadOf};
 use crate::markup::xml::is_allowed;
-use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, tag, wbxml};
+use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, meta, tag, wbxml};
 
 /// Which elements of a WBXML document say something else as XML.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Carried {
             return;
         }
         let octets = element.octets();
-        let format = format_of(element);
+        let format = meta::field(element, tag::FORMAT);
         let is_raw =
             element.is(tag::DATA) && format.is_some_and(|format| format.text().trim() == "bin");
         if !is_raw && std::str::from_utf8(&octets).is_ok_and(|text| text.chars().all(is_allowed)) {
@@ -128,14 +128,6 @@ impl Carried {
             (None, None) => {}
         }
     }
-}
-
-/// The `Format` that holds for a `Data`: of its item, else of the command around.
-fn format_of(data: Element<'_>) -> Option<Element<'_>> {
-    let around = std::iter::successors(data.parent(), |element| element.parent());
-    around
-        .take(2)
-        .find_map(|element| element.child(tag::META)?.child(tag::FORMAT))
 }
 
 /// The WBXML document that is all an element holds, if it is a sound one.

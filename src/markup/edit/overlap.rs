@@ -85,7 +85,7 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
                         node,
                         &[Kind::Element, Kind::Text, Kind::Cdata, Kind::Opaque],
                     )?;
-                    NodeId(document.node(node).parent)
+                    document.parent(node)
                 }
             };
             document
@@ -98,7 +98,7 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
 
 fn removal(document: &Document, node: NodeId) -> Option<Claim> {
     if document.kind(node)? == Kind::Attribute {
-        let parent = NodeId(document.node(node).parent);
+        let parent = document.parent(node);
         let mut attributes = document.element(parent)?.attributes();
         let name = attributes.find(|a| a.id() == node)?.name().into_owned();
         return Some(Claim {
@@ -114,10 +114,10 @@ fn removal(document: &Document, node: NodeId) -> Option<Claim> {
 
 /// Where a node stands, for a person.
 pub(super) fn path(document: &Document, node: NodeId) -> String {
-    let place = document.nodes.get(node.0 as usize);
-    let element = document
-        .element(node)
-        .or_else(|| document.element(NodeId(place?.parent)));
+    let element = document.kind(node).and_then(|_| {
+        let own = document.element(node);
+        own.or_else(|| document.element(document.parent(node)))
+    });
     element.map_or_else(
         || format!("node {}", node.0),
         |element| element.path().to_string(),

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::decode::Decoder;
+use super::decode::{Decoder, too_large};
 use super::token::{fault, *};
 use super::value::{attribute_text, name_of, table_string};
 use super::{Fault, Header, tables};
+use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::vocabulary::NameId;
 use crate::markup::{DecodeError, FlagKind, Kind};
 
@@ -34,11 +35,11 @@ pub(crate) fn checked_name(bytes: &[u8]) -> Option<&str> {
 }
 
 /// The value of the element's own `xmlns` attribute.
-pub(super) fn namespace(decoder: &Decoder<'_>, element: u32) -> Option<String> {
+pub(super) fn namespace<'s>(decoder: &Decoder<'s>, element: u32) -> Option<Cow<'s, str>> {
     let (source, header) = (decoder.input.bytes, decoder.header);
-    let mut attributes = decoder.nodes[element as usize + 1..].iter();
-    let xmlns = attributes.find(|node| name_of(source, header, **node) == "xmlns")?;
-    Some(attribute_text(source, header, *xmlns).into_owned())
+    let mut attributes = decoder.nodes.from(element + 1);
+    let xmlns = attributes.find(|node| name_of(source, header, *node) == "xmlns")?;
+    Some(attribute_text(source, header, xmlns))
 }
 
 impl Decoder<'_> {
@@ -89,10 +90,11 @@ impl Decoder<'_> {
             let known = tables::start(self.attribute_page, byte).is_some();
             self.check_token(at, known, byte);
         }
+        if self.nodes.len() - element as usize > MOST_ATTRIBUTES {
+            return Err(too_large(at, "attributes", MOST_ATTRIBUTES));
+        }
         let name = NameId(u16::from(self.attribute_page) << 8 | u16::from(byte));
-        let id = self.push(at, Kind::Attribute, name)?;
-        self.nodes[id as usize].parent = element;
-        Ok(id)
+        self.push(at, Kind::Attribute, name, element)
     }
 
     fn literal_start(&mut self, at: usize) -> Result<(), DecodeError> {
@@ -128,24 +130,24 @@ impl Decoder<'_> {
         let Some(attribute) = current else {
             return Err(fault(at, Fault::StrayValue));
         };
-        self.nodes[attribute as usize].span.end = self.input.at as u32;
+        self.nodes.extend(attribute, self.input.at as u32);
         Ok(())
     }
 
     fn end_of_list(&mut self, at: usize, element: u32) -> Result<(), DecodeError> {
         let source = self.input.bytes;
-        let attributes = &self.nodes[element as usize + 1..];
-        if attributes.is_empty() {
-            self.flag(at, FlagKind::EmptyAttributeList);
-            return Ok(());
+        match self.nodes.len() - (element as usize + 1) {
+            0 => {
+                self.flag(at, FlagKind::EmptyAttributeList);
+                return Ok(());
+            }
+            1 => return Ok(()),
+            _ => {}
         }
-        let mut names: Vec<_> = match attributes {
-            [_] => return Ok(()),
-            several => several
-                .iter()
-                .map(|node| (name_of(source, self.header, *node), node.span.start))
-                .collect(),
-        };
+        let attributes = self.nodes.from(element + 1);
+        let mut names: Vec<_> = attributes
+            .map(|node| (name_of(source, self.header, node), node.span.start))
+            .collect();
         names.sort_unstable();
         let doubled = names.windows(2).find(|pair| pair[0].0 == pair[1].0);
         if let Some(again) = doubled.map(|pair| (pair[1].0.clone().into_owned(), pair[1].1)) {

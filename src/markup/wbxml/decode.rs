@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::own::OwnNames;
 use super::token::{self, Reader, fault, *};
 use super::{DocType, Fault, Header, header, skim};
-use crate::markup::document::{NO_PARENT, Node};
+use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::vocabulary::{NameId, Space};
 use crate::markup::{
@@ -32,7 +32,7 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
         space: header.doctype.space_of_page(0),
         header: &header,
         limits,
-        nodes: Vec::with_capacity(nodes),
+        nodes: Arena::with_capacity(nodes),
         own: OwnNames::default(),
         flags,
         open: NO_PARENT,
@@ -60,7 +60,7 @@ pub(super) struct Decoder<'s> {
     pub(super) input: Reader<'s>,
     pub(super) header: &'s Header,
     limits: &'s Limits,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Arena,
     own: OwnNames,
     flags: Vec<Flag>,
     /// The element whose content is being read; its `parent` is the stack.
@@ -133,7 +133,7 @@ impl<'s> Decoder<'s> {
         } else {
             None
         };
-        let element = self.push(at, Kind::Element, name)?;
+        let element = self.push(at, Kind::Element, name, self.open)?;
         if element == 0 && literal.is_none() {
             self.check_root(at, name);
         }
@@ -154,39 +154,34 @@ impl<'s> Decoder<'s> {
             self.open = element;
             return Ok(false);
         }
-        let next = self.nodes.len() as u32;
-        let node = &mut self.nodes[element as usize];
-        (node.span.end, node.next) = (self.input.at as u32, next);
+        self.nodes.close(element, self.input.at as u32);
         Ok(element == 0)
     }
 
     /// END of the element that is open. True if that was the root.
     fn end(&mut self, at: usize) -> Result<bool, DecodeError> {
-        let next = self.nodes.len() as u32;
-        let Some(node) = self.nodes.get_mut(self.open as usize) else {
+        if self.open == NO_PARENT {
             return Err(fault(at, Fault::StrayEnd));
-        };
-        (node.span.end, node.next) = (at as u32 + 1, next);
-        self.open = node.parent;
+        }
+        self.open = self.nodes.close(self.open, at as u32 + 1);
         self.depth -= 1;
         Ok(self.open == NO_PARENT)
     }
 
     /// A node that ends where the input stands, and has no children yet.
-    pub(super) fn push(&mut self, at: usize, kind: Kind, name: NameId) -> Result<u32, DecodeError> {
-        let id = self.nodes.len();
-        if id >= self.limits.nodes {
+    #[inline]
+    pub(super) fn push(
+        &mut self,
+        at: usize,
+        kind: Kind,
+        name: NameId,
+        parent: u32,
+    ) -> Result<u32, DecodeError> {
+        if self.nodes.len() >= self.limits.nodes {
             return Err(too_large(at, "nodes", self.limits.nodes));
         }
         let span = Span::new(at as u32, self.input.at as u32);
-        self.nodes.push(Node {
-            span,
-            next: id as u32 + 1,
-            parent: self.open,
-            name,
-            kind,
-        });
-        Ok(id as u32)
+        Ok(self.nodes.push(kind, span, name, parent))
     }
 
     pub(super) fn number(&mut self, inside: &'static str) -> Result<u32, DecodeError> {

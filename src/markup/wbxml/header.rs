@@ -62,6 +62,22 @@ pub(crate) fn read(
     })
 }
 
+/// Where the length of the string table stands in a document of WBXML 1.0: behind a charset field or not, as
+/// [`Fields::has_charset`] takes it.
+pub(crate) fn table_of_1_0(source: &[u8]) -> Option<u32> {
+    let mut fields = Fields {
+        input: Reader::new(source, 1),
+        flags: &mut Vec::new(),
+    };
+    if fields.number("").ok()? == 0 {
+        fields.number("").ok()?;
+    }
+    if fields.has_charset(0) {
+        fields.number("").ok()?;
+    }
+    Some(fields.input.at as u32)
+}
+
 struct Fields<'s, 'f> {
     input: Reader<'s>,
     flags: &'f mut Vec<Flag>,

@@ -19,7 +19,7 @@ use self::pages::{Pages, Track};
 use super::strings::Strings;
 use super::token::write_number;
 use super::writer::{Embedding, Form, Writer};
-use super::{EncodeError, Header};
+use super::{EncodeError, Header, header};
 use crate::markup::edit::{Edit, EditError};
 use crate::markup::{Document, Encoding, Kind, NodeId, Text};
 use crate::patch::{Patch, Span, Splice};
@@ -76,6 +76,7 @@ impl<'d> Run<'d> {
         if self.strings.added().len() > present {
             self.append_strings();
         }
+        self.keep_header()?;
         Ok(self.splices)
     }
 
@@ -112,6 +113,19 @@ impl<'d> Run<'d> {
         }
         self.track.replaced(job.span.end, Pages { tag, attribute });
         Ok(())
+    }
+
+    /// WBXML 1.0 has no charset field, yet some documents have one, which only the bytes behind it tell: what
+    /// is written there must not make another header of it.
+    fn keep_header(&self) -> Result<(), EditError> {
+        let source = self.track.document.source();
+        let same = self.header.version != 0 || {
+            let patch = Patch::new(self.splices.clone()).unwrap_or_default();
+            header::table_of_1_0(&patch.apply(source)) == Some(self.header.table_length.start)
+        };
+        let said = "the WBXML 1.0 header in front of this would read as another";
+        same.then_some(())
+            .ok_or_else(|| EditError::Unwritable(said.into()))
     }
 
     /// The string table grows at its end, in front of all that happens in the body.

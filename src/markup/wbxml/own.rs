@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::markup::document::OwnName;
+use crate::markup::document::{Names, OwnName};
 use crate::markup::vocabulary::{FIRST_OWN, NameId};
 
 /// The own names met so far, and where each was met.
 #[derive(Default)]
 pub(crate) struct OwnNames {
-    pub(crate) names: Vec<OwnName>,
+    pub(crate) names: Names,
     tokens: BTreeMap<(u8, u8), NameId>,
-    literals: BTreeMap<(Box<str>, Box<str>), NameId>,
+    literals: BTreeMap<(Box<str>, u16), NameId>,
+    namespaces: BTreeMap<Box<str>, u16>,
 }
 
 /// As many names as a `u16` can number.
@@ -22,27 +23,41 @@ impl OwnNames {
         if let Some(name) = self.tokens.get(&(page, token)) {
             return Some(*name);
         }
-        let name = self.add(unknown(page, token).into(), "".into())?;
+        let name = self.add(unknown(page, token).into(), 0)?;
         self.tokens.insert((page, token), name);
         Some(name)
     }
 
-    /// The name of a LITERAL in a namespace; `None` where there are too many names.
-    pub(crate) fn literal(&mut self, local: &str, namespace: &str) -> Option<NameId> {
-        let key = (Box::from(local), Box::from(namespace));
+    /// The name of a LITERAL in a namespace, told by number; `None` where there are too many names.
+    pub(crate) fn literal(&mut self, local: &str, namespace: u16) -> Option<NameId> {
+        let key = (Box::from(local), namespace);
         if let Some(name) = self.literals.get(&key) {
             return Some(*name);
         }
-        let name = self.add(local.into(), namespace.into())?;
+        let name = self.add(local.into(), namespace)?;
         self.literals.insert(key, name);
         Some(name)
     }
 
-    fn add(&mut self, local: Box<str>, namespace: Box<str>) -> Option<NameId> {
-        let number = u16::try_from(self.names.len())
+    /// The number of a namespace, 0 for none; `None` where there are too many.
+    pub(crate) fn namespace(&mut self, uri: &str) -> Option<u16> {
+        if uri.is_empty() {
+            return Some(0);
+        }
+        if let Some(number) = self.namespaces.get(uri) {
+            return Some(*number);
+        }
+        let number = u16::try_from(self.names.namespaces.len() + 1).ok()?;
+        self.names.namespaces.push(uri.into());
+        self.namespaces.insert(uri.into(), number);
+        Some(number)
+    }
+
+    fn add(&mut self, local: Box<str>, namespace: u16) -> Option<NameId> {
+        let number = u16::try_from(self.names.own.len())
             .ok()
             .filter(|n| usize::from(*n) < MOST)?;
-        self.names.push(OwnName { local, namespace });
+        self.names.own.push(OwnName { local, namespace });
         Some(NameId(FIRST_OWN + number))
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::attribute::literal_name;
 use super::token::{ENTITY, LITERAL, OPAQUE, Reader, STR_I, STR_T, SWITCH_PAGE};
 use super::{Header, own, tables};
-use crate::markup::document::Node;
+use crate::markup::arena::Node;
 use crate::markup::{Document, Kind, NodeId};
 
 /// The characters of a text, or the value of an attribute.

@@ -260,10 +260,10 @@ impl Writer<'_, '_> {
             }
             return first.0 + 1;
         }
-        let mut whole = text.value();
+        let (mut whole, parent) = (text.value(), document.parent(first));
         let mut at = first.0 + 1;
-        while let Some(more) = Text::of(document, NodeId(at))
-            .filter(|_| document.node(NodeId(at)).parent == node.parent)
+        while let Some(more) =
+            Text::of(document, NodeId(at)).filter(|_| document.parent(NodeId(at)) == parent)
         {
             whole.to_mut().push_str(&more.value());
             at += 1;
@@ -312,7 +312,8 @@ impl Writer<'_, '_> {
             (None, Some(namespace)) => match Space::of_namespace(namespace) {
                 None => namespace,
                 known if known == Space::of_namespace(inherited) => inherited,
-                Some(_) => "",
+                // A misspelt `delete` among commands: tokens pass no namespace on, so it says its own.
+                Some(_) => namespace,
             },
         }
     }

@@ -4,6 +4,7 @@ use super::decode::{Decoder, clip, malformed, name_failed};
 use super::name::is_name;
 use super::reference::{Meaning, meaning, resolve};
 use super::{Charset, is_white};
+use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::{DecodeError, DecodeErrorKind, FlagKind, Kind};
 use crate::patch::Span;
 
@@ -78,18 +79,15 @@ impl<'s> Decoder<'s> {
                 "an attribute's name may only have ASCII letters here".into(),
             ));
         }
-        let earlier = &self.nodes[first..];
-        if earlier.len() >= MOST_ATTRIBUTES {
+        if self.nodes.len() - first >= MOST_ATTRIBUTES {
             let kind = DecodeErrorKind::TooLarge {
                 what: "attributes",
                 limit: MOST_ATTRIBUTES,
             };
             return Err(DecodeError { at, kind });
         }
-        if earlier
-            .iter()
-            .any(|node| self::name(node.span.of(self.source)) == real)
-        {
+        let mut earlier = self.nodes.from(first as u32);
+        if earlier.any(|node| self::name(node.span.of(self.source)) == real) {
             return Err(malformed(
                 at,
                 format!("the attribute {name} stands here twice"),
@@ -101,7 +99,7 @@ impl<'s> Decoder<'s> {
     /// Flags undeclared prefixes, when all declarations of the tag are known.
     fn attribute_prefixes(&mut self, first: usize) {
         for node in first..self.nodes.len() {
-            let span = self.nodes[node].span;
+            let span = self.nodes.node(node as u32).span;
             let shadow = &self.shadow[span.start as usize..span.end as usize];
             let name = &shadow[..name(shadow.as_bytes()).len()];
             if let Some((prefix, _)) = name.split_once(':')
@@ -206,6 +204,3 @@ fn skip_white(tag: &[u8], at: usize) -> usize {
         .position(|&byte| !is_white(byte))
         .unwrap_or(rest.len())
 }
-
-/// Most attributes of one element; duplicates are looked for among them.
-const MOST_ATTRIBUTES: usize = 100;

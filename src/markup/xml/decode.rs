@@ -12,7 +12,7 @@ use quick_xml::reader::Reader;
 
 use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
 use super::{Charset, Header, charset, is_white};
-use crate::markup::document::{NO_PARENT, Node};
+use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::{
     DecodeError, DecodeErrorKind, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits, NameId,
@@ -96,7 +96,7 @@ pub(super) struct Decoder<'s> {
     base: usize,
     limits: &'s Limits,
     pub(super) header: Header,
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Arena,
     pub(super) names: Names<'s>,
     flags: Vec<Flag>,
     /// The element that is open; `NO_PARENT` outside the root.
@@ -137,7 +137,7 @@ impl<'s> Decoder<'s> {
                 charset,
                 ..Header::default()
             },
-            nodes: Vec::with_capacity(expected.min(limits.nodes) + 1),
+            nodes: Arena::with_capacity(expected.min(limits.nodes) + 1),
             names: Names::default(),
             flags: Vec::new(),
             open: NO_PARENT,
@@ -248,7 +248,7 @@ impl<'s> Decoder<'s> {
         self.close_text(span.start)?;
         self.drop_indentation();
         self.check_place(span.start)?;
-        let parent = self.nodes.get(self.open as usize).map(|node| node.name);
+        let parent = self.nodes.get(self.open).map(|node| node.name);
         let element = self.push(Kind::Element, span)?;
         self.open = element as u32;
         self.depth += 1;
@@ -284,13 +284,13 @@ impl<'s> Decoder<'s> {
         written: &'s str,
         parent: Option<NameId>,
     ) -> Result<(), DecodeError> {
-        let at = self.nodes[element].span.start + 1;
+        let at = self.nodes.node(element as u32).span.start + 1;
         let (end, charset) = (at as usize + written.len(), self.header.charset);
         let source = &self.source[..end];
         let own_text = |local: &str| charset.text(&source[end - local.len()..]);
         match self.names.resolve(written, parent, own_text) {
             Ok(resolved) => {
-                self.nodes[element].name = resolved.name;
+                self.nodes.set_name(element as u32, resolved.name);
                 if !resolved.prefix_declared {
                     self.undeclared(at, written);
                 }
@@ -303,7 +303,7 @@ impl<'s> Decoder<'s> {
     fn end_tag(&mut self, span: Span, name_length: usize) -> Result<(), DecodeError> {
         self.close_text(span.start)?;
         let name = &self.source[span.start as usize + 2..span.start as usize + 2 + name_length];
-        let Some(open) = self.nodes.get(self.open as usize) else {
+        let Some(open) = self.nodes.get(self.open) else {
             return Err(malformed(span.start, "this end tag closes nothing".into()));
         };
         let tag = &self.source[open.span.start as usize + 1..];
@@ -327,11 +327,7 @@ impl<'s> Decoder<'s> {
 
     #[inline]
     fn close_element(&mut self, end: u32) {
-        let next = self.nodes.len() as u32;
-        let element = &mut self.nodes[self.open as usize];
-        element.span.end = end;
-        element.next = next;
-        self.open = element.parent;
+        self.open = self.nodes.close(self.open, end);
         self.names.close(self.depth);
         self.depth -= 1;
         self.white_tail = 0;
@@ -390,7 +386,7 @@ impl<'s> Decoder<'s> {
     }
 
     fn finish(&mut self, end: u32) -> Result<(), DecodeError> {
-        if let Some(open) = self.nodes.get(self.open as usize) {
+        if let Some(open) = self.nodes.get(self.open) {
             let tag = &self.source[open.span.start as usize + 1..open.span.end as usize];
             let name = tag
                 .iter()
@@ -427,14 +423,7 @@ impl<'s> Decoder<'s> {
                 kind,
             });
         }
-        let (next, parent) = (number as u32 + 1, self.open);
-        self.nodes.push(Node {
-            span,
-            next,
-            parent,
-            name: NO_NAME,
-            kind,
-        });
+        self.nodes.push(kind, span, NO_NAME, self.open);
         Ok(number)
     }
 

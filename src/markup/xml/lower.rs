@@ -43,6 +43,8 @@ struct Lowering<'d> {
 /// Which of several insertions at one offset comes first; WBXML has the same order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    /// At the end of a text, still inside it.
+    InText,
     First,
     Behind,
     Last,
@@ -79,7 +81,11 @@ impl Lowering<'_> {
                 for splice in splices {
                     let (from, to) = (splice.span.start, splice.span.end);
                     let span = Span::new(node.span.start + from, node.span.start + to);
-                    self.push(Rank::Node, span, splice.with);
+                    let rank = match span.start == node.span.end {
+                        true => Rank::InText,
+                        false => Rank::Node,
+                    };
+                    self.push(rank, span, splice.with);
                 }
                 Ok(())
             }
@@ -159,7 +165,7 @@ impl Lowering<'_> {
         let before = source[..span.start as usize].iter().rev();
         let white = before.take_while(|&&byte| is_white(byte)).count() as u32;
         let span = Span::new(span.start - white, span.end);
-        let element = NodeId(self.document.node(node).parent);
+        let element = self.document.parent(node);
         self.tag(element).attributes.push(Splice {
             span,
             with: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use crate::markup::document::OwnName;
+use crate::markup::document::{self, OwnName};
 use crate::markup::vocabulary::{self, FIRST_OWN};
 use crate::markup::{NameId, Space, tag};
 
@@ -10,7 +10,7 @@ use crate::markup::{NameId, Space, tag};
 #[derive(Default)]
 pub(super) struct Names<'s> {
     own: Vec<OwnName>,
-    numbers: HashMap<(u32, Cow<'s, str>), NameId>,
+    numbers: HashMap<(u16, Cow<'s, str>), NameId>,
     /// The namespaces, numbered from 1, with the space each means: few enough to walk.
     uris: Vec<(Box<str>, Option<Space>)>,
     bindings: Vec<Binding<'s>>,
@@ -30,7 +30,7 @@ struct Binding<'s> {
 #[derive(Clone, Copy, Default)]
 struct Scope {
     space: Option<Space>,
-    uri: u32,
+    uri: u16,
 }
 
 /// Why a name has no number.
@@ -118,8 +118,11 @@ impl<'s> Names<'s> {
     }
 
     /// The names outside the tables, in the order of their numbers.
-    pub(super) fn into_own(self) -> Vec<OwnName> {
-        self.own
+    pub(super) fn into_own(self) -> document::Names {
+        document::Names {
+            own: self.own,
+            namespaces: self.uris.into_iter().map(|(uri, _)| uri).collect(),
+        }
     }
 
     fn unbind(&mut self, depth: u32) {
@@ -146,7 +149,7 @@ impl<'s> Names<'s> {
             return Ok(Scope::default());
         }
         if let Some(place) = self.uris.iter().position(|(known, _)| **known == *uri) {
-            let (space, uri) = (self.uris[place].1, place as u32 + 1);
+            let (space, uri) = (self.uris[place].1, place as u16 + 1);
             return Ok(Scope { space, uri });
         }
         if self.uris.len() >= MOST_NAMESPACES {
@@ -154,7 +157,7 @@ impl<'s> Names<'s> {
         }
         let space = Space::of_namespace(uri);
         self.uris.push((uri.into(), space));
-        let uri = self.uris.len() as u32;
+        let uri = self.uris.len() as u16;
         Ok(Scope { space, uri })
     }
 
@@ -205,13 +208,9 @@ impl<'s> Names<'s> {
             return Err(NameError::TooMany);
         }
         let name = NameId(FIRST_OWN + self.own.len() as u16);
-        let namespace = match scope.uri {
-            0 => Box::default(),
-            uri => self.uris[uri as usize - 1].0.clone(),
-        };
         self.own.push(OwnName {
             local: key.1.as_ref().into(),
-            namespace,
+            namespace: scope.uri,
         });
         self.numbers.insert(key, name);
         Ok(name)

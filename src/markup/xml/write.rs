@@ -1,6 +1,7 @@
 //! A tree of either encoding as XML text.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::{Charset, escape, is_allowed, is_white};
 use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Standing};
@@ -112,9 +113,17 @@ impl Writer<'_> {
         self.line(layout, level);
     }
 
+    /// Writes the attributes, each name once: WBXML may have it again (F22), XML may not.
     fn attributes(&mut self, element: Element<'_>) {
+        let mut written = BTreeSet::new();
         for attribute in element.attributes() {
-            self.attribute(element, &attribute.name(), &attribute.value());
+            let name = attribute.name();
+            if self.doctype.is_some() && !written.insert(name.clone()) {
+                let said = format!("the second attribute {name} is left out");
+                self.said.push((element.id(), said));
+                continue;
+            }
+            self.attribute(element, &name, &attribute.value());
         }
     }
 
@@ -158,9 +167,14 @@ impl Writer<'_> {
         debug_assert!(written.is_ok(), "forbidden characters are replaced");
     }
 
-    /// The text with a replacement character for each that XML forbids.
+    /// The text with a replacement character for each that XML forbids; says so, also where octets that are no
+    /// text have become one already.
     fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
         if text.chars().all(is_allowed) {
+            if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
+                let said = "what is no text is shown as U+FFFD";
+                self.said.push((element.id(), said.into()));
+            }
             return Cow::Borrowed(text);
         }
         let said = "characters that XML forbids are replaced by U+FFFD";

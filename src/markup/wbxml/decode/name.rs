@@ -56,16 +56,17 @@ impl<'s> Decoder<'s> {
         element: u32,
         local: &str,
     ) -> Result<(), DecodeError> {
-        let node = self.nodes[element as usize];
         let namespace = match attribute::namespace(self, element) {
-            Some(own) => own,
-            None => self.inherited_namespace(node.parent).to_owned(),
+            Some(own) => self.own.namespace(&own),
+            None => self.inherited_namespace(self.nodes.parent(element)),
         };
-        let known =
-            Space::of_namespace(&namespace).and_then(|space| vocabulary::find(space, local));
-        let name = known.or_else(|| self.own.literal(local, &namespace));
-        self.nodes[element as usize].name =
-            name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        let namespace =
+            namespace.ok_or_else(|| too_large(at, "namespaces", usize::from(u16::MAX)))?;
+        let known = Space::of_namespace(self.own.names.namespace(namespace))
+            .and_then(|space| vocabulary::find(space, local));
+        let name = known.or_else(|| self.own.literal(local, namespace));
+        let name = name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        self.nodes.set_name(element, name);
         if element == 0 {
             self.flag(at, FlagKind::Root(local.into()));
         }
@@ -73,21 +74,18 @@ impl<'s> Decoder<'s> {
     }
 
     /// The namespace that a LITERAL parent passes on; tokens have theirs from their page and pass none.
-    fn inherited_namespace(&self, parent: u32) -> &str {
-        let Some(node) = self.nodes.get(parent as usize) else {
-            return "";
+    fn inherited_namespace(&mut self, parent: u32) -> Option<u16> {
+        let Some(node) = self.nodes.get(parent) else {
+            return Some(0);
         };
         if self.input.bytes[node.span.start as usize] & token::TOKEN != LITERAL {
-            return "";
+            return Some(0);
         }
-        match node.name.token() {
-            Some((space, _)) => self.header.doctype.namespace(space),
-            None => self
-                .own
-                .names
-                .get(usize::from(node.name.0 - vocabulary::FIRST_OWN))
-                .map_or("", |own| &own.namespace),
+        if let Some((space, _)) = node.name.token() {
+            return self.own.namespace(self.header.doctype.namespace(space));
         }
+        let place = usize::from(node.name.0 - vocabulary::FIRST_OWN);
+        Some(self.own.names.own.get(place)?.namespace)
     }
 
     pub(super) fn check_root(&mut self, at: usize, name: NameId) {

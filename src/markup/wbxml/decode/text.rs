@@ -11,7 +11,7 @@ impl<'s> Decoder<'s> {
     pub(super) fn text(&mut self, at: usize, byte: u8) -> Result<(), DecodeError> {
         self.settle_switch();
         let empty = self.piece(at, byte)?;
-        let Some(parent) = self.nodes.get(self.open as usize) else {
+        let Some(parent) = self.nodes.get(self.open) else {
             return Err(fault(at, Fault::Outside));
         };
         if !empty && holds_elements_only(parent.name) {
@@ -22,15 +22,11 @@ impl<'s> Decoder<'s> {
         } else {
             Kind::Text
         };
-        self.push(at, kind, NameId(0)).map(drop)
+        self.push(at, kind, NameId(0), self.open).map(drop)
     }
 
     /// The rest of STR_I, STR_T, ENTITY or OPAQUE, checked. True if it is an empty text.
-    pub(in crate::markup::wbxml) fn piece(
-        &mut self,
-        at: usize,
-        byte: u8,
-    ) -> Result<bool, DecodeError> {
+    pub(in super::super) fn piece(&mut self, at: usize, byte: u8) -> Result<bool, DecodeError> {
         if byte == STR_I {
             let text = self.input.terminated()?;
             self.check(at, text)?;
@@ -62,7 +58,7 @@ impl<'s> Decoder<'s> {
     }
 
     /// The string of the table at `index`; what it unfolds to counts against the limit.
-    pub(in crate::markup::wbxml) fn table_string(
+    pub(in super::super) fn table_string(
         &mut self,
         at: usize,
         index: u32,
@@ -107,11 +103,7 @@ impl<'s> Decoder<'s> {
     }
 
     #[inline]
-    pub(in crate::markup::wbxml) fn check(
-        &self,
-        at: usize,
-        text: &[u8],
-    ) -> Result<(), DecodeError> {
+    pub(in super::super) fn check(&self, at: usize, text: &[u8]) -> Result<(), DecodeError> {
         match self.header.text.holds(text) {
             true => Ok(()),
             false => Err(fault(at, Fault::Text(self.header.text.name()))),

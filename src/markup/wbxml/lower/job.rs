@@ -104,7 +104,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
         )?;
         let span = match document.node(node).kind {
             Kind::Attribute => {
-                let element = NodeId(document.node(node).parent);
+                let element = document.parent(node);
                 self.tag(element).removed.push(node);
                 return Ok(());
             }
@@ -166,15 +166,10 @@ impl<'d, 'e> Jobs<'d, 'e> {
 
     fn unfit(&self, edit: &'static str, node: NodeId) -> EditError {
         let document = self.places.document;
-        let around = |node| {
-            document
-                .nodes
-                .get(node as usize)
-                .map(|inner| NodeId(inner.parent))
-        };
-        let element = document
-            .element(node)
-            .or_else(|| document.element(around(node.0)?));
+        let element = document.kind(node).and_then(|_| {
+            let own = document.element(node);
+            own.or_else(|| document.element(document.parent(node)))
+        });
         let path = element.map_or_else(
             || format!("node {}", node.0),
             |element| element.path().to_string(),

@@ -1,6 +1,6 @@
 //! Which code pages are in force, in the source and in what is written.
 
-use crate::markup::document::Node;
+use crate::markup::arena::Node;
 use crate::markup::wbxml::Header;
 use crate::markup::wbxml::skim::{Seen, Skim};
 use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE, TOKEN};
@@ -30,7 +30,7 @@ pub(super) struct Track<'d> {
 
 impl<'d> Track<'d> {
     pub(super) fn new(document: &'d Document, header: &'d Header) -> Self {
-        let nodes = document.nodes.iter().zip(0..);
+        let nodes = document.nodes.from(0).zip(0..);
         let attributes = nodes
             .filter(|(node, _)| node.kind == Kind::Attribute)
             .map(|(_, id)| id)
@@ -47,7 +47,7 @@ impl<'d> Track<'d> {
     }
 
     pub(super) fn has_literal_attributes(&self) -> bool {
-        let literal = |id: &u32| page_and_token(self.document.nodes[*id as usize]).1 == LITERAL;
+        let literal = |id: &u32| page_and_token(self.document.nodes.node(*id)).1 == LITERAL;
         self.attributes.iter().any(literal)
     }
 
@@ -109,17 +109,17 @@ impl<'d> Track<'d> {
     /// Goes to `target` while the pages agree: from the nearest tag before it that tells its page.
     fn jump(&mut self, target: u32) {
         let nodes = &self.document.nodes;
-        let before = nodes.partition_point(|node| node.span.start < target);
-        let since = |id: &usize| nodes[*id].span.start >= self.at;
+        let before = nodes.first_from(target);
+        let since = |id: &u32| nodes.node(*id).span.start >= self.at;
         let mut between = (0..before).rev().take_while(since);
         let told = between.find_map(|id| {
-            let page = self.page_of_tag(&nodes[id])?;
-            Some((id as u32, nodes[id].span.start, page))
+            let node = nodes.node(id);
+            Some((id, node.span.start, self.page_of_tag(&node)?))
         });
         if let Some((id, at, page)) = told {
             let earlier = self.attributes.partition_point(|attribute| *attribute < id);
             if let Some(attribute) = self.attributes[..earlier].last() {
-                self.source.attribute = self.page_behind(nodes[*attribute as usize]);
+                self.source.attribute = self.page_behind(nodes.node(*attribute));
             }
             self.source.tag = page;
             self.at = at;

@@ -1,6 +1,6 @@
 //! Offsets of places on the tree: found by climbing, not by walking over siblings.
 
-use crate::markup::document::NO_PARENT;
+use crate::markup::arena::NO_PARENT;
 use crate::markup::wbxml::skim::Skim;
 use crate::markup::wbxml::token::WITH_CONTENT;
 use crate::markup::wbxml::writer::Form;
@@ -43,16 +43,16 @@ impl<'d> Places<'d> {
     /// In front of the node and of the page switches that stand directly in front of it: behind its elder
     /// sibling, or its parent's tag.
     pub(super) fn before(&self, node: NodeId) -> u32 {
-        let parent = self.document.node(node).parent;
-        if parent == NO_PARENT {
+        let parent = self.document.parent(node);
+        if parent.0 == NO_PARENT {
             let Encoding::Wbxml(header) = self.document.encoding() else {
                 return 0;
             };
             return header.body;
         }
-        match self.child_with(NodeId(parent), node.0 - 1) {
+        match self.child_with(parent, node.0 - 1) {
             Some(elder) => self.document.node(elder).span.end,
-            None => self.behind_tag(NodeId(parent)),
+            None => self.behind_tag(parent),
         }
     }
 
@@ -89,11 +89,11 @@ impl<'d> Places<'d> {
     fn child_with(&self, element: NodeId, inner: u32) -> Option<NodeId> {
         let mut at = NodeId(inner);
         while at != element {
-            let node = self.document.node(at);
-            if node.parent == element.0 {
-                return (node.kind != Kind::Attribute).then_some(at);
+            let parent = self.document.parent(at);
+            if parent == element {
+                return (self.document.node(at).kind != Kind::Attribute).then_some(at);
             }
-            at = NodeId(node.parent);
+            at = parent;
         }
         None
     }

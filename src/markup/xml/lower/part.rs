@@ -9,7 +9,7 @@ use crate::patch::{Patch, Span, Splice};
 /// The splices of `written`, a text or CDATA section with its brackets, that carry out `patch` on its value.
 ///
 /// What is put into text is escaped. What is put into CDATA stands there as it is; where CDATA cannot hold it,
-/// the section is written anew.
+/// the section is written anew, and so is a text of which the patch cuts an undefined entity in two.
 ///
 /// # Errors
 /// [`EditError::Unwritable`] for what is no text, or has characters that XML cannot hold.
@@ -20,16 +20,15 @@ pub(super) fn splices(
     patch: &Patch,
 ) -> Result<Vec<Splice>, EditError> {
     if kind == Kind::Cdata && !fits_cdata(written, charset, patch)? {
-        let value = value(kind, written, charset).into_bytes().into();
-        let mut with = Vec::new();
-        escape::cdata(&mut with, text(&patch.apply(&value))?, charset).map_err(unwritable)?;
-        let span = Span::new(0, written.len() as u32);
-        return Ok(vec![Splice { span, with }]);
+        return anew(kind, written, charset, patch);
     }
     let mut places = Places::new(kind, written, charset);
     let mut splices = Vec::with_capacity(patch.splices().len());
     for splice in patch.splices() {
-        let (start, end) = (places.of(splice.span.start), places.of(splice.span.end));
+        let (Some(start), Some(end)) = (places.of(splice.span.start), places.of(splice.span.end))
+        else {
+            return anew(kind, written, charset, patch);
+        };
         let mut with = Vec::with_capacity(splice.with.len());
         let characters = text(&splice.with)?;
         if kind == Kind::Cdata {
@@ -43,6 +42,24 @@ pub(super) fn splices(
         splices.push(Splice { span, with });
     }
     Ok(splices)
+}
+
+/// The whole text or section, written from its patched value.
+fn anew(
+    kind: Kind,
+    written: &[u8],
+    charset: Charset,
+    patch: &Patch,
+) -> Result<Vec<Splice>, EditError> {
+    let patched = patch.apply(&value(kind, written, charset).into_bytes().into());
+    let mut with = Vec::new();
+    let escaped = match kind {
+        Kind::Cdata => escape::cdata(&mut with, text(&patched)?, charset),
+        _ => escape::text(&mut with, text(&patched)?, charset),
+    };
+    escaped.map_err(unwritable)?;
+    let span = Span::new(0, written.len() as u32);
+    Ok(vec![Splice { span, with }])
 }
 
 fn text(octets: &[u8]) -> Result<&str, EditError> {
@@ -99,13 +116,14 @@ impl<'w> Places<'w> {
         }
     }
 
-    fn of(&mut self, wanted: u32) -> u32 {
+    /// `None` inside a reference.
+    fn of(&mut self, wanted: u32) -> Option<u32> {
         while self.value < wanted && (self.at as usize) < self.written.len() {
             let (value, written) = self.unit();
             self.value += value;
             self.at += written;
         }
-        self.at
+        (self.value <= wanted).then_some(self.at)
     }
 
     /// How many bytes of the value and of what is written the next unit has: a reference, or a byte.
@@ -114,10 +132,13 @@ impl<'w> Places<'w> {
         if self.kind == Kind::Text
             && rest[0] == b'&'
             && let Some(end) = memchr::memchr(b';', rest)
-            && let Ok(name) = std::str::from_utf8(&rest[1..end])
-            && let reference::Meaning::Character(character) = reference::meaning(name)
         {
-            return (character.len_utf8() as u32, end as u32 + 1);
+            let name = self.charset.text(&rest[1..end]);
+            let value = match reference::meaning(&name) {
+                reference::Meaning::Character(character) => character.len_utf8(),
+                _ => name.len() + 2,
+            };
+            return (value as u32, end as u32 + 1);
         }
         let two = self.charset == Charset::Latin1 && !rest[0].is_ascii();
         (1 + u32::from(two), 1)

@@ -1,0 +1,304 @@
+//! The arena of a document's nodes: 12 bytes each, in document order.
+//!
+//! The children of a node follow it directly. Lengths, counts and distances seldom need more than 16 bits;
+//! where they do, they stand beside the nodes. Large nodes are few, since each holds tens of thousands of bytes
+//! or nodes; nodes far from their parent may be many, but they come in runs:
+//!
+//! ```text
+//! nodes   A  B  B  …  B  B  B  …         A stands too many nodes before this B:
+//! far                    (id of B, A)    from here on, a node too far from its parent has A for one
+//! ```
+
+use std::collections::BTreeMap;
+
+use super::{Kind, NameId};
+use crate::patch::Span;
+
+/// The nodes of one document.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arena {
+    nodes: Vec<Packed>,
+    /// End and `next` of nodes that are too large for their fields.
+    large: BTreeMap<u32, (u32, u32)>,
+    /// The first of a run of nodes that are too far from their parent, and that parent. The run may have nodes
+    /// among it that are near to theirs.
+    far: Vec<(u32, u32)>,
+}
+
+/// One node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    /// The first node behind its subtree.
+    pub(crate) next: u32,
+    pub(crate) name: NameId,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    start: u32,
+    /// How many bytes the span has; `LARGE` where `large` tells it and the count.
+    length: u16,
+    /// How many nodes the subtree has.
+    count: u16,
+    /// How many nodes before this one its parent stands, `FAR` where `far` tells, 0 for the root; and in the
+    /// lowest bits the kind.
+    up_and_kind: u16,
+    name: NameId,
+}
+
+impl Arena {
+    pub(crate) fn with_capacity(nodes: usize) -> Self {
+        Self {
+            nodes: Vec::with_capacity(nodes),
+            ..Self::default()
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The node of this number; there must be one.
+    #[inline]
+    pub(crate) fn node(&self, id: u32) -> Node {
+        let packed = self.nodes[id as usize];
+        let (end, next) = match packed.length {
+            LARGE => self.large(id),
+            length => (
+                packed.start + u32::from(length),
+                id + u32::from(packed.count),
+            ),
+        };
+        Node {
+            span: Span::new(packed.start, end),
+            next,
+            name: packed.name,
+            kind: packed.kind(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> Option<Node> {
+        ((id as usize) < self.nodes.len()).then(|| self.node(id))
+    }
+
+    /// The nodes from this number on.
+    pub(crate) fn from(&self, first: u32) -> impl Iterator<Item = Node> {
+        (first..self.nodes.len() as u32).map(|id| self.node(id))
+    }
+
+    /// The first node that begins at or behind `offset`.
+    pub(crate) fn first_from(&self, offset: u32) -> u32 {
+        self.nodes.partition_point(|node| node.start < offset) as u32
+    }
+
+    /// The parent of a node; `NO_PARENT` for the root.
+    #[inline]
+    pub(crate) fn parent(&self, id: u32) -> u32 {
+        match self.nodes[id as usize].up_and_kind >> KIND_BITS {
+            0 => NO_PARENT,
+            FAR => self.far_parent(id),
+            up => id - u32::from(up),
+        }
+    }
+
+    /// Appends a node without children.
+    #[inline]
+    pub(crate) fn push(&mut self, kind: Kind, span: Span, name: NameId, parent: u32) -> u32 {
+        let id = self.nodes.len() as u32;
+        let up = match id.wrapping_sub(parent) {
+            _ if parent == NO_PARENT => 0,
+            near if near < u32::from(FAR) => near as u16,
+            _ => self.push_far(id, parent),
+        };
+        self.nodes.push(Packed {
+            start: span.start,
+            length: 0,
+            count: 1,
+            up_and_kind: up << KIND_BITS | kind as u16,
+            name,
+        });
+        self.resize(id, span.end, id + 1);
+        id
+    }
+
+    /// The element ends at this offset, and all that follows is outside. Gives its parent.
+    #[inline]
+    pub(crate) fn close(&mut self, id: u32, end: u32) -> u32 {
+        self.resize(id, end, self.nodes.len() as u32);
+        self.parent(id)
+    }
+
+    /// The node, which has no children, reaches as far as this offset.
+    pub(crate) fn extend(&mut self, id: u32, end: u32) {
+        self.resize(id, end, id + 1);
+    }
+
+    pub(crate) fn set_name(&mut self, id: u32, name: NameId) {
+        self.nodes[id as usize].name = name;
+    }
+
+    /// Drops the last nodes.
+    #[inline]
+    pub(crate) fn truncate(&mut self, length: usize) {
+        if length < self.nodes.len() {
+            self.nodes.truncate(length);
+            drop(self.large.split_off(&(length as u32)));
+        }
+    }
+
+    #[inline]
+    fn resize(&mut self, id: u32, end: u32, next: u32) {
+        let node = &mut self.nodes[id as usize];
+        let (length, count) = (end - node.start, next - id);
+        if length < u32::from(LARGE) && count <= u32::from(u16::MAX) {
+            (node.length, node.count) = (length as u16, count as u16);
+        } else {
+            node.length = LARGE;
+            self.large.insert(id, (end, next));
+        }
+    }
+
+    #[cold]
+    fn large(&self, id: u32) -> (u32, u32) {
+        self.large.get(&id).copied().unwrap_or_default()
+    }
+
+    #[cold]
+    fn push_far(&mut self, id: u32, parent: u32) -> u16 {
+        // Nodes that were dropped may have left runs behind.
+        while self.far.last().is_some_and(|run| run.0 >= id) {
+            self.far.pop();
+        }
+        if self.far.last().is_none_or(|run| run.1 != parent) {
+            self.far.push((id, parent));
+        }
+        FAR
+    }
+
+    #[cold]
+    fn far_parent(&self, id: u32) -> u32 {
+        let behind = self.far.partition_point(|run| run.0 <= id);
+        self.far[behind - 1].1
+    }
+}
+
+impl Packed {
+    #[inline]
+    fn kind(self) -> Kind {
+        match self.up_and_kind & (1 << KIND_BITS) - 1 {
+            0 => Kind::Element,
+            1 => Kind::Attribute,
+            2 => Kind::Text,
+            3 => Kind::Cdata,
+            _ => Kind::Opaque,
+        }
+    }
+}
+
+/// The parent of the root.
+pub(crate) const NO_PARENT: u32 = u32::MAX;
+
+const LARGE: u16 = u16::MAX;
+
+const KIND_BITS: u32 = 3;
+
+const FAR: u16 = u16::MAX >> KIND_BITS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(arena: &mut Arena, parents: &mut Vec<u32>, parent: u32) -> u32 {
+        parents.push(parent);
+        let at = arena.len() as u32;
+        arena.push(Kind::Element, Span::new(at, at + 1), NameId(0), parent)
+    }
+
+    #[test]
+    fn a_node_is_12_bytes_and_keeps_its_kind() {
+        assert_eq!(size_of::<Packed>(), 12);
+        let mut arena = Arena::default();
+        for kind in [
+            Kind::Element,
+            Kind::Attribute,
+            Kind::Text,
+            Kind::Cdata,
+            Kind::Opaque,
+        ] {
+            let id = arena.push(kind, Span::default(), NameId(7), 0);
+            assert_eq!(
+                (arena.node(id).kind, arena.node(id).name),
+                (kind, NameId(7))
+            );
+        }
+    }
+
+    #[test]
+    fn parents_near_and_far_are_found() {
+        let (mut arena, mut parents) = (Arena::default(), Vec::new());
+        let root = push(&mut arena, &mut parents, NO_PARENT);
+        let mut child = root;
+        for _ in 0..70_000 {
+            child = push(&mut arena, &mut parents, root);
+            push(&mut arena, &mut parents, child);
+        }
+        for _ in 0..70_000 {
+            push(&mut arena, &mut parents, child);
+        }
+        arena.close(child, 500_000);
+        for _ in 0..10 {
+            let last = push(&mut arena, &mut parents, root);
+            push(&mut arena, &mut parents, last);
+        }
+        for (id, parent) in parents.iter().enumerate() {
+            assert_eq!(arena.parent(id as u32), *parent, "{id}");
+        }
+        assert_eq!((arena.far.len(), arena.large.len()), (3, 1));
+        assert_eq!(arena.node(child).next, child + 70_002);
+        assert_eq!(arena.node(child).span.end, 500_000);
+    }
+
+    #[test]
+    fn lengths_and_counts_are_kept_whatever_their_size() {
+        for length in [0, 1, 65_534, 65_535, 65_536, 1 << 30] {
+            let mut arena = Arena::default();
+            let id = arena.push(Kind::Text, Span::new(5, 5 + length), NameId(0), NO_PARENT);
+            assert_eq!(arena.node(id).span, Span::new(5, 5 + length));
+        }
+        for count in [1, 65_534, 65_535, 65_536] {
+            let (mut arena, mut parents) = (Arena::default(), Vec::new());
+            let root = push(&mut arena, &mut parents, NO_PARENT);
+            for _ in 0..count {
+                push(&mut arena, &mut parents, root);
+            }
+            arena.close(root, 9);
+            let node = arena.node(root);
+            assert_eq!((node.next, node.span.end), (count + 1, 9));
+        }
+    }
+
+    #[test]
+    fn what_dropped_nodes_left_behind_is_forgotten() {
+        let (mut arena, mut parents) = (Arena::default(), Vec::new());
+        let root = push(&mut arena, &mut parents, NO_PARENT);
+        let child = push(&mut arena, &mut parents, root);
+        for _ in 0..70_000 {
+            push(&mut arena, &mut parents, child);
+        }
+        let length = arena.len();
+        arena.push(Kind::Text, Span::new(0, 1 << 20), NameId(0), child);
+        arena.truncate(length);
+        let last = push(&mut arena, &mut parents, root);
+        assert_eq!((arena.parent(last), arena.parent(last - 1)), (root, child));
+        assert!(arena.large.is_empty());
+    }
+}

@@ -1,0 +1,299 @@
+//! The queue of one sink: bounded in events and in bytes, and nobody waits there for ever.
+//!
+//! Events are put in in the order of their numbers, which takes no time; who has put in one that has no room
+//! yet waits afterwards, holding no lock. So a queue is longer than its bounds by one event for each waiting
+//! exchange at most, which that exchange would hold in memory anyway.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Ended, WhenFull};
+use crate::flow::{Event, Passage, Payload};
+
+/// What one sink is still to be told.
+pub(super) struct Queue {
+    bounds: Bounds,
+    when_full: WhenFull,
+    state: Mutex<State>,
+    /// Something to tell came, or nothing will any more.
+    filled: Condvar,
+    /// There is room again, or nobody need wait for it any more.
+    drained: Condvar,
+    /// The sink's thread told something, or ended.
+    moved: Condvar,
+}
+
+/// What a queue holds at most.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Entry>,
+    /// Events put in, and taken out again.
+    put: u64,
+    taken: u64,
+    /// Their bytes.
+    put_bytes: u64,
+    taken_bytes: u64,
+    dropped: u64,
+    /// Whether the sink's thread sleeps until something comes.
+    idle: bool,
+    waiters: u32,
+    /// Nothing more will be put in.
+    closed: bool,
+    /// Nothing more will be taken out.
+    dead: bool,
+    /// Somebody waited too long for room.
+    given_up: bool,
+    ended: Option<Ended>,
+}
+
+struct Entry {
+    seq: u64,
+    event: Event,
+    bytes: u64,
+}
+
+/// What became of an event that was put in.
+pub(super) enum Put {
+    /// It waits to be told.
+    In,
+    /// It waits, and there was no room: [`Queue::wait`] for this ticket.
+    Crowded(Ticket),
+    /// It was left out; so many were by now.
+    Dropped(u64),
+}
+
+/// Where the queue must have got to for an event to have room.
+#[derive(Clone, Copy)]
+pub(super) struct Ticket {
+    before: u64,
+    bytes: u64,
+}
+
+/// What a sink's thread is to do next.
+pub(super) enum Next {
+    Tell(u64, Event),
+    /// Nothing came for a moment.
+    Flush,
+    End,
+}
+
+impl Queue {
+    pub(super) fn new(bounds: Bounds, when_full: WhenFull) -> Self {
+        Self {
+            bounds,
+            when_full,
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            moved: Condvar::new(),
+        }
+    }
+
+    /// Puts an event in, without ever waiting.
+    pub(super) fn put(&self, seq: u64, event: &Event, bytes: u64) -> Put {
+        let mut state = self.lock();
+        if state.closed || state.dead {
+            return Put::In;
+        }
+        let ticket = Ticket {
+            before: state.put,
+            bytes: state.put_bytes + bytes,
+        };
+        let has_room = state.has_room(ticket, self.bounds);
+        if !has_room && self.when_full == WhenFull::DropNewest {
+            state.dropped += 1;
+            return Put::Dropped(state.dropped);
+        }
+        state.put += 1;
+        state.put_bytes = ticket.bytes;
+        let event = event.clone();
+        state.waiting.push_back(Entry { seq, event, bytes });
+        if state.idle {
+            self.filled.notify_one();
+        }
+        match has_room {
+            true => Put::In,
+            false => Put::Crowded(ticket),
+        }
+    }
+
+    /// Whether what this ticket is for has room by now.
+    pub(super) fn has_room(&self, ticket: Ticket) -> bool {
+        self.lock().has_room(ticket, self.bounds)
+    }
+
+    /// Waits for room. If there is none after `limit`, the sink is given up: this call says so, once for
+    /// each sink.
+    pub(super) fn wait(&self, ticket: Ticket, limit: Duration) -> Waited {
+        let mut state = self.lock();
+        state.waiters += 1;
+        let waiting = |state: &mut State| !state.has_room(ticket, self.bounds);
+        let waited = self.drained.wait_timeout_while(state, limit, waiting);
+        let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        state = guard;
+        state.waiters -= 1;
+        if !timeout.timed_out() || !waiting(&mut state) {
+            return Waited::Room;
+        }
+        state.given_up = true;
+        let left = self.stop(state);
+        drop(left);
+        Waited::GivenUp
+    }
+
+    /// Nothing more is told; gives what was still to be, to be dropped without the lock.
+    fn stop(&self, mut state: MutexGuard<'_, State>) -> VecDeque<Entry> {
+        state.dead = true;
+        self.drained.notify_all();
+        self.filled.notify_one();
+        std::mem::take(&mut state.waiting)
+    }
+
+    /// What to do next; waits until something comes, and with `patience` no longer than that.
+    pub(super) fn next(&self, patience: Option<Duration>) -> Next {
+        let mut state = self.lock();
+        if state.closed {
+            self.moved.notify_one();
+        }
+        state.idle = true;
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.closed && !state.dead;
+        state = match patience {
+            None => {
+                let woken = self.filled.wait_while(state, idle);
+                woken.unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(patience) => {
+                let woken = self.filled.wait_timeout_while(state, patience, idle);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.idle = false;
+        let Some(entry) = state.waiting.pop_front() else {
+            return match state.closed || state.dead {
+                true => Next::End,
+                false => Next::Flush,
+            };
+        };
+        state.taken += 1;
+        state.taken_bytes += entry.bytes;
+        if state.waiters > 0 {
+            self.drained.notify_all();
+        }
+        Next::Tell(entry.seq, entry.event)
+    }
+
+    /// Nothing more is put in.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+        self.drained.notify_all();
+    }
+
+    /// The sink's thread has ended.
+    pub(super) fn ended(&self, ended: Ended) {
+        let mut state = self.lock();
+        state.ended = Some(ended);
+        let left = self.stop(state);
+        self.moved.notify_one();
+        drop(left);
+    }
+
+    /// How the sink's thread ended, and how many events were left out. `None` if it moved nothing for `limit`,
+    /// or was given up before.
+    pub(super) fn end(&self, limit: Duration) -> (Option<Ended>, u64) {
+        let mut state = self.lock();
+        let mut moved = (state.taken, Instant::now());
+        while state.ended.is_none() && !state.dead {
+            let left = limit.saturating_sub(moved.1.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            let woken = self.moved.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            if state.taken != moved.0 {
+                moved = (state.taken, Instant::now());
+            }
+        }
+        let ended = state.ended.take().filter(|_| !state.given_up);
+        (ended, state.dropped)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        super::lock(&self.state)
+    }
+}
+
+/// How waiting for room came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// There is room, or nobody need care any more.
+    Room,
+    /// There was none for too long.
+    GivenUp,
+}
+
+impl State {
+    /// An event has room when few enough wait in front of it; the first in the queue has room whatever its size.
+    fn has_room(&self, ticket: Ticket, bounds: Bounds) -> bool {
+        let in_front = ticket.before.saturating_sub(self.taken);
+        let bytes = ticket.bytes.saturating_sub(self.taken_bytes);
+        let fits = in_front < bounds.events && (in_front == 0 || bytes <= bounds.bytes);
+        fits || self.closed || self.dead
+    }
+}
+
+/// About how many bytes an event keeps in memory. Documents of earlier messages, which links refer to, are kept
+/// by their session.
+pub(super) fn weight(event: &Event) -> u64 {
+    let bytes = match event {
+        Event::Request(passage) | Event::Response(passage) => of_passage(passage),
+        Event::Refused { why, .. } | Event::Failed { why, .. } => why.len(),
+        _ => 0,
+    };
+    (bytes + std::mem::size_of::<Passage>()) as u64
+}
+
+fn of_passage(passage: &Passage) -> usize {
+    let Payload {
+        received,
+        sent,
+        reading,
+        sent_document,
+    } = &passage.payload;
+    let changed = received.as_ptr() != sent.as_ptr();
+    let documents = reading.document().into_iter().chain(sent_document);
+    let documents = documents.map(|document| {
+        let source = document.source();
+        let shared = source.as_ptr() == received.as_ptr() || source.as_ptr() == sent.as_ptr();
+        let own = if shared { 0 } else { source.len() };
+        own + document.len() * NODE
+    });
+    let applied = passage.applied.iter().flat_map(|applied| {
+        let splices = applied.patch.splices().iter().map(|s| s.with.len());
+        let changes = applied.changes.iter();
+        splices.chain(changes.map(|c| c.path.len() + c.before.len() + c.after.len()))
+    });
+    let notes = passage.notes.iter().map(|note| note.text.len());
+    let heads = passage.head.headers().iter();
+    let heads = heads.map(|(name, value)| name.as_str().len() + value.len());
+    received.len()
+        + if changed { sent.len() } else { 0 }
+        + documents.sum::<usize>()
+        + applied.sum::<usize>()
+        + notes.sum::<usize>()
+        + heads.sum::<usize>()
+        + passage.links.len() * LINK
+}
+
+/// Bytes of a node in a document's arena.
+const NODE: usize = 20;
+
+/// Bytes of a link to an answered command.
+const LINK: usize = 24;

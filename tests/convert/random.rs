@@ -1,0 +1,31 @@
+//! Random documents, spelled in random ways, there and back.
+
+use dmtap::markup::wbxml::{PublicIdForm, Version, WbxmlOptions, encode};
+use proptest::prelude::*;
+
+use super::model::{self, Family, Tape};
+use super::{compact, parse, said};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2500,
+        failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The document is WBXML, and XML once it is converted: both are converted in turn.
+    #[test]
+    fn random_documents_say_the_same_there_and_back(
+        tape in prop::collection::vec(any::<u8>(), 0..300),
+        prov: bool,
+        text_id: bool,
+    ) {
+        let family = if prov { Family::Prov } else { Family::SyncMl };
+        let tape = &mut Tape::new(&tape);
+        let tree = model::document(family, tape);
+        let binary = parse(model::write(family, &tree, tape));
+        said::check(&binary);
+        let xml = parse(compact(&binary));
+        said::check(&xml);
+        let public_id = if text_id { PublicIdForm::Text } else { PublicIdForm::Numeric };
+        let options = WbxmlOptions { version: Version::V1_1, public_id };
+        said::check(&parse(encode(&xml, &options).unwrap()));
+    }
+}

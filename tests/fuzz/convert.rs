@@ -1,0 +1,18 @@
+//! A document of either encoding written as XML and as WBXML: what is read back says the same, and what is
+//! written again is the same.
+
+#![no_main]
+
+#[path = "../convert/said.rs"]
+mod said;
+
+use bytes::Bytes;
+use dmtap::markup::{self, Hint, Limits};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let source = Bytes::copy_from_slice(data);
+    if let Ok(document) = markup::decode(source, Hint::default(), &Limits::default()) {
+        said::check(&document);
+    }
+});

@@ -1,0 +1,12 @@
+//! The pure floors of dmtap as a crate of their own, so that fuzzing builds neither TLS nor HTTP.
+
+/// Their sources. A module with a path of its own finds its submodules where dmtap has them; it is one module
+/// deeper, so the floors may say `crate::markup` in imports, but not in `pub(in …)`.
+#[path = "../../src"]
+mod src {
+    pub mod dm;
+    pub mod markup;
+    pub mod patch;
+}
+
+pub use src::{dm, markup, patch};
