@@ -7,6 +7,7 @@ pub mod connection;
 pub mod delivery;
 pub mod event;
 pub mod exchange;
+pub mod media;
 pub mod note;
 pub mod session;
 

@@ -24,6 +24,8 @@ mod heads;
 mod limits;
 #[path = "proxy/peers.rs"]
 mod peers;
+#[path = "proxy/regular.rs"]
+mod regular;
 #[path = "proxy/rules.rs"]
 mod rules;
 #[path = "proxy/sessions.rs"]

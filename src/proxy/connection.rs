@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -19,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::body::Body;
 use super::context::{Context, Server, Shared, now};
-use super::exchange;
+use super::exchange::{self, refuse};
 use super::failure::device_handshake;
 use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
@@ -174,7 +173,7 @@ impl Guest {
             (Ok(()), Some((host, port))) => {
                 let wire = parts.io.into_inner().with_ahead(parts.read_buf);
                 let target = Target::Connect(host, port);
-                Box::pin(self.to_server(shared, wire, target)).await
+                Box::pin(asked.tunnelling().to_server(shared, wire, target)).await
             }
             (ended, _) => asked.ended(ended),
         }
@@ -218,18 +217,22 @@ impl<'a> Asked<'a> {
             let named = request.uri().authority();
             let port = named.map(|named| named.port_u16().unwrap_or(Scheme::Https.port()));
             let (Some(named), Some(port)) = (named, port) else {
-                return Ok(refuse("CONNECT needs host:port"));
+                return Ok(refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port"));
             };
             self.state().tunnel = Some((bare_host(named.host()), port));
             return Ok(Response::new(Body::default()));
         }
         let Some(upstream) = named_server(request.uri()) else {
             return Ok(refuse(
+                StatusCode::BAD_REQUEST,
                 "this is a proxy: it takes CONNECT, or requests with a full http:// address. Is --mode reverse: meant?",
             ));
         };
-        let Some(server) = Server::asked_for(&upstream) else {
-            return Ok(refuse("the server's name is not valid in a URL"));
+        let Some(server) = Server::named(&upstream) else {
+            return Ok(refuse(
+                StatusCode::BAD_REQUEST,
+                "the server's name is not valid in a URL",
+            ));
         };
         let context = Context {
             shared: self.shared.clone(),
@@ -240,15 +243,30 @@ impl<'a> Asked<'a> {
         exchange::serve(Arc::new(context), request).await
     }
 
-    /// The connection, which is told of at its first request.
-    fn connection(&self, first: &Upstream) -> Arc<Connection> {
+    /// The connection as a request to this server sees it; it is told of at its first request.
+    fn connection(&self, server: &Upstream) -> Arc<Connection> {
+        let server = server.to_string();
         let mut state = self.state();
-        let open = || {
-            let connection = Arc::new(self.guest.connection(first.to_string(), None));
-            let farewell = Farewell::new(self.shared, &connection);
-            (connection, farewell)
-        };
-        state.connection.get_or_insert_with(open).0.clone()
+        if let Some((connection, _)) = &mut state.connection {
+            if connection.server != server {
+                *connection = Arc::new(self.guest.connection(server, None));
+            }
+            return connection.clone();
+        }
+        let connection = Arc::new(self.guest.connection(server, None));
+        let farewell = Farewell::new(self.shared, &connection);
+        state.connection = Some((connection.clone(), farewell));
+        connection
+    }
+
+    /// The number of the tunnel's connection: of its own where this one carried requests.
+    fn tunnelling(&self) -> Guest {
+        let mut guest = self.guest;
+        if self.state().connection.take().is_some() {
+            guest.id = self.shared.next_connection();
+            guest.opened = now();
+        }
+        guest
     }
 
     fn ended(&self, ended: hyper::Result<()>) -> Result<(), String> {
@@ -281,13 +299,6 @@ fn named_server(uri: &Uri) -> Option<Upstream> {
 /// A host without the brackets of IPv6.
 fn bare_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').into()
-}
-
-fn refuse(why: &str) -> Response<Body> {
-    let body = Bytes::from(format!("dmtap: {why}\n"));
-    let mut response = Response::new(Body::whole(body, None));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
 }
 
 /// The TLS handshake, with the certificate the device asks for.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
+use http::{HeaderMap, HeaderValue, header};
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use tokio_util::sync::CancellationToken;
@@ -114,20 +114,35 @@ pub(super) struct Context {
 pub(super) struct Server {
     scheme: UriScheme,
     authority: Authority,
-    /// Whether the device took the proxy for the server, and so names the proxy in `Host`.
-    behind: bool,
+    host: Host,
+}
+
+/// What becomes of the `Host` a device sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Host {
+    /// The server's name stands in its place.
+    Replaced,
+    /// It is the device's choice; in a tunnel the server may have another name than the tunnel's end.
+    Kept,
 }
 
 impl Server {
     /// The server behind a reverse proxy, which must see its own name.
     pub(super) fn behind(upstream: &Upstream) -> Option<Self> {
-        let mut server = Self::asked_for(upstream)?;
-        server.behind = true;
-        Some(server)
+        Self::with(upstream, Host::Replaced)
     }
 
-    /// The server a device asked for.
+    /// The server of a request with a full address, which outweighs `Host` (RFC 9112 §3.2.2).
+    pub(super) fn named(upstream: &Upstream) -> Option<Self> {
+        Self::with(upstream, Host::Replaced)
+    }
+
+    /// The server at the end of a tunnel.
     pub(super) fn asked_for(upstream: &Upstream) -> Option<Self> {
+        Self::with(upstream, Host::Kept)
+    }
+
+    fn with(upstream: &Upstream, host: Host) -> Option<Self> {
         let scheme = match upstream.scheme {
             Scheme::Http => UriScheme::HTTP,
             Scheme::Https => UriScheme::HTTPS,
@@ -135,24 +150,38 @@ impl Server {
         Some(Self {
             scheme,
             authority: upstream.authority().parse().ok()?,
-            behind: false,
+            host,
         })
     }
 
     /// Whether the client's own Host or `:authority` says all that the device's `Host` does.
     pub(super) fn replaces_host(&self, host: &HeaderValue) -> bool {
-        self.behind || host.as_bytes() == self.authority.as_str().as_bytes()
+        let same = || {
+            host.as_bytes()
+                .eq_ignore_ascii_case(self.authority.as_str().as_bytes())
+        };
+        self.host == Host::Replaced || same()
     }
 
-    /// The full address of a path.
-    pub(super) fn address(&self, path: Option<&PathAndQuery>) -> Option<Uri> {
+    /// What HTTP/2 says in `:authority` and HTTP/1.1 in `Host` is kept the same way.
+    pub(super) fn keep_authority(&self, target: &Uri, headers: &mut HeaderMap) {
+        let Some(said) = target.authority().filter(|_| self.host == Host::Kept) else {
+            return;
+        };
+        if *said != self.authority
+            && let Ok(said) = HeaderValue::from_str(said.as_str())
+        {
+            headers.insert(header::HOST, said);
+        }
+    }
+
+    /// The full address of what a request asks for.
+    pub(super) fn address(&self, target: &Uri) -> Option<Uri> {
+        let path = target.path_and_query().cloned();
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
         parts.authority = Some(self.authority.clone());
-        parts.path_and_query = match path {
-            Some(path) => Some(path.clone()),
-            None => Some(PathAndQuery::from_static("/")),
-        };
+        parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
         Uri::from_parts(parts).ok()
     }
 }

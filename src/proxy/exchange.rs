@@ -2,17 +2,20 @@
 
 mod own;
 
+pub(super) use own::refuse;
+
 use std::sync::Arc;
 
 use http::{Request, Response, Version, header, request};
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
+use super::book::Edition;
 use super::context::{Context, now};
 use super::failure::Failure;
 use super::headers;
 use super::message::{Heard, Told};
-use super::read::Bounds;
+use super::read::{self, Bounds, heavy};
 use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
@@ -21,7 +24,7 @@ use crate::flow::{
     SessionTag, Severity, Side, Timestamp,
 };
 use crate::markup::Document;
-use crate::rules::engine::{Answer, Facts, RuleSet, Stage, Verdict};
+use crate::rules::engine::{Answer, Facts, Stage, Verdict};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,9 @@ pub(super) async fn serve(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
+    if let Some(refusal) = own::refused(&request) {
+        return Ok(refusal);
+    }
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
     let headers = &exchange.head.headers;
@@ -73,7 +79,7 @@ pub(super) async fn serve(
 struct Exchange {
     context: Arc<Context>,
     id: ExchangeId,
-    rules: Arc<RuleSet>,
+    book: Arc<Edition>,
     head: RequestHead,
     /// When the request was received whole.
     received: Timestamp,
@@ -87,7 +93,10 @@ struct Exchange {
 
 impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
-        let uri = context.server.address(parts.uri.path_and_query());
+        let uri = context.server.address(&parts.uri);
+        context
+            .server
+            .keep_authority(&parts.uri, &mut parts.headers);
         let head = RequestHead {
             method: parts.method.clone(),
             uri: uri.ok_or(Dropped::Target)?,
@@ -97,7 +106,7 @@ impl Exchange {
         context.line.begin();
         Ok(Self {
             id: context.shared.next_exchange(),
-            rules: context.shared.book.current(),
+            book: context.shared.book.current(),
             head,
             received: now(),
             place: None,
@@ -118,7 +127,7 @@ impl Exchange {
         let shared = &self.context.shared;
         let settings = &shared.settings;
         let wait = settings.limits.body;
-        if settings.look == Look::Pass && !self.rules.reads_bodies(stage) {
+        if settings.look == Look::Pass && !self.book.rules.reads_bodies(stage) {
             return Ok(Heard::unread(body, wait));
         }
         let bounds = Bounds {
@@ -220,7 +229,7 @@ impl Exchange {
 
     /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
     fn take_head(&mut self) -> RequestHead {
-        if !self.rules.is_empty() {
+        if !self.book.rules.is_empty() {
             return self.head.clone();
         }
         let headers = std::mem::take(&mut self.head.headers);
@@ -244,7 +253,7 @@ impl Exchange {
         response: Option<&ResponseHead>,
         known: &Known,
     ) -> Verdict {
-        if self.rules.is_empty() {
+        if self.book.rules.is_empty() {
             return Verdict::default();
         }
         let tag = self.tag(
@@ -254,6 +263,7 @@ impl Exchange {
             },
             heard.document().map(|document| &**document),
         );
+        let limits = read::limits(self.context.shared.settings.max_body);
         let facts = Facts {
             stage,
             connection: &self.context.connection,
@@ -263,9 +273,12 @@ impl Exchange {
             session: tag.as_ref(),
             document: heard.document(),
             links: &known.links,
+            limits: &limits,
         };
-        self.rules
-            .decide(&facts, &mut self.context.shared.book.tally())
+        let weight = heard.payload.received.len();
+        heavy(weight, || {
+            self.book.rules.decide(&facts, &mut self.book.tally())
+        })
     }
 
     /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.

@@ -13,14 +13,14 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::{self, HeaderMap};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
+use tokio::runtime::RuntimeFlavor;
 
 use super::body::Broken;
-use super::headers::content_type;
 use super::patience::Patience;
 use super::room::{Hold, Room};
 use crate::dm::{Dialect, dialect::may_be_markup};
-use crate::flow::{Note, Reading, Severity, Unread};
-use crate::markup::{self, DecodeError, Hint, Limits};
+use crate::flow::{Note, Reading, Severity, Unread, media};
+use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 
 /// A body that was asked for.
 pub(super) enum Collected {
@@ -127,50 +127,102 @@ pub(super) fn read(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading,
     if body.is_empty() {
         return (Reading::Empty, Vec::new());
     }
+    let is_coded = headers.contains_key(header::CONTENT_ENCODING);
+    // A coded body may unfold to a thousand times its length.
+    let weight = if is_coded { limit } else { body.len() };
+    heavy(weight, || read_plain(body, headers, limit))
+}
+
+/// Runs what takes long where it holds nobody else up: other tasks of this worker go on at another one.
+pub(super) fn heavy<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    let may_block = || {
+        let runtime = tokio::runtime::Handle::try_current();
+        runtime.is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+    };
+    match bytes > HEAVY && may_block() {
+        true => tokio::task::block_in_place(work),
+        false => work(),
+    }
+}
+
+/// What bounds the decoding of a body of at most `bytes`.
+pub(super) fn limits(bytes: usize) -> Limits {
+    Limits {
+        bytes,
+        ..Limits::default()
+    }
+}
+
+fn read_plain(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<Note>) {
     let plain = match uncoded(body, headers, limit) {
         Ok(plain) => plain,
         Err(why) => return (Reading::Unread(Unread::Coding(why)), Vec::new()),
     };
-    let (media_type, charset) = content_type(headers);
+    let hint = media::hint(headers);
+    let media_type = hint.media_type;
     let announced = may_be_markup(media_type);
     let foreign = || {
-        let media_type = media_type.unwrap_or_default().to_owned();
+        let media_type = clipped(media_type.unwrap_or_default());
         (Reading::Unread(Unread::MediaType(media_type)), Vec::new())
     };
     if !announced && !looks_like_markup(&plain) {
         return foreign();
     }
-    let hint = Hint {
-        media_type,
-        charset,
-    };
-    let limits = Limits {
-        bytes: limit,
-        ..Limits::default()
-    };
-    match markup::decode(plain, hint, &limits) {
+    let is_wbxml = markup::wbxml::looks_like(&plain);
+    match markup::decode(plain, hint, &limits(limit)) {
         Ok(document) => {
-            let notes = note_media_type(media_type, document.is_wbxml());
+            let mut notes = note_flags(&document);
+            notes.extend(note_media_type(media_type, document.is_wbxml()));
             let dialect = Dialect::of(&document);
-            (
-                Reading::Document(Arc::new(document), dialect),
-                notes.into_iter().collect(),
-            )
+            (Reading::Document(Arc::new(document), dialect), notes)
         }
         Err(_) if !announced => foreign(),
         Err(error) => {
-            let note = note_broken(&error);
+            let note = note_broken(&error, is_wbxml);
             (Reading::Opaque(error), vec![note])
         }
     }
 }
 
-fn note_broken(error: &DecodeError) -> Note {
+fn note_broken(error: &DecodeError, is_wbxml: bool) -> Note {
     Note {
-        id: "XML-01",
+        id: if is_wbxml { "WBXML-01" } else { "XML-01" },
         severity: Severity::Error,
         at: Some(error.at),
-        text: error.kind.to_string(),
+        text: clipped(&error.kind.to_string()),
+    }
+}
+
+/// What the decoder let pass, the first of it one by one.
+fn note_flags(document: &Document) -> Vec<Note> {
+    let flags = document.flags();
+    let note = |flag: &Flag| Note {
+        id: flag.kind.id().unwrap_or(match flag.kind {
+            FlagKind::Doctype => "XML-06",
+            _ => "XML-01",
+        }),
+        severity: match flag.kind {
+            FlagKind::PaddedNumber | FlagKind::VendorTag { .. } | FlagKind::IdleSwitch => {
+                Severity::Info
+            }
+            _ => Severity::Warning,
+        },
+        at: Some(flag.at),
+        text: clipped(&flag.kind.to_string()),
+    };
+    let mut notes: Vec<_> = flags.iter().take(FLAGS_TOLD).map(note).collect();
+    let untold = flags.len().saturating_sub(FLAGS_TOLD);
+    if let Some(last) = notes.last_mut().filter(|_| untold > 0) {
+        last.text = format!("{}, and {untold} leniencies more", last.text);
+    }
+    notes
+}
+
+/// Words for a note: names in them are the peer's choice.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -187,7 +239,7 @@ fn note_media_type(media_type: Option<&str>, is_wbxml: bool) -> Option<Note> {
         id: "HTTP-02",
         severity: Severity::Error,
         at: None,
-        text: format!("the media type is {named}, but the body is {is}"),
+        text: clipped(&format!("the body is {is}, but its media type is {named}")),
     })
 }
 
@@ -227,7 +279,7 @@ fn decompress(body: &[u8], coding: &str, limit: usize) -> Result<Bytes, String> 
         // RFC 9110 §8.4.1.2 means zlib; some senders leave the wrapper out.
         "deflate" => drain(ZlibDecoder::new(body), coding, limit)
             .or_else(|_| drain(DeflateDecoder::new(body), coding, limit)),
-        _ => Err(format!("{coding} is not known")),
+        _ => Err(format!("{} is not known", clipped(coding))),
     }
 }
 
@@ -243,6 +295,12 @@ fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, String>
 
 /// Codings on top of each other that are undone.
 const CODINGS: usize = 3;
+/// Bytes from which on reading is work that other tasks must not wait for.
+const HEAVY: usize = 256 << 10;
+/// Leniencies of a decoder that are noted one by one.
+const FLAGS_TOLD: usize = 16;
+/// Characters of a note.
+const LONGEST_TEXT: usize = 200;
 
 #[cfg(test)]
 mod tests;

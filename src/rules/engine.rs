@@ -12,7 +12,7 @@ use super::{Rule, Step};
 use crate::flow::{
     Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
 };
-use crate::markup::Document;
+use crate::markup::{Document, Limits};
 
 /// When a rule looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +42,8 @@ pub struct Facts<'a> {
     pub document: Option<&'a Arc<Document>>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [Link],
+    /// What bounds the decoding of a body that a rule changed.
+    pub limits: &'a Limits,
 }
 
 /// What is to happen to a passage. The default changes nothing.
@@ -159,7 +161,12 @@ impl RuleSet {
         let mut from = 0;
         while let Some(number) = passing.next(from) {
             from = number + 1;
-            let rule = &self.rules[number];
+            let Some(rule) = self.rules.get(number) else {
+                break;
+            };
+            if passing.is_lost_on(rule) {
+                continue;
+            }
             let selection = passing.select(number, rule);
             let selection = within_limit(rule, number, selection, facts, tally);
             if selection.is_empty() {

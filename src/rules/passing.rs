@@ -7,8 +7,8 @@ use super::answers::Answers;
 use super::index::Index;
 use super::survey::{Selected, Survey};
 use super::{Facts, Rule, Stage, Verdict};
-use crate::flow::Applied;
-use crate::markup::{self, Document, Hint, Limits, NodeId};
+use crate::flow::{Applied, media};
+use crate::markup::{self, Document, Hint, NodeId};
 use crate::patch::Patch;
 
 /// A passage as the rules so far have left it.
@@ -19,6 +19,8 @@ pub(super) struct Passing<'a> {
     answers: Option<Answers<'a>>,
     survey: Option<Survey>,
     verdict: Verdict,
+    /// Why there is no document any more, where a rule broke it.
+    broken: Option<String>,
 }
 
 impl<'a> Passing<'a> {
@@ -31,18 +33,42 @@ impl<'a> Passing<'a> {
             answers: None,
             survey: None,
             verdict: Verdict::default(),
+            broken: None,
         }
     }
 
     /// The number of the first rule from `from` on that may find something. Rules about LocURIs that occur
     /// nowhere in the message are never touched, however many there are.
     pub(super) fn next(&mut self, from: usize) -> Option<usize> {
+        if self.broken.is_some() {
+            // Each is to tell that it can find nothing any more.
+            return Some(from);
+        }
         let free = self.index.next_free(from);
         if !self.index.has_uris() {
             return free;
         }
         let hit = self.survey().and_then(|survey| survey.next_hit(from));
         free.into_iter().chain(hit).min()
+    }
+
+    /// Whether a rule looks for something in a body that one before it broke; that is told.
+    pub(super) fn is_lost_on(&mut self, rule: &Rule) -> bool {
+        let Some(why) = &self.broken else {
+            return false;
+        };
+        if rule.stage != self.facts.stage {
+            return true;
+        }
+        let looks = rule.edits() || rule.matcher.command.is_some();
+        if looks && rule.matcher.passage.holds(self.facts) {
+            self.verdict.applied.push(Applied {
+                rule: rule.name.clone(),
+                changes: vec![act::not_applied("", why.clone())],
+                patch: Patch::default(),
+            });
+        }
+        looks
     }
 
     /// What a rule finds: nothing where the passage does not suit it.
@@ -103,7 +129,7 @@ impl<'a> Passing<'a> {
         }
         match markup::edit::plan(document, &planned.edits) {
             Ok(patch) => {
-                self.accept(document, &patch);
+                self.accept(rule, document, &patch);
                 applied.patch = patch;
             }
             Err(error) => applied.changes = vec![act::not_applied("", error.to_string())],
@@ -111,9 +137,13 @@ impl<'a> Passing<'a> {
     }
 
     /// Goes on with the patched message, decoded afresh.
-    fn accept(&mut self, document: &Document, patch: &Patch) {
+    fn accept(&mut self, rule: &Rule, document: &Document, patch: &Patch) {
         let body = patch.apply(document.source());
-        let decoded = markup::decode(body.clone(), hint(self.facts), &Limits::default());
+        let decoded = markup::decode(body.clone(), hint(self.facts), self.facts.limits);
+        self.broken = decoded.as_ref().err().map(|error| {
+            let name = rule.name();
+            format!("the body does not decode any more after rule `{name}`: {error}")
+        });
         // What a step broke on purpose still leaves; there is just no tree of it for the rules that follow.
         self.document = decoded.ok().map(Arc::new);
         self.survey = None;
@@ -137,24 +167,8 @@ fn whole() -> Vec<Selected> {
 
 /// What the header says of the body.
 fn hint<'a>(facts: &'a Facts<'_>) -> Hint<'a> {
-    let headers = match (facts.stage, facts.response) {
+    media::hint(match (facts.stage, facts.response) {
         (Stage::Response, Some(head)) => &head.headers,
         _ => &facts.request.headers,
-    };
-    let value = headers.get(http::header::CONTENT_TYPE);
-    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
-        return Hint::default();
-    };
-    let mut parts = value.split(';').map(str::trim);
-    let media_type = parts.next();
-    let charset = parts.find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("charset")
-            .then(|| value.trim().trim_matches('"'))
-    });
-    Hint {
-        media_type,
-        charset,
-    }
+    })
 }

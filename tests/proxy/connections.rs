@@ -2,7 +2,6 @@
 
 use dmtap::flow::event::Event;
 use dmtap::proxy::{Look, Scheme, Settings, Trust, Upstream};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::device::{Device, tls};
@@ -107,55 +106,6 @@ async fn a_device_without_sni_gets_a_certificate_for_the_server() {
     let mut device = Device::over(stream, "http/1.1").await;
     assert_eq!(device.post("/", "hi").await.body(), "hi");
     rig.stop().await;
-}
-
-fn regular(server: &Server) -> Settings {
-    Settings {
-        trust: Trust::PlatformAnd(server.ca.clone()),
-        ..Settings::regular()
-    }
-}
-
-#[tokio::test]
-async fn connect_leads_to_the_server_it_names() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
-    for alpn in ["http/1.1", "h2"] {
-        let rig = Rig::start(regular(&server)).await;
-        let mut tcp = TcpStream::connect(rig.address).await.unwrap();
-        let to = format!("localhost:{}", server.address.port());
-        let connect = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
-        tcp.write_all(connect.as_bytes()).await.unwrap();
-        let mut answer = [0; 19];
-        soon(tcp.read_exact(&mut answer)).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200 OK\r\n\r\n");
-        let stream = tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap();
-        let mut device = Device::over(stream, alpn).await;
-        assert_eq!(device.post("/x", "hi").await.body(), "hi");
-        assert_eq!(server.last().path, "/x");
-        assert_eq!(rig.heard.request().await.connection.server, to);
-        drop(device);
-        let heard = rig.stop().await;
-        assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
-    }
-}
-
-#[tokio::test]
-async fn requests_with_a_full_address_are_forwarded() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), &["http/1.1"]).await;
-    let rig = Rig::start(regular(&server)).await;
-    let tcp = TcpStream::connect(rig.address).await.unwrap();
-    let mut device = Device::over(tcp, "http/1.1").await;
-    let address = format!("https://localhost:{}/y?z", server.address.port());
-    assert_eq!(device.post(&address, "hi").await.body(), "hi");
-    assert_eq!(server.last().path, "/y?z");
-    assert_eq!(server.last().headers["host"], "localhost");
-    let response = device.post("/no/address", "hi").await;
-    assert_eq!(response.status(), 400);
-    drop(device);
-    let heard = rig.stop().await;
-    assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
 }
 
 #[tokio::test]

@@ -263,3 +263,64 @@ async fn a_failed_exchange_names_the_side() {
     assert_eq!(side.await, Side::Device);
     rig.stop().await;
 }
+
+const LARGER: &str = r#"
+[[rule]]
+name = "larger"
+stage = "request"
+match.command = "Get"
+
+[[rule.step]]
+set-text = "./DevInfo/SwV and some more"
+at = "Item/Target/LocURI"
+
+[[rule]]
+name = "lost"
+stage = "request"
+match.command = "Get"
+match.loc-uri = "./DevInfo/**"
+
+[[rule.step]]
+remove = true
+
+[[rule]]
+name = "of no command"
+stage = "request"
+
+[[rule.step]]
+delay = "1ms"
+"#;
+
+#[tokio::test]
+async fn a_rule_that_finds_no_document_any_more_says_so() {
+    for (room, decodes) in [(0, false), (1000, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::start(directory.path(), &["http/1.1"]).await;
+        let settings = Settings {
+            max_body: MESSAGE.len() + room,
+            ..in_front_of(server.address, &server.ca)
+        };
+        let rig = Rig::start(settings).await;
+        rig.rule(LARGER);
+        rig.device("http/1.1").await.post("/", MESSAGE).await;
+        let request = rig.heard.request().await;
+        assert_eq!(request.payload.sent_document.is_some(), decodes);
+        let [first, second, third] = &request.applied[..] else {
+            panic!("{:?}", request.applied)
+        };
+        assert_eq!(
+            (&*first.rule, &*second.rule, &*third.rule),
+            ("larger", "lost", "of no command")
+        );
+        let change = &second.changes[0];
+        assert_eq!(change.step == "not applied", !decodes);
+        assert_eq!(
+            change.after.contains("after rule `larger`"),
+            !decodes,
+            "{}",
+            change.after
+        );
+        assert_eq!(third.changes[0].step, "delay");
+        rig.stop().await;
+    }
+}

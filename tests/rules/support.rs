@@ -79,6 +79,7 @@ impl Talk {
             session: tag.as_ref(),
             document: Some(&document),
             links: &links,
+            limits: &markup::Limits::default(),
         };
         book.decide(&facts, &mut self.tally)
     }
@@ -94,6 +95,7 @@ impl Talk {
             session: None,
             document: None,
             links: &[],
+            limits: &markup::Limits::default(),
         };
         book.decide(&facts, &mut self.tally)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{Dropped, Exchange};
 use crate::flow::event::Event;
@@ -13,6 +13,28 @@ use crate::proxy::failure::Failure;
 use crate::proxy::headers;
 use crate::proxy::message::Told;
 use crate::rules::engine::Answer;
+
+/// Refuses a request that is no exchange.
+pub(in crate::proxy) fn refuse(status: StatusCode, why: &str) -> Response<Body> {
+    let body = Bytes::from(format!("dmtap: {why}\n"));
+    let mut response = Response::new(Body::whole(body, None));
+    *response.status_mut() = status;
+    response
+}
+
+/// Why a request is none to send on, if so.
+pub(super) fn refused<B>(request: &Request<B>) -> Option<Response<Body>> {
+    if *request.method() == Method::CONNECT {
+        let why = "CONNECT is for proxies in regular mode; this connection leads to one server";
+        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, why);
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return Some(response);
+    }
+    // RFC 9112 §3.2: which of them counts is what attacks are made of.
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    (hosts > 1).then(|| refuse(StatusCode::BAD_REQUEST, "more than one Host"))
+}
 
 impl Exchange {
     /// Answers in place of the server, which was not asked.

@@ -82,3 +82,50 @@ fn a_media_type_of_the_other_encoding_is_noted() {
     check("application/vnd.syncml.dm+wbxml", true, false);
     check("application/octet-stream", true, false);
 }
+
+#[test]
+fn broken_bodies_are_told_apart() {
+    let check = |body: &'static [u8], id| {
+        let (reading, notes) = read(&body.into(), &HeaderMap::new(), 1000);
+        assert!(matches!(reading, Reading::Opaque(_)), "{body:?}");
+        assert_eq!(notes[0].id, id);
+    };
+    check(b"<a><b></a>", "XML-01");
+    check(b"\x02\x9f\x53\x6a\x00\x6d\x6c", "WBXML-01");
+}
+
+#[test]
+fn leniencies_become_notes_so_many_of_them() {
+    let mut body = String::from("<!DOCTYPE a><a>");
+    for _ in 0..30 {
+        body += "<x:b/>";
+    }
+    let (_, notes) = read(&(body + "</a>").into(), &HeaderMap::new(), 1000);
+    assert_eq!(notes[0].id, "XML-06");
+    assert_eq!(notes.len(), FLAGS_TOLD);
+    let last = &notes[FLAGS_TOLD - 1].text;
+    assert!(last.ends_with("leniencies more"), "{last}");
+}
+
+#[test]
+fn names_in_notes_are_clipped() {
+    let body = format!("<a></{}>", "é".repeat(5000));
+    let (_, notes) = read(&body.into(), &HeaderMap::new(), 20_000);
+    assert!(notes[0].text.chars().count() <= LONGEST_TEXT + 1);
+}
+
+#[test]
+fn heavy_work_holds_no_other_task_up() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let task = runtime.spawn(async move {
+        tokio::spawn(async move { send.send(()) });
+        heavy(HEAVY + 1, || {
+            receive.recv_timeout(Duration::from_secs(20)).unwrap();
+        });
+    });
+    runtime.block_on(task).unwrap();
+}

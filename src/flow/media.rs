@@ -1,0 +1,57 @@
+//! What `Content-Type` says of a body.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use crate::markup::Hint;
+
+/// The media type and its charset, as written but for quotes (RFC 9110 §8.3; some devices use single ones).
+pub fn hint(headers: &HeaderMap) -> Hint<'_> {
+    let value = headers.get(CONTENT_TYPE);
+    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
+        return Hint::default();
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let media_type = parts.next().filter(|media_type| !media_type.is_empty());
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim().trim_matches(['"', '\'']))
+    });
+    Hint {
+        media_type,
+        charset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn content_types_are_read_in_all_their_forms() {
+        let check = |value, expected| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            let hint = hint(&headers);
+            assert_eq!((hint.media_type, hint.charset), expected);
+        };
+        check("text/xml", (Some("text/xml"), None));
+        check(
+            "application/vnd.syncml.dm+xml; charset=UTF-8",
+            (Some("application/vnd.syncml.dm+xml"), Some("UTF-8")),
+        );
+        check(
+            "text/xml;q=1;Charset=\"utf-16\"",
+            (Some("text/xml"), Some("utf-16")),
+        );
+        check(
+            "text/xml; charset='utf-8'",
+            (Some("text/xml"), Some("utf-8")),
+        );
+        check("", (None, None));
+        assert!(hint(&HeaderMap::new()).media_type.is_none());
+    }
+}
