@@ -22,7 +22,7 @@ use std::io;
 
 use crate::flow::Event;
 
-pub use file::{FileError, open};
+pub use file::{FileError, FileErrorKind, open, open_all};
 pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use pcapng::Pcapng;

@@ -10,6 +10,8 @@ mod masking;
 mod message;
 #[path = "record/pcapng.rs"]
 mod pcapng;
+#[path = "record/planted.rs"]
+mod planted;
 #[path = "record/stage.rs"]
 mod stage;
 #[path = "record/transcript.rs"]

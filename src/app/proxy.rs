@@ -67,8 +67,8 @@ impl Telling {
                 journal.sink(STDOUT, Box::new(lines), WhenFull::DropNewest)
             }
         };
-        for file in &self.files {
-            let sink = record::open(file, self.masking).map_err(|error| error.to_string())?;
+        let files = record::open_all(&self.files, self.masking);
+        for (file, sink) in files.map_err(|error| error.to_string())? {
             journal = journal.sink(file, sink, WhenFull::Block);
         }
         Ok(journal.start())

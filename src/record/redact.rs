@@ -3,17 +3,24 @@
 //! A document is masked in place: every byte of a secret gives way to a `*`, so spans, offsets and lengths of
 //! the record are those of the traffic and a masked WBXML body still parses. The length of a secret is told.
 
-mod fill;
+mod comment;
 mod head;
 mod looks;
+mod name;
+mod path;
+mod plain;
+mod repeat;
 mod secret;
+mod value;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memmem;
-
+use crate::flow::Link;
 use crate::markup::{Document, NodeId};
+
+pub use path::SecretPaths;
+use value::Values;
 
 /// Whether secrets are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,14 +39,16 @@ pub const MASK: &str = "********";
 #[derive(Debug, Default)]
 pub struct Secrets {
     masking: Masking,
-    values: Vec<String>,
+    values: Values,
 }
 
 /// The secrets of one document: where they stand, and in which elements.
 #[derive(Debug, Default)]
 pub struct Spots {
     masking: Masking,
+    /// In order, none touching another.
     fills: Vec<Range<usize>>,
+    /// In document order.
     elements: Vec<NodeId>,
 }
 
@@ -48,7 +57,7 @@ impl Secrets {
     pub fn new(masking: Masking) -> Self {
         Self {
             masking,
-            values: Vec::new(),
+            values: Values::default(),
         }
     }
 
@@ -57,15 +66,21 @@ impl Secrets {
         self.masking
     }
 
-    /// Finds the secrets of a document and remembers their values, for [`Self::scrub`].
-    pub fn find(&mut self, document: &Document) -> Spots {
+    /// Finds the secrets of a document and remembers their values, for [`Self::scrub`]. `links` are those of its
+    /// answers: what a Results without a node is about.
+    pub fn find(&mut self, document: &Document, links: &[Link]) -> Spots {
         match self.masking {
-            Masking::Masked => secret::find(document, &mut self.values),
+            Masking::Masked => secret::find(document, links, &mut self.values),
             Masking::Raw => Spots {
                 masking: Masking::Raw,
                 ..Spots::default()
             },
         }
+    }
+
+    /// Whether any value is known that must not be told.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
     }
 
     /// A header field's value without secrets. `name` is in lower case.
@@ -94,43 +109,31 @@ impl Secrets {
 
     /// A text without any of the secrets found: for what quotes the traffic, such as notes.
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut text = Cow::Borrowed(text);
-        for value in &self.values {
-            if text.contains(value.as_str()) {
-                text = Cow::Owned(text.replace(value.as_str(), MASK));
-            }
-        }
-        text
+        self.values.scrub(text)
     }
 
     /// Bytes without any of the secrets found, each filled with asterisks of its length.
     pub fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
-        let mut bytes = Cow::Borrowed(bytes);
-        for value in &self.values {
-            let found: Vec<usize> = memmem::find_iter(&bytes, value).collect();
-            for at in found {
-                bytes.to_mut()[at..at + value.len()].fill(b'*');
-            }
-        }
-        bytes
+        self.values.scrub_bytes(bytes)
     }
 }
 
 impl Spots {
-    /// Whether the text of this element is a secret.
+    /// Whether the text of this element is a secret, or has one in it.
     pub fn hold(&self, element: NodeId) -> bool {
-        self.elements.contains(&element)
+        self.elements.binary_search(&element).is_ok()
     }
 
     /// A LocURI without the secrets in its query, which that of a server may have.
     pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
-        if self.masking == Masking::Raw || !uri.contains('?') || !uri.contains("://") {
+        let is_plain = || !uri.contains(['?', '#', '@']) || !uri.contains("://");
+        if self.masking == Masking::Raw || is_plain() {
             return uri;
         }
         Cow::Owned(head::target(&uri).into_owned())
     }
 
-    /// The elements whose text is a secret, in document order.
+    /// The elements whose text is a secret or has one in it, in document order.
     pub fn elements(&self) -> &[NodeId] {
         &self.elements
     }
@@ -148,4 +151,18 @@ impl Spots {
         }
         Some(masked)
     }
+}
+
+/// Ranges in order, those that touch made one, empty ones left out.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    ranges.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
+    ranges
 }

@@ -3,6 +3,7 @@
 mod annotate;
 mod body;
 mod command;
+mod scrub;
 mod tell;
 
 use std::borrow::Cow;

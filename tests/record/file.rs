@@ -98,3 +98,53 @@ fn only_its_owner_may_read_a_record() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_there_becomes_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    for append in [false, true] {
+        let path = folder.path().join("a.jsonl");
+        fs::write(&path, "old\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, append);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.starts_with("old"), append);
+    }
+}
+
+#[test]
+fn every_error_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, append) in [
+        ("nodir/b.jsonl", false),
+        ("nodir/b.jsonl", true),
+        ("nodir/b.pcapng", false),
+        ("b.har", false),
+        ("b.pcapng", true),
+    ] {
+        let path = folder.path().join(name);
+        let error = open(&path, append).map(drop).unwrap_err();
+        let start = format!("{}: ", path.display());
+        assert!(error.starts_with(&start), "{error}");
+    }
+}
+
+#[test]
+fn a_file_named_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |name: &str| folder.path().join(name).display().to_string();
+    let all = |paths: &[String]| {
+        let opened = record::open_all(paths, Masking::Masked);
+        opened.map(|sinks| sinks.len()).map_err(|e| e.to_string())
+    };
+    let (one, two) = (name("a.jsonl"), name("b.jsonl"));
+    assert_eq!(all(&[one.clone(), two, name("a.txt")]), Ok(3));
+    for again in [one.clone(), format!("+{one}"), name("./a.jsonl")] {
+        let error = all(&[one.clone(), again]).unwrap_err();
+        assert!(error.contains("a.jsonl: it is named twice"), "{error}");
+    }
+}

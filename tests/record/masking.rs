@@ -10,7 +10,7 @@ use crate::stage::{Stage, change, coded, note};
 use crate::transcript::{json_lines, transcript};
 
 /// What must not be found; seven characters, like any other secret of some length.
-const SECRET: &str = "S3cr3t!";
+pub(crate) const SECRET: &str = "S3cr3t!";
 
 fn pcapng(events: &[Event], masking: Masking) -> Vec<u8> {
     let mut out = Vec::new();
@@ -28,7 +28,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 /// Masked records have no secret, raw ones do; both have what is no secret.
-fn check(what: &str, make: impl FnOnce(&mut Stage)) {
+pub(crate) fn check(what: &str, make: impl FnOnce(&mut Stage)) {
     let mut stage = Stage::new();
     make(&mut stage);
     let events = &stage.events;
@@ -82,14 +82,14 @@ fn received(events: &[Event]) -> Option<&Bytes> {
     Some(passage?.payload.reading.document()?.source())
 }
 
-fn in_body(what: &str, body: &str) {
+pub(crate) fn in_body(what: &str, body: &str) {
     let body = body.replace("SECRET", SECRET);
     check(what, |stage| {
         stage.request(&[], body);
     });
 }
 
-fn in_syncml(what: &str, commands: &str) {
+pub(crate) fn in_syncml(what: &str, commands: &str) {
     let header = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><SessionID>5</SessionID>\
         <MsgID>1</MsgID><Source><LocURI>d</LocURI></Source></SyncHdr>";
     in_body(
@@ -132,6 +132,12 @@ fn header_fields() {
         ("set-cookie", "a=SECRET; Secure"),
         ("x-syncml-hmac", "algorithm=MD5, username=\"a\", mac=SECRET"),
         ("location", "https://mdm.example.com/?token=SECRET"),
+        ("location", "https://mdm.example.com/#access_token=SECRET"),
+        ("location", "https://joe:SECRET@mdm.example.com/"),
+        ("x-api-key", "SECRET"),
+        ("x-auth-token", "SECRET"),
+        ("x-ms-authorization", "Bearer SECRET"),
+        ("x-client-secret", "SECRET"),
     ] {
         let value = value.replace("SECRET", SECRET);
         check(name, |stage| {

@@ -8,35 +8,56 @@ use super::MASK;
 /// A header field's value without secrets. `name` is in lower case.
 pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match name {
-        "authorization" | "proxy-authorization" => scheme_only(value),
         "devicetoken" | "cookie" | "set-cookie" => Cow::Borrowed(MASK),
         "x-syncml-hmac" => mac(value),
         "location" | "content-location" | "referer" => target(value),
+        // A challenge is there to be seen by everybody.
+        "www-authenticate" | "proxy-authenticate" => Cow::Borrowed(value),
+        _ if name.contains("authorization") => scheme_only(value),
+        _ if SECRET_PARTS.iter().any(|part| name.contains(part)) => Cow::Borrowed(MASK),
+        _ if value.contains('=') => by_looks(value),
         _ => Cow::Borrowed(value),
     }
 }
 
-/// An address without the values of its query; those that every Windows device sends alike stay.
+/// What the name of a field has in it whose value is taken for a secret.
+const SECRET_PARTS: [&str; 6] = ["token", "auth", "key", "secret", "password", "cookie"];
+
+fn by_looks(value: &str) -> Cow<'_, str> {
+    with_masks(value, super::looks::places(value.as_bytes()))
+}
+
+/// An address without user information and the values of its query and fragment; those that every Windows device
+/// sends alike stay.
 pub(super) fn target(uri: &str) -> Cow<'_, str> {
-    let values = query_values(uri.as_bytes());
-    if values.is_empty() {
-        return Cow::Borrowed(uri);
+    with_masks(uri, secrets(uri.as_bytes()))
+}
+
+fn with_masks(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
+    if secrets.is_empty() {
+        return Cow::Borrowed(text);
     }
     let mut masked = String::new();
     let mut from = 0;
-    for value in values {
-        masked.push_str(uri.get(from..value.start).unwrap_or_default());
+    for secret in super::merged(secrets) {
+        masked.push_str(text.get(from..secret.start).unwrap_or_default());
         masked.push_str(MASK);
-        from = value.end;
+        from = secret.end;
     }
-    masked.push_str(uri.get(from..).unwrap_or_default());
+    masked.push_str(text.get(from..).unwrap_or_default());
     Cow::Owned(masked)
 }
 
-/// Where the secret values of an address's query stand, in text that may have its `&` written `&amp;`.
-pub(super) fn query_values(uri: &[u8]) -> Vec<Range<usize>> {
+/// Where the secrets of an address stand, in text that may have its `&` written `&amp;`.
+pub(super) fn secrets(uri: &[u8]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
-    let Some(mark) = memchr::memchr(b'?', uri) else {
+    if let Some(scheme) = memchr::memmem::find(uri, b"://") {
+        let user = user_info(uri, scheme + 3);
+        if !user.is_empty() {
+            values.push(user);
+        }
+    }
+    let Some(mark) = memchr::memchr2(b'?', b'#', uri) else {
         return values;
     };
     let mut at = mark + 1;
@@ -55,6 +76,17 @@ pub(super) fn query_values(uri: &[u8]) -> Vec<Range<usize>> {
     }
     values
 }
+
+/// `user:password` of the authority that begins at `at`; empty where there is none.
+pub(super) fn user_info(text: &[u8], at: usize) -> Range<usize> {
+    let rest = &text[at..text.len().min(at + LONGEST_USER)];
+    let ends = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'"' | b'<' | b'>' | 0..=b' ');
+    let authority = rest.iter().position(ends).map_or(rest, |len| &rest[..len]);
+    at..at + memchr::memrchr(b'@', authority).unwrap_or(0)
+}
+
+/// User information is looked for in so many bytes.
+const LONGEST_USER: usize = 1024;
 
 /// Where a field of a query or form ends.
 pub(super) fn end_of_field(text: &[u8]) -> usize {
@@ -106,6 +138,20 @@ mod tests {
             "algorithm=MD5, username=\"joe\", mac=********",
         );
         check("ms-signature", "abc", "abc");
+        check("x-api-key", "abc", "********");
+        check("x-auth-token", "abc", "********");
+        check("x-ms-authorization", "Bearer abc", "Bearer ********");
+        check("www-authenticate", "Basic realm=\"a\"", "Basic realm=\"a\"");
+        check(
+            "refresh",
+            "0; url=/?access_token=abc",
+            "0; url=/?access_token=********",
+        );
+        check(
+            "content-type",
+            "text/xml; charset=utf-8",
+            "text/xml; charset=utf-8",
+        );
         check(
             "location",
             "https://h/p?token=abc",
@@ -123,6 +169,12 @@ mod tests {
         );
         check("/a?mode=x&s=1234&t=&u", "/a?mode=x&s=********&t=&********");
         check("/a?abc", "/a?********");
+        check(
+            "/a#access_token=abc&mode=x",
+            "/a#access_token=********&mode=x",
+        );
+        check("https://u:p@h/a", "https://********@h/a");
+        check("https://h/a@b", "https://h/a@b");
         check("/a?s=1&amp;t=2", "/a?s=********&amp;t=********");
     }
 }

@@ -1,54 +1,211 @@
-//! Secrets in bodies that did not decode, found by their looks: what is broken cannot be read reliably.
+//! Secrets found by their looks: in bodies that did not decode, in texts and comments of those that did.
+//!
+//! A name that announces a secret is followed by it in one of a few ways: `name=value`, `"name": "value"`,
+//! `<name>value`, `name="name" value="value"`, or the next `Data` or `Value` holds it.
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::{memchr, memmem, memrchr};
 
-use super::head;
+use super::name::{ENDINGS, EXACT, is_secret_name};
+use super::plain::Plain;
+use super::{head, merged};
 use crate::markup::wbxml;
 
 /// A body that did not decode, or was not tried, with what looks like a secret filled with asterisks.
 pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
     let mut masked = Cow::Borrowed(body);
-    let mut fill = |range: Range<usize>| {
-        if !range.is_empty() {
-            masked.to_mut()[range].fill(b'*');
-        }
-    };
+    let mut places = places(body);
     if wbxml::looks_like(body) {
         for (holder, tag) in TOKENS {
-            for at in memmem::find_iter(body, holder) {
-                fill(behind_token(body, at, tag));
-            }
+            let holders = memmem::find_iter(body, holder);
+            places.extend(holders.map(|at| behind_token(body, at, tag)));
         }
     }
-    for name in NAMES {
-        let openings = memmem::find_iter(body, name).filter(|at| !in_end_tag(body, *at));
-        for at in openings {
-            let from = at + name.len();
-            fill(match name.last() {
-                Some(b'=') => from..from + head::end_of_field(&body[from..]),
-                _ => behind_tag(body, from),
-            });
+    // A document may stand escaped in another: it is looked at both ways.
+    if memmem::find(body, b"&lt;").is_some() || memmem::find(body, b"&quot;").is_some() {
+        let plain = Plain::of_references(body);
+        for place in self::places(&plain.text) {
+            plain.places(place, &mut places);
         }
+    }
+    for place in merged(places) {
+        masked.to_mut()[place].fill(b'*');
     }
     masked
 }
 
-/// Names in front of a secret; one that ends in `=` is a field of a form.
-const NAMES: [&[u8]; 10] = [
-    b"<Cred",
-    b":Cred",
-    b"NextNonce",
-    b"Password",
-    b"BinarySecurityToken",
-    b"EnrollmentData",
-    b"AAUTHSECRET",
-    b"AAUTHDATA",
-    b"AADUserToken",
-    b"wresult=",
-];
+/// Whether a text has to be looked at: every form has one of these characters.
+pub(super) fn is_suspect(text: &[u8]) -> bool {
+    let forms = |byte: &u8| matches!(byte, b'=' | b'"' | b'<' | b'&' | b'@');
+    text.iter().any(forms)
+}
+
+/// Where secrets stand in a text, by its looks.
+pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places: Vec<Range<usize>> = Vec::new();
+    let mut last = 0..0;
+    for found in NAMES.find_iter(text) {
+        if last.contains(&found.start()) {
+            continue;
+        }
+        let place = match found.pattern().as_usize() {
+            SCHEME => head::user_info(text, found.end()),
+            _ => behind_name(text, found.start(), found.end()),
+        };
+        if !place.is_empty() {
+            last = place.clone();
+            places.push(place);
+        }
+    }
+    places
+}
+
+static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let names = ["://", "cred"].iter().chain(&ENDINGS).chain(&EXACT);
+    let mut builder = AhoCorasick::builder();
+    builder.ascii_case_insensitive(true);
+    builder.kind(Some(AhoCorasickKind::DFA));
+    builder.build(names).expect("a handful of names")
+});
+
+/// The number of `://` among the names.
+const SCHEME: usize = 0;
+
+/// The value that a name announces; empty where it announces none.
+fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if text.get(end).is_some_and(part) {
+        return 0..0;
+    }
+    let front = text[..start].iter().rev().take(NEAR);
+    let start = start - front.take_while(|byte| part(byte)).count();
+    let name = &text[start..end];
+    let before = start.checked_sub(1).map_or(0, |at| text[at]);
+    let is_cred = name.eq_ignore_ascii_case(b"cred") && matches!(before, b'<' | b':');
+    if !is_cred && !is_secret_name(name) || in_end_tag(text, start) {
+        return 0..0;
+    }
+    let is_quote = |byte: u8| matches!(byte, b'"' | b'\'');
+    let mut at = end;
+    if text[at..].starts_with(b"\\\"") {
+        at += 2;
+    } else if is_quote(before) && text.get(at) == Some(&before) {
+        at += 1;
+    }
+    let after = skip_white(text, at);
+    match text.get(after) {
+        Some(b'=') => assigned(text, after + 1, head::end_of_field),
+        Some(b':') if !matches!(before, b'<' | b'/') => assigned(text, after + 1, end_of_json),
+        Some(b'&' | b';' | b',') => 0..0,
+        _ if is_quote(before) || before == b'=' => {
+            beside(text, start, at).unwrap_or_else(|| behind_tag(text, end))
+        }
+        _ => behind_tag(text, end),
+    }
+}
+
+/// A value behind `=` or `:`, in quotes (which may be escaped themselves) or without.
+fn assigned(text: &[u8], at: usize, end_of_bare: fn(&[u8]) -> usize) -> Range<usize> {
+    let at = skip_white(text, at);
+    let rest = &text[at..];
+    if rest.starts_with(b"\\\"") {
+        let end = memmem::find(&rest[2..], b"\\\"").map_or(text.len(), |len| at + 2 + len);
+        return at + 2..end;
+    }
+    match rest.first() {
+        Some(quote @ (b'"' | b'\'')) => at + 1..at + 1 + end_of_quoted(&rest[1..], *quote),
+        _ => at..at + end_of_bare(rest),
+    }
+}
+
+fn end_of_quoted(text: &[u8], quote: u8) -> usize {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(quote, b'\\', &text[at..]) {
+        at += found;
+        if text[at] == quote {
+            return at;
+        }
+        at = (at + 2).min(text.len());
+    }
+    text.len()
+}
+
+fn end_of_json(text: &[u8]) -> usize {
+    let ends = |byte: &u8| matches!(byte, b',' | b'{' | b'}' | b'[' | b']' | b'<' | 0..b' ');
+    text.iter().position(ends).unwrap_or(text.len())
+}
+
+/// `name="…" value="SECRET"`, in whichever order they stand in the tag; `at` is behind the name's quote.
+fn beside(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
+    let from = start.saturating_sub(FAR);
+    let open = memrchr(b'<', &text[from..start]).map(|open| from + open);
+    let in_front = open.and_then(|open| {
+        let near = &text[open..start];
+        let found = memmem::rfind(near, b"value=").or_else(|| memmem::rfind(near, b"VALUE="))?;
+        let value = assigned(text, open + found + "value=".len(), head::end_of_field);
+        (value.end <= start).then_some(value)
+    });
+    in_front.or_else(|| value_behind(text, at))
+}
+
+fn value_behind(text: &[u8], mut at: usize) -> Option<Range<usize>> {
+    for _ in 0..MOST_ATTRIBUTES {
+        at = skip_white(text, at);
+        let rest = &text[at..];
+        let equals = rest.iter().take(NEAR).position(|byte| *byte == b'=')?;
+        let name = rest[..equals].trim_ascii();
+        if name.iter().any(|byte| b"<>/\"'".contains(byte)) {
+            return None;
+        }
+        let value = assigned(text, at + equals + 1, head::end_of_field);
+        if name.eq_ignore_ascii_case(b"value") {
+            return Some(value);
+        }
+        let closed = matches!(text.get(value.end), Some(b'"' | b'\''));
+        at = value.end + usize::from(closed);
+    }
+    None
+}
+
+/// The text of this tag; where it has none, that of the Data or Value that follows.
+fn behind_tag(text: &[u8], from: usize) -> Range<usize> {
+    let near = &text[from..text.len().min(from + NEAR)];
+    let behind = |what: &[u8]| memmem::find(near, what).map(|at| at + what.len());
+    let has_text = |at: &usize| near.get(*at).is_some_and(|b| !b"<\r\n\t ".contains(b));
+    let tag_end = behind(b">");
+    let value = behind(b"value=\"").filter(|at| tag_end.is_none_or(|end| *at < end));
+    let start = value.or_else(|| tag_end.filter(has_text));
+    let start = start.or_else(|| behind(b"Data>"));
+    let Some(start) = start.or_else(|| behind(b"Value>")).map(|at| from + at) else {
+        return 0..0;
+    };
+    // What a CDATA section holds is a secret as a whole.
+    if text[start..].starts_with(b"<![CDATA[") {
+        let start = start + "<![CDATA[".len();
+        let len = memmem::find(&text[start..], b"]]>");
+        return start..len.map_or(text.len(), |len| start + len);
+    }
+    let ends = |byte: &u8| matches!(byte, b'<' | b'"' | 0);
+    let len = text[start..].iter().position(ends);
+    start..len.map_or(text.len(), |len| start + len)
+}
+
+fn skip_white(text: &[u8], at: usize) -> usize {
+    let white = text[at..].iter().take_while(|b| b.is_ascii_whitespace());
+    at + white.count()
+}
+
+fn in_end_tag(text: &[u8], at: usize) -> bool {
+    let from = at.saturating_sub(NEAR);
+    let open = memrchr(b'<', &text[from..at]);
+    open.is_some_and(|open| {
+        text.get(from + open + 1) == Some(&b'/') && memchr(b'>', &text[from + open..at]).is_none()
+    })
+}
 
 /// WBXML: the tag in front of a secret, and the tag that holds it (Cred and its Data, NextNonce).
 const TOKENS: [(&[u8], &[u8]); 3] = [
@@ -81,32 +238,14 @@ fn behind_token(body: &[u8], at: usize, tag: &[u8]) -> Range<usize> {
     }
 }
 
-/// The text of this tag; where it has none, that of the Data or Value, or the attribute value, that follows.
-fn behind_tag(body: &[u8], from: usize) -> Range<usize> {
-    let near = &body[from..body.len().min(from + NEAR)];
-    let behind = |what: &[u8]| memmem::find(near, what).map(|at| at + what.len());
-    let has_text = |at: &usize| near.get(*at).is_some_and(|b| !b"<\r\n\t ".contains(b));
-    let tag_end = behind(b">");
-    let value = behind(b"value=\"").filter(|at| tag_end.is_none_or(|end| *at < end));
-    let start = value.or_else(|| tag_end.filter(has_text));
-    let start = start.or_else(|| behind(b"Data>"));
-    let Some(start) = start.or_else(|| behind(b"Value>")).map(|at| from + at) else {
-        return 0..0;
-    };
-    let ends = |byte: &u8| matches!(byte, b'<' | b'"' | 0);
-    let len = body[start..].iter().position(ends);
-    start..len.map_or(body.len(), |len| start + len)
-}
-
-fn in_end_tag(body: &[u8], at: usize) -> bool {
-    let open = memrchr(b'<', &body[..=at]);
-    open.is_some_and(|open| {
-        body.get(open + 1) == Some(&b'/') && memchr(b'>', &body[open..at]).is_none()
-    })
-}
-
 /// How far behind its name a secret begins at most, in bytes.
 const NEAR: usize = 300;
+
+/// How far in front of its name the tag of a value begins at most, in bytes.
+const FAR: usize = 16 * 1024;
+
+/// Attributes between a name and its value at most.
+const MOST_ATTRIBUTES: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -132,5 +271,46 @@ mod tests {
         check("wresult=SECRET1&kept=1");
         check("\x02\0\0\x6A\0\x6D\x6C\x4E\x5A\0\x01\x53\x03a\0\x01\0\0\x4F\x03SECRET1\0\x01kept");
         check("\x02\0\0\x6A\0\x6D\x6C\x49\x5A\0\x01\x50\x03SECRET1\0\x01kept");
+    }
+
+    #[test]
+    fn names_are_followed_by_their_value_in_many_ways() {
+        let check = |body: &str| {
+            let masked = by_looks(body.as_bytes());
+            let masked = String::from_utf8_lossy(&masked);
+            assert!(!masked.contains("SECRET1"), "{body} gave {masked}");
+            assert!(masked.contains("kept"), "{body} gave {masked}");
+        };
+        check("kept=1&password=SECRET1");
+        check("PASSWORD=SECRET1&kept=1");
+        check("grant=kept&access_token=SECRET1");
+        check("{\"access_token\":\"SECRET1\",\"a\":\"kept\"}");
+        check("{\"Password\" : \"a\\\"SECRET1\", \"a\":\"kept\"}");
+        check("{\"a\":\"{\\\"id_token\\\":\\\"SECRET1\\\"}\",\"b\":\"kept\"}");
+        check("<input type=hidden name=\"wresult\" value=\"SECRET1\"><p>kept");
+        check("<INPUT VALUE=\"SECRET1\" TYPE=\"hidden\" NAME=\"wresult\"><p>kept");
+        check("<input name=wresult value='SECRET1'/>kept");
+        check(
+            "<input name=\"wresult\" id=\"a>b\" value=\"&lt;t a=&quot;b&quot;&gt;SECRET1\"/>kept",
+        );
+        check("&lt;parm name=&quot;AAUTHSECRET&quot; value=&quot;SECRET1&quot;/&gt;kept");
+        check("kept https://user:SECRET1@mdm.example.com/a");
+        check("<NodeName>Password</NodeName><RTProperties/><Value>SECRET1</Value>kept");
+        check("<NodeName>Password</NodeName><Value><![CDATA[SECRET1]]></Value>kept");
+    }
+
+    /// Takes minutes where each name looks at all that follows or precedes it.
+    #[test]
+    fn looking_takes_linear_time() {
+        for piece in [
+            "password",
+            "password=",
+            "\"token\" ",
+            "<token ",
+            "\"token\" a=",
+            "://a",
+        ] {
+            by_looks(piece.repeat(1 << 16).as_bytes());
+        }
     }
 }

@@ -1,191 +1,406 @@
 //! Which elements of a document hold secrets.
 //!
-//! SyncML: Cred/Data, NextNonce, the Data of AADUserToken alerts, the Data of nodes that hold keys, queries of
-//! addresses. Enrollment (MS-XCEP, MS-WSTEP): wsse:Password, wsse:BinarySecurityToken, EnrollmentData.
-//! Provisioning: the parms AAUTHSECRET and AAUTHDATA.
+//! SyncML: Cred/Data, NextNonce, the Data of AADUserToken alerts, the Data of nodes that hold keys, the secrets
+//! of addresses. Enrollment (MS-XCEP, MS-WSTEP): what is named like a secret. Provisioning and forms: parms and
+//! inputs named like one. Documents inside documents are looked at alike; other texts, values of attributes and
+//! comments by their looks.
 
 use std::ops::Range;
 
 use memchr::memmem;
 
-use super::{Spots, fill, head};
+use super::comment::comments;
+use super::name::{is_secret_branch, is_secret_leaf, is_secret_name, is_secret_node};
+use super::plain::Plain;
+use super::value::Values;
+use super::{Spots, head, looks, merged};
 use crate::dm::Meta;
-use crate::markup::{Attribute, Document, Element, tag};
-use crate::patch::Span;
+use crate::flow::Link;
+use crate::markup::{
+    Document, Element, Kind, Limits, NameId, NodeId, Opening, Space, Wrapping, tag,
+};
 
 /// The secrets of a document; their values are added to `values`.
-pub(super) fn find(document: &Document, values: &mut Vec<String>) -> Spots {
-    let mut spots = Spots::default();
-    for element in document.elements() {
-        if element.is(tag::LOC_URI) || element.is(tag::RESP_URI) {
-            address(element, &mut spots, values);
-        } else if element.is(tag::PARM) {
-            parm(element, &mut spots, values);
-        } else if is_secret(element) {
-            remember(&element.text(), values);
-            fill::element(element, &mut spots.fills);
-            spots.elements.push(element.id());
-        }
-    }
-    repeated(document, &mut spots, values);
-    spots
+pub(super) fn find(document: &Document, links: &[Link], values: &mut Values) -> Spots {
+    let mut walk = Walk::new(document, links, values);
+    walk.all(&Limits::default());
+    walk.by_looks_in_comments();
+    walk.repeated();
+    walk.spots()
 }
 
-/// The values found, where they stand in other texts as well: a secret told twice is told.
-fn repeated(document: &Document, spots: &mut Spots, values: &[String]) {
-    let source = document.source();
-    for value in values {
-        for at in memmem::find_iter(source, value) {
-            let found = at..at + value.len();
-            let known = |fill: &Range<usize>| fill.start <= found.start && found.end <= fill.end;
-            if !spots.fills.iter().any(known) && in_text(document, &found) {
-                spots.fills.push(found);
+pub(super) struct Walk<'d, 'v> {
+    pub(super) document: &'d Document,
+    links: &'d [Link],
+    pub(super) values: &'v mut Values,
+    pub(super) fills: Vec<Range<usize>>,
+    pub(super) elements: Vec<NodeId>,
+    /// What stands between `<!--` and `-->`, or in a processing instruction.
+    pub(super) comments: Vec<Range<usize>>,
+    /// The Item asked about last, and whether its Data are secrets; the same of its command.
+    item: Option<(NodeId, bool)>,
+    command: Option<(NodeId, bool)>,
+}
+
+impl<'d, 'v> Walk<'d, 'v> {
+    fn new(document: &'d Document, links: &'d [Link], values: &'v mut Values) -> Self {
+        Self {
+            document,
+            links,
+            values,
+            fills: Vec::new(),
+            elements: Vec::new(),
+            comments: comments(document),
+            item: None,
+            command: None,
+        }
+    }
+
+    fn spots(self) -> Spots {
+        let mut elements = self.elements;
+        elements.sort_unstable();
+        elements.dedup();
+        Spots {
+            fills: merged(self.fills),
+            elements,
+            ..Spots::default()
+        }
+    }
+
+    /// Goes through the document once; `limits` are for documents inside.
+    fn all(&mut self, limits: &Limits) {
+        let mut at = 0;
+        while at < self.document.len() {
+            let id = NodeId(at as u32);
+            at += 1;
+            match self.document.kind(id) {
+                Some(Kind::Element) => {
+                    let element = self.document.element(id);
+                    if let Some(element) = element.filter(|e| self.is_done(*e, limits)) {
+                        at = element.behind().0 as usize;
+                    }
+                }
+                Some(_) => self.by_looks(id),
+                None => {}
+            }
+        }
+    }
+
+    /// Deals with an element; whether what is in it needs no further look.
+    fn is_done(&mut self, element: Element<'d>, limits: &Limits) -> bool {
+        let name = element.name();
+        if name == tag::LOC_URI || name == tag::RESP_URI {
+            return self.address(element);
+        }
+        if self.is_secret(element) {
+            self.hide(element);
+            return true;
+        }
+        if name == tag::DATA {
+            return self.embedded(element, limits);
+        }
+        if matches!(element.space(), None | Some(Space::Prov)) {
+            self.named_value(element);
+        }
+        false
+    }
+
+    fn is_secret(&mut self, element: Element<'d>) -> bool {
+        let space = element.space();
+        let name = element.name();
+        let local = || element.local();
+        if space.is_some() {
+            return match name {
+                tag::NEXT_NONCE => true,
+                tag::DATA => self.is_secret_data(element),
+                VALUE => is_secret_value(element),
+                _ => false,
+            };
+        }
+        match local() {
+            "Data" => self.is_secret_data(element),
+            // <ContextItem Name="EnrollmentData"><Value>…</Value></ContextItem>
+            "Value" => {
+                let around = element.parent().into_iter().flat_map(Element::attributes);
+                let mut names = around.filter(|a| is_name(&a.name()));
+                names.any(|a| is_secret_name(a.value().as_bytes())) || is_secret_value(element)
+            }
+            local => is_secret_name(local.as_bytes()),
+        }
+    }
+
+    fn is_secret_data(&mut self, data: Element<'d>) -> bool {
+        let Some(parent) = data.parent() else {
+            return false;
+        };
+        if is(parent, tag::CRED) {
+            return true;
+        }
+        if !is(parent, tag::ITEM) {
+            return false;
+        }
+        match self.item {
+            Some((item, secret)) if item == parent.id() => secret,
+            _ => {
+                let secret = self.is_secret_item(parent);
+                self.item = Some((parent.id(), secret));
+                secret
+            }
+        }
+    }
+
+    fn is_secret_item(&mut self, item: Element<'d>) -> bool {
+        let mut named = false;
+        for place in item.elements().filter(|e| is_one_of(*e, &PLACES)) {
+            let Some(uri) = child(place, tag::LOC_URI) else {
+                continue;
+            };
+            if is_secret_node(&uri.text()) {
+                return true;
+            }
+            named = true;
+        }
+        let Some(command) = item.parent() else {
+            return false;
+        };
+        if is(command, tag::ALERT) {
+            let meta = item.child(tag::META).map(Meta::of);
+            let media_type = meta.and_then(Meta::media_type);
+            return media_type.is_some_and(|t| t.to_ascii_lowercase().contains("aadusertoken"));
+        }
+        !named && self.is_about_secret(command)
+    }
+
+    /// Whether a Results or Status is about a secret node that it names outside of its Items, or not at all.
+    fn is_about_secret(&mut self, command: Element<'d>) -> bool {
+        match self.command {
+            Some((known, secret)) if known == command.id() => return secret,
+            _ => {}
+        }
+        let mut refs = command
+            .elements()
+            .filter(|e| is_one_of(*e, &[tag::TARGET_REF, tag::SOURCE_REF]));
+        let mut secret = refs.any(|r| is_secret_node(&child(r, tag::LOC_URI).unwrap_or(r).text()));
+        if !secret {
+            let link = self.links.binary_search_by_key(&command.id(), |l| l.from);
+            let link = link.ok().and_then(|at| self.links[at].to.command());
+            secret = link.is_some_and(|asked| {
+                let mut places = asked.items().flat_map(|i| [i.target(), i.source()]);
+                places.any(|uri| uri.is_some_and(|uri| is_secret_node(&uri)))
+            });
+        }
+        self.command = Some((command.id(), secret));
+        secret
+    }
+
+    /// Fills all characters of an element, of what is inside it and of its comments.
+    fn hide(&mut self, element: Element<'d>) {
+        self.elements.push(element.id());
+        self.values.remember(&Plain::of_texts(element).text);
+        for at in element.id().0 + 1..element.behind().0 {
+            let id = NodeId(at);
+            match self.document.kind(id) {
+                Some(Kind::Element) | None => {}
+                Some(Kind::Attribute) if self.says_how(id) => {}
+                Some(_) => Plain::of(self.document, id).all(&mut self.fills),
+            }
+        }
+        let span = element.span();
+        let first = self
+            .comments
+            .partition_point(|comment| comment.start < span.start as usize);
+        let inside = self.comments[first..].iter();
+        let inside = inside.take_while(|comment| comment.end <= span.end as usize);
+        self.fills.extend(inside.cloned());
+    }
+
+    /// A namespace declaration or the like: what it says is no secret, and the tree needs it.
+    fn says_how(&self, attribute: NodeId) -> bool {
+        if self.document.is_wbxml() {
+            return false;
+        }
+        let span = self.document.span(attribute);
+        let written = span.map_or(&[][..], |span| span.of(self.document.source()));
+        let name = memchr::memchr(b'=', written).map_or(written, |len| written[..len].trim_ascii());
+        name.starts_with(b"xmlns") || NO_SECRETS.contains(&name)
+    }
+
+    /// `<parm name="AAUTHSECRET" value="…"/>`, `<input name="wresult" value="…"/>`.
+    fn named_value(&mut self, element: Element<'d>) {
+        let mut value = None;
+        let mut is_secret = false;
+        for attribute in element.attributes() {
+            let name = attribute.name();
+            if name.eq_ignore_ascii_case("value") {
+                value = Some(attribute);
+            } else if is_name(&name) {
+                is_secret |= is_secret_name(attribute.value().as_bytes());
+            }
+        }
+        if let Some(value) = value.filter(|_| is_secret) {
+            let plain = Plain::of(self.document, value.id());
+            self.values.remember(&plain.text);
+            plain.all(&mut self.fills);
+        }
+    }
+
+    /// An address of a server; a LocURI of the tree may have a query too, which tells nothing.
+    fn address(&mut self, element: Element<'d>) -> bool {
+        // Nearly no address has secrets, and the bytes tell at once.
+        let written = element.span().of(self.document.source());
+        let marks = |byte: &u8| matches!(byte, b'?' | b'#' | b'@' | b'&');
+        if !self.document.is_wbxml() && !written.iter().any(marks) {
+            return true;
+        }
+        let plain = Plain::of_texts(element);
+        let is_server = memmem::find(&plain.text, b"://").is_some();
+        if is_server || element.is(tag::RESP_URI) {
+            for place in head::secrets(&plain.text) {
+                self.found(&plain, place, element.id());
+            }
+        }
+        true
+    }
+
+    fn found(&mut self, plain: &Plain<'_>, place: Range<usize>, holder: NodeId) {
+        self.values.remember(&plain.text[place.clone()]);
+        plain.places(place, &mut self.fills);
+        self.elements.push(holder);
+    }
+
+    /// The document that is the text of a Data, if it is one: it is looked at as any other.
+    fn embedded(&mut self, data: Element<'d>, limits: &Limits) -> bool {
+        let Opening::Document(embedded) = data.open(limits) else {
+            return false;
+        };
+        let inner = embedded.document();
+        let mut walk = Walk::new(inner, &[], self.values);
+        walk.all(embedded.limits());
+        walk.by_looks_in_comments();
+        walk.repeated();
+        let inside = merged(walk.fills);
+        if inside.is_empty() {
+            return true;
+        }
+        self.elements.push(data.id());
+        let plain = Plain::of_texts(data);
+        let front = plain.text.len() - plain.text.trim_ascii_start().len();
+        match embedded.wrapping() {
+            Wrapping::Base64 => plain.all(&mut self.fills),
+            _ if plain.text.starts_with(inner.source()) => {
+                for place in inside {
+                    plain.places(place, &mut self.fills);
+                }
+            }
+            _ if plain.text[front..].starts_with(inner.source()) => {
+                for place in inside {
+                    plain.places(front + place.start..front + place.end, &mut self.fills);
+                }
+            }
+            _ => plain.all(&mut self.fills),
+        }
+        true
+    }
+
+    /// A text or the value of an attribute that nothing is known about.
+    fn by_looks(&mut self, id: NodeId) {
+        let Some(span) = self.document.span(id) else {
+            return;
+        };
+        if !looks::is_suspect(span.of(self.document.source())) {
+            return;
+        }
+        let plain = Plain::of(self.document, id);
+        let places = looks::places(&plain.text);
+        if places.is_empty() {
+            return;
+        }
+        let holder = self.document.node(id).parent;
+        for place in places {
+            self.found(&plain, place, NodeId(holder));
+        }
+    }
+
+    fn by_looks_in_comments(&mut self) {
+        let source = self.document.source();
+        for comment in &self.comments {
+            for place in looks::places(&source[comment.clone()]) {
+                let place = comment.start + place.start..comment.start + place.end;
+                self.values.remember(&source[place.clone()]);
+                self.fills.push(place);
             }
         }
     }
 }
 
-fn in_text(document: &Document, found: &Range<usize>) -> bool {
-    let around = Span::new(found.start as u32, found.end as u32);
-    document.elements().any(|element| {
-        element.texts().any(|text| text.span().covers(around))
-            || element.attributes().any(|a| a.span().covers(around))
-    })
+/// Whether an element has this name; one of a foreign namespace is taken for what it is called.
+fn is(element: Element<'_>, name: NameId) -> bool {
+    element.is(name) || element.space().is_none() && name.text() == Some(element.local())
 }
 
-fn is_secret(element: Element<'_>) -> bool {
-    if element.is(tag::NEXT_NONCE) {
-        return true;
-    }
-    let Some(parent) = element.parent() else {
-        return false;
-    };
-    if element.is(tag::DATA) {
-        return parent.is(tag::CRED) || parent.is(tag::ITEM) && is_secret_item(parent);
-    }
-    if element.space().is_some() {
-        return false;
-    }
-    match element.local() {
-        "Password" | "BinarySecurityToken" | "EnrollmentData" => true,
-        // <ContextItem Name="EnrollmentData"><Value>…</Value></ContextItem>
-        "Value" => parent.attributes().any(|a| a.value() == "EnrollmentData"),
-        _ => false,
-    }
+fn is_one_of(element: Element<'_>, names: &[NameId]) -> bool {
+    names.iter().any(|name| is(element, *name))
 }
 
-fn is_secret_item(item: Element<'_>) -> bool {
-    let uri_in = |name| Some(item.child(name)?.child(tag::LOC_URI)?.text());
-    let named = [uri_in(tag::TARGET), uri_in(tag::SOURCE)];
-    if named.iter().flatten().any(|uri| is_secret_node(uri)) {
-        return true;
-    }
-    let Some(command) = item.parent() else {
-        return false;
-    };
-    if command.is(tag::ALERT) {
-        let meta = item.child(tag::META).map(Meta::of);
-        let media_type = meta.and_then(Meta::media_type);
-        return media_type.is_some_and(|t| t.to_ascii_lowercase().contains("aadusertoken"));
-    }
-    // A Results or Status may name the node outside its Item.
-    named.iter().all(Option::is_none)
-        && [tag::TARGET_REF, tag::SOURCE_REF].iter().any(|name| {
-            let mut refs = command.children(*name);
-            refs.any(|r| is_secret_node(&r.child(tag::LOC_URI).unwrap_or(r).text()))
-        })
+fn child(element: Element<'_>, name: NameId) -> Option<Element<'_>> {
+    element.elements().find(|child| is(*child, name))
 }
 
-/// Whether a node of the management tree holds a key, a password or a profile with one inside.
-pub(super) fn is_secret_node(uri: &str) -> bool {
-    let path = uri.trim_ascii().as_bytes();
-    let path = memchr::memchr(b'?', path).map_or(path, |mark| &path[..mark]);
-    let is = |known: &[&str], segment: &[u8]| {
-        let mut known = known.iter();
-        known.any(|known| known.as_bytes().eq_ignore_ascii_case(segment))
-    };
-    let mut segments = path.split(|byte| *byte == b'/').filter(|s| !s.is_empty());
-    let last = segments.clone().next_back().unwrap_or_default();
-    is(&SECRET_LEAVES, last) || segments.any(|segment| is(&SECRET_BRANCHES, segment))
-}
-
-/// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and
-/// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike).
-const SECRET_BRANCHES: [&str; 5] = [
-    "WiFi",
-    "VPN",
-    "VPNv2",
-    "PFXCertInstall",
-    "RecoveryPasswords",
-];
-
-/// Leaves that hold a secret wherever they stand.
-const SECRET_LEAVES: [&str; 11] = [
-    "AAuthData",
-    "AAuthSecret",
-    "Challenge",
-    "EnrollmentData",
-    "Password",
-    "Passphrase",
-    "PFXCertBlob",
-    "PFXCertPassword",
-    "PreSharedKey",
-    "RecoveryPassword",
-    "WlanXml",
-];
-
-fn parm(element: Element<'_>, spots: &mut Spots, values: &mut Vec<String>) {
-    let named = |name: &str| {
-        let mut attributes = element.attributes();
-        attributes.find(|attribute: &Attribute<'_>| attribute.name().eq_ignore_ascii_case(name))
-    };
-    let (Some(name), Some(value)) = (named("name"), named("value")) else {
-        return;
-    };
-    let name = name.value();
-    if SECRET_PARMS
+fn is_name(attribute: &str) -> bool {
+    ["name", "id"]
         .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
-    {
-        remember(&value.value(), values);
-        fill::node(element.document(), value.id(), &mut spots.fills);
-    }
+        .any(|name| attribute.eq_ignore_ascii_case(name))
 }
 
-const SECRET_PARMS: [&str; 3] = ["AAUTHSECRET", "AAUTHDATA", "EnrollmentData"];
-
-/// The query of an address; a LocURI of the tree has one too, which tells nothing.
-fn address(element: Element<'_>, spots: &mut Spots, values: &mut Vec<String>) {
-    // Nearly no address has a query, and in XML the bytes tell at once.
-    let source = element.document().source();
-    let plain = !element.document().is_wbxml();
-    if plain && memchr::memchr(b'?', element.span().of(source)).is_none() {
-        return;
-    }
-    let text = element.text();
-    if !text.contains('?') || !element.is(tag::RESP_URI) && !text.contains("://") {
-        return;
-    }
-    for value in head::query_values(text.as_bytes()) {
-        remember(text.get(value).unwrap_or_default(), values);
-    }
-    for text in element.texts() {
-        let first = spots.fills.len();
-        fill::node(element.document(), text.id(), &mut spots.fills);
-        let written = spots.fills.split_off(first);
-        let source = element.document().source();
-        for range in written {
-            let values = head::query_values(source.get(range.clone()).unwrap_or_default());
-            let moved = |v: Range<usize>| range.start + v.start..range.start + v.end;
-            spots.fills.extend(values.into_iter().map(moved));
+/// The Value of a Node that holds a secret, by its name, the names around it and the path of its tree
+/// (OMA-TS-DM_TND-V1_2_1 §10).
+fn is_secret_value(value: Element<'_>) -> bool {
+    let mut around = value.parent();
+    let mut is_leaf = true;
+    while let Some(node) = around {
+        // What names a node stands in front; a node may have many children.
+        let names = node.elements().take(FRONT);
+        for name in names.filter(|e| is_one_of(*e, &[NODE_NAME, PATH])) {
+            let text = name.text();
+            let mut segments = text.trim().split('/');
+            if is_leaf && is_secret_leaf(text.trim().as_bytes())
+                || segments.any(|segment| is_secret_branch(segment.as_bytes()))
+            {
+                return true;
+            }
         }
+        is_leaf = false;
+        around = node.parent();
     }
+    false
 }
 
-/// Values too short to tell from chance are not looked for elsewhere.
-fn remember(value: &str, values: &mut Vec<String>) {
-    let value = value.trim();
-    if value.len() >= 4 && !values.iter().any(|known| known == value) {
-        values.push(value.to_owned());
+/// Where a Node has its name and path.
+const FRONT: usize = 4;
+
+const NODE_NAME: NameId = NameId::known(Space::DmDdf, 0x26);
+const PATH: NameId = NameId::known(Space::DmDdf, 0x2C);
+const VALUE: NameId = NameId::known(Space::DmDdf, 0x36);
+
+/// What names the node of an Item.
+const PLACES: [NameId; 4] = [
+    tag::TARGET,
+    tag::SOURCE,
+    NameId::known(Space::SyncMl, 0x39),
+    NameId::known(Space::SyncMl, 0x3A),
+];
+
+/// Attributes of secret elements that say how they are written (WS-Security 1.0 §6.2, §6.3).
+const NO_SECRETS: [&[u8]; 4] = [b"ValueType", b"EncodingType", b"Type", b"wsu:Id"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_names_are_those_of_the_tables() {
+        let names = [NODE_NAME, PATH, VALUE, PLACES[2], PLACES[3]].map(|name| name.text());
+        let expected = ["NodeName", "Path", "Value", "SourceParent", "TargetParent"];
+        assert_eq!(names, expected.map(Some));
     }
 }

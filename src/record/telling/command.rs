@@ -153,6 +153,8 @@ impl<'a> CommandTold<'a> {
         let span = command.element().span();
         let status = command.as_status();
         let alert = command.as_alert();
+        // Asked for once: in a command with many items it may be far behind, or missing.
+        let meta = command.meta();
         Self {
             kind: command.element().local().into(),
             id: command.cmd_id(),
@@ -168,7 +170,7 @@ impl<'a> CommandTold<'a> {
             }),
             items: command
                 .items()
-                .map(|item| ItemTold::of(item, command.meta(), spots))
+                .map(|item| ItemTold::of(item, meta, spots))
                 .collect(),
         }
         .with_loc_uri()
@@ -195,7 +197,8 @@ impl<'a> AnsweredTold<'a> {
             _ => return None,
         };
         let from = command.element().id();
-        let link = links.iter().find(|link| link.from == from);
+        let link = links.binary_search_by_key(&from, |link| link.from);
+        let link = link.ok().map(|at| &links[at]);
         let mut told = Self {
             msg: msg.unwrap_or_default(),
             id: id.unwrap_or_default(),

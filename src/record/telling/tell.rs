@@ -1,6 +1,7 @@
 //! From an event to what is told of it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -11,7 +12,7 @@ use super::{
 use crate::dm::{Command, Message};
 use crate::flow::{Applied, Change, Event, Note, Op, Passage, Payload, Reading, Timestamp, Unread};
 use crate::markup::{Document, NameId};
-use crate::record::redact::{MASK, Masking, Secrets, Spots};
+use crate::record::redact::{MASK, Masking, SecretPaths, Secrets, Spots};
 
 impl<'a> Telling<'a> {
     /// What is told of an event.
@@ -89,14 +90,14 @@ impl<'a> Telling<'a> {
     fn passage(seq: u64, event: Happening, passage: &'a Passage, masking: Masking) -> Self {
         let mut secrets = Secrets::new(masking);
         let document = passage.payload.reading.document();
-        let spots = document.map(|document| secrets.find(document));
+        let spots = document.map(|document| secrets.find(document, &passage.links));
         let sent_spots = passage.payload.sent_document.as_ref();
-        let sent_spots = sent_spots.map(|document| secrets.find(document));
+        let sent_spots = sent_spots.map(|document| secrets.find(document, &[]));
         let secret_paths = secret_paths(passage, spots.as_ref(), sent_spots.as_ref());
         let spots = spots.unwrap_or_default();
         let message = document.and_then(|document| Message::of(document));
         let changed = passage.payload.sent != passage.payload.received;
-        Self {
+        let mut told = Self {
             exchange: Some(passage.exchange.0),
             from: Some(Cow::Borrowed(passage.from.name())),
             own: passage.own,
@@ -108,7 +109,7 @@ impl<'a> Telling<'a> {
             reading: Some(ReadingTold::of(passage)),
             session: passage.session.as_ref().map(SessionTold::of),
             message: message.map(|message| MessageTold::of(message, &spots)),
-            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots, &secrets)),
+            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
             notes: notes(&passage.notes, &secrets),
             applied: applied(&passage.applied, &secret_paths, &secrets),
             delivery: passage.delivery.ops.iter().map(op).collect(),
@@ -120,7 +121,9 @@ impl<'a> Telling<'a> {
                 passage.at,
                 ConnectionTold::of(&passage.connection),
             )
-        }
+        };
+        told.scrub(&secrets);
+        told
     }
 }
 
@@ -173,22 +176,11 @@ fn filled<'a>(document: &'a Document, spots: &Spots) -> BodyTold<'a> {
     }
 }
 
-fn commands<'a>(
-    message: Message<'a>,
-    passage: &'a Passage,
-    spots: &Spots,
-    secrets: &Secrets,
-) -> Vec<CommandTold<'a>> {
+fn commands<'a>(message: Message<'a>, passage: &'a Passage, spots: &Spots) -> Vec<CommandTold<'a>> {
     let mut told = Vec::new();
     if let Some(body) = message.body() {
         let top: Vec<Command<'a>> = body.commands().collect();
         level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut told);
-    }
-    let items = told.iter_mut().flat_map(|command| &mut command.items);
-    for data in items.filter_map(|item| item.data.as_mut()) {
-        if let Cow::Owned(scrubbed) = secrets.scrub(&data.text) {
-            data.text = Cow::Owned(scrubbed);
-        }
     }
     told
 }
@@ -203,19 +195,14 @@ fn level<'a>(
     spots: &Spots,
     told: &mut Vec<CommandTold<'a>>,
 ) {
-    let mut names: Vec<(NameId, usize, usize)> = Vec::new();
+    let mut counts: HashMap<NameId, (usize, usize)> = HashMap::new();
     for command in siblings {
-        let name = command.element().name();
-        match names.iter_mut().find(|(known, ..)| *known == name) {
-            Some((_, count, _)) => *count += 1,
-            None => names.push((name, 1, 0)),
-        }
+        counts.entry(command.element().name()).or_default().0 += 1;
     }
     for command in siblings {
         let element = command.element();
         let mut path = format!("{path}/{}", element.local());
-        let known = names.iter_mut().find(|(name, ..)| *name == element.name());
-        if let Some((_, 2.., seen)) = known {
+        if let Some((2.., seen)) = counts.get_mut(&element.name()) {
             *seen += 1;
             path.push_str(&format!("[{seen}]"));
         }
@@ -240,27 +227,23 @@ fn notes<'a>(notes: &'a [Note], secrets: &Secrets) -> Vec<NoteTold<'a>> {
 }
 
 /// Paths of the elements whose text is a secret. Asked for only where a rule changed something.
-fn secret_paths(passage: &Passage, spots: Option<&Spots>, sent: Option<&Spots>) -> Vec<String> {
+fn secret_paths(passage: &Passage, spots: Option<&Spots>, sent: Option<&Spots>) -> SecretPaths {
     if passage.applied.is_empty() {
-        return Vec::new();
+        return SecretPaths::default();
     }
     let received = passage.payload.reading.document().zip(spots);
     let sent = passage.payload.sent_document.as_ref().zip(sent);
     let found = [received, sent].into_iter().flatten();
-    let paths = found.flat_map(|(document, spots)| {
-        let elements = spots.elements().iter();
-        elements.filter_map(|id| Some(document.element(*id)?.path().to_string()))
-    });
-    paths.collect()
+    SecretPaths::of(found.map(|(document, spots)| (&**document, spots)))
 }
 
 fn applied<'a>(
     applied: &'a [Applied],
-    secret_paths: &[String],
+    secret_paths: &SecretPaths,
     secrets: &Secrets,
 ) -> Vec<AppliedTold<'a>> {
     let told = applied.iter().map(|applied| {
-        let touched = |change: &Change| touches(&change.path, secret_paths);
+        let touched = |change: &Change| secret_paths.touch(&change.path);
         let secret = applied.changes.iter().any(touched);
         let changes = applied.changes.iter();
         let splices = applied.patch.splices().iter().map(|splice| SpliceTold {
@@ -291,16 +274,6 @@ fn change<'a>(change: &'a Change, is_secret: bool, secrets: &Secrets) -> ChangeT
         before: show(&change.before),
         after: show(&change.after),
     }
-}
-
-/// Whether what stands at `path` holds a secret, or stands in one.
-fn touches(path: &str, secret_paths: &[String]) -> bool {
-    let inside = |outer: &str, inner: &str| {
-        let rest = inner.strip_prefix(outer);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
-    };
-    let mut secrets = secret_paths.iter();
-    !path.is_empty() && secrets.any(|secret| inside(path, secret) || inside(secret, path))
 }
 
 fn op(op: &Op) -> OpTold {

@@ -1,0 +1,87 @@
+//! Values of secrets that stand in other places of the document as well.
+
+use std::ops::Range;
+
+use super::merged;
+use super::plain::Plain;
+use super::secret::Walk;
+use crate::markup::{Document, Kind, NodeId};
+
+impl Walk<'_, '_> {
+    /// The values found, where they stand in other texts as well.
+    pub(super) fn repeated(&mut self) {
+        if self.values.is_empty() {
+            return;
+        }
+        self.values.prepare();
+        self.fills = merged(std::mem::take(&mut self.fills));
+        let source = self.document.source();
+        let mut found = Vec::new();
+        self.values.find(source, |place| {
+            if !covers(&self.fills, &place) {
+                found.push((place, None));
+            }
+        });
+        if !self.document.is_wbxml() && memchr::memchr(b'&', source).is_some() {
+            self.repeated_in_references(&mut found);
+        }
+        if found.is_empty() {
+            return;
+        }
+        let texts = texts(self.document);
+        for (place, holder) in found {
+            let holder = holder.or_else(|| {
+                let at = texts.partition_point(|(text, _)| text.start <= place.start);
+                let (text, holder) = texts.get(at.checked_sub(1)?)?;
+                (place.end <= text.end).then_some(*holder)
+            });
+            if let Some(holder) = holder {
+                self.elements.push(holder);
+            } else if !self.is_in_comment_or_table(&place) {
+                continue;
+            }
+            self.fills.push(place);
+        }
+    }
+
+    fn repeated_in_references(&self, found: &mut Vec<(Range<usize>, Option<NodeId>)>) {
+        for at in 0..self.document.len() as u32 {
+            let id = NodeId(at);
+            let is_text = matches!(self.document.kind(id), Some(Kind::Text | Kind::Attribute));
+            let span = self.document.span(id).filter(|_| is_text);
+            let written = span.map_or(&[][..], |span| span.of(self.document.source()));
+            if memchr::memchr(b'&', written).is_none() {
+                continue;
+            }
+            let plain = Plain::of(self.document, id);
+            let mut places = Vec::new();
+            self.values
+                .find(&plain.text, |place| plain.places(place, &mut places));
+            let holder = NodeId(self.document.node(id).parent);
+            let new = places.into_iter().filter(|p| !covers(&self.fills, p));
+            found.extend(new.map(|place| (place, Some(holder))));
+        }
+    }
+
+    fn is_in_comment_or_table(&self, place: &Range<usize>) -> bool {
+        let front = self.document.root().span().start as usize;
+        covers(&self.comments, place) || self.document.is_wbxml() && place.end <= front
+    }
+}
+
+/// Texts and values of attributes in order, with the element they belong to.
+fn texts(document: &Document) -> Vec<(Range<usize>, NodeId)> {
+    let nodes = (0..document.len() as u32).map(|at| document.node(NodeId(at)));
+    let texts = nodes.filter(|node| node.kind != Kind::Element);
+    let texts = texts.map(|node| {
+        let span = node.span.start as usize..node.span.end as usize;
+        (span, NodeId(node.parent))
+    });
+    texts.collect()
+}
+
+fn covers(ranges: &[Range<usize>], place: &Range<usize>) -> bool {
+    let at = ranges.partition_point(|range| range.start <= place.start);
+    let last = at.checked_sub(1).and_then(|at| ranges.get(at));
+    last.is_some_and(|range| place.end <= range.end)
+}

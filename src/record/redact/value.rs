@@ -1,0 +1,115 @@
+//! The values of the secrets found, to be looked for elsewhere: a secret told twice is told.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use memchr::memmem::Finder;
+
+use super::MASK;
+
+/// Values found so far.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    known: HashSet<Box<[u8]>>,
+    search: Search,
+}
+
+#[derive(Debug, Default)]
+enum Search {
+    #[default]
+    Nothing,
+    /// The longest first.
+    Few(Vec<Finder<'static>>),
+    Many(Box<AhoCorasick>),
+}
+
+impl Values {
+    /// Values too short to tell from chance are not looked for elsewhere.
+    pub(super) fn remember(&mut self, value: &[u8]) {
+        let value = value.trim_ascii();
+        if value.len() >= SHORTEST && !self.known.contains(value) {
+            self.known.insert(value.into());
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// Gets ready to look for all that is known now.
+    pub(super) fn prepare(&mut self) {
+        let mut values: Vec<&[u8]> = self.known.iter().map(|value| &**value).collect();
+        values.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
+        self.search = match values.len() {
+            0 => Search::Nothing,
+            1..=FEW => {
+                let longest_first = values.iter().rev();
+                Search::Few(longest_first.map(|v| Finder::new(v).into_owned()).collect())
+            }
+            _ => {
+                let mut room = MOST_BYTES;
+                values.retain(|value| {
+                    room = room.saturating_sub(value.len());
+                    room > 0
+                });
+                let mut builder = AhoCorasick::builder();
+                builder.kind(Some(AhoCorasickKind::ContiguousNFA));
+                builder.match_kind(MatchKind::LeftmostLongest);
+                match builder.build(values) {
+                    Ok(all) => Search::Many(Box::new(all)),
+                    Err(_) => Search::Nothing,
+                }
+            }
+        };
+    }
+
+    /// Tells where values stand; they may overlap.
+    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
+        match &self.search {
+            Search::Nothing => {}
+            Search::Few(finders) => {
+                for finder in finders {
+                    let len = finder.needle().len();
+                    finder.find_iter(text).for_each(|at| found(at..at + len));
+                }
+            }
+            Search::Many(all) => all.find_iter(text).for_each(|m| found(m.range())),
+        }
+    }
+
+    /// A text with a mask in place of each value.
+    pub(super) fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut places = Vec::new();
+        self.find(text.as_bytes(), |place| places.push(place));
+        if places.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut scrubbed = String::new();
+        let mut from = 0;
+        for place in super::merged(places) {
+            scrubbed.push_str(text.get(from..place.start).unwrap_or_default());
+            scrubbed.push_str(MASK);
+            from = place.end;
+        }
+        scrubbed.push_str(text.get(from..).unwrap_or_default());
+        Cow::Owned(scrubbed)
+    }
+
+    /// Bytes with each value filled with asterisks.
+    pub(super) fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut scrubbed = Cow::Borrowed(bytes);
+        self.find(bytes, |place| scrubbed.to_mut()[place].fill(b'*'));
+        scrubbed
+    }
+}
+
+/// The shortest value that is looked for elsewhere, in bytes.
+const SHORTEST: usize = 4;
+
+/// Up to so many values are looked for one after the other.
+const FEW: usize = 8;
+
+/// Bytes of many values that are looked for at once, the shortest ones first.
+const MOST_BYTES: usize = 4 << 20;
