@@ -144,6 +144,11 @@ impl Document {
         self.nodes.get(id.0).map(|n| n.span)
     }
 
+    /// The element around a node; the root's has a number that no node has.
+    pub(crate) fn holder(&self, id: NodeId) -> NodeId {
+        NodeId(self.nodes.parent(id.0))
+    }
+
     pub(crate) fn node(&self, id: NodeId) -> Node {
         self.nodes.node(id.0)
     }

@@ -57,7 +57,7 @@ impl Walk<'_, '_> {
             let mut places = Vec::new();
             self.values
                 .find(&plain.text, |place| plain.places(place, &mut places));
-            let holder = NodeId(self.document.node(id).parent);
+            let holder = self.document.holder(id);
             let new = places.into_iter().filter(|p| !covers(&self.fills, p));
             found.extend(new.map(|place| (place, Some(holder))));
         }
@@ -71,11 +71,11 @@ impl Walk<'_, '_> {
 
 /// Texts and values of attributes in order, with the element they belong to.
 fn texts(document: &Document) -> Vec<(Range<usize>, NodeId)> {
-    let nodes = (0..document.len() as u32).map(|at| document.node(NodeId(at)));
-    let texts = nodes.filter(|node| node.kind != Kind::Element);
-    let texts = texts.map(|node| {
-        let span = node.span.start as usize..node.span.end as usize;
-        (span, NodeId(node.parent))
+    let nodes = (0..document.len() as u32).map(NodeId);
+    let texts = nodes.filter(|id| document.node(*id).kind != Kind::Element);
+    let texts = texts.map(|id| {
+        let span = document.node(id).span;
+        (span.start as usize..span.end as usize, document.holder(id))
     });
     texts.collect()
 }

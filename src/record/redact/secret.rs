@@ -315,9 +315,9 @@ impl<'d, 'v> Walk<'d, 'v> {
         if places.is_empty() {
             return;
         }
-        let holder = self.document.node(id).parent;
+        let holder = self.document.holder(id);
         for place in places {
-            self.found(&plain, place, NodeId(holder));
+            self.found(&plain, place, holder);
         }
     }
 
