@@ -67,6 +67,26 @@ struct Completions {
     shell: clap_complete::Shell,
 }
 
+impl Completions {
+    fn run(self, output: Output) -> Outcome {
+        only_text(output, "completions")?;
+        let mut script = Vec::new();
+        let mut command = <Cli as clap::CommandFactory>::command();
+        clap_complete::generate(self.shell, &mut command, "dmtap", &mut script);
+        write_output(&script)
+    }
+}
+
+/// Refuses `--output json` where a verb has no JSON to give.
+fn only_text(output: Output, verb: &str) -> Outcome {
+    match output {
+        Output::Text => Ok(()),
+        Output::Json => Err(Failure::Usage(format!(
+            "error: {verb} has no --output json"
+        ))),
+    }
+}
+
 /// Why a verb ends without success.
 #[derive(Debug)]
 pub enum Failure {
@@ -93,11 +113,7 @@ pub fn main() -> ExitCode {
         Verb::Encode(verb) => verb.run(output),
         Verb::Show(verb) => verb.run(output),
         Verb::Rules(verb) => verb.run(output),
-        Verb::Completions(verb) => {
-            let mut command = <Cli as clap::CommandFactory>::command();
-            clap_complete::generate(verb.shell, &mut command, "dmtap", &mut std::io::stdout());
-            Ok(())
-        }
+        Verb::Completions(verb) => verb.run(output),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

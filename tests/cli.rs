@@ -199,6 +199,41 @@ fn decode_encode_decode_is_a_fixed_point_and_wbxml2xml_reads_what_encode_wrote()
 }
 
 #[test]
+fn output_that_cannot_be_written_is_an_error_and_options_without_effect_are_refused() {
+    let message = b"<SyncML/>";
+    let full = |arguments: &[&str]| {
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_dmtap");
+        command.args([
+            "-c",
+            &format!(
+                "printf '<SyncML/>' | {program} {} > /dev/full",
+                arguments.join(" ")
+            ),
+        ]);
+        run(&mut command).status.code()
+    };
+    if Path::new("/dev/full").exists() {
+        assert_eq!(full(&["decode", "-"]), Some(1));
+        assert_eq!(full(&["encode", "-"]), Some(1));
+        assert_eq!(full(&["completions", "bash"]), Some(1));
+    }
+    for verb in [&["show", "-"][..], &["encode", "-"]] {
+        let mut arguments = verb.to_vec();
+        arguments.extend(["--output", "json"]);
+        assert_eq!(
+            dmtap_with_input(&arguments, message).status.code(),
+            Some(2),
+            "{verb:?}"
+        );
+    }
+    assert_eq!(
+        run(dmtap().args(["device", "localhost:1"])).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn every_verb_has_help_with_an_example() {
     for verb in [
         "proxy", "demo", "device", "server", "decode", "encode", "show",

@@ -43,6 +43,13 @@ impl Device {
     /// # Errors
     /// A session that does not come to its end.
     pub fn run(self, output: Output) -> Outcome {
+        if self.url.scheme().is_none() {
+            let remedy = "begin with https://";
+            return Err(Failure::Usage(format!(
+                "error: {} is no full address: {remedy}",
+                self.url
+            )));
+        }
         let trust = match (&self.ca, self.ssl_insecure) {
             (Some(file), _) => Trust::PlatformAnd(file.clone()),
             (None, true) => Trust::Anything,

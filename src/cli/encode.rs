@@ -41,7 +41,8 @@ impl Encode {
     ///
     /// # Errors
     /// A broken message, one that WBXML cannot hold, or a file that cannot be read or written.
-    pub fn run(self, _: Output) -> Outcome {
+    pub fn run(self, output: Output) -> Outcome {
+        super::only_text(output, "encode")?;
         let name = self.file.display();
         let source = unwrap_base64(read_input(&self.file)?);
         let document = decode(source, Hint::default(), &Limits::default())
@@ -66,9 +67,10 @@ impl Encode {
                 let remedy = "error: WBXML is binary: name a file with -o, or pipe it";
                 return Err(Failure::Usage(remedy.into()));
             }
-            return stdout
-                .write_all(bytes)
-                .map_err(|error| Failure::Failed(error.to_string()));
+            let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+            return written.map_err(|error| {
+                Failure::Failed(format!("error: cannot write standard output: {error}"))
+            });
         };
         std::fs::write(out, bytes).map_err(|error| {
             Failure::Failed(format!("error: cannot write {}: {error}", out.display()))

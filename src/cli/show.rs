@@ -1,7 +1,7 @@
 //! `dmtap show`: a recorded session for people.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output};
@@ -16,7 +16,7 @@ Examples:
 
 Exit code 1: a line of the record is damaged; the others are shown.")]
 pub struct Show {
-    /// The record.
+    /// The record; `-` reads standard input.
     file: PathBuf,
 }
 
@@ -25,13 +25,25 @@ impl Show {
     ///
     /// # Errors
     /// A file that cannot be read, or lines that are damaged.
-    pub fn run(self, _: Output) -> Outcome {
+    pub fn run(self, output: Output) -> Outcome {
+        super::only_text(output, "show")?;
         let name = self.file.display();
-        let file = File::open(&self.file)
-            .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
+        let unreadable = |error| Failure::Usage(format!("error: cannot read {name}: {error}"));
+        let record: Box<dyn Read> = match self.file.as_os_str() == "-" {
+            true => Box::new(std::io::stdin()),
+            false => Box::new(File::open(&self.file).map_err(unreadable)?),
+        };
         let mut transcript = Transcript::new(anstream::stdout(), Style::Colour, Masking::Raw);
-        let damaged = record::show(BufReader::new(file), &mut transcript)
-            .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
+        let damaged = match record::show(BufReader::new(record), &mut transcript) {
+            // A reader that went away (`| head`) is no error.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                let remedy = "show reads the JSON lines that `-w FILE.jsonl` writes";
+                return Err(Failure::Failed(format!("error: {name}: {error}; {remedy}")));
+            }
+            Err(error) => return Err(unreadable(error)),
+            Ok(damaged) => damaged,
+        };
         if damaged.is_empty() {
             return Ok(());
         }

@@ -54,14 +54,14 @@ pub fn open(path: &str, masking: Masking) -> Result<Box<dyn Sink>, FileError> {
     opened.map_err(|why| failed(name, why))
 }
 
+/// A sink with the name of its file.
+pub type Named = (String, Box<dyn Sink>);
+
 /// Opens several record files.
 ///
 /// # Errors
 /// [`FileError`] for the first that cannot be opened, or that is named a second time, be it in another way.
-pub fn open_all(
-    paths: &[String],
-    masking: Masking,
-) -> Result<Vec<(String, Box<dyn Sink>)>, FileError> {
+pub fn open_all(paths: &[String], masking: Masking) -> Result<Vec<Named>, FileError> {
     let mut known: Vec<PathBuf> = Vec::new();
     let mut sinks = Vec::new();
     for path in paths {
