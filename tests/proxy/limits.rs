@@ -395,5 +395,6 @@ async fn http_2_takes_so_many_requests_at_a_time() {
     // SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §6.5.2).
     let told: Vec<_> = settings.chunks(6).filter(|s| s[..2] == [0, 3]).collect();
     assert_eq!(told, [[0, 3, 0, 0, 0, 1]]);
+    drop(stream);
     rig.stop().await;
 }
