@@ -14,6 +14,8 @@ mod server;
 
 #[path = "proxy/bytes.rs"]
 mod bytes_pass;
+#[path = "proxy/certificates.rs"]
+mod certificates;
 #[path = "proxy/connections.rs"]
 mod connections;
 #[path = "proxy/failures.rs"]

@@ -173,7 +173,22 @@ const RENEWED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use super::*;
+
+    #[test]
+    fn the_leaf_unused_for_longest_makes_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Arc::new(Authority::load_or_create(directory.path()).unwrap());
+        let tls = DeviceTls::new(authority, &[]).unwrap();
+        let names: Vec<_> = (0..LEAVES).map(|number| format!("h{number}")).collect();
+        let first: Vec<_> = names.iter().map(|name| tls.config(name).unwrap()).collect();
+        let same = |at: usize| Arc::ptr_eq(&first[at], &tls.config(&names[at]).unwrap());
+        assert!(same(0));
+        tls.config("one more").unwrap();
+        assert_eq!(tls.lock().len(), LEAVES);
+        assert!(same(0) && same(2));
+        assert!(!same(1));
+    }
 
     #[test]
     fn a_star_stands_for_one_label() {

@@ -316,6 +316,67 @@ async fn a_body_without_room_passes_unread() {
 }
 
 #[tokio::test]
+async fn connections_beyond_the_limit_wait_for_their_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+    let mut first = rig.device("http/1.1").await;
+    let (address, ca) = (rig.address, rig.ca());
+    let second = tokio::spawn(async move {
+        let mut second = super::device::Device::connect(address, &ca, "http/1.1").await;
+        second.post("/second", "hi").await
+    });
+    for _ in 0..10 {
+        first.post("/first", "hi").await;
+    }
+    assert_eq!(
+        rig.heard
+            .names()
+            .iter()
+            .filter(|name| **name == "opened")
+            .count(),
+        1
+    );
+    drop(first);
+    assert_eq!(soon(second).await.unwrap().status(), 200);
+    let heard = rig.stop().await;
+    // The first one was closed before the second one was opened.
+    let names = heard.names();
+    let order: Vec<_> = names.iter().filter(|name| name.ends_with("ed")).collect();
+    assert_eq!(order, [&"opened", &"closed", &"opened", &"closed"]);
+}
+
+#[tokio::test]
+async fn what_outlasts_the_grace_period_is_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let limits = Limits {
+        grace: SHORT,
+        ..Limits::default()
+    };
+    for alpn in ["http/1.1", "h2"] {
+        let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+        let mut device = rig.device(alpn).await;
+        let request = device.request("POST", "/held", "hi");
+        let running = tokio::spawn(async move { device.send(request).await });
+        soon(server.holding.notified()).await;
+        // The server never answers; the proxy ends all the same, and tells of everything.
+        let heard = rig.stop().await;
+        assert!(soon(running).await.unwrap().is_err());
+        let names = heard.names();
+        assert_eq!(names[..2], ["opened", "request"]);
+        assert!(
+            names.contains(&"failed") && names.contains(&"closed"),
+            "{names:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn http_2_takes_so_many_requests_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
@@ -334,5 +395,6 @@ async fn http_2_takes_so_many_requests_at_a_time() {
     // SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113 §6.5.2).
     let told: Vec<_> = settings.chunks(6).filter(|s| s[..2] == [0, 3]).collect();
     assert_eq!(told, [[0, 3, 0, 0, 0, 1]]);
+    drop(stream);
     rig.stop().await;
 }
