@@ -19,7 +19,10 @@ use stage::Stage;
 const HEADERS: [(&str, &str); 6] = [
     ("content-type", "application/vnd.syncml.dm+xml"),
     ("user-agent", "MSFT OMA DM Client/1.2.0.1"),
-    ("accept", "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml, application/octet-stream"),
+    (
+        "accept",
+        "application/vnd.syncml.dm+xml, application/vnd.syncml.dm+wbxml, application/octet-stream",
+    ),
     ("accept-charset", "UTF-8"),
     ("client-request-id", "0"),
     ("ms-cv", "QOcy9fjbYUCFBgmm.0"),
