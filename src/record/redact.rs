@@ -126,7 +126,8 @@ impl Spots {
 
     /// A LocURI without the secrets in its query, which that of a server may have.
     pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
-        let is_plain = || !uri.contains(['?', '#', '@']) || !uri.contains("://");
+        let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@');
+        let is_plain = || !uri.bytes().any(marks) || !uri.contains("://");
         if self.masking == Masking::Raw || is_plain() {
             return uri;
         }

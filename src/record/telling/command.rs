@@ -168,10 +168,7 @@ impl<'a> CommandTold<'a> {
                 code: alert.code().map(|code| code.0),
                 name: alert.code().and_then(|c| c.name()).map(Cow::Borrowed),
             }),
-            items: command
-                .items()
-                .map(|item| ItemTold::of(item, meta, spots))
-                .collect(),
+            items: items(command, meta, spots),
         }
         .with_loc_uri()
     }
@@ -184,6 +181,18 @@ impl<'a> CommandTold<'a> {
         }
         self
     }
+}
+
+/// The items of a command, of which most have one: no room is kept for more.
+fn items<'a>(command: Command<'a>, meta: Option<Meta<'a>>, spots: &Spots) -> Vec<ItemTold<'a>> {
+    let mut items = command.items().map(|item| ItemTold::of(item, meta, spots));
+    let Some(first) = items.next() else {
+        return Vec::new();
+    };
+    let mut told = Vec::with_capacity(1);
+    told.push(first);
+    told.extend(items);
+    told
 }
 
 impl<'a> AnsweredTold<'a> {
@@ -270,38 +279,38 @@ impl<'a> DataTold<'a> {
         if masked {
             return Self { bytes, ..told };
         }
-        let (text, hex) = beginning(&octets);
-        let cut = match hex {
-            true => octets.len() > HEX,
-            false => octets.len() > text,
-        };
+        let len = beginning(&octets);
+        let hex = len.is_none();
         Self {
-            text: match (hex, octets) {
-                (true, octets) => Cow::Owned(in_hex(&octets)),
-                (_, Cow::Borrowed(octets)) => String::from_utf8_lossy(&octets[..text]),
-                (_, Cow::Owned(octets)) => {
-                    Cow::Owned(String::from_utf8_lossy(&octets[..text]).into_owned())
-                }
+            cut: octets.len() > len.unwrap_or(HEX),
+            text: match (len, octets) {
+                (None, octets) => Cow::Owned(in_hex(&octets)),
+                (Some(len), Cow::Borrowed(octets)) => as_text(&octets[..len]),
+                (Some(len), Cow::Owned(octets)) => Cow::Owned(as_text(&octets[..len]).into_owned()),
             },
             bytes,
-            cut,
             hex,
             ..told
         }
     }
 }
 
-/// How many octets are told as text, and whether they have to be told in hex instead.
-fn beginning(octets: &[u8]) -> (usize, bool) {
+/// How many octets are told as text; `None` for what has to be told in hex instead.
+fn beginning(octets: &[u8]) -> Option<usize> {
     let len = octets.len().min(SHORT);
     match std::str::from_utf8(&octets[..len]) {
-        Ok(_) => (len, false),
+        Ok(_) => Some(len),
         // A character cut in the middle is left out; other octets are no text.
         Err(error) if len < octets.len() && error.error_len().is_none() => {
-            (error.valid_up_to(), false)
+            Some(error.valid_up_to())
         }
-        Err(_) => (0, true),
+        Err(_) => None,
     }
+}
+
+/// Octets that were found to be text.
+fn as_text(octets: &[u8]) -> Cow<'_, str> {
+    Cow::Borrowed(std::str::from_utf8(octets).unwrap_or_default())
 }
 
 fn in_hex(octets: &[u8]) -> String {

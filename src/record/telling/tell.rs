@@ -1,7 +1,6 @@
 //! From an event to what is told of it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -195,25 +194,53 @@ fn level<'a>(
     spots: &Spots,
     told: &mut Vec<CommandTold<'a>>,
 ) {
-    let mut counts: HashMap<NameId, (usize, usize)> = HashMap::new();
+    // In order of the names, of which there are few as a rule.
+    let mut counts: Vec<(NameId, usize, usize)> = Vec::new();
     for command in siblings {
-        counts.entry(command.element().name()).or_default().0 += 1;
+        let name = command.element().name();
+        match counts.binary_search_by_key(&name, |(known, ..)| *known) {
+            Ok(at) => counts[at].1 += 1,
+            Err(at) => counts.insert(at, (name, 1, 0)),
+        }
     }
+    told.reserve(siblings.len());
     for command in siblings {
         let element = command.element();
-        let mut path = format!("{path}/{}", element.local());
-        if let Some((2.., seen)) = counts.get_mut(&element.name()) {
+        let local = element.local();
+        let mut own = String::with_capacity(path.len() + local.len() + NUMBERED);
+        own.push_str(path);
+        own.push('/');
+        own.push_str(local);
+        let known = counts.binary_search_by_key(&element.name(), |(known, ..)| *known);
+        if let Some((_, 2.., seen)) = known.ok().and_then(|at| counts.get_mut(at)) {
             *seen += 1;
-            path.push_str(&format!("[{seen}]"));
+            numbered(&mut own, *seen);
         }
         let inner: Vec<Command<'a>> = command.nested().collect();
-        let links = &passage.links;
-        let inner_path = path.clone();
-        told.push(CommandTold::of(*command, depth, path, links, spots));
-        if !inner.is_empty() {
-            level(&inner, depth + 1, &inner_path, passage, spots, told);
+        let inner_path = (!inner.is_empty()).then(|| own.clone());
+        told.push(CommandTold::of(*command, depth, own, &passage.links, spots));
+        if let Some(path) = inner_path {
+            level(&inner, depth + 1, &path, passage, spots, told);
         }
     }
+}
+
+/// Room for `/` and `[number]`.
+const NUMBERED: usize = 8;
+
+/// Appends `[number]`.
+fn numbered(path: &mut String, number: usize) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    path.push('[');
+    path.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+    path.push(']');
 }
 
 fn notes<'a>(notes: &'a [Note], secrets: &Secrets) -> Vec<NoteTold<'a>> {
