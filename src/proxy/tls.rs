@@ -181,10 +181,13 @@ mod tests {
         let authority = Arc::new(Authority::load_or_create(directory.path()).unwrap());
         let tls = DeviceTls::new(authority, &[]).unwrap();
         let names: Vec<_> = (0..LEAVES).map(|number| format!("h{number}")).collect();
-        let first: Vec<_> = names.iter().map(|name| tls.config(name).unwrap()).collect();
-        let same = |at: usize| Arc::ptr_eq(&first[at], &tls.config(&names[at]).unwrap());
+        let first: Vec<_> = names
+            .iter()
+            .map(|name| tls.config(&[name]).unwrap())
+            .collect();
+        let same = |at: usize| Arc::ptr_eq(&first[at], &tls.config(&[&names[at]]).unwrap());
         assert!(same(0));
-        tls.config("one more").unwrap();
+        tls.config(&["one more"]).unwrap();
         assert_eq!(tls.lock().len(), LEAVES);
         assert!(same(0) && same(2));
         assert!(!same(1));
