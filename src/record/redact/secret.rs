@@ -248,8 +248,9 @@ impl<'d, 'v> Walk<'d, 'v> {
     fn address(&mut self, element: Element<'d>) -> bool {
         // Nearly no address has secrets, and the bytes tell at once.
         let written = element.span().of(self.document.source());
-        let marks = |byte: &u8| matches!(byte, b'?' | b'#' | b'@' | b'&');
-        if !self.document.is_wbxml() && !written.iter().any(marks) {
+        // In WBXML a character may stand elsewhere: STR_T (0x83) and ENTITY (0x02).
+        let marks = |byte: &u8| matches!(byte, b'?' | b'#' | b'@' | b'&' | 0x83 | 0x02);
+        if !written.iter().any(marks) {
             return true;
         }
         let plain = Plain::of_texts(element);
