@@ -3,6 +3,7 @@
 /// Their sources. A module with a path of its own finds its submodules where dmtap has them; it is one module
 /// deeper, so the floors may say `crate::markup` in imports, but not in `pub(in …)`.
 #[path = "../../src"]
+#[allow(dead_code, reason = "the floors above use more of it")]
 mod src {
     pub mod dm;
     pub mod markup;
