@@ -10,7 +10,7 @@ use dmtap::record::{JsonLines, Masking, Sink, Style, Transcript};
 #[path = "proxy/message.rs"]
 mod message;
 #[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../tests/record/stage.rs"]
+#[path = "../record/stage.rs"]
 mod stage;
 
 use message::Form;

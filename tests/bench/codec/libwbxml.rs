@@ -18,7 +18,7 @@ impl Libwbxml {
         let folder = tempfile::tempdir().ok()?;
         let file = folder.path().join("message.wbxml");
         std::fs::write(&file, message).ok()?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/codec/libwbxml.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/codec/libwbxml.py");
         let mut child = Command::new("python3")
             .arg(script)
             .arg(&file)
