@@ -5,6 +5,7 @@ use crate::markup::arena::NO_PARENT;
 use crate::markup::vocabulary::{self, NameId, Space};
 use crate::markup::wbxml::token::{ENTITY, OPAQUE, STR_I, STR_T, fault};
 use crate::markup::wbxml::{Charset, Fault, value};
+use crate::markup::xml::is_allowed;
 use crate::markup::{DecodeError, FlagKind, Kind};
 
 impl<'s> Decoder<'s> {
@@ -41,7 +42,7 @@ impl<'s> Decoder<'s> {
                 Ok(text.is_empty())
             }
             ENTITY => {
-                let character = char::from_u32(number).filter(|c| allowed_in_xml(*c));
+                let character = char::from_u32(number).filter(|c| is_allowed(*c));
                 character
                     .map(|_| false)
                     .ok_or_else(|| fault(at, Fault::Entity(number)))
@@ -110,11 +111,6 @@ impl<'s> Decoder<'s> {
             false => Err(fault(at, Fault::Text(self.header.text.name()))),
         }
     }
-}
-
-/// What XML 1.0 §2.2 calls a character.
-fn allowed_in_xml(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }
 
 /// Whether the DTDs give an element no character data (SyncML RepPro 1.2 §6, provisioning all).
