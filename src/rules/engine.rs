@@ -23,6 +23,16 @@ pub enum Stage {
     Response,
 }
 
+impl Stage {
+    /// Its name in rule files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+}
+
 /// What is known of a passage when rules are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {

@@ -131,7 +131,7 @@ fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
         Ok(None) => Some(None),
         Err(()) => None,
     };
-    let steps = step::steps(table, matcher.as_ref(), report);
+    let steps = step::steps(table, stage, matcher.as_ref(), report);
     Some(Rule {
         name: name?,
         file: report.file().clone(),

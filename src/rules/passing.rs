@@ -6,7 +6,7 @@ use super::act;
 use super::answers::Answers;
 use super::index::Index;
 use super::survey::{Selected, Survey};
-use super::{Facts, Rule, Stage, Verdict};
+use super::{Facts, Rule, Stage, Step, Verdict};
 use crate::flow::{Applied, media};
 use crate::markup::{self, Document, Hint, NodeId};
 use crate::patch::Patch;
@@ -108,9 +108,13 @@ impl<'a> Passing<'a> {
             self.edit(rule, &document, selection, &mut applied);
         }
         for step in &rule.steps {
-            applied
-                .changes
-                .extend(act::leave(step, self.facts, &mut self.verdict));
+            match step {
+                Step::Edit(_) => {}
+                Step::Leave(step) => {
+                    let change = act::leave(step, self.facts, &mut self.verdict);
+                    applied.changes.push(change);
+                }
+            }
         }
         self.verdict.applied.push(applied);
     }

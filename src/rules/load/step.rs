@@ -1,69 +1,37 @@
 //! The steps of a rule.
 
-use std::ops::Range;
-use std::time::Duration;
+mod edit;
+mod leave;
 
-use http::StatusCode as HttpStatus;
+use std::ops::Range;
+
 use toml::de::DeValue;
 
-use super::code::{HTTP, SYNCML};
 use super::matcher::Found;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{closest, list};
-use crate::dm::{CommandKind, StatusCode};
+use crate::dm::CommandKind;
 use crate::rules::matcher::Kinds;
 use crate::rules::place::Place;
-use crate::rules::{Answer, Step};
+use crate::rules::step::EditStep;
+use crate::rules::{Stage, Step};
 
-/// A verb: its name, the keys that may stand beside it, and its reader.
+/// A verb: its name, where it may stand, the keys that may stand beside it, and its reader.
 struct Verb {
     name: &'static str,
+    /// The stages of rules it may stand in.
+    stages: &'static [Stage],
     options: &'static [&'static str],
     read: fn(&Value<'_>, Table<'_>, &mut Report) -> Option<Step>,
 }
 
-const VERBS: [Verb; 6] = [
-    Verb {
-        name: "set-status",
-        options: &[],
-        read: |value, _, report| {
-            let code = SYNCML.read(value, "set-status", report)?;
-            Some(Step::SetStatus(StatusCode(code)))
-        },
-    },
-    Verb {
-        name: "set-text",
-        options: &["at"],
-        read: |value, step, report| {
-            let text = read::text(value, "set-text", report)?.to_owned();
-            let at = place(step, report)?.unwrap_or_else(Place::value);
-            Some(Step::SetText { text, at })
-        },
-    },
-    Verb {
-        name: "remove",
-        options: &["at"],
-        read: |value, step, report| {
-            let at = place(step, report)?;
-            switch(value, "remove", report).then_some(Step::Remove { at })
-        },
-    },
-    Verb {
-        name: "answer",
-        options: &["body"],
-        read: answer,
-    },
-    Verb {
-        name: "delay",
-        options: &[],
-        read: |value, _, report| delay(value, report).map(Step::Delay),
-    },
-    Verb {
-        name: "reset",
-        options: &[],
-        read: |value, _, report| switch(value, "reset", report).then_some(Step::Reset),
-    },
-];
+/// The stages at which a message passes.
+const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
+
+/// Every verb, kind by kind.
+fn all() -> impl Iterator<Item = &'static Verb> {
+    [edit::VERBS, leave::VERBS].into_iter().flatten()
+}
 
 /// A step with the place of its verb.
 type Placed = (Step, Range<usize>);
@@ -71,6 +39,7 @@ type Placed = (Step, Range<usize>);
 /// The steps of a rule; `None` if something is wrong with one of them.
 pub(super) fn steps(
     rule: Table<'_>,
+    stage: Option<Stage>,
     found: Option<&Found>,
     report: &mut Report,
 ) -> Option<Vec<Step>> {
@@ -100,6 +69,9 @@ pub(super) fn steps(
         .into_iter()
         .filter_map(|table| step(table, report))
         .collect();
+    if let Some(stage) = stage {
+        agree_with_stage(&steps, stage, report);
+    }
     agree_with_each_other(&steps, report);
     if let Some(found) = found {
         agree_with_matcher(&steps, found, report);
@@ -108,7 +80,7 @@ pub(super) fn steps(
 }
 
 fn verbs() -> Vec<&'static str> {
-    VERBS.iter().map(|verb| verb.name).collect()
+    all().map(|verb| verb.name).collect()
 }
 
 /// One step: a table with one verb.
@@ -131,7 +103,7 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
             .help("write another [[rule.step]] in front of it: steps run in order");
         return None;
     }
-    let verb = VERBS.iter().find(|verb| verb.name == *name)?;
+    let verb = all().find(|verb| verb.name == *name)?;
     let before = report.count();
     let known: Vec<&str> = [verb.name].iter().chain(verb.options).copied().collect();
     table.refuse_other_keys(&known, report);
@@ -141,8 +113,8 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
 
 fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report) {
     let verbs = verbs();
-    let options = ["at", "body"];
-    let wrong = keys.iter().find(|(key, _)| !options.contains(key));
+    let is_option = |key: &str| all().any(|verb| verb.options.contains(&key));
+    let wrong = keys.iter().find(|(key, _)| !is_option(key));
     let help = format!("steps are {}", list(&verbs));
     let Some((word, span)) = wrong else {
         report
@@ -156,6 +128,31 @@ fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report)
         None => error.label("not known here"),
     };
     error.help(help);
+}
+
+/// A step at a stage where what it works on is not there.
+fn agree_with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
+    for (step, span) in steps {
+        let verb = all().find(|verb| verb.name == step.name());
+        let Some(verb) = verb.filter(|verb| !verb.stages.contains(&stage)) else {
+            continue;
+        };
+        let right = verb.stages.iter().map(|stage| stage.name());
+        let right: Vec<&str> = right.collect();
+        report
+            .wrong(
+                span.clone(),
+                format!(
+                    "`{}` has no place at the stage `{}`",
+                    verb.name,
+                    stage.name()
+                ),
+            )
+            .help(format!(
+                "write it into a rule with stage = {}",
+                list(&right)
+            ));
+    }
 }
 
 /// Nothing follows an answer or a reset, and what they throw away need not be edited.
@@ -188,19 +185,19 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
     let selected = found.matcher.command.as_ref();
     for (step, span) in steps {
         match (step, selected) {
-            (Step::SetStatus(_), selected) => {
+            (Step::Edit(EditStep::SetStatus(_)), selected) => {
                 let kinds = selected.map_or(Kinds::default(), |command| command.kinds);
                 if kinds != Kinds::of(CommandKind::Status) {
                     needs_status(span, found, report);
                 }
             }
-            (Step::Remove { at: None }, None) => {
+            (Step::Edit(EditStep::Remove { at: None }), None) => {
                 report
                     .wrong(span.clone(), "`remove` would remove the whole message")
                     .help("say in `match` which commands: command = \"Replace\"")
                     .help("or say which part: at = \"SyncBody/Final\"");
             }
-            (Step::SetText { at, .. }, None) if *at == Place::value() => {
+            (Step::Edit(EditStep::SetText { at, .. }), None) if *at == Place::value() => {
                 report
                     .wrong(span.clone(), "`set-text` does not say where")
                     .label("this rule selects whole messages")
@@ -253,41 +250,3 @@ fn switch(value: &Value<'_>, verb: &str, report: &mut Report) -> bool {
     }
     on
 }
-
-fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
-    let code = HTTP.read(value, "answer", report);
-    let body = match step.value("body") {
-        Some(body) => read::text(body, "body", report)?.to_owned(),
-        None => String::new(),
-    };
-    let status = HttpStatus::from_u16(code?).ok()?;
-    Some(Step::Answer(Answer { status, body }))
-}
-
-/// A time such as `250ms`, `1.5s` or `2m`, at most an hour.
-fn delay(value: &Value<'_>, report: &mut Report) -> Option<Duration> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
-    let written = value.get_ref().as_str().and_then(|text| {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let (_, unit) = units
-            .iter()
-            .find(|(name, _)| *name == &text[digits.len()..])?;
-        let plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.');
-        let number: f64 = plain.then(|| digits.parse().ok())??;
-        Duration::try_from_secs_f64(number * unit).ok()
-    });
-    let Some(time) = written else {
-        report
-            .wrong(value.span(), "`delay` must be a time")
-            .help("write \"250ms\", \"1.5s\" or \"2m\"");
-        return None;
-    };
-    if time > LONGEST {
-        report.wrong(value.span(), "`delay` is longer than an hour");
-        return None;
-    }
-    Some(time)
-}
-
-/// Longest delay.
-const LONGEST: Duration = Duration::from_secs(3600);
