@@ -1,6 +1,6 @@
 //! What the proxy costs beside a bare one on the same libraries.
 //!
-//! `cargo bench --bench proxy [-- FILTER]`, about 90 seconds. Server, proxies and devices are processes of their
+//! `cargo bench --bench proxy [-- FILTER]`, about two minutes. Server, proxies and devices are processes of their
 //! own, on loopback, with TLS on both legs and 4 KB bodies both ways; every contender gets a slice of each round,
 //! so that a busy machine slows all of them alike. `ALPN=h2` measures HTTP/2, `ROUNDS=n` more or fewer rounds.
 #![allow(
@@ -70,7 +70,7 @@ fn main() {
 }
 
 /// Name, process, bodies. The first one is `direct`, the second one the measure of all others.
-const CONTENDERS: [(&str, Option<Role>, Form); 9] = [
+const CONTENDERS: [(&str, Option<Role>, Form); 11] = [
     ("direct", None, Form::Xml),
     ("bare proxy", Some(Role::Bare), Form::Xml),
     ("dmtap passing through", Some(Role::Pass), Form::Xml),
@@ -80,6 +80,16 @@ const CONTENDERS: [(&str, Option<Role>, Form); 9] = [
     ("dmtap recording WBXML", Some(Role::Record), Form::Wbxml),
     ("dmtap with rules, XML", Some(Role::Rules), Form::Xml),
     ("dmtap with rules, WBXML", Some(Role::Rules), Form::Wbxml),
+    (
+        "dmtap decoding XML, 1,000 rules",
+        Some(Role::ThousandRules),
+        Form::Xml,
+    ),
+    (
+        "dmtap decoding WBXML, 1,000 rules",
+        Some(Role::ThousandRules),
+        Form::Wbxml,
+    ),
 ];
 
 fn alpn() -> String {

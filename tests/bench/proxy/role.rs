@@ -26,15 +26,17 @@ pub(crate) enum Role {
     Annotate,
     Record,
     Rules,
+    ThousandRules,
 }
 
-const ROLES: [Role; 6] = [
+const ROLES: [Role; 7] = [
     Role::Server,
     Role::Bare,
     Role::Pass,
     Role::Annotate,
     Role::Record,
     Role::Rules,
+    Role::ThousandRules,
 ];
 
 impl Role {
@@ -88,13 +90,14 @@ impl Role {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             trust: Trust::PlatformAnd(ca),
             look: match self {
-                Self::Annotate | Self::Record => Look::Annotate,
+                Self::Annotate | Self::Record | Self::ThousandRules => Look::Annotate,
                 _ => Look::Pass,
             },
             ..Settings::reverse(upstream)
         };
         let rules = match self {
             Self::Rules => rules(),
+            Self::ThousandRules => thousand_rules(),
             _ => RuleSet::default(),
         };
         let proxy = Proxy::bind(settings, authority, Arc::new(rules), self.hear(directory));
@@ -133,6 +136,33 @@ fn rules() -> RuleSet {
         remove = true
     "#;
     let rules = dmtap::rules::load::parse("bench.toml", FILE).unwrap();
+    RuleSet::from_rules(rules).unwrap()
+}
+
+/// A thousand rules of every common kind, at both stages, none of which matches what the bench sends.
+fn thousand_rules() -> RuleSet {
+    const MATCHERS: [&str; 10] = [
+        "command = 'Status', loc-uri = './Device/Vendor/MSFT/Other{n}/**'",
+        "command = 'Status', loc-uri = './Vendor/MSFT/Policy/Config/Area{n}/*'",
+        "command = 'Results', loc-uri = './DevDetail/Ext/Node{n}'",
+        "command = ['Add', 'Replace'], loc-uri = './User/Vendor/MSFT/**/Setting{n}'",
+        "command = 'Exec', loc-uri = './Vendor/MSFT/RemoteWipe/{n}'",
+        "loc-uri = './Vendor/MSFT/Reboot/{n}/**'",
+        "command = 'Status', status = '5xx', answers = 'Exec'",
+        "device = 'urn:uuid:other-{n}'",
+        "session = 'other-{n}', command = 'Status'",
+        "host = 'server{n}.example.com', path = '/omadm'",
+    ];
+    let file: String = (0..1000)
+        .map(|n| {
+            let matcher = MATCHERS[n % MATCHERS.len()].replace("{n}", &n.to_string());
+            let stage = ["request", "response"][n / MATCHERS.len() % 2];
+            format!(
+                "[[rule]]\nname = 'r{n}'\nstage = '{stage}'\nmatch = {{ {matcher} }}\nstep = {{ delay = '1s' }}\n"
+            )
+        })
+        .collect();
+    let rules = dmtap::rules::load::parse("bench.toml", &file).unwrap_or_else(|e| panic!("{e}"));
     RuleSet::from_rules(rules).unwrap()
 }
 

@@ -52,6 +52,13 @@ impl Row {
         latencies[at].as_secs_f64() * 1e3
     }
 
+    /// What it does beside the contender of the same name without rules.
+    fn beside_no_rules(&self, rows: &[Self]) -> Option<f64> {
+        let plain = self.name.strip_suffix(", 1,000 rules")?;
+        let other = rows.iter().find(|row| row.name == plain)?;
+        Some(self.share_of(other))
+    }
+
     /// Microseconds of processor time per request.
     fn cpu(&self) -> Option<f64> {
         Some(self.cpu?.as_secs_f64() * 1e6 / self.latencies.len() as f64)
@@ -76,5 +83,11 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
             row.percentile(50),
             row.percentile(99),
         );
+    }
+    for (row, share) in rows
+        .iter()
+        .filter_map(|row| Some((row, row.beside_no_rules(rows)?)))
+    {
+        println!("\n{}: {share:.3} × the same without rules", row.name);
     }
 }
