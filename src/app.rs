@@ -5,3 +5,4 @@ pub mod device;
 pub mod proxy;
 pub mod server;
 pub mod signal;
+pub mod trial;

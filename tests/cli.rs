@@ -2,6 +2,8 @@
 
 #[path = "support/peers.rs"]
 mod peers;
+#[path = "cli/trial.rs"]
+mod trial;
 
 use std::fs;
 use std::path::Path;

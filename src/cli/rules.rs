@@ -1,5 +1,7 @@
 //! `dmtap rules`: rule files without traffic.
 
+mod trial;
+
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -23,6 +25,7 @@ enum Verb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    Try(trial::Try),
 }
 
 impl Rules {
@@ -31,21 +34,27 @@ impl Rules {
     /// # Errors
     /// A rule file that is wrong.
     pub fn run(self, output: Output) -> Outcome {
-        let Verb::Check { files } = self.verb;
-        let book = read_book(&files)?;
-        let names = book.rules().iter().map(|rule| rule.name.as_str());
-        let text = match output {
-            Output::Json => {
-                let names: Vec<&str> = names.collect();
-                format!(
-                    "{}\n",
-                    serde_json::json!({"v": 1, "ok": true, "rules": names})
-                )
-            }
-            Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
-        };
-        write_output(text.as_bytes())
+        match self.verb {
+            Verb::Check { files } => check(&files, output),
+            Verb::Try(verb) => verb.run(output),
+        }
     }
+}
+
+fn check(files: &[PathBuf], output: Output) -> Outcome {
+    let book = read_book(files)?;
+    let names = book.rules().iter().map(|rule| rule.name.as_str());
+    let text = match output {
+        Output::Json => {
+            let names: Vec<&str> = names.collect();
+            format!(
+                "{}\n",
+                serde_json::json!({"v": 1, "ok": true, "rules": names})
+            )
+        }
+        Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
+    };
+    write_output(text.as_bytes())
 }
 
 /// The rule book of several files, in order; everything that is wrong with any of them is told.

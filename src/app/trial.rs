@@ -1,0 +1,169 @@
+//! Rules tried on messages from files: the conversation is followed as the proxy follows it, without a network.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+
+use crate::dm::{CommandKind, Message};
+use crate::flow::{
+    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
+    Timestamp,
+};
+use crate::markup::{Document, Limits};
+use crate::rules::{Facts, RuleSet, Stage, Tally, Verdict};
+
+/// A conversation that rules are tried on, message by message.
+#[derive(Debug)]
+pub struct Trial {
+    session: Option<Session>,
+    counts: Counts,
+    exchanges: u64,
+    request: RequestHead,
+    response: ResponseHead,
+    connection: Connection,
+}
+
+impl Trial {
+    /// A conversation at this address of a server.
+    pub fn new(uri: Uri) -> Self {
+        let server = uri.authority().map_or("", |authority| authority.as_str());
+        Self {
+            session: None,
+            counts: Counts::default(),
+            exchanges: 0,
+            connection: connection(server),
+            request: RequestHead {
+                method: Method::POST,
+                uri,
+                version: Version::HTTP_11,
+                headers: HeaderMap::new(),
+            },
+            response: ResponseHead {
+                status: StatusCode::OK,
+                version: Version::HTTP_11,
+                headers: HeaderMap::new(),
+            },
+        }
+    }
+
+    /// Asks the rules about the next message.
+    pub fn play(&mut self, rules: &RuleSet, stage: Stage, document: &Arc<Document>) -> Verdict {
+        if stage == Stage::Request || self.exchanges == 0 {
+            self.exchanges += 1;
+        }
+        let speaker = speaker(stage);
+        let message = Message::of(document);
+        self.enter(stage, message);
+        let session = self.session.as_ref().zip(message);
+        let tag = session.map(|(session, message)| session.tag(message));
+        let links = session.map(|(session, message)| session.links(speaker, message));
+        let facts = Facts {
+            stage,
+            connection: &self.connection,
+            exchange: ExchangeId(self.exchanges),
+            request: &self.request,
+            response: (stage == Stage::Response).then_some(&self.response),
+            session: tag.as_ref(),
+            document: Some(document),
+            links: links.as_deref().unwrap_or_default(),
+            limits: &Limits::default(),
+        };
+        let verdict = rules.decide(&facts, &mut self.counts);
+        let sent = match (&verdict.answer, &verdict.body) {
+            (Some(_), _) => None,
+            (None, Some(_)) => verdict.document.clone(),
+            (None, None) => Some(document.clone()),
+        };
+        if let (Some(session), Some(sent)) = (&mut self.session, sent) {
+            session.delivered(speaker.other(), sent);
+        }
+        verdict
+    }
+
+    /// Devices name sessions; the first message may be a server's all the same.
+    fn enter(&mut self, stage: Stage, message: Option<Message<'_>>) {
+        if stage == Stage::Response && self.session.is_some() {
+            return;
+        }
+        let header = message.and_then(|message| message.header());
+        let device = header.and_then(|header| match stage {
+            Stage::Request => header.source(),
+            Stage::Response => header.target(),
+        });
+        let key = SessionKey {
+            device: device.unwrap_or_default().into(),
+            id: header
+                .and_then(|header| header.session_id())
+                .unwrap_or_default()
+                .into(),
+        };
+        if self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.key != key)
+        {
+            self.session = Some(Session::new(1, key));
+        }
+        if let Some(session) = &mut self.session {
+            session.begin_exchange();
+        }
+    }
+}
+
+/// Who says a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
+pub fn stage_of(document: &Document) -> Stage {
+    let message = Message::of(document);
+    let header = message.and_then(|message| message.header());
+    let is_url = |uri: &str| uri.to_ascii_lowercase().starts_with("http");
+    if let Some(header) = header {
+        let source = header.source().is_some_and(|uri| is_url(&uri));
+        let target = header.target().is_some_and(|uri| is_url(&uri));
+        if source != target {
+            return if target {
+                Stage::Request
+            } else {
+                Stage::Response
+            };
+        }
+    }
+    let asks = |kind| {
+        use CommandKind::{Add, Atomic, Copy, Delete, Exec, Get, Sequence};
+        matches!(kind, Add | Atomic | Copy | Delete | Exec | Get | Sequence)
+    };
+    let mut commands = message.into_iter().flat_map(Message::commands);
+    match commands.any(|command| asks(command.kind())) {
+        true => Stage::Response,
+        false => Stage::Request,
+    }
+}
+
+fn speaker(stage: Stage) -> Side {
+    match stage {
+        Stage::Request => Side::Device,
+        Stage::Response => Side::Server,
+    }
+}
+
+fn connection(server: &str) -> Connection {
+    Connection {
+        id: ConnectionId(1),
+        opened: Timestamp::default(),
+        device: ([127, 0, 0, 1], 0).into(),
+        listener: ([127, 0, 0, 1], 0).into(),
+        server: server.into(),
+        tls: None,
+    }
+}
+
+/// What limits counted. The trial ends with the files it was given.
+#[derive(Debug, Default)]
+struct Counts(HashMap<(usize, String), u64>);
+
+impl Tally for Counts {
+    fn count(&mut self, rule: usize, scope: &str) -> u64 {
+        let count = self.0.entry((rule, scope.to_owned())).or_default();
+        *count += 1;
+        *count
+    }
+}
