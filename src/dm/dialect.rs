@@ -38,13 +38,26 @@ impl Dialect {
     }
 }
 
-/// Whether a media type announces a body that is worth decoding; anything unnamed or vague is sniffed.
-pub fn may_be_markup(media_type: Option<&str>) -> bool {
-    let Some(media_type) = media_type else {
-        return true;
-    };
-    let known = ["xml", "wbxml", "vnd.syncml", "octet-stream", "text/plain"];
-    known
-        .iter()
-        .any(|part| media_type.to_ascii_lowercase().contains(part))
+/// What a media type says of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// XML or WBXML.
+    Markup,
+    /// Nothing that counts: none is given, or one that devices and gateways put on anything.
+    Vague,
+    /// Something else.
+    Other,
+}
+
+impl Announced {
+    /// What this media type says.
+    pub fn by(media_type: Option<&str>) -> Self {
+        let media_type = media_type.unwrap_or_default().to_ascii_lowercase();
+        let names = |parts: &[&str]| parts.iter().any(|part| media_type.contains(part));
+        match () {
+            () if names(&["xml", "vnd.syncml"]) => Self::Markup,
+            () if media_type.is_empty() || names(&["octet-stream", "text/plain"]) => Self::Vague,
+            () => Self::Other,
+        }
+    }
 }

@@ -18,7 +18,7 @@ use tokio::runtime::RuntimeFlavor;
 use super::body::Broken;
 use super::patience::Patience;
 use super::room::{Hold, Room};
-use crate::dm::{Dialect, dialect::may_be_markup};
+use crate::dm::{Dialect, dialect::Announced};
 use crate::flow::{Note, Reading, Severity, Unread, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 
@@ -160,12 +160,12 @@ fn read_plain(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<
     };
     let hint = media::hint(headers);
     let media_type = hint.media_type;
-    let announced = may_be_markup(media_type);
+    let announced = Announced::by(media_type);
     let foreign = || {
-        let media_type = clipped(media_type.unwrap_or_default());
+        let media_type = clipped(media_type.unwrap_or("a body without a media type"));
         (Reading::Unread(Unread::MediaType(media_type)), Vec::new())
     };
-    if !announced && !looks_like_markup(&plain) {
+    if announced != Announced::Markup && !looks_like_markup(&plain) {
         return foreign();
     }
     let is_wbxml = markup::wbxml::looks_like(&plain);
@@ -176,7 +176,7 @@ fn read_plain(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<
             let dialect = Dialect::of(&document);
             (Reading::Document(Arc::new(document), dialect), notes)
         }
-        Err(_) if !announced => foreign(),
+        Err(_) if announced == Announced::Other => foreign(),
         Err(error) => {
             let note = note_broken(&error, is_wbxml);
             (Reading::Opaque(error), vec![note])

@@ -95,6 +95,24 @@ fn broken_bodies_are_told_apart() {
 }
 
 #[test]
+fn a_text_for_people_is_not_called_broken_markup() {
+    let check = |media_type: &'static str, body: &'static [u8], is_broken: bool| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        let (reading, notes) = read(&body.into(), &headers, 1000);
+        assert_eq!(matches!(reading, Reading::Opaque(_)), is_broken, "{body:?}");
+        assert_eq!(!notes.is_empty(), is_broken, "{body:?}");
+    };
+    check("text/plain", b"come back later", false);
+    check("application/octet-stream", b"\x89PNG", false);
+    check("text/html", b"<html><p></html>", false);
+    check("text/plain", b"<a><b></a>", true);
+    check("application/vnd.syncml.dm+xml", b"come back later", true);
+    let (reading, notes) = read(&Bytes::from_static(b"later"), &HeaderMap::new(), 1000);
+    assert!(matches!(reading, Reading::Unread(_)) && notes.is_empty());
+}
+
+#[test]
 fn leniencies_become_notes_so_many_of_them() {
     let mut body = String::from("<!DOCTYPE a><a>");
     for _ in 0..30 {
