@@ -130,7 +130,7 @@ async fn what_is_not_read_says_so() {
 
 #[tokio::test]
 async fn what_cannot_be_decoded_is_kept_and_flagged() {
-    let body = b"this is <not> markup";
+    let body = b"<this><is not> markup";
     for passage in told(Look::Annotate, 16 << 20, "/", body).await {
         assert!(matches!(&passage.payload.reading, Reading::Opaque(_)));
         assert_eq!(passage.payload.received, &body[..]);
