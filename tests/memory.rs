@@ -26,19 +26,26 @@ fn parse(source: &Bytes) -> Document {
     decode(source.clone(), Hint::default(), &Limits::default()).unwrap()
 }
 
+/// The least of a few: the thread that waits for this test allocates now and then too.
 fn taken(source: &Bytes) -> Taken {
+    let taken = (0..5).map(|_| once(source));
+    let taken = taken.min_by_key(|taken| taken.allocations).unwrap();
+    eprintln!(
+        "{:>7} bytes: {} allocations, {:.2} bytes for each of the source with it",
+        source.len(),
+        taken.allocations,
+        taken.share,
+    );
+    taken
+}
+
+fn once(source: &Bytes) -> Taken {
     let region = Region::new(COUNTING);
     let document = parse(source);
     let stats = region.change();
-    let nodes = document.len();
     drop(document);
     let share = (source.len() + stats.bytes_allocated) as f64 / source.len() as f64;
     let allocations = stats.allocations + stats.reallocations;
-    eprintln!(
-        "{:>7} bytes, {nodes:>6} nodes: {allocations} allocations, {:.2} bytes for each of the source, {share:.2} with it",
-        source.len(),
-        stats.bytes_allocated as f64 / source.len() as f64,
-    );
     Taken { allocations, share }
 }
 

@@ -56,6 +56,23 @@ impl Arena {
         }
     }
 
+    /// How many nodes it can hold before it has to grow.
+    pub(crate) fn room(&self) -> usize {
+        self.nodes.capacity()
+    }
+
+    /// Makes room for `more` nodes, and hardly any besides.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.nodes.reserve_exact(more);
+    }
+
+    /// Gives back room that was never needed, where that is more than half.
+    pub(crate) fn trim(&mut self) {
+        if self.nodes.capacity() / 2 > self.nodes.len() {
+            self.nodes.shrink_to_fit();
+        }
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()

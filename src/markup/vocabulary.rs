@@ -79,19 +79,23 @@ pub fn tag_name(space: Space, token: u8) -> Option<&'static str> {
 }
 
 /// The number of `local` in `space`, if that space has the name.
+#[inline]
 pub fn find(space: Space, local: &str) -> Option<NameId> {
-    let names = &TABLES[space as usize];
-    let mut at = hash(space, local.as_bytes());
-    loop {
-        let id = NameId(INDEX[at]);
-        if id.0 == VACANT {
-            return None;
-        }
-        if id.0 >> 6 == space as u16 && names[usize::from(id.0 & 0x3f)] == local {
-            return Some(id);
-        }
-        at = (at + 1) % INDEX_SIZE;
-    }
+    let ends = Ends::of(local.as_bytes());
+    let entry = &INDEX[ends.slot(space)];
+    let found = entry.length as usize == local.len()
+        && entry.ends == ends
+        && entry.name.0 >> 6 == space as u16
+        && (local.len() <= Ends::TELL || entry.name.text() == Some(local));
+    found.then_some(entry.name)
+}
+
+/// Whether two names are written the same. Names are short: this needs no call, as comparing slices does.
+#[inline]
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && Ends::of(one) == Ends::of(other)
+        && (one.len() <= Ends::TELL || one == other)
 }
 
 /// Known names that views and rules ask for.
@@ -209,9 +213,6 @@ const DEVINF: &str = "\
 const PROV: &str = "\
     wap-provisioningdoc characteristic parm";
 
-const INDEX_SIZE: usize = 1024;
-const VACANT: u16 = u16::MAX;
-
 static TABLES: [[&str; 64]; 5] = [
     table(SYNCML),
     table(METINF),
@@ -220,27 +221,83 @@ static TABLES: [[&str; 64]; 5] = [
     table(PROV),
 ];
 
-/// Open addressing over every known name; at a quarter full, a look-up is one or two probes. Built when the
-/// program is, for decoding looks up every tag.
-static INDEX: [u16; INDEX_SIZE] = index();
+/// Every known name at its slot. Built when the program is, for decoding looks up every tag.
+static INDEX: [Entry; 1 << SLOT_BITS] = index();
 
-const fn index() -> [u16; INDEX_SIZE] {
-    let mut index = [VACANT; INDEX_SIZE];
+/// A known name, with what tells it from others; vacant slots have a name of no space.
+#[derive(Clone, Copy)]
+struct Entry {
+    ends: Ends,
+    length: u8,
+    name: NameId,
+}
+
+const fn index() -> [Entry; 1 << SLOT_BITS] {
+    let mut index = [Entry {
+        ends: Ends(0, 0),
+        length: 0,
+        name: VACANT,
+    }; 1 << SLOT_BITS];
     let mut number = 0;
     while number < Space::ALL.len() << 6 {
         let (space, token) = (Space::ALL[number >> 6], number & 0x3f);
-        let name = TABLES[space as usize][token];
-        if !name.is_empty() {
-            let mut at = hash(space, name.as_bytes());
-            while index[at] != VACANT {
-                at = (at + 1) % INDEX_SIZE;
-            }
-            index[at] = NameId::known(space, token as u8).0;
+        let local = TABLES[space as usize][token].as_bytes();
+        if !local.is_empty() {
+            let ends = Ends::of(local);
+            let entry = &mut index[ends.slot(space)];
+            assert!(entry.name.0 == VACANT.0, "two names have one slot");
+            *entry = Entry {
+                ends,
+                length: local.len() as u8,
+                name: NameId::known(space, token as u8),
+            };
         }
         number += 1;
     }
     index
 }
+
+/// The two ends of a name as numbers, which overlap in a short one. With its length they tell a name of up to 16
+/// bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ends(u64, u64);
+
+impl Ends {
+    /// Of names up to this length they and the length tell all.
+    const TELL: usize = 16;
+
+    #[inline]
+    const fn of(name: &[u8]) -> Self {
+        if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            return Self(u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        }
+        if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            return Self(first as u64, last as u64);
+        }
+        match name {
+            [] => Self(0, 0),
+            [only] => Self(*only as u64, 0),
+            [first, .., last] => {
+                let middle = name[name.len() / 2];
+                Self(*first as u64 | (middle as u64) << 8, *last as u64)
+            }
+        }
+    }
+
+    /// Where a name of `space` stands in the index.
+    #[inline]
+    const fn slot(self, space: Space) -> usize {
+        let space = (space as u64) << 56 | (space as u64) << 3;
+        let mixed = (self.0 ^ self.1.rotate_left(29)).wrapping_add(space);
+        (mixed.wrapping_mul(SPREAD) >> (u64::BITS - SLOT_BITS)) as usize
+    }
+}
+
+/// Found by trial: it gives every known name a slot of its own, which the compiler checks.
+const SPREAD: u64 = 0x959C_5792_21D3_B0A3;
+const SLOT_BITS: u32 = 10;
+const VACANT: NameId = NameId(u16::MAX);
 
 /// A page from its names in token order, beginning at 0x05; `-` is a token without a name.
 const fn table(words: &'static str) -> [&'static str; 64] {
@@ -267,16 +324,6 @@ const fn table(words: &'static str) -> [&'static str; 64] {
     page
 }
 
-const fn hash(space: Space, local: &[u8]) -> usize {
-    let length = local.len();
-    if length == 0 {
-        return 0;
-    }
-    let (first, middle, last) = (local[0], local[length / 2], local[length - 1]);
-    let mixed = first as usize * 31 + middle as usize * 131 + last as usize * 7 + length * 67;
-    (mixed + space as usize * 211) % INDEX_SIZE
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +341,33 @@ mod tests {
                 }
             }
         }
-        assert_eq!(find(Space::SyncMl, "Nonesuch"), None);
+        for other in [
+            "",
+            "N",
+            "No",
+            "Nonesuch",
+            "SupportHierarchicalSinc",
+            "SupportHierarchicaXSync",
+        ] {
+            for space in Space::ALL {
+                assert_eq!(find(space, other), None);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_where_every_byte_is() {
+        let long = "abcdefghijklmnopqrstuvwxyz";
+        for length in 0..long.len() {
+            let one = &long.as_bytes()[..length];
+            assert!(same(one, &one.to_vec()));
+            assert!(!same(one, &long.as_bytes()[..length + 1]));
+            for at in 0..length {
+                let mut other = one.to_vec();
+                other[at] = b'-';
+                assert!(!same(one, &other), "{length} {at}");
+            }
+        }
     }
 
     #[test]

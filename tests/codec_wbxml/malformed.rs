@@ -81,6 +81,30 @@ fn limits_end_what_would_not_end() {
 }
 
 #[test]
+fn any_number_of_nodes_in_any_place_is_read() {
+    // A tag in each byte, one long text, and texts that end in the last byte of a word or behind it.
+    let dense = |count: usize| vec![0x2B; count];
+    let sparse = |length: usize| [&[0x4F, 0x03][..], &vec![b'x'; length], &[0, 0x01]].concat();
+    let texts: Vec<u8> = (0..20).flat_map(sparse).collect();
+    for (body, nodes) in [
+        (vec![], 1),
+        (dense(1), 2),
+        (dense(100_000), 100_001),
+        ([sparse(500_000), dense(400_000)].concat(), 400_003),
+        ([dense(50_000), sparse(500_000), dense(9)].concat(), 50_012),
+        ([texts.repeat(100), dense(10_000)].concat(), 14_001),
+    ] {
+        let source = [&bytes("02 A4 01 6A 00 6D")[..], &body, &[0x01]].concat();
+        let document = markup::decode(source.into(), Hint::default(), &Limits::default()).unwrap();
+        assert_eq!(document.len(), nodes);
+        let lengths = document.elements().filter_map(|e| e.texts().next());
+        for (at, text) in lengths.take(20).enumerate().skip(1) {
+            assert!(text.value().len() == at || text.value().len() == 500_000);
+        }
+    }
+}
+
+#[test]
 fn a_long_namespace_of_many_names_is_kept_once() {
     // Kept with every name it would take 5 GB.
     let namespace = "u".repeat(256 << 10);

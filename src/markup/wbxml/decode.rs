@@ -1,4 +1,4 @@
-//! WBXML to tree: the body (WAP-192 §5.8), iteratively, in one pass over an arena that is sized beforehand.
+//! WBXML to tree: the body (WAP-192 §5.8), iteratively, in one pass into an arena that is sized by guess.
 
 mod name;
 mod text;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::own::OwnNames;
 use super::token::{self, Reader, fault, *};
-use super::{DocType, Fault, Header, header, skim};
+use super::{DocType, Fault, Header, header};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::vocabulary::{NameId, Space};
@@ -26,13 +26,15 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
     }
     let mut flags = Vec::new();
     let header = header::read(&source, hint, &mut flags)?;
-    let nodes = skim::count(&source, header.body as usize, limits.nodes);
+    let guess = (source.len() - header.body as usize) / BYTES_PER_NODE + 1;
+    let nodes = Arena::with_capacity(guess.min(limits.nodes));
     let mut decoder = Decoder {
         input: Reader::new(&source, header.body as usize),
         space: header.doctype.space_of_page(0),
         header: &header,
         limits,
-        nodes: Arena::with_capacity(nodes),
+        room: nodes.room().min(limits.nodes),
+        nodes,
         own: OwnNames::default(),
         flags,
         open: NO_PARENT,
@@ -45,8 +47,12 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
     decoder.body()?;
     decoder.trailing()?;
     let Decoder {
-        nodes, own, flags, ..
+        mut nodes,
+        own,
+        flags,
+        ..
     } = decoder;
+    nodes.trim();
     Ok(Document {
         source,
         encoding: Encoding::Wbxml(header),
@@ -61,6 +67,8 @@ pub(super) struct Decoder<'s> {
     pub(super) header: &'s Header,
     limits: &'s Limits,
     pub(super) nodes: Arena,
+    /// How many nodes the arena may hold before it has to grow.
+    room: usize,
     own: OwnNames,
     flags: Vec<Flag>,
     /// The element whose content is being read; its `parent` is the stack.
@@ -177,11 +185,27 @@ impl<'s> Decoder<'s> {
         name: NameId,
         parent: u32,
     ) -> Result<u32, DecodeError> {
-        if self.nodes.len() >= self.limits.nodes {
-            return Err(too_large(at, "nodes", self.limits.nodes));
+        if self.nodes.len() >= self.room {
+            self.make_room(at)?;
         }
         let span = Span::new(at as u32, self.input.at as u32);
         Ok(self.nodes.push(kind, span, name, parent))
+    }
+
+    /// Makes room for as many nodes as the rest of the body has, if it is like what was read; for an eighth more
+    /// at least, so that the arena grows a few times only, whatever comes.
+    #[cold]
+    fn make_room(&mut self, at: usize) -> Result<(), DecodeError> {
+        let (so_far, most) = (self.nodes.len(), self.limits.nodes);
+        if so_far >= most {
+            return Err(too_large(at, "nodes", most));
+        }
+        let (read, rest) = (at - self.header.body as usize, self.input.bytes.len() - at);
+        let expected = so_far as u64 * rest as u64 / read.max(1) as u64;
+        let more = (expected as usize * 9 / 8).max(so_far / 8) + 16;
+        self.nodes.reserve(more.min(most - so_far));
+        self.room = self.nodes.room().min(most);
+        Ok(())
     }
 
     pub(super) fn number(&mut self, inside: &'static str) -> Result<u32, DecodeError> {
@@ -231,6 +255,10 @@ impl Header {
         self.doctype == DocType::Prov
     }
 }
+
+/// Dense messages, of short texts, have a node for each five or six bytes. The guess is for them: what is too much
+/// is given back, and hardly costs while nothing is written there.
+const BYTES_PER_NODE: usize = 5;
 
 pub(super) fn too_large(at: usize, what: &'static str, limit: usize) -> DecodeError {
     DecodeError {

@@ -1,10 +1,10 @@
-//! A light walk over the tokens of a body that keeps no tree: it sizes the arena, and it finds page switches.
+//! A light walk over the tokens of a body that keeps no tree: it finds page switches.
 //!
 //! It checks nothing and ends at the first thing it cannot read; decoding says what is wrong there.
 
 use super::token::*;
 
-/// What a token is, as far as pages and node counts go.
+/// What a token is, as far as pages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// A tag byte; a LITERAL one has nothing to do with pages.
@@ -88,10 +88,4 @@ impl Iterator for Skim<'_> {
             _ => Some(Seen::Value),
         }
     }
-}
-
-/// How many nodes the body has, at most `most`.
-pub(crate) fn count(bytes: &[u8], body: usize, most: usize) -> usize {
-    let is_node = |seen: &Seen| matches!(seen, Seen::Tag(_) | Seen::Start(_) | Seen::Text);
-    Skim::new(bytes, body).filter(is_node).take(most).count()
 }

@@ -1,5 +1,7 @@
 //! The attributes of one start tag.
 
+use std::borrow::Cow;
+
 use super::decode::{Decoder, clip, malformed, name_failed};
 use super::name::is_name;
 use super::reference::{Meaning, meaning, resolve};
@@ -55,8 +57,15 @@ impl<'s> Decoder<'s> {
                 Some(prefixed) if prefixed.len() > 1 && prefixed.starts_with(':') => &prefixed[1..],
                 _ => continue,
             };
-            let (from, to) = (base as usize + found.value, base as usize + found.value_end);
-            let uri = resolve(self.header.charset.text(&self.source[from..to]));
+            let uri = match self.header.charset {
+                Charset::Latin1 => {
+                    let at = |within| base as usize + within;
+                    let written = &self.source[at(found.value)..at(found.value_end)];
+                    Charset::Latin1.text(written)
+                }
+                _ => Cow::Borrowed(&tag[found.value..found.value_end]),
+            };
+            let uri = resolve(uri);
             self.names
                 .bind(prefix, &uri, self.depth)
                 .map_err(|error| name_failed(error, span.start, name))?;

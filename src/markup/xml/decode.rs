@@ -4,6 +4,8 @@
 //! element holds nothing else: `<Data>  </Data>` has a text, `<Item>  <Data/>  </Item>` has none. Where an
 //! element mixes text and elements, white space that alone separates two tags is not kept either.
 
+mod prolog;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
 use super::{Charset, Header, charset, is_white};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
+use crate::markup::vocabulary::same;
 use crate::markup::{
     DecodeError, DecodeErrorKind, Document, Encoding, Flag, FlagKind, Hint, Kind, Limits, NameId,
 };
@@ -24,16 +27,11 @@ use crate::patch::Span;
 /// # Errors
 /// [`DecodeError`] with the offset of what is not well-formed.
 pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
-    let too_large = || DecodeErrorKind::TooLarge {
-        what: "bytes",
-        limit: limits.bytes,
-    };
     let limit = limits.bytes.min(u32::MAX as usize);
     if source.len() > limit {
-        return Err(DecodeError {
-            at: limit as u32,
-            kind: too_large(),
-        });
+        let (at, what, limit) = (limit as u32, "bytes", limits.bytes);
+        let kind = DecodeErrorKind::TooLarge { what, limit };
+        return Err(DecodeError { at, kind });
     }
     let mut flags = Vec::new();
     let charset = charset::detect(&source, hint, &mut flags)?;
@@ -42,27 +40,11 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
     } else {
         0
     };
-    match source[base..]
-        .iter()
-        .position(|&byte| !is_white(byte))
-        .map(|at| base + at)
-    {
-        None => {
-            return Err(DecodeError {
-                at: source.len() as u32,
-                kind: DecodeErrorKind::Empty,
-            });
-        }
-        Some(at) if source[at] != b'<' => {
-            return Err(DecodeError {
-                at: at as u32,
-                kind: DecodeErrorKind::NotMarkup,
-            });
-        }
-        Some(_) => {}
-    }
+    prolog::check_beginning(&source, base)?;
     let shadow = charset::shadow(&source, charset, &mut flags)?;
-    if let Some(error) = charset::forbidden(&source, charset) {
+    if !prolog::is_plain(&source)
+        && let Some(error) = charset::forbidden(&source, charset)
+    {
         return Err(error);
     }
     let mut decoder = Decoder::new(&source, &shadow, base, charset, limits);
@@ -145,7 +127,8 @@ impl<'s> Decoder<'s> {
             text: None,
             white_tail: 0,
             after_end: false,
-            has_cdata_end: memchr::memmem::find(source, b"]]>").is_some(),
+            has_cdata_end: memchr::memchr(b']', source)
+                .is_some_and(|at| memchr::memmem::find(&source[at..], b"]]>").is_some()),
         }
     }
 
@@ -154,12 +137,15 @@ impl<'s> Decoder<'s> {
         let config = reader.config_mut();
         config.check_end_names = false;
         config.allow_unmatched_ends = true;
+        let mut start = self.base as u32;
         loop {
-            let start = reader.buffer_position() as usize + self.base;
             // Looked at where it is: moving each event out of its Result costs a tenth of the time.
             let event = reader.read_event();
-            let end = reader.buffer_position() as usize + self.base;
-            let span = Span::new(start as u32, end as u32);
+            let span = Span::new(
+                start,
+                (reader.buffer_position() as usize + self.base) as u32,
+            );
+            start = span.end;
             match &event {
                 Ok(Event::Text(text)) => self.text_piece(span, text.as_bytes())?,
                 Ok(Event::GeneralRef(name)) => self.reference(span, name)?,
@@ -173,6 +159,8 @@ impl<'s> Decoder<'s> {
                 Ok(rare) => self.rare(span, rare)?,
                 Err(error) => return Err(tokens_failed(error, &reader, self.base)),
             }
+            // What an event holds is borrowed from the source: there is nothing to drop.
+            std::mem::forget(event);
         }
     }
 
@@ -308,7 +296,10 @@ impl<'s> Decoder<'s> {
         }
         let tag = &self.source[self.nodes.start(self.open) as usize + 1..];
         let after = tag.get(name_length).copied().unwrap_or_default();
-        if !tag.starts_with(name) || !(after == b'>' || is_white(after)) {
+        let same = tag
+            .get(..name_length)
+            .is_some_and(|opened| same(opened, name));
+        if !same || !(after == b'>' || is_white(after)) {
             let opened = tag
                 .iter()
                 .take_while(|&&byte| !is_white(byte) && byte != b'>')
@@ -340,48 +331,6 @@ impl<'s> Decoder<'s> {
         }
         self.white_tail = 0;
         self.push(Kind::Cdata, span)?;
-        Ok(())
-    }
-
-    fn declaration(&mut self, span: Span) -> Result<(), DecodeError> {
-        if !self.nodes.is_empty()
-            || self.header.declaration.is_some()
-            || self.header.doctype.is_some()
-        {
-            return Err(malformed(
-                span.start,
-                "the XML declaration must stand in front".into(),
-            ));
-        }
-        if span.start as usize != self.base {
-            let said = "the XML declaration does not stand at the very beginning";
-            self.flag(span.start, FlagKind::Other(said.into()));
-        }
-        self.header.declaration = Some(span);
-        Ok(())
-    }
-
-    /// Clients of SyncML 1.0 and 1.1 name the DTD of the standard. Nothing is ever fetched or declared from it.
-    fn doctype(&mut self, span: Span) -> Result<(), DecodeError> {
-        if !self.nodes.is_empty() || self.header.doctype.is_some() {
-            return Err(malformed(
-                span.start,
-                "a DOCTYPE may stand only once, in front of the root".into(),
-            ));
-        }
-        let written = span.of(self.source);
-        if !written.starts_with(b"<!DOCTYPE") {
-            return Err(malformed(
-                span.start,
-                "DOCTYPE must be written in capitals".into(),
-            ));
-        }
-        if let Some(at) = memchr::memchr(b'[', written) {
-            let said = "a DOCTYPE with declarations of its own is refused";
-            return Err(malformed(span.start + at as u32, said.into()));
-        }
-        self.header.doctype = Some(span);
-        self.flag(span.start, FlagKind::Doctype);
         Ok(())
     }
 
@@ -438,15 +387,6 @@ impl<'s> Decoder<'s> {
     pub(super) fn undeclared(&mut self, at: u32, name: &str) {
         let prefix = name.split_once(':').map_or(name, |(prefix, _)| prefix);
         self.flag(at, FlagKind::UndeclaredPrefix(prefix.into()));
-    }
-
-    fn outside(&self, what: &str) -> String {
-        let side = if self.nodes.is_empty() {
-            "in front of"
-        } else {
-            "behind"
-        };
-        format!("there is {what} {side} the root element")
     }
 }
 

@@ -92,6 +92,17 @@ impl<'s> Names<'s> {
         parent: Option<NameId>,
         own_text: impl FnOnce(&str) -> Cow<'s, str>,
     ) -> Result<Resolved, NameError> {
+        // No known name has a colon, so that most names need no search for one.
+        let known = |scope: Scope, local| vocabulary::find(scope.space?, local);
+        if parent.is_some()
+            && let Some(name) = known(self.default, written)
+        {
+            let prefix_declared = true;
+            return Ok(Resolved {
+                name,
+                prefix_declared,
+            });
+        }
         let (scope, local, prefix_declared) = match written.bytes().position(|byte| byte == b':') {
             None => (self.default, written, true),
             Some(colon) => {
@@ -103,7 +114,7 @@ impl<'s> Names<'s> {
                 (scope.unwrap_or_default(), local, scope.is_some())
             }
         };
-        let direct = scope.space.and_then(|space| vocabulary::find(space, local));
+        let direct = known(scope, local);
         let name = match direct.or_else(|| self.lenient(scope, local, parent)) {
             Some(name) => name,
             None => self.own(scope, local, own_text)?,
