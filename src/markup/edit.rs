@@ -37,7 +37,7 @@ pub enum Edit {
     },
     /// The element, attribute or text goes.
     Remove {
-        /// Any node but the root.
+        /// Any node but the root of a document; those of a fragment inside another may go.
         node: NodeId,
     },
     /// The fragment's root comes to stand there.
@@ -59,7 +59,7 @@ pub enum Edit {
 /// A place between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In front of this element or text.
+    /// In front of this element or text; beside a root only in a fragment inside another document.
     Before(NodeId),
     /// Behind it.
     After(NodeId),
@@ -97,7 +97,7 @@ pub enum EditError {
 }
 
 impl Fragment {
-    /// A fragment of XML text with exactly one root element.
+    /// A piece of XML text with exactly one root element.
     ///
     /// # Errors
     /// [`super::DecodeError`] where it is not well-formed.

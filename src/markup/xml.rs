@@ -26,6 +26,18 @@ pub struct Header {
     pub declaration: Option<Span>,
     /// The document type declaration, where there is one; it names external ids only.
     pub doctype: Option<Span>,
+    /// How many elements may stand at its top.
+    pub roots: Roots,
+}
+
+/// How many elements may stand at the top of an XML source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Roots {
+    /// One: it is a document (XML 1.0 §2.1).
+    #[default]
+    One,
+    /// Several, and text behind the first: it is the text of an element of another document.
+    Several,
 }
 
 /// The characters of a text, or the value of an attribute: predefined and numeric references are resolved, line

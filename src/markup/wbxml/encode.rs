@@ -50,6 +50,9 @@ pub enum EncodeError {
     /// No document type has this root.
     #[error("no WBXML document type has the root element {0}")]
     Root(String),
+    /// There is more at the top than one element, as only the text of an element may have.
+    #[error("WBXML has one root element, and this has more beside it")]
+    Fragment,
     /// A long namespace that a prefix declares once has to be declared again and again.
     #[error(
         "it would be more than {MOST_TIMES} times as long: declare long namespaces where they are used"
@@ -71,6 +74,9 @@ pub enum EncodeError {
 pub fn encode(document: &Document, options: &WbxmlOptions) -> Result<Vec<u8>, EncodeError> {
     let doctype = match document.encoding() {
         Encoding::Wbxml(header) => header.doctype,
+        Encoding::Xml(_) if document.top_ids().nth(1).is_some() => {
+            return Err(EncodeError::Fragment);
+        }
         Encoding::Xml(_) => doctype_of(document.root())?,
     };
     write(document.root(), doctype, options, Embedding::Announced)

@@ -11,7 +11,7 @@ use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
 use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
-use super::{Charset, Header, charset, is_white};
+use super::{Charset, Header, Roots, charset, is_white};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::{
@@ -24,6 +24,20 @@ use crate::patch::Span;
 /// # Errors
 /// [`DecodeError`] with the offset of what is not well-formed.
 pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
+    decode_with(source, hint, limits, Roots::One)
+}
+
+/// Decodes XML as [`decode`] does; where `roots` are several and no prolog says that it is a document, it may
+/// have more elements behind the first, and text.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_with(
+    source: Bytes,
+    hint: Hint<'_>,
+    limits: &Limits,
+    roots: Roots,
+) -> Result<Document, DecodeError> {
     let too_large = || DecodeErrorKind::TooLarge {
         what: "bytes",
         limit: limits.bytes,
@@ -67,6 +81,7 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
     }
     let mut decoder = Decoder::new(&source, &shadow, base, charset, limits);
     decoder.flags = flags;
+    decoder.header.roots = roots;
     decoder.run()?;
     let Decoder {
         nodes,
@@ -189,7 +204,7 @@ impl<'s> Decoder<'s> {
 
     fn text_piece(&mut self, span: Span, text: &[u8]) -> Result<(), DecodeError> {
         let white = text.iter().all(|&byte| is_white(byte));
-        if self.open == NO_PARENT && !white {
+        if self.is_outside() && !white {
             let skipped = text.iter().take_while(|&&byte| is_white(byte)).count() as u32;
             return Err(malformed(span.start + skipped, self.outside("text")));
         }
@@ -210,7 +225,7 @@ impl<'s> Decoder<'s> {
     }
 
     fn reference(&mut self, span: Span, name: &str) -> Result<(), DecodeError> {
-        if self.open == NO_PARENT {
+        if self.is_outside() {
             return Err(malformed(span.start, self.outside("a reference")));
         }
         self.check_reference(span.start, name)?;
@@ -229,7 +244,7 @@ impl<'s> Decoder<'s> {
         let Some(run) = self.text.take() else {
             return Ok(());
         };
-        if self.open == NO_PARENT {
+        if self.is_outside() {
             return Ok(());
         }
         self.push(Kind::Text, Span::new(run.start, end))?;
@@ -263,7 +278,7 @@ impl<'s> Decoder<'s> {
     /// Whether an element may begin here.
     #[inline]
     fn check_place(&self, at: u32) -> Result<(), DecodeError> {
-        if self.open == NO_PARENT && !self.nodes.is_empty() {
+        if self.is_outside() && !self.nodes.is_empty() {
             return Err(malformed(at, "there is a second root element".into()));
         }
         if self.depth as usize >= self.limits.depth {
@@ -335,7 +350,7 @@ impl<'s> Decoder<'s> {
     }
 
     fn cdata(&mut self, span: Span) -> Result<(), DecodeError> {
-        if self.open == NO_PARENT {
+        if self.is_outside() {
             return Err(malformed(span.start, self.outside("a CDATA section")));
         }
         self.white_tail = 0;
@@ -358,6 +373,7 @@ impl<'s> Decoder<'s> {
             self.flag(span.start, FlagKind::Other(said.into()));
         }
         self.header.declaration = Some(span);
+        self.header.roots = Roots::One;
         Ok(())
     }
 
@@ -381,6 +397,7 @@ impl<'s> Decoder<'s> {
             return Err(malformed(span.start + at as u32, said.into()));
         }
         self.header.doctype = Some(span);
+        self.header.roots = Roots::One;
         self.flag(span.start, FlagKind::Doctype);
         Ok(())
     }
@@ -401,6 +418,8 @@ impl<'s> Decoder<'s> {
         if self.nodes.is_empty() {
             return Err(malformed(end, "there is no root element".into()));
         }
+        self.close_text(end)?;
+        self.drop_indentation();
         Ok(())
     }
 
@@ -438,6 +457,12 @@ impl<'s> Decoder<'s> {
     pub(super) fn undeclared(&mut self, at: u32, name: &str) {
         let prefix = name.split_once(':').map_or(name, |(prefix, _)| prefix);
         self.flag(at, FlagKind::UndeclaredPrefix(prefix.into()));
+    }
+
+    /// Whether this is outside all that may hold content: the root, or a fragment from its first root on.
+    #[inline]
+    fn is_outside(&self) -> bool {
+        self.open == NO_PARENT && (self.header.roots == Roots::One || self.nodes.is_empty())
     }
 
     fn outside(&self, what: &str) -> String {

@@ -23,9 +23,15 @@ pub(crate) fn write(
         carried,
         said,
     };
-    writer.element(document.root(), "", 0);
-    if layout == Layout::Indented {
-        writer.out.push(b'\n');
+    for id in document.top_ids() {
+        if let Some(root) = document.element(id) {
+            writer.element(root, "", 0);
+        } else if let Some(text) = Text::of(document, id) {
+            writer.text_node(document.root(), text);
+        }
+        if layout == Layout::Indented {
+            writer.out.push(b'\n');
+        }
     }
     String::from_utf8(writer.out).expect("only UTF-8 is written")
 }
