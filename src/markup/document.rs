@@ -129,8 +129,8 @@ impl Document {
         self.top_ids().filter_map(|id| self.element(id))
     }
 
-    /// The numbers of the elements and texts at the top.
-    pub(crate) fn top_ids(&self) -> ChildIds<'_> {
+    /// The numbers of the elements and texts at the top, in order.
+    pub fn top_ids(&self) -> ChildIds<'_> {
         ChildIds {
             document: self,
             at: 0,

@@ -10,9 +10,9 @@
 //! outer                            ^                    the same splice, escaped again, at its place outside
 //! ```
 //!
-//! Markup without a prolog may be several elements, with text behind the first: policies of Windows are
+//! Markup without a prolog may be several elements, with text between them: policies of Windows are
 //! `<enabled/><data id="x" value="y"/>`. Such a fragment has several roots ([`Document::roots`]), and more may be
-//! inserted beside them; text in front of the first makes it plain text.
+//! inserted beside them. Text in front of the first, or behind a single one, makes it plain text.
 //!
 //! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in one
 //! line. `Meta/Size` beside a `Data` is left as it is: an edit of its own sets it, where a rule wants that.
@@ -23,8 +23,8 @@ use bytes::Bytes;
 
 use super::edit::{Edit, EditError};
 use super::{
-    DecodeError, Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits, NodeId, Text,
-    meta, tag, wbxml, xml,
+    DecodeError, DecodeErrorKind, Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits,
+    NodeId, Text, meta, tag, wbxml, xml,
 };
 use crate::patch::{Patch, Span};
 use sniff::Content;
@@ -221,7 +221,14 @@ fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, De
     if wbxml::looks_like(&source) {
         wbxml::decode::decode(source, hint, limits)
     } else {
-        xml::decode::decode_with(source, hint, limits, xml::Roots::Several)
+        let end = source.len() as u32;
+        let document = xml::decode::decode_with(source, hint, limits, xml::Roots::Several)?;
+        let lone = document.roots().nth(1).is_none();
+        if lone && document.top_ids().nth(1).is_some() {
+            let kind = DecodeErrorKind::Xml("there is one element, and text behind it".into());
+            return Err(DecodeError { at: end, kind });
+        }
+        Ok(document)
     }
 }
 

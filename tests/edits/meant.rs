@@ -283,7 +283,7 @@ fn has_indented_text(document: &Document) -> bool {
 }
 
 /// The tree without any white space.
-fn squeezed(tree: Tree) -> Tree {
+pub(crate) fn squeezed(tree: Tree) -> Tree {
     match tree {
         Tree::Text(text) => Tree::Text(text.split_whitespace().collect()),
         Tree::Element {
