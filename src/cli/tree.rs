@@ -30,16 +30,7 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) 
             text_between(out, loose, indent);
         }
         let depth = indent + std::iter::successors(element.parent(), |e| e.parent()).count();
-        let _ = write!(
-            out,
-            "{:>7}  {}{}",
-            element.span().start,
-            "  ".repeat(depth),
-            element.local()
-        );
-        for attribute in element.attributes() {
-            let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
-        }
+        tag_line(out, element, depth);
         let opening = element.open(limits);
         if let Opening::Document(embedded) = &opening {
             inside(out, embedded, depth + 1);
@@ -59,6 +50,15 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) 
     for flag in flags {
         let place = "  ".repeat(indent);
         let _ = writeln!(out, "{:>7}  {place}! {}", flag.at, told(&flag));
+    }
+}
+
+/// The start of an element's line: its offset, its name, its attributes.
+fn tag_line(out: &mut String, element: Element<'_>, depth: usize) {
+    let (at, place) = (element.span().start, "  ".repeat(depth));
+    let _ = write!(out, "{at:>7}  {place}{}", element.local());
+    for attribute in element.attributes() {
+        let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
     }
 }
 
@@ -179,13 +179,16 @@ fn document_json(document: &Document, limits: &Limits) -> Value {
     let encoding = document.encoding().name().to_lowercase();
     let mut flags = document.flags().to_vec();
     // Depth is bounded by the decoder's limit, so that recursion here is too.
-    let mut roots: Vec<Value> = document
-        .roots()
-        .map(|root| element_json(root, limits, &mut flags))
-        .collect();
-    let (name, content) = match roots.len() {
-        1 => ("root", roots.remove(0)),
-        _ => ("roots", roots.into()),
+    let top = document
+        .top_ids()
+        .map(|id| match (document.element(id), Text::of(document, id)) {
+            (Some(root), _) => element_json(root, limits, &mut flags),
+            (None, text) => json!({"text": text.map(|text| text.value())}),
+        });
+    let mut top: Vec<Value> = top.collect();
+    let (name, content) = match top.len() {
+        1 => ("root", top.remove(0)),
+        _ => ("roots", top.into()),
     };
     let flags: Vec<Value> = flags
         .iter()

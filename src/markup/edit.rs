@@ -69,6 +69,23 @@ pub enum Place {
     LastIn(NodeId),
 }
 
+/// Which of several changes at one offset comes first, in either encoding.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// At the end of a text, still inside it.
+    InText,
+    /// The first child of the element that begins in front.
+    First,
+    /// Behind an elder sibling.
+    Behind,
+    /// The last child of the element that ends behind.
+    Last,
+    /// In front of a node.
+    InFront,
+    /// The node itself.
+    Node,
+}
+
 /// A piece of markup to insert: XML, written into a WBXML document as tokens.
 #[derive(Clone, Debug)]
 pub struct Fragment(Document);

@@ -11,10 +11,9 @@ pub(crate) mod write;
 
 use std::borrow::Cow;
 
-use super::{Document, Kind, NodeId};
+use super::{Charset, Document, Kind, NodeId};
 use crate::patch::Span;
 
-pub use charset::Charset;
 pub(crate) use reference::is_allowed;
 
 /// What an XML declaration says, and what was found of the form.

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Place};
-use dmtap::markup::wbxml::Charset;
 use dmtap::markup::{
-    DecodeErrorKind, Document, Element, Encoding, Hint, Kind, Limits, NodeId, Text, decode,
+    Charset, DecodeErrorKind, Document, Element, Encoding, Hint, Kind, Limits, NodeId, Text, decode,
 };
 use dmtap::patch::Patch;
 

@@ -151,15 +151,12 @@ fn write(
         Some(number) => write_number(&mut out, number),
         None => out.extend([0, 0]),
     }
-    write_number(&mut out, UTF_8);
+    write_number(&mut out, Charset::Utf8.mib());
     write_number(&mut out, strings.added().len() as u32);
     out.extend_from_slice(strings.added());
     out.extend_from_slice(&body);
     Ok(out)
 }
-
-/// The IANA MIBenum of UTF-8.
-const UTF_8: u32 = 106;
 
 /// How many times as long as its source a document may become, a mebibyte aside.
 pub(super) const MOST_TIMES: usize = 16;

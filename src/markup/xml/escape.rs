@@ -36,7 +36,7 @@ pub(crate) fn attribute(
 /// # Errors
 /// The first character that XML cannot hold.
 pub(crate) fn cdata(out: &mut Vec<u8>, characters: &str, charset: Charset) -> Result<(), char> {
-    if characters.chars().any(|c| c == '\r' || !charset.holds(c)) {
+    if characters.chars().any(|c| c == '\r' || !charset.has(c)) {
         return text(out, characters, charset);
     }
     out.extend_from_slice(CDATA_OPEN.as_bytes());
@@ -82,8 +82,8 @@ fn special(out: &mut Vec<u8>, character: char, charset: Charset) -> Result<(), c
         '\n' => "&#10;",
         '\t' => "&#9;",
         _ if !is_allowed(character) => return Err(character),
-        _ if charset.holds(character) => {
-            charset.write(out, character);
+        _ if charset.has(character) => {
+            charset.write(out, character.encode_utf8(&mut [0; 4]));
             return Ok(());
         }
         _ => &format!("&#x{:X};", u32::from(character)),
