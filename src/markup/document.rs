@@ -425,6 +425,11 @@ pub struct Attribute<'d> {
 }
 
 impl<'d> Attribute<'d> {
+    /// The document it stands in.
+    pub fn document(self) -> &'d Document {
+        self.document
+    }
+
     /// Its number.
     pub fn id(self) -> NodeId {
         self.id

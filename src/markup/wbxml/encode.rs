@@ -131,7 +131,7 @@ fn write(
         .numeric_id()
         .filter(|_| options.public_id == PublicIdForm::Numeric);
     if number.is_none() {
-        strings.index(doctype.fpi());
+        strings.index(doctype.fpi().as_bytes());
     }
     let source = root.document().source();
     let mut writer = Writer {
