@@ -140,7 +140,7 @@ impl Document {
 
     /// Whether elements and texts may come and go at the top, as in the text of an element.
     pub(crate) fn is_fragment(&self) -> bool {
-        matches!(&self.encoding, Encoding::Xml(header) if header.roots == xml::Roots::Several)
+        matches!(&self.encoding, Encoding::Xml(header) if header.is_fragment())
     }
 
     /// The element with this number, if that node is one.

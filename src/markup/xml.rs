@@ -25,8 +25,16 @@ pub struct Header {
     pub declaration: Option<Span>,
     /// The document type declaration, where there is one; it names external ids only.
     pub doctype: Option<Span>,
-    /// How many elements may stand at its top.
+    /// How many elements may stand at its top, where it has no prolog.
     pub roots: Roots,
+}
+
+impl Header {
+    /// Whether elements and text may stand beside the first at the top. A prolog says that it is a document.
+    #[inline]
+    pub(crate) fn is_fragment(&self) -> bool {
+        self.roots == Roots::Several && self.declaration.is_none() && self.doctype.is_none()
+    }
 }
 
 /// How many elements may stand at the top of an XML source.

@@ -275,6 +275,12 @@ impl<'s> Decoder<'s> {
         self.name(element, &tag[..name_length], parent)
     }
 
+    /// Whether this is outside all that may hold content: the root, or a fragment from its first root on.
+    #[inline]
+    fn is_outside(&self) -> bool {
+        self.open == NO_PARENT && (self.nodes.is_empty() || !self.header.is_fragment())
+    }
+
     /// Whether an element may begin here.
     #[inline]
     fn check_place(&self, at: u32) -> Result<(), DecodeError> {
@@ -373,7 +379,6 @@ impl<'s> Decoder<'s> {
             self.flag(span.start, FlagKind::Other(said.into()));
         }
         self.header.declaration = Some(span);
-        self.header.roots = Roots::One;
         Ok(())
     }
 
@@ -397,7 +402,6 @@ impl<'s> Decoder<'s> {
             return Err(malformed(span.start + at as u32, said.into()));
         }
         self.header.doctype = Some(span);
-        self.header.roots = Roots::One;
         self.flag(span.start, FlagKind::Doctype);
         Ok(())
     }
@@ -457,12 +461,6 @@ impl<'s> Decoder<'s> {
     pub(super) fn undeclared(&mut self, at: u32, name: &str) {
         let prefix = name.split_once(':').map_or(name, |(prefix, _)| prefix);
         self.flag(at, FlagKind::UndeclaredPrefix(prefix.into()));
-    }
-
-    /// Whether this is outside all that may hold content: the root, or a fragment from its first root on.
-    #[inline]
-    fn is_outside(&self) -> bool {
-        self.open == NO_PARENT && (self.header.roots == Roots::One || self.nodes.is_empty())
     }
 
     fn outside(&self, what: &str) -> String {
