@@ -40,6 +40,10 @@ impl Carried {
         let Some(text) = first_text(element) else {
             return;
         };
+        // Almost all are such; the rest costs more to look at.
+        if text.kind() == Kind::Text && !element.is(tag::DATA) && is_text(element, text) {
+            return;
+        }
         if standing == Standing::Alone
             && let Some(inner) = embedded(element)
         {
@@ -137,14 +141,20 @@ fn first_text(element: Element<'_>) -> Option<Text<'_>> {
     let is_attribute = |id: &NodeId| document.kind(*id) == Some(Kind::Attribute);
     let first = element.child_ids().find(|id| !is_attribute(id))?;
     let text = Text::of(document, first)?;
-    element.elements().next().is_none().then_some(text)
+    (is_only(element, text) || element.elements().next().is_none()).then_some(text)
+}
+
+/// Whether nothing stands behind the first text of an element.
+fn is_only(element: Element<'_>, first: Text<'_>) -> bool {
+    first.id().0 + 1 == element.behind().0
 }
 
 /// Whether all the octets of an element, whose first text this is, are text that XML can hold.
 fn is_text(element: Element<'_>, first: Text<'_>) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-    let alone = first.id().0 + 1 == element.behind().0;
-    if alone && let Some(octets) = raw(first) {
+    if is_only(element, first)
+        && let Some(octets) = raw(first)
+    {
         // Not `all`, which looks at one byte at a time.
         if octets
             .iter()

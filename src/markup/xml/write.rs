@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Charset, escape, is_allowed, is_white};
 use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Standing, raw};
 use crate::markup::wbxml::DocType;
-use crate::markup::{Attribute, Document, Element, Encoding, Kind, NodeId, Space, Text};
+use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
 /// Writes the document; `said` gets what XML has to say differently beyond what `carried` tells.
 pub(crate) fn write(
@@ -63,7 +63,9 @@ impl Writer<'_> {
         self.out.push(b'<');
         self.raw(&name);
         let namespace = self.namespace(element, around);
-        self.attributes(element);
+        if has_attributes(element) {
+            self.attributes(element);
+        }
         let start = self.out.len();
         self.content(element, &namespace, level);
         if self.out.len() == start {
@@ -129,7 +131,7 @@ impl Writer<'_> {
     /// Writes the attributes, each name once: WBXML may have it again (F22), XML may not.
     fn attributes(&mut self, element: Element<'_>) {
         let mut written = BTreeSet::new();
-        for attribute in attributes(element) {
+        for attribute in element.attributes() {
             let name = attribute.name();
             if self.doctype.is_some() && !written.insert(name.clone()) {
                 let said = format!("the second attribute {name} is left out");
@@ -155,15 +157,19 @@ impl Writer<'_> {
         let Some(doctype) = self.doctype else {
             return Cow::Borrowed("");
         };
-        if let Some(written) = attributes(element).find(|attribute| attribute.name() == "xmlns") {
+        if has_attributes(element)
+            && let Some(written) = element.attribute("xmlns")
+        {
             return written.value();
         }
-        let wanted = match (element.space(), element.foreign_namespace()) {
-            (Some(space), _) => doctype.namespace(space),
-            (None, Some(uri)) => uri,
-            // A token that no table has is in the namespace around it, as far as anybody can tell.
-            (None, None) if element.local().starts_with("unknown_") => around,
-            (None, None) => "",
+        let wanted = match element.space() {
+            Some(space) => doctype.namespace(space),
+            None => match element.foreign_namespace() {
+                Some(uri) => uri,
+                // A token that no table has is in the namespace around it, as far as anybody can tell.
+                None if element.local().starts_with("unknown_") => around,
+                None => "",
+            },
         };
         if wanted != around {
             self.attribute(element, "xmlns", wanted);
@@ -183,6 +189,9 @@ impl Writer<'_> {
     /// The text with a replacement character for each that XML forbids; says so, also where octets that are no
     /// text have become one already.
     fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Cow::Borrowed(text);
+        }
         if text.chars().all(is_allowed) {
             if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
                 let said = "what is no text is shown as U+FFFD";
@@ -255,12 +264,10 @@ impl Writer<'_> {
     }
 }
 
-/// The attributes, without a look at all the children where there are none.
-fn attributes(element: Element<'_>) -> impl Iterator<Item = Attribute<'_>> {
-    let document = element.document();
+/// Whether there are attributes, without a look at all the children.
+fn has_attributes(element: Element<'_>) -> bool {
     let first = element.child_ids().next();
-    let any = first.is_some_and(|id| document.kind(id) == Some(Kind::Attribute));
-    any.then(|| element.attributes()).into_iter().flatten()
+    first.is_some_and(|id| element.document().kind(id) == Some(Kind::Attribute))
 }
 
 /// The characters of a WBXML text as they stand in the source, if they are all ASCII.
