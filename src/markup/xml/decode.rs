@@ -38,16 +38,11 @@ pub(crate) fn decode_with(
     limits: &Limits,
     roots: Roots,
 ) -> Result<Document, DecodeError> {
-    let too_large = || DecodeErrorKind::TooLarge {
-        what: "bytes",
-        limit: limits.bytes,
-    };
     let limit = limits.bytes.min(u32::MAX as usize);
     if source.len() > limit {
-        return Err(DecodeError {
-            at: limit as u32,
-            kind: too_large(),
-        });
+        let (at, what, limit) = (limit as u32, "bytes", limits.bytes);
+        let kind = DecodeErrorKind::TooLarge { what, limit };
+        return Err(DecodeError { at, kind });
     }
     let mut flags = Vec::new();
     let charset = charset::detect(&source, hint, &mut flags)?;
@@ -56,25 +51,7 @@ pub(crate) fn decode_with(
     } else {
         0
     };
-    match source[base..]
-        .iter()
-        .position(|&byte| !is_white(byte))
-        .map(|at| base + at)
-    {
-        None => {
-            return Err(DecodeError {
-                at: source.len() as u32,
-                kind: DecodeErrorKind::Empty,
-            });
-        }
-        Some(at) if source[at] != b'<' => {
-            return Err(DecodeError {
-                at: at as u32,
-                kind: DecodeErrorKind::NotMarkup,
-            });
-        }
-        Some(_) => {}
-    }
+    check_beginning(&source, base)?;
     let shadow = charset::shadow(&source, charset, &mut flags)?;
     if let Some(error) = charset::forbidden(&source, charset) {
         return Err(error);
@@ -99,6 +76,18 @@ pub(crate) fn decode_with(
         names,
         flags,
     })
+}
+
+/// Whether the first thing behind a byte order mark of `base` bytes, white space aside, is markup.
+fn check_beginning(source: &[u8], base: usize) -> Result<(), DecodeError> {
+    let begin = source[base..].iter().position(|&byte| !is_white(byte));
+    let (at, kind) = match begin.map(|at| base + at) {
+        None => (source.len(), DecodeErrorKind::Empty),
+        Some(at) if source[at] != b'<' => (at, DecodeErrorKind::NotMarkup),
+        Some(_) => return Ok(()),
+    };
+    let at = at as u32;
+    Err(DecodeError { at, kind })
 }
 
 /// What one pass knows. Offsets are those of the source.
