@@ -7,6 +7,7 @@
 //! [`Span`]: crate::patch::Span
 
 mod arena;
+mod charset;
 pub mod convert;
 pub mod document;
 pub mod edit;
@@ -18,6 +19,7 @@ pub mod vocabulary;
 pub mod wbxml;
 pub mod xml;
 
+pub use charset::Charset;
 pub use document::{Attribute, Document, Element, Encoding, Kind, NodeId, Text};
 pub use embedded::{Embedded, Opening, Wrapping};
 pub use error::{DecodeError, DecodeErrorKind, Flag, FlagKind};

@@ -16,6 +16,8 @@ mod documented;
 mod edit;
 #[path = "codec_wbxml/golden.rs"]
 mod golden;
+#[path = "codec_wbxml/kept.rs"]
+mod kept;
 #[path = "codec_wbxml/malformed.rs"]
 mod malformed;
 #[path = "codec_wbxml/model.rs"]

@@ -1,5 +1,7 @@
 //! Edits: what changes is what was named, in XML and in WBXML alike.
 
+#[path = "edits/fragment.rs"]
+mod inside;
 #[path = "edits/meant.rs"]
 mod meant;
 #[path = "edits/random.rs"]

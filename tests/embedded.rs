@@ -3,6 +3,8 @@
 
 #[path = "embedded/closed.rs"]
 mod closed;
+#[path = "embedded/fragment.rs"]
+mod fragment;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::dm::{AlertCode, StatusCode};
 use crate::markup::{
-    DecodeError, Document, Element, Embedded, Encoding, Flag, FlagKind, Kind, Limits, Opening, tag,
+    DecodeError, Document, Element, Embedded, Encoding, Flag, FlagKind, Kind, Limits, Opening,
+    Text, tag,
 };
 
 /// Each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
@@ -20,24 +21,22 @@ pub(super) fn annotated(document: &Document) -> String {
 /// The lines of one document, `indent` levels to the right. Recursion ends with [`Limits::embedded`].
 fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) {
     let mut flags = document.flags().to_vec();
+    let mut between = document
+        .top_ids()
+        .filter_map(|id| Text::of(document, id))
+        .peekable();
     for element in document.elements() {
-        let depth = indent + std::iter::successors(element.parent(), |e| e.parent()).count();
-        let _ = write!(
-            out,
-            "{:>7}  {}{}",
-            element.span().start,
-            "  ".repeat(depth),
-            element.local()
-        );
-        for attribute in element.attributes() {
-            let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
+        while let Some(loose) = between.next_if(|text| text.id() < element.id()) {
+            text_between(out, loose, indent);
         }
+        let depth = indent + std::iter::successors(element.parent(), |e| e.parent()).count();
+        tag_line(out, element, depth);
         let opening = element.open(limits);
         if let Opening::Document(embedded) = &opening {
             inside(out, embedded, depth + 1);
             continue;
         }
-        text(out, element);
+        element.texts().for_each(|text| piece(out, text));
         if let Some(meaning) = meaning(element) {
             let _ = write!(out, "   ← {meaning}");
         }
@@ -46,10 +45,20 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) 
             flags.push(flag);
         }
     }
+    between.for_each(|loose| text_between(out, loose, indent));
     flags.sort_by_key(|flag| flag.at);
     for flag in flags {
         let place = "  ".repeat(indent);
         let _ = writeln!(out, "{:>7}  {place}! {}", flag.at, told(&flag));
+    }
+}
+
+/// The start of an element's line: its offset, its name, its attributes.
+fn tag_line(out: &mut String, element: Element<'_>, depth: usize) {
+    let (at, place) = (element.span().start, "  ".repeat(depth));
+    let _ = write!(out, "{at:>7}  {place}{}", element.local());
+    for attribute in element.attributes() {
+        let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
     }
 }
 
@@ -118,25 +127,30 @@ fn header(document: &Document) -> String {
     }
 }
 
-fn text(out: &mut String, element: Element<'_>) {
-    for text in element.texts() {
-        let octets = text.octets();
-        let form = match text.kind() {
-            Kind::Cdata => " CDATA",
-            Kind::Opaque => " OPAQUE",
-            _ => "",
-        };
-        let _ = match std::str::from_utf8(&octets) {
-            Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => {
-                let shown: String = text.chars().take(LONGEST).collect();
-                let more = if shown.len() < text.len() { "…" } else { "" };
-                write!(out, "{form} {shown:?}{more}")
-            }
-            _ => write!(out, "{form} {} octets", octets.len()),
-        };
-        if octets.len() > LONGEST {
-            let _ = write!(out, " ({} bytes)", octets.len());
+/// A text beside the roots of a fragment, on a line of its own.
+fn text_between(out: &mut String, text: Text<'_>, indent: usize) {
+    let _ = write!(out, "{:>7}  {}", text.span().start, "  ".repeat(indent));
+    piece(out, text);
+    out.push('\n');
+}
+
+fn piece(out: &mut String, text: Text<'_>) {
+    let octets = text.octets();
+    let form = match text.kind() {
+        Kind::Cdata => " CDATA",
+        Kind::Opaque => " OPAQUE",
+        _ => "",
+    };
+    let _ = match std::str::from_utf8(&octets) {
+        Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => {
+            let shown: String = text.chars().take(LONGEST).collect();
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            write!(out, "{form} {shown:?}{more}")
         }
+        _ => write!(out, "{form} {} octets", octets.len()),
+    };
+    if octets.len() > LONGEST {
+        let _ = write!(out, " ({} bytes)", octets.len());
     }
 }
 
@@ -165,12 +179,22 @@ fn document_json(document: &Document, limits: &Limits) -> Value {
     let encoding = document.encoding().name().to_lowercase();
     let mut flags = document.flags().to_vec();
     // Depth is bounded by the decoder's limit, so that recursion here is too.
-    let root = element_json(document.root(), limits, &mut flags);
+    let top = document
+        .top_ids()
+        .map(|id| match (document.element(id), Text::of(document, id)) {
+            (Some(root), _) => element_json(root, limits, &mut flags),
+            (None, text) => json!({"text": text.map(|text| text.value())}),
+        });
+    let mut top: Vec<Value> = top.collect();
+    let (name, content) = match top.len() {
+        1 => ("root", top.remove(0)),
+        _ => ("roots", top.into()),
+    };
     let flags: Vec<Value> = flags
         .iter()
         .map(|f| json!({"at": f.at, "id": f.kind.id(), "what": f.kind.to_string()}))
         .collect();
-    json!({"encoding": encoding, "bytes": document.source().len(), "flags": flags, "root": root})
+    json!({"encoding": encoding, "bytes": document.source().len(), "flags": flags, name: content})
 }
 
 fn element_json(element: Element<'_>, limits: &Limits, flags: &mut Vec<Flag>) -> Value {

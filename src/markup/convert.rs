@@ -6,7 +6,7 @@ mod carry;
 
 use std::collections::BTreeMap;
 
-use super::{Document, NodeId, Path, xml};
+use super::{Document, Kind, NodeId, Path, Text, wbxml, xml};
 pub(crate) use carry::{Carried, Standing};
 
 /// How XML is to be written.
@@ -107,6 +107,19 @@ pub(crate) enum Added {
     Format,
     /// In a `Meta` of its own, in front of this `Data`.
     Meta,
+}
+
+/// The octets of a WBXML text that is one STR_I or OPAQUE, as they stand in the source.
+pub(crate) fn raw(text: Text<'_>) -> Option<&[u8]> {
+    match text.kind() {
+        Kind::Opaque => Some(wbxml::opaque_octets(text.document(), text.id())),
+        _ => match text.span().of(text.document().source()) {
+            [wbxml::token::STR_I, characters @ .., 0] if text.document().is_wbxml() => {
+                Some(characters)
+            }
+            _ => None,
+        },
+    }
 }
 
 pub(crate) type Adaptations = Vec<(NodeId, String)>;

@@ -116,12 +116,31 @@ impl Document {
         self.source.len() + self.nodes.len() * size_of::<Node>()
     }
 
-    /// The root element.
+    /// The root element; in a fragment the first of them.
     pub fn root(&self) -> Element<'_> {
         Element {
             document: self,
             id: NodeId(0),
         }
+    }
+
+    /// The elements at the top: the root, and in a fragment inside another document those beside it.
+    pub fn roots(&self) -> impl Iterator<Item = Element<'_>> + Clone {
+        self.top_ids().filter_map(|id| self.element(id))
+    }
+
+    /// The numbers of the elements and texts at the top, in order.
+    pub fn top_ids(&self) -> ChildIds<'_> {
+        ChildIds {
+            document: self,
+            at: 0,
+            end: self.nodes.len() as u32,
+        }
+    }
+
+    /// Whether elements and texts may come and go at the top, as in the text of an element.
+    pub(crate) fn is_fragment(&self) -> bool {
+        matches!(&self.encoding, Encoding::Xml(header) if header.is_fragment())
     }
 
     /// The element with this number, if that node is one.
@@ -144,7 +163,7 @@ impl Document {
         self.nodes.get(id.0).map(|n| n.span)
     }
 
-    /// The element around a node; the root's has a number that no node has.
+    /// The element around a node; a root's has a number that no node has.
     pub(crate) fn holder(&self, id: NodeId) -> NodeId {
         NodeId(self.nodes.parent(id.0))
     }
@@ -153,7 +172,7 @@ impl Document {
         self.nodes.node(id.0)
     }
 
-    /// The element around a node; a number that no node has for the root.
+    /// The element around a node; a number that no node has for a root.
     pub(crate) fn parent(&self, id: NodeId) -> NodeId {
         NodeId(self.nodes.parent(id.0))
     }
@@ -241,7 +260,7 @@ impl<'d> Element<'d> {
         self.node().span
     }
 
-    /// The element around it; `None` for the root.
+    /// The element around it; `None` for a root.
     pub fn parent(self) -> Option<Self> {
         let parent = self.document.nodes.parent(self.id.0);
         (parent != NO_PARENT).then_some(Self {
@@ -406,6 +425,11 @@ pub struct Attribute<'d> {
 }
 
 impl<'d> Attribute<'d> {
+    /// The document it stands in.
+    pub fn document(self) -> &'d Document {
+        self.document
+    }
+
     /// Its number.
     pub fn id(self) -> NodeId {
         self.id

@@ -37,7 +37,7 @@ pub enum Edit {
     },
     /// The element, attribute or text goes.
     Remove {
-        /// Any node but the root.
+        /// Any node but the root of a document; those of a fragment inside another may go.
         node: NodeId,
     },
     /// The fragment's root comes to stand there.
@@ -59,7 +59,7 @@ pub enum Edit {
 /// A place between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In front of this element or text.
+    /// In front of this element or text; beside a root only in a fragment inside another document.
     Before(NodeId),
     /// Behind it.
     After(NodeId),
@@ -67,6 +67,23 @@ pub enum Place {
     FirstIn(NodeId),
     /// The last child of this element.
     LastIn(NodeId),
+}
+
+/// Which of several changes at one offset comes first, in either encoding.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// At the end of a text, still inside it.
+    InText,
+    /// The first child of the element that begins in front.
+    First,
+    /// Behind an elder sibling.
+    Behind,
+    /// The last child of the element that ends behind.
+    Last,
+    /// In front of a node.
+    InFront,
+    /// The node itself.
+    Node,
 }
 
 /// A piece of markup to insert: XML, written into a WBXML document as tokens.
@@ -97,7 +114,7 @@ pub enum EditError {
 }
 
 impl Fragment {
-    /// A fragment of XML text with exactly one root element.
+    /// A piece of XML text with exactly one root element.
     ///
     /// # Errors
     /// [`super::DecodeError`] where it is not well-formed.

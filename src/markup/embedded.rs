@@ -10,6 +10,10 @@
 //! outer                            ^                    the same splice, escaped again, at its place outside
 //! ```
 //!
+//! Markup without a prolog may be several elements, with text between them: policies of Windows are
+//! `<enabled/><data id="x" value="y"/>`. Such a fragment has several roots ([`Document::roots`]), and more may be
+//! inserted beside them. Text in front of the first, or behind a single one, makes it plain text.
+//!
 //! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in one
 //! line. `Meta/Size` beside a `Data` is left as it is: an edit of its own sets it, where a rule wants that.
 
@@ -19,8 +23,8 @@ use bytes::Bytes;
 
 use super::edit::{Edit, EditError};
 use super::{
-    Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits, NodeId, Text, decode, meta,
-    tag,
+    DecodeError, DecodeErrorKind, Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits,
+    NodeId, Text, meta, tag, wbxml, xml,
 };
 use crate::patch::{Patch, Span};
 use sniff::Content;
@@ -209,6 +213,22 @@ fn finish(
             limits: inside,
         })),
         Err(error) => unreadable(holder, text, error.to_string()),
+    }
+}
+
+/// Decodes what is inside: as [`super::decode`], but XML may be a fragment.
+fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
+    if wbxml::looks_like(&source) {
+        wbxml::decode::decode(source, hint, limits)
+    } else {
+        let end = source.len() as u32;
+        let document = xml::decode::decode_with(source, hint, limits, xml::Roots::Several)?;
+        let lone = document.roots().nth(1).is_none();
+        if lone && document.top_ids().nth(1).is_some() {
+            let kind = DecodeErrorKind::Xml("there is one element, and text behind it".into());
+            return Err(DecodeError { at: end, kind });
+        }
+        Ok(document)
     }
 }
 

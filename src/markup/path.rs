@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use super::{Document, Element, Embedded, Limits, NodeId};
 
-/// The names from the root to an element, each with its number among siblings of that name.
+/// The names from the root to an element, each with its number among siblings of that name. Only what is the
+/// text of an element may have several roots: `/SyncML/SyncBody/Replace/Item/Data!/data[2]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(String);
 
@@ -129,21 +130,22 @@ impl fmt::Display for Path {
 
 fn step(element: Element<'_>) -> String {
     let name = element.local();
-    let Some(parent) = element.parent() else {
-        return name.into();
+    let same = |other: &Element<'_>| other.name() == element.name() || other.local() == name;
+    let number = match element.parent() {
+        Some(parent) => number(element, parent.elements().filter(same)),
+        None => number(element, element.document().roots().filter(same)),
     };
-    let alike = || {
-        let same =
-            move |other: Element<'_>| other.name() == element.name() || other.local() == name;
-        parent.elements().filter(move |sibling| same(*sibling))
-    };
-    if alike().nth(1).is_none() {
-        return name.into();
-    }
-    let number = 1 + alike()
-        .take_while(|sibling| sibling.id() != element.id())
-        .count();
-    format!("{name}[{number}]")
+    number.map_or_else(|| name.into(), |number| format!("{name}[{number}]"))
+}
+
+/// The number of an element among those that are `alike`, if there are several.
+fn number<'d>(
+    element: Element<'_>,
+    alike: impl Iterator<Item = Element<'d>> + Clone,
+) -> Option<usize> {
+    alike.clone().nth(1)?;
+    let before = alike.take_while(|sibling| sibling.id() != element.id());
+    Some(1 + before.count())
 }
 
 /// Name and number (from 1) of a step.
@@ -159,8 +161,8 @@ fn parsed(step: &str) -> Option<(&str, usize)> {
 fn element_at<'d>(document: &'d Document, level: &str) -> Option<Element<'d>> {
     let mut steps = level.strip_prefix('/')?.split('/');
     let (name, number) = parsed(steps.next()?)?;
-    let root = document.root();
-    let mut here = (root.local() == name && number == 1).then_some(root)?;
+    let mut alike = document.roots().filter(|root| root.local() == name);
+    let mut here = alike.nth(number - 1)?;
     for step in steps {
         let (name, number) = parsed(step)?;
         let mut alike = here.elements().filter(|child| child.local() == name);

@@ -5,7 +5,6 @@
 //! every other.
 
 pub(crate) mod attribute;
-mod charset;
 pub mod decode;
 mod doctype;
 pub mod encode;
@@ -20,10 +19,9 @@ pub(crate) mod token;
 mod value;
 mod writer;
 
-use super::Hint;
+use super::{Charset, Hint};
 use crate::patch::Span;
 
-pub use charset::Charset;
 pub use doctype::DocType;
 pub use encode::{EncodeError, PublicIdForm, Version, WbxmlOptions, encode};
 pub use fault::Fault;

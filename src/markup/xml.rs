@@ -11,10 +11,9 @@ pub(crate) mod write;
 
 use std::borrow::Cow;
 
-use super::{Document, Kind, NodeId};
+use super::{Charset, Document, Kind, NodeId};
 use crate::patch::Span;
 
-pub use charset::Charset;
 pub(crate) use reference::is_allowed;
 
 /// What an XML declaration says, and what was found of the form.
@@ -26,6 +25,26 @@ pub struct Header {
     pub declaration: Option<Span>,
     /// The document type declaration, where there is one; it names external ids only.
     pub doctype: Option<Span>,
+    /// How many elements may stand at its top, where it has no prolog.
+    pub roots: Roots,
+}
+
+impl Header {
+    /// Whether elements and text may stand beside the first at the top. A prolog says that it is a document.
+    #[inline]
+    pub(crate) fn is_fragment(&self) -> bool {
+        self.roots == Roots::Several && self.declaration.is_none() && self.doctype.is_none()
+    }
+}
+
+/// How many elements may stand at the top of an XML source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Roots {
+    /// One: it is a document (XML 1.0 §2.1).
+    #[default]
+    One,
+    /// Several, and text behind the first: it is the text of an element of another document.
+    Several,
 }
 
 /// The characters of a text, or the value of an attribute: predefined and numeric references are resolved, line

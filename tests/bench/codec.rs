@@ -2,10 +2,17 @@
 //!
 //! `cargo bench --bench codec`, about a minute. Contenders take their turns within each round, so that a busy
 //! machine slows all of them alike; a row is the median of the rounds. An argument keeps the contenders whose
-//! name holds it.
+//! name holds it. What the codec takes from the heap is counted, and the same each time.
 
+#[path = "../support/heap.rs"]
+mod heap;
 #[path = "codec/libwbxml.rs"]
 mod libwbxml;
+#[path = "codec/memory.rs"]
+mod memory;
+#[path = "../support/message.rs"]
+#[expect(dead_code, reason = "the test of memory looks at more messages")]
+mod message;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,6 +23,7 @@ use dmtap::markup::convert::{XmlOptions, to_xml};
 use dmtap::markup::edit::{Edit, plan};
 use dmtap::markup::{DecodeError, Document, Hint, Limits, tag, wbxml, xml};
 use libwbxml::Libwbxml;
+use message::device_answers;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
@@ -36,10 +44,11 @@ fn main() {
     for (row, kilobytes) in KILOBYTES.into_iter().enumerate() {
         wbxml_row(row, kilobytes);
     }
+    memory::table();
 }
 
 fn xml_row(row: usize, kilobytes: usize) {
-    let source = Bytes::from(syncml(kilobytes << 10));
+    let source = Bytes::from(device_answers(kilobytes << 10));
     let text = std::str::from_utf8(&source).expect("the bench writes UTF-8");
     let document = decode(&source).expect("the bench writes XML");
     let options = wbxml::WbxmlOptions::default();
@@ -55,7 +64,7 @@ fn xml_row(row: usize, kilobytes: usize) {
 }
 
 fn wbxml_row(row: usize, kilobytes: usize) {
-    let text = syncml(kilobytes << 10);
+    let text = device_answers(kilobytes << 10);
     let document = decode(&text.clone().into()).expect("the bench writes XML");
     let options = wbxml::WbxmlOptions::default();
     let source = Bytes::from(wbxml::encode(&document, &options).expect("SyncML has tokens"));
@@ -176,27 +185,4 @@ fn tree(source: &Bytes) {
 
 fn roxmltree(text: &str) {
     black_box(roxmltree::Document::parse(text).expect("the bench writes XML"));
-}
-
-/// A message as a Windows device answers: Status and Results by turns, until `size` is reached.
-fn syncml(size: usize) -> String {
-    let mut out = String::from(
-        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
-         <SessionID>1F</SessionID><MsgID>2</MsgID><Target><LocURI>https://mdm.example.com/ManagementServer/MDM.svc\
-         </LocURI></Target><Source><LocURI>2B1C6E95D8BB843B1278FF45BC60CC6A</LocURI></Source></SyncHdr><SyncBody>",
-    );
-    let mut number = 1;
-    while out.len() < size {
-        out.push_str(&format!(
-            "<Status><CmdID>{number}</CmdID><MsgRef>1</MsgRef><CmdRef>{number}</CmdRef><Cmd>Get</Cmd>\
-             <Data>200</Data></Status><Results><CmdID>{}</CmdID><MsgRef>1</MsgRef><CmdRef>{number}</CmdRef>\
-             <Item><Source><LocURI>./Vendor/MSFT/Policy/Result/Area{number}/Setting</LocURI></Source>\
-             <Meta><Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">text/plain</Type></Meta>\
-             <Data>a &lt; b &amp;&amp; c, number {number}</Data></Item></Results>",
-            number + 1
-        ));
-        number += 2;
-    }
-    out.push_str("<Final/></SyncBody></SyncML>");
-    out
 }

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Place};
-use dmtap::markup::wbxml::Charset;
 use dmtap::markup::{
-    DecodeErrorKind, Document, Element, Encoding, Hint, Kind, Limits, NodeId, Text, decode,
+    Charset, DecodeErrorKind, Document, Element, Encoding, Hint, Kind, Limits, NodeId, Text, decode,
 };
 use dmtap::patch::Patch;
 
@@ -283,7 +282,7 @@ fn has_indented_text(document: &Document) -> bool {
 }
 
 /// The tree without any white space.
-fn squeezed(tree: Tree) -> Tree {
+pub(crate) fn squeezed(tree: Tree) -> Tree {
     match tree {
         Tree::Text(text) => Tree::Text(text.split_whitespace().collect()),
         Tree::Element {

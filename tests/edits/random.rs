@@ -9,7 +9,7 @@ use super::meant::{self, Tree, intended, joined};
 use super::{fragment, insert, parse, set_attribute, set_text};
 
 /// Writes a tree as XML in one of many forms, which `style` chooses step by step.
-fn write(out: &mut String, tree: &Tree, style: &mut u64) {
+pub(crate) fn write(out: &mut String, tree: &Tree, style: &mut u64) {
     let mut choice = |of: u64| {
         *style = style
             .wrapping_mul(6364136223846793005)
@@ -68,7 +68,7 @@ fn texts() -> impl Strategy<Value = String> {
     "[a-z0-9&<>'\"é€ \\]]{0,6}|]]>|x\r\ny"
 }
 
-fn elements(children: impl Strategy<Value = Vec<Tree>>) -> impl Strategy<Value = Tree> {
+pub(crate) fn elements(children: impl Strategy<Value = Vec<Tree>>) -> impl Strategy<Value = Tree> {
     let name = prop::sample::select(vec![
         "Item", "Data", "Meta", "Type", "Format", "LocURI", "Foo",
     ]);
@@ -80,28 +80,32 @@ fn elements(children: impl Strategy<Value = Vec<Tree>>) -> impl Strategy<Value =
     })
 }
 
-fn trees() -> impl Strategy<Value = Tree> {
+/// What may stand in an element: a text, or an element with all that is in it.
+pub(crate) fn contents() -> impl Strategy<Value = Tree> + Clone {
     let leaf = prop_oneof![texts().prop_map(Tree::Text), elements(Just(Vec::new()))];
-    let inner = leaf.prop_recursive(4, 24, 4, |child| {
+    leaf.prop_recursive(4, 24, 4, |child| {
         elements(prop::collection::vec(child, 0..4))
-    });
+    })
+}
+
+fn trees() -> impl Strategy<Value = Tree> {
     let root = |children| Tree::Element {
         name: "SyncML".into(),
         attributes: Vec::new(),
         children,
     };
-    prop::collection::vec(inner, 0..4).prop_map(move |children| root(joined(children)))
+    prop::collection::vec(contents(), 0..4).prop_map(move |children| root(joined(children)))
 }
 
 #[derive(Clone, Debug)]
-struct Wish {
+pub(crate) struct Wish {
     act: u8,
     node: usize,
     text: String,
     tree: Tree,
 }
 
-fn wishes() -> impl Strategy<Value = Vec<Wish>> {
+pub(crate) fn wishes() -> impl Strategy<Value = Vec<Wish>> {
     let wish = (
         any::<u8>(),
         any::<usize>(),
@@ -120,18 +124,21 @@ fn wishes() -> impl Strategy<Value = Vec<Wish>> {
 /// The edits nearest to the wishes, where there is one that fits its node.
 fn granted(document: &Document, wishes: &[Wish]) -> Vec<Edit> {
     let nodes = nodes(document);
-    let grant = |wish| edit_of(document, &nodes, wish);
+    let grant = |wish| edit_of(document, &nodes, Some(document.root().id()), wish);
     wishes.iter().filter_map(grant).collect()
 }
 
-fn edit_of(document: &Document, nodes: &[NodeId], wish: &Wish) -> Option<Edit> {
+/// The edit nearest to a wish; the `root` of a document can neither go nor get a neighbour.
+pub(crate) fn edit_of(
+    document: &Document,
+    nodes: &[NodeId],
+    root: Option<NodeId>,
+    wish: &Wish,
+) -> Option<Edit> {
     let node = nodes[wish.node % nodes.len()];
     let mut xml = String::new();
     write(&mut xml, &wish.tree, &mut u64::from(wish.act));
-    let (is_element, is_root) = (
-        document.element(node).is_some(),
-        node == document.root().id(),
-    );
+    let (is_element, is_root) = (document.element(node).is_some(), root == Some(node));
     let is_attribute = document.kind(node) == Some(Kind::Attribute);
     match wish.act % 8 {
         0 if is_element => Some(set_text(node, &wish.text)),
@@ -153,11 +160,10 @@ fn edit_of(document: &Document, nodes: &[NodeId], wish: &Wish) -> Option<Edit> {
     }
 }
 
-fn nodes(document: &Document) -> Vec<NodeId> {
+/// What stands at the top, and all that is in it.
+pub(crate) fn nodes(document: &Document) -> Vec<NodeId> {
     let inside = document.elements().flat_map(Element::child_ids);
-    std::iter::once(document.root().id())
-        .chain(inside)
-        .collect()
+    document.top_ids().chain(inside).collect()
 }
 
 proptest! {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Adaptations, Added, Instead, InsteadOf};
+use super::{Adaptations, Added, Instead, InsteadOf, raw};
 use crate::markup::xml::is_allowed;
-use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, meta, tag, wbxml};
+use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, Text, meta, tag, wbxml};
 
 /// Which elements of a WBXML document say something else as XML.
 #[derive(Debug, Default)]
@@ -37,8 +37,11 @@ impl Carried {
     }
 
     fn element(&mut self, element: Element<'_>, standing: Standing, said: &mut Adaptations) {
-        let mut texts = element.texts().peekable();
-        if texts.peek().is_none() || element.elements().next().is_some() {
+        let Some(text) = first_text(element) else {
+            return;
+        };
+        // Almost all are such; the rest costs more to look at.
+        if text.kind() == Kind::Text && !element.is(tag::DATA) && is_text(element, text) {
             return;
         }
         if standing == Standing::Alone
@@ -52,14 +55,16 @@ impl Carried {
                 .insert(element.id(), Instead::Document(Box::new(inner)));
             return;
         }
-        let octets = element.octets();
-        let format = meta::field(element, tag::FORMAT);
-        let is_raw =
-            element.is(tag::DATA) && format.is_some_and(|format| format.text().trim() == "bin");
-        if !is_raw && std::str::from_utf8(&octets).is_ok_and(|text| text.chars().all(is_allowed)) {
+        let format = if element.is(tag::DATA) {
+            meta::field(element, tag::FORMAT)
+        } else {
+            None
+        };
+        let is_raw = format.is_some_and(|format| format.text().trim() == "bin");
+        if !is_raw && is_text(element, text) {
             return;
         }
-        let base64 = STANDARD.encode(&octets);
+        let base64 = STANDARD.encode(element.octets());
         said.push((element.id(), "binary data is written in base64".into()));
         if element.is(tag::DATA) {
             self.announce(element, format, base64.len(), said);
@@ -128,6 +133,37 @@ impl Carried {
             (None, None) => {}
         }
     }
+}
+
+/// The first text of an element that holds nothing but texts.
+fn first_text(element: Element<'_>) -> Option<Text<'_>> {
+    let document = element.document();
+    let is_attribute = |id: &NodeId| document.kind(*id) == Some(Kind::Attribute);
+    let first = element.child_ids().find(|id| !is_attribute(id))?;
+    let text = Text::of(document, first)?;
+    (is_only(element, text) || element.elements().next().is_none()).then_some(text)
+}
+
+/// Whether nothing stands behind the first text of an element.
+fn is_only(element: Element<'_>, first: Text<'_>) -> bool {
+    first.id().0 + 1 == element.behind().0
+}
+
+/// Whether all the octets of an element, whose first text this is, are text that XML can hold.
+fn is_text(element: Element<'_>, first: Text<'_>) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    if is_only(element, first)
+        && let Some(octets) = raw(first)
+    {
+        // Not `all`, which looks at one byte at a time.
+        if octets
+            .iter()
+            .fold(true, |plain, byte| plain & is_plain(*byte))
+        {
+            return true;
+        }
+    }
+    std::str::from_utf8(&element.octets()).is_ok_and(|text| text.chars().all(is_allowed))
 }
 
 /// The WBXML document that is all an element holds, if it is a sound one.

@@ -1,6 +1,7 @@
 //! Which edits fit their nodes, and which touch what another removes: decided on the tree, never on offsets.
 
 use super::{Edit, EditError, Place};
+use crate::markup::arena::NO_PARENT;
 use crate::markup::{Document, Kind, NodeId};
 
 /// What one edit touches of the element or text with this number. The order is that of [`check`].
@@ -88,9 +89,10 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
                     document.parent(node)
                 }
             };
-            document
-                .element(element)
-                .ok_or_else(|| unfit(place.node()))?;
+            let is_top = element.0 == NO_PARENT && document.is_fragment();
+            if document.element(element).is_none() && !is_top {
+                return Err(unfit(place.node()));
+            }
             claim(element, Part::Between)
         }
     }
@@ -106,7 +108,7 @@ fn removal(document: &Document, node: NodeId) -> Option<Claim> {
             part: Part::Attribute(name),
         });
     }
-    (node.0 != 0).then_some(Claim {
+    (node.0 != 0 || document.is_fragment()).then_some(Claim {
         node: node.0,
         part: Part::Whole,
     })

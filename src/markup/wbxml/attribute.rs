@@ -8,14 +8,15 @@ use super::value::{attribute_text, name_of, table_string};
 use super::{Fault, Header, tables};
 use crate::markup::error::MOST_ATTRIBUTES;
 use crate::markup::vocabulary::NameId;
-use crate::markup::{DecodeError, FlagKind, Kind};
+use crate::markup::{Charset, DecodeError, FlagKind, Kind};
 
 /// The name that a LITERAL attribute refers to.
 pub(crate) fn literal_name<'s>(source: &'s [u8], header: &Header, index: u32) -> Cow<'s, str> {
     if implies_xmlns(header, index) {
         return Cow::Borrowed("xmlns");
     }
-    String::from_utf8_lossy(table_string(source, header, index).unwrap_or_default())
+    let name = table_string(source, header, index);
+    header.text.text(name.unwrap_or_default())
 }
 
 /// Whether the reference is the one that some phones send without a string table for `xmlns`.
@@ -23,15 +24,22 @@ pub(crate) fn implies_xmlns(header: &Header, index: u32) -> bool {
     index == 0 && header.string_table.is_empty()
 }
 
-/// The bytes as an XML name: ASCII letters and the like, anything beyond ASCII, at most one colon inside.
-pub(crate) fn checked_name(bytes: &[u8]) -> Option<&str> {
-    let name = std::str::from_utf8(bytes).ok()?;
+/// The bytes as a name that XML could have.
+pub(crate) fn checked_name(bytes: &[u8], charset: Charset) -> Option<Cow<'_, str>> {
+    // A name beyond ASCII is let pass where the charset is US-ASCII, if it is UTF-8.
+    let is_text = Charset::Utf8.holds(bytes) || charset.holds(bytes);
+    let name = is_text.then(|| charset.text(bytes))?;
+    is_name(&name).then_some(name)
+}
+
+/// Whether this is an XML name: ASCII letters and the like, anything beyond ASCII, at most one colon inside.
+pub(crate) fn is_name(name: &str) -> bool {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
     let later = |c: char| first(c) || c.is_ascii_digit() || matches!(c, '-' | '.' | '\u{B7}');
     let mut parts = name.split(':');
     let good = |part: &str| part.starts_with(first) && part.chars().all(later);
     let both = parts.next().is_some_and(good) && parts.next().is_none_or(good);
-    (both && parts.next().is_none()).then_some(name)
+    both && parts.next().is_none()
 }
 
 /// The value of the element's own `xmlns` attribute.
@@ -63,6 +71,9 @@ impl Decoder<'_> {
                     self.settle_switch();
                     self.piece(at, byte)?;
                     self.extend(at, current)?;
+                    if byte == OPAQUE {
+                        self.check_octets(at);
+                    }
                 }
                 PI => return Err(fault(at, Fault::ProcessingInstruction)),
                 EXT_I_0..=EXT_I_2 | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => {
@@ -104,12 +115,23 @@ impl Decoder<'_> {
             return Ok(());
         }
         let name = self.table_string(at, index)?;
-        match checked_name(name) {
+        match checked_name(name, self.header.text) {
             Some(_) => Ok(()),
-            None => Err(fault(
-                at,
-                Fault::Name(String::from_utf8_lossy(name).into_owned()),
-            )),
+            None => {
+                let name = self.header.text.text(name).into_owned();
+                Err(fault(at, Fault::Name(name)))
+            }
+        }
+    }
+
+    /// A value is text, and OPAQUE in it may be none: it stays what it is in WBXML, and XML cannot say it.
+    fn check_octets(&mut self, at: usize) {
+        let mut opaque = Reader::new(self.input.bytes, at + 1);
+        let length = opaque.number("").map_or(0, |length| length.value);
+        let octets = opaque.take(length).unwrap_or_default();
+        if !self.header.text.holds(octets) {
+            let said = "octets that are no text stand in the value of an attribute";
+            self.flag(at, FlagKind::Other(said.into()));
         }
     }
 

@@ -50,6 +50,9 @@ pub enum EncodeError {
     /// No document type has this root.
     #[error("no WBXML document type has the root element {0}")]
     Root(String),
+    /// There is more at the top than one element, as only the text of an element may have.
+    #[error("WBXML has one root element, and this has more beside it")]
+    Fragment,
     /// A long namespace that a prefix declares once has to be declared again and again.
     #[error(
         "it would be more than {MOST_TIMES} times as long: declare long namespaces where they are used"
@@ -71,6 +74,9 @@ pub enum EncodeError {
 pub fn encode(document: &Document, options: &WbxmlOptions) -> Result<Vec<u8>, EncodeError> {
     let doctype = match document.encoding() {
         Encoding::Wbxml(header) => header.doctype,
+        Encoding::Xml(_) if document.top_ids().nth(1).is_some() => {
+            return Err(EncodeError::Fragment);
+        }
         Encoding::Xml(_) => doctype_of(document.root())?,
     };
     write(document.root(), doctype, options, Embedding::Announced)
@@ -125,7 +131,7 @@ fn write(
         .numeric_id()
         .filter(|_| options.public_id == PublicIdForm::Numeric);
     if number.is_none() {
-        strings.index(doctype.fpi());
+        strings.index(doctype.fpi().as_bytes());
     }
     let source = root.document().source();
     let mut writer = Writer {
@@ -145,15 +151,12 @@ fn write(
         Some(number) => write_number(&mut out, number),
         None => out.extend([0, 0]),
     }
-    write_number(&mut out, UTF_8);
+    write_number(&mut out, Charset::Utf8.mib());
     write_number(&mut out, strings.added().len() as u32);
     out.extend_from_slice(strings.added());
     out.extend_from_slice(&body);
     Ok(out)
 }
-
-/// The IANA MIBenum of UTF-8.
-const UTF_8: u32 = 106;
 
 /// How many times as long as its source a document may become, a mebibyte aside.
 pub(super) const MOST_TIMES: usize = 16;

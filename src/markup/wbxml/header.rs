@@ -1,7 +1,8 @@
 //! The header: version, public identifier, charset, string table (WAP-192 §5.4 to 5.7).
 
 use super::token::{self, Reader, fault};
-use super::{Charset, DocType, Fault, Header, PublicId, charset};
+use super::{Charset, DocType, Fault, Header, PublicId};
+use crate::markup::charset;
 use crate::markup::{DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
 use crate::patch::Span;
 

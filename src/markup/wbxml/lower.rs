@@ -55,7 +55,7 @@ impl<'d> Run<'d> {
         let track = Track::new(document, header);
         if header.string_table.is_empty() && track.has_literal_attributes() {
             // Without a table they can only be the implied `xmlns` of index 0, and must stay that.
-            strings.index("xmlns");
+            strings.index(b"xmlns");
         }
         Self {
             header,

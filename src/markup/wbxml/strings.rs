@@ -20,19 +20,19 @@ impl<'t> Strings<'t> {
         }
     }
 
-    /// The index of a string, appended where the table lacks it.
-    pub(crate) fn index(&mut self, text: &str) -> u32 {
+    /// The index of a string of these bytes, in the document's charset; appended where the table lacks it.
+    pub(crate) fn index(&mut self, text: &[u8]) -> u32 {
         let known = self.known.get_or_insert_with(|| read(self.present));
-        if let Some(index) = known.get(text.as_bytes()) {
+        if let Some(index) = known.get(text) {
             return *index;
         }
         if self.added.is_empty() && self.present.last().is_some_and(|last| *last != 0) {
             self.added.push(0);
         }
         let index = (self.present.len() + self.added.len()) as u32;
-        self.added.extend_from_slice(text.as_bytes());
+        self.added.extend_from_slice(text);
         self.added.push(0);
-        known.insert(text.as_bytes().into(), index);
+        known.insert(text.into(), index);
         index
     }
 
@@ -71,7 +71,10 @@ mod tests {
             (b"open", &["a", "open"], &[5, 0], b"\0a\0"),
         ] {
             let mut strings = Strings::new(present);
-            let found: Vec<_> = texts.iter().map(|text| strings.index(text)).collect();
+            let found: Vec<_> = texts
+                .iter()
+                .map(|text| strings.index(text.as_bytes()))
+                .collect();
             assert_eq!((&found[..], strings.added()), (indices, added));
         }
     }

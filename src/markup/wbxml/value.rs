@@ -65,41 +65,70 @@ pub(crate) fn table_string<'s>(source: &'s [u8], header: &Header, index: u32) ->
     Some(&rest[..memchr::memchr(0, rest).unwrap_or(rest.len())])
 }
 
+/// A piece of an attribute's value.
+pub(crate) enum Piece<'s> {
+    Text(Cow<'s, str>),
+    /// OPAQUE, which is to be text and may be none.
+    Octets(&'s [u8]),
+}
+
 /// The value of an attribute.
 pub(crate) fn attribute_text<'s>(source: &'s [u8], header: &Header, node: Node) -> Cow<'s, str> {
-    let (mut page, token) = page_and_token(node);
-    let mut input = Reader::new(source, node.span.start as usize + 1);
     let mut whole = Cow::Borrowed("");
-    if token == LITERAL {
-        let _ = input.number("");
-    } else if let Some((_, prefix)) =
-        tables::start(page, token).filter(|_| header.has_attribute_tables())
-    {
-        whole = Cow::Borrowed(prefix);
-    }
-    while input.at < node.span.end as usize {
-        let byte = source[input.at];
-        let more = match byte {
-            SWITCH_PAGE => {
-                page = source.get(input.at + 1).copied().unwrap_or_default();
-                input.at += 2;
-                continue;
-            }
-            STR_I | STR_T | ENTITY | OPAQUE => piece(&mut input, header).unwrap_or_default(),
-            _ => {
-                input.at += 1;
-                match tables::value(page, byte).filter(|_| header.has_attribute_tables()) {
-                    Some(word) => Cow::Borrowed(word),
-                    None => Cow::Owned(own::unknown(page, byte)),
-                }
-            }
+    attribute_pieces(source, header, node, |piece| {
+        let more = match piece {
+            Piece::Text(text) => text,
+            Piece::Octets(octets) => header.text.text(octets),
         };
         match whole.is_empty() {
             true => whole = more,
             false => whole.to_mut().push_str(&more),
         }
-    }
+    });
     whole
+}
+
+/// Gives the value of an attribute piece by piece.
+pub(crate) fn attribute_pieces<'s>(
+    source: &'s [u8],
+    header: &Header,
+    node: Node,
+    mut each: impl FnMut(Piece<'s>),
+) {
+    let (mut page, token) = page_and_token(node);
+    let mut input = Reader::new(source, node.span.start as usize + 1);
+    if token == LITERAL {
+        let _ = input.number("");
+    } else if let Some((_, prefix)) =
+        tables::start(page, token).filter(|_| header.has_attribute_tables())
+    {
+        each(Piece::Text(Cow::Borrowed(prefix)));
+    }
+    while input.at < node.span.end as usize {
+        let byte = source[input.at];
+        match byte {
+            SWITCH_PAGE => {
+                page = source.get(input.at + 1).copied().unwrap_or_default();
+                input.at += 2;
+            }
+            OPAQUE => {
+                input.at += 1;
+                let length = input.number("").map_or(0, |length| length.value);
+                each(Piece::Octets(input.take(length).unwrap_or_default()));
+            }
+            STR_I | STR_T | ENTITY => {
+                each(Piece::Text(piece(&mut input, header).unwrap_or_default()))
+            }
+            _ => {
+                input.at += 1;
+                let word = tables::value(page, byte).filter(|_| header.has_attribute_tables());
+                each(Piece::Text(match word {
+                    Some(word) => Cow::Borrowed(word),
+                    None => Cow::Owned(own::unknown(page, byte)),
+                }));
+            }
+        }
+    }
 }
 
 /// The text of one STR_I, STR_T, ENTITY or OPAQUE.

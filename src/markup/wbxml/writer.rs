@@ -2,12 +2,13 @@
 //!
 //! A page switch is written only in front of a tag or attribute token that needs it.
 
-use super::attribute::checked_name;
+use super::attribute::is_name;
 use super::encode::{EncodeError, MOST_TIMES};
 use super::strings::Strings;
+use super::value::{Piece, attribute_pieces};
 use super::{Charset, DocType, own, tables, token::*};
 use crate::markup::vocabulary::{self, Space};
-use crate::markup::{Attribute, Document, Element, Kind, NodeId, Text, meta};
+use crate::markup::{Attribute, Document, Element, Encoding, Kind, NodeId, Text, meta};
 
 /// Bytes being written, with the pages in force behind the last of them.
 pub(crate) struct Writer<'w, 't> {
@@ -154,12 +155,40 @@ impl Writer<'_, '_> {
         let mut any = false;
         for attribute in element.attributes().filter(is_carried) {
             if attribute.name() != but {
-                self.attribute(&attribute.name(), &attribute.value())?;
+                self.carried(attribute)?;
                 any = true;
             }
         }
         if any {
             self.out.push(END);
+        }
+        Ok(())
+    }
+
+    /// One attribute of the document that is written. OPAQUE that is no text, in the value of a WBXML source,
+    /// stays the octets it is.
+    fn carried(&mut self, attribute: Attribute<'_>) -> Result<(), EncodeError> {
+        let document = attribute.document();
+        let Encoding::Wbxml(header) = document.encoding() else {
+            return self.attribute(&attribute.name(), &attribute.value());
+        };
+        let node = document.node(attribute.id());
+        let (mut front, mut pieces) = (String::new(), Vec::new());
+        attribute_pieces(document.source(), header, node, |piece| match piece {
+            Piece::Octets(octets) if !header.text.holds(octets) => {
+                pieces.push(Piece::Octets(octets));
+            }
+            Piece::Octets(octets) if pieces.is_empty() => front += &header.text.text(octets),
+            Piece::Octets(octets) => pieces.push(Piece::Text(header.text.text(octets))),
+            Piece::Text(text) if pieces.is_empty() => front += &text,
+            Piece::Text(text) => pieces.push(Piece::Text(text)),
+        });
+        self.attribute(&attribute.name(), &front)?;
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => self.text(&text, Form::String),
+                Piece::Octets(octets) => self.opaque(octets),
+            }
         }
         Ok(())
     }
@@ -323,11 +352,12 @@ impl Writer<'_, '_> {
     }
 
     fn name_index(&mut self, name: &str) -> Result<u32, EncodeError> {
-        let writable = self.charset == Charset::Utf8 || name.is_ascii();
-        match checked_name(name.as_bytes()).filter(|_| writable) {
-            Some(name) => Ok(self.strings.index(name)),
-            None => Err(EncodeError::Name(name.into())),
+        if !is_name(name) || !name.chars().all(|c| self.charset.has(c)) {
+            return Err(EncodeError::Name(name.into()));
         }
+        let mut bytes = Vec::with_capacity(name.len());
+        self.charset.write(&mut bytes, name);
+        Ok(self.strings.index(&bytes))
     }
 
     /// The WBXML document that `element` becomes, if it is the root of one and its `Meta/Type` says `+wbxml`.

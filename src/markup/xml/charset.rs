@@ -1,59 +1,8 @@
-//! How the characters of an XML source are written: UTF-8, US-ASCII or ISO-8859-1.
+//! Which charset an XML source is in, and its characters for the tokeniser.
 
 use std::borrow::Cow;
 
-use crate::markup::{DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
-
-/// A charset the XML codec reads and writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Charset {
-    /// UTF-8, which is also what XML is without any declaration.
-    #[default]
-    Utf8,
-    /// US-ASCII.
-    Ascii,
-    /// ISO-8859-1, one byte for each of the first 256 characters.
-    Latin1,
-}
-
-impl Charset {
-    /// The charset of this IANA name, if it is one of ours.
-    pub fn named(name: &str) -> Option<Self> {
-        let is = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
-        match () {
-            () if is(&["utf-8", "utf8"]) => Some(Self::Utf8),
-            () if is(&["us-ascii", "ascii"]) => Some(Self::Ascii),
-            () if is(&["iso-8859-1", "iso8859-1", "latin1", "latin-1"]) => Some(Self::Latin1),
-            () => None,
-        }
-    }
-
-    /// Whether a character can be written as itself, and not only as a reference.
-    pub fn holds(self, character: char) -> bool {
-        match self {
-            Self::Utf8 => true,
-            Self::Ascii => character.is_ascii(),
-            Self::Latin1 => u32::from(character) < 0x100,
-        }
-    }
-
-    /// Writes one character that the charset holds.
-    pub(super) fn write(self, out: &mut Vec<u8>, character: char) {
-        match self {
-            Self::Latin1 => out.push(u32::from(character) as u8),
-            _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-
-    /// The characters of bytes that were checked when the document was decoded.
-    pub(crate) fn text(self, bytes: &[u8]) -> Cow<'_, str> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if self != Self::Latin1 || bytes.is_ascii() => Cow::Borrowed(text),
-            _ if self == Self::Latin1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
-            _ => String::from_utf8_lossy(bytes),
-        }
-    }
-}
+use crate::markup::{Charset, DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
 
 /// The charset of a source, from its byte order mark, the transport and the declaration, in that order
 /// (RFC 7303 §3).
@@ -71,7 +20,7 @@ pub(super) fn detect(
     }
     let named = match (hint.charset, declared) {
         (Some(transport), Some((at, name))) => {
-            if !transport.eq_ignore_ascii_case(name) {
+            if Charset::of_name(transport) != Charset::of_name(name) {
                 let said = format!("the transport says charset {transport}, the document {name}");
                 flags.push(Flag {
                     at: at as u32,
@@ -86,7 +35,7 @@ pub(super) fn detect(
     let Some((at, name)) = named else {
         return Ok(Charset::Utf8);
     };
-    Charset::named(name).ok_or_else(|| unsupported(at, name))
+    Charset::of_name(name).ok_or_else(|| unsupported(at, name))
 }
 
 /// The characters of the source for the tokeniser. Offsets stay those of the source: in ISO-8859-1 each byte

@@ -13,7 +13,7 @@ use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
 use super::name::{MOST_NAMESPACES, MOST_OWN_NAMES, NameError, Names};
-use super::{Charset, Header, charset, is_white};
+use super::{Charset, Header, Roots, charset, is_white};
 use crate::markup::arena::{Arena, NO_PARENT};
 use crate::markup::error::MOST_FLAGS;
 use crate::markup::vocabulary::same;
@@ -27,6 +27,20 @@ use crate::patch::Span;
 /// # Errors
 /// [`DecodeError`] with the offset of what is not well-formed.
 pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, DecodeError> {
+    decode_with(source, hint, limits, Roots::One)
+}
+
+/// Decodes XML as [`decode`] does; where `roots` are several and no prolog says that it is a document, it may
+/// have more elements behind the first, and text.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_with(
+    source: Bytes,
+    hint: Hint<'_>,
+    limits: &Limits,
+    roots: Roots,
+) -> Result<Document, DecodeError> {
     let limit = limits.bytes.min(u32::MAX as usize);
     if source.len() > limit {
         let (at, what, limit) = (limit as u32, "bytes", limits.bytes);
@@ -49,6 +63,7 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
     }
     let mut decoder = Decoder::new(&source, &shadow, base, charset, limits);
     decoder.flags = flags;
+    decoder.header.roots = roots;
     decoder.run()?;
     let Decoder {
         nodes,
@@ -177,7 +192,7 @@ impl<'s> Decoder<'s> {
 
     fn text_piece(&mut self, span: Span, text: &[u8]) -> Result<(), DecodeError> {
         let white = text.iter().all(|&byte| is_white(byte));
-        if self.open == NO_PARENT && !white {
+        if self.is_outside() && !white {
             let skipped = text.iter().take_while(|&&byte| is_white(byte)).count() as u32;
             return Err(malformed(span.start + skipped, self.outside("text")));
         }
@@ -198,7 +213,7 @@ impl<'s> Decoder<'s> {
     }
 
     fn reference(&mut self, span: Span, name: &str) -> Result<(), DecodeError> {
-        if self.open == NO_PARENT {
+        if self.is_outside() {
             return Err(malformed(span.start, self.outside("a reference")));
         }
         self.check_reference(span.start, name)?;
@@ -217,7 +232,7 @@ impl<'s> Decoder<'s> {
         let Some(run) = self.text.take() else {
             return Ok(());
         };
-        if self.open == NO_PARENT {
+        if self.is_outside() {
             return Ok(());
         }
         self.push(Kind::Text, Span::new(run.start, end))?;
@@ -248,10 +263,16 @@ impl<'s> Decoder<'s> {
         self.name(element, &tag[..name_length], parent)
     }
 
+    /// Whether this is outside all that may hold content: the root, or a fragment from its first root on.
+    #[inline]
+    fn is_outside(&self) -> bool {
+        self.open == NO_PARENT && (self.nodes.is_empty() || !self.header.is_fragment())
+    }
+
     /// Whether an element may begin here.
     #[inline]
     fn check_place(&self, at: u32) -> Result<(), DecodeError> {
-        if self.open == NO_PARENT && !self.nodes.is_empty() {
+        if self.is_outside() && !self.nodes.is_empty() {
             return Err(malformed(at, "there is a second root element".into()));
         }
         if self.depth as usize >= self.limits.depth {
@@ -326,7 +347,7 @@ impl<'s> Decoder<'s> {
     }
 
     fn cdata(&mut self, span: Span) -> Result<(), DecodeError> {
-        if self.open == NO_PARENT {
+        if self.is_outside() {
             return Err(malformed(span.start, self.outside("a CDATA section")));
         }
         self.white_tail = 0;
@@ -350,6 +371,8 @@ impl<'s> Decoder<'s> {
         if self.nodes.is_empty() {
             return Err(malformed(end, "there is no root element".into()));
         }
+        self.close_text(end)?;
+        self.drop_indentation();
         Ok(())
     }
 

@@ -9,13 +9,7 @@ use super::{CDATA_CLOSE, CDATA_OPEN, Charset};
 /// # Errors
 /// The first character that XML cannot hold.
 pub(crate) fn text(out: &mut Vec<u8>, text: &str, charset: Charset) -> Result<(), char> {
-    escaped(out, text, charset, |c| match c {
-        '&' => Some("&amp;"),
-        '<' => Some("&lt;"),
-        '>' => Some("&gt;"),
-        '\r' => Some("&#13;"),
-        _ => None,
-    })
+    escaped(out, text, charset, &IN_TEXT)
 }
 
 /// Writes `value` as it stands between two `quote`s, white space other than blanks by reference
@@ -29,16 +23,11 @@ pub(crate) fn attribute(
     quote: u8,
     charset: Charset,
 ) -> Result<(), char> {
-    escaped(out, value, charset, |c| match c {
-        '&' => Some("&amp;"),
-        '<' => Some("&lt;"),
-        '"' if quote == b'"' => Some("&quot;"),
-        '\'' if quote == b'\'' => Some("&apos;"),
-        '\r' => Some("&#13;"),
-        '\n' => Some("&#10;"),
-        '\t' => Some("&#9;"),
-        _ => None,
-    })
+    let plain = match quote {
+        b'"' => &IN_DOUBLE_QUOTES,
+        _ => &IN_SINGLE_QUOTES,
+    };
+    escaped(out, value, charset, plain)
 }
 
 /// Writes `text` in CDATA sections, a new one in the middle of each `]]>`; escaped where CDATA cannot hold it,
@@ -47,35 +36,81 @@ pub(crate) fn attribute(
 /// # Errors
 /// The first character that XML cannot hold.
 pub(crate) fn cdata(out: &mut Vec<u8>, characters: &str, charset: Charset) -> Result<(), char> {
-    if characters.chars().any(|c| c == '\r' || !charset.holds(c)) {
+    if characters.chars().any(|c| c == '\r' || !charset.has(c)) {
         return text(out, characters, charset);
     }
     out.extend_from_slice(CDATA_OPEN.as_bytes());
     let split = characters.replace(CDATA_CLOSE, "]]]]><![CDATA[>");
-    escaped(out, &split, charset, |_| None)?;
+    escaped(out, &split, charset, &IN_CDATA)?;
     out.extend_from_slice(CDATA_CLOSE.as_bytes());
     Ok(())
 }
 
+/// Copies runs of bytes that `plain` lets stand, and looks at the characters between them.
 fn escaped(
     out: &mut Vec<u8>,
     text: &str,
     charset: Charset,
-    reference: impl Fn(char) -> Option<&'static str>,
+    plain: &[bool; 256],
 ) -> Result<(), char> {
     out.reserve(text.len());
-    for character in text.chars() {
-        if !is_allowed(character) {
-            return Err(character);
-        }
-        match reference(character) {
-            Some(reference) => out.extend_from_slice(reference.as_bytes()),
-            None if charset.holds(character) => charset.write(out, character),
-            None => {
-                let number = format!("&#x{:X};", u32::from(character));
-                out.extend_from_slice(number.as_bytes());
-            }
-        }
+    let is_utf8 = charset == Charset::Utf8;
+    let stands = |byte: &u8| plain[usize::from(*byte)] && (is_utf8 || byte.is_ascii());
+    let mut rest = text;
+    loop {
+        let run = rest.bytes().position(|byte| !stands(&byte));
+        let run = run.unwrap_or(rest.len());
+        out.extend_from_slice(&rest.as_bytes()[..run]);
+        let mut characters = rest[run..].chars();
+        let Some(character) = characters.next() else {
+            return Ok(());
+        };
+        special(out, character, charset)?;
+        rest = characters.as_str();
     }
+}
+
+/// Writes a character that may need a reference.
+fn special(out: &mut Vec<u8>, character: char, charset: Charset) -> Result<(), char> {
+    let reference = match character {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '"' => "&quot;",
+        '\'' => "&apos;",
+        '\r' => "&#13;",
+        '\n' => "&#10;",
+        '\t' => "&#9;",
+        _ if !is_allowed(character) => return Err(character),
+        _ if charset.has(character) => {
+            charset.write(out, character.encode_utf8(&mut [0; 4]));
+            return Ok(());
+        }
+        _ => &format!("&#x{:X};", u32::from(character)),
+    };
+    out.extend_from_slice(reference.as_bytes());
     Ok(())
+}
+
+static IN_TEXT: [bool; 256] = all_but(b"&<>\r");
+static IN_DOUBLE_QUOTES: [bool; 256] = all_but(b"&<\"\r\n\t");
+static IN_SINGLE_QUOTES: [bool; 256] = all_but(b"&<'\r\n\t");
+static IN_CDATA: [bool; 256] = all_but(b"");
+
+/// The bytes of UTF-8 that stand for themselves: all but these, control characters, and the one that the
+/// forbidden U+FFFE and U+FFFF begin with.
+const fn all_but(special: &[u8]) -> [bool; 256] {
+    let mut plain = [true; 256];
+    let mut control = 0;
+    while control < b' ' {
+        plain[control as usize] = matches!(control, b'\t' | b'\n' | b'\r');
+        control += 1;
+    }
+    let mut at = 0;
+    while at < special.len() {
+        plain[special[at] as usize] = false;
+        at += 1;
+    }
+    plain[0xEF] = false;
+    plain
 }

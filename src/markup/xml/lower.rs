@@ -8,7 +8,7 @@ mod part;
 use std::collections::BTreeMap;
 
 use super::{Charset, escape, is_white, name};
-use crate::markup::edit::{Edit, EditError, Fragment, Place};
+use crate::markup::edit::{Edit, EditError, Fragment, Place, Rank};
 use crate::markup::{Document, Encoding, Kind, NodeId};
 use crate::patch::{Patch, Span, Splice};
 
@@ -38,18 +38,6 @@ struct Lowering<'d> {
     charset: Charset,
     splices: Vec<(Rank, Splice)>,
     tags: BTreeMap<u32, TagEdit>,
-}
-
-/// Which of several insertions at one offset comes first; WBXML has the same order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// At the end of a text, still inside it.
-    InText,
-    First,
-    Behind,
-    Last,
-    InFront,
-    Node,
 }
 
 /// What happens in one start tag, and in an element that has no other.
@@ -127,7 +115,7 @@ impl Lowering<'_> {
     }
 
     fn set_attribute(&mut self, element: NodeId, name: &str, value: &str) -> Result<(), EditError> {
-        if !name::is_name(name) || !name.chars().all(|c| self.charset.holds(c)) {
+        if !name::is_name(name) || !name.chars().all(|c| self.charset.has(c)) {
             let said = format!("`{name}` cannot be the name of an attribute here");
             return Err(EditError::Unwritable(said));
         }
@@ -146,7 +134,7 @@ impl Lowering<'_> {
             }
             None => {
                 with.push(b' ');
-                name.chars().for_each(|c| self.charset.write(&mut with, c));
+                self.charset.write(&mut with, name);
                 with.extend_from_slice(b"=\"");
                 escape::attribute(&mut with, value, b'"', self.charset).map_err(unwritable)?;
                 with.push(b'"');
@@ -264,17 +252,16 @@ impl Lowering<'_> {
         if self.charset == Charset::Utf8 || written.is_ascii() {
             return Ok(written.into());
         }
-        let mut out = Vec::with_capacity(written.len());
-        for character in Charset::Utf8.text(written).chars() {
-            if !self.charset.holds(character) {
-                let said = format!(
-                    "write `&#x{:X};` for {character:?}: the document's charset lacks it",
-                    u32::from(character)
-                );
-                return Err(EditError::Unwritable(said));
-            }
-            self.charset.write(&mut out, character);
+        let text = Charset::Utf8.text(written);
+        if let Some(character) = text.chars().find(|c| !self.charset.has(*c)) {
+            let said = format!(
+                "write `&#x{:X};` for {character:?}: the document's charset lacks it",
+                u32::from(character)
+            );
+            return Err(EditError::Unwritable(said));
         }
+        let mut out = Vec::with_capacity(written.len());
+        self.charset.write(&mut out, &text);
         Ok(out)
     }
 

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{Charset, escape, is_allowed, is_white};
-use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Standing};
+use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Standing, raw};
 use crate::markup::wbxml::DocType;
-use crate::markup::{Document, Element, Encoding, Kind, Space};
+use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
 /// Writes the document; `said` gets what XML has to say differently beyond what `carried` tells.
 pub(crate) fn write(
@@ -17,15 +17,21 @@ pub(crate) fn write(
 ) -> String {
     let doctype = doctype(document);
     let mut writer = Writer {
-        out: Vec::with_capacity(document.source().len() * 2),
+        out: Vec::with_capacity(document.source().len() + document.len() * TAG_BYTES),
         doctype,
         layout,
         carried,
         said,
     };
-    writer.element(document.root(), "", 0);
-    if layout == Layout::Indented {
-        writer.out.push(b'\n');
+    for id in document.top_ids() {
+        if let Some(root) = document.element(id) {
+            writer.element(root, "", 0);
+        } else if let Some(text) = Text::of(document, id) {
+            writer.text_node(document.root(), text);
+        }
+        if layout == Layout::Indented {
+            writer.out.push(b'\n');
+        }
     }
     String::from_utf8(writer.out).expect("only UTF-8 is written")
 }
@@ -54,10 +60,12 @@ impl Writer<'_> {
             self.added_meta(around, level);
         }
         let name = name(element);
-        self.raw("<");
+        self.out.push(b'<');
         self.raw(&name);
         let namespace = self.namespace(element, around);
-        self.attributes(element);
+        if has_attributes(element) {
+            self.attributes(element);
+        }
         let start = self.out.len();
         self.content(element, &namespace, level);
         if self.out.len() == start {
@@ -65,52 +73,59 @@ impl Writer<'_> {
         }
         self.raw("</");
         self.raw(&name);
-        self.raw(">");
+        self.out.push(b'>');
     }
 
     /// Writes what stands between the tags, with the `>` in front of it; nothing where nothing does.
     fn content(&mut self, element: Element<'_>, namespace: &str, level: usize) {
         match self.carried.instead.get(&element.id()) {
             Some(Instead::Text(text)) => {
-                self.raw(">");
+                self.out.push(b'>');
                 return self.text(element, text, Kind::Text);
             }
             Some(Instead::Document(inner)) => {
-                self.raw(">");
+                self.out.push(b'>');
                 return self.embedded(element, inner, namespace, level);
             }
             None => {}
         }
+        let document = element.document();
+        let is_content = |id: &NodeId| document.kind(*id) != Some(Kind::Attribute);
+        let mut content = element.child_ids().filter(is_content).peekable();
         let adds_format = self.carried.added.get(&element.id()) == Some(&Added::Format);
-        if element.texts().next().is_none() && element.elements().next().is_none() && !adds_format {
+        if content.peek().is_none() && !adds_format {
             return;
         }
-        self.raw(">");
-        let layout = match element.texts().next() {
-            Some(_) => Layout::Compact,
-            None => self.layout,
+        self.out.push(b'>');
+        let layout = match self.layout {
+            Layout::Indented if element.texts().next().is_none() => Layout::Indented,
+            _ => Layout::Compact,
         };
         if adds_format {
             self.line(layout, level + 1);
             self.added_format(namespace);
         }
-        let mut texts = element.texts();
-        for id in element.child_ids() {
-            match element.document().kind(id) {
-                Some(Kind::Element) => {
-                    self.line(layout, level + 1);
-                    let child = element.document().element(id);
-                    self.element(child.expect("it is an element"), namespace, level + 1);
-                }
-                Some(Kind::Attribute) | None => {}
-                Some(kind) => {
-                    if let Some(text) = texts.next() {
-                        self.text(element, &text.value(), kind);
-                    }
-                }
+        for id in content {
+            if let Some(text) = Text::of(document, id) {
+                self.text_node(element, text);
+            } else if let Some(child) = document.element(id) {
+                self.line(layout, level + 1);
+                self.element(child, namespace, level + 1);
             }
         }
         self.line(layout, level);
+    }
+
+    /// Writes a text as it stands in WBXML, where it is ASCII that XML allows: almost all are.
+    fn text_node(&mut self, element: Element<'_>, text: Text<'_>) {
+        let start = self.out.len();
+        if let Some(Ok(plain)) = ascii(text).map(std::str::from_utf8)
+            && escape::text(&mut self.out, plain, Charset::Utf8).is_ok()
+        {
+            return;
+        }
+        self.out.truncate(start);
+        self.text(element, &text.value(), text.kind());
     }
 
     /// Writes the attributes, each name once: WBXML may have it again (F22), XML may not.
@@ -138,24 +153,28 @@ impl Writer<'_> {
     }
 
     /// Declares the default namespace of a WBXML element where it changes, and gives the one now in force.
-    fn namespace(&mut self, element: Element<'_>, around: &str) -> String {
+    fn namespace<'n>(&mut self, element: Element<'n>, around: &'n str) -> Cow<'n, str> {
         let Some(doctype) = self.doctype else {
-            return String::new();
+            return Cow::Borrowed("");
         };
-        if let Some(written) = element.attribute("xmlns") {
-            return written.value().into_owned();
+        if has_attributes(element)
+            && let Some(written) = element.attribute("xmlns")
+        {
+            return written.value();
         }
-        let wanted = match (element.space(), element.foreign_namespace()) {
-            (Some(space), _) => doctype.namespace(space),
-            (None, Some(uri)) => uri,
-            // A token that no table has is in the namespace around it, as far as anybody can tell.
-            (None, None) if element.local().starts_with("unknown_") => around,
-            (None, None) => "",
+        let wanted = match element.space() {
+            Some(space) => doctype.namespace(space),
+            None => match element.foreign_namespace() {
+                Some(uri) => uri,
+                // A token that no table has is in the namespace around it, as far as anybody can tell.
+                None if element.local().starts_with("unknown_") => around,
+                None => "",
+            },
         };
         if wanted != around {
             self.attribute(element, "xmlns", wanted);
         }
-        wanted.into()
+        Cow::Borrowed(wanted)
     }
 
     fn text(&mut self, element: Element<'_>, text: &str, kind: Kind) {
@@ -170,6 +189,9 @@ impl Writer<'_> {
     /// The text with a replacement character for each that XML forbids; says so, also where octets that are no
     /// text have become one already.
     fn writable<'t>(&mut self, element: Element<'_>, text: &'t str) -> Cow<'t, str> {
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Cow::Borrowed(text);
+        }
         if text.chars().all(is_allowed) {
             if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
                 let said = "what is no text is shown as U+FFFD";
@@ -242,6 +264,17 @@ impl Writer<'_> {
     }
 }
 
+/// Whether there are attributes, without a look at all the children.
+fn has_attributes(element: Element<'_>) -> bool {
+    let first = element.child_ids().next();
+    first.is_some_and(|id| element.document().kind(id) == Some(Kind::Attribute))
+}
+
+/// The characters of a WBXML text as they stand in the source, if they are all ASCII.
+fn ascii(text: Text<'_>) -> Option<&[u8]> {
+    raw(text).filter(|octets| octets.is_ascii())
+}
+
 /// The name of an element's tag: with its prefix, where the source is XML.
 fn name(element: Element<'_>) -> Cow<'_, str> {
     let Encoding::Xml(header) = element.document().encoding() else {
@@ -256,3 +289,6 @@ fn name(element: Element<'_>) -> Cow<'_, str> {
     let end = tag.iter().position(ends).unwrap_or(tag.len());
     header.charset.text(&tag[..end])
 }
+
+/// About what the tags of a node take: half of those of an element with a text.
+const TAG_BYTES: usize = 12;

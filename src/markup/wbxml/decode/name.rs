@@ -1,5 +1,7 @@
 //! The names of elements: tokens of the page in force, LITERALs, and what no table has.
 
+use std::borrow::Cow;
+
 use super::{Decoder, too_large};
 use crate::markup::vocabulary::{self, NameId, Space};
 use crate::markup::wbxml::token::{self, LITERAL, fault};
@@ -39,14 +41,18 @@ impl<'s> Decoder<'s> {
     }
 
     /// The local part of the name that a LITERAL tag refers to.
-    pub(super) fn literal(&mut self, at: usize) -> Result<&'s str, DecodeError> {
+    pub(super) fn literal(&mut self, at: usize) -> Result<Cow<'s, str>, DecodeError> {
         let index = self.number("a LITERAL")?;
         let name = self.table_string(at, index)?;
-        let Some(checked) = attribute::checked_name(name) else {
-            let name = String::from_utf8_lossy(name).into_owned();
+        let Some(checked) = attribute::checked_name(name, self.header.text) else {
+            let name = self.header.text.text(name).into_owned();
             return Err(fault(at, Fault::Name(name)));
         };
-        Ok(checked.split_once(':').map_or(checked, |(_, local)| local))
+        let behind = |name: &str| name.find(':').map_or(0, |colon| colon + 1);
+        Ok(match checked {
+            Cow::Borrowed(name) => Cow::Borrowed(&name[behind(name)..]),
+            Cow::Owned(name) => Cow::Owned(name[behind(&name)..].into()),
+        })
     }
 
     /// Numbers the name of a LITERAL element, once its attributes have told its namespace.
@@ -54,7 +60,7 @@ impl<'s> Decoder<'s> {
         &mut self,
         at: usize,
         element: u32,
-        local: &str,
+        local: Cow<'_, str>,
     ) -> Result<(), DecodeError> {
         let namespace = match attribute::namespace(self, element) {
             Some(own) => self.own.namespace(&own),
@@ -63,12 +69,12 @@ impl<'s> Decoder<'s> {
         let namespace =
             namespace.ok_or_else(|| too_large(at, "namespaces", usize::from(u16::MAX)))?;
         let known = Space::of_namespace(self.own.names.namespace(namespace))
-            .and_then(|space| vocabulary::find(space, local));
-        let name = known.or_else(|| self.own.literal(local, namespace));
+            .and_then(|space| vocabulary::find(space, &local));
+        let name = known.or_else(|| self.own.literal(&local, namespace));
         let name = name.ok_or_else(|| too_large(at, "names", own::MOST))?;
         self.nodes.set_name(element, name);
         if element == 0 {
-            self.flag(at, FlagKind::Root(local.into()));
+            self.flag(at, FlagKind::Root(local.into_owned()));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::place::Places;
 use super::tag::TagEdit;
-use crate::markup::edit::{Edit, EditError, Fragment, Place};
+use crate::markup::edit::{Edit, EditError, Fragment, Place, Rank};
 use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Kind, NodeId};
 use crate::patch::{Patch, Span};
@@ -23,17 +23,6 @@ pub(super) enum Act<'e> {
     SetText(&'e str, Form),
     PatchText(NodeId, &'e Patch),
     EditTag(TagEdit<'e>),
-}
-
-/// The order of jobs at one offset: first child, behind an elder sibling, last child, in front of a node,
-/// and then what happens to the node itself.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    First,
-    Behind,
-    Last,
-    InFront,
-    Node,
 }
 
 /// The jobs that edits ask for.

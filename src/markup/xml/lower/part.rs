@@ -32,9 +32,7 @@ pub(super) fn splices(
         let mut with = Vec::with_capacity(splice.with.len());
         let characters = text(&splice.with)?;
         if kind == Kind::Cdata {
-            for character in characters.chars() {
-                charset.write(&mut with, character);
-            }
+            charset.write(&mut with, characters);
         } else {
             escape::text(&mut with, characters, charset).map_err(unwritable)?;
         }
@@ -82,7 +80,7 @@ fn fits_cdata(written: &[u8], charset: Charset, patch: &Patch) -> Result<bool, E
     let before = value(Kind::Cdata, written, charset);
     let had_returns = before.contains('\r');
     let after = patch.apply(&before.into_bytes().into());
-    let fits = |c: char| is_allowed(c) && charset.holds(c) && (c != '\r' || had_returns);
+    let fits = |c: char| is_allowed(c) && charset.has(c) && (c != '\r' || had_returns);
     let after = text(&after)?;
     Ok(!after.contains(CDATA_CLOSE) && after.chars().all(fits))
 }
