@@ -35,7 +35,7 @@ impl Charset {
     /// does not matter.
     pub fn of_name(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        let has = |charset: &Self| charset.names().iter().any(|known| is(known));
+        let has = |charset: &Self| charset.names().iter().any(&is);
         Self::ALL.into_iter().find(has)
     }
 
