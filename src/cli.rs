@@ -6,6 +6,7 @@ pub mod decode;
 pub mod demo;
 pub mod device;
 pub mod encode;
+pub mod picked;
 pub mod proxy;
 pub mod rules;
 pub mod server;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::picked::Picked;
 use super::rules::read_book;
 use super::{Failure, Outcome, Output, authority, runtime};
 use crate::app::proxy::{self, Telling};
@@ -20,8 +21,8 @@ Examples:
       reachable from other machines; the session goes to a file as well
   dmtap proxy --mode regular -p 8080
       devices (or curl -x) use dmtap as their HTTP proxy
-  dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rules rules/http/busy.toml
-      a server with a private CA, and a fault
+  dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rule busy
+      a server with a private CA, and a fault of the shelf (dmtap rules list)
 
 The CA that devices must trust is made at the first start: ~/.dmtap/dmtap-ca-cert.cer.
 Set SSLKEYLOGFILE to let Wireshark read the real TLS connections.")]
@@ -42,6 +43,8 @@ pub struct Proxy {
     /// Rule files, in the order in which they act.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rules: Vec<PathBuf>,
+    #[command(flatten)]
+    picked: Picked,
     /// Do not verify the server's certificate.
     #[arg(short = 'k', long, conflicts_with = "server_ca")]
     ssl_insecure: bool,
@@ -71,7 +74,7 @@ impl Proxy {
     /// # Errors
     /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
     pub fn run(self, output: Output) -> Outcome {
-        let rules = read_book(&self.rules)?;
+        let rules = read_book(&self.rules, &self.picked)?;
         let authority = Arc::new(authority(self.confdir.as_deref())?);
         let masking = if self.raw {
             Masking::Raw

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::picked::{Picked, story};
 use super::{Failure, Outcome, Output, write_output};
 use crate::rules::{Look, RuleSet, load};
+use crate::shelf::{STORIES, Story};
 
-/// Work with rule files.
+/// Work with rule files: check your own, use those of the shelf.
 #[derive(Debug, clap::Args)]
 pub struct Rules {
     #[command(subcommand)]
@@ -23,6 +25,16 @@ enum Verb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// List the stories of the shelf: theme, name, and what each shows.
+    #[command(after_help = "Example:\n  dmtap rules list | grep status")]
+    List,
+    /// Print a story of the shelf, to read it or to make a file of your own of it.
+    #[command(after_help = "Example:\n  dmtap rules show forbidden > my.toml")]
+    Show {
+        /// Its name.
+        #[arg(value_parser = story(), hide_possible_values = true)]
+        name: &'static Story,
+    },
 }
 
 impl Rules {
@@ -31,25 +43,70 @@ impl Rules {
     /// # Errors
     /// A rule file that is wrong.
     pub fn run(self, output: Output) -> Outcome {
-        let Verb::Check { files } = self.verb;
-        let book = read_book(&files)?;
-        let names = book.rules().iter().map(|rule| rule.name.as_str());
-        let text = match output {
-            Output::Json => {
-                let names: Vec<&str> = names.collect();
-                format!(
-                    "{}\n",
-                    serde_json::json!({"v": 1, "ok": true, "rules": names})
-                )
-            }
-            Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
-        };
-        write_output(text.as_bytes())
+        match self.verb {
+            Verb::Check { files } => check(&files, output),
+            Verb::List => list(output),
+            Verb::Show { name } => show(name, output),
+        }
     }
 }
 
-/// The rule book of several files, in order; everything that is wrong with any of them is told.
-pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
+fn check(files: &[PathBuf], output: Output) -> Outcome {
+    let book = read_book(files, &Picked::default())?;
+    let names = book.rules().iter().map(|rule| rule.name.as_str());
+    let text = match output {
+        Output::Json => {
+            let names: Vec<&str> = names.collect();
+            json_line(serde_json::json!({"v": 1, "ok": true, "rules": names}))
+        }
+        Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
+    };
+    write_output(text.as_bytes())
+}
+
+fn list(output: Output) -> Outcome {
+    let widest = STORIES.iter().map(|story| story.name.len()).max();
+    let width = widest.unwrap_or_default();
+    let line = |story: &Story| match output {
+        Output::Text => {
+            let Story { theme, name, .. } = story;
+            format!("{theme:<11} {name:<width$}  {}\n", story.shows())
+        }
+        Output::Json => json_line(told(story)),
+    };
+    let text: String = STORIES.iter().map(line).collect();
+    write_output(text.as_bytes())
+}
+
+fn show(story: &Story, output: Output) -> Outcome {
+    let text = match output {
+        Output::Text => story.text.to_owned(),
+        Output::Json => {
+            let mut told = told(story);
+            told["text"] = story.text.into();
+            json_line(told)
+        }
+    };
+    write_output(text.as_bytes())
+}
+
+/// A story as JSON.
+fn told(story: &Story) -> serde_json::Value {
+    serde_json::json!({
+        "v": 1,
+        "theme": story.theme,
+        "name": story.name,
+        "shows": story.shows(),
+        "right": story.right(),
+    })
+}
+
+fn json_line(value: serde_json::Value) -> String {
+    format!("{value}\n")
+}
+
+/// The rule book of several files, then of what was picked; everything that is wrong with any of it is told.
+pub(super) fn read_book(files: &[PathBuf], picked: &Picked) -> Result<RuleSet, Failure> {
     let mut texts = Vec::new();
     for file in files {
         let name = file.display().to_string();
@@ -57,6 +114,7 @@ pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
         texts.push((name, text));
     }
+    texts.extend(picked.files());
     let texts = texts
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
