@@ -2,6 +2,8 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::rules::RuleErrors;
+use crate::rules::load::line::Line;
 use crate::shelf::{self, STORIES, Story};
 
 /// Rules picked on the command line; they act after those of `--rules`, in the order of these options.
@@ -15,20 +17,30 @@ pub struct Picked {
         hide_possible_values = true
     )]
     stories: Vec<&'static Story>,
+    /// Report commands on these nodes to the server as failed, e.g. './Device/Vendor/MSFT/BitLocker/**=500'.
+    #[arg(long, value_name = "LOCURI=CODE")]
+    fail: Vec<String>,
 }
 
 impl Picked {
     /// Whether nothing was picked.
     pub(super) fn is_empty(&self) -> bool {
-        self.stories.is_empty()
+        self.stories.is_empty() && self.fail.is_empty()
     }
 
-    /// The rule files that were picked: a name for people, and the text.
-    pub(super) fn files(&self) -> Vec<(String, String)> {
+    /// The stories as rule files: a name for people, and the text.
+    pub(super) fn stories(&self) -> impl Iterator<Item = (String, String)> {
         let stories = self.stories.iter();
-        stories
-            .map(|story| (story.file(), story.text.to_owned()))
-            .collect()
+        stories.map(|story| (story.file(), story.text.to_owned()))
+    }
+
+    /// The rules of one line.
+    ///
+    /// # Errors
+    /// Arguments of another form, all of them.
+    pub(super) fn lines(&self) -> Result<Vec<Line>, RuleErrors> {
+        let read = self.fail.iter().map(|argument| Line::fail(argument));
+        RuleErrors::or_all(read)
     }
 }
 

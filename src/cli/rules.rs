@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::picked::{Picked, story};
 use super::{Failure, Outcome, Output, write_output};
-use crate::rules::{Look, RuleSet, load};
+use crate::rules::{Look, RuleErrors, RuleSet, load};
 use crate::shelf::{STORIES, Story};
 
 /// Work with rule files: check your own, use those of the shelf.
@@ -114,9 +114,12 @@ pub(super) fn read_book(files: &[PathBuf], picked: &Picked) -> Result<RuleSet, F
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
         texts.push((name, text));
     }
-    texts.extend(picked.files());
+    texts.extend(picked.stories());
+    let usage = |errors: RuleErrors| Failure::Usage(errors.render(Look::Coloured));
+    let lines = picked.lines().map_err(usage)?;
     let texts = texts
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
-    load::parse_all(texts).map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
+    let texts = texts.chain(lines.iter().map(|line| (line.name(), line.text())));
+    load::parse_all(texts).map_err(|errors| usage(errors.in_arguments(&lines)))
 }

@@ -4,6 +4,7 @@
 //! first error, and this one goes on to tell them all.
 
 mod code;
+pub mod line;
 mod matcher;
 mod read;
 mod step;
