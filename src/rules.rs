@@ -12,6 +12,7 @@
 
 mod act;
 mod answers;
+pub mod at;
 pub mod engine;
 pub mod error;
 pub mod glob;
@@ -23,6 +24,7 @@ pub mod place;
 pub mod rule;
 pub mod step;
 mod survey;
+pub mod template;
 mod tree;
 
 pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::act;
+use super::act::{self, Values};
 use super::answers::Answers;
 use super::index::Index;
 use super::survey::{Selected, Survey};
@@ -126,12 +126,15 @@ impl<'a> Passing<'a> {
         selection: &[Selected],
         applied: &mut Applied,
     ) {
-        let planned = act::edits(&rule.steps, document, selection);
+        let answers = self.answers.get_or_insert_with(|| Answers::of(self.facts));
+        let values = Values::new(self.facts, Some(document), Some(answers));
+        let limits = self.facts.limits;
+        let planned = act::edits(&rule.steps, document, limits, values, selection);
         applied.changes = planned.changes;
         if planned.edits.is_empty() {
             return;
         }
-        match markup::edit::plan(document, &planned.edits) {
+        match markup::edit::plan_within(document, &planned.edits, limits) {
             Ok(patch) => {
                 self.accept(rule, document, &patch);
                 applied.patch = patch;

@@ -3,7 +3,7 @@
 mod edit;
 mod leave;
 
-pub use edit::EditStep;
+pub use edit::{Beside, EditStep, Ids, Relation};
 pub use leave::Leave;
 
 /// One step of a rule: of each kind of work there is a file.

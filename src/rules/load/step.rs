@@ -11,9 +11,10 @@ use super::matcher::Found;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{closest, list};
 use crate::dm::CommandKind;
+use crate::rules::at::At;
 use crate::rules::matcher::Kinds;
-use crate::rules::place::Place;
-use crate::rules::step::EditStep;
+use crate::rules::step::{EditStep, Relation};
+use crate::rules::template::{BadTemplate, Name, Template};
 use crate::rules::{Stage, Step};
 
 /// A verb: its name, where it may stand, the keys that may stand beside it, and its reader.
@@ -79,7 +80,8 @@ pub(super) fn steps(
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }
 
-fn verbs() -> Vec<&'static str> {
+/// The name of every verb.
+pub(super) fn verbs() -> Vec<&'static str> {
     all().map(|verb| verb.name).collect()
 }
 
@@ -191,20 +193,51 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
                     needs_status(span, found, report);
                 }
             }
-            (Step::Edit(EditStep::Remove { at: None }), None) => {
-                report
-                    .wrong(span.clone(), "`remove` would remove the whole message")
-                    .help("say in `match` which commands: command = \"Replace\"")
-                    .help("or say which part: at = \"SyncBody/Final\"");
-            }
-            (Step::Edit(EditStep::SetText { at, .. }), None) if *at == Place::value() => {
-                report
-                    .wrong(span.clone(), "`set-text` does not say where")
-                    .label("this rule selects whole messages")
-                    .help("say in `match` which commands: command = \"Results\"")
-                    .help("or say which part: at = \"SyncHdr/SessionID\"");
-            }
+            (Step::Edit(step), None) => needs_commands(step, span, report),
             _ => {}
+        }
+    }
+}
+
+/// A step that makes sense with selected commands only, in a rule that selects whole messages.
+fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
+    let verb = step.name();
+    let places = step.places();
+    let mut names = step.template().into_iter().flat_map(Template::names);
+    if let Some(name) = names.find(|name| name.is_of_command()) {
+        let title = format!("`{{{{{}}}}}` is of a command", name.text());
+        report
+            .wrong(span.clone(), title)
+            .label("this rule selects whole messages")
+            .help("say in `match` which commands: command = \"Results\"");
+    }
+    if matches!(step, EditStep::Remove { .. }) && places[0].is_selected() {
+        report
+            .wrong(span.clone(), "`remove` would remove the whole message")
+            .help("say in `match` which commands: command = \"Replace\"")
+            .help("or say which part: at = \"SyncBody/Final\"");
+        return;
+    }
+    let is_vague = match step {
+        EditStep::SetText { at, .. } => *at == At::value(),
+        EditStep::Reverse => true,
+        EditStep::Insert { to, .. } => {
+            to.at.is_selected() && matches!(to.relation, Relation::Before | Relation::After)
+        }
+        EditStep::SetAttribute { .. } | EditStep::RemoveAttribute { .. } => false,
+        _ => places.iter().any(|at| at.is_selected()),
+    };
+    if is_vague {
+        let title = match step {
+            EditStep::Reverse => "`reverse` does not say what".into(),
+            _ => format!("`{verb}` does not say where"),
+        };
+        let error = report.wrong(span.clone(), title);
+        error
+            .label("this rule selects whole messages")
+            .help("say in `match` which commands: command = \"Results\"");
+        if *step != EditStep::Reverse {
+            error.help("or say which part: at = \"SyncHdr/SessionID\"");
         }
     }
 }
@@ -223,14 +256,18 @@ fn needs_status(span: &Range<usize>, found: &Found, report: &mut Report) {
     };
 }
 
-/// The place of a step; `Some(None)` where it names none.
-fn place(step: Table<'_>, report: &mut Report) -> Option<Option<Place>> {
+/// The place of a step, under `at`; where it names none, `otherwise`.
+fn at(step: Table<'_>, otherwise: At, report: &mut Report) -> Option<At> {
     let Some(value) = step.value("at") else {
-        return Some(None);
+        return Some(otherwise);
     };
     let text = read::text(value, "at", report)?;
-    match Place::parse(text) {
-        Ok(place) => Some(Some(place)),
+    parsed_at(value, text, report)
+}
+
+fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<At> {
+    match At::parse(text) {
+        Ok(at) => Some(at),
         Err(bad) => {
             report
                 .wrong(value.span(), format!("`{text}` is no place in a command"))
@@ -238,6 +275,32 @@ fn place(step: Table<'_>, report: &mut Report) -> Option<Option<Place>> {
             None
         }
     }
+}
+
+/// A text that may have names in braces.
+fn template(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Template> {
+    let text = read::text(value, key, report)?;
+    let names: Vec<&str> = Name::ALL.iter().map(|(name, _)| *name).collect();
+    match Template::parse(text) {
+        Ok(template) => return Some(template),
+        Err(BadTemplate::Unknown(word, _)) => {
+            let title = format!("`{{{{{word}}}}}` stands for nothing");
+            let error = report.wrong(value.span(), title);
+            error.label(match closest(&word, &names) {
+                Some(near) => format!("did you mean `{{{{{near}}}}}`?"),
+                None => "not known here".into(),
+            });
+            error
+                .help(format!("names are {}", list(&names)))
+                .help("two braces that mean themselves are written {{{{");
+        }
+        Err(BadTemplate::Open(_)) => {
+            report
+                .wrong(value.span(), "braces are opened and not closed")
+                .help("write {{cmd-id}}; two braces that mean themselves are written {{{{");
+        }
+    }
+    None
 }
 
 /// `true`; there is nothing else such a verb could be.
