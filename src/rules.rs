@@ -12,6 +12,7 @@
 
 mod act;
 mod answers;
+mod draw;
 pub mod engine;
 pub mod error;
 pub mod glob;
