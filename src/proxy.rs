@@ -21,6 +21,7 @@ mod patience;
 mod progress;
 mod read;
 mod room;
+mod run;
 mod sessions;
 mod settings;
 mod tls;

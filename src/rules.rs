@@ -13,6 +13,7 @@
 mod act;
 mod answers;
 pub mod at;
+mod draw;
 pub mod engine;
 pub mod error;
 pub mod glob;

@@ -255,6 +255,10 @@ impl Device {
         item: Item<'_>,
         uri: &str,
     ) -> Result<Option<Found>, StatusCode> {
+        if uri.starts_with('/') {
+            // Not allowed on Windows; the page of its protocol support gives no code.
+            return Err(StatusCode(404));
+        }
         let text = item.data().map(|data| data.text()).unwrap_or_default();
         let format = || {
             item.meta()

@@ -1,5 +1,6 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
+mod deliver;
 mod own;
 
 pub(super) use own::refuse;
@@ -14,13 +15,14 @@ use super::book::Edition;
 use super::context::{Context, now};
 use super::failure::Failure;
 use super::headers;
+use super::line::Last;
 use super::message::{Heard, Told};
 use super::read::{self, Bounds, heavy};
 use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
 use crate::flow::{
-    Delivery, ExchangeId, Head, KeyTooLong, Note, Op, Passage, Payload, RequestHead, ResponseHead,
+    Delivery, ExchangeId, Head, KeyTooLong, Note, Passage, Payload, RequestHead, ResponseHead,
     SessionTag, Severity, Side, Timestamp,
 };
 use crate::markup::Document;
@@ -61,11 +63,17 @@ pub(super) async fn serve(
         }
         Err(broken) => return Err(broken.into()),
     };
-    let (body, answer) = exchange.pass_request(heard, &mut parts).await?;
-    if let Some(answer) = answer {
-        return Ok(exchange.answer(answer));
+    let body = match exchange.pass_request(heard, &mut parts).await? {
+        Passed::On(body) => body,
+        Passed::Answered(response) => return Ok(*response),
+    };
+    let asked = exchange.ask(parts, body).await;
+    if asked.is_err()
+        && let Some(cut) = exchange.end_cut_request().await
+    {
+        return Err(cut);
     }
-    match exchange.ask(parts, body).await {
+    match asked {
         Ok(response) => {
             exchange.tell_request();
             exchange.delivered(Side::Server);
@@ -88,7 +96,17 @@ struct Exchange {
     leaving: Option<Arc<Document>>,
     /// The request, if it is still to be told of.
     request: Option<Told>,
+    /// What the device's connection comes to, where a rule cuts the request on its way to the server.
+    cut: Option<Last>,
     over: bool,
+}
+
+/// What a request came to.
+enum Passed {
+    /// It goes on to the server, with this body.
+    On(Body),
+    /// The device has its answer.
+    Answered(Box<Response<Body>>),
 }
 
 impl Exchange {
@@ -112,6 +130,7 @@ impl Exchange {
             place: None,
             leaving: None,
             request: None,
+            cut: None,
             over: false,
             context,
         })
@@ -143,7 +162,7 @@ impl Exchange {
         &mut self,
         mut heard: Heard,
         parts: &mut request::Parts,
-    ) -> Result<(Body, Option<Answer>), Dropped> {
+    ) -> Result<Passed, Dropped> {
         self.received = now();
         if let Some(document) = heard.document() {
             match self.context.shared.sessions.enter(document) {
@@ -170,8 +189,12 @@ impl Exchange {
         if self.request.as_ref().is_some_and(Told::is_complete) {
             self.tell_request();
         }
-        self.deliver(&delivery).await?;
-        Ok((body.drained(), answer))
+        if let Some(answer) = answer {
+            let response = self.answer(answer, &delivery).await?;
+            return Ok(Passed::Answered(Box::new(response)));
+        }
+        let body = self.send_request(&delivery, body.drained()).await?;
+        Ok(Passed::On(body))
     }
 
     /// Sends the request on and waits for the head of the response.
@@ -220,11 +243,14 @@ impl Exchange {
         }
         self.over = true;
         let body = told.tell_response(&self.context.shared, body, self.received);
-        self.deliver(&delivery).await?;
-        self.delivered(Side::Device);
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, body))
+        let response = Response::from_parts(parts, body);
+        let response = self.send_response(&delivery, response).await?;
+        if delivery.is_whole() {
+            self.delivered(Side::Device);
+        }
+        Ok(response)
     }
 
     /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
@@ -357,26 +383,6 @@ impl Exchange {
             applied: Vec::new(),
             delivery: Delivery::default(),
         }
-    }
-
-    /// Carries out how a message leaves.
-    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), Dropped> {
-        for op in &delivery.ops {
-            match op {
-                Op::Wait(time) => tokio::time::sleep(*time).await,
-                Op::Reset => {
-                    // On HTTP/2 the error alone resets the stream, and the connection lives.
-                    if self.head.version != Version::HTTP_2 {
-                        self.context.line.reset();
-                    }
-                    if !self.over {
-                        self.tell_failed(Side::Device, "reset by a rule".into());
-                    }
-                    return Err(Dropped::ByRule);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Tells of the request, once.

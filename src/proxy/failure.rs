@@ -58,7 +58,7 @@ impl Failure {
                 failure.why = format!("the response broke off: {}", failure.why);
                 failure
             }
-            Broken::Stalled(_) => {
+            Broken::Stalled(_) | Broken::ByRule => {
                 let why = format!("the response stalled: {broken}");
                 Self::of_server(StatusCode::GATEWAY_TIMEOUT, why)
             }

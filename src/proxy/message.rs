@@ -143,7 +143,13 @@ impl Told {
         let shared = shared.clone();
         body.told(Box::new(move |passed: Passed| {
             let at = now();
+            // A rule that cuts the body leaves the rest of it undelivered.
+            let cut = passed.end == End::Dropped && passage.delivery.is_ended();
             let (side, what) = match passed.end {
+                _ if cut => {
+                    set_passed(&mut passage, passed.bytes);
+                    return shared.tell(Event::Response(Arc::new(passage)));
+                }
                 End::Whole => {
                     passage.at = at;
                     passage.took = at.since(asked);

@@ -3,6 +3,7 @@
 //! The text is read into a tree with spans, and that tree is walked by hand: a derived reader stops at the
 //! first error, and this one goes on to tell them all.
 
+mod amount;
 mod code;
 pub mod line;
 mod matcher;

@@ -111,7 +111,7 @@ impl<'a> Passing<'a> {
             match step {
                 Step::Edit(_) => {}
                 Step::Leave(step) => {
-                    let change = act::leave(step, self.facts, &mut self.verdict);
+                    let change = act::leave(step, rule, self.facts, &mut self.verdict);
                     applied.changes.push(change);
                 }
             }

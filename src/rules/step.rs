@@ -34,4 +34,16 @@ impl Step {
     pub fn ends(&self) -> bool {
         matches!(self, Self::Leave(step) if step.ends())
     }
+
+    /// Whether nothing can be said after it of how the message leaves.
+    pub fn closes(&self) -> bool {
+        matches!(self, Self::Leave(step) if step.closes())
+    }
+
+    /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's
+    /// own.
+    pub fn leaves_nothing_for(&self, later: &Self) -> bool {
+        let is_answer = matches!(later, Self::Leave(Leave::Answer(_)));
+        self.ends() || (self.closes() && !later.is_edit() && !is_answer)
+    }
 }

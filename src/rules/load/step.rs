@@ -136,37 +136,45 @@ fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report)
 fn agree_with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
     for (step, span) in steps {
         let verb = all().find(|verb| verb.name == step.name());
-        let Some(verb) = verb.filter(|verb| !verb.stages.contains(&stage)) else {
+        let Some(verb) = verb else {
             continue;
         };
-        let right = verb.stages.iter().map(|stage| stage.name());
-        let right: Vec<&str> = right.collect();
-        report
-            .wrong(
-                span.clone(),
-                format!(
-                    "`{}` has no place at the stage `{}`",
-                    verb.name,
-                    stage.name()
-                ),
-            )
-            .help(format!(
+        let remedy = if verb.stages.contains(&stage) {
+            match step {
+                Step::Leave(step) => step.remedy(stage),
+                Step::Edit(_) => None,
+            }
+        } else {
+            let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
+            Some(format!(
                 "write it into a rule with stage = {}",
                 list(&right)
-            ));
+            ))
+        };
+        let Some(remedy) = remedy else {
+            continue;
+        };
+        let title = format!(
+            "`{}` has no place at the stage `{}`",
+            verb.name,
+            stage.name()
+        );
+        report.wrong(span.clone(), title).help(remedy);
     }
 }
 
 /// Nothing follows an answer or a reset, and what they throw away need not be edited.
 fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
-    let Some(end) = steps.iter().position(|(step, _)| step.ends()) else {
+    let Some(end) = steps.iter().position(|(step, _)| step.closes()) else {
         return;
     };
     let (last, last_span) = &steps[end];
     for (at, (step, span)) in steps.iter().enumerate() {
         let title = match step {
-            _ if at > end => format!("`{}` comes after `{}`", step.name(), last.name()),
-            _ if step.is_edit() => format!(
+            _ if at > end && last.leaves_nothing_for(step) => {
+                format!("`{}` comes after `{}`", step.name(), last.name())
+            }
+            _ if at < end && last.ends() && step.is_edit() => format!(
                 "`{}` edits a message that `{}` throws away",
                 step.name(),
                 last.name()
