@@ -2,6 +2,8 @@
 
 #[path = "shelf/demo.rs"]
 mod demo;
+#[path = "shelf/docs.rs"]
+mod docs;
 #[path = "shelf/files.rs"]
 mod files;
 #[path = "shelf/lines.rs"]
