@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use dmtap::dm::{Command, CommandKind, Message};
+use dmtap::dm::{Command, CommandKind, Message, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{Head, Passage, Reading, Side};
 use dmtap::markup::{Document, Element};
@@ -31,6 +31,17 @@ pub fn of(events: &[Event]) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What one side knows of the outcomes of commands, against what it knows without rules.
+pub fn outcomes(without: &[(String, StatusCode)], with: &[(String, StatusCode)]) -> Vec<String> {
+    let part = |(what, code): &(String, StatusCode)| {
+        let short = format!("{} of {what}", code.0);
+        let full = short.clone();
+        Part { short, full }
+    };
+    let parts = |known: &[_]| known.iter().map(part).collect::<Vec<_>>();
+    differences(&parts(without), &parts(with))
 }
 
 /// What each side was told: the commands by who said them, MsgID and CmdID.
@@ -100,8 +111,10 @@ fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
     for applied in &passage.applied {
         for change in &applied.changes {
             if applied.patch.is_empty() || change.step == "not applied" {
-                let line = format!("{} {}", change.step, change.after);
-                lines.push(line.trim_end().into());
+                // Waits are drawn, and from other numbers in each run.
+                let drawn = change.step == "latency";
+                let after = if drawn { "" } else { &change.after };
+                lines.push(format!("{} {after}", change.step).trim_end().into());
             }
         }
     }

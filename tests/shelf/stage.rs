@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dmtap::app::device::{client, run_session};
 use dmtap::app::server;
+use dmtap::dm::StatusCode;
 use dmtap::flow::event::{Event, Hear};
 use dmtap::flow::{Applied, Passage, Side};
 use dmtap::peer::{Device, Plan, Profile, Server, Wire, device::demo_tree};
@@ -22,9 +23,16 @@ pub struct Played {
     pub lines: Vec<String>,
     /// The rules that acted.
     pub acted: Vec<String>,
+    /// What the device did, and what it answered.
+    pub device: Outcomes,
+    /// What the server was told.
+    pub server: Outcomes,
     /// Why the device's session did not come to its end.
     pub broken: Option<String>,
 }
+
+/// Commands with the codes of their outcomes, in order.
+pub type Outcomes = Vec<(String, StatusCode)>;
 
 /// Plays a story.
 pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Played {
@@ -38,7 +46,8 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
     };
     let peer = Arc::new(Mutex::new(Server::new(Plan::shelf())));
     let tls = server::tls(&authority).unwrap();
-    let serving = tokio::spawn(server::serve(listener, tls, peer, stop.clone()));
+    let serving = server::serve(listener, tls, peer.clone(), stop.clone());
+    let serving = tokio::spawn(serving);
 
     let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     let mut settings = Settings::reverse(upstream);
@@ -53,7 +62,9 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
     let running = tokio::spawn(proxy.run(stop.clone()));
 
     let client = client(&trust).unwrap();
-    let mut device = Device::new(Profile::default(), demo_tree());
+    let profile = Profile::default();
+    let id = profile.id.clone();
+    let mut device = Device::new(profile, demo_tree());
     let address = address.parse().unwrap();
     let session = run_session(&client, &address, &mut device, "1", wire);
     let end = tokio::time::timeout(LONGEST, session).await;
@@ -70,11 +81,23 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
     }
     let acted = passages.iter().flat_map(|p| &p.applied);
     let acted = acted.filter(|applied| acts(applied));
+    let peer = peer.lock().unwrap();
+    let heard = peer.session(&id, "1").map(|talk| talk.heard.clone());
     Played {
         lines: lines::of(&events),
         acted: acted.map(|applied| applied.rule.clone()).collect(),
-        broken: end.err().map(|error| error.to_string()),
+        device: device.done,
+        server: heard.unwrap_or_default(),
+        broken: end.err().map(|error| without_address(&error.to_string())),
     }
+}
+
+/// An error without the address, which has another port in each run.
+fn without_address(error: &str) -> String {
+    let (_, reason) = error
+        .split_once("mode=Maintenance: ")
+        .unwrap_or(("", error));
+    reason.into()
 }
 
 /// The parts of what was sent that no rule's patch wrote are the received bytes, in order.
