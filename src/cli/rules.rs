@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Failure, Outcome, Output, write_output};
+use crate::app::beside;
 use crate::rules::{Look, RuleSet, load};
 
 /// Work with rule files.
@@ -60,5 +61,6 @@ pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
     let texts = texts
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
-    load::parse_all(texts).map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
+    load::parse_all_with(texts, &beside::read)
+        .map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
 }
