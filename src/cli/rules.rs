@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::picked::{Picked, story};
 use super::{Failure, Outcome, Output, write_output};
+use crate::app::beside;
 use crate::rules::{Look, RuleErrors, RuleSet, load};
 use crate::shelf::{STORIES, Story};
 
@@ -121,5 +122,5 @@ pub(super) fn read_book(files: &[PathBuf], picked: &Picked) -> Result<RuleSet, F
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
     let texts = texts.chain(lines.iter().map(|line| (line.name(), line.text())));
-    load::parse_all(texts).map_err(|errors| usage(errors.in_arguments(&lines)))
+    load::parse_all_with(texts, &beside::read).map_err(|errors| usage(errors.in_arguments(&lines)))
 }

@@ -1,13 +1,14 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
 mod deliver;
+mod head;
 mod own;
 
 pub(super) use own::refuse;
 
 use std::sync::Arc;
 
-use http::{Request, Response, Version, header, request};
+use http::{Request, Response, StatusCode, Version, header, request};
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
@@ -182,8 +183,9 @@ impl Exchange {
         // The version towards the server is agreed with the server.
         parts.version = Version::HTTP_11;
         let head = Head::Request(self.take_head());
-        let Outcome { told, body, answer } =
-            self.settle(head, heard, known, verdict, &mut parts.headers);
+        let Outcome {
+            told, body, answer, ..
+        } = self.settle(head, heard, known, verdict, &mut parts.headers);
         let delivery = told.passage.delivery.clone();
         self.request = Some(told);
         if self.request.as_ref().is_some_and(Told::is_complete) {
@@ -235,8 +237,15 @@ impl Exchange {
         let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
         let head = Head::Response(head);
-        let Outcome { told, body, answer } =
-            self.settle(head, heard, known, verdict, &mut parts.headers);
+        let Outcome {
+            mut told,
+            mut body,
+            status,
+            answer,
+        } = self.settle(head, heard, known, verdict, &mut parts.headers);
+        if let Some(status) = status {
+            head::restate(&mut parts, status, &mut told, &mut body);
+        }
         let delivery = told.passage.delivery.clone();
         if let Some(answer) = answer {
             return self.answer_late(answer, told).await;
@@ -290,6 +299,8 @@ impl Exchange {
             heard.document().map(|document| &**document),
         );
         let limits = read::limits(self.context.shared.settings.max_body);
+        let headers = response.map_or(&self.head.headers, |head| &head.headers);
+        let body = heard.plain(headers, limits.bytes);
         let facts = Facts {
             stage,
             connection: &self.context.connection,
@@ -298,6 +309,7 @@ impl Exchange {
             response,
             session: tag.as_ref(),
             document: heard.document(),
+            body: body.as_ref(),
             links: &known.links,
             limits: &limits,
         };
@@ -326,6 +338,7 @@ impl Exchange {
             heard.change(bytes, verdict.document.clone());
             sent = verdict.document;
         }
+        let status = head::edit(&verdict.head, headers);
         self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
         let passage = Passage {
@@ -342,6 +355,7 @@ impl Exchange {
                 count: heard.count,
             },
             body: heard.body,
+            status,
             answer: verdict.answer,
         }
     }
@@ -435,5 +449,7 @@ fn speaker(head: &Head) -> Side {
 struct Outcome {
     told: Told,
     body: Body,
+    /// The HTTP status to send in place of the one received.
+    status: Option<StatusCode>,
     answer: Option<Answer>,
 }

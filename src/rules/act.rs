@@ -1,10 +1,14 @@
 //! Steps at work: edits of a selection, and how the message leaves.
 
 mod edit;
+mod head;
 mod leave;
+mod raw;
 mod values;
 
+pub(super) use head::head;
 pub(super) use leave::leave;
+pub(super) use raw::{Body, raw};
 pub(super) use values::Values;
 
 use super::Step;
@@ -26,10 +30,10 @@ pub(super) struct Planned {
 }
 
 /// The planning of one rule's edits.
-struct Planning<'a> {
+struct Planning<'a, 'v> {
     document: &'a Document,
     limits: &'a Limits,
-    values: Values<'a>,
+    values: &'a mut Values<'v>,
     planned: Planned,
 }
 
@@ -37,11 +41,11 @@ struct Planning<'a> {
 const MOST_TOLD: usize = 1_000;
 
 /// The edits that the steps make on a selection.
-pub(super) fn edits<'a>(
+pub(super) fn edits(
     steps: &[Step],
-    document: &'a Document,
-    limits: &'a Limits,
-    values: Values<'a>,
+    document: &Document,
+    limits: &Limits,
+    values: &mut Values<'_>,
     selection: &[Selected],
 ) -> Planned {
     let mut planning = Planning {
@@ -89,7 +93,7 @@ pub(super) fn not_applied(path: &str, why: String) -> Change {
     }
 }
 
-impl Planning<'_> {
+impl Planning<'_, '_> {
     /// What stands at a place; that nothing does is told.
     fn find(&mut self, verb: &'static str, selected: &Selected, at: &At) -> Vec<Spot> {
         let found = at.find(self.document, selected, self.limits);

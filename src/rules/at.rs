@@ -86,7 +86,10 @@ impl At {
     pub fn parse(text: &str) -> Result<Self, BadAt> {
         let mut levels = text.split(Path::INTO);
         let first = levels.next().unwrap_or_default();
+        // No name of an element begins with a dot; a LocURI does.
+        let dotted = first != "." && first.split('/').any(|name| name.starts_with('.'));
         let start = match first {
+            _ if dotted => return Err(BadAt),
             "." => Start::Selected(None),
             _ if first.starts_with('/') => Start::Root(FromRoot::parse(first)?),
             _ => Start::Selected(Some(Place::parse(first).map_err(|_| BadAt)?)),

@@ -15,8 +15,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
+pub use self::read::Reader;
 use self::read::{Report, Table};
 use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 
@@ -26,7 +28,7 @@ use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 /// Everything that is wrong with the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
     let mut book = Book::default();
-    book.read(file_name, text);
+    book.read(file_name, text, &nothing_beside);
     book.close()
 }
 
@@ -37,11 +39,27 @@ pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
 pub fn parse_all<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<RuleSet, RuleErrors> {
+    parse_all_with(files, &nothing_beside)
+}
+
+/// The same, where `reader` reads what the files name in turn (`set-body = { file = "…" }`).
+///
+/// # Errors
+/// As [`parse_all`], and for what cannot be read.
+pub fn parse_all_with<'t>(
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    reader: Reader<'_>,
+) -> Result<RuleSet, RuleErrors> {
     let mut book = Book::default();
     for (name, text) in files {
-        book.read(name, text);
+        book.read(name, text, reader);
     }
     book.close().map(RuleSet::arranged)
+}
+
+/// The reader of rules that do not come from a folder.
+fn nothing_beside(_: &str, _: &str) -> Result<Bytes, String> {
+    Err("these rules do not come from a folder".into())
 }
 
 /// The verbs of steps, in the order in which errors list them.
@@ -58,8 +76,8 @@ struct Book {
 }
 
 impl Book {
-    fn read(&mut self, file_name: &str, text: &str) {
-        let mut report = Report::new(file_name, text);
+    fn read(&mut self, file_name: &str, text: &str, reader: Reader<'_>) {
+        let mut report = Report::new(file_name, text, reader);
         let (tree, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let span = error.span().unwrap_or(text.len()..text.len());

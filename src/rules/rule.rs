@@ -89,6 +89,11 @@ impl Rule {
         self.steps.iter().any(Step::is_edit)
     }
 
+    /// Whether some step changes the bytes of the body.
+    pub(super) fn is_raw(&self) -> bool {
+        self.steps.iter().any(Step::is_raw)
+    }
+
     /// Whether it cannot be decided unless the bodies of `stage` are read.
     pub(super) fn reads(&self, stage: Stage) -> bool {
         self.asks_links()
@@ -98,7 +103,10 @@ impl Rule {
 
     /// Whether it selects commands, or the body's whole document for an edit.
     fn reads_body(&self) -> bool {
-        self.edits() || self.matcher.command.is_some() || !self.matcher.passage.message.is_empty()
+        self.edits()
+            || self.is_raw()
+            || self.matcher.command.is_some()
+            || !self.matcher.passage.message.is_empty()
     }
 
     /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.

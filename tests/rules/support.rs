@@ -78,6 +78,7 @@ impl Talk {
             response: (stage == Stage::Response).then_some(&self.response),
             session: tag.as_ref(),
             document: Some(&document),
+            body: Some(document.source()),
             links: &links,
             limits: &markup::Limits::default(),
         };
@@ -86,6 +87,16 @@ impl Talk {
 
     /// Asks the book about a message that is not markup.
     pub(crate) fn decide_opaque(&mut self, book: &RuleSet, stage: Stage) -> Verdict {
+        self.decide_bytes(book, stage, None)
+    }
+
+    /// Asks the book about bytes that are not markup.
+    pub(crate) fn decide_bytes(
+        &mut self,
+        book: &RuleSet,
+        stage: Stage,
+        body: Option<&Bytes>,
+    ) -> Verdict {
         let facts = Facts {
             stage,
             connection: &self.connection,
@@ -94,6 +105,7 @@ impl Talk {
             response: (stage == Stage::Response).then_some(&self.response),
             session: None,
             document: None,
+            body,
             links: &[],
             limits: &markup::Limits::default(),
         };

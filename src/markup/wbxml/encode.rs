@@ -61,9 +61,6 @@ pub enum EncodeError {
     /// Octets that are no text, where only text can stand.
     #[error("octets that are no text cannot stand in a string of WBXML")]
     Octets,
-    /// A copy has attributes of another code page than is in force where it is to stand.
-    #[error("a copy with attributes of another code page cannot stand there")]
-    Page,
 }
 
 /// Writes `document` as WBXML in UTF-8. Time and memory are linear in its size.

@@ -38,7 +38,7 @@ impl Charset {
     }
 
     /// Writes one character that the charset holds.
-    pub(super) fn write(self, out: &mut Vec<u8>, character: char) {
+    pub(crate) fn write(self, out: &mut Vec<u8>, character: char) {
         match self {
             Self::Latin1 => out.push(u32::from(character) as u8),
             _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),

@@ -13,7 +13,7 @@ use crate::rules::step::EditStep;
 use crate::rules::survey::Selected;
 use crate::rules::template::{Escape, Template};
 
-impl Planning<'_> {
+impl Planning<'_, '_> {
     /// Plans one step on one selected element.
     pub(super) fn edit(&mut self, step: &EditStep, selected: &Selected) {
         match step {

@@ -25,7 +25,7 @@ impl Line {
     /// # Errors
     /// An argument of another form.
     pub fn fail(argument: &str) -> Result<Self, RuleErrors> {
-        let mut report = Report::new(FAIL, argument);
+        let mut report = Report::new(FAIL, argument, &super::nothing_beside);
         let parts = argument.rsplit_once('=');
         let Some((uri, code)) = parts.filter(|(uri, code)| !uri.is_empty() && !code.is_empty())
         else {

@@ -1,7 +1,9 @@
 //! The steps of a rule.
 
 mod edit;
+mod head;
 mod leave;
+mod raw;
 
 use std::ops::Range;
 
@@ -31,7 +33,9 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, leave::VERBS].into_iter().flatten()
+    [edit::VERBS, head::VERBS, raw::VERBS, leave::VERBS]
+        .into_iter()
+        .flatten()
 }
 
 /// A step with the place of its verb.
@@ -74,6 +78,7 @@ pub(super) fn steps(
         agree_with_stage(&steps, stage, report);
     }
     agree_with_each_other(&steps, report);
+    agree_on_the_body(&steps, report);
     if let Some(found) = found {
         agree_with_matcher(&steps, found, report);
     }
@@ -142,7 +147,7 @@ fn agree_with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
         let remedy = if verb.stages.contains(&stage) {
             match step {
                 Step::Leave(step) => step.remedy(stage),
-                Step::Edit(_) => None,
+                _ => None,
             }
         } else {
             let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
@@ -174,7 +179,7 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
             _ if at > end && last.leaves_nothing_for(step) => {
                 format!("`{}` comes after `{}`", step.name(), last.name())
             }
-            _ if at < end && last.ends() && step.is_edit() => format!(
+            Step::Edit(_) | Step::Head(_) | Step::Raw(_) if at < end && last.ends() => format!(
                 "`{}` edits a message that `{}` throws away",
                 step.name(),
                 last.name()
@@ -191,6 +196,46 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
     }
 }
 
+/// Bytes are changed last, whatever the order in the file; a body that is set anew leaves nothing to edit.
+fn agree_on_the_body(steps: &[Placed], report: &mut Report) {
+    let is_raw = |(step, _): &&Placed| step.is_raw();
+    let sets = |(step, _): &&Placed| matches!(step, Step::Raw(step) if step.replaces_all());
+    for (at, (step, span)) in steps.iter().enumerate() {
+        let before = &steps[..at];
+        let wrong = match step {
+            Step::Edit(_) => before.iter().find(is_raw).map(|first| {
+                let title = format!("`{}` comes after `{}`", step.name(), first.0.name());
+                (
+                    title,
+                    first,
+                    "bytes are changed after all edits of the document",
+                )
+            }),
+            _ => None,
+        };
+        if let Some((title, (_, first), why)) = wrong {
+            report
+                .wrong(span.clone(), title)
+                .also(first.clone(), why)
+                .help("put it in front, or into a rule of its own behind this one");
+            continue;
+        }
+        let lost = step.is_edit() || step.is_raw();
+        let set = steps[at + 1..].iter().find(sets);
+        if let Some((set, place)) = set.filter(|_| lost) {
+            let title = format!(
+                "`{}` edits a body that `{}` throws away",
+                step.name(),
+                set.name()
+            );
+            report
+                .wrong(span.clone(), title)
+                .also(place.clone(), "nothing of the body is left after this")
+                .help("leave one of the two out");
+        }
+    }
+}
+
 fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
     let selected = found.matcher.command.as_ref();
     for (step, span) in steps {
@@ -201,16 +246,18 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
                     needs_status(span, found, report);
                 }
             }
-            (Step::Edit(step), None) => needs_commands(step, span, report),
+            (Step::Edit(edit), None) => {
+                no_command(step, span, report);
+                needs_commands(edit, span, report);
+            }
+            (_, None) => no_command(step, span, report),
             _ => {}
         }
     }
 }
 
-/// A step that makes sense with selected commands only, in a rule that selects whole messages.
-fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
-    let verb = step.name();
-    let places = step.places();
+/// A value of the selected command, in a rule that selects whole messages.
+fn no_command(step: &Step, span: &Range<usize>, report: &mut Report) {
     let mut names = step.template().into_iter().flat_map(Template::names);
     if let Some(name) = names.find(|name| name.is_of_command()) {
         let title = format!("`{{{{{}}}}}` is of a command", name.text());
@@ -219,6 +266,12 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
             .label("this rule selects whole messages")
             .help("say in `match` which commands: command = \"Results\"");
     }
+}
+
+/// A step that makes sense with selected commands only, in a rule that selects whole messages.
+fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
+    let verb = step.name();
+    let places = step.places();
     if matches!(step, EditStep::Remove { .. }) && places[0].is_selected() {
         report
             .wrong(span.clone(), "`remove` would remove the whole message")

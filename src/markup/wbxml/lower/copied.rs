@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::pages::Pages;
 use crate::markup::edit::{Edit, EditError, Fragment, copy};
 use crate::markup::wbxml::skim::{Seen, Skim};
-use crate::markup::wbxml::token::LITERAL;
+use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE};
 use crate::markup::wbxml::writer::Writer;
 use crate::markup::wbxml::{EncodeError, Header};
 use crate::markup::{Document, NodeId};
@@ -81,20 +81,29 @@ impl Inserted<'_> {
     pub(super) fn write(&self, writer: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
         match self {
             Self::Fragment(fragment) => writer.subtree(fragment.document().root()),
-            Self::Copy(copied) => copied.write(writer),
+            Self::Copy(copied) => {
+                copied.write(writer);
+                Ok(())
+            }
         }
     }
 }
 
 impl Copied {
-    fn write(&self, writer: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
-        if writer.attribute_page != self.pages.attribute && self.relies_on_attribute_page() {
-            return Err(EncodeError::Page);
-        }
+    fn write(&self, writer: &mut Writer<'_, '_>) {
         writer.switch(self.pages.tag);
+        let start = writer.out.len();
+        writer.out.extend_from_slice(&self.bytes);
+        if writer.attribute_page != self.pages.attribute
+            && let Some(at) = self.first_of_attribute_page()
+        {
+            let switch = [SWITCH_PAGE, self.pages.attribute];
+            writer.out.splice(start + at..start + at, switch);
+            writer.attribute_page = self.pages.attribute;
+        }
         let mut pages = Pages {
+            tag: writer.page,
             attribute: writer.attribute_page,
-            ..self.pages
         };
         let mut tokens = Skim::new(&self.bytes, 0);
         loop {
@@ -102,23 +111,20 @@ impl Copied {
             let Some(seen) = tokens.next() else { break };
             pages.follow(seen, in_attributes);
         }
-        writer.out.extend_from_slice(&self.bytes);
         writer.page = pages.tag;
         writer.attribute_page = pages.attribute;
-        Ok(())
     }
 
-    /// Whether an attribute token comes before any switch of the attribute page.
-    fn relies_on_attribute_page(&self) -> bool {
+    /// Where an attribute token stands that relies on the attribute page in force in front of the copy.
+    fn first_of_attribute_page(&self) -> Option<usize> {
         let mut tokens = Skim::new(&self.bytes, 0);
         loop {
-            let in_attributes = tokens.in_attributes;
-            match tokens.next() {
-                Some(Seen::Switch(_)) if in_attributes => return false,
-                Some(Seen::Start(byte)) if byte != LITERAL => return true,
-                Some(Seen::Value) => return true,
-                Some(_) => {}
-                None => return false,
+            let (at, in_attributes) = (tokens.at(), tokens.in_attributes);
+            match tokens.next()? {
+                Seen::Switch(_) if in_attributes => return None,
+                Seen::Start(byte) if byte != LITERAL => return Some(at),
+                Seen::Value => return Some(at),
+                _ => {}
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::rules::step::{Beside, Ids, Relation};
 use crate::rules::survey::Selected;
 use crate::rules::template::Template;
 
-impl Planning<'_> {
+impl Planning<'_, '_> {
     pub(super) fn insert(&mut self, selected: &Selected, template: &Template, to: &Beside) {
         let verb = "insert";
         for spot in self.find(verb, selected, &to.at) {
