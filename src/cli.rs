@@ -8,6 +8,7 @@ pub mod device;
 pub mod encode;
 pub mod proxy;
 pub mod rules;
+pub mod seed;
 pub mod server;
 pub mod show;
 mod tree;

@@ -10,6 +10,7 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::book::Sources;
 use super::device::{client, run_session};
 use super::proxy::{Live, Telling};
 use super::server;
@@ -17,20 +18,20 @@ use crate::dm::StatusCode;
 use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::rules::{Look, RuleSet, load};
+use crate::rules::RuleSet;
 
 /// Runs the demo and returns what is to be said at its end.
 ///
 /// # Errors
 /// In words, where something did not work.
-pub async fn run(live: Live) -> Result<String, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live));
+pub async fn run(live: Live, seed: u64) -> Result<String, String> {
+    let limit = tokio::time::timeout(LONGEST, staged(live, seed));
     limit
         .await
         .map_err(|_| format!("the demo did not end within {LONGEST:?}"))?
 }
 
-async fn staged(live: Live) -> Result<String, String> {
+async fn staged(live: Live, seed: u64) -> Result<String, String> {
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {FOLDER}: {error}"))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
@@ -42,7 +43,7 @@ async fn staged(live: Live) -> Result<String, String> {
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
-    let stage = Stage::set(Arc::new(authority), &telling).await?;
+    let stage = Stage::set(Arc::new(authority), &telling, seed).await?;
 
     let mut both_sides = Vec::new();
     for (session_id, wire) in [("1", Wire::Xml), ("2", Wire::Wbxml)] {
@@ -66,7 +67,7 @@ struct Stage {
 type BothSides = Vec<(String, StatusCode, Option<StatusCode>)>;
 
 impl Stage {
-    async fn set(authority: Arc<Authority>, telling: &Telling) -> Result<Self, String> {
+    async fn set(authority: Arc<Authority>, telling: &Telling, seed: u64) -> Result<Self, String> {
         let told = |error: std::io::Error| error.to_string();
         let (stop, journal) = (CancellationToken::new(), Arc::new(telling.journal()?));
         let server = Arc::new(Mutex::new(Server::new(Plan::demo())));
@@ -85,7 +86,7 @@ impl Stage {
         let proxy = Proxy::bind(
             settings,
             authority.clone(),
-            Arc::new(rules()?),
+            Arc::new(rules(seed)?),
             journal.clone(),
         )
         .await
@@ -158,9 +159,11 @@ fn settings(port: u16, authority: &Authority) -> Settings {
 }
 
 /// One story of the shelf.
-fn rules() -> Result<RuleSet, String> {
-    let rules = load::parse(RULE_FILE, RULE).map_err(|errors| errors.render(Look::Plain))?;
-    RuleSet::from_rules(rules).map_err(|error| error.to_string())
+fn rules(seed: u64) -> Result<RuleSet, String> {
+    let given = vec![(RULE_FILE.to_owned(), RULE.to_owned())];
+    let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
+    let (rules, _) = sources.assemble().map_err(|error| error.to_string())?;
+    Ok(rules)
 }
 
 fn closing(sessions: &[(Wire, BothSides)], files: &[String]) -> String {

@@ -1,5 +1,6 @@
 //! `dmtap demo`: a whole session on this machine.
 
+use super::seed::Seed;
 use super::{Failure, Outcome, Output, runtime};
 use crate::app::demo;
 
@@ -11,7 +12,10 @@ use crate::app::demo;
 #[command(after_help = "\
 Example:
   dmtap demo && tshark -r dmtap-demo/demo.pcapng")]
-pub struct Demo {}
+pub struct Demo {
+    #[command(flatten)]
+    seed: Seed,
+}
 
 impl Demo {
     /// Runs the verb.
@@ -24,7 +28,7 @@ impl Demo {
             Output::Json => crate::app::proxy::Live::JsonLines,
         };
         let closing = runtime()?
-            .block_on(demo::run(live))
+            .block_on(demo::run(live, self.seed.number()))
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
             Output::Text => super::write_output(closing.as_bytes()),

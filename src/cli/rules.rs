@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Failure, Outcome, Output, write_output};
+use crate::app::book::read;
 use crate::rules::{Look, RuleSet, load};
 
 /// Work with rule files.
@@ -19,7 +20,7 @@ enum Verb {
     /// Check rule files; exit code 2 if one is wrong, with the line and what would be right.
     #[command(after_help = "Example:\n  dmtap rules check rules/status/*.toml")]
     Check {
-        /// Rule files.
+        /// Rule files, or folders of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -48,15 +49,9 @@ impl Rules {
     }
 }
 
-/// The rule book of several files, in order; everything that is wrong with any of them is told.
+/// The rule book of several files and folders, in order; everything that is wrong with any of them is told.
 pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
-    let mut texts = Vec::new();
-    for file in files {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
-        texts.push((name, text));
-    }
+    let texts = read::texts(files).map_err(Failure::Usage)?;
     let texts = texts
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));

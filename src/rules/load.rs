@@ -16,6 +16,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use self::read::{Report, Table};
+pub(crate) use self::suggest::closest;
 use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -40,6 +41,25 @@ pub fn parse_all<'t>(
         book.read(name, text);
     }
     book.close().map(RuleSet::arranged)
+}
+
+/// The rules of several files that are to stand in one book with others, whose names they may not take.
+///
+/// # Errors
+/// As [`parse_all`].
+pub fn parse_beside<'r, 't>(
+    others: impl IntoIterator<Item = &'r Rule>,
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+) -> Result<Vec<Rule>, RuleErrors> {
+    let named = |rule: &Rule| (rule.name.clone(), (rule.file.clone(), rule.line, 0..0));
+    let mut book = Book {
+        names: others.into_iter().map(named).collect(),
+        ..Book::default()
+    };
+    for (name, text) in files {
+        book.read(name, text);
+    }
+    book.close()
 }
 
 /// What was read so far.

@@ -1,0 +1,33 @@
+//! Which rules act, and what their chance is drawn from.
+
+use std::path::PathBuf;
+
+use crate::app::book::{OpenError, Sources};
+use crate::cli::Failure;
+use crate::cli::seed::Seed;
+use crate::rules::Look;
+
+/// The rules of `dmtap proxy`.
+#[derive(Debug, clap::Args)]
+pub(super) struct RuleArguments {
+    /// Rule files, in the order in which they act; of a folder all *.toml by name. One that is saved while dmtap runs
+    /// takes effect at the next exchange.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) seed: Seed,
+}
+
+impl RuleArguments {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Files that cannot be read or are wrong, all of them.
+    pub(super) fn open(&self) -> Result<Sources, Failure> {
+        let sources = Sources::open(&self.rules, Vec::new(), self.seed.number());
+        sources.map_err(|error| match error {
+            OpenError::Unreadable(lines) => Failure::Usage(lines),
+            OpenError::Rules(errors) => Failure::Usage(errors.render(Look::Coloured)),
+        })
+    }
+}
