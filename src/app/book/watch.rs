@@ -245,3 +245,47 @@ impl Hangups {
 const QUIET: Duration = Duration::from_millis(50);
 /// For how long that is waited for.
 const LONGEST: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_once_and_again_when_somebody_asks() {
+        let mut told = Told::default();
+        let mut check = |done: Result<Reloaded, ChangeError>, asked: Asked, expected: &[&str]| {
+            let words = told.words(done, asked);
+            let lines: Vec<&str> = words
+                .iter()
+                .filter_map(|words| words.lines().next())
+                .collect();
+            assert_eq!(lines, expected);
+        };
+        let fine = |changed: &[&str]| Reloaded {
+            changed: changed.iter().map(ToString::to_string).collect(),
+            absent: Vec::new(),
+            in_force: 1,
+        };
+        let gone = Reloaded {
+            absent: vec![("a".into(), "it is gone".into())],
+            ..fine(&[])
+        };
+        let refused = "rules: not reloaded, the rules in force stay";
+        let already = "rules: the files say what is in force already, 1 rule in force";
+        let absent = "rules: a: it is gone; its rules stay in force";
+        check(Ok(fine(&[])), Asked::Saved, &[]);
+        check(Err(ChangeError::NoRule), Asked::Saved, &[refused]);
+        check(Err(ChangeError::NoRule), Asked::Saved, &[]);
+        check(Err(ChangeError::NoRule), Asked::Signal, &[refused]);
+        check(Ok(fine(&[])), Asked::Saved, &[already]);
+        check(
+            Ok(fine(&["a", "b"])),
+            Asked::Saved,
+            &["rules: a, b reloaded, 1 rule in force"],
+        );
+        check(Ok(gone.clone()), Asked::Saved, &[absent]);
+        check(Ok(gone.clone()), Asked::Saved, &[]);
+        check(Ok(gone), Asked::Signal, &[already, absent]);
+        check(Ok(fine(&[])), Asked::Saved, &[]);
+    }
+}
