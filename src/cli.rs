@@ -9,6 +9,7 @@ pub mod encode;
 pub mod picked;
 pub mod proxy;
 pub mod rules;
+pub mod seed;
 pub mod server;
 pub mod show;
 mod tree;

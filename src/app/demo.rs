@@ -10,13 +10,14 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::book::Sources;
 use super::device::{client, run_session};
 use super::proxy::{Live, Telling};
 use super::server;
 use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::rules::{Look, RuleSet, load};
+use crate::rules::RuleSet;
 use crate::shelf;
 
 mod told;
@@ -47,11 +48,13 @@ impl Play {
     ///
     /// # Errors
     /// In words, where the story is not right.
-    pub fn short() -> Result<Self, String> {
+    pub fn short(seed: u64) -> Result<Self, String> {
         let story = shelf::find(STORY).ok_or_else(|| format!("no story {STORY}"))?;
-        let rules = load::parse_all([(&*story.file(), story.text)]);
+        let given = vec![(story.file(), story.text.to_owned())];
+        let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
+        let (rules, _) = sources.assemble().map_err(|error| error.to_string())?;
         Ok(Self {
-            rules: rules.map_err(|errors| errors.render(Look::Plain))?,
+            rules,
             plan: Plan::demo(),
             title: "What the rule did: the device carried a command out, the server was told it failed."
                 .into(),

@@ -1,7 +1,7 @@
 //! `dmtap demo`: a whole session on this machine.
 
 use super::picked::Picked;
-use super::rules::read_book;
+use super::seed::Seed;
 use super::{Failure, Outcome, Output, runtime};
 use crate::app::demo::{self, Play};
 
@@ -17,6 +17,8 @@ Examples:
 pub struct Demo {
     #[command(flatten)]
     picked: Picked,
+    #[command(flatten)]
+    seed: Seed,
 }
 
 impl Demo {
@@ -29,9 +31,17 @@ impl Demo {
             Output::Text => crate::app::proxy::Live::Transcript,
             Output::Json => crate::app::proxy::Live::JsonLines,
         };
+        let seed = self.seed.number();
         let play = match self.picked.is_empty() {
-            true => Play::short().map_err(Failure::Failed)?,
-            false => Play::with(read_book(&[], &self.picked)?),
+            true => Play::short(seed).map_err(Failure::Failed)?,
+            false => {
+                let rules = self.picked.open(&[], seed)?.assemble();
+                Play::with(
+                    rules
+                        .map_err(|error| Failure::Usage(format!("error: {error}")))?
+                        .0,
+                )
+            }
         };
         let closing = runtime()?
             .block_on(demo::run(live, play))

@@ -1,9 +1,13 @@
 //! Rules without a file of one's own: stories of the shelf, and rules of one line.
 
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::rules::RuleErrors;
+use super::Failure;
+use crate::app::book::{OpenError, Sources};
 use crate::rules::load::line::Line;
+use crate::rules::{Look, RuleErrors};
 use crate::shelf::{self, STORIES, Story};
 
 /// Rules picked on the command line; they act after those of `--rules`, in the order of these options.
@@ -28,19 +32,23 @@ impl Picked {
         self.stories.is_empty() && self.fail.is_empty()
     }
 
-    /// The stories as rule files: a name for people, and the text.
-    pub(super) fn stories(&self) -> impl Iterator<Item = (String, String)> {
-        let stories = self.stories.iter();
-        stories.map(|story| (story.file(), story.text.to_owned()))
-    }
-
-    /// The rules of one line.
+    /// The rules of these files and folders, then those that were picked.
     ///
     /// # Errors
-    /// Arguments of another form, all of them.
-    pub(super) fn lines(&self) -> Result<Vec<Line>, RuleErrors> {
-        let read = self.fail.iter().map(|argument| Line::fail(argument));
-        RuleErrors::or_all(read)
+    /// What cannot be read or is wrong, all of it.
+    pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
+        let usage = |errors: RuleErrors| Failure::Usage(errors.render(Look::Coloured));
+        let lines = RuleErrors::or_all(self.fail.iter().map(|argument| Line::fail(argument)));
+        let lines = lines.map_err(usage)?;
+        let stories = self.stories.iter();
+        let stories = stories.map(|story| (story.file(), story.text.to_owned()));
+        let given = lines.iter();
+        let given = given.map(|line| (line.name().to_owned(), line.text().to_owned()));
+        let sources = Sources::open(files, stories.chain(given).collect(), seed);
+        sources.map_err(|error| match error {
+            OpenError::Unreadable(lines) => Failure::Usage(lines),
+            OpenError::Rules(errors) => usage(errors.in_arguments(&lines)),
+        })
     }
 }
 

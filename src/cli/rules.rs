@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::picked::{Picked, story};
+use super::picked::story;
 use super::{Failure, Outcome, Output, write_output};
 use crate::app::beside;
-use crate::rules::{Look, RuleErrors, RuleSet, load};
+use crate::app::book::read;
+use crate::rules::{Look, RuleSet, load};
 use crate::shelf::{STORIES, Story};
 
 /// Work with rule files: check your own, use those of the shelf.
@@ -22,7 +23,7 @@ enum Verb {
     /// Check rule files; exit code 2 if one is wrong, with the line and what would be right.
     #[command(after_help = "Example:\n  dmtap rules check rules/status/*.toml")]
     Check {
-        /// Rule files.
+        /// Rule files, or folders of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -53,7 +54,7 @@ impl Rules {
 }
 
 fn check(files: &[PathBuf], output: Output) -> Outcome {
-    let book = read_book(files, &Picked::default())?;
+    let book = read_book(files)?;
     let names = book.rules().iter().map(|rule| rule.name.as_str());
     let text = match output {
         Output::Json => {
@@ -106,21 +107,12 @@ fn json_line(value: serde_json::Value) -> String {
     format!("{value}\n")
 }
 
-/// The rule book of several files, then of what was picked; everything that is wrong with any of it is told.
-pub(super) fn read_book(files: &[PathBuf], picked: &Picked) -> Result<RuleSet, Failure> {
-    let mut texts = Vec::new();
-    for file in files {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
-        texts.push((name, text));
-    }
-    texts.extend(picked.stories());
-    let usage = |errors: RuleErrors| Failure::Usage(errors.render(Look::Coloured));
-    let lines = picked.lines().map_err(usage)?;
+/// The rule book of several files and folders, in order; everything that is wrong with any of them is told.
+pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
+    let texts = read::texts(files).map_err(Failure::Usage)?;
     let texts = texts
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
-    let texts = texts.chain(lines.iter().map(|line| (line.name(), line.text())));
-    load::parse_all_with(texts, &beside::read).map_err(|errors| usage(errors.in_arguments(&lines)))
+    load::parse_all_with(texts, &beside::read)
+        .map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
 }

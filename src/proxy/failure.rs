@@ -75,7 +75,7 @@ impl Failure {
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Loop(_) => {}
+                    ConnectError::Loop(_) | ConnectError::Private(_) => {}
                     ConnectError::Other(_) => continue,
                 }
                 return Self::of_server(status, connect.to_string());

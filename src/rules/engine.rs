@@ -90,6 +90,12 @@ pub struct Answer {
 pub trait Tally {
     /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
     fn count(&mut self, rule: usize, scope: &str) -> u64;
+
+    /// Rule `rule` of the book acted on so many finds of a message; on none, where it could not act on what it
+    /// found. Nothing is decided by it.
+    fn acted(&mut self, rule: usize, finds: usize) {
+        let _ = (rule, finds);
+    }
 }
 
 /// Rules in file order. A set that exists is valid.
@@ -188,6 +194,7 @@ impl RuleSet {
                 continue;
             }
             passing.act(rule, &selection);
+            tally.acted(number, passing.acted_on(&selection));
             if rule.steps.iter().any(Step::ends) {
                 break;
             }

@@ -20,6 +20,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use self::read::Reader;
 use self::read::{Report, Table};
+pub(crate) use self::suggest::closest;
 use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -65,6 +66,37 @@ fn nothing_beside(_: &str, _: &str) -> Result<Bytes, String> {
 /// The verbs of steps, in the order in which errors list them.
 pub fn verbs() -> Vec<&'static str> {
     step::verbs()
+}
+
+/// The rules of several files that are to stand in one book with others, whose names they may not take.
+///
+/// # Errors
+/// As [`parse_all`].
+pub fn parse_beside<'r, 't>(
+    others: impl IntoIterator<Item = &'r Rule>,
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+) -> Result<Vec<Rule>, RuleErrors> {
+    parse_beside_with(others, files, &nothing_beside)
+}
+
+/// The same, where `reader` reads what the files name in turn.
+///
+/// # Errors
+/// As [`parse_all_with`].
+pub fn parse_beside_with<'r, 't>(
+    others: impl IntoIterator<Item = &'r Rule>,
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    reader: Reader<'_>,
+) -> Result<Vec<Rule>, RuleErrors> {
+    let named = |rule: &Rule| (rule.name.clone(), (rule.file.clone(), rule.line, 0..0));
+    let mut book = Book {
+        names: others.into_iter().map(named).collect(),
+        ..Book::default()
+    };
+    for (name, text) in files {
+        book.read(name, text, reader);
+    }
+    book.close()
 }
 
 /// What was read so far.

@@ -143,6 +143,15 @@ impl<'a> Passing<'a> {
         self.verdict.applied.push(applied);
     }
 
+    /// How much of a selection the rule that was asked last acted on: all of it, or nothing.
+    pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
+        let last = self.verdict.applied.last();
+        match last.is_some_and(|applied| applied.changes.iter().any(act::is_done)) {
+            true => selection.len(),
+            false => 0,
+        }
+    }
+
     /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.
     fn edit(
         &mut self,
