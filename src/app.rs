@@ -1,5 +1,8 @@
 //! Wiring: the rooms put together, with sockets and files.
 
+pub mod beside;
+pub mod book;
+pub mod control;
 pub mod demo;
 pub mod device;
 pub mod proxy;

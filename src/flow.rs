@@ -12,7 +12,7 @@ pub mod note;
 pub mod session;
 
 pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
-pub use delivery::{Delivery, Op};
+pub use delivery::{Announced, Delivery, Noise, Op, Pace};
 pub use event::{Event, Hear};
 pub use exchange::{
     Applied, Change, ExchangeId, Head, Passage, Payload, Reading, RequestHead, ResponseHead, Side,

@@ -22,6 +22,8 @@
 //!           patch           spans and splices
 //! ```
 //!
+//! `shelf` stands beside them: the rule files of the folder `rules/` as text, which imports nothing.
+//!
 //! `patch`, `markup`, `dm`, `flow`, `rules` and `peer` are pure: no sockets, files, clock or randomness.
 //! `tests/tidy.rs` holds this table.
 //!
@@ -65,3 +67,4 @@ pub mod peer;
 pub mod proxy;
 pub mod record;
 pub mod rules;
+pub mod shelf;

@@ -103,6 +103,32 @@ impl Patch {
         self.splices.is_empty()
     }
 
+    /// The one patch of `source` that does what this one does, and then `next` on what comes of it.
+    pub fn then(&self, next: &Self, source: &Bytes) -> Self {
+        let pieces = spliced(&self.pieces(source), next.splices());
+        let mut splices: Vec<Splice> = Vec::new();
+        let mut pending = empty_at(0);
+        for piece in pieces {
+            match piece {
+                Piece::New(bytes) => pending.with.extend_from_slice(&bytes),
+                Piece::Kept(kept) => {
+                    pending.span.end = kept.start;
+                    splices.push(std::mem::replace(&mut pending, empty_at(kept.end)));
+                }
+            }
+        }
+        pending.span.end = source.len() as u32;
+        splices.push(pending);
+        splices.retain(|splice| splice.span.of(source) != splice.with);
+        Self { splices }
+    }
+
+    /// What comes of a source, as pieces of it and what is new.
+    fn pieces(&self, source: &Bytes) -> Vec<Piece> {
+        let whole = [Piece::Kept(Span::new(0, source.len() as u32))];
+        spliced(&whole, &self.splices)
+    }
+
     /// The source with every splice carried out. An empty patch gives the very same bytes, uncopied.
     pub fn apply(&self, source: &Bytes) -> Bytes {
         if self.splices.is_empty() {
@@ -118,6 +144,69 @@ impl Patch {
         }
         out.extend_from_slice(source.get(from as usize..).unwrap_or_default());
         out.into()
+    }
+}
+
+/// Bytes of a source that stay, or others.
+#[derive(Clone, Debug)]
+enum Piece {
+    Kept(Span),
+    New(Bytes),
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Kept(span) => span.len(),
+            Self::New(bytes) => bytes.len(),
+        }
+    }
+
+    /// The part of it between two offsets in it.
+    fn part(&self, from: usize, to: usize) -> Self {
+        match self {
+            Self::Kept(span) => {
+                Self::Kept(Span::new(span.start + from as u32, span.start + to as u32))
+            }
+            Self::New(bytes) => Self::New(bytes.slice(from..to)),
+        }
+    }
+}
+
+/// Pieces with splices carried out on what they make up. Empty pieces are left out, and none is joined.
+fn spliced(pieces: &[Piece], splices: &[Splice]) -> Vec<Piece> {
+    let mut out = Vec::with_capacity(pieces.len() + 2 * splices.len());
+    let mut rest = pieces.iter();
+    let (mut piece, mut used, mut at) = (rest.next(), 0, 0);
+    // Goes on to an offset of what the pieces make up, handing on what is passed.
+    let mut advance = |to: usize, mut pass: Option<&mut Vec<Piece>>| {
+        while at < to {
+            let Some(here) = piece else { return };
+            let take = (here.len() - used).min(to - at);
+            if let Some(out) = pass.as_mut().filter(|_| take > 0) {
+                out.push(here.part(used, used + take));
+            }
+            (used, at) = (used + take, at + take);
+            if used == here.len() {
+                (piece, used) = (rest.next(), 0);
+            }
+        }
+    };
+    for splice in splices {
+        advance(splice.span.start as usize, Some(&mut out));
+        if !splice.with.is_empty() {
+            out.push(Piece::New(splice.with.clone().into()));
+        }
+        advance(splice.span.end as usize, None);
+    }
+    advance(usize::MAX, Some(&mut out));
+    out
+}
+
+fn empty_at(at: u32) -> Splice {
+    Splice {
+        span: Span::at(at),
+        with: Vec::new(),
     }
 }
 
@@ -152,5 +241,32 @@ mod tests {
     fn overlapping_splices_are_refused() {
         let patch = Patch::new(vec![splice(0, 3, ""), splice(2, 4, "")]);
         assert_eq!(patch, Err(Overlap { at: 2 }));
+    }
+
+    #[test]
+    fn a_patch_after_another_is_one_patch_of_the_source() {
+        let source = Bytes::from("abcdefghij");
+        // Every splice of one place, length and text, after each of three patches.
+        let firsts = [
+            Vec::new(),
+            vec![splice(0, 0, "<<"), splice(3, 6, "X"), splice(10, 10, ">>")],
+            vec![splice(0, 4, ""), splice(5, 5, "12345"), splice(8, 10, "Z")],
+        ];
+        for first in firsts.map(|splices| Patch::new(splices).unwrap()) {
+            let between = first.apply(&source);
+            let length = between.len() as u32;
+            for (start, end) in (0..=length).flat_map(|s| (s..=length).map(move |e| (s, e))) {
+                for with in ["", "new"] {
+                    let next = Patch::replacing(Span::new(start, end), with.into());
+                    let both = first.then(&next, &source);
+                    assert_eq!(
+                        both.apply(&source),
+                        next.apply(&between),
+                        "{first:?} {next:?}"
+                    );
+                    assert_eq!(Patch::new(both.splices.clone()), Ok(both));
+                }
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ mod patience;
 mod progress;
 mod read;
 mod room;
+mod run;
 mod sessions;
 mod settings;
 mod tls;
@@ -28,7 +29,7 @@ mod trust;
 mod upstream;
 mod wire;
 
-pub use book::RuleBook;
+pub use book::{Hits, RuleBook};
 pub use ca::{Authority, CaError};
 pub use listen::Proxy;
 pub use settings::{Limits, Look, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream};

@@ -12,6 +12,8 @@
 
 mod act;
 mod answers;
+pub mod at;
+mod draw;
 pub mod engine;
 pub mod error;
 pub mod glob;
@@ -23,10 +25,11 @@ pub mod place;
 pub mod rule;
 pub mod step;
 mod survey;
+pub mod template;
 mod tree;
 
 pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
-pub use step::{EditStep, Leave, Step};
+pub use step::{EditStep, HeadEdit, HeadStep, Leave, RawStep, Step};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each room, and the rooms it may import. `patch` is at the bottom.
 const FLOORS: &[(&str, &[&str])] = &[
     ("patch", &[]),
+    ("shelf", &[]),
     ("markup", &["patch"]),
     ("dm", &["patch", "markup"]),
     ("flow", &["patch", "markup", "dm"]),
@@ -19,19 +20,19 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy",
+            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "shelf",
         ],
     ),
     (
         "cli",
         &[
-            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "app",
+            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "shelf", "app",
         ],
     ),
 ];
 
 /// Rooms that only compute.
-const PURE: &[&str] = &["patch", "markup", "dm", "flow", "rules", "peer"];
+const PURE: &[&str] = &["patch", "markup", "dm", "flow", "rules", "peer", "shelf"];
 
 /// What a pure room may not name: IO, clocks, randomness, locks.
 const IMPURE: &[&str] = &[

@@ -10,27 +10,82 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::book::Sources;
 use super::device::{client, run_session};
 use super::proxy::{Live, Telling};
 use super::server;
-use crate::dm::StatusCode;
 use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::rules::{Look, RuleSet, load};
+use crate::rules::RuleSet;
+use crate::shelf;
+
+mod told;
+
+/// What is shown.
+pub struct Play {
+    /// The rules in force.
+    pub rules: RuleSet,
+    /// What the server asks for.
+    pub plan: Plan,
+    /// Said above the comparison of both sides.
+    pub title: String,
+    /// What becomes of a session that breaks off.
+    pub breaks: Breaks,
+}
+
+/// What becomes of a session that breaks off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breaks {
+    /// It is an error.
+    Fail,
+    /// It is told: breaking off is what some stories are about.
+    Tell,
+}
+
+impl Play {
+    /// The short one, with one story of the shelf.
+    ///
+    /// # Errors
+    /// In words, where the story is not right.
+    pub fn short(seed: u64) -> Result<Self, String> {
+        let story = shelf::find(STORY).ok_or_else(|| format!("no story {STORY}"))?;
+        let given = vec![(story.file(), story.text.to_owned())];
+        let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
+        let (rules, _) = sources.assemble().map_err(|error| error.to_string())?;
+        Ok(Self {
+            rules,
+            plan: Plan::demo(),
+            title: "What the rule did: the device carried a command out, the server was told it failed."
+                .into(),
+            breaks: Breaks::Fail,
+        })
+    }
+
+    /// A longer one, with these rules.
+    pub fn with(rules: RuleSet) -> Self {
+        let names: Vec<&str> = rules.rules().iter().map(|rule| rule.name()).collect();
+        Self {
+            title: format!("Where the two sides differ ({}):", names.join(", ")),
+            rules,
+            plan: Plan::shelf(),
+            breaks: Breaks::Tell,
+        }
+    }
+}
 
 /// Runs the demo and returns what is to be said at its end.
 ///
 /// # Errors
 /// In words, where something did not work.
-pub async fn run(live: Live) -> Result<String, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live));
+pub async fn run(live: Live, play: Play) -> Result<String, String> {
+    let limit = tokio::time::timeout(LONGEST, staged(live, play));
     limit
         .await
         .map_err(|_| format!("the demo did not end within {LONGEST:?}"))?
 }
 
-async fn staged(live: Live) -> Result<String, String> {
+async fn staged(live: Live, play: Play) -> Result<String, String> {
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {FOLDER}: {error}"))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
@@ -42,14 +97,19 @@ async fn staged(live: Live) -> Result<String, String> {
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
-    let stage = Stage::set(Arc::new(authority), &telling).await?;
+    let (title, breaks) = (play.title.clone(), play.breaks);
+    let stage = Stage::set(Arc::new(authority), &telling, play).await?;
 
-    let mut both_sides = Vec::new();
+    let mut sessions = Vec::new();
     for (session_id, wire) in [("1", Wire::Xml), ("2", Wire::Wbxml)] {
-        both_sides.push((wire, stage.session(session_id, wire).await?));
+        let session = stage.session(session_id, wire).await?;
+        match session.broken {
+            Some(why) if breaks == Breaks::Fail => return Err(why),
+            _ => sessions.push(session),
+        }
     }
     stage.strike().await?;
-    Ok(closing(&both_sides, &files))
+    Ok(told::closing(&title, &sessions, &files))
 }
 
 /// Everything that runs during the demo.
@@ -62,14 +122,11 @@ struct Stage {
     journal: Arc<crate::record::Journal>,
 }
 
-/// One line of the comparison: a command, what the device answered, what the server was told.
-type BothSides = Vec<(String, StatusCode, Option<StatusCode>)>;
-
 impl Stage {
-    async fn set(authority: Arc<Authority>, telling: &Telling) -> Result<Self, String> {
+    async fn set(authority: Arc<Authority>, telling: &Telling, play: Play) -> Result<Self, String> {
         let told = |error: std::io::Error| error.to_string();
         let (stop, journal) = (CancellationToken::new(), Arc::new(telling.journal()?));
-        let server = Arc::new(Mutex::new(Server::new(Plan::demo())));
+        let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(told)?;
@@ -85,7 +142,7 @@ impl Stage {
         let proxy = Proxy::bind(
             settings,
             authority.clone(),
-            Arc::new(rules()?),
+            Arc::new(play.rules),
             journal.clone(),
         )
         .await
@@ -105,30 +162,21 @@ impl Stage {
         })
     }
 
-    async fn session(&self, session_id: &str, wire: Wire) -> Result<BothSides, String> {
+    async fn session(&self, session_id: &str, wire: Wire) -> Result<told::Session, String> {
         let trust = Trust::PlatformAnd(self.authority.certificate_file().to_owned());
         let client = client(&trust)?;
         let profile = Profile::default();
         let id = profile.id.clone();
         let mut device = Device::new(profile, device::demo_tree());
-        run_session(&client, &self.address, &mut device, session_id, wire)
-            .await
-            .map_err(|error| error.to_string())?;
+        let end = run_session(&client, &self.address, &mut device, session_id, wire).await;
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        let heard = server
-            .session(&id, session_id)
-            .map(|talk| talk.heard.as_slice());
-        let told = heard
-            .unwrap_or_default()
-            .iter()
-            .map(|(_, code)| Some(*code));
-        let told = told.chain(std::iter::repeat(None));
-        Ok(device
-            .done
-            .into_iter()
-            .zip(told)
-            .map(|((what, code), told)| (what, code, told))
-            .collect())
+        let heard = server.session(&id, session_id);
+        let heard = heard.map_or(&[][..], |talk| &talk.heard);
+        Ok(told::Session {
+            wire,
+            lines: told::both_sides(&device.done, heard),
+            broken: end.err().map(|error| error.to_string()),
+        })
     }
 
     /// Ends everything and completes the records.
@@ -157,46 +205,10 @@ fn settings(port: u16, authority: &Authority) -> Settings {
     settings
 }
 
-/// One story of the shelf.
-fn rules() -> Result<RuleSet, String> {
-    let rules = load::parse(RULE_FILE, RULE).map_err(|errors| errors.render(Look::Plain))?;
-    RuleSet::from_rules(rules).map_err(|error| error.to_string())
-}
-
-fn closing(sessions: &[(Wire, BothSides)], files: &[String]) -> String {
-    let mut text = String::from(
-        "What the rule did: the device carried a command out, the server was told it failed.\n\n",
-    );
-    text.push_str(&format!(
-        "  {:<54} {:<28} {}\n",
-        "command", "the device answered", "the server was told"
-    ));
-    for (wire, lines) in sessions {
-        let name = if *wire == Wire::Xml { "XML" } else { "WBXML" };
-        for (what, device, server) in lines
-            .iter()
-            .filter(|(_, device, server)| Some(*device) != *server)
-        {
-            let server = server.map_or("nothing".into(), |code| code.to_string());
-            let what = format!("{name}: {what}");
-            text.push_str(&format!(
-                "  {what:<54} {:<28} {server}\n",
-                device.to_string()
-            ));
-        }
-    }
-    text.push_str(&format!("\nRecords: {}\n", files.join("  ")));
-    text.push_str(&format!(
-        "Try:     dmtap show {}    wireshark {}\n",
-        files[0], files[1]
-    ));
-    text
-}
-
 /// Where the records go, in the current folder.
 const FOLDER: &str = "dmtap-demo";
 /// Longer than any machine needs; a demo never hangs.
 const LONGEST: Duration = Duration::from_secs(30);
 const PATH: &str = "/ManagementServer/MDM.svc?mode=Maintenance";
-const RULE_FILE: &str = "rules/status/command-fails.toml";
-const RULE: &str = include_str!("../../rules/status/command-fails.toml");
+/// The story of the short demo.
+const STORY: &str = "command-fails";

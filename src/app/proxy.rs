@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
+use super::book::watch::{Tell, Watch};
+use super::book::{Book, Sources, told};
+use super::control::{Control, ControlSettings, Token};
 use super::signal;
 use crate::flow::{Event, Hear};
 use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::{self, Journal, JsonLines, Masking, Style, Transcript, WhenFull};
-use crate::rules::RuleSet;
 
 /// Where a run is told.
 #[derive(Clone, Debug)]
@@ -31,6 +33,28 @@ pub enum Live {
     Transcript,
     /// JSON lines.
     JsonLines,
+}
+
+/// The rules of a run, and what can change them.
+pub struct Rules {
+    /// Where they come from.
+    pub sources: Sources,
+    /// The control API, if there is to be one.
+    pub control: Option<ControlSettings>,
+    /// Tells what becomes of them.
+    pub tell: Tell,
+}
+
+/// A proxy that is about to run.
+pub struct Running<'r> {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it was told.
+    pub settings: &'r Settings,
+    /// Its CA.
+    pub authority: &'r Authority,
+    /// Where the control API listens, and its token.
+    pub control: Option<(SocketAddr, Token)>,
 }
 
 /// Why a run failed.
@@ -83,32 +107,87 @@ const STDOUT: &str = "standard output";
 /// # Errors
 /// [`RunError`].
 pub async fn run(
-    settings: Settings,
+    mut settings: Settings,
     authority: Arc<Authority>,
-    rules: RuleSet,
+    rules: Rules,
     telling: &Telling,
-    announce: impl FnOnce(SocketAddr, &Settings, &Authority),
+    announce: impl FnOnce(&Running<'_>),
 ) -> Result<(), RunError> {
     let (stop, ear) = (CancellationToken::new(), Arc::new(Ear::default()));
+    let control = open_control(rules.control, &mut settings).await?;
     let proxy = Proxy::bind(
         settings.clone(),
         authority.clone(),
-        Arc::new(rules),
+        Arc::default(),
         ear.clone(),
     )
     .await
-    .map_err(|error| RunError::Start(error.to_string()))?;
+    .map_err(start)?;
+    let arguments = rules.sources.arguments();
+    let book = Arc::new(Book::new(rules.sources, proxy.rules()).map_err(start)?);
     let journal = ear.0.get_or_init(|| telling.journal());
     let journal = journal
         .as_ref()
         .map_err(|error| RunError::Start(error.clone()))?;
-    announce(proxy.local_addr(), &settings, &authority);
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
+    if !arguments.is_empty() {
+        let watch = Watch::begin(book.clone(), arguments, rules.tell.clone());
+        tokio::spawn(watch.run(stop.clone()));
+    }
+    announce(&Running {
+        address: proxy.local_addr(),
+        settings: &settings,
+        authority: &authority,
+        control: control
+            .as_ref()
+            .map(|control| (control.local_addr(), control.token().clone())),
+    });
+    if let Some(control) = control {
+        tokio::spawn(control.run(book.clone(), rules.tell.clone(), stop.clone()));
+    }
     proxy.run(stop).await;
-    journal
+    let closed = journal
         .close()
         .map(drop)
-        .map_err(|error| RunError::Record(error.to_string()))
+        .map_err(|error| RunError::Record(error.to_string()));
+    closed.and(sum_up(&book, telling.live, &rules.tell))
+}
+
+/// Binds the control API, and closes the way to it through the proxy.
+async fn open_control(
+    control: Option<ControlSettings>,
+    settings: &mut Settings,
+) -> Result<Option<Control>, RunError> {
+    let Some(control) = control else {
+        return Ok(None);
+    };
+    let control = Control::bind(control).await.map_err(start)?;
+    settings.private.push(control.local_addr());
+    Ok(Some(control))
+}
+
+/// Tells what the rules did.
+fn sum_up(book: &Book, live: Live, tell: &Tell) -> Result<(), RunError> {
+    use std::io::Write;
+    let entries = book.entries();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    if live != Live::JsonLines {
+        tell(&told::summary(&entries));
+        return Ok(());
+    }
+    let written = std::io::stdout().write_all(told::summary_line(&entries).as_bytes());
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(RunError::Record(format!("{STDOUT}: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn start(error: impl std::fmt::Display) -> RunError {
+    RunError::Start(error.to_string())
 }
 
 /// A journal that is opened once the proxy is bound: a start that fails must not empty the record of a run in

@@ -66,6 +66,7 @@ impl Trial {
             response: (stage == Stage::Response).then_some(&self.response),
             session: tag.as_ref(),
             document: Some(document),
+            body: Some(document.source()),
             links: links.as_deref().unwrap_or_default(),
             limits: &Limits::default(),
         };

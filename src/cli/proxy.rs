@@ -1,13 +1,18 @@
 //! `dmtap proxy`: the main job.
 
+mod control;
+mod rule_book;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::rules::read_book;
 use super::{Failure, Outcome, Output, authority, runtime};
-use crate::app::proxy::{self, Telling};
-use crate::proxy::{Authority, Look, Mode, OwnCertificate, Settings, Trust, Upstream};
+use control::ControlArguments;
+use rule_book::RuleArguments;
+
+use crate::app::proxy::{self, Running, Telling};
+use crate::proxy::{Look, Mode, OwnCertificate, Settings, Trust, Upstream};
 use crate::record::Masking;
 
 /// Stand between devices and their server: show, record and disturb what they say.
@@ -20,8 +25,8 @@ Examples:
       reachable from other machines; the session goes to a file as well
   dmtap proxy --mode regular -p 8080
       devices (or curl -x) use dmtap as their HTTP proxy
-  dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rules rules/http/busy.toml
-      a server with a private CA, and a fault
+  dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rule busy
+      a server with a private CA, and a fault of the shelf (dmtap rules list)
 
 The CA that devices must trust is made at the first start: ~/.dmtap/dmtap-ca-cert.cer.
 Set SSLKEYLOGFILE to let Wireshark read the real TLS connections.")]
@@ -39,9 +44,10 @@ pub struct Proxy {
     /// A leading + appends (.jsonl, .txt).
     #[arg(short = 'w', long = "save", value_name = "FILE")]
     save: Vec<String>,
-    /// Rule files, in the order in which they act.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleArguments,
+    #[command(flatten)]
+    control: ControlArguments,
     /// Do not verify the server's certificate.
     #[arg(short = 'k', long, conflicts_with = "server_ca")]
     ssl_insecure: bool,
@@ -71,7 +77,11 @@ impl Proxy {
     /// # Errors
     /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
     pub fn run(self, output: Output) -> Outcome {
-        let rules = read_book(&self.rules)?;
+        let rules = proxy::Rules {
+            sources: self.rules.open()?,
+            control: self.control.settings()?,
+            tell: Arc::new(|words| anstream::eprintln!("{words}")),
+        };
         let authority = Arc::new(authority(self.confdir.as_deref())?);
         let masking = if self.raw {
             Masking::Raw
@@ -89,6 +99,10 @@ impl Proxy {
             masking,
         };
         let settings = self.settings(&telling);
+        let announce = |running: &Running<'_>| {
+            announce(running);
+            self.control.announce(running);
+        };
         runtime()?
             .block_on(proxy::run(settings, authority, rules, &telling, announce))
             .map_err(|error| match error {
@@ -97,19 +111,19 @@ impl Proxy {
             })
     }
 
-    fn settings(self, telling: &Telling) -> Settings {
+    fn settings(&self, telling: &Telling) -> Settings {
         let look = if telling.is_silent() {
             Look::Pass
         } else {
             Look::Annotate
         };
-        let trust = match (self.server_ca, self.ssl_insecure) {
-            (Some(file), _) => Trust::PlatformAnd(file),
+        let trust = match (&self.server_ca, self.ssl_insecure) {
+            (Some(file), _) => Trust::PlatformAnd(file.clone()),
             (None, true) => Trust::Anything,
             (None, false) => Trust::Platform,
         };
-        let base = match self.mode {
-            Mode::Reverse { server } => Settings::reverse(server),
+        let base = match &self.mode {
+            Mode::Reverse { server } => Settings::reverse(server.clone()),
             Mode::Regular => Settings::regular(),
         };
         Settings {
@@ -127,7 +141,8 @@ impl Proxy {
     }
 }
 
-fn announce(address: SocketAddr, settings: &Settings, authority: &Authority) {
+fn announce(running: &Running<'_>) {
+    let (address, settings) = (running.address, running.settings);
     let (scheme, to) = match &settings.mode {
         Mode::Reverse { server } => (
             "https",
@@ -143,7 +158,7 @@ fn announce(address: SocketAddr, settings: &Settings, authority: &Authority) {
     }
     anstream::eprintln!(
         "devices must trust {}",
-        authority.certificate_file().display()
+        running.authority.certificate_file().display()
     );
 }
 

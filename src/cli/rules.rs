@@ -6,10 +6,14 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::picked::story;
 use super::{Failure, Outcome, Output, write_output};
+use crate::app::beside;
+use crate::app::book::read;
 use crate::rules::{Look, RuleSet, load};
+use crate::shelf::{STORIES, Story};
 
-/// Work with rule files.
+/// Work with rule files: check your own, use those of the shelf.
 #[derive(Debug, clap::Args)]
 pub struct Rules {
     #[command(subcommand)]
@@ -21,9 +25,19 @@ enum Verb {
     /// Check rule files; exit code 2 if one is wrong, with the line and what would be right.
     #[command(after_help = "Example:\n  dmtap rules check rules/status/*.toml")]
     Check {
-        /// Rule files.
+        /// Rule files, or folders of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// List the stories of the shelf: theme, name, and what each shows.
+    #[command(after_help = "Example:\n  dmtap rules list | grep status")]
+    List,
+    /// Print a story of the shelf, to read it or to make a file of your own of it.
+    #[command(after_help = "Example:\n  dmtap rules show forbidden > my.toml")]
+    Show {
+        /// Its name.
+        #[arg(value_parser = story(), hide_possible_values = true)]
+        name: &'static Story,
     },
     Try(trial::Try),
 }
@@ -36,6 +50,8 @@ impl Rules {
     pub fn run(self, output: Output) -> Outcome {
         match self.verb {
             Verb::Check { files } => check(&files, output),
+            Verb::List => list(output),
+            Verb::Show { name } => show(name, output),
             Verb::Try(verb) => verb.run(output),
         }
     }
@@ -47,27 +63,60 @@ fn check(files: &[PathBuf], output: Output) -> Outcome {
     let text = match output {
         Output::Json => {
             let names: Vec<&str> = names.collect();
-            format!(
-                "{}\n",
-                serde_json::json!({"v": 1, "ok": true, "rules": names})
-            )
+            json_line(serde_json::json!({"v": 1, "ok": true, "rules": names}))
         }
         Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
     };
     write_output(text.as_bytes())
 }
 
-/// The rule book of several files, in order; everything that is wrong with any of them is told.
+fn list(output: Output) -> Outcome {
+    let widest = STORIES.iter().map(|story| story.name.len()).max();
+    let width = widest.unwrap_or_default();
+    let line = |story: &Story| match output {
+        Output::Text => {
+            let Story { theme, name, .. } = story;
+            format!("{theme:<11} {name:<width$}  {}\n", story.shows())
+        }
+        Output::Json => json_line(told(story)),
+    };
+    let text: String = STORIES.iter().map(line).collect();
+    write_output(text.as_bytes())
+}
+
+fn show(story: &Story, output: Output) -> Outcome {
+    let text = match output {
+        Output::Text => story.text.to_owned(),
+        Output::Json => {
+            let mut told = told(story);
+            told["text"] = story.text.into();
+            json_line(told)
+        }
+    };
+    write_output(text.as_bytes())
+}
+
+/// A story as JSON.
+fn told(story: &Story) -> serde_json::Value {
+    serde_json::json!({
+        "v": 1,
+        "theme": story.theme,
+        "name": story.name,
+        "shows": story.shows(),
+        "right": story.right(),
+    })
+}
+
+fn json_line(value: serde_json::Value) -> String {
+    format!("{value}\n")
+}
+
+/// The rule book of several files and folders, in order; everything that is wrong with any of them is told.
 pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
-    let mut texts = Vec::new();
-    for file in files {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
-        texts.push((name, text));
-    }
+    let texts = read::texts(files).map_err(Failure::Usage)?;
     let texts = texts
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()));
-    load::parse_all(texts).map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
+    load::parse_all_with(texts, &beside::read)
+        .map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
 }

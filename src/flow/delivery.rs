@@ -1,6 +1,15 @@
 //! How bytes leave: a small program the wire carries out.
+//!
+//! ```text
+//! latency 200 ms, bandwidth, limit-data 1200:   Wait(200 ms)  Pace(rate)  Send(1200)  Close
+//! timeout 10 s:                                 Wait(10 s)  Close
+//! slow-close 2 s:                               Send(all)  Wait(2 s)  Close
+//! ```
 
+use std::num::NonZeroU64;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 /// What to do instead of, or around, sending a message whole. Empty: send it at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,13 +24,125 @@ pub struct Delivery {
 pub enum Op {
     /// Wait before going on.
     Wait(Duration),
-    /// Reset the device's connection: a TCP RST in HTTP/1.1, RST_STREAM in HTTP/2. Nothing follows.
+    /// The body goes slowly from here on.
+    Pace(Pace),
+    /// The head says something else of the body than what comes.
+    Announce(Announced),
+    /// Send the head, and at most so many bytes of the body; [`Op::WHOLE`] sends all of it.
+    Send(u64),
+    /// Send bytes that are no HTTP.
+    Noise(Noise),
+    /// Close the connection in good order: `close_notify` and FIN in HTTP/1.1, RST_STREAM in HTTP/2 (GOAWAY after
+    /// a whole message). Nothing follows.
+    Close,
+    /// Reset the connection: a TCP RST in HTTP/1.1, RST_STREAM in HTTP/2. Nothing follows.
     Reset,
+}
+
+/// How slowly a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// So many bytes a second.
+    Rate(NonZeroU64),
+    /// In pieces of so many bytes, with a pause between two.
+    Slices {
+        /// Bytes in a piece.
+        size: NonZeroU64,
+        /// The pause.
+        pause: Duration,
+    },
+}
+
+/// What a head says of the body, against the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// A `Content-Length` of so many bytes.
+    Exactly(u64),
+    /// A `Content-Length` that is so many bytes too large.
+    More(u64),
+    /// A `Content-Length` that is so many bytes too small; zero at least.
+    Fewer(u64),
+    /// Chunks instead of a length.
+    Chunks,
+}
+
+/// Random bytes that are no HTTP: the first is neither a letter nor a digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    /// What the bytes are drawn from.
+    pub seed: u64,
+    /// How many.
+    pub bytes: u16,
+}
+
+impl Op {
+    /// All of the body.
+    pub const WHOLE: Self = Self::Send(u64::MAX);
+
+    /// Whether nothing follows it.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Close | Self::Reset)
+    }
 }
 
 impl Delivery {
     /// Whether the message is sent at once and whole.
     pub fn is_plain(&self) -> bool {
         self.ops.is_empty()
+    }
+
+    /// Whether it ends the connection, so that nothing more can be added.
+    pub fn is_ended(&self) -> bool {
+        self.ops.iter().any(Op::is_end)
+    }
+
+    /// Whether the message arrives as it is, be it late.
+    pub fn is_whole(&self) -> bool {
+        let spoils = |op: &Op| !matches!(op, Op::Wait(_) | Op::Pace(_));
+        !self.ops.iter().any(spoils) || self.ops.iter().find(|op| spoils(op)) == Some(&Op::WHOLE)
+    }
+}
+
+impl Noise {
+    /// The bytes, the same ones for the same seed.
+    pub fn bytes(self) -> Bytes {
+        let mut state = self.seed;
+        let mut next = || {
+            // SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (mixed ^ (mixed >> 31)).to_le_bytes()[0]
+        };
+        let mut bytes: Vec<u8> = (0..self.bytes).map(|_| next()).collect();
+        if let Some(first) = bytes.first_mut() {
+            *first |= 0x80;
+        }
+        bytes.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_the_same_for_the_same_seed() {
+        let noise = |seed| Noise { seed, bytes: 64 }.bytes();
+        assert_eq!(noise(1), noise(1));
+        assert_ne!(noise(1), noise(2));
+        assert_eq!((noise(3).len(), noise(3)[0] & 0x80), (64, 0x80));
+    }
+
+    #[test]
+    fn a_message_that_is_only_late_is_whole() {
+        let check = |ops: Vec<Op>, whole| assert_eq!(Delivery { ops }.is_whole(), whole);
+        let wait = || Op::Wait(Duration::from_secs(1));
+        check(vec![], true);
+        check(vec![wait()], true);
+        check(vec![Op::WHOLE, wait(), Op::Close], true);
+        check(vec![wait(), Op::Send(9), Op::Close], false);
+        check(vec![wait(), Op::Close], false);
+        check(vec![Op::Reset], false);
     }
 }

@@ -1,5 +1,6 @@
 //! Edits: what is to change, on the tree; planned into one patch of the source.
 
+pub(crate) mod copy;
 mod overlap;
 mod within;
 
@@ -46,6 +47,15 @@ pub enum Edit {
         place: Place,
         /// What.
         fragment: Fragment,
+    },
+    /// A copy of an element, byte for byte, comes to stand there.
+    Copy {
+        /// Where.
+        place: Place,
+        /// An element of the same document; it is copied as it was before every edit.
+        node: NodeId,
+        /// Elements in it that have another text in the copy.
+        texts: Vec<(NodeId, String)>,
     },
     /// The fragment's root comes to stand in place of the node.
     Replace {
@@ -151,6 +161,7 @@ impl Edit {
             Self::SetAttribute { .. } => "set attribute",
             Self::Remove { .. } => "remove",
             Self::Insert { .. } => "insert",
+            Self::Copy { .. } => "copy",
             Self::Replace { .. } => "replace",
         }
     }

@@ -255,6 +255,10 @@ impl Device {
         item: Item<'_>,
         uri: &str,
     ) -> Result<Option<Found>, StatusCode> {
+        if uri.starts_with('/') {
+            // Not allowed on Windows; the page of its protocol support gives no code.
+            return Err(StatusCode(404));
+        }
         let text = item.data().map(|data| data.text()).unwrap_or_default();
         let format = || {
             item.meta()
@@ -308,12 +312,16 @@ impl Device {
 /// The tree the demo works on.
 pub fn demo_tree() -> Tree {
     let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
+    let encryption = "./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
+    let wipe = "./Device/Vendor/MSFT/RemoteWipe/doWipe";
     Tree::default()
         .with("./DevDetail/SwV", "chr", "10.0.26100.1", Access::Read)
         .with(&at("Colour"), "chr", "red", Access::Write)
         .with(&at("Width"), "int", "1280", Access::Write)
         .with(&at("Height"), "int", "720", Access::Write)
         .with(&at("Restart"), "null", "", Access::Execute)
+        .with(encryption, "int", "0", Access::Write)
+        .with(wipe, "null", "", Access::Execute)
 }
 
 fn outcome(command: Command<'_>, cmd_id: &str, code: StatusCode) -> Outcome {

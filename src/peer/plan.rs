@@ -51,7 +51,7 @@ pub struct Sent {
 }
 
 impl Plan {
-    /// The plan of the demo: every command, over the tree of [`super::device::demo_tree`].
+    /// The plan of the demo: each command once, over the tree of [`super::device::demo_tree`].
     pub fn demo() -> Self {
         use Order::{Add, Atomic, Delete, Exec, Get, Replace, Sequence};
         let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
@@ -75,6 +75,22 @@ impl Plan {
         Self {
             packages: vec![Package { commands: first }, Package { commands: second }],
         }
+    }
+
+    /// The plan of the demo and one package more, so that each story of the shelf finds something to act on.
+    pub fn shelf() -> Self {
+        use Order::{Delete, Exec, Get, Replace};
+        let at = |node: &str| format!("./Device/Vendor/MSFT/{node}");
+        let third = vec![
+            Replace(at("BitLocker/RequireDeviceEncryption"), "1".into()),
+            Replace(at("DMTap/Missing"), "never there".into()),
+            Get(at("DMTap")),
+            Exec(at("RemoteWipe/doWipe"), String::new()),
+            Delete(at("DMTap/Colour")),
+        ];
+        let mut plan = Self::demo();
+        plan.packages.push(Package { commands: third });
+        plan
     }
 }
 

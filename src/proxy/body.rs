@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use super::patience::Patience;
 use super::progress::{Progress, State};
 use super::room::Hold;
+use super::run::Run;
 
 /// A body to send. Bytes pass as they are; nothing is copied.
 #[derive(Default)]
@@ -30,6 +31,7 @@ pub(super) struct Body {
     patience: Patience,
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
+    run: Option<Box<Run>>,
     _hold: Option<Hold>,
 }
 
@@ -52,6 +54,9 @@ pub(super) enum Broken {
     /// Its sender stopped sending.
     #[error("nothing came for {0:?}")]
     Stalled(Duration),
+    /// A rule cuts it.
+    #[error("cut by a rule")]
+    ByRule,
 }
 
 /// Who wants to know how much passed.
@@ -151,6 +156,20 @@ impl Body {
         self
     }
 
+    /// The same body, which leaves as a delivery says.
+    pub(super) fn running(mut self, run: Run) -> Self {
+        self.run = Some(Box::new(run));
+        self
+    }
+
+    /// Takes so many bytes away from its end, where all of it is at hand.
+    pub(super) fn take_end(&mut self, bytes: usize) -> Bytes {
+        match self.first.back_mut() {
+            Some(last) if self.rest.is_none() => last.split_off(last.len().saturating_sub(bytes)),
+            _ => Bytes::new(),
+        }
+    }
+
     /// The same body, whose end is told.
     pub(super) fn told(mut self, on_end: OnEnd) -> Self {
         self.watch = Watch::End(on_end);
@@ -190,24 +209,21 @@ impl Body {
 
     /// The next piece of what is at hand. Pieces are small enough that what was not yet taken stays here, where it
     /// is counted, and not with hyper.
-    fn next_piece(&mut self) -> Option<Bytes> {
+    fn next_piece(&mut self, most: usize) -> Option<Bytes> {
         let first = self.first.front_mut()?;
-        match first.len() > PIECE {
-            true => Some(first.split_to(PIECE)),
+        match first.len() > most {
+            true => Some(first.split_to(most)),
             false => self.first.pop_front(),
         }
     }
-}
 
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
+    /// The next frame, of so many bytes at most.
+    pub(super) fn poll_piece(
+        &mut self,
         cx: &mut Context<'_>,
+        most: usize,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Some(bytes) = self.next_piece() {
+        if let Some(bytes) = self.next_piece(most) {
             self.pass(bytes.len());
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -223,25 +239,57 @@ impl http_body::Body for Body {
             return Poll::Ready(Some(Err(Broken::Stalled(self.patience.limit()))));
         };
         self.patience.renew();
-        match &frame {
-            Some(Ok(frame)) => self.pass(frame.data_ref().map_or(0, Bytes::len)),
-            Some(Err(_)) => {
+        let frame = match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(mut data))) => {
+                if data.len() > most {
+                    self.first.push_back(data.split_off(most));
+                }
+                self.pass(data.len());
+                Some(Ok(Frame::data(data)))
+            }
+            Some(Ok(Err(other))) => Some(Ok(other)),
+            Some(Err(error)) => {
                 self.end(End::Broken);
                 self.leftover = Leftover::Refused;
+                Some(Err(Broken::Peer(error)))
             }
-            None => self.end(End::Whole),
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Broken::Peer)))
+            None => {
+                self.end(End::Whole);
+                None
+            }
+        };
+        Poll::Ready(frame)
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(mut run) = self.run.take() else {
+            return self.poll_piece(cx, PIECE);
+        };
+        let polled = run.poll(&mut self, cx);
+        self.run = Some(run);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
         let rest = self.rest.as_ref();
-        self.first.is_empty()
+        self.run.is_none()
+            && self.first.is_empty()
             && self.trailers.is_none()
             && rest.is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.run.as_ref().is_some_and(|run| run.hides_length()) {
+            return SizeHint::default();
+        }
         let first: usize = self.first.iter().map(Bytes::len).sum();
         let Some(rest) = &self.rest else {
             return SizeHint::with_exact(first as u64);
@@ -258,6 +306,7 @@ impl http_body::Body for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        self.run = None;
         let whole = self.is_end_stream();
         self.end(if whole { End::Whole } else { End::Dropped });
         let wanted = self.leftover == Leftover::Drained && !whole;
@@ -285,4 +334,4 @@ const DRAIN_BYTES: usize = 1 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The largest piece handed on of what is at hand, in bytes.
-const PIECE: usize = 64 << 10;
+pub(super) const PIECE: usize = 64 << 10;

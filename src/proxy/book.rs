@@ -1,21 +1,66 @@
-//! The rule book in force, and what its limits counted.
+//! The rule book in force, and what its rules counted.
+//!
+//! ```text
+//!  RuleBook ── in force ─► Edition ── rule n ─► Standing (number, hits)
+//!     │ known: name ─► rule, Standing              │ number
+//!     └───────────────── Memory ◄──────────────────┘   what limits counted
+//! ```
+//!
+//! An edition is never changed. A rule that says the same in the next one keeps its standing, and with it its
+//! counts.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+mod counts;
+mod hits;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use counts::{Counts, RuleNumber};
+pub use hits::Hits;
+use hits::Hitting;
+
+use super::context::now;
 use crate::rules::engine::{RuleSet, Tally};
+use crate::rules::rule::Rule;
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
 #[derive(Debug)]
 pub struct RuleBook {
     edition: RwLock<Arc<Edition>>,
+    known: Mutex<Known>,
+    memory: Arc<Memory>,
+}
+
+/// The rules of the book by name, in force or resting.
+#[derive(Debug, Default)]
+struct Known {
+    rules: HashMap<String, (Rule, Arc<Standing>)>,
+    numbers: RuleNumber,
+}
+
+/// What all editions share.
+#[derive(Debug, Default)]
+struct Memory {
+    counts: Mutex<Counts>,
+}
+
+/// What is known of a rule beside what it says.
+#[derive(Debug)]
+struct Standing {
+    number: RuleNumber,
+    hits: Hitting,
 }
 
 impl RuleBook {
     /// A book that begins with these rules.
     pub fn new(rules: Arc<RuleSet>) -> Self {
+        let memory = Arc::new(Memory::default());
+        let mut known = Known::default();
+        let edition = Edition::new(rules, &[], &mut known, &memory);
         Self {
-            edition: RwLock::new(Arc::new(Edition::new(rules))),
+            edition: RwLock::new(Arc::new(edition)),
+            known: Mutex::new(known),
+            memory,
         }
     }
 
@@ -25,25 +70,77 @@ impl RuleBook {
         edition.clone()
     }
 
-    /// Puts other rules in force, for exchanges to come. Their counts begin anew.
+    /// Puts other rules in force, for exchanges to come. A rule keeps its hits, and what its limit counted, if
+    /// one of the same name that says the same was known before, in force or resting.
     pub fn replace(&self, rules: Arc<RuleSet>) {
-        let edition = Arc::new(Edition::new(rules));
+        self.publish(rules, &[]);
+    }
+
+    /// As [`Self::replace`]; the rules that are `resting` keep what they counted until they are back in force.
+    pub fn publish(&self, rules: Arc<RuleSet>, resting: &[Rule]) {
+        let mut known = lock(&self.known);
+        let edition = Arc::new(Edition::new(rules, resting, &mut known, &self.memory));
         *self.edition.write().unwrap_or_else(PoisonError::into_inner) = edition;
+        let numbers = known.rules.values().map(|(_, standing)| standing.number);
+        lock(&self.memory.counts).keep(&numbers.collect());
+    }
+
+    /// How often a rule acted; `None` if there is none of this name.
+    pub fn hits(&self, name: &str) -> Option<Hits> {
+        let known = lock(&self.known);
+        let (_, standing) = known.rules.get(name)?;
+        Some(standing.hits.read())
+    }
+
+    /// Begins all counts anew: hits, and what limits counted.
+    pub fn reset(&self) {
+        let known = lock(&self.known);
+        *lock(&self.memory.counts) = Counts::default();
+        for (_, standing) in known.rules.values() {
+            standing.hits.reset();
+        }
     }
 }
 
-/// Rules with their counts: an exchange that began before others came into force counts here, where it belongs.
+impl Known {
+    /// The standing a rule has had so far, or a new one.
+    fn standing(&mut self, rule: &Rule) -> Arc<Standing> {
+        match self.rules.get(&rule.name) {
+            Some((known, standing)) if known.says_the_same(rule) => standing.clone(),
+            _ => {
+                self.numbers += 1;
+                Arc::new(Standing {
+                    number: self.numbers,
+                    hits: Hitting::default(),
+                })
+            }
+        }
+    }
+}
+
+/// Rules that are in force together.
 #[derive(Debug)]
 pub(super) struct Edition {
     pub(super) rules: Arc<RuleSet>,
-    counts: Mutex<Counts>,
+    /// One for each rule.
+    standings: Vec<Arc<Standing>>,
+    memory: Arc<Memory>,
 }
 
 impl Edition {
-    fn new(rules: Arc<RuleSet>) -> Self {
+    /// The edition of these rules; afterwards only they and those that rest are known.
+    fn new(rules: Arc<RuleSet>, resting: &[Rule], known: &mut Known, memory: &Arc<Memory>) -> Self {
+        let standing = |rule: &Rule| (rule.clone(), known.standing(rule));
+        let all = rules.rules().iter().chain(resting);
+        let all: Vec<(Rule, Arc<Standing>)> = all.map(standing).collect();
+        let standings = all.iter().map(|(_, standing)| standing.clone());
+        let standings = standings.take(rules.rules().len()).collect();
+        let named = all.into_iter().map(|known| (known.0.name.clone(), known));
+        known.rules = named.collect();
         Self {
             rules,
-            counts: Mutex::default(),
+            standings,
+            memory: memory.clone(),
         }
     }
 
@@ -53,71 +150,48 @@ impl Edition {
     }
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    /// Of rules that count over the whole run.
-    run: HashMap<usize, u64>,
-    scopes: HashMap<(usize, Arc<str>), Scope>,
-    /// The scopes by turn, the one that counted nothing for longest first.
-    order: BTreeMap<u64, (usize, Arc<str>)>,
-    turns: u64,
-}
-
-#[derive(Debug)]
-struct Scope {
-    count: u64,
-    turn: u64,
-}
-
 struct SharedTally<'a>(&'a Edition);
 
 impl Tally for SharedTally<'_> {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
-        let counts = self.0.counts.lock();
-        let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
-        counts.count(rule, scope, SCOPES)
+        let standing = self.0.standings.get(rule);
+        let number = standing.map_or(0, |standing| standing.number);
+        lock(&self.0.memory.counts).count(number, scope)
+    }
+
+    fn acted(&mut self, rule: usize, finds: usize) {
+        if let Some(standing) = self.0.standings.get(rule) {
+            standing.hits.acted(finds, now());
+        }
     }
 }
 
-impl Counts {
-    fn count(&mut self, rule: usize, scope: &str, most: usize) -> u64 {
-        if scope.is_empty() {
-            // Rules are as many as were loaded: these counts are never dropped.
-            let count = self.run.entry(rule).or_default();
-            *count += 1;
-            return *count;
-        }
-        self.turns += 1;
-        let turn = self.turns;
-        let key = (rule, Arc::from(scope));
-        if let Some(scope) = self.scopes.get_mut(&key) {
-            self.order.remove(&scope.turn);
-            self.order.insert(turn, key);
-            scope.count += 1;
-            scope.turn = turn;
-            return scope.count;
-        }
-        if self.scopes.len() >= most
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.scopes.remove(&oldest);
-        }
-        self.order.insert(turn, key.clone());
-        self.scopes.insert(key, Scope { count: 1, turn });
-        1
-    }
+/// A panic elsewhere leaves what these locks guard whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Scopes (rule and session) counted at a time; the one that counted nothing for longest makes room.
-const SCOPES: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const RULES: &str = "\
+        [[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n\
+        [[rule]]\nname = \"b\"\nstage = \"request\"\nstep = { reset = true }\n";
+
+    fn rules(text: &str) -> Arc<RuleSet> {
+        let rules = crate::rules::load::parse_all([("test.toml", text)]);
+        Arc::new(rules.unwrap())
+    }
+
+    /// Counts once over the run.
+    fn count(edition: &Edition, rule: usize) -> u64 {
+        edition.tally().count(rule, "")
+    }
+
     #[test]
     fn each_rule_and_scope_has_a_count_of_its_own() {
-        let book = RuleBook::new(Arc::default());
+        let book = RuleBook::new(rules(RULES));
         let edition = book.current();
         let mut tally = edition.tally();
         let counted = [(0, "a"), (0, "a"), (0, "b"), (1, "a"), (0, "a")]
@@ -126,21 +200,52 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_scope_makes_room_and_the_run_never_does() {
-        let mut counts = Counts::default();
-        let counted =
-            ["", "a", "b", "a", "c", "", "a", "b", ""].map(|scope| counts.count(0, scope, 2));
-        assert_eq!(counted, [1, 1, 1, 2, 1, 2, 3, 1, 3]);
-        assert_eq!((counts.scopes.len(), counts.order.len()), (2, 2));
+    fn a_rule_that_says_the_same_goes_on_counting_wherever_it_stands() {
+        let book = RuleBook::new(rules(RULES));
+        let before = book.current();
+        assert_eq!(count(&before, 1), 1);
+        before.tally().acted(1, 3);
+        let comment_and_order = "# Now b is first.\n\
+            [[rule]]\nstage = \"request\"\nname = \"b\" # the same\n[[rule.step]]\nreset = true\n\
+            [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
+        book.replace(rules(comment_and_order));
+        // What began before goes on with its own edition, and counts together with what began later.
+        assert_eq!(count(&before, 1), 2);
+        assert_eq!(count(&book.current(), 0), 3);
+        assert_eq!(book.hits("b").unwrap().finds, 3);
+        assert_eq!(count(&before, 0), 1);
+        assert_eq!(count(&book.current(), 1), 1, "a says something else now");
     }
 
     #[test]
-    fn what_began_before_counts_in_its_own_edition() {
-        let book = RuleBook::new(Arc::default());
-        let before = book.current();
-        book.replace(Arc::default());
-        assert_eq!(before.tally().count(0, ""), 1);
-        assert_eq!(before.tally().count(0, ""), 2);
-        assert_eq!(book.current().tally().count(0, ""), 1);
+    fn a_rule_that_rests_keeps_its_counts_and_one_that_left_does_not() {
+        let check = |resting: &[Rule], expected: u64| {
+            let book = RuleBook::new(rules(RULES));
+            assert_eq!(count(&book.current(), 1), 1);
+            let without_b = RuleSet::from_rules(rules(RULES).rules()[..1].to_vec());
+            book.publish(Arc::new(without_b.unwrap()), resting);
+            book.replace(rules(RULES));
+            assert_eq!(count(&book.current(), 1), expected);
+        };
+        check(&rules(RULES).rules()[1..], 2);
+        check(&[], 1);
+    }
+
+    #[test]
+    fn hits_tell_messages_and_finds_until_they_are_reset() {
+        let book = RuleBook::new(rules(RULES));
+        let edition = book.current();
+        for finds in [1, 4, 0] {
+            edition.tally().acted(0, finds);
+        }
+        count(&edition, 0);
+        let hits = book.hits("a").unwrap();
+        assert_eq!((hits.messages, hits.finds, hits.failed), (2, 5, 1));
+        assert!(hits.last.is_some());
+        assert_eq!(book.hits("b"), Some(Hits::default()));
+        assert_eq!(book.hits("c"), None);
+        book.reset();
+        assert_eq!(book.hits("a"), Some(Hits::default()));
+        assert_eq!(count(&edition, 0), 1);
     }
 }

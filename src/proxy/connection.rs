@@ -22,7 +22,7 @@ use super::exchange::{self, refuse};
 use super::failure::device_handshake;
 use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
-use super::wire::Wire;
+use super::wire::{Gate, Wire};
 use crate::flow::event::Event;
 use crate::flow::{Connection, ConnectionId, Timestamp, TlsFacts};
 
@@ -152,13 +152,14 @@ impl Guest {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
         let asked = Asked::new(self, shared, &wire);
+        let line = wire.line();
         let service = service_fn(|request| Box::pin(asked.serve(request)));
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(shared.settings.limits.head)
             .preserve_header_case(true)
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(wire), service);
+            .serve_connection(TokioIo::new(Gate::new(wire, line)), service);
         let stop = shared.stop.child_token();
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
@@ -171,7 +172,11 @@ impl Guest {
         let tunnel = asked.tunnel();
         match (ended, tunnel) {
             (Ok(()), Some((host, port))) => {
-                let wire = parts.io.into_inner().with_ahead(parts.read_buf);
+                let wire = parts
+                    .io
+                    .into_inner()
+                    .into_inner()
+                    .with_ahead(parts.read_buf);
                 let target = Target::Connect(host, port);
                 Box::pin(asked.tunnelling().to_server(shared, wire, target)).await
             }
@@ -359,13 +364,18 @@ where
     let line = context.line.clone();
     let context = Arc::new(context);
     let service = service_fn(move |request| exchange::serve(context.clone(), request));
-    let connection = server.serve_connection(TokioIo::new(io), service);
+    let gate = Gate::new(io, line.clone());
+    let connection = server.serve_connection(TokioIo::new(gate), service);
     tokio::pin!(connection);
     // A token of its own: polled at every wake, it must not be contended.
     let stop = shared.stop.child_token();
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = line.told_to_go() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -1,12 +1,14 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
+mod deliver;
+mod head;
 mod own;
 
 pub(super) use own::refuse;
 
 use std::sync::Arc;
 
-use http::{Request, Response, Version, header, request};
+use http::{Request, Response, StatusCode, Version, header, request};
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
@@ -14,13 +16,14 @@ use super::book::Edition;
 use super::context::{Context, now};
 use super::failure::Failure;
 use super::headers;
+use super::line::Last;
 use super::message::{Heard, Told};
 use super::read::{self, Bounds, heavy};
 use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
 use crate::flow::{
-    Delivery, ExchangeId, Head, KeyTooLong, Note, Op, Passage, Payload, RequestHead, ResponseHead,
+    Delivery, ExchangeId, Head, KeyTooLong, Note, Passage, Payload, RequestHead, ResponseHead,
     SessionTag, Severity, Side, Timestamp,
 };
 use crate::markup::Document;
@@ -61,11 +64,17 @@ pub(super) async fn serve(
         }
         Err(broken) => return Err(broken.into()),
     };
-    let (body, answer) = exchange.pass_request(heard, &mut parts).await?;
-    if let Some(answer) = answer {
-        return Ok(exchange.answer(answer));
+    let body = match exchange.pass_request(heard, &mut parts).await? {
+        Passed::On(body) => body,
+        Passed::Answered(response) => return Ok(*response),
+    };
+    let asked = exchange.ask(parts, body).await;
+    if asked.is_err()
+        && let Some(cut) = exchange.end_cut_request().await
+    {
+        return Err(cut);
     }
-    match exchange.ask(parts, body).await {
+    match asked {
         Ok(response) => {
             exchange.tell_request();
             exchange.delivered(Side::Server);
@@ -88,7 +97,17 @@ struct Exchange {
     leaving: Option<Arc<Document>>,
     /// The request, if it is still to be told of.
     request: Option<Told>,
+    /// What the device's connection comes to, where a rule cuts the request on its way to the server.
+    cut: Option<Last>,
     over: bool,
+}
+
+/// What a request came to.
+enum Passed {
+    /// It goes on to the server, with this body.
+    On(Body),
+    /// The device has its answer.
+    Answered(Box<Response<Body>>),
 }
 
 impl Exchange {
@@ -112,6 +131,7 @@ impl Exchange {
             place: None,
             leaving: None,
             request: None,
+            cut: None,
             over: false,
             context,
         })
@@ -143,7 +163,7 @@ impl Exchange {
         &mut self,
         mut heard: Heard,
         parts: &mut request::Parts,
-    ) -> Result<(Body, Option<Answer>), Dropped> {
+    ) -> Result<Passed, Dropped> {
         self.received = now();
         if let Some(document) = heard.document() {
             match self.context.shared.sessions.enter(document) {
@@ -163,15 +183,20 @@ impl Exchange {
         // The version towards the server is agreed with the server.
         parts.version = Version::HTTP_11;
         let head = Head::Request(self.take_head());
-        let Outcome { told, body, answer } =
-            self.settle(head, heard, known, verdict, &mut parts.headers);
+        let Outcome {
+            told, body, answer, ..
+        } = self.settle(head, heard, known, verdict, &mut parts.headers);
         let delivery = told.passage.delivery.clone();
         self.request = Some(told);
         if self.request.as_ref().is_some_and(Told::is_complete) {
             self.tell_request();
         }
-        self.deliver(&delivery).await?;
-        Ok((body.drained(), answer))
+        if let Some(answer) = answer {
+            let response = self.answer(answer, &delivery).await?;
+            return Ok(Passed::Answered(Box::new(response)));
+        }
+        let body = self.send_request(&delivery, body.drained()).await?;
+        Ok(Passed::On(body))
     }
 
     /// Sends the request on and waits for the head of the response.
@@ -212,19 +237,29 @@ impl Exchange {
         let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
         let head = Head::Response(head);
-        let Outcome { told, body, answer } =
-            self.settle(head, heard, known, verdict, &mut parts.headers);
+        let Outcome {
+            mut told,
+            mut body,
+            status,
+            answer,
+        } = self.settle(head, heard, known, verdict, &mut parts.headers);
+        if let Some(status) = status {
+            head::restate(&mut parts, status, &mut told, &mut body);
+        }
         let delivery = told.passage.delivery.clone();
         if let Some(answer) = answer {
             return self.answer_late(answer, told).await;
         }
         self.over = true;
         let body = told.tell_response(&self.context.shared, body, self.received);
-        self.deliver(&delivery).await?;
-        self.delivered(Side::Device);
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
-        Ok(Response::from_parts(parts, body))
+        let response = Response::from_parts(parts, body);
+        let response = self.send_response(&delivery, response).await?;
+        if delivery.is_whole() {
+            self.delivered(Side::Device);
+        }
+        Ok(response)
     }
 
     /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
@@ -264,6 +299,8 @@ impl Exchange {
             heard.document().map(|document| &**document),
         );
         let limits = read::limits(self.context.shared.settings.max_body);
+        let headers = response.map_or(&self.head.headers, |head| &head.headers);
+        let body = heard.plain(headers, limits.bytes);
         let facts = Facts {
             stage,
             connection: &self.context.connection,
@@ -272,6 +309,7 @@ impl Exchange {
             response,
             session: tag.as_ref(),
             document: heard.document(),
+            body: body.as_ref(),
             links: &known.links,
             limits: &limits,
         };
@@ -300,6 +338,7 @@ impl Exchange {
             heard.change(bytes, verdict.document.clone());
             sent = verdict.document;
         }
+        let status = head::edit(&verdict.head, headers);
         self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
         let passage = Passage {
@@ -316,6 +355,7 @@ impl Exchange {
                 count: heard.count,
             },
             body: heard.body,
+            status,
             answer: verdict.answer,
         }
     }
@@ -357,26 +397,6 @@ impl Exchange {
             applied: Vec::new(),
             delivery: Delivery::default(),
         }
-    }
-
-    /// Carries out how a message leaves.
-    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), Dropped> {
-        for op in &delivery.ops {
-            match op {
-                Op::Wait(time) => tokio::time::sleep(*time).await,
-                Op::Reset => {
-                    // On HTTP/2 the error alone resets the stream, and the connection lives.
-                    if self.head.version != Version::HTTP_2 {
-                        self.context.line.reset();
-                    }
-                    if !self.over {
-                        self.tell_failed(Side::Device, "reset by a rule".into());
-                    }
-                    return Err(Dropped::ByRule);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Tells of the request, once.
@@ -429,5 +449,7 @@ fn speaker(head: &Head) -> Side {
 struct Outcome {
     told: Told,
     body: Body,
+    /// The HTTP status to send in place of the one received.
+    status: Option<StatusCode>,
     answer: Option<Answer>,
 }

@@ -58,7 +58,7 @@ impl Failure {
                 failure.why = format!("the response broke off: {}", failure.why);
                 failure
             }
-            Broken::Stalled(_) => {
+            Broken::Stalled(_) | Broken::ByRule => {
                 let why = format!("the response stalled: {broken}");
                 Self::of_server(StatusCode::GATEWAY_TIMEOUT, why)
             }
@@ -75,7 +75,7 @@ impl Failure {
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Loop(_) => {}
+                    ConnectError::Loop(_) | ConnectError::Private(_) => {}
                     ConnectError::Other(_) => continue,
                 }
                 return Self::of_server(status, connect.to_string());

@@ -1,7 +1,11 @@
 //! What is known of a device's connection while it runs, and when it has been silent for too long.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::settings::Limits;
 
@@ -15,6 +19,38 @@ struct State {
     begun: AtomicBool,
     moved: AtomicBool,
     exchanges: AtomicUsize,
+    ending: AtomicBool,
+    last: Mutex<Option<Last>>,
+    away: Notify,
+}
+
+/// What is still to happen on a connection of HTTP/1.1 before it ends.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    /// Bytes to send that are no HTTP.
+    pub(super) noise: Bytes,
+    /// How long it stays open after them.
+    pub(super) wait: Duration,
+    pub(super) ending: Ending,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// `close_notify` where TLS is spoken, and FIN.
+    Close,
+    /// RST.
+    Reset,
+}
+
+/// Something that runs on a connection, which is not silent as long as it does.
+#[derive(Debug)]
+pub(super) struct Busy(Line);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl Line {
@@ -25,6 +61,40 @@ impl Line {
 
     pub(super) fn is_reset(&self) -> bool {
         self.0.reset.load(Ordering::Acquire)
+    }
+
+    /// Ends the connection in this way once everything that was handed over is written. hyper writes no more.
+    pub(super) fn finish(&self, last: Last) {
+        *self.last() = Some(last);
+        self.0.ending.store(true, Ordering::Release);
+    }
+
+    /// What is to happen before the end, if an end was ordered.
+    pub(super) fn take_last(&self) -> Option<Last> {
+        if !self.0.ending.load(Ordering::Acquire) {
+            return None;
+        }
+        self.last().take()
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Option<Last>> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the exchanges under way be the last ones: GOAWAY in HTTP/2.
+    pub(super) fn go_away(&self) {
+        self.0.away.notify_one();
+    }
+
+    /// Returns when it was told to go away.
+    pub(super) async fn told_to_go(&self) {
+        self.0.away.notified().await;
+    }
+
+    /// Keeps the connection from being silent.
+    pub(super) fn busy(&self) -> Busy {
+        self.begin();
+        Busy(self.clone())
     }
 
     /// Bytes moved.

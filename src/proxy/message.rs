@@ -97,6 +97,19 @@ impl Heard {
         self.count = None;
     }
 
+    /// The bytes that were read, without content coding; `None` where they were not, or are coded in a way that
+    /// cannot be undone.
+    pub(super) fn plain(&self, headers: &HeaderMap, limit: usize) -> Option<Bytes> {
+        match &self.payload.reading {
+            Reading::Document(document, _) => Some(document.source().clone()),
+            Reading::Empty => Some(Bytes::new()),
+            Reading::Opaque(_) | Reading::Unread(Unread::MediaType(_)) => {
+                read::uncoded(&self.payload.received, headers, limit).ok()
+            }
+            Reading::Unread(_) => None,
+        }
+    }
+
     /// The document, if it was decoded.
     pub(super) fn document(&self) -> Option<&Arc<Document>> {
         self.payload.reading.document()
@@ -143,7 +156,13 @@ impl Told {
         let shared = shared.clone();
         body.told(Box::new(move |passed: Passed| {
             let at = now();
+            // A rule that cuts the body leaves the rest of it undelivered.
+            let cut = passed.end == End::Dropped && passage.delivery.is_ended();
             let (side, what) = match passed.end {
+                _ if cut => {
+                    set_passed(&mut passage, passed.bytes);
+                    return shared.tell(Event::Response(Arc::new(passage)));
+                }
                 End::Whole => {
                     passage.at = at;
                     passage.took = at.since(asked);

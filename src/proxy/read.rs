@@ -253,7 +253,7 @@ fn looks_like_markup(body: &[u8]) -> bool {
 }
 
 /// Undoes the content codings, the last one first; without any, the very bytes.
-fn uncoded(body: &Bytes, headers: &HeaderMap, limit: usize) -> Result<Bytes, String> {
+pub(super) fn uncoded(body: &Bytes, headers: &HeaderMap, limit: usize) -> Result<Bytes, String> {
     let mut plain = body.clone();
     if !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(plain);

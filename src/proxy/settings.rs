@@ -23,6 +23,8 @@ pub struct Settings {
     pub look: Look,
     /// What bounds connections and waiting.
     pub limits: Limits,
+    /// Listeners of this machine that no request may reach through the proxy.
+    pub private: Vec<SocketAddr>,
 }
 
 impl Settings {
@@ -45,6 +47,7 @@ impl Settings {
             certificates: Vec::new(),
             look: Look::Annotate,
             limits: Limits::default(),
+            private: Vec::new(),
         }
     }
 }

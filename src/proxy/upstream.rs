@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,7 +36,11 @@ pub(super) fn client(settings: &Settings, listener: SocketAddr) -> io::Result<Cl
         .with_tls_config(trust::client_config(&settings.trust)?)
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(NoLoop { tcp, listener });
+        .wrap_connector(NoLoop {
+            tcp,
+            listener,
+            private: settings.private.clone().into(),
+        });
     let connector = Connector {
         https,
         limit: limits.connect,
@@ -59,6 +64,8 @@ pub(super) enum ConnectError {
     Timeout(Duration),
     #[error("the server is this proxy itself: forwarding to {0} would never end")]
     Loop(SocketAddr),
+    #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
+    Private(SocketAddr),
     #[error("{0}")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -93,11 +100,12 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// TCP, except to the proxy's own listener.
+/// TCP, except to the proxy's own listener and to those that are private.
 #[derive(Clone)]
 struct NoLoop {
     tcp: HttpConnector,
     listener: SocketAddr,
+    private: Arc<[SocketAddr]>,
 }
 
 impl Service<Uri> for NoLoop {
@@ -112,21 +120,27 @@ impl Service<Uri> for NoLoop {
 
     fn call(&mut self, server: Uri) -> Self::Future {
         let connecting = self.tcp.call(server);
-        let listener = self.listener;
+        let (listener, private) = (self.listener, self.private.clone());
         Box::pin(async move {
             let io = connecting
                 .await
                 .map_err(|e| ConnectError::Other(e.into()))?;
-            match leads_back(io.inner(), listener) {
-                true => Err(ConnectError::Loop(listener)),
-                false => Ok(io),
+            if leads_to(io.inner(), listener) {
+                return Err(ConnectError::Loop(listener));
+            }
+            match private
+                .iter()
+                .find(|private| leads_to(io.inner(), **private))
+            {
+                Some(private) => Err(ConnectError::Private(*private)),
+                None => Ok(io),
             }
         })
     }
 }
 
-/// Whether a connection ends at the listener, which may listen on every address of the machine.
-fn leads_back(tcp: &TcpStream, listener: SocketAddr) -> bool {
+/// Whether a connection ends at a listener of this machine, which may listen on every address of it.
+fn leads_to(tcp: &TcpStream, listener: SocketAddr) -> bool {
     let (Ok(peer), Ok(local)) = (tcp.peer_addr(), tcp.local_addr()) else {
         return false;
     };

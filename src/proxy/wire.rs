@@ -1,5 +1,9 @@
 //! The device's socket: the only code that can reset it.
 
+mod gate;
+
+pub(super) use gate::Gate;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -29,6 +29,9 @@ pub enum ReadError {
     /// No whole JSON object: a line torn by a crash, or another file altogether.
     #[error("the line is damaged: {0}")]
     Damaged(serde_json::Error),
+    /// What rules did over a whole run: no event, and no damage.
+    #[error("the line is the summary of the run, no event")]
+    Summary,
     /// A JSON object that is no event.
     #[error("the line is no event: {0}")]
     NoEvent(serde_json::Error),
@@ -85,12 +88,17 @@ pub fn read(line: &[u8]) -> Result<Telling<'static>, ReadError> {
     struct Version {
         #[serde(default)]
         v: u64,
+        #[serde(default)]
+        event: String,
     }
     let version: Version = serde_json::from_slice(line).map_err(ReadError::Damaged)?;
     match version.v {
         0 => {}
         v if v == u64::from(VERSION) => {}
         other => return Err(ReadError::Version(other)),
+    }
+    if version.event == RULES {
+        return Err(ReadError::Summary);
     }
     serde_json::from_slice(line).map_err(ReadError::NoEvent)
 }
@@ -184,6 +192,9 @@ fn may_have_special(word: u64) -> bool {
     let backslash = zero_in(word ^ (ONES * u64::from(b'\\')));
     (control | quote | backslash) & HIGHS != 0
 }
+
+/// What the line is called that tells at the end of a run what its rules did.
+pub const RULES: &str = "rules";
 
 /// The largest buffer that is kept from one line to the next, in bytes.
 const KEPT: usize = 1 << 20;

@@ -46,6 +46,7 @@ pub fn show<R: BufRead, W: Write>(
         }
         match jsonl::read(&text) {
             Ok(telling) => transcript.print(&telling)?,
+            Err(ReadError::Summary) => {}
             Err(error) => {
                 let fatal = matches!(error, ReadError::Version(_));
                 let found = Damage { line, error };

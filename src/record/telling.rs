@@ -155,6 +155,20 @@ pub struct SpliceTold<'a> {
 pub enum OpTold {
     /// A wait, in microseconds.
     WaitUs(u64),
+    /// The body went at so many bytes a second at most.
+    BytesPerSecond(u64),
+    /// The body went in pieces: their bytes, and the pause between two in microseconds.
+    SlicesUs(u64, u64),
+    /// The head announced another length of the body, or chunks.
+    LengthWrong,
+    /// So many bytes of the body were sent.
+    SentBytes(u64),
+    /// All of the body was sent.
+    SentWhole,
+    /// So many bytes that are no HTTP were sent.
+    NoiseBytes(u16),
+    /// The connection was closed.
+    Close,
     /// The device's connection was reset.
     Reset,
     /// One that this version does not know.

@@ -1,91 +1,167 @@
 //! Steps at work: edits of a selection, and how the message leaves.
 
 mod edit;
+mod head;
 mod leave;
+mod raw;
+mod values;
 
+pub(super) use head::head;
 pub(super) use leave::leave;
+pub(super) use raw::{Body, raw};
+pub(super) use values::Values;
 
 use super::Step;
-use super::place::Place;
+use super::at::{At, Spot};
+use super::step::EditStep;
 use super::survey::Selected;
 use crate::flow::Change;
-use crate::markup::edit::Edit;
-use crate::markup::{Document, Element, NodeId};
+use crate::markup::edit::{Edit, Within};
+use crate::markup::{Document, Limits, NodeId};
 
 /// The edits of one rule, with what is told about them.
 #[derive(Default)]
 pub(super) struct Planned {
-    pub(super) edits: Vec<Edit>,
+    pub(super) edits: Vec<Within>,
     pub(super) changes: Vec<Change>,
     untold: usize,
+    /// Bytes that copies and fragments add.
+    grown: usize,
+}
+
+/// The planning of one rule's edits.
+struct Planning<'a, 'v> {
+    document: &'a Document,
+    limits: &'a Limits,
+    values: &'a mut Values<'v>,
+    planned: Planned,
 }
 
 /// Changes of one rule in one message that are told one by one.
 const MOST_TOLD: usize = 1_000;
 
 /// The edits that the steps make on a selection.
-pub(super) fn edits(steps: &[Step], document: &Document, selection: &[Selected]) -> Planned {
-    let mut planned = Planned::default();
-    for selected in selection {
+pub(super) fn edits(
+    steps: &[Step],
+    document: &Document,
+    limits: &Limits,
+    values: &mut Values<'_>,
+    selection: &[Selected],
+) -> Planned {
+    let mut planning = Planning {
+        document,
+        limits,
+        values,
+        planned: Planned::default(),
+    };
+    // What is inside another selected element goes with it.
+    let mut behind = NodeId(0);
+    let mut outermost = Vec::new();
+    for (number, selected) in selection.iter().enumerate() {
         let Some(element) = document.element(selected.node) else {
             continue;
         };
+        let is_inner = number > 0 && selected.node < behind;
+        behind = behind.max(element.behind());
+        if !is_inner {
+            outermost.push(selected);
+        }
         for step in steps {
-            match step {
-                Step::Edit(step) => planned.edit(step, element, selected),
-                Step::Leave(_) => {}
+            let Step::Edit(step) = step else {
+                continue;
+            };
+            if number > 0 && step.is_done_once() || is_inner && step.takes_all_in() {
+                continue;
             }
+            planning.edit(step, selected);
         }
     }
-    planned.drop_inner_removals(document);
-    planned.tell_how_many_more();
-    planned
+    let reverses = |step: &Step| matches!(step, Step::Edit(EditStep::Reverse));
+    if steps.iter().any(reverses) {
+        planning.reverse(&outermost);
+    }
+    planning.finish()
 }
 
 /// Tells that a rule found something and could not do what it says there.
 pub(super) fn not_applied(path: &str, why: String) -> Change {
     Change {
         path: path.into(),
-        step: "not applied",
+        step: NOT_APPLIED,
         before: String::new(),
         after: why,
     }
 }
 
-impl Planned {
+/// Whether a change came about.
+pub(super) fn is_done(change: &Change) -> bool {
+    change.step != NOT_APPLIED
+}
+
+const NOT_APPLIED: &str = "not applied";
+
+impl Planning<'_, '_> {
     /// What stands at a place; that nothing does is told.
-    fn find<'d>(
-        &mut self,
-        verb: &'static str,
-        element: Element<'d>,
-        selected: &Selected,
-        at: &Place,
-    ) -> Vec<Element<'d>> {
-        let found = at.find(element, &selected.items);
-        if found.is_empty() && self.changes.len() >= MOST_TOLD {
-            self.untold += 1;
-        } else if found.is_empty() {
-            let why = format!("{}: there is no {at}", verb);
-            let path = element.path();
-            self.changes.push(not_applied(path.as_str(), why));
+    fn find(&mut self, verb: &'static str, selected: &Selected, at: &At) -> Vec<Spot> {
+        let found = at.find(self.document, selected, self.limits);
+        if found.is_empty() {
+            self.refuse(verb, selected, &format!("there is no {at}"));
         }
         found
     }
 
-    fn tell(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
-        // A path takes time linear in the siblings: without a bound a large message would take it squared.
-        if self.changes.len() >= MOST_TOLD {
-            self.untold += 1;
+    /// Tells that a step could not do what it says on a selected element.
+    fn refuse(&mut self, verb: &'static str, selected: &Selected, why: &str) {
+        if self.planned.changes.len() >= MOST_TOLD {
+            self.planned.untold += 1;
             return;
         }
-        self.changes.push(Change {
-            path: at.path().to_string(),
+        let element = self.document.element(selected.node);
+        let path = element.map(|element| element.path().to_string());
+        let change = not_applied(&path.unwrap_or_default(), format!("{verb}: {why}"));
+        self.planned.changes.push(change);
+    }
+
+    /// Tells what a step does at a place; `part` is what of the element, behind its path.
+    fn tell(&mut self, spot: &Spot, part: &str, step: &'static str, before: String, after: String) {
+        // A path takes time linear in the siblings: without a bound a large message would take it squared.
+        if self.planned.changes.len() >= MOST_TOLD {
+            self.planned.untold += 1;
+            return;
+        }
+        self.planned.changes.push(Change {
+            path: format!("{}{part}", spot.path(self.document)),
             step,
             before,
             after,
         });
     }
 
+    fn push(&mut self, spot: &Spot, edit: Edit) {
+        let holders = spot.holders();
+        self.planned.edits.push(Within { holders, edit });
+    }
+
+    fn finish(mut self) -> Planned {
+        let length = self
+            .document
+            .source()
+            .len()
+            .saturating_add(self.planned.grown);
+        if length > self.limits.bytes {
+            let most = self.limits.bytes;
+            let why = format!("the message would grow to {length} bytes, and {most} are the most");
+            self.planned.edits.clear();
+            self.planned.changes = vec![not_applied("", why)];
+            self.planned.untold = 0;
+        }
+        self.planned.drop_inner_removals(self.document);
+        self.planned.tell_how_many_more();
+        self.planned
+    }
+}
+
+impl Planned {
     fn tell_how_many_more(&mut self) {
         let (untold, last) = (self.untold, self.changes.last());
         let Some(step) = last.filter(|_| untold > 0).map(|change| change.step) else {
@@ -99,7 +175,7 @@ impl Planned {
         });
     }
 
-    /// A command that goes takes the commands inside it along; removing those as well would clash.
+    /// What goes takes what is inside along; removing that as well would clash.
     fn drop_inner_removals(&mut self, document: &Document) {
         let mut removed: Vec<NodeId> = self.edits.iter().filter_map(removal).collect();
         removed.sort_unstable();
@@ -111,9 +187,9 @@ impl Planned {
     }
 }
 
-fn removal(edit: &Edit) -> Option<NodeId> {
-    match edit {
-        Edit::Remove { node } => Some(*node),
+fn removal(within: &Within) -> Option<NodeId> {
+    match within.edit {
+        Edit::Remove { node } if within.holders.is_empty() => Some(node),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::index::Index;
 use super::passing::Passing;
+use super::step::HeadEdit;
 use super::survey::Selected;
 use super::{Rule, Step};
 use crate::flow::{
@@ -50,6 +51,8 @@ pub struct Facts<'a> {
     pub session: Option<&'a SessionTag>,
     /// The body decoded, where it decodes.
     pub document: Option<&'a Arc<Document>>,
+    /// The body as received, without content coding, where it was read; it need not decode.
+    pub body: Option<&'a Bytes>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [Link],
     /// What bounds the decoding of a body that a rule changed.
@@ -63,6 +66,8 @@ pub struct Verdict {
     pub body: Option<Bytes>,
     /// That body decoded, where it decodes.
     pub document: Option<Arc<Document>>,
+    /// What is to be changed of the head, in order; lengths are made to fit the body before that.
+    pub head: Vec<HeadEdit>,
     /// At the request stage: answer the device with this and ask no server. At the response stage: in place
     /// of the server's response.
     pub answer: Option<Answer>,
@@ -85,6 +90,12 @@ pub struct Answer {
 pub trait Tally {
     /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
     fn count(&mut self, rule: usize, scope: &str) -> u64;
+
+    /// Rule `rule` of the book acted on so many finds of a message; on none, where it could not act on what it
+    /// found. Nothing is decided by it.
+    fn acted(&mut self, rule: usize, finds: usize) {
+        let _ = (rule, finds);
+    }
 }
 
 /// Rules in file order. A set that exists is valid.
@@ -183,6 +194,7 @@ impl RuleSet {
                 continue;
             }
             passing.act(rule, &selection);
+            tally.acted(number, passing.acted_on(&selection));
             if rule.steps.iter().any(Step::ends) {
                 break;
             }

@@ -10,11 +10,11 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleError {
     file: Arc<str>,
-    text: Arc<str>,
-    span: Range<usize>,
+    pub(super) text: Arc<str>,
+    pub(super) span: Range<usize>,
     title: String,
     label: String,
-    also: Option<(Range<usize>, String)>,
+    pub(super) also: Option<(Range<usize>, String)>,
     helps: Vec<String>,
 }
 
@@ -118,6 +118,24 @@ impl fmt::Display for RuleError {
 impl std::error::Error for RuleError {}
 
 impl RuleErrors {
+    /// Every result, or every error of those that have one.
+    ///
+    /// # Errors
+    /// The errors, in order.
+    pub fn or_all<T>(results: impl IntoIterator<Item = Result<T, Self>>) -> Result<Vec<T>, Self> {
+        let (mut fine, mut wrong) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(one) => fine.push(one),
+                Err(Self(errors)) => wrong.extend(errors),
+            }
+        }
+        match wrong.is_empty() {
+            true => Ok(fine),
+            false => Err(Self(wrong)),
+        }
+    }
+
     /// The errors, in file order.
     pub fn errors(&self) -> &[RuleError] {
         &self.0

@@ -3,7 +3,9 @@
 //! The text is read into a tree with spans, and that tree is walked by hand: a derived reader stops at the
 //! first error, and this one goes on to tell them all.
 
+mod amount;
 mod code;
+pub mod line;
 mod matcher;
 mod read;
 mod step;
@@ -13,9 +15,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
+pub use self::read::Reader;
 use self::read::{Report, Table};
+pub(crate) use self::suggest::closest;
 use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -24,7 +29,7 @@ use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 /// Everything that is wrong with the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
     let mut book = Book::default();
-    book.read(file_name, text);
+    book.read(file_name, text, &nothing_beside);
     book.close()
 }
 
@@ -35,11 +40,63 @@ pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
 pub fn parse_all<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<RuleSet, RuleErrors> {
+    parse_all_with(files, &nothing_beside)
+}
+
+/// The same, where `reader` reads what the files name in turn (`set-body = { file = "…" }`).
+///
+/// # Errors
+/// As [`parse_all`], and for what cannot be read.
+pub fn parse_all_with<'t>(
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    reader: Reader<'_>,
+) -> Result<RuleSet, RuleErrors> {
     let mut book = Book::default();
     for (name, text) in files {
-        book.read(name, text);
+        book.read(name, text, reader);
     }
     book.close().map(RuleSet::arranged)
+}
+
+/// The reader of rules that do not come from a folder.
+fn nothing_beside(_: &str, _: &str) -> Result<Bytes, String> {
+    Err("these rules do not come from a folder".into())
+}
+
+/// The verbs of steps, in the order in which errors list them.
+pub fn verbs() -> Vec<&'static str> {
+    step::verbs()
+}
+
+/// The rules of several files that are to stand in one book with others, whose names they may not take.
+///
+/// # Errors
+/// As [`parse_all`].
+pub fn parse_beside<'r, 't>(
+    others: impl IntoIterator<Item = &'r Rule>,
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+) -> Result<Vec<Rule>, RuleErrors> {
+    parse_beside_with(others, files, &nothing_beside)
+}
+
+/// The same, where `reader` reads what the files name in turn.
+///
+/// # Errors
+/// As [`parse_all_with`].
+pub fn parse_beside_with<'r, 't>(
+    others: impl IntoIterator<Item = &'r Rule>,
+    files: impl IntoIterator<Item = (&'t str, &'t str)>,
+    reader: Reader<'_>,
+) -> Result<Vec<Rule>, RuleErrors> {
+    let named = |rule: &Rule| (rule.name.clone(), (rule.file.clone(), rule.line, 0..0));
+    let mut book = Book {
+        names: others.into_iter().map(named).collect(),
+        ..Book::default()
+    };
+    for (name, text) in files {
+        book.read(name, text, reader);
+    }
+    book.close()
 }
 
 /// What was read so far.
@@ -51,8 +108,8 @@ struct Book {
 }
 
 impl Book {
-    fn read(&mut self, file_name: &str, text: &str) {
-        let mut report = Report::new(file_name, text);
+    fn read(&mut self, file_name: &str, text: &str, reader: Reader<'_>) {
+        let mut report = Report::new(file_name, text, reader);
         let (tree, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let span = error.span().unwrap_or(text.len()..text.len());

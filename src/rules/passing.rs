@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::act;
+use bytes::Bytes;
+use http::Method;
+
+use super::act::{self, Body, Values};
 use super::answers::Answers;
 use super::index::Index;
 use super::survey::{Selected, Survey};
-use super::{Facts, Rule, Stage, Step, Verdict};
-use crate::flow::{Applied, media};
+use super::{Facts, RawStep, Rule, Stage, Step, Verdict};
+use crate::flow::{Applied, Change, media};
 use crate::markup::{self, Document, Hint, NodeId};
 use crate::patch::Patch;
 
@@ -77,7 +80,8 @@ impl<'a> Passing<'a> {
             return Vec::new();
         }
         let Some(matcher) = &rule.matcher.command else {
-            let lacking = rule.edits() && self.document.is_none();
+            let lacking =
+                rule.edits() && self.document.is_none() || rule.is_raw() && self.body().is_none();
             return if lacking { Vec::new() } else { whole() };
         };
         self.survey();
@@ -97,54 +101,118 @@ impl<'a> Passing<'a> {
         Some(survey.get_or_insert_with(|| Survey::of(document, answers, self.index)))
     }
 
-    /// Carries out the steps of a rule: its edits as one patch, and how the message is to leave.
+    /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
+    /// is to leave.
     pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) {
         let mut applied = Applied {
             rule: rule.name.clone(),
             changes: Vec::new(),
             patch: Patch::default(),
         };
-        if let Some(document) = self.document.clone() {
-            self.edit(rule, &document, selection, &mut applied);
-        }
+        // What templates tell is of the message as the rule found it.
+        let (document, body) = (self.document.clone(), self.body());
+        let answers = self.answers.take();
+        let answers = answers.unwrap_or_else(|| Answers::of(self.facts));
+        let mut values = Values::new(self.facts, document.as_deref(), Some(&answers));
+        let planned = match &document {
+            Some(document) => self.edit(rule, document, &mut values, selection, &mut applied),
+            None => true,
+        };
+        let selected = selection.first();
         for step in &rule.steps {
             match step {
                 Step::Edit(_) => {}
+                Step::Head(step) => {
+                    let verdict = &mut self.verdict;
+                    let change = act::head(step, self.facts, &mut values, selected, verdict);
+                    applied.changes.push(change);
+                }
+                Step::Raw(step) => {
+                    if let Some(found) = body.as_ref().filter(|_| planned) {
+                        let done = self.raw(step, &mut values, selected);
+                        self.accept_raw(rule, found, done, &mut applied);
+                    }
+                }
                 Step::Leave(step) => {
-                    let change = act::leave(step, self.facts, &mut self.verdict);
+                    let change = act::leave(step, rule, self.facts, &mut self.verdict);
                     applied.changes.push(change);
                 }
             }
         }
+        self.answers = Some(answers);
         self.verdict.applied.push(applied);
     }
 
+    /// How much of a selection the rule that was asked last acted on: all of it, or nothing.
+    pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
+        let last = self.verdict.applied.last();
+        match last.is_some_and(|applied| applied.changes.iter().any(act::is_done)) {
+            true => selection.len(),
+            false => 0,
+        }
+    }
+
+    /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.
     fn edit(
         &mut self,
         rule: &Rule,
         document: &Document,
+        values: &mut Values<'_>,
         selection: &[Selected],
         applied: &mut Applied,
-    ) {
-        let planned = act::edits(&rule.steps, document, selection);
+    ) -> bool {
+        let limits = self.facts.limits;
+        let planned = act::edits(&rule.steps, document, limits, values, selection);
         applied.changes = planned.changes;
         if planned.edits.is_empty() {
-            return;
+            return true;
         }
-        match markup::edit::plan(document, &planned.edits) {
+        match markup::edit::plan_within(document, &planned.edits, limits) {
             Ok(patch) => {
-                self.accept(rule, document, &patch);
+                self.accept(rule, patch.apply(document.source()));
                 applied.patch = patch;
+                true
             }
-            Err(error) => applied.changes = vec![act::not_applied("", error.to_string())],
+            Err(error) => {
+                applied.changes = vec![act::not_applied("", error.to_string())];
+                false
+            }
         }
     }
 
-    /// Goes on with the patched message, decoded afresh.
-    fn accept(&mut self, rule: &Rule, document: &Document, patch: &Patch) {
-        let body = patch.apply(document.source());
+    /// What a step makes of the body as it is now.
+    fn raw(&self, step: &RawStep, values: &mut Values<'_>, selected: Option<&Selected>) -> Raw {
+        let refused = |why: String| act::not_applied("", format!("{}: {why}", step.name()));
+        if let Some(why) = bodiless(self.facts) {
+            return Err(refused(why.into()));
+        }
+        let bytes = self.body().unwrap_or_default();
+        let body = Body {
+            bytes: &bytes,
+            document: self.document.as_deref(),
+            limits: self.facts.limits,
+        };
+        let (patch, change) = act::raw(step, &body, values, selected).map_err(refused)?;
+        Ok((bytes, patch, change))
+    }
+
+    /// Goes on with what a step made of the body; `found` is the body as the rule found it.
+    fn accept_raw(&mut self, rule: &Rule, found: &Bytes, done: Raw, applied: &mut Applied) {
+        match done {
+            Ok((bytes, patch, change)) => {
+                applied.patch = applied.patch.then(&patch, found);
+                applied.changes.push(change);
+                self.accept(rule, patch.apply(&bytes));
+            }
+            Err(change) => applied.changes.push(change),
+        }
+    }
+
+    /// Goes on with a changed body, decoded afresh.
+    fn accept(&mut self, rule: &Rule, body: Bytes) {
+        let was_read = self.document.is_some() || self.broken.is_some();
         let decoded = markup::decode(body.clone(), hint(self.facts), self.facts.limits);
-        self.broken = decoded.as_ref().err().map(|error| {
+        self.broken = decoded.as_ref().err().filter(|_| was_read).map(|error| {
             let name = rule.name();
             format!("the body does not decode any more after rule `{name}`: {error}")
         });
@@ -155,9 +223,30 @@ impl<'a> Passing<'a> {
         self.verdict.body = Some(body);
     }
 
+    /// The body as it is now, without content coding; `None` where it was not read.
+    fn body(&self) -> Option<Bytes> {
+        let received = || self.facts.document.map(|document| document.source());
+        let now = self.verdict.body.as_ref();
+        now.or_else(received).or(self.facts.body).cloned()
+    }
+
     /// What is to happen.
     pub(super) fn into_verdict(self) -> Verdict {
         self.verdict
+    }
+}
+
+/// The body that a step changes with what it changes, or the telling of why it cannot.
+type Raw = Result<(Bytes, Patch, Change), Change>;
+
+/// Why the message cannot have a body, where it cannot (RFC 9110 §6.4.1).
+fn bodiless(facts: &Facts<'_>) -> Option<&'static str> {
+    let response = facts.response.filter(|_| facts.stage == Stage::Response)?;
+    match response.status.as_u16() {
+        _ if facts.request.method == Method::HEAD => Some("a response to HEAD has no body"),
+        204 => Some("a response with status 204 has no body"),
+        304 => Some("a response with status 304 has no body"),
+        _ => None,
     }
 }
 

@@ -84,9 +84,28 @@ impl Rule {
         &self.name
     }
 
+    /// Whether it says the same as another rule, wherever the two stand.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        // Whatever a rule comes to hold is shown by `Debug`; a comparison written by hand would miss it.
+        let said = |rule: &Self| {
+            let anywhere = Self {
+                file: Arc::from(""),
+                line: 0,
+                ..rule.clone()
+            };
+            format!("{anywhere:?}")
+        };
+        self.name == other.name && said(self) == said(other)
+    }
+
     /// Whether some step edits the document.
     pub(super) fn edits(&self) -> bool {
         self.steps.iter().any(Step::is_edit)
+    }
+
+    /// Whether some step changes the bytes of the body.
+    pub(super) fn is_raw(&self) -> bool {
+        self.steps.iter().any(Step::is_raw)
     }
 
     /// Whether it cannot be decided unless the bodies of `stage` are read.
@@ -98,7 +117,10 @@ impl Rule {
 
     /// Whether it selects commands, or the body's whole document for an edit.
     fn reads_body(&self) -> bool {
-        self.edits() || self.matcher.command.is_some() || !self.matcher.passage.message.is_empty()
+        self.edits()
+            || self.is_raw()
+            || self.matcher.command.is_some()
+            || !self.matcher.passage.message.is_empty()
     }
 
     /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.

@@ -1,10 +1,16 @@
 //! Steps: what a rule does.
 
 mod edit;
+pub(in crate::rules) mod head;
 mod leave;
+mod raw;
 
-pub use edit::EditStep;
+pub use edit::{Beside, EditStep, Ids, Relation};
+pub use head::{HeadEdit, HeadStep};
 pub use leave::Leave;
+pub use raw::{Form, Length, Pattern, RawStep};
+
+use super::template::Template;
 
 /// One step of a rule: of each kind of work there is a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +18,10 @@ pub use leave::Leave;
 pub enum Step {
     /// Changes the document. The edits of a rule form one patch.
     Edit(EditStep),
+    /// Changes the header fields or the status.
+    Head(HeadStep),
+    /// Changes the bytes of the body, after every edit of the rule.
+    Raw(RawStep),
     /// Says how the message leaves, or what is sent in its place.
     Leave(Leave),
 }
@@ -21,6 +31,8 @@ impl Step {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Edit(step) => step.name(),
+            Self::Head(step) => step.name(),
+            Self::Raw(step) => step.name(),
             Self::Leave(step) => step.name(),
         }
     }
@@ -30,8 +42,35 @@ impl Step {
         matches!(self, Self::Edit(_))
     }
 
+    /// Whether it changes the bytes of the body.
+    pub fn is_raw(&self) -> bool {
+        matches!(self, Self::Raw(_))
+    }
+
+    /// The template in it.
+    pub fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Edit(step) => step.template(),
+            Self::Head(step) => step.template(),
+            Self::Raw(step) => step.template(),
+            Self::Leave(_) => None,
+        }
+    }
+
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         matches!(self, Self::Leave(step) if step.ends())
+    }
+
+    /// Whether nothing can be said after it of how the message leaves.
+    pub fn closes(&self) -> bool {
+        matches!(self, Self::Leave(step) if step.closes())
+    }
+
+    /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's
+    /// own.
+    pub fn leaves_nothing_for(&self, later: &Self) -> bool {
+        let is_answer = matches!(later, Self::Leave(Leave::Answer(_)));
+        self.ends() || (self.closes() && !later.is_edit() && !is_answer)
     }
 }

@@ -130,6 +130,19 @@ impl Survey {
     }
 }
 
+/// The LocURI a command is about: that of one of `items`, unless there are none.
+pub(super) fn about(
+    command: Command<'_>,
+    answers: &Answers<'_>,
+    items: &[NodeId],
+) -> Option<String> {
+    let mut uris = uris(command, answers).into_iter();
+    let is_meant =
+        |item: Option<NodeId>| items.is_empty() || item.is_none_or(|item| items.contains(&item));
+    let (_, uri) = uris.find(|(item, _)| is_meant(*item))?;
+    Some(uri.into_owned())
+}
+
 /// What a command is about: LocURIs, each with the Item that names it.
 fn uris<'d>(command: Command<'d>, answers: &'d Answers<'d>) -> Vec<(Option<NodeId>, Cow<'d, str>)> {
     if let Some(status) = command.as_status() {

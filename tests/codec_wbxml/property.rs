@@ -56,6 +56,7 @@ fn flush(run: &mut String, parts: &mut Vec<String>) {
 
 /// What is to become of the tree: the edits, and the plain tree's nodes in document order.
 struct Intended<'e> {
+    document: &'e Document,
     edits: &'e [Edit],
     ids: Vec<NodeId>,
     at: usize,
@@ -76,6 +77,13 @@ impl Intended<'_> {
                 && *here == place
             {
                 parts.push(line(fragment.document().root()));
+            }
+            if let Edit::Copy {
+                place: here, node, ..
+            } = edit
+                && *here == place
+            {
+                parts.push(line(self.document.element(*node).unwrap()));
             }
         }
     }
@@ -180,6 +188,7 @@ impl Intended<'_> {
 fn intended(root: &Node, document: &Document, edits: &[Edit]) -> String {
     let mut parts = Vec::new();
     Intended {
+        document,
         edits,
         ids: all_nodes(document),
         at: 0,
@@ -205,7 +214,7 @@ fn edits(document: &Document, tape: &mut Tape<'_>) -> Vec<Edit> {
     for _ in 0..1 + tape.pick(6) {
         let node = tape.of(&ids);
         let fragment = || Fragment::parse(FRAGMENTS[0]).unwrap();
-        let mut edit = match tape.pick(9) {
+        let mut edit = match tape.pick(11) {
             0 => Edit::Remove { node },
             1 => Edit::SetText {
                 element: node,
@@ -227,6 +236,16 @@ fn edits(document: &Document, tape: &mut Tape<'_>) -> Vec<Edit> {
                 place: Place::FirstIn(node),
                 fragment: fragment(),
             },
+            9 | 10 => {
+                let element = |id: &NodeId| document.element(*id).is_some();
+                let elements: Vec<NodeId> = ids.iter().copied().filter(element).collect();
+                let places = [Place::Before, Place::After, Place::FirstIn, Place::LastIn];
+                Edit::Copy {
+                    place: tape.of(&places)(node),
+                    node: tape.of(&elements),
+                    texts: Vec::new(),
+                }
+            }
             6 => Edit::Insert {
                 place: Place::LastIn(node),
                 fragment: fragment(),
@@ -262,7 +281,7 @@ fn target(edit: &Edit) -> NodeId {
         Edit::SetText { element, .. } | Edit::SetAttribute { element, .. } => *element,
         Edit::Remove { node } | Edit::Replace { node, .. } => *node,
         Edit::PatchText { text, .. } => *text,
-        Edit::Insert { place, .. } => match place {
+        Edit::Insert { place, .. } | Edit::Copy { place, .. } => match place {
             Place::Before(node)
             | Place::After(node)
             | Place::FirstIn(node)
@@ -280,6 +299,10 @@ fn fits(document: &Document, edit: &Edit) -> bool {
     match edit {
         Edit::Remove { .. } => node != document.root().id(),
         Edit::Insert {
+            place: Place::Before(_) | Place::After(_),
+            ..
+        }
+        | Edit::Copy {
             place: Place::Before(_) | Place::After(_),
             ..
         } => node != document.root().id() && !is_attribute(document, node),
@@ -304,6 +327,10 @@ fn disturbs(document: &Document, edit: &Edit, other: &Edit) -> bool {
                         place: Place::FirstIn(_) | Place::LastIn(_),
                         ..
                     }
+                    | Edit::Copy {
+                        place: Place::FirstIn(_) | Place::LastIn(_),
+                        ..
+                    }
             )
         }
         Edit::SetText { .. } => {
@@ -323,7 +350,7 @@ fn disturbs(document: &Document, edit: &Edit, other: &Edit) -> bool {
                     .any(|attribute| attribute.id() == there && attribute.name() == *name)
             }
         },
-        Edit::Insert { .. } => false,
+        Edit::Insert { .. } | Edit::Copy { .. } => false,
     }
 }
 

@@ -39,6 +39,14 @@ pub(crate) fn intended(element: Element<'_>, edits: &[Edit]) -> Tree {
             Edit::Insert { place, fragment } if *place == wanted => {
                 Some(intended(fragment.document().root(), &[]))
             }
+            Edit::Copy { place, node, texts } if *place == wanted => {
+                let set = |(element, text): &(NodeId, String)| Edit::SetText {
+                    element: *element,
+                    text: text.clone(),
+                };
+                let texts: Vec<Edit> = texts.iter().map(set).collect();
+                Some(intended(document.element(*node).unwrap(), &texts))
+            }
             _ => None,
         })
     };
@@ -156,7 +164,7 @@ fn target(document: &Document, edit: &Edit) -> NodeId {
         Edit::Remove { node } if document.kind(*node) == Some(Kind::Attribute) => parent(*node),
         Edit::Remove { node } | Edit::Replace { node, .. } => *node,
         Edit::PatchText { text, .. } => *text,
-        Edit::Insert { place, .. } => match *place {
+        Edit::Insert { place, .. } | Edit::Copy { place, .. } => match *place {
             Place::FirstIn(element) | Place::LastIn(element) => element,
             Place::Before(node) | Place::After(node) => parent(node),
         },

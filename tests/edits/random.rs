@@ -140,7 +140,18 @@ pub(crate) fn edit_of(
     write(&mut xml, &wish.tree, &mut u64::from(wish.act));
     let (is_element, is_root) = (document.element(node).is_some(), root == Some(node));
     let is_attribute = document.kind(node) == Some(Kind::Attribute);
-    match wish.act % 8 {
+    match wish.act % 9 {
+        8 if !is_root && !is_attribute => {
+            let is_element = |id: &NodeId| document.element(*id).is_some();
+            let elements: Vec<NodeId> = nodes.iter().copied().filter(is_element).collect();
+            let copied = elements[wish.text.len() % elements.len()];
+            let text = (copied, wish.text.clone());
+            Some(Edit::Copy {
+                place: [Place::Before, Place::After][usize::from(wish.act > 128)](node),
+                node: copied,
+                texts: (wish.act > 64).then_some(text).into_iter().collect(),
+            })
+        }
         0 if is_element => Some(set_text(node, &wish.text)),
         1 if is_element => Some(set_attribute(
             node,

@@ -78,6 +78,7 @@ impl Talk {
             response: (stage == Stage::Response).then_some(&self.response),
             session: tag.as_ref(),
             document: Some(&document),
+            body: Some(document.source()),
             links: &links,
             limits: &markup::Limits::default(),
         };
@@ -86,6 +87,16 @@ impl Talk {
 
     /// Asks the book about a message that is not markup.
     pub(crate) fn decide_opaque(&mut self, book: &RuleSet, stage: Stage) -> Verdict {
+        self.decide_bytes(book, stage, None)
+    }
+
+    /// Asks the book about bytes that are not markup.
+    pub(crate) fn decide_bytes(
+        &mut self,
+        book: &RuleSet,
+        stage: Stage,
+        body: Option<&Bytes>,
+    ) -> Verdict {
         let facts = Facts {
             stage,
             connection: &self.connection,
@@ -94,6 +105,7 @@ impl Talk {
             response: (stage == Stage::Response).then_some(&self.response),
             session: None,
             document: None,
+            body,
             links: &[],
             limits: &markup::Limits::default(),
         };
@@ -192,4 +204,10 @@ pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16
         "<Status><CmdID>{id}</CmdID><MsgRef>{message}</MsgRef><CmdRef>{answered}</CmdRef>\
          <Cmd>{name}</Cmd><Data>{code}</Data></Status>"
     )
+}
+
+/// The verbs of steps as errors list them.
+pub(crate) fn verbs() -> String {
+    let quoted = load::verbs().into_iter().map(|verb| format!("`{verb}`"));
+    quoted.collect::<Vec<_>>().join(", ")
 }

@@ -78,24 +78,36 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
             claim(*node, Part::Whole)
         }
         Edit::Remove { node } => removal(document, *node).ok_or_else(|| unfit(*node)),
-        Edit::Insert { place, .. } => {
-            let element = match *place {
-                Place::FirstIn(element) | Place::LastIn(element) => element,
-                Place::Before(node) | Place::After(node) => {
-                    is(
-                        node,
-                        &[Kind::Element, Kind::Text, Kind::Cdata, Kind::Opaque],
-                    )?;
-                    document.parent(node)
-                }
-            };
-            let is_top = element.0 == NO_PARENT && document.is_fragment();
-            if document.element(element).is_none() && !is_top {
-                return Err(unfit(place.node()));
-            }
-            claim(element, Part::Between)
+        Edit::Insert { place, .. } => between(document, edit, *place),
+        Edit::Copy { place, node, .. } => {
+            is(*node, &[Kind::Element])?;
+            between(document, edit, *place)
         }
     }
+}
+
+/// A claim on a place between nodes.
+fn between(document: &Document, edit: &Edit, place: Place) -> Result<Claim, EditError> {
+    let unfit = || EditError::Unfit {
+        edit: edit.name(),
+        path: path(document, place.node()),
+    };
+    let element = match place {
+        Place::FirstIn(element) | Place::LastIn(element) => element,
+        Place::Before(node) | Place::After(node) => {
+            let kind = document.kind(node).filter(|kind| *kind != Kind::Attribute);
+            kind.ok_or_else(unfit)?;
+            document.parent(node)
+        }
+    };
+    let is_top = element.0 == NO_PARENT && document.is_fragment();
+    if document.element(element).is_none() && !is_top {
+        return Err(unfit());
+    }
+    Ok(Claim {
+        node: element.0,
+        part: Part::Between,
+    })
 }
 
 fn removal(document: &Document, node: NodeId) -> Option<Claim> {

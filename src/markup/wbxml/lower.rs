@@ -9,11 +9,13 @@
 //! removed       ^^^^^^^^^^^                        its switch goes with it; the one of Data stays
 //! ```
 
+mod copied;
 mod job;
 mod pages;
 mod place;
 mod tag;
 
+use self::copied::Copies;
 use self::job::{Act, Job, Jobs};
 use self::pages::{Pages, Track};
 use super::strings::Strings;
@@ -34,7 +36,7 @@ pub fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditErr
     let Encoding::Wbxml(header) = document.encoding() else {
         return Err(EditError::Unwritable("the document is not WBXML".into()));
     };
-    let mut jobs = Jobs::new(document);
+    let mut jobs = Jobs::new(document, Copies::of(document, header, edits)?);
     for edit in edits {
         jobs.add(edit)?;
     }
@@ -94,7 +96,7 @@ impl<'d> Run<'d> {
         };
         match &job.act {
             Act::Remove => {}
-            Act::Insert(fragment) => writer.subtree(fragment.document().root())?,
+            Act::Insert(inserted) => inserted.write(&mut writer)?,
             Act::SetText(text, form) => writer.text(text, *form),
             Act::PatchText(text, patch) => patched(document, *text, patch, &mut writer)?,
             Act::EditTag(edit) => edit.write(document, page, &mut writer)?,

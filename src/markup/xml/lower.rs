@@ -3,6 +3,7 @@
 //! Each edit is a splice of its own, but for an empty tag that gets content: `<Data a="1" />` has no place for
 //! it, so what happens to the tag and in it becomes one splice over the whole tag.
 
+mod copied;
 mod part;
 
 use std::collections::BTreeMap;
@@ -91,7 +92,16 @@ impl Lowering<'_> {
                 self.push(Rank::Node, self.document.node(*node).span, with);
                 Ok(())
             }
-            Edit::Insert { place, fragment } => self.insert(*place, fragment),
+            Edit::Insert { place, fragment } => {
+                let with = self.fragment(fragment)?;
+                self.insert(*place, with);
+                Ok(())
+            }
+            Edit::Copy { place, node, texts } => {
+                let with = self.copied(*place, *node, texts)?;
+                self.insert(*place, with);
+                Ok(())
+            }
         }
     }
 
@@ -160,28 +170,24 @@ impl Lowering<'_> {
         });
     }
 
-    fn insert(&mut self, place: Place, fragment: &Fragment) -> Result<(), EditError> {
-        let with = self.fragment(fragment)?;
+    fn insert(&mut self, place: Place, with: Vec<u8>) {
         let (rank, at) = match place {
             Place::Before(node) => (Rank::InFront, self.document.node(node).span.start),
             Place::After(node) => (Rank::Behind, self.document.node(node).span.end),
             Place::FirstIn(element) => match self.parts(element).content {
                 Some(content) => (Rank::First, content.start),
                 None => {
-                    self.tag(element).first.extend(with);
-                    return Ok(());
+                    return self.tag(element).first.extend(with);
                 }
             },
             Place::LastIn(element) => match self.parts(element).content {
                 Some(content) => (Rank::Last, content.end),
                 None => {
-                    self.tag(element).last.extend(with);
-                    return Ok(());
+                    return self.tag(element).last.extend(with);
                 }
             },
         };
         self.push(rank, Span::at(at), with);
-        Ok(())
     }
 
     fn finish(mut self) -> Result<Vec<Splice>, EditError> {

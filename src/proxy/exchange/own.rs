@@ -38,8 +38,13 @@ pub(super) fn refused<B>(request: &Request<B>) -> Option<Response<Body>> {
 
 impl Exchange {
     /// Answers in place of the server, which was not asked.
-    pub(super) fn answer(mut self, answer: Answer) -> Response<Body> {
-        self.own(answer, Vec::new(), Delivery::default())
+    pub(super) async fn answer(
+        &mut self,
+        answer: Answer,
+        delivery: &Delivery,
+    ) -> Result<Response<Body>, Dropped> {
+        let response = self.own(answer, Vec::new(), Delivery::default());
+        self.send_response(delivery, response).await
     }
 
     /// Answers in place of the server, whose response is dropped.
@@ -50,8 +55,7 @@ impl Exchange {
     ) -> Result<Response<Body>, Dropped> {
         let delivery = told.passage.delivery.clone();
         let response = self.own(answer, told.passage.applied, delivery.clone());
-        self.deliver(&delivery).await?;
-        Ok(response)
+        self.send_response(&delivery, response).await
     }
 
     /// Tells the device and everybody else why there is no response of the server.

@@ -9,7 +9,9 @@ use super::{
     MessageTold, NoteTold, OpTold, ReadingTold, SessionTold, SpliceTold, Telling, VERSION,
 };
 use crate::dm::{Command, Message};
-use crate::flow::{Applied, Change, Event, Note, Op, Passage, Payload, Reading, Timestamp, Unread};
+use crate::flow::{
+    Applied, Change, Event, Note, Op, Pace, Passage, Payload, Reading, Timestamp, Unread,
+};
 use crate::markup::{Document, NameId};
 use crate::record::redact::{MASK, Masking, SecretPaths, Secrets, Spots};
 
@@ -305,7 +307,18 @@ fn change<'a>(change: &'a Change, is_secret: bool, secrets: &Secrets) -> ChangeT
 
 fn op(op: &Op) -> OpTold {
     match op {
-        Op::Wait(time) => OpTold::WaitUs(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+        Op::Wait(time) => OpTold::WaitUs(micros(*time)),
+        Op::Pace(Pace::Rate(rate)) => OpTold::BytesPerSecond(rate.get()),
+        Op::Pace(Pace::Slices { size, pause }) => OpTold::SlicesUs(size.get(), micros(*pause)),
+        Op::Announce(_) => OpTold::LengthWrong,
+        &Op::WHOLE => OpTold::SentWhole,
+        Op::Send(bytes) => OpTold::SentBytes(*bytes),
+        Op::Noise(noise) => OpTold::NoiseBytes(noise.bytes),
+        Op::Close => OpTold::Close,
         Op::Reset => OpTold::Reset,
     }
+}
+
+fn micros(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -318,6 +318,15 @@ fn note(page: &mut Page, note: &NoteTold<'_>) {
 fn delivery(page: &mut Page, op: OpTold) {
     let words = match op {
         OpTold::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
+        OpTold::BytesPerSecond(rate) => format!("⧗ at {rate} bytes a second"),
+        OpTold::SlicesUs(size, pause) => {
+            format!("⧗ in pieces of {size} bytes, one every {}", duration(pause))
+        }
+        OpTold::LengthWrong => "✖ the head tells a wrong length of the body".into(),
+        OpTold::SentBytes(bytes) => format!("✖ only {bytes} bytes of the body were sent"),
+        OpTold::SentWhole => "the message was sent".into(),
+        OpTold::NoiseBytes(bytes) => format!("✖ {bytes} random bytes sent"),
+        OpTold::Close => "✖ connection closed".into(),
         OpTold::Reset => "✖ connection to the device reset: the message did not arrive".into(),
         OpTold::Other => "delivered in a way that this version does not know".into(),
     };

@@ -1,42 +1,54 @@
 //! Steps that change the document, planned as edits.
 
+mod place;
+
 use std::borrow::Cow;
 
-use super::Planned;
+use super::Planning;
 use crate::dm::{Command, StatusCode};
-use crate::markup::edit::{Edit, Fragment, Place as Spot};
+use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::{Element, tag};
-use crate::rules::place::Place;
+use crate::rules::at::{At, Spot};
 use crate::rules::step::EditStep;
 use crate::rules::survey::Selected;
+use crate::rules::template::{Escape, Template};
 
-impl Planned {
+impl Planning<'_, '_> {
     /// Plans one step on one selected element.
-    pub(super) fn edit(&mut self, step: &EditStep, element: Element<'_>, selected: &Selected) {
-        let verb = step.name();
+    pub(super) fn edit(&mut self, step: &EditStep, selected: &Selected) {
         match step {
-            EditStep::SetStatus(code) => self.set_status(element, *code),
-            EditStep::SetText { text, at } => self.set_text(verb, element, selected, text, at),
-            EditStep::Remove { at } => self.remove(verb, element, selected, at.as_ref()),
+            EditStep::SetStatus(code) => self.set_status(selected, *code),
+            EditStep::SetText { text, at } => self.set_text(selected, text, at),
+            EditStep::SetAttribute { name, value, at } => {
+                self.set_attribute(selected, name, value, at);
+            }
+            EditStep::RemoveAttribute { name, at } => self.remove_attribute(selected, name, at),
+            EditStep::Insert { fragment, to } => self.insert(selected, fragment, to),
+            EditStep::Replace { fragment, at } => self.replace(selected, fragment, at),
+            EditStep::Remove { at } => self.remove(selected, at),
+            EditStep::Copy { from, to } => self.copy(selected, from, to),
+            EditStep::Move { from, to } => self.relocate(selected, from, to),
+            EditStep::Duplicate { at, ids } => self.duplicate(selected, at, *ids),
+            // It is planned for the selection as a whole.
+            EditStep::Reverse => {}
         }
     }
 
-    fn set_status(&mut self, element: Element<'_>, code: StatusCode) {
-        let Some(status) = Command::of(element).and_then(Command::as_status) else {
+    fn set_status(&mut self, selected: &Selected, code: StatusCode) {
+        let element = self.document.element(selected.node);
+        let command = element.and_then(Command::of);
+        let Some(status) = command.and_then(Command::as_status) else {
             return;
         };
         let text = code.0.to_string();
-        match status.data() {
-            Some(data) => {
-                let before = data.text().trim_ascii().to_owned();
-                self.tell(data, "set-status", before, text.clone());
-                self.edits.push(Edit::SetText {
-                    element: data.id(),
-                    text,
-                });
-            }
-            None => self.add_data(element, text),
-        }
+        let Some(data) = status.data() else {
+            return self.add_data(status.element(), text);
+        };
+        let before = data.text().trim_ascii().to_owned();
+        let spot = Spot::of(data);
+        self.tell(&spot, "", "set-status", before, text.clone());
+        let element = data.id();
+        self.push(&spot, Edit::SetText { element, text });
     }
 
     /// A Status without Data gets one where the DTD has it: in front of the Items.
@@ -48,47 +60,126 @@ impl Planned {
             .elements()
             .take_while(|child| !child.is(tag::ITEM))
             .last();
-        let place = last.map_or(Spot::FirstIn(status.id()), |last| Spot::After(last.id()));
-        self.tell(status, "set-status", String::new(), text);
-        self.edits.push(Edit::Insert { place, fragment });
+        let place = last.map_or(Place::FirstIn(status.id()), |last| Place::After(last.id()));
+        let spot = Spot::of(status);
+        self.tell(&spot, "", "set-status", String::new(), text);
+        self.push(&spot, Edit::Insert { place, fragment });
     }
 
-    fn set_text(
-        &mut self,
-        verb: &'static str,
-        element: Element<'_>,
-        selected: &Selected,
-        text: &str,
-        at: &Place,
-    ) {
-        for target in self.find(verb, element, selected, at) {
-            self.tell(target, verb, target.text().into_owned(), text.into());
-            self.edits.push(Edit::SetText {
-                element: target.id(),
-                text: text.into(),
-            });
+    fn set_text(&mut self, selected: &Selected, template: &Template, at: &At) {
+        let (verb, document) = ("set-text", self.document);
+        for spot in self.find(verb, selected, at) {
+            let Some(target) = spot.element(document) else {
+                continue;
+            };
+            let before = target.text().into_owned();
+            let filled = self
+                .values
+                .fill(template, Escape::Nothing, Some(selected), Some(&before));
+            let text = match filled {
+                Ok(text) => text,
+                Err(why) => {
+                    self.refuse(verb, selected, &why);
+                    continue;
+                }
+            };
+            self.tell(&spot, "", verb, before, text.clone());
+            let element = spot.node;
+            self.push(&spot, Edit::SetText { element, text });
         }
     }
 
-    fn remove(
+    fn set_attribute(&mut self, selected: &Selected, name: &str, template: &Template, at: &At) {
+        let (verb, document) = ("set-attribute", self.document);
+        for spot in self.find(verb, selected, at) {
+            let target = spot.element(document);
+            let attribute = target.and_then(|target| target.attribute(name));
+            let before = attribute.map_or(String::new(), |a| a.value().into_owned());
+            let filled = self
+                .values
+                .fill(template, Escape::Nothing, Some(selected), Some(&before));
+            let value = match filled {
+                Ok(value) => value,
+                Err(why) => {
+                    self.refuse(verb, selected, &why);
+                    continue;
+                }
+            };
+            self.tell(&spot, &format!("@{name}"), verb, before, value.clone());
+            let edit = Edit::SetAttribute {
+                element: spot.node,
+                name: name.into(),
+                value,
+            };
+            self.push(&spot, edit);
+        }
+    }
+
+    fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &At) {
+        let (verb, document) = ("remove-attribute", self.document);
+        for spot in self.find(verb, selected, at) {
+            let target = spot.element(document);
+            let Some(attribute) = target.and_then(|target| target.attribute(name)) else {
+                self.refuse(verb, selected, &format!("{at} has no attribute {name}"));
+                continue;
+            };
+            let (node, before) = (attribute.id(), attribute.value().into_owned());
+            self.tell(&spot, &format!("@{name}"), verb, before, String::new());
+            self.push(&spot, Edit::Remove { node });
+        }
+    }
+
+    fn replace(&mut self, selected: &Selected, template: &Template, at: &At) {
+        let (verb, document) = ("replace", self.document);
+        for spot in self.find(verb, selected, at) {
+            let Some((text, fragment)) = self.fragment(verb, selected, template) else {
+                continue;
+            };
+            let before = spot.element(document).map(summary).unwrap_or_default();
+            self.tell(&spot, "", verb, before, text);
+            let node = spot.node;
+            self.push(&spot, Edit::Replace { node, fragment });
+        }
+    }
+
+    fn remove(&mut self, selected: &Selected, at: &At) {
+        let (verb, document) = ("remove", self.document);
+        for spot in self.find(verb, selected, at) {
+            let before = spot.element(document).map(summary).unwrap_or_default();
+            self.tell(&spot, "", verb, before, String::new());
+            let node = spot.node;
+            self.push(&spot, Edit::Remove { node });
+        }
+    }
+
+    /// The element that a template describes, and its text; that it describes none is told.
+    fn fragment(
         &mut self,
         verb: &'static str,
-        element: Element<'_>,
         selected: &Selected,
-        at: Option<&Place>,
-    ) {
-        let targets = match at {
-            Some(at) => self.find(verb, element, selected, at),
-            None => vec![element],
-        };
-        for target in targets {
-            self.tell(target, verb, summary(target), String::new());
-            self.edits.push(Edit::Remove { node: target.id() });
+        template: &Template,
+    ) -> Option<(String, Fragment)> {
+        let filled = self
+            .values
+            .fill(template, Escape::Markup, Some(selected), None);
+        let parsed = filled.and_then(|text| match Fragment::parse(&text) {
+            Ok(fragment) => Ok((text, fragment)),
+            Err(error) => Err(format!("the element is not XML: {error}")),
+        });
+        match parsed {
+            Ok((text, fragment)) => {
+                self.planned.grown = self.planned.grown.saturating_add(text.len());
+                Some((text, fragment))
+            }
+            Err(why) => {
+                self.refuse(verb, selected, &why);
+                None
+            }
         }
     }
 }
 
-/// A removed element in a few words: its name and the node it is about, or its text.
+/// An element in a few words: its name and the node it is about, or its text.
 fn summary(element: Element<'_>) -> String {
     let uri = Command::of(element).and_then(Command::loc_uri);
     let about = uri.unwrap_or_else(|| match element.elements().next() {

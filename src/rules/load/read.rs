@@ -3,6 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -12,17 +13,21 @@ use crate::rules::RuleError;
 /// A value of the tree, with its place.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
+/// Reads a file that a rule file names: gets the name of the rule file and the path written there.
+pub type Reader<'r> = &'r dyn Fn(&str, &str) -> Result<Bytes, String>;
+
 /// The errors of one file.
-pub(super) struct Report {
+pub(super) struct Report<'r> {
     file: Arc<str>,
     text: Arc<str>,
     /// Where each line begins.
     lines: Vec<usize>,
     errors: Vec<RuleError>,
+    reader: Reader<'r>,
 }
 
-impl Report {
-    pub(super) fn new(file: &str, text: &str) -> Self {
+impl<'r> Report<'r> {
+    pub(super) fn new(file: &str, text: &str, reader: Reader<'r>) -> Self {
         Self {
             file: file.into(),
             text: text.into(),
@@ -30,7 +35,13 @@ impl Report {
                 .chain(text.match_indices('\n').map(|(at, _)| at + 1))
                 .collect(),
             errors: Vec::new(),
+            reader,
         }
+    }
+
+    /// The content of a file that this one names.
+    pub(super) fn file_beside(&self, path: &str) -> Result<Bytes, String> {
+        (self.reader)(&self.file, path)
     }
 
     /// Notes an error, and gives it to be told in full.

@@ -1,7 +1,9 @@
 //! The steps of a rule.
 
 mod edit;
+mod head;
 mod leave;
+mod raw;
 
 use std::ops::Range;
 
@@ -11,9 +13,10 @@ use super::matcher::Found;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{closest, list};
 use crate::dm::CommandKind;
+use crate::rules::at::At;
 use crate::rules::matcher::Kinds;
-use crate::rules::place::Place;
-use crate::rules::step::EditStep;
+use crate::rules::step::{EditStep, Relation};
+use crate::rules::template::{BadTemplate, Name, Template};
 use crate::rules::{Stage, Step};
 
 /// A verb: its name, where it may stand, the keys that may stand beside it, and its reader.
@@ -30,7 +33,9 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, leave::VERBS].into_iter().flatten()
+    [edit::VERBS, head::VERBS, raw::VERBS, leave::VERBS]
+        .into_iter()
+        .flatten()
 }
 
 /// A step with the place of its verb.
@@ -73,13 +78,15 @@ pub(super) fn steps(
         agree_with_stage(&steps, stage, report);
     }
     agree_with_each_other(&steps, report);
+    agree_on_the_body(&steps, report);
     if let Some(found) = found {
         agree_with_matcher(&steps, found, report);
     }
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }
 
-fn verbs() -> Vec<&'static str> {
+/// The name of every verb.
+pub(super) fn verbs() -> Vec<&'static str> {
     all().map(|verb| verb.name).collect()
 }
 
@@ -134,37 +141,45 @@ fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report)
 fn agree_with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
     for (step, span) in steps {
         let verb = all().find(|verb| verb.name == step.name());
-        let Some(verb) = verb.filter(|verb| !verb.stages.contains(&stage)) else {
+        let Some(verb) = verb else {
             continue;
         };
-        let right = verb.stages.iter().map(|stage| stage.name());
-        let right: Vec<&str> = right.collect();
-        report
-            .wrong(
-                span.clone(),
-                format!(
-                    "`{}` has no place at the stage `{}`",
-                    verb.name,
-                    stage.name()
-                ),
-            )
-            .help(format!(
+        let remedy = if verb.stages.contains(&stage) {
+            match step {
+                Step::Leave(step) => step.remedy(stage),
+                _ => None,
+            }
+        } else {
+            let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
+            Some(format!(
                 "write it into a rule with stage = {}",
                 list(&right)
-            ));
+            ))
+        };
+        let Some(remedy) = remedy else {
+            continue;
+        };
+        let title = format!(
+            "`{}` has no place at the stage `{}`",
+            verb.name,
+            stage.name()
+        );
+        report.wrong(span.clone(), title).help(remedy);
     }
 }
 
 /// Nothing follows an answer or a reset, and what they throw away need not be edited.
 fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
-    let Some(end) = steps.iter().position(|(step, _)| step.ends()) else {
+    let Some(end) = steps.iter().position(|(step, _)| step.closes()) else {
         return;
     };
     let (last, last_span) = &steps[end];
     for (at, (step, span)) in steps.iter().enumerate() {
         let title = match step {
-            _ if at > end => format!("`{}` comes after `{}`", step.name(), last.name()),
-            _ if step.is_edit() => format!(
+            _ if at > end && last.leaves_nothing_for(step) => {
+                format!("`{}` comes after `{}`", step.name(), last.name())
+            }
+            Step::Edit(_) | Step::Head(_) | Step::Raw(_) if at < end && last.ends() => format!(
                 "`{}` edits a message that `{}` throws away",
                 step.name(),
                 last.name()
@@ -181,6 +196,46 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
     }
 }
 
+/// Bytes are changed last, whatever the order in the file; a body that is set anew leaves nothing to edit.
+fn agree_on_the_body(steps: &[Placed], report: &mut Report) {
+    let is_raw = |(step, _): &&Placed| step.is_raw();
+    let sets = |(step, _): &&Placed| matches!(step, Step::Raw(step) if step.replaces_all());
+    for (at, (step, span)) in steps.iter().enumerate() {
+        let before = &steps[..at];
+        let wrong = match step {
+            Step::Edit(_) => before.iter().find(is_raw).map(|first| {
+                let title = format!("`{}` comes after `{}`", step.name(), first.0.name());
+                (
+                    title,
+                    first,
+                    "bytes are changed after all edits of the document",
+                )
+            }),
+            _ => None,
+        };
+        if let Some((title, (_, first), why)) = wrong {
+            report
+                .wrong(span.clone(), title)
+                .also(first.clone(), why)
+                .help("put it in front, or into a rule of its own behind this one");
+            continue;
+        }
+        let lost = step.is_edit() || step.is_raw();
+        let set = steps[at + 1..].iter().find(sets);
+        if let Some((set, place)) = set.filter(|_| lost) {
+            let title = format!(
+                "`{}` edits a body that `{}` throws away",
+                step.name(),
+                set.name()
+            );
+            report
+                .wrong(span.clone(), title)
+                .also(place.clone(), "nothing of the body is left after this")
+                .help("leave one of the two out");
+        }
+    }
+}
+
 fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
     let selected = found.matcher.command.as_ref();
     for (step, span) in steps {
@@ -191,20 +246,59 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
                     needs_status(span, found, report);
                 }
             }
-            (Step::Edit(EditStep::Remove { at: None }), None) => {
-                report
-                    .wrong(span.clone(), "`remove` would remove the whole message")
-                    .help("say in `match` which commands: command = \"Replace\"")
-                    .help("or say which part: at = \"SyncBody/Final\"");
+            (Step::Edit(edit), None) => {
+                no_command(step, span, report);
+                needs_commands(edit, span, report);
             }
-            (Step::Edit(EditStep::SetText { at, .. }), None) if *at == Place::value() => {
-                report
-                    .wrong(span.clone(), "`set-text` does not say where")
-                    .label("this rule selects whole messages")
-                    .help("say in `match` which commands: command = \"Results\"")
-                    .help("or say which part: at = \"SyncHdr/SessionID\"");
-            }
+            (_, None) => no_command(step, span, report),
             _ => {}
+        }
+    }
+}
+
+/// A value of the selected command, in a rule that selects whole messages.
+fn no_command(step: &Step, span: &Range<usize>, report: &mut Report) {
+    let mut names = step.template().into_iter().flat_map(Template::names);
+    if let Some(name) = names.find(|name| name.is_of_command()) {
+        let title = format!("`{{{{{}}}}}` is of a command", name.text());
+        report
+            .wrong(span.clone(), title)
+            .label("this rule selects whole messages")
+            .help("say in `match` which commands: command = \"Results\"");
+    }
+}
+
+/// A step that makes sense with selected commands only, in a rule that selects whole messages.
+fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
+    let verb = step.name();
+    let places = step.places();
+    if matches!(step, EditStep::Remove { .. }) && places[0].is_selected() {
+        report
+            .wrong(span.clone(), "`remove` would remove the whole message")
+            .help("say in `match` which commands: command = \"Replace\"")
+            .help("or say which part: at = \"SyncBody/Final\"");
+        return;
+    }
+    let is_vague = match step {
+        EditStep::SetText { at, .. } => *at == At::value(),
+        EditStep::Reverse => true,
+        EditStep::Insert { to, .. } => {
+            to.at.is_selected() && matches!(to.relation, Relation::Before | Relation::After)
+        }
+        EditStep::SetAttribute { .. } | EditStep::RemoveAttribute { .. } => false,
+        _ => places.iter().any(|at| at.is_selected()),
+    };
+    if is_vague {
+        let title = match step {
+            EditStep::Reverse => "`reverse` does not say what".into(),
+            _ => format!("`{verb}` does not say where"),
+        };
+        let error = report.wrong(span.clone(), title);
+        error
+            .label("this rule selects whole messages")
+            .help("say in `match` which commands: command = \"Results\"");
+        if *step != EditStep::Reverse {
+            error.help("or say which part: at = \"SyncHdr/SessionID\"");
         }
     }
 }
@@ -223,14 +317,18 @@ fn needs_status(span: &Range<usize>, found: &Found, report: &mut Report) {
     };
 }
 
-/// The place of a step; `Some(None)` where it names none.
-fn place(step: Table<'_>, report: &mut Report) -> Option<Option<Place>> {
+/// The place of a step, under `at`; where it names none, `otherwise`.
+fn at(step: Table<'_>, otherwise: At, report: &mut Report) -> Option<At> {
     let Some(value) = step.value("at") else {
-        return Some(None);
+        return Some(otherwise);
     };
     let text = read::text(value, "at", report)?;
-    match Place::parse(text) {
-        Ok(place) => Some(Some(place)),
+    parsed_at(value, text, report)
+}
+
+fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<At> {
+    match At::parse(text) {
+        Ok(at) => Some(at),
         Err(bad) => {
             report
                 .wrong(value.span(), format!("`{text}` is no place in a command"))
@@ -238,6 +336,32 @@ fn place(step: Table<'_>, report: &mut Report) -> Option<Option<Place>> {
             None
         }
     }
+}
+
+/// A text that may have names in braces.
+fn template(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Template> {
+    let text = read::text(value, key, report)?;
+    let names: Vec<&str> = Name::ALL.iter().map(|(name, _)| *name).collect();
+    match Template::parse(text) {
+        Ok(template) => return Some(template),
+        Err(BadTemplate::Unknown(word, _)) => {
+            let title = format!("`{{{{{word}}}}}` stands for nothing");
+            let error = report.wrong(value.span(), title);
+            error.label(match closest(&word, &names) {
+                Some(near) => format!("did you mean `{{{{{near}}}}}`?"),
+                None => "not known here".into(),
+            });
+            error
+                .help(format!("names are {}", list(&names)))
+                .help("two braces that mean themselves are written {{{{");
+        }
+        Err(BadTemplate::Open(_)) => {
+            report
+                .wrong(value.span(), "braces are opened and not closed")
+                .help("write {{cmd-id}}; two braces that mean themselves are written {{{{");
+        }
+    }
+    None
 }
 
 /// `true`; there is nothing else such a verb could be.

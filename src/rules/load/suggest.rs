@@ -1,7 +1,7 @@
 //! The right word for a wrong one.
 
 /// The candidate that was probably meant: the nearest, unless it is too far away to be a slip.
-pub(super) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let word = plain(word);
     let near = |candidate: &&&str| distance(&word, &plain(candidate));
     let best = candidates.iter().min_by_key(near)?;

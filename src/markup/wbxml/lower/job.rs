@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::copied::{Copies, Inserted};
 use super::place::Places;
 use super::tag::TagEdit;
-use crate::markup::edit::{Edit, EditError, Fragment, Place, Rank};
+use crate::markup::edit::{Edit, EditError, Place, Rank};
 use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Kind, NodeId};
 use crate::patch::{Patch, Span};
@@ -18,7 +19,7 @@ pub(super) struct Job<'e> {
 }
 
 pub(super) enum Act<'e> {
-    Insert(&'e Fragment),
+    Insert(Inserted<'e>),
     Remove,
     SetText(&'e str, Form),
     PatchText(NodeId, &'e Patch),
@@ -30,14 +31,16 @@ pub(super) struct Jobs<'d, 'e> {
     places: Places<'d>,
     jobs: Vec<Job<'e>>,
     tags: BTreeMap<u32, TagEdit<'e>>,
+    copies: Copies,
 }
 
 impl<'d, 'e> Jobs<'d, 'e> {
-    pub(super) fn new(document: &'d Document) -> Self {
+    pub(super) fn new(document: &'d Document, copies: Copies) -> Self {
         Self {
             places: Places::new(document),
             jobs: Vec::new(),
             tags: BTreeMap::new(),
+            copies,
         }
     }
 
@@ -61,11 +64,18 @@ impl<'d, 'e> Jobs<'d, 'e> {
                 Ok(())
             }
             Edit::Remove { node } => self.remove(*node),
-            Edit::Insert { place, fragment } => self.insert(*place, fragment),
+            Edit::Insert { place, fragment } => {
+                self.insert(*place, Inserted::Fragment(fragment), edit.name())
+            }
+            Edit::Copy { place, .. } => match self.copies.next() {
+                Some(copied) => self.insert(*place, Inserted::Copy(copied), edit.name()),
+                None => Ok(()),
+            },
             Edit::Replace { node, fragment } => {
                 self.expect(*node, &[Kind::Element], "replace")?;
                 let span = self.places.with_switches(*node);
-                self.push(span, Rank::Node, Act::Insert(fragment));
+                let inserted = Inserted::Fragment(fragment);
+                self.push(span, Rank::Node, Act::Insert(inserted));
                 Ok(())
             }
         }
@@ -105,7 +115,12 @@ impl<'d, 'e> Jobs<'d, 'e> {
         Ok(())
     }
 
-    fn insert(&mut self, place: Place, fragment: &'e Fragment) -> Result<(), EditError> {
+    fn insert(
+        &mut self,
+        place: Place,
+        inserted: Inserted<'e>,
+        edit: &'static str,
+    ) -> Result<(), EditError> {
         let (Place::Before(node) | Place::After(node) | Place::FirstIn(node) | Place::LastIn(node)) =
             place;
         let inside = matches!(place, Place::FirstIn(_) | Place::LastIn(_));
@@ -114,7 +129,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
         } else {
             &[Kind::Element, Kind::Text, Kind::Opaque]
         };
-        self.expect(node, kinds, "insert")?;
+        self.expect(node, kinds, edit)?;
         if inside && !self.places.is_open(node) {
             let tag = self.tag(node);
             let list = if matches!(place, Place::FirstIn(_)) {
@@ -122,11 +137,11 @@ impl<'d, 'e> Jobs<'d, 'e> {
             } else {
                 &mut tag.last
             };
-            list.push(fragment);
+            list.push(inserted);
             return Ok(());
         }
         if !inside && node.0 == 0 {
-            return Err(self.unfit("insert", node));
+            return Err(self.unfit(edit, node));
         }
         let (at, rank) = match place {
             Place::Before(_) => (self.places.before(node), Rank::InFront),
@@ -134,7 +149,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
             Place::FirstIn(_) => (self.places.behind_tag(node), Rank::First),
             Place::LastIn(_) => (self.places.behind_children(node), Rank::Last),
         };
-        self.push(Span::at(at), rank, Act::Insert(fragment));
+        self.push(Span::at(at), rank, Act::Insert(inserted));
         Ok(())
     }
 
@@ -172,6 +187,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
             places,
             mut jobs,
             tags,
+            ..
         } = self;
         for (element, mut edit) in tags {
             let element = NodeId(element);

@@ -15,6 +15,15 @@ pub(super) struct Pages {
     pub(super) attribute: u8,
 }
 
+impl Pages {
+    /// The pages behind a token.
+    pub(super) fn follow(&mut self, seen: Seen, in_attributes: bool) {
+        if let Seen::Switch(page) = seen {
+            *page_of(self, in_attributes) = page;
+        }
+    }
+}
+
 /// A walk through the source, from one splice to the next.
 pub(super) struct Track<'d> {
     pub(super) document: &'d Document,

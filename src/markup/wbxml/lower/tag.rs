@@ -1,6 +1,6 @@
 //! A tag written anew: other attributes, or content where there was none.
 
-use crate::markup::edit::Fragment;
+use super::copied::Inserted;
 use crate::markup::wbxml::EncodeError;
 use crate::markup::wbxml::skim::{Seen, Skim};
 use crate::markup::wbxml::token::{END, LITERAL, Reader, TOKEN, WITH_ATTRIBUTES, WITH_CONTENT};
@@ -15,9 +15,9 @@ pub(super) struct TagEdit<'e> {
     pub(super) removed: Vec<NodeId>,
     pub(super) set: Vec<(&'e str, &'e str)>,
     /// Content for an element that had none, not even an END.
-    pub(super) first: Vec<&'e Fragment>,
+    pub(super) first: Vec<Inserted<'e>>,
     pub(super) text: Option<&'e str>,
-    pub(super) last: Vec<&'e Fragment>,
+    pub(super) last: Vec<Inserted<'e>>,
 }
 
 impl Default for TagEdit<'_> {
@@ -69,14 +69,14 @@ impl TagEdit<'_> {
     }
 
     fn content(&self, writer: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
-        for fragment in &self.first {
-            writer.subtree(fragment.document().root())?;
+        for inserted in &self.first {
+            inserted.write(writer)?;
         }
         if let Some(text) = self.text {
             writer.text(text, Form::String);
         }
-        for fragment in &self.last {
-            writer.subtree(fragment.document().root())?;
+        for inserted in &self.last {
+            inserted.write(writer)?;
         }
         writer.out.push(END);
         Ok(())

@@ -1,40 +1,164 @@
 //! The verbs that change the document.
 
-use super::{PASSING, Verb, place, switch};
+use super::{PASSING, Verb, at, switch, template};
 use crate::dm::StatusCode;
+use crate::markup::edit::Fragment;
 use crate::rules::Step;
+use crate::rules::at::At;
 use crate::rules::load::code::SYNCML;
-use crate::rules::load::read;
-use crate::rules::place::Place;
-use crate::rules::step::EditStep;
+use crate::rules::load::read::{self, Report, Table, Value};
+use crate::rules::load::suggest::list;
+use crate::rules::step::{Beside, EditStep, Ids, Relation};
+use crate::rules::template::{Escape, Template};
+
+/// What reads the value of a verb and the options beside it.
+type Read = fn(&Value<'_>, Table<'_>, &mut Report) -> Option<Step>;
 
 pub(super) const VERBS: &[Verb] = &[
-    Verb {
-        name: "set-status",
-        stages: PASSING,
-        options: &[],
-        read: |value, _, report| {
-            let code = SYNCML.read(value, "set-status", report)?;
-            Some(Step::Edit(EditStep::SetStatus(StatusCode(code))))
-        },
-    },
-    Verb {
-        name: "set-text",
-        stages: PASSING,
-        options: &["at"],
-        read: |value, step, report| {
-            let text = read::text(value, "set-text", report)?.to_owned();
-            let at = place(step, report)?.unwrap_or_else(Place::value);
-            Some(Step::Edit(EditStep::SetText { text, at }))
-        },
-    },
-    Verb {
-        name: "remove",
-        stages: PASSING,
-        options: &["at"],
-        read: |value, step, report| {
-            let at = place(step, report)?;
-            switch(value, "remove", report).then_some(Step::Edit(EditStep::Remove { at }))
-        },
-    },
+    verb("set-status", &[], |value, _, report| {
+        let code = SYNCML.read(value, "set-status", report)?;
+        Some(Step::Edit(EditStep::SetStatus(StatusCode(code))))
+    }),
+    verb("set-text", &["at"], |value, step, report| {
+        let text = template(value, "set-text", report);
+        let at = at(step, At::value(), report);
+        let (text, at) = text.zip(at)?;
+        Some(Step::Edit(EditStep::SetText { text, at }))
+    }),
+    verb("set-attribute", &["value", "at"], |value, step, report| {
+        let name = attribute(value, "set-attribute", report);
+        let at = at(step, At::selected(), report);
+        let Some(value) = step.value("value") else {
+            report
+                .wrong(
+                    step.key_span("set-attribute"),
+                    "`set-attribute` has no value",
+                )
+                .help("add value = \"…\"; remove-attribute = \"…\" takes the attribute away");
+            return None;
+        };
+        let value = template(value, "value", report)?;
+        let (name, at) = name.zip(at)?;
+        Some(Step::Edit(EditStep::SetAttribute { name, value, at }))
+    }),
+    verb("remove-attribute", &["at"], |value, step, report| {
+        let name = attribute(value, "remove-attribute", report);
+        let (name, at) = name.zip(at(step, At::selected(), report))?;
+        Some(Step::Edit(EditStep::RemoveAttribute { name, at }))
+    }),
+    verb("insert", SIDES, |value, step, report| {
+        let fragment = fragment(value, "insert", report);
+        let (fragment, to) = fragment.zip(beside("insert", step, report))?;
+        Some(Step::Edit(EditStep::Insert { fragment, to }))
+    }),
+    verb("replace", &["at"], |value, step, report| {
+        let fragment = fragment(value, "replace", report);
+        let (fragment, at) = fragment.zip(at(step, At::selected(), report))?;
+        Some(Step::Edit(EditStep::Replace { fragment, at }))
+    }),
+    verb("remove", &["at"], |value, step, report| {
+        let at = at(step, At::selected(), report)?;
+        switch(value, "remove", report).then_some(Step::Edit(EditStep::Remove { at }))
+    }),
+    verb("copy", SIDES, |value, step, report| {
+        let from = place(value, "copy", report);
+        let (from, to) = from.zip(beside("copy", step, report))?;
+        Some(Step::Edit(EditStep::Copy { from, to }))
+    }),
+    verb("move", SIDES, |value, step, report| {
+        let from = place(value, "move", report);
+        let (from, to) = from.zip(beside("move", step, report))?;
+        Some(Step::Edit(EditStep::Move { from, to }))
+    }),
+    verb("duplicate", &["at", "new-ids"], |value, step, report| {
+        let at = at(step, At::selected(), report)?;
+        let fresh = step.value("new-ids");
+        let fresh = fresh.map(|value| switch(value, "new-ids", report));
+        let ids = match fresh {
+            Some(true) => Ids::Fresh,
+            _ => Ids::Same,
+        };
+        switch(value, "duplicate", report).then_some(Step::Edit(EditStep::Duplicate { at, ids }))
+    }),
+    verb("reverse", &[], |value, _, report| {
+        switch(value, "reverse", report).then_some(Step::Edit(EditStep::Reverse))
+    }),
 ];
+
+const SIDES: &[&str] = &["before", "after", "first-in", "last-in"];
+
+const fn verb(name: &'static str, options: &'static [&'static str], read: Read) -> Verb {
+    Verb {
+        name,
+        stages: PASSING,
+        options,
+        read,
+    }
+}
+
+/// A place that a verb names.
+fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<At> {
+    let text = read::text(value, key, report)?;
+    super::parsed_at(value, text, report)
+}
+
+/// Where something is to stand: one of the four keys, each with a place.
+fn beside(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Beside> {
+    let mut sides = Relation::ALL
+        .iter()
+        .filter_map(|(key, relation)| Some((*key, *relation, step.value(key)?)));
+    let Some((key, relation, value)) = sides.next() else {
+        report
+            .wrong(
+                step.key_span(verb),
+                format!("`{verb}` does not say where to"),
+            )
+            .help(format!("add one of {} with a place", list(SIDES)))
+            .help(
+                "after = \".\" is behind the selected command, last-in = \"Item\" is in its Item",
+            );
+        return None;
+    };
+    if let Some((second, ..)) = sides.next() {
+        report
+            .wrong(
+                step.key_span(second),
+                format!("`{verb}` says twice where to"),
+            )
+            .also(step.key_span(key), "the first")
+            .help("an element stands at one place: write a step for each");
+        return None;
+    }
+    let at = place(value, key, report)?;
+    Some(Beside { relation, at })
+}
+
+/// The name of an attribute.
+fn attribute(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> {
+    let name = read::text(value, key, report)?;
+    let fits = |c: char| c.is_alphanumeric() || "-_.:".contains(c);
+    let begins = |c: char| c.is_alphabetic() || c == '_';
+    if name.starts_with(begins) && name.chars().all(fits) {
+        return Some(name.to_owned());
+    }
+    report
+        .wrong(value.span(), format!("`{name}` is no name of an attribute"))
+        .help(format!("write {key} = \"msft:originalerror\""));
+    None
+}
+
+/// An element in XML, in which values may be put.
+fn fragment(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Template> {
+    let template = template(value, key, report)?;
+    let filled = template.fill(Escape::Markup, |_| Ok::<_, ()>("0".into()));
+    if let Err(error) = Fragment::parse(&filled.unwrap_or_default()) {
+        report
+            .wrong(value.span(), format!("`{key}` is not an element in XML"))
+            .label(error.to_string())
+            .help(format!(
+                "write one element with all that is in it: {key} = \"<Data>…</Data>\""
+            ));
+        return None;
+    }
+    Some(template)
+}

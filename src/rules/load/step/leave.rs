@@ -3,35 +3,73 @@
 use std::time::Duration;
 
 use http::StatusCode as HttpStatus;
+use toml::de::DeValue;
 
 use super::{PASSING, Verb, switch};
+use crate::flow::Announced;
+use crate::rules::load::amount;
 use crate::rules::load::code::HTTP;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::step::Leave;
-use crate::rules::{Answer, Step};
+use crate::rules::{Answer, Stage, Step};
 
 pub(super) const VERBS: &[Verb] = &[
-    Verb {
-        name: "answer",
-        stages: PASSING,
-        options: &["body"],
-        read: answer,
-    },
-    Verb {
-        name: "delay",
-        stages: PASSING,
-        options: &[],
-        read: |value, _, report| delay(value, report).map(Leave::Delay).map(Step::Leave),
-    },
-    Verb {
-        name: "reset",
-        stages: PASSING,
-        options: &[],
-        read: |value, _, report| {
-            switch(value, "reset", report).then_some(Step::Leave(Leave::Reset))
+    verb("answer", PASSING, &["body"], answer),
+    verb("delay", PASSING, &[], |value, _, report| {
+        leave(amount::time(value, "delay", report).map(Leave::Delay))
+    }),
+    verb("latency", PASSING, &["jitter"], latency),
+    verb("bandwidth", PASSING, &[], |value, _, report| {
+        leave(amount::rate(value, "bandwidth", report).map(Leave::Bandwidth))
+    }),
+    verb("slicer", PASSING, &[], slicer),
+    verb("slow-close", RESPONSE, &[], |value, _, report| {
+        leave(amount::time(value, "slow-close", report).map(Leave::SlowClose))
+    }),
+    verb("timeout", PASSING, &[], timeout),
+    verb("limit-data", PASSING, &[], |value, _, report| {
+        leave(amount::bytes(value, "limit-data", report).map(Leave::LimitData))
+    }),
+    verb("reset", PASSING, &[], |value, _, report| {
+        leave(switch(value, "reset", report).then_some(Leave::Reset))
+    }),
+    verb("reset-peer", PASSING, &[], reset_peer),
+    verb("empty-response", PASSING, &[], |value, _, report| {
+        leave(switch(value, "empty-response", report).then_some(Leave::EmptyResponse))
+    }),
+    verb("malformed-chunk", RESPONSE, &[], |value, _, report| {
+        leave(switch(value, "malformed-chunk", report).then_some(Leave::MalformedChunk))
+    }),
+    verb(
+        "random-data-then-close",
+        PASSING,
+        &[],
+        |value, _, report| {
+            leave(switch(value, "random-data-then-close", report).then_some(Leave::RandomData))
         },
-    },
+    ),
+    verb("content-length", RESPONSE, &[], |value, _, report| {
+        leave(content_length(value, report).map(Leave::ContentLength))
+    }),
 ];
+
+const fn verb(
+    name: &'static str,
+    stages: &'static [Stage],
+    options: &'static [&'static str],
+    read: fn(&Value<'_>, Table<'_>, &mut Report) -> Option<Step>,
+) -> Verb {
+    Verb {
+        name,
+        stages,
+        options,
+        read,
+    }
+}
+
+fn leave(step: Option<Leave>) -> Option<Step> {
+    step.map(Step::Leave)
+}
 
 fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
     let code = HTTP.read(value, "answer", report);
@@ -43,30 +81,94 @@ fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Ste
     Some(Step::Leave(Leave::Answer(Answer { status, body })))
 }
 
-/// A time such as `250ms`, `1.5s` or `2m`, at most an hour.
-fn delay(value: &Value<'_>, report: &mut Report) -> Option<Duration> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
-    let written = value.get_ref().as_str().and_then(|text| {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let (_, unit) = units
-            .iter()
-            .find(|(name, _)| *name == &text[digits.len()..])?;
-        let plain = digits.chars().all(|c| c.is_ascii_digit() || c == '.');
-        let number: f64 = plain.then(|| digits.parse().ok())??;
-        Duration::try_from_secs_f64(number * unit).ok()
-    });
-    let Some(time) = written else {
-        report
-            .wrong(value.span(), "`delay` must be a time")
-            .help("write \"250ms\", \"1.5s\" or \"2m\"");
-        return None;
+fn latency(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
+    let time = amount::time(value, "latency", report);
+    let jitter = match step.value("jitter") {
+        Some(jitter) => amount::time(jitter, "jitter", report)?,
+        None => Duration::ZERO,
     };
-    if time > LONGEST {
-        report.wrong(value.span(), "`delay` is longer than an hour");
-        return None;
+    let time = time?;
+    if jitter > time {
+        let place = step.value("jitter").map_or(step.span(), Value::span);
+        report
+            .wrong(place, "`jitter` is longer than `latency`")
+            .help("a message cannot leave before it came: write less jitter");
     }
-    Some(time)
+    leave(Some(Leave::Latency { time, jitter }))
 }
 
-/// Longest delay.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// `{ size = 100, delay = "10ms" }`
+fn slicer(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
+    let table = Table::of("`slicer`", value, report)?;
+    table.refuse_other_keys(&["size", "delay"], report);
+    let size = table.value("size");
+    let delay = table.value("delay");
+    let (Some(size), Some(delay)) = (size, delay) else {
+        report
+            .wrong(value.span(), "`slicer` needs a size and a delay")
+            .help(
+                "slicer = { size = 100, delay = \"10ms\" }: pieces of 100 bytes, 10 ms between two",
+            );
+        return None;
+    };
+    let size = amount::some_bytes(size, "size", report);
+    let pause = amount::pause(delay, "delay", report);
+    leave(Some(Leave::Slicer {
+        size: size?,
+        pause: pause?,
+    }))
+}
+
+/// A time, or `true` for the longest there is.
+fn timeout(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
+    if let DeValue::Boolean(_) = value.get_ref() {
+        let on = switch(value, "timeout", report);
+        return leave(on.then_some(Leave::Timeout(amount::LONGEST)));
+    }
+    leave(amount::time(value, "timeout", report).map(Leave::Timeout))
+}
+
+/// `true`, or `{ after = 1200 }`
+fn reset_peer(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
+    let DeValue::Table(_) = value.get_ref() else {
+        return leave(switch(value, "reset-peer", report).then_some(Leave::Reset));
+    };
+    let table = Table::of("`reset-peer`", value, report)?;
+    table.refuse_other_keys(&["after"], report);
+    let Some(after) = table.value("after") else {
+        report
+            .wrong(
+                value.span(),
+                "`reset-peer` does not say after how many bytes",
+            )
+            .help("reset-peer = { after = 1200 }, or reset-peer = true for at once");
+        return None;
+    };
+    leave(amount::bytes(after, "after", report).map(Leave::ResetAfter))
+}
+
+/// `"+10"`, `"-10"`, or the length itself.
+fn content_length(value: &Value<'_>, report: &mut Report) -> Option<Announced> {
+    let Some(text) = value.get_ref().as_str() else {
+        return amount::bytes(value, "content-length", report).map(Announced::Exactly);
+    };
+    let (sign, digits) = text.split_at(text.len().min(1));
+    let number = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| digits.parse::<u32>().ok().map(u64::from))
+        .flatten();
+    match (sign, number) {
+        ("+", Some(more @ 1..)) => Some(Announced::More(more)),
+        ("-", Some(fewer @ 1..)) => Some(Announced::Fewer(fewer)),
+        _ => {
+            report
+                .wrong(value.span(), format!("`content-length` cannot be `{text}`"))
+                .help("write \"+10\" or \"-10\" for so many bytes more or fewer than there are, or the length itself: 1200");
+            None
+        }
+    }
+}
+
+/// These work on what the device is told.
+const RESPONSE: &[Stage] = &[Stage::Response];

@@ -1,0 +1,129 @@
+//! The rule book as something that lives: where its rules come from, and what becomes of them while dmtap runs.
+//!
+//! ```text
+//!  --rules FILE or FOLDER ─► read ─┐
+//!  texts given at the start ───────┼─► Sources ──► RuleBook (in force) ──► exchanges
+//!  control API ────────────────────┘      ▲
+//!                     a save, SIGHUP ─► watch
+//! ```
+//!
+//! [`Sources`] is plain data. A change is made on a copy, which takes its place when all of it is right.
+
+mod change;
+pub mod read;
+mod sources;
+pub mod told;
+pub mod watch;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use change::{ChangeError, Put};
+pub use sources::{OpenError, Reloaded, Sources};
+
+use crate::proxy::{Hits, RuleBook};
+use crate::rules::Rule;
+
+/// A rule book that can change while the proxy runs.
+#[derive(Debug)]
+pub struct Book {
+    sources: Mutex<Sources>,
+    in_force: Arc<RuleBook>,
+}
+
+/// A rule with how it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it says, and where that is written.
+    pub rule: Rule,
+    /// Whether it is in force, or was disabled.
+    pub enabled: bool,
+    /// How often it acted.
+    pub hits: Hits,
+}
+
+impl Book {
+    /// The book of these sources; `in_force` is the proxy's.
+    ///
+    /// # Errors
+    /// [`ChangeError`], should the sources not make one book.
+    pub fn new(sources: Sources, in_force: Arc<RuleBook>) -> Result<Self, ChangeError> {
+        let book = Self {
+            sources: Mutex::new(sources),
+            in_force,
+        };
+        book.change(|_| Ok(()))?;
+        Ok(book)
+    }
+
+    /// The rules in the order in which they act, disabled ones too.
+    pub fn entries(&self) -> Vec<Entry> {
+        let sources = self.sources();
+        let rules = sources.rules();
+        rules.map(|rule| self.entry_of(&sources, rule)).collect()
+    }
+
+    /// One rule.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`].
+    pub fn entry(&self, name: &str) -> Result<Entry, ChangeError> {
+        let sources = self.sources();
+        let rule = sources.rule(name)?;
+        Ok(self.entry_of(&sources, rule))
+    }
+
+    fn entry_of(&self, sources: &Sources, rule: &Rule) -> Entry {
+        Entry {
+            rule: rule.clone(),
+            enabled: sources.enables(&rule.name),
+            hits: self.in_force.hits(&rule.name).unwrap_or_default(),
+        }
+    }
+
+    /// Changes the sources, and puts what they are then in force at the next exchange; all of it or nothing.
+    ///
+    /// # Errors
+    /// What the change says, in which case everything stays as it was.
+    pub fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Sources) -> Result<T, ChangeError>,
+    ) -> Result<T, ChangeError> {
+        let mut sources = self.sources();
+        let mut next = sources.clone();
+        let done = change(&mut next)?;
+        let (rules, resting) = next.assemble()?;
+        self.in_force.publish(Arc::new(rules), &resting);
+        *sources = next;
+        Ok(done)
+    }
+
+    /// Begins all counts anew: hits, and what limits counted.
+    pub fn reset(&self) {
+        self.in_force.reset();
+    }
+
+    /// Puts everything back as it was at the start, or as files that were saved since have it, counts too.
+    ///
+    /// # Errors
+    /// [`ChangeError`], should the files not make one book any more.
+    pub fn restore(&self) -> Result<(), ChangeError> {
+        self.change(Sources::restore)?;
+        self.reset();
+        Ok(())
+    }
+
+    /// Reads the rule files again. Blocks while it reads.
+    ///
+    /// # Errors
+    /// What is wrong with them; the rules in force stay.
+    pub fn reload(&self) -> Result<Reloaded, ChangeError> {
+        let arguments = self.sources().arguments();
+        let found = read::files(&arguments);
+        self.change(|sources| sources.reload(found))
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        // They are replaced as a whole: a panic elsewhere leaves them whole.
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,235 @@
+//! Where the rules of a book come from: files, texts given at the start, and the control API.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::change::ChangeError;
+use super::read::{self, Found};
+use crate::app::beside;
+use crate::rules::{DuplicateName, Rule, RuleErrors, RuleSet, load};
+
+/// The sources of a book, in the order in which their rules act: files, given texts, the control API.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    arguments: Arc<[PathBuf]>,
+    pub(super) pages: Vec<Page>,
+    /// Names of rules that were disabled.
+    pub(super) resting: BTreeSet<String>,
+    /// Texts the control API has taken, for the names they get.
+    pub(super) added: u64,
+    seed: u64,
+}
+
+/// A text with the rules that are taken from it.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    pub(super) origin: Origin,
+    /// As errors name it.
+    pub(super) name: String,
+    pub(super) text: Arc<str>,
+    /// Those of the text, unless the control API put others in their place or removed them.
+    pub(super) rules: Vec<Rule>,
+}
+
+/// Where a text comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A file: the argument that named it or its folder, and where it is.
+    File(usize, PathBuf),
+    /// The command line.
+    Given,
+    /// The control API.
+    Control,
+}
+
+/// Why there is no book to begin with.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Files that cannot be read, a line for each.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Rules that are wrong.
+    #[error("{0}")]
+    Rules(RuleErrors),
+}
+
+/// What came of reading the files again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Files that say something else than before, or are new.
+    pub changed: Vec<String>,
+    /// Files that are gone or cannot be read, with the reason. Their rules stay.
+    pub absent: Vec<(String, String)>,
+    /// Rules that are in force now.
+    pub in_force: usize,
+}
+
+impl Sources {
+    /// Reads files and folders; `given` are texts with the names they have for people. Blocks while it reads.
+    ///
+    /// # Errors
+    /// [`OpenError`], with everything that is wrong.
+    pub fn open(
+        arguments: &[PathBuf],
+        given: Vec<(String, String)>,
+        seed: u64,
+    ) -> Result<Self, OpenError> {
+        let mut sources = Self {
+            arguments: arguments.into(),
+            pages: Vec::new(),
+            resting: BTreeSet::new(),
+            added: 0,
+            seed,
+        };
+        let files = read::readable(read::files(arguments)).map_err(OpenError::Unreadable)?;
+        for (found, text) in files {
+            let origin = Origin::File(found.argument, found.path);
+            sources.pages.push(Page::new(origin, text));
+        }
+        for (name, text) in given {
+            let page = Page::new(Origin::Given, text);
+            sources.pages.push(Page { name, ..page });
+        }
+        sources.parse_all().map_err(OpenError::Rules)?;
+        Ok(sources)
+    }
+
+    /// What the sources say, as one book, and the rules that rest.
+    ///
+    /// # Errors
+    /// [`DuplicateName`]; the loader refuses that first.
+    pub fn assemble(&self) -> Result<(RuleSet, Vec<Rule>), DuplicateName> {
+        let rules = self.rules().cloned();
+        let (rules, resting) = rules.partition(|rule| self.enables(&rule.name));
+        // Where chance is drawn, `seed` is what it is drawn from.
+        let _ = self.seed;
+        Ok((RuleSet::from_rules(rules)?, resting))
+    }
+
+    /// Every rule in the order in which they act, disabled ones too.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.pages.iter().flat_map(|page| &page.rules)
+    }
+
+    /// Whether a rule of this name would be in force.
+    pub fn enables(&self, name: &str) -> bool {
+        !self.resting.contains(name)
+    }
+
+    /// The files and folders that were asked for.
+    pub fn arguments(&self) -> Arc<[PathBuf]> {
+        self.arguments.clone()
+    }
+
+    /// Takes what was found in the files. A file that says the same as before keeps what the control API made
+    /// of it; one that is gone keeps its rules, unless another file brings rules of their names: it was renamed.
+    ///
+    /// # Errors
+    /// [`ChangeError::Rules`].
+    pub fn reload(&mut self, found: Vec<Found>) -> Result<Reloaded, ChangeError> {
+        let mut reloaded = Reloaded::default();
+        let mut files = Vec::new();
+        for found in found {
+            let origin = Origin::File(found.argument, found.path);
+            match found.text {
+                Ok(text) => files.push(Page::new(origin, text)),
+                Err(why) => reloaded.absent.push((origin.name(), why)),
+            }
+        }
+        let known = |page: &Page| self.pages.iter().find(|old| old.is_of(page));
+        let (mut kept, mut changed): (Vec<Page>, Vec<Page>) = (Vec::new(), Vec::new());
+        for page in files {
+            match known(&page) {
+                Some(old) if old.text == page.text => kept.push(old.clone()),
+                _ => changed.push(page),
+            }
+        }
+        let is_file = |page: &&Page| matches!(page.origin, Origin::File(..));
+        let is_there = |page: &&Page| kept.iter().chain(&changed).any(|other| other.is_of(page));
+        let gone = self.pages.iter().filter(is_file);
+        let mut gone: Vec<Page> = gone.filter(|page| !is_there(page)).cloned().collect();
+        let others = self.pages.iter().filter(|page| !is_file(page)).cloned();
+        let others: Vec<Page> = others.collect();
+
+        let standing = kept.iter().chain(&others).flat_map(|page| &page.rules);
+        fill(&mut changed, standing)?;
+        let names: HashSet<&str> = changed.iter().flat_map(Page::names).collect();
+        gone.retain(|page| !page.names().any(|name| names.contains(name)));
+
+        reloaded.changed = changed.iter().map(|page| page.name.clone()).collect();
+        for page in &gone {
+            if !reloaded.absent.iter().any(|(name, _)| *name == page.name) {
+                reloaded
+                    .absent
+                    .push((page.name.clone(), "it is gone".into()));
+            }
+        }
+        self.pages = [kept, changed, gone].concat();
+        self.pages.sort_by(|a, b| a.place().cmp(&b.place()));
+        self.pages.extend(others);
+        let names: HashSet<&str> = self.pages.iter().flat_map(Page::names).collect();
+        self.resting.retain(|name| names.contains(&**name));
+        reloaded.in_force = self.rules().filter(|rule| self.enables(&rule.name)).count();
+        Ok(reloaded)
+    }
+
+    /// Takes the rules of every page from its text.
+    pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
+        fill(&mut self.pages, [])
+    }
+}
+
+impl Page {
+    fn new(origin: Origin, text: String) -> Self {
+        Self {
+            name: origin.name(),
+            origin,
+            text: text.into(),
+            rules: Vec::new(),
+        }
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(Rule::name)
+    }
+
+    /// Files stand in the order of their arguments, in a folder by name.
+    fn place(&self) -> Option<(usize, &PathBuf)> {
+        match &self.origin {
+            Origin::File(argument, path) => Some((*argument, path)),
+            Origin::Given | Origin::Control => None,
+        }
+    }
+}
+
+impl Origin {
+    fn name(&self) -> String {
+        match self {
+            Self::File(_, path) => path.display().to_string(),
+            Self::Given | Self::Control => String::new(),
+        }
+    }
+}
+
+/// Takes the rules of pages from their texts; they are to stand in one book with others.
+fn fill<'r>(
+    pages: &mut [Page],
+    others: impl IntoIterator<Item = &'r Rule>,
+) -> Result<(), RuleErrors> {
+    let texts = pages.iter().map(|page| (&*page.name, &*page.text));
+    let mut rules = load::parse_beside_with(others, texts, &beside::read)?
+        .into_iter()
+        .peekable();
+    for page in pages {
+        page.rules.clear();
+        while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
+            page.rules.push(rule);
+        }
+    }
+    Ok(())
+}

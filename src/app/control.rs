@@ -1,0 +1,195 @@
+//! The control API: rules listed, added, replaced, removed, enabled and disabled while dmtap runs.
+//!
+//! It has a port of its own on loopback. Whoever asks must show the token; a browser is not answered, whatever
+//! it shows; and the proxy itself leads nobody there (`proxy::Settings::private`).
+
+mod answer;
+mod api;
+mod guard;
+mod token;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use answer::{Answer, Body};
+use guard::Guard;
+pub use token::{Token, TokenError};
+
+use super::book::Book;
+use super::book::watch::Tell;
+
+/// Where the control API listens, and who may use it.
+#[derive(Debug)]
+pub struct ControlSettings {
+    /// Where it listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether other machines may reach it.
+    pub reach: Reach,
+    /// What those who ask must show.
+    pub token: Token,
+}
+
+/// Who may reach the control API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine.
+    Loopback,
+    /// Whoever reaches the address it listens at.
+    Anybody,
+}
+
+/// A control API that is bound to its address and not yet running.
+#[derive(Debug)]
+pub struct Control {
+    listener: TcpListener,
+    address: SocketAddr,
+    guard: Guard,
+}
+
+impl Control {
+    /// Binds the listener. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// Where the address is taken, or is none of loopback and that was not asked for; the text says which.
+    pub async fn bind(settings: ControlSettings) -> io::Result<Self> {
+        let listen = settings.listen;
+        if settings.reach == Reach::Loopback && !listen.ip().is_loopback() {
+            let why = format!(
+                "the control API at {listen} would be open to other machines; take 127.0.0.1, or add \
+                 --control-anywhere if that is meant"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let listener = TcpListener::bind(listen).await.map_err(|error| {
+            let why = format!("cannot listen at {listen} for the control API: {error}");
+            io::Error::new(error.kind(), why)
+        })?;
+        let address = listener.local_addr()?;
+        Ok(Self {
+            listener,
+            address,
+            guard: Guard::new(address, settings.reach, settings.token),
+        })
+    }
+
+    /// The address it listens at.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What those who ask must show.
+    pub fn token(&self) -> &Token {
+        self.guard.token()
+    }
+
+    /// Answers until `stop`. Changes are told.
+    pub async fn run(self, book: Arc<Book>, tell: Tell, stop: CancellationToken) {
+        let desk = Arc::new(Desk {
+            guard: self.guard,
+            book,
+            tell,
+        });
+        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = async {
+                let permit = permits.clone().acquire_owned().await;
+                (permit, self.listener.accept().await)
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => {}
+                (permit, accepted) = accepted => match accepted {
+                    Ok((tcp, _)) => {
+                        let (desk, stop) = (desk.clone(), stop.clone());
+                        connections.spawn(async move {
+                            serve(desk, tcp, stop).await;
+                            drop(permit);
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!("control: accepting a connection failed: {error}");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        }
+        // An answer on its way arrives; nobody is waited for longer.
+        let ended = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(PAUSE, ended).await;
+    }
+}
+
+/// What every connection needs.
+struct Desk {
+    guard: Guard,
+    book: Arc<Book>,
+    tell: Tell,
+}
+
+async fn serve(desk: Arc<Desk>, tcp: TcpStream, stop: CancellationToken) {
+    let service = service_fn(|request| answer(&desk, request));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(tcp), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("control: {error}");
+    }
+}
+
+async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    if let Some(refusal) = desk.guard.refuses(&head) {
+        tracing::warn!("control: {} {} refused", head.method, head.uri.path());
+        return Ok(refusal.into_response());
+    }
+    if body.size_hint().lower() > BODY_BYTES as u64 {
+        return Ok(Answer::too_large(BODY_BYTES).into_response());
+    }
+    let body = Limited::new(body, BODY_BYTES).collect();
+    let body = match tokio::time::timeout(PATIENCE, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            return Ok(Answer::too_large(BODY_BYTES).into_response());
+        }
+        Ok(Err(_)) | Err(_) => return Ok(Answer::broken_body().into_response()),
+    };
+    let (book, tell) = (desk.book.clone(), desk.tell.clone());
+    // Reading a thousand rules takes a while, and the traffic is not to wait for it.
+    let answered = tokio::task::spawn_blocking(move || api::answer(&book, &tell, &head, &body));
+    let answered = answered.await.unwrap_or_else(|_| Answer::fault());
+    Ok(answered.into_response())
+}
+
+/// Connections at a time; more wait in the listener's queue.
+const CONNECTIONS: usize = 32;
+/// The largest body, in bytes.
+const BODY_BYTES: usize = 1 << 20;
+/// The largest head, in bytes.
+const HEAD_BYTES: usize = 16 << 10;
+/// For a head, and for a body.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);

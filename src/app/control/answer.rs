@@ -1,0 +1,149 @@
+//! What the control API answers: JSON, with a word on what would be right where something is wrong.
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::app::book::ChangeError;
+use crate::rules::{Look, RuleErrors};
+
+pub(super) type Body = Full<Bytes>;
+
+/// An answer in the making.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    value: Value,
+    field: Option<(header::HeaderName, String)>,
+}
+
+impl Answer {
+    /// A success that says something.
+    pub(super) fn of(status: StatusCode, value: impl Serialize) -> Self {
+        Self {
+            status,
+            value: serde_json::to_value(value).unwrap_or_default(),
+            field: None,
+        }
+    }
+
+    /// A success that says nothing.
+    pub(super) fn done() -> Self {
+        Self::of(StatusCode::NO_CONTENT, Value::Null)
+    }
+
+    pub(super) fn error(status: StatusCode, why: impl Into<String>) -> Self {
+        Self::of(status, json!({"error": why.into()}))
+    }
+
+    /// Adds what would be right.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        self.with("help", help.into())
+    }
+
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.value[key] = value.into();
+        self
+    }
+
+    pub(super) fn unauthorized(why: &str) -> Self {
+        let mut answer = Self::error(StatusCode::UNAUTHORIZED, why);
+        answer.field = Some((header::WWW_AUTHENTICATE, "Bearer".into()));
+        answer
+    }
+
+    pub(super) fn wrong_method(allowed: &[&str]) -> Self {
+        let allowed = allowed.join(", ");
+        let mut answer = Self::error(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this method does nothing here",
+        )
+        .help(format!("use {allowed}"));
+        answer.field = Some((header::ALLOW, allowed));
+        answer
+    }
+
+    pub(super) fn too_large(limit: usize) -> Self {
+        let why = format!("the body is larger than {limit} bytes");
+        Self::error(StatusCode::PAYLOAD_TOO_LARGE, why)
+            .help("send the rules in several requests, or load them as files with --rules")
+    }
+
+    pub(super) fn broken_body() -> Self {
+        Self::error(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not come whole in time",
+        )
+    }
+
+    pub(super) fn fault() -> Self {
+        let why = "a fault in dmtap; its log says more";
+        Self::error(StatusCode::INTERNAL_SERVER_ERROR, why)
+    }
+
+    /// Why a change was not made.
+    pub(super) fn refusal(error: &ChangeError) -> Self {
+        let with = |status| Self::error(status, error.to_string());
+        match error {
+            ChangeError::Rules(errors) => wrong(StatusCode::BAD_REQUEST, errors),
+            ChangeError::Taken(errors) => wrong(StatusCode::CONFLICT, errors)
+                .help("choose another name, or PUT /rules/NAME to replace the rule"),
+            ChangeError::NoRule => with(StatusCode::BAD_REQUEST)
+                .help("the body is TOML as in a rule file: [[rule]] with name, stage and step"),
+            ChangeError::OtherRules { .. } => with(StatusCode::BAD_REQUEST)
+                .help("PUT takes one rule, named as in the path; POST /rules takes any number"),
+            ChangeError::Unknown { near, .. } => with(StatusCode::NOT_FOUND).help(match near {
+                Some(near) => format!("did you mean `{near}`? GET /rules lists all"),
+                None => "GET /rules lists all".to_owned(),
+            }),
+            ChangeError::Duplicate(_) => with(StatusCode::CONFLICT),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let body = match self.value {
+            Value::Null => Bytes::new(),
+            value => format!("{value}\n").into(),
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = self.status;
+        let fields = response.headers_mut();
+        let fixed = HeaderValue::from_static;
+        fields.insert(header::CONTENT_TYPE, fixed("application/json"));
+        fields.insert(header::CACHE_CONTROL, fixed("no-store"));
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff"));
+        if let Some((name, value)) = self.field
+            && let Ok(value) = value.parse()
+        {
+            fields.insert(name, value);
+        }
+        response
+    }
+}
+
+/// Rules that are wrong: each error with its place, and all of them as they are drawn on a terminal.
+fn wrong(status: StatusCode, errors: &RuleErrors) -> Answer {
+    let each = errors.errors().iter().map(|error| {
+        let (line, column) = error.place();
+        json!({
+            "file": error.file(),
+            "line": line,
+            "column": column,
+            "title": error.title(),
+            "drawn": error.render(Look::Plain),
+        })
+    });
+    let each: Vec<Value> = each.collect();
+    let first = errors.errors().first().map_or("", |error| error.title());
+    Answer::error(status, first)
+        .with("errors", each)
+        .with("drawn", errors.render(Look::Plain))
+}

@@ -1,0 +1,225 @@
+//! What can be asked for, and what it does.
+
+use http::request::Parts;
+use http::{Method, StatusCode};
+use serde_json::json;
+
+use super::answer::Answer;
+use crate::app::book::told::EntryTold;
+use crate::app::book::watch::Tell;
+use crate::app::book::{Book, ChangeError, Put};
+
+/// Every request, for those who ask for something else. `docs/control.md` says more.
+const REQUESTS: [&str; 12] = [
+    "GET /",
+    "GET /version",
+    "GET /rules",
+    "POST /rules",
+    "GET /rules/NAME",
+    "PUT /rules/NAME",
+    "DELETE /rules/NAME",
+    "POST /rules/NAME/enable",
+    "POST /rules/NAME/disable",
+    "POST /reset",
+    "POST /restore",
+    "POST /reload",
+];
+
+/// Answers one request. Blocks for as long as rules are read.
+pub(super) fn answer(book: &Book, tell: &Tell, head: &Parts, body: &[u8]) -> Answer {
+    let path = head
+        .uri
+        .path()
+        .trim_start_matches('/')
+        .trim_end_matches('/');
+    let Some(segments) = path.split('/').map(decoded).collect::<Option<Vec<_>>>() else {
+        let why = "a name in the path is not percent-encoded UTF-8";
+        return Answer::error(StatusCode::BAD_REQUEST, why);
+    };
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let desk = Desk { book, tell };
+    let done = match &segments[..] {
+        [""] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, overview()))),
+        ["version"] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, version()))),
+        ["rules"] => desk.rules(&head.method, body),
+        ["rules", name] => desk.rule(&head.method, name, body),
+        ["rules", name, "enable"] => act(&head.method, || desk.enable(name)),
+        ["rules", name, "disable"] => act(&head.method, || desk.disable(name)),
+        ["reset"] => act(&head.method, || desk.reset()),
+        ["restore"] => act(&head.method, || desk.restore()),
+        ["reload"] => act(&head.method, || desk.reload()),
+        _ => Ok(unknown()),
+    };
+    done.unwrap_or_else(|error| Answer::refusal(&error))
+}
+
+type Done = Result<Answer, ChangeError>;
+
+fn read_only(method: &Method, answer: impl FnOnce() -> Done) -> Done {
+    match *method {
+        Method::GET | Method::HEAD => answer(),
+        _ => Ok(Answer::wrong_method(&["GET"])),
+    }
+}
+
+fn act(method: &Method, act: impl FnOnce() -> Done) -> Done {
+    match *method {
+        Method::POST => act(),
+        _ => Ok(Answer::wrong_method(&["POST"])),
+    }
+}
+
+fn overview() -> serde_json::Value {
+    json!({"requests": REQUESTS})
+}
+
+fn version() -> serde_json::Value {
+    json!({"name": "dmtap", "version": env!("CARGO_PKG_VERSION"), "control": 1})
+}
+
+fn unknown() -> Answer {
+    let help = format!("there is {}", REQUESTS.join(", "));
+    Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
+}
+
+struct Desk<'a> {
+    book: &'a Book,
+    tell: &'a Tell,
+}
+
+impl Desk<'_> {
+    fn rules(&self, method: &Method, body: &[u8]) -> Done {
+        match *method {
+            Method::GET | Method::HEAD => {
+                let entries = self.book.entries();
+                let rules: Vec<EntryTold<'_>> = entries.iter().map(EntryTold::of).collect();
+                Ok(Answer::of(StatusCode::OK, json!({"rules": rules})))
+            }
+            Method::POST => self.add(body),
+            _ => Ok(Answer::wrong_method(&["GET", "POST"])),
+        }
+    }
+
+    fn rule(&self, method: &Method, name: &str, body: &[u8]) -> Done {
+        match *method {
+            Method::GET | Method::HEAD => self.show(StatusCode::OK, name),
+            Method::PUT => self.put(name, body),
+            Method::DELETE => {
+                self.book.change(|sources| sources.remove(name))?;
+                self.say("removed", name);
+                Ok(Answer::done())
+            }
+            _ => Ok(Answer::wrong_method(&["GET", "PUT", "DELETE"])),
+        }
+    }
+
+    fn add(&self, body: &[u8]) -> Done {
+        let Ok(text) = std::str::from_utf8(body) else {
+            return Ok(no_text());
+        };
+        let names = self.book.change(|sources| sources.add(text))?;
+        self.say("added", &names.join(", "));
+        let entries = self.book.entries();
+        let added = entries
+            .iter()
+            .filter(|entry| names.contains(&entry.rule.name));
+        let added: Vec<EntryTold<'_>> = added.map(EntryTold::of).collect();
+        Ok(Answer::of(StatusCode::CREATED, json!({"rules": added})))
+    }
+
+    fn put(&self, name: &str, body: &[u8]) -> Done {
+        let Ok(text) = std::str::from_utf8(body) else {
+            return Ok(no_text());
+        };
+        let (status, did) = match self.book.change(|sources| sources.put(name, text))? {
+            Put::Added => (StatusCode::CREATED, "added"),
+            Put::Replaced => (StatusCode::OK, "replaced"),
+        };
+        self.say(did, name);
+        self.show(status, name)
+    }
+
+    fn enable(&self, name: &str) -> Done {
+        self.book.change(|sources| sources.enable(name))?;
+        self.say("enabled", name);
+        self.show(StatusCode::OK, name)
+    }
+
+    fn disable(&self, name: &str) -> Done {
+        self.book.change(|sources| sources.disable(name))?;
+        self.say("disabled", name);
+        self.show(StatusCode::OK, name)
+    }
+
+    fn reset(&self) -> Done {
+        self.book.reset();
+        self.say("began all counts anew", "");
+        Ok(Answer::done())
+    }
+
+    fn restore(&self) -> Done {
+        self.book.restore()?;
+        self.say("put everything back as it was at the start", "");
+        self.rules(&Method::GET, &[])
+    }
+
+    fn reload(&self) -> Done {
+        let reloaded = self.book.reload()?;
+        let absent = reloaded.absent.iter();
+        let absent = absent.map(|(file, why)| json!({"file": file, "why": why}));
+        let told = json!({
+            "changed": reloaded.changed,
+            "absent": absent.collect::<Vec<_>>(),
+            "in_force": reloaded.in_force,
+        });
+        Ok(Answer::of(StatusCode::OK, told))
+    }
+
+    fn show(&self, status: StatusCode, name: &str) -> Done {
+        let entry = self.book.entry(name)?;
+        Ok(Answer::of(status, EntryTold::of(&entry)))
+    }
+
+    fn say(&self, did: &str, what: &str) {
+        (self.tell)(format!("rules: control {did} {what}").trim_end());
+    }
+}
+
+fn no_text() -> Answer {
+    Answer::error(StatusCode::BAD_REQUEST, "the body is not UTF-8")
+        .help("the body is TOML as in a rule file")
+}
+
+/// A segment of a path with its percent-encoding undone (RFC 3986 §2.1); `None` if that is broken.
+fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || (rest.next()? as char).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths_are_percent_encoded() {
+        let check = |segment: &str, expected: Option<&str>| {
+            assert_eq!(decoded(segment).as_deref(), expected, "{segment}");
+        };
+        check("busy", Some("busy"));
+        check("so%20busy%2F%c3%a4", Some("so busy/ä"));
+        check("100%", None);
+        check("%4", None);
+        check("%zz", None);
+        check("%ff", None);
+    }
+}

@@ -1,0 +1,219 @@
+//! Who is answered: one who shows the token, is no browser, and asked this address by its own name.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+
+use super::answer::Answer;
+use super::{Reach, Token};
+
+/// The guard of one listener.
+#[derive(Debug)]
+pub(super) struct Guard {
+    address: SocketAddr,
+    reach: Reach,
+    token: Token,
+}
+
+impl Guard {
+    pub(super) fn new(address: SocketAddr, reach: Reach, token: Token) -> Self {
+        Self {
+            address,
+            reach,
+            token,
+        }
+    }
+
+    pub(super) fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Why a request is not answered, if it is not.
+    pub(super) fn refuses(&self, head: &Parts) -> Option<Answer> {
+        // A page of any origin can make a browser send requests here: those say so in these fields.
+        let browser = head.headers.contains_key(ORIGIN)
+            || head
+                .headers
+                .get(FETCH_SITE)
+                .is_some_and(|site| site != "none");
+        if browser {
+            let why = "the control API answers no browser";
+            return Some(Answer::error(StatusCode::FORBIDDEN, why).help(
+                "ask from a program, such as curl or a test suite, without Origin and Sec-Fetch-Site",
+            ));
+        }
+        if !self.is_named(head) {
+            // A name of somebody else's that leads here (DNS rebinding), or a request meant for a proxy.
+            let why = "the request is not addressed to the control API";
+            let right = format!("http://{}", self.address);
+            let help =
+                format!("ask {right}, by address or as localhost with the port, not by proxy");
+            return Some(Answer::error(StatusCode::FORBIDDEN, why).help(help));
+        }
+        if !self.is_shown_the_token(&head.headers) {
+            let why = "the token is missing or wrong";
+            return Some(Answer::unauthorized(why).help(
+                "send Authorization: Bearer TOKEN; the token is what dmtap said at its start, or what stands in \
+                 --control-token-file or DMTAP_CONTROL_TOKEN",
+            ));
+        }
+        None
+    }
+
+    /// Whether the request names this listener, in every place where it names one.
+    fn is_named(&self, head: &Parts) -> bool {
+        let mut hosts = head.headers.get_all(HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return false;
+        };
+        let named = host.to_str().is_ok_and(|host| self.is_own(host));
+        let asked = head.uri.authority();
+        named && asked.is_none_or(|asked| self.is_own(asked.as_str()))
+    }
+
+    fn is_own(&self, host: &str) -> bool {
+        let Ok(host) = host.parse::<http::uri::Authority>() else {
+            return false;
+        };
+        if host.port_u16().unwrap_or(80) != self.address.port() || host.as_str().contains('@') {
+            return false;
+        }
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        match name.parse::<IpAddr>() {
+            // An address cannot be made to lead elsewhere.
+            Ok(ip) => ip.is_loopback() || ip == self.address.ip() || self.reach == Reach::Anybody,
+            // What other machines call this one is not known: there the token alone guards.
+            Err(_) => name.eq_ignore_ascii_case("localhost") || self.reach == Reach::Anybody,
+        }
+    }
+
+    fn is_shown_the_token(&self, headers: &HeaderMap) -> bool {
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        let (Some(shown), None) = (shown.next(), shown.next()) else {
+            return false;
+        };
+        let (scheme, token) = shown.as_bytes().split_at(shown.len().min(BEARER.len()));
+        scheme.eq_ignore_ascii_case(BEARER) && self.token.is(token.trim_ascii())
+    }
+}
+
+/// What browsers say of where a request comes from; `none` is an address typed by hand.
+const FETCH_SITE: &str = "sec-fetch-site";
+const BEARER: &[u8] = b"Bearer ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef";
+
+    fn refused(reach: Reach, target: &str, fields: &[(&str, &str)]) -> Option<u16> {
+        let address = "127.0.0.1:9090".parse().unwrap();
+        let guard = Guard::new(address, reach, Token::chosen(TOKEN).unwrap());
+        let request = http::Request::get(target);
+        let request = fields.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        guard.refuses(&head).map(|answer| answer.status())
+    }
+
+    #[test]
+    fn only_requests_to_its_own_name_are_answered() {
+        let check = |host: &str, expected: Option<u16>| {
+            let fields = [("host", host), ("authorization", "Bearer 0123456789abcdef")];
+            assert_eq!(
+                refused(Reach::Loopback, "/rules", &fields),
+                expected,
+                "{host}"
+            );
+        };
+        for host in [
+            "127.0.0.1:9090",
+            "localhost:9090",
+            "LOCALHOST:9090",
+            "[::1]:9090",
+        ] {
+            check(host, None);
+        }
+        for host in [
+            "rebound.example:9090",
+            "localhost.example:9090",
+            "localhost",
+            "localhost:80",
+            "localhost:9091",
+            "192.0.2.1:9090",
+            "a@localhost:9090",
+            "",
+        ] {
+            check(host, Some(403));
+        }
+    }
+
+    #[test]
+    fn browsers_proxies_and_those_without_the_token_are_not_answered() {
+        let host = ("host", "localhost:9090");
+        let bearer = ("authorization", "Bearer 0123456789abcdef");
+        let check = |target: &str, fields: &[(&str, &str)], expected: Option<u16>| {
+            assert_eq!(
+                refused(Reach::Loopback, target, fields),
+                expected,
+                "{fields:?}"
+            );
+        };
+        check("/", &[host, bearer], None);
+        check(
+            "/",
+            &[host, ("authorization", "bearer 0123456789abcdef")],
+            None,
+        );
+        check("/", &[host, bearer, ("sec-fetch-site", "none")], None);
+        check(
+            "/",
+            &[host, bearer, ("origin", "http://localhost:9090")],
+            Some(403),
+        );
+        check("/", &[host, bearer, ("origin", "null")], Some(403));
+        check(
+            "/",
+            &[host, bearer, ("sec-fetch-site", "cross-site")],
+            Some(403),
+        );
+        check("/", &[bearer], Some(403));
+        check("/", &[host, host, bearer], Some(403));
+        check("http://other.example/", &[host, bearer], Some(403));
+        check("http://localhost:9090/", &[host, bearer], None);
+        check("/", &[host], Some(401));
+        check("/", &[host, bearer, bearer], Some(401));
+        for wrong in [
+            "Bearer",
+            "Bearer ",
+            "Bearer 0123456789abcdeg",
+            "Basic 0123456789abcdef",
+            "0123456789abcdef",
+        ] {
+            check("/", &[host, ("authorization", wrong)], Some(401));
+        }
+    }
+
+    #[test]
+    fn opened_to_other_machines_it_takes_any_name_and_still_no_browser() {
+        let bearer = ("authorization", "Bearer 0123456789abcdef");
+        let check = |fields: &[(&str, &str)], expected: Option<u16>| {
+            assert_eq!(refused(Reach::Anybody, "/", fields), expected, "{fields:?}");
+        };
+        check(&[("host", "dmtap:9090"), bearer], None);
+        check(&[("host", "dmtap:9091"), bearer], Some(403));
+        check(&[("host", "dmtap:9090")], Some(401));
+        check(
+            &[
+                ("host", "dmtap:9090"),
+                bearer,
+                ("origin", "http://dmtap:9090"),
+            ],
+            Some(403),
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! What the device did and what the server was told, side by side.
+
+use crate::dm::StatusCode;
+use crate::peer::Wire;
+
+/// What one side knows, in order: the command and the code of its outcome.
+pub(super) type Outcomes = [(String, StatusCode)];
+
+/// One command: what the device answered, if it saw it, and what the server was told, if anything.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    what: String,
+    device: Option<StatusCode>,
+    server: Option<StatusCode>,
+}
+
+/// One session of the demo.
+pub(super) struct Session {
+    pub(super) wire: Wire,
+    pub(super) lines: Vec<Line>,
+    /// Why it did not come to its end.
+    pub(super) broken: Option<String>,
+}
+
+/// Puts both sides together; either may lack commands that the other one knows.
+pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<Line> {
+    let (mut lines, mut told) = (Vec::new(), server);
+    let alone = |(what, code): &(String, StatusCode)| Line {
+        what: what.clone(),
+        device: None,
+        server: Some(*code),
+    };
+    for (what, code) in device {
+        let found = told.iter().position(|(other, _)| other == what);
+        let server = found.map(|at| {
+            lines.extend(told[..at].iter().map(alone));
+            let code = told[at].1;
+            told = &told[at + 1..];
+            code
+        });
+        lines.push(Line {
+            what: what.clone(),
+            device: Some(*code),
+            server,
+        });
+    }
+    lines.extend(told.iter().map(alone));
+    lines
+}
+
+/// The end of the demo, for people.
+pub(super) fn closing(title: &str, sessions: &[Session], files: &[String]) -> String {
+    let mut text = format!("{title}\n\n");
+    let differ = |line: &&Line| line.device != line.server;
+    if sessions.iter().any(|s| s.lines.iter().any(|l| differ(&l))) {
+        let head = ["command", "the device answered", "the server was told"];
+        text.push_str(&columns(head[0], head[1], head[2]));
+    }
+    for session in sessions {
+        let name = match session.wire {
+            Wire::Xml => "XML",
+            Wire::Wbxml => "WBXML",
+        };
+        for line in session.lines.iter().filter(differ) {
+            let code = |code: Option<StatusCode>| code.map_or("nothing".into(), |c| c.to_string());
+            let what = format!("{name}: {}", line.what);
+            text.push_str(&columns(&what, &code(line.device), &code(line.server)));
+        }
+        if let Some(why) = &session.broken {
+            text.push_str(&format!("  {name}: the session broke off: {why}\n"));
+        }
+    }
+    text.push_str(&format!("\nRecords: {}\n", files.join("  ")));
+    text.push_str(&format!(
+        "Try:     dmtap show {}    wireshark {}\n",
+        files[0], files[1]
+    ));
+    text
+}
+
+fn columns(what: &str, device: &str, server: &str) -> String {
+    format!("  {what:<54} {device:<28} {server}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_one_side_knows_stands_alone() {
+        let outcomes = |known: &[(&str, u16)]| -> Vec<(String, StatusCode)> {
+            let known = known.iter();
+            known.map(|(w, c)| ((*w).into(), StatusCode(*c))).collect()
+        };
+        let device = outcomes(&[("Get a", 200), ("Put x", 400), ("Add b", 200)]);
+        let server = outcomes(&[("Get a", 404), ("Exec c", 500), ("Add b", 200)]);
+        let told: Vec<_> = both_sides(&device, &server)
+            .into_iter()
+            .map(|l| (l.what, l.device.map(|c| c.0), l.server.map(|c| c.0)))
+            .collect();
+        let expected = [
+            ("Get a".into(), Some(200), Some(404)),
+            ("Put x".into(), Some(400), None),
+            ("Exec c".into(), None, Some(500)),
+            ("Add b".into(), Some(200), Some(200)),
+        ];
+        assert_eq!(told, expected);
+    }
+}

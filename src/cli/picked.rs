@@ -1,0 +1,62 @@
+//! Rules without a file of one's own: stories of the shelf, and rules of one line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use super::Failure;
+use crate::app::book::{OpenError, Sources};
+use crate::rules::load::line::Line;
+use crate::rules::{Look, RuleErrors};
+use crate::shelf::{self, STORIES, Story};
+
+/// Rules picked on the command line; they act after those of `--rules`, in the order of these options.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Picked {
+    /// A story of the shelf (dmtap rules list); several may be given.
+    #[arg(
+        long = "rule",
+        value_name = "NAME",
+        value_parser = story(),
+        hide_possible_values = true
+    )]
+    stories: Vec<&'static Story>,
+    /// Report commands on these nodes to the server as failed, e.g. './Device/Vendor/MSFT/BitLocker/**=500'.
+    #[arg(long, value_name = "LOCURI=CODE")]
+    fail: Vec<String>,
+}
+
+impl Picked {
+    /// Whether nothing was picked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.stories.is_empty() && self.fail.is_empty()
+    }
+
+    /// The rules of these files and folders, then those that were picked.
+    ///
+    /// # Errors
+    /// What cannot be read or is wrong, all of it.
+    pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
+        let usage = |errors: RuleErrors| Failure::Usage(errors.render(Look::Coloured));
+        let lines = RuleErrors::or_all(self.fail.iter().map(|argument| Line::fail(argument)));
+        let lines = lines.map_err(usage)?;
+        let stories = self.stories.iter();
+        let stories = stories.map(|story| (story.file(), story.text.to_owned()));
+        let given = lines.iter();
+        let given = given.map(|line| (line.name().to_owned(), line.text().to_owned()));
+        let sources = Sources::open(files, stories.chain(given).collect(), seed);
+        sources.map_err(|error| match error {
+            OpenError::Unreadable(lines) => Failure::Usage(lines),
+            OpenError::Rules(errors) => usage(errors.in_arguments(&lines)),
+        })
+    }
+}
+
+/// Reads the name of a story; a wrong one is told the nearest right one.
+pub(super) fn story() -> impl TypedValueParser<Value = &'static Story> {
+    let names = STORIES
+        .iter()
+        .map(|story| PossibleValue::new(story.name).help(story.shows()));
+    PossibleValuesParser::new(names)
+        .try_map(|name| shelf::find(&name).ok_or("dmtap rules list has the names"))
+}

@@ -1,0 +1,131 @@
+//! What is inserted: a fragment as new tokens, or a copy of an element in its very bytes.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::pages::Pages;
+use crate::markup::edit::{Edit, EditError, Fragment, copy};
+use crate::markup::wbxml::skim::{Seen, Skim};
+use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE};
+use crate::markup::wbxml::writer::Writer;
+use crate::markup::wbxml::{EncodeError, Header};
+use crate::markup::{Document, NodeId};
+
+/// What comes to stand between nodes.
+#[derive(Clone)]
+pub(super) enum Inserted<'e> {
+    Fragment(&'e Fragment),
+    Copy(Rc<Copied>),
+}
+
+/// A copy, and the pages that its first token relies on.
+pub(super) struct Copied {
+    bytes: Vec<u8>,
+    pages: Pages,
+}
+
+/// The copies that edits ask for, in their order.
+pub(super) struct Copies(std::vec::IntoIter<Rc<Copied>>);
+
+impl Copies {
+    pub(super) fn of(
+        document: &Document,
+        header: &Header,
+        edits: &[Edit],
+    ) -> Result<Self, EditError> {
+        let copied = |edit: &Edit| match edit {
+            Edit::Copy { node, .. } => Some(*node),
+            _ => None,
+        };
+        let pages = pages_at(document, header, edits.iter().filter_map(copied));
+        let mut copies = Vec::new();
+        for edit in edits {
+            if let Edit::Copy { node, texts, .. } = edit {
+                copies.push(Rc::new(Copied {
+                    bytes: copy::bytes(document, *node, texts)?,
+                    pages: pages.get(node).copied().unwrap_or_default(),
+                }));
+            }
+        }
+        Ok(Self(copies.into_iter()))
+    }
+
+    /// The copy of the next edit that is one.
+    pub(super) fn next(&mut self) -> Option<Rc<Copied>> {
+        self.0.next()
+    }
+}
+
+/// The pages in force in front of each of these elements: one walk, whatever their number.
+fn pages_at(
+    document: &Document,
+    header: &Header,
+    nodes: impl Iterator<Item = NodeId>,
+) -> BTreeMap<NodeId, Pages> {
+    let mut found: BTreeMap<NodeId, Pages> = nodes.map(|node| (node, Pages::default())).collect();
+    let mut tokens = Skim::new(document.source(), header.body as usize);
+    let mut pages = Pages::default();
+    for (node, found) in &mut found {
+        let start = document.node(*node).span.start as usize;
+        while tokens.at() < start {
+            let in_attributes = tokens.in_attributes;
+            let Some(seen) = tokens.next() else { break };
+            pages.follow(seen, in_attributes);
+        }
+        *found = pages;
+    }
+    found
+}
+
+impl Inserted<'_> {
+    pub(super) fn write(&self, writer: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
+        match self {
+            Self::Fragment(fragment) => writer.subtree(fragment.document().root()),
+            Self::Copy(copied) => {
+                copied.write(writer);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Copied {
+    fn write(&self, writer: &mut Writer<'_, '_>) {
+        writer.switch(self.pages.tag);
+        let start = writer.out.len();
+        writer.out.extend_from_slice(&self.bytes);
+        if writer.attribute_page != self.pages.attribute
+            && let Some(at) = self.first_of_attribute_page()
+        {
+            let switch = [SWITCH_PAGE, self.pages.attribute];
+            writer.out.splice(start + at..start + at, switch);
+            writer.attribute_page = self.pages.attribute;
+        }
+        let mut pages = Pages {
+            tag: writer.page,
+            attribute: writer.attribute_page,
+        };
+        let mut tokens = Skim::new(&self.bytes, 0);
+        loop {
+            let in_attributes = tokens.in_attributes;
+            let Some(seen) = tokens.next() else { break };
+            pages.follow(seen, in_attributes);
+        }
+        writer.page = pages.tag;
+        writer.attribute_page = pages.attribute;
+    }
+
+    /// Where an attribute token stands that relies on the attribute page in force in front of the copy.
+    fn first_of_attribute_page(&self) -> Option<usize> {
+        let mut tokens = Skim::new(&self.bytes, 0);
+        loop {
+            let (at, in_attributes) = (tokens.at(), tokens.in_attributes);
+            match tokens.next()? {
+                Seen::Switch(_) if in_attributes => return None,
+                Seen::Start(byte) if byte != LITERAL => return Some(at),
+                Seen::Value => return Some(at),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! How a message leaves: the program of a delivery, carried out.
+//!
+//! What it needs of HTTP/1.1 it does exactly; in HTTP/2, where a connection has many streams, it resets the stream.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, Version, header};
+use http_body::Body as _;
+
+use super::{Dropped, Exchange};
+use crate::flow::{Announced, Delivery, Op, Pace, Side};
+use crate::proxy::body::Body;
+use crate::proxy::line::{Ending, Last};
+use crate::proxy::run::{End, Leg, Length, Run};
+
+/// A program, arranged in the order in which it is carried out.
+#[derive(Debug, Default)]
+struct Course {
+    /// Before the head.
+    wait: Duration,
+    paces: Vec<Pace>,
+    announced: Option<Announced>,
+    /// Bytes of the body that are sent; `None`: not even the head.
+    sends: Option<u64>,
+    noise: Bytes,
+    /// Before the end.
+    hold: Duration,
+    ending: Option<Ending>,
+}
+
+impl Course {
+    fn of(delivery: &Delivery) -> Self {
+        let mut course = Self::default();
+        for op in &delivery.ops {
+            match op {
+                Op::Wait(time) if course.sends.is_none() => course.wait += *time,
+                Op::Wait(time) => course.hold += *time,
+                Op::Pace(pace) => course.paces.push(*pace),
+                Op::Announce(announced) => course.announced = Some(*announced),
+                Op::Send(bytes) => course.sends = Some(*bytes),
+                Op::Noise(noise) => course.noise = noise.bytes(),
+                Op::Close => course.ending = Some(Ending::Close),
+                Op::Reset => course.ending = Some(Ending::Reset),
+            }
+            if course.ending.is_some() {
+                return course;
+            }
+        }
+        course.sends = course.sends.or(Some(u64::MAX));
+        course
+    }
+
+    fn last(&self, ending: Ending) -> Last {
+        Last {
+            noise: self.noise.clone(),
+            wait: self.hold,
+            ending,
+        }
+    }
+}
+
+impl Exchange {
+    /// A request as it leaves for the server; or the end of the device's connection, where it does not leave.
+    pub(super) async fn send_request(
+        &mut self,
+        delivery: &Delivery,
+        body: Body,
+    ) -> Result<Body, Dropped> {
+        if delivery.is_plain() {
+            return Ok(body);
+        }
+        let course = Course::of(delivery);
+        tokio::time::sleep(course.wait).await;
+        let (Some(bytes), ending) = (course.sends, course.ending) else {
+            return Err(self.end(&course).await);
+        };
+        let end = match ending {
+            Some(ending) => {
+                self.cut = Some(course.last(ending));
+                End::CutToServer
+            }
+            None => End::Whole,
+        };
+        Ok(body.running(Run::new(course.paces, bytes, end, Length::Known)))
+    }
+
+    /// The end of the device's connection, where the request broke off on its way to the server.
+    pub(super) async fn end_cut_request(&mut self) -> Option<Dropped> {
+        let last = self.cut.take()?;
+        Some(self.end_with(last).await)
+    }
+
+    /// A response as it leaves for the device.
+    pub(super) async fn send_response(
+        &mut self,
+        delivery: &Delivery,
+        mut response: Response<Body>,
+    ) -> Result<Response<Body>, Dropped> {
+        if delivery.is_plain() {
+            return Ok(response);
+        }
+        let course = Course::of(delivery);
+        tokio::time::sleep(course.wait).await;
+        let leg = self.leg();
+        let Some(bytes) = course.sends else {
+            let noisy = matches!(leg, Leg::Two(_)) && !course.noise.is_empty();
+            if !noisy {
+                return Err(self.end(&course).await);
+            }
+            // HTTP/2 has no place for bytes but in a message.
+            response = Response::new(Body::default());
+            let last = course.last(Ending::Close);
+            let run = Run::new(Vec::new(), 0, End::Cut(leg, last), Length::Hidden);
+            return Ok(response.map(|body| body.running(run)));
+        };
+        let mut last = course.last(course.ending.unwrap_or(Ending::Close));
+        let length = announce(&course, &leg, &mut response, &mut last);
+        let end = match (course.ending, length, bytes) {
+            (None, ..) => End::Whole,
+            // hyper takes a body that is too short for a fault of ours.
+            (Some(_), Length::Hidden, _) if matches!(leg, Leg::One(_)) => End::Cut(leg, last),
+            (Some(_), Length::Hidden, u64::MAX) => End::Whole,
+            (Some(_), _, u64::MAX) => End::WholeThen(leg, last),
+            (Some(_), ..) => End::Cut(leg, last),
+        };
+        self.say_close(&end, &mut response);
+        if let End::WholeThen(Leg::One(line), last) | End::Cut(Leg::One(line), last) = &end
+            && response.body().is_end_stream()
+        {
+            // There is no body whose end hyper would ask for.
+            line.finish(last.clone());
+            return Ok(response);
+        }
+        let run = Run::new(course.paces, bytes, end, length);
+        Ok(response.map(|body| body.running(run)))
+    }
+
+    /// A device that waits for the end of the connection is told that it comes.
+    fn say_close<B>(&self, end: &End, response: &mut Response<B>) {
+        if matches!(end, End::WholeThen(Leg::One(_), _)) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+    }
+
+    fn leg(&self) -> Leg {
+        let line = self.context.line.clone();
+        match self.head.version {
+            Version::HTTP_2 => Leg::Two(line),
+            _ => Leg::One(line),
+        }
+    }
+
+    /// Ends the device's connection, or its stream, without a response.
+    async fn end(&mut self, course: &Course) -> Dropped {
+        self.end_with(course.last(course.ending.unwrap_or(Ending::Close)))
+            .await
+    }
+
+    async fn end_with(&mut self, last: Last) -> Dropped {
+        if !self.over {
+            let how = match last.ending {
+                Ending::Close => "closed by a rule",
+                Ending::Reset => "reset by a rule",
+            };
+            self.tell_failed(Side::Device, how.into());
+        }
+        match (self.leg(), last.ending) {
+            // On HTTP/2 the error alone resets the stream, and the connection lives.
+            (Leg::Two(_), _) => {}
+            (Leg::One(line), Ending::Reset) => line.reset(),
+            (Leg::One(line), Ending::Close) => {
+                let longest = last.wait + LAST_WORDS;
+                line.finish(last);
+                // The gate ends the connection, and this with it.
+                tokio::time::sleep(longest).await;
+            }
+        }
+        Dropped::ByRule
+    }
+}
+
+/// Lets the head say something else of the body than what comes.
+fn announce(course: &Course, leg: &Leg, response: &mut Response<Body>, last: &mut Last) -> Length {
+    let truth = response.body().size_hint().exact();
+    let length = match (course.announced, truth) {
+        (None, _) => return Length::Known,
+        (Some(Announced::Chunks), _) => {
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            return Length::Hidden;
+        }
+        // Without a length there are chunks, which end where they end.
+        (Some(_), None) => return Length::Known,
+        (Some(Announced::Exactly(length)), Some(_)) => length,
+        (Some(Announced::More(more)), Some(truth)) => truth.saturating_add(more),
+        (Some(Announced::Fewer(fewer)), Some(truth)) => truth.saturating_sub(fewer),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    if let (Leg::One(_), Some(excess)) = (leg, truth.and_then(|truth| truth.checked_sub(length))) {
+        // hyper writes no more than the head says: the gate does.
+        last.noise = response.body_mut().take_end(excess as usize);
+    }
+    Length::Hidden
+}
+
+/// For a connection to end in good order.
+const LAST_WORDS: Duration = Duration::from_secs(2);

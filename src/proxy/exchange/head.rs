@@ -1,0 +1,37 @@
+//! Heads that rules change.
+
+use http::StatusCode;
+use http::header::{self, HeaderMap};
+use http::response::Parts;
+use hyper::ext::ReasonPhrase;
+
+use crate::proxy::body::Body;
+use crate::proxy::message::Told;
+use crate::rules::HeadEdit;
+
+/// Carries changes out on header fields; gives the status to send in place of the one received.
+pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<StatusCode> {
+    let mut status = None;
+    for edit in edits {
+        edit.apply(headers);
+        if let HeadEdit::Status(other) = edit {
+            status = Some(*other);
+        }
+    }
+    status
+}
+
+/// Gives a response another status. Where that cannot have a body (RFC 9110 §6.4.1), it goes, and with it its
+/// length.
+pub(super) fn restate(parts: &mut Parts, status: StatusCode, told: &mut Told, body: &mut Body) {
+    parts.status = status;
+    // The words of the server are about the status it sent.
+    parts.extensions.remove::<ReasonPhrase>();
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        parts.headers.remove(header::CONTENT_LENGTH);
+        *body = Body::default();
+        told.passage.payload.sent = bytes::Bytes::new();
+        told.passage.payload.sent_document = None;
+        told.count = None;
+    }
+}

@@ -1,0 +1,111 @@
+//! Steps that change the head.
+
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+
+use super::{Values, not_applied};
+use crate::flow::Change;
+use crate::rules::step::{HeadEdit, HeadStep};
+use crate::rules::survey::Selected;
+use crate::rules::template::{Escape, Template};
+use crate::rules::{Facts, Stage, Verdict};
+
+/// Notes a change of the head, and tells it.
+pub(in crate::rules) fn head(
+    step: &HeadStep,
+    facts: &Facts<'_>,
+    values: &mut Values<'_>,
+    selected: Option<&Selected>,
+    verdict: &mut Verdict,
+) -> Change {
+    let headers = headers_now(facts, &verdict.head);
+    match planned(step, &headers, values, selected) {
+        Ok((edit, before, after)) => {
+            let before = match &edit {
+                HeadEdit::Status(_) => status_now(facts, &verdict.head),
+                _ => before,
+            };
+            verdict.head.push(edit);
+            Change {
+                path: String::new(),
+                step: step.name(),
+                before,
+                after,
+            }
+        }
+        Err(why) => not_applied("", format!("{}: {why}", step.name())),
+    }
+}
+
+/// The edit, with what was there and what is there then, told as `name: value`.
+fn planned(
+    step: &HeadStep,
+    headers: &HeaderMap,
+    values: &mut Values<'_>,
+    selected: Option<&Selected>,
+) -> Result<(HeadEdit, String, String), String> {
+    Ok(match step {
+        HeadStep::Set(name, template) => {
+            let present = shown(headers, name);
+            let value = value(template, values, selected, present.as_deref())?;
+            let before = present.map_or_else(String::new, |value| format!("{name}: {value}"));
+            let after = line(name, &value);
+            (HeadEdit::Set(name.clone(), value), before, after)
+        }
+        HeadStep::Add(name, template) => {
+            let present = shown(headers, name);
+            let value = value(template, values, selected, present.as_deref())?;
+            let after = line(name, &value);
+            (HeadEdit::Add(name.clone(), value), String::new(), after)
+        }
+        HeadStep::Remove(name) => {
+            let present = shown(headers, name).ok_or_else(|| format!("there is no {name}"))?;
+            let before = format!("{name}: {present}");
+            (HeadEdit::Remove(name.clone()), before, String::new())
+        }
+        HeadStep::Status(status) => (HeadEdit::Status(*status), String::new(), status.to_string()),
+    })
+}
+
+fn value(
+    template: &Template,
+    values: &mut Values<'_>,
+    selected: Option<&Selected>,
+    present: Option<&str>,
+) -> Result<HeaderValue, String> {
+    let text = values.fill(template, Escape::Nothing, selected, present)?;
+    HeaderValue::from_str(&text).map_err(|_| "a header field cannot hold this value".into())
+}
+
+fn line(name: &HeaderName, value: &HeaderValue) -> String {
+    format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()))
+}
+
+/// The values of a field in one line; `None` where there are none.
+fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
+/// The fields as the rules so far have left them.
+fn headers_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> HeaderMap {
+    let mut headers = match (facts.stage, facts.response) {
+        (Stage::Response, Some(head)) => head.headers.clone(),
+        _ => facts.request.headers.clone(),
+    };
+    edits.iter().for_each(|edit| edit.apply(&mut headers));
+    headers
+}
+
+fn status_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> String {
+    let set = edits.iter().rev().find_map(|edit| match edit {
+        HeadEdit::Status(status) => Some(*status),
+        _ => None,
+    });
+    let received = || Some(facts.response?.status);
+    let status = set.or_else(received);
+    status.map_or_else(String::new, |status| status.to_string())
+}

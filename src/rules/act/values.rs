@@ -1,0 +1,145 @@
+//! What the names in templates stand for.
+
+use std::collections::BTreeSet;
+
+use crate::dm::{Command, Message};
+use crate::markup::{Document, Element, tag};
+use crate::rules::Facts;
+use crate::rules::answers::Answers;
+use crate::rules::survey::{self, Selected};
+use crate::rules::template::{Escape, Name, Template};
+
+/// The values of one passage.
+pub(in crate::rules) struct Values<'a> {
+    facts: &'a Facts<'a>,
+    document: Option<&'a Document>,
+    answers: Option<&'a Answers<'a>>,
+    ids: Option<Ids>,
+}
+
+/// The CmdIDs of a message, those given out included.
+struct Ids {
+    used: BTreeSet<u64>,
+    last: u64,
+}
+
+impl<'a> Values<'a> {
+    pub(in crate::rules) fn new(
+        facts: &'a Facts<'a>,
+        document: Option<&'a Document>,
+        answers: Option<&'a Answers<'a>>,
+    ) -> Self {
+        Self {
+            facts,
+            document,
+            answers,
+            ids: None,
+        }
+    }
+
+    /// A text with the values of its names. `present` is the value that it is put in the place of.
+    ///
+    /// # Errors
+    /// Which name stands for nothing here.
+    pub(in crate::rules) fn fill(
+        &mut self,
+        template: &Template,
+        escape: Escape,
+        selected: Option<&Selected>,
+        present: Option<&str>,
+    ) -> Result<String, String> {
+        template.fill(escape, |name| {
+            let value = match (name, present) {
+                (Name::Data, Some(present)) => Some(present.to_owned()),
+                _ => self.value(name, selected),
+            };
+            value.ok_or_else(|| format!("{{{{{}}}}} stands for nothing here", name.text()))
+        })
+    }
+
+    /// A CmdID that nothing in the message has.
+    pub(in crate::rules) fn next_cmd_id(&mut self) -> String {
+        let document = self.document;
+        let ids = self.ids.get_or_insert_with(|| Ids::of(document));
+        ids.next().to_string()
+    }
+
+    fn value(&mut self, name: Name, selected: Option<&Selected>) -> Option<String> {
+        let header = || Message::of(self.document?)?.header();
+        let session = self.facts.session;
+        match name {
+            Name::SessionId => {
+                let own = header().and_then(|header| Some(header.session_id()?.into_owned()));
+                own.or_else(|| Some(session?.key.id.to_string()))
+            }
+            Name::MessageId => {
+                let own = header().and_then(|header| Some(header.msg_id()?.into_owned()));
+                own.or_else(|| Some(session?.message?.to_string()))
+            }
+            Name::Device => Some(session?.key.device.to_string()),
+            Name::NextCmdId => Some(self.next_cmd_id()),
+            Name::Server => Some(self.facts.request.uri.host()?.to_owned()),
+            Name::Path => Some(self.facts.request.uri.path().to_owned()),
+            Name::CmdId | Name::CmdRef | Name::MsgRef | Name::LocUri | Name::Data => {
+                self.of_command(name, selected?)
+            }
+        }
+    }
+
+    fn of_command(&self, name: Name, selected: &Selected) -> Option<String> {
+        let command = Command::of(self.document?.element(selected.node)?)?;
+        let (status, results) = (command.as_status(), command.as_results());
+        let value = match name {
+            Name::CmdId => command.cmd_id()?,
+            Name::CmdRef => match status {
+                Some(status) => status.cmd_ref()?,
+                None => results?.cmd_ref()?,
+            },
+            Name::MsgRef => match status {
+                Some(status) => status.msg_ref()?,
+                None => results?.msg_ref(),
+            },
+            Name::LocUri => return survey::about(command, self.answers?, &selected.items),
+            _ => data(command, selected)?.text(),
+        };
+        Some(value.into_owned())
+    }
+}
+
+/// The element with the value of a command: its own Data, else that of its first Item, a selected one if any is.
+fn data<'d>(command: Command<'d>, selected: &Selected) -> Option<Element<'d>> {
+    let own = command.element().child(tag::DATA);
+    own.or_else(|| {
+        let is_meant =
+            |item: &Element<'_>| selected.items.is_empty() || selected.items.contains(&item.id());
+        let items = command.items().map(|item| item.element());
+        items
+            .filter(is_meant)
+            .find_map(|item| item.child(tag::DATA))
+    })
+}
+
+impl Ids {
+    fn of(document: Option<&Document>) -> Self {
+        let elements = document.into_iter().flat_map(Document::elements);
+        let ids = elements.filter(|element| element.is(tag::CMD_ID));
+        let used: BTreeSet<u64> = ids.filter_map(|id| id.text().trim().parse().ok()).collect();
+        let highest = used.last().copied().unwrap_or(0);
+        // Above the highest, as a peer would go on; below it only where it leaves no room for that.
+        let last = if highest < u64::from(u32::MAX) {
+            highest
+        } else {
+            0
+        };
+        Self { used, last }
+    }
+
+    fn next(&mut self) -> u64 {
+        loop {
+            self.last += 1;
+            if self.used.insert(self.last) {
+                return self.last;
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Rules of one line, as the command line takes them: written out as a rule file, and read as one.
+//!
+//! What is wrong with it is told at the place in the argument.
+
+use std::ops::Range;
+
+use super::read::Report;
+use crate::rules::RuleErrors;
+
+/// A rule of one line, written out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    flag: &'static str,
+    argument: String,
+    text: String,
+    /// Which part of the argument stands where in the text.
+    pieces: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Line {
+    /// `LOCURI=CODE`: whatever the device reports of these nodes becomes CODE for the server.
+    ///
+    /// Results, which a command that failed does not have, are taken out where CODE is no success.
+    ///
+    /// # Errors
+    /// An argument of another form.
+    pub fn fail(argument: &str) -> Result<Self, RuleErrors> {
+        let mut report = Report::new(FAIL, argument, &super::nothing_beside);
+        let parts = argument.rsplit_once('=');
+        let Some((uri, code)) = parts.filter(|(uri, code)| !uri.is_empty() && !code.is_empty())
+        else {
+            let title = format!("`{argument}` is not LOCURI=CODE");
+            report
+                .wrong(0..argument.len(), title)
+                .help("write --fail './Device/Vendor/MSFT/BitLocker/**=500'");
+            return Err(RuleErrors(report.into_errors()));
+        };
+        let code_at = uri.len() + 1..argument.len();
+        if code.parse::<u16>().is_err() {
+            report
+                .wrong(code_at, format!("`{code}` is no status code"))
+                .help("write a number, such as 500");
+            return Err(RuleErrors(report.into_errors()));
+        }
+        let mut line = Self::new(FAIL, argument);
+        line.begin("", "request");
+        line.add("match = { command = \"Status\", loc-uri = ");
+        line.quote("", 0..uri.len());
+        line.add(" }, step = { set-status = ");
+        line.bare(code_at);
+        line.add(" } }");
+        if !code.starts_with('2') {
+            line.add(", ");
+            line.begin(" (Results)", "request");
+            line.add("match = { command = \"Results\", loc-uri = ");
+            line.quote("", 0..uri.len());
+            line.add(" }, step = { remove = true } }");
+        }
+        line.add("]\n");
+        Ok(line)
+    }
+
+    /// What stands in the place of a file's name.
+    pub fn name(&self) -> &'static str {
+        self.flag
+    }
+
+    /// The rule file.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn new(flag: &'static str, argument: &str) -> Self {
+        Self {
+            flag,
+            argument: argument.into(),
+            text: "rule = [".into(),
+            pieces: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Begins a rule: its name is the argument.
+    fn begin(&mut self, suffix: &str, stage: &str) {
+        self.add("{ name = ");
+        let prefix = format!("{} ", self.flag.trim_start_matches('-'));
+        let from = self.text.len();
+        let name = format!("{prefix}{}{suffix}", self.argument);
+        self.add(&toml::Value::from(name).to_string());
+        self.pieces
+            .push((from..self.text.len(), 0..self.argument.len()));
+        self.add(&format!(", stage = \"{stage}\", "));
+    }
+
+    /// Writes a part of the argument as a text, behind `before`.
+    fn quote(&mut self, before: &str, part: Range<usize>) {
+        let from = self.text.len();
+        let value = format!("{before}{}", &self.argument[part.clone()]);
+        self.add(&toml::Value::from(value).to_string());
+        self.pieces.push((from..self.text.len(), part));
+    }
+
+    /// Writes a part of the argument as it is.
+    fn bare(&mut self, part: Range<usize>) {
+        let from = self.text.len();
+        let value = self.argument[part.clone()].to_owned();
+        self.add(&value);
+        self.pieces.push((from..self.text.len(), part));
+    }
+
+    /// The part of the argument that a part of the text comes from; all of it where that is not known.
+    fn origin(&self, span: &Range<usize>) -> Range<usize> {
+        let within =
+            |(text, _): &&(Range<usize>, _)| text.start <= span.start && span.end <= text.end;
+        let piece = self.pieces.iter().find(within);
+        piece.map_or(0..self.argument.len(), |(_, part)| part.clone())
+    }
+}
+
+impl RuleErrors {
+    /// The errors with those of rules of one line told at their places in the arguments.
+    pub fn in_arguments(mut self, lines: &[Line]) -> Self {
+        for error in &mut self.0 {
+            let line = lines
+                .iter()
+                .find(|line| line.flag == error.file() && *line.text == *error.text);
+            if let Some(line) = line {
+                error.span = line.origin(&error.span);
+                error.text = (&*line.argument).into();
+                error.also = None;
+            }
+        }
+        self
+    }
+}
+
+const FAIL: &str = "--fail";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Look, load};
+
+    fn read(argument: &str) -> Result<Vec<String>, String> {
+        let line = Line::fail(argument).map_err(|errors| errors.render(Look::Plain))?;
+        let rules = load::parse(line.name(), line.text());
+        let rules = rules.map_err(|errors| errors.in_arguments(&[line]).render(Look::Plain))?;
+        Ok(rules.into_iter().map(|rule| rule.name).collect())
+    }
+
+    #[test]
+    fn an_argument_becomes_rules_that_are_named_after_it() {
+        let check = |argument: &str, names: &[&str]| {
+            assert_eq!(read(argument).unwrap(), names, "{argument}");
+        };
+        let failed = "./Device/Vendor/MSFT/BitLocker/**=500";
+        check(
+            failed,
+            &[
+                &format!("fail {failed}"),
+                &format!("fail {failed} (Results)"),
+            ],
+        );
+        check("./A=202", &["fail ./A=202"]);
+        check(
+            "./A=\"b\\=404",
+            &["fail ./A=\"b\\=404", "fail ./A=\"b\\=404 (Results)"],
+        );
+    }
+
+    #[test]
+    fn mistakes_are_told_at_their_place_in_the_argument() {
+        let check = |argument: &str, place: &str, word: &str| {
+            let said = read(argument).unwrap_err();
+            assert!(said.contains(&format!("--> --fail:1:{place}")), "{said}");
+            assert!(said.contains(&format!("1 | {argument}")), "{said}");
+            assert!(said.contains(word), "{said}");
+        };
+        check("./A", "1", "LOCURI=CODE");
+        check("=500", "1", "LOCURI=CODE");
+        check("./A=five", "5", "`five` is no status code");
+        check("./A=599", "5", "SyncML has no status code 599");
+    }
+}

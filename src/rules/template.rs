@@ -1,0 +1,236 @@
+//! Texts with names in them that stand for something of the message at hand: `cmd {{cmd-id}}`.
+//!
+//! `{{{{` writes two braces.
+
+use std::ops::Range;
+
+/// A text, or texts with names between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Name { name: Name, in_cdata: bool },
+}
+
+/// What a name in braces stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// SessionID of the message.
+    SessionId,
+    /// MsgID of the message.
+    MessageId,
+    /// The device's id: Source of the device's messages.
+    Device,
+    /// CmdID of the selected command.
+    CmdId,
+    /// CmdRef of the selected Status or Results.
+    CmdRef,
+    /// MsgRef of the selected Status or Results.
+    MsgRef,
+    /// What the selected command is about; for an answer, what the answered command is about.
+    LocUri,
+    /// The value that is there now.
+    Data,
+    /// A CmdID that nothing in the message has, another one each time.
+    NextCmdId,
+    /// Host of the server.
+    Server,
+    /// Path of the request.
+    Path,
+}
+
+impl Name {
+    /// Every one as it is written in rule files.
+    pub const ALL: [(&'static str, Self); 11] = [
+        ("session-id", Self::SessionId),
+        ("message-id", Self::MessageId),
+        ("device", Self::Device),
+        ("cmd-id", Self::CmdId),
+        ("cmd-ref", Self::CmdRef),
+        ("msg-ref", Self::MsgRef),
+        ("loc-uri", Self::LocUri),
+        ("data", Self::Data),
+        ("next-cmd-id", Self::NextCmdId),
+        ("server", Self::Server),
+        ("path", Self::Path),
+    ];
+
+    /// How it is written.
+    pub fn text(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(_, name)| *name == self);
+        found.map_or("", |(text, _)| text)
+    }
+
+    /// Whether it stands for something of the selected command.
+    pub fn is_of_command(self) -> bool {
+        matches!(
+            self,
+            Self::CmdId | Self::CmdRef | Self::MsgRef | Self::LocUri
+        )
+    }
+}
+
+/// Why a text is no template; the range is in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadTemplate {
+    /// There is no such name.
+    Unknown(String, Range<usize>),
+    /// Braces are opened and not closed.
+    Open(Range<usize>),
+}
+
+/// What becomes of values where they are put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Escape {
+    /// They stand there as they are.
+    Nothing,
+    /// They are characters of XML.
+    Markup,
+    /// They are the replacement of a regular expression.
+    Replacement,
+}
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`BadTemplate`].
+    pub fn parse(text: &str) -> Result<Self, BadTemplate> {
+        let (mut parts, mut plain) = (Vec::new(), String::new());
+        let (mut at, mut in_cdata) = (0, false);
+        while let Some(open) = text[at..].find(OPEN).map(|found| at + found) {
+            plain.push_str(&text[at..open]);
+            at = open + OPEN.len();
+            if text[at..].starts_with(OPEN) {
+                plain.push_str(OPEN);
+                at += OPEN.len();
+                continue;
+            }
+            let close = text[at..].find(CLOSE).map(|found| at + found);
+            let close = close.ok_or(BadTemplate::Open(open..text.len()))?;
+            let word = text[at..close].trim();
+            let known = Name::ALL.iter().find(|(name, _)| *name == word);
+            let unknown = || BadTemplate::Unknown(word.into(), open..close + CLOSE.len());
+            let (_, name) = known.ok_or_else(unknown)?;
+            in_cdata = match (plain.rfind("<![CDATA["), plain.rfind("]]>")) {
+                (None, None) => in_cdata,
+                (open, close) => open > close,
+            };
+            parts.push(Part::Text(std::mem::take(&mut plain)));
+            parts.push(Part::Name {
+                name: *name,
+                in_cdata,
+            });
+            at = close + CLOSE.len();
+        }
+        plain.push_str(&text[at..]);
+        parts.push(Part::Text(plain));
+        Ok(Self(parts))
+    }
+
+    /// The names in it, in order.
+    pub fn names(&self) -> impl Iterator<Item = Name> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Name { name, .. } => Some(*name),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with a value for each name.
+    ///
+    /// # Errors
+    /// That of `value`, for the first name that has none.
+    pub fn fill<E>(
+        &self,
+        escape: Escape,
+        mut value: impl FnMut(Name) -> Result<String, E>,
+    ) -> Result<String, E> {
+        let mut filled = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Name { name, in_cdata } => {
+                    escape.write(&mut filled, &value(*name)?, *in_cdata);
+                }
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Escape {
+    fn write(self, out: &mut String, value: &str, in_cdata: bool) {
+        match self {
+            Self::Nothing => out.push_str(value),
+            Self::Replacement => out.push_str(&value.replace('$', "$$")),
+            Self::Markup if in_cdata => out.push_str(&value.replace("]]>", "]]]]><![CDATA[>")),
+            Self::Markup => {
+                for character in value.chars() {
+                    match character {
+                        '&' => out.push_str("&amp;"),
+                        '<' => out.push_str("&lt;"),
+                        '>' => out.push_str("&gt;"),
+                        '"' => out.push_str("&quot;"),
+                        '\'' => out.push_str("&apos;"),
+                        '\r' => out.push_str("&#13;"),
+                        _ => out.push(character),
+                    }
+                }
+            }
+        }
+    }
+}
+
+const OPEN: &str = "{{";
+const CLOSE: &str = "}}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(text: &str, escape: Escape) -> Result<String, BadTemplate> {
+        let template = Template::parse(text)?;
+        let value = |name: Name| Ok::<_, ()>(format!("<{}$1]]>", name.text()));
+        Ok(template.fill(escape, value).unwrap())
+    }
+
+    #[test]
+    fn names_give_way_to_values_and_braces_are_written_twice() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(filled(text, Escape::Nothing).as_deref(), Ok(expected));
+        };
+        check("", "");
+        check("a{b}c}}", "a{b}c}}");
+        check("a {{cmd-id}}{{ path }}!", "a <cmd-id$1]]><path$1]]>!");
+        check("{{{{data}}", "{{data}}");
+        check("{{{{{{data}}", "{{<data$1]]>");
+    }
+
+    #[test]
+    fn values_are_escaped_for_where_they_stand() {
+        let check = |text: &str, escape, expected: &str| {
+            assert_eq!(filled(text, escape).as_deref(), Ok(expected));
+        };
+        check("{{data}}", Escape::Replacement, "<data$$1]]>");
+        check("<a>{{data}}", Escape::Markup, "<a>&lt;data$1]]&gt;");
+        check(
+            "<![CDATA[{{data}} {{data}}]]>{{data}}",
+            Escape::Markup,
+            "<![CDATA[<data$1]]]]><![CDATA[> <data$1]]]]><![CDATA[>]]>&lt;data$1]]&gt;",
+        );
+    }
+
+    #[test]
+    fn unknown_names_and_open_braces_are_told_with_their_place() {
+        assert_eq!(
+            filled("a {{cmdid}}", Escape::Nothing),
+            Err(BadTemplate::Unknown("cmdid".into(), 2..11))
+        );
+        assert_eq!(
+            filled("{{data}} {{", Escape::Nothing),
+            Err(BadTemplate::Open(9..11))
+        );
+    }
+}

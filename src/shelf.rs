@@ -1,0 +1,113 @@
+//! The shelf: the stories of the folder `rules/`, in the program itself.
+
+/// A rule file that is ready to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Story {
+    /// Its folder: what it is about.
+    pub theme: &'static str,
+    /// Its file's name without `.toml`; no two stories have the same.
+    pub name: &'static str,
+    /// The file.
+    pub text: &'static str,
+}
+
+impl Story {
+    /// What it shows, in one line.
+    pub fn shows(&self) -> &'static str {
+        self.comment(0)
+    }
+
+    /// What a correct peer does, in one line.
+    pub fn right(&self) -> &'static str {
+        self.comment(1)
+    }
+
+    /// Its file in the repository, from the root.
+    pub fn file(&self) -> String {
+        format!("rules/{}/{}.toml", self.theme, self.name)
+    }
+
+    fn comment(&self, line: usize) -> &'static str {
+        let line = self.text.lines().nth(line).unwrap_or_default();
+        line.trim_start_matches('#').trim()
+    }
+}
+
+/// The story of this name.
+pub fn find(name: &str) -> Option<&'static Story> {
+    STORIES.iter().find(|story| story.name == name)
+}
+
+/// Every story, by theme and name. A test holds it against the folder.
+#[rustfmt::skip]
+pub const STORIES: &[Story] = &[
+    Story { theme: "atomic", name: "get-in-atomic", text: include_str!("../rules/atomic/get-in-atomic.toml") },
+    Story { theme: "atomic", name: "meta-in-atomic", text: include_str!("../rules/atomic/meta-in-atomic.toml") },
+    Story { theme: "atomic", name: "nested-atomic", text: include_str!("../rules/atomic/nested-atomic.toml") },
+    Story { theme: "atomic", name: "unknown-in-atomic", text: include_str!("../rules/atomic/unknown-in-atomic.toml") },
+    Story { theme: "connection", name: "broken-chunk", text: include_str!("../rules/connection/broken-chunk.toml") },
+    Story { theme: "connection", name: "cut-short", text: include_str!("../rules/connection/cut-short.toml") },
+    Story { theme: "connection", name: "empty-response", text: include_str!("../rules/connection/empty-response.toml") },
+    Story { theme: "connection", name: "jitter", text: include_str!("../rules/connection/jitter.toml") },
+    Story { theme: "connection", name: "late-close", text: include_str!("../rules/connection/late-close.toml") },
+    Story { theme: "connection", name: "length-too-large", text: include_str!("../rules/connection/length-too-large.toml") },
+    Story { theme: "connection", name: "length-too-small", text: include_str!("../rules/connection/length-too-small.toml") },
+    Story { theme: "connection", name: "noise", text: include_str!("../rules/connection/noise.toml") },
+    Story { theme: "connection", name: "reset-in-the-middle", text: include_str!("../rules/connection/reset-in-the-middle.toml") },
+    Story { theme: "connection", name: "reset-once", text: include_str!("../rules/connection/reset-once.toml") },
+    Story { theme: "connection", name: "silence", text: include_str!("../rules/connection/silence.toml") },
+    Story { theme: "connection", name: "slow-line", text: include_str!("../rules/connection/slow-line.toml") },
+    Story { theme: "connection", name: "small-pieces", text: include_str!("../rules/connection/small-pieces.toml") },
+    Story { theme: "data", name: "empty-value", text: include_str!("../rules/data/empty-value.toml") },
+    Story { theme: "data", name: "no-format", text: include_str!("../rules/data/no-format.toml") },
+    Story { theme: "data", name: "odd-characters", text: include_str!("../rules/data/odd-characters.toml") },
+    Story { theme: "data", name: "results-lost", text: include_str!("../rules/data/results-lost.toml") },
+    Story { theme: "data", name: "value-changed", text: include_str!("../rules/data/value-changed.toml") },
+    Story { theme: "data", name: "wrong-format", text: include_str!("../rules/data/wrong-format.toml") },
+    Story { theme: "data", name: "wrong-language", text: include_str!("../rules/data/wrong-language.toml") },
+    Story { theme: "http", name: "answer-lost", text: include_str!("../rules/http/answer-lost.toml") },
+    Story { theme: "http", name: "busy", text: include_str!("../rules/http/busy.toml") },
+    Story { theme: "http", name: "early-end", text: include_str!("../rules/http/early-end.toml") },
+    Story { theme: "http", name: "not-found-page", text: include_str!("../rules/http/not-found-page.toml") },
+    Story { theme: "http", name: "server-error", text: include_str!("../rules/http/server-error.toml") },
+    Story { theme: "http", name: "slow", text: include_str!("../rules/http/slow.toml") },
+    Story { theme: "http", name: "too-many-requests", text: include_str!("../rules/http/too-many-requests.toml") },
+    Story { theme: "http", name: "unauthorized", text: include_str!("../rules/http/unauthorized.toml") },
+    Story { theme: "session", name: "answer-twice", text: include_str!("../rules/session/answer-twice.toml") },
+    Story { theme: "session", name: "answers-reversed", text: include_str!("../rules/session/answers-reversed.toml") },
+    Story { theme: "session", name: "hide-command", text: include_str!("../rules/session/hide-command.toml") },
+    Story { theme: "session", name: "message-skipped", text: include_str!("../rules/session/message-skipped.toml") },
+    Story { theme: "session", name: "meta-in-header", text: include_str!("../rules/session/meta-in-header.toml") },
+    Story { theme: "session", name: "no-answer", text: include_str!("../rules/session/no-answer.toml") },
+    Story { theme: "session", name: "no-cmdid", text: include_str!("../rules/session/no-cmdid.toml") },
+    Story { theme: "session", name: "no-final", text: include_str!("../rules/session/no-final.toml") },
+    Story { theme: "session", name: "old-version", text: include_str!("../rules/session/old-version.toml") },
+    Story { theme: "session", name: "other-session", text: include_str!("../rules/session/other-session.toml") },
+    Story { theme: "session", name: "slash-uri", text: include_str!("../rules/session/slash-uri.toml") },
+    Story { theme: "session", name: "unknown-command", text: include_str!("../rules/session/unknown-command.toml") },
+    Story { theme: "session", name: "unknown-in-sequence", text: include_str!("../rules/session/unknown-in-sequence.toml") },
+    Story { theme: "session", name: "unknown-reference", text: include_str!("../rules/session/unknown-reference.toml") },
+    Story { theme: "status", name: "accepted", text: include_str!("../rules/status/accepted.toml") },
+    Story { theme: "status", name: "already-exists", text: include_str!("../rules/status/already-exists.toml") },
+    Story { theme: "status", name: "authenticated", text: include_str!("../rules/status/authenticated.toml") },
+    Story { theme: "status", name: "bad-request", text: include_str!("../rules/status/bad-request.toml") },
+    Story { theme: "status", name: "cancelled", text: include_str!("../rules/status/cancelled.toml") },
+    Story { theme: "status", name: "chunk-accepted", text: include_str!("../rules/status/chunk-accepted.toml") },
+    Story { theme: "status", name: "command-fails", text: include_str!("../rules/status/command-fails.toml") },
+    Story { theme: "status", name: "credentials-missing", text: include_str!("../rules/status/credentials-missing.toml") },
+    Story { theme: "status", name: "device-full", text: include_str!("../rules/status/device-full.toml") },
+    Story { theme: "status", name: "false-success", text: include_str!("../rules/status/false-success.toml") },
+    Story { theme: "status", name: "forbidden", text: include_str!("../rules/status/forbidden.toml") },
+    Story { theme: "status", name: "incomplete-command", text: include_str!("../rules/status/incomplete-command.toml") },
+    Story { theme: "status", name: "login-refused", text: include_str!("../rules/status/login-refused.toml") },
+    Story { theme: "status", name: "not-allowed", text: include_str!("../rules/status/not-allowed.toml") },
+    Story { theme: "status", name: "not-found", text: include_str!("../rules/status/not-found.toml") },
+    Story { theme: "status", name: "permission-denied", text: include_str!("../rules/status/permission-denied.toml") },
+    Story { theme: "status", name: "request-timeout", text: include_str!("../rules/status/request-timeout.toml") },
+    Story { theme: "status", name: "size-mismatch", text: include_str!("../rules/status/size-mismatch.toml") },
+    Story { theme: "status", name: "too-large", text: include_str!("../rules/status/too-large.toml") },
+    Story { theme: "status", name: "unsupported", text: include_str!("../rules/status/unsupported.toml") },
+    Story { theme: "status", name: "unsupported-format", text: include_str!("../rules/status/unsupported-format.toml") },
+    Story { theme: "status", name: "uri-too-long", text: include_str!("../rules/status/uri-too-long.toml") },
+    Story { theme: "status", name: "user-cancelled", text: include_str!("../rules/status/user-cancelled.toml") },
+];

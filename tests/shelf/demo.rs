@@ -1,0 +1,198 @@
+//! One command for every row of the response-code table: the transcript shows that code, on that command only.
+
+use std::process::Command;
+use std::sync::Mutex;
+
+use dmtap::dm::StatusCode;
+use dmtap::shelf;
+
+/// The codes of the table of Windows' OMA DM protocol support, then others that are certain to be seen; each with
+/// its story and the command whose Status it is.
+const ROWS: &[(u16, &str, &str)] = &[
+    (
+        200,
+        "false-success",
+        "Replace 3 ./Device/Vendor/MSFT/DMTap/Missing",
+    ),
+    (202, "accepted", "Exec 8 ./Device/Vendor/MSFT/DMTap/Restart"),
+    (212, "authenticated", "SyncHdr of message 1"),
+    (
+        214,
+        "cancelled",
+        "Exec 8 ./Device/Vendor/MSFT/DMTap/Restart",
+    ),
+    (
+        215,
+        "user-cancelled",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+    (
+        400,
+        "bad-request",
+        "Exec 8 ./Device/Vendor/MSFT/DMTap/Restart",
+    ),
+    (401, "login-refused", "SyncHdr of message 1"),
+    (
+        403,
+        "forbidden",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+    (404, "not-found", "Get 5 ./DevDetail/SwV"),
+    (
+        405,
+        "not-allowed",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+    (406, "unsupported", "Get 5 ./DevDetail/SwV"),
+    (
+        415,
+        "unsupported-format",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+    (
+        418,
+        "already-exists",
+        "Add 6 ./Device/Vendor/MSFT/DMTap/Greeting",
+    ),
+    (
+        425,
+        "permission-denied",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+    (
+        500,
+        "command-fails",
+        "Add 6 ./Device/Vendor/MSFT/DMTap/Greeting",
+    ),
+    (
+        213,
+        "chunk-accepted",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+    (407, "credentials-missing", "SyncHdr of message 1"),
+    (
+        408,
+        "request-timeout",
+        "Exec 8 ./Device/Vendor/MSFT/DMTap/Restart",
+    ),
+    (
+        412,
+        "incomplete-command",
+        "Add 6 ./Device/Vendor/MSFT/DMTap/Greeting",
+    ),
+    (
+        413,
+        "too-large",
+        "Add 6 ./Device/Vendor/MSFT/DMTap/Greeting",
+    ),
+    (
+        414,
+        "uri-too-long",
+        "Add 6 ./Device/Vendor/MSFT/DMTap/Greeting",
+    ),
+    (
+        420,
+        "device-full",
+        "Add 6 ./Device/Vendor/MSFT/DMTap/Greeting",
+    ),
+    (
+        424,
+        "size-mismatch",
+        "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
+    ),
+];
+
+#[test]
+fn one_command_shows_each_code_on_the_intended_command_only_in_xml_and_in_wbxml() {
+    let (rows, wrong) = (Mutex::new(ROWS.iter()), Mutex::new(Vec::new()));
+    let next = || rows.lock().unwrap().next();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((code, story, command)) = next() {
+                    if let Err(why) = shows(StatusCode(*code), story, command) {
+                        wrong.lock().unwrap().push(why);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn shows(code: StatusCode, story: &str, command: &str) -> Result<(), String> {
+    let transcript = demo(story)?;
+    let lines: Vec<&str> = transcript.lines().collect();
+    let set = format!("→ {code}");
+    let mut encodings = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if !line.contains("✎ rule ") || !line.contains(" → ") {
+            continue;
+        }
+        if !line.ends_with(&set) || !lines[at - 1].ends_with(&format!("← {command}")) {
+            return Err(format!(
+                "{story}: not {code} of {command}:\n{}\n{line}",
+                lines[at - 1]
+            ));
+        }
+        let about = lines[..at]
+            .iter()
+            .rev()
+            .find(|line| line.contains("│ session "));
+        let wbxml = about.is_some_and(|line| line.contains(" WBXML "));
+        encodings.push(if wbxml { "WBXML" } else { "XML" });
+    }
+    match *encodings == ["XML", "WBXML"] {
+        true => Ok(()),
+        false => Err(format!("{story}: {code} is shown in {encodings:?}")),
+    }
+}
+
+/// The transcript of `dmtap demo --rule STORY`.
+fn demo(story: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
+    command.args(["demo", "--rule", story]).current_dir(&folder);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    match output.status.success() {
+        true => Ok(said),
+        false => Err(format!("{story}: {output:?}")),
+    }
+}
+
+#[test]
+fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
+    let dmtap = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
+        let output = command.args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (code, list, _) = dmtap(&["rules", "list"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(list.lines().count(), shelf::STORIES.len());
+    let (_, json, _) = dmtap(&["rules", "list", "--output", "json"]);
+    for (line, story) in json.lines().zip(shelf::STORIES) {
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(told["name"], story.name);
+        assert_eq!(told["theme"], story.theme);
+        assert_eq!(told["right"], story.right());
+    }
+    let forbidden = shelf::find("forbidden").unwrap();
+    assert_eq!(dmtap(&["rules", "show", "forbidden"]).1, forbidden.text);
+    for arguments in [
+        &["rules", "show", "forbiden"][..],
+        &["demo", "--rule", "forbiden"],
+        &["proxy", "--mode", "regular", "--rule", "forbiden"],
+    ] {
+        let (code, _, said) = dmtap(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(said.contains("exists: 'forbidden'"), "{said}");
+    }
+}

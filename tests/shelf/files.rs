@@ -1,0 +1,74 @@
+//! The files: all of them are in the program, load together, and say in two lines what they are for.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use dmtap::rules::load;
+use dmtap::shelf::STORIES;
+
+#[test]
+fn the_program_holds_every_file_of_the_folder_and_no_other() {
+    let mut files = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    for theme in fs::read_dir(folder).unwrap() {
+        for file in fs::read_dir(theme.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let theme = path.parent().unwrap().file_name().unwrap();
+            let name = path.file_stem().unwrap();
+            files.push((theme.to_owned(), name.to_owned(), text));
+        }
+    }
+    files.sort();
+    let held = STORIES.iter();
+    let held: Vec<_> = held
+        .map(|s| (s.theme.into(), s.name.into(), s.text.to_owned()))
+        .collect();
+    for file in &files {
+        assert!(
+            held.contains(file),
+            "{file:?} is missing in STORIES of src/shelf.rs"
+        );
+    }
+    assert_eq!(files, held, "the stories are in order");
+}
+
+#[test]
+fn every_story_loads_and_says_what_it_shows_and_what_is_right() {
+    for story in STORIES {
+        let name = story.file();
+        if let Err(errors) = load::parse(&name, story.text) {
+            panic!("{errors}");
+        }
+        let lines: Vec<&str> = story.text.lines().take(3).collect();
+        assert!(lines[0].starts_with("# "), "{name}: what it shows");
+        assert!(
+            lines[1].starts_with("# A correct "),
+            "{name}: what a peer should do"
+        );
+        assert!(
+            lines[2].is_empty(),
+            "{name}: two lines of comment, then an empty one"
+        );
+        assert!(lines[0].ends_with('.') && lines[1].ends_with('.'), "{name}");
+    }
+}
+
+#[test]
+fn all_stories_can_be_on_at_once_and_each_has_a_name_of_its_own() {
+    let files: Vec<_> = STORIES.iter().map(|s| (s.file(), s.text)).collect();
+    let all = files.iter().map(|(file, text)| (&**file, *text));
+    if let Err(errors) = load::parse_all(all) {
+        panic!("{errors}");
+    }
+    let names: HashSet<&str> = STORIES.iter().map(|story| story.name).collect();
+    assert_eq!(names.len(), STORIES.len());
+    for story in STORIES {
+        let rules = load::parse("", story.text).unwrap();
+        let own = |name: &str| name == story.name || name.starts_with(&format!("{}-", story.name));
+        for rule in &rules {
+            assert!(own(&rule.name), "{}: rule {}", story.name, rule.name);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What rules did to a conversation, as lines that a table can expect.
+//!
+//! `request 2: - Status 200 of Replace ./A` and `request 2: + Status 403 of Replace ./A` are a part of the second
+//! request as received and as sent. Whatever has no line is the same in both.
+
+use std::collections::HashMap;
+
+use dmtap::dm::{Command, CommandKind, Message, StatusCode};
+use dmtap::flow::event::Event;
+use dmtap::flow::{Head, Passage, Reading, Side};
+use dmtap::markup::{Document, Element};
+
+/// The lines of a conversation.
+pub fn of(events: &[Event]) -> Vec<String> {
+    let (mut lines, mut ledger) = (Vec::new(), Ledger::default());
+    for event in events {
+        match event {
+            Event::Request(passage) | Event::Response(passage) => {
+                lines.extend(passing(passage, &ledger));
+                ledger.enter(passage);
+            }
+            Event::Refused { why, .. } => lines.push(format!("connection refused: {why}")),
+            Event::Failed { exchange, side, .. } => {
+                lines.push(format!(
+                    "exchange {}: the {} failed",
+                    exchange.0,
+                    side.name()
+                ));
+            }
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// What one side knows of the outcomes of commands, against what it knows without rules.
+pub fn outcomes(without: &[(String, StatusCode)], with: &[(String, StatusCode)]) -> Vec<String> {
+    let part = |(what, code): &(String, StatusCode)| {
+        let short = format!("{} of {what}", code.0);
+        let full = short.clone();
+        Part { short, full }
+    };
+    let parts = |known: &[_]| known.iter().map(part).collect::<Vec<_>>();
+    differences(&parts(without), &parts(with))
+}
+
+/// What each side was told: the commands by who said them, MsgID and CmdID.
+#[derive(Default)]
+struct Ledger(HashMap<(Side, String, String), String>);
+
+impl Ledger {
+    fn enter(&mut self, passage: &Passage) {
+        let Some(document) = sent(passage) else {
+            return;
+        };
+        let Some(message) = Message::of(document) else {
+            return;
+        };
+        let number = message.header().and_then(|h| h.msg_id());
+        let number = number.unwrap_or_default().into_owned();
+        for command in message.all_commands() {
+            let id = command.cmd_id().unwrap_or_default().into_owned();
+            let key = (passage.from, number.clone(), id);
+            self.0.entry(key).or_insert_with(|| about(command));
+        }
+    }
+
+    fn answered(&self, by: Side, message: &str, command: &str) -> String {
+        if command == "0" {
+            return "SyncHdr".into();
+        }
+        let key = (by.other(), message.to_owned(), command.to_owned());
+        let found = self.0.get(&key).cloned();
+        found.unwrap_or_else(|| format!("nothing ({message:?}, {command:?})"))
+    }
+}
+
+fn sent(passage: &Passage) -> Option<&Document> {
+    match &passage.payload.sent_document {
+        Some(document) => Some(document),
+        None if passage.payload.sent == passage.payload.received => {
+            passage.payload.reading.document().map(|d| &**d)
+        }
+        None => None,
+    }
+}
+
+fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
+    let way = match passage.from {
+        Side::Device => "request",
+        Side::Server => "response",
+    };
+    let mut lines = Vec::new();
+    if let Head::Response(head) = &passage.head
+        && head.status != 200
+    {
+        lines.push(format!("HTTP {}", head.status.as_u16()));
+    }
+    match (&passage.payload.reading, sent(passage)) {
+        (Reading::Document(received, _), Some(sent)) => {
+            let speaker = passage.from;
+            let of = |document| parts(document, speaker, ledger);
+            lines.extend(differences(&of(received), &of(sent)));
+        }
+        (Reading::Document(..), None) => lines.push("the body does not decode any more".into()),
+        _ if !passage.own && passage.payload.sent != passage.payload.received => {
+            lines.push("other bytes".into())
+        }
+        _ => {}
+    }
+    for applied in &passage.applied {
+        for change in &applied.changes {
+            if applied.patch.is_empty() || change.step == "not applied" {
+                // Waits are drawn, and from other numbers in each run.
+                let drawn = change.step == "latency";
+                let after = if drawn { "" } else { &change.after };
+                lines.push(format!("{} {after}", change.step).trim_end().into());
+            }
+        }
+    }
+    let number = passage.exchange.0;
+    lines
+        .into_iter()
+        .map(|line| format!("{way} {number}: {line}"))
+        .collect()
+}
+
+/// A part of a message: in short, and all of it.
+struct Part {
+    short: String,
+    full: String,
+}
+
+fn parts(document: &Document, speaker: Side, ledger: &Ledger) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for top in document.root().elements() {
+        for element in top.elements() {
+            let Some(command) = Command::of(element).filter(|_| top.local() == "SyncBody") else {
+                let full = leaves(element).join(" ");
+                let short = format!("{}/{full}", top.local());
+                parts.push(Part { short, full });
+                continue;
+            };
+            let all = command.with_nested().collect::<Vec<_>>();
+            for (depth, command) in all.into_iter().enumerate() {
+                let inside = if depth > 0 { "  in it: " } else { "" };
+                let short = format!("{inside}{}", short(command, speaker, ledger));
+                let full = leaves(command.element()).join(" ");
+                parts.push(Part { short, full });
+            }
+        }
+    }
+    parts
+}
+
+fn short(command: Command<'_>, speaker: Side, ledger: &Ledger) -> String {
+    let answered = |message: &str, id: &str| ledger.answered(speaker, message, id);
+    let mut short = if let Some(status) = command.as_status() {
+        let code = status
+            .code()
+            .map_or("without code".into(), |c| c.0.to_string());
+        let (message, id) = (status.msg_ref(), status.cmd_ref());
+        let chal = if status.chal().is_some() {
+            " with Chal"
+        } else {
+            ""
+        };
+        let what = answered(&message.unwrap_or_default(), &id.unwrap_or_default());
+        format!("Status {code} of {what}{chal}")
+    } else if let Some(results) = command.as_results() {
+        let what = answered(&results.msg_ref(), &results.cmd_ref().unwrap_or_default());
+        format!("Results of {what}{}", values(command))
+    } else {
+        format!("{}{}", about(command), values(command))
+    };
+    if command.cmd_id().is_none() {
+        short.push_str(" without CmdID");
+    }
+    short
+}
+
+/// The name of a command with its node, or with the code of an alert.
+fn about(command: Command<'_>) -> String {
+    let alert = command.as_alert().and_then(|alert| alert.code());
+    let about = match (alert, command.loc_uri()) {
+        (Some(code), _) => code.0.to_string(),
+        (None, Some(uri)) => uri.into_owned(),
+        (None, None) => String::new(),
+    };
+    format!("{} {about}", command.element().local())
+        .trim_end()
+        .into()
+}
+
+fn values(command: Command<'_>) -> String {
+    let data = command.items().filter_map(|item| item.data());
+    let values: Vec<_> = data.map(|data| data.text().into_owned()).collect();
+    match values.is_empty() {
+        true => String::new(),
+        false => format!(" = {}", values.join(", ")).trim_end().into(),
+    }
+}
+
+/// The texts and attributes in an element, but not in the commands it holds.
+fn leaves(element: Element<'_>) -> Vec<String> {
+    let attributes = element
+        .attributes()
+        .filter(|a| !a.name().starts_with("xmlns"));
+    let attributes = attributes.map(|a| format!("@{}={}", a.name(), a.value()));
+    let mut out: Vec<String> = attributes.collect();
+    let mut inner = element.elements().peekable();
+    if inner.peek().is_none() {
+        out.insert(
+            0,
+            format!("{} {}", element.local(), element.text())
+                .trim_end()
+                .into(),
+        );
+    }
+    for child in inner {
+        let command = Command::of(child).is_some_and(|c| c.kind() != CommandKind::Unknown);
+        if !command {
+            let leaves = leaves(child).into_iter();
+            out.extend(leaves.map(|leaf| format!("{}/{leaf}", element.local())));
+        }
+    }
+    out
+}
+
+/// The parts of the one that the other lacks, and the other way round: the fewest.
+fn differences(received: &[Part], sent: &[Part]) -> Vec<String> {
+    let (rows, columns) = (received.len(), sent.len());
+    let mut common = vec![vec![0; columns + 1]; rows + 1];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            common[row][column] = match received[row].full == sent[column].full {
+                true => common[row + 1][column + 1] + 1,
+                false => common[row + 1][column].max(common[row][column + 1]),
+            };
+        }
+    }
+    let (mut row, mut column, mut pairs) = (0, 0, Vec::new());
+    while row < rows || column < columns {
+        if row < rows && column < columns && received[row].full == sent[column].full {
+            (row, column) = (row + 1, column + 1);
+        } else if row < rows
+            && (column == columns || common[row + 1][column] >= common[row][column + 1])
+        {
+            pairs.push(("-", &received[row]));
+            row += 1;
+        } else {
+            pairs.push(("+", &sent[column]));
+            column += 1;
+        }
+    }
+    let same_in_short = |sign, part: &Part| {
+        let mut other = pairs.iter().filter(|(s, _)| *s != sign);
+        other.any(|(_, p)| p.short == part.short)
+    };
+    let line = |(sign, part): &(&'static str, &Part)| match same_in_short(*sign, part) {
+        true => format!("{sign} {}", part.full),
+        false => format!("{sign} {}", part.short),
+    };
+    pairs.iter().map(line).collect()
+}

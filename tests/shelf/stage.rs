@@ -1,0 +1,174 @@
+//! A device, dmtap with a story, and a reference server, over real TLS on loopback.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dmtap::app::device::{client, run_session};
+use dmtap::app::server;
+use dmtap::dm::StatusCode;
+use dmtap::flow::event::{Event, Hear};
+use dmtap::flow::{Applied, Passage, Side};
+use dmtap::peer::{Device, Plan, Profile, Server, Wire, device::demo_tree};
+use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
+use dmtap::rules::load;
+use dmtap::shelf::Story;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::lines;
+
+/// What came of a story.
+pub struct Played {
+    /// Everything that was not as it would have been without rules, see [`lines::of`].
+    pub lines: Vec<String>,
+    /// The rules that acted.
+    pub acted: Vec<String>,
+    /// What the device did, and what it answered.
+    pub device: Outcomes,
+    /// What the server was told.
+    pub server: Outcomes,
+    /// Why the device's session did not come to its end.
+    pub broken: Option<String>,
+}
+
+/// Commands with the codes of their outcomes, in order.
+pub type Outcomes = Vec<(String, StatusCode)>;
+
+/// Plays a story.
+pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Played {
+    let rules = load::parse_all([(story.name, story.text)]).unwrap();
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Upstream {
+        scheme: Scheme::Https,
+        host: "localhost".into(),
+        port: listener.local_addr().unwrap().port(),
+    };
+    let peer = Arc::new(Mutex::new(Server::new(Plan::shelf())));
+    let tls = server::tls(&authority).unwrap();
+    let serving = server::serve(listener, tls, peer.clone(), stop.clone());
+    let serving = tokio::spawn(serving);
+
+    let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+    let mut settings = Settings::reverse(upstream);
+    settings.listen.set_port(0);
+    settings.trust = trust.clone();
+    let heard = Arc::new(Heard::default());
+    let proxy = Proxy::bind(settings, authority, Arc::new(rules), heard.clone())
+        .await
+        .unwrap();
+    let port = proxy.local_addr().port();
+    let address = format!("https://localhost:{port}/ManagementServer/MDM.svc?mode=Maintenance");
+    let running = tokio::spawn(proxy.run(stop.clone()));
+
+    let client = client(&trust).unwrap();
+    let profile = Profile::default();
+    let id = profile.id.clone();
+    let mut device = Device::new(profile, demo_tree());
+    let address = address.parse().unwrap();
+    let session = run_session(&client, &address, &mut device, "1", wire);
+    let end = tokio::time::timeout(LONGEST, session).await;
+    let end = end.unwrap_or_else(|_| panic!("{} does not end", story.name));
+    drop(client);
+    stop.cancel();
+    running.await.unwrap();
+    serving.await.unwrap();
+
+    let events = heard.0.lock().unwrap();
+    let passages: Vec<&Passage> = events.iter().filter_map(passage).collect();
+    for passage in &passages {
+        only_the_splices_changed(story, passage);
+    }
+    let acted = passages.iter().flat_map(|p| &p.applied);
+    let acted = acted.filter(|applied| acts(applied));
+    let peer = peer.lock().unwrap();
+    let heard = peer.session(&id, "1").map(|talk| talk.heard.clone());
+    Played {
+        lines: lines::of(&events),
+        acted: acted.map(|applied| applied.rule.clone()).collect(),
+        device: device.done,
+        server: heard.unwrap_or_default(),
+        broken: end.err().map(|error| without_address(&error.to_string())),
+    }
+}
+
+/// An error without the address, which has another port in each run.
+fn without_address(error: &str) -> String {
+    let (_, reason) = error
+        .split_once("mode=Maintenance: ")
+        .unwrap_or(("", error));
+    reason.into()
+}
+
+/// The parts of what was sent that no rule's patch wrote are the received bytes, in order.
+fn only_the_splices_changed(story: &Story, passage: &Passage) {
+    let Some(document) = passage.payload.reading.document() else {
+        return;
+    };
+    let mut body = document.source().clone();
+    only_three_digits_changed(story, passage);
+    for applied in &passage.applied {
+        for splice in applied.patch.splices() {
+            let whole = splice.span.start == 0 && splice.span.end as usize == body.len();
+            assert!(!whole, "{}: the whole body is one splice", story.name);
+        }
+        body = applied.patch.apply(&body);
+    }
+    if passage.from == Side::Server && passage.own {
+        return;
+    }
+    assert!(
+        body == passage.payload.sent,
+        "{}: the bytes outside the patches of the rules changed",
+        story.name
+    );
+}
+
+/// Where one code was set, and nothing else was done, the messages differ in three digits.
+fn only_three_digits_changed(story: &Story, passage: &Passage) {
+    let (received, sent) = (&passage.payload.received, &passage.payload.sent);
+    let changes: Vec<_> = passage.applied.iter().flat_map(|a| &a.changes).collect();
+    if changes.len() != 1 || changes[0].step != "set-status" {
+        return;
+    }
+    let before = received
+        .iter()
+        .zip(sent)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let after = received[before..]
+        .iter()
+        .rev()
+        .zip(sent[before..].iter().rev());
+    let after = after.take_while(|(a, b)| a == b).count();
+    let name = story.name;
+    assert_eq!(received.len(), sent.len(), "{name}: one code for another");
+    assert!(
+        sent.len() - before - after <= 3,
+        "{name}: other bytes changed"
+    );
+}
+
+fn passage(event: &Event) -> Option<&Passage> {
+    match event {
+        Event::Request(passage) | Event::Response(passage) => Some(passage),
+        _ => None,
+    }
+}
+
+fn acts(applied: &Applied) -> bool {
+    let mut changes = applied.changes.iter();
+    changes.any(|change| change.step != "not applied")
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<Event>>);
+
+impl Hear for Heard {
+    fn hear(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// Longer than any story takes.
+const LONGEST: Duration = Duration::from_secs(60);
