@@ -1,8 +1,11 @@
 //! The rule book in force, and what its limits counted.
 
+mod state;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use self::state::{STATES, States};
 use crate::rules::engine::{RuleSet, Tally};
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
@@ -37,6 +40,7 @@ impl RuleBook {
 pub(super) struct Edition {
     pub(super) rules: Arc<RuleSet>,
     counts: Mutex<Counts>,
+    states: Mutex<States>,
 }
 
 impl Edition {
@@ -44,6 +48,7 @@ impl Edition {
         Self {
             rules,
             counts: Mutex::default(),
+            states: Mutex::default(),
         }
     }
 
@@ -76,6 +81,18 @@ impl Tally for SharedTally<'_> {
         let counts = self.0.counts.lock();
         let mut counts = counts.unwrap_or_else(PoisonError::into_inner);
         counts.count(rule, scope, SCOPES)
+    }
+
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
+        let states = self.0.states.lock();
+        let mut states = states.unwrap_or_else(PoisonError::into_inner);
+        states.state(scenario, scope)
+    }
+
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
+        let states = self.0.states.lock();
+        let mut states = states.unwrap_or_else(PoisonError::into_inner);
+        states.advance(scenario, scope, from, to, STATES)
     }
 }
 
