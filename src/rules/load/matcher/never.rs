@@ -11,10 +11,10 @@ pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mu
     let statuses = Kinds::of(CommandKind::Status);
     let alerts = Kinds::of(CommandKind::Alert);
     let needs = [
-        ("status", "Status", statuses),
-        ("answers", "Status or Results", Kinds::answers()),
-        ("alert", "Alert", alerts),
-        ("alert-type", "Alert", alerts),
+        ("status", "a Status", statuses),
+        ("answers", "a Status or Results", Kinds::answers()),
+        ("alert", "an Alert", alerts),
+        ("alert-type", "an Alert", alerts),
     ];
     let mut narrowed_by = None;
     for (key, names, kinds) in needs {
@@ -34,7 +34,7 @@ pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mu
             continue;
         };
         report
-            .wrong(table.key_span(key), format!("only a {names} has `{key}`"))
+            .wrong(table.key_span(key), format!("only {names} has `{key}`"))
             .also(span, label)
             .help(match kinds == alerts {
                 true => "match the alert: command = \"Alert\"",
