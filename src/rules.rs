@@ -4,15 +4,18 @@
 //! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
 //!                 │  │  │
 //!                 │  │  └─ Step     what is done          step.rs   (one enum, one verb each)
-//!                 │  └──── Limit    how often             rule.rs
+//!                 │  └──── Limit    how often             rule.rs, chance.rs
+//!                 │        Scenario in which act          scenario.rs
 //!                 └─────── Matcher  where: nodes          matcher.rs
 //! ```
 //!
 //! A new verb is a variant of [`Step`], an entry in the loader's table of verbs, and an arm in `act.rs`.
 
+mod about;
 mod act;
 mod answers;
 pub mod at;
+pub mod chance;
 mod draw;
 pub mod engine;
 pub mod error;
@@ -23,6 +26,7 @@ pub mod matcher;
 mod passing;
 pub mod place;
 pub mod rule;
+pub mod scenario;
 pub mod step;
 mod survey;
 pub mod template;
@@ -32,4 +36,5 @@ pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
+pub use scenario::Scenario;
 pub use step::{EditStep, HeadEdit, HeadStep, Leave, RawStep, Step};

@@ -6,11 +6,21 @@ mod conversations;
 mod corpus;
 #[path = "rules/limits.rs"]
 mod limits;
+#[path = "rules/matching.rs"]
+mod matching;
+#[path = "rules/mistakes_in_combination.rs"]
+mod mistakes_in_combination;
 #[path = "rules/mistakes_in_match.rs"]
 mod mistakes_in_match;
 #[path = "rules/mistakes_in_rules.rs"]
 mod mistakes_in_rules;
 #[path = "rules/mistakes_in_steps.rs"]
 mod mistakes_in_steps;
+#[path = "rules/mistakes_in_stories.rs"]
+mod mistakes_in_stories;
+#[path = "rules/passages.rs"]
+mod passages;
+#[path = "rules/scenarios.rs"]
+mod scenarios;
 #[path = "rules/support.rs"]
 mod support;

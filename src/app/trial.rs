@@ -157,14 +157,32 @@ fn connection(server: &str) -> Connection {
     }
 }
 
-/// What limits counted. The trial ends with the files it was given.
+/// What limits counted, and the states of scenarios. The trial ends with the files it was given.
 #[derive(Debug, Default)]
-struct Counts(HashMap<(usize, String), u64>);
+struct Counts {
+    counts: HashMap<(usize, String), u64>,
+    states: HashMap<(String, String), Arc<str>>,
+}
 
 impl Tally for Counts {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
-        let count = self.0.entry((rule, scope.to_owned())).or_default();
+        let count = self.counts.entry((rule, scope.to_owned())).or_default();
         *count += 1;
         *count
+    }
+
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
+        self.states
+            .get(&(scenario.to_owned(), scope.to_owned()))
+            .cloned()
+    }
+
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
+        if self.state(scenario, scope).as_deref() != from {
+            return false;
+        }
+        self.states
+            .insert((scenario.to_owned(), scope.to_owned()), to.into());
+        true
     }
 }

@@ -11,6 +11,7 @@
 
 mod counts;
 mod hits;
+mod state;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use counts::{Counts, RuleNumber};
 pub use hits::Hits;
 use hits::Hitting;
+use state::{STATES, States};
 
 use super::context::now;
 use crate::rules::engine::{RuleSet, Tally};
@@ -42,6 +44,7 @@ struct Known {
 #[derive(Debug, Default)]
 struct Memory {
     counts: Mutex<Counts>,
+    states: Mutex<States>,
 }
 
 /// What is known of a rule beside what it says.
@@ -92,10 +95,11 @@ impl RuleBook {
         Some(standing.hits.read())
     }
 
-    /// Begins all counts anew: hits, and what limits counted.
+    /// Begins all anew: hits, what limits counted, and the states of scenarios.
     pub fn reset(&self) {
         let known = lock(&self.known);
         *lock(&self.memory.counts) = Counts::default();
+        *lock(&self.memory.states) = States::default();
         for (_, standing) in known.rules.values() {
             standing.hits.reset();
         }
@@ -163,6 +167,15 @@ impl Tally for SharedTally<'_> {
         if let Some(standing) = self.0.standings.get(rule) {
             standing.hits.acted(finds, now());
         }
+    }
+
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
+        lock(&self.0.memory.states).state(scenario, scope)
+    }
+
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
+        let mut states = lock(&self.0.memory.states);
+        states.advance(scenario, scope, from, to, STATES)
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::dm::{Command, Message};
 use crate::markup::{Document, Element, tag};
 use crate::rules::Facts;
+use crate::rules::about;
 use crate::rules::answers::Answers;
-use crate::rules::survey::{self, Selected};
+use crate::rules::survey::Selected;
 use crate::rules::template::{Escape, Name, Template};
 
 /// The values of one passage.
@@ -99,7 +100,7 @@ impl<'a> Values<'a> {
                 Some(status) => status.msg_ref()?,
                 None => results?.msg_ref(),
             },
-            Name::LocUri => return survey::about(command, self.answers?, &selected.items),
+            Name::LocUri => return about::loc_uri(command, self.answers?, &selected.items),
             _ => data(command, selected)?.text(),
         };
         Some(value.into_owned())

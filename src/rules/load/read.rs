@@ -61,6 +61,10 @@ impl<'r> Report<'r> {
         &self.file
     }
 
+    pub(super) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// The line of an offset, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|start| *start <= offset)
