@@ -99,6 +99,8 @@ impl Answer {
                 Some(near) => format!("did you mean `{near}`? GET /rules lists all"),
                 None => "GET /rules lists all".to_owned(),
             }),
+            ChangeError::TooMany => with(StatusCode::CONFLICT)
+                .help("remove some with DELETE /rules/NAME, or POST /restore"),
             ChangeError::Duplicate(_) => with(StatusCode::CONFLICT),
         }
     }

@@ -165,6 +165,7 @@ impl Desk<'_> {
 
     fn reload(&self) -> Done {
         let reloaded = self.book.reload()?;
+        self.say("reloaded", &reloaded.changed.join(", "));
         let absent = reloaded.absent.iter();
         let absent = absent.map(|(file, why)| json!({"file": file, "why": why}));
         let told = json!({
