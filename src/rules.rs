@@ -4,7 +4,8 @@
 //! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
 //!                 │  │  │
 //!                 │  │  └─ Step     what is done          step.rs   (one enum, one verb each)
-//!                 │  └──── Limit    how often             rule.rs
+//!                 │  └──── Limit    how often             rule.rs, chance.rs
+//!                 │        Scenario in which act          scenario.rs
 //!                 └─────── Matcher  where: nodes          matcher.rs
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 mod act;
 mod answers;
+pub mod chance;
 pub mod engine;
 pub mod error;
 pub mod glob;
@@ -21,6 +23,7 @@ pub mod matcher;
 mod passing;
 pub mod place;
 pub mod rule;
+pub mod scenario;
 pub mod step;
 mod survey;
 mod tree;
@@ -29,4 +32,5 @@ pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
+pub use scenario::Scenario;
 pub use step::{EditStep, Leave, Step};

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::Meta;
 use super::message::trimmed;
 use crate::markup::{Element, tag};
@@ -24,6 +27,17 @@ impl<'d> Cred<'d> {
     /// Its Meta.
     pub fn meta(self) -> Option<Meta<'d>> {
         self.0.child(tag::META).map(Meta::of)
+    }
+
+    /// The user of `syncml:auth-basic`: what stands before the colon. An MD5 digest tells none; there the user
+    /// is the LocName of the header's Source (DM_Security §5.3).
+    pub fn basic_user(self) -> Option<String> {
+        if !self.scheme()?.eq_ignore_ascii_case("syncml:auth-basic") {
+            return None;
+        }
+        let pair = BASE64.decode(&*self.data()?).ok()?;
+        let user = pair.split(|byte| *byte == b':').next()?;
+        String::from_utf8(user.to_vec()).ok()
     }
 
     /// The secret itself, base64. Never shown in records unless asked for raw.

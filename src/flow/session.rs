@@ -4,10 +4,13 @@
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
 //! nothing is copied.
 
+mod said;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use self::said::Said;
 use super::{Note, Severity, Side};
 use crate::dm::{Command, Message};
 use crate::markup::{Document, NodeId};
@@ -65,6 +68,10 @@ pub struct SessionTag {
     pub message: Option<u32>,
     /// Which exchange of the session this is, from 1.
     pub exchange: u32,
+    /// The package of the device's message of this exchange: 1 or 3. The server's answer is of the next one.
+    pub package: u8,
+    /// Whom the device speaks for, where it said so in the session.
+    pub user: Option<Arc<str>>,
 }
 
 /// What a Status or Results answers.
@@ -112,6 +119,7 @@ pub struct Session {
     told_device: Ledger,
     told_server: Ledger,
     exchanges: u32,
+    said: Said,
 }
 
 impl Session {
@@ -123,6 +131,7 @@ impl Session {
             told_device: Ledger::default(),
             told_server: Ledger::default(),
             exchanges: 0,
+            said: Said::default(),
         }
     }
 
@@ -130,6 +139,11 @@ impl Session {
     pub fn begin_exchange(&mut self) -> u32 {
         self.exchanges += 1;
         self.exchanges
+    }
+
+    /// Takes in a message of the device, as received: whom it speaks for, and which package it is of.
+    pub fn hear(&mut self, message: Message<'_>) {
+        self.said.hear(message);
     }
 
     /// The tag of a message of this session.
@@ -143,6 +157,8 @@ impl Session {
             key: self.key.clone(),
             message: number,
             exchange: self.exchanges,
+            package: self.said.package(),
+            user: self.said.user(),
         }
     }
 

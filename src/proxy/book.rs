@@ -3,7 +3,8 @@
 //! ```text
 //!  RuleBook ── in force ─► Edition ── rule n ─► Standing (number, hits)
 //!     │ known: name ─► rule, Standing              │ number
-//!     └───────────────── Memory ◄──────────────────┘   what limits counted
+//!     └───────────────── Memory ◄──────────────────┘   what limits counted,
+//!                                                      the states of scenarios
 //! ```
 //!
 //! An edition is never changed. A rule that says the same in the next one keeps its standing, and with it its
@@ -11,6 +12,7 @@
 
 mod counts;
 mod hits;
+mod state;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use counts::{Counts, RuleNumber};
 pub use hits::Hits;
 use hits::Hitting;
+use state::{STATES, States};
 
 use super::context::now;
 use crate::rules::engine::{RuleSet, Tally};
@@ -42,6 +45,8 @@ struct Known {
 #[derive(Debug, Default)]
 struct Memory {
     counts: Mutex<Counts>,
+    /// By the names of scenarios, whichever rules take part in them.
+    states: Mutex<States>,
 }
 
 /// What is known of a rule beside what it says.
@@ -92,10 +97,11 @@ impl RuleBook {
         Some(standing.hits.read())
     }
 
-    /// Begins all counts anew: hits, and what limits counted.
+    /// Begins everything anew: hits, what limits counted, the states of scenarios.
     pub fn reset(&self) {
         let known = lock(&self.known);
         *lock(&self.memory.counts) = Counts::default();
+        *lock(&self.memory.states) = States::default();
         for (_, standing) in known.rules.values() {
             standing.hits.reset();
         }
@@ -164,6 +170,14 @@ impl Tally for SharedTally<'_> {
             standing.hits.acted(finds, now());
         }
     }
+
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
+        lock(&self.0.memory.states).state(scenario, scope)
+    }
+
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
+        lock(&self.0.memory.states).advance(scenario, scope, from, to, STATES)
+    }
 }
 
 /// A panic elsewhere leaves what these locks guard whole.
@@ -176,8 +190,8 @@ mod tests {
     use super::*;
 
     const RULES: &str = "\
-        [[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n\
-        [[rule]]\nname = \"b\"\nstage = \"request\"\nstep = { reset = true }\n";
+        [[rule]]\nname = \"a\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = { reset = true }\n\
+        [[rule]]\nname = \"b\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = { reset = true }\n";
 
     fn rules(text: &str) -> Arc<RuleSet> {
         let rules = crate::rules::load::parse_all([("test.toml", text)]);
@@ -206,7 +220,7 @@ mod tests {
         assert_eq!(count(&before, 1), 1);
         before.tally().acted(1, 3);
         let comment_and_order = "# Now b is first.\n\
-            [[rule]]\nstage = \"request\"\nname = \"b\" # the same\n[[rule.step]]\nreset = true\n\
+            [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
         book.replace(rules(comment_and_order));
         // What began before goes on with its own edition, and counts together with what began later.
@@ -247,5 +261,16 @@ mod tests {
         book.reset();
         assert_eq!(book.hits("a"), Some(Hits::default()));
         assert_eq!(count(&edition, 0), 1);
+    }
+
+    #[test]
+    fn the_state_of_a_scenario_outlives_its_rules_until_it_is_reset() {
+        let book = RuleBook::new(rules(RULES));
+        let state = |book: &RuleBook| book.current().tally().state("story", "s1");
+        assert!(book.current().tally().advance("story", "s1", None, "over"));
+        book.replace(Arc::default());
+        assert_eq!(state(&book).as_deref(), Some("over"));
+        book.reset();
+        assert_eq!(state(&book), None);
     }
 }

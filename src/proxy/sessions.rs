@@ -85,6 +85,7 @@ impl Sessions {
         let session = lock(&self.table).session(key, Instant::now());
         let mut held = lock(&session);
         held.begin_exchange();
+        held.hear(message);
         let tag = held.tag(message);
         drop(held);
         Ok(Some(Place {

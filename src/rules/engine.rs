@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::chance::{DEFAULT_SEED, line_of};
 use super::index::Index;
 use super::passing::Passing;
 use super::survey::Selected;
-use super::{Rule, Step};
+use super::{Limit, Rule};
 use crate::flow::{
     Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
 };
@@ -81,7 +82,8 @@ pub struct Answer {
     pub body: String,
 }
 
-/// Counts what limits count. The proxy keeps one for a run behind a lock that is held for one call.
+/// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
+/// is held for one call.
 pub trait Tally {
     /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
     fn count(&mut self, rule: usize, scope: &str) -> u64;
@@ -91,6 +93,13 @@ pub trait Tally {
     fn acted(&mut self, rule: usize, finds: usize) {
         let _ = (rule, finds);
     }
+
+    /// The state of a scenario within `scope`; `None` before any change.
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>>;
+
+    /// Brings a scenario from one state (`None`: that before any change) to another; `false`, and no change,
+    /// if it is not in the first one any more.
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool;
 }
 
 /// Rules in file order. A set that exists is valid.
@@ -101,6 +110,7 @@ pub struct RuleSet {
     response: Index,
     reads_requests: bool,
     reads_responses: bool,
+    seed: u64,
 }
 
 /// Two rules of one book have one name, and records could not tell them apart.
@@ -143,7 +153,19 @@ impl RuleSet {
             reads_requests: rules.iter().any(|rule| rule.reads(Stage::Request)),
             reads_responses: rules.iter().any(|rule| rule.reads(Stage::Response)),
             rules,
+            seed: DEFAULT_SEED,
         }
+    }
+
+    /// The same book with another seed: what `chance` draws from. Without one it is [`DEFAULT_SEED`].
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What `chance` draws from.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The rules, in file order.
@@ -183,14 +205,19 @@ impl RuleSet {
             if passing.is_lost_on(rule) {
                 continue;
             }
-            let selection = passing.select(number, rule);
-            let selection = within_limit(rule, number, selection, facts, tally);
-            if selection.is_empty() {
+            let mut asking = Asking {
+                rule,
+                number,
+                seed: self.seed,
+                facts,
+                tally,
+            };
+            let Some(selection) = asking.admitted(|| passing.select(rule)) else {
                 continue;
-            }
+            };
             passing.act(rule, &selection);
             tally.acted(number, passing.acted_on(&selection));
-            if rule.steps.iter().any(Step::ends) {
+            if rule.ends() {
                 break;
             }
         }
@@ -198,22 +225,64 @@ impl RuleSet {
     }
 }
 
-/// The part of a selection that the rule's limit lets it act on. Edits are counted node by node; a rule
-/// that only says how the message leaves counts messages.
-fn within_limit(
-    rule: &Rule,
+/// A rule that is asked about a passage.
+struct Asking<'a, 'f> {
+    rule: &'a Rule,
     number: usize,
-    mut selection: Vec<Selected>,
-    facts: &Facts<'_>,
-    tally: &mut dyn Tally,
-) -> Vec<Selected> {
-    let Some(limit) = rule.limit.filter(|_| !selection.is_empty()) else {
-        return selection;
-    };
-    let scope = limit.per.scope(facts);
-    if !rule.edits() {
-        selection.truncate(1);
+    seed: u64,
+    facts: &'a Facts<'f>,
+    tally: &'a mut dyn Tally,
+}
+
+impl Asking<'_, '_> {
+    /// What the rule is to act on: of what it finds, what the act of its story and its limit leave.
+    fn admitted(&mut self, find: impl FnOnce() -> Vec<Selected>) -> Option<Vec<Selected>> {
+        let Some(scenario) = &self.rule.scenario else {
+            return self.within_limit(find());
+        };
+        let scope = scenario.per.scope(self.facts);
+        let state = self.tally.state(&scenario.name, &scope);
+        if !scenario.suits(state.as_deref()) {
+            return None;
+        }
+        let selection = self.within_limit(find())?;
+        let Some(becomes) = &scenario.becomes else {
+            return Some(selection);
+        };
+        // Another exchange may have been quicker; then this act is over.
+        let advanced = self
+            .tally
+            .advance(&scenario.name, &scope, state.as_deref(), becomes);
+        advanced.then_some(selection)
     }
-    selection.retain(|_| limit.admits(tally.count(number, &scope)));
-    selection
+
+    /// The part of a selection that the rule's limit lets it act on. Edits are counted node by node; a rule
+    /// that only says how the message leaves counts messages.
+    fn within_limit(&mut self, mut selection: Vec<Selected>) -> Option<Vec<Selected>> {
+        if let Some(limit) = self.rule.limit.filter(|_| !selection.is_empty()) {
+            if !self.rule.edits() {
+                selection.truncate(1);
+            }
+            let scope = limit.per.scope(self.facts);
+            selection.retain(|_| self.admits(limit, &scope));
+        }
+        (!selection.is_empty()).then_some(selection)
+    }
+
+    /// Whether the next find is acted on.
+    fn admits(&mut self, limit: Limit, scope: &str) -> bool {
+        let n = self.tally.count(self.number, scope);
+        if n <= limit.skip {
+            return false;
+        }
+        let Some(chance) = limit.chance else {
+            return limit.times.is_none_or(|times| n - limit.skip <= times);
+        };
+        let line = line_of(self.facts);
+        let draw = self.tally.count(self.number, &format!("?{line}"));
+        chance.falls(self.seed, self.rule, &line, draw)
+            && limit
+                .times
+                .is_none_or(|times| self.tally.count(self.number, &format!("!{scope}")) <= times)
+    }
 }

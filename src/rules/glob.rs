@@ -12,6 +12,14 @@ impl Wild {
         Self(pattern.split('*').map(str::to_owned).collect())
     }
 
+    /// The one text it matches, where there is no `*` in it.
+    pub(super) fn exact(&self) -> Option<&str> {
+        match &self.0[..] {
+            [whole] => Some(whole),
+            _ => None,
+        }
+    }
+
     /// Whether it matches the whole of `text`.
     pub fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = &self.0[..] else {
@@ -96,6 +104,41 @@ impl UriGlob {
         })
     }
 
+    /// Whether it matches a canonical LocURI.
+    pub fn matches(&self, canonical: &str) -> bool {
+        if !self.reaches(canonical) {
+            return false;
+        }
+        let texts: Vec<&str> = canonical.split('/').collect();
+        let (mut at, mut text) = (0, 0);
+        // The last `**` passed, and how far it reaches: only that one need ever reach further.
+        let mut deep = None;
+        while text < texts.len() || at < self.segments.len() {
+            let fits = match (self.segments.get(at), texts.get(text)) {
+                (Some(Segment::Deep), _) => {
+                    deep = Some((at, text));
+                    at += 1;
+                    continue;
+                }
+                (Some(Segment::Is(is)), Some(text)) => is == text,
+                (Some(Segment::Like(wild)), Some(text)) => wild.matches(text),
+                _ => false,
+            };
+            if fits {
+                (at, text) = (at + 1, text + 1);
+                continue;
+            }
+            match deep {
+                Some((star, reached)) if reached < texts.len() => {
+                    deep = Some((star, reached + 1));
+                    (at, text) = (star + 1, reached + 1);
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
     pub(super) fn segments(&self) -> &[Segment] {
         &self.segments
     }
@@ -173,6 +216,8 @@ mod tests {
             let tree = UriTree::of([(3, &glob)].into_iter());
             let rules = tree.rules_about(&locuri::canonical(uri));
             assert_eq!(!rules.is_empty(), expected, "{pattern} {uri}");
+            let alone = glob.matches(&locuri::canonical(uri));
+            assert_eq!(alone, expected, "{pattern} {uri}, without the tree");
         };
         check(
             "./Device/Vendor/MSFT/BitLocker/**",

@@ -1,47 +1,93 @@
 //! The rules of one stage, arranged so that those that do not match are passed over quickly.
+//!
+//! A rule stands under *keys*, of which one must occur for it to find anything: a LocURI, a value, a host.
+//! Keys of a message are looked up once, whatever the number of rules; only rules without keys are asked
+//! one by one.
 
-use super::matcher::Kinds;
+use std::collections::HashMap;
+
+use super::glob::{UriGlob, Wild};
+use super::matcher::{Kinds, Matcher, PassageMatcher};
 use super::tree::UriTree;
-use super::{CommandMatcher, Rule, Stage};
+use super::{Facts, Rule, Stage};
 use crate::dm::CommandKind;
 
 /// The rules of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The numbers of those that ask for no LocURI, in file order.
+    /// The numbers of those without keys, in file order.
     free: Vec<usize>,
-    /// The kinds of commands whose LocURIs the others ask for.
+    /// The kinds of commands whose LocURIs some rule asks for.
     asked: Kinds,
-    /// The globs of the others; `None` if there are none.
+    /// Rules under LocURIs; `None` if there are none.
     uris: Option<UriTree>,
+    /// Rules under words.
+    words: HashMap<Word, HashMap<String, Vec<usize>>>,
+}
+
+/// What a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Word {
+    Data,
+    Device,
+    User,
+    Session,
+    Sni,
+    Host,
+    Path,
+}
+
+/// The words of a passage, whatever its document.
+const OF_PASSAGE: [Word; 6] = [
+    Word::Device,
+    Word::User,
+    Word::Session,
+    Word::Sni,
+    Word::Host,
+    Word::Path,
+];
+
+/// One of a rule's keys.
+enum Key<'r> {
+    Uri(&'r UriGlob),
+    /// Texts without regard to case are in lower case.
+    Word(Word, String),
 }
 
 impl Index {
     /// Arranges the rules of `stage`.
     pub(super) fn of(rules: &[Rule], stage: Stage) -> Self {
-        let of_stage = |(_, rule): &(usize, &Rule)| rule.stage == stage;
-        let numbered = rules.iter().enumerate().filter(of_stage);
-        let patterns: Vec<_> = numbered
-            .clone()
-            .flat_map(|(number, rule)| {
-                let uris = rule.matcher.command.iter().flat_map(|c| &c.uris);
-                uris.map(move |uri| (number, uri))
-            })
-            .collect();
-        let asked = numbered.clone().filter_map(|(_, rule)| about_uris(rule));
-        let free = numbered.filter(|(_, rule)| about_uris(rule).is_none());
-        Self {
-            asked: asked
-                .map(|command| command.kinds)
-                .fold(Kinds::NONE, Kinds::or),
-            free: free.map(|(number, _)| number).collect(),
-            uris: (!patterns.is_empty()).then(|| UriTree::of(patterns.into_iter())),
+        let mut index = Self {
+            asked: Kinds::NONE,
+            ..Self::default()
+        };
+        let mut patterns = Vec::new();
+        let numbered = rules.iter().enumerate();
+        for (number, rule) in numbered.filter(|(_, rule)| rule.stage == stage) {
+            index.asked = index.asked.or(asked_about(&rule.matcher));
+            let Some(keys) = keys(&rule.matcher) else {
+                index.free.push(number);
+                continue;
+            };
+            for key in keys {
+                match key {
+                    Key::Uri(glob) => patterns.push((number, glob)),
+                    Key::Word(word, text) => index.enter(number, word, text),
+                }
+            }
         }
+        index.uris = (!patterns.is_empty()).then(|| UriTree::of(patterns.into_iter()));
+        index
     }
 
-    /// Whether some rule asks for LocURIs.
-    pub(super) fn has_uris(&self) -> bool {
-        self.uris.is_some()
+    fn enter(&mut self, rule: usize, word: Word, text: String) {
+        let rules = self.words.entry(word).or_default().entry(text).or_default();
+        rules.push(rule);
+    }
+
+    /// Whether some rule stands under something that the commands of a document tell.
+    pub(super) fn asks_commands(&self) -> bool {
+        self.uris.is_some() || self.asks(Word::Data)
     }
 
     /// Whether some rule asks for LocURIs of commands of this kind.
@@ -49,21 +95,112 @@ impl Index {
         self.asked.has(kind)
     }
 
-    /// The first rule from number `from` on that asks for no LocURI.
+    /// Whether some rule stands under words of this sort.
+    pub(super) fn asks(&self, word: Word) -> bool {
+        self.words.contains_key(&word)
+    }
+
+    /// The first rule from number `from` on that stands under no key.
     pub(super) fn next_free(&self, from: usize) -> Option<usize> {
         let at = self.free.partition_point(|number| *number < from);
         self.free.get(at).copied()
     }
 
-    /// The rules one of whose globs matches this canonical LocURI; a rule may come twice.
-    pub(super) fn rules_about(&self, canonical: &str) -> Vec<usize> {
-        let rules = |tree: &UriTree| tree.rules_about(canonical);
-        self.uris.as_ref().map(rules).unwrap_or_default()
+    /// Adds the rules one of whose globs matches this canonical LocURI; a rule may come twice.
+    pub(super) fn about(&self, canonical: &str, rules: &mut Vec<usize>) {
+        if let Some(tree) = &self.uris {
+            rules.extend(tree.rules_about(canonical));
+        }
+    }
+
+    /// Adds the rules that stand under a word.
+    pub(super) fn find(&self, word: Word, text: &str, rules: &mut Vec<usize>) {
+        let found = self.words.get(&word).and_then(|texts| texts.get(text));
+        rules.extend(found.into_iter().flatten());
+    }
+
+    /// The rules that stand under a word of this passage, in order.
+    pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Vec<usize> {
+        let mut rules = Vec::new();
+        if self.words.is_empty() {
+            return rules;
+        }
+        for word in OF_PASSAGE.into_iter().filter(|word| self.asks(*word)) {
+            if let Some(text) = text_of(word, facts) {
+                self.find(word, &text.to_ascii_lowercase(), &mut rules);
+            }
+        }
+        rules.sort_unstable();
+        rules.dedup();
+        rules
     }
 }
 
-/// The command matcher of a rule that asks for LocURIs.
-fn about_uris(rule: &Rule) -> Option<&CommandMatcher> {
-    let command = rule.matcher.command.as_ref();
-    command.filter(|command| !command.uris.is_empty())
+fn text_of<'a>(word: Word, facts: &'a Facts<'_>) -> Option<&'a str> {
+    match word {
+        Word::Data => None,
+        Word::Device => Some(&facts.session?.key.device),
+        Word::User => facts.session?.user.as_deref(),
+        Word::Session => Some(&facts.session?.key.id),
+        Word::Sni => facts.connection.tls.as_ref()?.sni.as_deref(),
+        Word::Host => facts.request.uri.host(),
+        Word::Path => Some(facts.request.uri.path()),
+    }
+}
+
+/// The kinds of commands whose LocURIs a matcher compares, be it inside another one.
+fn asked_about(matcher: &Matcher) -> Kinds {
+    let mut asked = Kinds::NONE;
+    matcher.some(&mut |matcher| {
+        if let Some(command) = matcher.command.as_ref().filter(|c| !c.uris.is_empty()) {
+            asked = asked.or(command.kinds);
+        }
+        false
+    });
+    asked
+}
+
+/// Keys of which one must occur where a matcher holds; `None` if there are no such.
+fn keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
+    let own = || uri_keys(matcher).or_else(|| data_keys(matcher));
+    let of_all = || matcher.all.iter().find_map(keys);
+    let of_any = || {
+        let each: Option<Vec<Vec<Key<'_>>>> = matcher.any.iter().map(keys).collect();
+        each.filter(|each| !each.is_empty())
+            .map(|each| each.into_iter().flatten().collect())
+    };
+    own()
+        .or_else(|| passage_keys(&matcher.passage))
+        .or_else(of_all)
+        .or_else(of_any)
+}
+
+fn uri_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
+    let uris = &matcher.command.as_ref()?.uris;
+    (!uris.is_empty()).then(|| uris.iter().map(Key::Uri).collect())
+}
+
+fn data_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
+    let data = &matcher.command.as_ref()?.item.data;
+    let texts: Option<Vec<&str>> = data.iter().map(|test| test.exact()).collect();
+    let texts = texts.filter(|texts| !texts.is_empty())?;
+    let key = |text: &str| Key::Word(Word::Data, text.to_owned());
+    Some(texts.into_iter().map(key).collect())
+}
+
+fn passage_keys(passage: &PassageMatcher) -> Option<Vec<Key<'static>>> {
+    let texts: [(Word, &[Wild]); 6] = [
+        (Word::Device, &passage.device),
+        (Word::User, &passage.user),
+        (Word::Session, &passage.session),
+        (Word::Sni, &passage.sni),
+        (Word::Host, &passage.host),
+        (Word::Path, &passage.path),
+    ];
+    texts.into_iter().find_map(|(word, patterns)| {
+        let exact: Option<Vec<&str>> = patterns.iter().map(Wild::exact).collect();
+        let exact = exact.filter(|exact| !exact.is_empty())?;
+        let key = |text: &str| Key::Word(word, text.to_ascii_lowercase());
+        Some(exact.into_iter().map(key).collect())
+    })
 }

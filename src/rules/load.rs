@@ -4,8 +4,11 @@
 //! first error, and this one goes on to tell them all.
 
 mod code;
+mod limit;
 mod matcher;
+mod reach;
 mod read;
+mod scenario;
 mod step;
 mod suggest;
 
@@ -15,9 +18,11 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use self::reach::Ends;
 use self::read::{Report, Table};
+use self::scenario::Stories;
 pub(crate) use self::suggest::closest;
-use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
+use super::{Rule, RuleErrors, RuleSet, Scenario, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
 ///
@@ -43,7 +48,8 @@ pub fn parse_all<'t>(
     book.close().map(RuleSet::arranged)
 }
 
-/// The rules of several files that are to stand in one book with others, whose names they may not take.
+/// The rules of several files that are to stand in one book with others, whose names they may not take, and in
+/// whose stories they may take part. What is wrong with the others is not told.
 ///
 /// # Errors
 /// As [`parse_all`].
@@ -51,11 +57,12 @@ pub fn parse_beside<'r, 't>(
     others: impl IntoIterator<Item = &'r Rule>,
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<Vec<Rule>, RuleErrors> {
-    let named = |rule: &Rule| (rule.name.clone(), (rule.file.clone(), rule.line, 0..0));
-    let mut book = Book {
-        names: others.into_iter().map(named).collect(),
-        ..Book::default()
-    };
+    let mut book = Book::default();
+    for rule in others {
+        let place = (rule.file.clone(), rule.line, 0..0);
+        book.names.insert(rule.name.clone(), place);
+        book.stories.know(rule);
+    }
     for (name, text) in files {
         book.read(name, text);
     }
@@ -67,6 +74,7 @@ pub fn parse_beside<'r, 't>(
 struct Book {
     rules: Vec<Rule>,
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
+    stories: Stories,
     errors: Vec<super::RuleError>,
 }
 
@@ -98,13 +106,53 @@ impl Book {
                 .help("begin each rule with [[rule]]");
             return;
         };
+        let mut ends = Ends::default();
         for value in rules {
             if let Some(table) = Table::of("a rule", value, report) {
-                let rule = rule(table, report);
+                let rule = self.rule(table, report);
                 self.unique(table, report);
+                if let Some(rule) = &rule {
+                    ends.pass(rule, table, report);
+                }
                 self.rules.extend(rule);
             }
         }
+    }
+
+    /// One rule, as far as it can be read; every part is looked at whatever is wrong with the others.
+    fn rule(&mut self, table: Table<'_>, report: &mut Report) -> Option<Rule> {
+        table.refuse_other_keys(&KEYS, report);
+        let name = name(table, report);
+        let stage = stage(table, report);
+        let matcher = matcher::matcher(table, stage, report);
+        let limit = match table.table("limit", "a limit", report) {
+            Ok(Some(table)) => limit::limit(table, report).map(Some),
+            Ok(None) => Some(None),
+            Err(()) => None,
+        };
+        let scenario = self.scenario(table, report);
+        let steps = step::steps(table, stage, matcher.as_ref(), report);
+        let end = end(table, report);
+        Some(Rule {
+            name: name?,
+            file: report.file().clone(),
+            line: report.line(table.span().start),
+            stage: stage?,
+            matcher: matcher?.matcher,
+            limit: limit?,
+            scenario: scenario?,
+            steps: steps?,
+            end: end?,
+        })
+    }
+
+    fn scenario(&mut self, rule: Table<'_>, report: &mut Report) -> Option<Option<Scenario>> {
+        let Some(table) = rule.table("scenario", "a scenario", report).ok()? else {
+            return Some(None);
+        };
+        let scenario = scenario::scenario(table, report)?;
+        self.stories.enter(scenario.clone(), table, report);
+        Some(Some(scenario))
     }
 
     fn unique(&mut self, table: Table<'_>, report: &mut Report) {
@@ -132,7 +180,8 @@ impl Book {
         self.names.insert(name.to_owned(), place);
     }
 
-    fn close(self) -> Result<Vec<Rule>, RuleErrors> {
+    fn close(mut self) -> Result<Vec<Rule>, RuleErrors> {
+        self.errors.extend(self.stories.errors());
         match self.errors.is_empty() {
             true => Ok(self.rules),
             false => Err(RuleErrors(self.errors)),
@@ -140,30 +189,7 @@ impl Book {
     }
 }
 
-/// One rule, as far as it can be read; every part is looked at whatever is wrong with the others.
-fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
-    table.refuse_other_keys(&KEYS, report);
-    let name = name(table, report);
-    let stage = stage(table, report);
-    let matcher = matcher::matcher(table, stage, report);
-    let limit = match table.table("limit", "a limit", report) {
-        Ok(Some(table)) => limit(table, report).map(Some),
-        Ok(None) => Some(None),
-        Err(()) => None,
-    };
-    let steps = step::steps(table, stage, matcher.as_ref(), report);
-    Some(Rule {
-        name: name?,
-        file: report.file().clone(),
-        line: report.line(table.span().start),
-        stage: stage?,
-        matcher: matcher?.matcher,
-        limit: limit?,
-        steps: steps?,
-    })
-}
-
-const KEYS: [&str; 5] = ["name", "stage", "match", "limit", "step"];
+const KEYS: [&str; 7] = ["name", "stage", "match", "limit", "scenario", "step", "end"];
 
 fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
     if !table.means("name", &KEYS) {
@@ -193,28 +219,16 @@ fn stage(table: Table<'_>, report: &mut Report) -> Option<Stage> {
     read::one_of(table.value("stage")?, "stage", &STAGES, report)
 }
 
-fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
-    let before = report.count();
-    table.refuse_other_keys(&["times", "skip", "per"], report);
-    let mut number = |key, least| match table.value(key) {
-        Some(value) => read::number(value, key, least..=u64::from(u32::MAX), report).map(Some),
-        None => Some(None),
+/// `end = true`, or nothing.
+fn end(table: Table<'_>, report: &mut Report) -> Option<bool> {
+    let Some(value) = table.value("end") else {
+        return Some(false);
     };
-    let (times, skip) = (number("times", 1), number("skip", 0));
-    let per = match table.value("per") {
-        Some(value) => read::one_of(value, "per", &Per::ALL, report),
-        None => Some(Per::default()),
-    };
-    let limit = Limit {
-        skip: skip?.unwrap_or(0),
-        times: times?,
-        per: per?,
-    };
-    if limit.times.is_none() && limit.skip == 0 && report.count() == before {
+    let on = value.get_ref().as_bool() == Some(true);
+    if !on {
         report
-            .wrong(table.span(), "this limit limits nothing")
-            .help("times = 1 acts once, skip = 1 lets the first one pass");
-        return None;
+            .wrong(value.span(), "`end` is written end = true")
+            .help("leave it out if further rules are to be asked");
     }
-    Some(limit)
+    on.then_some(true)
 }

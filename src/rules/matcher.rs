@@ -1,10 +1,37 @@
 //! Matchers: which passages, and which commands in them.
+//!
+//! ```text
+//! Matcher ─┬─ PassageMatcher   address, head, session, document    passage.rs
+//!          ├─ CommandMatcher   kind, code, Items, what it answers  command.rs
+//!          ├─ has, where       a place in the selected element     probe.rs
+//!          └─ not, any, all    matchers again
+//! ```
+//!
+//! What is cheap is looked at first: a text inside a base64 document comes last.
+
+mod address;
+mod command;
+mod items;
+mod kinds;
+mod passage;
+mod probe;
+mod text;
+
+pub use address::{BadNet, Net};
+pub use command::{AnswersMatcher, CommandMatcher, ItemMatcher};
+pub use kinds::Kinds;
+pub use passage::{HeaderMatcher, PassageMatcher};
+pub use probe::{BadProbe, Probe, Where};
+pub use text::TextTest;
+
+pub(super) use command::{About, Seen, abouts};
+pub(super) use items::Items;
 
 use std::ops::RangeInclusive;
 
 use super::Facts;
-use super::glob::{UriGlob, Wild};
-use crate::dm::CommandKind;
+use super::answers::Answers;
+use crate::markup::{Document, Element};
 
 /// Where a rule acts. The default matches every message, as a whole.
 #[derive(Clone, Debug, Default)]
@@ -13,125 +40,170 @@ pub struct Matcher {
     pub passage: PassageMatcher,
     /// Which of its commands are selected; `None`: the whole message is.
     pub command: Option<CommandMatcher>,
-}
-
-/// What must hold of a passage. An empty list asks nothing; of a list one entry must match.
-#[derive(Clone, Debug, Default)]
-pub struct PassageMatcher {
-    /// MsgID.
-    pub message: Vec<u32>,
-    /// Device id: the Source of the device's messages.
-    pub device: Vec<Wild>,
-    /// SessionID.
-    pub session: Vec<Wild>,
-    /// Host of the server, without port.
-    pub host: Vec<Wild>,
-    /// Path of the request, without query.
-    pub path: Vec<Wild>,
-    /// HTTP method.
-    pub method: Vec<Wild>,
-    /// HTTP status of the response.
-    pub http_status: Codes,
-}
-
-/// Which commands are selected, nested ones included.
-#[derive(Clone, Debug, Default)]
-pub struct CommandMatcher {
-    /// Of these kinds.
-    pub kinds: Kinds,
-    /// About one of these nodes; empty: any. An answer is about what the answered command is about.
-    pub uris: Vec<UriGlob>,
-    /// A Status with one of these codes; empty: any.
-    pub status: Codes,
-    /// A Status or Results that answers a command of one of these names; empty: any.
-    pub answers: Vec<String>,
+    /// `has`: one of these must be there, in the selected element.
+    pub has: Vec<Probe>,
+    /// `where`: one of these must hold, in the selected element.
+    pub wheres: Vec<Where>,
+    /// `not`: this must not hold.
+    pub not: Option<Box<Self>>,
+    /// `any`: one of these must hold; empty: asks nothing.
+    pub any: Vec<Self>,
+    /// `all`: each of these must hold.
+    pub all: Vec<Self>,
 }
 
 /// Codes: single ones and classes.
 pub type Codes = Vec<RangeInclusive<u16>>;
 
-/// A set of kinds of commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds(u32);
+/// Numbers: single ones and ranges.
+pub type Numbers = Vec<RangeInclusive<u64>>;
 
-impl Kinds {
-    /// No kind.
-    pub const NONE: Self = Self(0);
+/// How deep `not`, `any` and `all` may stand inside each other.
+pub const DEPTH: usize = 8;
 
-    /// The set of one kind.
-    pub fn of(kind: CommandKind) -> Self {
-        Self(1 << kind as u32)
-    }
-
-    /// The kinds in either set.
-    pub fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The kinds in both sets.
-    pub fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Whether the sets share a kind.
-    pub fn meets(self, other: Self) -> bool {
-        self.and(other) != Self::NONE
-    }
-
-    /// Whether the kind is in the set.
-    pub fn has(self, kind: CommandKind) -> bool {
-        self.meets(Self::of(kind))
-    }
-
-    /// Status and Results.
-    pub fn answers() -> Self {
-        Self::of(CommandKind::Status).or(Self::of(CommandKind::Results))
-    }
+/// What a matcher looks at.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) facts: &'a Facts<'a>,
+    /// The document as the rules before left it.
+    pub(super) document: Option<&'a Document>,
+    pub(super) answers: Option<&'a Answers<'a>>,
 }
 
-impl Default for Kinds {
-    /// Every kind.
-    fn default() -> Self {
-        Self(u32::MAX)
+impl Matcher {
+    /// Whether it selects commands, not the whole message.
+    pub fn selects_commands(&self) -> bool {
+        self.command.is_some() || self.inner().any(Self::selects_commands)
     }
-}
 
-impl CommandMatcher {
+    /// The kinds of commands it can select.
+    pub fn kinds(&self) -> Kinds {
+        let own = self.command.as_ref().map_or(Kinds::default(), |c| c.kinds);
+        let all = self.all.iter().map(Self::kinds).fold(own, Kinds::and);
+        let any = self
+            .any
+            .iter()
+            .map(Self::kinds)
+            .fold(Kinds::NONE, Kinds::or);
+        let kinds = if self.any.is_empty() {
+            all
+        } else {
+            all.and(any)
+        };
+        match self.not.as_deref().and_then(Self::only_kinds) {
+            Some(excluded) => kinds.without(excluded),
+            None => kinds,
+        }
+    }
+
+    /// The kinds of a matcher that asks nothing else.
+    fn only_kinds(&self) -> Option<Kinds> {
+        let command = self.command.as_ref()?;
+        let bare = self.passage.asks_nothing() && self.has.is_empty() && self.wheres.is_empty();
+        (bare && command.asks_kinds_only() && self.inner().next().is_none())
+            .then_some(command.kinds)
+    }
+
+    /// Whether it holds of everything.
+    pub fn asks_nothing(&self) -> bool {
+        self.command.is_none()
+            && self.passage.asks_nothing()
+            && self.has.is_empty()
+            && self.wheres.is_empty()
+            && self.inner().next().is_none()
+    }
+
+    /// The matchers directly inside it.
+    fn inner(&self) -> impl Iterator<Item = &Self> {
+        let not = self.not.as_deref().into_iter();
+        not.chain(&self.any).chain(&self.all)
+    }
+
+    /// Whether something holds of it or of a matcher inside it, however deep.
+    pub(super) fn some(&self, holds: &mut dyn FnMut(&Self) -> bool) -> bool {
+        holds(self) || self.inner().any(|inner| inner.some(holds))
+    }
+
+    /// Whether it looks into the document.
+    pub(super) fn reads_document(&self) -> bool {
+        self.some(&mut |m| {
+            m.command.is_some()
+                || !m.has.is_empty()
+                || !m.wheres.is_empty()
+                || m.passage.reads_document()
+        })
+    }
+
+    /// Whether it asks which session the passage belongs to.
+    pub(super) fn asks_session(&self) -> bool {
+        self.some(&mut |m| m.passage.asks_session())
+    }
+
     /// Whether it asks which command an answer refers to.
     pub(super) fn asks_links(&self) -> bool {
-        !self.uris.is_empty() && self.kinds.meets(Kinds::answers())
-    }
-}
-
-impl PassageMatcher {
-    /// Whether all of it holds.
-    pub(super) fn holds(&self, facts: &Facts<'_>) -> bool {
-        self.holds_of_heads(facts) && self.holds_of_session(facts)
+        self.some(&mut |m| m.command.as_ref().is_some_and(CommandMatcher::asks_links))
     }
 
-    fn holds_of_heads(&self, facts: &Facts<'_>) -> bool {
-        let request = facts.request;
-        let status = facts.response.map(|head| head.status.as_u16());
-        any_wild(&self.host, || request.uri.host())
-            && any_wild(&self.path, || Some(request.uri.path()))
-            && any_wild(&self.method, || Some(request.method.as_str()))
-            && any_code(&self.http_status, status)
+    /// Whether it holds of the passage as a whole.
+    pub(super) fn holds(&self, look: &Look<'_>) -> bool {
+        let root = look.document.map(Document::root);
+        self.items(look, root, None).is_some()
     }
 
-    fn holds_of_session(&self, facts: &Facts<'_>) -> bool {
-        let tag = facts.session;
-        let number = tag.and_then(|tag| tag.message);
-        any_wild(&self.device, || tag.map(|tag| &*tag.key.device))
-            && any_wild(&self.session, || tag.map(|tag| &*tag.key.id))
-            && (self.message.is_empty() || number.is_some_and(|n| self.message.contains(&n)))
+    /// Which Items of a command it selects; `None` if it does not select the command.
+    pub(super) fn items_of(&self, look: &Look<'_>, seen: &Seen<'_>) -> Option<Items> {
+        self.items(look, Some(seen.command.element()), Some(seen))
     }
-}
 
-fn any_wild<'t>(patterns: &[Wild], text: impl FnOnce() -> Option<&'t str>) -> bool {
-    patterns.is_empty() || text().is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
+    fn items(
+        &self,
+        look: &Look<'_>,
+        element: Option<Element<'_>>,
+        seen: Option<&Seen<'_>>,
+    ) -> Option<Items> {
+        if !self.passage.holds(look) {
+            return None;
+        }
+        let mut items = match &self.command {
+            Some(command) => command.items(look, seen?)?,
+            None => Items::All,
+        };
+        for inner in &self.all {
+            items = items.and(inner.items(look, element, seen)?)?;
+        }
+        if !self.any.is_empty() {
+            let found = self.any.iter().filter_map(|m| m.items(look, element, seen));
+            items = items.and(found.reduce(Items::or)?)?;
+        }
+        if let Some(not) = &self.not
+            && let Some(excluded) = not.items(look, element, seen)
+        {
+            items = items.and(excluded.not(seen?.command)?)?;
+        }
+        self.probes_hold(look, element, &items).then_some(items)
+    }
+
+    fn probes_hold(&self, look: &Look<'_>, element: Option<Element<'_>>, items: &Items) -> bool {
+        if self.has.is_empty() && self.wheres.is_empty() {
+            return true;
+        }
+        let Some(element) = element else {
+            return false;
+        };
+        let (limits, items) = (look.facts.limits, items.nodes());
+        let has = |probe: &Probe| probe.any(element, items, limits, &mut |_| true);
+        let meets = |test: &Where| test.holds(element, items, limits);
+        (self.has.is_empty() || self.has.iter().any(has))
+            && (self.wheres.is_empty() || self.wheres.iter().any(meets))
+    }
 }
 
 /// Whether one of the codes is this one; an empty list asks nothing.
 pub(super) fn any_code(codes: &Codes, code: Option<u16>) -> bool {
     codes.is_empty() || code.is_some_and(|code| codes.iter().any(|range| range.contains(&code)))
+}
+
+/// Whether one of the ranges holds this number; an empty list asks nothing.
+fn any_number(numbers: &Numbers, number: Option<u64>) -> bool {
+    numbers.is_empty() || number.is_some_and(|n| numbers.iter().any(|range| range.contains(&n)))
 }

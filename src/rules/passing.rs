@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::act;
 use super::answers::Answers;
 use super::index::Index;
+use super::matcher::Look;
 use super::survey::{Selected, Survey};
 use super::{Facts, Rule, Stage, Step, Verdict};
 use crate::flow::{Applied, media};
@@ -15,6 +16,8 @@ use crate::patch::Patch;
 pub(super) struct Passing<'a> {
     facts: &'a Facts<'a>,
     index: &'a Index,
+    /// Rules under a word of the passage, whatever becomes of its document.
+    hits: Vec<usize>,
     document: Option<Arc<Document>>,
     answers: Option<Answers<'a>>,
     survey: Option<Survey>,
@@ -29,6 +32,7 @@ impl<'a> Passing<'a> {
         Self {
             facts,
             index,
+            hits: index.of_passage(facts),
             document: facts.document.cloned(),
             answers: None,
             survey: None,
@@ -37,19 +41,24 @@ impl<'a> Passing<'a> {
         }
     }
 
-    /// The number of the first rule from `from` on that may find something. Rules about LocURIs that occur
-    /// nowhere in the message are never touched, however many there are.
+    /// The number of the first rule from `from` on that may find something. Rules none of whose keys occurs
+    /// are never touched, however many there are.
     pub(super) fn next(&mut self, from: usize) -> Option<usize> {
         if self.broken.is_some() {
             // Each is to tell that it can find nothing any more.
             return Some(from);
         }
         let free = self.index.next_free(from);
-        if !self.index.has_uris() {
-            return free;
+        let at = self.hits.partition_point(|hit| *hit < from);
+        let first = [free, self.hits.get(at).copied()]
+            .into_iter()
+            .flatten()
+            .min();
+        if !self.index.asks_commands() {
+            return first;
         }
         let hit = self.survey().and_then(|survey| survey.next_hit(from));
-        free.into_iter().chain(hit).min()
+        first.into_iter().chain(hit).min()
     }
 
     /// Whether a rule looks for something in a body that one before it broke; that is told.
@@ -60,8 +69,8 @@ impl<'a> Passing<'a> {
         if rule.stage != self.facts.stage {
             return true;
         }
-        let looks = rule.edits() || rule.matcher.command.is_some();
-        if looks && rule.matcher.passage.holds(self.facts) {
+        let looks = rule.edits() || rule.matcher.reads_document();
+        if looks && rule.matcher.passage.holds(&self.look()) {
             self.verdict.applied.push(Applied {
                 rule: rule.name.clone(),
                 changes: vec![act::not_applied("", why.clone())],
@@ -72,20 +81,31 @@ impl<'a> Passing<'a> {
     }
 
     /// What a rule finds: nothing where the passage does not suit it.
-    pub(super) fn select(&mut self, number: usize, rule: &Rule) -> Vec<Selected> {
-        if !rule.matcher.passage.holds(self.facts) {
+    pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
+        let matcher = &rule.matcher;
+        if !matcher.passage.holds(&self.look()) {
             return Vec::new();
         }
-        let Some(matcher) = &rule.matcher.command else {
+        if !matcher.selects_commands() {
             let lacking = rule.edits() && self.document.is_none();
-            return if lacking { Vec::new() } else { whole() };
-        };
+            let found = !lacking && matcher.holds(&self.look());
+            return if found { whole() } else { Vec::new() };
+        }
         self.survey();
-        match (&self.survey, &self.document, &self.answers) {
-            (Some(survey), Some(document), Some(answers)) => {
-                survey.select(number, matcher, document, answers)
+        match (&self.survey, &self.document) {
+            (Some(survey), Some(document)) => {
+                survey.select(matcher.kinds(), matcher, document, &self.look())
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// What matchers look at: the passage as it is now.
+    fn look(&self) -> Look<'_> {
+        Look {
+            facts: self.facts,
+            document: self.document.as_deref(),
+            answers: self.answers.as_ref(),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{CommandMatcher, Facts, Matcher, Stage, Step};
+use super::chance::Chance;
+use super::{Facts, Matcher, Scenario, Stage, Step};
 
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
@@ -19,8 +20,12 @@ pub struct Rule {
     pub matcher: Matcher,
     /// How often it acts; `None`: always.
     pub limit: Option<Limit>,
+    /// The act of a story it belongs to; `None`: it acts in all of them.
+    pub scenario: Option<Scenario>,
     /// What it does, in order.
     pub steps: Vec<Step>,
+    /// Whether no further rule is asked where it acted.
+    pub end: bool,
 }
 
 /// How often a rule acts on what it finds.
@@ -30,18 +35,10 @@ pub struct Limit {
     pub skip: u64,
     /// Finds acted on after those; `None`: all of them.
     pub times: Option<u64>,
+    /// Which of the finds after those are acted on, by chance; `None`: each.
+    pub chance: Option<Chance>,
     /// What the count begins anew for.
     pub per: Per,
-}
-
-impl Limit {
-    /// Whether the `n`th find (from 1) is acted on.
-    pub fn admits(self, n: u64) -> bool {
-        n > self.skip
-            && self
-                .times
-                .is_none_or(|times| n <= self.skip.saturating_add(times))
-    }
 }
 
 /// What a limit counts within.
@@ -66,6 +63,12 @@ impl Per {
         ("connection", Self::Connection),
         ("run", Self::Run),
     ];
+
+    /// Its name in rule files.
+    pub fn name(self) -> &'static str {
+        let named = Self::ALL.iter().find(|(_, per)| *per == self);
+        named.map_or("", |(name, _)| name)
+    }
 
     /// The scope a passage counts in.
     pub fn scope(self, facts: &Facts<'_>) -> String {
@@ -98,6 +101,11 @@ impl Rule {
         self.name == other.name && said(self) == said(other)
     }
 
+    /// Whether no further rule is asked where it acted.
+    pub fn ends(&self) -> bool {
+        self.end || self.steps.iter().any(Step::ends)
+    }
+
     /// Whether some step edits the document.
     pub(super) fn edits(&self) -> bool {
         self.steps.iter().any(Step::is_edit)
@@ -112,24 +120,20 @@ impl Rule {
 
     /// Whether it selects commands, or the body's whole document for an edit.
     fn reads_body(&self) -> bool {
-        self.edits() || self.matcher.command.is_some() || !self.matcher.passage.message.is_empty()
+        self.edits() || self.matcher.reads_document()
     }
 
     /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.
     fn asks_session(&self) -> bool {
-        let passage = &self.matcher.passage;
-        let counted = |limit: Limit| matches!(limit.per, Per::Session | Per::Device);
-        !passage.device.is_empty()
-            || !passage.session.is_empty()
-            || !passage.message.is_empty()
-            || self.limit.is_some_and(counted)
+        let counted = |per| matches!(per, Per::Session | Per::Device);
+        let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);
+        self.matcher.asks_session()
+            || self.limit.is_some_and(limit)
+            || self.scenario.as_ref().is_some_and(|s| counted(s.per))
     }
 
     /// Whether it asks which command an answer refers to, which stands in a body that went the other way.
     fn asks_links(&self) -> bool {
-        self.matcher
-            .command
-            .as_ref()
-            .is_some_and(CommandMatcher::asks_links)
+        self.matcher.asks_links()
     }
 }

@@ -114,6 +114,7 @@ fn how_a_message_leaves_is_told_to_the_wire() {
         [[rule]]
         name = \"busy\"
         stage = \"response\"
+        match = { http-status = 200 }
         step = [{ delay = \"2s\" }, { answer = 503, body = \"later\" }]
 
         [[rule]]

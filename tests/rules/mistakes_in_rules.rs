@@ -157,7 +157,7 @@ error: a rule has no key `matsch`
 3 | matsch = {}
   | ^^^^^^ did you mean `match`?
   |
-  = help: its keys are `name`, `stage`, `match`, `limit`, `step`
+  = help: its keys are `name`, `stage`, `match`, `limit`, `scenario`, `step`, `end`
 
 error: a rule has no key `steps`
  --> test.toml:4:1
@@ -165,7 +165,7 @@ error: a rule has no key `steps`
 4 | steps = []
   | ^^^^^ did you mean `step`?
   |
-  = help: its keys are `name`, `stage`, `match`, `limit`, `step`
+  = help: its keys are `name`, `stage`, `match`, `limit`, `scenario`, `step`, `end`
 
 error: a rule has no key `nmae`
  --> test.toml:5:1
@@ -173,7 +173,7 @@ error: a rule has no key `nmae`
 5 | nmae = "a"
   | ^^^^ did you mean `name`?
   |
-  = help: its keys are `name`, `stage`, `match`, `limit`, `step`"#,
+  = help: its keys are `name`, `stage`, `match`, `limit`, `scenario`, `step`, `end`"#,
     );
     check(
         r#"[[rule]]
@@ -234,7 +234,7 @@ error: a limit has no key `tmes`
 4 | limit = { tmes = 1 }
   |           ^^^^ did you mean `times`?
   |
-  = help: its keys are `times`, `skip`, `per`"#,
+  = help: its keys are `times`, `skip`, `chance`, `per`"#,
     );
     check(
         r#"[[rule]]
@@ -272,7 +272,7 @@ error: this limit limits nothing
 4 | limit = {}
   |         ^^
   |
-  = help: times = 1 acts once, skip = 1 lets the first one pass"#,
+  = help: times = 1 acts once, skip = 1 lets the first one pass, chance = 0.3 acts on three of ten"#,
     );
     check(
         r#"[[rule]]

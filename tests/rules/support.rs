@@ -13,15 +13,32 @@ use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{self, Document, Element, Hint, Limits};
 use dmtap::rules::{Facts, Look, RuleSet, Stage, Tally, Verdict, load};
 
-/// The tally of a run.
+/// The tally of a run: counts of limits, states of scenarios.
 #[derive(Debug, Default)]
-pub(crate) struct Counts(pub(crate) HashMap<(usize, String), u64>);
+pub(crate) struct Counts(
+    pub(crate) HashMap<(usize, String), u64>,
+    pub(crate) HashMap<(String, String), Arc<str>>,
+);
 
 impl Tally for Counts {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
         let count = self.0.entry((rule, scope.to_owned())).or_default();
         *count += 1;
         *count
+    }
+
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
+        let key = (scenario.to_owned(), scope.to_owned());
+        self.1.get(&key).cloned()
+    }
+
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
+        let is = self.state(scenario, scope).as_deref() == from;
+        if is {
+            let key = (scenario.to_owned(), scope.to_owned());
+            self.1.insert(key, to.into());
+        }
+        is
     }
 }
 

@@ -145,7 +145,16 @@ impl Sources {
     /// The rules of a text; with `only`, the one of that name, which may be taken.
     fn read(&self, text: &str, only: Option<&str>) -> Result<Vec<Rule>, ChangeError> {
         let file = self.next_name();
-        let rules = load::parse(&file, text)?;
+        let others = || self.rules().filter(|rule| Some(rule.name()) != only);
+        let rules = load::parse_beside(others(), [(&*file, text)]);
+        let rules = rules.map_err(|errors| {
+            let named = names(text);
+            let rest = others().filter(|rule| !named.contains(&rule.name));
+            match load::parse_beside(rest, [(&*file, text)]) {
+                Ok(_) => ChangeError::Taken(errors),
+                Err(_) => ChangeError::Rules(errors),
+            }
+        })?;
         if rules.is_empty() {
             return Err(ChangeError::NoRule);
         }
@@ -158,8 +167,7 @@ impl Sources {
                 found: names.collect::<Vec<_>>().join(", "),
             });
         }
-        let others = self.rules().filter(|rule| Some(rule.name()) != only);
-        load::parse_beside(others, [(&*file, text)]).map_err(ChangeError::Taken)
+        Ok(rules)
     }
 
     fn push(&mut self, text: &str, rules: Vec<Rule>) -> Result<(), ChangeError> {
@@ -180,6 +188,17 @@ impl Sources {
     fn next_name(&self) -> String {
         format!("control:{}", self.added + 1)
     }
+}
+
+/// The names in a text, whatever else is wrong with it.
+fn names(text: &str) -> Vec<String> {
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let rules = table.get("rule").and_then(toml::Value::as_array);
+    let names = rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule.get("name")?.as_str());
+    names.map(str::to_owned).collect()
 }
 
 /// Rules of a book that still takes rules of the control API, at most.

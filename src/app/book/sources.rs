@@ -101,9 +101,7 @@ impl Sources {
     pub fn assemble(&self) -> Result<(RuleSet, Vec<Rule>), DuplicateName> {
         let rules = self.rules().cloned();
         let (rules, resting) = rules.partition(|rule| self.enables(&rule.name));
-        // Where chance is drawn, `seed` is what it is drawn from.
-        let _ = self.seed;
-        Ok((RuleSet::from_rules(rules)?, resting))
+        Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), resting))
     }
 
     /// Every rule in the order in which they act, disabled ones too.
@@ -114,6 +112,12 @@ impl Sources {
     /// Whether a rule of this name would be in force.
     pub fn enables(&self, name: &str) -> bool {
         !self.resting.contains(name)
+    }
+
+    /// Whether some rule acts by chance, so that the seed matters.
+    pub fn draw(&self) -> bool {
+        let chance = |rule: &Rule| rule.limit.is_some_and(|limit| limit.chance.is_some());
+        self.rules().any(chance)
     }
 
     /// The files and folders that were asked for.
@@ -156,6 +160,10 @@ impl Sources {
         let names: HashSet<&str> = changed.iter().flat_map(Page::names).collect();
         gone.retain(|page| !page.names().any(|name| names.contains(name)));
 
+        // What is wrong between files, such as an act that no other file brings about, may stand in either.
+        let given = others.iter().filter(|page| page.origin == Origin::Given);
+        let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
+        fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
         reloaded.changed = changed.iter().map(|page| page.name.clone()).collect();
         for page in &gone {
             if !reloaded.absent.iter().any(|(name, _)| *name == page.name) {
@@ -236,7 +244,9 @@ mod tests {
     use super::*;
 
     fn rule(name: &str) -> String {
-        format!("[[rule]]\nname = \"{name}\"\nstage = \"request\"\nstep = {{ reset = true }}\n")
+        format!(
+            "[[rule]]\nname = \"{name}\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = {{ reset = true }}\n"
+        )
     }
 
     fn found(argument: usize, path: &str, names: &[&str]) -> Found {
@@ -291,6 +301,32 @@ mod tests {
             "{error}"
         );
         assert_eq!(names(&next), names(&sources));
+    }
+
+    #[test]
+    fn a_story_is_told_in_several_files_and_no_save_may_make_it_end_early() {
+        let act = |argument: usize, path: &str, scenario: &str| Found {
+            argument,
+            path: path.into(),
+            text: Ok(rule(path) + &format!("scenario = {{ name = \"s\", {scenario} }}\n")),
+        };
+        let first = act(0, "a", "becomes = \"refused\"");
+        let second = act(1, "b", "requires = \"refused\", becomes = \"over\"");
+        let mut sources = sources(vec![first.clone(), second.clone()]);
+        let third = rule("c") + "scenario = { name = \"s\", requires = \"over\" }\n";
+        sources.add(&third).unwrap();
+        let lost = rule("d") + "scenario = { name = \"s\", requires = \"lost\" }\n";
+        let error = sources.add(&lost).unwrap_err();
+        assert!(matches!(error, ChangeError::Rules(_)), "{error}");
+        // The mistake shows in the file that was not saved.
+        let other = act(0, "a", "becomes = \"accepted\"");
+        let error = sources.reload(vec![other, second]).unwrap_err();
+        assert!(
+            error.to_string().contains("never in the state `refused`"),
+            "{error}"
+        );
+        let longer = act(1, "b", "requires = \"refused\", becomes = \"more\"");
+        sources.reload(vec![first, longer]).unwrap();
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Entry;
 use crate::flow::Timestamp;
-use crate::rules::{Limit, Per, Step};
+use crate::rules::{Limit, Step};
 
 /// A rule as the control API and the summary tell it.
 #[derive(Debug, Serialize)]
@@ -36,6 +36,8 @@ pub struct LimitTold {
     /// Finds acted on after those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
+    /// Whether chance decides which of them.
+    pub chance: bool,
     /// What the count begins anew for.
     pub per: &'static str,
 }
@@ -141,11 +143,11 @@ fn did(entry: &Entry) -> String {
 }
 
 fn limit(limit: Limit) -> LimitTold {
-    let per = Per::ALL.iter().find(|(_, per)| *per == limit.per);
     LimitTold {
         skip: limit.skip,
         times: limit.times,
-        per: per.map_or("", |(name, _)| name),
+        chance: limit.chance.is_some(),
+        per: limit.per.name(),
     }
 }
 

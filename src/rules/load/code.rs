@@ -4,13 +4,14 @@ use http::StatusCode as HttpStatus;
 
 use super::read::{self, Report, Table, Value};
 use super::suggest::list;
-use crate::dm::StatusCode;
+use crate::dm::{AlertCode, StatusCode};
 use crate::rules::matcher::Codes;
 
 /// A family of codes.
 pub(super) struct Family {
-    /// What it is the code of.
+    /// What has such codes, and what they are called.
     what: &'static str,
+    called: &'static str,
     least: u16,
     most: u16,
     name: fn(u16) -> Option<&'static str>,
@@ -19,6 +20,7 @@ pub(super) struct Family {
 /// The codes of a SyncML Status.
 pub(super) const SYNCML: Family = Family {
     what: "SyncML",
+    called: "status code",
     least: 100,
     most: 599,
     name: |code| StatusCode(code).name(),
@@ -27,9 +29,19 @@ pub(super) const SYNCML: Family = Family {
 /// The codes of an HTTP response.
 pub(super) const HTTP: Family = Family {
     what: "HTTP",
+    called: "status code",
     least: 200,
     most: 599,
     name: |code| HttpStatus::from_u16(code).ok()?.canonical_reason(),
+};
+
+/// The codes of an Alert.
+pub(super) const ALERT: Family = Family {
+    what: "OMA DM",
+    called: "alert code",
+    least: 100,
+    most: 1999,
+    name: |code| AlertCode(code).name(),
 };
 
 impl Family {
@@ -48,7 +60,7 @@ impl Family {
         };
         match table.value("force").map(|force| force.get_ref().as_bool()) {
             Some(Some(true)) => {
-                let bounds = u64::from(self.least)..=999;
+                let bounds = u64::from(self.least)..=self.forced();
                 let code = read::number(code, "code", bounds, report)?;
                 u16::try_from(code).ok()
             }
@@ -65,16 +77,21 @@ impl Family {
         if (self.least..=self.most).contains(&code) && (self.name)(code).is_some() {
             return Some(code);
         }
-        let title = format!("{} has no status code {number}", self.what);
+        let title = format!("{} has no {} {number}", self.what, self.called);
         let error = report.wrong(value.span(), title);
         error.label("no code of this number is assigned");
         error.help(format!("near it are {}", self.near(code)));
-        if (i64::from(self.least)..=999).contains(&number) {
+        if (self.least.into()..=self.forced() as i64).contains(&number) {
             error.help(format!(
                 "to mean it all the same: {key} = {{ code = {number}, force = true }}"
             ));
         }
         None
+    }
+
+    /// The greatest code that `force` allows.
+    fn forced(&self) -> u64 {
+        u64::from(self.most).max(999)
     }
 
     /// The three assigned codes nearest to a number.

@@ -50,6 +50,10 @@ impl Report {
         &self.file
     }
 
+    pub(super) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// The line of an offset, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|start| *start <= offset)

@@ -1,0 +1,62 @@
+//! Chance without randomness: whether a find is acted on is a pure function of the seed and of what was said.
+//!
+//! The same seed and the same conversation give the same outcome, whatever else passes at the same time: the
+//! draw knows no clock, and none of the numbers that only one run has.
+
+use super::{Facts, Rule};
+
+/// A probability above 0, at most 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chance(u64);
+
+/// Whoever names no seed has this one.
+pub const DEFAULT_SEED: u64 = 0;
+
+/// Draws are numbers below this.
+const DRAWS: u64 = 1 << 53;
+
+impl Chance {
+    /// The chance of `probability`; `None` unless 0 < `probability` ≤ 1.
+    pub fn new(probability: f64) -> Option<Self> {
+        let possible = probability > 0.0 && probability <= 1.0;
+        // 2^53 and below are whole numbers to an f64, and the smallest chance is not none.
+        possible.then(|| Self(((probability * DRAWS as f64) as u64).max(1)))
+    }
+
+    /// Whether the `n`th find of a rule is acted on; `line` is what [`line_of`] gives.
+    pub(super) fn falls(self, seed: u64, rule: &Rule, line: &str, n: u64) -> bool {
+        let parts = [rule.name().as_bytes(), line.as_bytes(), &n.to_le_bytes()];
+        let hash = parts
+            .iter()
+            .fold(mix(seed), |hash, part| absorb(hash, part));
+        mix(hash) % DRAWS < self.0
+    }
+}
+
+/// The line of finds a passage's finds stand in: its session, by what the device says of it. A passage of no
+/// session stands in the line of its device's address and the server's.
+pub(super) fn line_of(facts: &Facts<'_>) -> String {
+    match facts.session {
+        Some(tag) => format!("{}\n{}", tag.key.device, tag.key.id),
+        None => {
+            let (address, uri) = (facts.connection.device.ip(), &facts.request.uri);
+            format!("{address} {}{}", uri.host().unwrap_or_default(), uri.path())
+        }
+    }
+}
+
+/// FNV-1a over the bytes of one part and its length, so that parts cannot run into each other.
+fn absorb(hash: u64, part: &[u8]) -> u64 {
+    let length = (part.len() as u64).to_le_bytes();
+    part.iter().chain(&length).fold(hash, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The finalizer of SplitMix64: every bit of the number decides about every bit of the result.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,43 @@
+//! `has` and `where`: places in the selected element.
+
+use super::value::{COMPARISONS, each, test};
+use crate::rules::load::read::{self, Report, Table, Value};
+use crate::rules::matcher::{Probe, Where};
+
+pub(super) fn has(table: Table<'_>, report: &mut Report) -> Vec<Probe> {
+    each(table, "has", report, |value, report| {
+        probe(value, "has", report)
+    })
+}
+
+pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<Where> {
+    each(table, "where", report, |value, report| {
+        let table = Table::of("`where`", value, report)?;
+        let keys: Vec<&str> = ["at"].into_iter().chain(COMPARISONS).collect();
+        table.refuse_other_keys(&keys, report);
+        let test = test(table, report);
+        let Some(at) = table.value("at") else {
+            if !table.means("at", &keys) {
+                report
+                    .wrong(value.span(), "`where` names no place")
+                    .help("where = { at = \"Item/Data\", equals = \"…\" }");
+            }
+            return None;
+        };
+        let at = probe(at, "at", report)?;
+        Some(Where { at, test: test? })
+    })
+}
+
+fn probe(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Probe> {
+    let text = read::text(value, key, report)?;
+    match Probe::parse(text) {
+        Ok(probe) => Some(probe),
+        Err(bad) => {
+            report
+                .wrong(value.span(), format!("`{text}` is no place"))
+                .help(format!("write {bad}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Which commands are selected, and which of their Items.
+
+use std::borrow::Cow;
+
+use super::{Codes, Items, Kinds, Look, TextTest, any_code};
+use crate::dm::{Command, CommandKind, locuri};
+use crate::flow::Answered;
+use crate::markup::{Element, NodeId, tag};
+use crate::rules::answers::Answers;
+use crate::rules::glob::{UriGlob, Wild};
+
+/// Which commands are selected, nested ones included.
+#[derive(Clone, Debug, Default)]
+pub struct CommandMatcher {
+    /// Of these kinds.
+    pub kinds: Kinds,
+    /// With one of these CmdIDs; empty: any.
+    pub cmd_ids: Vec<String>,
+    /// A Status with one of these codes; empty: any.
+    pub status: Codes,
+    /// An Alert with one of these codes; empty: any.
+    pub alert: Codes,
+    /// An answer to one of these; empty: any.
+    pub answers: Vec<AnswersMatcher>,
+    /// About one of these nodes; empty: any. An answer is about what the answered command is about.
+    pub uris: Vec<UriGlob>,
+    /// What must hold of one Item; those it holds of are selected.
+    pub item: ItemMatcher,
+}
+
+/// What must hold of an Item. An empty list asks nothing; of a list one entry must match.
+#[derive(Clone, Debug, Default)]
+pub struct ItemMatcher {
+    /// Meta Format, of the Item or of its command.
+    pub format: Vec<Wild>,
+    /// Meta Type, of the Item or of its command.
+    pub media_type: Vec<Wild>,
+    /// Meta Type of an Alert.
+    pub alert_type: Vec<Wild>,
+    /// The text of its Data.
+    pub data: Vec<TextTest>,
+}
+
+/// A command that an answer refers to.
+#[derive(Clone, Debug, Default)]
+pub struct AnswersMatcher {
+    /// Its name, `SyncHdr` for the header; empty: any.
+    pub names: Vec<String>,
+    /// What else must hold of it; `None`: nothing.
+    pub command: Option<Box<CommandMatcher>>,
+}
+
+/// A command, with what was seen of it when the document was surveyed.
+#[derive(Clone, Copy)]
+pub(in crate::rules) struct Seen<'d> {
+    pub(in crate::rules) command: Command<'d>,
+    pub(in crate::rules) kind: CommandKind,
+    /// Of a Status or Alert.
+    pub(in crate::rules) code: Option<u16>,
+    /// The nodes it is about.
+    pub(in crate::rules) about: &'d [About],
+}
+
+/// A node that a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::rules) struct About {
+    /// The Item that names it, in the command itself.
+    pub(in crate::rules) item: Option<NodeId>,
+    /// Its LocURI, canonical.
+    pub(in crate::rules) uri: String,
+}
+
+impl CommandMatcher {
+    /// Whether it asks which command an answer refers to.
+    pub(in crate::rules) fn asks_links(&self) -> bool {
+        let by_uri = !self.uris.is_empty() && self.kinds.meets(Kinds::answers());
+        by_uri
+            || self
+                .answers
+                .iter()
+                .any(|answered| answered.command.is_some())
+    }
+
+    /// Whether it asks nothing but the kind.
+    pub(super) fn asks_kinds_only(&self) -> bool {
+        self.cmd_ids.is_empty()
+            && self.status.is_empty()
+            && self.alert.is_empty()
+            && self.answers.is_empty()
+            && self.uris.is_empty()
+            && self.item.asks_nothing()
+    }
+
+    /// Which Items of a command are selected; `None` if the command is not.
+    pub(super) fn items(&self, look: &Look<'_>, seen: &Seen<'_>) -> Option<Items> {
+        let code_of = |kind| seen.code.filter(|_| seen.kind == kind);
+        let fits = self.kinds.has(seen.kind)
+            && any_code(&self.status, code_of(CommandKind::Status))
+            && any_code(&self.alert, code_of(CommandKind::Alert))
+            && self.has_cmd_id(seen.command)
+            && self.answers_one(look, seen.command);
+        if !fits {
+            return None;
+        }
+        let about = self.about(seen)?;
+        if self.item.asks_nothing() {
+            return Some(about);
+        }
+        about.and(self.item.items(seen.command)?)
+    }
+
+    fn has_cmd_id(&self, command: Command<'_>) -> bool {
+        self.cmd_ids.is_empty()
+            || command
+                .cmd_id()
+                .is_some_and(|id| self.cmd_ids.iter().any(|asked| **asked == *id))
+    }
+
+    fn answers_one(&self, look: &Look<'_>, command: Command<'_>) -> bool {
+        let fits = |asked: &AnswersMatcher| asked.fits(look, command);
+        self.answers.is_empty() || self.answers.iter().any(fits)
+    }
+
+    /// The Items that name a node asked for; all of them where an answer names none.
+    fn about(&self, seen: &Seen<'_>) -> Option<Items> {
+        if self.uris.is_empty() {
+            return Some(Items::All);
+        }
+        let asked = |about: &&About| self.uris.iter().any(|glob| glob.matches(&about.uri));
+        let mut items = Vec::new();
+        for about in seen.about.iter().filter(asked) {
+            match about.item {
+                Some(item) => items.push(item),
+                None => return Some(Items::All),
+            }
+        }
+        Items::only(items)
+    }
+}
+
+impl ItemMatcher {
+    fn asks_nothing(&self) -> bool {
+        self.format.is_empty()
+            && self.media_type.is_empty()
+            && self.alert_type.is_empty()
+            && self.data.is_empty()
+    }
+
+    fn items(&self, command: Command<'_>) -> Option<Items> {
+        let mut items = command.items().peekable();
+        if items.peek().is_none() {
+            // An Atomic has a Meta and no Item.
+            let fits = self.data.is_empty() && self.meta_fits(command, None);
+            return fits.then_some(Items::All);
+        }
+        let fitting = items.filter(|item| {
+            self.meta_fits(command, Some(item.element())) && self.data_fits(item.data())
+        });
+        Items::only(fitting.map(|item| item.element().id()).collect())
+    }
+
+    fn meta_fits(&self, command: Command<'_>, item: Option<Element<'_>>) -> bool {
+        let field = |name| {
+            let own = item.and_then(|item| meta_field(item, name));
+            own.or_else(|| meta_field(command.element(), name))
+        };
+        fits(&self.format, || field(tag::FORMAT))
+            && fits(&self.media_type, || field(tag::TYPE))
+            && fits(&self.alert_type, || field(tag::TYPE))
+    }
+
+    fn data_fits(&self, data: Option<Element<'_>>) -> bool {
+        if self.data.is_empty() {
+            return true;
+        }
+        data.is_some_and(|data| {
+            let text = data.text();
+            self.data.iter().any(|test| test.holds(&text))
+        })
+    }
+}
+
+/// A field of the Meta of an Item or a command, also inside a MetInf.
+fn meta_field(of: Element<'_>, name: crate::markup::NameId) -> Option<Cow<'_, str>> {
+    let meta = of.child(tag::META)?;
+    let inside = || meta.child(tag::MET_INF)?.child(name);
+    meta.child(name).or_else(inside).map(Element::text)
+}
+
+fn fits<'d>(patterns: &[Wild], text: impl FnOnce() -> Option<Cow<'d, str>>) -> bool {
+    let matched = |text: Cow<'_, str>| patterns.iter().any(|p| p.matches(text.trim_ascii()));
+    patterns.is_empty() || text().is_some_and(matched)
+}
+
+impl AnswersMatcher {
+    fn fits(&self, look: &Look<'_>, answer: Command<'_>) -> bool {
+        let Some(answers) = look.answers else {
+            return false;
+        };
+        let named = |name: Cow<'_, str>| self.names.iter().any(|asked| **asked == *name);
+        if !self.names.is_empty() && !answered_name(answer, answers).is_some_and(named) {
+            return false;
+        }
+        let Some(matcher) = &self.command else {
+            return true;
+        };
+        let Some(command) = answers.to(answer).and_then(Answered::command) else {
+            return false;
+        };
+        let about = own_abouts(command);
+        let seen = Seen {
+            command,
+            kind: command.kind(),
+            code: None,
+            about: &about,
+        };
+        matcher.items(look, &seen).is_some()
+    }
+}
+
+fn answered_name<'d>(answer: Command<'d>, answers: &Answers<'_>) -> Option<Cow<'d, str>> {
+    if let Some(status) = answer.as_status() {
+        return status.cmd();
+    }
+    answer.as_results()?;
+    let command = answers.to(answer).and_then(Answered::command);
+    let kind = command.map_or(CommandKind::Get, Command::kind);
+    Some(Cow::Borrowed(kind.name()))
+}
+
+/// What a command is about: LocURIs, each with the Item that names it.
+pub(in crate::rules) fn abouts(command: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
+    if let Some(status) = command.as_status() {
+        if status.cmd_ref().as_deref() == Some("0") {
+            return Vec::new();
+        }
+        let refs = status.target_refs().chain(status.source_refs());
+        let refs: Vec<About> = refs.map(|uri| about(None, &uri)).collect();
+        return match refs.is_empty() {
+            true => answered_abouts(command, answers),
+            false => refs,
+        };
+    }
+    let own = own_abouts(command);
+    if own.is_empty() && command.as_results().is_some() {
+        return answered_abouts(command, answers);
+    }
+    own
+}
+
+/// `Target/LocURI` of each Item, else its Source.
+fn own_abouts(command: Command<'_>) -> Vec<About> {
+    let named = command.items().filter_map(|item| {
+        let uri = item.target().or_else(|| item.source())?;
+        Some(about(Some(item.element().id()), &uri))
+    });
+    named.collect()
+}
+
+fn answered_abouts(answer: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
+    let command = answers.to(answer).and_then(Answered::command);
+    let mut abouts = command.map(own_abouts).unwrap_or_default();
+    for about in &mut abouts {
+        // The Item stands in another message.
+        about.item = None;
+    }
+    abouts
+}
+
+fn about(item: Option<NodeId>, uri: &str) -> About {
+    About {
+        item,
+        uri: locuri::canonical(uri),
+    }
+}

@@ -1,0 +1,61 @@
+//! Which Items of a command a matcher selects.
+
+use crate::dm::Command;
+use crate::markup::NodeId;
+
+/// Items of one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::rules) enum Items {
+    /// The command as a whole.
+    All,
+    /// These, in document order; at least one.
+    Only(Vec<NodeId>),
+}
+
+impl Items {
+    /// These Items; `None` if there are none.
+    pub(super) fn only(items: Vec<NodeId>) -> Option<Self> {
+        (!items.is_empty()).then_some(Self::Only(items))
+    }
+
+    /// The Items in both.
+    pub(super) fn and(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::All, items) | (items, Self::All) => Some(items),
+            (Self::Only(mut items), Self::Only(others)) => {
+                items.retain(|item| others.contains(item));
+                Self::only(items)
+            }
+        }
+    }
+
+    /// The Items in either.
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Only(mut items), Self::Only(others)) => {
+                items.extend(others);
+                items.sort_unstable();
+                items.dedup();
+                Self::Only(items)
+            }
+            _ => Self::All,
+        }
+    }
+
+    /// The Items of the command that are not among these.
+    pub(super) fn not(self, command: Command<'_>) -> Option<Self> {
+        let Self::Only(items) = self else {
+            return None;
+        };
+        let all = command.items().map(|item| item.element().id());
+        Self::only(all.filter(|item| !items.contains(item)).collect())
+    }
+
+    /// Their nodes; empty: all.
+    pub(in crate::rules) fn nodes(&self) -> &[NodeId] {
+        match self {
+            Self::All => &[],
+            Self::Only(items) => items,
+        }
+    }
+}

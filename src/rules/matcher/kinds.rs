@@ -1,0 +1,59 @@
+//! Sets of kinds of commands.
+
+use crate::dm::CommandKind;
+
+/// A set of kinds of commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds(u32);
+
+impl Kinds {
+    /// No kind.
+    pub const NONE: Self = Self(0);
+
+    /// The set of one kind.
+    pub fn of(kind: CommandKind) -> Self {
+        Self(1 << kind as u32)
+    }
+
+    /// The kinds in either set.
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The kinds in both sets.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The kinds of this set that are not in the other one.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether the sets share a kind.
+    pub fn meets(self, other: Self) -> bool {
+        self.and(other) != Self::NONE
+    }
+
+    /// Whether the kind is in the set.
+    pub fn has(self, kind: CommandKind) -> bool {
+        self.meets(Self::of(kind))
+    }
+
+    /// Status and Results.
+    pub fn answers() -> Self {
+        Self::of(CommandKind::Status).or(Self::of(CommandKind::Results))
+    }
+
+    /// Those that hold commands and have no Items of their own: Atomic and Sequence.
+    pub fn without_items() -> Self {
+        Self::of(CommandKind::Atomic).or(Self::of(CommandKind::Sequence))
+    }
+}
+
+impl Default for Kinds {
+    /// Every kind.
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
+}
