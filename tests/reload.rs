@@ -197,6 +197,18 @@ fn a_rule_that_stays_the_same_goes_on_counting() {
     }
 }
 
+#[test]
+fn what_chance_is_drawn_from_is_said_where_a_rule_uses_it() {
+    let site = Site::open(&[("a.toml", answering("a", 503) + "limit = { chance = 0.5 }\n")]);
+    let mut proxy = site.proxy(&[&site.path("a.toml")]);
+    proxy.line("chance is drawn with --seed 0");
+    let seen: Vec<u16> = (0..8).map(|_| proxy.post("hi").status).collect();
+    assert!(seen.contains(&503) && seen.contains(&200), "{seen:?}");
+    let again = site.proxy(&[&site.path("a.toml")]);
+    let second: Vec<u16> = (0..8).map(|_| again.post("hi").status).collect();
+    assert_eq!(seen, second);
+}
+
 #[cfg(unix)]
 #[test]
 fn the_summary_is_the_last_line_of_json_and_no_damage_to_a_record() {
