@@ -28,7 +28,8 @@ use told::{Answer, Told, ask};
 /// A rule that answers with this status.
 fn answering(name: &str, status: u16) -> String {
     format!(
-        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\nstep = {{ answer = {status}, body = \"no\" }}\n"
+        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\n\
+         match = {{ method = \"POST\" }}\nstep = {{ answer = {status}, body = \"no\" }}\n"
     )
 }
 

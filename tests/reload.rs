@@ -23,7 +23,8 @@ use told::Told;
 /// A rule that answers with this status.
 fn answering(name: &str, status: u16) -> String {
     format!(
-        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\nstep = {{ answer = {status}, body = \"no\" }}\n"
+        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\n\
+         match = {{ method = \"POST\" }}\nstep = {{ answer = {status}, body = \"no\" }}\n"
     )
 }
 
@@ -82,10 +83,7 @@ fn a_rule_that_is_saved_takes_effect_at_the_next_exchange() {
 
 #[test]
 fn an_exchange_under_way_keeps_the_rules_it_began_with() {
-    let site = Site::open(&[(
-        "a.toml",
-        answering("a", 503).replace("stage", "match = { path = \"/none\" }\nstage"),
-    )]);
+    let site = Site::open(&[("a.toml", answering("a", 503).replace("POST", "NONE"))]);
     let mut proxy = site.proxy(&[&site.path("a.toml")]);
     let address = proxy.address.clone();
     let running = std::thread::spawn(move || {
@@ -112,7 +110,7 @@ fn a_broken_edit_changes_nothing_and_says_why_once() {
     fs::write(&a, answering("a", 404).replace("answer", "anwser")).unwrap();
     proxy.line("not reloaded, the rules in force stay");
     proxy.line("there is no step `anwser`");
-    proxy.line("a.toml:4");
+    proxy.line("a.toml:5");
     proxy.line("did you mean `answer`?");
     assert_eq!(proxy.post("hi").status, 503);
 
@@ -197,6 +195,18 @@ fn a_rule_that_stays_the_same_goes_on_counting() {
     ] {
         assert!(rest.contains(expected), "{expected} is missing in:\n{rest}");
     }
+}
+
+#[test]
+fn what_chance_is_drawn_from_is_said_where_a_rule_uses_it() {
+    let site = Site::open(&[("a.toml", answering("a", 503) + "limit = { chance = 0.5 }\n")]);
+    let mut proxy = site.proxy(&[&site.path("a.toml")]);
+    proxy.line("chance is drawn with --seed 0");
+    let seen: Vec<u16> = (0..8).map(|_| proxy.post("hi").status).collect();
+    assert!(seen.contains(&503) && seen.contains(&200), "{seen:?}");
+    let again = site.proxy(&[&site.path("a.toml")]);
+    let second: Vec<u16> = (0..8).map(|_| again.post("hi").status).collect();
+    assert_eq!(seen, second);
 }
 
 #[cfg(unix)]

@@ -77,8 +77,10 @@ impl Proxy {
     /// # Errors
     /// Wrong settings or rules (2), an address that is taken (2), a record that could not be kept (1).
     pub fn run(self, output: Output) -> Outcome {
+        let sources = self.rules.open()?;
+        let draw = sources.draw();
         let rules = proxy::Rules {
-            sources: self.rules.open()?,
+            sources,
             control: self.control.settings()?,
             tell: Arc::new(|words| anstream::eprintln!("{words}")),
         };
@@ -102,6 +104,9 @@ impl Proxy {
         let announce = |running: &Running<'_>| {
             announce(running);
             self.control.announce(running);
+            if draw {
+                self.rules.seed.announce();
+            }
         };
         runtime()?
             .block_on(proxy::run(settings, authority, rules, &telling, announce))

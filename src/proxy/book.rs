@@ -3,7 +3,8 @@
 //! ```text
 //!  RuleBook ── in force ─► Edition ── rule n ─► Standing (number, hits)
 //!     │ known: name ─► rule, Standing              │ number
-//!     └───────────────── Memory ◄──────────────────┘   what limits counted
+//!     └───────────────── Memory ◄──────────────────┘   what limits counted,
+//!                                                      the states of scenarios
 //! ```
 //!
 //! An edition is never changed. A rule that says the same in the next one keeps its standing, and with it its
@@ -44,6 +45,7 @@ struct Known {
 #[derive(Debug, Default)]
 struct Memory {
     counts: Mutex<Counts>,
+    /// By the names of scenarios, whichever rules take part in them.
     states: Mutex<States>,
 }
 
@@ -95,7 +97,7 @@ impl RuleBook {
         Some(standing.hits.read())
     }
 
-    /// Begins all anew: hits, what limits counted, and the states of scenarios.
+    /// Begins everything anew: hits, what limits counted, the states of scenarios.
     pub fn reset(&self) {
         let known = lock(&self.known);
         *lock(&self.memory.counts) = Counts::default();
@@ -174,8 +176,7 @@ impl Tally for SharedTally<'_> {
     }
 
     fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        let mut states = lock(&self.0.memory.states);
-        states.advance(scenario, scope, from, to, STATES)
+        lock(&self.0.memory.states).advance(scenario, scope, from, to, STATES)
     }
 }
 
@@ -189,8 +190,8 @@ mod tests {
     use super::*;
 
     const RULES: &str = "\
-        [[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n\
-        [[rule]]\nname = \"b\"\nstage = \"request\"\nstep = { reset = true }\n";
+        [[rule]]\nname = \"a\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = { reset = true }\n\
+        [[rule]]\nname = \"b\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = { reset = true }\n";
 
     fn rules(text: &str) -> Arc<RuleSet> {
         let rules = crate::rules::load::parse_all([("test.toml", text)]);
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(count(&before, 1), 1);
         before.tally().acted(1, 3);
         let comment_and_order = "# Now b is first.\n\
-            [[rule]]\nstage = \"request\"\nname = \"b\" # the same\n[[rule.step]]\nreset = true\n\
+            [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
         book.replace(rules(comment_and_order));
         // What began before goes on with its own edition, and counts together with what began later.
@@ -260,5 +261,16 @@ mod tests {
         book.reset();
         assert_eq!(book.hits("a"), Some(Hits::default()));
         assert_eq!(count(&edition, 0), 1);
+    }
+
+    #[test]
+    fn the_state_of_a_scenario_outlives_its_rules_until_it_is_reset() {
+        let book = RuleBook::new(rules(RULES));
+        let state = |book: &RuleBook| book.current().tally().state("story", "s1");
+        assert!(book.current().tally().advance("story", "s1", None, "over"));
+        book.replace(Arc::default());
+        assert_eq!(state(&book).as_deref(), Some("over"));
+        book.reset();
+        assert_eq!(state(&book), None);
     }
 }

@@ -73,7 +73,8 @@ pub fn verbs() -> Vec<&'static str> {
     step::verbs()
 }
 
-/// The rules of several files that are to stand in one book with others, whose names they may not take.
+/// The rules of several files that are to stand in one book with others, whose names they may not take, and in
+/// whose stories they may take part. What is wrong with the others is not told.
 ///
 /// # Errors
 /// As [`parse_all`].
@@ -93,11 +94,12 @@ pub fn parse_beside_with<'r, 't>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
 ) -> Result<Vec<Rule>, RuleErrors> {
-    let named = |rule: &Rule| (rule.name.clone(), (rule.file.clone(), rule.line, 0..0));
-    let mut book = Book {
-        names: others.into_iter().map(named).collect(),
-        ..Book::default()
-    };
+    let mut book = Book::default();
+    for rule in others {
+        let place = (rule.file.clone(), rule.line, 0..0);
+        book.names.insert(rule.name.clone(), place);
+        book.stories.know(rule);
+    }
     for (name, text) in files {
         book.read(name, text, reader);
     }

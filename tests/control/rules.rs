@@ -86,6 +86,24 @@ fn counts_begin_anew_when_they_are_reset() {
 }
 
 #[test]
+fn a_story_begins_anew_when_it_is_reset() {
+    let site = Site::open("");
+    let act = |name: &str, status: u16, states: &str| {
+        let scenario = format!("scenario = {{ name = \"s\", per = \"run\", {states} }}\n");
+        let (status, _) = site.json("POST /rules", &(answering(name, status) + &scenario));
+        assert_eq!(status, 201, "{name}");
+    };
+    act("one", 503, "requires = \"started\", becomes = \"second\"");
+    act("two", 500, "requires = \"second\", becomes = \"third\"");
+    assert_eq!(
+        [site.device(), site.device(), site.device()],
+        [503, 500, 200]
+    );
+    assert_eq!(site.ask("POST /reset", "").status, 204);
+    assert_eq!(site.device(), 503);
+}
+
+#[test]
 fn what_is_wrong_with_a_rule_is_told_and_changes_nothing() {
     let site = Site::open(&answering("a", 503));
     let (_, before) = site.json("GET /rules", "");
@@ -107,8 +125,8 @@ fn what_is_wrong_with_a_rule_is_told_and_changes_nothing() {
         &[
             "there is no step `anwser`",
             "did you mean `answer`?",
-            "\"line\":4",
-            "control:1:4",
+            "\"line\":5",
+            "control:1:5",
         ],
     );
     check(

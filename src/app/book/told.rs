@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Entry;
 use crate::flow::Timestamp;
-use crate::rules::{Limit, Per, Step};
+use crate::rules::{Limit, Scenario, Step};
 
 /// A rule as the control API and the summary tell it.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,9 @@ pub struct EntryTold<'e> {
     /// How often it acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitTold>,
+    /// Its part in a story.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioTold<'e>>,
     /// The verbs of its steps.
     pub steps: Vec<&'static str>,
     /// How often it acted.
@@ -36,7 +39,24 @@ pub struct LimitTold {
     /// Finds acted on after those.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
+    /// Whether chance decides which of them.
+    pub chance: bool,
     /// What the count begins anew for.
+    pub per: &'static str,
+}
+
+/// A part in a story.
+#[derive(Debug, Serialize)]
+pub struct ScenarioTold<'e> {
+    /// The story's name.
+    pub name: &'e str,
+    /// The state in which the rule looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requires: Option<&'e str>,
+    /// The state it brings about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub becomes: Option<&'e str>,
+    /// What has a state of its own.
     pub per: &'static str,
 }
 
@@ -65,6 +85,7 @@ impl<'e> EntryTold<'e> {
             file: &rule.file,
             line: rule.line,
             limit: rule.limit.map(limit),
+            scenario: rule.scenario.as_ref().map(scenario),
             steps: rule.steps.iter().map(Step::name).collect(),
             hits: HitsTold {
                 messages: hits.messages,
@@ -141,11 +162,20 @@ fn did(entry: &Entry) -> String {
 }
 
 fn limit(limit: Limit) -> LimitTold {
-    let per = Per::ALL.iter().find(|(_, per)| *per == limit.per);
     LimitTold {
         skip: limit.skip,
         times: limit.times,
-        per: per.map_or("", |(name, _)| name),
+        chance: limit.chance.is_some(),
+        per: limit.per.name(),
+    }
+}
+
+fn scenario(scenario: &Scenario) -> ScenarioTold<'_> {
+    ScenarioTold {
+        name: &scenario.name,
+        requires: scenario.requires.as_deref(),
+        becomes: scenario.becomes.as_deref(),
+        per: scenario.per.name(),
     }
 }
 

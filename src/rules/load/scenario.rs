@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::read::{self, Report, Table};
 use super::suggest::{closest, list};
 use crate::rules::scenario::STARTED;
-use crate::rules::{Per, RuleError, Scenario};
+use crate::rules::{Per, Rule, RuleError, Scenario};
 
 const KEYS: [&str; 4] = ["name", "requires", "becomes", "per"];
 
@@ -73,6 +73,8 @@ struct Act {
     text: Arc<str>,
     line: usize,
     span: Range<usize>,
+    /// Whether what is wrong with it is told.
+    told: bool,
 }
 
 impl Stories {
@@ -88,7 +90,21 @@ impl Stories {
             text: report.text().clone(),
             line: report.line(table.span().start),
             span: value.map_or(table.span(), |value| value.span()),
+            told: true,
         });
+    }
+
+    /// Takes note of the act of a rule that was loaded before.
+    pub(super) fn know(&mut self, rule: &Rule) {
+        let act = rule.scenario.iter().map(|scenario| Act {
+            scenario: scenario.clone(),
+            file: rule.file.clone(),
+            text: Arc::default(),
+            line: rule.line,
+            span: 0..0,
+            told: false,
+        });
+        self.0.extend(act);
     }
 
     /// What is wrong with stories as a whole: states that no rule brings about, and rules of one story that
@@ -96,7 +112,7 @@ impl Stories {
     pub(super) fn errors(&self) -> Vec<RuleError> {
         let mut told = HashSet::new();
         let mut errors = Vec::new();
-        for act in &self.0 {
+        for act in self.0.iter().filter(|act| act.told) {
             let name = &*act.scenario.name;
             let acts: Vec<&Act> = self.0.iter().filter(|a| a.scenario.name == name).collect();
             errors.extend(acts.first().and_then(|first| act.other_scope(first)));
