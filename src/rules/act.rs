@@ -33,7 +33,7 @@ pub(super) fn edits(steps: &[Step], document: &Document, selection: &[Selected])
         for step in steps {
             match step {
                 Step::Edit(step) => planned.edit(step, element, selected),
-                Step::Leave(_) => {}
+                Step::Leave(_) | Step::Admit(_) => {}
             }
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn edits(steps: &[Step], document: &Document, selection: &[Selected])
 }
 
 /// Tells that a rule found something and could not do what it says there.
-pub(super) fn not_applied(path: &str, why: String) -> Change {
+pub(in crate::rules) fn not_applied(path: &str, why: String) -> Change {
     Change {
         path: path.into(),
         step: "not applied",

@@ -21,6 +21,8 @@ pub enum Stage {
     Request,
     /// A response on its way to the device.
     Response,
+    /// A connection of a device that is being received.
+    Connection,
 }
 
 impl Stage {
@@ -29,6 +31,7 @@ impl Stage {
         match self {
             Self::Request => "request",
             Self::Response => "response",
+            Self::Connection => "connection",
         }
     }
 }
@@ -85,6 +88,12 @@ pub struct Answer {
 pub trait Tally {
     /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
     fn count(&mut self, rule: usize, scope: &str) -> u64;
+
+    /// Rule `rule` of the book acted on so many finds of a message; on none, where it could not act on what it
+    /// found. Nothing is decided by it.
+    fn acted(&mut self, rule: usize, finds: usize) {
+        let _ = (rule, finds);
+    }
 }
 
 /// Rules in file order. A set that exists is valid.
@@ -158,6 +167,7 @@ impl RuleSet {
         match stage {
             Stage::Request => self.reads_requests,
             Stage::Response => self.reads_responses,
+            Stage::Connection => false,
         }
     }
 
@@ -166,6 +176,7 @@ impl RuleSet {
         let index = match facts.stage {
             Stage::Request => &self.request,
             Stage::Response => &self.response,
+            Stage::Connection => return Verdict::default(),
         };
         let mut passing = Passing::new(facts, index);
         let mut from = 0;

@@ -5,6 +5,7 @@
 
 mod amount;
 mod code;
+mod connection;
 mod matcher;
 mod read;
 mod step;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use self::read::{Report, Table};
-use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
+use super::{ConnectionMatcher, Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
 ///
@@ -41,6 +42,11 @@ pub fn parse_all<'t>(
         book.read(name, text);
     }
     book.close().map(RuleSet::arranged)
+}
+
+/// The verbs of steps, in the order in which errors list them.
+pub fn verbs() -> Vec<&'static str> {
+    step::verbs()
 }
 
 /// What was read so far.
@@ -126,6 +132,9 @@ fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
     table.refuse_other_keys(&KEYS, report);
     let name = name(table, report);
     let stage = stage(table, report);
+    if stage == Some(Stage::Connection) {
+        return connection::rule(table, name, report);
+    }
     let matcher = matcher::matcher(table, stage, report);
     let limit = match table.table("limit", "a limit", report) {
         Ok(Some(table)) => limit(table, report).map(Some),
@@ -141,6 +150,7 @@ fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
         matcher: matcher?.matcher,
         limit: limit?,
         steps: steps?,
+        connection: ConnectionMatcher::default(),
     })
 }
 
@@ -162,12 +172,16 @@ fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
     Some(name.to_owned())
 }
 
-const STAGES: [(&str, Stage); 2] = [("request", Stage::Request), ("response", Stage::Response)];
+const STAGES: [(&str, Stage); 3] = [
+    ("request", Stage::Request),
+    ("response", Stage::Response),
+    ("connection", Stage::Connection),
+];
 
 fn stage(table: Table<'_>, report: &mut Report) -> Option<Stage> {
     if !table.means("stage", &KEYS) {
         report.wrong(table.span(), "this rule has no stage").help(
-            "stage = \"request\" (device to server) or stage = \"response\" (server to device)",
+            "stage = \"request\" (device to server), \"response\" (server to device) or \"connection\"",
         );
         return None;
     }

@@ -109,7 +109,7 @@ impl<'a> Passing<'a> {
         }
         for step in &rule.steps {
             match step {
-                Step::Edit(_) => {}
+                Step::Edit(_) | Step::Admit(_) => {}
                 Step::Leave(step) => {
                     let change = act::leave(step, rule, self.facts, &mut self.verdict);
                     applied.changes.push(change);

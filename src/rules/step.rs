@@ -1,8 +1,10 @@
 //! Steps: what a rule does.
 
+mod admit;
 mod edit;
 mod leave;
 
+pub use admit::Admit;
 pub use edit::EditStep;
 pub use leave::Leave;
 
@@ -14,6 +16,8 @@ pub enum Step {
     Edit(EditStep),
     /// Says how the message leaves, or what is sent in its place.
     Leave(Leave),
+    /// Says how a connection is received.
+    Admit(Admit),
 }
 
 impl Step {
@@ -22,6 +26,7 @@ impl Step {
         match self {
             Self::Edit(step) => step.name(),
             Self::Leave(step) => step.name(),
+            Self::Admit(step) => step.name(),
         }
     }
 
@@ -32,12 +37,20 @@ impl Step {
 
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
-        matches!(self, Self::Leave(step) if step.ends())
+        match self {
+            Self::Edit(_) => false,
+            Self::Leave(step) => step.ends(),
+            Self::Admit(step) => step.ends(),
+        }
     }
 
     /// Whether nothing can be said after it of how the message leaves.
     pub fn closes(&self) -> bool {
-        matches!(self, Self::Leave(step) if step.closes())
+        match self {
+            Self::Edit(_) => false,
+            Self::Leave(step) => step.closes(),
+            Self::Admit(step) => step.ends(),
+        }
     }
 
     /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's

@@ -193,3 +193,9 @@ pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16
          <Cmd>{name}</Cmd><Data>{code}</Data></Status>"
     )
 }
+
+/// The verbs of steps as errors list them.
+pub(crate) fn verbs() -> String {
+    let quoted = load::verbs().into_iter().map(|verb| format!("`{verb}`"));
+    quoted.collect::<Vec<_>>().join(", ")
+}

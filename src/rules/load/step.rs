@@ -1,5 +1,6 @@
 //! The steps of a rule.
 
+mod admit;
 mod edit;
 mod leave;
 
@@ -30,7 +31,9 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, leave::VERBS].into_iter().flatten()
+    [edit::VERBS, leave::VERBS, admit::VERBS]
+        .into_iter()
+        .flatten()
 }
 
 /// A step with the place of its verb.
@@ -79,7 +82,8 @@ pub(super) fn steps(
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }
 
-fn verbs() -> Vec<&'static str> {
+/// The name of every verb.
+pub(super) fn verbs() -> Vec<&'static str> {
     all().map(|verb| verb.name).collect()
 }
 
@@ -140,7 +144,7 @@ fn agree_with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
         let remedy = if verb.stages.contains(&stage) {
             match step {
                 Step::Leave(step) => step.remedy(stage),
-                Step::Edit(_) => None,
+                Step::Edit(_) | Step::Admit(_) => None,
             }
         } else {
             let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
@@ -183,7 +187,10 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
             .wrong(span.clone(), title)
             .also(
                 last_span.clone(),
-                "nothing of the message is left after this",
+                match last {
+                    Step::Admit(_) => "nothing is left to say after this",
+                    _ => "nothing of the message is left after this",
+                },
             )
             .help("put the two into rules of their own, with different matchers or limits");
     }
