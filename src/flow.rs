@@ -3,6 +3,7 @@
 //! The proxy fills these in, the rule book decides on them, records tell them. Nothing here waits, reads a
 //! clock or draws a random number.
 
+pub mod admission;
 pub mod connection;
 pub mod delivery;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod media;
 pub mod note;
 pub mod session;
 
+pub use admission::{Admission, Alert, Flaw, Reception, TlsTerms, TlsVersion};
 pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
 pub use delivery::{Announced, Delivery, Noise, Op, Pace};
 pub use event::{Event, Hear};

@@ -11,6 +11,7 @@
 //! A new verb is a variant of [`Step`], an entry in the loader's table of verbs, and an arm in `act.rs`.
 
 mod act;
+mod admit;
 mod answers;
 pub mod at;
 mod draw;
@@ -28,8 +29,9 @@ mod survey;
 pub mod template;
 mod tree;
 
+pub use admit::ConnectionFacts;
 pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
-pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
+pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
-pub use step::{EditStep, HeadEdit, HeadStep, Leave, RawStep, Step};
+pub use step::{Admit, EditStep, HeadEdit, HeadStep, Leave, RawStep, Step};

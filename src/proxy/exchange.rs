@@ -293,7 +293,7 @@ impl Exchange {
         }
         let tag = self.tag(
             match stage {
-                Stage::Request => Side::Device,
+                Stage::Request | Stage::Connection => Side::Device,
                 Stage::Response => Side::Server,
             },
             heard.document().map(|document| &**document),

@@ -84,7 +84,7 @@ pub(super) fn edits(
 }
 
 /// Tells that a rule found something and could not do what it says there.
-pub(super) fn not_applied(path: &str, why: String) -> Change {
+pub(in crate::rules) fn not_applied(path: &str, why: String) -> Change {
     Change {
         path: path.into(),
         step: NOT_APPLIED,

@@ -22,6 +22,8 @@ pub enum Stage {
     Request,
     /// A response on its way to the device.
     Response,
+    /// A connection of a device that is being received.
+    Connection,
 }
 
 impl Stage {
@@ -30,6 +32,7 @@ impl Stage {
         match self {
             Self::Request => "request",
             Self::Response => "response",
+            Self::Connection => "connection",
         }
     }
 }
@@ -169,6 +172,7 @@ impl RuleSet {
         match stage {
             Stage::Request => self.reads_requests,
             Stage::Response => self.reads_responses,
+            Stage::Connection => false,
         }
     }
 
@@ -177,6 +181,7 @@ impl RuleSet {
         let index = match facts.stage {
             Stage::Request => &self.request,
             Stage::Response => &self.response,
+            Stage::Connection => return Verdict::default(),
         };
         let mut passing = Passing::new(facts, index);
         let mut from = 0;

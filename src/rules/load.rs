@@ -5,6 +5,7 @@
 
 mod amount;
 mod code;
+mod connection;
 pub mod line;
 mod matcher;
 mod read;
@@ -21,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 pub use self::read::Reader;
 use self::read::{Report, Table};
 pub(crate) use self::suggest::closest;
-use super::{Limit, Per, Rule, RuleErrors, RuleSet, Stage};
+use super::{ConnectionMatcher, Limit, Per, Rule, RuleErrors, RuleSet, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
 ///
@@ -182,6 +183,9 @@ fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
     table.refuse_other_keys(&KEYS, report);
     let name = name(table, report);
     let stage = stage(table, report);
+    if stage == Some(Stage::Connection) {
+        return connection::rule(table, name, report);
+    }
     let matcher = matcher::matcher(table, stage, report);
     let limit = match table.table("limit", "a limit", report) {
         Ok(Some(table)) => limit(table, report).map(Some),
@@ -197,6 +201,7 @@ fn rule(table: Table<'_>, report: &mut Report) -> Option<Rule> {
         matcher: matcher?.matcher,
         limit: limit?,
         steps: steps?,
+        connection: ConnectionMatcher::default(),
     })
 }
 
@@ -218,12 +223,16 @@ fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
     Some(name.to_owned())
 }
 
-const STAGES: [(&str, Stage); 2] = [("request", Stage::Request), ("response", Stage::Response)];
+const STAGES: [(&str, Stage); 3] = [
+    ("request", Stage::Request),
+    ("response", Stage::Response),
+    ("connection", Stage::Connection),
+];
 
 fn stage(table: Table<'_>, report: &mut Report) -> Option<Stage> {
     if !table.means("stage", &KEYS) {
         report.wrong(table.span(), "this rule has no stage").help(
-            "stage = \"request\" (device to server) or stage = \"response\" (server to device)",
+            "stage = \"request\" (device to server), \"response\" (server to device) or \"connection\"",
         );
         return None;
     }

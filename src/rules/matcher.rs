@@ -1,5 +1,11 @@
 //! Matchers: which passages, and which commands in them.
 
+mod address;
+mod connection;
+
+pub use address::{BadNet, Net};
+pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
+
 use std::ops::RangeInclusive;
 
 use super::Facts;

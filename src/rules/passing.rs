@@ -121,7 +121,7 @@ impl<'a> Passing<'a> {
         let selected = selection.first();
         for step in &rule.steps {
             match step {
-                Step::Edit(_) => {}
+                Step::Edit(_) | Step::Admit(_) => {}
                 Step::Head(step) => {
                     let verdict = &mut self.verdict;
                     let change = act::head(step, self.facts, &mut values, selected, verdict);

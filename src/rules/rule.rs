@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CommandMatcher, Facts, Matcher, Stage, Step};
+use super::{CommandMatcher, ConnectionMatcher, Facts, Matcher, Stage, Step};
 
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Rule {
     pub limit: Option<Limit>,
     /// What it does, in order.
     pub steps: Vec<Step>,
+    /// Where and how often it acts at the stage of connections, where nothing else is asked.
+    pub connection: ConnectionMatcher,
 }
 
 /// How often a rule acts on what it finds.

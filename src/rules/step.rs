@@ -1,10 +1,12 @@
 //! Steps: what a rule does.
 
+mod admit;
 mod edit;
 pub(in crate::rules) mod head;
 mod leave;
 mod raw;
 
+pub use admit::Admit;
 pub use edit::{Beside, EditStep, Ids, Relation};
 pub use head::{HeadEdit, HeadStep};
 pub use leave::Leave;
@@ -24,6 +26,8 @@ pub enum Step {
     Raw(RawStep),
     /// Says how the message leaves, or what is sent in its place.
     Leave(Leave),
+    /// Says how a connection is received.
+    Admit(Admit),
 }
 
 impl Step {
@@ -34,6 +38,7 @@ impl Step {
             Self::Head(step) => step.name(),
             Self::Raw(step) => step.name(),
             Self::Leave(step) => step.name(),
+            Self::Admit(step) => step.name(),
         }
     }
 
@@ -53,18 +58,26 @@ impl Step {
             Self::Edit(step) => step.template(),
             Self::Head(step) => step.template(),
             Self::Raw(step) => step.template(),
-            Self::Leave(_) => None,
+            Self::Leave(_) | Self::Admit(_) => None,
         }
     }
 
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
-        matches!(self, Self::Leave(step) if step.ends())
+        match self {
+            Self::Edit(_) | Self::Head(_) | Self::Raw(_) => false,
+            Self::Leave(step) => step.ends(),
+            Self::Admit(step) => step.ends(),
+        }
     }
 
     /// Whether nothing can be said after it of how the message leaves.
     pub fn closes(&self) -> bool {
-        matches!(self, Self::Leave(step) if step.closes())
+        match self {
+            Self::Edit(_) | Self::Head(_) | Self::Raw(_) => false,
+            Self::Leave(step) => step.closes(),
+            Self::Admit(step) => step.ends(),
+        }
     }
 
     /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's

@@ -23,6 +23,17 @@ impl<'a> Telling<'a> {
                 let told = ConnectionTold::of(connection);
                 Self::bare(seq, Happening::Opened, connection.opened, told)
             }
+            Event::Admitted {
+                connection,
+                at,
+                applied,
+            } => {
+                let secrets = Secrets::new(masking);
+                Self {
+                    applied: self::applied(applied, &SecretPaths::default(), &secrets),
+                    ..Self::numbered(seq, Happening::Admitted, *at, *connection)
+                }
+            }
             Event::Refused {
                 connection,
                 at,

@@ -1,5 +1,6 @@
 //! The steps of a rule.
 
+mod admit;
 mod edit;
 mod head;
 mod leave;
@@ -33,9 +34,15 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, head::VERBS, raw::VERBS, leave::VERBS]
-        .into_iter()
-        .flatten()
+    [
+        edit::VERBS,
+        head::VERBS,
+        raw::VERBS,
+        leave::VERBS,
+        admit::VERBS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// A step with the place of its verb.
@@ -190,7 +197,10 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
             .wrong(span.clone(), title)
             .also(
                 last_span.clone(),
-                "nothing of the message is left after this",
+                match last {
+                    Step::Admit(_) => "nothing is left to say after this",
+                    _ => "nothing of the message is left after this",
+                },
             )
             .help("put the two into rules of their own, with different matchers or limits");
     }
