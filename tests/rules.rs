@@ -4,6 +4,12 @@
 mod conversations;
 #[path = "rules/corpus.rs"]
 mod corpus;
+#[path = "rules/edits.rs"]
+mod edits;
+#[path = "rules/edits_of_heads.rs"]
+mod edits_of_heads;
+#[path = "rules/edits_raw.rs"]
+mod edits_raw;
 #[path = "rules/limits.rs"]
 mod limits;
 #[path = "rules/mistakes_in_match.rs"]
