@@ -12,6 +12,8 @@ mod edits_of_heads;
 mod edits_raw;
 #[path = "rules/limits.rs"]
 mod limits;
+#[path = "rules/mistakes_in_edits.rs"]
+mod mistakes_in_edits;
 #[path = "rules/mistakes_in_match.rs"]
 mod mistakes_in_match;
 #[path = "rules/mistakes_in_rules.rs"]
