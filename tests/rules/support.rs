@@ -32,6 +32,7 @@ pub(crate) struct Talk {
     pub(crate) tally: Counts,
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    pub(crate) limits: Limits,
 }
 
 impl Talk {
@@ -48,6 +49,7 @@ impl Talk {
             tally: Counts::default(),
             request: request_head(request.unwrap()),
             response: response_head(response),
+            limits: Limits::default(),
         }
     }
 
@@ -80,7 +82,7 @@ impl Talk {
             document: Some(&document),
             body: Some(document.source()),
             links: &links,
-            limits: &markup::Limits::default(),
+            limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
     }
@@ -107,7 +109,7 @@ impl Talk {
             document: None,
             body,
             links: &[],
-            limits: &markup::Limits::default(),
+            limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
     }
