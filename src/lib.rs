@@ -49,7 +49,7 @@
 //! 4. *Deciding never waits*: `tests/tidy.rs`.
 //! 5. *Same conversation, same faults*: `tests/rules.rs`.
 //! 6. *Telling never changes the traffic*: `tests/record.rs`.
-//! 7. *One exchange, one rule book*: `tests/proxy.rs`.
+//! 7. *One exchange, one rule book*: `tests/proxy.rs`, `tests/reload.rs`.
 //! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
 
 // These hold for the program; tests may unwrap, print and share.

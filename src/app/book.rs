@@ -28,6 +28,8 @@ use crate::rules::Rule;
 pub struct Book {
     sources: Mutex<Sources>,
     in_force: Arc<RuleBook>,
+    /// Held from reading the files until what they say is in force: what was read last is taken last.
+    reloading: Mutex<()>,
 }
 
 /// A rule with how it stands.
@@ -50,6 +52,7 @@ impl Book {
         let book = Self {
             sources: Mutex::new(sources),
             in_force,
+            reloading: Mutex::default(),
         };
         book.change(|_| Ok(()))?;
         Ok(book)
@@ -117,6 +120,10 @@ impl Book {
     /// # Errors
     /// What is wrong with them; the rules in force stay.
     pub fn reload(&self) -> Result<Reloaded, ChangeError> {
+        let _turn = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let arguments = self.sources().arguments();
         let found = read::files(&arguments);
         self.change(|sources| sources.reload(found))

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use super::echo::Echo;
-use super::told::{Answer, Told, ask, exchange};
+use super::told::{Answer, Told, ask, exchange, url};
 use super::{Site, answering, peers};
 
 /// What the control API says to a request with these fields.
@@ -167,6 +167,28 @@ fn free_port() -> u16 {
     let start = 12_000 + (std::process::id() % 8_000) as u16;
     let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     (start..20_000).find(is_free).expect("a free port")
+}
+
+#[test]
+fn a_token_that_was_chosen_is_not_shown() {
+    let token = "chosen-by-somebody";
+    let variables = [("DMTAP_CONTROL_TOKEN", token)];
+    let arguments = [
+        "--mode",
+        "reverse:http://localhost:1",
+        "--control",
+        "[::1]:0",
+    ];
+    let arguments = match std::net::TcpListener::bind("[::1]:0") {
+        Ok(_) => arguments,
+        Err(_) => arguments.map(|word| if word == "[::1]:0" { "0" } else { word }),
+    };
+    let mut proxy = Told::start_with(&variables, &arguments);
+    let control = url(&proxy.line("control at"));
+    let bearer = format!("Bearer {token}");
+    let fields = [("Host", &*control), ("Authorization", &*bearer)];
+    assert_eq!(ask(&control, "GET /version", &fields, "").status, 200);
+    assert!(!proxy.said.contains(token), "{}", proxy.said);
 }
 
 #[test]

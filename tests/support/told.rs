@@ -29,11 +29,18 @@ pub struct Answer {
 impl Told {
     /// Starts `dmtap proxy` at a free port with these arguments, and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[], arguments)
+    }
+
+    /// The same, with these environment variables.
+    pub fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let confdir = tempfile::tempdir().unwrap();
         let mut child = dmtap()
             .args(["proxy", "-p", "0", "--confdir"])
             .arg(confdir.path())
             .args(arguments)
+            .env_remove("DMTAP_CONTROL_TOKEN")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -31,6 +31,9 @@ pub enum ChangeError {
         /// The one that was probably meant.
         near: Option<String>,
     },
+    /// The book is full.
+    #[error("the book has {MOST_RULES} rules, and takes no more")]
+    TooMany,
     /// Two rules have one name.
     #[error("{0}")]
     Duplicate(#[from] DuplicateName),
@@ -49,18 +52,18 @@ impl Sources {
     /// Adds the rules of a text behind all others, and gives their names.
     ///
     /// # Errors
-    /// [`ChangeError::Rules`], [`ChangeError::Taken`], [`ChangeError::NoRule`].
+    /// [`ChangeError::Rules`], [`ChangeError::Taken`], [`ChangeError::NoRule`], [`ChangeError::TooMany`].
     pub fn add(&mut self, text: &str) -> Result<Vec<String>, ChangeError> {
         let rules = self.read(text, None)?;
         let names = rules.iter().map(|rule| rule.name.clone()).collect();
-        self.push(text, rules);
+        self.push(text, rules)?;
         Ok(names)
     }
 
     /// Puts the one rule of a text in the place of the rule of this name, or behind all others.
     ///
     /// # Errors
-    /// [`ChangeError::Rules`], [`ChangeError::OtherRules`].
+    /// [`ChangeError::Rules`], [`ChangeError::OtherRules`], [`ChangeError::TooMany`].
     pub fn put(&mut self, name: &str, text: &str) -> Result<Put, ChangeError> {
         let mut rules = self.read(text, Some(name))?;
         if let Some(old) = self.rule_mut(name)
@@ -70,7 +73,7 @@ impl Sources {
             self.added += 1;
             return Ok(Put::Replaced);
         }
-        self.push(text, rules);
+        self.push(text, rules)?;
         Ok(Put::Added)
     }
 
@@ -159,7 +162,10 @@ impl Sources {
         load::parse_beside(others, [(&*file, text)]).map_err(ChangeError::Taken)
     }
 
-    fn push(&mut self, text: &str, rules: Vec<Rule>) {
+    fn push(&mut self, text: &str, rules: Vec<Rule>) -> Result<(), ChangeError> {
+        if self.rules().count() + rules.len() > MOST_RULES {
+            return Err(ChangeError::TooMany);
+        }
         self.pages.push(Page {
             origin: Origin::Control,
             name: self.next_name(),
@@ -167,6 +173,7 @@ impl Sources {
             rules,
         });
         self.added += 1;
+        Ok(())
     }
 
     /// What errors call the next text of the control API.
@@ -174,3 +181,6 @@ impl Sources {
         format!("control:{}", self.added + 1)
     }
 }
+
+/// Rules of a book that still takes rules of the control API, at most.
+const MOST_RULES: usize = 10_000;

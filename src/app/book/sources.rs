@@ -233,3 +233,111 @@ fn fill<'r>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str) -> String {
+        format!("[[rule]]\nname = \"{name}\"\nstage = \"request\"\nstep = {{ reset = true }}\n")
+    }
+
+    fn found(argument: usize, path: &str, names: &[&str]) -> Found {
+        Found {
+            argument,
+            path: path.into(),
+            text: Ok(names.iter().map(|name| rule(name)).collect()),
+        }
+    }
+
+    /// Two arguments, the first of them a folder with these files.
+    fn sources(files: Vec<Found>) -> Sources {
+        let given = vec![("--rule".to_owned(), rule("given"))];
+        let mut sources = Sources::open(&[], given, 1).unwrap();
+        sources.add(&rule("added")).unwrap();
+        sources.reload(files).unwrap();
+        sources
+    }
+
+    fn names(sources: &Sources) -> Vec<&str> {
+        sources.rules().map(Rule::name).collect()
+    }
+
+    #[test]
+    fn files_stand_in_the_order_of_their_arguments_and_in_front_of_the_rest() {
+        let mut sources = sources(vec![found(0, "f/b", &["b"]), found(1, "a", &["a"])]);
+        assert_eq!(names(&sources), ["b", "a", "given", "added"]);
+        let files = vec![
+            found(0, "f/a", &["c"]),
+            found(0, "f/b", &["b"]),
+            found(1, "a", &["d", "a"]),
+        ];
+        let reloaded = sources.reload(files).unwrap();
+        assert_eq!(names(&sources), ["c", "b", "d", "a", "given", "added"]);
+        assert_eq!(
+            (reloaded.changed, reloaded.in_force),
+            (vec!["f/a".into(), "a".into()], 6)
+        );
+    }
+
+    #[test]
+    fn a_rule_can_move_from_one_file_to_another() {
+        let mut sources = sources(vec![found(0, "f/a", &["a", "b"]), found(0, "f/b", &["c"])]);
+        let moved = vec![found(0, "f/a", &["a"]), found(0, "f/b", &["b", "c"])];
+        assert_eq!(sources.reload(moved).unwrap().changed.len(), 2);
+        // The first half of a move is an error, and nothing is taken of it.
+        let half = vec![found(0, "f/a", &["a", "b"]), found(0, "f/b", &["b", "c"])];
+        let mut next = sources.clone();
+        let error = next.reload(half).unwrap_err();
+        assert!(
+            error.to_string().contains("two rules are named `b`"),
+            "{error}"
+        );
+        assert_eq!(names(&next), names(&sources));
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_takes_its_rules_along_and_one_that_is_gone_leaves_them() {
+        let mut sources = sources(vec![found(0, "f/a", &["a"]), found(0, "f/b", &["b"])]);
+        let reloaded = sources.reload(vec![found(0, "f/c", &["a"])]).unwrap();
+        assert_eq!(names(&sources), ["b", "a", "given", "added"]);
+        let gone = [("f/b".to_owned(), "it is gone".to_owned())];
+        assert_eq!(reloaded.absent, gone);
+    }
+
+    #[test]
+    fn what_the_control_api_did_to_a_file_stays_until_the_file_says_something_else() {
+        let mut sources = sources(vec![found(0, "a", &["a", "b", "c"])]);
+        sources.remove("a").unwrap();
+        sources.disable("b").unwrap();
+        let other = rule("c").replace("request", "response");
+        assert_eq!(
+            sources.put("c", &other).unwrap(),
+            super::super::Put::Replaced
+        );
+        sources
+            .reload(vec![found(0, "a", &["a", "b", "c"])])
+            .unwrap();
+        assert_eq!(names(&sources), ["b", "c", "given", "added"]);
+        assert_eq!(&*sources.rule("c").unwrap().file, "control:2");
+        sources.reload(vec![found(0, "a", &["b", "c"])]).unwrap();
+        assert_eq!(&*sources.rule("c").unwrap().file, "a");
+        assert!(!sources.enables("b"));
+        sources.reload(vec![found(0, "a", &["c"])]).unwrap();
+        assert!(
+            sources.enables("b"),
+            "a rule that left is no longer disabled"
+        );
+        sources.restore().unwrap();
+        assert_eq!(names(&sources), ["c", "given"]);
+    }
+
+    #[test]
+    fn a_book_is_full_at_some_point() {
+        let mut sources = sources(Vec::new());
+        let many: String = (0..9_998).map(|number| rule(&number.to_string())).collect();
+        sources.add(&many).unwrap();
+        let error = sources.add(&rule("one more")).unwrap_err();
+        assert!(matches!(error, ChangeError::TooMany));
+    }
+}

@@ -5,7 +5,7 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::book::ChangeError;
 use crate::rules::{Look, RuleErrors};
@@ -16,27 +16,47 @@ pub(super) type Body = Full<Bytes>;
 #[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
-    value: Value,
+    said: Said,
     field: Option<(header::HeaderName, String)>,
+}
+
+/// A body in the making.
+#[derive(Debug)]
+enum Said {
+    Nothing,
+    /// JSON, its fields in the order of the type.
+    Done(String),
+    /// What is wrong, and what would be right.
+    Wrong(Map<String, Value>),
 }
 
 impl Answer {
     /// A success that says something.
     pub(super) fn of(status: StatusCode, value: impl Serialize) -> Self {
+        let said = serde_json::to_string(&value);
         Self {
             status,
-            value: serde_json::to_value(value).unwrap_or_default(),
+            said: Said::Done(said.expect("texts and numbers make JSON")),
             field: None,
         }
     }
 
     /// A success that says nothing.
     pub(super) fn done() -> Self {
-        Self::of(StatusCode::NO_CONTENT, Value::Null)
+        Self {
+            status: StatusCode::NO_CONTENT,
+            said: Said::Nothing,
+            field: None,
+        }
     }
 
     pub(super) fn error(status: StatusCode, why: impl Into<String>) -> Self {
-        Self::of(status, json!({"error": why.into()}))
+        let answer = Self {
+            status,
+            said: Said::Wrong(Map::new()),
+            field: None,
+        };
+        answer.with("error", why.into())
     }
 
     /// Adds what would be right.
@@ -45,7 +65,9 @@ impl Answer {
     }
 
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.value[key] = value.into();
+        if let Said::Wrong(fields) = &mut self.said {
+            fields.insert(key.to_owned(), value.into());
+        }
         self
     }
 
@@ -99,6 +121,8 @@ impl Answer {
                 Some(near) => format!("did you mean `{near}`? GET /rules lists all"),
                 None => "GET /rules lists all".to_owned(),
             }),
+            ChangeError::TooMany => with(StatusCode::CONFLICT)
+                .help("remove some with DELETE /rules/NAME, or POST /restore"),
             ChangeError::Duplicate(_) => with(StatusCode::CONFLICT),
         }
     }
@@ -109,9 +133,10 @@ impl Answer {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let body = match self.value {
-            Value::Null => Bytes::new(),
-            value => format!("{value}\n").into(),
+        let body = match self.said {
+            Said::Nothing => Bytes::new(),
+            Said::Done(text) => (text + "\n").into(),
+            Said::Wrong(fields) => format!("{}\n", Value::from(fields)).into(),
         };
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = self.status;

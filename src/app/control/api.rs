@@ -2,12 +2,13 @@
 
 use http::request::Parts;
 use http::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::json;
 
 use super::answer::Answer;
 use crate::app::book::told::EntryTold;
 use crate::app::book::watch::Tell;
-use crate::app::book::{Book, ChangeError, Put};
+use crate::app::book::{Book, ChangeError, Entry, Put};
 
 /// Every request, for those who ask for something else. `docs/control.md` says more.
 const REQUESTS: [&str; 12] = [
@@ -82,6 +83,20 @@ fn unknown() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
 }
 
+/// Rules, told.
+#[derive(Serialize)]
+struct List<'e> {
+    rules: Vec<EntryTold<'e>>,
+}
+
+impl<'e> List<'e> {
+    fn of(entries: impl Iterator<Item = &'e Entry>) -> Self {
+        Self {
+            rules: entries.map(EntryTold::of).collect(),
+        }
+    }
+}
+
 struct Desk<'a> {
     book: &'a Book,
     tell: &'a Tell,
@@ -92,8 +107,7 @@ impl Desk<'_> {
         match *method {
             Method::GET | Method::HEAD => {
                 let entries = self.book.entries();
-                let rules: Vec<EntryTold<'_>> = entries.iter().map(EntryTold::of).collect();
-                Ok(Answer::of(StatusCode::OK, json!({"rules": rules})))
+                Ok(Answer::of(StatusCode::OK, List::of(entries.iter())))
             }
             Method::POST => self.add(body),
             _ => Ok(Answer::wrong_method(&["GET", "POST"])),
@@ -123,8 +137,7 @@ impl Desk<'_> {
         let added = entries
             .iter()
             .filter(|entry| names.contains(&entry.rule.name));
-        let added: Vec<EntryTold<'_>> = added.map(EntryTold::of).collect();
-        Ok(Answer::of(StatusCode::CREATED, json!({"rules": added})))
+        Ok(Answer::of(StatusCode::CREATED, List::of(added)))
     }
 
     fn put(&self, name: &str, body: &[u8]) -> Done {
@@ -165,6 +178,7 @@ impl Desk<'_> {
 
     fn reload(&self) -> Done {
         let reloaded = self.book.reload()?;
+        self.say("reloaded", &reloaded.changed.join(", "));
         let absent = reloaded.absent.iter();
         let absent = absent.map(|(file, why)| json!({"file": file, "why": why}));
         let told = json!({
