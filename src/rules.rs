@@ -29,4 +29,4 @@ pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
-pub use step::{EditStep, Leave, Step};
+pub use step::{EditStep, Leave, Step, Story};

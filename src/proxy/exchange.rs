@@ -1,5 +1,6 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
+mod account;
 mod own;
 
 pub(super) use own::refuse;
@@ -273,6 +274,7 @@ impl Exchange {
             session: tag.as_ref(),
             document: heard.document(),
             links: &known.links,
+            account: known.account.as_ref(),
             limits: &limits,
         };
         let weight = heard.payload.received.len();
@@ -287,12 +289,13 @@ impl Exchange {
         head: Head,
         mut heard: Heard,
         known: Known,
-        verdict: Verdict,
+        mut verdict: Verdict,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
         let from = speaker(&head);
         let received = heard.document().cloned();
         let session = self.tag(from, received.as_deref());
+        self.settle_account(&head, received.as_ref(), &mut verdict);
         let mut sent = received;
         if let Some(bytes) = verdict.body {
             heard.notes.extend(headers::note_signature(headers));

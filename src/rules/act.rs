@@ -2,13 +2,18 @@
 
 mod edit;
 mod leave;
+mod story;
 
 pub(super) use leave::leave;
+pub(super) use story::Scene;
 
-use super::Step;
+use std::sync::Arc;
+
 use super::place::Place;
 use super::survey::Selected;
-use crate::flow::Change;
+use super::{Rule, Step};
+use crate::flow::own::FreshIds;
+use crate::flow::{Change, Promised};
 use crate::markup::edit::Edit;
 use crate::markup::{Document, Element, NodeId};
 
@@ -17,27 +22,38 @@ use crate::markup::{Document, Element, NodeId};
 pub(super) struct Planned {
     pub(super) edits: Vec<Edit>,
     pub(super) changes: Vec<Change>,
+    /// What its stories promise for later messages.
+    pub(super) promised: Vec<Promised>,
+    rule: Arc<str>,
+    fresh: Option<FreshIds>,
     untold: usize,
 }
 
 /// Changes of one rule in one message that are told one by one.
 const MOST_TOLD: usize = 1_000;
 
-/// The edits that the steps make on a selection.
-pub(super) fn edits(steps: &[Step], document: &Document, selection: &[Selected]) -> Planned {
-    let mut planned = Planned::default();
+/// The edits that the steps of a rule make on a selection.
+pub(super) fn edits(rule: &Rule, scene: &Scene<'_>, selection: &[Selected]) -> Planned {
+    let mut planned = Planned {
+        rule: rule.name.as_str().into(),
+        ..Planned::default()
+    };
     for selected in selection {
-        let Some(element) = document.element(selected.node) else {
+        let Some(element) = scene.document.element(selected.node) else {
             continue;
         };
-        for step in steps {
-            match step {
-                Step::Edit(step) => planned.edit(step, element, selected),
-                Step::Leave(_) => {}
+        for step in &rule.steps {
+            if let Step::Edit(step) = step {
+                planned.edit(step, element, selected);
             }
         }
     }
-    planned.drop_inner_removals(document);
+    for step in &rule.steps {
+        if let Step::Story(story) = step {
+            planned.story(story, scene, selection);
+        }
+    }
+    planned.drop_inner_removals(scene.document);
     planned.tell_how_many_more();
     planned
 }

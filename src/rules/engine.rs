@@ -10,7 +10,8 @@ use super::passing::Passing;
 use super::survey::Selected;
 use super::{Rule, Step};
 use crate::flow::{
-    Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
+    Account, Applied, Connection, Delivery, ExchangeId, Link, Promised, RequestHead, ResponseHead,
+    SessionTag,
 };
 use crate::markup::{Document, Limits};
 
@@ -52,6 +53,8 @@ pub struct Facts<'a> {
     pub document: Option<&'a Arc<Document>>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [Link],
+    /// What dmtap owes the peers of the session, where there is one.
+    pub account: Option<&'a Account>,
     /// What bounds the decoding of a body that a rule changed.
     pub limits: &'a Limits,
 }
@@ -70,6 +73,8 @@ pub struct Verdict {
     pub delivery: Delivery,
     /// What the rules did, in order.
     pub applied: Vec<Applied>,
+    /// What they promised the peers for later messages.
+    pub promised: Vec<Promised>,
 }
 
 /// A response of dmtap's own.
@@ -204,7 +209,7 @@ fn within_limit(
         return selection;
     };
     let scope = limit.per.scope(facts);
-    if !rule.edits() {
+    if !rule.steps.iter().any(Step::is_about_selected) {
         selection.truncate(1);
     }
     selection.retain(|_| limit.admits(tally.count(number, &scope)));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::act;
+use super::act::{self, Scene};
 use super::answers::Answers;
 use super::index::Index;
 use super::survey::{Selected, Survey};
@@ -109,7 +109,7 @@ impl<'a> Passing<'a> {
         }
         for step in &rule.steps {
             match step {
-                Step::Edit(_) => {}
+                Step::Edit(_) | Step::Story(_) => {}
                 Step::Leave(step) => {
                     let change = act::leave(step, self.facts, &mut self.verdict);
                     applied.changes.push(change);
@@ -126,7 +126,12 @@ impl<'a> Passing<'a> {
         selection: &[Selected],
         applied: &mut Applied,
     ) {
-        let planned = act::edits(&rule.steps, document, selection);
+        let scene = Scene {
+            facts: self.facts,
+            document,
+            promised: &self.verdict.promised,
+        };
+        let planned = act::edits(rule, &scene, selection);
         applied.changes = planned.changes;
         if planned.edits.is_empty() {
             return;
@@ -134,6 +139,7 @@ impl<'a> Passing<'a> {
         match markup::edit::plan(document, &planned.edits) {
             Ok(patch) => {
                 self.accept(rule, document, &patch);
+                self.verdict.promised.extend(planned.promised);
                 applied.patch = patch;
             }
             Err(error) => applied.changes = vec![act::not_applied("", error.to_string())],

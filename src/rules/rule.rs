@@ -92,6 +92,7 @@ impl Rule {
     /// Whether it cannot be decided unless the bodies of `stage` are read.
     pub(super) fn reads(&self, stage: Stage) -> bool {
         self.asks_links()
+            || self.steps.iter().any(Step::promises)
             || self.stage == stage && self.reads_body()
             || stage == Stage::Request && self.asks_session()
     }

@@ -2,9 +2,11 @@
 
 mod edit;
 mod leave;
+mod story;
 
 pub use edit::EditStep;
 pub use leave::Leave;
+pub use story::Story;
 
 /// One step of a rule: of each kind of work there is a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub enum Step {
     Edit(EditStep),
     /// Says how the message leaves, or what is sent in its place.
     Leave(Leave),
+    /// Tells a story of OMA DM that holds for both peers.
+    Story(Story),
 }
 
 impl Step {
@@ -22,12 +26,27 @@ impl Step {
         match self {
             Self::Edit(step) => step.name(),
             Self::Leave(step) => step.name(),
+            Self::Story(step) => step.name(),
         }
     }
 
     /// Whether it changes the document, not how the message leaves.
     pub fn is_edit(&self) -> bool {
-        matches!(self, Self::Edit(_))
+        matches!(self, Self::Edit(_) | Self::Story(_))
+    }
+
+    /// Whether it acts on each selected element, not once on the message.
+    pub fn is_about_selected(&self) -> bool {
+        match self {
+            Self::Edit(_) => true,
+            Self::Story(story) => story.is_about_commands(),
+            _ => false,
+        }
+    }
+
+    /// Whether it leaves something to be done in a later message of the session.
+    pub fn promises(&self) -> bool {
+        matches!(self, Self::Story(story) if story.promises())
     }
 
     /// Whether nothing of the message is left for a later step or rule.

@@ -79,6 +79,7 @@ impl Talk {
             session: tag.as_ref(),
             document: Some(&document),
             links: &links,
+            account: Some(&self.session.account),
             limits: &markup::Limits::default(),
         };
         book.decide(&facts, &mut self.tally)
@@ -95,6 +96,7 @@ impl Talk {
             session: None,
             document: None,
             links: &[],
+            account: None,
             limits: &markup::Limits::default(),
         };
         book.decide(&facts, &mut self.tally)

@@ -89,7 +89,7 @@ impl Planned {
 }
 
 /// A removed element in a few words: its name and the node it is about, or its text.
-fn summary(element: Element<'_>) -> String {
+pub(super) fn summary(element: Element<'_>) -> String {
     let uri = Command::of(element).and_then(Command::loc_uri);
     let about = uri.unwrap_or_else(|| match element.elements().next() {
         Some(_) => Cow::Borrowed(""),

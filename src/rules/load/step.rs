@@ -2,6 +2,7 @@
 
 mod edit;
 mod leave;
+mod story;
 
 use std::ops::Range;
 
@@ -30,7 +31,9 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, leave::VERBS].into_iter().flatten()
+    [edit::VERBS, leave::VERBS, story::VERBS]
+        .into_iter()
+        .flatten()
 }
 
 /// A step with the place of its verb.
@@ -191,6 +194,7 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
                     needs_status(span, found, report);
                 }
             }
+            (Step::Story(story), _) => story::agree(story, span, found, report),
             (Step::Edit(EditStep::Remove { at: None }), None) => {
                 report
                     .wrong(span.clone(), "`remove` would remove the whole message")
