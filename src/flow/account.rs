@@ -13,9 +13,10 @@ mod settle;
 use std::sync::Arc;
 
 use super::Side;
-use crate::dm::StatusCode;
+use crate::dm::{Message, StatusCode};
+use crate::markup::Document;
 
-pub use gaps::Gaps;
+pub use gaps::{Counted, Gaps};
 pub(crate) use settle::last_place;
 pub use settle::{Setting, Settled};
 
@@ -25,6 +26,27 @@ pub struct Account {
     promises: Vec<Promised>,
     bytes: usize,
     gaps: Gaps,
+    /// What the session is authenticated with, where a rule made the device try something else.
+    credentials: Option<Credentials>,
+    /// A message of the server that waits until the device asks for the next one.
+    held: Option<Held>,
+    /// The number of the newest message that the device got.
+    newest: u32,
+    /// The nonce that the device was told last.
+    nonce: Option<Box<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct Credentials {
+    rule: Arc<str>,
+    /// The `Cred` as XML; empty for none.
+    xml: Box<str>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    rule: Arc<str>,
+    document: Arc<Document>,
 }
 
 /// A promise, with the rule that made it.
@@ -43,7 +65,53 @@ pub enum Promise {
     Answer(Owed),
     /// Keep the answers to a command of dmtap's own from the peer that never sent it.
     Swallow(Swallow),
+    /// The device got an answer of dmtap's own: the server saw nothing of the two messages.
+    Spoke {
+        /// MsgID of the device's message.
+        request: u32,
+        /// MsgID of dmtap's answer.
+        response: u32,
+    },
+    /// A number is left out, and the peer who counts these messages never learns of it.
+    Skip {
+        /// Who speaks.
+        from: Side,
+        /// Its own MsgID of the message that gets the next number.
+        msg_id: u32,
+    },
+    /// The hearer of one message was told another MsgID; what it answers is put right.
+    Alias {
+        /// Who hears.
+        from: Side,
+        /// The MsgID it was told.
+        said: Box<str>,
+        /// The one its sender wrote.
+        meant: Box<str>,
+        /// MsgID of the message in which the hearer answered.
+        heard_in: Option<Box<str>>,
+    },
+    /// Until the server speaks of credentials, it gets these, as XML; empty for none.
+    Credentials(Box<str>),
+    /// The server's message waits: the device gets it when it asks for the next one.
+    Hold {
+        /// The message.
+        document: HeldDocument,
+        /// The number that dmtap's own message took from it, as the server counts.
+        msg_id: u32,
+    },
 }
+
+/// A document that is compared by what it is made of.
+#[derive(Clone, Debug)]
+pub struct HeldDocument(pub Arc<Document>);
+
+impl PartialEq for HeldDocument {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.source() == other.0.source()
+    }
+}
+
+impl Eq for HeldDocument {}
 
 /// A Status that dmtap owes a peer for a command it sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +173,25 @@ impl Swallow {
 impl Account {
     /// Whether nothing is owed, and messages keep their numbers.
     pub fn is_empty(&self) -> bool {
-        self.promises.is_empty() && self.gaps.is_empty()
+        self.promises.is_empty()
+            && self.gaps.is_empty()
+            && self.credentials.is_none()
+            && self.held.is_none()
+    }
+
+    /// The MsgID of an answer that dmtap gives the device in the server's place.
+    pub fn next_msg_id(&self) -> u32 {
+        self.newest.saturating_add(1)
+    }
+
+    /// What `side` calls the message that the other peer calls `number`.
+    pub fn in_numbers_of(&self, side: Side, counted: Counted, number: u32) -> u32 {
+        self.gaps.to(side, counted, number).unwrap_or(number)
+    }
+
+    /// The nonce that the device was told last.
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
     }
 
     /// The promises, oldest first.
@@ -115,7 +201,7 @@ impl Account {
 
     /// How much it holds, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.held.as_ref().map_or(0, |held| held.document.bytes())
     }
 
     /// Takes promises on, all or none of them. One about a command that there is a promise about replaces it:
@@ -127,9 +213,57 @@ impl Account {
         self.has_room_for(promised)?;
         let renewed = |old: &Promised| promised.iter().any(|new| new.promise.renews(&old.promise));
         self.promises.retain(|old| !renewed(old));
-        self.promises.extend_from_slice(promised);
+        for promised in promised {
+            self.take_on(promised);
+        }
         self.bytes = weight(&self.promises);
         Ok(())
+    }
+
+    fn take_on(&mut self, promised: &Promised) {
+        let rule = &promised.rule;
+        match &promised.promise {
+            Promise::Answer(_) | Promise::Swallow(_) | Promise::Alias { .. } => {
+                self.promises.push(promised.clone());
+            }
+            Promise::Spoke { request, response } => self.spoke(*request, *response, rule),
+            Promise::Skip { from, msg_id } => {
+                let counted = Counted::said_by(*from);
+                let hearer = from.other();
+                if let Some(number) = self.gaps.to(hearer, counted, *msg_id) {
+                    self.gaps.take(counted, hearer, number, rule);
+                }
+            }
+            Promise::Credentials(xml) => {
+                let (rule, xml) = (rule.clone(), xml.clone());
+                self.credentials = Some(Credentials { rule, xml });
+            }
+            Promise::Hold { document, msg_id } => {
+                let (rule, document) = (rule.clone(), document.0.clone());
+                if let Some(own) = self.gaps.to(Side::Device, Counted::Responses, *msg_id) {
+                    self.gaps.take(Counted::Responses, Side::Device, own, &rule);
+                }
+                self.held = Some(Held { rule, document });
+            }
+        }
+    }
+
+    /// dmtap answered a message of the device.
+    fn spoke(&mut self, request: u32, response: u32, rule: &Arc<str>) {
+        let only = Side::Device;
+        self.gaps.take(Counted::Requests, only, request, rule);
+        self.gaps.take(Counted::Responses, only, response, rule);
+    }
+
+    /// Takes notice of a message that the device got.
+    pub(super) fn delivered(&mut self, message: Message<'_>) {
+        let number = message.header().and_then(|header| header.msg_id());
+        self.newest = number.and_then(|n| n.parse().ok()).unwrap_or(self.newest);
+        let status = message.commands().find_map(|command| command.as_status());
+        let nonce = status.and_then(|status| status.chal()?.next_nonce());
+        if let Some(nonce) = nonce.filter(|nonce| nonce.len() <= LONGEST_NONCE) {
+            self.nonce = Some(nonce.as_ref().into());
+        }
     }
 
     /// Takes notice of a message that arrives: what was settled in an earlier one of its sender is done with.
@@ -148,6 +282,11 @@ impl Account {
                 .as_ref()
                 .is_some_and(|given| **given != *msg_id),
             Promise::Swallow(swallow) if swallow.from != from => swallow.is_old(msg_id),
+            Promise::Alias {
+                from: hearer,
+                heard_in,
+                ..
+            } if *hearer == from => heard_in.as_ref().is_some_and(|heard| **heard != *msg_id),
             _ => false,
         };
         self.promises.retain(|promised| !done(promised));
@@ -182,6 +321,14 @@ impl Promise {
                 (new.to, &new.msg_ref, new.cmd_ref()) == (old.to, &old.msg_ref, old.cmd_ref())
             }
             (Self::Swallow(new), Self::Swallow(old)) => new == old,
+            (
+                Self::Alias { from, meant, .. },
+                Self::Alias {
+                    from: before,
+                    meant: old,
+                    ..
+                },
+            ) => (from, meant) == (before, old),
             _ => false,
         }
     }
@@ -193,6 +340,9 @@ impl Promise {
                 owed.msg_ref.len() + owed.cmd.len() + targets
             }
             Self::Swallow(swallow) => swallow.msg_ref.len() + swallow.cmd_ref.len(),
+            Self::Alias { said, meant, .. } => said.len() + meant.len(),
+            Self::Credentials(xml) => xml.len(),
+            Self::Spoke { .. } | Self::Skip { .. } | Self::Hold { .. } => 0,
         }
     }
 }
@@ -223,3 +373,5 @@ pub const MOST_BYTES: usize = 1 << 20;
 pub const MOST_PROMISES: usize = 4096;
 /// How many messages after a command its answers may come.
 const LATEST_ANSWER: u32 = 32;
+/// Longest nonce that is remembered, in bytes.
+const LONGEST_NONCE: usize = 256;

@@ -108,10 +108,29 @@ pub fn meta(name: &str, text: &str) -> String {
 /// `None` where `document` has no header to answer to, or its encoding cannot hold the answer.
 pub fn message(document: &Document, msg_id: u32, body: &str) -> Option<Bytes> {
     let header = Message::of(document)?.header()?;
+    let (to, from) = (header.source()?, header.target().unwrap_or_default());
+    write(document, header, &to, &from, msg_id, body)
+}
+
+/// A message of the sender of `document` itself, as [`message`].
+pub fn message_as(document: &Document, msg_id: u32, body: &str) -> Option<Bytes> {
+    let header = Message::of(document)?.header()?;
+    let (to, from) = (header.target().unwrap_or_default(), header.source()?);
+    write(document, header, &to, &from, msg_id, body)
+}
+
+fn write(
+    document: &Document,
+    header: SyncHdr<'_>,
+    to: &str,
+    from: &str,
+    msg_id: u32,
+    body: &str,
+) -> Option<Bytes> {
     let text = format!(
         "<SyncML xmlns=\"{}\"><SyncHdr>{}</SyncHdr><SyncBody>{body}</SyncBody></SyncML>",
         namespace(document),
-        header_to(header, msg_id)?,
+        head(header, to, from, msg_id)?,
     );
     if !document.is_wbxml() {
         return Some(text.into());
@@ -120,8 +139,8 @@ pub fn message(document: &Document, msg_id: u32, body: &str) -> Option<Bytes> {
     encode(&own, &WbxmlOptions::default()).ok().map(Bytes::from)
 }
 
-/// What the header of an answer says; who speaks and who hears change places.
-fn header_to(header: SyncHdr<'_>, msg_id: u32) -> Option<String> {
+/// What the header says, in the versions and the session of another one.
+fn head(header: SyncHdr<'_>, to: &str, from: &str, msg_id: u32) -> Option<String> {
     let place = |name: &str, uri: &str| format!("<{name}>{}</{name}>", leaf("LocURI", uri));
     Some(
         [
@@ -129,8 +148,8 @@ fn header_to(header: SyncHdr<'_>, msg_id: u32) -> Option<String> {
             leaf("VerProto", &header.ver_proto().unwrap_or("DM/1.2".into())),
             leaf("SessionID", &header.session_id()?),
             leaf("MsgID", &msg_id.to_string()),
-            place("Target", &header.source()?),
-            place("Source", &header.target().unwrap_or_default()),
+            place("Target", to),
+            place("Source", from),
         ]
         .concat(),
     )

@@ -170,7 +170,12 @@ impl Session {
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
     pub fn delivered(&mut self, to: Side, document: Arc<Document>) {
         match to {
-            Side::Device => self.told_device.enter(document),
+            Side::Device => {
+                if let Some(message) = Message::of(&document) {
+                    self.account.delivered(message);
+                }
+                self.told_device.enter(document);
+            }
             Side::Server => self.told_server.enter(document),
         }
     }

@@ -2,6 +2,9 @@
 
 mod account;
 mod own;
+mod repeat;
+
+use repeat::Repeat;
 
 pub(super) use own::refuse;
 
@@ -66,7 +69,7 @@ pub(super) async fn serve(
     if let Some(answer) = answer {
         return Ok(exchange.answer(answer));
     }
-    match exchange.ask(parts, body).await {
+    match exchange.ask_once_or_twice(parts, body).await {
         Ok(response) => {
             exchange.tell_request();
             exchange.delivered(Side::Server);
@@ -89,6 +92,8 @@ struct Exchange {
     leaving: Option<Arc<Document>>,
     /// The request, if it is still to be told of.
     request: Option<Told>,
+    /// The request as it is sent, where it is to be sent twice.
+    repeat: Option<Repeat>,
     over: bool,
 }
 
@@ -113,6 +118,7 @@ impl Exchange {
             place: None,
             leaving: None,
             request: None,
+            repeat: None,
             over: false,
             context,
         })
@@ -303,6 +309,9 @@ impl Exchange {
             heard.change(bytes, verdict.document.clone());
             sent = verdict.document;
         }
+        self.repeat = verdict
+            .duplicate
+            .map(|keep| Repeat::new(keep, &heard.payload));
         self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
         let passage = Passage {

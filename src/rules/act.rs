@@ -2,16 +2,19 @@
 
 mod edit;
 mod leave;
+mod soap;
 mod story;
 
 pub(super) use leave::leave;
+pub(super) use soap::soap;
 pub(super) use story::Scene;
 
 use std::sync::Arc;
 
 use super::place::Place;
 use super::survey::Selected;
-use super::{Rule, Step};
+use super::step::Keep;
+use super::{Answer, Rule, Step};
 use crate::flow::own::FreshIds;
 use crate::flow::{Change, Promised};
 use crate::markup::edit::Edit;
@@ -24,6 +27,10 @@ pub(super) struct Planned {
     pub(super) changes: Vec<Change>,
     /// What its stories promise for later messages.
     pub(super) promised: Vec<Promised>,
+    /// What the device gets in place of the server's answer.
+    pub(super) answer: Option<Answer>,
+    /// Which response of two the device gets, where the request goes out twice.
+    pub(super) duplicate: Option<Keep>,
     rule: Arc<str>,
     fresh: Option<FreshIds>,
     untold: usize,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::index::Index;
 use super::passing::Passing;
 use super::survey::Selected;
+use super::step::Keep;
 use super::{Rule, Step};
 use crate::flow::{
     Account, Applied, Connection, Delivery, ExchangeId, Link, Promised, RequestHead, ResponseHead,
@@ -75,15 +76,19 @@ pub struct Verdict {
     pub applied: Vec<Applied>,
     /// What they promised the peers for later messages.
     pub promised: Vec<Promised>,
+    /// The request goes to the server twice, and this response of the two to the device.
+    pub duplicate: Option<Keep>,
 }
 
 /// A response of dmtap's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: http::StatusCode,
-    /// Its body, as plain text; empty for none.
-    pub body: String,
+    /// Header fields; without `Content-Type` a body is sent as plain text.
+    pub headers: http::HeaderMap,
+    /// Its body; empty for none.
+    pub body: Bytes,
 }
 
 /// Counts what limits count. The proxy keeps one for a run behind a lock that is held for one call.
@@ -188,7 +193,7 @@ impl RuleSet {
                 continue;
             }
             passing.act(rule, &selection);
-            if rule.steps.iter().any(Step::ends) {
+            if rule.steps.iter().any(Step::ends) || passing.is_answered() {
                 break;
             }
         }

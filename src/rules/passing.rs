@@ -110,6 +110,11 @@ impl<'a> Passing<'a> {
         for step in &rule.steps {
             match step {
                 Step::Edit(_) | Step::Story(_) => {}
+                Step::Soap(fault) => {
+                    let document = self.document.as_deref();
+                    let change = act::soap(fault, self.facts, document, &mut self.verdict);
+                    applied.changes.push(change);
+                }
                 Step::Leave(step) => {
                     let change = act::leave(step, self.facts, &mut self.verdict);
                     applied.changes.push(change);
@@ -133,7 +138,15 @@ impl<'a> Passing<'a> {
         };
         let planned = act::edits(rule, &scene, selection);
         applied.changes = planned.changes;
+        if let Some(answer) = planned.answer {
+            // Nothing of the message is left that edits could show in.
+            self.verdict.answer = Some(answer);
+            self.verdict.promised.extend(planned.promised);
+            return;
+        }
+        self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
         if planned.edits.is_empty() {
+            self.verdict.promised.extend(planned.promised);
             return;
         }
         match markup::edit::plan(document, &planned.edits) {
@@ -159,6 +172,11 @@ impl<'a> Passing<'a> {
         self.survey = None;
         self.verdict.document = self.document.clone();
         self.verdict.body = Some(body);
+    }
+
+    /// Whether a rule answered in the server's place.
+    pub(super) fn is_answered(&self) -> bool {
+        self.verdict.answer.is_some()
     }
 
     /// What is to happen.

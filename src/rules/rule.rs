@@ -84,9 +84,9 @@ impl Rule {
         &self.name
     }
 
-    /// Whether some step edits the document.
+    /// Whether some step edits the document, or needs it.
     pub(super) fn edits(&self) -> bool {
-        self.steps.iter().any(Step::is_edit)
+        self.steps.iter().any(Step::looks_inside)
     }
 
     /// Whether it cannot be decided unless the bodies of `stage` are read.

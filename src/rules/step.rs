@@ -2,11 +2,15 @@
 
 mod edit;
 mod leave;
+mod soap;
 mod story;
 
 pub use edit::EditStep;
 pub use leave::Leave;
-pub use story::Story;
+pub use soap::SoapFault;
+pub use story::{
+    Busy, Challenge, Fate, Field, Keep, MsgIdBreak, Nonce, Scheme, Story,
+};
 
 /// One step of a rule: of each kind of work there is a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub enum Step {
     Leave(Leave),
     /// Tells a story of OMA DM that holds for both peers.
     Story(Story),
+    /// `soap-fault`: answers enrollment in the server's place.
+    Soap(SoapFault),
 }
 
 impl Step {
@@ -27,12 +33,18 @@ impl Step {
             Self::Edit(step) => step.name(),
             Self::Leave(step) => step.name(),
             Self::Story(step) => step.name(),
+            Self::Soap(_) => "soap-fault",
         }
     }
 
     /// Whether it changes the document, not how the message leaves.
     pub fn is_edit(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Story(_))
+    }
+
+    /// Whether it needs the body decoded.
+    pub fn looks_inside(&self) -> bool {
+        self.is_edit() || matches!(self, Self::Soap(_))
     }
 
     /// Whether it acts on each selected element, not once on the message.
@@ -51,6 +63,10 @@ impl Step {
 
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
-        matches!(self, Self::Leave(step) if step.ends())
+        match self {
+            Self::Leave(step) => step.ends(),
+            Self::Soap(_) => true,
+            _ => false,
+        }
     }
 }

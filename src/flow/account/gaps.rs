@@ -10,15 +10,24 @@
 
 use std::sync::Arc;
 
-/// The device's numbers that the server has no part in, for each direction.
+use crate::flow::Side;
+
+/// Numbers that one peer has no part in, for each direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
-    /// MsgIDs of the device that never reached the server.
-    requests: Vec<u32>,
-    /// MsgIDs the device was told that the server never used.
-    responses: Vec<u32>,
+    requests: Count,
+    responses: Count,
     /// The rule that took the last one.
     rule: Option<Arc<str>>,
+}
+
+/// One direction: both peers count the same messages, each with numbers of its own in between.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Count {
+    /// Numbers that only the device knows.
+    device: Vec<u32>,
+    /// Numbers that only the server knows.
+    server: Vec<u32>,
 }
 
 /// Which messages a number counts.
@@ -30,10 +39,25 @@ pub enum Counted {
     Responses,
 }
 
+impl Counted {
+    /// The messages that `side` counts.
+    pub fn said_by(side: Side) -> Self {
+        match side {
+            Side::Device => Self::Requests,
+            Side::Server => Self::Responses,
+        }
+    }
+}
+
 impl Gaps {
     /// Whether both peers count alike.
     pub fn is_empty(&self) -> bool {
-        self.requests.is_empty() && self.responses.is_empty()
+        let Self {
+            requests,
+            responses,
+            ..
+        } = self;
+        [requests, responses].iter().all(|count| count.device.is_empty() && count.server.is_empty())
     }
 
     /// The rule that took a number last.
@@ -41,11 +65,15 @@ impl Gaps {
         self.rule.as_ref()
     }
 
-    /// Takes a number of the device's, unless so many are taken that the session makes no sense any more.
-    pub fn take(&mut self, counted: Counted, number: u32, rule: &Arc<str>) {
-        let gaps = match counted {
+    /// Takes a number that only `side` knows, unless so many are taken that the session makes no sense.
+    pub fn take(&mut self, counted: Counted, side: Side, number: u32, rule: &Arc<str>) {
+        let count = match counted {
             Counted::Requests => &mut self.requests,
             Counted::Responses => &mut self.responses,
+        };
+        let gaps = match side {
+            Side::Device => &mut count.device,
+            Side::Server => &mut count.server,
         };
         if let Err(place) = gaps.binary_search(&number)
             && gaps.len() < MOST_GAPS
@@ -55,33 +83,29 @@ impl Gaps {
         }
     }
 
-    /// What the server calls the message that the device calls `number`; `None` for one it never saw.
-    pub fn to_server(&self, counted: Counted, number: u32) -> Option<u32> {
-        let before = self.of(counted).binary_search(&number).err()?;
-        Some(number - before as u32)
-    }
-
-    /// What the device calls the message that the server calls `number`.
-    pub fn to_device(&self, counted: Counted, number: u32) -> u32 {
-        let mut here = number;
-        for gap in self.of(counted) {
+    /// What `side` calls the message that the other peer calls `number`; `None` for one it never saw.
+    pub fn to(&self, side: Side, counted: Counted, number: u32) -> Option<u32> {
+        let count = match counted {
+            Counted::Requests => &self.requests,
+            Counted::Responses => &self.responses,
+        };
+        let (theirs, own) = match side {
+            Side::Server => (&count.device, &count.server),
+            Side::Device => (&count.server, &count.device),
+        };
+        let before = theirs.binary_search(&number).err()?;
+        let mut here = number - before as u32;
+        for gap in own {
             if *gap > here {
                 break;
             }
             here = here.saturating_add(1);
         }
-        here
-    }
-
-    fn of(&self, counted: Counted) -> &[u32] {
-        match counted {
-            Counted::Requests => &self.requests,
-            Counted::Responses => &self.responses,
-        }
+        Some(here)
     }
 }
 
-/// Numbers that dmtap takes in one session at most.
+/// Numbers of one peer alone in one session, at most.
 const MOST_GAPS: usize = 1024;
 
 #[cfg(test)]
@@ -89,20 +113,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_of_the_server_has_one_of_the_device() {
+    fn every_number_of_one_peer_has_one_of_the_other() {
         let mut gaps = Gaps::default();
         let rule = Arc::from("r");
         for taken in [3, 1, 4, 3] {
-            gaps.take(Counted::Requests, taken, &rule);
+            gaps.take(Counted::Requests, Side::Device, taken, &rule);
         }
-        let there: Vec<_> = (1..=6)
-            .map(|n| gaps.to_server(Counted::Requests, n))
-            .collect();
+        let to = |gaps: &Gaps, side, numbers: std::ops::RangeInclusive<u32>| {
+            numbers.map(|n| gaps.to(side, Counted::Requests, n)).collect::<Vec<_>>()
+        };
+        let there = to(&gaps, Side::Server, 1..=6);
         assert_eq!(there, [None, Some(1), None, None, Some(2), Some(3)]);
-        let back: Vec<_> = (1..=3)
-            .map(|n| gaps.to_device(Counted::Requests, n))
-            .collect();
-        assert_eq!(back, [2, 5, 6]);
-        assert_eq!(gaps.to_server(Counted::Responses, 3), Some(3));
+        assert_eq!(to(&gaps, Side::Device, 1..=3), [Some(2), Some(5), Some(6)]);
+        assert_eq!(gaps.to(Side::Server, Counted::Responses, 3), Some(3));
+        gaps.take(Counted::Requests, Side::Server, 2, &rule);
+        assert_eq!(to(&gaps, Side::Server, 5..=6), [Some(3), Some(4)]);
+        assert_eq!(to(&gaps, Side::Device, 1..=4), [Some(2), None, Some(5), Some(6)]);
     }
 }

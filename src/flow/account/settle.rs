@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+mod speak;
+
 use super::gaps::Counted;
 use super::{Account, Owed, Promise, Promised, Swallow};
 use crate::dm::{Command, CommandKind, Message};
@@ -34,6 +36,8 @@ pub struct Settled {
     pub body: Option<Bytes>,
     /// That body decoded.
     pub document: Option<Arc<Document>>,
+    /// The device gets this in place of what the server would answer, which is not asked.
+    pub reply: Option<Bytes>,
 }
 
 impl Account {
@@ -47,6 +51,12 @@ impl Account {
             setting,
             settled: Settled::default(),
         };
+        if setting.speaker == Side::Device
+            && let Some(reply) = self.release(document, setting)
+        {
+            return reply;
+        }
+        settling.credentials(self);
         settling.renumber(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
         for promised in &self.promises {
@@ -58,6 +68,7 @@ impl Account {
             settling.keep(self, &rule);
         }
         settling.occupy(self);
+        settling.close(self, document);
         settling.settled
     }
 }
@@ -146,35 +157,39 @@ impl Settling<'_> {
     }
 
     /// Translates MsgID and MsgRefs where the peers count differently.
-    fn renumber(&mut self, account: &Account) {
-        let gaps = &account.gaps;
-        let (false, Some(rule)) = (gaps.is_empty(), gaps.rule().cloned()) else {
-            return;
-        };
+    fn renumber(&mut self, account: &mut Account) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
-        let own = match self.setting.speaker {
-            Side::Device => Counted::Requests,
-            Side::Server => Counted::Responses,
-        };
+        let speaker = self.setting.speaker;
         let mut entry = Entry::default();
-        let header = message.header().map(|header| header.element());
-        if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID))
-            && let Some(Some(number)) = number(id).map(|n| self.translate(account, own, n))
-        {
-            entry.set(id, number.to_string());
-        }
-        let other = match own {
-            Counted::Requests => Counted::Responses,
-            Counted::Responses => Counted::Requests,
+        let aliases = account.aliases(speaker, message);
+        let rule = account.gaps.rule().or(aliases.first().map(|alias| &alias.rule));
+        let Some(rule) = rule.cloned() else {
+            return;
         };
+        let hearer = speaker.other();
+        let header = message.header().map(|header| header.element());
+        if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
+            let own = Counted::said_by(speaker);
+            let there = number(id).and_then(|n| account.gaps.to(hearer, own, n));
+            if let Some(there) = there {
+                entry.set(id, there.to_string());
+            }
+        }
         for answer in answers(message) {
             let Some(msg_ref) = answer.element().child(tag::MSG_REF) else {
                 continue;
             };
-            match number(msg_ref).map(|n| self.translate(account, other, n)) {
+            let said = msg_ref.text();
+            let alias = aliases.iter().rev().find(|alias| *alias.said == *said.trim_ascii());
+            if let Some(alias) = alias {
+                entry.set(msg_ref, alias.meant.to_string());
+                continue;
+            }
+            let other = Counted::said_by(hearer);
+            match number(msg_ref).map(|n| account.gaps.to(hearer, other, n)) {
                 Some(Some(number)) => entry.set(msg_ref, number.to_string()),
                 // It answers what dmtap said in the other's place.
                 Some(None) => entry.remove(answer),
@@ -182,14 +197,6 @@ impl Settling<'_> {
             }
         }
         self.enter(&rule, entry);
-    }
-
-    /// What the hearer calls a message that the speaker calls `number`.
-    fn translate(&self, account: &Account, counted: Counted, number: u32) -> Option<u32> {
-        match self.setting.speaker {
-            Side::Device => account.gaps.to_server(counted, number),
-            Side::Server => Some(account.gaps.to_device(counted, number)),
-        }
     }
 
     /// Keeps the promises of one rule, as far as they are about this message.
@@ -236,7 +243,7 @@ impl Settling<'_> {
         };
         let owed = |promised: &&Promised| match &promised.promise {
             Promise::Answer(owed) => owed.to == Side::Server && owed.given_in.is_none(),
-            Promise::Swallow(_) => false,
+            _ => false,
         };
         let owing = account.promises.iter().find(owed);
         let (Side::Server, Some(owing)) = (self.setting.speaker, owing) else {
@@ -284,6 +291,32 @@ impl Settling<'_> {
 }
 
 impl Account {
+    /// What the speaker of a message was told instead of the MsgIDs it answers.
+    fn aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<Alias> {
+        let msg_id = message.header().and_then(|header| header.msg_id());
+        let known = self.promises.iter_mut().filter_map(|promised| {
+            let Promise::Alias {
+                from,
+                said,
+                meant,
+                heard_in,
+            } = &mut promised.promise
+            else {
+                return None;
+            };
+            if *from != speaker {
+                return None;
+            }
+            *heard_in = msg_id.as_deref().map(Into::into);
+            Some(Alias {
+                rule: promised.rule.clone(),
+                said: said.clone(),
+                meant: meant.clone(),
+            })
+        });
+        known.collect()
+    }
+
     fn swallows(&self, from: Side, rule: &Arc<str>) -> impl Iterator<Item = &Swallow> {
         let of_rule = self.promises.iter().filter(move |p| p.rule == *rule);
         of_rule.filter_map(move |promised| match &promised.promise {
@@ -303,9 +336,16 @@ impl Account {
     /// The server's own number of a message that the device knows as `told`.
     fn as_server_says(&self, told: &str) -> String {
         let number = told.parse().ok();
-        let own = number.and_then(|n| self.gaps.to_server(Counted::Responses, n));
+        let own = number.and_then(|n| self.gaps.to(Side::Server, Counted::Responses, n));
         own.map_or_else(|| told.to_owned(), |n| n.to_string())
     }
+}
+
+/// A MsgID that one peer was told instead of another.
+struct Alias {
+    rule: Arc<str>,
+    said: Box<str>,
+    meant: Box<str>,
 }
 
 /// Where the answers to one message stand in another.

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{HeaderValue, header};
+
 use super::{Exchange, speaker};
 use crate::flow::account::Setting;
 use crate::flow::{Applied, Change, Head, media};
 use crate::markup::Document;
 use crate::patch::Patch;
 use crate::proxy::read::{self, heavy};
-use crate::rules::engine::Verdict;
+use crate::rules::engine::{Answer, Verdict};
 
 impl Exchange {
     /// Enters what the rules promised, and does in this message what is owed about it.
@@ -41,10 +44,30 @@ impl Exchange {
         };
         let settled = heavy(document.source().len(), || place.settle(document, setting));
         verdict.applied.extend(settled.applied);
+        if let Some(body) = settled.reply {
+            verdict.answer = Some(reply(head, document, body));
+            verdict.body = None;
+            return;
+        }
         if settled.body.is_some() {
             verdict.body = settled.body;
             verdict.document = settled.document;
         }
+    }
+}
+
+/// A message of dmtap's own, in the device's encoding.
+fn reply(head: &Head, document: &Document, body: Bytes) -> Answer {
+    let said = head.headers().get(header::CONTENT_TYPE).cloned();
+    let known = HeaderValue::from_static(match document.is_wbxml() {
+        true => "application/vnd.syncml.dm+wbxml",
+        false => "application/vnd.syncml.dm+xml",
+    });
+    let content_type = (header::CONTENT_TYPE, said.unwrap_or(known));
+    Answer {
+        headers: [content_type].into_iter().collect(),
+        body,
+        ..Answer::default()
     }
 }
 

@@ -1,8 +1,13 @@
 //! Stories at work: edits of the message at hand, and promises for later ones.
 
+mod abort;
+mod atomic;
+mod challenge;
+mod header;
 mod hide;
 mod inject;
 mod refuse;
+mod refs;
 
 use super::{Planned, not_applied};
 use crate::dm::{Command, CommandKind, Message};
@@ -48,7 +53,7 @@ impl<'a> Scene<'a> {
         let mut promises = self.promised.iter().map(|promised| &promised.promise);
         promises.any(|promise| match promise {
             Promise::Swallow(own) => cmd_id.as_deref() == Some(&*own.cmd_ref),
-            Promise::Answer(_) => false,
+            _ => false,
         })
     }
 
@@ -73,6 +78,17 @@ impl Planned {
             Story::Refuse(code) => self.refuse(*code, scene, selection),
             Story::HideStatus => self.hide(scene, selection),
             Story::InjectCommand(xml) => self.inject(xml, scene),
+            Story::AtomicRollback(fate) => self.roll_back(fate, scene, selection),
+            Story::Challenge(challenge) => self.challenge(challenge, scene),
+            Story::Busy(busy) => self.busy(busy, scene),
+            Story::SessionAbort => self.abort(scene),
+            Story::NextMessage => self.next_message(scene),
+            Story::DuplicateMessage(keep) => self.duplicate(*keep, scene),
+            Story::UnknownCmdRef => self.unknown_cmd_ref(scene, selection),
+            Story::BreakMsgId(how) => self.break_msg_id(*how, scene),
+            Story::DropFinal => self.drop_final(scene),
+            Story::Header(field) => self.header(field, scene),
+            Story::WrongSize(by) => self.wrong_size(*by, scene, selection),
         };
         if let Err(why) = told {
             self.decline(story.name(), why);

@@ -1,7 +1,9 @@
 //! The steps of a rule.
 
+mod answer;
 mod edit;
 mod leave;
+mod soap;
 mod story;
 
 use std::ops::Range;
@@ -31,7 +33,7 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, leave::VERBS, story::VERBS]
+    [edit::VERBS, leave::VERBS, soap::VERBS, story::VERBS]
         .into_iter()
         .flatten()
 }

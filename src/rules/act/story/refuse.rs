@@ -59,6 +59,11 @@ impl Planned {
 }
 
 impl Taken {
+    /// Whether nothing goes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
     /// A command goes. Inside an Atomic it takes the whole Atomic along, which fails as one.
     pub(super) fn take(&mut self, command: Command<'_>, code: StatusCode) {
         if !is_work(command) {

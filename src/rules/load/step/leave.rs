@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use http::StatusCode as HttpStatus;
-
-use super::{PASSING, Verb, switch};
-use crate::rules::load::code::HTTP;
-use crate::rules::load::read::{self, Report, Table, Value};
+use super::{PASSING, Verb, answer, switch};
+use crate::rules::load::read::{Report, Value};
 use crate::rules::step::Leave;
-use crate::rules::{Answer, Step};
+use crate::rules::Step;
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "answer",
         stages: PASSING,
-        options: &["body"],
-        read: answer,
+        options: answer::OPTIONS,
+        read: answer::answer,
     },
     Verb {
         name: "delay",
@@ -32,16 +29,6 @@ pub(super) const VERBS: &[Verb] = &[
         },
     },
 ];
-
-fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
-    let code = HTTP.read(value, "answer", report);
-    let body = match step.value("body") {
-        Some(body) => read::text(body, "body", report)?.to_owned(),
-        None => String::new(),
-    };
-    let status = HttpStatus::from_u16(code?).ok()?;
-    Some(Step::Leave(Leave::Answer(Answer { status, body })))
-}
 
 /// A time such as `250ms`, `1.5s` or `2m`, at most an hour.
 fn delay(value: &Value<'_>, report: &mut Report) -> Option<Duration> {

@@ -1,17 +1,19 @@
 //! The verbs that tell stories of OMA DM.
 
+mod more;
+
 use std::ops::Range;
 
 use super::{PASSING, Verb, switch};
 use crate::dm::{Command, CommandKind, StatusCode};
 use crate::markup::edit::Fragment;
-use crate::rules::Step;
+use crate::rules::{Stage, Step};
 use crate::rules::load::code::SYNCML;
 use crate::rules::load::matcher::Found;
 use crate::rules::load::read::{self, Report, Value};
 use crate::rules::load::suggest::list;
 use crate::rules::matcher::Kinds;
-use crate::rules::step::Story;
+use crate::rules::step::{Field, Story};
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {
@@ -39,6 +41,119 @@ pub(super) const VERBS: &[Verb] = &[
             let xml = command(value, "inject-command", report)?;
             Some(Step::Story(Story::InjectCommand(xml)))
         },
+    },
+    Verb {
+        name: "atomic-rollback",
+        stages: PASSING,
+        options: &["child", "undone"],
+        read: more::atomic_rollback,
+    },
+    Verb {
+        name: "challenge",
+        stages: PASSING,
+        options: &["scheme", "nonce"],
+        read: more::challenge,
+    },
+    Verb {
+        name: "busy",
+        stages: PASSING,
+        options: &["retry-after"],
+        read: more::busy,
+    },
+    Verb {
+        name: "session-abort",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            switch(value, "session-abort", report).then_some(Step::Story(Story::SessionAbort))
+        },
+    },
+    Verb {
+        name: "next-message",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            switch(value, "next-message", report).then_some(Step::Story(Story::NextMessage))
+        },
+    },
+    Verb {
+        name: "duplicate-message",
+        stages: &[Stage::Request],
+        options: &["keep"],
+        read: more::duplicate_message,
+    },
+    Verb {
+        name: "unknown-cmdref",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            switch(value, "unknown-cmdref", report).then_some(Step::Story(Story::UnknownCmdRef))
+        },
+    },
+    Verb {
+        name: "break-msgid",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            let how = read::one_of(value, "break-msgid", &more::MSG_ID_BREAKS, report)?;
+            Some(Step::Story(Story::BreakMsgId(how)))
+        },
+    },
+    Verb {
+        name: "drop-final",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            switch(value, "drop-final", report).then_some(Step::Story(Story::DropFinal))
+        },
+    },
+    Verb {
+        name: "max-msg-size",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            let size = more::size(value, "max-msg-size", report)?;
+            Some(Step::Story(Story::Header(Field::MaxMsgSize(size))))
+        },
+    },
+    Verb {
+        name: "max-obj-size",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            let size = more::size(value, "max-obj-size", report)?;
+            Some(Step::Story(Story::Header(Field::MaxObjSize(size))))
+        },
+    },
+    Verb {
+        name: "resp-uri",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            let uri = read::text(value, "resp-uri", report)?.to_owned();
+            Some(Step::Story(Story::Header(Field::RespUri(uri))))
+        },
+    },
+    Verb {
+        name: "wrong-session",
+        stages: PASSING,
+        options: &[],
+        read: |value, _, report| {
+            let id = read::text(value, "wrong-session", report)?.to_owned();
+            Some(Step::Story(Story::Header(Field::SessionId(id))))
+        },
+    },
+    Verb {
+        name: "wrong-version",
+        stages: PASSING,
+        options: &["to"],
+        read: more::wrong_version,
+    },
+    Verb {
+        name: "wrong-size",
+        stages: PASSING,
+        options: &[],
+        read: more::wrong_size,
     },
 ];
 
@@ -83,11 +198,11 @@ pub(super) fn agree(story: &Story, span: &Range<usize>, found: &Found, report: &
     let kinds = found.matcher.command.as_ref().map(|command| command.kinds);
     let name = story.name();
     let (what, example) = match story {
-        Story::Refuse(_) => ("commands", "Replace"),
+        Story::Refuse(_) | Story::WrongSize(_) => ("commands", "Replace"),
         _ => ("a Status", "Status"),
     };
     let fits = kinds.is_some_and(|kinds| match story {
-        Story::Refuse(_) => !kinds.is_within(Kinds::answers()),
+        Story::Refuse(_) | Story::WrongSize(_) => !kinds.is_within(Kinds::answers()),
         _ => kinds.is_within(Kinds::answers()),
     });
     if fits {
