@@ -34,4 +34,4 @@ pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
-pub use step::{Admit, EditStep, HeadEdit, HeadStep, Leave, RawStep, Step};
+pub use step::{Admit, EditStep, HeadEdit, HeadStep, Leave, RawStep, Step, Story};

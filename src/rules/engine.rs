@@ -8,10 +8,12 @@ use bytes::Bytes;
 use super::index::Index;
 use super::passing::Passing;
 use super::step::HeadEdit;
+use super::step::Keep;
 use super::survey::Selected;
 use super::{Rule, Step};
 use crate::flow::{
-    Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
+    Account, Applied, Connection, Delivery, ExchangeId, Link, Promised, RequestHead, ResponseHead,
+    SessionTag,
 };
 use crate::markup::{Document, Limits};
 
@@ -58,6 +60,8 @@ pub struct Facts<'a> {
     pub body: Option<&'a Bytes>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [Link],
+    /// What dmtap owes the peers of the session, where there is one.
+    pub account: Option<&'a Account>,
     /// What bounds the decoding of a body that a rule changed.
     pub limits: &'a Limits,
 }
@@ -78,15 +82,21 @@ pub struct Verdict {
     pub delivery: Delivery,
     /// What the rules did, in order.
     pub applied: Vec<Applied>,
+    /// What they promised the peers for later messages.
+    pub promised: Vec<Promised>,
+    /// The request goes to the server twice, and this response of the two to the device.
+    pub duplicate: Option<Keep>,
 }
 
 /// A response of dmtap's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: http::StatusCode,
-    /// Its body, as plain text; empty for none.
-    pub body: String,
+    /// Header fields; without `Content-Type` a body is sent as plain text.
+    pub headers: http::HeaderMap,
+    /// Its body; empty for none.
+    pub body: Bytes,
 }
 
 /// Counts what limits count. The proxy keeps one for a run behind a lock that is held for one call.
@@ -200,7 +210,7 @@ impl RuleSet {
             }
             passing.act(rule, &selection);
             tally.acted(number, passing.acted_on(&selection));
-            if rule.steps.iter().any(Step::ends) {
+            if rule.steps.iter().any(Step::ends) || passing.is_answered() {
                 break;
             }
         }
@@ -221,7 +231,7 @@ fn within_limit(
         return selection;
     };
     let scope = limit.per.scope(facts);
-    if !rule.edits() {
+    if !rule.steps.iter().any(Step::is_about_selected) {
         selection.truncate(1);
     }
     selection.retain(|_| limit.admits(tally.count(number, &scope)));

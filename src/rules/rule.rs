@@ -100,9 +100,9 @@ impl Rule {
         self.name == other.name && said(self) == said(other)
     }
 
-    /// Whether some step edits the document.
+    /// Whether some step edits the document, or needs it.
     pub(super) fn edits(&self) -> bool {
-        self.steps.iter().any(Step::is_edit)
+        self.steps.iter().any(Step::looks_inside)
     }
 
     /// Whether some step changes the bytes of the body.
@@ -113,6 +113,7 @@ impl Rule {
     /// Whether it cannot be decided unless the bodies of `stage` are read.
     pub(super) fn reads(&self, stage: Stage) -> bool {
         self.asks_links()
+            || self.steps.iter().any(Step::promises)
             || self.stage == stage && self.reads_body()
             || stage == Stage::Request && self.asks_session()
     }

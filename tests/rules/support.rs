@@ -65,8 +65,8 @@ impl Talk {
         let document = Arc::new(body.clone());
         let message = Message::of(&document);
         let speaker = match stage {
-            Stage::Request => Side::Device,
             Stage::Response => Side::Server,
+            _ => Side::Device,
         };
         let links = message
             .map(|m| self.session.links(speaker, m))
@@ -82,6 +82,7 @@ impl Talk {
             document: Some(&document),
             body: Some(document.source()),
             links: &links,
+            account: Some(&self.session.account),
             limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
@@ -109,6 +110,7 @@ impl Talk {
             document: None,
             body,
             links: &[],
+            account: None,
             limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)

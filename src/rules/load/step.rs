@@ -1,10 +1,13 @@
 //! The steps of a rule.
 
 mod admit;
+mod answer;
 mod edit;
 mod head;
 mod leave;
 mod raw;
+mod soap;
+mod story;
 
 use std::ops::Range;
 
@@ -39,6 +42,8 @@ fn all() -> impl Iterator<Item = &'static Verb> {
         head::VERBS,
         raw::VERBS,
         leave::VERBS,
+        soap::VERBS,
+        story::VERBS,
         admit::VERBS,
     ]
     .into_iter()
@@ -186,11 +191,15 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
             _ if at > end && last.leaves_nothing_for(step) => {
                 format!("`{}` comes after `{}`", step.name(), last.name())
             }
-            Step::Edit(_) | Step::Head(_) | Step::Raw(_) if at < end && last.ends() => format!(
-                "`{}` edits a message that `{}` throws away",
-                step.name(),
-                last.name()
-            ),
+            Step::Edit(_) | Step::Head(_) | Step::Raw(_) | Step::Story(_)
+                if at < end && last.ends() =>
+            {
+                format!(
+                    "`{}` edits a message that `{}` throws away",
+                    step.name(),
+                    last.name()
+                )
+            }
             _ => continue,
         };
         report
@@ -256,6 +265,7 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
                     needs_status(span, found, report);
                 }
             }
+            (Step::Story(story), _) => story::agree(story, span, found, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
                 needs_commands(edit, span, report);
