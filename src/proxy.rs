@@ -26,6 +26,7 @@ mod sessions;
 mod settings;
 mod tls;
 mod trust;
+mod tunnel;
 mod upstream;
 mod wire;
 

@@ -13,6 +13,7 @@
 
 mod about;
 mod act;
+mod admit;
 mod answers;
 pub mod at;
 pub mod chance;
@@ -32,9 +33,10 @@ mod survey;
 pub mod template;
 mod tree;
 
+pub use admit::ConnectionFacts;
 pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
-pub use matcher::{CommandMatcher, Matcher, PassageMatcher};
+pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};
 pub use scenario::Scenario;
-pub use step::{EditStep, HeadEdit, HeadStep, Leave, RawStep, Step};
+pub use step::{Admit, EditStep, HeadEdit, HeadStep, Leave, RawStep, Step, Story};

@@ -15,6 +15,8 @@ mod rig;
 #[path = "support/server.rs"]
 mod server;
 
+#[path = "faults/admissions.rs"]
+mod admissions;
 #[path = "faults/curl.rs"]
 mod curl;
 #[path = "faults/deliveries.rs"]

@@ -18,6 +18,8 @@ mod bytes_pass;
 mod certificates;
 #[path = "proxy/connections.rs"]
 mod connections;
+#[path = "proxy/edits.rs"]
+mod edits;
 #[path = "proxy/failures.rs"]
 mod failures;
 #[path = "proxy/heads.rs"]

@@ -4,12 +4,20 @@
 mod conversations;
 #[path = "rules/corpus.rs"]
 mod corpus;
+#[path = "rules/edits.rs"]
+mod edits;
+#[path = "rules/edits_of_heads.rs"]
+mod edits_of_heads;
+#[path = "rules/edits_raw.rs"]
+mod edits_raw;
 #[path = "rules/limits.rs"]
 mod limits;
 #[path = "rules/matching.rs"]
 mod matching;
 #[path = "rules/mistakes_in_combination.rs"]
 mod mistakes_in_combination;
+#[path = "rules/mistakes_in_edits.rs"]
+mod mistakes_in_edits;
 #[path = "rules/mistakes_in_match.rs"]
 mod mistakes_in_match;
 #[path = "rules/mistakes_in_rules.rs"]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 use crate::dm::{CommandKind, Message};
+use crate::flow::account::Setting;
 use crate::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
     Timestamp,
 };
-use crate::markup::{Document, Limits};
+use crate::markup::{Document, Hint, Limits};
 use crate::rules::{Facts, RuleSet, Stage, Tally, Verdict};
 
 /// A conversation that rules are tried on, message by message.
@@ -47,73 +48,99 @@ impl Trial {
         }
     }
 
-    /// Asks the rules about the next message.
-    pub fn play(&mut self, rules: &RuleSet, stage: Stage, document: &Arc<Document>) -> Verdict {
-        if stage == Stage::Request || self.exchanges == 0 {
+    /// Asks the rules about the next message, and does in it what they promised before.
+    pub fn play(&mut self, rules: &RuleSet, speaker: Side, document: &Arc<Document>) -> Verdict {
+        if speaker == Side::Device || self.exchanges == 0 {
             self.exchanges += 1;
         }
-        let speaker = speaker(stage);
         let message = Message::of(document);
-        self.enter(stage, message);
-        let session = self.session.as_ref().zip(message);
-        let tag = session.map(|(session, message)| session.tag(message));
-        let links = session.map(|(session, message)| session.links(speaker, message));
-        let facts = Facts {
-            stage,
-            connection: &self.connection,
-            exchange: ExchangeId(self.exchanges),
-            request: &self.request,
-            response: (stage == Stage::Response).then_some(&self.response),
-            session: tag.as_ref(),
-            document: Some(document),
-            body: Some(document.source()),
-            links: links.as_deref().unwrap_or_default(),
+        self.enter(speaker, message);
+        let mut verdict = self.decide(rules, speaker, document);
+        let Some(session) = &mut self.session else {
+            return verdict;
+        };
+        // A conversation this short does not fill the account.
+        let _ = session
+            .account
+            .promise(&std::mem::take(&mut verdict.promised));
+        let leaving = match &verdict.body {
+            Some(_) => verdict.document.clone(),
+            None => Some(document.clone()),
+        };
+        let Some(leaving) = leaving.filter(|_| verdict.answer.is_none()) else {
+            return verdict;
+        };
+        let setting = Setting {
+            speaker,
             limits: &Limits::default(),
+            hint: Hint::default(),
         };
-        let verdict = rules.decide(&facts, &mut self.counts);
-        let sent = match (&verdict.answer, &verdict.body) {
-            (Some(_), _) => None,
-            (None, Some(_)) => verdict.document.clone(),
-            (None, None) => Some(document.clone()),
+        let settled = session.account.settle(&leaving, setting);
+        verdict.applied.extend(settled.applied);
+        if settled.body.is_some() {
+            verdict.body = settled.body;
+            verdict.document = settled.document;
+        }
+        let sent = match &verdict.body {
+            Some(_) => verdict.document.clone(),
+            None => Some(leaving),
         };
-        if let (Some(session), Some(sent)) = (&mut self.session, sent) {
+        if let Some(sent) = sent {
             session.delivered(speaker.other(), sent);
         }
         verdict
     }
 
-    /// Devices name sessions; the first message may be a server's all the same.
-    fn enter(&mut self, stage: Stage, message: Option<Message<'_>>) {
-        if stage == Stage::Response && self.session.is_some() {
-            return;
-        }
-        let header = message.and_then(|message| message.header());
-        let device = header.and_then(|header| match stage {
-            Stage::Request => header.source(),
-            Stage::Response => header.target(),
-        });
-        let key = SessionKey {
-            device: device.unwrap_or_default().into(),
-            id: header
-                .and_then(|header| header.session_id())
-                .unwrap_or_default()
-                .into(),
+    fn decide(&mut self, rules: &RuleSet, speaker: Side, document: &Arc<Document>) -> Verdict {
+        let message = Message::of(document);
+        let session = self.session.as_ref().zip(message);
+        let tag = session.map(|(session, message)| session.tag(message));
+        let links = session.map(|(session, message)| session.links(speaker, message));
+        let facts = Facts {
+            stage: stage_of(speaker),
+            connection: &self.connection,
+            exchange: ExchangeId(self.exchanges),
+            request: &self.request,
+            response: (speaker == Side::Server).then_some(&self.response),
+            session: tag.as_ref(),
+            account: self.session.as_ref().map(|session| &session.account),
+            document: Some(document),
+            body: Some(document.source()),
+            links: links.as_deref().unwrap_or_default(),
+            limits: &Limits::default(),
         };
-        if self
-            .session
-            .as_ref()
-            .is_none_or(|session| session.key != key)
-        {
-            self.session = Some(Session::new(1, key));
+        rules.decide(&facts, &mut self.counts)
+    }
+
+    /// Devices name sessions; the first message may be a server's all the same.
+    fn enter(&mut self, speaker: Side, message: Option<Message<'_>>) {
+        let header = message.and_then(|message| message.header());
+        if speaker == Side::Device || self.session.is_none() {
+            let device = header.and_then(|header| match speaker {
+                Side::Device => header.source(),
+                Side::Server => header.target(),
+            });
+            let id = header.and_then(|header| header.session_id());
+            let key = SessionKey {
+                device: device.unwrap_or_default().into(),
+                id: id.unwrap_or_default().into(),
+            };
+            if self.session.as_ref().is_none_or(|known| known.key != key) {
+                self.session = Some(Session::new(1, key));
+            }
+            if let Some(session) = &mut self.session {
+                session.begin_exchange();
+            }
         }
-        if let Some(session) = &mut self.session {
-            session.begin_exchange();
+        let msg_id = header.and_then(|header| header.msg_id());
+        if let (Some(session), Some(msg_id)) = (&mut self.session, msg_id) {
+            session.account.hear(speaker, &msg_id);
         }
     }
 }
 
 /// Who says a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
-pub fn stage_of(document: &Document) -> Stage {
+pub fn speaker_of(document: &Document) -> Side {
     let message = Message::of(document);
     let header = message.and_then(|message| message.header());
     let is_url = |uri: &str| uri.to_ascii_lowercase().starts_with("http");
@@ -121,11 +148,7 @@ pub fn stage_of(document: &Document) -> Stage {
         let source = header.source().is_some_and(|uri| is_url(&uri));
         let target = header.target().is_some_and(|uri| is_url(&uri));
         if source != target {
-            return if target {
-                Stage::Request
-            } else {
-                Stage::Response
-            };
+            return if target { Side::Device } else { Side::Server };
         }
     }
     let asks = |kind| {
@@ -134,15 +157,16 @@ pub fn stage_of(document: &Document) -> Stage {
     };
     let mut commands = message.into_iter().flat_map(Message::commands);
     match commands.any(|command| asks(command.kind())) {
-        true => Stage::Response,
-        false => Stage::Request,
+        true => Side::Server,
+        false => Side::Device,
     }
 }
 
-fn speaker(stage: Stage) -> Side {
-    match stage {
-        Stage::Request => Side::Device,
-        Stage::Response => Side::Server,
+/// The stage at which rules see what a peer says.
+pub fn stage_of(speaker: Side) -> Stage {
+    match speaker {
+        Side::Device => Stage::Request,
+        Side::Server => Stage::Response,
     }
 }
 

@@ -24,12 +24,30 @@ pub struct Picked {
     /// Report commands on these nodes to the server as failed, e.g. './Device/Vendor/MSFT/BitLocker/**=500'.
     #[arg(long, value_name = "LOCURI=CODE")]
     fail: Vec<String>,
+    /// Set a header field, or remove it where the value is empty: mitmproxy's [/filter]/name/value, with the filters
+    /// ~q (requests), ~s (responses), ~m METHOD and ~c CODE.
+    #[arg(short = 'H', long, value_name = "PATTERN")]
+    modify_headers: Vec<String>,
+    /// Replace what matches in bodies: mitmproxy's [/filter]/regex/replacement.
+    #[arg(short = 'B', long, value_name = "PATTERN")]
+    modify_body: Vec<String>,
 }
 
 impl Picked {
     /// Whether nothing was picked.
     pub(super) fn is_empty(&self) -> bool {
-        self.stories.is_empty() && self.fail.is_empty()
+        let lines = [&self.fail, &self.modify_headers, &self.modify_body];
+        self.stories.is_empty() && lines.iter().all(|lines| lines.is_empty())
+    }
+
+    /// The rules of one line.
+    fn lines(&self) -> impl Iterator<Item = Result<Line, RuleErrors>> {
+        let fail = self.fail.iter().map(|argument| Line::fail(argument));
+        let headers = self.modify_headers.iter();
+        let headers = headers.map(|argument| Line::modify_headers(argument));
+        let body = self.modify_body.iter();
+        fail.chain(headers)
+            .chain(body.map(|argument| Line::modify_body(argument)))
     }
 
     /// The rules of these files and folders, then those that were picked.
@@ -38,8 +56,7 @@ impl Picked {
     /// What cannot be read or is wrong, all of it.
     pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
         let usage = |errors: RuleErrors| Failure::Usage(errors.render(Look::Coloured));
-        let lines = RuleErrors::or_all(self.fail.iter().map(|argument| Line::fail(argument)));
-        let lines = lines.map_err(usage)?;
+        let lines = RuleErrors::or_all(self.lines()).map_err(usage)?;
         let stories = self.stories.iter();
         let stories = stories.map(|story| (story.file(), story.text.to_owned()));
         let given = lines.iter();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Connection, ConnectionId, ExchangeId, Passage, Side, Timestamp};
+use super::{Applied, Connection, ConnectionId, ExchangeId, Passage, Side, Timestamp};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -10,6 +10,15 @@ use super::{Connection, ConnectionId, ExchangeId, Passage, Side, Timestamp};
 pub enum Event {
     /// A device connected, and its handshake, if any, succeeded.
     Opened(Arc<Connection>),
+    /// Rules had a say in how a connection is received; told before it opens or is refused.
+    Admitted {
+        /// Its number.
+        connection: ConnectionId,
+        /// When.
+        at: Timestamp,
+        /// The rules, in order.
+        applied: Vec<Applied>,
+    },
     /// A connection ended before it could carry a request.
     Refused {
         /// Its number.

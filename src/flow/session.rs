@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use self::said::Said;
-use super::{Note, Severity, Side};
+use super::{Account, Note, Severity, Side};
 use crate::dm::{Command, Message};
 use crate::markup::{Document, NodeId};
 
@@ -120,6 +120,8 @@ pub struct Session {
     told_server: Ledger,
     exchanges: u32,
     said: Said,
+    /// What dmtap owes the two.
+    pub account: Account,
 }
 
 impl Session {
@@ -132,6 +134,7 @@ impl Session {
             told_server: Ledger::default(),
             exchanges: 0,
             said: Said::default(),
+            account: Account::default(),
         }
     }
 
@@ -177,13 +180,18 @@ impl Session {
 
     /// How much its ledgers hold, in bytes.
     pub fn bytes(&self) -> usize {
-        self.told_device.bytes + self.told_server.bytes
+        self.told_device.bytes + self.told_server.bytes + self.account.bytes()
     }
 
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
     pub fn delivered(&mut self, to: Side, document: Arc<Document>) {
         match to {
-            Side::Device => self.told_device.enter(document),
+            Side::Device => {
+                if let Some(message) = Message::of(&document) {
+                    self.account.delivered(message);
+                }
+                self.told_device.enter(document);
+            }
             Side::Server => self.told_server.enter(document),
         }
     }

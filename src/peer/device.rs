@@ -66,9 +66,18 @@ struct Outcome {
 }
 
 impl Device {
-    /// A device at rest.
+    /// A device at rest. What its profile says is in its tree, too.
     pub fn new(profile: Profile, tree: Tree) -> Self {
         let (server, session_id) = (String::new(), String::new());
+        let info = [
+            ("DevId", &profile.id),
+            ("Man", &profile.manufacturer),
+            ("Mod", &profile.model),
+            ("Lang", &profile.language),
+        ];
+        let tree = info.iter().fold(tree, |tree, (name, value)| {
+            tree.with(&format!("./DevInfo/{name}"), "chr", value, Access::Read)
+        });
         Self {
             profile,
             tree,

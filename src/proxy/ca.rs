@@ -1,5 +1,8 @@
 //! dmtap's own certificate authority: made once per installation, in mitmproxy's file layout.
 
+mod flaw;
+mod weak;
+
 use std::fs;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -60,8 +63,17 @@ impl Authority {
     pub fn leaf(&self, names: &[&str]) -> Result<CertifiedKey, CaError> {
         let params = leaf_params(names)?;
         let certificate = params.signed_by(&self.leaf_key, &self.issuer)?;
-        let mut chain = vec![certificate.der().clone()];
+        self.with_chain(certificate.der().clone())
+    }
+
+    /// A certificate of this authority for the leaf key, with those between it and the root.
+    fn with_chain(&self, certificate: CertificateDer<'static>) -> Result<CertifiedKey, CaError> {
+        let mut chain = vec![certificate];
         chain.extend(self.intermediates.iter().cloned());
+        self.with_leaf_key(chain)
+    }
+
+    fn with_leaf_key(&self, chain: Vec<CertificateDer<'static>>) -> Result<CertifiedKey, CaError> {
         let key = PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der());
         let key = provider()
             .key_provider

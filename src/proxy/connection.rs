@@ -1,5 +1,7 @@
 //! One connection of a device: where it wants to go, its handshake, its HTTP.
 
+mod admit;
+
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use self::admit::serves;
 use super::body::Body;
 use super::context::{Context, Server, Shared, now};
 use super::exchange::{self, refuse};
@@ -24,25 +27,29 @@ use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
 use super::wire::{Gate, Wire};
 use crate::flow::event::Event;
-use crate::flow::{Connection, ConnectionId, Timestamp, TlsFacts};
+use crate::flow::{Admission, Connection, ConnectionId, Timestamp, TlsFacts, TlsTerms};
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
-    let guest = Guest {
+    let mut guest = Guest {
         id: shared.next_connection(),
         opened: now(),
         device,
         listener: tcp.local_addr().unwrap_or(shared.listener),
+        admission: None,
     };
+    let id = guest.id;
+    guest.admission = guest.admit_early(&shared);
     let wire = Wire::new(tcp, shared.settings.limits.body);
     let ended = match shared.settings.mode.clone() {
+        _ if guest.is_refused() => guest.refuse(wire),
         Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,
         Mode::Regular => guest.to_proxy(&shared, wire).await,
     };
     if let Err(why) = ended {
-        tracing::warn!("{} from {device} refused: {why}", guest.id);
+        tracing::warn!("{id} from {device} refused: {why}");
         shared.tell(Event::Refused {
-            connection: guest.id,
+            connection: id,
             at: now(),
             why,
         });
@@ -50,16 +57,18 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
 }
 
 /// A connection of which only addresses are known.
-#[derive(Clone, Copy)]
-struct Guest {
-    id: ConnectionId,
+#[derive(Clone)]
+pub(super) struct Guest {
+    pub(super) id: ConnectionId,
     opened: Timestamp,
     device: SocketAddr,
     listener: SocketAddr,
+    /// How it is received, where that was said already.
+    admission: Option<Admission>,
 }
 
 /// How the server was found.
-enum Target {
+pub(super) enum Target {
     /// It is the one behind this proxy.
     Behind(Upstream),
     /// The device named it: host and port, where 443 stands for none.
@@ -101,16 +110,27 @@ impl Guest {
             .await?
             .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
         let line = wire.line();
+        let Some(first) = first else {
+            return Err("the device hung up before it sent anything".into());
+        };
+        let admission = match self.admission.clone() {
+            Some(admission) => admission,
+            None => self.admit(shared, &mut wire, first, &target).await?,
+        };
+        if !serves(&admission, first) {
+            return self.receive(shared, wire, target, &admission).await;
+        }
         match first {
-            None => Err("the device hung up before it sent anything".into()),
-            Some(TLS_HANDSHAKE) => {
-                let stream = within(shared, handshake(shared, wire, target.host())).await??;
+            TLS_HANDSHAKE => {
+                let terms = admission.tls;
+                let stream = handshake(shared, wire, target.host(), terms);
+                let stream = within(shared, stream).await??;
                 let (opened, server) = self.opened(target, Scheme::Https, Some(facts(&stream)))?;
                 let context = open(shared, opened, server, line);
                 serve_http(stream, context).await;
                 Ok(())
             }
-            Some(_) => {
+            _ => {
                 let (opened, server) = self.opened(target, Scheme::Http, None)?;
                 let context = open(shared, opened, server, line);
                 serve_http(wire, context).await;
@@ -120,7 +140,7 @@ impl Guest {
     }
 
     fn opened(
-        self,
+        &self,
         target: Target,
         scheme: Scheme,
         tls: Option<TlsFacts>,
@@ -132,7 +152,7 @@ impl Guest {
         Ok((connection, server))
     }
 
-    fn connection(self, server: String, tls: Option<TlsFacts>) -> Connection {
+    pub(super) fn connection(&self, server: String, tls: Option<TlsFacts>) -> Connection {
         Connection {
             id: self.id,
             opened: self.opened,
@@ -266,7 +286,7 @@ impl<'a> Asked<'a> {
 
     /// The number of the tunnel's connection: of its own where this one carried requests.
     fn tunnelling(&self) -> Guest {
-        let mut guest = self.guest;
+        let mut guest = self.guest.clone();
         if self.state().connection.take().is_some() {
             guest.id = self.shared.next_connection();
             guest.opened = now();
@@ -307,7 +327,12 @@ fn bare_host(host: &str) -> String {
 }
 
 /// The TLS handshake, with the certificate the device asks for.
-async fn handshake(shared: &Shared, wire: Wire, host: &str) -> Result<TlsStream<Wire>, String> {
+async fn handshake(
+    shared: &Shared,
+    wire: Wire,
+    host: &str,
+    terms: TlsTerms,
+) -> Result<TlsStream<Wire>, String> {
     let local = wire.local_addr();
     let words = |e: io::Error| device_handshake(&e, &shared.ca_file);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
@@ -320,7 +345,10 @@ async fn handshake(shared: &Shared, wire: Wire, host: &str) -> Result<TlsStream<
         None => vec![host, &local],
     };
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    let config = shared.tls.config(&names).map_err(|e| e.to_string())?;
+    let config = shared
+        .tls
+        .config_on(&names, terms)
+        .map_err(|e| e.to_string())?;
     start.into_stream(config).await.map_err(words)
 }
 
@@ -391,13 +419,13 @@ where
 }
 
 /// Tells that a connection opened, and at its end, however it comes, that it closed.
-struct Farewell {
+pub(super) struct Farewell {
     shared: Arc<Shared>,
     id: ConnectionId,
 }
 
 impl Farewell {
-    fn new(shared: &Arc<Shared>, connection: &Arc<Connection>) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, connection: &Arc<Connection>) -> Self {
         shared.tell(Event::Opened(connection.clone()));
         Self {
             shared: shared.clone(),

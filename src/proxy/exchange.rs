@@ -1,8 +1,12 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
+mod account;
 mod deliver;
 mod head;
 mod own;
+mod repeat;
+
+use repeat::Repeat;
 
 pub(super) use own::refuse;
 
@@ -68,7 +72,7 @@ pub(super) async fn serve(
         Passed::On(body) => body,
         Passed::Answered(response) => return Ok(*response),
     };
-    let asked = exchange.ask(parts, body).await;
+    let asked = exchange.ask_once_or_twice(parts, body).await;
     if asked.is_err()
         && let Some(cut) = exchange.end_cut_request().await
     {
@@ -99,6 +103,8 @@ struct Exchange {
     request: Option<Told>,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
     cut: Option<Last>,
+    /// The request as it is sent, where it is to be sent twice.
+    repeat: Option<Repeat>,
     over: bool,
 }
 
@@ -132,6 +138,7 @@ impl Exchange {
             leaving: None,
             request: None,
             cut: None,
+            repeat: None,
             over: false,
             context,
         })
@@ -293,7 +300,7 @@ impl Exchange {
         }
         let tag = self.tag(
             match stage {
-                Stage::Request => Side::Device,
+                Stage::Request | Stage::Connection => Side::Device,
                 Stage::Response => Side::Server,
             },
             heard.document().map(|document| &**document),
@@ -311,6 +318,7 @@ impl Exchange {
             document: heard.document(),
             body: body.as_ref(),
             links: &known.links,
+            account: known.account.as_ref(),
             limits: &limits,
         };
         let weight = heard.payload.received.len();
@@ -325,12 +333,13 @@ impl Exchange {
         head: Head,
         mut heard: Heard,
         known: Known,
-        verdict: Verdict,
+        mut verdict: Verdict,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
         let from = speaker(&head);
         let received = heard.document().cloned();
         let session = self.tag(from, received.as_deref());
+        self.settle_account(&head, received.as_ref(), &mut verdict);
         let mut sent = received;
         if let Some(bytes) = verdict.body {
             heard.notes.extend(headers::note_signature(headers));
@@ -339,6 +348,9 @@ impl Exchange {
             sent = verdict.document;
         }
         let status = head::edit(&verdict.head, headers);
+        self.repeat = verdict
+            .duplicate
+            .map(|keep| Repeat::new(keep, &heard.payload));
         self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
         let passage = Passage {

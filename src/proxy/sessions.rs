@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::settings::Limits;
 use crate::dm::Message;
+use crate::flow::account::{Full, Setting, Settled};
 use crate::flow::session::note_dangling;
-use crate::flow::{KeyTooLong, Link, Note, Session, SessionKey, SessionTag, Side};
+use crate::flow::{
+    Account, KeyTooLong, Link, Note, Promised, Session, SessionKey, SessionTag, Side,
+};
 use crate::markup::Document;
 
 /// A table of sessions, bounded in number and in bytes; the longest silent one makes room.
@@ -52,6 +55,8 @@ pub(super) struct Place {
 pub(super) struct Known {
     pub(super) links: Vec<Link>,
     pub(super) notes: Vec<Note>,
+    /// What dmtap owes the peers, where there is a session.
+    pub(super) account: Option<Account>,
 }
 
 impl Sessions {
@@ -163,9 +168,28 @@ impl Place {
         let Some(message) = Message::of(document) else {
             return Known::default();
         };
-        let links = lock(&self.session).links(speaker, message);
-        let notes = note_dangling(document, &links);
-        Known { links, notes }
+        let mut session = lock(&self.session);
+        let links = session.links(speaker, message);
+        if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
+            session.account.hear(speaker, &msg_id);
+        }
+        let account = session.account.clone();
+        drop(session);
+        Known {
+            notes: note_dangling(document, &links),
+            links,
+            account: Some(account),
+        }
+    }
+
+    /// Takes on what rules promised.
+    pub(super) fn promise(&self, promised: &[Promised]) -> Result<(), Full> {
+        lock(&self.session).account.promise(promised)
+    }
+
+    /// Does in a message what is owed about it.
+    pub(super) fn settle(&self, document: &Arc<Document>, setting: Setting<'_>) -> Settled {
+        lock(&self.session).account.settle(document, setting)
     }
 
     /// Remembers a message as it was delivered.

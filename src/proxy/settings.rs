@@ -85,7 +85,7 @@ impl Upstream {
         }
     }
 
-    fn bracketed(&self) -> String {
+    pub(super) fn bracketed(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]", self.host),
             false => self.host.clone(),

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
 
 use super::ca::{Authority, CaError, certificates};
 use super::settings::OwnCertificate;
+use crate::flow::{TlsTerms, TlsVersion};
 
 /// The cryptography of both legs; no process-wide default is needed.
 pub(super) fn provider() -> &'static Arc<CryptoProvider> {
@@ -106,6 +107,44 @@ impl DeviceTls {
         }
         leaves.insert(key, leaf);
         Ok(config)
+    }
+
+    /// A configuration on other terms. A session of before, in which the device would see no certificate, is not
+    /// resumed.
+    pub(super) fn config_on(
+        &self,
+        names: &[&str],
+        terms: TlsTerms,
+    ) -> Result<Arc<ServerConfig>, CaError> {
+        if terms == TlsTerms::default() {
+            return self.config(names);
+        }
+        let floor = terms.min.unwrap_or(TlsVersion::V1_2);
+        let ceiling = terms.max.unwrap_or(TlsVersion::V1_3);
+        let versions: Vec<_> = [
+            (TlsVersion::V1_2, &rustls::version::TLS12),
+            (TlsVersion::V1_3, &rustls::version::TLS13),
+        ]
+        .into_iter()
+        .filter(|(version, _)| (floor..=ceiling).contains(version))
+        .map(|(_, version)| version)
+        .collect();
+        let resolver = match terms.flaw {
+            Some(flaw) => Arc::new(SingleCertAndKey::from(
+                self.authority.flawed_leaf(names, flaw)?,
+            )),
+            None => self.config(names)?.cert_resolver.clone(),
+        };
+        let mut config = ServerConfig::builder_with_provider(provider().clone())
+            .with_protocol_versions(&versions)
+            .map_err(CaError::Tls)?
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = self.base.alpn_protocols.clone();
+        config.key_log = self.base.key_log.clone();
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Leaf>> {

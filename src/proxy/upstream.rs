@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::body::Body;
-use super::settings::Settings;
+use super::settings::{Settings, Upstream};
 use super::trust;
 
 /// Sends requests to servers.
@@ -28,19 +28,11 @@ pub(super) type Client = hyper_util::client::legacy::Client<Connector, Body>;
 /// Where the trusted certificates cannot be loaded.
 pub(super) fn client(settings: &Settings, listener: SocketAddr) -> io::Result<Client> {
     let limits = &settings.limits;
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(limits.connect));
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(trust::client_config(&settings.trust)?)
         .https_or_http()
         .enable_all_versions()
-        .wrap_connector(NoLoop {
-            tcp,
-            listener,
-            private: settings.private.clone().into(),
-        });
+        .wrap_connector(no_loop(settings, listener));
     let connector = Connector {
         https,
         limit: limits.connect,
@@ -55,6 +47,41 @@ pub(super) fn client(settings: &Settings, listener: SocketAddr) -> io::Result<Cl
             .http2_keep_alive_interval(limits.idle)
             .build(connector),
     )
+}
+
+/// A bare connection to a server, within the limit of time and under the same bans as any other.
+///
+/// # Errors
+/// Why there is none, in words.
+pub(super) async fn connect(
+    settings: &Settings,
+    listener: SocketAddr,
+    server: &Upstream,
+) -> Result<TcpStream, String> {
+    let address = format!("http://{}:{}", server.bracketed(), server.port);
+    let address: Uri = address
+        .parse()
+        .map_err(|_| "the server's name is not valid in a URL")?;
+    let limit = settings.limits.connect;
+    let connecting = no_loop(settings, listener).call(address);
+    match tokio::time::timeout(limit, connecting).await {
+        Ok(Ok(io)) => Ok(io.into_inner()),
+        Ok(Err(error)) => Err(super::failure::Failure::of(&error).why),
+        Err(_) => Err(ConnectError::Timeout(limit).to_string()),
+    }
+}
+
+/// TCP to servers.
+fn no_loop(settings: &Settings, listener: SocketAddr) -> NoLoop {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(settings.limits.connect));
+    NoLoop {
+        tcp,
+        listener,
+        private: settings.private.clone().into(),
+    }
 }
 
 /// Why a server was not even connected.

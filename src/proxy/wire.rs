@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -66,6 +67,34 @@ impl Wire {
         Ok(self.ahead.first().copied())
     }
 
+    /// The name in the ClientHello that comes next, which is not taken; `None` where it has none.
+    ///
+    /// # Errors
+    /// Where what comes is no ClientHello, or the device leaves.
+    pub(super) async fn server_name(&mut self) -> io::Result<Option<String>> {
+        loop {
+            if let Some(hello) = parse_hello(&self.ahead)? {
+                return Ok(hello.client_hello().server_name().map(str::to_owned));
+            }
+            if self.ahead.len() > MOST_HELLO {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let mut buffer = BytesMut::from(&self.ahead[..]);
+            if self.tcp.read_buf(&mut buffer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.ahead = buffer.freeze();
+        }
+    }
+
+    /// Returns when the device ends its side; what it sends is thrown away.
+    pub(super) async fn end(&mut self) -> io::Result<()> {
+        self.ahead.clear();
+        let mut scratch = [0; 1024];
+        while self.tcp.read(&mut scratch).await? > 0 {}
+        Ok(())
+    }
+
     /// What came of writing; a peer that takes nothing for too long is given up.
     fn written(
         &mut self,
@@ -88,6 +117,23 @@ impl Wire {
         }
     }
 }
+
+/// A ClientHello, once all of it is there.
+fn parse_hello(mut bytes: &[u8]) -> io::Result<Option<Accepted>> {
+    let mut acceptor = Acceptor::default();
+    while !bytes.is_empty() {
+        acceptor.read_tls(&mut bytes)?;
+        match acceptor.accept() {
+            Ok(Some(hello)) => return Ok(Some(hello)),
+            Ok(None) => {}
+            Err((error, _)) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Bytes of a ClientHello; post-quantum keys make it longer than one segment.
+const MOST_HELLO: usize = 64 << 10;
 
 impl Drop for Wire {
     fn drop(&mut self) {

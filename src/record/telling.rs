@@ -91,6 +91,7 @@ pub struct Telling<'a> {
 #[expect(missing_docs, reason = "the variants of crate::flow::Event")]
 pub enum Happening {
     Opened,
+    Admitted,
     Refused,
     Closed,
     Request,

@@ -4,26 +4,43 @@ mod edit;
 mod head;
 mod leave;
 mod raw;
+mod soap;
+mod story;
 mod values;
 
 pub(super) use head::head;
 pub(super) use leave::leave;
 pub(super) use raw::{Body, raw};
+pub(super) use soap::soap;
+pub(super) use story::Scene;
 pub(super) use values::Values;
 
-use super::Step;
+use std::sync::Arc;
+
 use super::at::{At, Spot};
-use super::step::EditStep;
+use super::step::{EditStep, Keep};
 use super::survey::Selected;
-use crate::flow::Change;
+use super::{Answer, Rule, Step};
+use crate::flow::own::FreshIds;
+use crate::flow::{Change, Promised};
 use crate::markup::edit::{Edit, Within};
-use crate::markup::{Document, Limits, NodeId};
+use crate::markup::{Document, Element, Limits, NodeId};
 
 /// The edits of one rule, with what is told about them.
 #[derive(Default)]
 pub(super) struct Planned {
     pub(super) edits: Vec<Within>,
+    /// Those of stories, which are of the message itself.
+    own: Vec<Edit>,
     pub(super) changes: Vec<Change>,
+    /// What its stories promise for later messages.
+    pub(super) promised: Vec<Promised>,
+    /// What the device gets in place of the server's answer.
+    pub(super) answer: Option<Answer>,
+    /// Which response of two the device gets, where the request goes out twice.
+    pub(super) duplicate: Option<Keep>,
+    rule: Arc<str>,
+    fresh: Option<FreshIds>,
     untold: usize,
     /// Bytes that copies and fragments add.
     grown: usize,
@@ -40,19 +57,24 @@ struct Planning<'a, 'v> {
 /// Changes of one rule in one message that are told one by one.
 const MOST_TOLD: usize = 1_000;
 
-/// The edits that the steps make on a selection.
+/// The edits that the steps of a rule make on a selection.
 pub(super) fn edits(
-    steps: &[Step],
-    document: &Document,
+    rule: &Rule,
+    scene: &Scene<'_>,
     limits: &Limits,
     values: &mut Values<'_>,
     selection: &[Selected],
 ) -> Planned {
+    let document = scene.document;
+    let steps = &rule.steps;
     let mut planning = Planning {
         document,
         limits,
         values,
-        planned: Planned::default(),
+        planned: Planned {
+            rule: rule.name.as_str().into(),
+            ..Planned::default()
+        },
     };
     // What is inside another selected element goes with it.
     let mut behind = NodeId(0);
@@ -80,11 +102,16 @@ pub(super) fn edits(
     if steps.iter().any(reverses) {
         planning.reverse(&outermost);
     }
+    for step in steps {
+        if let Step::Story(story) = step {
+            planning.planned.story(story, scene, selection);
+        }
+    }
     planning.finish()
 }
 
 /// Tells that a rule found something and could not do what it says there.
-pub(super) fn not_applied(path: &str, why: String) -> Change {
+pub(in crate::rules) fn not_applied(path: &str, why: String) -> Change {
     Change {
         path: path.into(),
         step: NOT_APPLIED,
@@ -143,6 +170,11 @@ impl Planning<'_, '_> {
     }
 
     fn finish(mut self) -> Planned {
+        let own = std::mem::take(&mut self.planned.own).into_iter();
+        self.planned.edits.extend(own.map(|edit| Within {
+            holders: Vec::new(),
+            edit,
+        }));
         let length = self
             .document
             .source()
@@ -162,6 +194,19 @@ impl Planning<'_, '_> {
 }
 
 impl Planned {
+    fn tell(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
+        if self.changes.len() >= MOST_TOLD {
+            self.untold += 1;
+            return;
+        }
+        self.changes.push(Change {
+            path: at.path().to_string(),
+            step,
+            before,
+            after,
+        });
+    }
+
     fn tell_how_many_more(&mut self) {
         let (untold, last) = (self.untold, self.changes.last());
         let Some(step) = last.filter(|_| untold > 0).map(|change| change.step) else {

@@ -9,10 +9,12 @@ use super::chance::{DEFAULT_SEED, line_of};
 use super::index::Index;
 use super::passing::Passing;
 use super::step::HeadEdit;
+use super::step::Keep;
 use super::survey::Selected;
-use super::{Limit, Rule};
+use super::{Limit, Rule, Step};
 use crate::flow::{
-    Applied, Connection, Delivery, ExchangeId, Link, RequestHead, ResponseHead, SessionTag,
+    Account, Applied, Connection, Delivery, ExchangeId, Link, Promised, RequestHead, ResponseHead,
+    SessionTag,
 };
 use crate::markup::{Document, Limits};
 
@@ -23,6 +25,8 @@ pub enum Stage {
     Request,
     /// A response on its way to the device.
     Response,
+    /// A connection of a device that is being received.
+    Connection,
 }
 
 impl Stage {
@@ -31,6 +35,7 @@ impl Stage {
         match self {
             Self::Request => "request",
             Self::Response => "response",
+            Self::Connection => "connection",
         }
     }
 }
@@ -56,6 +61,8 @@ pub struct Facts<'a> {
     pub body: Option<&'a Bytes>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [Link],
+    /// What dmtap owes the peers of the session, where there is one.
+    pub account: Option<&'a Account>,
     /// What bounds the decoding of a body that a rule changed.
     pub limits: &'a Limits,
 }
@@ -76,15 +83,21 @@ pub struct Verdict {
     pub delivery: Delivery,
     /// What the rules did, in order.
     pub applied: Vec<Applied>,
+    /// What they promised the peers for later messages.
+    pub promised: Vec<Promised>,
+    /// The request goes to the server twice, and this response of the two to the device.
+    pub duplicate: Option<Keep>,
 }
 
 /// A response of dmtap's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: http::StatusCode,
-    /// Its body, as plain text; empty for none.
-    pub body: String,
+    /// Header fields; without `Content-Type` a body is sent as plain text.
+    pub headers: http::HeaderMap,
+    /// Its body; empty for none.
+    pub body: Bytes,
 }
 
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
@@ -191,6 +204,7 @@ impl RuleSet {
         match stage {
             Stage::Request => self.reads_requests,
             Stage::Response => self.reads_responses,
+            Stage::Connection => false,
         }
     }
 
@@ -199,6 +213,7 @@ impl RuleSet {
         let index = match facts.stage {
             Stage::Request => &self.request,
             Stage::Response => &self.response,
+            Stage::Connection => return Verdict::default(),
         };
         let mut passing = Passing::new(facts, index);
         let mut from = 0;
@@ -222,7 +237,7 @@ impl RuleSet {
             };
             passing.act(rule, &selection);
             tally.acted(number, passing.acted_on(&selection));
-            if rule.ends() {
+            if rule.ends() || passing.is_answered() {
                 break;
             }
         }
@@ -265,7 +280,7 @@ impl Asking<'_, '_> {
     /// that only says how the message leaves counts messages.
     fn within_limit(&mut self, mut selection: Vec<Selected>) -> Option<Vec<Selected>> {
         if let Some(limit) = self.rule.limit.filter(|_| !selection.is_empty()) {
-            if !self.rule.edits() {
+            if !self.rule.steps.iter().any(Step::is_about_selected) {
                 selection.truncate(1);
             }
             let scope = limit.per.scope(self.facts);

@@ -5,6 +5,7 @@
 
 mod amount;
 mod code;
+mod connection;
 mod limit;
 pub mod line;
 mod matcher;
@@ -26,7 +27,7 @@ pub use self::read::Reader;
 use self::read::{Report, Table};
 use self::scenario::Stories;
 pub(crate) use self::suggest::closest;
-use super::{Rule, RuleErrors, RuleSet, Scenario, Stage};
+use super::{ConnectionMatcher, Rule, RuleErrors, RuleSet, Scenario, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
 ///
@@ -161,6 +162,9 @@ impl Book {
         table.refuse_other_keys(&KEYS, report);
         let name = name(table, report);
         let stage = stage(table, report);
+        if stage == Some(Stage::Connection) {
+            return connection::rule(table, name, report);
+        }
         let matcher = matcher::matcher(table, stage, report);
         let limit = match table.table("limit", "a limit", report) {
             Ok(Some(table)) => limit::limit(table, report).map(Some),
@@ -180,6 +184,7 @@ impl Book {
             scenario: scenario?,
             steps: steps?,
             end: end?,
+            connection: ConnectionMatcher::default(),
         })
     }
 
@@ -244,12 +249,16 @@ fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
     Some(name.to_owned())
 }
 
-const STAGES: [(&str, Stage); 2] = [("request", Stage::Request), ("response", Stage::Response)];
+const STAGES: [(&str, Stage); 3] = [
+    ("request", Stage::Request),
+    ("response", Stage::Response),
+    ("connection", Stage::Connection),
+];
 
 fn stage(table: Table<'_>, report: &mut Report) -> Option<Stage> {
     if !table.means("stage", &KEYS) {
         report.wrong(table.span(), "this rule has no stage").help(
-            "stage = \"request\" (device to server) or stage = \"response\" (server to device)",
+            "stage = \"request\" (device to server), \"response\" (server to device) or \"connection\"",
         );
         return None;
     }

@@ -11,6 +11,7 @@
 
 mod address;
 mod command;
+mod connection;
 mod items;
 mod kinds;
 mod passage;
@@ -19,6 +20,7 @@ mod text;
 
 pub use address::{BadNet, Net};
 pub use command::{AnswersMatcher, CommandMatcher, ItemMatcher};
+pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
 pub use kinds::Kinds;
 pub use passage::{HeaderMatcher, PassageMatcher};
 pub use probe::{BadProbe, Probe, Where};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
-use super::act::{self, Body, Values};
+use super::act::{self, Body, Scene, Values};
 use super::answers::Answers;
 use super::index::Index;
 use super::matcher::Look;
@@ -141,7 +141,7 @@ impl<'a> Passing<'a> {
         let selected = selection.first();
         for step in &rule.steps {
             match step {
-                Step::Edit(_) => {}
+                Step::Edit(_) | Step::Story(_) | Step::Admit(_) => {}
                 Step::Head(step) => {
                     let verdict = &mut self.verdict;
                     let change = act::head(step, self.facts, &mut values, selected, verdict);
@@ -152,6 +152,11 @@ impl<'a> Passing<'a> {
                         let done = self.raw(step, &mut values, selected);
                         self.accept_raw(rule, found, done, &mut applied);
                     }
+                }
+                Step::Soap(fault) => {
+                    let document = self.document.as_deref();
+                    let change = act::soap(fault, self.facts, document, &mut self.verdict);
+                    applied.changes.push(change);
                 }
                 Step::Leave(step) => {
                     let change = act::leave(step, rule, self.facts, &mut self.verdict);
@@ -182,14 +187,28 @@ impl<'a> Passing<'a> {
         applied: &mut Applied,
     ) -> bool {
         let limits = self.facts.limits;
-        let planned = act::edits(&rule.steps, document, limits, values, selection);
+        let scene = Scene {
+            facts: self.facts,
+            document,
+            promised: &self.verdict.promised,
+        };
+        let planned = act::edits(rule, &scene, limits, values, selection);
         applied.changes = planned.changes;
+        if let Some(answer) = planned.answer {
+            // Nothing of the message is left that edits could show in.
+            self.verdict.answer = Some(answer);
+            self.verdict.promised.extend(planned.promised);
+            return false;
+        }
+        self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
         if planned.edits.is_empty() {
+            self.verdict.promised.extend(planned.promised);
             return true;
         }
         match markup::edit::plan_within(document, &planned.edits, limits) {
             Ok(patch) => {
                 self.accept(rule, patch.apply(document.source()));
+                self.verdict.promised.extend(planned.promised);
                 applied.patch = patch;
                 true
             }
@@ -248,6 +267,11 @@ impl<'a> Passing<'a> {
         let received = || self.facts.document.map(|document| document.source());
         let now = self.verdict.body.as_ref();
         now.or_else(received).or(self.facts.body).cloned()
+    }
+
+    /// Whether a rule answered in the server's place.
+    pub(super) fn is_answered(&self) -> bool {
+        self.verdict.answer.is_some()
     }
 
     /// What is to happen.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chance::Chance;
-use super::{Facts, Matcher, Scenario, Stage, Step};
+use super::{ConnectionMatcher, Facts, Matcher, Scenario, Stage, Step};
 
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Rule {
     pub steps: Vec<Step>,
     /// Whether no further rule is asked where it acted.
     pub end: bool,
+    /// Where and how often it acts at the stage of connections, where nothing else is asked.
+    pub connection: ConnectionMatcher,
 }
 
 /// How often a rule acts on what it finds.
@@ -106,9 +108,9 @@ impl Rule {
         self.end || self.steps.iter().any(Step::ends)
     }
 
-    /// Whether some step edits the document.
+    /// Whether some step edits the document, or needs it.
     pub(super) fn edits(&self) -> bool {
-        self.steps.iter().any(Step::is_edit)
+        self.steps.iter().any(Step::looks_inside)
     }
 
     /// Whether some step changes the bytes of the body.
@@ -119,6 +121,7 @@ impl Rule {
     /// Whether it cannot be decided unless the bodies of `stage` are read.
     pub(super) fn reads(&self, stage: Stage) -> bool {
         self.asks_links()
+            || self.steps.iter().any(Step::promises)
             || self.stage == stage && self.reads_body()
             || stage == Stage::Request && self.asks_session()
     }

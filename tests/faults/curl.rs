@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
+use super::device::tls;
 use super::rig::{Rig, in_front_of};
 use super::server::Server;
 
@@ -88,7 +91,6 @@ impl Lab {
                 "-H",
                 "Expect:",
             ])
-            .args(["--connect-to", &format!("::127.0.0.1:")])
             .arg("--data-binary")
             .arg(format!("@{}", sent.display()))
             .arg("-o")
@@ -106,6 +108,12 @@ impl Lab {
             error: String::from_utf8_lossy(&output.stderr).into_owned(),
             took: begun.elapsed(),
         }
+    }
+
+    /// A TLS connection to the proxy.
+    pub async fn tls(&self, alpn: &str) -> TlsStream<TcpStream> {
+        let tcp = TcpStream::connect(self.rig.address).await.unwrap();
+        tls(tcp, &self.rig.ca(), alpn, "localhost").await.unwrap()
     }
 
     fn file(&self, name: &str) -> PathBuf {

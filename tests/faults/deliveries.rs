@@ -1,9 +1,13 @@
 //! Each delivery over HTTP/1.1 and HTTP/2.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::curl::{Curled, Http, Lab, bytes, rule};
 use super::peers::have;
+use super::rig::soon;
+use super::server::Server;
 
 /// Posts 5,000 bytes under a rule; the server sends them back.
 async fn curl(http: Http, stage: &str, step: &str) -> (Curled, Lab) {
@@ -155,6 +159,7 @@ async fn a_length_is_wrong() {
     )
     .await;
     check(Http::One, "response", "{ content-length = 100 }", 0, 100).await;
+    check(Http::One, "response", "{ content-length = 0 }", 0, 0).await;
     for step in [
         r#"{ content-length = "+10" }"#,
         r#"{ content-length = "-10" }"#,
@@ -162,6 +167,122 @@ async fn a_length_is_wrong() {
         let (curled, lab) = curl(Http::Two, "response", step).await;
         assert_eq!(curled.code, 92, "{step} {}", curled.error);
         assert!(curled.error.contains("PROTOCOL_ERROR"), "{}", curled.error);
+        lab.rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_connection_is_late() {
+    let lab = Lab::new(&rule("response", r#"{ slow-close = "200ms" }"#)).await;
+    // HTTP/2: the stream ends late (curl does not wait for that), and then the connection goes away.
+    let mut device = lab.rig.device("h2").await;
+    let begun = Instant::now();
+    let response = device.post("/", bytes(5000)).await;
+    assert!(response.body()[..] == bytes(5000));
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    let again = device.request("POST", "/", "hi");
+    device.send(again).await.unwrap_err();
+    // HTTP/1.1: who reads to the end waits for it.
+    let mut stream = lab.tls("http/1.1").await;
+    let request = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
+    let begun = Instant::now();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    // A clean end: rustls takes an end without close_notify for an error.
+    soon(stream.read_to_end(&mut response)).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    let response = String::from_utf8(response).unwrap();
+    assert!(
+        response.contains("connection: close") && response.ends_with("hi"),
+        "{response}"
+    );
+    lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_cut_on_its_way_to_the_server() {
+    if !have("curl") {
+        return;
+    }
+    for (http, code) in [(Http::One, 52), (Http::Two, 92)] {
+        for alpn in ["http/1.1", "h2"] {
+            let directory = tempfile::tempdir().unwrap();
+            let server = Server::start(directory.path(), &[alpn]).await;
+            let rules = rule("request", "{ limit-data = 1200 }");
+            let lab = Lab::with(directory, server, &rules).await;
+            let curled = lab.post(http, &bytes(5000)).await;
+            assert_eq!(curled.code, code, "{http:?} {alpn} {}", curled.error);
+            let seen = lab.server.last();
+            assert_eq!(seen.headers["content-length"], "5000");
+            assert_eq!(seen.body, "broken off");
+            lab.rig.stop().await;
+        }
+    }
+    // A server that writes down what it gets: the head, and exactly so many bytes.
+    let directory = tempfile::tempdir().unwrap();
+    let (server, read) = Server::reading(directory.path()).await;
+    let lab = Lab::with(directory, server, &rule("request", "{ limit-data = 1200 }")).await;
+    assert_eq!(lab.post(Http::One, &bytes(5000)).await.code, 52);
+    let read = soon(read).await.unwrap();
+    let head = read
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .unwrap();
+    assert!(read[head + 4..] == bytes(1200));
+    lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_add_up() {
+    if !have("curl") {
+        return;
+    }
+    // Slow, in pieces, edited by dmtap itself, and cut.
+    let steps = r#"[
+        { latency = "60ms" }, { slicer = { size = 10, delay = "20ms" } },
+        { limit-data = 40 }, { answer = 503, body = "this is a long text of dmtap that does not arrive whole" },
+    ]"#;
+    for stage in ["request", "response"] {
+        for (http, code) in [(Http::One, 18), (Http::Two, 92)] {
+            let (curled, lab) = curl(http, stage, steps).await;
+            assert_eq!(
+                (curled.code, curled.status),
+                (code, 503),
+                "{}",
+                curled.error
+            );
+            assert_eq!(curled.body, b"this is a long text of dmtap that does n");
+            assert!(
+                curled.took >= Duration::from_millis(120),
+                "{:?}",
+                curled.took
+            );
+            lab.rig.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_a_body_is_cut_as_well() {
+    if !have("curl") {
+        return;
+    }
+    for (step, code) in [
+        ("{ limit-data = 10 }", 0),
+        ("{ reset-peer = { after = 10 } }", 0),
+        (r#"{ slow-close = "10ms" }"#, 0),
+        (r#"{ content-length = "+10" }"#, 18),
+        (r#"{ content-length = "-10" }"#, 0),
+        ("{ malformed-chunk = true }", 56),
+    ] {
+        let lab = Lab::new(&rule("response", step)).await;
+        let curled = lab.post(Http::One, b"").await;
+        assert_eq!(
+            (curled.code, curled.status),
+            (code, 200),
+            "{step} {}",
+            curled.error
+        );
         lab.rig.stop().await;
     }
 }

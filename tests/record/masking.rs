@@ -333,3 +333,67 @@ fn what_rules_changed_and_what_notes_quote() {
         passage.payload.sent = format!("<Oops>{SECRET}").into();
     });
 }
+
+/// A rule did something to the whole of a message.
+fn applied(
+    passage: &mut Passage,
+    step: &'static str,
+    told: (&str, &str),
+    patch: dmtap::patch::Patch,
+) {
+    passage.payload.sent = patch.apply(&passage.payload.received);
+    passage.applied.push(dmtap::flow::Applied {
+        rule: "r".into(),
+        changes: vec![dmtap::flow::Change {
+            path: String::new(),
+            step,
+            before: told.0.into(),
+            after: told.1.into(),
+        }],
+        patch,
+    });
+}
+
+#[test]
+fn secrets_that_rules_put_into_heads_and_bytes_are_masked() {
+    use dmtap::patch::{Patch, Span};
+    for (before, after) in [
+        ("authorization: Basic SECRET", ""),
+        ("", "set-cookie: id=SECRET"),
+        ("x-token: SECRET", "x-token: SECRET"),
+    ] {
+        check(before, |stage| {
+            let told = [before, after].map(|text| text.replace("SECRET", SECRET));
+            let passage = stage.request(&[], "<a/>");
+            applied(
+                passage,
+                "set-header",
+                (&told[0], &told[1]),
+                Patch::default(),
+            );
+        });
+    }
+    let body = format!(
+        "<SyncML><SyncHdr><Cred><Data>{SECRET}</Data></Cred></SyncHdr><SyncBody/></SyncML>"
+    );
+    check("a body cut off behind its secret", |stage| {
+        let passage = stage.request(&[], body.clone());
+        let cut = Span::new(body.len() as u32 - 4, body.len() as u32);
+        applied(
+            passage,
+            "truncate",
+            ("", ""),
+            Patch::replacing(cut, Vec::new()),
+        );
+    });
+    check("a body with a secret that is no document", |stage| {
+        let passage = stage.request(&[], "<a/>");
+        let broken = body.replace("</SyncML>", "").into_bytes();
+        applied(
+            passage,
+            "set-body",
+            ("", ""),
+            Patch::replacing(Span::new(0, 4), broken),
+        );
+    });
+}

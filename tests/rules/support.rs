@@ -49,6 +49,7 @@ pub(crate) struct Talk {
     pub(crate) tally: Counts,
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    pub(crate) limits: Limits,
 }
 
 impl Talk {
@@ -65,6 +66,7 @@ impl Talk {
             tally: Counts::default(),
             request: request_head(request.unwrap()),
             response: response_head(response),
+            limits: Limits::default(),
         }
     }
 
@@ -80,8 +82,8 @@ impl Talk {
         let document = Arc::new(body.clone());
         let message = Message::of(&document);
         let speaker = match stage {
-            Stage::Request => Side::Device,
             Stage::Response => Side::Server,
+            _ => Side::Device,
         };
         let links = message
             .map(|m| self.session.links(speaker, m))
@@ -97,7 +99,8 @@ impl Talk {
             document: Some(&document),
             body: Some(document.source()),
             links: &links,
-            limits: &markup::Limits::default(),
+            account: Some(&self.session.account),
+            limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
     }
@@ -124,7 +127,8 @@ impl Talk {
             document: None,
             body,
             links: &[],
-            limits: &markup::Limits::default(),
+            account: None,
+            limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
     }

@@ -151,14 +151,18 @@ fn shows(code: StatusCode, story: &str, command: &str) -> Result<(), String> {
 
 /// The transcript of `dmtap demo --rule STORY`.
 fn demo(story: &str) -> Result<String, String> {
+    demo_with(&["--rule", story])
+}
+
+fn demo_with(arguments: &[&str]) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
-    command.args(["demo", "--rule", story]).current_dir(&folder);
+    command.arg("demo").args(arguments).current_dir(&folder);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     match output.status.success() {
         true => Ok(said),
-        false => Err(format!("{story}: {output:?}")),
+        false => Err(format!("{arguments:?}: {output:?}")),
     }
 }
 
@@ -194,5 +198,47 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
         let (code, _, said) = dmtap(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");
         assert!(said.contains("exists: 'forbidden'"), "{said}");
+    }
+}
+
+#[test]
+fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
+    let fail = demo_with(&["--fail", "./Device/Vendor/MSFT/BitLocker/**=500"]).unwrap();
+    let failed = "Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
+    for encoding in ["XML", "WBXML"] {
+        let told = fail
+            .lines()
+            .find(|line| line.contains(&format!("  {encoding}: {failed}")));
+        assert!(
+            told.is_some_and(|line| line.ends_with("500 Command failed")),
+            "{fail}"
+        );
+    }
+    assert_eq!(fail.matches("→ 500 Command failed").count(), 2);
+
+    let get = demo_with(&["--fail", "./DevDetail/**=404"]).unwrap();
+    assert_eq!(get.matches("remove was Results").count(), 2, "{get}");
+
+    let headers = demo_with(&["-H", "/~s/X-Seen-By/{{message-id}}"]).unwrap();
+    assert_eq!(
+        headers.matches("✎ rule modify-headers ").count(),
+        8,
+        "{headers}"
+    );
+    let body = demo_with(&["-B", "/~q/10\\.0\\.(\\d+)/11.0.\\1"]).unwrap();
+    let acts = |line: &&str| line.contains("✎ rule modify-body ") && !line.contains("not applied");
+    assert_eq!(body.lines().filter(acts).count(), 2, "{body}");
+    assert_eq!(body.matches("11.0.26100.1").count(), 2, "{body}");
+
+    for (arguments, place, words) in [
+        (["--fail", "./A=599"], "--fail:1:5", "no status code 599"),
+        (["-H", "/~z/A/b"], "-H:1:2", "is no filter here"),
+        (["-B", "/(/b"], "-B:1:2", "no regular expression"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
+        let output = command.arg("demo").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains(place) && said.contains(words), "{said}");
     }
 }

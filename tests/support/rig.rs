@@ -155,6 +155,7 @@ impl Heard {
     pub fn names(&self) -> Vec<&'static str> {
         let name = |event: &Event| match event {
             Event::Opened(_) => "opened",
+            Event::Admitted { .. } => "admitted",
             Event::Refused { .. } => "refused",
             Event::Closed { .. } => "closed",
             Event::Request(_) => "request",

@@ -9,13 +9,13 @@ use http::Uri;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use crate::app::trial::{Trial, stage_of};
+use crate::app::trial::{Trial, speaker_of, stage_of};
 use crate::cli::decode::unwrap_base64;
 use crate::cli::{Failure, Outcome, Output, read_input, tree, write_output};
-use crate::flow::Change;
+use crate::flow::{Change, Side};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{Document, Hint, Limits, decode};
-use crate::rules::{RuleSet, Stage, Verdict};
+use crate::rules::{RuleSet, Verdict};
 
 /// Try rules on messages, without any traffic: which rule finds what, and the message before and after.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ enum StageArgument {
 /// A message that was tried.
 struct Tried<'f> {
     file: &'f Path,
-    stage: Stage,
+    speaker: Side,
     document: Arc<Document>,
     verdict: Verdict,
 }
@@ -92,16 +92,16 @@ impl Try {
             let why = tree::refused(&error);
             Failure::Failed(format!("error: {}: {why}", file.display()))
         })?;
-        let stage = match self.stage {
-            Some(StageArgument::Request) => Stage::Request,
-            Some(StageArgument::Response) => Stage::Response,
-            None => stage_of(&document),
+        let speaker = match self.stage {
+            Some(StageArgument::Request) => Side::Device,
+            Some(StageArgument::Response) => Side::Server,
+            None => speaker_of(&document),
         };
         let document = Arc::new(document);
-        let verdict = trial.play(rules, stage, &document);
+        let verdict = trial.play(rules, speaker, &document);
         Ok(Tried {
             file,
-            stage,
+            speaker,
             document,
             verdict,
         })
@@ -110,7 +110,7 @@ impl Try {
 
 impl Tried<'_> {
     fn text(&self) -> String {
-        let (file, stage) = (self.file.display(), self.stage.name());
+        let (file, stage) = (self.file.display(), stage_of(self.speaker).name());
         let encoding = self.document.encoding().name();
         let bytes = self.document.source().len();
         let mut out = format!("{file}: a {stage}, {encoding}, {bytes} bytes\n");
@@ -153,7 +153,7 @@ impl Tried<'_> {
         json!({
             "v": 1,
             "file": self.file.display().to_string(),
-            "stage": self.stage.name(),
+            "stage": stage_of(self.speaker).name(),
             "applied": applied,
             "received": shown(&self.document),
             "sent": self.verdict.document.as_deref().map(shown),

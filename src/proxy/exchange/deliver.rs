@@ -126,11 +126,10 @@ impl Exchange {
         };
         self.say_close(&end, &mut response);
         if let End::WholeThen(Leg::One(line), last) | End::Cut(Leg::One(line), last) = &end
-            && response.body().is_end_stream()
+            && asks_for_no_body(&response, length)
         {
-            // There is no body whose end hyper would ask for.
             line.finish(last.clone());
-            return Ok(response);
+            return Ok(response.map(|_| Body::default()));
         }
         let run = Run::new(course.paces, bytes, end, length);
         Ok(response.map(|body| body.running(run)))
@@ -178,6 +177,15 @@ impl Exchange {
             }
         }
         Dropped::ByRule
+    }
+}
+
+/// Whether hyper sends the head, and does not ask for a body.
+fn asks_for_no_body(response: &Response<Body>, length: Length) -> bool {
+    let stated = response.headers().get(header::CONTENT_LENGTH);
+    match length {
+        Length::Known => response.body().is_end_stream(),
+        Length::Hidden => stated.is_some_and(|stated| stated == "0"),
     }
 }
 

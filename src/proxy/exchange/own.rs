@@ -7,7 +7,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{Dropped, Exchange};
 use crate::flow::event::Event;
-use crate::flow::{Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side, Unread};
+use crate::flow::{
+    Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side, Unread, media,
+};
+use crate::markup::{self, Document};
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
@@ -64,7 +67,8 @@ impl Exchange {
         tracing::warn!("{} to {server} failed: {}", self.id, failure.why);
         let answer = Answer {
             status: failure.status,
-            body: format!("dmtap: {server}: {}\n", failure.why),
+            body: format!("dmtap: {server}: {}\n", failure.why).into(),
+            ..Answer::default()
         };
         self.tell_failed(failure.side, failure.why);
         self.own(answer, Vec::new(), Delivery::default())
@@ -86,23 +90,37 @@ impl Exchange {
         self.fail(failure)
     }
 
+    /// What dmtap says itself in SyncML: the device's next message answers it.
+    fn said(&mut self, body: &Bytes, headers: &http::HeaderMap) -> Option<Arc<Document>> {
+        let place = self.place.as_ref()?;
+        let hint = media::hint(headers);
+        hint.media_type.filter(|kind| kind.contains("syncml"))?;
+        let document = markup::decode(body.clone(), hint, &markup::Limits::default()).ok()?;
+        let document = Arc::new(document);
+        place.delivered(Side::Device, document.clone());
+        Some(document)
+    }
+
     /// A response of dmtap's own, told of.
     fn own(&mut self, answer: Answer, applied: Vec<Applied>, delivery: Delivery) -> Response<Body> {
         self.tell_request();
         self.over = true;
-        let bytes = Bytes::from(answer.body);
+        let bytes = answer.body;
         let mut response = Response::new(Body::whole(bytes.clone(), None));
         *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
         if !bytes.is_empty() {
             let text = HeaderValue::from_static("text/plain; charset=utf-8");
-            response.headers_mut().insert(header::CONTENT_TYPE, text);
+            let headers = response.headers_mut();
+            headers.entry(header::CONTENT_TYPE).or_insert(text);
         }
         headers::set_length(response.headers_mut(), bytes.len());
+        let said = self.said(&bytes, response.headers());
         let payload = Payload {
             received: Bytes::new(),
             sent: bytes,
             reading: Reading::Empty,
-            sent_document: None,
+            sent_document: said.clone(),
         };
         let head = Head::Response(ResponseHead {
             status: answer.status,
@@ -111,7 +129,7 @@ impl Exchange {
         });
         let passage = Passage {
             own: true,
-            session: self.tag(Side::Server, None),
+            session: self.tag(Side::Server, said.as_deref()),
             applied,
             delivery,
             ..self.passage(head, payload)

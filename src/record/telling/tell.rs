@@ -23,6 +23,17 @@ impl<'a> Telling<'a> {
                 let told = ConnectionTold::of(connection);
                 Self::bare(seq, Happening::Opened, connection.opened, told)
             }
+            Event::Admitted {
+                connection,
+                at,
+                applied,
+            } => {
+                let secrets = Secrets::new(masking);
+                Self {
+                    applied: self::applied(applied, &SecretPaths::default(), &secrets),
+                    ..Self::numbered(seq, Happening::Admitted, *at, *connection)
+                }
+            }
             Event::Refused {
                 connection,
                 at,
@@ -274,12 +285,18 @@ fn applied<'a>(
     let told = applied.iter().map(|applied| {
         let touched = |change: &Change| secret_paths.touch(&change.path);
         let secret = applied.changes.iter().any(touched);
+        let is_raw = applied.changes.iter().any(|c| RAW_STEPS.contains(&c.step));
         let changes = applied.changes.iter();
         let splices = applied.patch.splices().iter().map(|splice| SpliceTold {
             start: splice.span.start,
             end: splice.span.end,
             with: BodyTold(match secret {
                 true => Cow::Owned(vec![b'*'; splice.with.len()]),
+                // What stands there may be no document any more, and then nothing is known of its secrets.
+                false if is_raw => {
+                    let scrubbed = secrets.scrub_bytes(&splice.with);
+                    Cow::Owned(secrets.by_looks(&scrubbed).into_owned())
+                }
                 false => secrets.scrub_bytes(&splice.with),
             }),
         });
@@ -293,9 +310,14 @@ fn applied<'a>(
 }
 
 fn change<'a>(change: &'a Change, is_secret: bool, secrets: &Secrets) -> ChangeTold<'a> {
-    let show = |text: &'a str| match is_secret && !text.is_empty() {
-        true => Cow::Borrowed(MASK),
-        false => secrets.scrub(text),
+    let is_head = HEAD_STEPS.contains(&change.step);
+    let show = |text: &'a str| match text.split_once(": ") {
+        _ if is_secret && !text.is_empty() => Cow::Borrowed(MASK),
+        Some((name, value)) if is_head => {
+            let value = secrets.header(name, value);
+            Cow::Owned(secrets.scrub(&format!("{name}: {value}")).into_owned())
+        }
+        _ => secrets.scrub(text),
     };
     ChangeTold {
         path: Cow::Borrowed(&change.path),
@@ -322,3 +344,8 @@ fn op(op: &Op) -> OpTold {
 fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+/// Steps whose changes are told as `name: value` of a header field.
+const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
+
+/// Steps that change bytes, whatever they are.
+const RAW_STEPS: [&str; 4] = ["set-body", "replace-text", "flip", "truncate"];

@@ -33,6 +33,7 @@ pub(super) fn event(page: &mut Page, told: &Telling<'_>) {
     match told.event {
         Happening::Request | Happening::Response => passage(page, told),
         Happening::Opened => opened(page, told),
+        Happening::Admitted => admitted(page, told),
         Happening::Refused => one_line(page, told, "✖", Ink::Bad, "connection refused"),
         Happening::Closed => one_line(page, told, "○", Ink::Faint, "connection closed"),
         Happening::Failed => {
@@ -53,6 +54,24 @@ fn one_line(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &st
     }
     numbers(page, told);
     page.end();
+}
+
+fn admitted(page: &mut Page, told: &Telling<'_>) {
+    one_line(page, told, "✎", Ink::Rule, "connection received by rules");
+    for applied in &told.applied {
+        line(page)
+            .put(Ink::Rule, "✎ rule ")
+            .said(Ink::Rule, &applied.rule, LONG);
+        for change in &applied.changes {
+            page.put(Ink::Text, "  ")
+                .said(Ink::Text, &change.step, LONG);
+            if !change.after.is_empty() {
+                page.put(Ink::Text, " ")
+                    .said(Ink::Text, &change.after, LONG);
+            }
+        }
+        page.end();
+    }
 }
 
 fn opened(page: &mut Page, told: &Telling<'_>) {

@@ -179,8 +179,8 @@ impl Planning<'_, '_> {
     }
 }
 
-/// An element in a few words: its name and the node it is about, or its text.
-fn summary(element: Element<'_>) -> String {
+/// A removed element in a few words: its name and the node it is about, or its text.
+pub(super) fn summary(element: Element<'_>) -> String {
     let uri = Command::of(element).and_then(Command::loc_uri);
     let about = uri.unwrap_or_else(|| match element.elements().next() {
         Some(_) => Cow::Borrowed(""),

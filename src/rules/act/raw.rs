@@ -56,9 +56,9 @@ pub(in crate::rules) fn raw(
         RawStep::Flip { at, length, mask } => {
             let span = body.span(*at, *length)?;
             let flipped: Vec<u8> = span.of(body.bytes).iter().map(|b| b ^ mask).collect();
-            let (before, after) = (hex(span.of(body.bytes)), hex(&flipped));
-            let told = format!("{after} at {}", span.start);
-            (Patch::replacing(span, flipped), before, told)
+            // The bytes themselves may be of a secret.
+            let told = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);
+            (Patch::replacing(span, flipped), String::new(), told)
         }
         RawStep::Truncate(keep) => {
             let kept = body.kept(*keep)?;
@@ -245,11 +245,4 @@ fn expanded(captures: &Captures<'_>, with: &str) -> (usize, usize, String) {
 
 fn bytes(count: usize) -> String {
     format!("{count} bytes")
-}
-
-/// The first few bytes in hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().take(16).map(|b| format!("{b:02x}")).collect();
-    let more = if bytes.len() > 16 { " …" } else { "" };
-    format!("{}{more}", digits.join(" "))
 }

@@ -2,6 +2,8 @@
 //!
 //! What is wrong with it is told at the place in the argument.
 
+mod modify;
+
 use std::ops::Range;
 
 use super::read::Report;
@@ -11,6 +13,8 @@ use crate::rules::RuleErrors;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     flag: &'static str,
+    /// What its rules are named with.
+    word: &'static str,
     argument: String,
     text: String,
     /// Which part of the argument stands where in the text.
@@ -25,22 +29,18 @@ impl Line {
     /// # Errors
     /// An argument of another form.
     pub fn fail(argument: &str) -> Result<Self, RuleErrors> {
-        let mut report = Report::new(FAIL, argument, &super::nothing_beside);
         let parts = argument.rsplit_once('=');
         let Some((uri, code)) = parts.filter(|(uri, code)| !uri.is_empty() && !code.is_empty())
         else {
             let title = format!("`{argument}` is not LOCURI=CODE");
-            report
-                .wrong(0..argument.len(), title)
-                .help("write --fail './Device/Vendor/MSFT/BitLocker/**=500'");
-            return Err(RuleErrors(report.into_errors()));
+            let help = "write --fail './Device/Vendor/MSFT/BitLocker/**=500'";
+            return Err(said(FAIL.0, argument, 0..argument.len(), title, help));
         };
         let code_at = uri.len() + 1..argument.len();
         if code.parse::<u16>().is_err() {
-            report
-                .wrong(code_at, format!("`{code}` is no status code"))
-                .help("write a number, such as 500");
-            return Err(RuleErrors(report.into_errors()));
+            let title = format!("`{code}` is no status code");
+            let help = "write a number, such as 500";
+            return Err(said(FAIL.0, argument, code_at, title, help));
         }
         let mut line = Self::new(FAIL, argument);
         line.begin("", "request");
@@ -70,9 +70,10 @@ impl Line {
         &self.text
     }
 
-    fn new(flag: &'static str, argument: &str) -> Self {
+    fn new((flag, word): (&'static str, &'static str), argument: &str) -> Self {
         Self {
             flag,
+            word,
             argument: argument.into(),
             text: "rule = [".into(),
             pieces: Vec::new(),
@@ -86,9 +87,8 @@ impl Line {
     /// Begins a rule: its name is the argument.
     fn begin(&mut self, suffix: &str, stage: &str) {
         self.add("{ name = ");
-        let prefix = format!("{} ", self.flag.trim_start_matches('-'));
         let from = self.text.len();
-        let name = format!("{prefix}{}{suffix}", self.argument);
+        let name = format!("{} {}{suffix}", self.word, self.argument);
         self.add(&toml::Value::from(name).to_string());
         self.pieces
             .push((from..self.text.len(), 0..self.argument.len()));
@@ -97,8 +97,13 @@ impl Line {
 
     /// Writes a part of the argument as a text, behind `before`.
     fn quote(&mut self, before: &str, part: Range<usize>) {
-        let from = self.text.len();
         let value = format!("{before}{}", &self.argument[part.clone()]);
+        self.text_of(&value, part);
+    }
+
+    /// Writes a text that was made of a part of the argument.
+    fn text_of(&mut self, value: &str, part: Range<usize>) {
+        let from = self.text.len();
         self.add(&toml::Value::from(value).to_string());
         self.pieces.push((from..self.text.len(), part));
     }
@@ -137,7 +142,15 @@ impl RuleErrors {
     }
 }
 
-const FAIL: &str = "--fail";
+/// What is wrong with an argument.
+fn said(flag: &str, argument: &str, part: Range<usize>, title: String, help: &str) -> RuleErrors {
+    let mut report = Report::new(flag, argument, &super::nothing_beside);
+    report.wrong(part, title).help(help);
+    RuleErrors(report.into_errors())
+}
+
+/// The flag and the word that rules are named with.
+const FAIL: (&str, &str) = ("--fail", "fail");
 
 #[cfg(test)]
 mod tests {

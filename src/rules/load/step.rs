@@ -1,9 +1,13 @@
 //! The steps of a rule.
 
+mod admit;
+mod answer;
 mod edit;
 mod head;
 mod leave;
 mod raw;
+mod soap;
+mod story;
 
 use std::ops::Range;
 
@@ -33,9 +37,17 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [edit::VERBS, head::VERBS, raw::VERBS, leave::VERBS]
-        .into_iter()
-        .flatten()
+    [
+        edit::VERBS,
+        head::VERBS,
+        raw::VERBS,
+        leave::VERBS,
+        soap::VERBS,
+        story::VERBS,
+        admit::VERBS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// A step with the place of its verb.
@@ -179,18 +191,25 @@ fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
             _ if at > end && last.leaves_nothing_for(step) => {
                 format!("`{}` comes after `{}`", step.name(), last.name())
             }
-            Step::Edit(_) | Step::Head(_) | Step::Raw(_) if at < end && last.ends() => format!(
-                "`{}` edits a message that `{}` throws away",
-                step.name(),
-                last.name()
-            ),
+            Step::Edit(_) | Step::Head(_) | Step::Raw(_) | Step::Story(_)
+                if at < end && last.ends() =>
+            {
+                format!(
+                    "`{}` edits a message that `{}` throws away",
+                    step.name(),
+                    last.name()
+                )
+            }
             _ => continue,
         };
         report
             .wrong(span.clone(), title)
             .also(
                 last_span.clone(),
-                "nothing of the message is left after this",
+                match last {
+                    Step::Admit(_) => "nothing is left to say after this",
+                    _ => "nothing of the message is left after this",
+                },
             )
             .help("put the two into rules of their own, with different matchers or limits");
     }
@@ -246,6 +265,7 @@ fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
                     needs_status(span, found, report);
                 }
             }
+            (Step::Story(story), _) => story::agree(story, span, found, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
                 needs_commands(edit, span, report);

@@ -35,6 +35,11 @@ impl Kinds {
         self.and(other) != Self::NONE
     }
 
+    /// Whether every kind of it is in the other set.
+    pub fn is_within(self, other: Self) -> bool {
+        self.and(other) == self
+    }
+
     /// Whether the kind is in the set.
     pub fn has(self, kind: CommandKind) -> bool {
         self.meets(Self::of(kind))

@@ -104,9 +104,13 @@ fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<At> {
 
 /// Where something is to stand: one of the four keys, each with a place.
 fn beside(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Beside> {
-    let mut sides = Relation::ALL
-        .iter()
-        .filter_map(|(key, relation)| Some((*key, *relation, step.value(key)?)));
+    let given = |(key, relation): &(&'static str, Relation)| {
+        let value = step.value(key)?;
+        Some((*key, *relation, value))
+    };
+    let mut sides: Vec<_> = Relation::ALL.iter().filter_map(given).collect();
+    sides.sort_by_key(|(key, ..)| step.key_span(key).start);
+    let mut sides = sides.into_iter();
     let Some((key, relation, value)) = sides.next() else {
         report
             .wrong(

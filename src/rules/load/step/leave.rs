@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use http::StatusCode as HttpStatus;
 use toml::de::DeValue;
 
-use super::{PASSING, Verb, switch};
+use super::{PASSING, Verb, answer, switch};
 use crate::flow::Announced;
 use crate::rules::load::amount;
-use crate::rules::load::code::HTTP;
-use crate::rules::load::read::{self, Report, Table, Value};
+use crate::rules::load::read::{Report, Table, Value};
 use crate::rules::step::Leave;
-use crate::rules::{Answer, Stage, Step};
+use crate::rules::{Stage, Step};
 
 pub(super) const VERBS: &[Verb] = &[
-    verb("answer", PASSING, &["body"], answer),
+    verb("answer", PASSING, answer::OPTIONS, answer::answer),
     verb("delay", PASSING, &[], |value, _, report| {
         leave(amount::time(value, "delay", report).map(Leave::Delay))
     }),
@@ -69,16 +67,6 @@ const fn verb(
 
 fn leave(step: Option<Leave>) -> Option<Step> {
     step.map(Step::Leave)
-}
-
-fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
-    let code = HTTP.read(value, "answer", report);
-    let body = match step.value("body") {
-        Some(body) => read::text(body, "body", report)?.to_owned(),
-        None => String::new(),
-    };
-    let status = HttpStatus::from_u16(code?).ok()?;
-    Some(Step::Leave(Leave::Answer(Answer { status, body })))
 }
 
 fn latency(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {

@@ -1,0 +1,215 @@
+//! Where dmtap answers the device itself, because the server is not to hear of its message.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Entry, Setting, Settled, Settling, answers, is_work};
+use crate::dm::{Message, StatusCode};
+use crate::flow::account::{Account, Counted, Promise};
+use crate::flow::own::{self, FreshIds, OwnStatus};
+use crate::flow::{Applied, Change, Side};
+use crate::markup::edit::{Edit, Place};
+use crate::markup::{Document, tag};
+use crate::patch::Patch;
+
+impl Account {
+    /// The server's message that waits, as the answer to this one of the device.
+    pub(super) fn release(
+        &mut self,
+        document: &Arc<Document>,
+        setting: Setting<'_>,
+    ) -> Option<Settled> {
+        let held = self.held.take()?;
+        let asking = Message::of(document)?;
+        let request = asking.header()?.msg_id()?.parse().ok()?;
+        self.gaps
+            .take(Counted::Requests, Side::Device, request, &held.rule);
+        let mut settling = Settling {
+            document: held.document,
+            setting: Setting {
+                speaker: Side::Server,
+                ..setting
+            },
+            settled: Settled::default(),
+        };
+        settling.renumber(self);
+        let entry = settling.answer_also(asking)?;
+        settling.enter(&held.rule, entry);
+        let applied = spoke(&held.rule, "the server's message, which waited");
+        Some(Settled {
+            applied: vec![applied],
+            reply: settling.settled.body.clone(),
+            ..Settled::default()
+        })
+    }
+}
+
+impl Settling<'_> {
+    /// Edits that make a message that waited the answer to another message, too.
+    fn answer_also(&self, asking: Message<'_>) -> Option<Entry> {
+        let message = Message::of(&self.document)?;
+        let msg_ref = asking.header()?.msg_id()?;
+        let mut entry = Entry::default();
+        let header = answers(message).find(|answer| {
+            let status = answer.as_status();
+            status.is_some_and(|status| status.cmd_ref().as_deref() == Some("0"))
+        })?;
+        let element = header.element().child(tag::MSG_REF)?;
+        entry.edits.push(Edit::SetText {
+            element: element.id(),
+            text: msg_ref.to_string(),
+        });
+        let mut ids = FreshIds::of(message);
+        for command in asking.all_commands().filter(|c| is_work(*c)) {
+            let status = OwnStatus {
+                msg_ref: &msg_ref,
+                cmd_ref: &command.cmd_id().unwrap_or_default(),
+                cmd: command.element().local(),
+                target_refs: &[],
+                chal: "",
+                code: StatusCode(200),
+            };
+            entry.edits.push(Edit::Insert {
+                place: Place::After(header.element().id()),
+                fragment: own::fragment(&self.document, &status.xml(&ids.next()))?,
+            });
+        }
+        Some(entry)
+    }
+
+    /// Gives the server the credentials it would have got without the rule.
+    pub(super) fn credentials(&mut self, account: &mut Account) {
+        let document = self.document.clone();
+        let (Some(message), Some(credentials)) =
+            (Message::of(&document), account.credentials.clone())
+        else {
+            return;
+        };
+        if self.setting.speaker == Side::Server {
+            let codes = answers(message).filter_map(|answer| answer.as_status());
+            let speaks = |s: crate::dm::Status<'_>| {
+                let code = s.code().map_or(0, |code| code.0);
+                s.cmd_ref().as_deref() == Some("0")
+                    && (s.chal().is_some() || matches!(code, 212 | 401 | 407))
+            };
+            if codes.into_iter().any(speaks) {
+                account.credentials = None;
+            }
+            return;
+        }
+        let cred = message.header().and_then(|h| h.element().child(tag::CRED));
+        let mut entry = Entry::default();
+        let fragment = own::fragment(&document, &credentials.xml);
+        match (cred, fragment) {
+            (Some(cred), Some(fragment)) => {
+                entry.tell(
+                    cred,
+                    "credentials",
+                    String::new(),
+                    "as before the challenge".into(),
+                );
+                entry.edits.push(Edit::Replace {
+                    node: cred.id(),
+                    fragment,
+                });
+            }
+            (Some(cred), None) => {
+                entry.tell(
+                    cred,
+                    "credentials",
+                    String::new(),
+                    "none, as before the challenge".into(),
+                );
+                entry.edits.push(Edit::Remove { node: cred.id() });
+            }
+            (None, _) => {}
+        }
+        self.enter(&credentials.rule, entry);
+    }
+
+    /// A message of the device of which nothing but the Status for the header is left must not be sent (PRO 8):
+    /// dmtap ends the session in the server's place, which thinks it is over.
+    pub(super) fn close(&mut self, account: &mut Account, received: &Arc<Document>) {
+        let owes = account.promises.iter().any(|promised| {
+            matches!(&promised.promise, Promise::Answer(owed) if owed.to == Side::Device)
+        });
+        if self.setting.speaker == Side::Server || self.settled.body.is_none() && !owes {
+            return;
+        }
+        let document = self.document.clone();
+        let is_header = |command: crate::dm::Command<'_>| {
+            let status = command.as_status();
+            status.is_some_and(|s| {
+                s.cmd_ref().as_deref() == Some("0") && s.code().is_some_and(StatusCode::is_success)
+            })
+        };
+        let left = Message::of(&document);
+        if !left.is_some_and(|message| message.is_final() && message.commands().all(is_header)) {
+            return;
+        }
+        if let Some((reply, rule)) = closing(account, received) {
+            let last = spoke(&rule, "the end of the session");
+            self.settled.applied.push(last);
+            self.settled.reply = Some(reply);
+            self.settled.body = None;
+            self.settled.document = None;
+        }
+    }
+}
+
+/// The message that ends the session, and the rule that made it needed.
+fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Arc<str>)> {
+    let message = Message::of(received)?;
+    let msg_ref = message.header()?.msg_id()?;
+    let rule = account
+        .promises
+        .last()
+        .map(|promised| promised.rule.clone());
+    let rule = rule.or_else(|| account.gaps.rule().cloned())?;
+    let mut ids = FreshIds::none_taken();
+    let header = OwnStatus {
+        msg_ref: &msg_ref,
+        cmd_ref: "0",
+        cmd: "SyncHdr",
+        target_refs: &[],
+        chal: "",
+        code: StatusCode(200),
+    };
+    let mut body = header.xml(&ids.next());
+    for promised in &account.promises {
+        if let Promise::Answer(owed) = &promised.promise
+            && owed.to == Side::Device
+            && owed.given_in.is_none()
+        {
+            let status = OwnStatus {
+                msg_ref: &owed.msg_ref,
+                cmd_ref: owed.cmd_ref(),
+                cmd: &owed.cmd,
+                target_refs: &owed.target_refs,
+                chal: "",
+                code: owed.code,
+            };
+            body += &status.xml(&ids.next());
+        }
+    }
+    let reply = own::message(received, account.next_msg_id(), &(body + "<Final/>"))?;
+    if let Ok(request) = msg_ref.parse() {
+        let response = account.next_msg_id();
+        account.spoke(request, response, &rule);
+    }
+    Some((reply, rule))
+}
+
+fn spoke(rule: &str, what: &str) -> Applied {
+    Applied {
+        rule: rule.to_owned(),
+        changes: vec![Change {
+            path: String::new(),
+            step: "answer",
+            before: String::new(),
+            after: what.to_owned(),
+        }],
+        patch: Patch::default(),
+    }
+}

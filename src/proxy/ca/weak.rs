@@ -1,0 +1,268 @@
+//! A certificate whose key is too short: RSA with 1,024 bits, which devices must refuse and old ones take.
+//!
+//! No library of cryptography signs with such a key any more. The arithmetic is done here, plainly and without care
+//! for who watches the clock: the key stands below, for everybody to read.
+
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, PublicKeyData};
+use rustls::crypto::hash::Hash;
+use rustls::pki_types::CertificateDer;
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{SignatureAlgorithm, SignatureScheme, SupportedCipherSuite};
+
+use super::{Authority, CaError, random};
+
+impl Authority {
+    /// A leaf with that key, and the key to speak TLS with.
+    pub(super) fn weak_leaf(&self, params: &CertificateParams) -> Result<CertifiedKey, CaError> {
+        let certificate = params.signed_by(&WeakKey::new(), &self.issuer)?;
+        let mut chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+        chain.extend(self.intermediates.iter().cloned());
+        Ok(CertifiedKey::new(chain, Arc::new(WeakKey::new())))
+    }
+}
+
+/// The key pair.
+#[derive(Clone, Debug)]
+struct WeakKey {
+    /// RSAPublicKey (RFC 8017 §A.1.1).
+    public: Vec<u8>,
+}
+
+impl WeakKey {
+    fn new() -> Self {
+        // SEQUENCE { INTEGER 00 modulus, INTEGER 65537 }
+        let mut public = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
+        public.extend(to_bytes(&number(MODULUS)));
+        public.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
+        Self { public }
+    }
+}
+
+impl PublicKeyData for WeakKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+impl SigningKey for WeakKey {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let schemes = [
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA256,
+        ];
+        let scheme = schemes
+            .into_iter()
+            .find(|scheme| offered.contains(scheme))?;
+        Some(Box::new(WeakSigner(scheme)))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::RSA
+    }
+}
+
+#[derive(Debug)]
+struct WeakSigner(SignatureScheme);
+
+impl Signer for WeakSigner {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        let hash = sha256(message)?;
+        let encoded = match self.0 {
+            SignatureScheme::RSA_PSS_SHA256 => pss(&hash)?,
+            _ => pkcs1(&hash),
+        };
+        let modulus = number(MODULUS);
+        let signature = power(&from_bytes(&encoded), &number(EXPONENT), &modulus);
+        Ok(to_bytes(&signature))
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.0
+    }
+}
+
+/// EMSA-PKCS1-v1_5 (RFC 8017 §9.2).
+fn pkcs1(hash: &[u8]) -> Vec<u8> {
+    let digest_info = [
+        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
+        0x05, 0x00, 0x04, 0x20,
+    ];
+    let mut encoded = vec![0x00, 0x01];
+    encoded.resize(BYTES - 1 - digest_info.len() - hash.len(), 0xff);
+    encoded.push(0x00);
+    encoded.extend(digest_info);
+    encoded.extend(hash);
+    encoded
+}
+
+/// EMSA-PSS with a salt as long as the hash (RFC 8017 §9.1.1, RFC 8446 §4.2.3).
+fn pss(hash: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+    let salt = random::<32>().map_err(|_| rustls::Error::FailedToGetRandomBytes)?;
+    let hash = sha256(&[&[0; 8], hash, &salt].concat())?;
+    let mut block = vec![0; BYTES - hash.len() - 1 - salt.len() - 1];
+    block.push(0x01);
+    block.extend(salt);
+    // MGF1 (RFC 8017 §B.2.1).
+    for (counter, piece) in block.chunks_mut(hash.len()).enumerate() {
+        let counter = (counter as u32).to_be_bytes();
+        let mask = sha256(&[&hash[..], &counter].concat())?;
+        for (byte, mask) in piece.iter_mut().zip(mask) {
+            *byte ^= mask;
+        }
+    }
+    // The number must be smaller than the modulus.
+    block[0] &= 0x7f;
+    block.extend(hash);
+    block.push(0xbc);
+    Ok(block)
+}
+
+fn sha256(bytes: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let SupportedCipherSuite::Tls13(suite) = suite else {
+        return Err(rustls::Error::General("no SHA-256".into()));
+    };
+    let sha256: &dyn Hash = suite.common.hash_provider;
+    Ok(sha256.hash(bytes).as_ref().to_vec())
+}
+
+/// A number of 1,024 bits, the least significant part first.
+type Number = [u32; LIMBS];
+
+/// `base` to the power of `exponent`, modulo `modulus`.
+fn power(base: &Number, exponent: &Number, modulus: &Number) -> Number {
+    // 2^1024 and 2^2048, modulo the modulus, by doubling 1.
+    let mut one = [0; LIMBS];
+    one[0] = 1;
+    let doubled = |number: Number, times: usize| {
+        (0..times).fold(number, |number, _| double(&number, modulus))
+    };
+    let unit = doubled(one, LIMBS * 32);
+    let square = doubled(unit, LIMBS * 32);
+    let base = montgomery(base, &square, modulus);
+    let mut result = unit;
+    for limb in exponent.iter().rev() {
+        for bit in (0..32).rev() {
+            result = montgomery(&result, &result, modulus);
+            if limb >> bit & 1 == 1 {
+                result = montgomery(&result, &base, modulus);
+            }
+        }
+    }
+    montgomery(&result, &one, modulus)
+}
+
+/// `a * b / 2^1024` modulo an odd modulus (Montgomery, Modular Multiplication Without Trial Division, 1985).
+fn montgomery(a: &Number, b: &Number, modulus: &Number) -> Number {
+    // The inverse of the lowest limb, by Newton's method: each step doubles the bits that are right.
+    let inverse = (0..5).fold(1_u32, |inverse, _| {
+        inverse.wrapping_mul(2_u32.wrapping_sub(modulus[0].wrapping_mul(inverse)))
+    });
+    let mut sum = [0_u32; LIMBS + 2];
+    for limb in a {
+        add_product(&mut sum, *limb, b);
+        let factor = sum[0].wrapping_mul(inverse.wrapping_neg());
+        add_product(&mut sum, factor, modulus);
+        sum.copy_within(1.., 0);
+        sum[LIMBS + 1] = 0;
+    }
+    let mut number = [0; LIMBS];
+    number.copy_from_slice(&sum[..LIMBS]);
+    reduced(&number, sum[LIMBS] != 0, modulus)
+}
+
+/// Adds `factor * number`.
+fn add_product(sum: &mut [u32; LIMBS + 2], factor: u32, number: &Number) {
+    let mut carry = 0_u64;
+    for (at, limb) in number.iter().copied().chain([0, 0]).enumerate() {
+        carry += u64::from(sum[at]) + u64::from(factor) * u64::from(limb);
+        sum[at] = carry as u32;
+        carry >>= 32;
+    }
+}
+
+/// `2 * number`, modulo the modulus, of a number below it.
+fn double(number: &Number, modulus: &Number) -> Number {
+    let mut doubled = [0; LIMBS];
+    let mut carry = 0;
+    for (to, limb) in doubled.iter_mut().zip(number) {
+        *to = limb << 1 | carry;
+        carry = limb >> 31;
+    }
+    reduced(&doubled, carry == 1, modulus)
+}
+
+/// A number below twice the modulus, modulo the modulus; `over` stands for 2^1024.
+fn reduced(number: &Number, over: bool, modulus: &Number) -> Number {
+    let mut less = [0; LIMBS];
+    let mut borrow = false;
+    for (at, to) in less.iter_mut().enumerate() {
+        let (first, under) = number[at].overflowing_sub(modulus[at]);
+        let (second, under_again) = first.overflowing_sub(u32::from(borrow));
+        *to = second;
+        borrow = under || under_again;
+    }
+    if over || !borrow { less } else { *number }
+}
+
+fn number(hex: &str) -> Number {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0);
+    let mut number = [0; LIMBS];
+    for (to, digits) in number.iter_mut().zip(digits.rchunks(8)) {
+        *to = digits.iter().fold(0, |limb, byte| limb << 4 | digit(*byte));
+    }
+    number
+}
+
+fn from_bytes(bytes: &[u8]) -> Number {
+    let mut number = [0; LIMBS];
+    for (to, bytes) in number.iter_mut().zip(bytes.rchunks(4)) {
+        *to = bytes
+            .iter()
+            .fold(0, |limb, byte| limb << 8 | u32::from(*byte));
+    }
+    number
+}
+
+fn to_bytes(number: &Number) -> Vec<u8> {
+    let limbs = number.iter().rev();
+    limbs.flat_map(|limb| limb.to_be_bytes()).collect()
+}
+
+const LIMBS: usize = 32;
+const BYTES: usize = LIMBS * 4;
+
+/// The modulus.
+const MODULUS: &str = "ba54c9a81ce76988896ff8f1d8e1d0fbca878845495cf5f1aaa7aeda2007019c77408339a7b1fb37bca66ab3 \
+     87b3931c8f43fb98beaf0499510bfe7c3bb8c170193a24cf9ffbd9ed0aafba4f99845e2965bb691abe761fad \
+     178c83915555601501b2c789f561518cf0e75ff2375380b64b3301b357d8a086d853baa46b1780f5";
+
+/// The private exponent, which is no secret: who trusts a key of 1,024 bits trusts anybody.
+const EXPONENT: &str = "390434e8c25f75859838b13ea0150973e2d77235716b86beba6fb12b81dd62fad3eae3bcc2b9cd9b929881d2 \
+     09d6434fdbeefb9013d94e58f3d9edb76a36f0c9acac1eb887d8da748ebbe050a868b3283f728819db93a692 \
+     f79c8891e2024dd25252bb740043cf7e8e36fcd7a73ab968082eb7b2a14943bc58c806af0011cf89";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_private_exponent_does_the_public_one_undoes() {
+        let modulus = number(MODULUS);
+        let mut public = [0; LIMBS];
+        public[0] = 65537;
+        for hash in [[0; 32], [0xff; 32], [7; 32]] {
+            let message = from_bytes(&pkcs1(&hash));
+            let signature = power(&message, &number(EXPONENT), &modulus);
+            assert_ne!(signature, message);
+            assert_eq!(power(&signature, &public, &modulus), message);
+        }
+    }
+}

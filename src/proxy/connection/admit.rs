@@ -1,0 +1,148 @@
+//! How a connection is received, where rules have a say in it.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+
+use super::{Guest, TLS_HANDSHAKE, Target, within};
+use crate::flow::event::Event;
+use crate::flow::{Admission, Alert, Reception};
+use crate::proxy::context::{Shared, now};
+use crate::proxy::tunnel;
+use crate::proxy::wire::Wire;
+use crate::rules::ConnectionFacts;
+
+/// Whether a connection with this first byte is served.
+pub(super) fn serves(admission: &Admission, first: u8) -> bool {
+    match admission.reception {
+        Reception::Serve => true,
+        Reception::Refuse | Reception::Tunnel => false,
+        // Without a handshake there is nothing to spoil.
+        _ => first != TLS_HANDSHAKE,
+    }
+}
+
+impl Guest {
+    /// Whether it is to be reset before anything is read of it.
+    pub(super) fn is_refused(&self) -> bool {
+        let reception = self.admission.as_ref().map(|admission| admission.reception);
+        reception == Some(Reception::Refuse)
+    }
+
+    /// Resets it.
+    pub(super) fn refuse(&self, wire: Wire) -> Result<(), String> {
+        wire.line().reset();
+        Err(self.admission.as_ref().map_or_else(String::new, reason))
+    }
+
+    /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
+    pub(super) fn admit_early(&self, shared: &Shared) -> Option<Admission> {
+        let edition = shared.book.current();
+        if !edition.rules.admits() || !edition.rules.admits_by_address() {
+            return None;
+        }
+        let facts = self.facts(None);
+        Some(self.told(shared, edition.rules.admit(&facts, &mut edition.tally())))
+    }
+
+    /// Asks rules that look into the ClientHello, of which `first` is the first byte.
+    ///
+    /// # Errors
+    /// Where it does not come, in words.
+    pub(super) async fn admit(
+        &self,
+        shared: &Shared,
+        wire: &mut Wire,
+        first: u8,
+        target: &Target,
+    ) -> Result<Admission, String> {
+        let edition = shared.book.current();
+        if !edition.rules.admits() {
+            return Ok(Admission::default());
+        }
+        let sni = match first == TLS_HANDSHAKE {
+            true => within(shared, wire.server_name())
+                .await?
+                .map_err(|e| format!("the device's ClientHello cannot be read: {e}"))?,
+            false => None,
+        };
+        let facts = ConnectionFacts {
+            sni: sni.as_deref(),
+            tls: Some(first == TLS_HANDSHAKE),
+            ..self.facts(Some(target.host()))
+        };
+        Ok(self.told(shared, edition.rules.admit(&facts, &mut edition.tally())))
+    }
+
+    fn facts<'a>(&self, host: Option<&'a str>) -> ConnectionFacts<'a> {
+        ConnectionFacts {
+            peer: self.device,
+            listener: self.listener,
+            host,
+            sni: None,
+            tls: None,
+        }
+    }
+
+    fn told(&self, shared: &Shared, admission: Admission) -> Admission {
+        if !admission.applied.is_empty() {
+            shared.tell(Event::Admitted {
+                connection: self.id,
+                at: now(),
+                applied: admission.applied.clone(),
+            });
+        }
+        admission
+    }
+
+    /// Receives a connection in another way than by serving it.
+    ///
+    /// # Errors
+    /// Always, in words that name the rule, but for a tunnel that came to an end.
+    pub(super) async fn receive(
+        &self,
+        shared: &Arc<Shared>,
+        mut wire: Wire,
+        target: Target,
+        admission: &Admission,
+    ) -> Result<(), String> {
+        let done = match admission.reception {
+            Reception::Serve | Reception::HangUp => Ok(()),
+            Reception::Refuse => {
+                wire.line().reset();
+                Ok(())
+            }
+            Reception::Tunnel => return tunnel::run(self, shared, wire, target).await,
+            Reception::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
+            Reception::Stall(time) => {
+                // The device may be the first to lose patience.
+                let left = tokio::time::timeout(time, wire.end()).await;
+                left.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = done {
+            tracing::debug!("{}: {error}", self.id);
+        }
+        Err(reason(admission))
+    }
+}
+
+/// Why a connection is not served.
+fn reason(admission: &Admission) -> String {
+    let last = admission.applied.last();
+    let rule = last.map_or("?", |applied| &applied.rule);
+    let steps = last.into_iter().flat_map(|applied| &applied.changes);
+    let steps: Vec<&str> = steps.map(|change| change.step).collect();
+    format!("rule `{rule}`: {}", steps.join(", "))
+}
+
+/// A TLS record with a fatal alert (RFC 8446 §5.1, §6), and the end of the connection.
+async fn send_alert(wire: &mut Wire, alert: Alert) -> io::Result<()> {
+    let record = [21, 3, 3, 0, 2, 2, alert.0];
+    wire.write_all(&record).await?;
+    wire.shutdown().await?;
+    // Bytes that stay unread would turn the end into a reset, which may overtake the alert.
+    let _ = tokio::time::timeout(super::LAST_WORDS, wire.end()).await;
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! A connection whose bytes go to the server and back as they are.
+
+use std::sync::Arc;
+
+use tokio::io::copy_bidirectional;
+
+use super::connection::{Farewell, Guest, Target};
+use super::context::Shared;
+use super::settings::{Scheme, Upstream};
+use super::upstream;
+use super::wire::Wire;
+
+/// Passes everything on until one side ends, nothing moves for too long, or dmtap stops.
+///
+/// # Errors
+/// Where the server cannot be reached, in words.
+pub(super) async fn run(
+    guest: &Guest,
+    shared: &Arc<Shared>,
+    mut wire: Wire,
+    target: Target,
+) -> Result<(), String> {
+    let server = match target {
+        Target::Behind(server) => server,
+        Target::Connect(host, port) => Upstream {
+            scheme: Scheme::Https,
+            host,
+            port,
+        },
+    };
+    let mut tcp = upstream::connect(&shared.settings, shared.listener, &server)
+        .await
+        .map_err(|why| format!("no tunnel to {server}: {why}"))?;
+    let connection = Arc::new(guest.connection(server.to_string(), None));
+    let _farewell = Farewell::new(shared, &connection);
+    let line = wire.line();
+    // What is silent is told by bytes alone: nothing is read as a request here.
+    drop(line.busy());
+    let stop = shared.stop.child_token();
+    tokio::select! {
+        ended = copy_bidirectional(&mut wire, &mut tcp) => {
+            if let Err(error) = ended {
+                tracing::debug!("{}: tunnel: {error}", guest.id);
+            }
+        }
+        () = stop.cancelled() => {}
+        why = line.silence(&shared.settings.limits) => {
+            tracing::info!("{} is closed: {why}", guest.id);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! SOAP faults, answered in the version of the envelope that asked (SOAP 1.2 Part 1 §5.4; SOAP 1.1 §4.4).
+
+use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
+
+use super::not_applied;
+use crate::flow::Change;
+use crate::flow::own::leaf;
+use crate::markup::{Document, Element};
+use crate::rules::step::SoapFault;
+use crate::rules::{Answer, Facts, Stage, Verdict};
+
+/// Answers with the fault, and tells it.
+pub(in crate::rules) fn soap(
+    fault: &SoapFault,
+    facts: &Facts<'_>,
+    document: Option<&Document>,
+    verdict: &mut Verdict,
+) -> Change {
+    let envelope = document.map(Document::root);
+    let Some(envelope) = envelope.filter(|root| root.local() == "Envelope") else {
+        return not_applied("", "soap-fault: this is no SOAP message".into());
+    };
+    let relates_to = relates_to(envelope, facts.stage);
+    let is_old = envelope.foreign_namespace() == Some(SOAP_1_1);
+    let (namespace, media_type, body) = match is_old {
+        true => (SOAP_1_1, "text/xml; charset=utf-8", body_1_1(fault)),
+        false => (
+            SOAP_1_2,
+            "application/soap+xml; charset=utf-8",
+            body_1_2(fault),
+        ),
+    };
+    let relates_to = relates_to.map_or(String::new(), |id| leaf("a:RelatesTo", &id));
+    let text = format!(
+        "<s:Envelope xmlns:s=\"{namespace}\" xmlns:a=\"{ADDRESSING}\"><s:Header>\
+         <a:Action s:mustUnderstand=\"1\">{ACTION}</a:Action>{relates_to}</s:Header>\
+         <s:Body><s:Fault>{body}</s:Fault></s:Body></s:Envelope>"
+    );
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    verdict.answer = Some(Answer {
+        status: HttpStatus::INTERNAL_SERVER_ERROR,
+        headers,
+        body: text.into(),
+    });
+    let error_type = fault.error_type.unwrap_or_default();
+    Change {
+        path: String::new(),
+        step: "soap-fault",
+        before: String::new(),
+        after: format!("{} {error_type}", fault.subcode).trim_end().into(),
+    }
+}
+
+/// MessageID of the request, which the server's response repeats.
+fn relates_to(envelope: Element<'_>, stage: Stage) -> Option<String> {
+    let name = match stage {
+        Stage::Response => "RelatesTo",
+        _ => "MessageID",
+    };
+    let header = child(envelope, "Header")?;
+    Some(child(header, name)?.text().trim().to_owned())
+}
+
+fn child<'d>(element: Element<'d>, name: &str) -> Option<Element<'d>> {
+    element.elements().find(|child| child.local() == name)
+}
+
+fn body_1_2(fault: &SoapFault) -> String {
+    let value = |text: &str| leaf("s:Value", text);
+    let subcode = format!("<s:Subcode>{}</s:Subcode>", value(fault.subcode));
+    let text =
+        leaf("s:Text", &fault.message).replacen("<s:Text>", "<s:Text xml:lang=\"en-US\">", 1);
+    format!(
+        "<s:Code>{}{subcode}</s:Code><s:Reason>{text}</s:Reason>{}",
+        value("s:Receiver"),
+        detail(fault, "s:Detail"),
+    )
+}
+
+fn body_1_1(fault: &SoapFault) -> String {
+    let text = leaf("faultstring", &fault.message);
+    let text = text.replacen("<faultstring>", "<faultstring xml:lang=\"en-US\">", 1);
+    leaf("faultcode", fault.subcode) + &text + &detail(fault, "detail")
+}
+
+fn detail(fault: &SoapFault, name: &str) -> String {
+    let Some(error_type) = fault.error_type else {
+        return String::new();
+    };
+    let inside = [
+        leaf("ErrorType", error_type),
+        leaf("Message", &fault.message),
+        leaf("TraceId", &fault.trace_id),
+    ];
+    let inside = inside.concat();
+    format!(
+        "<{name}><DeviceEnrollmentServiceError xmlns=\"{WSTEP}\">{inside}\
+         </DeviceEnrollmentServiceError></{name}>"
+    )
+}
+
+const SOAP_1_1: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+const SOAP_1_2: &str = "http://www.w3.org/2003/05/soap-envelope";
+const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
+const WSTEP: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment";
+const ACTION: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RSTRC/wstep";

@@ -1,0 +1,140 @@
+//! Stories at work: edits of the message at hand, and promises for later ones.
+
+mod abort;
+mod atomic;
+mod challenge;
+mod header;
+mod hide;
+mod inject;
+mod refs;
+mod refuse;
+
+use super::{Planned, not_applied};
+use crate::dm::{Command, CommandKind, Message};
+use crate::flow::own::FreshIds;
+use crate::flow::{Account, Promise, Promised, Side};
+use crate::markup::{Document, Element};
+use crate::rules::step::Story;
+use crate::rules::survey::Selected;
+use crate::rules::{Facts, Stage};
+
+/// Where a story plays: a message as the rules so far have left it.
+pub(in crate::rules) struct Scene<'a> {
+    pub(in crate::rules) facts: &'a Facts<'a>,
+    pub(in crate::rules) document: &'a Document,
+    /// What rules before this one promised about the same message.
+    pub(in crate::rules) promised: &'a [Promised],
+}
+
+impl<'a> Scene<'a> {
+    fn message(&self) -> Option<Message<'a>> {
+        Message::of(self.document)
+    }
+
+    /// Who wrote the message.
+    fn speaker(&self) -> Side {
+        match self.facts.stage {
+            Stage::Response => Side::Server,
+            _ => Side::Device,
+        }
+    }
+
+    /// The selected commands, but for those that dmtap itself put in.
+    fn commands(&self, selection: &[Selected]) -> Vec<Command<'a>> {
+        let elements = selection
+            .iter()
+            .filter_map(|s| self.document.element(s.node));
+        let commands = elements.filter_map(Command::of);
+        commands.filter(|command| !self.is_own(*command)).collect()
+    }
+
+    fn is_own(&self, command: Command<'_>) -> bool {
+        let cmd_id = command.cmd_id();
+        let mut promises = self.promised.iter().map(|promised| &promised.promise);
+        promises.any(|promise| match promise {
+            Promise::Swallow(own) => cmd_id.as_deref() == Some(&*own.cmd_ref),
+            _ => false,
+        })
+    }
+
+    /// The account, if these promises can be made about this message.
+    fn account(&self) -> Result<&'a Account, String> {
+        let account = self.facts.account;
+        account.ok_or_else(|| {
+            "no DM session is known, and a later message would have to be changed".into()
+        })
+    }
+}
+
+impl Planned {
+    /// Plans one story on what was selected.
+    pub(super) fn story(&mut self, story: &Story, scene: &Scene<'_>, selection: &[Selected]) {
+        if story.promises()
+            && let Err(why) = scene.account()
+        {
+            return self.decline(story.name(), why);
+        }
+        let told = match story {
+            Story::Refuse(code) => self.refuse(*code, scene, selection),
+            Story::HideStatus => self.hide(scene, selection),
+            Story::InjectCommand(xml) => self.inject(xml, scene),
+            Story::AtomicRollback(fate) => self.roll_back(fate, scene, selection),
+            Story::Challenge(challenge) => self.challenge(challenge, scene),
+            Story::Busy(busy) => self.busy(busy, scene),
+            Story::SessionAbort => self.abort(scene),
+            Story::NextMessage => self.next_message(scene),
+            Story::DuplicateMessage(keep) => self.duplicate(*keep, scene),
+            Story::UnknownCmdRef => self.unknown_cmd_ref(scene, selection),
+            Story::BreakMsgId(how) => self.break_msg_id(*how, scene),
+            Story::DropFinal => self.drop_final(scene),
+            Story::Header(field) => self.header(field, scene),
+            Story::WrongSize(by) => self.wrong_size(*by, scene, selection),
+        };
+        if let Err(why) = told {
+            self.decline(story.name(), why);
+        }
+    }
+
+    /// Tells why a story was not played.
+    fn decline(&mut self, verb: &str, why: String) {
+        self.changes.push(not_applied("", format!("{verb}: {why}")));
+    }
+
+    /// CmdIDs that are free in the message and not yet given by this rule.
+    fn fresh(&mut self, message: Message<'_>) -> &mut FreshIds {
+        self.fresh.get_or_insert_with(|| FreshIds::of(message))
+    }
+
+    /// Takes promises on if the account has room for them.
+    fn promise(&mut self, scene: &Scene<'_>, promises: Vec<Promise>) -> Result<(), String> {
+        let rule = self.rule.clone();
+        let promised = promises.into_iter().map(|promise| Promised {
+            rule: rule.clone(),
+            promise,
+        });
+        let before = self.promised.len();
+        self.promised.extend(promised);
+        let room = scene.account()?.has_room_for(&self.promised);
+        room.map_err(|full| {
+            self.promised.truncate(before);
+            full.to_string()
+        })
+    }
+}
+
+/// MsgID of a message as its speaker wrote it.
+fn msg_id(message: Message<'_>) -> Result<Box<str>, String> {
+    let id = message.header().and_then(|header| header.msg_id());
+    id.map(|id| id.as_ref().into())
+        .ok_or_else(|| "the message has no MsgID".into())
+}
+
+fn body<'d>(message: Message<'d>) -> Result<Element<'d>, String> {
+    let body = message.body().map(|body| body.element());
+    body.ok_or_else(|| "the message has no SyncBody".into())
+}
+
+/// Whether its receiver gives a Status for it.
+fn is_work(command: Command<'_>) -> bool {
+    !matches!(command.kind(), CommandKind::Status | CommandKind::Results)
+}

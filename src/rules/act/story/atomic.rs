@@ -1,0 +1,117 @@
+//! `atomic-rollback`: an Atomic that fails as one.
+
+use std::collections::HashMap;
+
+use super::refuse::{Taken, is_atomic};
+use super::{Scene, is_work};
+use crate::dm::{Command, Message, StatusCode};
+use crate::flow::Answered;
+use crate::markup::tag;
+use crate::rules::Stage;
+use crate::rules::act::Planned;
+use crate::rules::answers::Answers;
+use crate::rules::step::Fate;
+use crate::rules::survey::Selected;
+
+impl Planned {
+    pub(super) fn roll_back(
+        &mut self,
+        fate: &Fate,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        match scene.facts.stage {
+            Stage::Response => self.keep_atomics(fate, scene, selection, message),
+            _ => self.fail_atomics(fate, scene, selection, message),
+        }
+    }
+
+    /// The Atomic never reaches the device.
+    fn keep_atomics(
+        &mut self,
+        fate: &Fate,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+        message: Message<'_>,
+    ) -> Result<(), String> {
+        let mut taken = Taken::default();
+        for atomic in chosen(scene, selection, message, |c| is_atomic(&c)) {
+            let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();
+            let failing = pick(&children, fate)?;
+            taken.roll_back(atomic, *failing, fate.code, fate.undone);
+        }
+        self.take_out(scene, taken)
+    }
+
+    /// The device carried it out, and the server is told that it failed.
+    fn fail_atomics(
+        &mut self,
+        fate: &Fate,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+        message: Message<'_>,
+    ) -> Result<(), String> {
+        let answers = Answers::of(scene.facts);
+        let of_atomic = |c: Command<'_>| {
+            let status = c.as_status();
+            status.is_some_and(|s| s.cmd().as_deref() == Some("Atomic"))
+        };
+        let chosen = chosen(scene, selection, message, of_atomic);
+        if chosen.is_empty() {
+            return Err("no Status of an Atomic was selected".into());
+        }
+        for status in chosen {
+            let atomic = answers.to(status).and_then(Answered::command);
+            let atomic = atomic.ok_or("what the Atomic held is not known")?;
+            let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();
+            let failing = pick(&children, fate)?.element().id();
+            let msg_ref = status.as_status().and_then(|s| s.msg_ref());
+            let mut codes = HashMap::new();
+            for child in atomic.with_nested().skip(1) {
+                let code = match child.element().id().cmp(&failing) {
+                    std::cmp::Ordering::Less => fate.undone,
+                    std::cmp::Ordering::Equal => fate.code,
+                    std::cmp::Ordering::Greater => StatusCode(215),
+                };
+                codes.insert(child.cmd_id().unwrap_or_default().into_owned(), code);
+            }
+            let own = atomic.cmd_id().unwrap_or_default().into_owned();
+            codes.insert(own, StatusCode(507));
+            for command in message.commands() {
+                let Some(status) = command.as_status().filter(|s| s.msg_ref() == msg_ref) else {
+                    continue;
+                };
+                let cmd_ref = status.cmd_ref().unwrap_or_default();
+                if let (Some(code), Some(data)) =
+                    (codes.get(&*cmd_ref), command.element().child(tag::DATA))
+                {
+                    self.put("atomic-rollback", data, code.0.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The selected commands that fit; where the rule selects the whole message, all that do.
+fn chosen<'d>(
+    scene: &Scene<'d>,
+    selection: &[Selected],
+    message: Message<'d>,
+    fits: impl Fn(Command<'d>) -> bool,
+) -> Vec<Command<'d>> {
+    let whole = selection.iter().any(|s| s.node == message.element().id());
+    let commands = match whole {
+        true => message.all_commands().collect(),
+        false => scene.commands(selection),
+    };
+    commands.into_iter().filter(|c| fits(*c)).collect()
+}
+
+/// The command that fails.
+fn pick<'c, 'd>(children: &'c [Command<'d>], fate: &Fate) -> Result<&'c Command<'d>, String> {
+    let place = fate.child.unwrap_or(children.len());
+    let failing = place.checked_sub(1).and_then(|place| children.get(place));
+    failing.ok_or_else(|| format!("the Atomic has {} commands", children.len()))
+}

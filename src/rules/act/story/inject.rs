@@ -1,0 +1,67 @@
+//! `inject-command`: a command of dmtap's own, whose answers nobody but dmtap sees.
+
+use bytes::Bytes;
+
+use super::{Scene, body, msg_id};
+use crate::dm::{Command, Message};
+use crate::flow::Promise;
+use crate::flow::account::{Swallow, last_place};
+use crate::flow::own;
+use crate::markup::edit::{self, Edit, Fragment, Place};
+use crate::markup::tag;
+use crate::rules::act::Planned;
+use crate::rules::act::edit::summary;
+
+impl Planned {
+    pub(super) fn inject(&mut self, xml: &str, scene: &Scene<'_>) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let (body, msg_ref) = (body(message)?, msg_id(message)?);
+        let (written, ids) = self.with_fresh_ids(xml, message)?;
+        let fragment = own::fragment(scene.document, &written);
+        let fragment = fragment.ok_or("the command is not well-formed")?;
+        let swallow = |cmd_ref: String| {
+            Promise::Swallow(Swallow {
+                from: scene.speaker().other(),
+                msg_ref: msg_ref.clone(),
+                cmd_ref: cmd_ref.into(),
+            })
+        };
+        self.promise(scene, ids.into_iter().map(swallow).collect())?;
+        let what = summary(fragment.document().root());
+        self.tell(body, "inject-command", String::new(), what);
+        let place = last_place(body);
+        self.own.push(Edit::Insert { place, fragment });
+        Ok(())
+    }
+
+    /// The command with a CmdID of its own for it and every command in it, and these CmdIDs.
+    fn with_fresh_ids(
+        &mut self,
+        xml: &str,
+        message: Message<'_>,
+    ) -> Result<(String, Vec<String>), String> {
+        let fragment = Fragment::parse(xml).map_err(|error| error.to_string())?;
+        let document = fragment.document();
+        let root = Command::of(document.root()).ok_or("it is no command")?;
+        let (mut edits, mut ids) = (Vec::new(), Vec::new());
+        for command in root.with_nested() {
+            let id = self.fresh(message).next();
+            edits.push(match command.element().child(tag::CMD_ID) {
+                Some(element) => Edit::SetText {
+                    element: element.id(),
+                    text: id.clone(),
+                },
+                None => Edit::Insert {
+                    place: Place::FirstIn(command.element().id()),
+                    fragment: Fragment::parse(&own::leaf("CmdID", &id))
+                        .map_err(|error| error.to_string())?,
+                },
+            });
+            ids.push(id);
+        }
+        let patch = edit::plan(document, &edits).map_err(|error| error.to_string())?;
+        let written: Bytes = patch.apply(document.source());
+        let written = String::from_utf8(written.to_vec()).map_err(|error| error.to_string())?;
+        Ok((written, ids))
+    }
+}

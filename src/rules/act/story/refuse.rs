@@ -1,0 +1,167 @@
+//! `refuse`: commands that never reach their receiver.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Scene, is_work, msg_id};
+use crate::dm::{Command, CommandKind, Message, StatusCode};
+use crate::flow::Promise;
+use crate::flow::account::Owed;
+use crate::markup::NodeId;
+use crate::markup::edit::Edit;
+use crate::rules::act::Planned;
+use crate::rules::act::edit::summary;
+use crate::rules::survey::Selected;
+
+/// Commands that are taken out of a message, with what their sender is told.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// The outermost elements that go.
+    removed: BTreeSet<NodeId>,
+    /// The code of each command that goes, in document order.
+    codes: BTreeMap<NodeId, StatusCode>,
+}
+
+impl Planned {
+    pub(super) fn refuse(
+        &mut self,
+        code: StatusCode,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
+        let mut taken = Taken::default();
+        for command in scene.commands(selection) {
+            taken.take(command, code);
+        }
+        self.take_out(scene, taken)
+    }
+
+    /// Removes what was taken and promises the answers.
+    pub(super) fn take_out(&mut self, scene: &Scene<'_>, mut taken: Taken) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        if taken.codes.is_empty() {
+            return Err("nothing that gets a Status was selected".into());
+        }
+        taken.empty_sequences(message);
+        let promises = taken.owed(scene, message)?;
+        self.promise(scene, promises)?;
+        for (node, code) in &taken.codes {
+            let Some(command) = scene.document.element(*node).and_then(Command::of) else {
+                continue;
+            };
+            let element = command.element();
+            self.tell(element, "refuse", summary(element), code.to_string());
+        }
+        let removals = taken.removed.into_iter().map(|node| Edit::Remove { node });
+        self.own.extend(removals);
+        Ok(())
+    }
+}
+
+impl Taken {
+    /// Whether nothing goes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    /// A command goes. Inside an Atomic it takes the whole Atomic along, which fails as one.
+    pub(super) fn take(&mut self, command: Command<'_>, code: StatusCode) {
+        if !is_work(command) {
+            return;
+        }
+        let around = std::iter::successors(command.element().parent(), |e| e.parent());
+        let atomics = around.filter_map(Command::of).filter(is_atomic);
+        match atomics.last() {
+            Some(atomic) => self.roll_back(atomic, command, code, ROLLED_BACK),
+            None => self.whole(command, code),
+        }
+    }
+
+    /// A command goes with all that is in it.
+    fn whole(&mut self, command: Command<'_>, code: StatusCode) {
+        for inner in command.with_nested() {
+            self.codes
+                .entry(inner.element().id())
+                .or_insert(NOT_EXECUTED);
+        }
+        self.codes.insert(command.element().id(), code);
+        self.removed.insert(command.element().id());
+    }
+
+    /// An Atomic fails at one of the commands in it: those in front of it were undone, those behind it never
+    /// executed (REP 10; DM_RepPro 6.6.3).
+    pub(super) fn roll_back(
+        &mut self,
+        atomic: Command<'_>,
+        failing: Command<'_>,
+        code: StatusCode,
+        undone: StatusCode,
+    ) {
+        let failing = failing.element().id();
+        let known = self.removed.contains(&atomic.element().id());
+        for inner in atomic.with_nested().skip(1) {
+            let id = inner.element().id();
+            let fate = match id.cmp(&failing) {
+                std::cmp::Ordering::Less => undone,
+                std::cmp::Ordering::Equal => code,
+                std::cmp::Ordering::Greater => NOT_EXECUTED,
+            };
+            // The first command that fails decides about the others.
+            if !known {
+                self.codes.insert(id, fate);
+            }
+        }
+        self.codes.insert(atomic.element().id(), ATOMIC_FAILED);
+        self.removed.insert(atomic.element().id());
+    }
+
+    /// A Sequence that has lost all its commands goes, too; it was carried out as far as its sender is told.
+    fn empty_sequences(&mut self, message: Message<'_>) {
+        let all: Vec<Command<'_>> = message.all_commands().collect();
+        // Inner ones stand behind outer ones.
+        for sequence in all
+            .iter()
+            .rev()
+            .filter(|c| c.kind() == CommandKind::Sequence)
+        {
+            let mut inside = sequence.nested().peekable();
+            if inside.peek().is_some() && inside.all(|c| self.removed.contains(&c.element().id())) {
+                let id = sequence.element().id();
+                self.removed.insert(id);
+                self.codes.entry(id).or_insert(StatusCode(200));
+            }
+        }
+    }
+
+    /// The promises to answer what goes.
+    fn owed(&self, scene: &Scene<'_>, message: Message<'_>) -> Result<Vec<Promise>, String> {
+        let msg_ref = msg_id(message)?;
+        let work: Vec<Command<'_>> = message.all_commands().filter(|c| is_work(*c)).collect();
+        let ids = work
+            .iter()
+            .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
+        let order: Arc<[Box<str>]> = ids.collect();
+        let owed = work.iter().enumerate().filter_map(|(place, command)| {
+            let code = self.codes.get(&command.element().id())?;
+            Some(Promise::Answer(Owed {
+                to: scene.speaker(),
+                msg_ref: msg_ref.clone(),
+                order: order.clone(),
+                place,
+                cmd: command.element().local().into(),
+                target_refs: Vec::new(),
+                code: *code,
+                given_in: None,
+            }))
+        });
+        Ok(owed.collect())
+    }
+}
+
+pub(super) fn is_atomic(command: &Command<'_>) -> bool {
+    command.kind() == CommandKind::Atomic
+}
+
+const ATOMIC_FAILED: StatusCode = StatusCode(507);
+const ROLLED_BACK: StatusCode = StatusCode(216);
+const NOT_EXECUTED: StatusCode = StatusCode(215);

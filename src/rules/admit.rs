@@ -1,0 +1,130 @@
+//! How a connection is received: the rules of the stage `connection`.
+
+use std::net::SocketAddr;
+
+use super::Rule;
+use super::act::not_applied;
+use super::engine::{RuleSet, Stage, Tally};
+use super::step::{Admit, Step};
+use crate::flow::{Admission, Applied, Change, Reception};
+use crate::patch::Patch;
+
+/// What is known of a connection when rules are asked how to receive it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionFacts<'a> {
+    /// The device's address.
+    pub peer: SocketAddr,
+    /// The address it was accepted at.
+    pub listener: SocketAddr,
+    /// The server it is for, without port: that of CONNECT, or the one behind this proxy. `None`: not known yet.
+    pub host: Option<&'a str>,
+    /// The name in its ClientHello.
+    pub sni: Option<&'a str>,
+    /// Whether it speaks TLS; `None`: not known yet.
+    pub tls: Option<bool>,
+}
+
+impl RuleSet {
+    /// Whether some rule has a say in how connections are received.
+    pub fn admits(&self) -> bool {
+        self.of_connections().next().is_some()
+    }
+
+    /// Whether addresses are all these rules ask for, so that they can be asked as soon as a device connects.
+    pub fn admits_by_address(&self) -> bool {
+        self.of_connections()
+            .all(|(_, rule)| rule.connection.asks_addresses_only())
+    }
+
+    /// Decides how a connection is received. Rules act in file order until one leaves nothing to say.
+    pub fn admit(&self, facts: &ConnectionFacts<'_>, tally: &mut dyn Tally) -> Admission {
+        let mut admission = Admission::default();
+        for (number, rule) in self.of_connections() {
+            if !rule.connection.holds(facts) {
+                continue;
+            }
+            if let Some(limit) = rule.connection.limit
+                && !limit.admits(tally.count(number, &limit.per.scope(facts)))
+            {
+                continue;
+            }
+            let (applied, done) = receive(rule, facts, &mut admission);
+            tally.acted(number, done);
+            admission.applied.push(applied);
+            if done > 0 && rule.steps.iter().any(Step::ends) {
+                break;
+            }
+        }
+        admission
+    }
+
+    fn of_connections(&self) -> impl Iterator<Item = (usize, &Rule)> {
+        let numbered = self.rules().iter().enumerate();
+        numbered.filter(|(_, rule)| rule.stage == Stage::Connection)
+    }
+}
+
+/// Carries out the steps of a rule; gives what is told of it, and 1 if it did something.
+fn receive(
+    rule: &Rule,
+    facts: &ConnectionFacts<'_>,
+    admission: &mut Admission,
+) -> (Applied, usize) {
+    let mut changes = Vec::new();
+    let mut done = 0;
+    for step in &rule.steps {
+        let Step::Admit(step) = step else {
+            continue;
+        };
+        if step.needs_tls() && facts.tls == Some(false) {
+            let why = format!("{}: the device does not speak TLS", step.name());
+            changes.push(not_applied("", why));
+            continue;
+        }
+        done = 1;
+        changes.push(Change {
+            path: String::new(),
+            step: step.name(),
+            before: String::new(),
+            after: say(*step, admission),
+        });
+    }
+    let applied = Applied {
+        rule: rule.name.clone(),
+        changes,
+        patch: Patch::default(),
+    };
+    (applied, done)
+}
+
+/// Notes what a step says, and tells it.
+fn say(step: Admit, admission: &mut Admission) -> String {
+    let tls = &mut admission.tls;
+    let reception = &mut admission.reception;
+    match step {
+        Admit::Refuse => *reception = Reception::Refuse,
+        Admit::Tunnel => *reception = Reception::Tunnel,
+        Admit::HangUp => *reception = Reception::HangUp,
+        Admit::Alert(alert) => {
+            *reception = Reception::Alert(alert);
+            return alert.name().into();
+        }
+        Admit::Stall(time) => {
+            *reception = Reception::Stall(time);
+            return format!("{time:?}");
+        }
+        Admit::Certificate(flaw) => {
+            tls.flaw = Some(flaw);
+            return flaw.name().into();
+        }
+        Admit::TlsMin(version) => {
+            tls.min = Some(version);
+            return version.name().into();
+        }
+        Admit::TlsMax(version) => {
+            tls.max = Some(version);
+            return version.name().into();
+        }
+    }
+    String::new()
+}

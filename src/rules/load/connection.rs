@@ -1,0 +1,151 @@
+//! Rules of the stage `connection`: their matcher and their limit.
+
+use super::read::{self, Report, Table, Value};
+use super::step;
+use crate::rules::glob::Wild;
+use crate::rules::matcher::{
+    BadNet, ConnectionLimit, ConnectionMatcher, Matcher, Net, PerConnection,
+};
+use crate::rules::{Admit, Rule, Stage, Step};
+
+/// A rule of that stage, as far as it can be read.
+pub(super) fn rule(table: Table<'_>, name: Option<String>, report: &mut Report) -> Option<Rule> {
+    let matcher = matcher(table, report);
+    let steps = step::steps(table, Some(Stage::Connection), None, report);
+    agree_on_versions(table, steps.as_deref().unwrap_or_default(), report);
+    Some(Rule {
+        name: name?,
+        file: report.file().clone(),
+        line: report.line(table.span().start),
+        stage: Stage::Connection,
+        matcher: Matcher::default(),
+        limit: None,
+        scenario: None,
+        end: false,
+        steps: steps?,
+        connection: matcher?,
+    })
+}
+
+/// No version is left between a floor and a ceiling that lies under it.
+fn agree_on_versions(rule: Table<'_>, steps: &[Step], report: &mut Report) {
+    let min = steps.iter().find_map(|step| match step {
+        Step::Admit(Admit::TlsMin(version)) => Some(*version),
+        _ => None,
+    });
+    let max = steps.iter().find_map(|step| match step {
+        Step::Admit(Admit::TlsMax(version)) => Some(*version),
+        _ => None,
+    });
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        report
+            .wrong(rule.key_span("step"), "no version of TLS is left")
+            .label("`tls-min` is newer than `tls-max`")
+            .help("to end the handshake so: handshake-alert = \"protocol_version\"");
+    }
+}
+
+fn matcher(rule: Table<'_>, report: &mut Report) -> Option<ConnectionMatcher> {
+    let before = report.count();
+    let mut matcher = ConnectionMatcher {
+        limit: limit(rule, report),
+        ..ConnectionMatcher::default()
+    };
+    if let Ok(Some(table)) = rule.table("match", "`match`", report) {
+        refuse_other_keys(table, report);
+        matcher.peers = each(table, "peer", report, net);
+        matcher.listener = each(table, "listener", report, listener);
+        matcher.sni = each(table, "sni", report, |value, report| {
+            read::text(value, "sni", report).map(Wild::new)
+        });
+        matcher.host = each(table, "host", report, |value, report| {
+            read::text(value, "host", report).map(Wild::new)
+        });
+    }
+    (report.count() == before).then_some(matcher)
+}
+
+const KEYS: [&str; 4] = ["peer", "listener", "sni", "host"];
+
+/// What a message tells is not known when a device connects.
+fn refuse_other_keys(table: Table<'_>, report: &mut Report) {
+    let slip = |key: &str| super::suggest::closest(key, &KEYS).is_some();
+    let others: Vec<_> = table.keys();
+    let others = others.into_iter().filter(|(key, _)| !KEYS.contains(key));
+    let (slips, unknown): (Vec<_>, Vec<_>) = others.partition(|(key, _)| slip(key));
+    if !slips.is_empty() {
+        return table.refuse_other_keys(&KEYS, report);
+    }
+    for (key, span) in unknown {
+        report
+            .wrong(span, format!("`{key}` is not known when a device connects"))
+            .label("the first message comes later")
+            .help(format!(
+                "a connection is told by {}",
+                super::suggest::list(&KEYS)
+            ))
+            .help("or write the rule for stage = \"request\": `empty-response` and `reset` end the connection there");
+    }
+}
+
+fn net(value: &Value<'_>, report: &mut Report) -> Option<Net> {
+    let text = read::text(value, "peer", report)?;
+    let bad = match text.parse::<Net>() {
+        Ok(net) => return Some(net),
+        Err(bad) => bad,
+    };
+    let error = report.wrong(value.span(), format!("`{text}` is no address of a device"));
+    error.label(bad.to_string());
+    error.help(match bad {
+        BadNet::Beyond { meant } => format!("write the network: peer = \"{meant}\""),
+        BadNet::Unreadable => {
+            "write peer = \"192.0.2.7\", \"10.0.0.0/8\" or \"2001:db8::/32\"".into()
+        }
+    });
+    None
+}
+
+/// A port, or `ip:port` with stars.
+fn listener(value: &Value<'_>, report: &mut Report) -> Option<Wild> {
+    if read::integer(value).is_some() {
+        let port = read::number(value, "listener", 1..=u64::from(u16::MAX), report)?;
+        return Some(Wild::new(&format!("*:{port}")));
+    }
+    read::text(value, "listener", report).map(Wild::new)
+}
+
+fn limit(rule: Table<'_>, report: &mut Report) -> Option<ConnectionLimit> {
+    let table = rule.table("limit", "a limit", report).ok()??;
+    let before = report.count();
+    table.refuse_other_keys(&["times", "skip", "per"], report);
+    let mut number = |key, least| {
+        let value = table.value(key)?;
+        read::number(value, key, least..=u64::from(u32::MAX), report)
+    };
+    let (times, skip) = (number("times", 1), number("skip", 0).unwrap_or(0));
+    let per = match table.value("per") {
+        Some(value) => read::one_of(value, "per", &PerConnection::ALL, report)?,
+        None => PerConnection::Run,
+    };
+    if times.is_none() && skip == 0 && report.count() == before {
+        report
+            .wrong(table.span(), "this limit limits nothing")
+            .help("times = 1 acts once, skip = 1 lets the first one pass");
+        return None;
+    }
+    Some(ConnectionLimit { skip, times, per })
+}
+
+/// Every value under a key, read; none where there is no such key.
+fn each<'t, T>(
+    table: Table<'t>,
+    key: &str,
+    report: &mut Report,
+    mut read: impl FnMut(&'t Value<'t>, &mut Report) -> Option<T>,
+) -> Vec<T> {
+    let Some(value) = table.value(key) else {
+        return Vec::new();
+    };
+    let values = read::one_or_many(value, key, report).into_iter();
+    values.filter_map(|value| read(value, report)).collect()
+}

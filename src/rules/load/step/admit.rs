@@ -1,0 +1,64 @@
+//! The verbs that say how a connection is received.
+
+use super::{Verb, switch};
+use crate::flow::{Alert, Flaw, TlsVersion};
+use crate::rules::load::amount;
+use crate::rules::load::read::{self, Report, Value};
+use crate::rules::step::Admit;
+use crate::rules::{Stage, Step};
+
+pub(super) const VERBS: &[Verb] = &[
+    verb("refuse-connection", |value, _, report| {
+        admit(switch(value, "refuse-connection", report).then_some(Admit::Refuse))
+    }),
+    verb("tunnel", |value, _, report| {
+        admit(switch(value, "tunnel", report).then_some(Admit::Tunnel))
+    }),
+    verb("certificate", |value, _, report| {
+        admit(read::one_of(value, "certificate", &Flaw::ALL, report).map(Admit::Certificate))
+    }),
+    verb("tls-min", |value, _, report| {
+        admit(version(value, "tls-min", report).map(Admit::TlsMin))
+    }),
+    verb("tls-max", |value, _, report| {
+        admit(version(value, "tls-max", report).map(Admit::TlsMax))
+    }),
+    verb("handshake-alert", |value, _, report| {
+        admit(read::one_of(value, "handshake-alert", &Alert::ALL, report).map(Admit::Alert))
+    }),
+    verb("handshake-stall", |value, _, report| {
+        admit(amount::time(value, "handshake-stall", report).map(Admit::Stall))
+    }),
+    verb("handshake-close", |value, _, report| {
+        admit(switch(value, "handshake-close", report).then_some(Admit::HangUp))
+    }),
+];
+
+const fn verb(
+    name: &'static str,
+    read: fn(&Value<'_>, read::Table<'_>, &mut Report) -> Option<Step>,
+) -> Verb {
+    Verb {
+        name,
+        stages: &[Stage::Connection],
+        options: &[],
+        read,
+    }
+}
+
+fn admit(step: Option<Admit>) -> Option<Step> {
+    step.map(Step::Admit)
+}
+
+/// A version of TLS that dmtap can speak.
+fn version(value: &Value<'_>, key: &str, report: &mut Report) -> Option<TlsVersion> {
+    let older = ["1.0", "1.1"];
+    if let Some(old) = value.get_ref().as_str().filter(|text| older.contains(text)) {
+        report
+            .wrong(value.span(), format!("dmtap does not speak TLS {old}"))
+            .label("1.2 and 1.3 are what it speaks")
+            .help("to end the handshake as an older server does: handshake-alert = \"protocol_version\"");
+        return None;
+    }
+    read::one_of(value, key, &TlsVersion::ALL, report)
+}

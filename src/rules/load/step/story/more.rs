@@ -1,0 +1,154 @@
+//! Verbs with keys of their own.
+
+use crate::dm::StatusCode;
+use crate::rules::Step;
+use crate::rules::load::code::SYNCML;
+use crate::rules::load::read::{self, Report, Table, Value};
+use crate::rules::step::{Busy, Challenge, Fate, Field, Keep, MsgIdBreak, Nonce, Scheme, Story};
+
+pub(super) const MSG_ID_BREAKS: [(&str, MsgIdBreak); 4] = [
+    ("skip", MsgIdBreak::Skip),
+    ("repeat", MsgIdBreak::Repeat),
+    ("zero", MsgIdBreak::Zero),
+    ("text", MsgIdBreak::Text),
+];
+
+const SCHEMES: [(&str, Scheme); 3] = [
+    ("md5", Scheme::Md5),
+    ("basic", Scheme::Basic),
+    ("mac", Scheme::Mac),
+];
+
+const KEEPS: [(&str, Keep); 2] = [("first", Keep::First), ("second", Keep::Second)];
+
+pub(super) fn atomic_rollback(
+    value: &Value<'_>,
+    step: Table<'_>,
+    report: &mut Report,
+) -> Option<Step> {
+    let code = SYNCML.read(value, "atomic-rollback", report)?;
+    let child = match step.value("child") {
+        Some(child) => Some(read::number(child, "child", 1..=10_000, report)? as usize),
+        None => None,
+    };
+    let undone = match step.value("undone") {
+        Some(undone) => among(undone, "undone", &[216, 516], report)?,
+        None => 216,
+    };
+    Some(Step::Story(Story::AtomicRollback(Fate {
+        code: StatusCode(code),
+        child,
+        undone: StatusCode(undone),
+    })))
+}
+
+pub(super) fn challenge(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
+    let code = among(value, "challenge", &[401, 407], report)?;
+    let scheme = match step.value("scheme") {
+        Some(scheme) => read::one_of(scheme, "scheme", &SCHEMES, report)?,
+        None => Scheme::Md5,
+    };
+    let nonce = match step.value("nonce") {
+        Some(nonce) if scheme == Scheme::Basic => {
+            report
+                .wrong(nonce.span(), "Basic has no nonce")
+                .help("leave `nonce` out, or write scheme = \"md5\"");
+            return None;
+        }
+        Some(nonce) => match read::text(nonce, "nonce", report)? {
+            "fresh" => Nonce::Fresh,
+            "used" => Nonce::Used,
+            given => Nonce::Given(given.to_owned()),
+        },
+        None => Nonce::Fresh,
+    };
+    Some(Step::Story(Story::Challenge(Challenge {
+        code: StatusCode(code),
+        scheme,
+        nonce,
+    })))
+}
+
+pub(super) fn busy(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
+    let code = among(value, "busy", &[417, 429, 503], report)?;
+    let retry_after = match step.value("retry-after") {
+        Some(after) if code == 417 => {
+            report
+                .wrong(after.span(), "Status 417 says no time")
+                .help("leave `retry-after` out, or write busy = 503");
+            return None;
+        }
+        Some(after) => Some(match read::integer(after) {
+            Some(seconds) => seconds.to_string(),
+            None => read::text(after, "retry-after", report)?.to_owned(),
+        }),
+        None => None,
+    };
+    Some(Step::Story(Story::Busy(Busy { code, retry_after })))
+}
+
+pub(super) fn duplicate_message(
+    value: &Value<'_>,
+    step: Table<'_>,
+    report: &mut Report,
+) -> Option<Step> {
+    let keep = match step.value("keep") {
+        Some(keep) => read::one_of(keep, "keep", &KEEPS, report)?,
+        None => Keep::default(),
+    };
+    super::switch(value, "duplicate-message", report)
+        .then_some(Step::Story(Story::DuplicateMessage(keep)))
+}
+
+pub(super) fn wrong_version(
+    value: &Value<'_>,
+    step: Table<'_>,
+    report: &mut Report,
+) -> Option<Step> {
+    type Made = fn(String) -> Field;
+    let fields: [(&str, (Made, &str)); 3] = [
+        ("ver-proto", (Field::VerProto, "DM/9.9")),
+        ("ver-dtd", (Field::VerDtd, "9.9")),
+        ("namespace", (Field::Namespace, "SYNCML:SYNCML9.9")),
+    ];
+    let (made, default) = read::one_of(value, "wrong-version", &fields, report)?;
+    let to = match step.value("to") {
+        Some(to) => read::text(to, "to", report)?,
+        None => default,
+    };
+    Some(Step::Story(Story::Header(made(to.to_owned()))))
+}
+
+pub(super) fn wrong_size(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
+    let Some(by) = read::integer(value).filter(|by| *by != 0) else {
+        report
+            .wrong(
+                value.span(),
+                "`wrong-size` says by how many bytes, and not 0",
+            )
+            .help("wrong-size = 1 announces one byte more than comes, -1 one less");
+        return None;
+    };
+    Some(Step::Story(Story::WrongSize(by)))
+}
+
+pub(super) fn size(value: &Value<'_>, key: &str, report: &mut Report) -> Option<u32> {
+    let size = read::number(value, key, 0..=u64::from(u32::MAX), report)?;
+    u32::try_from(size).ok()
+}
+
+/// One of a few codes; another one with `force`.
+fn among(value: &Value<'_>, key: &str, codes: &[u16], report: &mut Report) -> Option<u16> {
+    let number = read::integer(value).and_then(|number| u16::try_from(number).ok());
+    let known = number.filter(|number| codes.contains(number));
+    if known.is_none() {
+        let all: Vec<String> = codes.iter().map(u16::to_string).collect();
+        report
+            .wrong(
+                value.span(),
+                format!("`{key}` must be one of {}", all.join(", ")),
+            )
+            .label("another code means another story");
+    }
+    known
+}

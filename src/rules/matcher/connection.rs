@@ -1,0 +1,82 @@
+//! Matchers of connections that are being received: only addresses and a ClientHello are known.
+
+use super::Net;
+use crate::rules::admit::ConnectionFacts;
+use crate::rules::glob::Wild;
+
+/// Which connections, and how many of them. The default is every one.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionMatcher {
+    /// The device's address.
+    pub peers: Vec<Net>,
+    /// The address it was accepted at: `ip:port`.
+    pub listener: Vec<Wild>,
+    /// The name the device asks for in its ClientHello.
+    pub sni: Vec<Wild>,
+    /// The server it is for: that of CONNECT, or the one behind this proxy; without port.
+    pub host: Vec<Wild>,
+    /// How often; `None`: always.
+    pub limit: Option<ConnectionLimit>,
+}
+
+/// How many connections a rule acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimit {
+    /// Connections let pass first.
+    pub skip: u64,
+    /// Connections acted on after those; `None`: all of them.
+    pub times: Option<u64>,
+    /// What the count begins anew for.
+    pub per: PerConnection,
+}
+
+/// What counts of connections are kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerConnection {
+    /// The run of dmtap.
+    Run,
+    /// An IP address of devices.
+    Peer,
+}
+
+impl PerConnection {
+    /// Every one with its name in rule files.
+    pub const ALL: [(&'static str, Self); 2] = [("run", Self::Run), ("peer", Self::Peer)];
+
+    /// The scope a connection counts in.
+    pub fn scope(self, facts: &ConnectionFacts<'_>) -> String {
+        match self {
+            Self::Run => String::new(),
+            Self::Peer => format!("p{}", facts.peer.ip()),
+        }
+    }
+}
+
+impl ConnectionLimit {
+    /// Whether the `n`th connection (from 1) is acted on.
+    pub fn admits(self, n: u64) -> bool {
+        let after = n.saturating_sub(self.skip);
+        after > 0 && self.times.is_none_or(|times| after <= times)
+    }
+}
+
+impl ConnectionMatcher {
+    /// Whether addresses are all it asks for.
+    pub fn asks_addresses_only(&self) -> bool {
+        self.sni.is_empty() && self.host.is_empty()
+    }
+
+    /// Whether all of it holds.
+    pub(in crate::rules) fn holds(&self, facts: &ConnectionFacts<'_>) -> bool {
+        let peer = facts.peer.ip();
+        let listener = facts.listener.to_string();
+        (self.peers.is_empty() || self.peers.iter().any(|net| net.has(peer)))
+            && fits(&self.listener, Some(&listener))
+            && fits(&self.sni, facts.sni)
+            && fits(&self.host, facts.host)
+    }
+}
+
+fn fits(patterns: &[Wild], text: Option<&str>) -> bool {
+    patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
+}

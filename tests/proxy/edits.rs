@@ -1,0 +1,138 @@
+//! Heads and bodies that rules change, as they are on the wire.
+
+use std::io::Write;
+
+use dmtap::proxy::{Look, Settings};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::device::tls;
+use super::rig::{Rig, in_front_of, soon};
+use super::server::Server;
+
+/// Sends the bytes of a request to a server that answers with fixed bytes, with these steps in force: gives what
+/// each peer read.
+async fn talk(stage: &str, steps: &str, look: Look, response: &[u8]) -> (String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, read) = Server::fixed(directory.path(), response.into()).await;
+    let settings = Settings {
+        look,
+        ..in_front_of(server.address, &server.ca)
+    };
+    let rig = Rig::start(settings).await;
+    rig.rule(&format!(
+        "[[rule]]\nname = 'r'\nstage = '{stage}'\nstep = {steps}\n"
+    ));
+    let tcp = TcpStream::connect(rig.address).await.unwrap();
+    let mut stream = tls(tcp, &rig.ca(), "http/1.1", "localhost").await.unwrap();
+    stream.write_all(REQUEST.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // The request says `Connection: close`; not every peer sends close_notify.
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    let asked = read.lock().unwrap().clone();
+    let asked = String::from_utf8(asked).unwrap();
+    let port = server.address.port().to_string();
+    (
+        asked.replace(&port, "PORT"),
+        String::from_utf8(answer).unwrap(),
+    )
+}
+
+const REQUEST: &str = "POST /a?b=c HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nContent-Length: 2\r\n\
+    Connection: close\r\n\r\nhi";
+const RESPONSE: &str =
+    "HTTP/1.1 299 Very Odd\r\nServer: x\r\nX-A: 1\r\nX-B: 2\r\nContent-Length: 3\r\n\r\nabc";
+
+/// With bodies that stream through unread, and with such as are read.
+const BOTH: [Look; 2] = [Look::Pass, Look::Annotate];
+
+#[tokio::test]
+async fn requests_leave_with_the_fields_that_rules_give_them() {
+    let steps = "[{ set-header = 'x-a', value = '{{path}}' }, { add-header = 'X-C', value = '3' }]";
+    for look in BOTH {
+        let (asked, _) = talk("request", steps, look, RESPONSE.as_bytes()).await;
+        assert_eq!(
+            asked,
+            "POST /a?b=c HTTP/1.1\r\nX-A: /a\r\nContent-Length: 2\r\nx-c: 3\r\n\
+             Host: localhost:PORT\r\n\r\nhi"
+        );
+    }
+    let steps = "{ set-header = 'host', value = 'elsewhere' }";
+    let (asked, _) = talk("request", steps, Look::Pass, RESPONSE.as_bytes()).await;
+    assert_eq!(
+        asked.to_lowercase().matches("host: elsewhere").count(),
+        1,
+        "{asked}"
+    );
+}
+
+#[tokio::test]
+async fn responses_leave_with_the_head_that_rules_give_them() {
+    let steps = "[{ remove-header = 'x-a' }, { set-http-status = 503 }, { set-header = 'Retry-After', value = '9' }]";
+    for look in BOTH {
+        let (_, answer) = talk("response", steps, look, RESPONSE.as_bytes()).await;
+        // The words of the server go with its status.
+        assert_eq!(
+            answer,
+            "HTTP/1.1 503 Service Unavailable\r\nServer: x\r\nX-B: 2\r\nContent-Length: 3\r\n\
+             retry-after: 9\r\nconnection: close\r\n\r\nabc"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_status_without_a_body_leaves_without_one() {
+    for look in BOTH {
+        for (status, line) in [(204, "204 No Content"), (304, "304 Not Modified")] {
+            let steps = format!("{{ set-http-status = {status} }}");
+            let (_, answer) = talk("response", &steps, look, RESPONSE.as_bytes()).await;
+            assert_eq!(
+                answer,
+                format!(
+                    "HTTP/1.1 {line}\r\nServer: x\r\nX-A: 1\r\nX-B: 2\r\nconnection: close\r\n\r\n"
+                )
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_leave_with_the_length_they_have() {
+    let check = async |steps: &str, response: &[u8], expected: &str| {
+        let (_, answer) = talk("response", steps, Look::Pass, response).await;
+        assert!(answer.ends_with(expected), "{answer}");
+        assert!(
+            !answer.to_lowercase().contains("content-encoding"),
+            "{answer}"
+        );
+    };
+    let plain = RESPONSE.as_bytes();
+    check(
+        "{ set-body = 'longer' }",
+        plain,
+        "Content-Length: 6\r\nconnection: close\r\n\r\nlonger",
+    )
+    .await;
+    check(
+        "{ truncate = 1 }",
+        plain,
+        "Content-Length: 1\r\nconnection: close\r\n\r\na",
+    )
+    .await;
+    check("{ flip = { at = 0, mask = 2 } }", plain, "\r\n\r\ncbc").await;
+    // A coded body is changed in the clear, and sent so; be it markup or not.
+    for body in ["<a>text</a>", "text"] {
+        let mut coder = GzEncoder::new(Vec::new(), Compression::default());
+        coder.write_all(body.as_bytes()).unwrap();
+        let coded = coder.finish().unwrap();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            coded.len()
+        );
+        let response = [head.as_bytes(), &coded].concat();
+        let expected = format!("\r\n\r\n{}", body.replace('t', "T"));
+        check("{ replace-text = 't', with = 'T' }", &response, &expected).await;
+    }
+}

@@ -1,0 +1,24 @@
+//! DM stories through the real proxy: the simulated device and the reference server stay consistent.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    dead_code,
+    reason = "helpers of tests fail by panicking, and are shared by several files"
+)]
+
+#[path = "support/device.rs"]
+mod device;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/stage.rs"]
+mod stage;
+
+#[path = "stories/refuse.rs"]
+mod refuse;
+
+use std::sync::Arc;
+
+/// The cryptography of both ends.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
