@@ -220,10 +220,16 @@ async fn a_request_is_cut_on_its_way_to_the_server() {
     }
     // A server that writes down what it gets: the head, and exactly so many bytes.
     let directory = tempfile::tempdir().unwrap();
-    let (server, read) = Server::reading(directory.path()).await;
+    let (server, read) = Server::fixed(directory.path(), Vec::new()).await;
     let lab = Lab::with(directory, server, &rule("request", "{ limit-data = 1200 }")).await;
     assert_eq!(lab.post(Http::One, &bytes(5000)).await.code, 52);
-    let read = soon(read).await.unwrap();
+    let written = async {
+        while read.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(written).await;
+    let read = read.lock().unwrap().clone();
     let head = read
         .windows(4)
         .position(|window| window == b"\r\n\r\n")

@@ -63,7 +63,7 @@ impl Talk {
         let document = Arc::new(body.clone());
         let message = Message::of(&document);
         let speaker = match stage {
-            Stage::Request => Side::Device,
+            Stage::Request | Stage::Connection => Side::Device,
             Stage::Response => Side::Server,
         };
         let links = message
