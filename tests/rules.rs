@@ -28,9 +28,13 @@ mod mistakes_in_rules;
 mod mistakes_in_steps;
 #[path = "rules/mistakes_in_stories.rs"]
 mod mistakes_in_stories;
+#[path = "rules/mistakes_in_wire.rs"]
+mod mistakes_in_wire;
 #[path = "rules/passages.rs"]
 mod passages;
 #[path = "rules/scenarios.rs"]
 mod scenarios;
 #[path = "rules/support.rs"]
 mod support;
+#[path = "rules/wire.rs"]
+mod wire;

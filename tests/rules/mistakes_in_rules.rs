@@ -91,7 +91,7 @@ error: this rule has no stage
 1 | [[rule]]
   | ^^^^^^^^
   |
-  = help: stage = "request" (device to server) or stage = "response" (server to device)
+  = help: stage = "request" (device to server), "response" (server to device) or "connection"
 
 error: this rule does nothing
  --> test.toml:1:1
@@ -151,7 +151,7 @@ error: `stage` cannot be `respons`
 2 | stage = "respons"
   |         ^^^^^^^^^ did you mean `response`?
   |
-  = help: write one of `request`, `response`
+  = help: write one of `request`, `response`, `connection`
 
 error: a rule has no key `matsch`
  --> test.toml:3:1
