@@ -24,7 +24,7 @@ pub use passage::{HeaderMatcher, PassageMatcher};
 pub use probe::{BadProbe, Probe, Where};
 pub use text::TextTest;
 
-pub(super) use command::{About, Seen, abouts};
+pub(super) use command::{About, Seen, abouts, answered_abouts};
 pub(super) use items::Items;
 
 use std::ops::RangeInclusive;

@@ -4,7 +4,9 @@
 
 use super::answers::Answers;
 use super::index::{Index, Word};
-use super::matcher::{About, Kinds, Look, Matcher, Seen, abouts};
+use super::matcher::{
+    About, Codes, CommandMatcher, Kinds, Look, Matcher, Seen, abouts, answered_abouts, any_code,
+};
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
@@ -22,6 +24,9 @@ pub(super) struct Selected {
 pub(super) struct Survey {
     commands: Vec<Entry>,
     kinds: Kinds,
+    /// The codes of Statuses, and of Alerts, each once.
+    statuses: Vec<u16>,
+    alerts: Vec<u16>,
     /// What the commands are about, one after the other.
     abouts: Vec<About>,
     /// The numbers of the rules one of whose keys occurs in the document, in order.
@@ -50,6 +55,10 @@ impl Survey {
         }
         survey.hits.sort_unstable();
         survey.hits.dedup();
+        for codes in [&mut survey.statuses, &mut survey.alerts] {
+            codes.sort_unstable();
+            codes.dedup();
+        }
         survey
     }
 
@@ -63,15 +72,30 @@ impl Survey {
                 index.about(&about.uri, &mut self.hits);
             }
         }
+        if index.asks_answered() && Kinds::answers().has(kind) {
+            for about in answered_abouts(command, answers) {
+                index.answering(&about.uri, &mut self.hits);
+            }
+        }
+        if index.asks(Word::CmdId)
+            && let Some(id) = command.cmd_id()
+        {
+            index.find(Word::CmdId, &id, &mut self.hits);
+        }
         if index.asks(Word::Data) {
             for data in command.items().filter_map(|item| item.data()) {
                 index.find(Word::Data, data.text().trim_ascii(), &mut self.hits);
             }
         }
+        let code = code(command);
+        match kind {
+            CommandKind::Status => self.statuses.extend(code),
+            _ => self.alerts.extend(code),
+        }
         self.commands.push(Entry {
             node: command.element().id(),
             kind,
-            code: code(command),
+            code,
             abouts: first..self.abouts.len(),
         });
     }
@@ -82,6 +106,17 @@ impl Survey {
         self.hits.get(at).copied()
     }
 
+    /// Whether there are commands with the kinds and codes a matcher asks for: most rules that match nothing
+    /// are told by that.
+    pub(super) fn may_hold(&self, matcher: &CommandMatcher) -> bool {
+        let has = |asked: &Codes, codes: &[u16]| {
+            asked.is_empty() || codes.iter().any(|code| any_code(asked, Some(*code)))
+        };
+        self.kinds.meets(matcher.kinds)
+            && has(&matcher.status, &self.statuses)
+            && has(&matcher.alert, &self.alerts)
+    }
+
     /// The commands a matcher selects, in document order.
     pub(super) fn select(
         &self,
@@ -90,9 +125,6 @@ impl Survey {
         document: &Document,
         look: &Look<'_>,
     ) -> Vec<Selected> {
-        if !self.kinds.meets(kinds) {
-            return Vec::new();
-        }
         let of_kind = self.commands.iter().filter(|entry| kinds.has(entry.kind));
         let select = |entry: &Entry| {
             let seen = Seen {

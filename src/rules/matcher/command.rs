@@ -257,7 +257,8 @@ fn own_abouts(command: Command<'_>) -> Vec<About> {
     named.collect()
 }
 
-fn answered_abouts(answer: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
+/// What the command is about that an answer refers to.
+pub(in crate::rules) fn answered_abouts(answer: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
     let command = answers.to(answer).and_then(Answered::command);
     let mut abouts = command.map(own_abouts).unwrap_or_default();
     for about in &mut abouts {
