@@ -26,6 +26,11 @@ pub(super) fn own_abouts(command: Command<'_>) -> Vec<About> {
     canonical(own(command))
 }
 
+/// The nodes that the command is about which an answer refers to.
+pub(super) fn answered_abouts(answer: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
+    canonical(answered(answer, answers))
+}
+
 /// The LocURI a command is about, as it is written: that of one of `items`, unless there are none.
 pub(super) fn loc_uri(
     command: Command<'_>,

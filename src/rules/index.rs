@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::glob::{UriGlob, Wild};
-use super::matcher::{Kinds, Matcher, PassageMatcher};
+use super::matcher::{AnswersMatcher, Kinds, Matcher, PassageMatcher};
 use super::tree::UriTree;
 use super::{Facts, Rule, Stage};
 use crate::dm::CommandKind;
@@ -21,6 +21,8 @@ pub(super) struct Index {
     asked: Kinds,
     /// Rules under LocURIs; `None` if there are none.
     uris: Option<UriTree>,
+    /// Rules under LocURIs of the command that is answered.
+    answered: Option<UriTree>,
     /// Rules under words.
     words: HashMap<Word, HashMap<String, Vec<usize>>>,
 }
@@ -28,6 +30,7 @@ pub(super) struct Index {
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Word {
+    CmdId,
     Data,
     Device,
     User,
@@ -50,6 +53,7 @@ const OF_PASSAGE: [Word; 6] = [
 /// One of a rule's keys.
 enum Key<'r> {
     Uri(&'r UriGlob),
+    Answered(&'r UriGlob),
     /// Texts without regard to case are in lower case.
     Word(Word, String),
 }
@@ -61,7 +65,7 @@ impl Index {
             asked: Kinds::NONE,
             ..Self::default()
         };
-        let mut patterns = Vec::new();
+        let (mut patterns, mut answered) = (Vec::new(), Vec::new());
         let numbered = rules.iter().enumerate();
         for (number, rule) in numbered.filter(|(_, rule)| rule.stage == stage) {
             index.asked = index.asked.or(asked_about(&rule.matcher));
@@ -72,11 +76,13 @@ impl Index {
             for key in keys {
                 match key {
                     Key::Uri(glob) => patterns.push((number, glob)),
+                    Key::Answered(glob) => answered.push((number, glob)),
                     Key::Word(word, text) => index.enter(number, word, text),
                 }
             }
         }
-        index.uris = (!patterns.is_empty()).then(|| UriTree::of(patterns.into_iter()));
+        index.uris = tree(patterns);
+        index.answered = tree(answered);
         index
     }
 
@@ -87,7 +93,13 @@ impl Index {
 
     /// Whether some rule stands under something that the commands of a document tell.
     pub(super) fn asks_commands(&self) -> bool {
-        self.uris.is_some() || self.asks(Word::Data)
+        let words = self.asks(Word::Data) || self.asks(Word::CmdId);
+        words || self.uris.is_some() || self.answered.is_some()
+    }
+
+    /// Whether some rule stands under a LocURI of a command that is answered.
+    pub(super) fn asks_answered(&self) -> bool {
+        self.answered.is_some()
     }
 
     /// Whether some rule asks for LocURIs of commands of this kind.
@@ -109,6 +121,13 @@ impl Index {
     /// Adds the rules one of whose globs matches this canonical LocURI; a rule may come twice.
     pub(super) fn about(&self, canonical: &str, rules: &mut Vec<usize>) {
         if let Some(tree) = &self.uris {
+            rules.extend(tree.rules_about(canonical));
+        }
+    }
+
+    /// Adds the rules one of whose globs matches this canonical LocURI of an answered command.
+    pub(super) fn answering(&self, canonical: &str, rules: &mut Vec<usize>) {
+        if let Some(tree) = &self.answered {
             rules.extend(tree.rules_about(canonical));
         }
     }
@@ -136,9 +155,14 @@ impl Index {
     }
 }
 
+/// The automaton of patterns, each with its rule; `None` if there are none.
+fn tree(patterns: Vec<(usize, &UriGlob)>) -> Option<UriTree> {
+    (!patterns.is_empty()).then(|| UriTree::of(patterns.into_iter()))
+}
+
 fn text_of<'a>(word: Word, facts: &'a Facts<'_>) -> Option<&'a str> {
     match word {
-        Word::Data => None,
+        Word::CmdId | Word::Data => None,
         Word::Device => Some(&facts.session?.key.device),
         Word::User => facts.session?.user.as_deref(),
         Word::Session => Some(&facts.session?.key.id),
@@ -162,7 +186,12 @@ fn asked_about(matcher: &Matcher) -> Kinds {
 
 /// Keys of which one must occur where a matcher holds; `None` if there are no such.
 fn keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
-    let own = || uri_keys(matcher).or_else(|| data_keys(matcher));
+    let own = || {
+        uri_keys(matcher)
+            .or_else(|| answered_keys(matcher))
+            .or_else(|| data_keys(matcher))
+            .or_else(|| cmd_id_keys(matcher))
+    };
     let of_all = || matcher.all.iter().find_map(keys);
     let of_any = || {
         let each: Option<Vec<Vec<Key<'_>>>> = matcher.any.iter().map(keys).collect();
@@ -178,6 +207,23 @@ fn keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
 fn uri_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
     let uris = &matcher.command.as_ref()?.uris;
     (!uris.is_empty()).then(|| uris.iter().map(Key::Uri).collect())
+}
+
+fn answered_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
+    let answers = &matcher.command.as_ref()?.answers;
+    fn uris(answered: &AnswersMatcher) -> Option<Vec<Key<'_>>> {
+        let uris = &answered.command.as_ref()?.uris;
+        (!uris.is_empty()).then(|| uris.iter().map(Key::Answered).collect())
+    }
+    let each: Option<Vec<Vec<Key<'_>>>> = answers.iter().map(uris).collect();
+    let each = each.filter(|each| !each.is_empty())?;
+    Some(each.into_iter().flatten().collect())
+}
+
+fn cmd_id_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
+    let ids = &matcher.command.as_ref()?.cmd_ids;
+    let key = |id: &String| Key::Word(Word::CmdId, id.clone());
+    (!ids.is_empty()).then(|| ids.iter().map(key).collect())
 }
 
 fn data_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {

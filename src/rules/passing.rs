@@ -86,6 +86,11 @@ impl<'a> Passing<'a> {
     /// What a rule finds: nothing where the passage does not suit it.
     pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
         let matcher = &rule.matcher;
+        if let Some(command) = &matcher.command
+            && !self.survey().is_some_and(|survey| survey.may_hold(command))
+        {
+            return Vec::new();
+        }
         if !matcher.passage.holds(&self.look()) {
             return Vec::new();
         }
@@ -98,7 +103,9 @@ impl<'a> Passing<'a> {
         self.survey();
         match (&self.survey, &self.document) {
             (Some(survey), Some(document)) => {
-                survey.select(matcher.kinds(), matcher, document, &self.look())
+                let command = matcher.command.as_ref();
+                let kinds = command.map_or_else(|| matcher.kinds(), |command| command.kinds);
+                survey.select(kinds, matcher, document, &self.look())
             }
             _ => Vec::new(),
         }

@@ -2,10 +2,10 @@
 //!
 //! It is made once for all rules, so that a rule that does not match costs next to nothing.
 
-use super::about::{About, abouts};
+use super::about::{About, abouts, answered_abouts};
 use super::answers::Answers;
 use super::index::{Index, Word};
-use super::matcher::{Kinds, Look, Matcher, Seen};
+use super::matcher::{Codes, CommandMatcher, Kinds, Look, Matcher, Seen, any_code};
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
@@ -23,6 +23,9 @@ pub(super) struct Selected {
 pub(super) struct Survey {
     commands: Vec<Entry>,
     kinds: Kinds,
+    /// The codes of Statuses, and of Alerts, each once.
+    statuses: Vec<u16>,
+    alerts: Vec<u16>,
     /// What the commands are about, one after the other.
     abouts: Vec<About>,
     /// The numbers of the rules one of whose keys occurs in the document, in order.
@@ -51,6 +54,10 @@ impl Survey {
         }
         survey.hits.sort_unstable();
         survey.hits.dedup();
+        for codes in [&mut survey.statuses, &mut survey.alerts] {
+            codes.sort_unstable();
+            codes.dedup();
+        }
         survey
     }
 
@@ -64,15 +71,30 @@ impl Survey {
                 index.about(&about.uri, &mut self.hits);
             }
         }
+        if index.asks_answered() && Kinds::answers().has(kind) {
+            for about in answered_abouts(command, answers) {
+                index.answering(&about.uri, &mut self.hits);
+            }
+        }
+        if index.asks(Word::CmdId)
+            && let Some(id) = command.cmd_id()
+        {
+            index.find(Word::CmdId, &id, &mut self.hits);
+        }
         if index.asks(Word::Data) {
             for data in command.items().filter_map(|item| item.data()) {
                 index.find(Word::Data, data.text().trim_ascii(), &mut self.hits);
             }
         }
+        let code = code(command);
+        match kind {
+            CommandKind::Status => self.statuses.extend(code),
+            _ => self.alerts.extend(code),
+        }
         self.commands.push(Entry {
             node: command.element().id(),
             kind,
-            code: code(command),
+            code,
             abouts: first..self.abouts.len(),
         });
     }
@@ -83,6 +105,17 @@ impl Survey {
         self.hits.get(at).copied()
     }
 
+    /// Whether there are commands with the kinds and codes a matcher asks for: most rules that match nothing
+    /// are told by that.
+    pub(super) fn may_hold(&self, matcher: &CommandMatcher) -> bool {
+        let has = |asked: &Codes, codes: &[u16]| {
+            asked.is_empty() || codes.iter().any(|code| any_code(asked, Some(*code)))
+        };
+        self.kinds.meets(matcher.kinds)
+            && has(&matcher.status, &self.statuses)
+            && has(&matcher.alert, &self.alerts)
+    }
+
     /// The commands a matcher selects, in document order.
     pub(super) fn select(
         &self,
@@ -91,9 +124,6 @@ impl Survey {
         document: &Document,
         look: &Look<'_>,
     ) -> Vec<Selected> {
-        if !self.kinds.meets(kinds) {
-            return Vec::new();
-        }
         let of_kind = self.commands.iter().filter(|entry| kinds.has(entry.kind));
         let select = |entry: &Entry| {
             let seen = Seen {

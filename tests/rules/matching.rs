@@ -388,6 +388,8 @@ fn rules_under_every_kind_of_key_are_found_among_many() {
     let keys = [
         "loc-uri = \"./DevInfo/NAME\"",
         "data = \"NAME\"",
+        "cmd-id = \"NAME\"",
+        "answers = { loc-uri = \"./Vendor/MSFT/NAME/*\" }",
         "device = \"NAME\"",
         "session = \"NAME\"",
         "sni = \"NAME\"",
@@ -400,6 +402,8 @@ fn rules_under_every_kind_of_key_are_found_among_many() {
     let right = [
         "Lang",
         "en-GB",
+        "7",
+        "Reboot",
         "urn:uuid:D1",
         "7",
         "MDM.example",
@@ -430,5 +434,25 @@ fn rules_under_every_kind_of_key_are_found_among_many() {
             let names: Vec<&str> = applied.iter().map(|a| &*a.rule).collect();
             assert_eq!(names, ["r33"], "{key}");
         }
+    }
+}
+
+#[test]
+fn the_examples_of_the_manual_load() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rules.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(blocks.len() >= 4);
+    for block in blocks {
+        match block.contains("[[rule]]") {
+            true => book(block),
+            false => book(&format!(
+                "[[rule]]\nname = \"r\"\nstage = \"request\"\n{block}\nstep = {{ delay = \"1s\" }}\n"
+            )),
+        };
     }
 }
