@@ -12,8 +12,8 @@ pub(super) use story::Scene;
 use std::sync::Arc;
 
 use super::place::Place;
-use super::survey::Selected;
 use super::step::Keep;
+use super::survey::Selected;
 use super::{Answer, Rule, Step};
 use crate::flow::own::FreshIds;
 use crate::flow::{Change, Promised};

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::index::Index;
 use super::passing::Passing;
-use super::survey::Selected;
 use super::step::Keep;
+use super::survey::Selected;
 use super::{Rule, Step};
 use crate::flow::{
     Account, Applied, Connection, Delivery, ExchangeId, Link, Promised, RequestHead, ResponseHead,

@@ -8,9 +8,7 @@ mod story;
 pub use edit::EditStep;
 pub use leave::Leave;
 pub use soap::SoapFault;
-pub use story::{
-    Busy, Challenge, Fate, Field, Keep, MsgIdBreak, Nonce, Scheme, Story,
-};
+pub use story::{Busy, Challenge, Fate, Field, Keep, MsgIdBreak, Nonce, Scheme, Story};
 
 /// One step of a rule: of each kind of work there is a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -57,7 +57,9 @@ impl Gaps {
             responses,
             ..
         } = self;
-        [requests, responses].iter().all(|count| count.device.is_empty() && count.server.is_empty())
+        [requests, responses]
+            .iter()
+            .all(|count| count.device.is_empty() && count.server.is_empty())
     }
 
     /// The rule that took a number last.
@@ -120,7 +122,9 @@ mod tests {
             gaps.take(Counted::Requests, Side::Device, taken, &rule);
         }
         let to = |gaps: &Gaps, side, numbers: std::ops::RangeInclusive<u32>| {
-            numbers.map(|n| gaps.to(side, Counted::Requests, n)).collect::<Vec<_>>()
+            numbers
+                .map(|n| gaps.to(side, Counted::Requests, n))
+                .collect::<Vec<_>>()
         };
         let there = to(&gaps, Side::Server, 1..=6);
         assert_eq!(there, [None, Some(1), None, None, Some(2), Some(3)]);
@@ -128,6 +132,9 @@ mod tests {
         assert_eq!(gaps.to(Side::Server, Counted::Responses, 3), Some(3));
         gaps.take(Counted::Requests, Side::Server, 2, &rule);
         assert_eq!(to(&gaps, Side::Server, 5..=6), [Some(3), Some(4)]);
-        assert_eq!(to(&gaps, Side::Device, 1..=4), [Some(2), None, Some(5), Some(6)]);
+        assert_eq!(
+            to(&gaps, Side::Device, 1..=4),
+            [Some(2), None, Some(5), Some(6)]
+        );
     }
 }

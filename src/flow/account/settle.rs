@@ -165,7 +165,10 @@ impl Settling<'_> {
         let speaker = self.setting.speaker;
         let mut entry = Entry::default();
         let aliases = account.aliases(speaker, message);
-        let rule = account.gaps.rule().or(aliases.first().map(|alias| &alias.rule));
+        let rule = account
+            .gaps
+            .rule()
+            .or(aliases.first().map(|alias| &alias.rule));
         let Some(rule) = rule.cloned() else {
             return;
         };
@@ -183,7 +186,10 @@ impl Settling<'_> {
                 continue;
             };
             let said = msg_ref.text();
-            let alias = aliases.iter().rev().find(|alias| *alias.said == *said.trim_ascii());
+            let alias = aliases
+                .iter()
+                .rev()
+                .find(|alias| *alias.said == *said.trim_ascii());
             if let Some(alias) = alias {
                 entry.set(msg_ref, alias.meant.to_string());
                 continue;

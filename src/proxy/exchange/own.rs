@@ -7,7 +7,9 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{Dropped, Exchange};
 use crate::flow::event::Event;
-use crate::flow::{Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side, Unread, media};
+use crate::flow::{
+    Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side, Unread, media,
+};
 use crate::markup::{self, Document};
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;

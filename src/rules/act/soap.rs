@@ -24,7 +24,11 @@ pub(in crate::rules) fn soap(
     let is_old = envelope.foreign_namespace() == Some(SOAP_1_1);
     let (namespace, media_type, body) = match is_old {
         true => (SOAP_1_1, "text/xml; charset=utf-8", body_1_1(fault)),
-        false => (SOAP_1_2, "application/soap+xml; charset=utf-8", body_1_2(fault)),
+        false => (
+            SOAP_1_2,
+            "application/soap+xml; charset=utf-8",
+            body_1_2(fault),
+        ),
     };
     let relates_to = relates_to.map_or(String::new(), |id| leaf("a:RelatesTo", &id));
     let text = format!(
@@ -65,7 +69,8 @@ fn child<'d>(element: Element<'d>, name: &str) -> Option<Element<'d>> {
 fn body_1_2(fault: &SoapFault) -> String {
     let value = |text: &str| leaf("s:Value", text);
     let subcode = format!("<s:Subcode>{}</s:Subcode>", value(fault.subcode));
-    let text = leaf("s:Text", &fault.message).replacen("<s:Text>", "<s:Text xml:lang=\"en-US\">", 1);
+    let text =
+        leaf("s:Text", &fault.message).replacen("<s:Text>", "<s:Text xml:lang=\"en-US\">", 1);
     format!(
         "<s:Code>{}{subcode}</s:Code><s:Reason>{text}</s:Reason>{}",
         value("s:Receiver"),

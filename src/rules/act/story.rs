@@ -6,8 +6,8 @@ mod challenge;
 mod header;
 mod hide;
 mod inject;
-mod refuse;
 mod refs;
+mod refuse;
 
 use super::{Planned, not_applied};
 use crate::dm::{Command, CommandKind, Message};

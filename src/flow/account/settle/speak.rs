@@ -23,7 +23,8 @@ impl Account {
         let held = self.held.take()?;
         let asking = Message::of(document)?;
         let request = asking.header()?.msg_id()?.parse().ok()?;
-        self.gaps.take(Counted::Requests, Side::Device, request, &held.rule);
+        self.gaps
+            .take(Counted::Requests, Side::Device, request, &held.rule);
         let mut settling = Settling {
             document: held.document,
             setting: Setting {
@@ -102,14 +103,24 @@ impl Settling<'_> {
         let fragment = own::fragment(&document, &credentials.xml);
         match (cred, fragment) {
             (Some(cred), Some(fragment)) => {
-                entry.tell(cred, "credentials", String::new(), "as before the challenge".into());
+                entry.tell(
+                    cred,
+                    "credentials",
+                    String::new(),
+                    "as before the challenge".into(),
+                );
                 entry.edits.push(Edit::Replace {
                     node: cred.id(),
                     fragment,
                 });
             }
             (Some(cred), None) => {
-                entry.tell(cred, "credentials", String::new(), "none, as before the challenge".into());
+                entry.tell(
+                    cred,
+                    "credentials",
+                    String::new(),
+                    "none, as before the challenge".into(),
+                );
                 entry.edits.push(Edit::Remove { node: cred.id() });
             }
             (None, _) => {}
@@ -151,7 +162,10 @@ impl Settling<'_> {
 fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Arc<str>)> {
     let message = Message::of(received)?;
     let msg_ref = message.header()?.msg_id()?;
-    let rule = account.promises.last().map(|promised| promised.rule.clone());
+    let rule = account
+        .promises
+        .last()
+        .map(|promised| promised.rule.clone());
     let rule = rule.or_else(|| account.gaps.rule().cloned())?;
     let mut ids = FreshIds::none_taken();
     let header = OwnStatus {

@@ -54,7 +54,9 @@ impl Planned {
         let msg_ref = header.and_then(|status| status.msg_ref());
         let msg_ref = msg_ref.ok_or("the message has no Status for the header")?;
         let msg_ref = match msg_ref.parse() {
-            Ok(n) => account.in_numbers_of(Side::Device, Counted::Requests, n).to_string(),
+            Ok(n) => account
+                .in_numbers_of(Side::Device, Counted::Requests, n)
+                .to_string(),
             Err(_) => msg_ref.into_owned(),
         };
         let mut ids = FreshIds::none_taken();

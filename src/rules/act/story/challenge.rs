@@ -125,7 +125,12 @@ impl Planned {
         }
     }
 
-    fn set_chal(&mut self, status: Status<'_>, chal: &str, scene: &Scene<'_>) -> Result<(), String> {
+    fn set_chal(
+        &mut self,
+        status: Status<'_>,
+        chal: &str,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
         let old = status.element().child(tag::CHAL);
         if let Some(old) = old {
             self.edits.push(Edit::Remove { node: old.id() });
@@ -133,7 +138,9 @@ impl Planned {
         if chal.is_empty() {
             return Ok(());
         }
-        let data = status.data().ok_or("the Status for the header has no Data")?;
+        let data = status
+            .data()
+            .ok_or("the Status for the header has no Data")?;
         let fragment = own::fragment(scene.document, chal).ok_or("the Chal cannot be written")?;
         let place = Place::Before(data.id());
         self.edits.push(Edit::Insert { place, fragment });
@@ -186,9 +193,11 @@ impl Planned {
 /// FNV-1a over texts; no secret, only another number for other texts.
 fn fnv(seed: u8, parts: &[&str]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    std::iter::once(seed).chain(bytes).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    std::iter::once(seed)
+        .chain(bytes)
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 /// An answer that is a SyncML message, in the device's encoding.

@@ -28,9 +28,7 @@ impl Planned {
             Field::MaxObjSize(size) => self.set_meta(verb, header, tag::MAX_OBJ_SIZE, *size),
             Field::RespUri(uri) => self.set_field(verb, header, tag::RESP_URI, "RespURI", uri),
             Field::SessionId(id) => self.set_field(verb, header, tag::SESSION_ID, "SessionID", id),
-            Field::VerDtd(version) => {
-                self.set_field(verb, header, tag::VER_DTD, "VerDTD", version)
-            }
+            Field::VerDtd(version) => self.set_field(verb, header, tag::VER_DTD, "VerDTD", version),
             Field::VerProto(version) => {
                 self.set_field(verb, header, tag::VER_PROTO, "VerProto", version)
             }
@@ -104,7 +102,10 @@ impl Planned {
         }
         let declared = root.attributes().find(|attribute| {
             attribute.name().starts_with("xmlns")
-                && attribute.value().to_ascii_uppercase().starts_with("SYNCML:SYNCML")
+                && attribute
+                    .value()
+                    .to_ascii_uppercase()
+                    .starts_with("SYNCML:SYNCML")
         });
         let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
         let before = declared.map_or(String::new(), |a| a.value().into_owned());
@@ -121,9 +122,9 @@ impl Planned {
 /// Where a field that is missing belongs: in the order of the DTD.
 fn place_of(header: Element<'_>, name: NameId) -> Place {
     let rank = |name: NameId| ORDER.iter().position(|known| *known == name);
-    let before = header.elements().filter(|child| {
-        rank(child.name()).is_some_and(|child| Some(child) < rank(name))
-    });
+    let before = header
+        .elements()
+        .filter(|child| rank(child.name()).is_some_and(|child| Some(child) < rank(name)));
     let last = before.last();
     last.map_or(Place::FirstIn(header.id()), |last| Place::After(last.id()))
 }

@@ -51,7 +51,9 @@ fn headers(table: Table<'_>, report: &mut Report) -> HeaderMap {
                 .label("dmtap says itself how its messages are delimited");
             continue;
         }
-        let Some(value) = table.value(key) else { continue };
+        let Some(value) = table.value(key) else {
+            continue;
+        };
         for value in read::one_or_many(value, key, report) {
             let text = read::text(value, key, report);
             match text.map(HeaderValue::from_str) {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{PASSING, Verb, answer, switch};
+use crate::rules::Step;
 use crate::rules::load::read::{Report, Value};
 use crate::rules::step::Leave;
-use crate::rules::Step;
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {

@@ -7,13 +7,13 @@ use std::ops::Range;
 use super::{PASSING, Verb, switch};
 use crate::dm::{Command, CommandKind, StatusCode};
 use crate::markup::edit::Fragment;
-use crate::rules::{Stage, Step};
 use crate::rules::load::code::SYNCML;
 use crate::rules::load::matcher::Found;
 use crate::rules::load::read::{self, Report, Value};
 use crate::rules::load::suggest::list;
 use crate::rules::matcher::Kinds;
 use crate::rules::step::{Field, Story};
+use crate::rules::{Stage, Step};
 
 pub(super) const VERBS: &[Verb] = &[
     Verb {

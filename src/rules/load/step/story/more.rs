@@ -122,7 +122,10 @@ pub(super) fn wrong_version(
 pub(super) fn wrong_size(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
     let Some(by) = read::integer(value).filter(|by| *by != 0) else {
         report
-            .wrong(value.span(), "`wrong-size` says by how many bytes, and not 0")
+            .wrong(
+                value.span(),
+                "`wrong-size` says by how many bytes, and not 0",
+            )
             .help("wrong-size = 1 announces one byte more than comes, -1 one less");
         return None;
     };
@@ -141,7 +144,10 @@ fn among(value: &Value<'_>, key: &str, codes: &[u16], report: &mut Report) -> Op
     if known.is_none() {
         let all: Vec<String> = codes.iter().map(u16::to_string).collect();
         report
-            .wrong(value.span(), format!("`{key}` must be one of {}", all.join(", ")))
+            .wrong(
+                value.span(),
+                format!("`{key}` must be one of {}", all.join(", ")),
+            )
             .label("another code means another story");
     }
     known
