@@ -14,5 +14,7 @@ mod mistakes_in_rules;
 mod mistakes_in_steps;
 #[path = "rules/shelf.rs"]
 mod shelf;
+#[path = "rules/stories.rs"]
+mod stories;
 #[path = "rules/support.rs"]
 mod support;

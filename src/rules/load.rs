@@ -42,6 +42,11 @@ pub fn parse_all<'t>(
     book.close().map(RuleSet::arranged)
 }
 
+/// The verbs of steps, in the order in which errors list them.
+pub fn verbs() -> Vec<&'static str> {
+    step::verbs()
+}
+
 /// What was read so far.
 #[derive(Default)]
 struct Book {

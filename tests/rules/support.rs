@@ -32,6 +32,8 @@ pub(crate) struct Talk {
     pub(crate) tally: Counts,
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    /// Whether the rules are told of the session's account.
+    pub(crate) has_account: bool,
 }
 
 impl Talk {
@@ -48,6 +50,7 @@ impl Talk {
             tally: Counts::default(),
             request: request_head(request.unwrap()),
             response: response_head(response),
+            has_account: true,
         }
     }
 
@@ -79,7 +82,7 @@ impl Talk {
             session: tag.as_ref(),
             document: Some(&document),
             links: &links,
-            account: Some(&self.session.account),
+            account: self.has_account.then_some(&self.session.account),
             limits: &markup::Limits::default(),
         };
         book.decide(&facts, &mut self.tally)
@@ -194,4 +197,10 @@ pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16
         "<Status><CmdID>{id}</CmdID><MsgRef>{message}</MsgRef><CmdRef>{answered}</CmdRef>\
          <Cmd>{name}</Cmd><Data>{code}</Data></Status>"
     )
+}
+
+/// The verbs of steps as errors list them.
+pub(crate) fn verbs() -> String {
+    let quoted = load::verbs().into_iter().map(|verb| format!("`{verb}`"));
+    quoted.collect::<Vec<_>>().join(", ")
 }

@@ -84,7 +84,8 @@ pub(super) fn steps(
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }
 
-fn verbs() -> Vec<&'static str> {
+/// The name of every verb.
+pub(super) fn verbs() -> Vec<&'static str> {
     all().map(|verb| verb.name).collect()
 }
 
