@@ -34,6 +34,8 @@ mod mistakes_in_wire;
 mod passages;
 #[path = "rules/scenarios.rs"]
 mod scenarios;
+#[path = "rules/stories.rs"]
+mod stories;
 #[path = "rules/support.rs"]
 mod support;
 #[path = "rules/wire.rs"]

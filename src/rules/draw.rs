@@ -9,8 +9,9 @@ pub(super) struct Draw(u64);
 
 impl Draw {
     /// For a message under the rule of this name.
-    pub(super) fn new(rule: &str, facts: &Facts<'_>) -> Self {
+    pub(super) fn new(seed: u64, rule: &str, facts: &Facts<'_>) -> Self {
         let mut hash = Fnv::new();
+        hash.word(&seed.to_le_bytes());
         hash.word(rule.as_bytes());
         hash.word(facts.stage.name().as_bytes());
         hash.word(facts.request.method.as_str().as_bytes());

@@ -215,7 +215,7 @@ impl RuleSet {
             Stage::Response => &self.response,
             Stage::Connection => return Verdict::default(),
         };
-        let mut passing = Passing::new(facts, index);
+        let mut passing = Passing::new(facts, index, self.seed);
         let mut from = 0;
         while let Some(number) = passing.next(from) {
             from = number + 1;

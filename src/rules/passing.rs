@@ -19,6 +19,8 @@ use crate::patch::Patch;
 pub(super) struct Passing<'a> {
     facts: &'a Facts<'a>,
     index: &'a Index,
+    /// What jitter and noise are drawn from.
+    seed: u64,
     /// Rules under a word of the passage, whatever becomes of its document.
     hits: Vec<usize>,
     document: Option<Arc<Document>>,
@@ -31,10 +33,11 @@ pub(super) struct Passing<'a> {
 
 impl<'a> Passing<'a> {
     /// A passage as it was received.
-    pub(super) fn new(facts: &'a Facts<'a>, index: &'a Index) -> Self {
+    pub(super) fn new(facts: &'a Facts<'a>, index: &'a Index, seed: u64) -> Self {
         Self {
             facts,
             index,
+            seed,
             hits: index.of_passage(facts),
             document: facts.document.cloned(),
             answers: None,
@@ -166,7 +169,7 @@ impl<'a> Passing<'a> {
                     applied.changes.push(change);
                 }
                 Step::Leave(step) => {
-                    let change = act::leave(step, rule, self.facts, &mut self.verdict);
+                    let change = act::leave(step, rule, self.seed, self.facts, &mut self.verdict);
                     applied.changes.push(change);
                 }
             }

@@ -12,6 +12,7 @@ use crate::rules::{Facts, Rule, Verdict};
 pub(in crate::rules) fn leave(
     step: &Leave,
     rule: &Rule,
+    seed: u64,
     facts: &Facts<'_>,
     verdict: &mut Verdict,
 ) -> Change {
@@ -33,7 +34,7 @@ pub(in crate::rules) fn leave(
         let why = "a rule before this one ends the connection";
         return not_applied("", format!("{}: {why}", step.name()));
     }
-    let mut draw = Draw::new(&rule.name, facts);
+    let mut draw = Draw::new(seed, &rule.name, facts);
     let ops = ops(step, &mut draw);
     change.after = told(step, &ops);
     verdict.delivery.ops.extend(ops);
