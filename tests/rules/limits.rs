@@ -125,7 +125,10 @@ fn how_a_message_leaves_is_told_to_the_wire() {
     let waits = [250, 60_000, 2_000].map(|ms| Op::Wait(Duration::from_millis(ms)));
     assert_eq!(verdict.delivery.ops, waits);
     let answer = verdict.answer.unwrap();
-    assert_eq!((answer.status.as_u16(), &*answer.body), (503, &b"later"[..]));
+    assert_eq!(
+        (answer.status.as_u16(), &*answer.body),
+        (503, &b"later"[..])
+    );
     let told: Vec<_> = verdict.applied.iter().flat_map(|a| &a.changes).collect();
     assert_eq!(told.len(), 4);
     assert_eq!(
