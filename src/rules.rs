@@ -8,7 +8,8 @@
 //!                 └─────── Matcher  where: nodes          matcher.rs
 //! ```
 //!
-//! A new verb is a variant of [`Step`], an entry in the loader's table of verbs, and an arm in `act.rs`.
+//! A new verb is a variant in its file of `step/`, an entry in the table of verbs beside it in `load/step/`, and an
+//! arm in `act/`. Edits of a rule become one patch; bytes are changed on top of it ([`crate::patch::Patch::then`]).
 
 mod act;
 mod admit;

@@ -8,6 +8,8 @@ mod corpus;
 mod edits;
 #[path = "rules/edits_of_heads.rs"]
 mod edits_of_heads;
+#[path = "rules/edits_random.rs"]
+mod edits_random;
 #[path = "rules/edits_raw.rs"]
 mod edits_raw;
 #[path = "rules/limits.rs"]
