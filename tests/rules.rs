@@ -22,5 +22,9 @@ mod mistakes_in_match;
 mod mistakes_in_rules;
 #[path = "rules/mistakes_in_steps.rs"]
 mod mistakes_in_steps;
+#[path = "rules/mistakes_in_wire.rs"]
+mod mistakes_in_wire;
 #[path = "rules/support.rs"]
 mod support;
+#[path = "rules/wire.rs"]
+mod wire;

@@ -1,9 +1,9 @@
 //! One connection of a device: where it wants to go, its handshake, its HTTP.
 
 mod admit;
+mod handshake;
 
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,22 +12,19 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use self::admit::serves;
+use self::handshake::{facts, handshake};
 use super::body::Body;
 use super::context::{Context, Server, Shared, now};
 use super::exchange::{self, refuse};
-use super::failure::device_handshake;
 use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
 use super::wire::{Gate, Wire};
 use crate::flow::event::Event;
-use crate::flow::{Admission, Connection, ConnectionId, Timestamp, TlsFacts, TlsTerms};
+use crate::flow::{Admission, Connection, ConnectionId, Timestamp, TlsFacts};
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
@@ -101,7 +98,7 @@ impl Target {
 impl Guest {
     /// Serves what is meant for a server: TLS, or HTTP in clear text.
     async fn to_server(
-        self,
+        &self,
         shared: &Arc<Shared>,
         mut wire: Wire,
         target: Target,
@@ -164,14 +161,14 @@ impl Guest {
     }
 
     /// Serves a device that knows it talks to a proxy: `CONNECT`, or requests with a full address.
-    async fn to_proxy(self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), String> {
+    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), String> {
         let first = within(shared, wire.first_byte())
             .await?
             .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
         if first == Some(TLS_HANDSHAKE) {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
-        let asked = Asked::new(self, shared, &wire);
+        let asked = Asked::new(self.clone(), shared, &wire);
         let line = wire.line();
         let service = service_fn(|request| Box::pin(asked.serve(request)));
         let mut connection = hyper::server::conn::http1::Builder::new()
@@ -324,46 +321,6 @@ fn named_server(uri: &Uri) -> Option<Upstream> {
 /// A host without the brackets of IPv6.
 fn bare_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').into()
-}
-
-/// The TLS handshake, with the certificate the device asks for.
-async fn handshake(
-    shared: &Shared,
-    wire: Wire,
-    host: &str,
-    terms: TlsTerms,
-) -> Result<TlsStream<Wire>, String> {
-    let local = wire.local_addr();
-    let words = |e: io::Error| device_handshake(&e, &shared.ca_file);
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
-    let start = hello.await.map_err(words)?;
-    // Without SNI the device may know the server's name, or dmtap's address alone.
-    let asked = start.client_hello().server_name().map(str::to_owned);
-    let local = local.map_or_else(|_| String::new(), |address| address.ip().to_string());
-    let names = match &asked {
-        Some(name) => vec![name.as_str()],
-        None => vec![host, &local],
-    };
-    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    let config = shared
-        .tls
-        .config_on(&names, terms)
-        .map_err(|e| e.to_string())?;
-    start.into_stream(config).await.map_err(words)
-}
-
-fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
-    let (_, tls) = stream.get_ref();
-    TlsFacts {
-        sni: tls.server_name().map(str::to_owned),
-        alpn: tls
-            .alpn_protocol()
-            .map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
-        version: tls
-            .protocol_version()
-            .and_then(|version| version.as_str())
-            .map(|version| version.replacen("TLSv1_", "TLSv1.", 1)),
-    }
 }
 
 fn open(shared: &Arc<Shared>, connection: Connection, server: Server, line: Line) -> Context {

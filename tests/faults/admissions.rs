@@ -211,6 +211,91 @@ async fn a_tunnel_leads_to_the_server_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_knows_its_proxy_is_received_the_same_way() {
+    if !have("curl") {
+        return;
+    }
+    let lab = Lab::regular("").await;
+    let proxy = format!("http://{}", lab.rig.address);
+    let (ours, theirs) = (lab.rig.ca(), lab.server.ca.clone());
+    let (ours, theirs) = (ours.display().to_string(), theirs.display().to_string());
+    for (keys, step, ca, code) in [
+        ("", r#"{ certificate = "expired" }"#, &ours, 60),
+        (
+            "match = { sni = \"localhost\", host = \"localhost\" }",
+            r#"{ certificate = "expired" }"#,
+            &ours,
+            60,
+        ),
+        (
+            "match = { host = \"elsewhere\" }",
+            r#"{ certificate = "expired" }"#,
+            &ours,
+            0,
+        ),
+        (
+            "match = { host = \"localhost\" }",
+            "{ refuse-connection = true }",
+            &ours,
+            35,
+        ),
+        ("", "{ tunnel = true }", &theirs, 0),
+        (
+            "match = { sni = \"localhost\" }",
+            "{ tunnel = true }",
+            &theirs,
+            0,
+        ),
+        ("", r#"{ handshake-alert = "access_denied" }"#, &ours, 35),
+    ] {
+        lab.rig.rule(&admit(keys, step));
+        let curled = lab
+            .curl_server(&["-x", &proxy, "--cacert", ca], b"hi")
+            .await;
+        assert_eq!(curled.code, code, "{keys} {step}: {}", curled.error);
+    }
+    // Deliveries end the connection of a tunnel as they end any other.
+    lab.rig.rule(&rule("response", "{ limit-data = 3 }"));
+    let curled = lab
+        .curl_server(&["--http1.1", "-x", &proxy, "--cacert", &ours], b"hello")
+        .await;
+    assert_eq!(
+        (curled.code, &curled.body[..]),
+        (18, &b"hel"[..]),
+        "{}",
+        curled.error
+    );
+    lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_without_tls_is_spared_what_is_about_handshakes() {
+    if !have("curl") {
+        return;
+    }
+    let keys = "match = { host = \"localhost\" }";
+    let lab = Lab::new(&admit(keys, r#"{ certificate = "expired" }"#)).await;
+    let url = format!("http://localhost:{}/", lab.rig.address.port());
+    let curled = lab.curl_url(&[], b"hi", url.clone()).await;
+    // The server speaks TLS, and this proxy in front of it does not mind.
+    assert_eq!(curled.code, 0, "{}", curled.error);
+    let step = lab.rig.heard.until(|event| match event {
+        Event::Admitted { applied, .. } => Some(applied[0].changes[0].step),
+        _ => None,
+    });
+    assert_eq!(step.await, "not applied");
+    lab.rig.rule(&rule("response", "{ limit-data = 1 }"));
+    let curled = lab.curl_url(&[], b"hi", url).await;
+    assert_eq!(
+        (curled.code, curled.body.len()),
+        (18, 1),
+        "{}",
+        curled.error
+    );
+    lab.rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rule_of_connections_tells_them_apart() {
     if !have("curl") {
         return;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dmtap::proxy::{Settings, Trust};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -66,26 +67,53 @@ impl Lab {
         }
     }
 
+    /// A proxy that its devices know.
+    pub async fn regular(rules: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
+        let settings = Settings {
+            trust: Trust::PlatformAnd(server.ca.clone()),
+            ..Settings::regular()
+        };
+        let rig = Rig::start(settings).await;
+        rig.rule(rules);
+        Self {
+            directory,
+            server,
+            rig,
+        }
+    }
+
     /// Posts a body with curl, which trusts dmtap's CA.
     pub async fn post(&self, http: Http, body: &[u8]) -> Curled {
         let ca = self.rig.ca().display().to_string();
         self.curl(&[http.flag(), "--cacert", &ca], body).await
     }
 
-    /// Posts a body with curl and these arguments.
+    /// Posts a body to the proxy with curl and these arguments.
     pub async fn curl(&self, arguments: &[&str], body: &[u8]) -> Curled {
+        let url = format!("https://localhost:{}/", self.rig.address.port());
+        self.curl_url(arguments, body, url).await
+    }
+
+    /// Posts a body to the server, with an argument that names the proxy.
+    pub async fn curl_server(&self, arguments: &[&str], body: &[u8]) -> Curled {
+        let url = format!("https://localhost:{}/", self.server.address.port());
+        self.curl_url(arguments, body, url).await
+    }
+
+    pub async fn curl_url(&self, arguments: &[&str], body: &[u8], url: String) -> Curled {
         let sent = self.file("sent");
         let got = self.file("got");
         std::fs::write(&sent, body).unwrap();
         let _ = std::fs::remove_file(&got);
-        let url = format!("https://localhost:{}/", self.rig.address.port());
         let mut command = Command::new("curl");
         command
             .args([
-                "-sS",
                 "-q",
+                "-sS",
                 "--noproxy",
-                "*",
+                "",
                 "-w",
                 "%{http_code}",
                 "-H",

@@ -91,7 +91,7 @@ error: this rule has no stage
 1 | [[rule]]
   | ^^^^^^^^
   |
-  = help: stage = "request" (device to server) or stage = "response" (server to device)
+  = help: stage = "request" (device to server), "response" (server to device) or "connection"
 
 error: this rule does nothing
  --> test.toml:1:1
@@ -151,7 +151,7 @@ error: `stage` cannot be `respons`
 2 | stage = "respons"
   |         ^^^^^^^^^ did you mean `response`?
   |
-  = help: write one of `request`, `response`
+  = help: write one of `request`, `response`, `connection`
 
 error: a rule has no key `matsch`
  --> test.toml:3:1
@@ -180,17 +180,17 @@ error: a rule has no key `nmae`
     check(
         r#"[[rule]]
 name = "a"
-stage = "connection"
+stage = "handshake"
 step = { reset = true }
 "#,
         r#"
-error: `stage` cannot be `connection`
+error: `stage` cannot be `handshake`
  --> test.toml:3:9
   |
-3 | stage = "connection"
-  |         ^^^^^^^^^^^^ not known here
+3 | stage = "handshake"
+  |         ^^^^^^^^^^^ not known here
   |
-  = help: write one of `request`, `response`"#,
+  = help: write one of `request`, `response`, `connection`"#,
     );
 }
 

@@ -65,8 +65,8 @@ impl Talk {
         let document = Arc::new(body.clone());
         let message = Message::of(&document);
         let speaker = match stage {
+            Stage::Request | Stage::Connection => Side::Device,
             Stage::Response => Side::Server,
-            _ => Side::Device,
         };
         let links = message
             .map(|m| self.session.links(speaker, m))

@@ -17,7 +17,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::provider;
@@ -89,30 +88,6 @@ impl Server {
     /// The same, but it neither closes nor says anything more.
     pub async fn stalling(directory: &Path, response: Vec<u8>) -> Self {
         Self::answering(directory, response, Then::Stay).await.0
-    }
-
-    /// A server that reads one connection to its end, and gives what it read.
-    pub async fn reading(directory: &Path) -> (Self, JoinHandle<Vec<u8>>) {
-        let (acceptor, ca) = tls(directory, &["http/1.1"]);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let reading = tokio::spawn(async move {
-            let (tcp, _) = listener.accept().await.unwrap();
-            let mut stream = acceptor.accept(tcp).await.unwrap();
-            let mut read = Vec::new();
-            // A connection that is cut ends without close_notify.
-            let _ = stream.read_to_end(&mut read).await;
-            read
-        });
-        let server = Self {
-            address,
-            ca,
-            seen: Arc::default(),
-            accepted: Arc::default(),
-            holding: Arc::default(),
-            release: Arc::new(Semaphore::new(0)),
-        };
-        (server, reading)
     }
 
     async fn answering(
