@@ -3,6 +3,7 @@
 //! Both are pure: a message in, a message out. Sockets are the business of [`crate::app`]. They keep the rules
 //! of OMA DM 1.2 as Windows does, so that what a fault does to them says something about real peers.
 
+mod auth;
 pub mod compose;
 pub mod device;
 pub mod plan;

@@ -24,6 +24,8 @@ mod mistakes_in_rules;
 mod mistakes_in_steps;
 #[path = "rules/mistakes_in_wire.rs"]
 mod mistakes_in_wire;
+#[path = "rules/stories.rs"]
+mod stories;
 #[path = "rules/support.rs"]
 mod support;
 #[path = "rules/wire.rs"]

@@ -13,8 +13,16 @@ mod rig;
 #[path = "support/stage.rs"]
 mod stage;
 
+#[path = "stories/headers.rs"]
+mod headers;
+#[path = "stories/login.rs"]
+mod login;
+#[path = "stories/order.rs"]
+mod order;
 #[path = "stories/refuse.rs"]
 mod refuse;
+#[path = "stories/soap.rs"]
+mod soap;
 
 use std::sync::Arc;
 

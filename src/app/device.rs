@@ -1,7 +1,9 @@
 //! The device simulator on the network.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -28,6 +30,9 @@ pub enum SessionError {
     /// An HTTP error.
     #[error("the server answered HTTP {0}")]
     Http(StatusCode),
+    /// The server is busy, again and again, and says when to come back.
+    #[error("the server answered HTTP {0}, to be asked again after {1:?}")]
+    Busy(StatusCode, Duration),
     /// The answer made no sense to the device.
     #[error("{0}")]
     Broken(String),
@@ -70,9 +75,10 @@ where
     C: Connect + Clone + Send + Sync + 'static,
 {
     let mut message = device.begin(&url.to_string(), session_id);
+    let mut url = url.clone();
     for sent in 1..=MOST_MESSAGES {
         let body = on_wire(message, wire).map_err(SessionError::Broken)?;
-        let answer = post(client, url, body, wire).await?;
+        let answer = post_patiently(client, &url, body, wire).await?;
         if answer.is_empty() {
             // Windows takes an empty 200 for the end of the session.
             return Ok(sent);
@@ -81,12 +87,36 @@ where
             SessionError::Broken(format!("the server's message is broken: {error}"))
         })?;
         match device.answer(&document) {
-            Next::Send(next) => message = next,
+            Next::Send(next) => {
+                message = next;
+                // The next message goes where the server says (PRO 9.1), if that is an address.
+                let told = device.resp_uri.as_deref().and_then(|uri| uri.parse().ok());
+                url = told.filter(|uri: &Uri| uri.host().is_some()).unwrap_or(url);
+            }
             Next::End => return Ok(sent),
             Next::Broken(why) => return Err(SessionError::Broken(why)),
         }
     }
     Err(SessionError::Endless)
+}
+
+/// Posts, and once more where the server is busy and says for how long (MS-MDM 3.1.6).
+async fn post_patiently<C>(
+    client: &Client<C, Full<Bytes>>,
+    url: &Uri,
+    body: Bytes,
+    wire: Wire,
+) -> Result<Bytes, SessionError>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
+    for _ in 1..MOST_TRIES {
+        match post(client, url, body.clone(), wire).await {
+            Err(SessionError::Busy(_, wait)) => tokio::time::sleep(wait.min(PATIENCE)).await,
+            done => return done,
+        }
+    }
+    post(client, url, body, wire).await
 }
 
 async fn post<C>(
@@ -118,6 +148,12 @@ where
         .request(request)
         .await
         .map_err(|error| no_response(causes(&error)))?;
+    let after = response.headers().get(RETRY_AFTER);
+    let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
+    if let Some(seconds) = after.filter(|_| BUSY.contains(&response.status())) {
+        let wait = Duration::from_secs(seconds);
+        return Err(SessionError::Busy(response.status(), wait));
+    }
     if response.status() != StatusCode::OK {
         return Err(SessionError::Http(response.status()));
     }
@@ -139,3 +175,12 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 
 /// Messages a device sends in one session at most.
 const MOST_MESSAGES: u32 = 200;
+/// How often a message is posted to a busy server.
+const MOST_TRIES: u32 = 3;
+/// How long a device waits for a busy server at most, whatever that says.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The statuses that say so.
+const BUSY: [StatusCode; 2] = [
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::TOO_MANY_REQUESTS,
+];

@@ -38,7 +38,7 @@ impl FreshIds {
     }
 
     /// The next one.
-    pub fn next(&mut self) -> String {
+    pub fn give(&mut self) -> String {
         loop {
             self.last += 1;
             let id = self.last.to_string();

@@ -42,6 +42,8 @@ pub(crate) struct Header<'a> {
     pub(crate) msg_id: u32,
     pub(crate) target: &'a str,
     pub(crate) source: &'a str,
+    /// `Cred` as XML, and the user it is of; `None` for neither.
+    pub(crate) cred: Option<(&'a str, &'a str)>,
 }
 
 /// A message being written. Commands get their CmdIDs as they come.
@@ -73,7 +75,15 @@ impl Composer {
             m.leaf("SessionID", header.session_id);
             m.leaf("MsgID", &header.msg_id.to_string());
             m.within("Target", |m| m.leaf("LocURI", header.target));
-            m.within("Source", |m| m.leaf("LocURI", header.source));
+            m.within("Source", |m| {
+                m.leaf("LocURI", header.source);
+                if let Some((_, user)) = header.cred {
+                    m.leaf("LocName", user);
+                }
+            });
+            if let Some((cred, _)) = header.cred {
+                m.out.push_str(cred);
+            }
         });
         message.out.push_str("<SyncBody>");
         message
@@ -106,6 +116,12 @@ impl Composer {
     /// An Alert without items.
     pub(crate) fn alert(&mut self, code: AlertCode) {
         self.command("Alert", |m| m.leaf("Data", &code.0.to_string()));
+    }
+
+    /// The message, leaving its package open.
+    pub(crate) fn finish_open(mut self) -> String {
+        self.out.push_str("</SyncBody></SyncML>");
+        self.out
     }
 
     /// The message, closing its package.

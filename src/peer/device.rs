@@ -1,5 +1,6 @@
 //! The device simulator: begins a session as Windows does and carries out what it is told on a tree in memory.
 
+use super::auth;
 use super::compose::{Composer, Header, Reference};
 use super::tree::{Access, Found, Tree};
 use crate::dm::{AlertCode, Command, CommandKind, Item, Message, StatusCode};
@@ -40,6 +41,16 @@ pub struct Device {
     server: String,
     session_id: String,
     msg_id: u32,
+    /// How often the server asked for credentials in this session.
+    challenged: u32,
+    /// The credentials that the server asked for, as XML.
+    cred: Option<String>,
+    /// Set where it only waits for the server to end the session.
+    giving_up: bool,
+    /// Where the server wants the next messages to go (`RespURI`).
+    pub resp_uri: Option<String>,
+    /// The code with which the server refused a whole message, if it did.
+    pub refused: Option<StatusCode>,
     /// What it did, in order: the command and the code it answered with.
     pub done: Vec<(String, StatusCode)>,
 }
@@ -84,6 +95,11 @@ impl Device {
             server,
             session_id,
             msg_id: 0,
+            challenged: 0,
+            cred: None,
+            giving_up: false,
+            resp_uri: None,
+            refused: None,
             done: Vec::new(),
         }
     }
@@ -91,8 +107,18 @@ impl Device {
     /// Begins a session: package 1 with Alert 1201, LoginStatus and DevInfo (PRO 8.3; MS-MDM 4), as XML.
     pub fn begin(&mut self, server: &str, session_id: &str) -> String {
         (self.server, self.session_id, self.msg_id) = (server.into(), session_id.into(), 0);
+        (self.challenged, self.cred, self.giving_up) = (0, None, false);
+        (self.resp_uri, self.refused) = (None, None);
         self.done.clear();
+        self.package_1(None)
+    }
+
+    /// Package 1; after a challenge it answers the message that held it.
+    fn package_1(&mut self, challenged_in: Option<&str>) -> String {
         let mut message = self.message();
+        if let Some(msg_ref) = challenged_in {
+            message.status(&header_of(msg_ref), None, StatusCode(200));
+        }
         message.alert(AlertCode(1201));
         message.command("Alert", |m| {
             m.leaf("Data", "1224");
@@ -119,6 +145,9 @@ impl Device {
         let Some(msg_ref) = message.header().and_then(|h| h.msg_id()) else {
             return Next::Broken("the server's message has no MsgID".into());
         };
+        if let Some(next) = self.turned_down(message, &msg_ref) {
+            return next;
+        }
         let mut outcomes = Vec::new();
         for command in message
             .commands()
@@ -129,7 +158,8 @@ impl Device {
             }
             outcomes.append(&mut self.carry_out(command));
         }
-        if outcomes.is_empty() {
+        let is_open = !message.is_final() && message.body().is_some();
+        if outcomes.is_empty() && !is_open {
             // A client never sends a message that would hold only its SyncHdr Status (PRO 8).
             return Next::End;
         }
@@ -138,7 +168,7 @@ impl Device {
                 .iter()
                 .map(|o| (format!("{} {}", o.name, o.uri).trim_end().into(), o.code)),
         );
-        Next::Send(self.report(&msg_ref, &outcomes))
+        Next::Send(self.report(&msg_ref, &outcomes, message.is_final()))
     }
 
     fn message(&mut self) -> Composer {
@@ -148,6 +178,7 @@ impl Device {
             msg_id: self.msg_id,
             target: &self.server,
             source: &self.profile.id,
+            cred: self.cred.as_deref().map(|cred| (cred, USER)),
         };
         // Windows begins at 2 in package 1 and at 1 afterwards.
         Composer::new(&header, if self.msg_id == 1 { 2 } else { 1 })
@@ -179,14 +210,12 @@ impl Device {
         });
     }
 
-    fn report(&mut self, msg_ref: &str, outcomes: &[Outcome]) -> String {
+    /// The answers to a message. One that left its package open is answered in kind, and with Alert 1222 where
+    /// it left nothing else to say (PRO 6).
+    fn report(&mut self, msg_ref: &str, outcomes: &[Outcome], closed: bool) -> String {
         let mut message = self.message();
-        let header = Reference {
-            msg: msg_ref,
-            cmd: "0",
-            name: "SyncHdr",
-        };
-        message.status(&header, None, StatusCode(200));
+        message.status(&header_of(msg_ref), None, StatusCode(200));
+        let mut has_results = false;
         for outcome in outcomes {
             let of = Reference {
                 msg: msg_ref,
@@ -195,10 +224,17 @@ impl Device {
             };
             message.status(&of, outcome.target.as_deref(), outcome.code);
             if !outcome.found.is_empty() {
+                has_results = true;
                 results(&mut message, &of, &outcome.found);
             }
         }
-        message.finish()
+        if closed {
+            return message.finish();
+        }
+        if !has_results {
+            message.alert(AlertCode(1222));
+        }
+        message.finish_open()
     }
 
     fn carry_out(&mut self, command: Command<'_>) -> Vec<Outcome> {
@@ -214,7 +250,12 @@ impl Device {
                 all
             }
             CommandKind::Unknown => vec![outcome(command, &cmd_id, StatusCode(400))],
-            CommandKind::Alert => vec![outcome(command, &cmd_id, StatusCode(406))],
+            CommandKind::Alert => {
+                let code = command.as_alert().and_then(|alert| alert.code());
+                let known = code == Some(AlertCode(1222));
+                let code = StatusCode(if known { 200 } else { 406 });
+                vec![outcome(command, &cmd_id, code)]
+            }
             _ => self.items(command, &cmd_id),
         }
     }
@@ -317,6 +358,70 @@ impl Device {
         inner
     }
 }
+
+/// What it makes of a message as a whole.
+impl Device {
+    /// What it does with a message that turns its own down, or that is none for it.
+    fn turned_down(&mut self, message: Message<'_>, msg_ref: &str) -> Option<Next> {
+        let header = message.header()?;
+        if header.session_id().is_some_and(|id| id != self.session_id) && self.msg_id > 0 {
+            let why = "the server's message is of another session";
+            return Some(Next::Broken(why.into()));
+        }
+        if let Some(uri) = header.resp_uri() {
+            self.resp_uri = Some(uri.into_owned());
+        }
+        if self.giving_up {
+            return Some(Next::End);
+        }
+        let says = |text: Option<std::borrow::Cow<'_, str>>, fits: [&str; 2]| {
+            text.is_none_or(|text| fits.contains(&&*text))
+        };
+        let wrong = match () {
+            () if !says(header.ver_dtd(), ["1.2", "1.1"]) => Some(StatusCode(505)),
+            () if !says(header.ver_proto(), ["DM/1.2", "DM/1.1"]) => Some(StatusCode(513)),
+            () => None,
+        };
+        if let Some(code) = wrong {
+            self.giving_up = true;
+            let mut reply = self.message();
+            reply.status(&header_of(msg_ref), None, code);
+            return Some(Next::Send(reply.finish()));
+        }
+        let mut statuses = message.commands().filter_map(|c| c.as_status());
+        let own = statuses.find(|status| status.cmd_ref().as_deref() == Some("0"))?;
+        let code = own.code().filter(|code| !code.is_success())?;
+        self.challenged += 1;
+        // The nonce may have been stale: one more challenge is to be met (SEC 5.3.3).
+        let asked = matches!(code.0, 401 | 407) && self.challenged <= MOST_CHALLENGES;
+        let cred = own.chal().filter(|_| asked);
+        let cred = cred.and_then(|chal| auth::cred(chal, USER, PASSWORD));
+        match cred {
+            Some(cred) => {
+                self.cred = Some(cred);
+                Some(Next::Send(self.package_1(Some(msg_ref))))
+            }
+            None => {
+                self.refused = Some(code);
+                Some(Next::End)
+            }
+        }
+    }
+}
+
+fn header_of(msg_ref: &str) -> Reference<'_> {
+    Reference {
+        msg: msg_ref,
+        cmd: "0",
+        name: "SyncHdr",
+    }
+}
+
+/// Who the device is for the server, where that asks.
+const USER: &str = "Bruce2";
+const PASSWORD: &str = "OhBehave";
+/// Challenges in one session that the device meets.
+const MOST_CHALLENGES: u32 = 2;
 
 /// The tree the demo works on.
 pub fn demo_tree() -> Tree {

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use bytes::Bytes;
+
 use super::compose::{Composer, Header, Reference};
 use super::plan::{Plan, Sent};
-use crate::dm::{CommandKind, Message, StatusCode};
+use crate::dm::{AlertCode, CommandKind, Message, StatusCode, SyncHdr};
 use crate::markup::Document;
 
 /// A server with one plan for every device.
@@ -13,6 +15,7 @@ pub struct Server {
     plan: Plan,
     sessions: HashMap<Key, Talk>,
     order: VecDeque<Key>,
+    log: Option<Vec<(Bytes, String)>>,
 }
 
 type Key = (String, String);
@@ -23,6 +26,8 @@ pub struct Talk {
     msg_id: u32,
     package: usize,
     sent: HashMap<(u32, u32), String>,
+    /// The newest message of the device, and the answer to it: a transport retry gets the same again.
+    last: Option<(Bytes, String)>,
     /// What the device answered to each command, in order: the command and the code.
     pub heard: Vec<(String, StatusCode)>,
 }
@@ -34,7 +39,21 @@ impl Server {
             plan,
             sessions: HashMap::new(),
             order: VecDeque::new(),
+            log: None,
         }
+    }
+
+    /// A server that remembers every message it heard and what it said to that, for tests.
+    pub fn remembering(plan: Plan) -> Self {
+        Self {
+            log: Some(Vec::new()),
+            ..Self::new(plan)
+        }
+    }
+
+    /// What a server that remembers heard, as bytes, and said, as XML.
+    pub fn log(&self) -> &[(Bytes, String)] {
+        self.log.as_deref().unwrap_or_default()
     }
 
     /// The session of a device.
@@ -45,6 +64,14 @@ impl Server {
 
     /// The answer to a device's message, as XML; `None` where it is no SyncML message with a header.
     pub fn answer(&mut self, document: &Document) -> Option<String> {
+        let reply = self.reply(document)?;
+        if let Some(log) = &mut self.log {
+            log.push((document.source().clone(), reply.clone()));
+        }
+        Some(reply)
+    }
+
+    fn reply(&mut self, document: &Document) -> Option<String> {
         let message = Message::of(document)?;
         let header = message.header()?;
         let key = (
@@ -52,6 +79,10 @@ impl Server {
             header.session_id()?.into_owned(),
         );
         let msg_ref = header.msg_id()?.into_owned();
+        let known = self.sessions.get(&key).and_then(|talk| talk.last.as_ref());
+        if let Some((_, reply)) = known.filter(|(request, _)| request == document.source()) {
+            return Some(reply.clone());
+        }
         self.remember(&key, &msg_ref);
         let own_uri = header.target().unwrap_or_default();
         let plan = &self.plan;
@@ -63,13 +94,24 @@ impl Server {
             msg_id: talk.msg_id,
             target: &key.0,
             source: &own_uri,
+            cred: None,
         };
         let mut reply = Composer::new(&head, 1);
-        acknowledge(&mut reply, message, &msg_ref);
-        if !aborted(message) {
-            talk.go_on(plan, &mut reply);
-        }
-        Some(reply.finish())
+        let version = wrong_version(header);
+        acknowledge(&mut reply, message, &msg_ref, version);
+        let goes_on = version.is_none() && !alerts(message, 1223);
+        let reply = if goes_on && !message.is_final() && !alerts(message, 1222) {
+            // The device has more to say: "Next Message" (PRO 6).
+            reply.alert(AlertCode(1222));
+            reply.finish_open()
+        } else {
+            if goes_on {
+                talk.go_on(plan, &mut reply);
+            }
+            reply.finish()
+        };
+        talk.last = Some((document.source().clone(), reply.clone()));
+        Some(reply)
     }
 
     /// Makes room for a session; message 1 begins it anew.
@@ -118,13 +160,18 @@ impl Talk {
 }
 
 /// Status for the SyncHdr and for every command but Status and Results (PRO 6; DREP 6.5.1).
-fn acknowledge(reply: &mut Composer, message: Message<'_>, msg_ref: &str) {
+fn acknowledge(
+    reply: &mut Composer,
+    message: Message<'_>,
+    msg_ref: &str,
+    refused: Option<StatusCode>,
+) {
     let header = Reference {
         msg: msg_ref,
         cmd: "0",
         name: "SyncHdr",
     };
-    reply.status(&header, None, StatusCode(200));
+    reply.status(&header, None, refused.unwrap_or(StatusCode(200)));
     for command in message.commands() {
         let kind = command.kind();
         if matches!(kind, CommandKind::Status | CommandKind::Results) {
@@ -134,6 +181,7 @@ fn acknowledge(reply: &mut Composer, message: Message<'_>, msg_ref: &str) {
             CommandKind::Alert | CommandKind::Replace => StatusCode(200),
             _ => StatusCode(405),
         };
+        let code = refused.unwrap_or(code);
         let cmd = command.cmd_id().unwrap_or_default();
         let of = Reference {
             msg: msg_ref,
@@ -144,11 +192,26 @@ fn acknowledge(reply: &mut Composer, message: Message<'_>, msg_ref: &str) {
     }
 }
 
-fn aborted(message: Message<'_>) -> bool {
+fn alerts(message: Message<'_>, code: u16) -> bool {
     message
         .commands()
         .filter_map(|c| c.as_alert())
-        .any(|alert| alert.code().is_some_and(|c| c.0 == 1223))
+        .any(|alert| alert.code().is_some_and(|c| c.0 == code))
+}
+
+/// The code for a version that the server does not speak.
+fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
+    let dtd = header
+        .ver_dtd()
+        .is_none_or(|v| ["1.2", "1.1"].contains(&&*v));
+    let proto = header
+        .ver_proto()
+        .is_none_or(|v| ["DM/1.2", "DM/1.1"].contains(&&*v));
+    match (dtd, proto) {
+        (false, _) => Some(StatusCode(505)),
+        (_, false) => Some(StatusCode(513)),
+        _ => None,
+    }
 }
 
 /// Sessions a server remembers; the oldest is forgotten.

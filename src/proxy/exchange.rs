@@ -154,7 +154,8 @@ impl Exchange {
         let shared = &self.context.shared;
         let settings = &shared.settings;
         let wait = settings.limits.body;
-        if settings.look == Look::Pass && !self.book.rules.reads_bodies(stage) {
+        let needed = self.book.rules.reads_bodies(stage) || shared.sessions.owe();
+        if settings.look == Look::Pass && !needed {
             return Ok(Heard::unread(body, wait));
         }
         let bounds = Bounds {

@@ -1,6 +1,7 @@
 //! The DM sessions under way.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use crate::markup::Document;
 #[derive(Debug)]
 pub(super) struct Sessions {
     table: Arc<Mutex<Table>>,
+    /// Whether a rule promised something, so that bodies are read though the rules in force need none.
+    promised: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,7 @@ struct Held {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     table: Arc<Mutex<Table>>,
+    promised: Arc<AtomicBool>,
     session: Arc<Mutex<Session>>,
     /// The tag of the request.
     pub(super) tag: SessionTag,
@@ -73,7 +77,13 @@ impl Sessions {
         };
         Self {
             table: Arc::new(Mutex::new(table)),
+            promised: Arc::default(),
         }
+    }
+
+    /// Whether some session may be owed something, whatever rules are in force now.
+    pub(super) fn owe(&self) -> bool {
+        self.promised.load(Ordering::Relaxed)
     }
 
     /// The place of a device's message, where it names a session.
@@ -94,6 +104,7 @@ impl Sessions {
         drop(held);
         Ok(Some(Place {
             table: self.table.clone(),
+            promised: self.promised.clone(),
             session,
             tag,
         }))
@@ -183,6 +194,10 @@ impl Place {
 
     /// Takes on what rules promised.
     pub(super) fn promise(&self, promised: &[Promised]) -> Result<(), Full> {
+        if promised.is_empty() {
+            return Ok(());
+        }
+        self.promised.store(true, Ordering::Relaxed);
         lock(&self.session).account.promise(promised)
     }
 

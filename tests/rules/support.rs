@@ -33,6 +33,8 @@ pub(crate) struct Talk {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
     pub(crate) limits: Limits,
+    /// Whether the rules are told of the session's account.
+    pub(crate) has_account: bool,
 }
 
 impl Talk {
@@ -50,6 +52,7 @@ impl Talk {
             request: request_head(request.unwrap()),
             response: response_head(response),
             limits: Limits::default(),
+            has_account: true,
         }
     }
 
@@ -82,7 +85,7 @@ impl Talk {
             document: Some(&document),
             body: Some(document.source()),
             links: &links,
-            account: Some(&self.session.account),
+            account: self.has_account.then_some(&self.session.account),
             limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)

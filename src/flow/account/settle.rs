@@ -265,7 +265,7 @@ impl Settling<'_> {
         ) else {
             return;
         };
-        let id = FreshIds::of(message).next();
+        let id = FreshIds::of(message).give();
         let item = "<Item><Target><LocURI>./DevInfo/DevId</LocURI></Target></Item>";
         let get = format!("<Get>{}{item}</Get>", own::leaf("CmdID", &id));
         let Some(fragment) = own::fragment(&document, &get) else {
@@ -407,7 +407,7 @@ fn give(
         code: owed.code,
     };
     let document = message.element().document();
-    let Some(fragment) = own::fragment(document, &status.xml(&ids.next())) else {
+    let Some(fragment) = own::fragment(document, &status.xml(&ids.give())) else {
         return false;
     };
     let in_front = line.in_front.get(owed.place).copied().flatten();

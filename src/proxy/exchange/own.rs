@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::{Dropped, Exchange};
+use crate::dm::Dialect;
 use crate::flow::event::Event;
 use crate::flow::{
     Applied, Delivery, Head, Passage, Payload, Reading, ResponseHead, Side, Unread, media,
@@ -116,11 +117,19 @@ impl Exchange {
         }
         headers::set_length(response.headers_mut(), bytes.len());
         let said = self.said(&bytes, response.headers());
+        // What dmtap says in SyncML is told as the message it is.
+        let (received, reading) = match &said {
+            Some(said) => (
+                bytes.clone(),
+                Reading::Document(said.clone(), Dialect::of(said)),
+            ),
+            None => (Bytes::new(), Reading::Empty),
+        };
         let payload = Payload {
-            received: Bytes::new(),
+            received,
             sent: bytes,
-            reading: Reading::Empty,
-            sent_document: said.clone(),
+            reading,
+            sent_document: None,
         };
         let head = Head::Response(ResponseHead {
             status: answer.status,

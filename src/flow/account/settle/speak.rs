@@ -72,7 +72,7 @@ impl Settling<'_> {
             };
             entry.edits.push(Edit::Insert {
                 place: Place::After(header.element().id()),
-                fragment: own::fragment(&self.document, &status.xml(&ids.next()))?,
+                fragment: own::fragment(&self.document, &status.xml(&ids.give()))?,
             });
         }
         Some(entry)
@@ -176,7 +176,7 @@ fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Ar
         chal: "",
         code: StatusCode(200),
     };
-    let mut body = header.xml(&ids.next());
+    let mut body = header.xml(&ids.give());
     for promised in &account.promises {
         if let Promise::Answer(owed) = &promised.promise
             && owed.to == Side::Device
@@ -190,7 +190,7 @@ fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Ar
                 chal: "",
                 code: owed.code,
             };
-            body += &status.xml(&ids.next());
+            body += &status.xml(&ids.give());
         }
     }
     let reply = own::message(received, account.next_msg_id(), &(body + "<Final/>"))?;

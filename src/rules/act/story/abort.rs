@@ -68,7 +68,7 @@ impl Planned {
             chal: "",
             code: StatusCode(200),
         };
-        let text = status.xml(&ids.next()) + &own::alert(&ids.next(), 1222);
+        let text = status.xml(&ids.give()) + &own::alert(&ids.give(), 1222);
         let bytes = own::message_as(scene.document, own_id, &text);
         let bytes = bytes.ok_or("no message can be written in its place")?;
         let hold = Promise::Hold {
@@ -95,7 +95,7 @@ impl Planned {
         message: Message<'_>,
     ) -> Result<(), String> {
         let (body, msg_ref) = (body(message)?, msg_id(message)?);
-        let id = self.fresh(message).next();
+        let id = self.fresh(message).give();
         let fragment = own::fragment(scene.document, &own::alert(&id, code));
         let fragment = fragment.ok_or("the Alert cannot be written")?;
         let swallow = Promise::Swallow(Swallow {

@@ -79,10 +79,10 @@ impl Planned {
             };
             status.xml(id)
         };
-        let mut body = status("0", "SyncHdr", chal, &ids.next());
+        let mut body = status("0", "SyncHdr", chal, &ids.give());
         for command in message.all_commands().filter(|c| is_work(*c)) {
             let cmd_id = command.cmd_id().unwrap_or_default();
-            body += &status(&cmd_id, command.element().local(), "", &ids.next());
+            body += &status(&cmd_id, command.element().local(), "", &ids.give());
         }
         let bytes = own::message(scene.document, response, &(body + "<Final/>"));
         let bytes = bytes.ok_or("no answer can be written to this message")?;

@@ -45,7 +45,7 @@ impl Planned {
         let root = Command::of(document.root()).ok_or("it is no command")?;
         let (mut edits, mut ids) = (Vec::new(), Vec::new());
         for command in root.with_nested() {
-            let id = self.fresh(message).next();
+            let id = self.fresh(message).give();
             edits.push(match command.element().child(tag::CMD_ID) {
                 Some(element) => Edit::SetText {
                     element: element.id(),

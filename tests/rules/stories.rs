@@ -1,0 +1,290 @@
+//! Stories in rule files, and where they cannot be played.
+
+use dmtap::flow::account::Setting;
+use dmtap::flow::{Promise, Side};
+use dmtap::markup::{Document, Hint, Limits};
+use dmtap::rules::{Stage, Verdict};
+use std::sync::Arc;
+
+use super::support::{Talk, book, decode, drawn, message, message_text, on, status, wbxml};
+
+fn rule(stage: &str, matcher: &str, step: &str) -> String {
+    format!("[[rule]]\nname = \"r\"\nstage = \"{stage}\"\nmatch = {matcher}\nstep = {step}\n")
+}
+
+fn decide(rules: &str, stage: Stage, body: &Document) -> Verdict {
+    Talk::new(1, "d").decide(&book(rules), stage, body)
+}
+
+fn why_not(verdict: &Verdict) -> String {
+    let changes = verdict.applied.iter().flat_map(|applied| &applied.changes);
+    let refused = changes.filter(|change| change.step == "not applied");
+    refused.map(|change| change.after.clone()).collect()
+}
+
+#[test]
+fn what_is_wrong_with_a_story_is_told_with_the_right_words() {
+    let check = |stage: &str, matcher: &str, step: &str, words: &[&str]| {
+        let drawn = drawn(&rule(stage, matcher, step));
+        for word in words {
+            assert!(drawn.contains(word), "{word}:\n{drawn}");
+        }
+    };
+    let get = "{ command = \"Get\" }";
+    check(
+        "response",
+        get,
+        "{ refuse = 555 }",
+        &["no status code 555", "force"],
+    );
+    check(
+        "response",
+        "{ message = 1 }",
+        "{ refuse = 500 }",
+        &["`refuse` is about commands"],
+    );
+    check(
+        "request",
+        get,
+        "{ hide-status = true }",
+        &["`hide-status` is about a Status", "this selects"],
+    );
+    check(
+        "response",
+        get,
+        "{ inject-command = '<Gat/>' }",
+        &["`Gat` is no command", "`Get`"],
+    );
+    check(
+        "response",
+        get,
+        "{ inject-command = '<Get>' }",
+        &["not well-formed"],
+    );
+    check(
+        "response",
+        get,
+        "{ inject-command = '<Status/>' }",
+        &["`Status` is no command"],
+    );
+    check("request", get, "{ challenge = 403 }", &["401, 407"]);
+    check(
+        "request",
+        get,
+        "{ challenge = 401, scheme = \"md-5\" }",
+        &["did you mean `md5`?"],
+    );
+    check(
+        "request",
+        get,
+        "{ challenge = 401, scheme = \"basic\", nonce = \"used\" }",
+        &["Basic has no nonce"],
+    );
+    check("request", get, "{ busy = 500 }", &["417, 429, 503"]);
+    check(
+        "request",
+        get,
+        "{ busy = 417, retry-after = 3 }",
+        &["417 says no time"],
+    );
+    check(
+        "request",
+        get,
+        "{ break-msgid = \"skipp\" }",
+        &["did you mean `skip`?"],
+    );
+    check(
+        "response",
+        get,
+        "{ duplicate-message = true }",
+        &["no place at the stage `response`"],
+    );
+    check(
+        "response",
+        get,
+        "{ atomic-rollback = 404, undone = 217 }",
+        &["216, 516"],
+    );
+    check(
+        "response",
+        get,
+        "{ wrong-version = \"verproto\" }",
+        &["did you mean `ver-proto`?"],
+    );
+    check("response", get, "{ wrong-size = 0 }", &["not 0"]);
+    let fault =
+        "{ soap-fault = { subcode = \"s:Authorisation\", error-type = \"DeviceCapReach\" } }";
+    check(
+        "request",
+        "{}",
+        fault,
+        &[
+            "did you mean `s:Authorization`?",
+            "did you mean `DeviceCapReached`?",
+        ],
+    );
+    check(
+        "request",
+        "{}",
+        "{ soap-fault = { message = \"x\" } }",
+        &["has no subcode"],
+    );
+    check(
+        "request",
+        "{}",
+        "{ answer = 503, headers = { \"a b\" = \"x\", Content-Length = \"3\" } }",
+        &["no name of a header field", "not for an answer to say"],
+    );
+}
+
+#[test]
+fn a_story_that_cannot_be_played_says_why_and_changes_nothing() {
+    let check = |stage: Stage, matcher: &str, step: &str, body: &Document, words: &str| {
+        let name = match stage {
+            Stage::Request | Stage::Connection => "request",
+            Stage::Response => "response",
+        };
+        let verdict = decide(&rule(name, matcher, step), stage, body);
+        assert!(verdict.body.is_none() && verdict.promised.is_empty() && verdict.answer.is_none());
+        let why = why_not(&verdict);
+        assert!(why.contains(words), "{step}: {why}");
+    };
+    let body = message(1, &status(1, 1, 0, "SyncHdr", 200));
+    let any = "{ method = \"POST\" }";
+    check(
+        Stage::Response,
+        any,
+        "{ atomic-rollback = 404 }",
+        &body,
+        "nothing that gets a Status",
+    );
+    check(
+        Stage::Request,
+        any,
+        "{ atomic-rollback = 404 }",
+        &body,
+        "no Status of an Atomic",
+    );
+    check(
+        Stage::Response,
+        any,
+        "{ break-msgid = \"repeat\" }",
+        &body,
+        "no message before",
+    );
+    let open = decode(&message_text(1, "").replace("<Final/>", ""));
+    check(
+        Stage::Response,
+        any,
+        "{ drop-final = true }",
+        &open,
+        "no Final",
+    );
+    check(
+        Stage::Response,
+        any,
+        "{ challenge = 401 }",
+        &open,
+        "no Status for the header",
+    );
+    let other = decode("<a/>");
+    check(
+        Stage::Response,
+        any,
+        "{ inject-command = '<Get/>' }",
+        &other,
+        "no SyncML message",
+    );
+    check(
+        Stage::Request,
+        any,
+        "{ soap-fault = { subcode = \"s:Authorization\" } }",
+        &other,
+        "no SOAP message",
+    );
+    let binary = wbxml(&message(1, &on("Get", 2, "./A")));
+    check(
+        Stage::Response,
+        any,
+        "{ wrong-version = \"namespace\" }",
+        &binary,
+        "public identifier",
+    );
+}
+
+#[test]
+fn a_story_without_a_session_is_not_played() {
+    for step in [
+        "{ refuse = 500 }",
+        "{ break-msgid = \"zero\" }",
+        "{ session-abort = true }",
+    ] {
+        let body = message(1, &on("Get", 2, "./A"));
+        let rules = rule("response", "{ command = \"Get\" }", step);
+        let mut talk = Talk::new(1, "d");
+        talk.has_account = false;
+        let verdict = talk.decide(&book(&rules), Stage::Response, &body);
+        assert!(verdict.body.is_none() && verdict.promised.is_empty());
+        assert!(why_not(&verdict).contains("no DM session"), "{step}");
+    }
+}
+
+#[test]
+fn what_is_put_into_a_message_with_prefixes_is_in_its_namespace() {
+    let body = decode(
+        "<d:SyncML xmlns:d='SYNCML:SYNCML1.2'><d:SyncHdr><d:SessionID>7</d:SessionID><d:MsgID>1</d:MsgID>\
+         <d:Target><d:LocURI>a</d:LocURI></d:Target><d:Source><d:LocURI>b</d:LocURI></d:Source></d:SyncHdr>\
+         <d:SyncBody><d:Final/></d:SyncBody></d:SyncML>",
+    );
+    let rules = rule(
+        "response",
+        "{ message = 1 }",
+        "{ inject-command = '<Get><Item/></Get>' }",
+    );
+    let sent = decide(&rules, Stage::Response, &body).body.unwrap();
+    let sent = String::from_utf8(sent.to_vec()).unwrap();
+    let get = "<Get xmlns=\"SYNCML:SYNCML1.2\"><CmdID>1</CmdID><Item/></Get><d:Final/>";
+    assert!(sent.contains(get), "{sent}");
+}
+
+#[test]
+fn a_repeated_message_gets_the_same_answers_again_and_a_later_one_none() {
+    let server = message(1, &[on("Get", 2, "./A"), on("Add", 3, "./B")].concat());
+    let rules = rule("response", "{ command = \"Add\" }", "{ refuse = 418 }");
+    let mut talk = Talk::new(1, "d");
+    let verdict = talk.decide(&book(&rules), Stage::Response, &server);
+    assert!(matches!(verdict.promised[0].promise, Promise::Answer(_)));
+    talk.session.account.promise(&verdict.promised).unwrap();
+    let settle = |talk: &mut Talk, number: u32| {
+        let commands = [status(1, 1, 0, "SyncHdr", 200), status(2, 1, 2, "Get", 200)];
+        let body = Arc::new(message(number, &commands.concat()));
+        talk.session.account.hear(Side::Device, &number.to_string());
+        let setting = Setting {
+            speaker: Side::Device,
+            limits: &Limits::default(),
+            hint: Hint::default(),
+        };
+        talk.session.account.settle(&body, setting).body
+    };
+    let first = settle(&mut talk, 2).unwrap();
+    let text = String::from_utf8(first.to_vec()).unwrap();
+    let owed = "<CmdRef>2</CmdRef><Cmd>Get</Cmd><Data>200</Data></Status><Status><CmdID>3</CmdID>\
+                <MsgRef>1</MsgRef><CmdRef>3</CmdRef><Cmd>Add</Cmd><Data>418</Data></Status><Final/>";
+    assert!(text.contains(owed), "{text}");
+    assert_eq!(settle(&mut talk, 2), Some(first));
+    assert_eq!(settle(&mut talk, 3), None);
+    assert!(talk.session.account.is_empty());
+}
+
+#[test]
+fn an_account_is_bounded_and_says_so_before_anything_is_changed() {
+    let many: String = (1..=5000).map(|id| on("Get", id, "./A")).collect();
+    let rules = rule("response", "{ command = \"Get\" }", "{ refuse = 500 }");
+    let verdict = decide(&rules, Stage::Response, &message(1, &many));
+    assert!(verdict.body.is_none() && verdict.promised.is_empty());
+    assert!(
+        why_not(&verdict).contains("4096 answers"),
+        "{}",
+        why_not(&verdict)
+    );
+}

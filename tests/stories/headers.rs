@@ -1,0 +1,90 @@
+//! Fields of the header that peers must look at.
+
+use dmtap::dm::Message;
+use dmtap::peer::Wire;
+
+use super::stage::{demo, outline, play, rule};
+
+#[tokio::test]
+async fn sizes_are_announced_where_the_peer_announced_none() {
+    for stage in ["request", "response"] {
+        for (verb, size) in [("max-msg-size", 1500), ("max-obj-size", 64)] {
+            let step = format!("{{ {verb} = {size} }}");
+            for played in play(&rule(stage, "{ message = 1 }", &step), &demo()).await {
+                played.is_regular();
+                let heard = match stage {
+                    "request" => &played.server.heard[0],
+                    _ => &played.device.heard[0],
+                };
+                let meta = Message::of(heard)
+                    .unwrap()
+                    .header()
+                    .unwrap()
+                    .meta()
+                    .unwrap();
+                let said = meta.max_msg_size().or(meta.max_obj_size());
+                assert_eq!(said, Some(size));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_version_is_refused() {
+    for (what, code) in [("ver-proto", 513), ("ver-dtd", 505)] {
+        let step = format!("{{ wrong-version = \"{what}\" }}");
+        for played in play(&rule("request", "{ message = 1 }", &step), &demo()).await {
+            played.is_regular();
+            assert_eq!(played.refused, Some(code), "{played}");
+        }
+        for played in play(&rule("response", "{ message = 1 }", &step), &demo()).await {
+            played.ends().is_consistent();
+            assert_eq!(
+                outline(&played.server.heard[1]),
+                format!("2: 1/0={code} Final")
+            );
+        }
+    }
+    let step = "{ wrong-version = \"namespace\", to = \"SYNCML:SYNCML1.1\" }";
+    for played in play(&rule("request", "{ message = 1 }", step), &demo()).await {
+        played.is_regular();
+        let source = String::from_utf8_lossy(played.server.heard[0].source()).into_owned();
+        let told = played
+            .applied
+            .iter()
+            .any(|(_, step, _)| step == "not applied");
+        assert_eq!(source.contains("SYNCML1.1"), played.wire == Wire::Xml);
+        assert_eq!(told, played.wire == Wire::Wbxml);
+    }
+}
+
+#[tokio::test]
+async fn the_next_message_goes_where_the_server_says() {
+    // The address of the proxy is known when it runs: what the device is told here is another host.
+    let step = "{ resp-uri = \"https://localhost:1/elsewhere?a=1&b=2\" }";
+    for played in play(&rule("response", "{ message = 1 }", step), &demo()).await {
+        let header = Message::of(&played.device.heard[0])
+            .unwrap()
+            .header()
+            .unwrap();
+        assert_eq!(
+            header.resp_uri().as_deref(),
+            Some("https://localhost:1/elsewhere?a=1&b=2")
+        );
+        let end = played.end.as_ref().unwrap_err().to_string();
+        assert!(end.contains("localhost:1/elsewhere"), "{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_of_another_session_ends_this_one() {
+    for played in play(
+        &rule("response", "{ message = 2 }", "{ wrong-session = \"FF\" }"),
+        &demo(),
+    )
+    .await
+    {
+        let end = played.end.as_ref().unwrap_err().to_string();
+        assert!(end.contains("another session"), "{end}");
+    }
+}
