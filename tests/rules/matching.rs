@@ -448,10 +448,14 @@ fn the_examples_of_the_manual_load() {
         .collect();
     assert!(blocks.len() >= 4);
     for block in blocks {
+        let step = match block.contains("step = ") {
+            true => "",
+            false => "step = { delay = \"1s\" }",
+        };
         match block.contains("[[rule]]") {
             true => book(block),
             false => book(&format!(
-                "[[rule]]\nname = \"r\"\nstage = \"request\"\n{block}\nstep = {{ delay = \"1s\" }}\n"
+                "[[rule]]\nname = \"r\"\nstage = \"request\"\n{block}\n{step}\n"
             )),
         };
     }

@@ -100,7 +100,27 @@ const ROWS: &[(u16, &str, &str)] = &[
         "size-mismatch",
         "Replace 7 ./Device/Vendor/MSFT/DMTap/Colour",
     ),
+    (216, "rolled-back", WIDTH),
+    (507, "atomic-fails", "Atomic 2"),
+    (516, "rollback-fails", WIDTH),
+    (517, "atomic-too-large", "Atomic 2"),
 ];
+
+/// What else such a story says, because the code alone would not be the truth: an Atomic fails as a whole.
+const BESIDE: &[(&str, u16, &str)] = &[
+    ("atomic-fails", 500, WIDTH),
+    ("atomic-fails", 215, HEIGHT),
+    ("rolled-back", 507, "Atomic 2"),
+    ("rolled-back", 425, HEIGHT),
+    ("rollback-fails", 507, "Atomic 2"),
+    ("rollback-fails", 500, HEIGHT),
+    ("atomic-too-large", 507, "Atomic 2"),
+    ("atomic-too-large", 216, WIDTH),
+    ("atomic-too-large", 216, HEIGHT),
+];
+
+const WIDTH: &str = "Replace 3 ./Device/Vendor/MSFT/DMTap/Width";
+const HEIGHT: &str = "Replace 4 ./Device/Vendor/MSFT/DMTap/Height";
 
 #[test]
 fn one_command_shows_each_code_on_the_intended_command_only_in_xml_and_in_wbxml() {
@@ -124,16 +144,27 @@ fn one_command_shows_each_code_on_the_intended_command_only_in_xml_and_in_wbxml(
 fn shows(code: StatusCode, story: &str, command: &str) -> Result<(), String> {
     let transcript = demo(story)?;
     let lines: Vec<&str> = transcript.lines().collect();
-    let set = format!("→ {code}");
+    let others = BESIDE.iter().filter(|(name, ..)| *name == story);
     let mut encodings = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         if !line.contains("✎ rule ") || !line.contains(" → ") {
             continue;
         }
-        if !line.ends_with(&set) || !lines[at - 1].ends_with(&format!("← {command}")) {
+        // Stories of DM tell the text they write, and `set-status` tells its meaning as well.
+        let sets = |code: u16| {
+            let ends = [format!("→ {}", StatusCode(code)), format!("→ {code}")];
+            ends.iter().any(|end| line.ends_with(end))
+        };
+        let is_status = |line: &&&str| !line.contains("✎ rule ");
+        let status = lines[..at].iter().rev().find(is_status).unwrap();
+        let of = |command: &str| status.ends_with(&format!("← {command}"));
+        let mut beside = others.clone();
+        if beside.any(|(_, code, command)| sets(*code) && of(command)) {
+            continue;
+        }
+        if !sets(code.0) || !of(command) {
             return Err(format!(
-                "{story}: not {code} of {command}:\n{}\n{line}",
-                lines[at - 1]
+                "{story}: not {code} of {command}:\n{status}\n{line}"
             ));
         }
         let about = lines[..at]
@@ -228,7 +259,6 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
     let body = demo_with(&["-B", "/~q/10\\.0\\.(\\d+)/11.0.\\1"]).unwrap();
     let acts = |line: &&str| line.contains("✎ rule modify-body ") && !line.contains("not applied");
     assert_eq!(body.lines().filter(acts).count(), 2, "{body}");
-    assert_eq!(body.matches("11.0.26100.1").count(), 2, "{body}");
 
     for (arguments, place, words) in [
         (["--fail", "./A=599"], "--fail:1:5", "no status code 599"),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use dmtap::dm::{Command, CommandKind, Message, StatusCode};
 use dmtap::flow::event::Event;
-use dmtap::flow::{Head, Passage, Reading, Side};
+use dmtap::flow::{Change, Head, Passage, Reading, Side};
 use dmtap::markup::{Document, Element};
 
 /// The lines of a conversation.
@@ -19,7 +19,11 @@ pub fn of(events: &[Event]) -> Vec<String> {
                 lines.extend(passing(passage, &ledger));
                 ledger.enter(passage);
             }
-            Event::Refused { why, .. } => lines.push(format!("connection refused: {why}")),
+            Event::Admitted { applied, .. } => {
+                let changes = applied.iter().flat_map(|applied| &applied.changes);
+                let change = |c: &Change| format!("connection: {} {}", c.step, c.after);
+                lines.extend(changes.map(|c| change(c).trim_end().to_owned()));
+            }
             Event::Failed { exchange, side, .. } => {
                 lines.push(format!(
                     "exchange {}: the {} failed",
@@ -35,6 +39,9 @@ pub fn of(events: &[Event]) -> Vec<String> {
 
 /// What one side knows of the outcomes of commands, against what it knows without rules.
 pub fn outcomes(without: &[(String, StatusCode)], with: &[(String, StatusCode)]) -> Vec<String> {
+    if with.len() < without.len() && without.starts_with(with) {
+        return vec![format!("ends after {} of {}", with.len(), without.len())];
+    }
     let part = |(what, code): &(String, StatusCode)| {
         let short = format!("{} of {what}", code.0);
         let full = short.clone();
@@ -44,33 +51,54 @@ pub fn outcomes(without: &[(String, StatusCode)], with: &[(String, StatusCode)])
     differences(&parts(without), &parts(with))
 }
 
-/// What each side was told: the commands by who said them, MsgID and CmdID.
+/// The commands by who said them, MsgID and CmdID: as they were written, and as they were delivered.
 #[derive(Default)]
-struct Ledger(HashMap<(Side, String, String), String>);
+struct Ledger {
+    written: Commands,
+    delivered: Commands,
+}
+
+type Commands = HashMap<(Side, String, String), String>;
+
+/// Whose word a message is.
+#[derive(Clone, Copy)]
+enum As {
+    /// Its author's, who answers what was delivered to it.
+    Written,
+    /// What its receiver gets, who knows what it wrote itself.
+    Delivered,
+}
 
 impl Ledger {
     fn enter(&mut self, passage: &Passage) {
-        let Some(document) = sent(passage) else {
-            return;
-        };
-        let Some(message) = Message::of(document) else {
-            return;
-        };
-        let number = message.header().and_then(|h| h.msg_id());
-        let number = number.unwrap_or_default().into_owned();
-        for command in message.all_commands() {
-            let id = command.cmd_id().unwrap_or_default().into_owned();
-            let key = (passage.from, number.clone(), id);
-            self.0.entry(key).or_insert_with(|| about(command));
+        let received = passage.payload.reading.document();
+        for (document, commands) in [
+            (received.map(|document| &**document), &mut self.written),
+            (sent(passage), &mut self.delivered),
+        ] {
+            let Some(message) = document.and_then(Message::of) else {
+                continue;
+            };
+            let number = message.header().and_then(|h| h.msg_id());
+            let number = number.unwrap_or_default().into_owned();
+            for command in message.all_commands() {
+                let id = command.cmd_id().unwrap_or_default().into_owned();
+                let key = (passage.from, number.clone(), id);
+                commands.entry(key).or_insert_with(|| about(command));
+            }
         }
     }
 
-    fn answered(&self, by: Side, message: &str, command: &str) -> String {
+    fn answered(&self, by: Side, told: As, message: &str, command: &str) -> String {
         if command == "0" {
             return "SyncHdr".into();
         }
         let key = (by.other(), message.to_owned(), command.to_owned());
-        let found = self.0.get(&key).cloned();
+        let found = match told {
+            As::Written => self.delivered.get(&key),
+            As::Delivered => self.written.get(&key).or(self.delivered.get(&key)),
+        };
+        let found = found.cloned();
         found.unwrap_or_else(|| format!("nothing ({message:?}, {command:?})"))
     }
 }
@@ -99,8 +127,9 @@ fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
     match (&passage.payload.reading, sent(passage)) {
         (Reading::Document(received, _), Some(sent)) => {
             let speaker = passage.from;
-            let of = |document| parts(document, speaker, ledger);
-            lines.extend(differences(&of(received), &of(sent)));
+            let of = |document, told| parts(document, speaker, told, ledger);
+            let (received, sent) = (of(received, As::Written), of(sent, As::Delivered));
+            lines.extend(differences(&received, &sent));
         }
         (Reading::Document(..), None) => lines.push("the body does not decode any more".into()),
         _ if !passage.own && passage.payload.sent != passage.payload.received => {
@@ -131,7 +160,7 @@ struct Part {
     full: String,
 }
 
-fn parts(document: &Document, speaker: Side, ledger: &Ledger) -> Vec<Part> {
+fn parts(document: &Document, speaker: Side, told: As, ledger: &Ledger) -> Vec<Part> {
     let mut parts = Vec::new();
     for top in document.root().elements() {
         for element in top.elements() {
@@ -144,7 +173,7 @@ fn parts(document: &Document, speaker: Side, ledger: &Ledger) -> Vec<Part> {
             let all = command.with_nested().collect::<Vec<_>>();
             for (depth, command) in all.into_iter().enumerate() {
                 let inside = if depth > 0 { "  in it: " } else { "" };
-                let short = format!("{inside}{}", short(command, speaker, ledger));
+                let short = format!("{inside}{}", short(command, speaker, told, ledger));
                 let full = leaves(command.element()).join(" ");
                 parts.push(Part { short, full });
             }
@@ -153,8 +182,8 @@ fn parts(document: &Document, speaker: Side, ledger: &Ledger) -> Vec<Part> {
     parts
 }
 
-fn short(command: Command<'_>, speaker: Side, ledger: &Ledger) -> String {
-    let answered = |message: &str, id: &str| ledger.answered(speaker, message, id);
+fn short(command: Command<'_>, speaker: Side, told: As, ledger: &Ledger) -> String {
+    let answered = |message: &str, id: &str| ledger.answered(speaker, told, message, id);
     let mut short = if let Some(status) = command.as_status() {
         let code = status
             .code()

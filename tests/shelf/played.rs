@@ -26,7 +26,7 @@ struct Expected {
     /// What the server was told otherwise than without the story.
     #[serde(default)]
     server: Vec<String>,
-    /// The device's session breaks off, and for this reason.
+    /// The device's session breaks off, and for a reason that begins so.
     #[serde(default)]
     broken: Option<String>,
     /// The session may break off as well, if the device is quick enough to use what is about to close.
@@ -57,6 +57,11 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
         let mut found = found(played, &plain);
         if expected.may_break {
             (found.may_break, found.broken) = (true, None);
+        }
+        if let (Some(begins), Some(why)) = (&expected.broken, &found.broken)
+            && why.starts_with(&**begins)
+        {
+            found.broken = Some(begins.clone());
         }
         if *expected != found {
             wrong.push_str(&format!("# {name}:\n{}\n", found.table(story.name)));

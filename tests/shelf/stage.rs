@@ -3,15 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dmtap::app::device::{client, run_session};
+use bytes::Bytes;
+use dmtap::app::device::{HttpClient, client, run_session};
 use dmtap::app::server;
 use dmtap::dm::StatusCode;
 use dmtap::flow::event::{Event, Hear};
 use dmtap::flow::{Applied, Passage, Side};
+use dmtap::markup::{Hint, Limits, decode};
 use dmtap::peer::{Device, Plan, Profile, Server, Wire, device::demo_tree};
 use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::rules::load;
 use dmtap::shelf::Story;
+use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +69,14 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
     let id = profile.id.clone();
     let mut device = Device::new(profile, demo_tree());
     let address = address.parse().unwrap();
-    let session = run_session(&client, &address, &mut device, "1", wire);
+    let session = async {
+        match story.theme {
+            "enrollment" => Err(enroll(&client, port).await),
+            _ => run_session(&client, &address, &mut device, "1", wire)
+                .await
+                .map_err(|error| without_address(&error.to_string())),
+        }
+    };
     let end = tokio::time::timeout(LONGEST, session).await;
     let end = end.unwrap_or_else(|_| panic!("{} does not end", story.name));
     drop(client);
@@ -80,7 +90,13 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
         only_the_splices_changed(story, passage);
     }
     let acted = passages.iter().flat_map(|p| &p.applied);
-    let acted = acted.filter(|applied| acts(applied));
+    let admitted = events.iter().filter_map(|event| match event {
+        Event::Admitted { applied, .. } => Some(applied),
+        _ => None,
+    });
+    let acted = acted
+        .chain(admitted.flatten())
+        .filter(|applied| acts(applied));
     let peer = peer.lock().unwrap();
     let heard = peer.session(&id, "1").map(|talk| talk.heard.clone());
     Played {
@@ -88,12 +104,40 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
         acted: acted.map(|applied| applied.rule.clone()).collect(),
         device: device.done,
         server: heard.unwrap_or_default(),
-        broken: end.err().map(|error| without_address(&error.to_string())),
+        broken: end.err(),
     }
 }
 
-/// An error without the address, which has another port in each run.
+/// Asks for a certificate, and tells what came instead: the SOAP fault in a few words.
+async fn enroll(client: &HttpClient, port: u16) -> String {
+    let request = http::Request::post(format!(
+        "https://localhost:{port}/EnrollmentServer/DeviceEnrollmentWebService.svc"
+    ));
+    let request = request.header("content-type", "application/soap+xml; charset=utf-8");
+    let body = Full::from(Bytes::from_static(REQUEST_SECURITY_TOKEN));
+    let response = client.request(request.body(body).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let document = decode(body, Hint::default(), &Limits::default()).unwrap();
+    let said = ["RelatesTo", "Value", "ErrorType", "Message"].map(|name| {
+        let elements = document.elements().filter(|e| e.local() == name);
+        let texts: Vec<_> = elements.map(|e| e.text().into_owned()).collect();
+        texts.join(" ")
+    });
+    format!("HTTP {status}: {}", said.join(" ").trim_end())
+}
+
+const REQUEST_SECURITY_TOKEN: &[u8] = b"<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
+    xmlns:a=\"http://www.w3.org/2005/08/addressing\"><s:Header><a:MessageID>urn:uuid:1</a:MessageID></s:Header>\
+    <s:Body><wst:RequestSecurityToken xmlns:wst=\"http://docs.oasis-open.org/ws-sx/ws-trust/200512\"/></s:Body>\
+    </s:Envelope>";
+
+/// An error without the address, which has another port in each run, and without offsets and times.
 fn without_address(error: &str) -> String {
+    let error = [": at byte", ": verification time"]
+        .iter()
+        .find_map(|mark| Some(error.split_once(mark)?.0))
+        .unwrap_or(error);
     let (_, reason) = error
         .split_once("mode=Maintenance: ")
         .unwrap_or(("", error));

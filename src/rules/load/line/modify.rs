@@ -177,7 +177,7 @@ impl Parts {
 /// The words of a part of the argument.
 fn words(argument: &str, part: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let between = |c: char| c.is_whitespace() || c == '&';
-    let words = argument[part.clone()].split(between);
+    let words = argument[part].split(between);
     let place = move |word: &str| {
         let from = word.as_ptr() as usize - argument.as_ptr() as usize;
         from..from + word.len()
