@@ -180,17 +180,17 @@ error: a rule has no key `nmae`
     check(
         r#"[[rule]]
 name = "a"
-stage = "connection"
+stage = "wire"
 step = { reset = true }
 "#,
         r#"
-error: `stage` cannot be `connection`
+error: `stage` cannot be `wire`
  --> test.toml:3:9
   |
-3 | stage = "connection"
-  |         ^^^^^^^^^^^^ not known here
+3 | stage = "wire"
+  |         ^^^^^^ not known here
   |
-  = help: write one of `request`, `response`"#,
+  = help: write one of `request`, `response`, `connection`"#,
     );
 }
 
