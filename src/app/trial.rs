@@ -130,6 +130,9 @@ impl Trial {
             }
             if let Some(session) = &mut self.session {
                 session.begin_exchange();
+                if let Some(message) = message.filter(|_| speaker == Side::Device) {
+                    session.hear(message);
+                }
             }
         }
         let msg_id = header.and_then(|header| header.msg_id());
