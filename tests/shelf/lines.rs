@@ -174,7 +174,11 @@ fn parts(document: &Document, speaker: Side, told: As, ledger: &Ledger) -> Vec<P
             for (depth, command) in all.into_iter().enumerate() {
                 let inside = if depth > 0 { "  in it: " } else { "" };
                 let short = format!("{inside}{}", short(command, speaker, told, ledger));
-                let full = leaves(command.element()).join(" ");
+                // Numbers that name the same command in another way are no difference.
+                let number = |leaf: &str| leaf.contains("/MsgRef ") || leaf.contains("/CmdRef ");
+                let rest = leaves(command.element()).into_iter();
+                let rest: Vec<String> = rest.filter(|leaf| !number(leaf)).collect();
+                let full = format!("{short}: {}", rest.join(" "));
                 parts.push(Part { short, full });
             }
         }
