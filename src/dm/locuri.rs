@@ -6,17 +6,21 @@
 /// The segments of a LocURI in the form in which two spellings of one node are equal: lower case, without
 /// `./`, without `device/`, without query.
 pub fn canonical(uri: &str) -> String {
-    let path = uri
-        .trim()
-        .split_once('?')
-        .map_or(uri.trim(), |(path, _)| path);
-    let path = path.strip_prefix("./").unwrap_or(path);
-    let lower = path.trim_matches('/').to_ascii_lowercase();
-    match lower.strip_prefix("device/") {
-        Some(rest) => rest.to_owned(),
-        None => lower,
+    segments(uri).to_ascii_lowercase()
+}
+
+/// The same in the case it is written in.
+pub fn segments(uri: &str) -> &str {
+    let uri = uri.trim();
+    let path = uri.split_once('?').map_or(uri, |(path, _)| path);
+    let path = path.strip_prefix("./").unwrap_or(path).trim_matches('/');
+    match path.get(..DEVICE.len()) {
+        Some(start) if start.eq_ignore_ascii_case(DEVICE) => &path[DEVICE.len()..],
+        _ => path,
     }
 }
+
+const DEVICE: &str = "device/";
 
 /// The query of a LocURI, such as `list=StructData` or `prop=Type`.
 pub fn query(uri: &str) -> Option<&str> {

@@ -18,17 +18,23 @@ pub(super) struct About {
 
 /// The nodes a command is about.
 pub(super) fn abouts(command: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
-    canonical(named(command, answers))
+    let mut abouts = Vec::new();
+    each(command, answers, &mut |item, uri| {
+        abouts.push(About {
+            item,
+            uri: locuri::canonical(&uri),
+        });
+    });
+    abouts
 }
 
 /// The nodes a command itself names.
 pub(super) fn own_abouts(command: Command<'_>) -> Vec<About> {
-    canonical(own(command))
-}
-
-/// The nodes that the command is about which an answer refers to.
-pub(super) fn answered_abouts(answer: Command<'_>, answers: &Answers<'_>) -> Vec<About> {
-    canonical(answered(answer, answers))
+    let about = |(item, uri): Named<'_>| About {
+        item: Some(item),
+        uri: locuri::canonical(&uri),
+    };
+    own(command).map(about).collect()
 }
 
 /// The LocURI a command is about, as it is written: that of one of `items`, unless there are none.
@@ -39,51 +45,62 @@ pub(super) fn loc_uri(
 ) -> Option<String> {
     let is_meant =
         |item: Option<NodeId>| items.is_empty() || item.is_none_or(|item| items.contains(&item));
-    let mut named = named(command, answers).into_iter();
-    let (_, uri) = named.find(|(item, _)| is_meant(*item))?;
-    Some(uri.into_owned())
+    let mut found = None;
+    each(command, answers, &mut |item, uri| {
+        if found.is_none() && is_meant(item) {
+            found = Some(uri.into_owned());
+        }
+    });
+    found
+}
+
+/// Shows every LocURI a command is about, with the Item of its own that names it.
+pub(super) fn each(
+    command: Command<'_>,
+    answers: &Answers<'_>,
+    show: &mut dyn FnMut(Option<NodeId>, Cow<'_, str>),
+) {
+    let mut none = true;
+    if let Some(status) = command.as_status() {
+        // That of a header names the two addresses of the message, which are no nodes.
+        let is_of_header = || status.cmd_ref().as_deref() == Some("0");
+        for uri in status.target_refs().chain(status.source_refs()) {
+            if std::mem::take(&mut none) && is_of_header() {
+                return;
+            }
+            show(None, uri);
+        }
+    } else {
+        for (item, uri) in own(command) {
+            none = false;
+            show(Some(item), uri);
+        }
+        none &= command.as_results().is_some();
+    }
+    if none {
+        each_answered(command, answers, show);
+    }
+}
+
+/// The same of the command that an answer refers to, whose Items stand in another message.
+pub(super) fn each_answered(
+    answer: Command<'_>,
+    answers: &Answers<'_>,
+    show: &mut dyn FnMut(Option<NodeId>, Cow<'_, str>),
+) {
+    let command = answers.to(answer).and_then(Answered::command);
+    for (_, uri) in command.into_iter().flat_map(own) {
+        show(None, uri);
+    }
 }
 
 /// A LocURI, with the Item that names it.
-type Named<'d> = (Option<NodeId>, Cow<'d, str>);
-
-fn canonical<'d>(named: impl IntoIterator<Item = Named<'d>>) -> Vec<About> {
-    let about = |(item, uri): Named<'d>| About {
-        item,
-        uri: locuri::canonical(&uri),
-    };
-    named.into_iter().map(about).collect()
-}
-
-fn named<'d>(command: Command<'d>, answers: &'d Answers<'d>) -> Vec<Named<'d>> {
-    if let Some(status) = command.as_status() {
-        if status.cmd_ref().as_deref() == Some("0") {
-            return Vec::new();
-        }
-        let refs: Vec<_> = status.target_refs().chain(status.source_refs()).collect();
-        return match refs.is_empty() {
-            true => answered(command, answers),
-            false => refs.into_iter().map(|uri| (None, uri)).collect(),
-        };
-    }
-    let own: Vec<_> = own(command).collect();
-    if own.is_empty() && command.as_results().is_some() {
-        return answered(command, answers);
-    }
-    own
-}
+type Named<'d> = (NodeId, Cow<'d, str>);
 
 /// `Target/LocURI` of each Item, else its Source.
 fn own(command: Command<'_>) -> impl Iterator<Item = Named<'_>> {
     command.items().filter_map(|item| {
         let uri = item.target().or_else(|| item.source())?;
-        Some((Some(item.element().id()), uri))
+        Some((item.element().id(), uri))
     })
-}
-
-/// What the answered command names; its Items stand in another message.
-fn answered<'d>(answer: Command<'d>, answers: &'d Answers<'d>) -> Vec<Named<'d>> {
-    let command = answers.to(answer).and_then(Answered::command);
-    let own = command.into_iter().flat_map(own);
-    own.map(|(_, uri)| (None, uri)).collect()
 }

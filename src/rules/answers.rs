@@ -1,35 +1,62 @@
 //! Which command an answer refers to, also after a rule has changed the message.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use super::Facts;
 use crate::dm::Command;
-use crate::flow::Answered;
+use crate::flow::{Answered, Link};
+use crate::markup::Document;
 
-/// The links of a passage by MsgRef and CmdRef, which survive edits; numbers of nodes do not.
-pub(super) struct Answers<'a>(HashMap<Refs<'a>, &'a Answered>);
-
-type Refs<'a> = (Cow<'a, str>, Cow<'a, str>);
+/// The links of a passage: by node in the document they were made for, and in one that rules have changed by MsgRef
+/// and CmdRef, which survive edits.
+pub(super) struct Answers<'a> {
+    document: Option<&'a Document>,
+    /// In document order.
+    links: &'a [Link],
+    by_refs: OnceCell<HashMap<(String, String), usize>>,
+}
 
 impl<'a> Answers<'a> {
     /// The links the proxy found.
     pub(super) fn of(facts: &Facts<'a>) -> Self {
-        let Some(document) = facts.document else {
-            return Self(HashMap::new());
-        };
-        let entry = |link: &'a crate::flow::Link| {
-            let answer = Command::of(document.element(link.from)?)?;
-            Some((refs(answer)?, &link.to))
-        };
-        Self(facts.links.iter().filter_map(entry).collect())
+        Self {
+            document: facts.document.map(|document| &**document),
+            links: facts.links,
+            by_refs: OnceCell::new(),
+        }
     }
 
     /// What `answer` refers to.
     pub(super) fn to(&self, answer: Command<'_>) -> Option<&'a Answered> {
-        self.0.get(&refs(answer)?).copied()
+        let element = answer.element();
+        let document = self.document?;
+        let at = if std::ptr::eq(element.document(), document) {
+            let by_node = |link: &Link| link.from;
+            self.links
+                .binary_search_by_key(&element.id(), by_node)
+                .ok()?
+        } else {
+            let (message, command) = refs(answer)?;
+            let refs = (message.into_owned(), command.into_owned());
+            *self.by_refs(document).get(&refs)?
+        };
+        self.links.get(at).map(|link| &link.to)
+    }
+
+    fn by_refs(&self, document: &Document) -> &HashMap<(String, String), usize> {
+        let entry = |(at, link): (usize, &Link)| {
+            let (message, command) = refs(Command::of(document.element(link.from)?)?)?;
+            Some(((message.into_owned(), command.into_owned()), at))
+        };
+        let links = self.links.iter().enumerate();
+        self.by_refs
+            .get_or_init(|| links.filter_map(entry).collect())
     }
 }
+
+type Refs<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 fn refs(answer: Command<'_>) -> Option<Refs<'_>> {
     match (answer.as_status(), answer.as_results()) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::glob::{UriGlob, Wild};
 use super::matcher::{AnswersMatcher, Kinds, Matcher, PassageMatcher};
-use super::tree::UriTree;
+use super::tree::{UriTree, Walk};
 use super::{Facts, Rule, Stage};
 use crate::dm::CommandKind;
 
@@ -19,6 +19,8 @@ pub(super) struct Index {
     free: Vec<usize>,
     /// The kinds of commands whose LocURIs some rule asks for.
     asked: Kinds,
+    /// Whether some rule asks for the codes of Statuses or Alerts.
+    codes: bool,
     /// Rules under LocURIs; `None` if there are none.
     uris: Option<UriTree>,
     /// Rules under LocURIs of the command that is answered.
@@ -69,6 +71,7 @@ impl Index {
         let numbered = rules.iter().enumerate();
         for (number, rule) in numbered.filter(|(_, rule)| rule.stage == stage) {
             index.asked = index.asked.or(asked_about(&rule.matcher));
+            index.codes |= asks_codes(&rule.matcher);
             let Some(keys) = keys(&rule.matcher) else {
                 index.free.push(number);
                 continue;
@@ -97,11 +100,6 @@ impl Index {
         words || self.uris.is_some() || self.answered.is_some()
     }
 
-    /// Whether some rule stands under a LocURI of a command that is answered.
-    pub(super) fn asks_answered(&self) -> bool {
-        self.answered.is_some()
-    }
-
     /// Whether some rule asks for LocURIs of commands of this kind.
     pub(super) fn asks_uris_of(&self, kind: CommandKind) -> bool {
         self.asked.has(kind)
@@ -118,18 +116,19 @@ impl Index {
         self.free.get(at).copied()
     }
 
-    /// Adds the rules one of whose globs matches this canonical LocURI; a rule may come twice.
-    pub(super) fn about(&self, canonical: &str, rules: &mut Vec<usize>) {
-        if let Some(tree) = &self.uris {
-            rules.extend(tree.rules_about(canonical));
-        }
+    /// A walk through the LocURIs of a message.
+    pub(super) fn about(&self) -> Option<Walk<'_>> {
+        self.uris.as_ref().map(UriTree::walk)
     }
 
-    /// Adds the rules one of whose globs matches this canonical LocURI of an answered command.
-    pub(super) fn answering(&self, canonical: &str, rules: &mut Vec<usize>) {
-        if let Some(tree) = &self.answered {
-            rules.extend(tree.rules_about(canonical));
-        }
+    /// A walk through the LocURIs of the commands that are answered.
+    pub(super) fn answering(&self) -> Option<Walk<'_>> {
+        self.answered.as_ref().map(UriTree::walk)
+    }
+
+    /// Whether some rule asks for codes.
+    pub(super) fn asks_codes(&self) -> bool {
+        self.codes
     }
 
     /// Adds the rules that stand under a word.
@@ -182,6 +181,14 @@ fn asked_about(matcher: &Matcher) -> Kinds {
         false
     });
     asked
+}
+
+/// Whether a matcher compares codes, be it inside another one.
+fn asks_codes(matcher: &Matcher) -> bool {
+    matcher.some(&mut |matcher| {
+        let command = matcher.command.as_ref();
+        command.is_some_and(|command| !command.status.is_empty() || !command.alert.is_empty())
+    })
 }
 
 /// Keys of which one must occur where a matcher holds; `None` if there are no such.

@@ -141,6 +141,11 @@ impl Matcher {
         self.some(&mut |m| m.passage.asks_session())
     }
 
+    /// Whether it compares LocURIs of commands of the message.
+    pub(super) fn asks_uris(&self) -> bool {
+        self.some(&mut |m| m.command.as_ref().is_some_and(|c| !c.uris.is_empty()))
+    }
+
     /// Whether it asks which command an answer refers to.
     pub(super) fn asks_links(&self) -> bool {
         self.some(&mut |m| m.command.as_ref().is_some_and(CommandMatcher::asks_links))

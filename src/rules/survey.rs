@@ -2,10 +2,11 @@
 //!
 //! It is made once for all rules, so that a rule that does not match costs next to nothing.
 
-use super::about::{About, abouts, answered_abouts};
+use super::about::{abouts, each, each_answered};
 use super::answers::Answers;
 use super::index::{Index, Word};
 use super::matcher::{Codes, CommandMatcher, Kinds, Look, Matcher, Seen, any_code};
+use super::tree::Walk;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
@@ -26,8 +27,6 @@ pub(super) struct Survey {
     /// The codes of Statuses, and of Alerts, each once.
     statuses: Vec<u16>,
     alerts: Vec<u16>,
-    /// What the commands are about, one after the other.
-    abouts: Vec<About>,
     /// The numbers of the rules one of whose keys occurs in the document, in order.
     hits: Vec<usize>,
 }
@@ -36,22 +35,35 @@ pub(super) struct Survey {
 struct Entry {
     node: NodeId,
     kind: CommandKind,
+    /// Of a Status or an Alert, where some rule asks for codes.
     code: Option<u16>,
-    /// Its part of the abouts.
-    abouts: std::ops::Range<usize>,
+}
+
+/// The walks through one message, and what they found.
+struct Surveying<'i> {
+    index: &'i Index,
+    about: Option<Walk<'i>>,
+    answering: Option<Walk<'i>>,
+    survey: Survey,
 }
 
 impl Survey {
     /// Looks at every command once.
     pub(super) fn of(document: &Document, answers: &Answers<'_>, index: &Index) -> Self {
-        let mut survey = Self {
-            kinds: Kinds::NONE,
-            ..Self::default()
+        let mut surveying = Surveying {
+            index,
+            about: index.about(),
+            answering: index.answering(),
+            survey: Self {
+                kinds: Kinds::NONE,
+                ..Self::default()
+            },
         };
         let commands = Message::of(document).into_iter();
         for command in commands.flat_map(Message::all_commands) {
-            survey.enter(command, answers, index);
+            surveying.enter(command, answers);
         }
+        let mut survey = surveying.survey;
         survey.hits.sort_unstable();
         survey.hits.dedup();
         for codes in [&mut survey.statuses, &mut survey.alerts] {
@@ -59,44 +71,6 @@ impl Survey {
             codes.dedup();
         }
         survey
-    }
-
-    fn enter(&mut self, command: Command<'_>, answers: &Answers<'_>, index: &Index) {
-        let kind = command.kind();
-        self.kinds = self.kinds.or(Kinds::of(kind));
-        let first = self.abouts.len();
-        if index.asks_uris_of(kind) {
-            self.abouts.extend(abouts(command, answers));
-            for about in &self.abouts[first..] {
-                index.about(&about.uri, &mut self.hits);
-            }
-        }
-        if index.asks_answered() && Kinds::answers().has(kind) {
-            for about in answered_abouts(command, answers) {
-                index.answering(&about.uri, &mut self.hits);
-            }
-        }
-        if index.asks(Word::CmdId)
-            && let Some(id) = command.cmd_id()
-        {
-            index.find(Word::CmdId, &id, &mut self.hits);
-        }
-        if index.asks(Word::Data) {
-            for data in command.items().filter_map(|item| item.data()) {
-                index.find(Word::Data, data.text().trim_ascii(), &mut self.hits);
-            }
-        }
-        let code = code(command);
-        match kind {
-            CommandKind::Status => self.statuses.extend(code),
-            _ => self.alerts.extend(code),
-        }
-        self.commands.push(Entry {
-            node: command.element().id(),
-            kind,
-            code,
-            abouts: first..self.abouts.len(),
-        });
     }
 
     /// The first rule from number `from` on, one of whose keys occurs in the document.
@@ -124,13 +98,19 @@ impl Survey {
         document: &Document,
         look: &Look<'_>,
     ) -> Vec<Selected> {
+        let asks_uris = matcher.asks_uris();
         let of_kind = self.commands.iter().filter(|entry| kinds.has(entry.kind));
         let select = |entry: &Entry| {
+            let command = Command::of(document.element(entry.node)?)?;
+            let about = match look.answers.filter(|_| asks_uris) {
+                Some(answers) => abouts(command, answers),
+                None => Vec::new(),
+            };
             let seen = Seen {
-                command: Command::of(document.element(entry.node)?)?,
+                command,
                 kind: entry.kind,
                 code: entry.code,
-                about: self.abouts.get(entry.abouts.clone())?,
+                about: &about,
             };
             let items = matcher.items_of(look, &seen)?;
             Some(Selected {
@@ -139,6 +119,45 @@ impl Survey {
             })
         };
         of_kind.filter_map(select).collect()
+    }
+}
+
+impl Surveying<'_> {
+    fn enter(&mut self, command: Command<'_>, answers: &Answers<'_>) {
+        let (index, survey) = (self.index, &mut self.survey);
+        let kind = command.kind();
+        survey.kinds = survey.kinds.or(Kinds::of(kind));
+        if let Some(walk) = self.about.as_mut().filter(|_| index.asks_uris_of(kind)) {
+            each(command, answers, &mut |_, uri| {
+                walk.rules_about(&uri, &mut survey.hits);
+            });
+        }
+        let answering = self.answering.as_mut();
+        if let Some(walk) = answering.filter(|_| Kinds::answers().has(kind)) {
+            each_answered(command, answers, &mut |_, uri| {
+                walk.rules_about(&uri, &mut survey.hits);
+            });
+        }
+        if index.asks(Word::CmdId)
+            && let Some(id) = command.cmd_id()
+        {
+            index.find(Word::CmdId, &id, &mut survey.hits);
+        }
+        if index.asks(Word::Data) {
+            for data in command.items().filter_map(|item| item.data()) {
+                index.find(Word::Data, data.text().trim_ascii(), &mut survey.hits);
+            }
+        }
+        let code = index.asks_codes().then(|| code(command)).flatten();
+        match kind {
+            CommandKind::Status => survey.statuses.extend(code),
+            _ => survey.alerts.extend(code),
+        }
+        survey.commands.push(Entry {
+            node: command.element().id(),
+            kind,
+            code,
+        });
     }
 }
 

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::glob::{Segment, UriGlob, Wild};
+use crate::dm::locuri;
 
 /// The automaton. Its work for one LocURI is bounded by segments times states reached at once.
 #[derive(Debug)]
@@ -64,48 +65,171 @@ impl UriTree {
         child
     }
 
-    /// The rules one of whose patterns matches a canonical LocURI; a rule may come twice.
-    pub(super) fn rules_about(&self, canonical: &str) -> Vec<usize> {
-        let mut here = Vec::new();
-        let mut next = Vec::new();
-        self.enter(0, &mut here);
-        for segment in canonical.split('/') {
-            for &at in &here {
-                self.follow(at, segment, &mut next);
-            }
-            std::mem::swap(&mut here, &mut next);
-            next.clear();
-            if here.is_empty() {
-                return Vec::new();
-            }
+    /// A walk through it, LocURI by LocURI.
+    pub(super) fn walk(&self) -> Walk<'_> {
+        Walk {
+            tree: self,
+            path: String::new(),
+            marks: Vec::new(),
+            states: Vec::new(),
+            lower: String::new(),
         }
-        let ends = here.iter().flat_map(|&at| &self.0[at].ends);
-        let reached = ends.filter(|(_, pattern)| pattern.reaches(canonical));
-        reached.map(|(rule, _)| *rule).collect()
     }
 
-    fn follow(&self, at: usize, segment: &str, next: &mut Vec<usize>) {
+    fn follow(&self, at: usize, segment: &str, next: &mut Vec<usize>, from: usize) {
         let state = &self.0[at];
         if state.loops {
-            self.enter(at, next);
+            self.enter(at, next, from);
         }
         if let Some(&child) = state.exact.get(segment) {
-            self.enter(child, next);
+            self.enter(child, next, from);
         }
         for (wild, child) in &state.like {
             if wild.matches(segment) {
-                self.enter(*child, next);
+                self.enter(*child, next, from);
             }
         }
     }
 
-    /// Adds a state, and the one that a `**` reaches from there without a segment.
-    fn enter(&self, at: usize, states: &mut Vec<usize>) {
+    /// Adds a state, and the one that a `**` reaches from there without a segment, to those behind `from`.
+    fn enter(&self, at: usize, states: &mut Vec<usize>, from: usize) {
         let reached = [Some(at), self.0[at].deep];
         for state in reached.into_iter().flatten() {
-            if !states.contains(&state) {
+            if !states[from..].contains(&state) {
                 states.push(state);
             }
+        }
+    }
+}
+
+/// A walk for many LocURIs. The nodes of a message lie beside each other: what one LocURI shares with the one before
+/// it is not walked again.
+#[derive(Debug)]
+pub(super) struct Walk<'t> {
+    tree: &'t UriTree,
+    /// The LocURI before, as far as it was walked.
+    path: String,
+    /// One for each of its segments that has another one behind it, and one in front of them.
+    marks: Vec<Mark>,
+    /// The states behind each segment, one after the other.
+    states: Vec<usize>,
+    lower: String,
+}
+
+/// A place in the path between two segments.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// Where the next segment begins.
+    at: usize,
+    /// Where the states here begin; they reach to the end, or to those of the next mark.
+    states: usize,
+}
+
+impl Walk<'_> {
+    /// Adds the rules one of whose patterns matches a LocURI; a rule may come twice.
+    pub(super) fn rules_about(&mut self, uri: &str, rules: &mut Vec<usize>) {
+        let path = locuri::segments(uri);
+        self.go_back(path);
+        while let Some(mark) = self.marks.last().copied() {
+            if mark.states == self.states.len() {
+                return;
+            }
+            let rest = &path[mark.at..];
+            let Some(length) = rest.find('/') else {
+                return self.end(mark, path, rules);
+            };
+            let states = self.step(mark, &rest[..length]);
+            self.path.push_str(&rest[..=length]);
+            let at = self.path.len();
+            self.marks.push(Mark { at, states });
+        }
+    }
+
+    /// Back to the last mark that this path passes, too.
+    fn go_back(&mut self, path: &str) {
+        while let Some(mark) = self.marks.last() {
+            if path
+                .as_bytes()
+                .starts_with(&self.path.as_bytes()[..mark.at])
+            {
+                self.path.truncate(mark.at);
+                return;
+            }
+            self.states.truncate(mark.states);
+            self.marks.pop();
+        }
+        self.path.clear();
+        self.states.clear();
+        self.tree.enter(0, &mut self.states, 0);
+        self.marks.push(Mark { at: 0, states: 0 });
+    }
+
+    /// Adds the states behind one more segment, and gives where they begin.
+    fn step(&mut self, mark: Mark, segment: &str) -> usize {
+        self.lower.clear();
+        self.lower.push_str(segment);
+        self.lower.make_ascii_lowercase();
+        let from = self.states.len();
+        for at in mark.states..from {
+            let state = self.states[at];
+            self.tree.follow(state, &self.lower, &mut self.states, from);
+        }
+        from
+    }
+
+    /// The last segment.
+    fn end(&mut self, mark: Mark, path: &str, rules: &mut Vec<usize>) {
+        let from = self.step(mark, &path[mark.at..]);
+        let tree = self.tree;
+        let mut ends = self.states[from..]
+            .iter()
+            .flat_map(|&at| &tree.0[at].ends)
+            .peekable();
+        if ends.peek().is_some() {
+            let canonical = path.to_ascii_lowercase();
+            let reached = ends.filter(|(_, pattern)| pattern.reaches(&canonical));
+            rules.extend(reached.map(|(rule, _)| *rule));
+        }
+        self.states.truncate(from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_finds_what_each_pattern_alone_finds_whatever_came_before() {
+        let patterns = [
+            "./A/*/C",
+            "./A/**",
+            "./A/B",
+            "./**/C",
+            "./User/**",
+            "./A/B/*",
+            "*",
+        ];
+        let globs = patterns.map(|pattern| UriGlob::new(pattern).unwrap());
+        let tree = UriTree::of(globs.iter().enumerate());
+        let mut walk = tree.walk();
+        let segments = ["a", "B", "C", "user", "Device", ""];
+        for number in 0..6_usize.pow(4) {
+            // Neighbours share beginnings, and every so often they do not.
+            let number = if number % 7 == 0 {
+                1295 - number
+            } else {
+                number
+            };
+            let parts = [216, 36, 6, 1].map(|place| segments[number / place % 6]);
+            let uri = format!("./{}", parts[..1 + number % 4].join("/"));
+            let mut found = Vec::new();
+            walk.rules_about(&uri, &mut found);
+            found.sort_unstable();
+            let canonical = locuri::canonical(&uri);
+            let alone: Vec<usize> = (0..globs.len())
+                .filter(|&rule| globs[rule].matches(&canonical))
+                .collect();
+            assert_eq!(found, alone, "{uri}");
         }
     }
 }
