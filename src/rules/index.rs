@@ -25,12 +25,12 @@ pub(super) struct Index {
     uris: Option<UriTree>,
     /// Rules under LocURIs of the command that is answered.
     answered: Option<UriTree>,
-    /// Rules under words.
-    words: HashMap<Word, HashMap<String, Vec<usize>>>,
+    /// Rules under words, by what the word is.
+    words: [HashMap<String, Vec<usize>>; Word::COUNT],
 }
 
 /// What a word is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     CmdId,
     Data,
@@ -40,6 +40,10 @@ pub(super) enum Word {
     Sni,
     Host,
     Path,
+}
+
+impl Word {
+    const COUNT: usize = Self::Path as usize + 1;
 }
 
 /// The words of a passage, whatever its document.
@@ -90,7 +94,7 @@ impl Index {
     }
 
     fn enter(&mut self, rule: usize, word: Word, text: String) {
-        let rules = self.words.entry(word).or_default().entry(text).or_default();
+        let rules = self.words[word as usize].entry(text).or_default();
         rules.push(rule);
     }
 
@@ -107,7 +111,7 @@ impl Index {
 
     /// Whether some rule stands under words of this sort.
     pub(super) fn asks(&self, word: Word) -> bool {
-        self.words.contains_key(&word)
+        !self.words[word as usize].is_empty()
     }
 
     /// The first rule from number `from` on that stands under no key.
@@ -133,16 +137,13 @@ impl Index {
 
     /// Adds the rules that stand under a word.
     pub(super) fn find(&self, word: Word, text: &str, rules: &mut Vec<usize>) {
-        let found = self.words.get(&word).and_then(|texts| texts.get(text));
+        let found = self.words[word as usize].get(text);
         rules.extend(found.into_iter().flatten());
     }
 
     /// The rules that stand under a word of this passage, in order.
     pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Vec<usize> {
         let mut rules = Vec::new();
-        if self.words.is_empty() {
-            return rules;
-        }
         for word in OF_PASSAGE.into_iter().filter(|word| self.asks(*word)) {
             if let Some(text) = text_of(word, facts) {
                 self.find(word, &text.to_ascii_lowercase(), &mut rules);
