@@ -307,6 +307,13 @@ impl<'d> Status<'d> {
             .map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
     }
 
+    /// Every `TargetRef` and `SourceRef`.
+    pub fn refs(self) -> impl Iterator<Item = Cow<'d, str>> {
+        let is_ref = |e: &Element<'d>| e.is(tag::TARGET_REF) || e.is(tag::SOURCE_REF);
+        let refs = self.0.elements().filter(is_ref);
+        refs.map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
+    }
+
     /// Every `SourceRef`.
     pub fn source_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
         self.0

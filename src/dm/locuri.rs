@@ -11,9 +11,13 @@ pub fn canonical(uri: &str) -> String {
 
 /// The same in the case it is written in.
 pub fn segments(uri: &str) -> &str {
-    let uri = uri.trim();
-    let path = uri.split_once('?').map_or(uri, |(path, _)| path);
-    let path = path.strip_prefix("./").unwrap_or(path).trim_matches('/');
+    let uri = uri.trim_ascii();
+    let path = memchr::memchr(b'?', uri.as_bytes()).map_or(uri, |query| &uri[..query]);
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let path = match (path.as_bytes().first(), path.as_bytes().last()) {
+        (Some(b'/'), _) | (_, Some(b'/')) => path.trim_matches('/'),
+        _ => path,
+    };
     match path.get(..DEVICE.len()) {
         Some(start) if start.eq_ignore_ascii_case(DEVICE) => &path[DEVICE.len()..],
         _ => path,

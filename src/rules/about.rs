@@ -64,7 +64,7 @@ pub(super) fn each(
     if let Some(status) = command.as_status() {
         // That of a header names the two addresses of the message, which are no nodes.
         let is_of_header = || status.cmd_ref().as_deref() == Some("0");
-        for uri in status.target_refs().chain(status.source_refs()) {
+        for uri in status.refs() {
             if std::mem::take(&mut none) && is_of_header() {
                 return;
             }

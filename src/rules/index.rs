@@ -114,10 +114,9 @@ impl Index {
         !self.words[word as usize].is_empty()
     }
 
-    /// The first rule from number `from` on that stands under no key.
-    pub(super) fn next_free(&self, from: usize) -> Option<usize> {
-        let at = self.free.partition_point(|number| *number < from);
-        self.free.get(at).copied()
+    /// The numbers of the rules that stand under no key, in order.
+    pub(super) fn free(&self) -> &[usize] {
+        &self.free
     }
 
     /// A walk through the LocURIs of a message.

@@ -26,6 +26,8 @@ pub(super) struct Passing<'a> {
     document: Option<Arc<Document>>,
     answers: Option<Answers<'a>>,
     survey: Option<Survey>,
+    /// The rules that may find something in the document as it is.
+    candidates: Option<Vec<usize>>,
     verdict: Verdict,
     /// Why there is no document any more, where a rule broke it.
     broken: Option<String>,
@@ -42,6 +44,7 @@ impl<'a> Passing<'a> {
             document: facts.document.cloned(),
             answers: None,
             survey: None,
+            candidates: None,
             verdict: Verdict::default(),
             broken: None,
         }
@@ -54,17 +57,28 @@ impl<'a> Passing<'a> {
             // Each is to tell that it can find nothing any more.
             return Some(from);
         }
-        let free = self.index.next_free(from);
-        let at = self.hits.partition_point(|hit| *hit < from);
-        let first = [free, self.hits.get(at).copied()]
-            .into_iter()
-            .flatten()
-            .min();
-        if !self.index.asks_commands() {
-            return first;
+        let candidates = match self.candidates.take() {
+            Some(candidates) => candidates,
+            None => self.candidates(),
+        };
+        let at = candidates.partition_point(|number| *number < from);
+        let next = candidates.get(at).copied();
+        self.candidates = Some(candidates);
+        next
+    }
+
+    /// The rules that may find something in the passage as it is now, in order.
+    fn candidates(&mut self) -> Vec<usize> {
+        let mut candidates = self.index.free().to_vec();
+        candidates.extend(&self.hits);
+        if self.index.asks_commands()
+            && let Some(survey) = self.survey()
+        {
+            candidates.extend(survey.hits());
         }
-        let hit = self.survey().and_then(|survey| survey.next_hit(from));
-        first.into_iter().chain(hit).min()
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
     }
 
     /// Whether a rule looks for something in a body that one before it broke; that is told.
@@ -268,6 +282,7 @@ impl<'a> Passing<'a> {
         // What a step broke on purpose still leaves; there is just no tree of it for the rules that follow.
         self.document = decoded.ok().map(Arc::new);
         self.survey = None;
+        self.candidates = None;
         self.verdict.document = self.document.clone();
         self.verdict.body = Some(body);
     }

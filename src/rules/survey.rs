@@ -73,10 +73,9 @@ impl Survey {
         survey
     }
 
-    /// The first rule from number `from` on, one of whose keys occurs in the document.
-    pub(super) fn next_hit(&self, from: usize) -> Option<usize> {
-        let at = self.hits.partition_point(|hit| *hit < from);
-        self.hits.get(at).copied()
+    /// The numbers of the rules one of whose keys occurs in the document, in order.
+    pub(super) fn hits(&self) -> &[usize] {
+        &self.hits
     }
 
     /// Whether there are commands with the kinds and codes a matcher asks for: most rules that match nothing

@@ -135,7 +135,7 @@ impl Walk<'_> {
                 return;
             }
             let rest = &path[mark.at..];
-            let Some(length) = rest.find('/') else {
+            let Some(length) = memchr::memchr(b'/', rest.as_bytes()) else {
                 return self.end(mark, path, rules);
             };
             let states = self.step(mark, &rest[..length]);
