@@ -90,7 +90,11 @@ fn element(out: &mut Vec<Said>, element: Element<'_>, embedded: Embedded) {
         }
     }
     match inner(element).filter(|_| embedded == Embedded::Opened) {
-        Some(document) => self::element(out, document.root(), Embedded::Closed),
+        Some(document) => {
+            for root in document.roots() {
+                self::element(out, root, Embedded::Closed);
+            }
+        }
         None => content(out, element, embedded),
     }
     out.push(Said::End);

@@ -6,8 +6,14 @@ use dmtap::markup::{Document, Element, Kind, Limits, Opening};
 /// Every node lies inside its parent and behind its elder sibling; every child is met once.
 pub fn at_spans(document: &Document) {
     let source = document.source();
-    assert!(document.root().span().end as usize <= source.len());
-    let mut met = 1;
+    let (mut met, mut from) = (0, 0);
+    for id in document.top_ids() {
+        met += 1;
+        let span = document.span(id).expect("a top is a node");
+        assert!(span.start >= from && !span.is_empty(), "{span:?}");
+        from = span.end;
+    }
+    assert!(from as usize <= source.len());
     for element in document.elements() {
         let span = element.span();
         assert!(!span.is_empty(), "{element:?}");
