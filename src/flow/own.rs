@@ -175,7 +175,7 @@ fn declared(document: &Document) -> Option<String> {
     declared.find_map(|attribute| {
         let uri = attribute.value();
         let known = Space::of_namespace(&uri) == Some(Space::SyncMl);
-        known.then(|| uri.into_owned())
+        known.then(|| partial_escape(&*uri).replace('"', "&quot;"))
     })
 }
 

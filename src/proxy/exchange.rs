@@ -194,6 +194,8 @@ impl Exchange {
         let Outcome {
             told, body, answer, ..
         } = self.settle(head, heard, known, verdict, &mut parts.headers);
+        // Also of a request that is answered without the server: a device may read no answer before it has sent all.
+        let body = body.drained();
         let delivery = told.passage.delivery.clone();
         self.request = Some(told);
         if self.request.as_ref().is_some_and(Told::is_complete) {
@@ -203,7 +205,7 @@ impl Exchange {
             let response = self.answer(answer, &delivery).await?;
             return Ok(Passed::Answered(Box::new(response)));
         }
-        let body = self.send_request(&delivery, body.drained()).await?;
+        let body = self.send_request(&delivery, body).await?;
         Ok(Passed::On(body))
     }
 

@@ -43,8 +43,9 @@ pub(super) fn loc_uri(
     answers: &Answers<'_>,
     items: &[NodeId],
 ) -> Option<String> {
-    let is_meant =
-        |item: Option<NodeId>| items.is_empty() || item.is_none_or(|item| items.contains(&item));
+    let is_meant = |item: Option<NodeId>| {
+        items.is_empty() || item.is_none_or(|item| items.binary_search(&item).is_ok())
+    };
     let mut found = None;
     each(command, answers, &mut |item, uri| {
         if found.is_none() && is_meant(item) {

@@ -19,10 +19,8 @@ impl Draw {
         if let Some(tag) = facts.session {
             hash.word(tag.key.device.as_bytes());
             hash.word(tag.key.id.as_bytes());
+            hash.word(&tag.exchange.to_le_bytes());
             hash.word(&tag.message.unwrap_or(0).to_le_bytes());
-        }
-        if let Some(document) = facts.document {
-            hash.word(document.source());
         }
         Self(hash.0)
     }

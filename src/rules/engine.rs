@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::chance::{DEFAULT_SEED, line_of};
 use super::index::Index;
 use super::passing::Passing;
+use super::scenario::STARTED;
 use super::step::HeadEdit;
 use super::step::Keep;
 use super::survey::Selected;
@@ -236,8 +237,11 @@ impl RuleSet {
                 continue;
             };
             passing.act(rule, &selection);
-            tally.acted(number, passing.acted_on(&selection));
-            if rule.ends() || passing.is_answered() {
+            let acted_on = passing.acted_on(&selection);
+            asking.tally.acted(number, acted_on);
+            if acted_on == 0 {
+                asking.take_back();
+            } else if rule.ends() || passing.is_answered() {
                 break;
             }
         }
@@ -274,6 +278,18 @@ impl Asking<'_, '_> {
             .tally
             .advance(&scenario.name, &scope, state.as_deref(), becomes);
         advanced.then_some(selection)
+    }
+
+    /// Back to the state in which the rule looked: it could not act, and its story goes on without it.
+    fn take_back(&mut self) {
+        let scenario = self.rule.scenario.as_ref();
+        let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
+        if let Some((scenario, becomes)) = becomes {
+            let scope = scenario.per.scope(self.facts);
+            let before = scenario.requires.as_deref().unwrap_or(STARTED);
+            self.tally
+                .advance(&scenario.name, &scope, Some(becomes), before);
+        }
     }
 
     /// The part of a selection that the rule's limit lets it act on. Edits are counted node by node; a rule

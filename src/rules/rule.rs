@@ -128,7 +128,10 @@ impl Rule {
 
     /// Whether it selects commands, or the body's whole document for an edit.
     fn reads_body(&self) -> bool {
-        self.edits() || self.is_raw() || self.matcher.reads_document()
+        self.edits()
+            || self.is_raw()
+            || self.matcher.reads_document()
+            || self.steps.iter().any(Step::depends_on_reading)
     }
 
     /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.
@@ -136,6 +139,7 @@ impl Rule {
         let counted = |per| matches!(per, Per::Session | Per::Device);
         let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);
         self.matcher.asks_session()
+            || self.steps.iter().any(Step::depends_on_reading)
             || self.limit.is_some_and(limit)
             || self.scenario.as_ref().is_some_and(|s| counted(s.per))
     }

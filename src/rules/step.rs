@@ -81,6 +81,12 @@ impl Step {
         matches!(self, Self::Raw(_))
     }
 
+    /// Whether it would do something else where nobody reads bodies: it tells of the session, draws from it, or counts
+    /// the bytes.
+    pub fn depends_on_reading(&self) -> bool {
+        self.template().is_some() || matches!(self, Self::Leave(step) if step.depends_on_reading())
+    }
+
     /// The template in it.
     pub fn template(&self) -> Option<&Template> {
         match self {

@@ -114,7 +114,14 @@ impl Planned {
         });
         let before = self.promised.len();
         self.promised.extend(promised);
-        let room = scene.account()?.has_room_for(&self.promised);
+        // What rules before this one promised in the same message takes room, too.
+        let all: Vec<_> = scene
+            .promised
+            .iter()
+            .chain(&self.promised)
+            .cloned()
+            .collect();
+        let room = scene.account()?.has_room_for(&all);
         room.map_err(|full| {
             self.promised.truncate(before);
             full.to_string()

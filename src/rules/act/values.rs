@@ -111,8 +111,9 @@ impl<'a> Values<'a> {
 fn data<'d>(command: Command<'d>, selected: &Selected) -> Option<Element<'d>> {
     let own = command.element().child(tag::DATA);
     own.or_else(|| {
-        let is_meant =
-            |item: &Element<'_>| selected.items.is_empty() || selected.items.contains(&item.id());
+        let is_meant = |item: &Element<'_>| {
+            selected.items.is_empty() || selected.items.binary_search(&item.id()).is_ok()
+        };
         let items = command.items().map(|item| item.element());
         items
             .filter(is_meant)

@@ -32,6 +32,7 @@ impl Ends {
             return;
         }
         let always = rule.matcher.asks_nothing() && rule.limit.is_none();
+        let always = always && rule.connection.asks_nothing();
         let always = always && rule.scenario.as_ref().is_none_or(|s| s.requires.is_none());
         if always && rule.ends() {
             self.0.push(End {

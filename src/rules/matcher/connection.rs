@@ -19,6 +19,17 @@ pub struct ConnectionMatcher {
     pub limit: Option<ConnectionLimit>,
 }
 
+impl ConnectionMatcher {
+    /// Whether it holds of every connection, however many there are.
+    pub fn asks_nothing(&self) -> bool {
+        self.peers.is_empty()
+            && self.listener.is_empty()
+            && self.sni.is_empty()
+            && self.host.is_empty()
+            && self.limit.is_none()
+    }
+}
+
 /// How many connections a rule acts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimit {

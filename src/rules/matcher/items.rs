@@ -23,7 +23,8 @@ impl Items {
         match (self, other) {
             (Self::All, items) | (items, Self::All) => Some(items),
             (Self::Only(mut items), Self::Only(others)) => {
-                items.retain(|item| others.contains(item));
+                // Both are in document order.
+                items.retain(|item| others.binary_search(item).is_ok());
                 Self::only(items)
             }
         }
@@ -48,7 +49,10 @@ impl Items {
             return None;
         };
         let all = command.items().map(|item| item.element().id());
-        Self::only(all.filter(|item| !items.contains(item)).collect())
+        Self::only(
+            all.filter(|item| items.binary_search(item).is_err())
+                .collect(),
+        )
     }
 
     /// Their nodes; empty: all.

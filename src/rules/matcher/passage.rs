@@ -145,7 +145,9 @@ impl PassageMatcher {
         let size = document.map(|document| document.source().len() as u64);
         let has_form = |wbxml: &bool| document.is_some_and(|d| d.is_wbxml() == *wbxml);
         let has_dialect = |dialect| document.map(Dialect::of) == Some(dialect);
-        any_number(&self.body_size, size.or_else(|| announced(look.facts)))
+        let read = || look.facts.body.map(|body| body.len() as u64);
+        let size = size.or_else(read).or_else(|| announced(look.facts));
+        any_number(&self.body_size, size)
             && (self.wbxml.is_empty() || self.wbxml.iter().any(has_form))
             && (self.dialect.is_empty() || self.dialect.iter().copied().any(has_dialect))
     }

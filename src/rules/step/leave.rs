@@ -71,6 +71,15 @@ impl Leave {
         }
     }
 
+    /// Whether it would do something else where nobody reads bodies.
+    pub fn depends_on_reading(&self) -> bool {
+        match self {
+            Self::Latency { jitter, .. } => !jitter.is_zero(),
+            Self::RandomData | Self::MalformedChunk | Self::ContentLength(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         matches!(

@@ -20,7 +20,7 @@ impl Account {
         document: &Arc<Document>,
         setting: Setting<'_>,
     ) -> Option<Settled> {
-        let held = self.held.take()?;
+        let held = self.held.clone()?;
         let asking = Message::of(document)?;
         let request = asking.header()?.msg_id()?.parse().ok()?;
         self.gaps
@@ -36,10 +36,19 @@ impl Account {
         settling.renumber(self);
         let entry = settling.answer_also(asking)?;
         settling.enter(&held.rule, entry);
-        let applied = spoke(&held.rule, "the server's message, which waited");
+        let reply = settling.settled.body.clone()?;
+        self.held = None;
+        // Their patches are of the message that waited, not of this one.
+        let done = std::mem::take(&mut settling.settled.applied);
+        let told = |applied: Applied| Applied {
+            patch: Patch::default(),
+            ..applied
+        };
+        let mut applied: Vec<Applied> = done.into_iter().map(told).collect();
+        applied.push(spoke(&held.rule, "the server's message, which waited"));
         Some(Settled {
-            applied: vec![applied],
-            reply: settling.settled.body.clone(),
+            applied,
+            reply: Some(reply),
             ..Settled::default()
         })
     }

@@ -1,6 +1,6 @@
 //! `atomic-rollback`: an Atomic that fails as one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::refuse::{Taken, is_atomic};
 use super::{Scene, is_work};
@@ -61,7 +61,13 @@ impl Planned {
         if chosen.is_empty() {
             return Err("no Status of an Atomic was selected".into());
         }
+        let mut done = HashSet::new();
         for status in chosen {
+            // A message may hold many Statuses of one Atomic: each walk below changes them all.
+            let refs = status.as_status().map(|s| (s.msg_ref(), s.cmd_ref()));
+            if !done.insert(refs) {
+                continue;
+            }
             let atomic = answers.to(status).and_then(Answered::command);
             let atomic = atomic.ok_or("what the Atomic held is not known")?;
             let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();

@@ -45,12 +45,10 @@ impl Planned {
         let number = number.ok_or("the MsgID is no number already")?;
         if how == MsgIdBreak::Skip {
             let from = scene.speaker();
-            self.tell(
-                element,
-                "break-msgid",
-                meant.to_string(),
-                (number + 1).to_string(),
-            );
+            let next = number
+                .checked_add(1)
+                .ok_or("there is no MsgID behind this one")?;
+            self.tell(element, "break-msgid", meant.to_string(), next.to_string());
             let skip = Promise::Skip {
                 from,
                 msg_id: number,

@@ -98,7 +98,10 @@ impl Taken {
         undone: StatusCode,
     ) {
         let failing = failing.element().id();
-        let known = self.removed.contains(&atomic.element().id());
+        // The first command that fails decides about the others.
+        if !self.removed.insert(atomic.element().id()) {
+            return;
+        }
         for inner in atomic.with_nested().skip(1) {
             let id = inner.element().id();
             let fate = match id.cmp(&failing) {
@@ -106,13 +109,9 @@ impl Taken {
                 std::cmp::Ordering::Equal => code,
                 std::cmp::Ordering::Greater => NOT_EXECUTED,
             };
-            // The first command that fails decides about the others.
-            if !known {
-                self.codes.insert(id, fate);
-            }
+            self.codes.insert(id, fate);
         }
         self.codes.insert(atomic.element().id(), ATOMIC_FAILED);
-        self.removed.insert(atomic.element().id());
     }
 
     /// A Sequence that has lost all its commands goes, too; it was carried out as far as its sender is told.
