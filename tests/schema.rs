@@ -8,5 +8,7 @@ mod files;
 mod keys;
 #[path = "schema/mistakes.rs"]
 mod mistakes;
+#[path = "schema/reference.rs"]
+mod reference;
 #[path = "schema/support.rs"]
 mod support;
