@@ -21,7 +21,7 @@ fn each_verb_is_taken_where_it_belongs_and_nowhere_else() {
                     let taken = files.iter().any(|file| refused(file).is_none());
                     assert_eq!(taken, belongs, "{stage:?} {step}: {:?}", refused(&files[0]));
                     assert_eq!(
-                        wrong(&files[0]).is_empty(),
+                        wrong(&files[0]).is_none(),
                         belongs,
                         "{stage:?} {step}: {:#?}",
                         wrong(&files[0])
@@ -54,7 +54,7 @@ fn each_option_is_taken_beside_each_of_its_verbs() {
                     let belongs = !(step["scheme"] == "basic" && step.get("nonce").is_some());
                     assert_eq!(taken, belongs, "{step}: {:?}", refused(&files[0]));
                     assert_eq!(
-                        wrong(&files[0]).is_empty(),
+                        wrong(&files[0]).is_none(),
                         belongs,
                         "{step}: {:#?}",
                         wrong(&files[0])
@@ -203,7 +203,7 @@ fn check(stage: Stage, parts: Value, belongs: bool) {
         refused(&file)
     );
     assert_eq!(
-        wrong(&file).is_empty(),
+        wrong(&file).is_none(),
         belongs,
         "{file}: {:#?}",
         wrong(&file)

@@ -2,17 +2,39 @@
 
 use std::sync::LazyLock;
 
+use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use dmtap::rules::load::{self, SCHEMA};
-use jsonschema::Validator;
 use serde_json::Value;
 
 /// The schema as data.
 pub static TREE: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap());
 
-static VALIDATOR: LazyLock<Validator> =
-    LazyLock::new(|| jsonschema::draft202012::new(&TREE).unwrap());
+static NEWER: LazyLock<Compiled> = LazyLock::new(|| Compiled::new(TREE.clone(), Draft::V2020_12));
+
 /// As editors read it that know no newer draft.
-static OLDER: LazyLock<Validator> = LazyLock::new(|| jsonschema::draft7::new(&TREE).unwrap());
+static OLDER: LazyLock<Compiled> = LazyLock::new(|| {
+    let mut tree = TREE.clone();
+    tree.as_object_mut().unwrap().remove("$schema");
+    Compiled::new(tree, Draft::V7)
+});
+
+/// A schema, ready to look at files.
+struct Compiled(Schemas, SchemaIndex);
+
+impl Compiled {
+    fn new(tree: Value, draft: Draft) -> Self {
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.set_default_draft(draft);
+        compiler.add_resource("rules.schema.json", tree).unwrap();
+        let index = compiler.compile("rules.schema.json", &mut schemas).unwrap();
+        Self(schemas, index)
+    }
+
+    fn wrong(&self, file: &Value) -> Option<String> {
+        let told = self.0.validate(file, self.1);
+        told.err().map(|error| error.to_string())
+    }
+}
 
 /// A definition of the schema.
 pub fn definition(name: &str) -> &'static Value {
@@ -31,18 +53,12 @@ pub fn properties(table: &str) -> &'static serde_json::Map<String, Value> {
 }
 
 /// What the schema finds wrong with a rule file.
-pub fn wrong(file: &str) -> Vec<String> {
+pub fn wrong(file: &str) -> Option<String> {
     let value: Value = toml::from_str(file).unwrap();
-    let told = |validator: &Validator| -> Vec<String> {
-        let errors = validator.iter_errors(&value);
-        errors
-            .map(|error| format!("{}: {error}", error.instance_path()))
-            .collect()
-    };
-    let (newer, older) = (told(&VALIDATOR), told(&OLDER));
+    let (newer, older) = (NEWER.wrong(&value), OLDER.wrong(&value));
     assert_eq!(
-        newer.is_empty(),
-        older.is_empty(),
+        newer.is_some(),
+        older.is_some(),
         "{file}\n{newer:#?}\n{older:#?}"
     );
     newer
