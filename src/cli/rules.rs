@@ -40,6 +40,14 @@ enum Verb {
         name: &'static Story,
     },
     Try(trial::Try),
+    /// Print the JSON Schema of rule files, by which editors complete and check them.
+    #[command(after_help = "\
+Example:
+  dmtap rules schema > rules.schema.json
+
+Then begin a rule file with the line
+  #:schema ./rules.schema.json")]
+    Schema,
 }
 
 impl Rules {
@@ -53,6 +61,7 @@ impl Rules {
             Verb::List => list(output),
             Verb::Show { name } => show(name, output),
             Verb::Try(verb) => verb.run(output),
+            Verb::Schema => write_output(load::SCHEMA.as_bytes()),
         }
     }
 }

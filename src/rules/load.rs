@@ -14,6 +14,7 @@ mod read;
 mod scenario;
 mod step;
 mod suggest;
+pub mod vocabulary;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -107,6 +108,9 @@ pub fn parse_beside_with<'r, 't>(
     book.close()
 }
 
+/// The JSON Schema of rule files, by which editors complete and check them; a test holds it against this loader.
+pub const SCHEMA: &str = include_str!("../../rules/rules.schema.json");
+
 /// What was read so far.
 #[derive(Default)]
 struct Book {
@@ -132,7 +136,7 @@ impl Book {
     }
 
     fn file(&mut self, root: Table<'_>, report: &mut Report) {
-        root.refuse_other_keys(&["rule"], report);
+        root.refuse_other_keys(&FILE_KEYS, report);
         let Some(value) = root.value("rule") else {
             return;
         };
@@ -230,6 +234,9 @@ impl Book {
         }
     }
 }
+
+/// The keys of a rule file.
+const FILE_KEYS: [&str; 1] = ["rule"];
 
 const KEYS: [&str; 7] = ["name", "stage", "match", "limit", "scenario", "step", "end"];
 

@@ -44,14 +44,25 @@ pub(super) const ALERT: Family = Family {
     name: |code| AlertCode(code).name(),
 };
 
+/// The keys of a code that is a table.
+pub(super) const KEYS: [&str; 2] = ["code", "force"];
+
+/// What a matcher takes for a hundred codes.
+pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
 impl Family {
+    /// Every code with a name.
+    pub(super) fn assigned(&self) -> impl Iterator<Item = (u16, &'static str)> {
+        (self.least..=self.most).filter_map(|code| Some((code, (self.name)(code)?)))
+    }
+
     /// A code: a number with a name, or `{ code = …, force = true }`.
     pub(super) fn read(&self, value: &Value<'_>, key: &str, report: &mut Report) -> Option<u16> {
         let Some(map) = value.get_ref().as_table() else {
             return self.known(value, key, report);
         };
         let table = Table::new("a code", map, value.span());
-        table.refuse_other_keys(&["code", "force"], report);
+        table.refuse_other_keys(&KEYS, report);
         let Some(code) = table.value("code") else {
             report
                 .wrong(value.span(), format!("`{key}` has no code"))
@@ -96,8 +107,7 @@ impl Family {
 
     /// The three assigned codes nearest to a number.
     fn near(&self, code: u16) -> String {
-        let assigned = |code: u16| Some((code, (self.name)(code)?));
-        let mut all: Vec<_> = (self.least..=self.most).filter_map(assigned).collect();
+        let mut all: Vec<_> = self.assigned().collect();
         all.sort_by_key(|(near, _)| near.abs_diff(code));
         all.truncate(3);
         all.sort_unstable();
@@ -134,7 +144,7 @@ impl Family {
         key: &str,
         report: &mut Report,
     ) -> Option<std::ops::RangeInclusive<u16>> {
-        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        let classes = CLASSES;
         if let Some(at) = classes.iter().position(|c| c.eq_ignore_ascii_case(class)) {
             let first = 100 * (at as u16 + 1);
             return Some(first..=first + 99);

@@ -10,6 +10,7 @@ use crate::rules::{Admit, Rule, Stage, Step};
 
 /// A rule of that stage, as far as it can be read.
 pub(super) fn rule(table: Table<'_>, name: Option<String>, report: &mut Report) -> Option<Rule> {
+    refuse_parts(table, report);
     let matcher = matcher(table, report);
     let steps = step::steps(table, Some(Stage::Connection), None, report);
     agree_on_versions(table, steps.as_deref().unwrap_or_default(), report);
@@ -25,6 +26,24 @@ pub(super) fn rule(table: Table<'_>, name: Option<String>, report: &mut Report) 
         steps: steps?,
         connection: matcher?,
     })
+}
+
+/// Parts of a rule that are about messages.
+fn refuse_parts(rule: Table<'_>, report: &mut Report) {
+    let parts = [
+        ("scenario", "its acts are those of a session"),
+        ("end", "no message has passed yet"),
+    ];
+    for (key, why) in parts {
+        if rule.value(key).is_none() {
+            continue;
+        }
+        let title = format!("`{key}` has no place at the stage `connection`");
+        report
+            .wrong(rule.key_span(key), title)
+            .label(why)
+            .help("leave it out; `limit` says how often a connection is acted on");
+    }
 }
 
 /// No version is left between a floor and a ceiling that lies under it.
@@ -65,7 +84,7 @@ fn matcher(rule: Table<'_>, report: &mut Report) -> Option<ConnectionMatcher> {
     (report.count() == before).then_some(matcher)
 }
 
-const KEYS: [&str; 4] = ["peer", "listener", "sni", "host"];
+pub(super) const KEYS: [&str; 4] = ["peer", "listener", "sni", "host"];
 
 /// What a message tells is not known when a device connects.
 fn refuse_other_keys(table: Table<'_>, report: &mut Report) {
@@ -114,10 +133,12 @@ fn listener(value: &Value<'_>, report: &mut Report) -> Option<Wild> {
     read::text(value, "listener", report).map(Wild::new)
 }
 
+pub(super) const LIMIT_KEYS: [&str; 3] = ["times", "skip", "per"];
+
 fn limit(rule: Table<'_>, report: &mut Report) -> Option<ConnectionLimit> {
     let table = rule.table("limit", "a limit", report).ok()??;
     let before = report.count();
-    table.refuse_other_keys(&["times", "skip", "per"], report);
+    table.refuse_other_keys(&LIMIT_KEYS, report);
     let mut number = |key, least| {
         let value = table.value(key)?;
         read::number(value, key, least..=u64::from(u32::MAX), report)

@@ -6,9 +6,11 @@ use super::read::{self, Report, Table};
 use crate::rules::chance::Chance;
 use crate::rules::{Limit, Per};
 
+pub(super) const KEYS: [&str; 4] = ["times", "skip", "chance", "per"];
+
 pub(super) fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
     let before = report.count();
-    table.refuse_other_keys(&["times", "skip", "chance", "per"], report);
+    table.refuse_other_keys(&KEYS, report);
     let mut number = |key, least| match table.value(key) {
         Some(value) => read::number(value, key, least..=u64::from(u32::MAX), report).map(Some),
         None => Some(None),

@@ -11,7 +11,10 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
+use super::code::CLASSES;
 use super::read::{Report, Table, Value};
+use super::vocabulary::{Keys, names};
+use crate::dm::{CommandKind, Dialect};
 use crate::rules::Stage;
 use crate::rules::matcher::{DEPTH, Kinds, Matcher};
 
@@ -60,6 +63,36 @@ const KEYS: [&str; 34] = [
     "any",
     "all",
 ];
+
+/// Its tables with their keys.
+pub(super) fn tables() -> Vec<Keys> {
+    vec![
+        ("match", KEYS.to_vec()),
+        ("command-keys", command::KEYS.to_vec()),
+        ("answers", answers::KEYS.to_vec()),
+        ("where", probe::where_keys()),
+        ("comparison", value::COMPARISONS.to_vec()),
+        ("header", passage::HEADER_KEYS.to_vec()),
+    ]
+}
+
+/// Its keys that take one of a few words.
+pub(super) fn words() -> Vec<Keys> {
+    let commands = CommandKind::all().map(CommandKind::name).collect();
+    vec![
+        ("match.command", commands),
+        ("match.answers", answers::names()),
+        ("answers.command", answers::names()),
+        ("match.encoding", names(&passage::ENCODINGS)),
+        (
+            "match.dialect",
+            passage::DIALECTS.map(Dialect::name).to_vec(),
+        ),
+        ("match.status", CLASSES.to_vec()),
+        ("match.alert", CLASSES.to_vec()),
+        ("match.http-status", CLASSES.to_vec()),
+    ]
+}
 
 /// The matcher of a rule; `None` if something is wrong with it.
 pub(super) fn matcher(rule: Table<'_>, stage: Option<Stage>, report: &mut Report) -> Option<Found> {

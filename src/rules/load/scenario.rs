@@ -9,7 +9,7 @@ use super::suggest::{closest, list};
 use crate::rules::scenario::STARTED;
 use crate::rules::{Per, Rule, RuleError, Scenario};
 
-const KEYS: [&str; 4] = ["name", "requires", "becomes", "per"];
+pub(super) const KEYS: [&str; 4] = ["name", "requires", "becomes", "per"];
 
 pub(super) fn scenario(table: Table<'_>, report: &mut Report) -> Option<Scenario> {
     let before = report.count();

@@ -16,19 +16,20 @@ use toml::de::DeValue;
 use super::matcher::Found;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{closest, list};
+use super::vocabulary::{Keys, names};
 use crate::dm::CommandKind;
 use crate::rules::at::At;
 use crate::rules::matcher::Kinds;
-use crate::rules::step::{EditStep, Relation};
+use crate::rules::step::{EditStep, Relation, SoapFault};
 use crate::rules::template::{BadTemplate, Name, Template};
 use crate::rules::{Stage, Step};
 
 /// A verb: its name, where it may stand, the keys that may stand beside it, and its reader.
-struct Verb {
-    name: &'static str,
+pub(super) struct Verb {
+    pub(super) name: &'static str,
     /// The stages of rules it may stand in.
-    stages: &'static [Stage],
-    options: &'static [&'static str],
+    pub(super) stages: &'static [Stage],
+    pub(super) options: &'static [&'static str],
     read: fn(&Value<'_>, Table<'_>, &mut Report) -> Option<Step>,
 }
 
@@ -37,18 +38,19 @@ const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
 fn all() -> impl Iterator<Item = &'static Verb> {
-    [
-        edit::VERBS,
-        head::VERBS,
-        raw::VERBS,
-        leave::VERBS,
-        soap::VERBS,
-        story::VERBS,
-        admit::VERBS,
-    ]
-    .into_iter()
-    .flatten()
+    KINDS.iter().flat_map(|(_, verbs)| *verbs)
 }
+
+/// The verbs of each kind, by what the kind is about.
+pub(super) const KINDS: [(&str, &[Verb]); 7] = [
+    ("edit", edit::VERBS),
+    ("head", head::VERBS),
+    ("raw", raw::VERBS),
+    ("leave", leave::VERBS),
+    ("soap", soap::VERBS),
+    ("story", story::VERBS),
+    ("admit", admit::VERBS),
+];
 
 /// A step with the place of its verb.
 type Placed = (Step, Range<usize>);
@@ -95,6 +97,34 @@ pub(super) fn steps(
         agree_with_matcher(&steps, found, report);
     }
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
+}
+
+/// The tables of steps with their keys.
+pub(super) fn tables() -> Vec<Keys> {
+    vec![
+        ("body", raw::BODY_KEYS.to_vec()),
+        ("flip", raw::FLIP_KEYS.to_vec()),
+        ("slicer", leave::SLICER_KEYS.to_vec()),
+        ("reset-peer", leave::RESET_KEYS.to_vec()),
+        ("soap-fault", soap::KEYS.to_vec()),
+    ]
+}
+
+/// The keys of steps that take one of a few words.
+pub(super) fn words() -> Vec<Keys> {
+    let mut words = story::words();
+    words.extend(admit::words());
+    words.extend([
+        ("body.as", names(&raw::FORMS)),
+        ("soap-fault.subcode", names(&SoapFault::SUBCODES)),
+        ("soap-fault.error-type", names(&SoapFault::ERROR_TYPES)),
+    ]);
+    words
+}
+
+/// The keys of steps that take one of a few codes.
+pub(super) fn codes() -> Vec<(&'static str, Vec<u16>)> {
+    story::codes()
 }
 
 /// The name of every verb.

@@ -7,7 +7,7 @@ use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::load::suggest::{closest, list};
 use crate::rules::matcher::{AnswersMatcher, CommandMatcher};
 
-const KEYS: [&str; 6] = ["command", "cmd-id", "loc-uri", "format", "type", "data"];
+pub(super) const KEYS: [&str; 6] = ["command", "cmd-id", "loc-uri", "format", "type", "data"];
 
 pub(super) fn read(table: Table<'_>, report: &mut Report) -> Vec<AnswersMatcher> {
     each(table, "answers", report, |value, report| {
@@ -22,9 +22,14 @@ pub(super) fn read(table: Table<'_>, report: &mut Report) -> Vec<AnswersMatcher>
     })
 }
 
+/// What may be answered: a command, or the header.
+pub(super) fn names() -> Vec<&'static str> {
+    let commands = CommandKind::all().map(CommandKind::name);
+    commands.chain([HEADER]).collect()
+}
+
 fn name(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> {
-    let mut names: Vec<&str> = CommandKind::all().map(CommandKind::name).collect();
-    names.push(HEADER);
+    let names = names();
     let name = read::text(value, key, report)?;
     if names.contains(&name) {
         return Some(name.to_owned());

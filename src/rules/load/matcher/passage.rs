@@ -45,9 +45,9 @@ pub(super) fn read(table: Table<'_>, stage: Option<Stage>, report: &mut Report) 
     }
 }
 
-const ENCODINGS: [(&str, bool); 2] = [("xml", false), ("wbxml", true)];
+pub(super) const ENCODINGS: [(&str, bool); 2] = [("xml", false), ("wbxml", true)];
 
-const DIALECTS: [Dialect; 4] = [
+pub(super) const DIALECTS: [Dialect; 4] = [
     Dialect::SyncMl,
     Dialect::Soap,
     Dialect::Provisioning,
@@ -137,13 +137,16 @@ fn media_types(table: Table<'_>, report: &mut Report) -> Vec<Wild> {
     })
 }
 
+/// The keys of a header that is asked for.
+pub(super) const HEADER_KEYS: [&str; 2] = ["name", "value"];
+
 fn headers(table: Table<'_>, key: &str, report: &mut Report) -> Vec<HeaderMatcher> {
     each(table, key, report, |value, report| {
         let table = Table::of("a header", value, report)?;
-        table.refuse_other_keys(&["name", "value"], report);
+        table.refuse_other_keys(&HEADER_KEYS, report);
         let values = wilds(table, "value", report);
         let Some(name) = table.value("name") else {
-            if !table.means("name", &["name", "value"]) {
+            if !table.means("name", &HEADER_KEYS) {
                 report
                     .wrong(value.span(), format!("`{key}` names no header"))
                     .help(format!(

@@ -10,10 +10,15 @@ pub(super) fn has(table: Table<'_>, report: &mut Report) -> Vec<Probe> {
     })
 }
 
+/// The keys of `where`.
+pub(super) fn where_keys() -> Vec<&'static str> {
+    ["at"].into_iter().chain(COMPARISONS).collect()
+}
+
 pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<Where> {
     each(table, "where", report, |value, report| {
         let table = Table::of("`where`", value, report)?;
-        let keys: Vec<&str> = ["at"].into_iter().chain(COMPARISONS).collect();
+        let keys = where_keys();
         table.refuse_other_keys(&keys, report);
         let test = test(table, report);
         let Some(at) = table.value("at") else {

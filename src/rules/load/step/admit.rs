@@ -4,6 +4,7 @@ use super::{Verb, switch};
 use crate::flow::{Alert, Flaw, TlsVersion};
 use crate::rules::load::amount;
 use crate::rules::load::read::{self, Report, Value};
+use crate::rules::load::vocabulary::{Keys, names};
 use crate::rules::step::Admit;
 use crate::rules::{Stage, Step};
 
@@ -33,6 +34,16 @@ pub(super) const VERBS: &[Verb] = &[
         admit(switch(value, "handshake-close", report).then_some(Admit::HangUp))
     }),
 ];
+
+/// Its keys that take one of a few words.
+pub(super) fn words() -> Vec<Keys> {
+    vec![
+        ("step.certificate", names(&Flaw::ALL)),
+        ("step.tls-min", names(&TlsVersion::ALL)),
+        ("step.tls-max", names(&TlsVersion::ALL)),
+        ("step.handshake-alert", names(&Alert::ALL)),
+    ]
+}
 
 const fn verb(
     name: &'static str,

@@ -88,7 +88,7 @@ fn latency(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<St
 /// `{ size = 100, delay = "10ms" }`
 fn slicer(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
     let table = Table::of("`slicer`", value, report)?;
-    table.refuse_other_keys(&["size", "delay"], report);
+    table.refuse_other_keys(&SLICER_KEYS, report);
     let size = table.value("size");
     let delay = table.value("delay");
     let (Some(size), Some(delay)) = (size, delay) else {
@@ -122,7 +122,7 @@ fn reset_peer(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<St
         return leave(switch(value, "reset-peer", report).then_some(Leave::Reset));
     };
     let table = Table::of("`reset-peer`", value, report)?;
-    table.refuse_other_keys(&["after"], report);
+    table.refuse_other_keys(&RESET_KEYS, report);
     let Some(after) = table.value("after") else {
         report
             .wrong(
@@ -160,3 +160,9 @@ fn content_length(value: &Value<'_>, report: &mut Report) -> Option<Announced> {
 
 /// These work on what the device is told.
 const RESPONSE: &[Stage] = &[Stage::Response];
+
+/// The keys of `slicer`.
+pub(super) const SLICER_KEYS: [&str; 2] = ["size", "delay"];
+
+/// The keys of `reset-peer`.
+pub(super) const RESET_KEYS: [&str; 1] = ["after"];

@@ -54,7 +54,7 @@ fn set_body(value: &Value<'_>, report: &mut Report) -> Option<RawStep> {
         return Some(RawStep::SetText(text, Form::AsIs));
     };
     let table = Table::new("a body", map, value.span());
-    table.refuse_other_keys(&["text", "file", "base64", "as"], report);
+    table.refuse_other_keys(&BODY_KEYS, report);
     let form = match table.value("as") {
         Some(form) => read::one_of(form, "as", &FORMS, report)?,
         None => Form::AsIs,
@@ -86,7 +86,13 @@ fn set_body(value: &Value<'_>, report: &mut Report) -> Option<RawStep> {
     })
 }
 
-const FORMS: [(&str, Form); 2] = [("is", Form::AsIs), ("message", Form::Message)];
+/// The keys of a body that is a table.
+pub(super) const BODY_KEYS: [&str; 4] = ["text", "file", "base64", "as"];
+
+/// The keys of `flip`.
+pub(super) const FLIP_KEYS: [&str; 3] = ["at", "length", "mask"];
+
+pub(super) const FORMS: [(&str, Form); 2] = [("is", Form::AsIs), ("message", Form::Message)];
 
 fn file(value: &Value<'_>, report: &mut Report) -> Option<Bytes> {
     let name = read::text(value, "file", report)?;
@@ -153,7 +159,7 @@ fn flip(value: &Value<'_>, report: &mut Report) -> Option<RawStep> {
         return None;
     };
     let table = Table::new("`flip`", map, value.span());
-    table.refuse_other_keys(&["at", "length", "mask"], report);
+    table.refuse_other_keys(&FLIP_KEYS, report);
     let Some(at) = table.value("at") else {
         report
             .wrong(value.span(), "`flip` does not say which byte")

@@ -12,10 +12,13 @@ pub(super) const VERBS: &[Verb] = &[Verb {
     read: fault,
 }];
 
+/// The keys of `soap-fault`.
+pub(super) const KEYS: [&str; 4] = ["subcode", "error-type", "message", "trace-id"];
+
 fn fault(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<Step> {
     let table = Table::of("`soap-fault`", value, report)?;
     let before = report.count();
-    table.refuse_other_keys(&["subcode", "error-type", "message", "trace-id"], report);
+    table.refuse_other_keys(&KEYS, report);
     let subcode = match table.value("subcode") {
         Some(value) => known(value, "subcode", &SoapFault::SUBCODES, report),
         None => {

@@ -11,6 +11,7 @@ use crate::rules::load::code::SYNCML;
 use crate::rules::load::matcher::Found;
 use crate::rules::load::read::{self, Report, Value};
 use crate::rules::load::suggest::list;
+use crate::rules::load::vocabulary::{Keys, names};
 use crate::rules::matcher::Kinds;
 use crate::rules::step::{Field, Story};
 use crate::rules::{Stage, Step};
@@ -156,6 +157,25 @@ pub(super) const VERBS: &[Verb] = &[
         read: more::wrong_size,
     },
 ];
+
+/// Its keys that take one of a few words.
+pub(super) fn words() -> Vec<Keys> {
+    vec![
+        ("step.scheme", names(&more::SCHEMES)),
+        ("step.keep", names(&more::KEEPS)),
+        ("step.break-msgid", names(&more::MSG_ID_BREAKS)),
+        ("step.wrong-version", names(&more::VERSIONS)),
+    ]
+}
+
+/// Its keys that take one of a few codes.
+pub(super) fn codes() -> Vec<(&'static str, Vec<u16>)> {
+    vec![
+        ("step.undone", more::UNDONE.to_vec()),
+        ("step.challenge", more::CHALLENGES.to_vec()),
+        ("step.busy", more::BUSY.to_vec()),
+    ]
+}
 
 /// A command as XML; its CmdID does not matter.
 fn command(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> {

@@ -13,13 +13,32 @@ pub(super) const MSG_ID_BREAKS: [(&str, MsgIdBreak); 4] = [
     ("text", MsgIdBreak::Text),
 ];
 
-const SCHEMES: [(&str, Scheme); 3] = [
+pub(super) const SCHEMES: [(&str, Scheme); 3] = [
     ("md5", Scheme::Md5),
     ("basic", Scheme::Basic),
     ("mac", Scheme::Mac),
 ];
 
-const KEEPS: [(&str, Keep); 2] = [("first", Keep::First), ("second", Keep::Second)];
+pub(super) const KEEPS: [(&str, Keep); 2] = [("first", Keep::First), ("second", Keep::Second)];
+
+/// Makes the field of a version.
+type Made = fn(String) -> Field;
+
+/// The versions that can be wrong, each with what it is then.
+pub(super) const VERSIONS: [(&str, (Made, &str)); 3] = [
+    ("ver-proto", (Field::VerProto, "DM/9.9")),
+    ("ver-dtd", (Field::VerDtd, "9.9")),
+    ("namespace", (Field::Namespace, "SYNCML:SYNCML9.9")),
+];
+
+/// What became of the children in front of the one that failed.
+pub(super) const UNDONE: [u16; 2] = [216, 516];
+
+/// The codes of a challenge.
+pub(super) const CHALLENGES: [u16; 2] = [401, 407];
+
+/// The codes of one who is busy: a Status, or of HTTP.
+pub(super) const BUSY: [u16; 3] = [417, 429, 503];
 
 pub(super) fn atomic_rollback(
     value: &Value<'_>,
@@ -32,7 +51,7 @@ pub(super) fn atomic_rollback(
         None => None,
     };
     let undone = match step.value("undone") {
-        Some(undone) => among(undone, "undone", &[216, 516], report)?,
+        Some(undone) => among(undone, "undone", &UNDONE, report)?,
         None => 216,
     };
     Some(Step::Story(Story::AtomicRollback(Fate {
@@ -43,7 +62,7 @@ pub(super) fn atomic_rollback(
 }
 
 pub(super) fn challenge(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
-    let code = among(value, "challenge", &[401, 407], report)?;
+    let code = among(value, "challenge", &CHALLENGES, report)?;
     let scheme = match step.value("scheme") {
         Some(scheme) => read::one_of(scheme, "scheme", &SCHEMES, report)?,
         None => Scheme::Md5,
@@ -70,7 +89,7 @@ pub(super) fn challenge(value: &Value<'_>, step: Table<'_>, report: &mut Report)
 }
 
 pub(super) fn busy(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
-    let code = among(value, "busy", &[417, 429, 503], report)?;
+    let code = among(value, "busy", &BUSY, report)?;
     let retry_after = match step.value("retry-after") {
         Some(after) if code == 417 => {
             report
@@ -105,13 +124,7 @@ pub(super) fn wrong_version(
     step: Table<'_>,
     report: &mut Report,
 ) -> Option<Step> {
-    type Made = fn(String) -> Field;
-    let fields: [(&str, (Made, &str)); 3] = [
-        ("ver-proto", (Field::VerProto, "DM/9.9")),
-        ("ver-dtd", (Field::VerDtd, "9.9")),
-        ("namespace", (Field::Namespace, "SYNCML:SYNCML9.9")),
-    ];
-    let (made, default) = read::one_of(value, "wrong-version", &fields, report)?;
+    let (made, default) = read::one_of(value, "wrong-version", &VERSIONS, report)?;
     let to = match step.value("to") {
         Some(to) => read::text(to, "to", report)?,
         None => default,

@@ -1,0 +1,261 @@
+//! What the schema gives as examples is taken, by itself and by the loader, at the stages where it belongs.
+
+use dmtap::rules::Stage;
+use dmtap::rules::load::vocabulary::vocabulary;
+use serde_json::{Map, Value, json};
+
+use super::support::{definition, properties, refused, wrong};
+
+const STAGES: [Stage; 3] = [Stage::Request, Stage::Response, Stage::Connection];
+
+#[test]
+fn each_verb_is_taken_where_it_belongs_and_nowhere_else() {
+    for verb in vocabulary().verbs {
+        for example in examples("step", verb.name) {
+            for step in steps(verb.name, &example) {
+                for stage in STAGES {
+                    let bytes_of_response = verb.name == "reset-peer" && example.is_object();
+                    let belongs = verb.stages.contains(&stage)
+                        && !(bytes_of_response && stage == Stage::Request);
+                    let files = matchers().map(|matcher| rule(stage, matcher, step.clone()));
+                    let taken = files.iter().any(|file| refused(file).is_none());
+                    assert_eq!(taken, belongs, "{stage:?} {step}: {:?}", refused(&files[0]));
+                    assert_eq!(
+                        wrong(&files[0]).is_none(),
+                        belongs,
+                        "{stage:?} {step}: {:#?}",
+                        wrong(&files[0])
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_option_is_taken_beside_each_of_its_verbs() {
+    for verb in vocabulary().verbs {
+        let [value, ..] = &examples("step", verb.name)[..] else {
+            panic!()
+        };
+        for option in verb.options {
+            for example in examples("step", option) {
+                for mut step in steps(verb.name, value) {
+                    if SIDES.contains(option) {
+                        SIDES
+                            .iter()
+                            .for_each(|side| drop(step.as_object_mut().unwrap().remove(*side)));
+                    }
+                    step[option] = example.clone();
+                    let stage = verb.stages[0];
+                    let files = matchers().map(|matcher| rule(stage, matcher, step.clone()));
+                    let taken = files.iter().any(|file| refused(file).is_none());
+                    // Without a nonce there is none to name.
+                    let belongs = !(step["scheme"] == "basic" && step.get("nonce").is_some());
+                    assert_eq!(taken, belongs, "{step}: {:?}", refused(&files[0]));
+                    assert_eq!(
+                        wrong(&files[0]).is_none(),
+                        belongs,
+                        "{step}: {:#?}",
+                        wrong(&files[0])
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_key_of_a_matcher_is_taken() {
+    for key in properties("match").keys() {
+        for example in examples("match", key) {
+            for stage in [Stage::Request, Stage::Response] {
+                let belongs = key != "http-status" || stage == Stage::Response;
+                let alone = json!({ key: example });
+                for inner in [
+                    alone.clone(),
+                    json!({ "not": alone }),
+                    json!({ "any": [alone, { "method": "POST" }] }),
+                    json!({ "all": alone }),
+                ] {
+                    let mut matcher = inner;
+                    // These look into commands, and so need one to be selected.
+                    if ["has", "where"].contains(&key.as_str()) {
+                        matcher["command"] = json!("Replace");
+                    }
+                    check(stage, json!({ "match": matcher }), belongs);
+                }
+            }
+            let known = properties("connection-match").contains_key(key);
+            check(
+                Stage::Connection,
+                json!({ "match": { key: example } }),
+                known,
+            );
+        }
+    }
+    for key in properties("connection-match").keys() {
+        for example in examples("connection-match", key) {
+            check(
+                Stage::Connection,
+                json!({ "match": { key: example } }),
+                true,
+            );
+        }
+    }
+}
+
+#[test]
+fn each_key_of_the_other_tables_is_taken() {
+    for (table, stage) in [
+        ("limit", Stage::Request),
+        ("connection-limit", Stage::Connection),
+    ] {
+        for key in properties(table).keys() {
+            for example in examples(table, key) {
+                let mut limit = json!({ "times": 1 });
+                limit[key] = example;
+                check(stage, json!({ "limit": limit }), true);
+            }
+        }
+    }
+    for key in properties("scenario").keys() {
+        for example in examples("scenario", key) {
+            let mut scenario = json!({ "name": "two-acts", "becomes": "refused" });
+            scenario[key] = example;
+            check(Stage::Request, json!({ "scenario": scenario }), true);
+        }
+    }
+    let inside = [
+        ("comparison", "data", None),
+        ("where", "where", Some(("at", "Item/Data"))),
+        ("answers", "answers", None),
+        ("header", "header", Some(("name", "Accept"))),
+    ];
+    for (table, key, needed) in inside {
+        for inner in properties(table).keys() {
+            for example in examples(table, inner) {
+                let mut value: Map<String, Value> = needed
+                    .iter()
+                    .map(|(key, value)| ((*key).into(), json!(value)))
+                    .collect();
+                value.insert(inner.clone(), example);
+                if table == "where" && inner == "at" {
+                    value.insert("equals".into(), json!("1"));
+                }
+                check(
+                    Stage::Request,
+                    json!({ "match": { "command": "Status", key: value } }),
+                    true,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn each_key_inside_a_step_is_taken() {
+    let inside = [
+        ("body", "set-body", json!({ "text": "" })),
+        ("flip", "flip", json!({ "at": 0 })),
+        ("slicer", "slicer", json!({ "size": 1, "delay": "1s" })),
+        ("reset-peer", "reset-peer", json!({ "after": 1 })),
+        (
+            "soap-fault",
+            "soap-fault",
+            json!({ "subcode": "s:Authorization" }),
+        ),
+        (
+            "code",
+            "set-http-status",
+            json!({ "code": 599, "force": true }),
+        ),
+    ];
+    for (table, verb, needed) in inside {
+        for key in properties(table).keys() {
+            for example in examples(table, key) {
+                let mut value = needed.clone();
+                value[key] = example;
+                if table == "body" && ["file", "base64"].contains(&key.as_str()) {
+                    value.as_object_mut().unwrap().remove("text");
+                }
+                check(Stage::Response, json!({ "step": { verb: value } }), true);
+            }
+        }
+    }
+}
+
+/// A rule with these parts is taken, or refused, by both.
+fn check(stage: Stage, parts: Value, belongs: bool) {
+    let step = match stage {
+        Stage::Connection => json!({ "tunnel": true }),
+        _ => json!({ "delay": "1s" }),
+    };
+    let mut rule = json!({ "name": "a", "stage": stage.name(), "step": step });
+    rule.as_object_mut()
+        .unwrap()
+        .extend(parts.as_object().unwrap().clone());
+    let file = toml::to_string(&json!({ "rule": [rule] })).unwrap();
+    assert_eq!(
+        refused(&file).is_none(),
+        belongs,
+        "{file}: {:?}",
+        refused(&file)
+    );
+    assert_eq!(
+        wrong(&file).is_none(),
+        belongs,
+        "{file}: {:#?}",
+        wrong(&file)
+    );
+}
+
+/// A step of a verb with what it needs beside it.
+fn steps(verb: &str, value: &Value) -> Vec<Value> {
+    let cases = definition("step-of-one-verb")["allOf"].as_array().unwrap();
+    let case = cases
+        .iter()
+        .find(|case| case["if"]["required"][0] == verb)
+        .unwrap();
+    let mut step = json!({ verb: value });
+    for needed in case["then"]["required"].as_array().into_iter().flatten() {
+        let needed = needed.as_str().unwrap();
+        step[needed] = examples("step", needed)[0].clone();
+    }
+    let Some(sides) = case["then"]["oneOf"].as_array() else {
+        return vec![step];
+    };
+    let with = |side: &Value| {
+        let side = side["required"][0].as_str().unwrap();
+        let mut step = step.clone();
+        step[side] = examples("step", side)[0].clone();
+        step
+    };
+    sides.iter().map(with).collect()
+}
+
+const SIDES: [&str; 4] = ["before", "after", "first-in", "last-in"];
+
+/// What a verb may need to be given: nothing, an answer, or a command.
+fn matchers() -> [Option<Value>; 3] {
+    [
+        None,
+        Some(json!({ "command": "Status" })),
+        Some(json!({ "command": "Replace" })),
+    ]
+}
+
+fn rule(stage: Stage, matcher: Option<Value>, step: Value) -> String {
+    let mut rule = json!({ "name": "a", "stage": stage.name(), "step": step });
+    if let Some(matcher) = matcher {
+        rule["match"] = matcher;
+    }
+    toml::to_string(&json!({ "rule": [rule] })).unwrap()
+}
+
+fn examples(table: &str, key: &str) -> Vec<Value> {
+    let examples = properties(table)[key]["examples"].as_array();
+    examples
+        .unwrap_or_else(|| panic!("{table}.{key} has no examples"))
+        .clone()
+}

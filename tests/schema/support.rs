@@ -1,0 +1,73 @@
+//! The schema, and what it says of a rule file.
+
+use std::sync::LazyLock;
+
+use boon::{Compiler, Draft, SchemaIndex, Schemas};
+use dmtap::rules::load::{self, SCHEMA};
+use serde_json::Value;
+
+/// The schema as data.
+pub static TREE: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap());
+
+static NEWER: LazyLock<Compiled> = LazyLock::new(|| Compiled::new(TREE.clone(), Draft::V2020_12));
+
+/// As editors read it that know no newer draft.
+static OLDER: LazyLock<Compiled> = LazyLock::new(|| {
+    let mut tree = TREE.clone();
+    tree.as_object_mut().unwrap().remove("$schema");
+    Compiled::new(tree, Draft::V7)
+});
+
+/// A schema, ready to look at files.
+struct Compiled(Schemas, SchemaIndex);
+
+impl Compiled {
+    fn new(tree: Value, draft: Draft) -> Self {
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.set_default_draft(draft);
+        compiler.add_resource("rules.schema.json", tree).unwrap();
+        let index = compiler.compile("rules.schema.json", &mut schemas).unwrap();
+        Self(schemas, index)
+    }
+
+    fn wrong(&self, file: &Value) -> Option<String> {
+        let told = self.0.validate(file, self.1);
+        told.err().map(|error| error.to_string())
+    }
+}
+
+/// A definition of the schema.
+pub fn definition(name: &str) -> &'static Value {
+    let definition = &TREE["$defs"][name];
+    assert!(definition.is_object(), "the schema defines no `{name}`");
+    definition
+}
+
+/// Its properties; those of the root for `file`.
+pub fn properties(table: &str) -> &'static serde_json::Map<String, Value> {
+    let table = match table {
+        "file" => &TREE,
+        table => definition(table),
+    };
+    table["properties"].as_object().unwrap()
+}
+
+/// What the schema finds wrong with a rule file.
+pub fn wrong(file: &str) -> Option<String> {
+    let value: Value = toml::from_str(file).unwrap();
+    let (newer, older) = (NEWER.wrong(&value), OLDER.wrong(&value));
+    assert_eq!(
+        newer.is_some(),
+        older.is_some(),
+        "{file}\n{newer:#?}\n{older:#?}"
+    );
+    newer
+}
+
+/// What the loader finds wrong with it; a file that is named in it is there.
+pub fn refused(file: &str) -> Option<String> {
+    let reader = |_: &str, _: &str| Ok(bytes::Bytes::from_static(b"<a/>"));
+    load::parse_all_with([("test.toml", file)], &reader)
+        .err()
+        .map(|errors| errors.to_string())
+}
