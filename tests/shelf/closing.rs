@@ -64,6 +64,23 @@ fn a_wrong_name_is_not_told_all_the_right_ones() {
     assert!(said.len() < 400, "{said}");
 }
 
+#[test]
+fn what_a_rule_closed_and_dmtaps_own_answers_are_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cut.toml");
+    let rule = "[[rule]]\nname = 'cut'\nstage = 'request'\nstep = { limit-data = 10 }\n";
+    std::fs::write(&file, rule).unwrap();
+    let output = demo(&["--rules", file.to_str().unwrap()]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        shown.contains("no response, a rule closed the device's connection"),
+        "{shown}"
+    );
+    let output = demo(&["--rule", "busy"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("own answer, 19 B text/plain"), "{shown}");
+}
+
 fn demo(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
