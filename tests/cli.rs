@@ -1,5 +1,7 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
 
+#[path = "cli/device.rs"]
+mod device;
 #[path = "support/peers.rs"]
 mod peers;
 #[path = "cli/trial.rs"]
@@ -140,6 +142,21 @@ fn a_start_that_fails_leaves_the_record_of_another_run_alone() {
         "{output:?}"
     );
     assert_eq!(fs::read_to_string(record).unwrap(), "kept");
+}
+
+#[test]
+fn a_control_port_that_is_the_proxys_own_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = dmtap();
+    command.env("DMTAP_CONFDIR", folder.path());
+    command.args(["proxy", "--mode", "regular", "-p", "39871"]);
+    let output = run(command.args(["--control", "39871"]));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("it is the port of the proxy itself"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -10,22 +10,22 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::book::Sources;
-use super::device::{client, run_session};
+use super::book::told::summary_line;
+use super::book::{Book, Sources};
+use super::device::{Patience, client, run_patiently};
 use super::proxy::{Live, Telling};
 use super::server;
 use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::rules::RuleSet;
 use crate::shelf;
 
 mod told;
 
 /// What is shown.
 pub struct Play {
-    /// The rules in force.
-    pub rules: RuleSet,
+    /// Where the rules in force come from.
+    pub sources: Sources,
     /// What the server asks for.
     pub plan: Plan,
     /// Said above the comparison of both sides.
@@ -52,9 +52,8 @@ impl Play {
         let story = shelf::find(STORY).ok_or_else(|| format!("no story {STORY}"))?;
         let given = vec![(story.file(), story.text.to_owned())];
         let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
-        let (rules, _) = sources.assemble().map_err(|error| error.to_string())?;
         Ok(Self {
-            rules,
+            sources,
             plan: Plan::demo(),
             title: "What the rule did: the device carried a command out, the server was told it failed."
                 .into(),
@@ -63,29 +62,37 @@ impl Play {
     }
 
     /// A longer one, with these rules.
-    pub fn with(rules: RuleSet) -> Self {
-        let names: Vec<&str> = rules.rules().iter().map(|rule| rule.name()).collect();
+    pub fn with(sources: Sources) -> Self {
+        let names: Vec<&str> = sources.rules().map(|rule| rule.name()).collect();
         Self {
             title: format!("Where the two sides differ ({}):", names.join(", ")),
-            rules,
+            sources,
             plan: Plan::shelf(),
             breaks: Breaks::Tell,
         }
     }
 }
 
-/// Runs the demo and returns what is to be said at its end.
+/// What is to be said at the end.
+pub struct Closing {
+    /// For people.
+    pub text: String,
+    /// The summary of what the rules did, as a line of JSON.
+    pub line: String,
+}
+
+/// Runs the demo; `tell` is told how long the server says to wait, which the demo's device does not.
 ///
 /// # Errors
 /// In words, where something did not work.
-pub async fn run(live: Live, play: Play) -> Result<String, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live, play));
+pub async fn run(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, String> {
+    let limit = tokio::time::timeout(LONGEST, staged(live, play, tell));
     limit
         .await
         .map_err(|_| format!("the demo did not end within {LONGEST:?}"))?
 }
 
-async fn staged(live: Live, play: Play) -> Result<String, String> {
+async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, String> {
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {FOLDER}: {error}"))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
@@ -98,7 +105,8 @@ async fn staged(live: Live, play: Play) -> Result<String, String> {
     let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let (title, breaks) = (play.title.clone(), play.breaks);
-    let stage = Stage::set(Arc::new(authority), &telling, play).await?;
+    let stage = Stage::set(Arc::new(authority), &telling, play, tell).await?;
+    let book = stage.book.clone();
 
     let mut sessions = Vec::new();
     for (session_id, wire) in [("1", Wire::Xml), ("2", Wire::Wbxml)] {
@@ -109,7 +117,11 @@ async fn staged(live: Live, play: Play) -> Result<String, String> {
         }
     }
     stage.strike().await?;
-    Ok(told::closing(&title, &sessions, &files))
+    let entries = book.entries();
+    Ok(Closing {
+        text: told::closing(&title, &sessions, &entries, &files),
+        line: summary_line(&entries),
+    })
 }
 
 /// Everything that runs during the demo.
@@ -120,10 +132,17 @@ struct Stage {
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
     journal: Arc<crate::record::Journal>,
+    book: Arc<Book>,
+    patience: Patience,
 }
 
 impl Stage {
-    async fn set(authority: Arc<Authority>, telling: &Telling, play: Play) -> Result<Self, String> {
+    async fn set(
+        authority: Arc<Authority>,
+        telling: &Telling,
+        play: Play,
+        tell: fn(Duration),
+    ) -> Result<Self, String> {
         let told = |error: std::io::Error| error.to_string();
         let (stop, journal) = (CancellationToken::new(), Arc::new(telling.journal()?));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
@@ -139,14 +158,10 @@ impl Stage {
         );
 
         let settings = settings(port, &authority);
-        let proxy = Proxy::bind(
-            settings,
-            authority.clone(),
-            Arc::new(play.rules),
-            journal.clone(),
-        )
-        .await
-        .map_err(told)?;
+        let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), journal.clone())
+            .await
+            .map_err(told)?;
+        let book = Book::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
         let address = address
             .parse()
@@ -159,6 +174,11 @@ impl Stage {
             stop,
             running,
             journal,
+            book: Arc::new(book),
+            patience: Patience {
+                longest: SHORT_WAIT,
+                tell,
+            },
         })
     }
 
@@ -168,7 +188,8 @@ impl Stage {
         let profile = Profile::default();
         let id = profile.id.clone();
         let mut device = Device::new(profile, device::demo_tree());
-        let end = run_session(&client, &self.address, &mut device, session_id, wire).await;
+        let (url, patience) = (&self.address, self.patience);
+        let end = run_patiently(&client, url, &mut device, session_id, wire, patience).await;
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = server.session(&id, session_id);
         let heard = heard.map_or(&[][..], |talk| &talk.heard);
@@ -209,6 +230,8 @@ fn settings(port: u16, authority: &Authority) -> Settings {
 const FOLDER: &str = "dmtap-demo";
 /// Longer than any machine needs; a demo never hangs.
 const LONGEST: Duration = Duration::from_secs(30);
+/// How long the demo's device waits for a busy server at most.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 const PATH: &str = "/ManagementServer/MDM.svc?mode=Maintenance";
 /// The story of the short demo.
 const STORY: &str = "command-fails";

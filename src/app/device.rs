@@ -60,6 +60,24 @@ pub fn client(trust: &Trust) -> Result<HttpClient, String> {
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
+/// How a device bears with a server that is busy.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// It waits no longer, whatever the server says.
+    pub longest: Duration,
+    /// Is told how long the server says to wait, before each wait.
+    pub tell: fn(Duration),
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            longest: Duration::from_secs(30),
+            tell: |_| {},
+        }
+    }
+}
+
 /// Runs one session from package 1 to its end and returns how many messages the device sent.
 ///
 /// # Errors
@@ -74,11 +92,30 @@ pub async fn run_session<C>(
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
+    let patience = Patience::default();
+    run_patiently(client, url, device, session_id, wire, patience).await
+}
+
+/// The same, with a patience of its own.
+///
+/// # Errors
+/// As those of [`run_session`].
+pub async fn run_patiently<C>(
+    client: &Client<C, Full<Bytes>>,
+    url: &Uri,
+    device: &mut Device,
+    session_id: &str,
+    wire: Wire,
+    patience: Patience,
+) -> Result<u32, SessionError>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+{
     let mut message = device.begin(&url.to_string(), session_id);
     let mut url = url.clone();
     for sent in 1..=MOST_MESSAGES {
         let body = on_wire(message, wire).map_err(SessionError::Broken)?;
-        let answer = post_patiently(client, &url, body, wire).await?;
+        let answer = post_patiently(client, &url, body, wire, patience).await?;
         if answer.is_empty() {
             // Windows takes an empty 200 for the end of the session.
             return Ok(sent);
@@ -106,13 +143,17 @@ async fn post_patiently<C>(
     url: &Uri,
     body: Bytes,
     wire: Wire,
+    patience: Patience,
 ) -> Result<Bytes, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
     for _ in 1..MOST_TRIES {
         match post(client, url, body.clone(), wire).await {
-            Err(SessionError::Busy(_, wait)) => tokio::time::sleep(wait.min(PATIENCE)).await,
+            Err(SessionError::Busy(_, wait)) => {
+                (patience.tell)(wait);
+                tokio::time::sleep(wait.min(patience.longest)).await;
+            }
             done => return done,
         }
     }
@@ -177,8 +218,6 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 const MOST_MESSAGES: u32 = 200;
 /// How often a message is posted to a busy server.
 const MOST_TRIES: u32 = 3;
-/// How long a device waits for a busy server at most, whatever that says.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The statuses that say so.
 const BUSY: [StatusCode; 2] = [
     StatusCode::SERVICE_UNAVAILABLE,

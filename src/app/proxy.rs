@@ -161,6 +161,12 @@ async fn open_control(
     let Some(control) = control else {
         return Ok(None);
     };
+    let (own, other) = (settings.listen, control.listen);
+    let everywhere = own.ip().is_unspecified() || other.ip().is_unspecified();
+    if own.port() != 0 && own.port() == other.port() && (everywhere || own.ip() == other.ip()) {
+        let why = format!("--control {other}: it is the port of the proxy itself; choose another");
+        return Err(RunError::Start(why));
+    }
     let control = Control::bind(control).await.map_err(start)?;
     settings.private.push(control.local_addr());
     Ok(Some(control))

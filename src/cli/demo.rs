@@ -1,5 +1,8 @@
 //! `dmtap demo`: a whole session on this machine.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use super::picked::Picked;
 use super::seed::Seed;
 use super::{Failure, Outcome, Output, runtime};
@@ -13,8 +16,12 @@ use crate::app::demo::{self, Play};
 #[command(after_help = "\
 Examples:
   dmtap demo && tshark -r dmtap-demo/demo.pcapng
-  dmtap demo --rule permission-denied")]
+  dmtap demo --rule permission-denied
+  dmtap demo --rules my-rules.toml")]
 pub struct Demo {
+    /// Rule files, in the order in which they act; of a folder all *.toml by name.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    rules: Vec<PathBuf>,
     #[command(flatten)]
     picked: Picked,
     #[command(flatten)]
@@ -32,23 +39,28 @@ impl Demo {
             Output::Json => crate::app::proxy::Live::JsonLines,
         };
         let seed = self.seed.number();
-        let play = match self.picked.is_empty() {
+        let play = match self.rules.is_empty() && self.picked.is_empty() {
             true => Play::short(seed).map_err(Failure::Failed)?,
             false => {
-                let rules = self.picked.open(&[], seed)?.assemble();
-                Play::with(
-                    rules
-                        .map_err(|error| Failure::Usage(format!("error: {error}")))?
-                        .0,
-                )
+                let sources = self.picked.open(&self.rules, seed)?;
+                let assembled = sources.assemble();
+                assembled.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+                Play::with(sources)
             }
         };
         let closing = runtime()?
-            .block_on(demo::run(live, play))
+            .block_on(demo::run(live, play, tell_wait))
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
-            Output::Text => super::write_output(closing.as_bytes()),
-            Output::Json => Ok(()),
+            Output::Text => super::write_output(closing.text.as_bytes()),
+            Output::Json => super::write_output(closing.line.as_bytes()),
         }
     }
+}
+
+fn tell_wait(asked: Duration) {
+    let asked = asked.as_secs();
+    anstream::eprintln!(
+        "the server says to come back in {asked} s: the demo does not wait that long"
+    );
 }

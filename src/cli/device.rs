@@ -1,11 +1,13 @@
 //! `dmtap device`: the device simulator.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use http::Uri;
 
 use super::{Failure, Outcome, Output, runtime, write_output};
-use crate::app::device;
+use crate::app::device::{self, Patience};
+use crate::dm::StatusCode;
 use crate::peer::{self, Profile, Wire};
 use crate::proxy::Trust;
 
@@ -63,18 +65,46 @@ impl Device {
         };
         let mut device = peer::Device::new(profile, peer::device::demo_tree());
         let wire = if self.wbxml { Wire::Wbxml } else { Wire::Xml };
-        let session = device::run_session(&client, &self.url, &mut device, &self.session_id, wire);
+        let (url, id) = (&self.url, &self.session_id);
+        let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
         let ended = runtime()?.block_on(session);
         write_output(report(&device, output).as_bytes())?;
-        match ended {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Failure::Failed(format!("error: {error}"))),
+        ended.map_err(|error| Failure::Failed(format!("error: {error}")))?;
+        match device.refused {
+            None => Ok(()),
+            Some(code) => Err(Failure::Failed(refusal(code))),
         }
     }
 }
 
+/// The default's, which says that it waits.
+fn patience() -> Patience {
+    let tell = |asked: Duration| {
+        let longest = Patience::default().longest;
+        let how = match asked > longest {
+            true => format!("waiting {} s, no longer", longest.as_secs()),
+            false => "waiting".into(),
+        };
+        let asked = asked.as_secs();
+        anstream::eprintln!("the server says to come back in {asked} s: {how}");
+    };
+    Patience {
+        tell,
+        ..Patience::default()
+    }
+}
+
+/// What a server that turns a whole message down is said to do.
+fn refusal(code: StatusCode) -> String {
+    let what = match code.0 {
+        401 | 407 => "the login",
+        _ => "the device's message",
+    };
+    format!("error: the server refused {what} ({code})")
+}
+
 fn report(device: &peer::Device, output: Output) -> String {
-    let line = |(what, code): &(String, crate::dm::StatusCode)| match output {
+    let line = |(what, code): &(String, StatusCode)| match output {
         Output::Text => format!("{code:<28} {what}\n", code = code.to_string()),
         Output::Json => format!(
             "{}\n",

@@ -1,11 +1,13 @@
 //! Rules without a file of one's own: stories of the shelf, and rules of one line.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 use super::Failure;
 use crate::app::book::{OpenError, Sources};
+use crate::rules::load::closest;
 use crate::rules::load::line::Line;
 use crate::rules::{Look, RuleErrors};
 use crate::shelf::{self, STORIES, Story};
@@ -71,9 +73,40 @@ impl Picked {
 
 /// Reads the name of a story; a wrong one is told the nearest right one.
 pub(super) fn story() -> impl TypedValueParser<Value = &'static Story> {
-    let names = STORIES
-        .iter()
-        .map(|story| PossibleValue::new(story.name).help(story.shows()));
-    PossibleValuesParser::new(names)
-        .try_map(|name| shelf::find(&name).ok_or("dmtap rules list has the names"))
+    StoryParser
+}
+
+/// Tells a wrong name the nearest one, where clap would print them all.
+#[derive(Clone)]
+struct StoryParser;
+
+impl TypedValueParser for StoryParser {
+    type Value = &'static Story;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let find = |name: String| shelf::find(&name).ok_or_else(|| no_story(&name));
+        // clap's own words around it name the argument.
+        let parser = StringValueParser::new().try_map(find);
+        parser.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = STORIES
+            .iter()
+            .map(|story| PossibleValue::new(story.name).help(story.shows()));
+        Some(Box::new(values))
+    }
+}
+
+fn no_story(name: &str) -> String {
+    let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
+    let tip = closest(name, &names).map_or(String::new(), |near| {
+        format!("; a similar name exists: '{near}'")
+    });
+    format!("no story has this name{tip} (dmtap rules list shows them all)")
 }

@@ -1,7 +1,11 @@
 //! What the device did and what the server was told, side by side.
 
+use std::sync::Arc;
+
+use crate::app::book::{Entry, told::summary};
 use crate::dm::StatusCode;
 use crate::peer::Wire;
+use crate::shelf::STORIES;
 
 /// What one side knows, in order: the command and the code of its outcome.
 pub(super) type Outcomes = [(String, StatusCode)];
@@ -49,9 +53,48 @@ pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<Line> {
 }
 
 /// The end of the demo, for people.
-pub(super) fn closing(title: &str, sessions: &[Session], files: &[String]) -> String {
-    let mut text = format!("{title}\n\n");
+pub(super) fn closing(
+    title: &str,
+    sessions: &[Session],
+    entries: &[Entry],
+    files: &[String],
+) -> String {
+    let mut text = table(title, sessions);
+    text.push_str(&summary(entries));
+    text.push_str(&beside_the_demo(entries));
+    text.push_str(&format!("\n\nRecords: {}\n", files.join("  ")));
+    text.push_str(&format!(
+        "Try:     dmtap show {}    wireshark {}\n",
+        files[0], files[1]
+    ));
+    text
+}
+
+/// Stories that had nothing to act on, because the demo's device does not enroll.
+fn beside_the_demo(entries: &[Entry]) -> String {
+    let idle = STORIES.iter().filter(|story| {
+        let file: Arc<str> = story.file().into();
+        let mut own = entries.iter().filter(|e| e.rule.file == file).peekable();
+        own.peek().is_some() && own.all(|entry| entry.hits.messages == 0)
+    });
+    idle.filter(|story| story.theme == "enrollment")
+        .map(|story| {
+            let name = story.name;
+            format!(
+                "\n{name} is about enrollment, which the demo does not play: use it with dmtap proxy --rule {name}"
+            )
+        })
+        .collect()
+}
+
+/// Where the two sides differ, or that they do not; an empty line follows.
+fn table(title: &str, sessions: &[Session]) -> String {
     let differ = |line: &&Line| line.device != line.server;
+    let agree = |s: &Session| s.broken.is_none() && !s.lines.iter().any(|l| differ(&l));
+    if sessions.iter().all(agree) {
+        return "Both sides saw the same statuses.\n\n".into();
+    }
+    let mut text = format!("{title}\n\n");
     if sessions.iter().any(|s| s.lines.iter().any(|l| differ(&l))) {
         let head = ["command", "the device answered", "the server was told"];
         text.push_str(&columns(head[0], head[1], head[2]));
@@ -70,11 +113,7 @@ pub(super) fn closing(title: &str, sessions: &[Session], files: &[String]) -> St
             text.push_str(&format!("  {name}: the session broke off: {why}\n"));
         }
     }
-    text.push_str(&format!("\nRecords: {}\n", files.join("  ")));
-    text.push_str(&format!(
-        "Try:     dmtap show {}    wireshark {}\n",
-        files[0], files[1]
-    ));
+    text.push('\n');
     text
 }
 

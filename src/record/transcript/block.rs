@@ -38,8 +38,20 @@ pub(super) fn event(page: &mut Page, told: &Telling<'_>) {
         Happening::Closed => one_line(page, told, "○", Ink::Faint, "connection closed"),
         Happening::Failed => {
             let who = told.from.as_deref().unwrap_or("a peer");
-            let what = format!("no response, the {who} failed");
-            one_line(page, told, "✖", Ink::Bad, &what);
+            match told
+                .why
+                .as_deref()
+                .and_then(|why| why.strip_suffix(" by a rule"))
+            {
+                Some(how) => {
+                    let what = format!("no response, a rule {how} the {who}'s connection");
+                    done(page, told, "✖", Ink::Rule, &what);
+                }
+                None => {
+                    let what = format!("no response, the {who} failed");
+                    one_line(page, told, "✖", Ink::Bad, &what);
+                }
+            }
         }
     }
     page.end();
@@ -52,6 +64,15 @@ fn one_line(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &st
     if let Some(why) = &told.why {
         page.put(Ink::Text, ": ").said(Ink::Text, why, LONG);
     }
+    numbers(page, told);
+    page.end();
+}
+
+/// The same without the reason, which `what` tells.
+fn done(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &str) {
+    page.put(ink, sign);
+    time(page, told);
+    page.put(ink, what);
     numbers(page, told);
     page.end();
 }
@@ -199,6 +220,10 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
         );
         page.put(Ink::Text, &of);
     }
+    if let Some(sent) = told.bytes_sent.filter(|_| is_own_alone(told)) {
+        page.put(Ink::Rule, &format!("own answer, {}", size(sent)));
+        return media_type_and_numbers(page, told);
+    }
     form(page, told);
     if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
         page.put(Ink::Text, &format!(" {}", size(bytes)));
@@ -206,6 +231,16 @@ fn facts(page: &mut Page, told: &Telling<'_>) {
     if let Some(sent) = told.bytes_sent {
         page.put(Ink::Rule, &format!(", sent {}", size(sent)));
     }
+    media_type_and_numbers(page, told);
+}
+
+/// Whether nothing but dmtap's own answer is there, of which only the size is known.
+fn is_own_alone(told: &Telling<'_>) -> bool {
+    let empty = matches!(told.reading, None | Some(ReadingTold::Empty));
+    told.own && empty && told.bytes.unwrap_or(0) == 0
+}
+
+fn media_type_and_numbers(page: &mut Page, told: &Telling<'_>) {
     let media_type = told
         .head
         .as_ref()

@@ -1,0 +1,77 @@
+//! `dmtap device` against servers that do not let it in, or not yet.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::Output;
+use std::thread;
+
+use super::peers::dmtap;
+
+#[test]
+fn a_server_that_refuses_the_login_is_told_and_fails_the_session() {
+    for (code, expected) in [
+        (401, "the server refused the login (401 "),
+        (407, "the server refused the login (407 "),
+        (
+            500,
+            "the server refused the device's message (500 Command failed)",
+        ),
+    ] {
+        let output = device_against(vec![http("200 OK", "", &refusal(code))]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn a_device_that_waits_for_a_busy_server_says_so() {
+    let busy = http("503 Service Unavailable", "Retry-After: 1\r\n", "");
+    let output = device_against(vec![busy, http("200 OK", "", "")]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let expected = "the server says to come back in 1 s: waiting";
+    assert!(said.contains(expected), "{said}");
+}
+
+/// What `dmtap device` says where its requests are answered with these, in order.
+fn device_against(answers: Vec<String>) -> Output {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        for answer in answers {
+            let (stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream);
+            let (mut length, mut line) = (0, String::new());
+            while reader.read_line(&mut line).unwrap() > 2 {
+                let field = line.to_ascii_lowercase();
+                if let Some(value) = field.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let output = dmtap().args(["device", &url]).output().unwrap();
+    server.join().unwrap();
+    output
+}
+
+fn http(status: &str, fields: &str, body: &str) -> String {
+    let length = body.len();
+    let fields = format!(
+        "{fields}Content-Type: application/vnd.syncml.dm+xml\r\nContent-Length: {length}\r\nConnection: close"
+    );
+    format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n{body}")
+}
+
+/// A message that refuses message 1, without a challenge.
+fn refusal(code: u16) -> String {
+    format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+         <SessionID>1</SessionID><MsgID>1</MsgID></SyncHdr><SyncBody><Status><CmdID>1</CmdID><MsgRef>1</MsgRef>\
+         <CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>{code}</Data></Status><Final/></SyncBody></SyncML>"
+    )
+}
