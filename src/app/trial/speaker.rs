@@ -57,13 +57,12 @@ fn asks(command: Command<'_>) -> bool {
 }
 
 fn is_about_itself(replace: Command<'_>) -> bool {
-    let mut uris = replace
+    let uris = replace
         .items()
         .filter_map(|item| item.source().or_else(|| item.target()));
-    uris.all(|uri| {
-        let uri = locuri::canonical(&uri);
-        uri == "devinfo" || uri.starts_with("devinfo/")
-    })
+    let mut uris = uris.map(|uri| locuri::canonical(&uri)).peekable();
+    let is_own = |uri: String| uri == "devinfo" || uri.starts_with("devinfo/");
+    uris.peek().is_some() && uris.all(is_own)
 }
 
 #[cfg(test)]
@@ -90,6 +89,7 @@ mod tests {
         check(&replace("./Vendor/MSFT/Node"), Side::Server);
         check(&replace("./DevInfo/Lang"), Side::Device);
         check(&replace("./DevInformation"), Side::Server);
+        check("<Replace><CmdID>1</CmdID></Replace>", Side::Server);
         check("<Add><CmdID>1</CmdID></Add>", Side::Server);
         check(
             &format!("<Atomic>{}</Atomic>", replace("./A")),
