@@ -5,6 +5,7 @@ pub mod book;
 pub mod control;
 pub mod demo;
 pub mod device;
+pub mod mistakes;
 pub mod proxy;
 pub mod server;
 pub mod signal;

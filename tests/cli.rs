@@ -1,5 +1,7 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/device.rs"]
 mod device;
 #[path = "support/peers.rs"]

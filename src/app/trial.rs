@@ -1,11 +1,16 @@
 //! Rules tried on messages from files: the conversation is followed as the proxy follows it, without a network.
 
+pub mod silent;
+mod speaker;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use crate::dm::{CommandKind, Message};
+pub use self::speaker::{Evidence, speaker_of};
+
+use crate::dm::Message;
 use crate::flow::account::Setting;
 use crate::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
@@ -139,29 +144,6 @@ impl Trial {
         if let (Some(session), Some(msg_id)) = (&mut self.session, msg_id) {
             session.account.hear(speaker, &msg_id);
         }
-    }
-}
-
-/// Who says a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
-pub fn speaker_of(document: &Document) -> Side {
-    let message = Message::of(document);
-    let header = message.and_then(|message| message.header());
-    let is_url = |uri: &str| uri.to_ascii_lowercase().starts_with("http");
-    if let Some(header) = header {
-        let source = header.source().is_some_and(|uri| is_url(&uri));
-        let target = header.target().is_some_and(|uri| is_url(&uri));
-        if source != target {
-            return if target { Side::Device } else { Side::Server };
-        }
-    }
-    let asks = |kind| {
-        use CommandKind::{Add, Atomic, Copy, Delete, Exec, Get, Sequence};
-        matches!(kind, Add | Atomic | Copy | Delete | Exec | Get | Sequence)
-    };
-    let mut commands = message.into_iter().flat_map(Message::commands);
-    match commands.any(|command| asks(command.kind())) {
-        true => Side::Server,
-        false => Side::Device,
     }
 }
 

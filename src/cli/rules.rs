@@ -1,5 +1,6 @@
 //! `dmtap rules`: rule files without traffic.
 
+mod check;
 mod trial;
 
 use std::path::PathBuf;
@@ -7,10 +8,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::picked::story;
-use super::{Failure, Outcome, Output, write_output};
-use crate::app::beside;
-use crate::app::book::read;
-use crate::rules::{Look, RuleSet, load};
+use super::{Outcome, Output, write_output};
 use crate::shelf::{STORIES, Story};
 
 /// Work with rule files: check your own, use those of the shelf.
@@ -25,7 +23,7 @@ enum Verb {
     /// Check rule files; exit code 2 if one is wrong, with the line and what would be right.
     #[command(after_help = "Example:\n  dmtap rules check rules/status/*.toml")]
     Check {
-        /// Rule files, or folders of them.
+        /// Rule files, or folders of them; `-` reads standard input.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -57,26 +55,13 @@ impl Rules {
     /// A rule file that is wrong.
     pub fn run(self, output: Output) -> Outcome {
         match self.verb {
-            Verb::Check { files } => check(&files, output),
+            Verb::Check { files } => check::run(&files, output),
             Verb::List => list(output),
             Verb::Show { name } => show(name, output),
             Verb::Try(verb) => verb.run(output),
-            Verb::Schema => write_output(load::SCHEMA.as_bytes()),
+            Verb::Schema => write_output(crate::rules::load::SCHEMA.as_bytes()),
         }
     }
-}
-
-fn check(files: &[PathBuf], output: Output) -> Outcome {
-    let book = read_book(files)?;
-    let names = book.rules().iter().map(|rule| rule.name.as_str());
-    let text = match output {
-        Output::Json => {
-            let names: Vec<&str> = names.collect();
-            json_line(serde_json::json!({"v": 1, "ok": true, "rules": names}))
-        }
-        Output::Text => names.map(|name| format!("ok  {name}\n")).collect(),
-    };
-    write_output(text.as_bytes())
 }
 
 fn list(output: Output) -> Outcome {
@@ -118,14 +103,4 @@ fn told(story: &Story) -> serde_json::Value {
 
 fn json_line(value: serde_json::Value) -> String {
     format!("{value}\n")
-}
-
-/// The rule book of several files and folders, in order; everything that is wrong with any of them is told.
-pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
-    let texts = read::texts(files).map_err(Failure::Usage)?;
-    let texts = texts
-        .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()));
-    load::parse_all_with(texts, &beside::read)
-        .map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
 }

@@ -67,6 +67,16 @@ impl RuleError {
         &self.title
     }
 
+    /// What is said at the place itself; may be empty.
+    pub fn remark(&self) -> &str {
+        &self.label
+    }
+
+    /// How it is put right, in any number of lines.
+    pub fn helps(&self) -> &[String] {
+        &self.helps
+    }
+
     /// The file as it was named to the loader.
     pub fn file(&self) -> &str {
         &self.file

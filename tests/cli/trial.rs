@@ -133,6 +133,139 @@ fn what_is_wrong_with_the_rule_or_the_message_is_told() {
 }
 
 #[test]
+fn a_message_without_a_header_is_taken_for_its_likely_speaker_and_that_is_said() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    let check = |message: &str, expected: &str| {
+        fs::write(folder.path().join("bare.xml"), message).unwrap();
+        let output = tried(folder.path(), &["rule.toml", "bare.xml"]);
+        let shown = text(&output.stdout);
+        assert!(
+            shown.contains(expected),
+            "{expected} is missing in:\n{shown}"
+        );
+    };
+    let replace = |uri: &str| {
+        format!(
+            "<Replace><CmdID>1</CmdID><Item><Target><LocURI>{uri}</LocURI></Target></Item></Replace>"
+        )
+    };
+    let response = "taken for a response, since no header says who speaks: --stage request";
+    let request = "taken for a request, since no header says who speaks: --stage response";
+    check(&replace("./Vendor/MSFT/Node"), response);
+    check("<SyncBody><Get><CmdID>1</CmdID></Get></SyncBody>", response);
+    check(&replace("./DevInfo/Lang"), request);
+    let output = tried(
+        folder.path(),
+        &["rule.toml", "bare.xml", "--stage", "request"],
+    );
+    let shown = text(&output.stdout);
+    assert!(!shown.contains("taken for"), "{shown}");
+    assert!(
+        shown.contains("get-fails: selects commands of a message"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn of_a_rule_that_does_nothing_it_is_told_why() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    let rule = |name: &str, keys: &str| format!("[[rule]]\nname = '{name}'\n{keys}\n");
+    let step = "step = { reset = true }";
+    let mut rules = rule(
+        "door",
+        "stage = 'connection'\nstep = { refuse-connection = true }",
+    );
+    rules += &rule(
+        "other-way",
+        &format!("stage = 'request'\nmatch = {{ command = 'Status' }}\n{step}"),
+    );
+    rules += &rule(
+        "other-host",
+        &format!("stage = 'response'\nmatch = {{ host = '*.example' }}\n{step}"),
+    );
+    rules += &rule(
+        "other-path",
+        &format!("stage = 'response'\nmatch = {{ path = '/dm' }}\n{step}"),
+    );
+    for n in 0..18 {
+        rules += &rule(
+            &format!("exec-{n}"),
+            &format!("stage = 'response'\nmatch = {{ command = 'Exec' }}\n{step}"),
+        );
+    }
+    fs::write(folder.path().join("many.toml"), rules).unwrap();
+    let output = tried(folder.path(), &["many.toml", "asks.xml"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let shown = text(&output.stdout);
+    for expected in [
+        "  no rule acts on it\n    door: is about connections",
+        "    other-way: looks at request\n",
+        "    other-host: its `host` does not match `localhost` of --url\n",
+        "    other-path: its `path` does not match `/` of --url\n",
+        "    exec-15: finds nothing here\n    and 2 more\n",
+    ] {
+        assert!(
+            shown.contains(expected),
+            "{expected} is missing in:\n{shown}"
+        );
+    }
+    let output = tried(
+        folder.path(),
+        &["many.toml", "asks.xml", "--output", "json"],
+    );
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["silent"].as_array().unwrap().len(), 22);
+}
+
+#[test]
+fn messages_behind_one_that_cannot_be_read_are_tried_too() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    fs::write(folder.path().join("broken.xml"), "<SyncML><SyncHdr>").unwrap();
+    let messages = ["rule.toml", "asks.xml", "broken.xml", "answers.xml"];
+    let output = tried(folder.path(), &messages);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("broken.xml: at byte"));
+    assert!(text(&output.stdout).contains("rule get-fails"));
+}
+
+#[test]
+fn a_story_of_the_shelf_is_tried_by_its_name() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    let output = tried(folder.path(), &["not-found", "asks.xml"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stdout).contains("not-found: looks at request"));
+    let output = tried(folder.path(), &["not-fuond", "asks.xml"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("did you mean the story `not-found`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_address_without_host_and_a_file_without_rules_are_refused() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    fs::write(folder.path().join("empty.toml"), "# nothing\n").unwrap();
+    let check = |arguments: &[&str], expected: &str| {
+        let output = tried(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{expected} is missing in:\n{said}");
+    };
+    for url in ["foo", "/dm"] {
+        let arguments = ["rule.toml", "asks.xml", "--url", url];
+        check(&arguments, "https://mdm.example.com/dm");
+    }
+    check(&["empty.toml", "asks.xml"], "empty.toml holds no rule");
+}
+
+#[test]
 fn a_message_of_the_corpus_is_shown_with_its_difference() {
     let Some(corpus) = corpus() else {
         return;

@@ -1,11 +1,11 @@
 //! Mistakes in rule files: the file, its rules and their limits.
 
-use super::support::{drawn, verbs};
+use super::support::{REFERENCE, drawn};
 
 /// The errors of a file, exactly as drawn.
 fn check(file: &str, expected: &str) {
     let expected = expected.trim_start_matches('\n');
-    let expected = expected.replace("VERBS", &verbs());
+    let expected = expected.replace("REFERENCE", REFERENCE);
     assert_eq!(drawn(file), expected, "{file}");
 }
 
@@ -99,7 +99,8 @@ error: this rule does nothing
 1 | [[rule]]
   | ^^^^^^^^ it has no step
   |
-  = help: add [[rule.step]] with one of VERBS"#,
+  = help: add one, such as step = { set-status = 500 }
+  = help: every step stands in REFERENCE"#,
     );
     check(
         r#"[[rule]]

@@ -1,11 +1,11 @@
 //! Mistakes in rule files: what a rule does.
 
-use super::support::{drawn, verbs};
+use super::support::{REFERENCE, drawn};
 
 /// The errors of a file, exactly as drawn.
 fn check(file: &str, expected: &str) {
     let expected = expected.trim_start_matches('\n');
-    let expected = expected.replace("VERBS", &verbs());
+    let expected = expected.replace("REFERENCE", REFERENCE);
     assert_eq!(drawn(file), expected, "{file}");
 }
 
@@ -24,7 +24,8 @@ error: there is no step `set-sttus`
 4 | step = { set-sttus = 500 }
   |          ^^^^^^^^^ did you mean `set-status`?
   |
-  = help: steps are VERBS"#,
+  = help: the nearest are `set-status`, `set-text`, `set-http-status`, `hide-status`, `set-attribute`
+  = help: every step stands in REFERENCE"#,
     );
     check(
         r#"[[rule]]
@@ -39,7 +40,7 @@ error: there is no step `throttle`
 4 | step = { throttle = 500 }
   |          ^^^^^^^^ not known here
   |
-  = help: steps are VERBS"#,
+  = help: every step stands in REFERENCE"#,
     );
     check(
         r#"[[rule]]
@@ -52,9 +53,24 @@ error: this step has no verb
  --> test.toml:4:8
   |
 4 | step = { at = "Item" }
-  |        ^^^^^^^^^^^^^^^
+  |        ^^^^^^^^^^^^^^^ `at` stands beside `set-text`, `set-attribute`, `remove-attribute`, `replace`, `remove` and others
   |
-  = help: steps are VERBS"#,
+  = help: every step stands in REFERENCE"#,
+    );
+    check(
+        r#"[[rule]]
+name = "a"
+stage = "request"
+step = { jitter = "3s" }
+"#,
+        r#"
+error: this step has no verb
+ --> test.toml:4:8
+  |
+4 | step = { jitter = "3s" }
+  |        ^^^^^^^^^^^^^^^^^ `jitter` stands beside `latency`
+  |
+  = help: every step stands in REFERENCE"#,
     );
     check(
         r#"[[rule]]

@@ -215,11 +215,68 @@ fn a_connection_is_told_by_what_is_known_of_it() {
             &["`listener` cannot be 70000"],
         ),
         (
+            "match = { host = \"https://mdm.example:8443/dm\" }",
+            &["is no name of a host", "write host = \"mdm.example\""],
+        ),
+        (
+            "match = { host = \"mdm.example:443\" }",
+            &["write host = \"mdm.example\"", "`listener` tells the port"],
+        ),
+        (
+            "match = { host = \"[::1]:443\" }",
+            &["write host = \"::1\""],
+        ),
+        (
+            "match = { sni = \"https://\" }",
+            &["is no name of a host", "write sni = \"mdm.example.com\""],
+        ),
+        (
+            "match = { sni = [\"mdm.example\", \"mdm.example/dm\"] }",
+            &["`mdm.example/dm` is no name", "write sni = \"mdm.example\""],
+        ),
+        (
+            "match = { listener = \"8080\" }",
+            &["neither a port nor", "listener = 8080"],
+        ),
+        (
+            "match = { listener = \"127.0.0.1\" }",
+            &["listener = \"127.0.0.1:*\""],
+        ),
+        (
+            "match = { listener = \"::1\" }",
+            &["listener = \"[::1]:*\""],
+        ),
+        (
+            "match = { listener = \"localhost:8080\" }",
+            &["is no address that dmtap listens at", "127.0.0.1:8080"],
+        ),
+        (
+            "match = { listener = \"https://127.0.0.1:8080\" }",
+            &["is no address that dmtap listens at"],
+        ),
+        (
             "limit = { times = 1, per = \"session\" }",
             &["`per` cannot be `session`", "`run`, `peer`"],
         ),
         ("limit = { per = \"peer\" }", &["this limit limits nothing"]),
     ] {
         check_file(&rule(keys), words);
+    }
+}
+
+#[test]
+fn names_and_addresses_that_a_connection_can_have_are_taken() {
+    for keys in [
+        "host = [\"mdm.example\", \"*.example\", \"::1\", \"192.0.2.1\"]",
+        "sni = [\"mdm.example\", \"*\"]",
+        "listener = [8080, \"127.0.0.1:8080\", \"127.0.0.1:*\", \"*:8080\", \"*\", \"[::1]:8080\", \"[::*]:80*\"]",
+    ] {
+        let file = format!(
+            "[[rule]]\nname = \"a\"\nstage = \"connection\"\nstep = {{ tunnel = true }}\nmatch = {{ {keys} }}\n"
+        );
+        assert!(
+            dmtap::rules::load::parse("test.toml", &file).is_ok(),
+            "{keys}"
+        );
     }
 }

@@ -230,8 +230,5 @@ pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16
     )
 }
 
-/// The verbs of steps as errors list them.
-pub(crate) fn verbs() -> String {
-    let quoted = load::verbs().into_iter().map(|verb| format!("`{verb}`"));
-    quoted.collect::<Vec<_>>().join(", ")
-}
+/// Where errors send people for all words.
+pub(crate) const REFERENCE: &str = "docs/rules.md and `dmtap rules schema`";

@@ -61,6 +61,24 @@ fn every_story_loads_and_says_what_it_shows_and_what_is_right() {
 }
 
 #[test]
+fn the_rules_of_a_story_bear_its_name() {
+    for story in STORIES {
+        let rules = load::parse(&story.file(), story.text).unwrap();
+        let mut names = rules.iter().map(|rule| rule.name.as_str());
+        assert_eq!(names.next(), Some(story.name), "{}", story.file());
+        for name in names {
+            let further = name.strip_prefix(story.name);
+            let further = further.and_then(|rest| rest.strip_prefix('-'));
+            assert!(
+                further.is_some_and(|word| !word.is_empty()),
+                "{}: {name}",
+                story.file()
+            );
+        }
+    }
+}
+
+#[test]
 fn all_stories_can_be_on_at_once_and_each_has_a_name_of_its_own() {
     let files: Vec<_> = STORIES.iter().map(|s| (s.file(), s.text)).collect();
     let all = files.iter().map(|(file, text)| (&**file, *text));

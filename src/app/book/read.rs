@@ -35,16 +35,6 @@ pub fn files(arguments: &[PathBuf]) -> Vec<Found> {
     found
 }
 
-/// The texts of files and folders, each with the name it has for people. Blocks.
-///
-/// # Errors
-/// As [`readable`].
-pub fn texts(arguments: &[PathBuf]) -> Result<Vec<(String, String)>, String> {
-    let found = readable(files(arguments))?.into_iter();
-    let named = found.map(|(file, text)| (file.path.display().to_string(), text));
-    Ok(named.collect())
-}
-
 /// The files with their texts.
 ///
 /// # Errors
@@ -93,7 +83,20 @@ pub(super) fn is_rule_file(path: &Path) -> bool {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    decoded(bytes)
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// What the bytes are, if they are not UTF-8.
+pub fn decoded(bytes: Vec<u8>) -> Result<String, String> {
+    let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    String::from_utf8(bytes).map_err(|_| match is_utf16 {
+        true => "this is UTF-16: save it as UTF-8".into(),
+        false => "this is no text file".into(),
+    })
 }
 
 #[cfg(test)]
@@ -107,8 +110,8 @@ mod tests {
             fs::write(folder.path().join(name), name).unwrap();
         }
         fs::create_dir(folder.path().join("f.toml")).unwrap();
-        let texts = texts(&[folder.path().to_owned()]).unwrap();
-        let texts: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+        let found = readable(files(&[folder.path().to_owned()])).unwrap();
+        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(texts, ["a.toml", "b.toml"]);
     }
 
@@ -116,7 +119,7 @@ mod tests {
     fn what_cannot_be_read_is_named_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing.toml");
-        let error = texts(&[missing, folder.path().to_owned()]).unwrap_err();
+        let error = readable(files(&[missing, folder.path().to_owned()])).unwrap_err();
         let lines: Vec<&str> = error.lines().collect();
         assert!(lines[0].contains("missing.toml: No such file"), "{error}");
         assert!(lines[1].contains("there is no *.toml in it"), "{error}");

@@ -5,9 +5,10 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::app::book::ChangeError;
+use crate::app::mistakes;
 use crate::rules::{Look, RuleErrors};
 
 pub(super) type Body = Full<Bytes>;
@@ -156,19 +157,8 @@ impl Answer {
 
 /// Rules that are wrong: each error with its place, and all of them as they are drawn on a terminal.
 fn wrong(status: StatusCode, errors: &RuleErrors) -> Answer {
-    let each = errors.errors().iter().map(|error| {
-        let (line, column) = error.place();
-        json!({
-            "file": error.file(),
-            "line": line,
-            "column": column,
-            "title": error.title(),
-            "drawn": error.render(Look::Plain),
-        })
-    });
-    let each: Vec<Value> = each.collect();
     let first = errors.errors().first().map_or("", |error| error.title());
     Answer::error(status, first)
-        .with("errors", each)
+        .with("errors", mistakes::told(errors))
         .with("drawn", errors.render(Look::Plain))
 }

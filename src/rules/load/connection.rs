@@ -1,5 +1,7 @@
 //! Rules of the stage `connection`: their matcher and their limit.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::read::{self, Report, Table, Value};
 use super::step;
 use crate::rules::glob::Wild;
@@ -75,10 +77,10 @@ fn matcher(rule: Table<'_>, report: &mut Report) -> Option<ConnectionMatcher> {
         matcher.peers = each(table, "peer", report, net);
         matcher.listener = each(table, "listener", report, listener);
         matcher.sni = each(table, "sni", report, |value, report| {
-            read::text(value, "sni", report).map(Wild::new)
+            name_of_host(value, "sni", report)
         });
         matcher.host = each(table, "host", report, |value, report| {
-            read::text(value, "host", report).map(Wild::new)
+            name_of_host(value, "host", report)
         });
     }
     (report.count() == before).then_some(matcher)
@@ -124,13 +126,70 @@ fn net(value: &Value<'_>, report: &mut Report) -> Option<Net> {
     None
 }
 
+/// The name of a host, alone: what else an address has is not compared.
+fn name_of_host(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Wild> {
+    let text = read::text(value, key, report)?;
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let bare = bare.split('/').next().unwrap_or_default();
+    let bare = match bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None if bare.parse::<Ipv6Addr>().is_ok() => bare,
+        None => bare.split(':').next().unwrap_or_default(),
+    };
+    if bare == text && !text.is_empty() {
+        return Some(Wild::new(text));
+    }
+    let error = report.wrong(value.span(), format!("`{text}` is no name of a host"));
+    error.label("a name stands alone, without scheme, port, path and brackets");
+    error.help(match bare {
+        "" => format!("write {key} = \"mdm.example.com\", or \"*.example.com\""),
+        bare => format!("write {key} = \"{bare}\""),
+    });
+    if key == "host" {
+        error.help("`listener` tells the port that devices connect to");
+    }
+    None
+}
+
 /// A port, or `ip:port` with stars.
 fn listener(value: &Value<'_>, report: &mut Report) -> Option<Wild> {
     if read::integer(value).is_some() {
         let port = read::number(value, "listener", 1..=u64::from(u16::MAX), report)?;
         return Some(Wild::new(&format!("*:{port}")));
     }
-    read::text(value, "listener", report).map(Wild::new)
+    let text = read::text(value, "listener", report)?;
+    if is_socket(text) {
+        return Some(Wild::new(text));
+    }
+    let error = report.wrong(
+        value.span(),
+        format!("`{text}` is no address that dmtap listens at"),
+    );
+    error.label("neither a port nor an IP address with its port");
+    error.help(match (text.parse::<u16>(), text.parse::<IpAddr>()) {
+        (Ok(port), _) => format!("write the port as a number: listener = {port}"),
+        (_, Ok(IpAddr::V6(ip))) => format!("write listener = \"[{ip}]:*\" for all of its ports"),
+        (_, Ok(ip)) => format!("write listener = \"{ip}:*\" for all of its ports"),
+        _ => "write listener = 8080, \"127.0.0.1:8080\", \"127.0.0.1:*\" or \"[::1]:8080\"".into(),
+    });
+    None
+}
+
+/// Whether a pattern can match an address with its port.
+fn is_socket(pattern: &str) -> bool {
+    let Some((address, port)) = pattern.rsplit_once(':') else {
+        return pattern.contains('*');
+    };
+    let starred = |text: &str| text.contains('*');
+    let is_port = port.parse::<u16>().is_ok()
+        || starred(port) && port.chars().all(|c| c == '*' || c.is_ascii_digit());
+    let fits = |c: char| c.is_ascii_hexdigit() || "*.:[]".contains(c);
+    let is_address = match address.strip_prefix('[').and_then(|a| a.strip_suffix(']')) {
+        Some(inner) if !starred(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        None if !starred(address) => address.parse::<Ipv4Addr>().is_ok(),
+        _ => address.chars().all(fits),
+    };
+    is_port && is_address
 }
 
 pub(super) const LIMIT_KEYS: [&str; 3] = ["times", "skip", "per"];

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::suggest::{closest, list};
+use super::suggest::{REFERENCE, closest, list};
 use crate::rules::RuleError;
 
 /// A value of the tree, with its place.
@@ -76,6 +76,9 @@ impl<'r> Report<'r> {
         self.errors
     }
 }
+
+/// Most keys that an error lists.
+const MOST_KEYS: usize = 12;
 
 /// A table, with what it is in words.
 #[derive(Clone, Copy)]
@@ -168,7 +171,13 @@ impl<'t> Table<'t> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "not known here".into(),
             });
-            error.help(format!("its keys are {}", list(known)));
+            error.help(match known.get(..MOST_KEYS) {
+                Some(first) if known.len() > MOST_KEYS => {
+                    let more = known.len() - MOST_KEYS;
+                    format!("its keys are {} and {more} more: {REFERENCE}", list(first))
+                }
+                _ => format!("its keys are {}", list(known)),
+            });
         }
     }
 }

@@ -15,7 +15,7 @@ use toml::de::DeValue;
 
 use super::matcher::Found;
 use super::read::{self, Report, Table, Value};
-use super::suggest::{closest, list};
+use super::suggest::{REFERENCE, closest, list, nearest};
 use super::vocabulary::{Keys, names};
 use crate::dm::CommandKind;
 use crate::rules::at::At;
@@ -66,7 +66,8 @@ pub(super) fn steps(
         report
             .wrong(rule.span(), "this rule does nothing")
             .label("it has no step")
-            .help(format!("add [[rule.step]] with one of {}", list(&verbs())));
+            .help("add one, such as step = { set-status = 500 }")
+            .help(format!("every step stands in {REFERENCE}"));
         return None;
     }
     let value = rule.value("step")?;
@@ -160,23 +161,43 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
     (report.count() == before).then(|| (step, span.clone()))
 }
 
+/// Most verbs that an error lists.
+const MOST: usize = 5;
+
 fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report) {
-    let verbs = verbs();
-    let is_option = |key: &str| all().any(|verb| verb.options.contains(&key));
-    let wrong = keys.iter().find(|(key, _)| !is_option(key));
-    let help = format!("steps are {}", list(&verbs));
-    let Some((word, span)) = wrong else {
-        report
-            .wrong(table.span(), "this step has no verb")
-            .help(help);
-        return;
+    let beside = |key: &str| -> Vec<&str> {
+        let verbs = all().filter(|verb| verb.options.contains(&key));
+        verbs.map(|verb| verb.name).collect()
     };
-    let error = report.wrong(span.clone(), format!("there is no step `{word}`"));
+    let wrong = keys.iter().find(|(key, _)| beside(key).is_empty());
+    if let Some((word, span)) = wrong {
+        return unknown(word, span.clone(), report);
+    }
+    let error = report.wrong(table.span(), "this step has no verb");
+    if let Some((option, _)) = keys.first() {
+        let verbs = beside(option);
+        let shown = list(&verbs[..verbs.len().min(MOST)]);
+        error.label(match verbs.len() > MOST {
+            true => format!("`{option}` stands beside {shown} and others"),
+            false if verbs.len() == 1 => format!("`{option}` stands beside {shown}"),
+            false => format!("`{option}` stands beside one of {shown}"),
+        });
+    }
+    error.help(format!("every step stands in {REFERENCE}"));
+}
+
+fn unknown(word: &str, span: Range<usize>, report: &mut Report) {
+    let verbs = verbs();
+    let error = report.wrong(span, format!("there is no step `{word}`"));
     match closest(word, &verbs) {
         Some(near) => error.label(format!("did you mean `{near}`?")),
         None => error.label("not known here"),
     };
-    error.help(help);
+    let near = nearest(word, &verbs, MOST);
+    if near.len() > 1 {
+        error.help(format!("the nearest are {}", list(&near)));
+    }
+    error.help(format!("every step stands in {REFERENCE}"));
 }
 
 /// A step at a stage where what it works on is not there.

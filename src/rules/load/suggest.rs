@@ -9,6 +9,23 @@ pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str>
     (near(&best) <= slips || same_beginning(&word, &plain(best))).then_some(best)
 }
 
+/// The candidates that come near, the nearest first, at most `most`.
+pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Vec<&'c str> {
+    let word = plain(word);
+    let mut near: Vec<_> = candidates
+        .iter()
+        .map(|candidate| (distance(&word, &plain(candidate)), *candidate))
+        .filter(|(far, candidate)| {
+            *far <= word.len().max(candidate.len()) / 2 || same_beginning(&word, &plain(candidate))
+        })
+        .collect();
+    near.sort_by_key(|(far, _)| *far);
+    near.into_iter().take(most).map(|(_, near)| near).collect()
+}
+
+/// Where all words are listed.
+pub(super) const REFERENCE: &str = "docs/rules.md and `dmtap rules schema`";
+
 /// `a`, `b` and `c`, each in backquotes.
 pub(super) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();

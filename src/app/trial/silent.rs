@@ -1,0 +1,45 @@
+//! Why a rule did nothing to a message, as far as it can be told without asking its matcher in full.
+
+use http::Uri;
+
+use crate::dm::Message;
+use crate::markup::Document;
+use crate::rules::glob::Wild;
+use crate::rules::{Matcher, Rule, Stage};
+
+/// Why a rule did nothing to a message of `stage`, sent to or answered from `uri`, in words.
+pub fn why(rule: &Rule, stage: Stage, uri: &Uri, document: &Document) -> String {
+    if rule.stage == Stage::Connection {
+        return "is about connections: it cannot be tried on a message".into();
+    }
+    if rule.stage != stage {
+        return format!("looks at {}", rule.stage.name());
+    }
+    if let Some(why) = elsewhere(&rule.matcher, uri) {
+        return why;
+    }
+    if rule.matcher.selects_commands() && Message::of(document).is_none() {
+        return "selects commands of a message, and this has no SyncML around it".into();
+    }
+    match (rule.limit.is_some(), rule.scenario.is_some()) {
+        (_, true) => "finds nothing here, or its scenario is in another state".into(),
+        (true, false) => "finds nothing here, or its limit lets it pass".into(),
+        (false, false) => "finds nothing here".into(),
+    }
+}
+
+/// What of the address a matcher does not match.
+fn elsewhere(matcher: &Matcher, uri: &Uri) -> Option<String> {
+    let passage = &matcher.passage;
+    let host = uri.host().unwrap_or_default();
+    for (key, patterns, is) in [
+        ("host", &passage.host, host),
+        ("path", &passage.path, uri.path()),
+    ] {
+        let misses = |pattern: &Wild| !pattern.matches(is);
+        if !patterns.is_empty() && patterns.iter().all(misses) {
+            return Some(format!("its `{key}` does not match `{is}` of --url"));
+        }
+    }
+    matcher.all.iter().find_map(|inner| elsewhere(inner, uri))
+}

@@ -1,0 +1,128 @@
+//! `dmtap rules check`: what is wrong with rule files.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::json_line;
+use crate::app::book::read::{self, Found};
+use crate::app::{beside, mistakes};
+use crate::cli::{Failure, Outcome, Output, read_input, write_output};
+use crate::rules::{Look, RuleErrors, RuleSet, load};
+
+/// A file's name for people, and its text.
+type Named = (String, String);
+
+/// What is wrong with several files.
+struct Wrong {
+    /// Files that cannot be read, each with the reason.
+    unreadable: Vec<(String, String)>,
+    rules: Option<RuleErrors>,
+}
+
+pub(super) fn run(files: &[PathBuf], output: Output) -> Outcome {
+    let (texts, unreadable) = texts(files)?;
+    let book = parse(&texts);
+    match (book, unreadable.is_empty()) {
+        (Ok(book), true) => tell(&texts, &book, output),
+        (book, _) => {
+            let wrong = Wrong {
+                unreadable,
+                rules: book.err(),
+            };
+            Err(wrong.told(output)?)
+        }
+    }
+}
+
+/// The rule book of several files and folders, in order; everything that is wrong with any of them is told.
+pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
+    let (texts, unreadable) = texts(files)?;
+    match unreadable.is_empty() {
+        true => book(texts),
+        false => {
+            let rules = parse(&texts).err();
+            Err(Failure::Usage(Wrong { unreadable, rules }.drawn()))
+        }
+    }
+}
+
+/// The rule book of these texts.
+pub(super) fn book(texts: Vec<Named>) -> Result<RuleSet, Failure> {
+    parse(&texts).map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
+}
+
+fn parse(texts: &[Named]) -> Result<RuleSet, RuleErrors> {
+    let texts = texts.iter();
+    let texts = texts.map(|(name, text)| (name.as_str(), text.as_str()));
+    load::parse_all_with(texts, &beside::read)
+}
+
+/// The files that can be read, and those that cannot; `-` is standard input.
+fn texts(arguments: &[PathBuf]) -> Result<(Vec<Named>, Vec<Named>), Failure> {
+    let (mut texts, mut unreadable) = (Vec::new(), Vec::new());
+    for argument in arguments {
+        let found = match argument.as_os_str() == "-" {
+            true => vec![Found {
+                argument: 0,
+                path: "standard input".into(),
+                text: read::decoded(read_input(argument)?),
+            }],
+            false => read::files(std::slice::from_ref(argument)),
+        };
+        for Found { path, text, .. } in found {
+            let name = path.display().to_string();
+            match text {
+                Ok(text) => texts.push((name, text)),
+                Err(why) => unreadable.push((name, why)),
+            }
+        }
+    }
+    Ok((texts, unreadable))
+}
+
+fn tell(texts: &[Named], book: &RuleSet, output: Output) -> Outcome {
+    let rules = book.rules();
+    let is_empty = |file: &&Named| !rules.iter().any(|rule| *rule.file == *file.0);
+    let empty = texts.iter().filter(is_empty).map(|(name, _)| name.as_str());
+    let names = rules.iter().map(|rule| rule.name.as_str());
+    let text = match output {
+        Output::Json => {
+            let (names, empty): (Vec<&str>, Vec<&str>) = (names.collect(), empty.collect());
+            json_line(json!({"v": 1, "ok": true, "rules": names, "empty": empty}))
+        }
+        Output::Text => names
+            .map(|name| format!("ok  {name}\n"))
+            .chain(empty.map(|file| format!("{file}: no rules\n")))
+            .collect(),
+    };
+    write_output(text.as_bytes())
+}
+
+impl Wrong {
+    /// How the verb ends: people are told on standard error, programs on standard output.
+    fn told(self, output: Output) -> Result<Failure, Failure> {
+        if output == Output::Text {
+            return Ok(Failure::Usage(self.drawn()));
+        }
+        let unreadable = self.unreadable.iter();
+        let unreadable = unreadable
+            .map(|(file, why)| json!({"file": file, "title": format!("cannot read it: {why}")}));
+        let rules = self.rules.as_ref().map(mistakes::told).unwrap_or_default();
+        let errors: Vec<Value> = unreadable.chain(rules).collect();
+        let line = json_line(json!({"v": 1, "ok": false, "errors": errors}));
+        write_output(line.as_bytes())?;
+        Ok(Failure::Usage(String::new()))
+    }
+
+    fn drawn(&self) -> String {
+        let unreadable = self.unreadable.iter();
+        let lines = unreadable.map(|(file, why)| format!("error: cannot read {file}: {why}"));
+        let mut parts: Vec<String> = lines.collect();
+        if let Some(errors) = &self.rules {
+            let gap = if parts.is_empty() { "" } else { "\n" };
+            parts.push(format!("{gap}{}", errors.render(Look::Coloured)));
+        }
+        parts.join("\n")
+    }
+}
