@@ -32,6 +32,8 @@ mod mistakes_in_stories;
 mod mistakes_in_wire;
 #[path = "rules/passages.rs"]
 mod passages;
+#[path = "rules/reviewed.rs"]
+mod reviewed;
 #[path = "rules/scenarios.rs"]
 mod scenarios;
 #[path = "rules/stories.rs"]
