@@ -45,17 +45,20 @@ pub(super) fn line_of(facts: &Facts<'_>) -> String {
     }
 }
 
-/// FNV-1a over the bytes of one part and its length, so that parts cannot run into each other.
-fn absorb(hash: u64, part: &[u8]) -> u64 {
+/// How far the state of SplitMix64 goes on from one number to the next.
+pub(super) const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// FNV-1a (RFC 9923) over the bytes of one part and its length, so that parts cannot run into each other.
+pub(super) fn absorb(hash: u64, part: &[u8]) -> u64 {
     let length = (part.len() as u64).to_le_bytes();
     part.iter().chain(&length).fold(hash, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
 
-/// The finalizer of SplitMix64: every bit of the number decides about every bit of the result.
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): every bit of the number decides about every bit of the result.
+pub(super) fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(STRIDE);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

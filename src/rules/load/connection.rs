@@ -109,7 +109,8 @@ fn refuse_other_keys(table: Table<'_>, report: &mut Report) {
     }
 }
 
-fn net(value: &Value<'_>, report: &mut Report) -> Option<Net> {
+/// An address or a network of devices.
+pub(super) fn net(value: &Value<'_>, report: &mut Report) -> Option<Net> {
     let text = read::text(value, "peer", report)?;
     let bad = match text.parse::<Net>() {
         Ok(net) => return Some(net),

@@ -8,12 +8,13 @@ use crate::dm::Dialect;
 use crate::rules::Stage;
 use crate::rules::glob::Wild;
 use crate::rules::load::code::HTTP;
+use crate::rules::load::connection::net;
 use crate::rules::load::read::{self, Report, Table};
-use crate::rules::matcher::{BadNet, Codes, HeaderMatcher, Net, Numbers, PassageMatcher};
+use crate::rules::matcher::{Codes, HeaderMatcher, Numbers, PassageMatcher};
 
 pub(super) fn read(table: Table<'_>, stage: Option<Stage>, report: &mut Report) -> PassageMatcher {
     PassageMatcher {
-        peer: peers(table, report),
+        peer: each(table, "peer", report, net),
         sni: wilds(table, "sni", report),
         host: hosts(table, report),
         path: paths(table, report),
@@ -53,25 +54,6 @@ pub(super) const DIALECTS: [Dialect; 4] = [
     Dialect::Provisioning,
     Dialect::Other,
 ];
-
-fn peers(table: Table<'_>, report: &mut Report) -> Vec<Net> {
-    each(table, "peer", report, |value, report| {
-        let text = read::text(value, "peer", report)?;
-        let bad = match text.parse::<Net>() {
-            Ok(net) => return Some(net),
-            Err(bad) => bad,
-        };
-        let error = report.wrong(value.span(), format!("`{text}` is no address of a device"));
-        error.label(bad.to_string());
-        error.help(match bad {
-            BadNet::Beyond { meant } => format!("write the network: peer = \"{meant}\""),
-            BadNet::Unreadable => {
-                "write peer = \"192.0.2.7\", \"10.0.0.0/8\" or \"2001:db8::/32\"".into()
-            }
-        });
-        None
-    })
-}
 
 fn hosts(table: Table<'_>, report: &mut Report) -> Vec<Wild> {
     each(table, "host", report, |value, report| {
