@@ -1,13 +1,17 @@
 //! The reference DM server: answers what it must, then works through its plan.
 
+mod talk;
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::compose::{Composer, Header, Reference};
-use super::plan::{Plan, Sent};
-use crate::dm::{AlertCode, CommandKind, Message, StatusCode, SyncHdr};
+use super::compose::{Composer, Header};
+use super::plan::Plan;
+use crate::dm::{AlertCode, Message, StatusCode, SyncHdr};
 use crate::markup::Document;
+
+pub use talk::Talk;
 
 /// A server with one plan for every device.
 #[derive(Debug)]
@@ -19,18 +23,6 @@ pub struct Server {
 }
 
 type Key = (String, String);
-
-/// One session as the server sees it.
-#[derive(Debug, Default)]
-pub struct Talk {
-    msg_id: u32,
-    package: usize,
-    sent: HashMap<(u32, u32), String>,
-    /// The newest message of the device, and the answer to it: a transport retry gets the same again.
-    last: Option<(Bytes, String)>,
-    /// What the device answered to each command, in order: the command and the code.
-    pub heard: Vec<(String, StatusCode)>,
-}
 
 impl Server {
     /// A server at the start of its work. It calls itself what devices call it.
@@ -87,28 +79,31 @@ impl Server {
         let own_uri = header.target().unwrap_or_default();
         let plan = &self.plan;
         let talk = self.sessions.get_mut(&key)?;
-        talk.msg_id += 1;
-        talk.hear(message);
+        talk.begin(header);
         let head = Header {
             session_id: &key.1,
             msg_id: talk.msg_id,
             target: &key.0,
             source: &own_uri,
             cred: None,
+            sizes: plan.sizes(),
         };
         let mut reply = Composer::new(&head, 1);
         let version = wrong_version(header);
-        acknowledge(&mut reply, message, &msg_ref, version);
+        talk.hear(message);
+        talk.acknowledge(&mut reply, message, &msg_ref, version);
         let goes_on = version.is_none() && !alerts(message, 1223);
-        let reply = if goes_on && !message.is_final() && !alerts(message, 1222) {
+        let asks = !message.is_final() && !alerts(message, 1222) && !talk.is_sending();
+        let open = if goes_on && asks {
             // The device has more to say: "Next Message" (PRO 6).
             reply.alert(AlertCode(1222));
-            reply.finish_open()
+            true
         } else {
-            if goes_on {
-                talk.go_on(plan, &mut reply);
-            }
-            reply.finish()
+            goes_on && talk.go_on(plan, &mut reply)
+        };
+        let reply = match open {
+            true => reply.finish_open(),
+            false => reply.finish(),
         };
         talk.last = Some((document.source().clone(), reply.clone()));
         Some(reply)
@@ -125,70 +120,6 @@ impl Server {
             let oldest = self.order.pop_front();
             oldest.map(|key| self.sessions.remove(&key));
         }
-    }
-}
-
-impl Talk {
-    fn hear(&mut self, message: Message<'_>) {
-        for status in message.commands().filter_map(|command| command.as_status()) {
-            let number =
-                |text: Option<std::borrow::Cow<'_, str>>| text.and_then(|t| t.parse().ok());
-            let (Some(msg), Some(cmd)) = (number(status.msg_ref()), number(status.cmd_ref()))
-            else {
-                continue;
-            };
-            let what = self.sent.get(&(msg, cmd));
-            if let (Some(what), Some(code), true) =
-                (what, status.code(), self.heard.len() < MOST_HEARD)
-            {
-                self.heard.push((what.clone(), code));
-            }
-        }
-    }
-
-    fn go_on(&mut self, plan: &Plan, reply: &mut Composer) {
-        let Some(package) = plan.packages.get(self.package) else {
-            return;
-        };
-        self.package += 1;
-        for order in &package.commands {
-            for Sent { cmd_id, what } in order.write(reply) {
-                self.sent.insert((self.msg_id, cmd_id), what);
-            }
-        }
-    }
-}
-
-/// Status for the SyncHdr and for every command but Status and Results (PRO 6; DREP 6.5.1).
-fn acknowledge(
-    reply: &mut Composer,
-    message: Message<'_>,
-    msg_ref: &str,
-    refused: Option<StatusCode>,
-) {
-    let header = Reference {
-        msg: msg_ref,
-        cmd: "0",
-        name: "SyncHdr",
-    };
-    reply.status(&header, None, refused.unwrap_or(StatusCode(200)));
-    for command in message.commands() {
-        let kind = command.kind();
-        if matches!(kind, CommandKind::Status | CommandKind::Results) {
-            continue;
-        }
-        let code = match kind {
-            CommandKind::Alert | CommandKind::Replace => StatusCode(200),
-            _ => StatusCode(405),
-        };
-        let code = refused.unwrap_or(code);
-        let cmd = command.cmd_id().unwrap_or_default();
-        let of = Reference {
-            msg: msg_ref,
-            cmd: &cmd,
-            name: command.element().local(),
-        };
-        reply.status(&of, None, code);
     }
 }
 
@@ -216,5 +147,3 @@ fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
 
 /// Sessions a server remembers; the oldest is forgotten.
 const MOST_SESSIONS: usize = 1024;
-/// Answers a session remembers.
-const MOST_HEARD: usize = 10_000;

@@ -9,7 +9,6 @@ use dmtap::dm::{Command, CommandKind, Message, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{Note, Passage};
 use dmtap::markup::{Document, Hint, Limits, decode};
-use dmtap::peer::plan::Package;
 use dmtap::peer::{Device, Order, Plan, Profile, Server, Wire};
 use dmtap::proxy::{Authority, Trust};
 use tokio::net::TcpListener;
@@ -302,9 +301,7 @@ pub fn at(leaf: &str) -> String {
 }
 
 pub fn plan<const N: usize>(packages: [Vec<Order>; N]) -> Plan {
-    Plan {
-        packages: packages.map(|commands| Package { commands }).into(),
-    }
+    Plan::of(packages)
 }
 
 /// Get, Add, Replace, Exec; then an Atomic and a Sequence.
