@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 
 use super::compose::{Composer, Header};
+use super::large::Sizes;
 use super::plan::Plan;
 use crate::dm::{AlertCode, Message, StatusCode, SyncHdr};
 use crate::markup::Document;
@@ -75,6 +76,9 @@ impl Server {
         if let Some((_, reply)) = known.filter(|(request, _)| request == document.source()) {
             return Some(reply.clone());
         }
+        if msg_ref != "1" && !self.sessions.contains_key(&key) {
+            return Some(turn_away(message, &key));
+        }
         self.remember(&key, &msg_ref);
         let own_uri = header.target().unwrap_or_default();
         let plan = &self.plan;
@@ -121,6 +125,25 @@ impl Server {
             oldest.map(|key| self.sessions.remove(&key));
         }
     }
+}
+
+/// A session does not begin in the middle: the one who thinks so is told that it is over (PRO 8.1).
+fn turn_away(message: Message<'_>, (device, session_id): &Key) -> String {
+    let header = message.header();
+    let own_uri = header.and_then(|h| h.target()).unwrap_or_default();
+    let head = Header {
+        session_id,
+        msg_id: 1,
+        target: device,
+        source: &own_uri,
+        cred: None,
+        sizes: Sizes::default(),
+    };
+    let mut reply = Composer::new(&head, 1);
+    let msg_ref = header.and_then(|h| h.msg_id()).unwrap_or_default();
+    Talk::default().acknowledge(&mut reply, message, &msg_ref, None);
+    reply.alert(AlertCode(1223));
+    reply.finish()
 }
 
 fn alerts(message: Message<'_>, code: u16) -> bool {
