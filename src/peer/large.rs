@@ -158,7 +158,8 @@ impl Incoming {
         let text = item.data().map(|data| data.text()).unwrap_or_default();
         let metas = [item.meta(), command.meta()];
         let size = metas.into_iter().flatten().find_map(|meta| meta.size());
-        let open = match (self.open.take(), size) {
+        // Only the first chunk says a Size: with one, its sender begins anew.
+        let open = match (self.open.take().filter(|_| size.is_none()), size) {
             (Some(open), _) => open,
             (None, None) if item.more_data() => return Err(SIZE_REQUIRED),
             (None, None) if text.len() > most => return Err(TOO_LARGE),

@@ -422,6 +422,12 @@ fn a_device_takes_chunks_as_the_standard_says() {
         &[&colour("6", "gre", more), &last],
         &["213:Replace 1222", "424:Replace Final"],
     );
+    // With a Size it begins anew.
+    let first = colour("5", "gre", more);
+    check(
+        &[&first, &first, &last],
+        &["213:Replace 1222", "213:Replace 1222", "Final"],
+    );
     // Another Item of the same command goes on with nothing.
     let two = replace(&[item("Colour", "5", "gre", more), item("Width", "", "1", "")]);
     check(&[&(two + final_)], &["213:Replace 1225 Final"]);

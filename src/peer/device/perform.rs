@@ -1,7 +1,7 @@
 //! The device carries commands out on its tree.
 
 use super::{Device, Outcome};
-use crate::dm::{AlertCode, Command, CommandKind, Item, StatusCode};
+use crate::dm::{AlertCode, Command, CommandKind, Item, StatusCode, locuri};
 use crate::peer::large::{BUFFERED, LARGEST, TOO_LARGE, What};
 use crate::peer::tree::Found;
 
@@ -146,14 +146,24 @@ impl Device {
         let before = self.tree.clone();
         let mut inner: Vec<Outcome> = Vec::new();
         let mut failed = false;
+        let mut added = Vec::new();
         for child in command.nested() {
             let cmd_id = child.cmd_id().unwrap_or_default();
-            let forbidden = matches!(child.kind(), CommandKind::Atomic | CommandKind::Get);
-            let mut outcomes = match (failed, forbidden) {
-                (true, _) => vec![outcome(child, &cmd_id, StatusCode(215))],
-                (_, true) => vec![outcome(child, &cmd_id, StatusCode(500))],
+            let uri = child.loc_uri().map(|uri| locuri::canonical(&uri));
+            let mut outcomes = match child.kind() {
+                _ if failed => vec![outcome(child, &cmd_id, StatusCode(215))],
+                CommandKind::Atomic | CommandKind::Get => {
+                    vec![outcome(child, &cmd_id, StatusCode(500))]
+                }
+                // Not supported on Windows; the page of its protocol support gives no code.
+                CommandKind::Replace if added.contains(&uri) => {
+                    vec![outcome(child, &cmd_id, StatusCode(406))]
+                }
                 _ => self.carry_out(child),
             };
+            if child.kind() == CommandKind::Add {
+                added.push(uri);
+            }
             failed |= outcomes.iter().any(|o| !o.code.is_success());
             inner.append(&mut outcomes);
         }
