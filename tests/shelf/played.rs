@@ -37,7 +37,7 @@ struct Expected {
     sessions: Option<u32>,
     /// What it does in WBXML, where that is something else.
     #[serde(default)]
-    wbxml: Option<Box<Expected>>,
+    wbxml: Option<Box<Self>>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
