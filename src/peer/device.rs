@@ -6,6 +6,7 @@ mod report;
 use super::auth;
 use super::compose::{Composer, Header, Reference};
 use super::large::{Incoming, Sizes, What};
+use super::server::alerts;
 use super::tree::{Access, Found, Tree};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::markup::Document;
@@ -168,25 +169,11 @@ impl Device {
         if let Some(next) = self.turned_down(message, &msg_ref) {
             return next;
         }
-        if let Some(header) = message.header() {
-            self.theirs.hear(header);
+        if alerts(message, 1223) {
+            return Next::Broken("the server aborted the session (Alert 1223)".into());
         }
-        self.backlog.hear(message, self.msg_id);
-        let mut outcomes = Vec::new();
-        for command in message
-            .commands()
-            .filter(|command| command.kind() != CommandKind::Status)
-        {
-            if command.as_alert().and_then(|alert| alert.code()) == Some(AlertCode(1223)) {
-                return Next::Broken("the server aborted the session (Alert 1223)".into());
-            }
-            outcomes.append(&mut self.carry_out(command));
-        }
+        let outcomes = self.work_on(message);
         let is_open = !message.is_final() && message.body().is_some();
-        if outcomes.is_empty() && !is_open {
-            // The server ends the session; what it has not said to its end it never will.
-            self.lost.extend(self.incoming.give_up(None));
-        }
         if outcomes.is_empty() && self.lost.is_empty() && !is_open {
             // A client never sends a message that would hold only its SyncHdr Status (PRO 8).
             return Next::End;
@@ -199,6 +186,25 @@ impl Device {
         self.backlog.add(&msg_ref, outcomes, message);
         self.backlog.add_lost(&mut self.lost);
         Next::Send(self.report(&msg_ref))
+    }
+
+    /// Hears a message, and carries out its commands.
+    fn work_on(&mut self, message: Message<'_>) -> Vec<Outcome> {
+        if let Some(header) = message.header() {
+            self.theirs.hear(header);
+        }
+        self.backlog.hear(message, self.msg_id);
+        let mut outcomes = Vec::new();
+        for command in message.commands() {
+            if command.kind() != CommandKind::Status {
+                outcomes.append(&mut self.carry_out(command));
+            }
+        }
+        if outcomes.is_empty() && message.is_final() {
+            // The server ends the session; what it has not said to its end it never will.
+            self.lost.extend(self.incoming.give_up(None));
+        }
+        outcomes
     }
 
     fn message(&mut self) -> Composer {

@@ -92,23 +92,7 @@ impl Server {
             cred: None,
             sizes: plan.sizes(),
         };
-        let mut reply = Composer::new(&head, 1);
-        let version = wrong_version(header);
-        talk.hear(message);
-        talk.acknowledge(&mut reply, message, &msg_ref, version);
-        let goes_on = version.is_none() && !alerts(message, 1223);
-        let asks = !message.is_final() && !alerts(message, 1222) && !talk.is_sending();
-        let open = if goes_on && asks {
-            // The device has more to say: "Next Message" (PRO 6).
-            reply.alert(AlertCode(1222));
-            true
-        } else {
-            goes_on && talk.go_on(plan, &mut reply)
-        };
-        let reply = match open {
-            true => reply.finish_open(),
-            false => reply.finish(),
-        };
+        let reply = talk.answer(message, &msg_ref, &head, plan);
         talk.last = Some((document.source().clone(), reply.clone()));
         Some(reply)
     }
@@ -146,7 +130,8 @@ fn turn_away(message: Message<'_>, (device, session_id): &Key) -> String {
     reply.finish()
 }
 
-fn alerts(message: Message<'_>, code: u16) -> bool {
+/// Whether an Alert of a message has this code.
+pub(super) fn alerts(message: Message<'_>, code: u16) -> bool {
     message
         .commands()
         .filter_map(|c| c.as_alert())

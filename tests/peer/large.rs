@@ -346,6 +346,17 @@ fn nobody_sends_more_of_an_object_of_which_a_chunk_was_not_accepted() {
 }
 
 #[test]
+fn a_plan_says_in_its_file_what_the_server_takes() {
+    let file =
+        "max-msg-size = 3000\nmax-obj-size = 70\n[[package]]\ncommands = [{ get = './DevInfo' }]\n";
+    let plan: Plan = toml::from_str(file).unwrap();
+    let sizes = (plan.max_msg_size, plan.max_obj_size);
+    assert_eq!(sizes, (Some(3000), Some(70)));
+    let neither: Plan = toml::from_str("[[package]]\ncommands = []\n").unwrap();
+    assert_eq!(neither, Plan::of([vec![]]));
+}
+
+#[test]
 fn values_that_a_peer_takes_no_longer_are_not_sent() {
     let plan = Plan::large();
     let sizes = Sizes {

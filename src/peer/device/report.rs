@@ -136,25 +136,31 @@ impl Backlog {
             }
             let only = before == empty;
             let splits = only || !message.fits_alone(before, most);
-            match part {
-                Part::Results(of, found) if splits => {
-                    message.back_to(before);
-                    let parts = split(of, found);
-                    parts
-                        .into_iter()
-                        .rev()
-                        .for_each(|part| self.parts.push_front(part));
-                }
+            if only && !matches!(part, Part::Results(..)) {
                 // There is no shorter way to say it.
-                _ if only => {}
-                part => {
-                    message.back_to(before);
-                    self.parts.push_front(part);
-                    break;
-                }
+                continue;
+            }
+            message.back_to(before);
+            if !self.put_back(part, splits) {
+                break;
             }
         }
         has_results
+    }
+
+    /// Takes a part back that did not fit, in smaller ones where it is to be split; whether it was.
+    fn put_back(&mut self, part: Part, splits: bool) -> bool {
+        match part {
+            Part::Results(of, found) if splits => {
+                let parts = split(of, found).into_iter().rev();
+                parts.for_each(|part| self.parts.push_front(part));
+                true
+            }
+            part => {
+                self.parts.push_front(part);
+                false
+            }
+        }
     }
 }
 

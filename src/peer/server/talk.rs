@@ -5,8 +5,9 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::{alerts, wrong_version};
 use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode, SyncHdr, locuri};
-use crate::peer::compose::{Composer, Mark, Reference};
+use crate::peer::compose::{Composer, Header, Mark, Reference};
 use crate::peer::large::{BUFFERED, Incoming, LARGEST, Outgoing, SIZE_MISMATCH, Sizes, What};
 use crate::peer::plan::{Order, Plan, Sent};
 
@@ -55,6 +56,16 @@ struct Sending {
     accepted: bool,
 }
 
+/// Where a command belongs.
+enum Placed {
+    /// It is dealt with.
+    Here,
+    /// In the next package.
+    Later,
+    /// From here on, in several messages.
+    InChunks(Outgoing),
+}
+
 impl Talk {
     /// A message begins.
     pub(super) fn begin(&mut self, header: SyncHdr<'_>) {
@@ -62,13 +73,36 @@ impl Talk {
         self.msg_id += 1;
     }
 
-    /// Whether a value is on its way, and the package open because of it.
-    pub(super) fn is_sending(&self) -> bool {
-        self.sending.is_some()
+    /// The answer to a message: what it must hear, then what is due of the plan.
+    pub(super) fn answer(
+        &mut self,
+        message: Message<'_>,
+        msg_ref: &str,
+        head: &Header<'_>,
+        plan: &Plan,
+    ) -> String {
+        let mut reply = Composer::new(head, 1);
+        let version = message.header().and_then(wrong_version);
+        self.hear(message);
+        self.acknowledge(&mut reply, message, msg_ref, version);
+        let goes_on = version.is_none() && !alerts(message, 1223);
+        // While a value is on its way, it is the server's package that is open.
+        let asks = !message.is_final() && !alerts(message, 1222) && self.sending.is_none();
+        let open = if goes_on && asks {
+            // The device has more to say: "Next Message" (PRO 6).
+            reply.alert(AlertCode(1222));
+            true
+        } else {
+            goes_on && self.go_on(plan, &mut reply)
+        };
+        match open {
+            true => reply.finish_open(),
+            false => reply.finish(),
+        }
     }
 
     /// Takes notice of what a message answers, and of what it says of large objects.
-    pub(super) fn hear(&mut self, message: Message<'_>) {
+    fn hear(&mut self, message: Message<'_>) {
         let number = |text: Option<Cow<'_, str>>| text.and_then(|text| text.parse().ok());
         for command in message.commands() {
             if let Some(status) = command.as_status() {
@@ -128,7 +162,7 @@ impl Talk {
     }
 
     /// Says what is due, as far as it fits into the message, and whether the package stays open.
-    pub(super) fn go_on(&mut self, plan: &Plan, reply: &mut Composer) -> bool {
+    fn go_on(&mut self, plan: &Plan, reply: &mut Composer) -> bool {
         let most = plan.sizes().longest_message(self.theirs);
         let empty = reply.mark();
         if let Some(sending) = self.sending.take() {
@@ -139,38 +173,49 @@ impl Talk {
             self.refill(plan);
         }
         while let Some(order) = self.queue.pop_front() {
-            let value = order.value().map(|(_, text)| text.to_owned());
-            if value
-                .as_ref()
-                .is_some_and(|text| self.theirs.exceeds(text.len()))
-            {
-                self.withheld.push(order.to_string());
-                continue;
-            }
-            let before = reply.mark();
-            let sent = order.write(reply);
-            let only = before == empty;
-            if reply.fits(most) || only && value.is_none() {
-                self.enter(sent, &order);
-                continue;
-            }
-            let fits_alone = reply.fits_alone(before, most);
-            reply.back_to(before);
-            let Some(text) = value.filter(|_| only || !fits_alone) else {
+            match self.place(&order, most, empty, reply) {
+                Placed::Here => {}
                 // It comes in a package of its own: only a large object leaves one open (PRO 6).
-                self.queue.push_front(order);
-                return false;
-            };
-            let sending = Sending {
-                order,
-                rest: Outgoing::new(&text),
-                cmd_id: 0,
-                accepted: false,
-            };
-            return self.send(sending, most, empty, reply);
+                Placed::Later => {
+                    self.queue.push_front(order);
+                    return false;
+                }
+                Placed::InChunks(rest) => {
+                    let (cmd_id, accepted) = (0, false);
+                    let sending = Sending {
+                        order,
+                        rest,
+                        cmd_id,
+                        accepted,
+                    };
+                    return self.send(sending, most, empty, reply);
+                }
+            }
         }
         // A message without commands would end the session.
         reply.mark() == empty && self.package < plan.packages.len() && self.go_on(plan, reply)
+    }
+
+    /// Writes a command if it fits, and says where else it belongs.
+    fn place(&mut self, order: &Order, most: usize, empty: Mark, reply: &mut Composer) -> Placed {
+        let value = order.value().map(|(_, text)| text);
+        if value.is_some_and(|text| self.theirs.exceeds(text.len())) {
+            self.withheld.push(order.to_string());
+            return Placed::Here;
+        }
+        let before = reply.mark();
+        let sent = order.write(reply);
+        let only = before == empty;
+        if reply.fits(most) || only && value.is_none() {
+            self.enter(sent, order);
+            return Placed::Here;
+        }
+        let fits_alone = reply.fits_alone(before, most);
+        reply.back_to(before);
+        match value.filter(|_| only || !fits_alone) {
+            Some(text) => Placed::InChunks(Outgoing::new(text)),
+            None => Placed::Later,
+        }
     }
 
     /// Takes the commands of the next package, where all of the last one are sent.
