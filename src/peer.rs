@@ -6,12 +6,14 @@
 mod auth;
 pub mod compose;
 pub mod device;
+pub mod large;
 pub mod plan;
 pub mod server;
 pub mod tree;
 
 pub use compose::Wire;
 pub use device::{Device, Profile};
+pub use large::Sizes;
 pub use plan::{Order, Plan};
 pub use server::Server;
 pub use tree::Tree;

@@ -27,6 +27,11 @@ impl Story {
         format!("rules/{}/{}.toml", self.theme, self.name)
     }
 
+    /// Whether it needs values that travel in chunks to act on.
+    pub fn is_about_chunks(&self) -> bool {
+        self.theme == "chunks"
+    }
+
     fn comment(&self, line: usize) -> &'static str {
         let line = self.text.lines().nth(line).unwrap_or_default();
         line.trim_start_matches('#').trim()
@@ -41,6 +46,7 @@ pub fn find(name: &str) -> Option<&'static Story> {
 /// Every story, by theme and name. A test holds it against the folder.
 #[rustfmt::skip]
 pub const STORIES: &[Story] = &[
+    Story { theme: "atomic", name: "add-then-replace", text: include_str!("../rules/atomic/add-then-replace.toml") },
     Story { theme: "atomic", name: "atomic-fails", text: include_str!("../rules/atomic/atomic-fails.toml") },
     Story { theme: "atomic", name: "atomic-refused", text: include_str!("../rules/atomic/atomic-refused.toml") },
     Story { theme: "atomic", name: "atomic-too-large", text: include_str!("../rules/atomic/atomic-too-large.toml") },
@@ -54,16 +60,24 @@ pub const STORIES: &[Story] = &[
     Story { theme: "auth", name: "challenge-basic", text: include_str!("../rules/auth/challenge-basic.toml") },
     Story { theme: "auth", name: "challenge-given-nonce", text: include_str!("../rules/auth/challenge-given-nonce.toml") },
     Story { theme: "auth", name: "challenge-late", text: include_str!("../rules/auth/challenge-late.toml") },
+    Story { theme: "chunks", name: "chunk-refused", text: include_str!("../rules/chunks/chunk-refused.toml") },
+    Story { theme: "chunks", name: "last-chunk-lost", text: include_str!("../rules/chunks/last-chunk-lost.toml") },
     Story { theme: "chunks", name: "never-completed", text: include_str!("../rules/chunks/never-completed.toml") },
+    Story { theme: "chunks", name: "no-size", text: include_str!("../rules/chunks/no-size.toml") },
     Story { theme: "chunks", name: "object-abandoned", text: include_str!("../rules/chunks/object-abandoned.toml") },
+    Story { theme: "chunks", name: "object-interrupted", text: include_str!("../rules/chunks/object-interrupted.toml") },
+    Story { theme: "chunks", name: "size-too-small", text: include_str!("../rules/chunks/size-too-small.toml") },
     Story { theme: "chunks", name: "small-messages", text: include_str!("../rules/chunks/small-messages.toml") },
     Story { theme: "chunks", name: "small-objects", text: include_str!("../rules/chunks/small-objects.toml") },
+    Story { theme: "chunks", name: "upload-refused", text: include_str!("../rules/chunks/upload-refused.toml") },
+    Story { theme: "chunks", name: "upload-wrong-size", text: include_str!("../rules/chunks/upload-wrong-size.toml") },
     Story { theme: "chunks", name: "wrong-size", text: include_str!("../rules/chunks/wrong-size.toml") },
     Story { theme: "connection", name: "broken-chunk", text: include_str!("../rules/connection/broken-chunk.toml") },
     Story { theme: "connection", name: "cut-short", text: include_str!("../rules/connection/cut-short.toml") },
     Story { theme: "connection", name: "empty-response", text: include_str!("../rules/connection/empty-response.toml") },
     Story { theme: "connection", name: "jitter", text: include_str!("../rules/connection/jitter.toml") },
     Story { theme: "connection", name: "late-close", text: include_str!("../rules/connection/late-close.toml") },
+    Story { theme: "connection", name: "left-alone", text: include_str!("../rules/connection/left-alone.toml") },
     Story { theme: "connection", name: "length-too-large", text: include_str!("../rules/connection/length-too-large.toml") },
     Story { theme: "connection", name: "length-too-small", text: include_str!("../rules/connection/length-too-small.toml") },
     Story { theme: "connection", name: "noise", text: include_str!("../rules/connection/noise.toml") },
@@ -131,6 +145,7 @@ pub const STORIES: &[Story] = &[
     Story { theme: "session", name: "unknown-in-sequence", text: include_str!("../rules/session/unknown-in-sequence.toml") },
     Story { theme: "session", name: "unknown-reference", text: include_str!("../rules/session/unknown-reference.toml") },
     Story { theme: "session", name: "unknown-version", text: include_str!("../rules/session/unknown-version.toml") },
+    Story { theme: "session", name: "wrong-namespace", text: include_str!("../rules/session/wrong-namespace.toml") },
     Story { theme: "status", name: "accepted", text: include_str!("../rules/status/accepted.toml") },
     Story { theme: "status", name: "already-exists", text: include_str!("../rules/status/already-exists.toml") },
     Story { theme: "status", name: "authenticated", text: include_str!("../rules/status/authenticated.toml") },
@@ -140,12 +155,16 @@ pub const STORIES: &[Story] = &[
     Story { theme: "status", name: "command-fails", text: include_str!("../rules/status/command-fails.toml") },
     Story { theme: "status", name: "credentials-missing", text: include_str!("../rules/status/credentials-missing.toml") },
     Story { theme: "status", name: "device-full", text: include_str!("../rules/status/device-full.toml") },
+    Story { theme: "status", name: "done-later", text: include_str!("../rules/status/done-later.toml") },
+    Story { theme: "status", name: "fails-twice", text: include_str!("../rules/status/fails-twice.toml") },
     Story { theme: "status", name: "false-success", text: include_str!("../rules/status/false-success.toml") },
+    Story { theme: "status", name: "flaky-node", text: include_str!("../rules/status/flaky-node.toml") },
     Story { theme: "status", name: "forbidden", text: include_str!("../rules/status/forbidden.toml") },
     Story { theme: "status", name: "incomplete-command", text: include_str!("../rules/status/incomplete-command.toml") },
     Story { theme: "status", name: "login-refused", text: include_str!("../rules/status/login-refused.toml") },
     Story { theme: "status", name: "not-allowed", text: include_str!("../rules/status/not-allowed.toml") },
     Story { theme: "status", name: "not-found", text: include_str!("../rules/status/not-found.toml") },
+    Story { theme: "status", name: "original-error", text: include_str!("../rules/status/original-error.toml") },
     Story { theme: "status", name: "permission-denied", text: include_str!("../rules/status/permission-denied.toml") },
     Story { theme: "status", name: "request-timeout", text: include_str!("../rules/status/request-timeout.toml") },
     Story { theme: "status", name: "size-mismatch", text: include_str!("../rules/status/size-mismatch.toml") },

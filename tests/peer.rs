@@ -1,10 +1,13 @@
 //! The device simulator and the reference server talk, without a network between them.
 
+#[path = "peer/large.rs"]
+mod large;
+
 use dmtap::dm::{Message, StatusCode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::peer::compose::on_wire;
 use dmtap::peer::device::{Next, demo_tree};
-use dmtap::peer::{Device, Order, Plan, Profile, Server, Wire, plan::Package};
+use dmtap::peer::{Device, Order, Plan, Profile, Server, Wire};
 
 #[test]
 fn a_session_works_through_the_plan_and_ends_in_xml_and_in_wbxml() {
@@ -54,7 +57,7 @@ fn a_failed_atomic_leaves_the_tree_as_it_was() {
         Order::Replace(at("Missing"), "x".into()),
         Order::Replace(at("Width"), "1".into()),
     ]);
-    let plan = plan([vec![atomic], vec![Order::Get(at("Colour"))]]);
+    let plan = Plan::of([vec![atomic], vec![Order::Get(at("Colour"))]]);
     let (device, _) = talk(plan, Wire::Xml);
     check(
         &device,
@@ -74,7 +77,7 @@ fn get_and_atomic_inside_atomic_are_refused_with_500() {
     let nested = Order::Atomic(vec![]);
     for inner in [get, nested] {
         let name = inner.name();
-        let (device, _) = talk(plan([vec![Order::Atomic(vec![inner])]]), Wire::Xml);
+        let (device, _) = talk(Plan::of([vec![Order::Atomic(vec![inner])]]), Wire::Xml);
         check(&device, &[("Atomic", 507), (name, 500)]);
     }
 }
@@ -116,12 +119,6 @@ fn a_message_without_commands_ends_the_session() {
         </SyncBody></SyncML>";
     let mut device = Device::new(Profile::default(), demo_tree());
     assert_eq!(device.answer(&read(xml.into(), Wire::Xml)), Next::End);
-}
-
-fn plan<const N: usize>(packages: [Vec<Order>; N]) -> Plan {
-    Plan {
-        packages: packages.map(|commands| Package { commands }).into(),
-    }
 }
 
 fn check(device: &Device, expected: &[(&str, u16)]) {

@@ -15,6 +15,8 @@ mod stage;
 
 #[path = "stories/headers.rs"]
 mod headers;
+#[path = "stories/large.rs"]
+mod large;
 #[path = "stories/login.rs"]
 mod login;
 #[path = "stories/order.rs"]

@@ -64,10 +64,15 @@ impl Play {
     /// A longer one, with these rules.
     pub fn with(sources: Sources) -> Self {
         let names: Vec<&str> = sources.rules().map(|rule| rule.name()).collect();
+        let mut stories = names.iter().filter_map(|name| shelf::find(name));
+        let plan = match stories.any(|story| story.is_about_chunks()) {
+            true => Plan::large(),
+            false => Plan::shelf(),
+        };
         Self {
             title: format!("Where the two sides differ ({}):", names.join(", ")),
             sources,
-            plan: Plan::shelf(),
+            plan,
             breaks: Breaks::Tell,
         }
     }

@@ -90,6 +90,13 @@ pub enum Promise {
         /// MsgID of the message in which the hearer answered.
         heard_in: Option<Box<str>>,
     },
+    /// The server was told another SessionID; the device gets its answer with its own.
+    Session {
+        /// The one it was told.
+        said: Box<str>,
+        /// The device's.
+        meant: Box<str>,
+    },
     /// Until the server speaks of credentials, it gets these, as XML; empty for none.
     Credentials(Box<str>),
     /// The server's message waits: the device gets it when it asks for the next one.
@@ -223,7 +230,10 @@ impl Account {
     fn take_on(&mut self, promised: &Promised) {
         let rule = &promised.rule;
         match &promised.promise {
-            Promise::Answer(_) | Promise::Swallow(_) | Promise::Alias { .. } => {
+            Promise::Answer(_)
+            | Promise::Swallow(_)
+            | Promise::Alias { .. }
+            | Promise::Session { .. } => {
                 self.promises.push(promised.clone());
             }
             Promise::Spoke { request, response } => self.spoke(*request, *response, rule),
@@ -282,6 +292,7 @@ impl Account {
                 .as_ref()
                 .is_some_and(|given| **given != *msg_id),
             Promise::Swallow(swallow) if swallow.from != from => swallow.is_old(msg_id),
+            Promise::Session { .. } => from == Side::Device,
             Promise::Alias {
                 from: hearer,
                 heard_in,
@@ -318,9 +329,11 @@ impl Promise {
     fn renews(&self, old: &Self) -> bool {
         match (self, old) {
             (Self::Answer(new), Self::Answer(old)) => {
-                (new.to, &new.msg_ref, new.cmd_ref()) == (old.to, &old.msg_ref, old.cmd_ref())
+                (new.to, &new.msg_ref, new.cmd_ref(), &new.target_refs)
+                    == (old.to, &old.msg_ref, old.cmd_ref(), &old.target_refs)
             }
             (Self::Swallow(new), Self::Swallow(old)) => new == old,
+            (Self::Session { .. }, Self::Session { .. }) => true,
             (
                 Self::Alias { from, meant, .. },
                 Self::Alias {
@@ -340,7 +353,9 @@ impl Promise {
                 owed.msg_ref.len() + owed.cmd.len() + targets
             }
             Self::Swallow(swallow) => swallow.msg_ref.len() + swallow.cmd_ref.len(),
-            Self::Alias { said, meant, .. } => said.len() + meant.len(),
+            Self::Alias { said, meant, .. } | Self::Session { said, meant } => {
+                said.len() + meant.len()
+            }
             Self::Credentials(xml) => xml.len(),
             Self::Spoke { .. } | Self::Skip { .. } | Self::Hold { .. } => 0,
         }

@@ -186,12 +186,26 @@ pub fn fragment(document: &Document, xml: &str) -> Option<Fragment> {
     let root = document.root().span().of(document.source());
     let name = root.iter().take_while(|byte| !b" \t\r\n>/".contains(byte));
     let has_prefix = !document.is_wbxml() && name.skip(1).any(|byte| *byte == b':');
-    let end = xml.find(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/');
-    match end.filter(|_| has_prefix && !xml.contains("xmlns=\"SYNCML")) {
-        Some(end) => {
-            let (name, rest) = xml.split_at(end);
-            Fragment::parse(&format!("{name} xmlns=\"{}\"{rest}", namespace(document))).ok()
-        }
-        None => Fragment::parse(xml).ok(),
+    match has_prefix && !xml.contains("xmlns=\"SYNCML") {
+        true => declaring(document, xml),
+        false => Fragment::parse(xml).ok(),
     }
+}
+
+/// The same fragment with the namespace of a WBXML message, where its root is an unknown element without one: in XML
+/// it would be in the namespace around it, and what it holds would be known. `None` where it need not be.
+pub fn in_namespace(document: &Document, xml: &str, fragment: &Fragment) -> Option<Fragment> {
+    let root = fragment.document().root();
+    let is_lost = root.name().token().is_none() && root.attributes().next().is_none();
+    let is_needed = is_lost && !root.local().contains(':') && document.is_wbxml();
+    let around = document.root().space() == Some(Space::SyncMl);
+    (is_needed && around).then(|| declaring(document, xml))?
+}
+
+/// A piece of XML whose root declares the namespace of a message.
+fn declaring(document: &Document, xml: &str) -> Option<Fragment> {
+    let start = xml.find('<')? + 1;
+    let end = xml[start..].find(|c: char| c.is_ascii_whitespace() || c == '>' || c == '/')?;
+    let (name, rest) = xml.split_at(start + end);
+    Fragment::parse(&format!("{name} xmlns=\"{}\"{rest}", namespace(document))).ok()
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::large::{Chunk, Sizes, What};
 use crate::dm::{AlertCode, StatusCode};
 use crate::markup::wbxml::encode::{WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};
@@ -44,12 +45,23 @@ pub(crate) struct Header<'a> {
     pub(crate) source: &'a str,
     /// `Cred` as XML, and the user it is of; `None` for neither.
     pub(crate) cred: Option<(&'a str, &'a str)>,
+    /// What its sender takes.
+    pub(crate) sizes: Sizes,
 }
 
 /// A message being written. Commands get their CmdIDs as they come.
 #[derive(Debug)]
 pub(crate) struct Composer {
     out: String,
+    next_cmd: u32,
+    /// Bytes of the header.
+    header: usize,
+}
+
+/// A place in a message, to come back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    len: usize,
     next_cmd: u32,
 }
 
@@ -67,6 +79,7 @@ impl Composer {
         let mut message = Self {
             out: String::with_capacity(1024),
             next_cmd: first_cmd,
+            header: 0,
         };
         message.out.push_str("<SyncML xmlns=\"SYNCML:SYNCML1.2\">");
         message.within("SyncHdr", |m| {
@@ -84,9 +97,55 @@ impl Composer {
             if let Some((cred, _)) = header.cred {
                 m.out.push_str(cred);
             }
+            m.sizes(header.sizes);
         });
         message.out.push_str("<SyncBody>");
+        message.header = message.out.len();
         message
+    }
+
+    fn sizes(&mut self, sizes: Sizes) {
+        if sizes == Sizes::default() {
+            return;
+        }
+        let fields = [("MaxMsgSize", sizes.message), ("MaxObjSize", sizes.object)];
+        self.within("Meta", |m| {
+            for (name, size) in fields {
+                if let Some(size) = size {
+                    m.meta(name, &size.to_string());
+                }
+            }
+        });
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Where it is by now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            len: self.out.len(),
+            next_cmd: self.next_cmd,
+        }
+    }
+
+    /// Takes back what was written since.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.out.truncate(mark.len);
+        self.next_cmd = mark.next_cmd;
+    }
+
+    /// Whether it can be finished within `most` bytes.
+    pub(crate) fn fits(&self, most: usize) -> bool {
+        self.out.len().saturating_add(RESERVE) <= most
+    }
+
+    /// Whether what was written since would fit into `most` bytes in a message with little else.
+    pub(crate) fn fits_alone(&self, since: Mark, most: usize) -> bool {
+        let alone = self.header + LITTLE_ELSE + (self.out.len() - since.len);
+        alone.saturating_add(RESERVE) <= most
     }
 
     /// A command with its CmdID first, which is returned.
@@ -116,6 +175,20 @@ impl Composer {
     /// An Alert without items.
     pub(crate) fn alert(&mut self, code: AlertCode) {
         self.command("Alert", |m| m.leaf("Data", &code.0.to_string()));
+    }
+
+    /// Alert 1225: of a large object the end never came (PRO 7).
+    pub(crate) fn no_end_of_data(&mut self, lost: &What) {
+        let place = match &*lost.command {
+            "Results" => "Source",
+            _ => "Target",
+        };
+        self.command("Alert", |m| {
+            m.leaf("Data", "1225");
+            m.within("Item", |m| {
+                m.within(place, |m| m.leaf("LocURI", &lost.uri));
+            });
+        });
     }
 
     /// The message, leaving its package open.
@@ -148,6 +221,21 @@ impl Composer {
         });
     }
 
+    /// Meta, Data and MoreData of an Item.
+    pub(crate) fn value(&mut self, format: &str, chunk: &Chunk<'_>) {
+        self.within("Meta", |m| {
+            m.meta("Format", format);
+            m.meta("Type", "text/plain");
+            if let Some(size) = chunk.size {
+                m.meta("Size", &size.to_string());
+            }
+        });
+        self.leaf("Data", chunk.text);
+        if chunk.more {
+            self.out.push_str("<MoreData/>");
+        }
+    }
+
     /// An element of `syncml:metinf` with text.
     pub(crate) fn meta(&mut self, name: &str, text: &str) {
         self.out
@@ -156,6 +244,11 @@ impl Composer {
         self.out.push_str(&format!("</{name}>"));
     }
 }
+
+/// Bytes that the end of a message takes: an Alert of one number, Final, and what closes the document.
+pub(crate) const RESERVE: usize = 100;
+/// Bytes of a Status for the header and for an Alert, which go in front of all else.
+const LITTLE_ELSE: usize = 250;
 
 /// A message as it goes over the wire.
 ///

@@ -1,10 +1,16 @@
 //! The device simulator: begins a session as Windows does and carries out what it is told on a tree in memory.
 
+mod perform;
+mod report;
+
 use super::auth;
 use super::compose::{Composer, Header, Reference};
+use super::large::{Incoming, Sizes, What};
+use super::server::alerts;
 use super::tree::{Access, Found, Tree};
-use crate::dm::{AlertCode, Command, CommandKind, Item, Message, StatusCode};
+use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::markup::Document;
+use report::Backlog;
 
 /// Who the device says it is.
 #[derive(Clone, Debug)]
@@ -19,6 +25,8 @@ pub struct Profile {
     pub language: String,
     /// What it says of the user's login: `user`, `others` or `none`.
     pub login: String,
+    /// What it takes, as it announces in its headers.
+    pub sizes: Sizes,
 }
 
 impl Default for Profile {
@@ -29,6 +37,7 @@ impl Default for Profile {
             model: "Simulated device".into(),
             language: "en-US".into(),
             login: "user".into(),
+            sizes: Sizes::default(),
         }
     }
 }
@@ -47,6 +56,12 @@ pub struct Device {
     cred: Option<String>,
     /// Set where it only waits for the server to end the session.
     giving_up: bool,
+    /// What the server takes.
+    theirs: Sizes,
+    incoming: Incoming,
+    /// Objects whose end never came.
+    lost: Vec<What>,
+    backlog: Backlog,
     /// Where the server wants the next messages to go (`RespURI`).
     pub resp_uri: Option<String>,
     /// The code with which the server refused a whole message, if it did.
@@ -98,6 +113,10 @@ impl Device {
             challenged: 0,
             cred: None,
             giving_up: false,
+            theirs: Sizes::default(),
+            incoming: Incoming::default(),
+            lost: Vec::new(),
+            backlog: Backlog::default(),
             resp_uri: None,
             refused: None,
             done: Vec::new(),
@@ -109,6 +128,8 @@ impl Device {
         (self.server, self.session_id, self.msg_id) = (server.into(), session_id.into(), 0);
         (self.challenged, self.cred, self.giving_up) = (0, None, false);
         (self.resp_uri, self.refused) = (None, None);
+        (self.theirs, self.incoming) = Default::default();
+        (self.lost, self.backlog) = Default::default();
         self.done.clear();
         self.package_1(None)
     }
@@ -148,18 +169,12 @@ impl Device {
         if let Some(next) = self.turned_down(message, &msg_ref) {
             return next;
         }
-        let mut outcomes = Vec::new();
-        for command in message
-            .commands()
-            .filter(|command| command.kind() != CommandKind::Status)
-        {
-            if command.as_alert().and_then(|alert| alert.code()) == Some(AlertCode(1223)) {
-                return Next::Broken("the server aborted the session (Alert 1223)".into());
-            }
-            outcomes.append(&mut self.carry_out(command));
+        if alerts(message, 1223) {
+            return Next::Broken("the server aborted the session (Alert 1223)".into());
         }
+        let outcomes = self.work_on(message);
         let is_open = !message.is_final() && message.body().is_some();
-        if outcomes.is_empty() && !is_open {
+        if outcomes.is_empty() && self.lost.is_empty() && !is_open {
             // A client never sends a message that would hold only its SyncHdr Status (PRO 8).
             return Next::End;
         }
@@ -168,7 +183,28 @@ impl Device {
                 .iter()
                 .map(|o| (format!("{} {}", o.name, o.uri).trim_end().into(), o.code)),
         );
-        Next::Send(self.report(&msg_ref, &outcomes, message.is_final()))
+        self.backlog.add(&msg_ref, outcomes, message);
+        self.backlog.add_lost(&mut self.lost);
+        Next::Send(self.report(&msg_ref))
+    }
+
+    /// Hears a message, and carries out its commands.
+    fn work_on(&mut self, message: Message<'_>) -> Vec<Outcome> {
+        if let Some(header) = message.header() {
+            self.theirs.hear(header);
+        }
+        self.backlog.hear(message, self.msg_id);
+        let mut outcomes = Vec::new();
+        for command in message.commands() {
+            if command.kind() != CommandKind::Status {
+                outcomes.append(&mut self.carry_out(command));
+            }
+        }
+        if outcomes.is_empty() && message.is_final() {
+            // The server ends the session; what it has not said to its end it never will.
+            self.lost.extend(self.incoming.give_up(None));
+        }
+        outcomes
     }
 
     fn message(&mut self) -> Composer {
@@ -179,6 +215,7 @@ impl Device {
             target: &self.server,
             source: &self.profile.id,
             cred: self.cred.as_deref().map(|cred| (cred, USER)),
+            sizes: self.profile.sizes,
         };
         // Windows begins at 2 in package 1 and at 1 afterwards.
         Composer::new(&header, if self.msg_id == 1 { 2 } else { 1 })
@@ -208,154 +245,6 @@ impl Device {
             nodes.iter().for_each(|(name, value)| item(name, value));
             item("DmV", "1.3");
         });
-    }
-
-    /// The answers to a message. One that left its package open is answered in kind, and with Alert 1222 where
-    /// it left nothing else to say (PRO 6).
-    fn report(&mut self, msg_ref: &str, outcomes: &[Outcome], closed: bool) -> String {
-        let mut message = self.message();
-        message.status(&header_of(msg_ref), None, StatusCode(200));
-        let mut has_results = false;
-        for outcome in outcomes {
-            let of = Reference {
-                msg: msg_ref,
-                cmd: &outcome.cmd,
-                name: &outcome.name,
-            };
-            message.status(&of, outcome.target.as_deref(), outcome.code);
-            if !outcome.found.is_empty() {
-                has_results = true;
-                results(&mut message, &of, &outcome.found);
-            }
-        }
-        if closed {
-            return message.finish();
-        }
-        if !has_results {
-            message.alert(AlertCode(1222));
-        }
-        message.finish_open()
-    }
-
-    fn carry_out(&mut self, command: Command<'_>) -> Vec<Outcome> {
-        let Some(cmd_id) = command.cmd_id() else {
-            // A command without CmdID gets 400 and a blank reference (MicrosoftDocs, OMA DM protocol support).
-            return vec![outcome(command, "", StatusCode(400))];
-        };
-        match command.kind() {
-            CommandKind::Atomic => self.atomic(command),
-            CommandKind::Sequence => {
-                let mut all = vec![outcome(command, &cmd_id, StatusCode(200))];
-                all.extend(command.nested().flat_map(|inner| self.carry_out(inner)));
-                all
-            }
-            CommandKind::Unknown => vec![outcome(command, &cmd_id, StatusCode(400))],
-            CommandKind::Alert => {
-                let code = command.as_alert().and_then(|alert| alert.code());
-                let known = code == Some(AlertCode(1222));
-                let code = StatusCode(if known { 200 } else { 406 });
-                vec![outcome(command, &cmd_id, code)]
-            }
-            _ => self.items(command, &cmd_id),
-        }
-    }
-
-    /// One Status for the command where all items agree, one for each item where they do not.
-    fn items(&mut self, command: Command<'_>, cmd_id: &str) -> Vec<Outcome> {
-        let mut found = Vec::new();
-        let codes: Vec<(String, StatusCode)> = command
-            .items()
-            .map(|item| {
-                let uri = item.target().unwrap_or_default().into_owned();
-                let code = match self.apply(command, item, &uri) {
-                    Ok(Some(value)) => {
-                        found.push((uri.clone(), value));
-                        StatusCode(200)
-                    }
-                    Ok(None) => StatusCode(200),
-                    Err(code) => code,
-                };
-                (uri, code)
-            })
-            .collect();
-        let first = codes.first().map_or(StatusCode(400), |(_, code)| *code);
-        if codes.iter().all(|(_, code)| *code == first) {
-            return vec![Outcome {
-                found,
-                ..outcome(command, cmd_id, first)
-            }];
-        }
-        let mut each: Vec<Outcome> = codes
-            .into_iter()
-            .map(|(uri, code)| Outcome {
-                target: Some(uri.clone()),
-                uri,
-                ..outcome(command, cmd_id, code)
-            })
-            .collect();
-        if let Some(last) = each.last_mut() {
-            last.found = found;
-        }
-        each
-    }
-
-    fn apply(
-        &mut self,
-        command: Command<'_>,
-        item: Item<'_>,
-        uri: &str,
-    ) -> Result<Option<Found>, StatusCode> {
-        if uri.starts_with('/') {
-            // Not allowed on Windows; the page of its protocol support gives no code.
-            return Err(StatusCode(404));
-        }
-        let text = item.data().map(|data| data.text()).unwrap_or_default();
-        let format = || {
-            item.meta()
-                .or(command.meta())
-                .and_then(|meta| meta.format())
-        };
-        match command.kind() {
-            CommandKind::Get => self.tree.get(uri).map(Some),
-            CommandKind::Add => self
-                .tree
-                .add(uri, &format().unwrap_or("chr".into()), &text)
-                .map(|()| None),
-            CommandKind::Replace => self.tree.replace(uri, &text).map(|()| None),
-            CommandKind::Delete => self.tree.delete(uri).map(|()| None),
-            CommandKind::Exec => self.tree.exec(uri).map(|()| None),
-            _ => Err(StatusCode(406)),
-        }
-    }
-
-    /// All or nothing: 507 and a tree as it was where one command fails (DREP 6.6.3).
-    fn atomic(&mut self, command: Command<'_>) -> Vec<Outcome> {
-        let before = self.tree.clone();
-        let mut inner: Vec<Outcome> = Vec::new();
-        let mut failed = false;
-        for child in command.nested() {
-            let cmd_id = child.cmd_id().unwrap_or_default();
-            let forbidden = matches!(child.kind(), CommandKind::Atomic | CommandKind::Get);
-            let mut outcomes = match (failed, forbidden) {
-                (true, _) => vec![outcome(child, &cmd_id, StatusCode(215))],
-                (_, true) => vec![outcome(child, &cmd_id, StatusCode(500))],
-                _ => self.carry_out(child),
-            };
-            failed |= outcomes.iter().any(|o| !o.code.is_success());
-            inner.append(&mut outcomes);
-        }
-        if failed {
-            self.tree = before;
-            for undone in inner.iter_mut().filter(|o| o.code == StatusCode(200)) {
-                undone.code = StatusCode(216);
-            }
-        }
-        let own = StatusCode(if failed { 507 } else { 200 });
-        inner.insert(
-            0,
-            outcome(command, &command.cmd_id().unwrap_or_default(), own),
-        );
-        inner
     }
 }
 
@@ -436,36 +325,4 @@ pub fn demo_tree() -> Tree {
         .with(&at("Restart"), "null", "", Access::Execute)
         .with(encryption, "int", "0", Access::Write)
         .with(wipe, "null", "", Access::Execute)
-}
-
-fn outcome(command: Command<'_>, cmd_id: &str, code: StatusCode) -> Outcome {
-    Outcome {
-        cmd: cmd_id.into(),
-        name: command.element().local().into(),
-        target: None,
-        uri: command.loc_uri().unwrap_or_default().into(),
-        code,
-        found: Vec::new(),
-    }
-}
-
-fn results(message: &mut Composer, of: &Reference<'_>, found: &[(String, Found)]) {
-    message.command("Results", |m| {
-        m.leaf("MsgRef", of.msg);
-        m.leaf("CmdRef", of.cmd);
-        for (uri, value) in found {
-            let (format, text) = match value {
-                Found::Leaf(format, text) => (format.as_str(), text.clone()),
-                Found::Interior(names) => ("node", names.join("/")),
-            };
-            m.within("Item", |m| {
-                m.within("Source", |m| m.leaf("LocURI", uri));
-                m.within("Meta", |m| {
-                    m.meta("Format", format);
-                    m.meta("Type", "text/plain");
-                });
-                m.leaf("Data", &text);
-            });
-        }
-    });
 }

@@ -3,11 +3,20 @@
 use serde::Deserialize;
 
 use super::compose::Composer;
+use super::large::{Chunk, Sizes};
 
 /// The packages of one session, in order: 2, 4, 6 and so on of the protocol.
+///
+/// What does not fit into one message comes in several: values in chunks, commands in packages of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// `MaxMsgSize` that the server announces, and keeps to itself, in bytes.
+    #[serde(rename = "max-msg-size")]
+    pub max_msg_size: Option<u32>,
+    /// `MaxObjSize` that the server announces, in bytes.
+    #[serde(rename = "max-obj-size")]
+    pub max_obj_size: Option<u32>,
     /// Each package's commands.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
@@ -72,8 +81,41 @@ impl Plan {
                 Get(at("Greeting")),
             ]),
         ];
+        Self::of([first, second])
+    }
+
+    /// Packages of these commands.
+    pub fn of<const N: usize>(packages: [Vec<Order>; N]) -> Self {
         Self {
-            packages: vec![Package { commands: first }, Package { commands: second }],
+            packages: packages.map(|commands| Package { commands }).into(),
+            ..Self::default()
+        }
+    }
+
+    /// A plan whose values are longer than its messages, for the stories of the shelf about chunks.
+    pub fn large() -> Self {
+        use Order::{Add, Delete, Get, Replace};
+        let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
+        let line = |n: u32| format!("Line {n} of a notice for “all & sundry” <everywhere>.\n");
+        let text = |lines| (1..=lines).map(line).collect::<String>();
+        let first = vec![
+            Replace(at("Colour"), "blue".into()),
+            Add(at("Notice"), text(80)),
+            Get("./DevDetail/SwV".into()),
+        ];
+        let second = vec![Get(at("Notice")), Replace(at("Width"), "1920".into())];
+        let third = vec![Replace(at("Notice"), text(60)), Delete(at("Notice"))];
+        Self {
+            max_msg_size: Some(3000),
+            ..Self::of([first, second, third])
+        }
+    }
+
+    /// The sizes that the server announces.
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes {
+            message: self.max_msg_size,
+            object: self.max_obj_size,
         }
     }
 
@@ -108,13 +150,29 @@ impl Order {
         }
     }
 
+    /// The LocURI and the text of a command that has a value, which may come in chunks.
+    pub(crate) fn value(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => {
+                Some((uri, text))
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes a chunk of its value, and returns the CmdID.
+    pub(crate) fn write_chunk(&self, message: &mut Composer, chunk: &Chunk<'_>) -> u32 {
+        let (uri, _) = self.value().unwrap_or_default();
+        message.command(self.name(), |m| item(m, uri, chunk))
+    }
+
     /// Writes it, and tells what was sent, containers before what they hold.
     pub(crate) fn write(&self, message: &mut Composer) -> Vec<Sent> {
         let mut inner = Vec::new();
         let cmd_id = message.command(self.name(), |m| match self {
             Self::Get(uri) | Self::Delete(uri) => m.within("Item", |m| target(m, uri)),
             Self::Add(uri, text) | Self::Replace(uri, text) | Self::Exec(uri, text) => {
-                item(m, uri, text)
+                item(m, uri, &Chunk::whole(text));
             }
             Self::Atomic(orders) | Self::Sequence(orders) => {
                 inner = orders.iter().flat_map(|order| order.write(m)).collect();
@@ -145,13 +203,9 @@ fn target(message: &mut Composer, uri: &str) {
     message.within("Target", |m| m.leaf("LocURI", uri));
 }
 
-fn item(message: &mut Composer, uri: &str, text: &str) {
+fn item(message: &mut Composer, uri: &str, chunk: &Chunk<'_>) {
     message.within("Item", |m| {
         target(m, uri);
-        m.within("Meta", |m| {
-            m.meta("Format", "chr");
-            m.meta("Type", "text/plain");
-        });
-        m.leaf("Data", text);
+        m.value("chr", chunk);
     });
 }

@@ -1,13 +1,18 @@
 //! The reference DM server: answers what it must, then works through its plan.
 
+mod talk;
+
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::compose::{Composer, Header, Reference};
-use super::plan::{Plan, Sent};
-use crate::dm::{AlertCode, CommandKind, Message, StatusCode, SyncHdr};
+use super::compose::{Composer, Header};
+use super::large::Sizes;
+use super::plan::Plan;
+use crate::dm::{AlertCode, Message, StatusCode, SyncHdr};
 use crate::markup::Document;
+
+pub use talk::Talk;
 
 /// A server with one plan for every device.
 #[derive(Debug)]
@@ -19,18 +24,6 @@ pub struct Server {
 }
 
 type Key = (String, String);
-
-/// One session as the server sees it.
-#[derive(Debug, Default)]
-pub struct Talk {
-    msg_id: u32,
-    package: usize,
-    sent: HashMap<(u32, u32), String>,
-    /// The newest message of the device, and the answer to it: a transport retry gets the same again.
-    last: Option<(Bytes, String)>,
-    /// What the device answered to each command, in order: the command and the code.
-    pub heard: Vec<(String, StatusCode)>,
-}
 
 impl Server {
     /// A server at the start of its work. It calls itself what devices call it.
@@ -83,33 +76,23 @@ impl Server {
         if let Some((_, reply)) = known.filter(|(request, _)| request == document.source()) {
             return Some(reply.clone());
         }
+        if msg_ref != "1" && !self.sessions.contains_key(&key) {
+            return Some(turn_away(message, &key));
+        }
         self.remember(&key, &msg_ref);
         let own_uri = header.target().unwrap_or_default();
         let plan = &self.plan;
         let talk = self.sessions.get_mut(&key)?;
-        talk.msg_id += 1;
-        talk.hear(message);
+        talk.begin(header);
         let head = Header {
             session_id: &key.1,
             msg_id: talk.msg_id,
             target: &key.0,
             source: &own_uri,
             cred: None,
+            sizes: plan.sizes(),
         };
-        let mut reply = Composer::new(&head, 1);
-        let version = wrong_version(header);
-        acknowledge(&mut reply, message, &msg_ref, version);
-        let goes_on = version.is_none() && !alerts(message, 1223);
-        let reply = if goes_on && !message.is_final() && !alerts(message, 1222) {
-            // The device has more to say: "Next Message" (PRO 6).
-            reply.alert(AlertCode(1222));
-            reply.finish_open()
-        } else {
-            if goes_on {
-                talk.go_on(plan, &mut reply);
-            }
-            reply.finish()
-        };
+        let reply = talk.answer(message, &msg_ref, &head, plan);
         talk.last = Some((document.source().clone(), reply.clone()));
         Some(reply)
     }
@@ -128,71 +111,27 @@ impl Server {
     }
 }
 
-impl Talk {
-    fn hear(&mut self, message: Message<'_>) {
-        for status in message.commands().filter_map(|command| command.as_status()) {
-            let number =
-                |text: Option<std::borrow::Cow<'_, str>>| text.and_then(|t| t.parse().ok());
-            let (Some(msg), Some(cmd)) = (number(status.msg_ref()), number(status.cmd_ref()))
-            else {
-                continue;
-            };
-            let what = self.sent.get(&(msg, cmd));
-            if let (Some(what), Some(code), true) =
-                (what, status.code(), self.heard.len() < MOST_HEARD)
-            {
-                self.heard.push((what.clone(), code));
-            }
-        }
-    }
-
-    fn go_on(&mut self, plan: &Plan, reply: &mut Composer) {
-        let Some(package) = plan.packages.get(self.package) else {
-            return;
-        };
-        self.package += 1;
-        for order in &package.commands {
-            for Sent { cmd_id, what } in order.write(reply) {
-                self.sent.insert((self.msg_id, cmd_id), what);
-            }
-        }
-    }
-}
-
-/// Status for the SyncHdr and for every command but Status and Results (PRO 6; DREP 6.5.1).
-fn acknowledge(
-    reply: &mut Composer,
-    message: Message<'_>,
-    msg_ref: &str,
-    refused: Option<StatusCode>,
-) {
-    let header = Reference {
-        msg: msg_ref,
-        cmd: "0",
-        name: "SyncHdr",
+/// A session does not begin in the middle: the one who thinks so is told that it is over (PRO 8.1).
+fn turn_away(message: Message<'_>, (device, session_id): &Key) -> String {
+    let header = message.header();
+    let own_uri = header.and_then(|h| h.target()).unwrap_or_default();
+    let head = Header {
+        session_id,
+        msg_id: 1,
+        target: device,
+        source: &own_uri,
+        cred: None,
+        sizes: Sizes::default(),
     };
-    reply.status(&header, None, refused.unwrap_or(StatusCode(200)));
-    for command in message.commands() {
-        let kind = command.kind();
-        if matches!(kind, CommandKind::Status | CommandKind::Results) {
-            continue;
-        }
-        let code = match kind {
-            CommandKind::Alert | CommandKind::Replace => StatusCode(200),
-            _ => StatusCode(405),
-        };
-        let code = refused.unwrap_or(code);
-        let cmd = command.cmd_id().unwrap_or_default();
-        let of = Reference {
-            msg: msg_ref,
-            cmd: &cmd,
-            name: command.element().local(),
-        };
-        reply.status(&of, None, code);
-    }
+    let mut reply = Composer::new(&head, 1);
+    let msg_ref = header.and_then(|h| h.msg_id()).unwrap_or_default();
+    Talk::default().acknowledge(&mut reply, message, &msg_ref, None);
+    reply.alert(AlertCode(1223));
+    reply.finish()
 }
 
-fn alerts(message: Message<'_>, code: u16) -> bool {
+/// Whether an Alert of a message has this code.
+pub(super) fn alerts(message: Message<'_>, code: u16) -> bool {
     message
         .commands()
         .filter_map(|c| c.as_alert())
@@ -216,5 +155,3 @@ fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
 
 /// Sessions a server remembers; the oldest is forgotten.
 const MOST_SESSIONS: usize = 1024;
-/// Answers a session remembers.
-const MOST_HEARD: usize = 10_000;

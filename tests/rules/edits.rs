@@ -164,6 +164,33 @@ fn elements_are_inserted_at_every_side() {
 }
 
 #[test]
+fn what_an_unknown_element_holds_is_what_it_would_be_in_the_namespace_around_it() {
+    let unknown = "<Frobnicate><CmdID>9</CmdID><Item><Data>n</Data></Item></Frobnicate>";
+    let check = |step: &str, known: &[bool]| {
+        let rules = rule("{ command = 'Atomic' }", step);
+        let xml = decode(&message_text(2, BODY));
+        for document in [wbxml(&xml), xml] {
+            let verdict = decide(&rules, &document);
+            let after = verdict.document.as_ref().expect("the rule acts");
+            let of_unknown = after.elements().filter(|e| {
+                let mut around = std::iter::successors(Some(*e), |e| e.parent());
+                around.any(|e| e.local() == "Frobnicate")
+            });
+            let found: Vec<bool> = of_unknown.map(|e| e.name().token().is_some()).collect();
+            assert_eq!(found, known, "{step} in WBXML: {}", after.is_wbxml());
+        }
+    };
+    let known = [false, true, true, true];
+    check(&format!("{{ insert = '{unknown}', before = '.' }}"), &known);
+    check(&format!("{{ replace = '{unknown}', at = 'Add' }}"), &known);
+    let foreign = unknown.replacen('>', " xmlns=\"urn:other\">", 1);
+    check(
+        &format!("{{ insert = '{foreign}', before = '.' }}"),
+        &[false; 4],
+    );
+}
+
+#[test]
 fn elements_are_replaced_and_removed() {
     check(
         REPLACE,

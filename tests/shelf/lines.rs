@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use dmtap::dm::{Command, CommandKind, Message, StatusCode};
+use dmtap::dm::{AlertCode, Command, CommandKind, Message, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{Change, Head, Passage, Reading, Side};
 use dmtap::markup::{Document, Element};
@@ -125,6 +125,11 @@ fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
         lines.push(format!("HTTP {}", head.status.as_u16()));
     }
     match (&passage.payload.reading, sent(passage)) {
+        (Reading::Document(received, _), Some(sent))
+            if Message::of(received).is_some() && Message::of(sent).is_none() =>
+        {
+            lines.push("it is no SyncML message any more".into());
+        }
         (Reading::Document(received, _), Some(sent)) => {
             let speaker = passage.from;
             let of = |document, told| parts(document, speaker, told, ledger);
@@ -147,11 +152,32 @@ fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
             }
         }
     }
+    if let Reading::Document(received, _) = &passage.payload.reading {
+        lines.extend(troubles(received));
+    }
     let number = passage.exchange.0;
     lines
         .into_iter()
         .map(|line| format!("{way} {number}: {line}"))
         .collect()
+}
+
+/// What a peer says of large objects that did not arrive: there is none without a story.
+fn troubles(document: &Document) -> Vec<String> {
+    let commands = Message::of(document)
+        .into_iter()
+        .flat_map(Message::commands);
+    let trouble = |command: Command<'_>| {
+        let alert = command.as_alert().and_then(|alert| alert.code());
+        if alert == Some(AlertCode(1225)) {
+            return Some(format!("says {} of {}", about(command), command.loc_uri()?));
+        }
+        let status = command.as_status()?;
+        let code = status.code().filter(|code| !code.is_success())?;
+        let of_results = status.cmd().as_deref() == Some("Results");
+        of_results.then(|| format!("says Status {} of Results", code.0))
+    };
+    commands.filter_map(trouble).collect()
 }
 
 /// A part of a message: in short, and all of it.
@@ -199,7 +225,9 @@ fn short(command: Command<'_>, speaker: Side, told: As, ledger: &Ledger) -> Stri
             ""
         };
         let what = answered(&message.unwrap_or_default(), &id.unwrap_or_default());
-        format!("Status {code} of {what}{chal}")
+        let native = status.original_error();
+        let native = native.map_or(String::new(), |error| format!(" with {error}"));
+        format!("Status {code} of {what}{chal}{native}")
     } else if let Some(results) = command.as_results() {
         let what = answered(&results.msg_ref(), &results.cmd_ref().unwrap_or_default());
         format!("Results of {what}{}", values(command))
@@ -227,12 +255,27 @@ fn about(command: Command<'_>) -> String {
 
 fn values(command: Command<'_>) -> String {
     let data = command.items().filter_map(|item| item.data());
-    let values: Vec<_> = data.map(|data| data.text().into_owned()).collect();
+    let values: Vec<_> = data.map(|data| in_short(&data.text())).collect();
     match values.is_empty() {
         true => String::new(),
         false => format!(" = {}", values.join(", ")).trim_end().into(),
     }
 }
+
+/// A text; of a long one the beginning, the length, and a checksum, since the whole is compared by it.
+fn in_short(text: &str) -> String {
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    let begins: String = text.chars().take(12).collect();
+    let sum = text.bytes().fold(0u16, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    format!("{begins}… ({} bytes, {sum:04x})", text.len())
+}
+
+/// Longest text that is written out, in bytes.
+const LONGEST: usize = 200;
 
 /// The texts and attributes in an element, but not in the commands it holds.
 fn leaves(element: Element<'_>) -> Vec<String> {
@@ -245,7 +288,7 @@ fn leaves(element: Element<'_>) -> Vec<String> {
     if inner.peek().is_none() {
         out.insert(
             0,
-            format!("{} {}", element.local(), element.text())
+            format!("{} {}", element.local(), in_short(&element.text()))
                 .trim_end()
                 .into(),
         );

@@ -37,8 +37,8 @@ pub struct Played {
 /// Commands with the codes of their outcomes, in order.
 pub type Outcomes = Vec<(String, StatusCode)>;
 
-/// Plays a story.
-pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Played {
+/// Plays a story in so many sessions of one device.
+pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire, sessions: u32) -> Played {
     let rules = load::parse_all([(story.name, story.text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -47,7 +47,11 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
         host: "localhost".into(),
         port: listener.local_addr().unwrap().port(),
     };
-    let peer = Arc::new(Mutex::new(Server::new(Plan::shelf())));
+    let plan = match story.is_about_chunks() {
+        true => Plan::large(),
+        false => Plan::shelf(),
+    };
+    let peer = Arc::new(Mutex::new(Server::new(plan)));
     let tls = server::tls(&authority).unwrap();
     let serving = server::serve(listener, tls, peer.clone(), stop.clone());
     let serving = tokio::spawn(serving);
@@ -69,13 +73,18 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
     let id = profile.id.clone();
     let mut device = Device::new(profile, demo_tree());
     let address = address.parse().unwrap();
+    let mut done = Vec::new();
     let session = async {
-        match story.theme {
-            "enrollment" => Err(enroll(&client, port).await),
-            _ => run_session(&client, &address, &mut device, "1", wire)
-                .await
-                .map_err(|error| without_address(&error.to_string())),
+        if story.theme == "enrollment" {
+            return Err(enroll(&client, port).await);
         }
+        for number in 1..=sessions {
+            let number = number.to_string();
+            let end = run_session(&client, &address, &mut device, &number, wire).await;
+            done.append(&mut device.done);
+            end.map_err(|error| without_address(&error.to_string()))?;
+        }
+        Ok(())
     };
     let end = tokio::time::timeout(LONGEST, session).await;
     let end = end.unwrap_or_else(|_| panic!("{} does not end", story.name));
@@ -98,12 +107,13 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire) -> Playe
         .chain(admitted.flatten())
         .filter(|applied| acts(applied));
     let peer = peer.lock().unwrap();
-    let heard = peer.session(&id, "1").map(|talk| talk.heard.clone());
+    let numbers = (1..=sessions).map(|number| number.to_string());
+    let heard = numbers.filter_map(|number| Some(peer.session(&id, &number)?.heard.clone()));
     Played {
         lines: lines::of(&events),
         acted: acted.map(|applied| applied.rule.clone()).collect(),
-        device: device.done,
-        server: heard.unwrap_or_default(),
+        device: done,
+        server: heard.flatten().collect(),
         broken: end.err(),
     }
 }

@@ -88,3 +88,25 @@ async fn a_message_of_another_session_ends_this_one() {
         assert!(end.contains("another session"), "{end}");
     }
 }
+
+#[tokio::test]
+async fn a_device_whose_session_the_server_was_told_wrong_gets_its_own_back() {
+    let rules = rule("request", "{ message = 2 }", "{ wrong-session = \"FF\" }");
+    for played in play(&rules, &demo()).await {
+        let session = |document| {
+            let header = Message::of(document).unwrap().header().unwrap();
+            header.session_id().unwrap().into_owned()
+        };
+        let told: Vec<String> = played.server.heard.iter().map(session).collect();
+        assert_eq!(told, ["1", "FF"], "{played}");
+        let got: Vec<String> = played.device.heard.iter().map(session).collect();
+        assert_eq!(got, ["1", "1"], "{played}");
+        // A server begins no session in the middle.
+        assert!(
+            outline(&played.device.heard[1]).ends_with("(1223) Final"),
+            "{played}"
+        );
+        let end = played.end.as_ref().unwrap_err().to_string();
+        assert!(end.contains("aborted"), "{end}");
+    }
+}

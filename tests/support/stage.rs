@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use dmtap::app::device::{SessionError, client, run_session};
 use dmtap::app::server;
-use dmtap::dm::{Command, CommandKind, Message, StatusCode};
+use dmtap::dm::{Message, StatusCode};
 use dmtap::flow::event::Event;
 use dmtap::flow::{Note, Passage};
 use dmtap::markup::{Document, Hint, Limits, decode};
-use dmtap::peer::plan::Package;
 use dmtap::peer::{Device, Order, Plan, Profile, Server, Wire};
 use dmtap::proxy::{Authority, Trust};
 use tokio::net::TcpListener;
@@ -188,7 +187,7 @@ impl Side {
         for message in self.said.iter().map(|d| Message::of(d).unwrap()) {
             let id = message.header().unwrap().msg_id().unwrap().into_owned();
             open.insert((id.clone(), "0".into()), ("SyncHdr".into(), 0));
-            for command in message.all_commands().filter(|c| is_work(*c)) {
+            for command in message.all_commands().filter(|c| c.as_status().is_none()) {
                 let cmd = command.cmd_id().unwrap().into_owned();
                 let local = command.element().local().to_owned();
                 open.insert((id.clone(), cmd), (local, 0));
@@ -229,17 +228,14 @@ impl Side {
             if cmd == "0" && Some(&message) == last.as_ref() {
                 continue;
             }
-            let open = rest == Rest::Open && count == 0;
+            // Results get a Status only where something is to be said of them.
+            let open = (rest == Rest::Open || what == "Results") && count == 0;
             assert!(
                 count == 1 || open || cmd.is_empty(),
                 "the {name} got {count} Statuses for {what} {message}/{cmd}{played}"
             );
         }
     }
-}
-
-fn is_work(command: Command<'_>) -> bool {
-    !matches!(command.kind(), CommandKind::Status | CommandKind::Results)
 }
 
 impl std::fmt::Display for Played {
@@ -302,9 +298,7 @@ pub fn at(leaf: &str) -> String {
 }
 
 pub fn plan<const N: usize>(packages: [Vec<Order>; N]) -> Plan {
-    Plan {
-        packages: packages.map(|commands| Package { commands }).into(),
-    }
+    Plan::of(packages)
 }
 
 /// Get, Add, Replace, Exec; then an Atomic and a Sequence.

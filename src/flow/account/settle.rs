@@ -57,6 +57,7 @@ impl Account {
             return reply;
         }
         settling.credentials(self);
+        settling.own_session(self);
         settling.renumber(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
         for promised in &self.promises {
@@ -410,7 +411,9 @@ fn give(
     let Some(fragment) = own::fragment(document, &status.xml(&ids.give())) else {
         return false;
     };
-    let in_front = line.in_front.get(owed.place).copied().flatten();
+    // What is said of single Items comes behind what is said of the command.
+    let behind = owed.place + usize::from(!owed.target_refs.is_empty());
+    let in_front = line.in_front.get(behind).copied().flatten();
     let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
     let after = format!("{} {} {}", owed.cmd, owed.cmd_ref(), owed.code);
     entry.tell(body.element(), "answer", String::new(), after);

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::Planning;
 use crate::dm::{Command, StatusCode};
+use crate::flow::own;
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::{Element, tag};
 use crate::rules::at::{At, Spot};
@@ -132,7 +133,7 @@ impl Planning<'_, '_> {
     fn replace(&mut self, selected: &Selected, template: &Template, at: &At) {
         let (verb, document) = ("replace", self.document);
         for spot in self.find(verb, selected, at) {
-            let Some((text, fragment)) = self.fragment(verb, selected, template) else {
+            let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
                 continue;
             };
             let before = spot.element(document).map(summary).unwrap_or_default();
@@ -152,12 +153,14 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// The element that a template describes, and its text; that it describes none is told.
+    /// The element that a template describes, for a place in the message, and its text; that it describes none
+    /// is told.
     fn fragment(
         &mut self,
         verb: &'static str,
         selected: &Selected,
         template: &Template,
+        spot: &Spot,
     ) -> Option<(String, Fragment)> {
         let filled = self
             .values
@@ -169,7 +172,9 @@ impl Planning<'_, '_> {
         match parsed {
             Ok((text, fragment)) => {
                 self.planned.grown = self.planned.grown.saturating_add(text.len());
-                Some((text, fragment))
+                let placed = spot.holders().is_empty();
+                let placed = placed.then(|| own::in_namespace(self.document, &text, &fragment));
+                Some((text, placed.flatten().unwrap_or(fragment)))
             }
             Err(why) => {
                 self.refuse(verb, selected, &why);

@@ -13,7 +13,7 @@ use super::{Planned, not_applied};
 use crate::dm::{Command, CommandKind, Message};
 use crate::flow::own::FreshIds;
 use crate::flow::{Account, Promise, Promised, Side};
-use crate::markup::{Document, Element};
+use crate::markup::{Document, Element, NodeId};
 use crate::rules::step::Story;
 use crate::rules::survey::Selected;
 use crate::rules::{Facts, Stage};
@@ -41,11 +41,22 @@ impl<'a> Scene<'a> {
 
     /// The selected commands, but for those that dmtap itself put in.
     fn commands(&self, selection: &[Selected]) -> Vec<Command<'a>> {
-        let elements = selection
-            .iter()
-            .filter_map(|s| self.document.element(s.node));
-        let commands = elements.filter_map(Command::of);
-        commands.filter(|command| !self.is_own(*command)).collect()
+        let selected = self.commands_with_items(selection).into_iter();
+        selected.map(|(command, _)| command).collect()
+    }
+
+    /// The same, each with those of its Items that were selected; none for all.
+    fn commands_with_items<'s>(
+        &self,
+        selection: &'s [Selected],
+    ) -> Vec<(Command<'a>, &'s [NodeId])> {
+        let commands = selection.iter().filter_map(|selected| {
+            let command = Command::of(self.document.element(selected.node)?)?;
+            Some((command, &*selected.items))
+        });
+        commands
+            .filter(|(command, _)| !self.is_own(*command))
+            .collect()
     }
 
     fn is_own(&self, command: Command<'_>) -> bool {

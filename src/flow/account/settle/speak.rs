@@ -137,6 +137,31 @@ impl Settling<'_> {
         self.enter(&credentials.rule, entry);
     }
 
+    /// Gives the device back the SessionID that the server was told another one for.
+    pub(super) fn own_session(&mut self, account: &Account) {
+        let document = self.document.clone();
+        let header = Message::of(&document).and_then(|message| message.header());
+        let id = header.and_then(|header| header.element().child(tag::SESSION_ID));
+        let (Side::Server, Some(id)) = (self.setting.speaker, id) else {
+            return;
+        };
+        let told = account
+            .promises
+            .iter()
+            .rev()
+            .find_map(|p| match &p.promise {
+                Promise::Session { said, meant } if **said == *id.text().trim_ascii() => {
+                    Some((p.rule.clone(), meant))
+                }
+                _ => None,
+            });
+        if let Some((rule, meant)) = told {
+            let mut entry = Entry::default();
+            entry.set(id, meant.to_string());
+            self.enter(&rule, entry);
+        }
+    }
+
     /// A message of the device of which nothing but the Status for the header is left must not be sent (PRO 8):
     /// dmtap ends the session in the server's place, which thinks it is over.
     pub(super) fn close(&mut self, account: &mut Account, received: &Arc<Document>) {

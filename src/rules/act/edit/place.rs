@@ -15,7 +15,7 @@ impl Planning<'_, '_> {
     pub(super) fn insert(&mut self, selected: &Selected, template: &Template, to: &Beside) {
         let verb = "insert";
         for spot in self.find(verb, selected, &to.at) {
-            let Some((text, fragment)) = self.fragment(verb, selected, template) else {
+            let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
                 continue;
             };
             self.tell(&spot, "", verb, String::new(), text);

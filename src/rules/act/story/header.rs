@@ -1,9 +1,10 @@
 //! Fields of the header, and the end of the body.
 
 use super::{Scene, body};
-use crate::flow::own;
+use crate::flow::{Promise, own};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::{Element, NameId, tag};
+use crate::rules::Stage;
 use crate::rules::act::Planned;
 use crate::rules::step::Field;
 
@@ -27,7 +28,17 @@ impl Planned {
             Field::MaxMsgSize(size) => self.set_meta(verb, header, tag::MAX_MSG_SIZE, *size),
             Field::MaxObjSize(size) => self.set_meta(verb, header, tag::MAX_OBJ_SIZE, *size),
             Field::RespUri(uri) => self.set_field(verb, header, tag::RESP_URI, "RespURI", uri),
-            Field::SessionId(id) => self.set_field(verb, header, tag::SESSION_ID, "SessionID", id),
+            Field::SessionId(id) => {
+                if let Some(meant) = header.child(tag::SESSION_ID)
+                    && scene.facts.stage == Stage::Request
+                    && scene.facts.account.is_some()
+                {
+                    // The device is not to learn of it by the answer.
+                    let (said, meant) = (id.as_str().into(), meant.text().trim_ascii().into());
+                    self.promise(scene, vec![Promise::Session { said, meant }])?;
+                }
+                self.set_field(verb, header, tag::SESSION_ID, "SessionID", id)
+            }
             Field::VerDtd(version) => self.set_field(verb, header, tag::VER_DTD, "VerDTD", version),
             Field::VerProto(version) => {
                 self.set_field(verb, header, tag::VER_PROTO, "VerProto", version)

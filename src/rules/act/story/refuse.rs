@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Scene, is_work, msg_id};
-use crate::dm::{Command, CommandKind, Message, StatusCode};
+use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
 use crate::flow::Promise;
 use crate::flow::account::Owed;
 use crate::markup::NodeId;
@@ -20,6 +20,8 @@ pub(super) struct Taken {
     removed: BTreeSet<NodeId>,
     /// The code of each command that goes, in document order.
     codes: BTreeMap<NodeId, StatusCode>,
+    /// The Items that go from commands that stay, each with its code.
+    items: BTreeMap<NodeId, StatusCode>,
 }
 
 impl Planned {
@@ -30,8 +32,8 @@ impl Planned {
         selection: &[Selected],
     ) -> Result<(), String> {
         let mut taken = Taken::default();
-        for command in scene.commands(selection) {
-            taken.take(command, code);
+        for (command, items) in scene.commands_with_items(selection) {
+            taken.take_some(command, items, code);
         }
         self.take_out(scene, taken)
     }
@@ -39,7 +41,7 @@ impl Planned {
     /// Removes what was taken and promises the answers.
     pub(super) fn take_out(&mut self, scene: &Scene<'_>, mut taken: Taken) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
-        if taken.codes.is_empty() {
+        if taken.is_empty() {
             return Err("nothing that gets a Status was selected".into());
         }
         taken.empty_sequences(message);
@@ -52,7 +54,17 @@ impl Planned {
             let element = command.element();
             self.tell(element, "refuse", summary(element), code.to_string());
         }
-        let removals = taken.removed.into_iter().map(|node| Edit::Remove { node });
+        for (node, code) in &taken.items {
+            if let Some(element) = scene.document.element(*node) {
+                self.tell(element, "refuse", summary(element), code.to_string());
+            }
+        }
+        let gone = taken.removed.iter().chain(taken.items.keys());
+        let removals = gone
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(|node| Edit::Remove { node });
         self.own.extend(removals);
         Ok(())
     }
@@ -61,7 +73,25 @@ impl Planned {
 impl Taken {
     /// Whether nothing goes.
     pub(super) fn is_empty(&self) -> bool {
-        self.codes.is_empty()
+        self.codes.is_empty() && self.items.is_empty()
+    }
+
+    /// Some Items of a command go, and the command with them if that is all of them, or if they have no LocURI
+    /// to be told by. In an Atomic, which fails as one, it goes in any case.
+    fn take_some(&mut self, command: Command<'_>, items: &[NodeId], code: StatusCode) {
+        let of_command = command.items();
+        let chosen: Vec<Item<'_>> = of_command
+            .filter(|item| items.contains(&item.element().id()))
+            .collect();
+        let is_some = !chosen.is_empty() && chosen.len() < command.items().count();
+        let have_uris = chosen.iter().all(|item| target_ref(*item).is_some());
+        let mut around = std::iter::successors(command.element().parent(), |e| e.parent());
+        let in_atomic = around.any(|e| Command::of(e).as_ref().is_some_and(is_atomic));
+        if !is_some || !have_uris || in_atomic || !is_work(command) {
+            return self.take(command, code);
+        }
+        let nodes = chosen.iter().map(|item| item.element().id());
+        self.items.extend(nodes.map(|node| (node, code)));
     }
 
     /// A command goes. Inside an Atomic it takes the whole Atomic along, which fails as one.
@@ -140,21 +170,36 @@ impl Taken {
             .iter()
             .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
         let order: Arc<[Box<str>]> = ids.collect();
-        let owed = work.iter().enumerate().filter_map(|(place, command)| {
-            let code = self.codes.get(&command.element().id())?;
-            Some(Promise::Answer(Owed {
-                to: scene.speaker(),
-                msg_ref: msg_ref.clone(),
-                order: order.clone(),
-                place,
-                cmd: command.element().local().into(),
-                target_refs: Vec::new(),
-                code: *code,
-                given_in: None,
-            }))
+        let owed = work.iter().enumerate().flat_map(|(place, command)| {
+            let about = |target_refs, code| {
+                Promise::Answer(Owed {
+                    to: scene.speaker(),
+                    msg_ref: msg_ref.clone(),
+                    order: order.clone(),
+                    place,
+                    cmd: command.element().local().into(),
+                    target_refs,
+                    code,
+                    given_in: None,
+                })
+            };
+            match self.codes.get(&command.element().id()) {
+                Some(code) => vec![about(Vec::new(), *code)],
+                None => {
+                    let code = |item: Item<'_>| self.items.get(&item.element().id()).copied();
+                    let gone = command.items().filter_map(|item| Some((item, code(item)?)));
+                    gone.map(|(item, code)| about(target_ref(item).into_iter().collect(), code))
+                        .collect()
+                }
+            }
         });
         Ok(owed.collect())
     }
+}
+
+/// What a Status calls an Item by.
+fn target_ref(item: Item<'_>) -> Option<Box<str>> {
+    item.target().map(|uri| uri.as_ref().into())
 }
 
 pub(super) fn is_atomic(command: &Command<'_>) -> bool {
