@@ -83,6 +83,9 @@ impl Planning<'_, '_> {
                     continue;
                 }
             };
+            if !self.add(text.len()) {
+                return;
+            }
             self.tell(&spot, "", verb, before, text.clone());
             let element = spot.node;
             self.push(&spot, Edit::SetText { element, text });
@@ -105,6 +108,9 @@ impl Planning<'_, '_> {
                     continue;
                 }
             };
+            if !self.add(value.len()) {
+                return;
+            }
             self.tell(&spot, &format!("@{name}"), verb, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
@@ -167,10 +173,7 @@ impl Planning<'_, '_> {
             Err(error) => Err(format!("the element is not XML: {error}")),
         });
         match parsed {
-            Ok((text, fragment)) => {
-                self.planned.grown = self.planned.grown.saturating_add(text.len());
-                Some((text, fragment))
-            }
+            Ok((text, fragment)) => self.add(text.len()).then_some((text, fragment)),
             Err(why) => {
                 self.refuse(verb, selected, &why);
                 None
