@@ -216,3 +216,56 @@ fn a_mistake_among_a_thousand_states_lists_a_few_of_them() {
     assert!(told.contains("did you mean `act 77`?"), "{told}");
     assert!(told.contains("`act 11` and 989 more"), "{told}");
 }
+
+#[test]
+fn a_command_of_fifty_thousand_items_is_searched_once() {
+    let item = |n: u32| {
+        let uri = if n.is_multiple_of(2) {
+            "./A/B"
+        } else {
+            "./B/C"
+        };
+        format!("<Item><Target><LocURI>{uri}</LocURI></Target><Data>old</Data></Item>")
+    };
+    let items: String = (0..50_000).map(item).collect();
+    let body = message(2, &format!("<Add><CmdID>1</CmdID>{items}</Add>"));
+    let verdict = within(
+        "{ command = 'Add', loc-uri = './A/*' }",
+        "{ set-text = 'new' }",
+        &body,
+        1000,
+    );
+    let sent = String::from_utf8(verdict.body.unwrap().to_vec()).unwrap();
+    assert_eq!(sent.matches("<Data>new</Data>").count(), 25_000);
+    let step = "[{ set-attribute = 'a', value = '{{next-cmd-id}}' }, { set-status = 500 }]";
+    let statuses: String = (1..=20_000)
+        .map(|id| status(id, 1, 7, "Exec", 200))
+        .collect();
+    let verdict = within(
+        "{ command = 'Status' }",
+        step,
+        &message(2, &statuses),
+        1 << 20,
+    );
+    assert!(
+        verdict.body.is_some(),
+        "{:?}",
+        verdict.applied[0].changes[0]
+    );
+}
+
+#[test]
+fn fifty_thousand_statuses_of_one_atomic_are_changed_in_one_walk() {
+    let atomic = format!("<Atomic><CmdID>7</CmdID>{}</Atomic>", on("Add", 8, "./A"));
+    let mut talk = Talk::new(1, "d").said(Side::Server, &message(1, &atomic));
+    let rules = rule(
+        "{ command = 'Status', answers = 'Atomic' }",
+        "{ atomic-rollback = 404 }",
+    );
+    let statuses: String = (1..=50_000)
+        .map(|id| status(id, 1, 7, "Atomic", 200))
+        .collect();
+    let verdict = talk.decide(&book(&rules), Stage::Request, &message(2, &statuses));
+    let sent = String::from_utf8(verdict.body.unwrap().to_vec()).unwrap();
+    assert_eq!(sent.matches("<Data>507</Data>").count(), 50_000);
+}
