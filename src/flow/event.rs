@@ -31,7 +31,7 @@ pub enum Event {
     },
     /// A device sent something that is no HTTP, where a request was to come. Its connection ends with that.
     Malformed {
-        /// The number of the connection, which was opened.
+        /// The number of the connection; one to a proxy may not have been opened yet.
         connection: ConnectionId,
         /// The device's address.
         device: SocketAddr,

@@ -253,7 +253,7 @@ where
     if let Err(error) = ended {
         tracing::debug!("{id}: {error}");
         if let Some(why) = malformed(&*error) {
-            shared.tell_malformed(&opened, why);
+            shared.tell_malformed(id, opened.device, why);
         }
     }
 }

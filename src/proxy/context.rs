@@ -71,10 +71,10 @@ impl Shared {
     }
 
     /// Tells that a device sent something that is no HTTP.
-    pub(super) fn tell_malformed(&self, connection: &Connection, why: String) {
+    pub(super) fn tell_malformed(&self, connection: ConnectionId, device: SocketAddr, why: String) {
         self.tell(Event::Malformed {
-            connection: connection.id,
-            device: connection.device,
+            connection,
+            device,
             at: now(),
             why,
         });

@@ -92,14 +92,22 @@ async fn garbage_instead_of_a_request_is_told_with_who_sent_it_and_what_is_wrong
 }
 
 #[tokio::test]
-async fn garbage_after_a_request_to_a_proxy_is_told_too() {
+async fn garbage_to_a_proxy_is_told_too() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
-    let rig = Rig::start(Settings {
+    let settings = Settings {
         trust: Trust::PlatformAnd(server.ca.clone()),
         ..Settings::regular()
-    })
-    .await;
+    };
+    let rig = Rig::start(settings.clone()).await;
+    let tcp = TcpStream::connect(rig.address).await.unwrap();
+    let from = tcp.local_addr().unwrap();
+    talk(tcp, b"\0\0\r\n\r\n").await;
+    let (connection, device, why) = rig.heard.until(malformed).await;
+    assert_eq!((connection, device), (1, from));
+    assert!(why.contains("invalid HTTP method"), "{why}");
+    assert_eq!(rig.stop().await.names(), ["malformed"]);
+    let rig = Rig::start(settings).await;
     let port = server.address.port();
     let said = format!("GET https://localhost:{port}/ HTTP/1.1\r\nHost: h\r\n\r\n\0\0\r\n\r\n");
     talk(

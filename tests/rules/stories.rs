@@ -288,14 +288,13 @@ fn an_account_is_bounded_and_says_so_before_anything_is_changed() {
 
 #[test]
 fn two_rules_together_promise_no_more_than_an_account_holds() {
-    let many: String = (1..=3000)
+    // Each of them alone has room.
+    let many: String = (1..=5000)
         .map(|id| on(if id % 2 == 0 { "Get" } else { "Add" }, id, "./A"))
-        .chain((3001..=6000).map(|id| on("Add", id, "./A")))
         .collect();
     let one = rule("response", "{ command = \"Get\" }", "{ refuse = 500 }");
     let two = rule("response", "{ command = \"Add\" }", "{ refuse = 404 }");
     let rules = [one, two.replace("\"r\"", "\"s\"")].concat();
-    assert_ne!(rules, rules.replace("\"s\"", ""));
     let body = message(1, &many);
     let mut talk = Talk::new(1, "d");
     let verdict = talk.decide(&book(&rules), Stage::Response, &body);
@@ -309,11 +308,11 @@ fn two_rules_together_promise_no_more_than_an_account_holds() {
         "{second:?}"
     );
     // What the first one promised is kept, and the Adds pass.
-    assert_eq!(verdict.promised.len(), 1500);
+    assert_eq!(verdict.promised.len(), 2500);
     talk.session.account.promise(&verdict.promised).unwrap();
     let document = verdict.document.unwrap();
     let left = dmtap::dm::Message::of(&document).unwrap().commands();
-    assert_eq!(left.count(), 4500);
+    assert_eq!(left.count(), 2500);
 }
 
 #[test]

@@ -136,16 +136,19 @@ impl<'a> Asked<'a> {
         if let (None, Some(why)) = (&told, refused) {
             return Err(why);
         }
+        if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
+            let Guest { id, device, .. } = self.guest;
+            tracing::debug!("{id}: {why}");
+            self.shared.tell_malformed(id, device, why);
+            return Ok(());
+        }
         match (told, ended) {
-            (Some((connection, _farewell)), Err(error)) => {
+            (Some(_), Err(error)) => {
                 tracing::debug!("{}: {error}", self.guest.id);
-                if let Some(why) = malformed(&error) {
-                    self.shared.tell_malformed(&connection, why);
-                }
                 Ok(())
             }
             (Some(_), Ok(())) => Ok(()),
-            (None, Err(error)) => Err(format!("what the device sent is not HTTP: {error}")),
+            (None, Err(error)) => Err(format!("the device sent no whole request: {error}")),
             (None, Ok(())) => Err("the device hung up without a request".into()),
         }
     }
