@@ -21,6 +21,7 @@ pub mod chance;
 mod draw;
 pub mod engine;
 pub mod error;
+mod glimpse;
 pub mod glob;
 mod index;
 pub mod load;

@@ -52,6 +52,17 @@ const KINDS: [(NameId, CommandKind); 15] = [
     (tag::MAP, CommandKind::Map),
 ];
 
+/// The kind of each name of the first space, where all of them are.
+const BY_NAME: [CommandKind; 64] = {
+    let mut kinds = [CommandKind::Unknown; 64];
+    let mut at = 0;
+    while at < KINDS.len() {
+        kinds[KINDS[at].0.0 as usize] = KINDS[at].1;
+        at += 1;
+    }
+    kinds
+};
+
 /// Elements that stand beside commands without being one.
 const NO_COMMANDS: [NameId; 7] = [
     tag::FINAL,
@@ -111,9 +122,8 @@ impl<'d> Command<'d> {
 
     /// Which command it is.
     pub fn kind(self) -> CommandKind {
-        let name = self.0.name();
-        let known = KINDS.iter().find(|(id, _)| *id == name);
-        known.map_or(CommandKind::Unknown, |(_, kind)| *kind)
+        let known = BY_NAME.get(usize::from(self.0.name().0));
+        known.copied().unwrap_or(CommandKind::Unknown)
     }
 
     /// `CmdID` as written.
@@ -165,6 +175,13 @@ impl<'d> Command<'d> {
     /// The view as Alert.
     pub fn as_alert(self) -> Option<Alert<'d>> {
         self.0.is(tag::ALERT).then_some(Alert(self.0))
+    }
+
+    /// The code of a Status or an Alert, if it is a number.
+    pub fn code(self) -> Option<u16> {
+        let status = || Some(self.as_status()?.code()?.0);
+        let alert = || Some(self.as_alert()?.code()?.0);
+        status().or_else(alert)
     }
 
     /// `Correlator`, which ties an Exec to its later alert.

@@ -4,12 +4,13 @@
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
 //! nothing is copied.
 
+mod listed;
 mod said;
 
-use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::listed::Listed;
 use self::said::Said;
 use super::{Account, Note, Severity, Side};
 use crate::dm::{Command, Message};
@@ -265,17 +266,14 @@ impl Told {
 /// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
 struct Lookup<'l> {
     ledger: &'l Ledger,
-    indexed: Vec<(&'l Told, Index<'l>)>,
+    listed: Vec<(&'l Told, Listed<'l>)>,
 }
-
-/// The commands of a message by CmdID.
-type Index<'l> = HashMap<Cow<'l, str>, NodeId>;
 
 impl<'l> Lookup<'l> {
     fn new(ledger: &'l Ledger) -> Self {
         Self {
             ledger,
-            indexed: Vec::new(),
+            listed: Vec::new(),
         }
     }
 
@@ -293,50 +291,31 @@ impl<'l> Lookup<'l> {
     }
 
     fn refer(&mut self, msg_ref: &str, cmd_ref: &str) -> Answered {
-        let Some((told, index)) = self.message(msg_ref) else {
+        let Some((told, listed)) = self.message(msg_ref) else {
             return Answered::Nothing;
         };
-        match (cmd_ref, index.get(cmd_ref)) {
-            ("0", _) => Answered::Header,
-            (_, Some(node)) => Answered::Command {
+        if cmd_ref == "0" {
+            return Answered::Header;
+        }
+        match listed.find(cmd_ref) {
+            Some(node) => Answered::Command {
                 document: told.document.clone(),
-                node: *node,
+                node,
             },
-            (_, None) => Answered::Nothing,
+            None => Answered::Nothing,
         }
     }
 
-    fn message(&mut self, msg_ref: &str) -> Option<&(&'l Told, Index<'l>)> {
-        let known = self
-            .indexed
-            .iter()
-            .position(|(told, _)| *told.msg_id == *msg_ref);
-        if let Some(at) = known {
-            return self.indexed.get(at);
+    fn message(&mut self, msg_ref: &str) -> Option<&(&'l Told, Listed<'l>)> {
+        let is_meant = |told: &Told| *told.msg_id == *msg_ref;
+        if let Some(at) = self.listed.iter().position(|(told, _)| is_meant(told)) {
+            return self.listed.get(at);
         }
-        let told = self
-            .ledger
-            .messages
-            .iter()
-            .rev()
-            .find(|told| *told.msg_id == *msg_ref)?;
-        self.indexed.push((told, index(&told.document)));
-        self.indexed.last()
+        let mut newest_first = self.ledger.messages.iter().rev();
+        let told = newest_first.find(|told| is_meant(told))?;
+        self.listed.push((told, Listed::of(&told.document)));
+        self.listed.last()
     }
-}
-
-/// Of commands that share a CmdID, which no message may have, the first counts.
-fn index(document: &Document) -> Index<'_> {
-    let mut index = Index::new();
-    for command in Message::of(document)
-        .into_iter()
-        .flat_map(Message::all_commands)
-    {
-        if let Some(cmd_id) = command.cmd_id() {
-            index.entry(cmd_id).or_insert(command.element().id());
-        }
-    }
-    index
 }
 
 /// Messages each ledger remembers: enough for a large object in many chunks, bounded all the same.

@@ -325,6 +325,16 @@ impl<'d> Element<'d> {
         self.elements().filter(move |child| child.is(name))
     }
 
+    /// Every element inside it, however deep, in document order.
+    pub(crate) fn inside(self) -> impl Iterator<Item = Self> + Clone {
+        (self.id.0 + 1..self.document.nodes.next(self.id.0))
+            .filter(move |id| self.document.nodes.kind(*id) == Kind::Element)
+            .map(move |id| Self {
+                id: NodeId(id),
+                ..self
+            })
+    }
+
     /// The attribute with this name; prefixes are part of the name (`msft:originalerror`).
     pub fn attribute(self, name: &str) -> Option<Attribute<'d>> {
         self.attributes().find(|attribute| attribute.name() == name)
@@ -341,6 +351,15 @@ impl<'d> Element<'d> {
             whole.to_mut().push_str(&more.value());
         }
         whole
+    }
+
+    /// The source of its text, with references and framing, where one text is all it holds. Equal beginnings of two
+    /// of them in one document are equal beginnings of the texts.
+    pub(crate) fn only_text(self) -> Option<&'d [u8]> {
+        let nodes = &self.document.nodes;
+        let (text, behind) = (self.id.0 + 1, nodes.next(self.id.0));
+        let is_text = text + 1 == behind && matches!(nodes.kind(text), Kind::Text | Kind::Cdata);
+        is_text.then(|| nodes.node(text).span.of(&self.document.source))
     }
 
     /// Its text as octets: OPAQUE bytes as they are, characters as UTF-8.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::answers::Answers;
 use crate::dm::{Command, locuri};
 use crate::flow::Answered;
-use crate::markup::NodeId;
+use crate::markup::{Element, NodeId, tag};
 
 /// A node that a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,20 @@ pub(super) fn each_answered(
     for (_, uri) in command.into_iter().flat_map(own) {
         show(None, uri);
     }
+}
+
+/// The elements whose text is the LocURI of a node that a command itself names; of a Source beside its Target, too,
+/// though the command is not about that.
+pub(super) fn own_nodes<'d>(command: Command<'d>) -> impl Iterator<Item = Element<'d>> {
+    let is_status = command.as_status().is_some();
+    let inside = (!command.kind().is_container()).then(|| command.element().inside());
+    inside.into_iter().flatten().filter_map(move |element| {
+        if !is_status {
+            return element.is(tag::LOC_URI).then_some(element);
+        }
+        let is_ref = element.is(tag::TARGET_REF) || element.is(tag::SOURCE_REF);
+        is_ref.then(|| element.child(tag::LOC_URI).unwrap_or(element))
+    })
 }
 
 /// A LocURI, with the Item that names it.

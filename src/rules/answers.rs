@@ -1,13 +1,13 @@
 //! Which command an answer refers to, also after a rule has changed the message.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use super::Facts;
 use crate::dm::Command;
 use crate::flow::{Answered, Link};
-use crate::markup::Document;
+use crate::markup::{Document, NodeId};
 
 /// The links of a passage: by node in the document they were made for, and in one that rules have changed by MsgRef
 /// and CmdRef, which survive edits.
@@ -16,6 +16,8 @@ pub(super) struct Answers<'a> {
     /// In document order.
     links: &'a [Link],
     by_refs: OnceCell<HashMap<(String, String), usize>>,
+    /// Where the link of the next answer may stand: they are asked for in document order mostly.
+    next: Cell<usize>,
 }
 
 impl<'a> Answers<'a> {
@@ -25,6 +27,7 @@ impl<'a> Answers<'a> {
             document: facts.document.map(|document| &**document),
             links: facts.links,
             by_refs: OnceCell::new(),
+            next: Cell::new(0),
         }
     }
 
@@ -33,16 +36,27 @@ impl<'a> Answers<'a> {
         let element = answer.element();
         let document = self.document?;
         let at = if std::ptr::eq(element.document(), document) {
-            let by_node = |link: &Link| link.from;
-            self.links
-                .binary_search_by_key(&element.id(), by_node)
-                .ok()?
+            self.at(element.id())?
         } else {
             let (message, command) = refs(answer)?;
             let refs = (message.into_owned(), command.into_owned());
             *self.by_refs(document).get(&refs)?
         };
         self.links.get(at).map(|link| &link.to)
+    }
+
+    /// The place of the link from this node.
+    fn at(&self, node: NodeId) -> Option<usize> {
+        let next = self.next.get();
+        let at = match self.links.get(next) {
+            Some(link) if link.from == node => next,
+            _ => self
+                .links
+                .binary_search_by_key(&node, |link| link.from)
+                .ok()?,
+        };
+        self.next.set(at + 1);
+        Some(at)
     }
 
     fn by_refs(&self, document: &Document) -> &HashMap<(String, String), usize> {

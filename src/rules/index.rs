@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::glob::{UriGlob, Wild};
-use super::matcher::{AnswersMatcher, Kinds, Matcher, PassageMatcher};
+use super::matcher::{AnswersMatcher, Gate, Kinds, Matcher, PassageMatcher};
 use super::tree::{UriTree, Walk};
 use super::{Facts, Rule, Stage};
 use crate::dm::CommandKind;
@@ -15,8 +15,10 @@ use crate::dm::CommandKind;
 /// The rules of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The numbers of those without keys, in file order.
+    /// The numbers of those without keys or gate, in file order.
     free: Vec<usize>,
+    /// The numbers of those without keys that select commands, by what must be among those.
+    gates: Vec<(Gate, Vec<usize>)>,
     /// The kinds of commands whose LocURIs some rule asks for.
     asked: Kinds,
     /// Whether some rule asks for the codes of Statuses or Alerts.
@@ -77,7 +79,7 @@ impl Index {
             index.asked = index.asked.or(asked_about(&rule.matcher));
             index.codes |= asks_codes(&rule.matcher);
             let Some(keys) = keys(&rule.matcher) else {
-                index.free.push(number);
+                index.enter_keyless(number, &rule.matcher);
                 continue;
             };
             for key in keys {
@@ -93,6 +95,17 @@ impl Index {
         index
     }
 
+    fn enter_keyless(&mut self, rule: usize, matcher: &Matcher) {
+        let Some(command) = &matcher.command else {
+            return self.free.push(rule);
+        };
+        let gate = command.gate();
+        match self.gates.iter_mut().find(|(known, _)| *known == gate) {
+            Some((_, rules)) => rules.push(rule),
+            None => self.gates.push((gate, vec![rule])),
+        }
+    }
+
     fn enter(&mut self, rule: usize, word: Word, text: String) {
         let rules = self.words[word as usize].entry(text).or_default();
         rules.push(rule);
@@ -101,7 +114,7 @@ impl Index {
     /// Whether some rule stands under something that the commands of a document tell.
     pub(super) fn asks_commands(&self) -> bool {
         let words = self.asks(Word::Data) || self.asks(Word::CmdId);
-        words || self.uris.is_some() || self.answered.is_some()
+        words || self.uris.is_some() || self.answered.is_some() || !self.gates.is_empty()
     }
 
     /// Whether some rule asks for LocURIs of commands of this kind.
@@ -114,9 +127,18 @@ impl Index {
         !self.words[word as usize].is_empty()
     }
 
-    /// The numbers of the rules that stand under no key, in order.
+    /// The numbers of the rules that stand under no key and behind no gate, in order.
     pub(super) fn free(&self) -> &[usize] {
         &self.free
+    }
+
+    /// The numbers of the rules behind the gates that are open.
+    pub(super) fn behind_gates(
+        &self,
+        is_open: impl Fn(&Gate) -> bool,
+    ) -> impl Iterator<Item = usize> {
+        let open = self.gates.iter().filter(move |(gate, _)| is_open(gate));
+        open.flat_map(|(_, rules)| rules.iter().copied())
     }
 
     /// A walk through the LocURIs of a message.

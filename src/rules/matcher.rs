@@ -26,7 +26,7 @@ pub use passage::{HeaderMatcher, PassageMatcher};
 pub use probe::{BadProbe, Probe, Where};
 pub use text::TextTest;
 
-pub(super) use command::Seen;
+pub(super) use command::{Gate, Seen};
 pub(super) use items::Items;
 
 use std::ops::RangeInclusive;

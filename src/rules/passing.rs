@@ -7,6 +7,7 @@ use http::Method;
 
 use super::act::{self, Body, Scene, Values};
 use super::answers::Answers;
+use super::glimpse::Glimpse;
 use super::index::Index;
 use super::matcher::Look;
 use super::survey::{Selected, Survey};
@@ -25,6 +26,7 @@ pub(super) struct Passing<'a> {
     hits: Vec<usize>,
     document: Option<Arc<Document>>,
     answers: Option<Answers<'a>>,
+    glimpse: Option<Glimpse>,
     survey: Option<Survey>,
     /// The rules that may find something in the document as it is.
     candidates: Option<Vec<usize>>,
@@ -43,6 +45,7 @@ impl<'a> Passing<'a> {
             hits: index.of_passage(facts),
             document: facts.document.cloned(),
             answers: None,
+            glimpse: None,
             survey: None,
             candidates: None,
             verdict: Verdict::default(),
@@ -69,12 +72,14 @@ impl<'a> Passing<'a> {
 
     /// The rules that may find something in the passage as it is now, in order.
     fn candidates(&mut self) -> Vec<usize> {
-        let mut candidates = self.index.free().to_vec();
+        let index = self.index;
+        let mut candidates = index.free().to_vec();
         candidates.extend(&self.hits);
-        if self.index.asks_commands()
-            && let Some(survey) = self.survey()
+        if index.asks_commands()
+            && let Some(glimpse) = self.glimpse()
         {
-            candidates.extend(survey.hits());
+            candidates.extend(glimpse.hits());
+            candidates.extend(index.behind_gates(|gate| glimpse.passes(gate)));
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -104,7 +109,9 @@ impl<'a> Passing<'a> {
     pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
         let matcher = &rule.matcher;
         if let Some(command) = &matcher.command
-            && !self.survey().is_some_and(|survey| survey.may_hold(command))
+            && !self
+                .glimpse()
+                .is_some_and(|glimpse| glimpse.passes(&command.gate()))
         {
             return Vec::new();
         }
@@ -117,7 +124,11 @@ impl<'a> Passing<'a> {
             let found = !lacking && matcher.holds(&self.look());
             return if found { whole() } else { Vec::new() };
         }
-        self.survey();
+        self.answers.get_or_insert_with(|| Answers::of(self.facts));
+        if self.survey.is_none() {
+            let document = self.document.as_deref();
+            self.survey = document.map(Survey::of);
+        }
         match (&self.survey, &self.document) {
             (Some(survey), Some(document)) => {
                 let command = matcher.command.as_ref();
@@ -137,12 +148,12 @@ impl<'a> Passing<'a> {
         }
     }
 
-    /// The survey of the document as it is now; made when first asked for.
-    fn survey(&mut self) -> Option<&Survey> {
+    /// What a glimpse of the document as it is now tells; taken when first asked for.
+    fn glimpse(&mut self) -> Option<&Glimpse> {
         let document = self.document.as_ref()?;
         let answers = self.answers.get_or_insert_with(|| Answers::of(self.facts));
-        let survey = &mut self.survey;
-        Some(survey.get_or_insert_with(|| Survey::of(document, answers, self.index)))
+        let glimpse = &mut self.glimpse;
+        Some(glimpse.get_or_insert_with(|| Glimpse::of(document, answers, self.index)))
     }
 
     /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
@@ -289,6 +300,7 @@ impl<'a> Passing<'a> {
         });
         // What a step broke on purpose still leaves; there is just no tree of it for the rules that follow.
         self.document = decoded.ok().map(Arc::new);
+        self.glimpse = None;
         self.survey = None;
         self.candidates = None;
         self.verdict.document = self.document.clone();

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::glob::{Segment, UriGlob, Wild};
 use crate::dm::locuri;
+use crate::markup::Element;
 
 /// The automaton. Its work for one LocURI is bounded by segments times states reached at once.
 #[derive(Debug)]
@@ -69,10 +70,11 @@ impl UriTree {
     pub(super) fn walk(&self) -> Walk<'_> {
         Walk {
             tree: self,
-            path: String::new(),
-            marks: Vec::new(),
-            states: Vec::new(),
-            lower: String::new(),
+            path: String::with_capacity(128),
+            marks: Vec::with_capacity(8),
+            states: Vec::with_capacity(32),
+            lower: String::with_capacity(32),
+            dead: Vec::with_capacity(128),
         }
     }
 
@@ -114,6 +116,8 @@ pub(super) struct Walk<'t> {
     /// The states behind each segment, one after the other.
     states: Vec<usize>,
     lower: String,
+    /// How a LocURI began, as it is written, that led to no state: none that begins so leads to one.
+    dead: Vec<u8>,
 }
 
 /// A place in the path between two segments.
@@ -126,6 +130,38 @@ struct Mark {
 }
 
 impl Walk<'_> {
+    /// Adds the rules one of whose patterns matches the LocURI that is an element's text.
+    pub(super) fn rules_of(&mut self, element: Element<'_>, rules: &mut Vec<usize>) {
+        let written = element.only_text();
+        let is_dead = |written: &[u8]| !self.dead.is_empty() && written.starts_with(&self.dead);
+        if written.is_some_and(is_dead) {
+            return;
+        }
+        self.rules_about(&element.text(), rules);
+        if let Some(written) = written.filter(|_| self.is_lost()) {
+            self.pass_over(written);
+        }
+    }
+
+    /// From now on passes over what begins like this LocURI.
+    fn pass_over(&mut self, written: &[u8]) {
+        let Some(at) = memchr::memmem::find(written, self.path.as_bytes()) else {
+            return;
+        };
+        let dead = &written[..at + self.path.len()];
+        // The documents a walk sees may be written in different ways, which agree on ASCII only.
+        if dead.is_ascii() {
+            self.dead.clear();
+            self.dead.extend_from_slice(dead);
+        }
+    }
+
+    /// Whether what was walked leads to no state, whatever follows.
+    fn is_lost(&self) -> bool {
+        let last = self.marks.last();
+        last.is_some_and(|mark| mark.states == self.states.len())
+    }
+
     /// Adds the rules one of whose patterns matches a LocURI; a rule may come twice.
     pub(super) fn rules_about(&mut self, uri: &str, rules: &mut Vec<usize>) {
         let path = locuri::segments(uri);
@@ -197,6 +233,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::markup::tag;
 
     #[test]
     fn a_walk_finds_what_each_pattern_alone_finds_whatever_came_before() {
@@ -230,6 +267,31 @@ mod tests {
                 .filter(|&rule| globs[rule].matches(&canonical))
                 .collect();
             assert_eq!(found, alone, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_begins_like_a_locuri_that_led_nowhere_is_passed_over_and_nothing_else() {
+        let globs = ["./A/**", "./C/D", "./**/Z"].map(|pattern| UriGlob::new(pattern).unwrap());
+        let text = r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody><Get><Item>
+            <LocURI>./C/B/Q</LocURI><LocURI>./C/B/R</LocURI><LocURI>./C/&#66;/R</LocURI><LocURI>./C/B/Z</LocURI>
+            <LocURI>./C/D</LocURI><LocURI><![CDATA[./A/B]]></LocURI><LocURI>./Ä/Z/Q</LocURI><LocURI>./Ä/Z</LocURI>
+            </Item></Get></SyncBody></SyncML>"#;
+        let with_deep: &[usize] = &[2, 1, 0, 2];
+        for (patterns, expected) in [(3, with_deep), (2, &[1, 0])] {
+            let tree = UriTree::of(globs.iter().enumerate().take(patterns));
+            let document = crate::markup::decode(
+                text.into(),
+                crate::markup::Hint::default(),
+                &crate::markup::Limits::default(),
+            )
+            .unwrap();
+            let (mut walk, mut rules) = (tree.walk(), Vec::new());
+            let named = document.elements().filter(|e| e.is(tag::LOC_URI));
+            for element in named {
+                walk.rules_of(element, &mut rules);
+            }
+            assert_eq!(rules, expected);
         }
     }
 }

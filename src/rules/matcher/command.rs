@@ -62,6 +62,15 @@ pub(in crate::rules) struct Seen<'d> {
     pub(in crate::rules) about: &'d [About],
 }
 
+/// What must be among the commands of a message for one of them to be selected: most rules that find nothing are told
+/// by that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::rules) struct Gate {
+    pub(in crate::rules) kinds: Kinds,
+    pub(in crate::rules) status: Codes,
+    pub(in crate::rules) alert: Codes,
+}
+
 impl CommandMatcher {
     /// Whether it asks which command an answer refers to.
     pub(in crate::rules) fn asks_links(&self) -> bool {
@@ -71,6 +80,15 @@ impl CommandMatcher {
                 .answers
                 .iter()
                 .any(|answered| answered.command.is_some())
+    }
+
+    /// What must be among the commands of a message for one of them to be selected.
+    pub(in crate::rules) fn gate(&self) -> Gate {
+        Gate {
+            kinds: self.kinds,
+            status: self.status.clone(),
+            alert: self.alert.clone(),
+        }
     }
 
     /// Whether it asks nothing but the kind.
