@@ -218,14 +218,11 @@ where
 {
     let shared = context.shared.clone();
     let _farewell = Farewell::new(&shared, &context.connection);
-    let alpn = context.connection.tls.as_ref();
-    let server = match alpn.and_then(|tls| tls.alpn.as_deref()) {
-        Some("h2") => &shared.servers.http2,
-        Some(_) => &shared.servers.http1,
-        None => &shared.servers.any,
-    };
-    let id = context.connection.id;
-    let opened = context.connection.clone();
+    let tls = context.connection.tls.as_ref();
+    let server = shared
+        .servers
+        .speaking(tls.and_then(|tls| tls.alpn.as_deref()));
+    let (id, device) = (context.connection.id, context.connection.device);
     let line = context.line.clone();
     let context = Arc::new(context);
     let service = service_fn(move |request| exchange::serve(context.clone(), request));
@@ -253,7 +250,7 @@ where
     if let Err(error) = ended {
         tracing::debug!("{id}: {error}");
         if let Some(why) = malformed(&*error) {
-            shared.tell_malformed(id, opened.device, why);
+            shared.tell_malformed(id, device, why);
         }
     }
 }

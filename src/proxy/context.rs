@@ -91,9 +91,9 @@ impl Shared {
 
 /// HTTP towards devices: known to be of a version, or seen by its first bytes.
 pub(super) struct Servers {
-    pub(super) http1: auto::Builder<Tracked>,
-    pub(super) http2: auto::Builder<Tracked>,
-    pub(super) any: auto::Builder<Tracked>,
+    http1: auto::Builder<Tracked>,
+    http2: auto::Builder<Tracked>,
+    any: auto::Builder<Tracked>,
 }
 
 impl Servers {
@@ -118,6 +118,15 @@ impl Servers {
             http1: builder().http1_only(),
             http2: builder().http2_only(),
             any: builder(),
+        }
+    }
+
+    /// The one for what ALPN agreed on, if it agreed on anything.
+    pub(super) fn speaking(&self, alpn: Option<&str>) -> &auto::Builder<Tracked> {
+        match alpn {
+            Some("h2") => &self.http2,
+            Some(_) => &self.http1,
+            None => &self.any,
         }
     }
 }

@@ -238,20 +238,16 @@ impl<'a> Passing<'a> {
             self.verdict.promised.extend(planned.promised);
             return false;
         }
-        let duplicate = planned.duplicate.or(self.verdict.duplicate);
-        if planned.edits.is_empty() {
-            self.verdict.duplicate = duplicate;
-            self.verdict.promised.extend(planned.promised);
-            return true;
-        }
         let patch = markup::edit::plan_within(document, &planned.edits, limits);
         let patch = patch.map_err(|error| error.to_string());
         match patch.and_then(|patch| fitting(patch, document.source(), limits)) {
             Ok(patch) => {
-                self.verdict.duplicate = duplicate;
-                self.accept(rule, patch.apply(document.source()));
+                self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
                 self.verdict.promised.extend(planned.promised);
-                applied.patch = patch;
+                if !planned.edits.is_empty() {
+                    self.accept(rule, patch.apply(document.source()));
+                    applied.patch = patch;
+                }
                 true
             }
             Err(why) => {
@@ -344,7 +340,8 @@ fn fitting(patch: Patch, source: &Bytes, limits: &Limits) -> Result<Patch, Strin
     let splices = patch.splices().iter();
     let added: usize = splices.clone().map(|splice| splice.with.len()).sum();
     let taken: usize = splices.map(|splice| splice.span.len()).sum();
-    match (source.len() - taken).saturating_add(added) <= limits.bytes {
+    let length = (source.len() - taken).saturating_add(added);
+    match length <= limits.bytes.max(source.len()) {
         true => Ok(patch),
         false => Err(act::too_large(limits.bytes)),
     }

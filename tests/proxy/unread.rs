@@ -191,9 +191,12 @@ async fn play(rules: &str, look: Look, bodies: &[String; 2], media: &str) -> Cam
         );
         at_device.push(exchange(&rig, &server, &request).await);
         // The server may hear of a cut after the device did.
-        while rules.contains("limit-data") && read.lock().unwrap().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        soon(async {
+            while rules.contains("limit-data") && read.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         let got = std::mem::take(&mut *read.lock().unwrap());
         at_server.push(String::from_utf8_lossy(&got).replace(&port, "PORT"));
     }

@@ -80,6 +80,12 @@ impl Planned {
             of_message.atomics.insert(cmd_ref.into_owned());
             of_message.fail(atomic, fate)?;
         }
+        self.restate(message, &codes);
+        Ok(())
+    }
+
+    /// Gives every Status of a message the code it is to have.
+    fn restate(&mut self, message: Message<'_>, codes: &Codes) {
         for command in message.commands() {
             let Some(status) = command.as_status() else {
                 continue;
@@ -92,7 +98,6 @@ impl Planned {
                 self.put("atomic-rollback", data, code.0.to_string());
             }
         }
-        Ok(())
     }
 }
 
