@@ -6,6 +6,7 @@ pub mod control;
 pub mod demo;
 pub mod device;
 pub mod mistakes;
+pub mod pipe;
 pub mod proxy;
 pub mod server;
 pub mod signal;

@@ -1,6 +1,6 @@
 //! The command line: one file for each verb.
 //!
-//! Exit codes: 0 fine, 1 the thing asked about failed, 2 wrong usage or configuration.
+//! Exit codes: 0 fine, 1 the thing asked about failed, 2 wrong usage or configuration, 130 interrupted.
 
 pub mod decode;
 pub mod demo;
@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::app::signal;
 use crate::proxy::Authority;
 
 /// An intercepting proxy for OMA DM: see, record and disturb what a device and its MDM server say.
@@ -96,6 +97,8 @@ pub enum Failure {
     Failed(String),
     /// Wrong usage or configuration: exit code 2.
     Usage(String),
+    /// A signal ended it: exit code 130.
+    Interrupted(String),
 }
 
 /// What a verb comes to.
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed(why)) => complain(&why, 1),
         Err(Failure::Usage(why)) => complain(&why, 2),
+        Err(Failure::Interrupted(what)) => complain(&what, signal::INTERRUPTED),
     }
 }
 

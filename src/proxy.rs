@@ -18,6 +18,7 @@ mod line;
 mod listen;
 mod message;
 mod patience;
+mod pause;
 mod progress;
 mod read;
 mod room;

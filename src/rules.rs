@@ -35,7 +35,7 @@ mod survey;
 pub mod template;
 mod tree;
 
-pub use admit::ConnectionFacts;
+pub use admit::{Arrival, ConnectionFacts};
 pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, PassageMatcher};

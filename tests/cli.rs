@@ -4,6 +4,8 @@
 mod check;
 #[path = "cli/device.rs"]
 mod device;
+#[path = "cli/ends.rs"]
+mod ends;
 #[path = "support/peers.rs"]
 mod peers;
 #[path = "cli/trial.rs"]

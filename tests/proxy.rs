@@ -26,14 +26,22 @@ mod failures;
 mod heads;
 #[path = "proxy/limits.rs"]
 mod limits;
+#[path = "proxy/malformed.rs"]
+mod malformed;
 #[path = "proxy/peers.rs"]
 mod peers;
 #[path = "proxy/regular.rs"]
 mod regular;
 #[path = "proxy/rules.rs"]
 mod rules;
+#[path = "proxy/seeds.rs"]
+mod seeds;
 #[path = "proxy/sessions.rs"]
 mod sessions;
+#[path = "proxy/shutdown.rs"]
+mod shutdown;
+#[path = "proxy/unread.rs"]
+mod unread;
 
 use std::sync::Arc;
 

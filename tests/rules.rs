@@ -1,5 +1,7 @@
 //! The rule book: what files say, what rules find, what they do.
 
+#[path = "rules/bounded.rs"]
+mod bounded;
 #[path = "rules/conversations.rs"]
 mod conversations;
 #[path = "rules/corpus.rs"]

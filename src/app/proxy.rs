@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::book::watch::{Tell, Watch};
 use super::book::{Book, Sources, told};
 use super::control::{Control, ControlSettings, Token};
+use super::pipe::Pipe;
 use super::signal;
 use crate::flow::{Event, Hear};
 use crate::proxy::{Authority, Proxy, Settings};
@@ -83,11 +84,12 @@ impl Telling {
         journal = match self.live {
             Live::Nothing => journal,
             Live::Transcript => {
-                let transcript = Transcript::new(anstream::stdout(), Style::Colour, self.masking);
+                let transcript =
+                    Transcript::new(Pipe::new(anstream::stdout()), Style::Colour, self.masking);
                 journal.sink(STDOUT, Box::new(transcript), WhenFull::DropNewest)
             }
             Live::JsonLines => {
-                let lines = JsonLines::new(std::io::stdout(), self.masking);
+                let lines = JsonLines::new(Pipe::new(std::io::stdout()), self.masking);
                 journal.sink(STDOUT, Box::new(lines), WhenFull::DropNewest)
             }
         };

@@ -7,8 +7,19 @@ pub async fn cancel_on_signal(stop: CancellationToken) {
     wait().await;
     stop.cancel();
     wait().await;
-    std::process::exit(130);
+    std::process::exit(INTERRUPTED.into());
 }
+
+/// What comes of `work`, or `None` where a signal ends the program first.
+pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = wait() => None,
+    }
+}
+
+/// The exit code of a program that a signal ended, as shells have it: 128 and the number of SIGINT.
+pub const INTERRUPTED: u8 = 130;
 
 #[cfg(unix)]
 async fn wait() {

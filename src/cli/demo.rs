@@ -7,6 +7,7 @@ use super::picked::Picked;
 use super::seed::Seed;
 use super::{Failure, Outcome, Output, runtime};
 use crate::app::demo::{self, Play};
+use crate::app::signal;
 
 /// Watch two sessions pass, one in XML and one in WBXML, with one command failed on purpose or a story you name.
 ///
@@ -48,8 +49,11 @@ impl Demo {
                 Play::with(sources)
             }
         };
-        let closing = runtime()?
-            .block_on(demo::run(live, play, tell_wait))
+        let run = demo::run(live, play, tell_wait);
+        let ended = runtime()?.block_on(async { signal::unless_interrupted(run).await });
+        let stopped = "interrupted: the demo stopped, and its records end here";
+        let closing = ended
+            .ok_or_else(|| Failure::Interrupted(stopped.into()))?
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
             Output::Text => super::write_output(closing.text.as_bytes()),

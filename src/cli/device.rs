@@ -7,6 +7,7 @@ use http::Uri;
 
 use super::{Failure, Outcome, Output, runtime, write_output};
 use crate::app::device::{self, Patience};
+use crate::app::signal;
 use crate::dm::StatusCode;
 use crate::peer::{self, Profile, Wire};
 use crate::proxy::Trust;
@@ -67,8 +68,10 @@ impl Device {
         let wire = if self.wbxml { Wire::Wbxml } else { Wire::Xml };
         let (url, id) = (&self.url, &self.session_id);
         let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
-        let ended = runtime()?.block_on(session);
+        let ended = runtime()?.block_on(async { signal::unless_interrupted(session).await });
         write_output(report(&device, output).as_bytes())?;
+        let stopped = "interrupted: the device stopped before the end of its session";
+        let ended = ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?;
         ended.map_err(|error| Failure::Failed(format!("error: {error}")))?;
         match device.refused {
             None => Ok(()),

@@ -23,7 +23,8 @@ pub use settle::{Setting, Settled};
 /// Everything owed in one session, bounded by [`MOST_PROMISES`] and [`MOST_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Account {
-    promises: Vec<Promised>,
+    /// Whoever decides about a message has a copy of the account: that is not to cost what is promised.
+    promises: Arc<Vec<Promised>>,
     bytes: usize,
     gaps: Gaps,
     /// What the session is authenticated with, where a rule made the device try something else.
@@ -219,7 +220,9 @@ impl Account {
     pub fn promise(&mut self, promised: &[Promised]) -> Result<(), Full> {
         self.has_room_for(promised)?;
         let renewed = |old: &Promised| promised.iter().any(|new| new.promise.renews(&old.promise));
-        self.promises.retain(|old| !renewed(old));
+        if self.promises.iter().any(renewed) {
+            Arc::make_mut(&mut self.promises).retain(|old| !renewed(old));
+        }
         for promised in promised {
             self.take_on(promised);
         }
@@ -234,7 +237,7 @@ impl Account {
             | Promise::Swallow(_)
             | Promise::Alias { .. }
             | Promise::Session { .. } => {
-                self.promises.push(promised.clone());
+                Arc::make_mut(&mut self.promises).push(promised.clone());
             }
             Promise::Spoke { request, response } => self.spoke(*request, *response, rule),
             Promise::Skip { from, msg_id } => {
@@ -300,8 +303,10 @@ impl Account {
             } if *hearer == from => heard_in.as_ref().is_some_and(|heard| **heard != *msg_id),
             _ => false,
         };
-        self.promises.retain(|promised| !done(promised));
-        self.bytes = weight(&self.promises);
+        if self.promises.iter().any(done) {
+            Arc::make_mut(&mut self.promises).retain(|promised| !done(promised));
+            self.bytes = weight(&self.promises);
+        }
     }
 
     /// Whether these promises could be taken on.

@@ -1,5 +1,6 @@
 //! What the proxy tells: the only words the outside hears.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Applied, Connection, ConnectionId, ExchangeId, Passage, Side, Timestamp};
@@ -28,6 +29,17 @@ pub enum Event {
         /// Why, for people.
         why: String,
     },
+    /// A device sent something that is no HTTP, where a request was to come. Its connection ends with that.
+    Malformed {
+        /// The number of the connection; one to a proxy may not have been opened yet.
+        connection: ConnectionId,
+        /// The device's address.
+        device: SocketAddr,
+        /// When.
+        at: Timestamp,
+        /// What is wrong with it, for people.
+        why: String,
+    },
     /// A connection ended.
     Closed {
         /// Its number.
@@ -47,8 +59,8 @@ pub enum Event {
         connection: ConnectionId,
         /// When.
         at: Timestamp,
-        /// The peer that failed.
-        side: Side,
+        /// The peer that failed; `None`: neither, dmtap itself stopped first.
+        side: Option<Side>,
         /// Why, for people.
         why: String,
     },

@@ -1,25 +1,25 @@
 //! One connection of a device: where it wants to go, its handshake, its HTTP.
 
 mod admit;
+mod asked;
 mod handshake;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use self::admit::serves;
+use self::asked::Asked;
 use self::handshake::{facts, handshake};
-use super::body::Body;
 use super::context::{Context, Server, Shared, now};
-use super::exchange::{self, refuse};
+use super::exchange;
+use super::failure::malformed;
 use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
 use super::wire::{Gate, Wire};
@@ -37,7 +37,7 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
     };
     let id = guest.id;
     guest.admission = guest.admit_early(&shared);
-    let wire = Wire::new(tcp, shared.settings.limits.body);
+    let wire = Wire::new(tcp, shared.settings.limits.body, shared.stop.child_token());
     let ended = match shared.settings.mode.clone() {
         _ if guest.is_refused() => guest.refuse(wire),
         Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,
@@ -202,127 +202,6 @@ impl Guest {
     }
 }
 
-/// What a device asked of a proxy on one connection.
-struct Asked<'a> {
-    guest: Guest,
-    shared: &'a Arc<Shared>,
-    line: Line,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    tunnel: Option<(String, u16)>,
-    connection: Option<(Arc<Connection>, Farewell)>,
-}
-
-impl<'a> Asked<'a> {
-    fn new(guest: Guest, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
-        Self {
-            guest,
-            shared,
-            line: wire.line(),
-            state: Mutex::default(),
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tunnel(&self) -> Option<(String, u16)> {
-        self.state().tunnel.take()
-    }
-
-    async fn serve(&self, request: Request<Incoming>) -> Result<Response<Body>, exchange::Dropped> {
-        if *request.method() == Method::CONNECT {
-            let named = request.uri().authority();
-            let port = named.map(|named| named.port_u16().unwrap_or(Scheme::Https.port()));
-            let (Some(named), Some(port)) = (named, port) else {
-                return Ok(refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port"));
-            };
-            self.state().tunnel = Some((bare_host(named.host()), port));
-            return Ok(Response::new(Body::default()));
-        }
-        let Some(upstream) = named_server(request.uri()) else {
-            return Ok(refuse(
-                StatusCode::BAD_REQUEST,
-                "this is a proxy: it takes CONNECT, or requests with a full http:// address. Is --mode reverse: meant?",
-            ));
-        };
-        let Some(server) = Server::named(&upstream) else {
-            return Ok(refuse(
-                StatusCode::BAD_REQUEST,
-                "the server's name is not valid in a URL",
-            ));
-        };
-        let context = Context {
-            shared: self.shared.clone(),
-            connection: self.connection(&upstream),
-            server,
-            line: self.line.clone(),
-        };
-        exchange::serve(Arc::new(context), request).await
-    }
-
-    /// The connection as a request to this server sees it; it is told of at its first request.
-    fn connection(&self, server: &Upstream) -> Arc<Connection> {
-        let server = server.to_string();
-        let mut state = self.state();
-        if let Some((connection, _)) = &mut state.connection {
-            if connection.server != server {
-                *connection = Arc::new(self.guest.connection(server, None));
-            }
-            return connection.clone();
-        }
-        let connection = Arc::new(self.guest.connection(server, None));
-        let farewell = Farewell::new(self.shared, &connection);
-        state.connection = Some((connection.clone(), farewell));
-        connection
-    }
-
-    /// The number of the tunnel's connection: of its own where this one carried requests.
-    fn tunnelling(&self) -> Guest {
-        let mut guest = self.guest.clone();
-        if self.state().connection.take().is_some() {
-            guest.id = self.shared.next_connection();
-            guest.opened = now();
-        }
-        guest
-    }
-
-    fn ended(&self, ended: hyper::Result<()>) -> Result<(), String> {
-        let told = self.state().connection.take();
-        match (told, ended) {
-            (Some(_), Err(error)) => {
-                tracing::debug!("{}: {error}", self.guest.id);
-                Ok(())
-            }
-            (Some(_), Ok(())) => Ok(()),
-            (None, Err(error)) => Err(format!("what the device sent is not HTTP: {error}")),
-            (None, Ok(())) => Err("the device hung up without a request".into()),
-        }
-    }
-}
-
-fn named_server(uri: &Uri) -> Option<Upstream> {
-    let scheme = match uri.scheme_str()? {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        _ => return None,
-    };
-    Some(Upstream {
-        scheme,
-        host: bare_host(uri.host()?),
-        port: uri.port_u16().unwrap_or(scheme.port()),
-    })
-}
-
-/// A host without the brackets of IPv6.
-fn bare_host(host: &str) -> String {
-    host.trim_start_matches('[').trim_end_matches(']').into()
-}
-
 fn open(shared: &Arc<Shared>, connection: Connection, server: Server, line: Line) -> Context {
     Context {
         shared: shared.clone(),
@@ -339,13 +218,11 @@ where
 {
     let shared = context.shared.clone();
     let _farewell = Farewell::new(&shared, &context.connection);
-    let alpn = context.connection.tls.as_ref();
-    let server = match alpn.and_then(|tls| tls.alpn.as_deref()) {
-        Some("h2") => &shared.servers.http2,
-        Some(_) => &shared.servers.http1,
-        None => &shared.servers.any,
-    };
-    let id = context.connection.id;
+    let tls = context.connection.tls.as_ref();
+    let server = shared
+        .servers
+        .speaking(tls.and_then(|tls| tls.alpn.as_deref()));
+    let (id, device) = (context.connection.id, context.connection.device);
     let line = context.line.clone();
     let context = Arc::new(context);
     let service = service_fn(move |request| exchange::serve(context.clone(), request));
@@ -372,6 +249,9 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!("{id}: {error}");
+        if let Some(why) = malformed(&*error) {
+            shared.tell_malformed(id, device, why);
+        }
     }
 }
 

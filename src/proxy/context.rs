@@ -20,7 +20,7 @@ use super::settings::{Scheme, Settings, Upstream};
 use super::tls::DeviceTls;
 use super::upstream::Client;
 use crate::flow::event::{Event, Hear};
-use crate::flow::{Connection, ConnectionId, ExchangeId, Timestamp};
+use crate::flow::{Connection, ConnectionId, ExchangeId, Side, Timestamp};
 
 /// One for the whole proxy.
 pub(super) struct Shared {
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) servers: Servers,
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
+    /// Cancelled when what still runs after that is cut.
+    pub(super) cut: CancellationToken,
     pub(super) hear: Arc<dyn Hear>,
     pub(super) connections: AtomicU64,
     pub(super) exchanges: AtomicU64,
@@ -44,6 +46,38 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn tell(&self, event: Event) {
         self.hear.hear(event);
+    }
+
+    /// Tells that an exchange came to no response, because `side` failed in this way, or because dmtap itself ended
+    /// it first.
+    pub(super) fn tell_failed(
+        &self,
+        exchange: ExchangeId,
+        connection: ConnectionId,
+        side: Side,
+        why: String,
+    ) {
+        let (side, why) = match self.cut.is_cancelled() {
+            true => (None, STOPPED.to_owned()),
+            false => (Some(side), why),
+        };
+        self.tell(Event::Failed {
+            exchange,
+            connection,
+            at: now(),
+            side,
+            why,
+        });
+    }
+
+    /// Tells that a device sent something that is no HTTP.
+    pub(super) fn tell_malformed(&self, connection: ConnectionId, device: SocketAddr, why: String) {
+        self.tell(Event::Malformed {
+            connection,
+            device,
+            at: now(),
+            why,
+        });
     }
 
     pub(super) fn next_connection(&self) -> ConnectionId {
@@ -57,9 +91,9 @@ impl Shared {
 
 /// HTTP towards devices: known to be of a version, or seen by its first bytes.
 pub(super) struct Servers {
-    pub(super) http1: auto::Builder<Tracked>,
-    pub(super) http2: auto::Builder<Tracked>,
-    pub(super) any: auto::Builder<Tracked>,
+    http1: auto::Builder<Tracked>,
+    http2: auto::Builder<Tracked>,
+    any: auto::Builder<Tracked>,
 }
 
 impl Servers {
@@ -84,6 +118,15 @@ impl Servers {
             http1: builder().http1_only(),
             http2: builder().http2_only(),
             any: builder(),
+        }
+    }
+
+    /// The one for what ALPN agreed on, if it agreed on anything.
+    pub(super) fn speaking(&self, alpn: Option<&str>) -> &auto::Builder<Tracked> {
+        match alpn {
+            Some("h2") => &self.http2,
+            Some(_) => &self.http1,
+            None => &self.any,
         }
     }
 }
@@ -185,6 +228,9 @@ impl Server {
         Uri::from_parts(parts).ok()
     }
 }
+
+/// Why an exchange came to no response that had not ended when dmtap had to.
+const STOPPED: &str = "it had not ended when dmtap was to";
 
 /// This moment.
 pub(super) fn now() -> Timestamp {

@@ -342,6 +342,8 @@ impl Exchange {
         let from = speaker(&head);
         let received = heard.document().cloned();
         let session = self.tag(from, received.as_deref());
+        // The rules have decided: a copy that is still held would be copied in earnest when the account changes.
+        drop(known.account);
         self.settle_account(&head, received.as_ref(), &mut verdict);
         let mut sent = received;
         if let Some(bytes) = verdict.body {
@@ -425,13 +427,9 @@ impl Exchange {
     fn tell_failed(&mut self, side: Side, why: String) {
         self.tell_request();
         self.over = true;
-        self.context.shared.tell(Event::Failed {
-            exchange: self.id,
-            connection: self.context.connection.id,
-            at: now(),
-            side,
-            why,
-        });
+        let connection = self.context.connection.id;
+        let shared = &self.context.shared;
+        shared.tell_failed(self.id, connection, side, why);
     }
 }
 

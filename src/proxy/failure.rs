@@ -96,6 +96,22 @@ impl Failure {
     }
 }
 
+/// What is wrong with what a device sent in place of a request, in words; `None` where its connection ended for
+/// another reason.
+pub(super) fn malformed(error: &(dyn Error + 'static)) -> Option<String> {
+    let http = chain(error).find_map(|error| error.downcast_ref::<hyper::Error>())?;
+    // hyper has no name for what is wrong with HTTP/2.
+    let frames = chain(http).map(ToString::to_string);
+    let wrong_frame = frames.into_iter().find(|words| words.contains(BY_US));
+    match http.is_parse() {
+        true => Some(http.to_string()),
+        false => wrong_frame,
+    }
+}
+
+/// How an error of HTTP/2 begins that was found here, and not told by the device.
+const BY_US: &str = "connection error detected";
+
 /// An error and its causes, those inside IO errors too.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| {

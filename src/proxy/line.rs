@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::settings::Limits;
 
 /// A handle on a connection: clones act on the same one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Line(Arc<State>);
 
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ struct State {
     ending: AtomicBool,
     last: Mutex<Option<Last>>,
     away: Notify,
+    stop: CancellationToken,
 }
 
 /// What is still to happen on a connection of HTTP/1.1 before it ends.
@@ -54,6 +56,19 @@ impl Drop for Busy {
 }
 
 impl Line {
+    /// One whose waits end when `stop` is cancelled.
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Self(Arc::new(State {
+            stop,
+            ..State::default()
+        }))
+    }
+
+    /// Cancelled when dmtap stops, and nothing is to wait on this connection any more.
+    pub(super) fn stop(&self) -> CancellationToken {
+        self.0.stop.clone()
+    }
+
     /// Lets nothing more pass; when hyper drops the connection, the peer sees a TCP RST.
     pub(super) fn reset(&self) {
         self.0.reset.store(true, Ordering::Release);

@@ -61,6 +61,7 @@ impl Proxy {
             room: Room::new(settings.limits.held.max(settings.max_body)),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             hear,
             connections: AtomicU64::new(0),
             exchanges: AtomicU64::new(0),
@@ -141,6 +142,7 @@ async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTrac
             "{} connections did not finish within {grace:?} and were cut",
             connections.len()
         );
+        shared.cut.cancel();
         connections.shutdown().await;
         // Streams of HTTP/2 end with their connection.
         let _ = tokio::time::timeout(LAST_WORDS, streams.wait()).await;

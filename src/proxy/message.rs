@@ -173,13 +173,8 @@ impl Told {
                 End::Stalled => (Side::Server, "stalled"),
                 End::Dropped => (Side::Device, "broke off"),
             };
-            shared.tell(Event::Failed {
-                exchange: passage.exchange,
-                connection: passage.connection.id,
-                at,
-                side,
-                why: format!("the response {what} after {} bytes", passed.bytes),
-            });
+            let why = format!("the response {what} after {} bytes", passed.bytes);
+            shared.tell_failed(passage.exchange, passage.connection.id, side, why);
         }))
     }
 }

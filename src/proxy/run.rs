@@ -8,16 +8,16 @@
 //!
 //! HTTP/2 has many streams on one connection: there the body breaks off, and hyper resets the stream.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::body::{Body, Broken, PIECE};
 use super::line::{Busy, Last, Line};
+use super::pause::Pause;
 use crate::flow::Pace;
 
 /// How one body leaves.
@@ -31,9 +31,11 @@ pub(super) struct Run {
     state: State,
     /// When the last piece was due.
     due: Option<Instant>,
+    /// When the next one is, once that is known.
+    next: Option<Instant>,
     /// Whether the next piece may go.
     granted: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    pause: Pause,
     _busy: Option<Busy>,
 }
 
@@ -85,7 +87,8 @@ impl Leg {
 }
 
 impl Run {
-    pub(super) fn new(paces: Vec<Pace>, left: u64, end: End, length: Length) -> Self {
+    /// One that leaves on `line`. When dmtap stops, it goes on without waiting.
+    pub(super) fn new(line: &Line, paces: Vec<Pace>, left: u64, end: End, length: Length) -> Self {
         let busy = match &end {
             End::WholeThen(leg, _) | End::Cut(leg, _) => Some(leg.line().busy()),
             End::Whole | End::CutToServer => None,
@@ -97,8 +100,9 @@ impl Run {
             length,
             state: State::Passing,
             due: None,
+            next: None,
             granted: false,
-            timer: None,
+            pause: Pause::new(line.stop()),
             _busy: busy,
         }
     }
@@ -114,6 +118,9 @@ impl Run {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if self.state == State::Passing && self.left > 0 {
+            if !self.paces.is_empty() && self.pause.is_stopped() {
+                self.paces.clear();
+            }
             let most = self.next_size(body);
             ready!(self.poll_due(most, cx));
             let has_length = body.size_hint().exact().is_some();
@@ -156,7 +163,7 @@ impl Run {
         if self.granted || self.paces.is_empty() {
             return Poll::Ready(());
         }
-        if self.timer.is_none() {
+        if self.next.is_none() {
             let now = Instant::now();
             let times = self.paces.iter().map(|pace| match pace {
                 Pace::Rate(rate) => Duration::from_secs_f64(size as f64 / rate.get() as f64),
@@ -166,19 +173,12 @@ impl Run {
             // A peer that was slow is not made up for.
             let due = self.due.unwrap_or(now).max(now - CATCH_UP) + times.sum::<Duration>();
             self.due = Some(due);
-            self.timer = Some(Box::pin(tokio::time::sleep_until(due)));
+            self.next = Some(due);
         }
-        ready!(self.poll_timer(Duration::ZERO, cx));
+        let next = self.next.unwrap_or_else(Instant::now);
+        ready!(self.pause.poll_until(next, cx));
+        self.next = None;
         self.granted = true;
-        Poll::Ready(())
-    }
-
-    /// Ready when the timer, set to `time` unless it runs already, went off.
-    fn poll_timer(&mut self, time: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = &mut self.timer;
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
-        ready!(timer.as_mut().poll(cx));
-        self.timer = None;
         Poll::Ready(())
     }
 
@@ -199,7 +199,7 @@ impl Run {
             // hyper flushes next, and the gate ends the connection.
             End::Cut(Leg::One(_), _) => Poll::Pending,
             End::WholeThen(Leg::Two(line), last) => {
-                ready!(self.poll_timer(last.wait, cx));
+                ready!(self.pause.poll(last.wait, cx));
                 line.go_away();
                 Poll::Ready(None)
             }
@@ -208,11 +208,11 @@ impl Run {
                     self.state = State::Waiting;
                     return Poll::Ready(Some(Ok(Frame::data(last.noise))));
                 }
-                ready!(self.poll_timer(last.wait + LAST_BYTES, cx));
+                ready!(self.pause.poll_then(last.wait, LAST_BYTES, cx));
                 Poll::Ready(Some(Err(Broken::ByRule)))
             }
             End::CutToServer => {
-                ready!(self.poll_timer(LAST_BYTES, cx));
+                ready!(self.pause.poll_then(Duration::ZERO, LAST_BYTES, cx));
                 Poll::Ready(Some(Err(Broken::ByRule)))
             }
         }

@@ -1,12 +1,12 @@
 //! The DM sessions under way.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::settings::Limits;
-use crate::dm::Message;
+use crate::dm::{Command, CommandKind, Message};
 use crate::flow::account::{Full, Setting, Settled};
 use crate::flow::session::note_dangling;
 use crate::flow::{
@@ -18,8 +18,8 @@ use crate::markup::Document;
 #[derive(Debug)]
 pub(super) struct Sessions {
     table: Arc<Mutex<Table>>,
-    /// Whether a rule promised something, so that bodies are read though the rules in force need none.
-    promised: Arc<AtomicBool>,
+    /// How many sessions are owed something, so that bodies are read though the rules in force need none.
+    owed: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct Table {
 
 #[derive(Debug)]
 struct Held {
-    session: Arc<Mutex<Session>>,
+    session: Arc<Mutex<Talk>>,
     number: u64,
     used: Instant,
     turn: u64,
@@ -48,8 +48,8 @@ struct Held {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     table: Arc<Mutex<Table>>,
-    promised: Arc<AtomicBool>,
-    session: Arc<Mutex<Session>>,
+    owed: Arc<AtomicUsize>,
+    session: Arc<Mutex<Talk>>,
     /// The tag of the request.
     pub(super) tag: SessionTag,
 }
@@ -77,13 +77,13 @@ impl Sessions {
         };
         Self {
             table: Arc::new(Mutex::new(table)),
-            promised: Arc::default(),
+            owed: Arc::default(),
         }
     }
 
-    /// Whether some session may be owed something, whatever rules are in force now.
+    /// Whether some session that goes on is owed something, whatever rules are in force now.
     pub(super) fn owe(&self) -> bool {
-        self.promised.load(Ordering::Relaxed)
+        self.owed.load(Ordering::Relaxed) > 0
     }
 
     /// The place of a device's message, where it names a session.
@@ -98,14 +98,15 @@ impl Sessions {
             return Ok(None);
         };
         let session = lock(&self.table).session(key, Instant::now());
-        let mut held = lock(&session);
-        held.begin_exchange();
-        held.hear(message);
-        let tag = held.tag(message);
-        drop(held);
+        let mut talk = lock(&session);
+        talk.session.begin_exchange();
+        talk.session.hear(message);
+        talk.recount(&self.owed, Goes::On);
+        let tag = talk.session.tag(message);
+        drop(talk);
         Ok(Some(Place {
             table: self.table.clone(),
-            promised: self.promised.clone(),
+            owed: self.owed.clone(),
             session,
             tag,
         }))
@@ -114,7 +115,7 @@ impl Sessions {
 
 impl Table {
     /// The session of this key, which becomes the last one to be forgotten.
-    fn session(&mut self, key: SessionKey, now: Instant) -> Arc<Mutex<Session>> {
+    fn session(&mut self, key: SessionKey, now: Instant) -> Arc<Mutex<Talk>> {
         self.forget_silent(now);
         self.turns += 1;
         let turn = self.turns;
@@ -129,7 +130,10 @@ impl Table {
             self.forget_first();
         }
         self.begun += 1;
-        let session = Arc::new(Mutex::new(Session::new(self.begun, key.clone())));
+        let session = Arc::new(Mutex::new(Talk {
+            session: Session::new(self.begun, key.clone()),
+            owing: None,
+        }));
         let held = Held {
             session: session.clone(),
             number: self.begun,
@@ -179,13 +183,14 @@ impl Place {
         let Some(message) = Message::of(document) else {
             return Known::default();
         };
-        let mut session = lock(&self.session);
-        let links = session.links(speaker, message);
+        let mut talk = lock(&self.session);
+        let links = talk.session.links(speaker, message);
         if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
-            session.account.hear(speaker, &msg_id);
+            talk.session.account.hear(speaker, &msg_id);
+            talk.recount(&self.owed, Goes::On);
         }
-        let account = session.account.clone();
-        drop(session);
+        let account = talk.session.account.clone();
+        drop(talk);
         Known {
             notes: note_dangling(document, &links),
             links,
@@ -198,21 +203,30 @@ impl Place {
         if promised.is_empty() {
             return Ok(());
         }
-        self.promised.store(true, Ordering::Relaxed);
-        lock(&self.session).account.promise(promised)
+        let mut talk = lock(&self.session);
+        let promised = talk.session.account.promise(promised);
+        talk.recount(&self.owed, Goes::On);
+        promised
     }
 
     /// Does in a message what is owed about it.
     pub(super) fn settle(&self, document: &Arc<Document>, setting: Setting<'_>) -> Settled {
-        lock(&self.session).account.settle(document, setting)
+        let mut talk = lock(&self.session);
+        let settled = talk.session.account.settle(document, setting);
+        talk.recount(&self.owed, Goes::On);
+        settled
     }
 
     /// Remembers a message as it was delivered.
     pub(super) fn delivered(&self, to: Side, document: Arc<Document>) {
-        let mut session = lock(&self.session);
-        session.delivered(to, document);
-        let bytes = session.bytes();
-        drop(session);
+        let is_last = to == Side::Device && is_last(&document);
+        let mut talk = lock(&self.session);
+        talk.session.delivered(to, document);
+        if is_last {
+            talk.recount(&self.owed, Goes::NoFurther);
+        }
+        let bytes = talk.session.bytes();
+        drop(talk);
         lock(&self.table).weigh(&self.tag, bytes);
     }
 
@@ -220,9 +234,67 @@ impl Place {
     pub(super) fn tag_response(&self, document: Option<&Document>) -> SessionTag {
         let mut tag = self.tag.clone();
         let message = document.and_then(Message::of);
-        tag.message = message.and_then(|message| lock(&self.session).tag(message).message);
+        tag.message = message.and_then(|message| lock(&self.session).session.tag(message).message);
         tag
     }
+}
+
+/// A session, and whether it counts among those that are owed something.
+#[derive(Debug)]
+struct Talk {
+    session: Session,
+    owing: Option<Owing>,
+}
+
+/// Whether more is to be expected of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    On,
+    /// What is left of its account is for a repetition of its last message.
+    NoFurther,
+}
+
+impl Talk {
+    /// Looks again whether the session is owed something.
+    fn recount(&mut self, owed: &Arc<AtomicUsize>, goes: Goes) {
+        let owes = goes == Goes::On && !self.session.account.is_empty();
+        match (owes, &self.owing) {
+            (true, None) => self.owing = Some(Owing::new(owed)),
+            (false, Some(_)) => self.owing = None,
+            _ => {}
+        }
+    }
+}
+
+/// Counts for one as long as it lives; it goes with a session that is forgotten.
+#[derive(Debug)]
+struct Owing(Arc<AtomicUsize>);
+
+impl Owing {
+    fn new(owed: &Arc<AtomicUsize>) -> Self {
+        owed.fetch_add(1, Ordering::Relaxed);
+        Self(owed.clone())
+    }
+}
+
+impl Drop for Owing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether a message to the device ends the session: it asks for nothing, and not for credentials either.
+fn is_last(document: &Document) -> bool {
+    let Some(message) = Message::of(document) else {
+        return false;
+    };
+    let asks = |command: Command<'_>| match command.as_status() {
+        Some(status) => status
+            .code()
+            .is_some_and(|code| matches!(code.0, 401 | 407)),
+        None => command.kind() != CommandKind::Results,
+    };
+    message.is_final() && !message.commands().any(asks)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -14,6 +14,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rustls::server::{Accepted, Acceptor};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
 use super::patience::Patience;
@@ -29,11 +30,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(tcp: TcpStream, limit: Duration) -> Self {
+    /// `limit` is for the device to take what it is sent; waits that rules order end when `stop` is cancelled.
+    pub(super) fn new(tcp: TcpStream, limit: Duration, stop: CancellationToken) -> Self {
         Self {
             tcp,
             ahead: Bytes::new(),
-            line: Line::default(),
+            line: Line::new(stop),
             patience: Patience::new(limit),
         }
     }

@@ -247,7 +247,7 @@ impl<W: Write + Send> Sink for Pcapng<W> {
             Event::Closed { connection, at } => self.closed(connection.0, *at),
             Event::Request(passage) | Event::Response(passage) => self.passage(seq, event, passage),
             Event::Failed { .. } => self.failed(&Telling::of(seq, event, self.masking)),
-            Event::Refused { .. } | Event::Admitted { .. } => Ok(()),
+            Event::Refused { .. } | Event::Malformed { .. } | Event::Admitted { .. } => Ok(()),
         }
     }
 

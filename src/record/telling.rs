@@ -35,7 +35,7 @@ pub struct Telling<'a> {
     /// The number of the exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<u64>,
-    /// Who speaks, or who failed: `device` or `server`.
+    /// Who speaks, or who failed: `device` or `server`; of `failed` absent where dmtap itself stopped first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Cow<'a, str>>,
     /// Whether dmtap itself wrote it, in place of `from`.
@@ -93,6 +93,7 @@ pub enum Happening {
     Opened,
     Admitted,
     Refused,
+    Malformed,
     Closed,
     Request,
     Response,

@@ -42,8 +42,10 @@ pub(super) struct Planned {
     rule: Arc<str>,
     fresh: Option<FreshIds>,
     untold: usize,
-    /// Bytes that copies and fragments add.
-    grown: usize,
+    /// Bytes of all that is put in: texts, values, copies and fragments.
+    added: usize,
+    /// Whether nothing of the rule is carried out, which `changes` tell.
+    pub(super) refused: bool,
 }
 
 /// The planning of one rule's edits.
@@ -125,6 +127,11 @@ pub(super) fn is_done(change: &Change) -> bool {
     change.step != NOT_APPLIED
 }
 
+/// Why a rule that would make a body larger than `most` bytes is not applied.
+pub(super) fn too_large(most: usize) -> String {
+    format!("the message would have more than {most} bytes, the limit of a body")
+}
+
 const NOT_APPLIED: &str = "not applied";
 
 impl Planning<'_, '_> {
@@ -164,6 +171,19 @@ impl Planning<'_, '_> {
         });
     }
 
+    /// Notes that so many bytes are put in; `false` where that alone is more than a message may have, so that the
+    /// rule is not applied and nothing more need be planned.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.planned.added = self.planned.added.saturating_add(bytes);
+        !self.is_full()
+    }
+
+    /// Whether more is put in than a message may have in all: what is planned is not to take more memory than that.
+    /// How long the message would be is known when the edits are a patch.
+    fn is_full(&self) -> bool {
+        self.planned.added > self.limits.bytes
+    }
+
     fn push(&mut self, spot: &Spot, edit: Edit) {
         let holders = spot.holders();
         self.planned.edits.push(Within { holders, edit });
@@ -175,17 +195,13 @@ impl Planning<'_, '_> {
             holders: Vec::new(),
             edit,
         }));
-        let length = self
-            .document
-            .source()
-            .len()
-            .saturating_add(self.planned.grown);
-        if length > self.limits.bytes {
-            let most = self.limits.bytes;
-            let why = format!("the message would grow to {length} bytes, and {most} are the most");
-            self.planned.edits.clear();
-            self.planned.changes = vec![not_applied("", why)];
-            self.planned.untold = 0;
+        if self.is_full() {
+            let why = too_large(self.limits.bytes);
+            return Planned {
+                changes: vec![not_applied("", why)],
+                refused: true,
+                ..Planned::default()
+            };
         }
         self.planned.drop_inner_removals(self.document);
         self.planned.tell_how_many_more();

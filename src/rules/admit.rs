@@ -22,6 +22,17 @@ pub struct ConnectionFacts<'a> {
     pub sni: Option<&'a str>,
     /// Whether it speaks TLS; `None`: not known yet.
     pub tls: Option<bool>,
+    /// What is received.
+    pub arrival: Arrival,
+}
+
+/// What rules are asked to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A connection that leads to one server.
+    Connection,
+    /// A request to a proxy, with the full address of its server: the next one may be for another.
+    Request,
 }
 
 impl RuleSet {
@@ -34,6 +45,13 @@ impl RuleSet {
     pub fn admits_by_address(&self) -> bool {
         self.of_connections()
             .all(|(_, rule)| rule.connection.asks_addresses_only())
+    }
+
+    /// Whether some rule may reset connections, which it can as soon as a device connects.
+    pub fn may_refuse(&self) -> bool {
+        let refuses = |step: &Step| matches!(step, Step::Admit(Admit::Refuse));
+        self.of_connections()
+            .any(|(_, rule)| rule.steps.iter().any(refuses))
     }
 
     /// Decides how a connection is received. Rules act in file order until one leaves nothing to say.
@@ -76,9 +94,13 @@ fn receive(
         let Step::Admit(step) = step else {
             continue;
         };
-        if step.needs_tls() && facts.tls == Some(false) {
-            let why = format!("{}: the device does not speak TLS", step.name());
-            changes.push(not_applied("", why));
+        let why = match step {
+            _ if step.needs_tls() && facts.tls == Some(false) => "the device does not speak TLS",
+            Admit::Tunnel if facts.arrival == Arrival::Request => "a tunnel begins with CONNECT",
+            _ => "",
+        };
+        if !why.is_empty() {
+            changes.push(not_applied("", format!("{}: {why}", step.name())));
             continue;
         }
         done = 1;

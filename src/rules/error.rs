@@ -44,6 +44,15 @@ impl RuleError {
         }
     }
 
+    /// Tells of so many errors more, of which this is the last.
+    pub(super) fn and_more(mut self, count: usize) -> Self {
+        self.title = format!("and {count} more");
+        self.label = "the last of them".into();
+        self.also = None;
+        self.helps = vec!["put the first ones right, and look again".into()];
+        self
+    }
+
     /// Says something at the place itself.
     pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = label.into();

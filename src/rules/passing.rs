@@ -13,7 +13,7 @@ use super::matcher::Look;
 use super::survey::{Selected, Survey};
 use super::{Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{Applied, Change, media};
-use crate::markup::{self, Document, Hint, NodeId};
+use crate::markup::{self, Document, Hint, Limits, NodeId};
 use crate::patch::Patch;
 
 /// A passage as the rules so far have left it.
@@ -229,26 +229,29 @@ impl<'a> Passing<'a> {
         };
         let planned = act::edits(rule, &scene, limits, values, selection);
         applied.changes = planned.changes;
+        if planned.refused {
+            return false;
+        }
         if let Some(answer) = planned.answer {
             // Nothing of the message is left that edits could show in.
             self.verdict.answer = Some(answer);
             self.verdict.promised.extend(planned.promised);
             return false;
         }
-        self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
-        if planned.edits.is_empty() {
-            self.verdict.promised.extend(planned.promised);
-            return true;
-        }
-        match markup::edit::plan_within(document, &planned.edits, limits) {
+        let patch = markup::edit::plan_within(document, &planned.edits, limits);
+        let patch = patch.map_err(|error| error.to_string());
+        match patch.and_then(|patch| fitting(patch, document.source(), limits)) {
             Ok(patch) => {
-                self.accept(rule, patch.apply(document.source()));
+                self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
                 self.verdict.promised.extend(planned.promised);
-                applied.patch = patch;
+                if !planned.edits.is_empty() {
+                    self.accept(rule, patch.apply(document.source()));
+                    applied.patch = patch;
+                }
                 true
             }
-            Err(error) => {
-                applied.changes = vec![act::not_applied("", error.to_string())];
+            Err(why) => {
+                applied.changes = vec![act::not_applied("", why)];
                 false
             }
         }
@@ -267,6 +270,7 @@ impl<'a> Passing<'a> {
             limits: self.facts.limits,
         };
         let (patch, change) = act::raw(step, &body, values, selected).map_err(refused)?;
+        let patch = fitting(patch, &bytes, self.facts.limits).map_err(refused)?;
         Ok((bytes, patch, change))
     }
 
@@ -328,6 +332,18 @@ fn bodiless(facts: &Facts<'_>) -> Option<&'static str> {
         204 => Some("a response with status 204 has no body"),
         304 => Some("a response with status 304 has no body"),
         _ => None,
+    }
+}
+
+/// The patch, if what comes of it is no longer than a body may be.
+fn fitting(patch: Patch, source: &Bytes, limits: &Limits) -> Result<Patch, String> {
+    let splices = patch.splices().iter();
+    let added: usize = splices.clone().map(|splice| splice.with.len()).sum();
+    let taken: usize = splices.map(|splice| splice.span.len()).sum();
+    let length = (source.len() - taken).saturating_add(added);
+    match length <= limits.bytes.max(source.len()) {
+        true => Ok(patch),
+        false => Err(act::too_large(limits.bytes)),
     }
 }
 

@@ -235,3 +235,19 @@ fn the_version_and_the_requests_there_are_can_be_asked_for() {
         );
     }
 }
+
+#[test]
+fn a_request_full_of_mistakes_gets_an_answer_that_can_be_read() {
+    let site = Site::open("");
+    let rules = "[[rule]]\n".repeat((1 << 20) / 9);
+    let (status, told) = site.json("POST /rules", &rules);
+    assert_eq!(status, 400);
+    let errors = told["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 51);
+    let last = errors[50]["title"].as_str().unwrap();
+    assert!(
+        last.starts_with("and ") && last.ends_with(" more"),
+        "{last}"
+    );
+    assert!(told.to_string().len() < 200_000);
+}

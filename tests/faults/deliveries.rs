@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use dmtap::proxy::{Look, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::curl::{Curled, Http, Lab, bytes, rule};
 use super::peers::have;
-use super::rig::soon;
+use super::rig::{Rig, in_front_of, soon};
 use super::server::Server;
 
 /// Posts 5,000 bytes under a rule; the server sends them back.
@@ -294,5 +295,43 @@ async fn a_message_without_a_body_is_cut_as_well() {
             curled.error
         );
         lab.rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_upload_that_is_answered_early_is_read_so_that_the_answer_is() {
+    if !have("curl") {
+        return;
+    }
+    for look in [Look::Pass, Look::Annotate] {
+        for http in Http::BOTH {
+            let directory = tempfile::tempdir().unwrap();
+            let server = Server::start(directory.path(), &["http/1.1"]).await;
+            let rig = Rig::start(Settings {
+                look,
+                ..in_front_of(server.address, &server.ca)
+            })
+            .await;
+            rig.rule(&rule("request", "{ answer = 503, body = 'later' }"));
+            let lab = Lab {
+                directory,
+                server,
+                rig,
+            };
+            let ca = lab.rig.ca().display().to_string();
+            let flag = if http == Http::One {
+                "--http1.1"
+            } else {
+                "--http2"
+            };
+            // Slow enough that most of it is still to come when the answer is there.
+            let arguments = [flag, "--cacert", &ca, "--limit-rate", "2M"];
+            let curled = lab.curl(&arguments, &bytes(900_000)).await;
+            let words = format!("{http:?} {look:?}: {} {}", curled.code, curled.error);
+            assert_eq!((curled.code, curled.status), (0, 503), "{words}");
+            assert_eq!(curled.body, b"later", "{words}");
+            assert_eq!(lab.server.accepted(), 0, "{words}");
+            lab.rig.stop().await;
+        }
     }
 }

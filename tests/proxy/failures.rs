@@ -23,7 +23,7 @@ async fn refused(settings: Settings) -> (u16, String) {
     assert!(own.own);
     let side = heard
         .until(|event| match event {
-            Event::Failed { side, .. } => Some(*side),
+            Event::Failed { side, .. } => *side,
             _ => None,
         })
         .await;

@@ -224,3 +224,107 @@ async fn connect_is_not_for_a_server() {
     assert_eq!(server.accepted(), 0);
     rig.stop().await;
 }
+
+/// What rules of connections come to: whether each request in turn, of one connection, is answered, and what was
+/// told of the rules.
+async fn admitted(
+    rig: &Rig,
+    server: &Server,
+    rules: &str,
+    hosts: &[&str],
+) -> (Vec<bool>, Vec<String>) {
+    rig.rule(rules);
+    let told = || {
+        let events = rig.heard.events().into_iter();
+        events.filter_map(|event| match event {
+            Event::Admitted { applied, .. } => {
+                let change = &applied[0].changes[0];
+                Some(
+                    format!("{} {}", change.step, change.after)
+                        .trim()
+                        .to_owned(),
+                )
+            }
+            _ => None,
+        })
+    };
+    let before = told().count();
+    let mut tcp = TcpStream::connect(rig.address).await.unwrap();
+    let mut answered = Vec::new();
+    for host in hosts {
+        let address = format!("https://{host}:{}/", server.address.port());
+        let request =
+            format!("POST {address} HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n1234");
+        let _ = tcp.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"1234") {
+            match soon(tcp.read_buf(&mut answer)).await {
+                Ok(0) => panic!("closed in good order"),
+                Ok(_) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                    break;
+                }
+            }
+        }
+        answered.push(answer.ends_with(b"1234"));
+    }
+    (answered, told().skip(before).collect())
+}
+
+#[tokio::test]
+async fn requests_with_a_full_address_are_received_as_rules_of_connections_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let rule = |more: &str, step: &str| {
+        format!("[[rule]]\nname = 'r'\nstage = 'connection'\nstep = {step}\n{more}\n")
+    };
+    let refuse = "{ refuse-connection = true }";
+    let check = async |rules: String, hosts: &[&str], answered: &[bool], told: &[&str]| {
+        let rig = Rig::start(regular(&server)).await;
+        let got = admitted(&rig, &server, &rules, hosts).await;
+        assert_eq!(got.0, answered, "{rules}");
+        assert_eq!(got.1, told, "{rules}");
+        rig.stop().await
+    };
+    let (here, there) = ("localhost", "127.0.0.1");
+    let refused = ["refuse-connection"];
+    let local = "match = { host = 'localhost' }";
+    let heard = check(rule(local, refuse), &[here], &[false], &refused).await;
+    assert_eq!(heard.names(), ["admitted", "refused"]);
+    check(rule(local, refuse), &[there], &[true], &[]).await;
+    // The second request is for another host than the first.
+    let heard = check(
+        rule(local, refuse),
+        &[there, here],
+        &[true, false],
+        &refused,
+    )
+    .await;
+    assert_eq!(heard.names().last(), Some(&"closed"));
+    check(
+        rule("match = { sni = 'localhost' }", refuse),
+        &[here],
+        &[true],
+        &[],
+    )
+    .await;
+    let twice = "match = { host = 'localhost' }\nlimit = { skip = 1 }";
+    check(rule(twice, refuse), &[here, here, here], &[true; 3], &[]).await;
+    for (step, why) in [
+        ("{ tunnel = true }", "tunnel: a tunnel begins with CONNECT"),
+        (
+            "{ certificate = 'expired' }",
+            "certificate: the device does not speak TLS",
+        ),
+        (
+            "{ handshake-close = true }",
+            "handshake-close: the device does not speak TLS",
+        ),
+    ] {
+        for more in ["", local] {
+            let told = format!("not applied {why}");
+            check(rule(more, step), &[here], &[true], &[&told]).await;
+        }
+    }
+}

@@ -257,22 +257,21 @@ async fn a_failed_exchange_names_the_side() {
     let request = device.request("POST", "/", "hi");
     device.send(request).await.unwrap_err();
     let side = rig.heard.until(|event| match event {
-        Event::Failed { side, why, .. } if why.contains("rule") => Some(*side),
+        Event::Failed { side, why, .. } if why.contains("rule") => *side,
         _ => None,
     });
     assert_eq!(side.await, Side::Device);
     rig.stop().await;
 }
 
-const LARGER: &str = r#"
+const CHANGED: &str = r#"
 [[rule]]
-name = "larger"
+name = "first"
 stage = "request"
 match.command = "Get"
 
 [[rule.step]]
-set-text = "./DevInfo/SwV and some more"
-at = "Item/Target/LocURI"
+STEP
 
 [[rule]]
 name = "lost"
@@ -293,15 +292,9 @@ delay = "1ms"
 
 #[tokio::test]
 async fn a_rule_that_finds_no_document_any_more_says_so() {
-    for (room, decodes) in [(0, false), (1000, true)] {
-        let directory = tempfile::tempdir().unwrap();
-        let server = Server::start(directory.path(), &["http/1.1"]).await;
-        let settings = Settings {
-            max_body: MESSAGE.len() + room,
-            ..in_front_of(server.address, &server.ca)
-        };
-        let rig = Rig::start(settings).await;
-        rig.rule(LARGER);
+    let longer = "set-text = \"./DevInfo/SwV and some more\"\nat = \"Item/Target/LocURI\"";
+    for (step, decodes) in [("truncate = -1", false), (longer, true)] {
+        let (rig, _server) = rig(&CHANGED.replace("STEP", step), Look::Annotate).await;
         rig.device("http/1.1").await.post("/", MESSAGE).await;
         let request = rig.heard.request().await;
         assert_eq!(request.payload.sent_document.is_some(), decodes);
@@ -310,12 +303,12 @@ async fn a_rule_that_finds_no_document_any_more_says_so() {
         };
         assert_eq!(
             (&*first.rule, &*second.rule, &*third.rule),
-            ("larger", "lost", "of no command")
+            ("first", "lost", "of no command")
         );
         let change = &second.changes[0];
         assert_eq!(change.step == "not applied", !decodes);
         assert_eq!(
-            change.after.contains("after rule `larger`"),
+            change.after.contains("after rule `first`"),
             !decodes,
             "{}",
             change.after

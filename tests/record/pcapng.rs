@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bytes::Bytes;
-use dmtap::flow::{Event, Op};
+use dmtap::flow::{Event, Op, Side};
 use dmtap::record::{self, Masking};
 
 use crate::message::{COMMANDS, wbxml};
@@ -160,7 +160,7 @@ fn a_reset_and_a_failure_end_the_connection() {
     stage.request(&[], COMMANDS);
     stage.response(&[], COMMANDS).delivery.ops = vec![Op::Reset];
     stage.request(&[], COMMANDS);
-    stage.failed("connection refused");
+    stage.failed(Some(Side::Server), "connection refused");
     stage.closed();
     let (_folder, file) = written(&stage.events);
     let resets = [

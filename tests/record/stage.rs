@@ -145,13 +145,23 @@ impl Stage {
         self.events.push(Event::Closed { connection, at });
     }
 
-    pub(crate) fn failed(&mut self, why: &str) {
+    pub(crate) fn malformed(&mut self, why: &str) {
+        let at = self.tick();
+        self.events.push(Event::Malformed {
+            connection: self.connection.id,
+            device: self.connection.device,
+            at,
+            why: why.into(),
+        });
+    }
+
+    pub(crate) fn failed(&mut self, side: Option<Side>, why: &str) {
         let at = self.tick();
         self.events.push(Event::Failed {
             exchange: ExchangeId(self.exchanges),
             connection: self.connection.id,
             at,
-            side: Side::Server,
+            side,
             why: why.into(),
         });
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::flow::{Event, Op, Severity, Unread};
+use dmtap::flow::{Event, Op, Severity, Side, Unread};
 use dmtap::record::{self, JsonLines, Masking, Sink, Style, Transcript, jsonl};
 
 use crate::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
@@ -57,7 +57,9 @@ fn troubles() -> Stage {
     large.payload.reading = dmtap::flow::Reading::Unread(Unread::TooLarge { limit: 1 << 24 });
     let gzip = stage.request(&[XML, ("content-encoding", "gzip")], END);
     coded(gzip, b"\x1f\x8b not really");
-    stage.failed("connection refused (os error 111)");
+    stage.failed(Some(Side::Server), "connection refused (os error 111)");
+    stage.failed(None, "it had not ended when dmtap was to");
+    stage.malformed("invalid HTTP method \u{1b}parsed");
     stage.closed();
     stage
 }

@@ -285,3 +285,64 @@ fn an_account_is_bounded_and_says_so_before_anything_is_changed() {
         why_not(&verdict)
     );
 }
+
+#[test]
+fn two_rules_together_promise_no_more_than_an_account_holds() {
+    // Each of them alone has room.
+    let many: String = (1..=5000)
+        .map(|id| on(if id % 2 == 0 { "Get" } else { "Add" }, id, "./A"))
+        .collect();
+    let one = rule("response", "{ command = \"Get\" }", "{ refuse = 500 }");
+    let two = rule("response", "{ command = \"Add\" }", "{ refuse = 404 }");
+    let rules = [one, two.replace("\"r\"", "\"s\"")].concat();
+    let body = message(1, &many);
+    let mut talk = Talk::new(1, "d");
+    let verdict = talk.decide(&book(&rules), Stage::Response, &body);
+    let [first, second] = &verdict.applied[..] else {
+        panic!("{:?}", verdict.applied)
+    };
+    assert_eq!(first.changes[0].step, "refuse");
+    assert_eq!(second.changes[0].step, "not applied");
+    assert!(
+        second.changes[0].after.contains("4096 answers"),
+        "{second:?}"
+    );
+    // What the first one promised is kept, and the Adds pass.
+    assert_eq!(verdict.promised.len(), 2500);
+    talk.session.account.promise(&verdict.promised).unwrap();
+    let document = verdict.document.unwrap();
+    let left = dmtap::dm::Message::of(&document).unwrap().commands();
+    assert_eq!(left.count(), 2500);
+}
+
+#[test]
+fn a_message_that_waits_is_not_lost_to_one_that_cannot_be_answered() {
+    let server = message(
+        1,
+        &[status(1, 1, 0, "SyncHdr", 200), on("Get", 2, "./A")].concat(),
+    );
+    let rules = rule("response", "{ message = 1 }", "{ next-message = true }");
+    let mut talk = Talk::new(1, "d");
+    let verdict = talk.decide(&book(&rules), Stage::Response, &server);
+    assert!(matches!(verdict.promised[..], [ref p] if matches!(p.promise, Promise::Hold { .. })));
+    talk.session.account.promise(&verdict.promised).unwrap();
+    let mut ask = |number: &str| {
+        let more = "<Alert><CmdID>2</CmdID><Data>1222</Data></Alert>";
+        let text = message_text(2, &(status(1, 1, 0, "SyncHdr", 200) + more));
+        let text = text.replace("<MsgID>2</MsgID>", &format!("<MsgID>{number}</MsgID>"));
+        let setting = Setting {
+            speaker: Side::Device,
+            limits: &Limits::default(),
+            hint: Hint::default(),
+        };
+        talk.session.account.hear(Side::Device, number);
+        talk.session
+            .account
+            .settle(&Arc::new(decode(&text)), setting)
+            .reply
+    };
+    assert_eq!(ask("two"), None);
+    let reply = String::from_utf8(ask("2").unwrap().to_vec()).unwrap();
+    assert!(reply.contains("<Get><CmdID>2</CmdID>"), "{reply}");
+    assert_eq!(ask("3"), None, "it is given once");
+}

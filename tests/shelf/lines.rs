@@ -25,11 +25,8 @@ pub fn of(events: &[Event]) -> Vec<String> {
                 lines.extend(changes.map(|c| change(c).trim_end().to_owned()));
             }
             Event::Failed { exchange, side, .. } => {
-                lines.push(format!(
-                    "exchange {}: the {} failed",
-                    exchange.0,
-                    side.name()
-                ));
+                let who = side.map_or("end of dmtap", Side::name);
+                lines.push(format!("exchange {}: the {who} failed", exchange.0));
             }
             _ => {}
         }

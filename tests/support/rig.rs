@@ -157,6 +157,7 @@ impl Heard {
             Event::Opened(_) => "opened",
             Event::Admitted { .. } => "admitted",
             Event::Refused { .. } => "refused",
+            Event::Malformed { .. } => "malformed",
             Event::Closed { .. } => "closed",
             Event::Request(_) => "request",
             Event::Response(_) => "response",

@@ -186,7 +186,7 @@ fn worse(before: Option<Failure>, now: &Failure) -> Failure {
 
 /// Tells that a message cannot be tried: people on standard error, programs by the line that is returned.
 fn tell(file: &Path, failure: &Failure, output: Output) -> String {
-    let (Failure::Failed(why) | Failure::Usage(why)) = failure;
+    let (Failure::Failed(why) | Failure::Usage(why) | Failure::Interrupted(why)) = failure;
     match output {
         Output::Text => {
             anstream::eprintln!("{why}");

@@ -60,7 +60,7 @@ impl Account {
         settling.own_session(self);
         settling.renumber(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
-        for promised in &self.promises {
+        for promised in self.promises.iter() {
             if !rules.contains(&promised.rule) {
                 rules.push(promised.rule.clone());
             }
@@ -301,7 +301,12 @@ impl Account {
     /// What the speaker of a message was told instead of the MsgIDs it answers.
     fn aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<Alias> {
         let msg_id = message.header().and_then(|header| header.msg_id());
-        let known = self.promises.iter_mut().filter_map(|promised| {
+        let is_of = |promised: &Promised| matches!(&promised.promise, Promise::Alias { from, .. } if *from == speaker);
+        if !self.promises.iter().any(is_of) {
+            return Vec::new();
+        }
+        let promises = Arc::make_mut(&mut self.promises);
+        let known = promises.iter_mut().filter_map(|promised| {
             let Promise::Alias {
                 from,
                 said,
@@ -333,7 +338,8 @@ impl Account {
     }
 
     fn owed(&mut self, to: Side, rule: &Arc<str>) -> impl Iterator<Item = &mut Owed> {
-        let of_rule = self.promises.iter_mut().filter(move |p| p.rule == *rule);
+        let promises = Arc::make_mut(&mut self.promises);
+        let of_rule = promises.iter_mut().filter(move |p| p.rule == *rule);
         of_rule.filter_map(move |promised| match &mut promised.promise {
             Promise::Answer(owed) if owed.to == to => Some(owed),
             _ => None,

@@ -9,9 +9,10 @@ use super::{Guest, TLS_HANDSHAKE, Target, within};
 use crate::flow::event::Event;
 use crate::flow::{Admission, Alert, Reception};
 use crate::proxy::context::{Shared, now};
+use crate::proxy::pause;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
-use crate::rules::ConnectionFacts;
+use crate::rules::{Arrival, ConnectionFacts};
 
 /// Whether a connection with this first byte is served.
 pub(super) fn serves(admission: &Admission, first: u8) -> bool {
@@ -39,7 +40,8 @@ impl Guest {
     /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
     pub(super) fn admit_early(&self, shared: &Shared) -> Option<Admission> {
         let edition = shared.book.current();
-        if !edition.rules.admits() || !edition.rules.admits_by_address() {
+        // What else they say can wait until it is known whether the device speaks TLS, and what it asks for.
+        if !edition.rules.may_refuse() || !edition.rules.admits_by_address() {
             return None;
         }
         let facts = self.facts(None);
@@ -75,6 +77,21 @@ impl Guest {
         Ok(self.told(shared, edition.rules.admit(&facts, &mut edition.tally())))
     }
 
+    /// Asks rules about a request that names its server, `host`, itself. (In clear text: a device that speaks TLS to a
+    /// server behind a proxy sends CONNECT.)
+    pub(super) fn admit_request(&self, shared: &Shared, host: &str) -> Admission {
+        let edition = shared.book.current();
+        if !edition.rules.admits() {
+            return Admission::default();
+        }
+        let facts = ConnectionFacts {
+            tls: Some(false),
+            arrival: Arrival::Request,
+            ..self.facts(Some(host))
+        };
+        self.told(shared, edition.rules.admit(&facts, &mut edition.tally()))
+    }
+
     fn facts<'a>(&self, host: Option<&'a str>) -> ConnectionFacts<'a> {
         ConnectionFacts {
             peer: self.device,
@@ -82,6 +99,7 @@ impl Guest {
             host,
             sni: None,
             tls: None,
+            arrival: Arrival::Connection,
         }
     }
 
@@ -116,9 +134,12 @@ impl Guest {
             Reception::Tunnel => return tunnel::run(self, shared, wire, target).await,
             Reception::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
             Reception::Stall(time) => {
-                // The device may be the first to lose patience.
-                let left = tokio::time::timeout(time, wire.end()).await;
-                left.unwrap_or(Ok(()))
+                // The device may be the first to lose patience, and dmtap the first to stop.
+                let stop = wire.line().stop();
+                tokio::select! {
+                    () = pause::wait(&stop, time) => Ok(()),
+                    left = wire.end() => left,
+                }
             }
         };
         if let Err(error) = done {
@@ -129,7 +150,7 @@ impl Guest {
 }
 
 /// Why a connection is not served.
-fn reason(admission: &Admission) -> String {
+pub(super) fn reason(admission: &Admission) -> String {
     let last = admission.applied.last();
     let rule = last.map_or("?", |applied| &applied.rule);
     let steps = last.into_iter().flat_map(|applied| &applied.changes);

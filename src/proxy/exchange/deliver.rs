@@ -12,6 +12,7 @@ use super::{Dropped, Exchange};
 use crate::flow::{Announced, Delivery, Op, Pace, Side};
 use crate::proxy::body::Body;
 use crate::proxy::line::{Ending, Last};
+use crate::proxy::pause;
 use crate::proxy::run::{End, Leg, Length, Run};
 
 /// A program, arranged in the order in which it is carried out.
@@ -71,7 +72,7 @@ impl Exchange {
             return Ok(body);
         }
         let course = Course::of(delivery);
-        tokio::time::sleep(course.wait).await;
+        pause::wait(&self.context.line.stop(), course.wait).await;
         let (Some(bytes), ending) = (course.sends, course.ending) else {
             return Err(self.end(&course).await);
         };
@@ -82,7 +83,9 @@ impl Exchange {
             }
             None => End::Whole,
         };
-        Ok(body.running(Run::new(course.paces, bytes, end, Length::Known)))
+        let line = &self.context.line;
+        let run = Run::new(line, course.paces, bytes, end, Length::Known);
+        Ok(body.running(run))
     }
 
     /// The end of the device's connection, where the request broke off on its way to the server.
@@ -101,7 +104,7 @@ impl Exchange {
             return Ok(response);
         }
         let course = Course::of(delivery);
-        tokio::time::sleep(course.wait).await;
+        pause::wait(&self.context.line.stop(), course.wait).await;
         let leg = self.leg();
         let Some(bytes) = course.sends else {
             let noisy = matches!(leg, Leg::Two(_)) && !course.noise.is_empty();
@@ -111,7 +114,8 @@ impl Exchange {
             // HTTP/2 has no place for bytes but in a message.
             response = Response::new(Body::default());
             let last = course.last(Ending::Close);
-            let run = Run::new(Vec::new(), 0, End::Cut(leg, last), Length::Hidden);
+            let end = End::Cut(leg, last);
+            let run = Run::new(&self.context.line, Vec::new(), 0, end, Length::Hidden);
             return Ok(response.map(|body| body.running(run)));
         };
         let mut last = course.last(course.ending.unwrap_or(Ending::Close));
@@ -131,7 +135,7 @@ impl Exchange {
             line.finish(last.clone());
             return Ok(response.map(|_| Body::default()));
         }
-        let run = Run::new(course.paces, bytes, end, length);
+        let run = Run::new(&self.context.line, course.paces, bytes, end, length);
         Ok(response.map(|body| body.running(run)))
     }
 

@@ -1,6 +1,8 @@
 //! The table under pressure.
 
 use super::*;
+use crate::flow::Promise;
+use crate::flow::account::Owed;
 use crate::markup::{self, Hint};
 
 fn message(session: &str, text: &str) -> Arc<Document> {
@@ -99,4 +101,148 @@ fn a_key_of_any_length_is_not_kept() {
     let error = table.enter(&document).unwrap_err();
     assert_eq!(error.bytes, 2010);
     assert_eq!(table.len(), 0);
+}
+
+/// A promise about a command of the server, MsgID 1 of session `1`.
+fn owed() -> Promised {
+    Promised {
+        rule: "r".into(),
+        promise: Promise::Answer(Owed {
+            to: Side::Server,
+            msg_ref: "1".into(),
+            order: Arc::new(["5".into()]),
+            place: 0,
+            cmd: "Get".into(),
+            target_refs: Vec::new(),
+            code: crate::dm::StatusCode(500),
+            given_in: None,
+        }),
+    }
+}
+
+/// A message with this number and these commands.
+fn numbered(session: &str, number: u32, commands: &str) -> Arc<Document> {
+    let source = format!(
+        "<SyncML><SyncHdr><SessionID>{session}</SessionID><MsgID>{number}</MsgID>\
+         <Source><LocURI>urn:uuid:1</LocURI></Source></SyncHdr>\
+         <SyncBody>{commands}<Final/></SyncBody></SyncML>"
+    );
+    let document = markup::decode(source.into(), Hint::default(), &markup::Limits::default());
+    Arc::new(document.unwrap())
+}
+
+const GET: &str = "<Get><CmdID>9</CmdID></Get>";
+const HEADER: &str =
+    "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Data>200</Data></Status>";
+
+impl Sessions {
+    /// A message of the device that goes to the server.
+    fn ask(&self, session: &str, number: u32) -> Place {
+        let document = numbered(session, number, HEADER);
+        let place = self.enter(&document).unwrap().unwrap();
+        drop(place.look(Side::Device, &document));
+        let limits = markup::Limits::default();
+        let setting = Setting {
+            speaker: Side::Device,
+            limits: &limits,
+            hint: Hint::default(),
+        };
+        place.settle(&document, setting);
+        place
+    }
+}
+
+#[test]
+fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
+    let check = |what: &str, step: &dyn Fn(&Sessions, Place), owes: bool| {
+        let table = sessions(Limits {
+            sessions: 2,
+            ..Limits::default()
+        });
+        assert!(!table.owe());
+        let place = table.ask("1", 1);
+        assert!(!table.owe());
+        place.promise(&[owed()]).unwrap();
+        assert!(table.owe());
+        place.delivered(Side::Device, numbered("1", 1, GET));
+        assert!(table.owe());
+        step(&table, place);
+        assert_eq!(table.owe(), owes, "{what}");
+    };
+    check("nothing more was said", &|_, _| {}, true);
+    check(
+        "it was given, and may be asked for again",
+        &|table, _| drop(table.ask("1", 2)),
+        true,
+    );
+    check(
+        "it was given, and the next one came",
+        &|table, _| {
+            drop(table.ask("1", 2));
+            drop(table.ask("1", 3));
+        },
+        false,
+    );
+    check(
+        "the session ended",
+        &|table, _| {
+            let place = table.ask("1", 2);
+            place.delivered(Side::Device, numbered("1", 2, HEADER));
+        },
+        false,
+    );
+    check(
+        "it went on after all",
+        &|table, _| {
+            let place = table.ask("1", 2);
+            place.delivered(Side::Device, numbered("1", 2, HEADER));
+            drop(table.ask("1", 2));
+        },
+        true,
+    );
+    let refused = HEADER.replace("200", "401");
+    check(
+        "the device is to log in",
+        &|table, _| {
+            let place = table.ask("1", 2);
+            place.delivered(Side::Device, numbered("1", 2, &refused));
+        },
+        true,
+    );
+    check("it began anew", &|table, _| drop(table.ask("1", 1)), false);
+    check(
+        "it was forgotten",
+        &|table, place| {
+            drop(place);
+            drop(table.ask("2", 1));
+            drop(table.ask("3", 1));
+        },
+        false,
+    );
+    check(
+        "another one goes on",
+        &|table, _| {
+            let other = table.ask("2", 1);
+            other.promise(&[owed()]).unwrap();
+            drop(table.ask("1", 1));
+        },
+        true,
+    );
+}
+
+#[test]
+fn what_is_promised_is_not_copied_for_each_message() {
+    let table = sessions(Limits::default());
+    let place = table.ask("1", 1);
+    place.promise(&[owed()]).unwrap();
+    let document = numbered("1", 2, HEADER);
+    let held = |known: &Known| known.account.as_ref().unwrap().promises().as_ptr();
+    let first = place.look(Side::Device, &document);
+    let second = place.look(Side::Device, &document);
+    assert_eq!(held(&first), held(&second));
+    let before = held(&first);
+    drop((first, second));
+    // Nor where it changes, once nobody decides by it any more.
+    drop(table.ask("1", 2));
+    assert_eq!(held(&place.look(Side::Device, &document)), before);
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::proxy::line::{Busy, Ending, Last, Line};
+use crate::proxy::pause::Pause;
 
 /// A connection that hyper writes to until a delivery ends it.
 #[derive(Debug)]
@@ -25,7 +26,8 @@ pub(in crate::proxy) struct Gate<I> {
 struct Leaving {
     last: Last,
     state: State,
-    timer: Option<Pin<Box<Sleep>>>,
+    wait: Pause,
+    drain: Option<Pin<Box<Sleep>>>,
     _busy: Busy,
 }
 
@@ -78,7 +80,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Gate<I> {
             self.leaving = self.line.take_last().map(|last| Leaving {
                 last,
                 state: State::Writing,
-                timer: None,
+                wait: Pause::new(self.line.stop()),
+                drain: None,
                 _busy: self.line.busy(),
             });
         }
@@ -102,11 +105,9 @@ impl Leaving {
                     self.state = State::Waiting;
                 }
                 State::Waiting => {
-                    let wait = self.last.wait;
-                    if !wait.is_zero() {
-                        ready!(self.poll_timer(wait, cx));
+                    if !self.last.wait.is_zero() {
+                        ready!(self.wait.poll(self.last.wait, cx));
                     }
-                    self.timer = None;
                     if self.last.ending == Ending::Reset {
                         return Poll::Ready(Ok(()));
                     }
@@ -117,7 +118,7 @@ impl Leaving {
                     self.state = State::Draining;
                 }
                 State::Draining => {
-                    if self.poll_timer(DRAIN, cx).is_ready() {
+                    if self.poll_drain(cx).is_ready() {
                         return Poll::Ready(Ok(()));
                     }
                     let mut scratch = [0; 1024];
@@ -131,9 +132,9 @@ impl Leaving {
         }
     }
 
-    fn poll_timer(&mut self, time: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = &mut self.timer;
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(time)));
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = &mut self.drain;
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(DRAIN)));
         timer.as_mut().poll(cx)
     }
 }

@@ -254,7 +254,9 @@ impl State {
 pub(super) fn weight(event: &Event) -> u64 {
     let bytes = match event {
         Event::Request(passage) | Event::Response(passage) => of_passage(passage),
-        Event::Refused { why, .. } | Event::Failed { why, .. } => why.len(),
+        Event::Refused { why, .. } | Event::Malformed { why, .. } | Event::Failed { why, .. } => {
+            why.len()
+        }
         _ => 0,
     };
     (bytes + std::mem::size_of::<Passage>()) as u64

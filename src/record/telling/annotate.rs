@@ -1,6 +1,7 @@
 //! Connection, head, header and session as plain data.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +157,13 @@ impl<'a> ConnectionTold<'a> {
                 alpn: told(&tls.alpn),
                 version: told(&tls.version),
             }),
+        }
+    }
+
+    pub(super) fn from(id: ConnectionId, device: SocketAddr) -> Self {
+        Self {
+            device: Some(device.to_string().into()),
+            ..Self::numbered(id)
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::dm::{Command, Message};
 use crate::flow::{
-    Applied, Change, Event, Note, Op, Pace, Passage, Payload, Reading, Timestamp, Unread,
+    Applied, Change, Event, Note, Op, Pace, Passage, Payload, Reading, Side, Timestamp, Unread,
 };
 use crate::markup::{Document, NameId};
 use crate::record::redact::{MASK, Masking, SecretPaths, Secrets, Spots};
@@ -42,6 +42,21 @@ impl<'a> Telling<'a> {
                 why: Some(Cow::Borrowed(why)),
                 ..Self::numbered(seq, Happening::Refused, *at, *connection)
             },
+            Event::Malformed {
+                connection,
+                device,
+                at,
+                why,
+            } => Self {
+                why: Some(Cow::Borrowed(why)),
+                from: Some(Cow::Borrowed(Side::Device.name())),
+                ..Self::bare(
+                    seq,
+                    Happening::Malformed,
+                    *at,
+                    ConnectionTold::from(*connection, *device),
+                )
+            },
             Event::Closed { connection, at } => {
                 Self::numbered(seq, Happening::Closed, *at, *connection)
             }
@@ -55,7 +70,7 @@ impl<'a> Telling<'a> {
                 why,
             } => Self {
                 exchange: Some(exchange.0),
-                from: Some(Cow::Borrowed(side.name())),
+                from: side.map(|side| Cow::Borrowed(side.name())),
                 why: Some(Cow::Borrowed(why)),
                 ..Self::numbered(seq, Happening::Failed, *at, *connection)
             },

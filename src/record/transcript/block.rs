@@ -36,25 +36,33 @@ pub(super) fn event(page: &mut Page, told: &Telling<'_>) {
         Happening::Admitted => admitted(page, told),
         Happening::Refused => one_line(page, told, "✖", Ink::Bad, "connection refused"),
         Happening::Closed => one_line(page, told, "○", Ink::Faint, "connection closed"),
-        Happening::Failed => {
-            let who = told.from.as_deref().unwrap_or("a peer");
-            match told
-                .why
-                .as_deref()
-                .and_then(|why| why.strip_suffix(" by a rule"))
-            {
-                Some(how) => {
-                    let what = format!("no response, a rule {how} the {who}'s connection");
-                    done(page, told, "✖", Ink::Rule, &what);
-                }
-                None => {
-                    let what = format!("no response, the {who} failed");
-                    one_line(page, told, "✖", Ink::Bad, &what);
-                }
-            }
-        }
+        Happening::Malformed => malformed(page, told),
+        Happening::Failed => failed(page, told),
     }
     page.end();
+}
+
+fn failed(page: &mut Page, told: &Telling<'_>) {
+    let Some(who) = told.from.as_deref() else {
+        return one_line(page, told, "✖", Ink::Odd, "no response, dmtap stopped");
+    };
+    let why = told.why.as_deref();
+    match why.and_then(|why| why.strip_suffix(" by a rule")) {
+        Some(how) => {
+            let what = format!("no response, a rule {how} the {who}'s connection");
+            done(page, told, "✖", Ink::Rule, &what);
+        }
+        None => {
+            let what = format!("no response, the {who} failed");
+            one_line(page, told, "✖", Ink::Bad, &what);
+        }
+    }
+}
+
+fn malformed(page: &mut Page, told: &Telling<'_>) {
+    let device = told.connection.device.as_deref().unwrap_or("?");
+    let what = format!("what the device {device} sent is no HTTP");
+    one_line(page, told, "✖", Ink::Bad, &what);
 }
 
 fn one_line(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &str) {

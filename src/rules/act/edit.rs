@@ -84,6 +84,9 @@ impl Planning<'_, '_> {
                     continue;
                 }
             };
+            if !self.add(text.len()) {
+                return;
+            }
             self.tell(&spot, "", verb, before, text.clone());
             let element = spot.node;
             self.push(&spot, Edit::SetText { element, text });
@@ -106,6 +109,9 @@ impl Planning<'_, '_> {
                     continue;
                 }
             };
+            if !self.add(value.len()) {
+                return;
+            }
             self.tell(&spot, &format!("@{name}"), verb, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
@@ -171,10 +177,10 @@ impl Planning<'_, '_> {
         });
         match parsed {
             Ok((text, fragment)) => {
-                self.planned.grown = self.planned.grown.saturating_add(text.len());
                 let placed = spot.holders().is_empty();
                 let placed = placed.then(|| own::in_namespace(self.document, &text, &fragment));
-                Some((text, placed.flatten().unwrap_or(fragment)))
+                let fragment = placed.flatten().unwrap_or(fragment);
+                self.add(text.len()).then_some((text, fragment))
             }
             Err(why) => {
                 self.refuse(verb, selected, &why);

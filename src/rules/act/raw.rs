@@ -1,17 +1,15 @@
 //! Steps that change the bytes of the body.
 
-use std::borrow::Cow;
+mod replace;
 
 use bytes::Bytes;
-use regex::{Captures, Regex};
 
+use self::replace::Replacing;
 use super::Values;
 use crate::flow::Change;
-use crate::markup::Charset;
-use crate::markup::edit::{Edit, plan};
 use crate::markup::wbxml::{WbxmlOptions, encode};
-use crate::markup::{self, Document, Encoding, Hint, Kind, Limits};
-use crate::patch::{Patch, Span, Splice};
+use crate::markup::{self, Document, Hint, Limits};
+use crate::patch::{Patch, Span};
 use crate::rules::step::{Form, Length, RawStep};
 use crate::rules::survey::Selected;
 use crate::rules::template::{Escape, Template};
@@ -49,7 +47,7 @@ pub(in crate::rules) fn raw(
         }
         RawStep::ReplaceText { pattern, with } => {
             let with = values.fill(with, Escape::Replacement, selected, None)?;
-            let patch = body.replace(&pattern.0, &with)?;
+            let patch = Replacing::new(&pattern.0, &with, body.limits).patch(body)?;
             let told = format!("{with}, {} times", patch.splices().len());
             (patch, pattern.0.to_string(), told)
         }
@@ -115,102 +113,6 @@ impl Body<'_> {
         Ok(written.into())
     }
 
-    fn replace(&self, pattern: &Regex, with: &str) -> Result<Patch, String> {
-        let splices = match self
-            .document
-            .map(|document| (document, document.encoding()))
-        {
-            Some((document, Encoding::Wbxml(_))) => self.in_texts(document, pattern, with)?,
-            Some((_, Encoding::Xml(header))) => self.in_source(header.charset, pattern, with)?,
-            None => match std::str::from_utf8(self.bytes) {
-                Ok(_) => self.in_source(Charset::Utf8, pattern, with)?,
-                Err(_) => return Err("the body is no text".into()),
-            },
-        };
-        match splices.splices().is_empty() {
-            true => Err(format!("nothing matches {pattern}")),
-            false => Ok(splices),
-        }
-    }
-
-    /// Replaces in the whole text of an XML source, markup and all.
-    fn in_source(&self, charset: Charset, pattern: &Regex, with: &str) -> Result<Patch, String> {
-        let text = charset.text(self.bytes);
-        let is_single = charset == Charset::Latin1 && !self.bytes.is_ascii();
-        // In ISO-8859-1 characters are bytes; their offsets in UTF-8 lie farther.
-        let (mut seen, mut offset) = (0, 0);
-        let mut place = |at: usize| {
-            if !is_single {
-                return at as u32;
-            }
-            offset += text[seen..at].chars().count();
-            seen = at;
-            offset as u32
-        };
-        let mut splices = Vec::new();
-        for (from, to, new) in self.found(pattern, &text, with)? {
-            let mut bytes = Vec::with_capacity(new.len());
-            for character in new.chars() {
-                if !charset.has(character) {
-                    return Err(format!("the charset of the body lacks {character:?}"));
-                }
-                charset.write(&mut bytes, character.encode_utf8(&mut [0; 4]));
-            }
-            let span = Span::new(place(from), place(to));
-            splices.push(Splice { span, with: bytes });
-        }
-        Patch::new(splices).map_err(|error| error.to_string())
-    }
-
-    /// Replaces in each text of a WBXML document, which stays one.
-    fn in_texts(&self, document: &Document, pattern: &Regex, with: &str) -> Result<Patch, String> {
-        let mut edits = Vec::new();
-        for text in document.elements().flat_map(|element| element.texts()) {
-            let is_octets = text.kind() == Kind::Opaque;
-            if is_octets && std::str::from_utf8(&text.octets()).is_err() {
-                continue;
-            }
-            let value = match text.octets() {
-                Cow::Borrowed(octets) => String::from_utf8_lossy(octets).into_owned(),
-                Cow::Owned(octets) => String::from_utf8_lossy(&octets).into_owned(),
-            };
-            let splice = |(from, to, new): (usize, usize, String)| Splice {
-                span: Span::new(from as u32, to as u32),
-                with: new.into_bytes(),
-            };
-            let found = self.found(pattern, &value, with)?;
-            if found.is_empty() {
-                continue;
-            }
-            let patch = Patch::new(found.into_iter().map(splice).collect());
-            edits.push(Edit::PatchText {
-                text: text.id(),
-                patch: patch.map_err(|error| error.to_string())?,
-            });
-        }
-        plan(document, &edits).map_err(|error| error.to_string())
-    }
-
-    /// Every match, with what is to stand there.
-    fn found(
-        &self,
-        pattern: &Regex,
-        text: &str,
-        with: &str,
-    ) -> Result<Vec<(usize, usize, String)>, String> {
-        let (mut found, mut grown) = (Vec::new(), self.bytes.len());
-        for captures in pattern.captures_iter(text) {
-            let (from, to, new) = expanded(&captures, with);
-            grown = grown.saturating_add(new.len());
-            if grown > self.limits.bytes {
-                let most = self.limits.bytes;
-                return Err(format!("the body would be longer than {most} bytes"));
-            }
-            found.push((from, to, new));
-        }
-        Ok(found)
-    }
-
     /// Where bytes stand that are told by an offset, which may count from the end.
     fn span(&self, at: i64, length: u32) -> Result<Span, String> {
         let whole = self.bytes.len() as i64;
@@ -235,12 +137,6 @@ impl Body<'_> {
             false => Err(format!("the body has only {whole} bytes")),
         }
     }
-}
-
-fn expanded(captures: &Captures<'_>, with: &str) -> (usize, usize, String) {
-    let (mut new, whole) = (String::new(), captures.get_match());
-    captures.expand(with, &mut new);
-    (whole.start(), whole.end(), new)
 }
 
 fn bytes(count: usize) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::too_large;
 use crate::dm::{Command, Message};
 use crate::markup::{Document, Element, tag};
 use crate::rules::Facts;
@@ -41,7 +42,7 @@ impl<'a> Values<'a> {
     /// A text with the values of its names. `present` is the value that it is put in the place of.
     ///
     /// # Errors
-    /// Which name stands for nothing here.
+    /// Which name stands for nothing here; or that the values together are longer than a body may be.
     pub(in crate::rules) fn fill(
         &mut self,
         template: &Template,
@@ -49,12 +50,20 @@ impl<'a> Values<'a> {
         selected: Option<&Selected>,
         present: Option<&str>,
     ) -> Result<String, String> {
+        let most = self.facts.limits.bytes;
+        let mut length = 0_usize;
         template.fill(escape, |name| {
             let value = match (name, present) {
                 (Name::Data, Some(present)) => Some(present.to_owned()),
                 _ => self.value(name, selected),
             };
-            value.ok_or_else(|| format!("{{{{{}}}}} stands for nothing here", name.text()))
+            let value =
+                value.ok_or_else(|| format!("{{{{{}}}}} stands for nothing here", name.text()))?;
+            length = length.saturating_add(value.len());
+            match length <= most {
+                true => Ok(value),
+                false => Err(too_large(most)),
+            }
         })
     }
 

@@ -23,6 +23,9 @@ pub(super) struct Report<'r> {
     /// Where each line begins.
     lines: Vec<usize>,
     errors: Vec<RuleError>,
+    /// The last error beyond [`MOST_ERRORS`], and how many there are.
+    beyond: Option<Box<RuleError>>,
+    untold: usize,
     reader: Reader<'r>,
 }
 
@@ -35,6 +38,8 @@ impl<'r> Report<'r> {
                 .chain(text.match_indices('\n').map(|(at, _)| at + 1))
                 .collect(),
             errors: Vec::new(),
+            beyond: None,
+            untold: 0,
             reader,
         }
     }
@@ -44,17 +49,21 @@ impl<'r> Report<'r> {
         (self.reader)(&self.file, path)
     }
 
-    /// Notes an error, and gives it to be told in full.
+    /// Notes an error, and gives it to be told in full. Of those beyond [`MOST_ERRORS`] only the number is kept.
     pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
         let error = RuleError::new(&self.file, &self.text, span, title.into());
         let at = self.errors.len();
+        if at >= MOST_ERRORS {
+            self.untold += 1;
+            return self.beyond.insert(Box::new(error));
+        }
         self.errors.push(error);
         &mut self.errors[at]
     }
 
     /// How many errors there are so far.
     pub(super) fn count(&self) -> usize {
-        self.errors.len()
+        self.errors.len() + self.untold
     }
 
     pub(super) fn file(&self) -> &Arc<str> {
@@ -70,15 +79,20 @@ impl<'r> Report<'r> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    /// The errors in file order.
+    /// The errors in file order; the last one tells how many more there are.
     pub(super) fn into_errors(mut self) -> Vec<RuleError> {
         self.errors.sort_by_key(RuleError::start);
+        let last = self.beyond.map(|last| last.and_more(self.untold));
+        self.errors.extend(last);
         self.errors
     }
 }
 
+/// Errors of one rule file that are told one by one.
+pub(super) const MOST_ERRORS: usize = 50;
+
 /// Most keys that an error lists.
-const MOST_KEYS: usize = 12;
+pub(super) const MOST_KEYS: usize = 12;
 
 /// A table, with what it is in words.
 #[derive(Clone, Copy)]

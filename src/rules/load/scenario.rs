@@ -1,10 +1,10 @@
 //! The `scenario` table of a rule, and whether the stories of a book can be played to their end.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::read::{self, Report, Table};
+use super::read::{self, MOST_ERRORS, MOST_KEYS, Report, Table};
 use super::suggest::{closest, list};
 use crate::rules::scenario::STARTED;
 use crate::rules::{Per, Rule, RuleError, Scenario};
@@ -108,52 +108,120 @@ impl Stories {
     }
 
     /// What is wrong with stories as a whole: states that no rule brings about, and rules of one story that
-    /// do not share its state.
+    /// do not share its state. Each story is gone through once.
     pub(super) fn errors(&self) -> Vec<RuleError> {
+        let mut stories: HashMap<&str, Vec<&Act>> = HashMap::new();
+        for act in &self.0 {
+            stories.entry(&act.scenario.name).or_default().push(act);
+        }
         let mut told = HashSet::new();
-        let mut errors = Vec::new();
+        let mut reached: HashMap<&str, Reached<'_>> = HashMap::new();
+        let mut errors = Errors::default();
         for act in self.0.iter().filter(|act| act.told) {
             let name = &*act.scenario.name;
-            let acts: Vec<&Act> = self.0.iter().filter(|a| a.scenario.name == name).collect();
-            errors.extend(acts.first().and_then(|first| act.other_scope(first)));
-            let reached = reached(&acts);
+            let acts = stories.get(name).map_or(&[][..], Vec::as_slice);
+            if let Some(first) = acts.first()
+                && first.scenario.per != act.scenario.per
+            {
+                errors.tell(act, || act.other_scope(first));
+            }
+            let reached = reached.entry(name).or_insert_with(|| Reached::by(acts));
             let required = act.scenario.requires.as_deref();
-            let missing = required.filter(|state| !reached.contains(state));
-            if let Some(state) = missing.filter(|state| told.insert((name, state.to_string()))) {
-                errors.push(act.never(state, &reached));
+            let missing = required.filter(|state| !reached.known.contains(state));
+            if let Some(state) = missing.filter(|state| told.insert((name, *state))) {
+                errors.tell(act, || act.never(state, &reached.order));
             }
         }
-        errors
+        errors.all()
+    }
+}
+
+/// The first [`MOST_ERRORS`] errors of the stories of a book, the last of the others with their number.
+#[derive(Default)]
+struct Errors<'a> {
+    told: Vec<RuleError>,
+    untold: usize,
+    last: Option<&'a Act>,
+}
+
+impl<'a> Errors<'a> {
+    /// Each error names words that are near, which takes a while: of those that are only counted none is made.
+    fn tell(&mut self, act: &'a Act, error: impl FnOnce() -> RuleError) {
+        if self.told.len() < MOST_ERRORS {
+            return self.told.push(error());
+        }
+        self.untold += 1;
+        self.last = Some(act);
+    }
+
+    fn all(mut self) -> Vec<RuleError> {
+        let last = self.last.map(|act| act.wrong(String::new()));
+        self.told
+            .extend(last.map(|last| last.and_more(self.untold)));
+        self.told
     }
 }
 
 /// The states a story can be in.
-fn reached<'a>(acts: &[&'a Act]) -> Vec<&'a str> {
-    let mut reached = vec![STARTED];
-    loop {
-        let next = acts.iter().find_map(|act| {
-            let becomes = act.scenario.becomes.as_deref()?;
-            let required = act.scenario.requires.as_deref();
-            let can = required.is_none_or(|required| reached.contains(&required));
-            (can && !reached.contains(&becomes)).then_some(becomes)
-        });
-        match next {
-            Some(state) => reached.push(state),
-            None => return reached,
+struct Reached<'a> {
+    known: HashSet<&'a str>,
+    /// In the order in which they are brought about.
+    order: Vec<&'a str>,
+}
+
+impl<'a> Reached<'a> {
+    /// Each act is looked at when the state it requires is reached, and never again.
+    fn by(acts: &[&'a Act]) -> Self {
+        let mut waiting: HashMap<&str, Vec<&'a str>> = HashMap::new();
+        let mut reached = Self {
+            known: HashSet::from([STARTED]),
+            order: vec![STARTED],
+        };
+        for act in acts {
+            let Some(becomes) = act.scenario.becomes.as_deref() else {
+                continue;
+            };
+            match act.scenario.requires.as_deref() {
+                Some(required) => waiting.entry(required).or_default().push(becomes),
+                None => reached.add(becomes),
+            }
+        }
+        let mut at = 0;
+        while let Some(state) = reached.order.get(at).copied() {
+            at += 1;
+            let next = waiting.remove(state).unwrap_or_default();
+            next.into_iter().for_each(|state| reached.add(state));
+        }
+        reached
+    }
+
+    fn add(&mut self, state: &'a str) {
+        if self.known.insert(state) {
+            self.order.push(state);
         }
     }
 }
 
 impl Act {
+    fn wrong(&self, title: String) -> RuleError {
+        RuleError::new(&self.file, &self.text, self.span.clone(), title)
+    }
+
     fn never(&self, state: &str, reached: &[&str]) -> RuleError {
         let name = &self.scenario.name;
         let title = format!("scenario `{name}` is never in the state `{state}`");
-        let mut error = RuleError::new(&self.file, &self.text, self.span.clone(), title);
+        let mut error = self.wrong(title);
         error.label(match closest(state, reached) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "no rule that can act brings it about".into(),
         });
-        error.help(format!("its states are {}", list(reached)));
+        error.help(match reached.get(..MOST_KEYS) {
+            Some(first) if reached.len() > MOST_KEYS => {
+                let more = reached.len() - MOST_KEYS;
+                format!("its states are {} and {more} more", list(first))
+            }
+            _ => format!("its states are {}", list(reached)),
+        });
         error.help(format!(
             "a rule brings it about with scenario = {{ name = \"{name}\", becomes = \"{state}\" }}"
         ));
@@ -161,23 +229,20 @@ impl Act {
     }
 
     /// Rules that keep the state of one story for different things never see each other's.
-    fn other_scope(&self, first: &Self) -> Option<RuleError> {
+    fn other_scope(&self, first: &Self) -> RuleError {
         let (own, other) = (self.scenario.per, first.scenario.per);
-        if own == other {
-            return None;
-        }
         let name = &self.scenario.name;
         let title = format!(
             "scenario `{name}` has a state per {} here, and per {} elsewhere",
             own.name(),
             other.name()
         );
-        let mut error = RuleError::new(&self.file, &self.text, self.span.clone(), title);
+        let mut error = self.wrong(title);
         error.label("these are states of their own");
         error.help(format!(
             "write the same `per` in every rule of the scenario; the other one is in {}, line {}",
             first.file, first.line
         ));
-        Some(error)
+        error
     }
 }

@@ -211,7 +211,7 @@ fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Ar
         code: StatusCode(200),
     };
     let mut body = header.xml(&ids.give());
-    for promised in &account.promises {
+    for promised in account.promises.iter() {
         if let Promise::Answer(owed) = &promised.promise
             && owed.to == Side::Device
             && owed.given_in.is_none()

@@ -71,8 +71,10 @@ impl Planning<'_, '_> {
             return false;
         };
         let after = format!("{} {}", relation.words(), beside.local());
+        if !self.add(element.span().len()) {
+            return false;
+        }
         self.tell(source, "", verb, summary(element), after);
-        self.planned.grown = self.planned.grown.saturating_add(element.span().len());
         let edit = Edit::Copy {
             place: relation.to(target.node),
             node: source.node,
@@ -101,8 +103,10 @@ impl Planning<'_, '_> {
                 Some((_, id)) => format!("the same with CmdID {id}"),
                 None => "the same".into(),
             };
+            if !self.add(element.span().len()) {
+                return;
+            }
             self.tell(&spot, "", verb, summary(element), after);
-            self.planned.grown = self.planned.grown.saturating_add(element.span().len());
             let edit = Edit::Copy {
                 place: Place::After(spot.node),
                 node: spot.node,

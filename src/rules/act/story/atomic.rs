@@ -61,42 +61,79 @@ impl Planned {
         if chosen.is_empty() {
             return Err("no Status of an Atomic was selected".into());
         }
-        let mut done = HashSet::new();
+        let mut codes = Codes::new();
         for status in chosen {
-            // A message may hold many Statuses of one Atomic: each walk below changes them all.
             let refs = status.as_status().map(|s| (s.msg_ref(), s.cmd_ref()));
-            if !done.insert(refs) {
+            let Some((Some(msg_ref), Some(cmd_ref))) = refs else {
+                return Err(UNKNOWN.into());
+            };
+            // A message may hold many Statuses of one Atomic.
+            let known = codes
+                .get(&*msg_ref)
+                .is_some_and(|of| of.atomics.contains(&*cmd_ref));
+            if known {
                 continue;
             }
             let atomic = answers.to(status).and_then(Answered::command);
-            let atomic = atomic.ok_or("what the Atomic held is not known")?;
-            let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();
-            let failing = pick(&children, fate)?.element().id();
-            let msg_ref = status.as_status().and_then(|s| s.msg_ref());
-            let mut codes = HashMap::new();
-            for child in atomic.with_nested().skip(1) {
-                let code = match child.element().id().cmp(&failing) {
-                    std::cmp::Ordering::Less => fate.undone,
-                    std::cmp::Ordering::Equal => fate.code,
-                    std::cmp::Ordering::Greater => StatusCode(215),
-                };
-                codes.insert(child.cmd_id().unwrap_or_default().into_owned(), code);
-            }
-            let own = atomic.cmd_id().unwrap_or_default().into_owned();
-            codes.insert(own, StatusCode(507));
-            for command in message.commands() {
-                let Some(status) = command.as_status().filter(|s| s.msg_ref() == msg_ref) else {
-                    continue;
-                };
-                let cmd_ref = status.cmd_ref().unwrap_or_default();
-                if let (Some(code), Some(data)) =
-                    (codes.get(&*cmd_ref), command.element().child(tag::DATA))
-                {
-                    self.put("atomic-rollback", data, code.0.to_string());
-                }
+            let atomic = atomic.ok_or(UNKNOWN)?;
+            let of_message = codes.entry(msg_ref.into_owned()).or_default();
+            of_message.atomics.insert(cmd_ref.into_owned());
+            of_message.fail(atomic, fate)?;
+        }
+        self.restate(message, &codes);
+        Ok(())
+    }
+
+    /// Gives every Status of a message the code it is to have.
+    fn restate(&mut self, message: Message<'_>, codes: &Codes) {
+        for command in message.commands() {
+            let Some(status) = command.as_status() else {
+                continue;
+            };
+            let of_message = codes.get(&*status.msg_ref().unwrap_or_default());
+            let cmd_ref = status.cmd_ref().unwrap_or_default();
+            if let Some(code) = of_message.and_then(|of| of.codes.get(&*cmd_ref))
+                && let Some(data) = command.element().child(tag::DATA)
+            {
+                self.put("atomic-rollback", data, code.0.to_string());
             }
         }
+    }
+}
+
+const UNKNOWN: &str = "what the Atomic held is not known";
+
+/// The codes that Statuses get, by the message that they answer.
+type Codes = HashMap<String, OfMessage>;
+
+/// The codes of the commands of one message, by CmdID.
+#[derive(Default)]
+struct OfMessage {
+    codes: HashMap<String, StatusCode>,
+    /// The Atomics that were asked for.
+    atomics: HashSet<String>,
+}
+
+impl OfMessage {
+    /// An Atomic fails. Of one in another, the outer one, which is answered first, decides.
+    fn fail(&mut self, atomic: Command<'_>, fate: &Fate) -> Result<(), String> {
+        let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();
+        let failing = pick(&children, fate)?.element().id();
+        self.set(atomic, StatusCode(507));
+        for child in atomic.with_nested().skip(1) {
+            let code = match child.element().id().cmp(&failing) {
+                std::cmp::Ordering::Less => fate.undone,
+                std::cmp::Ordering::Equal => fate.code,
+                std::cmp::Ordering::Greater => StatusCode(215),
+            };
+            self.set(child, code);
+        }
         Ok(())
+    }
+
+    fn set(&mut self, command: Command<'_>, code: StatusCode) {
+        let id = command.cmd_id().unwrap_or_default().into_owned();
+        self.codes.entry(id).or_insert(code);
     }
 }
 

@@ -1,0 +1,173 @@
+//! What a device asks of a proxy in regular mode: `CONNECT`, or requests with a full address.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use super::admit::reason;
+use super::{Farewell, Guest};
+use crate::flow::{Connection, Reception};
+use crate::proxy::body::Body;
+use crate::proxy::context::{Context, Server, Shared, now};
+use crate::proxy::exchange::{self, Dropped, refuse};
+use crate::proxy::failure::malformed;
+use crate::proxy::line::Line;
+use crate::proxy::settings::{Scheme, Upstream};
+use crate::proxy::wire::Wire;
+
+/// What a device asked of a proxy on one connection.
+pub(super) struct Asked<'a> {
+    guest: Guest,
+    shared: &'a Arc<Shared>,
+    line: Line,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tunnel: Option<(String, u16)>,
+    connection: Option<(Arc<Connection>, Farewell)>,
+    /// The host of the last request that rules were asked about.
+    host: Option<String>,
+    /// Why a rule refused a request, and the connection with it.
+    refused: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(guest: Guest, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
+        Self {
+            guest,
+            shared,
+            line: wire.line(),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tunnel(&self) -> Option<(String, u16)> {
+        self.state().tunnel.take()
+    }
+
+    pub(super) async fn serve(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Dropped> {
+        if *request.method() == Method::CONNECT {
+            let named = request.uri().authority();
+            let port = named.map(|named| named.port_u16().unwrap_or(Scheme::Https.port()));
+            let (Some(named), Some(port)) = (named, port) else {
+                return Ok(refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port"));
+            };
+            self.state().tunnel = Some((bare_host(named.host()), port));
+            return Ok(Response::new(Body::default()));
+        }
+        let Some(upstream) = named_server(request.uri()) else {
+            return Ok(refuse(
+                StatusCode::BAD_REQUEST,
+                "this is a proxy: it takes CONNECT, or requests with a full http:// address. Is --mode reverse: meant?",
+            ));
+        };
+        let Some(server) = Server::named(&upstream) else {
+            return Ok(refuse(
+                StatusCode::BAD_REQUEST,
+                "the server's name is not valid in a URL",
+            ));
+        };
+        self.admit(&upstream.host)?;
+        let context = Context {
+            shared: self.shared.clone(),
+            connection: self.connection(&upstream),
+            server,
+            line: self.line.clone(),
+        };
+        exchange::serve(Arc::new(context), request).await
+    }
+
+    /// Asks rules about the connection, at its first request and at each for another host than the one before.
+    fn admit(&self, host: &str) -> Result<(), Dropped> {
+        let mut state = self.state();
+        if self.guest.admission.is_some() || state.host.as_deref() == Some(host) {
+            return Ok(());
+        }
+        state.host = Some(host.to_owned());
+        let admission = self.guest.admit_request(self.shared, host);
+        if admission.reception != Reception::Refuse {
+            return Ok(());
+        }
+        state.refused = Some(reason(&admission));
+        self.line.reset();
+        Err(Dropped::ByRule)
+    }
+
+    /// The connection as a request to this server sees it; it is told of at its first request.
+    fn connection(&self, server: &Upstream) -> Arc<Connection> {
+        let server = server.to_string();
+        let mut state = self.state();
+        if let Some((connection, _)) = &mut state.connection {
+            if connection.server != server {
+                *connection = Arc::new(self.guest.connection(server, None));
+            }
+            return connection.clone();
+        }
+        let connection = Arc::new(self.guest.connection(server, None));
+        let farewell = Farewell::new(self.shared, &connection);
+        state.connection = Some((connection.clone(), farewell));
+        connection
+    }
+
+    /// The number of the tunnel's connection: of its own where this one carried requests.
+    pub(super) fn tunnelling(&self) -> Guest {
+        let mut guest = self.guest.clone();
+        if self.state().connection.take().is_some() {
+            guest.id = self.shared.next_connection();
+            guest.opened = now();
+        }
+        guest
+    }
+
+    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), String> {
+        let mut state = self.state();
+        let (told, refused) = (state.connection.take(), state.refused.take());
+        drop(state);
+        if let (None, Some(why)) = (&told, refused) {
+            return Err(why);
+        }
+        if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
+            let Guest { id, device, .. } = self.guest;
+            tracing::debug!("{id}: {why}");
+            self.shared.tell_malformed(id, device, why);
+            return Ok(());
+        }
+        match (told, ended) {
+            (Some(_), Err(error)) => {
+                tracing::debug!("{}: {error}", self.guest.id);
+                Ok(())
+            }
+            (Some(_), Ok(())) => Ok(()),
+            (None, Err(error)) => Err(format!("the device sent no whole request: {error}")),
+            (None, Ok(())) => Err("the device hung up without a request".into()),
+        }
+    }
+}
+
+fn named_server(uri: &Uri) -> Option<Upstream> {
+    let scheme = match uri.scheme_str()? {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return None,
+    };
+    Some(Upstream {
+        scheme,
+        host: bare_host(uri.host()?),
+        port: uri.port_u16().unwrap_or(scheme.port()),
+    })
+}
+
+/// A host without the brackets of IPv6.
+fn bare_host(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').into()
+}

@@ -1,0 +1,173 @@
+//! `replace-text`: a regular expression on the text of a body, in the charset and the encoding it has.
+
+use std::borrow::Cow;
+
+use regex::{Captures, Regex};
+
+use super::Body;
+use crate::markup::edit::{Edit, plan};
+use crate::markup::{Charset, Document, Encoding, Kind, Limits};
+use crate::patch::{Patch, Span, Splice};
+use crate::rules::act::too_large;
+
+/// A replacement under way. What it puts in is counted over the whole body.
+pub(super) struct Replacing<'a> {
+    pattern: &'a Regex,
+    with: &'a str,
+    added: usize,
+    most: usize,
+}
+
+impl<'a> Replacing<'a> {
+    pub(super) fn new(pattern: &'a Regex, with: &'a str, limits: &Limits) -> Self {
+        Self {
+            pattern,
+            with,
+            added: 0,
+            most: limits.bytes,
+        }
+    }
+
+    /// The patch that replaces every match in a body.
+    ///
+    /// # Errors
+    /// Why there is none, in words.
+    pub(super) fn patch(mut self, body: &Body<'_>) -> Result<Patch, String> {
+        let document = body.document;
+        let patch = match document.map(|document| (document, document.encoding())) {
+            Some((document, Encoding::Wbxml(_))) => self.in_texts(document)?,
+            Some((_, Encoding::Xml(header))) => self.in_source(body.bytes, header.charset)?,
+            None => match std::str::from_utf8(body.bytes) {
+                Ok(_) => self.in_source(body.bytes, Charset::Utf8)?,
+                Err(_) => return Err("the body is no text".into()),
+            },
+        };
+        match patch.splices().is_empty() {
+            true => Err(format!("nothing matches {}", self.pattern)),
+            false => Ok(patch),
+        }
+    }
+
+    /// Replaces in the whole text of an XML source, markup and all.
+    fn in_source(&mut self, source: &[u8], charset: Charset) -> Result<Patch, String> {
+        let text = charset.text(source);
+        let is_single = charset == Charset::Latin1 && !source.is_ascii();
+        // In ISO-8859-1 characters are bytes; their offsets in UTF-8 lie farther.
+        let (mut seen, mut offset) = (0, 0);
+        let mut place = |at: usize| {
+            if !is_single {
+                return at as u32;
+            }
+            offset += text[seen..at].chars().count();
+            seen = at;
+            offset as u32
+        };
+        let mut splices = Vec::new();
+        for (from, to, new) in self.found(&text)? {
+            let mut bytes = Vec::with_capacity(new.len());
+            for character in new.chars() {
+                if !charset.has(character) {
+                    return Err(format!("the charset of the body lacks {character:?}"));
+                }
+                charset.write(&mut bytes, character.encode_utf8(&mut [0; 4]));
+            }
+            let span = Span::new(place(from), place(to));
+            splices.push(Splice { span, with: bytes });
+        }
+        Patch::new(splices).map_err(|error| error.to_string())
+    }
+
+    /// Replaces in each text of a WBXML document, which stays one.
+    fn in_texts(&mut self, document: &Document) -> Result<Patch, String> {
+        let mut edits = Vec::new();
+        for text in document.elements().flat_map(|element| element.texts()) {
+            let is_octets = text.kind() == Kind::Opaque;
+            if is_octets && std::str::from_utf8(&text.octets()).is_err() {
+                continue;
+            }
+            let value = match text.octets() {
+                Cow::Borrowed(octets) => String::from_utf8_lossy(octets).into_owned(),
+                Cow::Owned(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            };
+            let splice = |(from, to, new): Found| Splice {
+                span: Span::new(from as u32, to as u32),
+                with: new.into_bytes(),
+            };
+            let found = self.found(&value)?;
+            if found.is_empty() {
+                continue;
+            }
+            let patch = Patch::new(found.into_iter().map(splice).collect());
+            edits.push(Edit::PatchText {
+                text: text.id(),
+                patch: patch.map_err(|error| error.to_string())?,
+            });
+        }
+        plan(document, &edits).map_err(|error| error.to_string())
+    }
+
+    /// Every match, with what is to stand there.
+    fn found(&mut self, text: &str) -> Result<Vec<Found>, String> {
+        let mut found = Vec::new();
+        for captures in self.pattern.captures_iter(text) {
+            let (new, whole) = (self.expanded(&captures)?, captures.get_match());
+            found.push((whole.start(), whole.end(), new));
+        }
+        Ok(found)
+    }
+
+    /// What stands in the place of a match, its groups filled in one by one: each may be as long as the body.
+    fn expanded(&mut self, captures: &Captures<'_>) -> Result<String, String> {
+        let mut new = String::new();
+        for piece in pieces(self.with) {
+            captures.expand(piece, &mut new);
+            if self.added.saturating_add(new.len()) > self.most {
+                return Err(too_large(self.most));
+            }
+        }
+        self.added += new.len();
+        Ok(new)
+    }
+}
+
+/// A match, and what is to stand there.
+type Found = (usize, usize, String);
+
+/// A replacement cut in front of each group it names; `$$` is a sign, and stays whole.
+fn pieces(with: &str) -> impl Iterator<Item = &str> {
+    let mut rest = with;
+    std::iter::from_fn(move || {
+        let behind = match rest {
+            "" => return None,
+            rest if rest.starts_with("$$") => 2,
+            rest => {
+                let mut signs = rest.match_indices('$').map(|(at, _)| at);
+                signs.find(|at| *at > 0).unwrap_or(rest.len())
+            }
+        };
+        let (piece, after) = rest.split_at(behind);
+        rest = after;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_is_cut_in_front_of_groups() {
+        let check = |with: &str, expected: &[&str]| {
+            assert_eq!(pieces(with).collect::<Vec<_>>(), expected);
+        };
+        check("", &[]);
+        check("plain", &["plain"]);
+        check(
+            "a$1b${two}$$c$$$3",
+            &["a", "$1b", "${two}", "$$", "c", "$$", "$3"],
+        );
+        check("$", &["$"]);
+        check("$$$", &["$$", "$"]);
+        check("ä$1", &["ä", "$1"]);
+    }
+}

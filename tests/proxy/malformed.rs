@@ -1,0 +1,139 @@
+//! What devices send that is no HTTP.
+
+use std::net::SocketAddr;
+
+use dmtap::flow::event::Event;
+use dmtap::proxy::{Settings, Trust};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::device::tls;
+use super::rig::{Rig, in_front_of, soon};
+use super::server::Server;
+
+trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Both for T {}
+
+/// Sends bytes and reads to the end, whatever that is.
+async fn talk(mut stream: impl Both, said: &[u8]) -> Vec<u8> {
+    stream.write_all(said).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = soon(stream.read_to_end(&mut answer)).await;
+    answer
+}
+
+fn malformed(event: &Event) -> Option<(u64, SocketAddr, String)> {
+    match event {
+        Event::Malformed {
+            connection,
+            device,
+            why,
+            ..
+        } => Some((connection.0, *device, why.clone())),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn garbage_instead_of_a_request_is_told_with_who_sent_it_and_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let good = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (alpn, said, wrong) in [
+        (None, "\0\x01\x02\r\n\r\n", "invalid HTTP method"),
+        (Some(""), "\0\x01\x02\r\n\r\n", "invalid HTTP method"),
+        (Some("http/1.1"), "{\"json\": 1}\r\n\r\n", "invalid HTTP"),
+        (
+            Some("http/1.1"),
+            "GET / HTTP/1.1\r\nno field\r\n\r\n",
+            "invalid HTTP header",
+        ),
+        (
+            Some("http/1.1"),
+            "GET / FTP/1.1\r\n\r\n",
+            "invalid HTTP version",
+        ),
+        (
+            Some("h2"),
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "connection error detected",
+        ),
+    ] {
+        for first in ["", good] {
+            if alpn == Some("h2") && !first.is_empty() {
+                continue;
+            }
+            let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+            let tcp = TcpStream::connect(rig.address).await.unwrap();
+            let device = tcp.local_addr().unwrap();
+            let stream: Box<dyn Both> = match alpn {
+                None => Box::new(tcp),
+                Some(alpn) => Box::new(tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap()),
+            };
+            let answer = talk(stream, format!("{first}{said}").as_bytes()).await;
+            let (connection, from, why) = rig.heard.until(malformed).await;
+            assert_eq!((connection, from), (1, device), "{said:?}");
+            assert!(why.contains(wrong), "{said:?}: {why}");
+            if alpn != Some("h2") {
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(answer.contains("HTTP/1.1 400 Bad Request"), "{answer}");
+            }
+            let heard = rig.stop().await;
+            let names = heard.names();
+            let ends = names
+                .iter()
+                .filter(|name| !["request", "response"].contains(name));
+            assert_eq!(
+                ends.collect::<Vec<_>>(),
+                [&"opened", &"malformed", &"closed"]
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn garbage_to_a_proxy_is_told_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let settings = Settings {
+        trust: Trust::PlatformAnd(server.ca.clone()),
+        ..Settings::regular()
+    };
+    let rig = Rig::start(settings.clone()).await;
+    let tcp = TcpStream::connect(rig.address).await.unwrap();
+    let from = tcp.local_addr().unwrap();
+    talk(tcp, b"\0\0\r\n\r\n").await;
+    let (connection, device, why) = rig.heard.until(malformed).await;
+    assert_eq!((connection, device), (1, from));
+    assert!(why.contains("invalid HTTP method"), "{why}");
+    assert_eq!(rig.stop().await.names(), ["malformed"]);
+    let rig = Rig::start(settings).await;
+    let port = server.address.port();
+    let said = format!("GET https://localhost:{port}/ HTTP/1.1\r\nHost: h\r\n\r\n\0\0\r\n\r\n");
+    talk(
+        TcpStream::connect(rig.address).await.unwrap(),
+        said.as_bytes(),
+    )
+    .await;
+    let (_, _, why) = rig.heard.until(malformed).await;
+    assert!(why.contains("invalid HTTP method"), "{why}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_leaves_or_says_nothing_sent_nothing_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    for alpn in ["http/1.1", "h2"] {
+        let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+        let mut device = rig.device(alpn).await;
+        device.post("/", "hi").await;
+        drop(device);
+        let closed = |event: &Event| matches!(event, Event::Closed { .. }).then_some(());
+        rig.heard.until(closed).await;
+        let tcp = TcpStream::connect(rig.address).await.unwrap();
+        drop(tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap());
+        let heard = rig.stop().await;
+        assert!(!heard.names().contains(&"malformed"), "{:?}", heard.names());
+    }
+}
