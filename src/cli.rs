@@ -198,7 +198,7 @@ fn write_output(bytes: &[u8]) -> Outcome {
     }
 }
 
-/// Most bytes taken from standard input.
+/// Most bytes taken from standard input, or of a message that is tried.
 const MOST_INPUT: u64 = 256 << 20;
 
 const EXAMPLES: &str = "\

@@ -1,11 +1,15 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
 
+#[path = "cli/answered.rs"]
+mod answered;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/device.rs"]
 mod device;
 #[path = "support/peers.rs"]
 mod peers;
+#[path = "cli/recorded.rs"]
+mod recorded;
 #[path = "cli/trial.rs"]
 mod trial;
 

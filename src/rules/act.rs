@@ -114,18 +114,11 @@ pub(super) fn edits(
 pub(in crate::rules) fn not_applied(path: &str, why: String) -> Change {
     Change {
         path: path.into(),
-        step: NOT_APPLIED,
+        step: Change::NOT_APPLIED,
         before: String::new(),
         after: why,
     }
 }
-
-/// Whether a change came about.
-pub(super) fn is_done(change: &Change) -> bool {
-    change.step != NOT_APPLIED
-}
-
-const NOT_APPLIED: &str = "not applied";
 
 impl Planning<'_, '_> {
     /// What stands at a place; that nothing does is told.

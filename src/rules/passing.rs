@@ -195,7 +195,7 @@ impl<'a> Passing<'a> {
     /// How much of a selection the rule that was asked last acted on: all of it, or nothing.
     pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
         let last = self.verdict.applied.last();
-        match last.is_some_and(|applied| applied.changes.iter().any(act::is_done)) {
+        match last.is_some_and(|applied| applied.changes.iter().any(Change::is_done)) {
             true => selection.len(),
             false => 0,
         }
