@@ -2,6 +2,7 @@
 
 mod edit;
 mod head;
+mod idle;
 mod leave;
 mod raw;
 mod soap;
@@ -9,6 +10,7 @@ mod story;
 mod values;
 
 pub(super) use head::head;
+pub(super) use idle::is_idle;
 pub(super) use leave::leave;
 pub(super) use raw::{Body, raw};
 pub(super) use soap::soap;

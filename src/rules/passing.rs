@@ -114,7 +114,7 @@ impl<'a> Passing<'a> {
         if !matcher.selects_commands() {
             let lacking =
                 rule.edits() && self.document.is_none() || rule.is_raw() && self.body().is_none();
-            let found = !lacking && matcher.holds(&self.look());
+            let found = !lacking && matcher.holds(&self.look()) && !self.is_idle(rule);
             return if found { whole() } else { Vec::new() };
         }
         self.survey();
@@ -126,6 +126,17 @@ impl<'a> Passing<'a> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a rule about the whole message would look there for something that it lacks.
+    fn is_idle(&self, rule: &Rule) -> bool {
+        let bytes = self.body();
+        let body = bytes.as_ref().map(|bytes| Body {
+            bytes,
+            document: self.document.as_deref(),
+            limits: self.facts.limits,
+        });
+        act::is_idle(rule, self.facts, &self.verdict.head, body.as_ref())
     }
 
     /// What matchers look at: the passage as it is now.

@@ -257,8 +257,14 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
         "{headers}"
     );
     let body = demo_with(&["-B", "/~q/10\\.0\\.(\\d+)/11.0.\\1"]).unwrap();
-    let acts = |line: &&str| line.contains("✎ rule modify-body ") && !line.contains("not applied");
-    assert_eq!(body.lines().filter(acts).count(), 2, "{body}");
+    assert_eq!(body.matches("✎ rule modify-body ").count(), 2, "{body}");
+    let gone = demo_with(&["-H", "/X-Nowhere/", "-H", "/~q/User-Agent/"]).unwrap();
+    assert!(!gone.contains("not applied"), "{gone}");
+    assert!(
+        gone.contains("modify-headers /X-Nowhere/ (request)   nothing"),
+        "{gone}"
+    );
+    assert_eq!(gone.matches("✎ rule modify-headers ").count(), 8, "{gone}");
 
     for (arguments, place, words) in [
         (["--fail", "./A=599"], "--fail:1:5", "no status code 599"),
