@@ -40,7 +40,7 @@ fn the_demo_shows_two_sessions_and_the_failed_command_on_both_sides() {
         .lines()
         .filter(|line| line.contains("Add") && line.contains("200 OK"));
     let told = told
-        .filter(|line| line.contains("500 Command failed"))
+        .filter(|line| line.contains("500 Command failed") && !line.contains("set-status"))
         .count();
     assert_eq!(told, 2, "one line of both sides for each session:\n{shown}");
     for form in ["jsonl", "txt", "pcapng"] {
