@@ -8,6 +8,11 @@ mod check;
 mod device;
 #[path = "support/peers.rs"]
 mod peers;
+#[path = "cli/plan.rs"]
+mod plan;
+#[cfg(unix)]
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/recorded.rs"]
 mod recorded;
 #[path = "cli/trial.rs"]

@@ -284,6 +284,21 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
         assert_eq!(told["theme"], story.theme);
         assert_eq!(told["right"], story.right());
     }
+    let names = |arguments: &[&str]| {
+        let (code, list, _) = dmtap(&[&["rules", "list"], arguments].concat());
+        let name = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
+        (code.unwrap(), list.lines().map(name).collect::<Vec<_>>())
+    };
+    assert!(names(&["TLS"]).1.contains(&"weak".into()));
+    let of_theme = |theme| shelf::STORIES.iter().filter(|s| s.theme == theme).count();
+    assert!(names(&["atomic", "507"]).1.len() < of_theme("atomic"));
+    assert_eq!(
+        names(&["http", "429"]),
+        (0, vec!["too-many-requests".into()])
+    );
+    assert_eq!(names(&["nothing-like-this"]), (1, Vec::new()));
+    let (_, json, _) = dmtap(&["rules", "list", "429", "--output", "json"]);
+    assert_eq!(json.lines().count(), 1, "{json}");
     let forbidden = shelf::find("forbidden").unwrap();
     assert_eq!(dmtap(&["rules", "show", "forbidden"]).1, forbidden.text);
     for arguments in [
