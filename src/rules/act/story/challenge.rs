@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
+use http::{HeaderValue, StatusCode as HttpStatus, header};
 
 use super::refuse::Taken;
 use super::{Scene, is_work, msg_id};
@@ -203,17 +203,7 @@ fn fnv(seed: u8, parts: &[&str]) -> u64 {
 /// An answer that is a SyncML message, in the device's encoding.
 pub(super) fn syncml(scene: &Scene<'_>, body: Bytes) -> Answer {
     let said = scene.facts.request.headers.get(header::CONTENT_TYPE);
-    let known = match scene.document.is_wbxml() {
-        true => HeaderValue::from_static("application/vnd.syncml.dm+wbxml"),
-        false => HeaderValue::from_static("application/vnd.syncml.dm+xml"),
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, said.cloned().unwrap_or(known));
-    Answer {
-        status: HttpStatus::OK,
-        headers,
-        body,
-    }
+    Answer::syncml(body, scene.document, said)
 }
 
 /// The credentials of a message as XML; empty for none.
