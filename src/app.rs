@@ -2,6 +2,7 @@
 
 pub mod beside;
 pub mod book;
+pub mod change;
 pub mod control;
 pub mod demo;
 pub mod device;

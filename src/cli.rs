@@ -101,6 +101,23 @@ pub enum Failure {
     Interrupted(String),
 }
 
+impl Failure {
+    /// What is told of it.
+    fn why(&self) -> &str {
+        match self {
+            Self::Failed(why) | Self::Usage(why) | Self::Interrupted(why) => why,
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Interrupted(_) => signal::INTERRUPTED,
+        }
+    }
+}
+
 /// What a verb comes to.
 pub type Outcome = Result<(), Failure>;
 
@@ -122,9 +139,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Failed(why)) => complain(&why, 1),
-        Err(Failure::Usage(why)) => complain(&why, 2),
-        Err(Failure::Interrupted(what)) => complain(&what, signal::INTERRUPTED),
+        Err(failure) => complain(failure.why(), failure.exit_code()),
     }
 }
 
@@ -202,7 +217,7 @@ fn write_output(bytes: &[u8]) -> Outcome {
     }
 }
 
-/// Most bytes taken from standard input.
+/// Most bytes taken from standard input, or of a message that is tried.
 const MOST_INPUT: u64 = 256 << 20;
 
 const EXAMPLES: &str = "\

@@ -27,7 +27,7 @@ pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
-pub use show::{Damage, show};
+pub use show::{Damage, replay, show};
 pub use telling::Telling;
 pub use transcript::{Style, Transcript};
 

@@ -30,6 +30,7 @@ mod passing;
 pub mod place;
 pub mod rule;
 pub mod scenario;
+mod settled;
 pub mod step;
 mod survey;
 pub mod template;

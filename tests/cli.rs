@@ -1,5 +1,7 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
 
+#[path = "cli/answered.rs"]
+mod answered;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/device.rs"]
@@ -8,6 +10,13 @@ mod device;
 mod ends;
 #[path = "support/peers.rs"]
 mod peers;
+#[path = "cli/plan.rs"]
+mod plan;
+#[cfg(unix)]
+#[path = "cli/readme.rs"]
+mod readme;
+#[path = "cli/recorded.rs"]
+mod recorded;
 #[path = "cli/trial.rs"]
 mod trial;
 
@@ -38,7 +47,7 @@ fn the_demo_shows_two_sessions_and_the_failed_command_on_both_sides() {
         .lines()
         .filter(|line| line.contains("Add") && line.contains("200 OK"));
     let told = told
-        .filter(|line| line.contains("500 Command failed"))
+        .filter(|line| line.contains("500 Command failed") && !line.contains("set-status"))
         .count();
     assert_eq!(told, 2, "one line of both sides for each session:\n{shown}");
     for form in ["jsonl", "txt", "pcapng"] {

@@ -28,6 +28,13 @@ fn answering(name: &str, status: u16) -> String {
     )
 }
 
+/// A rule that sends a file's content instead of the response.
+fn sending(name: &str, file: &str) -> String {
+    format!(
+        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\nstep = {{ set-body = {{ file = \"{file}\" }} }}\n"
+    )
+}
+
 struct Site {
     folder: TempDir,
     echo: Echo,
@@ -151,6 +158,59 @@ fn a_folder_takes_files_in_order_of_their_names_and_new_ones_too() {
     fs::write(site.path("a.toml"), answering("a", 500)).unwrap();
     proxy.line("a.toml reloaded, 2 rules in force");
     assert_eq!(proxy.post("hi").status, 500);
+}
+
+#[test]
+fn a_file_that_a_rule_names_takes_effect_when_it_is_saved() {
+    let site = Site::open(&[("a.toml", sending("a", "bodies/a.txt"))]);
+    fs::create_dir(site.path("bodies")).unwrap();
+    fs::write(site.path("bodies/a.txt"), "one").unwrap();
+    let mut proxy = site.proxy(&[&site.path("a.toml")]);
+    assert_eq!(proxy.post("hi").body, "one");
+    fs::write(site.path("bodies/a.txt"), "two").unwrap();
+    let line = proxy.line("reloaded");
+    assert!(line.contains("a.txt reloaded, 1 rule in force"), "{line}");
+    assert_eq!(proxy.post("hi").body, "two");
+
+    // Without it nothing is changed, and it may come back.
+    fs::remove_file(site.path("bodies/a.txt")).unwrap();
+    proxy.line("not reloaded, the rules in force stay");
+    assert_eq!(proxy.post("hi").body, "two");
+    fs::write(site.path("bodies/a.txt"), "three").unwrap();
+    proxy.line("a.txt reloaded");
+    assert_eq!(proxy.post("hi").body, "three");
+
+    // A file that a rule names only now is watched as well, and so is its folder.
+    fs::create_dir(site.path("others")).unwrap();
+    fs::write(site.path("others/c.txt"), "four").unwrap();
+    fs::write(site.path("a.toml"), sending("a", "others/c.txt")).unwrap();
+    proxy.line("a.toml reloaded");
+    assert_eq!(proxy.post("hi").body, "four");
+    fs::write(site.path("others/c.txt"), "five").unwrap();
+    proxy.line("c.txt reloaded");
+    assert_eq!(proxy.post("hi").body, "five");
+}
+
+#[test]
+fn folders_inside_a_folder_are_read_and_watched_also_new_ones() {
+    let site = Site::open(&[("b.toml", answering("b", 503))]);
+    let mut proxy = site.proxy(&[site.folder.path()]);
+    assert_eq!(proxy.post("hi").status, 503);
+    fs::create_dir_all(site.path("a/deep")).unwrap();
+    fs::write(site.path("a/deep/a.toml"), answering("a", 500)).unwrap();
+    let line = proxy.line("reloaded");
+    assert!(line.contains("2 rules in force"), "{line}");
+    assert_eq!(
+        proxy.post("hi").status,
+        500,
+        "a/deep/a.toml stands in front of b.toml"
+    );
+    fs::write(site.path("a/deep/a.toml"), answering("a", 404)).unwrap();
+    proxy.line("a.toml reloaded");
+    assert_eq!(proxy.post("hi").status, 404);
+    fs::rename(site.path("a"), site.path("c")).unwrap();
+    proxy.line("reloaded, 2 rules in force");
+    assert_eq!(proxy.post("hi").status, 503);
 }
 
 #[cfg(unix)]

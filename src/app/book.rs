@@ -10,6 +10,7 @@
 //! [`Sources`] is plain data. A change is made on a copy, which takes its place when all of it is right.
 
 mod change;
+mod places;
 pub mod read;
 mod sources;
 pub mod told;
@@ -18,6 +19,7 @@ pub mod watch;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use change::{ChangeError, Put};
+pub use places::Places;
 pub use sources::{OpenError, Reloaded, Sources};
 
 use crate::proxy::{Hits, RuleBook};
@@ -127,6 +129,14 @@ impl Book {
         let arguments = self.sources().arguments();
         let found = read::files(&arguments);
         self.change(|sources| sources.reload(found))
+    }
+
+    /// What must be watched to notice that the book is to be read again: folders, and names in them. Blocks.
+    pub fn places(&self) -> Places {
+        let sources = self.sources();
+        let (arguments, beside) = (sources.arguments(), sources.beside());
+        drop(sources);
+        Places::of(&arguments, &beside)
     }
 
     fn sources(&self) -> MutexGuard<'_, Sources> {

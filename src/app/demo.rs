@@ -19,7 +19,9 @@ use crate::peer::{Device, Plan, Profile, Server, Wire, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
 use crate::shelf;
+use effects::Ear;
 
+mod effects;
 mod told;
 
 /// What is shown.
@@ -111,7 +113,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let (title, breaks) = (play.title.clone(), play.breaks);
     let stage = Stage::set(Arc::new(authority), &telling, play, tell).await?;
-    let book = stage.book.clone();
+    let (book, ear) = (stage.book.clone(), stage.ear.clone());
 
     let mut sessions = Vec::new();
     for (session_id, wire) in [("1", Wire::Xml), ("2", Wire::Wbxml)] {
@@ -124,7 +126,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     stage.strike().await?;
     let entries = book.entries();
     Ok(Closing {
-        text: told::closing(&title, &sessions, &entries, &files),
+        text: told::closing(&title, &sessions, &entries, &ear.effects(), &files),
         line: summary_line(&entries),
     })
 }
@@ -136,7 +138,7 @@ struct Stage {
     address: Uri,
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
-    journal: Arc<crate::record::Journal>,
+    ear: Arc<Ear>,
     book: Arc<Book>,
     patience: Patience,
 }
@@ -149,7 +151,8 @@ impl Stage {
         tell: fn(Duration),
     ) -> Result<Self, String> {
         let told = |error: std::io::Error| error.to_string();
-        let (stop, journal) = (CancellationToken::new(), Arc::new(telling.journal()?));
+        let stop = CancellationToken::new();
+        let ear = Arc::new(Ear::new(Arc::new(telling.journal()?)));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -163,7 +166,7 @@ impl Stage {
         );
 
         let settings = settings(port, &authority);
-        let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), journal.clone())
+        let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), ear.clone())
             .await
             .map_err(told)?;
         let book = Book::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
@@ -178,7 +181,7 @@ impl Stage {
             address,
             stop,
             running,
-            journal,
+            ear,
             book: Arc::new(book),
             patience: Patience {
                 longest: SHORT_WAIT,
@@ -211,7 +214,8 @@ impl Stage {
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;
         }
-        self.journal
+        self.ear
+            .journal
             .close()
             .map(drop)
             .map_err(|error| error.to_string())

@@ -133,7 +133,7 @@ pub async fn run(
         .map_err(|error| RunError::Start(error.clone()))?;
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     if !arguments.is_empty() {
-        let watch = Watch::begin(book.clone(), arguments, rules.tell.clone());
+        let watch = Watch::begin(book.clone(), rules.tell.clone());
         tokio::spawn(watch.run(stop.clone()));
     }
     announce(&Running {

@@ -1,28 +1,40 @@
-//! Rules tried on messages from files: the conversation is followed as the proxy follows it, without a network.
+//! Rules tried on messages that passed before: the conversation is followed as the proxy follows it, without a network.
+//!
+//! ```text
+//! messages from files ─► Trial::message ─┐
+//!                                        ├─► Passed ─► Trial::play ─► Verdict
+//! a record of JSON lines ─► Recorded ────┘
+//! ```
 
+mod counts;
+mod recorded;
 pub mod silent;
 mod speaker;
+mod talks;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 
+pub use self::recorded::{Recorded, Replayed};
 pub use self::speaker::{Evidence, speaker_of};
 
+use self::counts::Counts;
+use self::talks::Talks;
 use crate::dm::Message;
 use crate::flow::account::Setting;
 use crate::flow::{
-    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
-    Timestamp,
+    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, Side, Timestamp,
+    media,
 };
-use crate::markup::{Document, Hint, Limits};
-use crate::rules::{Facts, RuleSet, Stage, Tally, Verdict};
+use crate::markup::{self, Document, Limits};
+use crate::rules::{Facts, RuleSet, Stage, Verdict};
 
-/// A conversation that rules are tried on, message by message.
+/// Conversations that rules are tried on, message by message.
 #[derive(Debug)]
 pub struct Trial {
-    session: Option<Session>,
+    talks: Talks,
     counts: Counts,
     exchanges: u64,
     request: RequestHead,
@@ -30,12 +42,33 @@ pub struct Trial {
     connection: Connection,
 }
 
+/// A message with what is known of its passage.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// Who spoke.
+    pub speaker: Side,
+    /// The exchange it is half of.
+    pub exchange: ExchangeId,
+    /// The device's connection.
+    pub connection: Connection,
+    /// The head of the request.
+    pub request: RequestHead,
+    /// The head of the response, where it is one.
+    pub response: Option<ResponseHead>,
+    /// The body without content coding, where it was read.
+    pub body: Option<Bytes>,
+    /// The body decoded, where it decodes.
+    pub document: Option<Arc<Document>>,
+    /// What was sent then in the place of the document, where that was something else.
+    pub sent: Option<Arc<Document>>,
+}
+
 impl Trial {
-    /// A conversation at this address of a server.
+    /// Messages are taken to have gone to this address of a server, and to have come from there.
     pub fn new(uri: Uri) -> Self {
         let server = uri.authority().map_or("", |authority| authority.as_str());
         Self {
-            session: None,
+            talks: Talks::default(),
             counts: Counts::default(),
             exchanges: 0,
             connection: connection(server),
@@ -53,96 +86,106 @@ impl Trial {
         }
     }
 
-    /// Asks the rules about the next message, and does in it what they promised before.
-    pub fn play(&mut self, rules: &RuleSet, speaker: Side, document: &Arc<Document>) -> Verdict {
+    /// The next message of one conversation, of which nothing else is known.
+    pub fn message(&mut self, speaker: Side, document: Arc<Document>) -> Passed {
         if speaker == Side::Device || self.exchanges == 0 {
             self.exchanges += 1;
         }
-        let message = Message::of(document);
-        self.enter(speaker, message);
-        let mut verdict = self.decide(rules, speaker, document);
-        let Some(session) = &mut self.session else {
-            return verdict;
-        };
-        // A conversation this short does not fill the account.
-        let _ = session
-            .account
-            .promise(&std::mem::take(&mut verdict.promised));
-        let leaving = match &verdict.body {
-            Some(_) => verdict.document.clone(),
-            None => Some(document.clone()),
-        };
-        let Some(leaving) = leaving.filter(|_| verdict.answer.is_none()) else {
-            return verdict;
-        };
-        let setting = Setting {
+        Passed {
             speaker,
-            limits: &Limits::default(),
-            hint: Hint::default(),
-        };
-        let settled = session.account.settle(&leaving, setting);
-        verdict.applied.extend(settled.applied);
-        if settled.body.is_some() {
-            verdict.body = settled.body;
-            verdict.document = settled.document;
+            exchange: ExchangeId(self.exchanges),
+            connection: self.connection.clone(),
+            request: self.request.clone(),
+            response: (speaker == Side::Server).then(|| self.response.clone()),
+            body: Some(document.source().clone()),
+            document: Some(document),
+            sent: None,
         }
-        let sent = match &verdict.body {
-            Some(_) => verdict.document.clone(),
-            None => Some(leaving),
-        };
-        if let Some(sent) = sent {
-            session.delivered(speaker.other(), sent);
+    }
+
+    /// Asks the rules about the next message, and does in it what they promised before.
+    pub fn play(&mut self, rules: &RuleSet, passed: &Passed) -> Verdict {
+        let session = self.talks.enter(passed);
+        let mut verdict = decide(rules, passed, session.as_deref(), &mut self.counts);
+        if let Some(session) = session {
+            settle(session, passed, &mut verdict);
         }
         verdict
     }
 
-    fn decide(&mut self, rules: &RuleSet, speaker: Side, document: &Arc<Document>) -> Verdict {
-        let message = Message::of(document);
-        let session = self.session.as_ref().zip(message);
-        let tag = session.map(|(session, message)| session.tag(message));
-        let links = session.map(|(session, message)| session.links(speaker, message));
-        let facts = Facts {
-            stage: stage_of(speaker),
-            connection: &self.connection,
-            exchange: ExchangeId(self.exchanges),
-            request: &self.request,
-            response: (speaker == Side::Server).then_some(&self.response),
-            session: tag.as_ref(),
-            account: self.session.as_ref().map(|session| &session.account),
-            document: Some(document),
-            body: Some(document.source()),
-            links: links.as_deref().unwrap_or_default(),
-            limits: &Limits::default(),
-        };
-        rules.decide(&facts, &mut self.counts)
-    }
-
-    /// Devices name sessions; the first message may be a server's all the same.
-    fn enter(&mut self, speaker: Side, message: Option<Message<'_>>) {
-        let header = message.and_then(|message| message.header());
-        if speaker == Side::Device || self.session.is_none() {
-            let device = header.and_then(|header| match speaker {
-                Side::Device => header.source(),
-                Side::Server => header.target(),
-            });
-            let id = header.and_then(|header| header.session_id());
-            let key = SessionKey {
-                device: device.unwrap_or_default().into(),
-                id: id.unwrap_or_default().into(),
-            };
-            if self.session.as_ref().is_none_or(|known| known.key != key) {
-                self.session = Some(Session::new(1, key));
-            }
-            if let Some(session) = &mut self.session {
-                session.begin_exchange();
-                if let Some(message) = message.filter(|_| speaker == Side::Device) {
-                    session.hear(message);
-                }
-            }
+    /// Takes notice of what dmtap itself said to the device when the record was made.
+    pub fn overhear(&mut self, passed: &Passed) {
+        let session = self.talks.of(passed.exchange);
+        if let (Some(session), Some(document)) = (session, &passed.document) {
+            session.delivered(passed.speaker.other(), document.clone());
         }
-        let msg_id = header.and_then(|header| header.msg_id());
-        if let (Some(session), Some(msg_id)) = (&mut self.session, msg_id) {
-            session.account.hear(speaker, &msg_id);
+    }
+}
+
+fn decide(
+    rules: &RuleSet,
+    passed: &Passed,
+    session: Option<&Session>,
+    counts: &mut Counts,
+) -> Verdict {
+    let message = passed.document.as_deref().and_then(Message::of);
+    let talk = session.zip(message);
+    let tag = talk.map(|(session, message)| session.tag(message));
+    let links = talk.map(|(session, message)| session.links(passed.speaker, message));
+    let facts = Facts {
+        stage: stage_of(passed.speaker),
+        connection: &passed.connection,
+        exchange: passed.exchange,
+        request: &passed.request,
+        response: passed.response.as_ref(),
+        session: tag.as_ref(),
+        account: session.map(|session| &session.account),
+        document: passed.document.as_ref(),
+        body: passed.body.as_ref(),
+        links: links.as_deref().unwrap_or_default(),
+        limits: &Limits::default(),
+    };
+    rules.decide(&facts, counts)
+}
+
+/// Does in the message what is owed about it, and enters what leaves into the ledger of its receiver.
+fn settle(session: &mut Session, passed: &Passed, verdict: &mut Verdict) {
+    // A conversation this short does not fill the account.
+    let _ = session
+        .account
+        .promise(&std::mem::take(&mut verdict.promised));
+    if let Some(leaving) = verdict.leaving(passed.document.as_ref()).cloned() {
+        let headers = passed.headers();
+        let setting = Setting {
+            speaker: passed.speaker,
+            limits: &Limits::default(),
+            hint: media::hint(headers),
+        };
+        let settled = session.account.settle(&leaving, setting);
+        verdict.settled(settled, &leaving, headers.get(header::CONTENT_TYPE));
+    }
+    if let Some(answer) = &verdict.answer {
+        let hint = media::hint(&answer.headers);
+        if let Ok(said) = markup::decode(answer.body.clone(), hint, &Limits::default()) {
+            session.delivered(Side::Device, Arc::new(said));
+        }
+        return;
+    }
+    let sent = match &verdict.body {
+        Some(_) => verdict.document.as_ref(),
+        None => passed.sent.as_ref().or(passed.document.as_ref()),
+    };
+    if let Some(sent) = sent.filter(|_| verdict.delivery.is_whole()) {
+        session.delivered(passed.speaker.other(), sent.clone());
+    }
+}
+
+impl Passed {
+    /// The header fields of the message.
+    fn headers(&self) -> &HeaderMap {
+        match &self.response {
+            Some(head) => &head.headers,
+            None => &self.request.headers,
         }
     }
 }
@@ -163,35 +206,5 @@ fn connection(server: &str) -> Connection {
         listener: ([127, 0, 0, 1], 0).into(),
         server: server.into(),
         tls: None,
-    }
-}
-
-/// What limits counted, and the states of scenarios. The trial ends with the files it was given.
-#[derive(Debug, Default)]
-struct Counts {
-    counts: HashMap<(usize, String), u64>,
-    states: HashMap<(String, String), Arc<str>>,
-}
-
-impl Tally for Counts {
-    fn count(&mut self, rule: usize, scope: &str) -> u64 {
-        let count = self.counts.entry((rule, scope.to_owned())).or_default();
-        *count += 1;
-        *count
-    }
-
-    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        self.states
-            .get(&(scenario.to_owned(), scope.to_owned()))
-            .cloned()
-    }
-
-    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        if self.state(scenario, scope).as_deref() != from {
-            return false;
-        }
-        self.states
-            .insert((scenario.to_owned(), scope.to_owned()), to.into());
-        true
     }
 }

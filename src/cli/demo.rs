@@ -20,7 +20,8 @@ Examples:
   dmtap demo --rule permission-denied
   dmtap demo --rules my-rules.toml")]
 pub struct Demo {
-    /// Rule files, in the order in which they act; of a folder all *.toml by name.
+    /// Rule files, in the order in which they act; of a folder all *.toml in it and in the folders
+    /// in it, by path.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rules: Vec<PathBuf>,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::picked::story;
-use super::{Outcome, Output, write_output};
+use super::{Failure, Outcome, Output, write_output};
 use crate::shelf::{STORIES, Story};
 
 /// Work with rule files: check your own, use those of the shelf.
@@ -28,8 +28,17 @@ enum Verb {
         files: Vec<PathBuf>,
     },
     /// List the stories of the shelf: theme, name, and what each shows.
-    #[command(after_help = "Example:\n  dmtap rules list | grep status")]
-    List,
+    #[command(after_help = "\
+Examples:
+  dmtap rules list
+  dmtap rules list tls
+  dmtap rules list atomic 507
+
+Exit code 1: no story has all of the words.")]
+    List {
+        /// Only stories that have each of these words in their theme, their name or their file, in any case.
+        words: Vec<String>,
+    },
     /// Print a story of the shelf, to read it or to make a file of your own of it.
     #[command(after_help = "Example:\n  dmtap rules show forbidden > my.toml")]
     Show {
@@ -56,7 +65,7 @@ impl Rules {
     pub fn run(self, output: Output) -> Outcome {
         match self.verb {
             Verb::Check { files } => check::run(&files, output),
-            Verb::List => list(output),
+            Verb::List { words } => list(&words, output),
             Verb::Show { name } => show(name, output),
             Verb::Try(verb) => verb.run(output),
             Verb::Schema => write_output(crate::rules::load::SCHEMA.as_bytes()),
@@ -64,18 +73,35 @@ impl Rules {
     }
 }
 
-fn list(output: Output) -> Outcome {
-    let widest = STORIES.iter().map(|story| story.name.len()).max();
+fn list(words: &[String], output: Output) -> Outcome {
+    let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+    let stories: Vec<&Story> = STORIES.iter().filter(|story| has(story, &words)).collect();
+    if stories.is_empty() {
+        let words = words.join(" ");
+        let why = format!("no story has {words:?} in its theme, its name or its file");
+        return Err(Failure::Failed(why));
+    }
+    let widest = stories.iter().map(|story| story.name.len()).max();
     let width = widest.unwrap_or_default();
-    let line = |story: &Story| match output {
+    let line = |story: &&Story| match output {
         Output::Text => {
             let Story { theme, name, .. } = story;
             format!("{theme:<11} {name:<width$}  {}\n", story.shows())
         }
         Output::Json => json_line(told(story)),
     };
-    let text: String = STORIES.iter().map(line).collect();
+    let text: String = stories.iter().map(line).collect();
     write_output(text.as_bytes())
+}
+
+/// Whether a story has all of these words, which are in lower case.
+fn has(story: &Story, words: &[String]) -> bool {
+    let text = story.text.to_lowercase();
+    words.iter().all(|word| {
+        [story.theme, story.name, &text]
+            .iter()
+            .any(|place| place.contains(&**word))
+    })
 }
 
 fn show(story: &Story, output: Output) -> Outcome {

@@ -206,3 +206,20 @@ pub struct Change {
     /// What is there now.
     pub after: String,
 }
+
+impl Applied {
+    /// Whether the rule did anything: one that found something and could not act on any of it did not.
+    pub fn has_acted(&self) -> bool {
+        self.changes.is_empty() || self.changes.iter().any(Change::is_done)
+    }
+}
+
+impl Change {
+    /// What stands for the step where a rule found something and could not act on it; `after` says why.
+    pub const NOT_APPLIED: &'static str = "not applied";
+
+    /// Whether it came about.
+    pub fn is_done(&self) -> bool {
+        self.step != Self::NOT_APPLIED
+    }
+}

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, BufRead, Write};
 
-use super::Transcript;
 use super::jsonl::{self, ReadError};
+use super::{Telling, Transcript};
 
 /// Lines of a record that cannot be read.
 #[derive(Debug)]
@@ -31,8 +31,19 @@ impl fmt::Display for Damage {
 /// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, and for a
 /// file with more than [`MOST_DAMAGE`] damaged lines.
 pub fn show<R: BufRead, W: Write>(
-    mut record: R,
+    record: R,
     transcript: &mut Transcript<W>,
+) -> io::Result<Vec<Damage>> {
+    replay(record, |telling| transcript.print(&telling))
+}
+
+/// Tells every event of a record of JSON lines again, in order. Lines that cannot be read are skipped and returned.
+///
+/// # Errors
+/// Those of the reader and of `tell`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
+pub fn replay<R: BufRead>(
+    mut record: R,
+    mut tell: impl FnMut(Telling<'static>) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();
@@ -45,7 +56,7 @@ pub fn show<R: BufRead, W: Write>(
             continue;
         }
         match jsonl::read(&text) {
-            Ok(telling) => transcript.print(&telling)?,
+            Ok(telling) => tell(telling)?,
             Err(ReadError::Summary) => {}
             Err(error) => {
                 let fatal = matches!(error, ReadError::Version(_));

@@ -85,6 +85,21 @@ pub struct Telling<'a> {
     pub sent: Option<BodyTold<'a>>,
 }
 
+impl Telling<'_> {
+    /// The number of the innermost command that a place in the document is in.
+    pub fn command_at(&self, path: &str) -> Option<usize> {
+        let inside = |command: &CommandTold<'_>| {
+            let rest = path.strip_prefix(&*command.path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
+        };
+        let around = self.commands.iter().enumerate();
+        let around = around.filter(|(_, command)| inside(command));
+        around
+            .max_by_key(|(_, command)| command.path.len())
+            .map(|(number, _)| number)
+    }
+}
+
 /// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -2,6 +2,7 @@
 
 mod edit;
 mod head;
+mod idle;
 mod leave;
 mod raw;
 mod soap;
@@ -9,6 +10,7 @@ mod story;
 mod values;
 
 pub(super) use head::head;
+pub(super) use idle::is_idle;
 pub(super) use leave::leave;
 pub(super) use raw::{Body, raw};
 pub(super) use soap::soap;
@@ -116,23 +118,16 @@ pub(super) fn edits(
 pub(in crate::rules) fn not_applied(path: &str, why: String) -> Change {
     Change {
         path: path.into(),
-        step: NOT_APPLIED,
+        step: Change::NOT_APPLIED,
         before: String::new(),
         after: why,
     }
-}
-
-/// Whether a change came about.
-pub(super) fn is_done(change: &Change) -> bool {
-    change.step != NOT_APPLIED
 }
 
 /// Why a rule that would make a body larger than `most` bytes is not applied.
 pub(super) fn too_large(most: usize) -> String {
     format!("the message would have more than {most} bytes, the limit of a body")
 }
-
-const NOT_APPLIED: &str = "not applied";
 
 impl Planning<'_, '_> {
     /// What stands at a place; that nothing does is told.

@@ -48,6 +48,9 @@ pub(super) fn line_of(facts: &Facts<'_>) -> String {
 /// How far the state of SplitMix64 goes on from one number to the next.
 pub(super) const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Where FNV-1a begins (RFC 9923).
+pub(super) const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+
 /// FNV-1a (RFC 9923) over the bytes of one part and its length, so that parts cannot run into each other.
 pub(super) fn absorb(hash: u64, part: &[u8]) -> u64 {
     let length = (part.len() as u64).to_le_bytes();

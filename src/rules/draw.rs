@@ -1,7 +1,7 @@
 //! Numbers that look random and are not: the same message under the same rule draws the same ones.
 
 use super::Facts;
-use super::chance::{STRIDE, absorb, mix};
+use super::chance::{BASIS, STRIDE, absorb, mix};
 
 /// Numbers drawn for one rule and one message. What depends on the run (numbers of connections, clocks) has no part
 /// in them, so that the same conversation fails in the same way.
@@ -11,8 +11,7 @@ pub(super) struct Draw(u64);
 impl Draw {
     /// For a message under the rule of this name.
     pub(super) fn new(seed: u64, rule: &str, facts: &Facts<'_>) -> Self {
-        let mut hash = 0xcbf2_9ce4_8422_2325;
-        hash = absorb(hash, &seed.to_le_bytes());
+        let mut hash = absorb(BASIS, &seed.to_le_bytes());
         hash = absorb(hash, rule.as_bytes());
         hash = absorb(hash, facts.stage.name().as_bytes());
         hash = absorb(hash, facts.request.method.as_str().as_bytes());

@@ -121,7 +121,7 @@ impl<'a> Passing<'a> {
         if !matcher.selects_commands() {
             let lacking =
                 rule.edits() && self.document.is_none() || rule.is_raw() && self.body().is_none();
-            let found = !lacking && matcher.holds(&self.look());
+            let found = !lacking && matcher.holds(&self.look()) && !self.is_idle(rule);
             return if found { whole() } else { Vec::new() };
         }
         self.answers.get_or_insert_with(|| Answers::of(self.facts));
@@ -137,6 +137,17 @@ impl<'a> Passing<'a> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a rule about the whole message would look there for something that it lacks.
+    fn is_idle(&self, rule: &Rule) -> bool {
+        let bytes = self.body();
+        let body = bytes.as_ref().map(|bytes| Body {
+            bytes,
+            document: self.document.as_deref(),
+            limits: self.facts.limits,
+        });
+        act::is_idle(rule, self.facts, &self.verdict.head, body.as_ref())
     }
 
     /// What matchers look at: the passage as it is now.
@@ -206,7 +217,7 @@ impl<'a> Passing<'a> {
     /// How much of a selection the rule that was asked last acted on: all of it, or nothing.
     pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
         let last = self.verdict.applied.last();
-        match last.is_some_and(|applied| applied.changes.iter().any(act::is_done)) {
+        match last.is_some_and(|applied| applied.changes.iter().any(Change::is_done)) {
             true => selection.len(),
             false => 0,
         }

@@ -15,7 +15,7 @@ match = { command = 'Status', loc-uri = './Device/Vendor/MSFT/Node' }
 step = { set-status = 404 }
 ";
 
-fn message(from: &str, to: &str, commands: &str) -> String {
+pub(super) fn message(from: &str, to: &str, commands: &str) -> String {
     format!(
         "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
          <SessionID>7</SessionID><MsgID>1</MsgID><Target><LocURI>{to}</LocURI></Target>\
@@ -24,7 +24,7 @@ fn message(from: &str, to: &str, commands: &str) -> String {
 }
 
 /// A server that asks for two nodes, and the device's answers.
-fn conversation(folder: &Path) {
+pub(super) fn conversation(folder: &Path) {
     let get = |id: u32, node: &str| {
         format!(
             "<Get><CmdID>{id}</CmdID><Item><Target><LocURI>./Vendor/MSFT/{node}</LocURI></Target></Item></Get>"
@@ -43,13 +43,13 @@ fn conversation(folder: &Path) {
     fs::write(folder.join("rule.toml"), RULE).unwrap();
 }
 
-fn tried(folder: &Path, arguments: &[&str]) -> Output {
+pub(super) fn tried(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = dmtap();
     command.current_dir(folder).args(["rules", "try"]);
     command.args(arguments).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

@@ -86,7 +86,53 @@ fn text_is_replaced_by_regular_expressions_and_wbxml_stays_wbxml() {
     let steps = "{ replace-text = '<Final/>', with = '' }";
     assert!(!sent(steps, &document).ends_with(b"<Final/></SyncBody></SyncML>"));
     let verdict = decide(&rule(WHOLE, steps), &wbxml(&document));
-    assert_eq!(why(&verdict), "replace-text: nothing matches <Final/>");
+    assert!(verdict.body.is_none() && verdict.applied.is_empty());
+}
+
+#[test]
+fn a_rule_that_only_takes_out_what_is_not_there_finds_nothing() {
+    let check = |matches: &str, steps: &str, expected: &[&str]| {
+        let verdict = decide(&rule(matches, steps), &document());
+        let changes = verdict.applied.iter().flat_map(|applied| &applied.changes);
+        let steps: Vec<&str> = changes.map(|change| change.step).collect();
+        assert_eq!(steps, expected, "{matches} {:?}", verdict.applied);
+        assert_eq!(verdict.applied.len(), expected.len().min(1), "{matches}");
+    };
+    let (text, field) = (
+        "{ replace-text = 'nowhere', with = '' }",
+        "{ remove-header = 'X-Nowhere' }",
+    );
+    check(WHOLE, text, &[]);
+    check(WHOLE, field, &[]);
+    check(WHOLE, &format!("[{text}, {field}]"), &[]);
+    check(
+        WHOLE,
+        "{ replace-text = 'old', with = '' }",
+        &["replace-text"],
+    );
+    // Beside a step that acts, and on a command that was found, it is told what did not come about.
+    let set = "{ set-header = 'X-A', value = '1' }";
+    check(
+        WHOLE,
+        &format!("[{set}, {text}]"),
+        &["set-header", "not applied"],
+    );
+    check("{ command = 'Replace' }", text, &["not applied"]);
+    check("{ command = 'Replace' }", field, &["not applied"]);
+}
+
+#[test]
+fn a_limit_counts_bodies_in_which_something_matches() {
+    let once = rule(WHOLE, "{ replace-text = 'old', with = 'new' }")
+        .replace("step =", "limit = { times = 1, per = \"run\" }\nstep =");
+    let (book, mut talk) = (book(&once), Talk::new(1, "d"));
+    let mut changed = |text: &str| {
+        let body = Bytes::from(text.to_owned());
+        talk.decide_bytes(&book, Stage::Request, Some(&body)).body
+    };
+    assert_eq!(changed("nothing here"), None);
+    assert_eq!(changed("old"), Some(Bytes::from("new")));
+    assert_eq!(changed("old"), None);
 }
 
 #[test]

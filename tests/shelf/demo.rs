@@ -197,6 +197,71 @@ fn demo_with(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
+/// Stories that do something else than change a Status, each with what the end of the demo says of it.
+const EFFECTS: &[(&str, &str)] = &[
+    (
+        "value-changed",
+        "response: Add ./Device/Vendor/MSFT/DMTap/Greeting, set-text at Item/Data: Hello & welcome → changed on the way (2 times)",
+    ),
+    (
+        "wrong-language",
+        "request: Replace ./DevInfo/DevId, set-text at Item[4]/Data: en-US → xx-XX (2 times)",
+    ),
+    (
+        "results-lost",
+        "request: Results of Get ./DevDetail/SwV, remove (2 times)",
+    ),
+    (
+        "hide-command",
+        "response: Exec ./Device/Vendor/MSFT/DMTap/Restart, remove (2 times)",
+    ),
+    (
+        "refused",
+        "response: Exec ./Device/Vendor/MSFT/DMTap/Restart, refuse: 403 Forbidden (2 times)",
+    ),
+    (
+        "command-injected",
+        "response: inject-command at SyncBody: Get ./DevDetail/SwV (2 times)",
+    ),
+    (
+        "login-refused",
+        "response: Status of SyncHdr, set-status at Data: 200 OK → 401 Invalid credentials (2 times)",
+    ),
+    (
+        "challenge",
+        "request: renumber, so that each side goes on counting",
+    ),
+    ("busy", "request: answer: 503 Service Unavailable (2 times)"),
+    ("reset-once", "response: reset"),
+    ("jitter", "response: latency: "),
+    (
+        "old-version",
+        "response: wrong-version at SyncHdr/VerProto: DM/1.2 → DM/1.1 (6 times)",
+    ),
+    (
+        "wrong-media-type",
+        "response: set-header: content-type: application/vnd.syncml.dm+xml → content-type: text/html, … (2 times)",
+    ),
+    ("only-old-tls", "connection: tls-max: 1.2 (2 times)"),
+    (
+        "device-cap",
+        "device-cap is about enrollment, which the demo does not play",
+    ),
+];
+
+#[test]
+fn the_end_of_the_demo_says_what_each_rule_did() {
+    for (story, expected) in EFFECTS {
+        let shown = demo(story).unwrap();
+        let (_, end) = shown.split_once("what the rules did:\n").unwrap();
+        let says = |line: &str| line.trim_start().starts_with(expected);
+        assert!(
+            end.lines().any(says),
+            "{story}: {expected} is missing in:\n{end}"
+        );
+    }
+}
+
 #[test]
 fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
     let dmtap = |arguments: &[&str]| {
@@ -219,6 +284,21 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
         assert_eq!(told["theme"], story.theme);
         assert_eq!(told["right"], story.right());
     }
+    let names = |arguments: &[&str]| {
+        let (code, list, _) = dmtap(&[&["rules", "list"], arguments].concat());
+        let name = |line: &str| line.split_whitespace().nth(1).unwrap().to_owned();
+        (code.unwrap(), list.lines().map(name).collect::<Vec<_>>())
+    };
+    assert!(names(&["TLS"]).1.contains(&"weak".into()));
+    let of_theme = |theme| shelf::STORIES.iter().filter(|s| s.theme == theme).count();
+    assert!(names(&["atomic", "507"]).1.len() < of_theme("atomic"));
+    assert_eq!(
+        names(&["http", "429"]),
+        (0, vec!["too-many-requests".into()])
+    );
+    assert_eq!(names(&["nothing-like-this"]), (1, Vec::new()));
+    let (_, json, _) = dmtap(&["rules", "list", "429", "--output", "json"]);
+    assert_eq!(json.lines().count(), 1, "{json}");
     let forbidden = shelf::find("forbidden").unwrap();
     assert_eq!(dmtap(&["rules", "show", "forbidden"]).1, forbidden.text);
     for arguments in [
@@ -245,7 +325,10 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
             "{fail}"
         );
     }
-    assert_eq!(fail.matches("→ 500 Command failed").count(), 2);
+    assert_eq!(
+        fail.matches(": Status 200 OK → 500 Command failed").count(),
+        2
+    );
 
     let get = demo_with(&["--fail", "./DevDetail/**=404"]).unwrap();
     assert_eq!(get.matches("remove was Results").count(), 2, "{get}");
@@ -257,8 +340,14 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
         "{headers}"
     );
     let body = demo_with(&["-B", "/~q/10\\.0\\.(\\d+)/11.0.\\1"]).unwrap();
-    let acts = |line: &&str| line.contains("✎ rule modify-body ") && !line.contains("not applied");
-    assert_eq!(body.lines().filter(acts).count(), 2, "{body}");
+    assert_eq!(body.matches("✎ rule modify-body ").count(), 2, "{body}");
+    let gone = demo_with(&["-H", "/X-Nowhere/", "-H", "/~q/User-Agent/"]).unwrap();
+    assert!(!gone.contains("not applied"), "{gone}");
+    assert!(
+        gone.contains("modify-headers /X-Nowhere/ (request)   nothing"),
+        "{gone}"
+    );
+    assert_eq!(gone.matches("✎ rule modify-headers ").count(), 8, "{gone}");
 
     for (arguments, place, words) in [
         (["--fail", "./A=599"], "--fail:1:5", "no status code 599"),

@@ -179,6 +179,7 @@ impl Sources {
             name: self.next_name(),
             text: text.into(),
             rules,
+            beside: Vec::new(),
         });
         self.added += 1;
         Ok(())

@@ -1,8 +1,11 @@
 //! Where the rules of a book come from: files, texts given at the start, and the control API.
 
-use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::change::ChangeError;
 use super::read::{self, Found};
@@ -30,6 +33,8 @@ pub(super) struct Page {
     pub(super) text: Arc<str>,
     /// Those of the text, unless the control API put others in their place or removed them.
     pub(super) rules: Vec<Rule>,
+    /// The files that the text names, with what was in them.
+    pub(super) beside: Vec<(PathBuf, Bytes)>,
 }
 
 /// Where a text comes from.
@@ -126,6 +131,12 @@ impl Sources {
         self.arguments.clone()
     }
 
+    /// The files that rules name, such as bodies to send.
+    pub fn beside(&self) -> Vec<PathBuf> {
+        let pages = self.pages.iter().flat_map(|page| &page.beside);
+        pages.map(|(path, _)| path.clone()).collect()
+    }
+
     /// Takes what was found in the files. A file that says the same as before keeps what the control API made
     /// of it; one that is gone keeps its rules, unless another file brings rules of their names: it was renamed.
     ///
@@ -141,13 +152,15 @@ impl Sources {
                 Err(why) => reloaded.absent.push((origin.name(), why)),
             }
         }
-        let known = |page: &Page| self.pages.iter().find(|old| old.is_of(page));
         let (mut kept, mut changed): (Vec<Page>, Vec<Page>) = (Vec::new(), Vec::new());
         for page in files {
-            match known(&page) {
-                Some(old) if old.text == page.text => kept.push(old.clone()),
-                _ => changed.push(page),
+            let old = self.pages.iter().find(|old| old.is_of(&page));
+            let news = old.map_or_else(|| vec![page.name.clone()], |old| old.news(&page));
+            match old.filter(|_| news.is_empty()) {
+                Some(old) => kept.push(old.clone()),
+                None => changed.push(page),
             }
+            reloaded.changed.extend(news);
         }
         let is_file = |page: &&Page| matches!(page.origin, Origin::File(..));
         let is_there = |page: &&Page| kept.iter().chain(&changed).any(|other| other.is_of(page));
@@ -165,7 +178,6 @@ impl Sources {
         let given = others.iter().filter(|page| page.origin == Origin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
-        reloaded.changed = changed.iter().map(|page| page.name.clone()).collect();
         for page in &gone {
             if !reloaded.absent.iter().any(|(name, _)| *name == page.name) {
                 reloaded
@@ -195,7 +207,21 @@ impl Page {
             origin,
             text: text.into(),
             rules: Vec::new(),
+            beside: Vec::new(),
         }
+    }
+
+    /// The files that say something else now than they did for this page: its own, or those that it names.
+    fn news(&self, now: &Self) -> Vec<String> {
+        if self.text != now.text {
+            return vec![now.name.clone()];
+        }
+        let is_old = |path: &Path, content: &Bytes| beside::read_at(path).as_ref() != Ok(content);
+        let old = self
+            .beside
+            .iter()
+            .filter(|(path, content)| is_old(path, content));
+        old.map(|(path, _)| path.display().to_string()).collect()
     }
 
     fn is_of(&self, other: &Self) -> bool {
@@ -229,11 +255,22 @@ fn fill<'r>(
     pages: &mut [Page],
     others: impl IntoIterator<Item = &'r Rule>,
 ) -> Result<(), RuleErrors> {
+    let read = RefCell::new(HashMap::<String, Vec<(PathBuf, Bytes)>>::new());
+    let reader = |rule_file: &str, path: &str| {
+        let path = beside::place(rule_file, path);
+        let content = beside::read_at(&path)?;
+        let mut read = read.borrow_mut();
+        let known = read.entry(rule_file.to_owned()).or_default();
+        known.push((path, content.clone()));
+        Ok(content)
+    };
     let texts = pages.iter().map(|page| (&*page.name, &*page.text));
-    let mut rules = load::parse_beside_with(others, texts, &beside::read)?
+    let mut rules = load::parse_beside_with(others, texts, &reader)?
         .into_iter()
         .peekable();
+    let mut read = read.into_inner();
     for page in pages {
+        page.beside = read.remove(&page.name).unwrap_or_default();
         page.rules.clear();
         while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
             page.rules.push(rule);

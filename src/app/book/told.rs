@@ -116,6 +116,11 @@ pub fn summary_line(entries: &[Entry]) -> String {
 
 /// The summary at the end of a run, for people; empty without rules.
 pub fn summary(entries: &[Entry]) -> String {
+    summary_with(entries, |_| String::new())
+}
+
+/// The same, with what `more` says below each rule.
+pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String {
     let width = entries.iter().map(|entry| entry.rule.name.chars().count());
     let width = width.max().unwrap_or_default();
     let mut text = String::new();
@@ -126,9 +131,10 @@ pub fn summary(entries: &[Entry]) -> String {
             ""
         };
         text.push_str(&format!(
-            "{feed}\n  {:<width$}  {}",
+            "{feed}\n  {:<width$}  {}{}",
             entry.rule.name,
-            did(entry)
+            did(entry),
+            more(&entry.rule.name)
         ));
     }
     text

@@ -1,21 +1,14 @@
 //! Rule files that are saved while dmtap runs, and SIGHUP: the book is read again.
-//!
-//! Watched are the folders the files are in: editors put a new file in the place of the old one, and a watch on
-//! the file itself would go with it.
 
-use std::collections::HashSet;
-use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Book, ChangeError, Reloaded};
+use super::{Book, ChangeError, Places, Reloaded};
 use crate::rules::Look;
 
 /// Tells a line, or an error drawn over several, to the person who runs dmtap.
@@ -24,7 +17,7 @@ pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 /// Reads a book again when its files change.
 pub struct Watch {
     book: Arc<Book>,
-    arguments: Arc<[PathBuf]>,
+    places: Places,
     tell: Tell,
     told: Told,
     changed: mpsc::Receiver<()>,
@@ -36,12 +29,13 @@ pub struct Watch {
 
 impl Watch {
     /// Begins to watch the files of a book. Must be called within a tokio runtime.
-    pub fn begin(book: Arc<Book>, arguments: Arc<[PathBuf]>, tell: Tell) -> Self {
+    pub fn begin(book: Arc<Book>, tell: Tell) -> Self {
         // One wake is enough for any number of changes: everything is read.
         let (sender, changed) = mpsc::channel(1);
+        let places = book.places();
         let mut watch = Self {
             book,
-            arguments,
+            places: Places::default(),
             tell,
             told: Told::default(),
             changed,
@@ -49,9 +43,7 @@ impl Watch {
             watcher: None,
             hangups: Hangups::new(),
         };
-        watch.look();
-        // What was saved between the first reading and now.
-        let _ = watch.sender.try_send(());
+        watch.look(places);
         watch
     }
 
@@ -66,34 +58,34 @@ impl Watch {
             match asked {
                 Asked::Saved => self.settle().await,
                 Asked::Signal if self.hangups.terminal_is_gone() => return stop.cancel(),
-                Asked::Signal => self.look(),
+                Asked::Signal => {}
             }
             let book = self.book.clone();
-            let Ok(done) = tokio::task::spawn_blocking(move || book.reload()).await else {
+            let reading = tokio::task::spawn_blocking(move || (book.reload(), book.places()));
+            let Ok((done, places)) = reading.await else {
                 continue;
             };
+            // A signal is sent where something was not noticed: the watch itself may be at fault.
+            if places != self.places || asked == Asked::Signal {
+                self.look(places);
+            }
             for words in self.told.words(done, asked) {
                 (self.tell)(&words);
             }
         }
     }
 
-    /// (Re)places the watches.
-    fn look(&mut self) {
-        let names = self.arguments.iter().flat_map(|path| both(path));
-        let names: HashSet<OsString> = names
-            .filter_map(|path| path.file_name().map(OsString::from))
-            .collect();
-        let sender = self.sender.clone();
+    /// Watches these places instead of others.
+    fn look(&mut self, places: Places) {
+        let (sender, concerning) = (self.sender.clone(), places.clone());
         let heard = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| concerns(&event, &names)) {
+            if event.is_ok_and(|event| concerning.concern(&event)) {
                 let _ = sender.try_send(());
             }
         };
         let watched = notify::recommended_watcher(heard).and_then(|mut watcher| {
-            let folders = self.arguments.iter().flat_map(|path| folders(path));
-            for folder in folders.collect::<HashSet<_>>() {
-                watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+            for folder in places.folders() {
+                watcher.watch(folder, RecursiveMode::NonRecursive)?;
             }
             Ok(watcher)
         });
@@ -104,6 +96,9 @@ impl Watch {
                 ));
             })
             .ok();
+        self.places = places;
+        // What was saved between the last reading and now.
+        let _ = self.sender.try_send(());
     }
 
     /// A save is several events, and between two of them the file may be empty.
@@ -172,39 +167,6 @@ impl Told {
             false => vec![words],
         }
     }
-}
-
-/// Whether an event may have to do with rule files. Reading them is an event, too, and not one of these.
-fn concerns(event: &notify::Event, names: &HashSet<OsString>) -> bool {
-    let written = AccessKind::Close(AccessMode::Write);
-    if matches!(event.kind, EventKind::Access(kind) if kind != written) {
-        return false;
-    }
-    let ours = |path: &PathBuf| {
-        let name = path.file_name();
-        // `..data`: the link that is put in place of another when a mounted ConfigMap changes.
-        name.is_some_and(|name| names.contains(name) || name == "..data")
-            || path.extension().is_some_and(|form| form == "toml")
-    };
-    event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(ours)
-}
-
-/// A path, and where it leads if it is a link.
-fn both(path: &Path) -> Vec<PathBuf> {
-    let real = path.canonicalize();
-    std::iter::once(path.to_owned()).chain(real).collect()
-}
-
-/// The folders in which changes of a file or folder show.
-fn folders(path: &Path) -> Vec<PathBuf> {
-    if path.is_dir() {
-        return vec![path.to_owned()];
-    }
-    let folder = |path: PathBuf| match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    both(path).into_iter().map(folder).collect()
 }
 
 /// SIGHUP, where there is such a thing.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::app::book::{Entry, told::summary};
+use super::effects::Effects;
+use crate::app::book::{Entry, told::summary_with};
 use crate::dm::StatusCode;
 use crate::peer::Wire;
 use crate::shelf::STORIES;
@@ -57,10 +58,11 @@ pub(super) fn closing(
     title: &str,
     sessions: &[Session],
     entries: &[Entry],
+    effects: &Effects,
     files: &[String],
 ) -> String {
     let mut text = table(title, sessions);
-    text.push_str(&summary(entries));
+    text.push_str(&summary_with(entries, |rule| effects.of(rule)));
     text.push_str(&beside_the_demo(entries));
     text.push_str(&format!("\n\nRecords: {}\n", files.join("  ")));
     text.push_str(&format!(

@@ -2,23 +2,24 @@
 
 use http::Uri;
 
+use super::{Passed, stage_of};
 use crate::dm::Message;
-use crate::markup::Document;
 use crate::rules::glob::Wild;
 use crate::rules::{Matcher, Rule, Stage};
 
-/// Why a rule did nothing to a message of `stage`, sent to or answered from `uri`, in words.
-pub fn why(rule: &Rule, stage: Stage, uri: &Uri, document: &Document) -> String {
+/// Why a rule did nothing to a message, in words.
+pub fn why(rule: &Rule, passed: &Passed) -> String {
     if rule.stage == Stage::Connection {
         return "is about connections: it cannot be tried on a message".into();
     }
-    if rule.stage != stage {
+    if rule.stage != stage_of(passed.speaker) {
         return format!("looks at {}", rule.stage.name());
     }
-    if let Some(why) = elsewhere(&rule.matcher, uri) {
+    if let Some(why) = elsewhere(&rule.matcher, &passed.request.uri) {
         return why;
     }
-    if rule.matcher.selects_commands() && Message::of(document).is_none() {
+    let message = passed.document.as_deref().and_then(Message::of);
+    if rule.matcher.selects_commands() && message.is_none() {
         return "selects commands of a message, and this has no SyncML around it".into();
     }
     match (rule.limit.is_some(), rule.scenario.is_some()) {

@@ -148,7 +148,7 @@ impl Settling<'_> {
             Err(why) => {
                 applied.changes = vec![Change {
                     path: String::new(),
-                    step: "not applied",
+                    step: Change::NOT_APPLIED,
                     before: String::new(),
                     after: format!("what it promised: {why}"),
                 }];

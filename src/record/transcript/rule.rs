@@ -41,13 +41,13 @@ pub(super) fn of_command(page: &mut Page, told: &Telling<'_>, number: usize) {
 /// Whether a rule changed something in this command.
 pub(super) fn touches(told: &Telling<'_>, number: usize) -> bool {
     let mut changes = told.applied.iter().flat_map(|applied| &applied.changes);
-    changes.any(|change| holder(told, change) == Some(number))
+    changes.any(|change| told.command_at(&change.path) == Some(number))
 }
 
 fn print(page: &mut Page, told: &Telling<'_>, number: Option<usize>, indent: usize) {
     for applied in &told.applied {
         for change in &applied.changes {
-            if change.path.is_empty() || holder(told, change) != number {
+            if change.path.is_empty() || told.command_at(&change.path) != number {
                 continue;
             }
             let path = number.map_or("", |number| &*told.commands[number].path);
@@ -95,17 +95,4 @@ fn status(code: &str) -> String {
     let code = code.trim();
     code.parse()
         .map_or(code.to_owned(), |code| StatusCode(code).to_string())
-}
-
-/// The innermost command that a change is in.
-fn holder(told: &Telling<'_>, change: &ChangeTold<'_>) -> Option<usize> {
-    let inside = |path: &str| {
-        let rest = change.path.strip_prefix(path);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
-    };
-    let commands = told.commands.iter().enumerate();
-    let around = commands.filter(|(_, command)| inside(&command.path));
-    around
-        .max_by_key(|(_, c)| c.path.len())
-        .map(|(number, _)| number)
 }

@@ -91,7 +91,7 @@ fn shown(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 /// The fields as the rules so far have left them.
-fn headers_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> HeaderMap {
+pub(super) fn headers_now(facts: &Facts<'_>, edits: &[HeadEdit]) -> HeaderMap {
     let mut headers = match (facts.stage, facts.response) {
         (Stage::Response, Some(head)) => head.headers.clone(),
         _ => facts.request.headers.clone(),

@@ -81,13 +81,9 @@ impl<'a> Replacing<'a> {
     fn in_texts(&mut self, document: &Document) -> Result<Patch, String> {
         let mut edits = Vec::new();
         for text in document.elements().flat_map(|element| element.texts()) {
-            let is_octets = text.kind() == Kind::Opaque;
-            if is_octets && std::str::from_utf8(&text.octets()).is_err() {
+            let octets = text.octets();
+            let Some(value) = value(text.kind(), &octets) else {
                 continue;
-            }
-            let value = match text.octets() {
-                Cow::Borrowed(octets) => String::from_utf8_lossy(octets).into_owned(),
-                Cow::Owned(octets) => String::from_utf8_lossy(&octets).into_owned(),
             };
             let splice = |(from, to, new): Found| Splice {
                 span: Span::new(from as u32, to as u32),
@@ -128,6 +124,31 @@ impl<'a> Replacing<'a> {
         self.added += new.len();
         Ok(new)
     }
+}
+
+impl Body<'_> {
+    /// Whether something in it matches, where `replace-text` would look.
+    pub(in crate::rules::act) fn matches(&self, pattern: &Regex) -> bool {
+        let Some(document) = self.document else {
+            return std::str::from_utf8(self.bytes).is_ok_and(|text| pattern.is_match(text));
+        };
+        match document.encoding() {
+            Encoding::Wbxml(_) => {
+                let mut texts = document.elements().flat_map(|element| element.texts());
+                texts.any(|text| {
+                    value(text.kind(), &text.octets()).is_some_and(|v| pattern.is_match(&v))
+                })
+            }
+            Encoding::Xml(header) => pattern.is_match(&header.charset.text(self.bytes)),
+        }
+    }
+}
+
+/// What a text of WBXML says; nothing where it is octets that are no text.
+fn value(kind: Kind, octets: &[u8]) -> Option<Cow<'_, str>> {
+    let text = String::from_utf8_lossy(octets);
+    let is_text = kind != Kind::Opaque || matches!(text, Cow::Borrowed(_));
+    is_text.then_some(text)
 }
 
 /// A match, and what is to stand there.

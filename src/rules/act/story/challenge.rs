@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
+use http::{HeaderValue, StatusCode as HttpStatus, header};
 
 use super::refuse::Taken;
 use super::{Scene, is_work, msg_id};
@@ -13,6 +13,7 @@ use crate::flow::own::{self, FreshIds, OwnStatus};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
 use crate::rules::act::Planned;
+use crate::rules::chance::{BASIS, absorb, mix};
 use crate::rules::step::{Busy, Challenge, Nonce, Scheme};
 use crate::rules::{Answer, Stage};
 
@@ -173,7 +174,14 @@ impl Planned {
         let device = tag.map_or("", |tag| &tag.key.device);
         let number = msg_id(message).unwrap_or_default();
         let parts = [&*self.rule, device, session, &*number];
-        let halves = [0u8, 1].map(|half| fnv(half, &parts).to_be_bytes());
+        // No secret: only another number for other texts.
+        let hash = |half: u8| {
+            let parts = parts.iter();
+            parts.fold(absorb(BASIS, &[half]), |hash, part| {
+                absorb(hash, part.as_bytes())
+            })
+        };
+        let halves = [0u8, 1].map(|half| mix(hash(half)).to_be_bytes());
         STANDARD.encode(halves.concat())
     }
 
@@ -190,30 +198,10 @@ impl Planned {
     }
 }
 
-/// FNV-1a over texts; no secret, only another number for other texts.
-fn fnv(seed: u8, parts: &[&str]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    std::iter::once(seed)
-        .chain(bytes)
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-}
-
 /// An answer that is a SyncML message, in the device's encoding.
 pub(super) fn syncml(scene: &Scene<'_>, body: Bytes) -> Answer {
     let said = scene.facts.request.headers.get(header::CONTENT_TYPE);
-    let known = match scene.document.is_wbxml() {
-        true => HeaderValue::from_static("application/vnd.syncml.dm+wbxml"),
-        false => HeaderValue::from_static("application/vnd.syncml.dm+xml"),
-    };
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, said.cloned().unwrap_or(known));
-    Answer {
-        status: HttpStatus::OK,
-        headers,
-        body,
-    }
+    Answer::syncml(body, scene.document, said)
 }
 
 /// The credentials of a message as XML; empty for none.

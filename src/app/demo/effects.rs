@@ -1,0 +1,214 @@
+//! What each rule did on the way, gathered while the sessions pass.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::change;
+use crate::app::trial::stage_of;
+use crate::dm::StatusCode;
+use crate::flow::{Event, Hear};
+use crate::record::telling::{ChangeTold, CommandTold, Telling};
+use crate::record::{Journal, Masking};
+
+/// Hears for the journal, and remembers what rules did.
+pub(super) struct Ear {
+    pub(super) journal: Arc<Journal>,
+    effects: Mutex<Effects>,
+}
+
+/// What rules did, in the order in which it was first seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Effects(Vec<Effect>);
+
+/// One thing that a rule did, be it several times.
+#[derive(Clone, Debug)]
+struct Effect {
+    rule: String,
+    /// At which stage.
+    stage: &'static str,
+    /// What was changed: a command, or nothing where it is the whole message.
+    subject: String,
+    step: String,
+    place: String,
+    /// What was there and is there now, the first time.
+    values: (String, String),
+    /// Whether there were others.
+    varies: bool,
+    times: usize,
+}
+
+impl Ear {
+    pub(super) fn new(journal: Arc<Journal>) -> Self {
+        Self {
+            journal,
+            effects: Mutex::default(),
+        }
+    }
+
+    /// What was heard so far.
+    pub(super) fn effects(&self) -> Effects {
+        let effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
+        effects.clone()
+    }
+}
+
+impl Hear for Ear {
+    fn hear(&self, event: Event) {
+        let stage = match &event {
+            Event::Admitted { applied, .. } if !applied.is_empty() => Some("connection"),
+            Event::Request(passage) | Event::Response(passage) if !passage.applied.is_empty() => {
+                Some(stage_of(passage.from).name())
+            }
+            _ => None,
+        };
+        if let Some(stage) = stage {
+            let mut effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
+            effects.take(&Telling::of(0, &event, Masking::Masked), stage);
+        }
+        self.journal.hear(event);
+    }
+}
+
+impl Effects {
+    fn take(&mut self, telling: &Telling<'_>, stage: &'static str) {
+        for applied in &telling.applied {
+            for change in &applied.changes {
+                self.enter(Effect::of(&applied.rule, stage, telling, change));
+            }
+        }
+    }
+
+    fn enter(&mut self, effect: Effect) {
+        match self.0.iter_mut().find(|known| known.is_like(&effect)) {
+            Some(known) => {
+                known.varies |= known.values != effect.values;
+                known.times += 1;
+            }
+            None => self.0.push(effect),
+        }
+    }
+
+    /// What a rule did, a line for each thing.
+    pub(super) fn of(&self, rule: &str) -> String {
+        let mut own = self.0.iter().filter(|effect| effect.rule == rule);
+        let mut text = String::new();
+        for effect in own.by_ref().take(MOST) {
+            let _ = write!(text, "\n      {}", effect.line());
+        }
+        match own.count() {
+            0 => {}
+            more => {
+                let _ = write!(text, "\n      and {more} more, which the transcript shows");
+            }
+        }
+        text
+    }
+}
+
+impl Effect {
+    fn of(rule: &str, stage: &'static str, telling: &Telling<'_>, change: &ChangeTold<'_>) -> Self {
+        let effect = Self {
+            rule: rule.to_owned(),
+            stage,
+            subject: String::new(),
+            step: change.step.to_string(),
+            place: String::new(),
+            values: (String::new(), String::new()),
+            varies: false,
+            times: 1,
+        };
+        // There are many, and they all follow from one number.
+        if change.step == "renumber" {
+            let step = "renumber, so that each side goes on counting".to_owned();
+            return Self { step, ..effect };
+        }
+        let command = telling.command_at(&change.path);
+        let command = command.map(|number| &telling.commands[number]);
+        let inner = match command {
+            Some(command) => change.path.strip_prefix(&*command.path),
+            None => change.path.strip_prefix("/SyncML"),
+        };
+        let inner = inner.unwrap_or(&change.path).trim_start_matches('/');
+        let subject = command.map_or_else(String::new, subject);
+        let is_code = inner == "Data" && command.is_some_and(|command| command.status.is_some());
+        let value = |value: &str| match value.trim().parse() {
+            Ok(code) if is_code => StatusCode(code).to_string(),
+            _ => shown(value),
+        };
+        let says_itself = |value: &&str| command.is_some_and(|command| is_itself(value, command));
+        let before = Some(&*change.before).filter(|before| !says_itself(before));
+        Self {
+            place: inner.to_owned(),
+            values: (before.map_or_else(String::new, value), value(&change.after)),
+            subject,
+            ..effect
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        let key = |effect: &Self| {
+            (
+                effect.stage,
+                effect.rule == other.rule,
+                effect.step == other.step,
+            )
+        };
+        key(self) == key(other) && self.subject == other.subject && self.place == other.place
+    }
+
+    fn line(&self) -> String {
+        let (before, after) = &self.values;
+        let what = change::words(&self.step, &self.place, before, after);
+        let subject = match &*self.subject {
+            "" => String::new(),
+            subject => format!("{subject}, "),
+        };
+        let varies = if self.varies { ", …" } else { "" };
+        let times = match self.times {
+            1 => String::new(),
+            times => format!(" ({times} times)"),
+        };
+        format!("{}: {subject}{what}{varies}{times}", self.stage)
+    }
+}
+
+/// A command for people: for a Status or Results, what it answers.
+fn subject(command: &CommandTold<'_>) -> String {
+    let kind = &command.kind;
+    let uri = command.loc_uri.as_deref();
+    let answered = command.answers.as_ref();
+    let cmd = answered.and_then(|answered| answered.cmd.as_deref());
+    match (cmd, uri) {
+        (Some(cmd), Some(uri)) => format!("{kind} of {cmd} {uri}"),
+        (Some(cmd), None) => format!("{kind} of {cmd}"),
+        (None, Some(uri)) => format!("{kind} {uri}"),
+        (None, None) => kind.to_string(),
+    }
+}
+
+/// Whether a value is nothing but the name of the command, and perhaps of its node.
+fn is_itself(value: &str, command: &CommandTold<'_>) -> bool {
+    let rest = value.strip_prefix(&*command.kind).map(str::trim_start);
+    rest.is_some_and(|rest| rest.is_empty() || Some(rest) == command.loc_uri.as_deref())
+}
+
+/// The beginning of a value, in one line.
+fn shown(value: &str) -> String {
+    let mut characters = value.chars();
+    let begin = characters.by_ref().take(LONGEST);
+    let mut text: String = begin
+        .flat_map(|c| match c.is_control() {
+            true => c.escape_default().collect::<Vec<_>>(),
+            false => vec![c],
+        })
+        .collect();
+    if characters.next().is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Things told of one rule, one by one.
+const MOST: usize = 8;
+/// How much of a value is told, in characters.
+const LONGEST: usize = 60;

@@ -1,0 +1,42 @@
+//! A file that holds a message or a record.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::cli::{Failure, MOST_INPUT};
+
+/// What a file holds, by how it begins.
+pub(super) enum Source {
+    /// The bytes of one message.
+    Message(Vec<u8>),
+    /// JSON lines.
+    Record(Box<dyn BufRead>),
+}
+
+impl Source {
+    /// Opens a file, or standard input for `-`. Of a record nothing is read yet but its beginning.
+    pub(super) fn open(file: &Path) -> Result<Self, Failure> {
+        let is_stdin = file.as_os_str() == "-";
+        let unreadable = |error: io::Error| {
+            Failure::Usage(match is_stdin {
+                true => format!("error: cannot read standard input: {error}"),
+                false => format!("error: cannot read {}: {error}", file.display()),
+            })
+        };
+        let input: Box<dyn Read> = match is_stdin {
+            true => Box::new(io::stdin()),
+            false => Box::new(File::open(file).map_err(unreadable)?),
+        };
+        let mut input = BufReader::new(input);
+        let begins = input.fill_buf().map_err(unreadable)?;
+        // XML begins with `<`, WBXML with its version, and base64 knows no brace.
+        if begins.trim_ascii_start().starts_with(b"{") {
+            return Ok(Self::Record(Box::new(input)));
+        }
+        let mut bytes = Vec::new();
+        let read = input.take(MOST_INPUT).read_to_end(&mut bytes);
+        read.map_err(unreadable)?;
+        Ok(Self::Message(bytes))
+    }
+}

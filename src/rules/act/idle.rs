@@ -1,0 +1,22 @@
+//! Rules that have nothing to do in a message: what they take out or replace is not there.
+
+use super::Body;
+use super::head::headers_now;
+use crate::rules::step::{HeadEdit, HeadStep, RawStep};
+use crate::rules::{Facts, Rule, Step};
+
+/// Whether no step of a rule has anything to do. Only steps that look for something themselves are asked.
+pub(in crate::rules) fn is_idle(
+    rule: &Rule,
+    facts: &Facts<'_>,
+    edits: &[HeadEdit],
+    body: Option<&Body<'_>>,
+) -> bool {
+    rule.steps.iter().all(|step| match step {
+        Step::Raw(RawStep::ReplaceText { pattern, .. }) => {
+            !body.is_some_and(|body| body.matches(&pattern.0))
+        }
+        Step::Head(HeadStep::Remove(name)) => !headers_now(facts, edits).contains_key(name),
+        _ => false,
+    })
+}

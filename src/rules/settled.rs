@@ -1,0 +1,51 @@
+//! What settling a session's account makes of a verdict, and how dmtap answers in SyncML.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+
+use super::{Answer, Verdict};
+use crate::flow::account::Settled;
+use crate::markup::Document;
+
+impl Verdict {
+    /// The document that is about to leave; none where dmtap answers in its place, or a rule broke it.
+    pub fn leaving<'d>(&'d self, received: Option<&'d Arc<Document>>) -> Option<&'d Arc<Document>> {
+        let leaving = match &self.body {
+            Some(_) => self.document.as_ref(),
+            None => received,
+        };
+        leaving.filter(|_| self.answer.is_none())
+    }
+
+    /// Takes what settling came to in `document`; `said` is the Content-Type of the message that is settled.
+    pub fn settled(&mut self, settled: Settled, document: &Document, said: Option<&HeaderValue>) {
+        self.applied.extend(settled.applied);
+        if let Some(body) = settled.reply {
+            self.answer = Some(Answer::syncml(body, document, said));
+            self.body = None;
+            return;
+        }
+        if settled.body.is_some() {
+            self.body = settled.body;
+            self.document = settled.document;
+        }
+    }
+}
+
+impl Answer {
+    /// A SyncML message in answer to `document`, in its encoding; `said` is the Content-Type that came with it.
+    pub fn syncml(body: Bytes, document: &Document, said: Option<&HeaderValue>) -> Self {
+        let known = HeaderValue::from_static(match document.is_wbxml() {
+            true => "application/vnd.syncml.dm+wbxml",
+            false => "application/vnd.syncml.dm+xml",
+        });
+        let content_type = said.cloned().unwrap_or(known);
+        Self {
+            headers: [(header::CONTENT_TYPE, content_type)].into_iter().collect(),
+            body,
+            ..Self::default()
+        }
+    }
+}

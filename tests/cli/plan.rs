@@ -1,0 +1,89 @@
+//! Plans of `dmtap server`: what the manual says of them is so.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use super::peers::dmtap;
+use tempfile::TempDir;
+
+/// A server that is ended with the test.
+struct Server {
+    child: Child,
+    port: String,
+}
+
+impl Server {
+    fn start(folder: &TempDir, plan: &str) -> Self {
+        fs::write(folder.path().join("plan.toml"), plan).unwrap();
+        let mut command = dmtap();
+        command.current_dir(folder).args(["server", "-p", "0"]);
+        command.args(["--plan", "plan.toml", "--confdir", "ca"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut line).unwrap();
+        let port = line.split(':').nth(2).unwrap().split('/').next().unwrap();
+        let port = port.to_owned();
+        Self { child, port }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The examples of the manual that are plans.
+fn plans() -> Vec<String> {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plans.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    let blocks = manual.split("```toml\n").skip(1);
+    let blocks = blocks.map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks
+        .filter(|block| block.contains("[[package]]"))
+        .collect()
+}
+
+#[test]
+fn the_plan_of_the_manual_is_worked_through_as_the_manual_shows() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plans.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    let shown = manual.split("```console\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let plans = plans();
+    assert_eq!(plans.len(), 1);
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(&folder, &plans[0]);
+    let url = format!("https://localhost:{}/", server.port);
+    let mut command = dmtap();
+    command.current_dir(&folder).args(["device", &url]);
+    let output = command
+        .args(["--ca", "ca/dmtap-ca-cert.pem"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (_, expected) = shown.split_once('\n').unwrap();
+    assert_eq!(said.trim_end(), expected.trim_end());
+}
+
+#[test]
+fn a_slip_in_a_plan_is_told_with_its_place() {
+    let folder = TempDir::new().unwrap();
+    let check = |plan: &str, expected: &str| {
+        fs::write(folder.path().join("plan.toml"), plan).unwrap();
+        let mut command = dmtap();
+        command.current_dir(&folder).args(["server", "-p", "0"]);
+        let output = command.args(["--plan", "plan.toml"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(expected), "{expected} is missing in:\n{said}");
+    };
+    check("[[package]]\ncommands = [{ fetch = './A' }]\n", "line 2");
+    check("[[packet]]\ncommands = []\n", "packet");
+    check("[[package]]\ncommands = [{ add = './A' }]\n", "plan.toml");
+}

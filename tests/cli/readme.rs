@@ -1,0 +1,53 @@
+//! Lines of the README that are meant to be pasted.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+#[test]
+fn server_proxy_and_device_find_each_other_in_a_fresh_home() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let mut blocks = readme.split("```sh\n").skip(1);
+    let lines = blocks
+        .find(|block| block.starts_with("dmtap server"))
+        .unwrap();
+    let lines = lines.split("```").next().unwrap();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    // The ports are anybody's; free ones stand for them.
+    let (server, proxy) = (free_port(), free_port());
+    let lines = lines
+        .replace("8443", &server)
+        .replace("8080", &proxy)
+        .replace("dmtap proxy ", &format!("dmtap proxy -q -p {proxy} "));
+    let home = TempDir::new().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_dmtap")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    // What is left in the background ends with its group, and holds no pipe that the test waits for.
+    let out = fs::File::create(home.path().join("out")).unwrap();
+    let mut shell = Command::new("sh")
+        .args(["-c", &lines])
+        .env("HOME", home.path())
+        .env_remove("DMTAP_CONFDIR")
+        .env("PATH", format!("{}:{path}", program.display()))
+        .stderr(out.try_clone().unwrap())
+        .stdout(out)
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let status = shell.wait().unwrap();
+    let group = format!("-{}", shell.id());
+    let ended = Command::new("kill").args(["--", &group]).status().unwrap();
+    let said = fs::read_to_string(home.path().join("out")).unwrap();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("200 OK") && ended.success(), "{said}");
+}
+
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
