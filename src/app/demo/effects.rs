@@ -146,14 +146,11 @@ impl Effect {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        let key = |effect: &Self| {
-            (
-                effect.stage,
-                effect.rule == other.rule,
-                effect.step == other.step,
-            )
-        };
-        key(self) == key(other) && self.subject == other.subject && self.place == other.place
+        self.rule == other.rule
+            && self.stage == other.stage
+            && self.subject == other.subject
+            && self.step == other.step
+            && self.place == other.place
     }
 
     fn line(&self) -> String {
