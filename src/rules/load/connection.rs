@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::read::{self, Report, Table, Value};
+use super::read::{self, Report, Table, Value, each};
 use super::step;
 use crate::rules::glob::Wild;
 use crate::rules::matcher::{
@@ -215,18 +215,4 @@ fn limit(rule: Table<'_>, report: &mut Report) -> Option<ConnectionLimit> {
         return None;
     }
     Some(ConnectionLimit { skip, times, per })
-}
-
-/// Every value under a key, read; none where there is no such key.
-fn each<'t, T>(
-    table: Table<'t>,
-    key: &str,
-    report: &mut Report,
-    mut read: impl FnMut(&'t Value<'t>, &mut Report) -> Option<T>,
-) -> Vec<T> {
-    let Some(value) = table.value(key) else {
-        return Vec::new();
-    };
-    let values = read::one_or_many(value, key, report).into_iter();
-    values.filter_map(|value| read(value, report)).collect()
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::code::CLASSES;
-use super::read::{Report, Table, Value};
+use super::read::{Report, Table, Value, each};
 use super::vocabulary::{Keys, names};
 use crate::dm::{CommandKind, Dialect};
 use crate::rules::Stage;
@@ -26,18 +26,8 @@ pub(super) struct Found {
     pub(super) command_span: Option<Range<usize>>,
 }
 
-/// Every key of `match`, those of commands first.
-const KEYS: [&str; 34] = [
-    "command",
-    "cmd-id",
-    "loc-uri",
-    "format",
-    "type",
-    "data",
-    "status",
-    "alert",
-    "alert-type",
-    "answers",
+/// The keys of `match` that select no commands.
+const OTHER_KEYS: [&str; 24] = [
     "has",
     "where",
     "message",
@@ -64,10 +54,15 @@ const KEYS: [&str; 34] = [
     "all",
 ];
 
+/// Every key of `match`, those of commands first.
+fn keys() -> Vec<&'static str> {
+    command::KEYS.into_iter().chain(OTHER_KEYS).collect()
+}
+
 /// Its tables with their keys.
 pub(super) fn tables() -> Vec<Keys> {
     vec![
-        ("match", KEYS.to_vec()),
+        ("match", keys()),
         ("command-keys", command::KEYS.to_vec()),
         ("answers", answers::KEYS.to_vec()),
         ("where", probe::where_keys()),
@@ -125,7 +120,7 @@ pub(super) fn matcher(rule: Table<'_>, stage: Option<Stage>, report: &mut Report
 
 /// One table of keys: `match` itself, or one inside `not`, `any` or `all`.
 fn one(table: Table<'_>, stage: Option<Stage>, depth: usize, report: &mut Report) -> Matcher {
-    table.refuse_other_keys(&KEYS, report);
+    table.refuse_other_keys(&keys(), report);
     let matcher = Matcher {
         passage: passage::read(table, stage, report),
         command: command::read(table, report),
@@ -163,7 +158,7 @@ fn several(
     depth: usize,
     report: &mut Report,
 ) -> Vec<Matcher> {
-    value::each(table, key, report, |value, report| {
+    each(table, key, report, |value, report| {
         inner(value, key, stage, depth, report)
     })
 }

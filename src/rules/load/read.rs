@@ -271,6 +271,20 @@ pub(super) fn one_or_many<'t>(
     }
 }
 
+/// Every value under a key, read; none where there is no such key.
+pub(super) fn each<'t, T>(
+    table: Table<'t>,
+    key: &str,
+    report: &mut Report,
+    mut read: impl FnMut(&'t Value<'t>, &mut Report) -> Option<T>,
+) -> Vec<T> {
+    let Some(value) = table.value(key) else {
+        return Vec::new();
+    };
+    let values = one_or_many(value, key, report).into_iter();
+    values.filter_map(|value| read(value, report)).collect()
+}
+
 /// Reports a value of the wrong type.
 pub(super) fn not_a(value: &Value<'_>, key: &str, wanted: &str, report: &mut Report) {
     report

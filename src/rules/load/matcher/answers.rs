@@ -1,9 +1,8 @@
 //! `answers`: what an answer answers.
 
 use super::command::{cmd_ids, items, uris};
-use super::value::each;
 use crate::dm::CommandKind;
-use crate::rules::load::read::{self, Report, Table, Value};
+use crate::rules::load::read::{self, Report, Table, Value, each};
 use crate::rules::load::suggest::{closest, list};
 use crate::rules::matcher::{AnswersMatcher, CommandMatcher};
 

@@ -1,11 +1,11 @@
 //! The keys that select commands.
 
-use super::value::{each, plain, tests, wilds};
+use super::value::{plain, tests, wilds};
 use super::{answers, never};
 use crate::dm::CommandKind;
 use crate::rules::glob::UriGlob;
 use crate::rules::load::code::{ALERT, SYNCML};
-use crate::rules::load::read::{self, Report, Table};
+use crate::rules::load::read::{self, Report, Table, each};
 use crate::rules::matcher::{Codes, CommandMatcher, ItemMatcher, Kinds};
 
 /// The keys of which one makes a rule select commands.

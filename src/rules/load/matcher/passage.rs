@@ -3,13 +3,13 @@
 use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
 
-use super::value::{each, numbers, wilds};
+use super::value::{numbers, wilds};
 use crate::dm::Dialect;
 use crate::rules::Stage;
 use crate::rules::glob::Wild;
 use crate::rules::load::code::HTTP;
 use crate::rules::load::connection::net;
-use crate::rules::load::read::{self, Report, Table};
+use crate::rules::load::read::{self, Report, Table, each};
 use crate::rules::matcher::{Codes, HeaderMatcher, Numbers, PassageMatcher};
 
 pub(super) fn read(table: Table<'_>, stage: Option<Stage>, report: &mut Report) -> PassageMatcher {

@@ -1,7 +1,7 @@
 //! `has` and `where`: places in the selected element.
 
-use super::value::{COMPARISONS, each, test};
-use crate::rules::load::read::{self, Report, Table, Value};
+use super::value::{COMPARISONS, test};
+use crate::rules::load::read::{self, Report, Table, Value, each};
 use crate::rules::matcher::{Probe, Where};
 
 pub(super) fn has(table: Table<'_>, report: &mut Report) -> Vec<Probe> {

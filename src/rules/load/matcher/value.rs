@@ -6,25 +6,8 @@ use regex::RegexBuilder;
 use toml::de::DeValue;
 
 use crate::rules::glob::Wild;
-use crate::rules::load::read::{self, Report, Table, Value};
+use crate::rules::load::read::{self, Report, Table, Value, each};
 use crate::rules::matcher::{Numbers, TextTest};
-
-/// Every value under a key, read; none where there is no such key.
-pub(super) fn each<'t, T>(
-    table: Table<'t>,
-    key: &str,
-    report: &mut Report,
-    mut read: impl FnMut(&'t Value<'t>, &mut Report) -> Option<T>,
-) -> Vec<T> {
-    let Some(value) = table.value(key) else {
-        return Vec::new();
-    };
-    let values = read::one_or_many(value, key, report);
-    values
-        .into_iter()
-        .filter_map(|value| read(value, report))
-        .collect()
-}
 
 /// Patterns in which `*` stands for any run of characters.
 pub(super) fn wilds(table: Table<'_>, key: &str, report: &mut Report) -> Vec<Wild> {
