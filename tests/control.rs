@@ -23,15 +23,7 @@ use std::path::PathBuf;
 
 use echo::Echo;
 use tempfile::TempDir;
-use told::{Answer, Told, ask};
-
-/// A rule that answers with this status.
-fn answering(name: &str, status: u16) -> String {
-    format!(
-        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\n\
-         match = {{ method = \"POST\" }}\nstep = {{ answer = {status}, body = \"no\" }}\n"
-    )
-}
+use told::{Answer, Told, answering, ask};
 
 /// A proxy with a control API in front of a server that sends back what it gets.
 struct Site {

@@ -18,15 +18,7 @@ use std::path::Path;
 
 use echo::Echo;
 use tempfile::TempDir;
-use told::Told;
-
-/// A rule that answers with this status.
-fn answering(name: &str, status: u16) -> String {
-    format!(
-        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\n\
-         match = {{ method = \"POST\" }}\nstep = {{ answer = {status}, body = \"no\" }}\n"
-    )
-}
+use told::{Told, answering};
 
 /// A rule that sends a file's content instead of the response.
 fn sending(name: &str, file: &str) -> String {

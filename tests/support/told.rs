@@ -159,3 +159,11 @@ pub fn url(line: &str) -> String {
 
 /// Longer than any machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A rule that answers with this status.
+pub fn answering(name: &str, status: u16) -> String {
+    format!(
+        "[[rule]]\nname = \"{name}\"\nstage = \"response\"\n\
+         match = {{ method = \"POST\" }}\nstep = {{ answer = {status}, body = \"no\" }}\n"
+    )
+}
