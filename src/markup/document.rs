@@ -4,6 +4,10 @@
 //! source through the node's span when somebody asks. The children of a node follow it directly; `next`
 //! is the first node behind its subtree.
 
+mod leaf;
+
+pub use leaf::{Attribute, Text};
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
@@ -388,88 +392,6 @@ impl<'d> Element<'d> {
 impl std::fmt::Debug for Element<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<{}> {:?}", self.local(), self.span())
-    }
-}
-
-/// A piece of character data.
-#[derive(Clone, Copy)]
-pub struct Text<'d> {
-    document: &'d Document,
-    id: NodeId,
-}
-
-impl<'d> Text<'d> {
-    /// The text with this number, if that node is one.
-    pub(crate) fn of(document: &'d Document, id: NodeId) -> Option<Self> {
-        let kind = document.kind(id)?;
-        matches!(kind, Kind::Text | Kind::Cdata | Kind::Opaque).then_some(Self { document, id })
-    }
-
-    /// The document it stands in.
-    pub fn document(self) -> &'d Document {
-        self.document
-    }
-
-    /// Its number.
-    pub fn id(self) -> NodeId {
-        self.id
-    }
-
-    /// How it is written.
-    pub fn kind(self) -> Kind {
-        self.document.nodes.kind(self.id.0)
-    }
-
-    /// The bytes it stands in, with its framing.
-    pub fn span(self) -> Span {
-        self.document.node(self.id).span
-    }
-
-    /// Its characters. OPAQUE that is not UTF-8 is shown with replacement characters: see [`Self::octets`].
-    pub fn value(self) -> Cow<'d, str> {
-        self.document.value(self.id)
-    }
-
-    /// Its octets.
-    pub fn octets(self) -> Cow<'d, [u8]> {
-        self.document.octets(self.id)
-    }
-}
-
-/// An attribute of an element.
-#[derive(Clone, Copy)]
-pub struct Attribute<'d> {
-    document: &'d Document,
-    id: NodeId,
-}
-
-impl<'d> Attribute<'d> {
-    /// The document it stands in.
-    pub fn document(self) -> &'d Document {
-        self.document
-    }
-
-    /// Its number.
-    pub fn id(self) -> NodeId {
-        self.id
-    }
-
-    /// Its name as written, with its prefix.
-    pub fn name(self) -> Cow<'d, str> {
-        match self.document.encoding() {
-            Encoding::Xml(_) => Cow::Borrowed(xml::attribute_name(self.document, self.id)),
-            Encoding::Wbxml(header) => wbxml::attribute_name(self.document, header, self.id),
-        }
-    }
-
-    /// Its value.
-    pub fn value(self) -> Cow<'d, str> {
-        self.document.value(self.id)
-    }
-
-    /// The bytes it stands in.
-    pub fn span(self) -> Span {
-        self.document.node(self.id).span
     }
 }
 
