@@ -8,6 +8,7 @@ use http::StatusCode;
 use rustls::{AlertDescription, CertificateError};
 
 use super::body::Broken;
+use super::exchange::Dropped;
 use super::upstream::ConnectError;
 use crate::flow::Side;
 
@@ -100,9 +101,15 @@ impl Failure {
 /// another reason.
 pub(super) fn malformed(error: &(dyn Error + 'static)) -> Option<String> {
     let http = chain(error).find_map(|error| error.downcast_ref::<hyper::Error>())?;
+    // The response could not be given: behind that stands what the server did, or a rule.
+    if http.is_user() {
+        return None;
+    }
+    let own = chain(http).take_while(|error| !error.is::<Broken>() && !error.is::<Dropped>());
     // hyper has no name for what is wrong with HTTP/2.
-    let frames = chain(http).map(ToString::to_string);
-    let wrong_frame = frames.into_iter().find(|words| words.contains(BY_US));
+    let wrong_frame = own
+        .map(ToString::to_string)
+        .find(|words| words.contains(BY_US));
     match http.is_parse() {
         true => Some(http.to_string()),
         false => wrong_frame,

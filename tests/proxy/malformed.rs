@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use dmtap::flow::event::Event;
-use dmtap::proxy::{Settings, Trust};
+use dmtap::proxy::{Look, Settings, Trust};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 use super::device::tls;
 use super::rig::{Rig, in_front_of, soon};
-use super::server::Server;
+use super::server::{self, Server};
 
 trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Both for T {}
@@ -136,4 +137,74 @@ async fn a_device_that_leaves_or_says_nothing_sent_nothing_wrong() {
         let heard = rig.stop().await;
         assert!(!heard.names().contains(&"malformed"), "{:?}", heard.names());
     }
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u8, content: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, content.len() as u8, kind, flags, 0, 0, 0, stream];
+    frame.extend(content);
+    frame
+}
+
+/// Answers the first request with half a body, and says nonsense once it is told to.
+async fn nonsense_in_the_middle(mut stream: impl Both, go: oneshot::Receiver<()>) {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut content = vec![0; usize::from(head[1]) * 256 + usize::from(head[2])];
+        stream.read_exact(&mut content).await.unwrap();
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+    let status_200 = 0x88;
+    let mut answer = frame(HEADERS, END_HEADERS, 1, &[status_200]);
+    answer.extend(frame(DATA, 0, 1, b"half"));
+    stream.write_all(&answer).await.unwrap();
+    go.await.unwrap();
+    stream
+        .write_all(&frame(SETTINGS, 0, 0, b"?"))
+        .await
+        .unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const END_HEADERS: u8 = 4;
+
+#[tokio::test]
+async fn what_a_server_says_wrong_is_not_laid_to_the_device() {
+    let directory = tempfile::tempdir().unwrap();
+    let (acceptor, ca) = server::tls(directory.path(), &["h2"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (say, go) = oneshot::channel();
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        nonsense_in_the_middle(acceptor.accept(tcp).await.unwrap(), go).await;
+    });
+    let rig = Rig::start(Settings {
+        look: Look::Pass,
+        ..in_front_of(address, &ca)
+    })
+    .await;
+    let tcp = TcpStream::connect(rig.address).await.unwrap();
+    let mut stream = tls(tcp, &rig.ca(), "http/1.1", "localhost").await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains("half") {
+        assert_ne!(soon(stream.read_buf(&mut read)).await.unwrap(), 0);
+    }
+    say.send(()).unwrap();
+    let _ = soon(stream.read_to_end(&mut read)).await;
+    let heard = rig.stop().await;
+    assert_eq!(heard.names(), ["opened", "request", "failed", "closed"]);
 }

@@ -46,7 +46,7 @@ pub struct Server {
 
 impl Server {
     /// A hyper server with these ALPN protocols. Paths: `/gzip` sends the body as if it were coded, `/held` waits
-    /// for [`Server::release`], all others send the body back with its content type.
+    /// for [`Server::release`], `/empty` says nothing, `/busy` neither, with 503, all others send the body back with its content type.
     pub async fn start(directory: &Path, alpn: &[&str]) -> Self {
         let (acceptor, ca) = tls(directory, alpn);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -191,9 +191,16 @@ async fn answer(
     if path == "/304" {
         response = response.status(304).header("etag", "\"e\"");
     }
+    if path == "/busy" {
+        response = response.status(503).header("retry-after", "1");
+    }
     if parts.method == Method::HEAD {
         response = response.header("content-length", "1234");
     }
+    let body = match &*path {
+        "/empty" | "/busy" => Bytes::new(),
+        _ => body,
+    };
     Ok(response.body(Full::new(body)).unwrap())
 }
 
@@ -222,7 +229,7 @@ async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u
 }
 
 /// TLS with a CA of the server's own, for `localhost` and 127.0.0.1.
-fn tls(directory: &Path, alpn: &[&str]) -> (TlsAcceptor, PathBuf) {
+pub fn tls(directory: &Path, alpn: &[&str]) -> (TlsAcceptor, PathBuf) {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
