@@ -34,6 +34,9 @@ impl fmt::Display for StatusCode {
 pub struct AlertCode(pub u16);
 
 impl AlertCode {
+    /// 1223: its sender ends the session.
+    pub const SESSION_ABORT: Self = Self(1223);
+
     /// Its name, where OMA DM assigns one.
     pub fn name(self) -> Option<&'static str> {
         name_in(&ALERT, self.0)

@@ -256,6 +256,7 @@ impl Exchange {
         if let Some(status) = status {
             head::restate(&mut parts, status, &mut told, &mut body);
         }
+        let says_nothing = head::says_nothing(parts.status, &body);
         let delivery = told.passage.delivery.clone();
         if let Some(answer) = answer {
             return self.answer_late(answer, told).await;
@@ -267,6 +268,9 @@ impl Exchange {
         let response = Response::from_parts(parts, body);
         let response = self.send_response(&delivery, response).await?;
         if delivery.is_whole() {
+            if says_nothing && self.leaving.is_none() {
+                self.end_session(response.headers());
+            }
             self.delivered(Side::Device);
         }
         Ok(response)

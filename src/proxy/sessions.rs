@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::settings::Limits;
-use crate::dm::{Command, CommandKind, Message};
+use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::account::{Full, Setting, Settled};
 use crate::flow::session::note_dangling;
 use crate::flow::{
@@ -83,7 +83,12 @@ impl Sessions {
 
     /// Whether some session that goes on is owed something, whatever rules are in force now.
     pub(super) fn owe(&self) -> bool {
-        self.owed.load(Ordering::Relaxed) > 0
+        let owes = || self.owed.load(Ordering::Relaxed) > 0;
+        // The table is looked at only where that may save reading bodies.
+        if owes() {
+            lock(&self.table).forget_silent(Instant::now());
+        }
+        owes()
     }
 
     /// The place of a device's message, where it names a session.
@@ -230,6 +235,11 @@ impl Place {
         lock(&self.table).weigh(&self.tag, bytes);
     }
 
+    /// Takes the session for ended: the device got something that is no message.
+    pub(super) fn ended(&self) {
+        lock(&self.session).recount(&self.owed, Goes::NoFurther);
+    }
+
     /// The tag of the response, whose body may be no message.
     pub(super) fn tag_response(&self, document: Option<&Document>) -> SessionTag {
         let mut tag = self.tag.clone();
@@ -283,7 +293,8 @@ impl Drop for Owing {
     }
 }
 
-/// Whether a message to the device ends the session: it asks for nothing, and not for credentials either.
+/// Whether a message to the device ends the session: with Alert 1223, or since it asks for nothing, and not for
+/// credentials either.
 fn is_last(document: &Document) -> bool {
     let Some(message) = Message::of(document) else {
         return false;
@@ -294,7 +305,11 @@ fn is_last(document: &Document) -> bool {
             .is_some_and(|code| matches!(code.0, 401 | 407)),
         None => command.kind() != CommandKind::Results,
     };
-    message.is_final() && !message.commands().any(asks)
+    let aborts = |command: Command<'_>| {
+        let code = command.as_alert().and_then(|alert| alert.code());
+        code == Some(AlertCode::SESSION_ABORT)
+    };
+    message.is_final() && (message.commands().any(aborts) || !message.commands().any(asks))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dmtap::flow::{Answered, Passage, Side, event::Event};
-use dmtap::proxy::{Limits, Settings};
+use dmtap::flow::{Answered, Passage, Reading, Side, Unread, event::Event};
+use dmtap::proxy::{Limits, Look, Settings};
 
 use super::rig::{Heard, Rig, in_front_of};
 use super::server::Server;
@@ -119,4 +119,43 @@ async fn a_key_too_long_is_noted_and_not_kept() {
         .unwrap();
     assert!(note.text.contains("2010 bytes"), "{}", note.text);
     rig.stop().await;
+}
+
+const REFUSE: &str =
+    "[[rule]]\nname = 'r'\nstage = 'response'\nmatch.command = 'Get'\nstep.refuse = 500\n";
+
+#[tokio::test]
+async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    for (path, reads) in [
+        ("/", true),
+        ("/busy", true),
+        ("/empty", false),
+        ("/held", false),
+    ] {
+        let settings = Settings {
+            look: Look::Pass,
+            limits: Limits {
+                response: Duration::from_millis(100),
+                ..Limits::default()
+            },
+            ..in_front_of(server.address, &server.ca)
+        };
+        let rig = Rig::start(settings).await;
+        rig.rule(REFUSE);
+        let mut device = rig.device("http/1.1").await;
+        device.post("/", message(1, "1")).await;
+        rig.rule("");
+        device.post(path, message(2, "1")).await;
+        device.post("/", "x").await;
+        drop(device);
+        let heard = rig.stop().await;
+        let requests = passages(&heard, Side::Device);
+        let is_read = requests.iter().map(|passage| {
+            let reading = &passage.payload.reading;
+            !matches!(reading, Reading::Unread(Unread::NotAsked { .. }))
+        });
+        assert_eq!(is_read.collect::<Vec<_>>(), [true, true, reads], "{path}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header;
+use http::{HeaderMap, header};
 
 use super::{Exchange, speaker};
 use crate::flow::account::Setting;
@@ -13,6 +13,16 @@ use crate::proxy::read::{self, heavy};
 use crate::rules::Verdict;
 
 impl Exchange {
+    /// Takes notice that the device gets a response that is no message: its session is over, unless it is told to come
+    /// back.
+    pub(super) fn end_session(&self, headers: &HeaderMap) {
+        if let Some(place) = &self.place
+            && !headers.contains_key(header::RETRY_AFTER)
+        {
+            place.ended();
+        }
+    }
+
     /// Enters what the rules promised, and does in this message what is owed about it.
     pub(super) fn settle_account(
         &self,

@@ -117,6 +117,9 @@ impl Exchange {
         }
         headers::set_length(response.headers_mut(), bytes.len());
         let said = self.said(&bytes, response.headers());
+        if said.is_none() {
+            self.end_session(response.headers());
+        }
         // What dmtap says in SyncML is told as the message it is.
         let (received, reading) = match &said {
             Some(said) => (

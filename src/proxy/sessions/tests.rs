@@ -200,6 +200,37 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         },
         true,
     );
+    let abort = format!("{HEADER}<Alert><CmdID>2</CmdID><Data>1223</Data></Alert>");
+    check(
+        "the server ended it",
+        &|table, _| {
+            let place = table.ask("1", 2);
+            place.delivered(Side::Device, numbered("1", 2, &abort));
+        },
+        false,
+    );
+    let next = abort.replace("1223", "1222");
+    check(
+        "the server wants to hear more",
+        &|table, _| {
+            let place = table.ask("1", 2);
+            place.delivered(Side::Device, numbered("1", 2, &next));
+        },
+        true,
+    );
+    check(
+        "the response was no message",
+        &|table, _| table.ask("1", 2).ended(),
+        false,
+    );
+    check(
+        "the device tries again",
+        &|table, _| {
+            table.ask("1", 2).ended();
+            drop(table.ask("1", 2));
+        },
+        true,
+    );
     let refused = HEADER.replace("200", "401");
     check(
         "the device is to log in",
@@ -245,4 +276,18 @@ fn what_is_promised_is_not_copied_for_each_message() {
     // Nor where it changes, once nobody decides by it any more.
     drop(table.ask("1", 2));
     assert_eq!(held(&place.look(Side::Device, &document)), before);
+}
+
+#[test]
+fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
+    let table = sessions(Limits {
+        session_silence: Duration::ZERO,
+        ..Limits::default()
+    });
+    let place = table.ask("1", 1);
+    place.promise(&[owed()]).unwrap();
+    assert!(table.owe(), "its exchange goes on");
+    drop(place);
+    assert!(!table.owe());
+    assert_eq!(table.len(), 0);
 }
