@@ -6,16 +6,33 @@ use super::Passed;
 use crate::dm::Message;
 use crate::flow::{ExchangeId, Session, SessionKey, Side};
 
-/// Sessions, the one that began last behind the others.
-#[derive(Debug, Default)]
+/// Sessions, the longest silent one first, bounded in number and in bytes.
+#[derive(Debug)]
 pub(super) struct Talks {
     sessions: VecDeque<Session>,
+    most_bytes: usize,
     begun: u64,
     /// The sessions of exchanges: only devices name theirs.
     exchanges: HashMap<ExchangeId, SessionKey>,
 }
 
+impl Default for Talks {
+    fn default() -> Self {
+        Self::within(MOST_BYTES)
+    }
+}
+
 impl Talks {
+    /// Sessions whose messages hold so many bytes together, and the newest one as many as it has.
+    fn within(most_bytes: usize) -> Self {
+        Self {
+            sessions: VecDeque::new(),
+            most_bytes,
+            begun: 0,
+            exchanges: HashMap::new(),
+        }
+    }
+
     /// The session of a message, which takes notice of it; `None` where it is no SyncML message.
     pub(super) fn enter(&mut self, passed: &Passed) -> Option<&mut Session> {
         let message = Message::of(passed.document.as_deref()?)?;
@@ -26,8 +43,12 @@ impl Talks {
         self.note(passed.exchange, &key);
         let known = self.sessions.iter().position(|session| session.key == key);
         let is_new = known.is_none();
-        let at = known.unwrap_or_else(|| self.begin(key));
-        let session = self.sessions.get_mut(at)?;
+        match known.and_then(|at| self.sessions.remove(at)) {
+            Some(session) => self.sessions.push_back(session),
+            None => self.begin(key),
+        }
+        self.make_room();
+        let session = self.sessions.back_mut()?;
         if is_new || passed.speaker == Side::Device {
             session.begin_exchange();
         }
@@ -46,13 +67,26 @@ impl Talks {
         self.sessions.iter_mut().find(|session| session.key == *key)
     }
 
-    fn begin(&mut self, key: SessionKey) -> usize {
+    /// How much they hold, in bytes.
+    fn bytes(&self) -> usize {
+        self.sessions.iter().map(Session::bytes).sum()
+    }
+
+    /// Forgets the longest silent ones where there is too much, but not the one that has the word.
+    fn make_room(&mut self) {
+        let mut bytes = self.bytes();
+        while bytes > self.most_bytes && self.sessions.len() > 1 {
+            let gone = self.sessions.pop_front();
+            bytes -= gone.map_or(0, |session| session.bytes());
+        }
+    }
+
+    fn begin(&mut self, key: SessionKey) {
         if self.sessions.len() == MOST_SESSIONS {
             self.sessions.pop_front();
         }
         self.begun += 1;
         self.sessions.push_back(Session::new(self.begun, key));
-        self.sessions.len() - 1
     }
 
     /// Remembers which session an exchange is of; old ones are forgotten.
@@ -83,3 +117,43 @@ fn key_of(speaker: Side, message: Message<'_>) -> SessionKey {
 const MOST_SESSIONS: usize = 1_000;
 /// Exchanges whose sessions are remembered.
 const MOST_EXCHANGES: usize = 10_000;
+
+/// Bytes that the messages of all of them may hold together; the longest silent one makes room.
+const MOST_BYTES: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::trial::Trial;
+    use crate::markup::{self, Hint, Limits};
+
+    fn pass(talks: &mut Talks, trial: &mut Trial, session: &str) -> u64 {
+        let source = format!(
+            "<SyncML><SyncHdr><SessionID>{session}</SessionID><MsgID>1</MsgID>\
+             <Source><LocURI>urn:uuid:1</LocURI></Source></SyncHdr>\
+             <SyncBody><Final/></SyncBody></SyncML>"
+        );
+        let document = markup::decode(source.into(), Hint::default(), &Limits::default());
+        let document = Arc::new(document.unwrap());
+        let passed = trial.message(Side::Device, document.clone());
+        let session = talks.enter(&passed).unwrap();
+        session.delivered(Side::Server, document);
+        session.number
+    }
+
+    #[test]
+    fn the_longest_silent_session_makes_room_for_more_bytes() {
+        let mut trial = Trial::new("https://localhost/".parse().unwrap());
+        let mut talks = Talks::default();
+        pass(&mut talks, &mut trial, "1");
+        let one = talks.sessions[0].bytes();
+        let mut talks = Talks::within(2 * one);
+        let mut pass = |session| pass(&mut talks, &mut trial, session);
+        let numbers = ["1", "2", "1", "3", "2", "2", "4", "1"].map(&mut pass);
+        // The one of this message is entered before it holds the message: three hold one each for a while.
+        assert_eq!(numbers, [1, 2, 1, 3, 4, 4, 5, 6]);
+        assert_eq!(talks.bytes(), 2 * one);
+    }
+}
