@@ -64,6 +64,11 @@ enum Verb {
 
 /// Print a completion script for a shell.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap completions bash > ~/.local/share/bash-completion/completions/dmtap
+  dmtap completions zsh > ~/.zfunc/_dmtap     where ~/.zfunc is in fpath
+  dmtap completions fish > ~/.config/fish/completions/dmtap.fish")]
 struct Completions {
     /// Which shell.
     #[arg(value_enum)]

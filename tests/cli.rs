@@ -8,6 +8,8 @@ mod check;
 mod device;
 #[path = "cli/ends.rs"]
 mod ends;
+#[path = "cli/help.rs"]
+mod help;
 #[path = "support/peers.rs"]
 mod peers;
 #[path = "cli/plan.rs"]
@@ -263,17 +265,6 @@ fn output_that_cannot_be_written_is_an_error_and_options_without_effect_are_refu
         run(dmtap().args(["device", "localhost:1"])).status.code(),
         Some(2)
     );
-}
-
-#[test]
-fn every_verb_has_help_with_an_example() {
-    for verb in [
-        "proxy", "demo", "device", "server", "decode", "encode", "show",
-    ] {
-        let output = run(dmtap().args([verb, "--help"]));
-        assert!(stdout(&output).contains("Example"), "{verb}");
-    }
-    assert!(stdout(&run(dmtap().args(["rules", "check", "--help"]))).contains("Example"));
 }
 
 fn demo() -> (TempDir, Output) {

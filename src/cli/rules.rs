@@ -13,6 +13,12 @@ use crate::shelf::{STORIES, Story};
 
 /// Work with rule files: check your own, use those of the shelf.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap rules list tls                      stories of the shelf that have to do with TLS
+  dmtap rules show forbidden > my.toml      one of them, as a file to change
+  dmtap rules check my.toml                 whether the file is right
+  dmtap rules try my.toml session.jsonl     what it would do to the messages of a record")]
 pub struct Rules {
     #[command(subcommand)]
     verb: Verb,
@@ -21,7 +27,11 @@ pub struct Rules {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Check rule files; exit code 2 if one is wrong, with the line and what would be right.
-    #[command(after_help = "Example:\n  dmtap rules check rules/status/*.toml")]
+    #[command(after_help = "\
+Examples:
+  dmtap rules check my.toml
+  dmtap rules check my-rules --output json
+  dmtap rules show forbidden | dmtap rules check -")]
     Check {
         /// Rule files, or folders of them; `-` reads standard input.
         #[arg(required = true)]
