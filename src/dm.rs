@@ -9,9 +9,11 @@ pub mod command;
 pub mod dialect;
 pub mod locuri;
 pub mod message;
+pub mod refs;
 
 pub use auth::{Chal, Cred};
 pub use code::{AlertCode, StatusCode};
 pub use command::{Alert, Command, CommandKind, Item, Meta, Results, Status};
 pub use dialect::Dialect;
 pub use message::{Message, SyncBody, SyncHdr};
+pub use refs::Refs;

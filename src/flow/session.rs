@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::listed::Listed;
 use self::said::Said;
 use super::{Account, Note, Severity, Side};
-use crate::dm::{Command, Message};
+use crate::dm::{Command, Message, Refs};
 use crate::markup::{Document, NodeId};
 
 /// Tells sessions apart: the device's LocURI and the SessionID, which a server may not choose.
@@ -278,12 +278,8 @@ impl<'l> Lookup<'l> {
     }
 
     fn link(&mut self, answer: Command<'_>) -> Option<Link> {
-        let (msg_ref, cmd_ref) = match (answer.as_status(), answer.as_results()) {
-            (Some(status), _) => (status.msg_ref(), status.cmd_ref()),
-            (_, Some(results)) => (Some(results.msg_ref()), results.cmd_ref()),
-            _ => return None,
-        };
-        let to = self.refer(&msg_ref.unwrap_or_default(), &cmd_ref.unwrap_or_default());
+        let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
+        let to = self.refer(&msg_ref, &cmd_ref);
         Some(Link {
             from: answer.element().id(),
             to,

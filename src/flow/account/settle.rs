@@ -10,7 +10,7 @@ mod speak;
 
 use super::gaps::Counted;
 use super::{Account, Owed, Promise, Promised, Swallow};
-use crate::dm::{Command, CommandKind, Message};
+use crate::dm::{Command, CommandKind, Message, Refs};
 use crate::flow::own::{self, FreshIds, OwnStatus};
 use crate::flow::{Applied, Change, Side};
 use crate::markup::edit::{self, Edit, Place};
@@ -433,16 +433,9 @@ fn answers(message: Message<'_>) -> impl Iterator<Item = Command<'_>> {
     message.commands().filter(move |c| is_answer(c.kind()))
 }
 
-/// MsgRef and CmdRef of an answer.
-fn refs<'d>(answer: Command<'d>) -> (Cow<'d, str>, Cow<'d, str>) {
-    match (answer.as_status(), answer.as_results()) {
-        (Some(s), _) => (
-            s.msg_ref().unwrap_or_default(),
-            s.cmd_ref().unwrap_or_default(),
-        ),
-        (_, Some(r)) => (r.msg_ref(), r.cmd_ref().unwrap_or_default()),
-        _ => Default::default(),
-    }
+/// MsgRef and CmdRef of an answer; empty where there is none.
+fn refs(answer: Command<'_>) -> (Cow<'_, str>, Cow<'_, str>) {
+    Refs::of(answer).map(Refs::or_empty).unwrap_or_default()
 }
 
 /// Whether its receiver has to answer it.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dm::{Command, Item, Meta, Status};
+use crate::dm::{Command, Item, Meta, Refs, Status};
 use crate::flow::{Answered, Link};
 use crate::markup::Element;
 use crate::record::redact::{MASK, Spots};
@@ -197,22 +197,17 @@ fn items<'a>(command: Command<'a>, meta: Option<Meta<'a>>, spots: &Spots) -> Vec
 
 impl<'a> AnsweredTold<'a> {
     fn of(command: Command<'a>, links: &'a [Link], spots: &Spots) -> Option<Self> {
-        let (msg, id, cmd, reference) = match (command.as_status(), command.as_results()) {
-            (Some(s), _) => {
-                let first = s.target_refs().next().or_else(|| s.source_refs().next());
-                (s.msg_ref(), s.cmd_ref(), s.cmd(), first)
-            }
-            (_, Some(results)) => (Some(results.msg_ref()), results.cmd_ref(), None, None),
-            _ => return None,
-        };
+        let (msg, id) = Refs::of(command)?.or_empty();
+        let status = command.as_status();
+        let first = |s: Status<'a>| s.target_refs().next().or_else(|| s.source_refs().next());
         let from = command.element().id();
         let link = links.binary_search_by_key(&from, |link| link.from);
         let link = link.ok().map(|at| &links[at]);
         let mut told = Self {
-            msg: msg.unwrap_or_default(),
-            id: id.unwrap_or_default(),
-            cmd,
-            loc_uri: reference,
+            msg,
+            id,
+            cmd: status.and_then(Status::cmd),
+            loc_uri: status.and_then(first),
             found: link.map(|link| !matches!(link.to, Answered::Nothing)),
         };
         if let Some(answered) = link.and_then(|link| link.to.command()) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::too_large;
-use crate::dm::{Command, Message};
+use crate::dm::{Command, Message, Refs};
 use crate::markup::{Document, Element, tag};
 use crate::rules::Facts;
 use crate::rules::about;
@@ -98,17 +98,10 @@ impl<'a> Values<'a> {
 
     fn of_command(&self, name: Name, selected: &Selected) -> Option<String> {
         let command = Command::of(self.document?.element(selected.node)?)?;
-        let (status, results) = (command.as_status(), command.as_results());
         let value = match name {
             Name::CmdId => command.cmd_id()?,
-            Name::CmdRef => match status {
-                Some(status) => status.cmd_ref()?,
-                None => results?.cmd_ref()?,
-            },
-            Name::MsgRef => match status {
-                Some(status) => status.msg_ref()?,
-                None => results?.msg_ref(),
-            },
+            Name::CmdRef => Refs::of(command)?.cmd_ref?,
+            Name::MsgRef => Refs::of(command)?.msg_ref?,
             Name::LocUri => return about::loc_uri(command, self.answers?, &selected.items),
             _ => data(command, selected)?.text(),
         };
