@@ -206,8 +206,7 @@ pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
     dangling
         .filter_map(|link| {
             let element = document.element(link.from)?;
-            let status = Command::of(element)?.as_status();
-            let cmd_ref = status.and_then(|s| s.cmd_ref()).unwrap_or_default();
+            let (_, cmd_ref) = Refs::of(Command::of(element)?)?.or_empty();
             Some(Note {
                 id: "STA-03",
                 severity: Severity::Error,
@@ -320,3 +319,37 @@ const REMEMBERED: usize = 32;
 const LEDGER_BYTES: usize = 4 << 20;
 /// Longest key of a session, in bytes.
 const LONGEST_KEY: usize = 1 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markup::{self, Hint, Limits};
+
+    #[test]
+    fn an_answer_to_nothing_is_noted_with_what_it_refers_to() {
+        let check = |answer: &str, expected: &str| {
+            let source = format!(
+                "<SyncML><SyncHdr/><SyncBody><{answer}><CmdID>1</CmdID><MsgRef>1</MsgRef>\
+                 <CmdRef>7</CmdRef></{answer}></SyncBody></SyncML>"
+            );
+            let document = markup::decode(source.into(), Hint::default(), &Limits::default());
+            let document = document.unwrap();
+            let key = SessionKey {
+                device: "d".into(),
+                id: "1".into(),
+            };
+            let session = Session::new(1, key);
+            let links = session.links(Side::Device, Message::of(&document).unwrap());
+            let notes = note_dangling(&document, &links);
+            assert_eq!(notes[0].text, expected);
+        };
+        check(
+            "Status",
+            "Status refers to command \"7\", which was never sent",
+        );
+        check(
+            "Results",
+            "Results refers to command \"7\", which was never sent",
+        );
+    }
+}
