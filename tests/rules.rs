@@ -14,6 +14,8 @@ mod edits_of_heads;
 mod edits_random;
 #[path = "rules/edits_raw.rs"]
 mod edits_raw;
+#[path = "rules/keys.rs"]
+mod keys;
 #[path = "rules/limits.rs"]
 mod limits;
 #[path = "rules/matching.rs"]

@@ -200,6 +200,12 @@ impl<'d> Item<'d> {
         self.0
     }
 
+    /// The element with the LocURI of the node it is about: that of its Target, else that of its Source.
+    pub fn node(self) -> Option<Element<'d>> {
+        let of = |name| self.0.child(name)?.child(tag::LOC_URI);
+        of(tag::TARGET).or_else(|| of(tag::SOURCE))
+    }
+
     /// `Target/LocURI`.
     pub fn target(self) -> Option<Cow<'d, str>> {
         loc_uri(self.0.child(tag::TARGET)?)
@@ -324,11 +330,11 @@ impl<'d> Status<'d> {
             .map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
     }
 
-    /// Every `TargetRef` and `SourceRef`.
-    pub fn refs(self) -> impl Iterator<Item = Cow<'d, str>> {
+    /// The element with the LocURI of each `TargetRef` and `SourceRef`; older clients write it straight into the Refs.
+    pub fn ref_nodes(self) -> impl Iterator<Item = Element<'d>> {
         let is_ref = |e: &Element<'d>| e.is(tag::TARGET_REF) || e.is(tag::SOURCE_REF);
         let refs = self.0.elements().filter(is_ref);
-        refs.map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
+        refs.map(|e| e.child(tag::LOC_URI).unwrap_or(e))
     }
 
     /// Every `SourceRef`.

@@ -329,16 +329,6 @@ impl<'d> Element<'d> {
         self.elements().filter(move |child| child.is(name))
     }
 
-    /// Every element inside it, however deep, in document order.
-    pub(crate) fn inside(self) -> impl Iterator<Item = Self> + Clone {
-        (self.id.0 + 1..self.document.nodes.next(self.id.0))
-            .filter(move |id| self.document.nodes.kind(*id) == Kind::Element)
-            .map(move |id| Self {
-                id: NodeId(id),
-                ..self
-            })
-    }
-
     /// The attribute with this name; prefixes are part of the name (`msft:originalerror`).
     pub fn attribute(self, name: &str) -> Option<Attribute<'d>> {
         self.attributes().find(|attribute| attribute.name() == name)

@@ -1,11 +1,9 @@
 //! What a command is about: the nodes it names, or those that the command it answers names.
 
-use std::borrow::Cow;
-
 use super::answers::Answers;
 use crate::dm::{Command, locuri};
 use crate::flow::Answered;
-use crate::markup::{Element, NodeId, tag};
+use crate::markup::{Element, NodeId};
 
 /// A node that a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub(super) fn abouts(command: Command<'_>, answers: &Answers<'_>) -> Vec<About> 
     each(command, answers, &mut |item, uri| {
         abouts.push(About {
             item,
-            uri: locuri::canonical(&uri),
+            uri: locuri::canonical(&uri.text()),
         });
     });
     abouts
@@ -32,7 +30,7 @@ pub(super) fn abouts(command: Command<'_>, answers: &Answers<'_>) -> Vec<About> 
 pub(super) fn own_abouts(command: Command<'_>) -> Vec<About> {
     let about = |(item, uri): Named<'_>| About {
         item: Some(item),
-        uri: locuri::canonical(&uri),
+        uri: locuri::canonical(&uri.text()),
     };
     own(command).map(about).collect()
 }
@@ -49,23 +47,23 @@ pub(super) fn loc_uri(
     let mut found = None;
     each(command, answers, &mut |item, uri| {
         if found.is_none() && is_meant(item) {
-            found = Some(uri.into_owned());
+            found = Some(uri.text().trim_ascii().to_owned());
         }
     });
     found
 }
 
-/// Shows every LocURI a command is about, with the Item of its own that names it.
+/// Shows the element of every LocURI a command is about, with the Item of its own that names it.
 pub(super) fn each(
     command: Command<'_>,
     answers: &Answers<'_>,
-    show: &mut dyn FnMut(Option<NodeId>, Cow<'_, str>),
+    show: &mut dyn FnMut(Option<NodeId>, Element<'_>),
 ) {
     let mut none = true;
     if let Some(status) = command.as_status() {
         // That of a header names the two addresses of the message, which are no nodes.
         let is_of_header = || status.cmd_ref().as_deref() == Some("0");
-        for uri in status.refs() {
+        for uri in status.ref_nodes() {
             if std::mem::take(&mut none) && is_of_header() {
                 return;
             }
@@ -87,7 +85,7 @@ pub(super) fn each(
 pub(super) fn each_answered(
     answer: Command<'_>,
     answers: &Answers<'_>,
-    show: &mut dyn FnMut(Option<NodeId>, Cow<'_, str>),
+    show: &mut dyn FnMut(Option<NodeId>, Element<'_>),
 ) {
     let command = answers.to(answer).and_then(Answered::command);
     for (_, uri) in command.into_iter().flat_map(own) {
@@ -95,27 +93,11 @@ pub(super) fn each_answered(
     }
 }
 
-/// The elements whose text is the LocURI of a node that a command itself names; of a Source beside its Target, too,
-/// though the command is not about that.
-pub(super) fn own_nodes<'d>(command: Command<'d>) -> impl Iterator<Item = Element<'d>> {
-    let is_status = command.as_status().is_some();
-    let inside = (!command.kind().is_container()).then(|| command.element().inside());
-    inside.into_iter().flatten().filter_map(move |element| {
-        if !is_status {
-            return element.is(tag::LOC_URI).then_some(element);
-        }
-        let is_ref = element.is(tag::TARGET_REF) || element.is(tag::SOURCE_REF);
-        is_ref.then(|| element.child(tag::LOC_URI).unwrap_or(element))
-    })
-}
+/// The element of a LocURI, with the Item that names it.
+type Named<'d> = (NodeId, Element<'d>);
 
-/// A LocURI, with the Item that names it.
-type Named<'d> = (NodeId, Cow<'d, str>);
-
-/// `Target/LocURI` of each Item, else its Source.
+/// The node of each Item.
 fn own(command: Command<'_>) -> impl Iterator<Item = Named<'_>> {
-    command.items().filter_map(|item| {
-        let uri = item.target().or_else(|| item.source())?;
-        Some((item.element().id(), uri))
-    })
+    let items = command.items();
+    items.filter_map(|item| Some((item.element().id(), item.node()?)))
 }

@@ -1,27 +1,26 @@
 //! A glimpse of a document: which rules may find something in it.
 //!
-//! It is taken once for all rules, and most messages end there: no rule can find anything. So it looks at nodes as
-//! they lie, and passes over what it has just seen: the LocURIs of a message begin alike. It may name a rule that
-//! then finds nothing, never the other way round.
+//! It is taken once for all rules, and most messages end there: no rule can find anything. It may name a rule that then
+//! finds nothing, never the other way round.
 
-use super::about::own_nodes;
+use std::collections::BTreeSet;
+
+use super::about::{each, each_answered};
 use super::answers::Answers;
-use super::index::{Index, Word};
-use super::matcher::{Codes, Gate, Kinds, any_code};
+use super::index::{Hits, Index, Word};
+use super::matcher::{Codes, Gate, Kinds};
 use super::tree::Walk;
 use crate::dm::{Command, CommandKind, Message};
-use crate::flow::Answered;
 use crate::markup::{Document, Element, tag};
 
 /// What was seen of a document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Glimpse {
     kinds: Kinds,
-    /// The codes of Statuses, and of Alerts, each once.
-    statuses: Vec<u16>,
-    alerts: Vec<u16>,
-    /// The numbers of the rules one of whose keys occurs in the document; one may be there twice.
-    hits: Vec<usize>,
+    /// The codes of its Statuses, and of its Alerts.
+    statuses: BTreeSet<u16>,
+    alerts: BTreeSet<u16>,
+    hits: Hits,
 }
 
 /// The walks through one message, and what they found.
@@ -29,8 +28,9 @@ struct Glimpsing<'d, 'i> {
     index: &'i Index,
     about: Option<Walk<'i>>,
     answering: Option<Walk<'i>>,
-    /// The Data of the Status or Alert before, as it is written.
-    code: Option<&'d [u8]>,
+    /// The Data of the Status before, and of the Alert before, as they are written.
+    status: Option<&'d [u8]>,
+    alert: Option<&'d [u8]>,
     glimpse: Glimpse,
 }
 
@@ -41,10 +41,13 @@ impl Glimpse {
             index,
             about: index.about(),
             answering: index.answering(),
-            code: None,
+            status: None,
+            alert: None,
             glimpse: Self {
                 kinds: Kinds::NONE,
-                ..Self::default()
+                statuses: BTreeSet::new(),
+                alerts: BTreeSet::new(),
+                hits: Hits::default(),
             },
         };
         let commands = Message::of(document).into_iter();
@@ -54,19 +57,16 @@ impl Glimpse {
         glimpsing.glimpse
     }
 
-    /// The numbers of the rules one of whose keys occurs in the document; one may be there twice.
+    /// The numbers of the rules one of whose keys occurs in the document.
     pub(super) fn hits(&self) -> &[usize] {
-        &self.hits
+        self.hits.rules()
     }
 
     /// Whether there are commands with the kinds and codes that a gate asks for.
     pub(super) fn passes(&self, gate: &Gate) -> bool {
-        let has = |asked: &Codes, codes: &[u16]| {
-            asked.is_empty() || codes.iter().any(|code| any_code(asked, Some(*code)))
-        };
         self.kinds.meets(gate.kinds)
-            && has(&gate.status, &self.statuses)
-            && has(&gate.alert, &self.alerts)
+            && has(&self.statuses, &gate.status)
+            && has(&self.alerts, &gate.alert)
     }
 }
 
@@ -75,15 +75,12 @@ impl<'d> Glimpsing<'d, '_> {
         let (index, hits) = (self.index, &mut self.glimpse.hits);
         let kind = command.kind();
         self.glimpse.kinds = self.glimpse.kinds.or(Kinds::of(kind));
-        let is_answer = Kinds::answers().has(kind);
         if let Some(walk) = self.about.as_mut().filter(|_| index.asks_uris_of(kind)) {
-            let named = follow(own_nodes(command), walk, hits);
-            if is_answer && !named {
-                follow_answered(command, answers, walk, hits);
-            }
+            each(command, answers, &mut |_, uri| walk.rules_of(uri, hits));
         }
-        if let Some(walk) = self.answering.as_mut().filter(|_| is_answer) {
-            follow_answered(command, answers, walk, hits);
+        let answering = self.answering.as_mut();
+        if let Some(walk) = answering.filter(|_| Kinds::answers().has(kind)) {
+            each_answered(command, answers, &mut |_, uri| walk.rules_of(uri, hits));
         }
         if index.asks(Word::CmdId)
             && let Some(id) = command.cmd_id()
@@ -100,47 +97,24 @@ impl<'d> Glimpsing<'d, '_> {
         }
     }
 
-    /// Most Statuses of a message have one code.
+    /// Most Statuses of a message have one code: it is read once.
     fn enter_code(&mut self, command: Command<'d>, kind: CommandKind) {
-        let codes = match kind {
-            CommandKind::Status => &mut self.glimpse.statuses,
-            CommandKind::Alert => &mut self.glimpse.alerts,
+        let (before, codes) = match kind {
+            CommandKind::Status => (&mut self.status, &mut self.glimpse.statuses),
+            CommandKind::Alert => (&mut self.alert, &mut self.glimpse.alerts),
             _ => return,
         };
-        let written = command
-            .element()
-            .child(tag::DATA)
-            .and_then(Element::only_text);
-        if !codes.is_empty() && written.is_some() && written == self.code {
-            return;
+        let data = command.element().child(tag::DATA);
+        let written = data.and_then(Element::only_text);
+        if written.is_none() || written != *before {
+            *before = written;
+            codes.extend(command.code());
         }
-        self.code = written;
-        codes.extend(command.code());
     }
 }
 
-/// Follows what elements name; gives whether they name anything.
-fn follow<'d>(
-    named: impl Iterator<Item = Element<'d>>,
-    walk: &mut Walk<'_>,
-    hits: &mut Vec<usize>,
-) -> bool {
-    let mut any = false;
-    for element in named {
-        any = true;
-        walk.rules_of(element, hits);
-    }
-    any
-}
-
-/// The same for the command that an answer refers to.
-fn follow_answered(
-    answer: Command<'_>,
-    answers: &Answers<'_>,
-    walk: &mut Walk<'_>,
-    hits: &mut Vec<usize>,
-) {
-    if let Some(command) = answers.to(answer).and_then(Answered::command) {
-        follow(own_nodes(command), walk, hits);
-    }
+/// Whether one of the codes asked for is there; if none is asked for, it always is.
+fn has(codes: &BTreeSet<u16>, asked: &Codes) -> bool {
+    let mut ranges = asked.iter().filter(|range| !range.is_empty());
+    asked.is_empty() || ranges.any(|range| codes.range(range.clone()).next().is_some())
 }

@@ -188,6 +188,7 @@ fn segment(text: &str) -> Segment {
 mod tests {
     use super::super::tree::UriTree;
     use super::*;
+    use crate::rules::index::Hits;
 
     #[test]
     fn a_star_stands_for_any_run_of_characters_whatever_their_case() {
@@ -214,9 +215,9 @@ mod tests {
         let check = |pattern: &str, uri: &str, expected: bool| {
             let glob = UriGlob::new(pattern).unwrap();
             let tree = UriTree::of([(3, &glob)].into_iter());
-            let mut rules = Vec::new();
-            tree.walk().rules_about(uri, &mut rules);
-            assert_eq!(!rules.is_empty(), expected, "{pattern} {uri}");
+            let mut hits = Hits::default();
+            tree.walk().rules_about(uri, &mut hits);
+            assert_eq!(!hits.rules().is_empty(), expected, "{pattern} {uri}");
             let alone = glob.matches(&locuri::canonical(uri));
             assert_eq!(alone, expected, "{pattern} {uri}, without the tree");
         };

@@ -31,6 +31,33 @@ pub(super) struct Index {
     words: [HashMap<String, Vec<usize>>; Word::COUNT],
 }
 
+/// Rules that were found, each once.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    rules: Vec<usize>,
+    /// At the number of each rule, whether it is there.
+    seen: Vec<bool>,
+}
+
+impl Hits {
+    /// Enters rules by their numbers.
+    pub(super) fn extend(&mut self, rules: impl IntoIterator<Item = usize>) {
+        for rule in rules {
+            if rule >= self.seen.len() {
+                self.seen.resize(rule + 1, false);
+            }
+            if !std::mem::replace(&mut self.seen[rule], true) {
+                self.rules.push(rule);
+            }
+        }
+    }
+
+    /// Their numbers, in no order.
+    pub(super) fn rules(&self) -> &[usize] {
+        &self.rules
+    }
+}
+
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -157,21 +184,19 @@ impl Index {
     }
 
     /// Adds the rules that stand under a word.
-    pub(super) fn find(&self, word: Word, text: &str, rules: &mut Vec<usize>) {
+    pub(super) fn find(&self, word: Word, text: &str, rules: &mut Hits) {
         let found = self.words[word as usize].get(text);
-        rules.extend(found.into_iter().flatten());
+        rules.extend(found.into_iter().flatten().copied());
     }
 
-    /// The rules that stand under a word of this passage, in order.
-    pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Vec<usize> {
-        let mut rules = Vec::new();
+    /// The rules that stand under a word of this passage.
+    pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Hits {
+        let mut rules = Hits::default();
         for word in OF_PASSAGE.into_iter().filter(|word| self.asks(*word)) {
             if let Some(text) = text_of(word, facts) {
                 self.find(word, &text.to_ascii_lowercase(), &mut rules);
             }
         }
-        rules.sort_unstable();
-        rules.dedup();
         rules
     }
 }

@@ -8,7 +8,7 @@ use http::Method;
 use super::act::{self, Body, Scene, Values};
 use super::answers::Answers;
 use super::glimpse::Glimpse;
-use super::index::Index;
+use super::index::{Hits, Index};
 use super::matcher::Look;
 use super::survey::{Selected, Survey};
 use super::{Facts, RawStep, Rule, Stage, Step, Verdict};
@@ -23,7 +23,7 @@ pub(super) struct Passing<'a> {
     /// What jitter and noise are drawn from.
     seed: u64,
     /// Rules under a word of the passage, whatever becomes of its document.
-    hits: Vec<usize>,
+    hits: Hits,
     document: Option<Arc<Document>>,
     answers: Option<Answers<'a>>,
     glimpse: Option<Glimpse>,
@@ -74,7 +74,7 @@ impl<'a> Passing<'a> {
     fn candidates(&mut self) -> Vec<usize> {
         let index = self.index;
         let mut candidates = index.free().to_vec();
-        candidates.extend(&self.hits);
+        candidates.extend(self.hits.rules());
         if index.asks_commands()
             && let Some(glimpse) = self.glimpse()
         {

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::glob::{Segment, UriGlob, Wild};
+use super::index::Hits;
 use crate::dm::locuri;
 use crate::markup::Element;
 
@@ -131,26 +132,29 @@ struct Mark {
 
 impl Walk<'_> {
     /// Adds the rules one of whose patterns matches the LocURI that is an element's text.
-    pub(super) fn rules_of(&mut self, element: Element<'_>, rules: &mut Vec<usize>) {
+    pub(super) fn rules_of(&mut self, element: Element<'_>, rules: &mut Hits) {
         let written = element.only_text();
         let is_dead = |written: &[u8]| !self.dead.is_empty() && written.starts_with(&self.dead);
         if written.is_some_and(is_dead) {
             return;
         }
-        self.rules_about(&element.text(), rules);
+        let text = element.text();
+        self.rules_about(&text, rules);
         if let Some(written) = written.filter(|_| self.is_lost()) {
-            self.pass_over(written);
+            self.pass_over(written, locuri::segments(&text));
         }
     }
 
-    /// From now on passes over what begins like this LocURI.
-    fn pass_over(&mut self, written: &[u8]) {
-        let Some(at) = memchr::memmem::find(written, self.path.as_bytes()) else {
-            return;
-        };
-        let dead = &written[..at + self.path.len()];
-        // The documents a walk sees may be written in different ways, which agree on ASCII only.
-        if dead.is_ascii() {
+    /// From now on passes over what begins like this LocURI, whose path is read from what is written.
+    fn pass_over(&mut self, written: &[u8], path: &str) {
+        // Where the path stands there as it is read, that is where it stands: a search could find it too early.
+        let at = path.as_ptr().addr().wrapping_sub(written.as_ptr().addr());
+        let end = at.saturating_add(self.path.len());
+        let dead = written.get(..end).filter(|dead| {
+            // The documents a walk sees may be written in different ways, which agree on ASCII only.
+            dead.ends_with(self.path.as_bytes()) && dead.is_ascii()
+        });
+        if let Some(dead) = dead {
             self.dead.clear();
             self.dead.extend_from_slice(dead);
         }
@@ -163,7 +167,7 @@ impl Walk<'_> {
     }
 
     /// Adds the rules one of whose patterns matches a LocURI; a rule may come twice.
-    pub(super) fn rules_about(&mut self, uri: &str, rules: &mut Vec<usize>) {
+    pub(super) fn rules_about(&mut self, uri: &str, rules: &mut Hits) {
         let path = locuri::segments(uri);
         self.go_back(path);
         while let Some(mark) = self.marks.last().copied() {
@@ -214,7 +218,7 @@ impl Walk<'_> {
     }
 
     /// The last segment.
-    fn end(&mut self, mark: Mark, path: &str, rules: &mut Vec<usize>) {
+    fn end(&mut self, mark: Mark, path: &str, rules: &mut Hits) {
         let from = self.step(mark, &path[mark.at..]);
         let tree = self.tree;
         let mut ends = self.states[from..]
@@ -233,7 +237,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::markup::tag;
+    use crate::markup::{Hint, Limits, decode, tag};
 
     #[test]
     fn a_walk_finds_what_each_pattern_alone_finds_whatever_came_before() {
@@ -259,8 +263,9 @@ mod tests {
             };
             let parts = [216, 36, 6, 1].map(|place| segments[number / place % 6]);
             let uri = format!("./{}", parts[..1 + number % 4].join("/"));
-            let mut found = Vec::new();
-            walk.rules_about(&uri, &mut found);
+            let mut hits = Hits::default();
+            walk.rules_about(&uri, &mut hits);
+            let mut found = hits.rules().to_vec();
             found.sort_unstable();
             let canonical = locuri::canonical(&uri);
             let alone: Vec<usize> = (0..globs.len())
@@ -272,26 +277,37 @@ mod tests {
 
     #[test]
     fn what_begins_like_a_locuri_that_led_nowhere_is_passed_over_and_nothing_else() {
-        let globs = ["./A/**", "./C/D", "./**/Z"].map(|pattern| UriGlob::new(pattern).unwrap());
-        let text = r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody><Get><Item>
-            <LocURI>./C/B/Q</LocURI><LocURI>./C/B/R</LocURI><LocURI>./C/&#66;/R</LocURI><LocURI>./C/B/Z</LocURI>
-            <LocURI>./C/D</LocURI><LocURI><![CDATA[./A/B]]></LocURI><LocURI>./Ä/Z/Q</LocURI><LocURI>./Ä/Z</LocURI>
-            </Item></Get></SyncBody></SyncML>"#;
-        let with_deep: &[usize] = &[2, 1, 0, 2];
-        for (patterns, expected) in [(3, with_deep), (2, &[1, 0])] {
-            let tree = UriTree::of(globs.iter().enumerate().take(patterns));
-            let document = crate::markup::decode(
-                text.into(),
-                crate::markup::Hint::default(),
-                &crate::markup::Limits::default(),
-            )
-            .unwrap();
-            let (mut walk, mut rules) = (tree.walk(), Vec::new());
-            let named = document.elements().filter(|e| e.is(tag::LOC_URI));
-            for element in named {
-                walk.rules_of(element, &mut rules);
-            }
-            assert_eq!(rules, expected);
+        check(
+            &["./A/**", "./C/D", "./**/Z"],
+            &["./C/B/Q", "./C/B/R", "./C/&#66;/R", "./C/B/Z", "./C/D"],
+            &[2, 1],
+        );
+        check(
+            &["./A/**"],
+            &["./Ä/Z/Q", "<![CDATA[./A/B]]>", "./Ä/Z"],
+            &[0],
+        );
+        // The path that was walked stands in front of where it was read, too.
+        let nodes = ["./Device/Device/X", "./Device/Vendor/Y"];
+        check(&["./Vendor/**"], &nodes, &[0]);
+        check(&["./A/*"], &["././A/B", "./A/B"], &[0]);
+        check(&["./A/*"], &["./Device//A", "./A/B"], &[0]);
+        check(&["./A/*"], &[" ./C/A ", "./C/", "./C/A/B", "/A/B"], &[0]);
+    }
+
+    fn check(patterns: &[&str], uris: &[&str], expected: &[usize]) {
+        let globs: Vec<_> = patterns.iter().map(|p| UriGlob::new(p).unwrap()).collect();
+        let tree = UriTree::of(globs.iter().enumerate());
+        let nodes: String = uris
+            .iter()
+            .map(|uri| format!("<LocURI>{uri}</LocURI>"))
+            .collect();
+        let text = format!("<SyncML xmlns=\"SYNCML:SYNCML1.2\">{nodes}</SyncML>");
+        let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+        let (mut walk, mut rules) = (tree.walk(), Hits::default());
+        for element in document.elements().filter(|e| e.is(tag::LOC_URI)) {
+            walk.rules_of(element, &mut rules);
         }
+        assert_eq!(rules.rules(), expected, "{patterns:?} {uris:?}");
     }
 }
