@@ -156,20 +156,12 @@ impl Backlog {
         let mut has_results = false;
         while let Some(part) = self.parts.pop_front() {
             let before = message.mark();
-            if let Part::Large(of, mut large) = part {
-                let said = large.say(&of, message, most, empty);
-                if said == Err(NoRoom::Anywhere) {
-                    return Err(large.uri);
-                }
-                has_results |= said.is_ok();
-                let is_said = large.rest.is_said();
-                let part = Part::Large(of, large);
-                if !is_said {
-                    self.chunk = said.ok();
-                    self.parts.push_front(part);
+            if let Part::Large(of, large) = part {
+                let is_begun = self.say_chunk(of, large, message, most, empty)?.is_some();
+                has_results |= is_begun;
+                if !is_begun || self.chunk.is_some() {
                     break;
                 }
-                self.ended = said.ok().map(|last| (last, part));
                 continue;
             }
             part.write(message);
@@ -195,6 +187,35 @@ impl Backlog {
             }
         }
         Ok(has_results)
+    }
+
+    /// Says as much of a value as fits, and returns the CmdID; `None` where it is to begin in the next message.
+    /// What is left of it stays in front, and its chunk is awaited.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    fn say_chunk(
+        &mut self,
+        of: Of,
+        mut large: Large,
+        message: &mut Composer,
+        most: usize,
+        empty: Mark,
+    ) -> Result<Option<u32>, String> {
+        let said = large.say(&of, message, most, empty);
+        if said == Err(NoRoom::Anywhere) {
+            return Err(large.uri);
+        }
+        let (said, is_said) = (said.ok(), large.rest.is_said());
+        let part = Part::Large(of, large);
+        match is_said {
+            true => self.ended = said.map(|last| (last, part)),
+            false => {
+                self.chunk = said;
+                self.parts.push_front(part);
+            }
+        }
+        Ok(said)
     }
 }
 
