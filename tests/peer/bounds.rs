@@ -174,3 +174,30 @@ fn what_an_atomic_added_it_does_not_replace_whichever_item_it_is() {
     check(&["A", "B"], &["Width", "B"], &[507, 216, 406]);
     check(&["A", "B"], &["Width"], &[200, 200, 200]);
 }
+
+#[test]
+fn an_atomic_of_thousands_of_commands_takes_time_linear_in_them() {
+    let commands = |name: &str, ids: std::ops::Range<usize>, leaf: &str| {
+        let command = |id: usize| {
+            let uri = at(&format!("{leaf}/{id}"));
+            format!(
+                "<{name}><CmdID>{id}</CmdID><Item><Target><LocURI>{uri}</LocURI></Target>\
+                 <Data>1</Data></Item></{name}>"
+            )
+        };
+        ids.map(command).collect::<String>()
+    };
+    let adds = commands("Add", 2..MANY, "Many");
+    let replaces = commands("Replace", MANY..2 * MANY, "Missing");
+    let begun = std::time::Instant::now();
+    let got = codes(&format!(
+        "<Atomic><CmdID>1</CmdID>{adds}{replaces}</Atomic>"
+    ));
+    assert_eq!(got.len(), 2 * MANY - 1);
+    assert_eq!(got[..3], [507, 216, 216]);
+    assert_eq!(got[MANY - 1..][..2], [404, 215]);
+    // Quadratic work takes minutes.
+    assert!(begun.elapsed().as_secs() < 20);
+}
+
+const MANY: usize = 50_000;
