@@ -1,5 +1,7 @@
 //! The device simulator and the reference server talk, without a network between them.
 
+#[path = "peer/bounds.rs"]
+mod bounds;
 #[path = "peer/large.rs"]
 mod large;
 

@@ -15,6 +15,8 @@ mod stage;
 
 #[path = "stories/headers.rs"]
 mod headers;
+#[path = "stories/items.rs"]
+mod items;
 #[path = "stories/large.rs"]
 mod large;
 #[path = "stories/login.rs"]

@@ -9,7 +9,7 @@ use super::{Failure, Outcome, Output, runtime, write_output};
 use crate::app::device::{self, Patience};
 use crate::app::signal;
 use crate::dm::StatusCode;
-use crate::peer::{self, Profile, Wire};
+use crate::peer::{self, Profile, Sizes, Wire};
 use crate::proxy::Trust;
 
 /// Run a simulated device against a DM server: one session, from package 1 to its end.
@@ -18,6 +18,7 @@ use crate::proxy::Trust;
 Examples:
   dmtap device https://localhost:8443/ManagementServer/MDM.svc --ca ~/.dmtap/dmtap-ca-cert.pem
   dmtap device https://localhost:8080/ --ca ~/.dmtap/dmtap-ca-cert.pem --wbxml
+  dmtap device https://localhost:8080/ -k --max-msg-size 3000
 
 Exit code 1: the session did not come to its end.")]
 pub struct Device {
@@ -38,6 +39,12 @@ pub struct Device {
     /// The SessionID.
     #[arg(long, default_value = "1", value_name = "ID")]
     session_id: String,
+    /// The longest message it takes and sends, in bytes: what is longer comes in several.
+    #[arg(long, value_name = "BYTES")]
+    max_msg_size: Option<u32>,
+    /// The longest value it takes, in bytes: a longer one is answered with 413 or 416.
+    #[arg(long, value_name = "BYTES")]
+    max_obj_size: Option<u32>,
 }
 
 impl Device {
@@ -62,6 +69,10 @@ impl Device {
             device::client(&trust).map_err(|why| Failure::Usage(format!("error: {why}")))?;
         let profile = Profile {
             id: self.device_id,
+            sizes: Sizes {
+                message: self.max_msg_size,
+                object: self.max_obj_size,
+            },
             ..Profile::default()
         };
         let mut device = peer::Device::new(profile, peer::device::demo_tree());

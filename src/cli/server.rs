@@ -18,7 +18,9 @@ Examples:
   dmtap server -p 8443
   dmtap server -p 8443 --plan plan.toml
 
-A plan is TOML, one [[package]] for each message the server sends:
+A plan is TOML, one [[package]] for each turn of the server:
+  max-msg-size = 3000    # optional: longest message in bytes; longer values go out in chunks
+  max-obj-size = 100000  # optional: longest value in bytes that it takes
   [[package]]
   commands = [ { get = \"./DevDetail/SwV\" }, { replace = [\"./Vendor/MSFT/X/Colour\", \"blue\"] } ]
 

@@ -13,6 +13,7 @@ mod settle;
 use std::sync::Arc;
 
 use super::Side;
+use super::own::{ItemRef, OwnStatus};
 use crate::dm::{Message, StatusCode};
 use crate::markup::Document;
 
@@ -66,6 +67,8 @@ pub enum Promise {
     Answer(Owed),
     /// Keep the answers to a command of dmtap's own from the peer that never sent it.
     Swallow(Swallow),
+    /// Say which Items an answer is about, of which its sender knows no others.
+    Name(Named),
     /// The device got an answer of dmtap's own: the server saw nothing of the two messages.
     Spoke {
         /// MsgID of the device's message.
@@ -135,7 +138,7 @@ pub struct Owed {
     /// The command's name.
     pub cmd: Box<str>,
     /// The items it is about, where not all of them.
-    pub target_refs: Vec<Box<str>>,
+    pub items: Vec<ItemRef>,
     /// The code.
     pub code: StatusCode,
     /// MsgID of the message in which it was given: a transport retry of it gets it again.
@@ -153,6 +156,19 @@ pub struct Swallow {
     pub cmd_ref: Box<str>,
 }
 
+/// A command that reaches its receiver without some of its Items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Who is to answer it.
+    pub from: Side,
+    /// MsgID of the message it is in.
+    pub msg_ref: Box<str>,
+    /// Its CmdID.
+    pub cmd_ref: Box<str>,
+    /// The Items that its receiver gets.
+    pub items: Vec<ItemRef>,
+}
+
 /// The account is full, and what a rule wanted to promise could not be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -161,20 +177,30 @@ pub struct Swallow {
 pub struct Full;
 
 impl Owed {
+    /// The Status.
+    fn status(&self) -> OwnStatus<'_> {
+        OwnStatus {
+            msg_ref: &self.msg_ref,
+            cmd_ref: self.cmd_ref(),
+            cmd: &self.cmd,
+            items: &self.items,
+            chal: "",
+            code: self.code,
+        }
+    }
+
     /// The command's CmdID.
     pub fn cmd_ref(&self) -> &str {
         self.order.get(self.place).map_or("", |id| id)
     }
 }
 
-impl Swallow {
-    /// Whether nobody answers it any more once its sender's messages have come to `msg_id`.
-    fn is_old(&self, msg_id: &str) -> bool {
-        let number = |text: &str| text.parse::<u32>().ok();
-        match (number(&self.msg_ref), number(msg_id)) {
-            (Some(then), Some(now)) => then.saturating_add(LATEST_ANSWER) < now,
-            _ => false,
-        }
+/// Whether nobody answers a message any more once its sender's messages have come to `msg_id`.
+fn is_old(msg_ref: &str, msg_id: &str) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok();
+    match (number(msg_ref), number(msg_id)) {
+        (Some(then), Some(now)) => then.saturating_add(LATEST_ANSWER) < now,
+        _ => false,
     }
 }
 
@@ -235,6 +261,7 @@ impl Account {
         match &promised.promise {
             Promise::Answer(_)
             | Promise::Swallow(_)
+            | Promise::Name(_)
             | Promise::Alias { .. }
             | Promise::Session { .. } => {
                 Arc::make_mut(&mut self.promises).push(promised.clone());
@@ -294,7 +321,8 @@ impl Account {
                 .given_in
                 .as_ref()
                 .is_some_and(|given| **given != *msg_id),
-            Promise::Swallow(swallow) if swallow.from != from => swallow.is_old(msg_id),
+            Promise::Swallow(swallow) if swallow.from != from => is_old(&swallow.msg_ref, msg_id),
+            Promise::Name(named) if named.from != from => is_old(&named.msg_ref, msg_id),
             Promise::Session { .. } => from == Side::Device,
             Promise::Alias {
                 from: hearer,
@@ -334,10 +362,13 @@ impl Promise {
     fn renews(&self, old: &Self) -> bool {
         match (self, old) {
             (Self::Answer(new), Self::Answer(old)) => {
-                (new.to, &new.msg_ref, new.cmd_ref(), &new.target_refs)
-                    == (old.to, &old.msg_ref, old.cmd_ref(), &old.target_refs)
+                (new.to, &new.msg_ref, new.cmd_ref(), &new.items)
+                    == (old.to, &old.msg_ref, old.cmd_ref(), &old.items)
             }
             (Self::Swallow(new), Self::Swallow(old)) => new == old,
+            (Self::Name(new), Self::Name(old)) => {
+                (new.from, &new.msg_ref, &new.cmd_ref) == (old.from, &old.msg_ref, &old.cmd_ref)
+            }
             (Self::Session { .. }, Self::Session { .. }) => true,
             (
                 Self::Alias { from, meant, .. },
@@ -353,11 +384,11 @@ impl Promise {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Answer(owed) => {
-                let targets: usize = owed.target_refs.iter().map(|uri| uri.len()).sum();
-                owed.msg_ref.len() + owed.cmd.len() + targets
-            }
+            Self::Answer(owed) => owed.msg_ref.len() + owed.cmd.len() + weight_of(&owed.items),
             Self::Swallow(swallow) => swallow.msg_ref.len() + swallow.cmd_ref.len(),
+            Self::Name(named) => {
+                named.msg_ref.len() + named.cmd_ref.len() + weight_of(&named.items)
+            }
             Self::Alias { said, meant, .. } | Self::Session { said, meant } => {
                 said.len() + meant.len()
             }
@@ -365,6 +396,12 @@ impl Promise {
             Self::Spoke { .. } | Self::Skip { .. } | Self::Hold { .. } => 0,
         }
     }
+}
+
+/// What references hold, in bytes.
+fn weight_of(items: &[ItemRef]) -> usize {
+    let bytes = items.iter().map(|item| size_of::<ItemRef>() + item.bytes());
+    bytes.sum()
 }
 
 /// What promises hold, in bytes. Those of one rule about one message share their list of CmdIDs.

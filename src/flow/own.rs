@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use quick_xml::escape::partial_escape;
 
-use crate::dm::{Message, StatusCode, SyncHdr};
+use crate::dm::{Item, Message, StatusCode, SyncHdr};
 use crate::markup::edit::Fragment;
 use crate::markup::wbxml::DocType;
 use crate::markup::wbxml::encode::{WbxmlOptions, encode};
@@ -49,6 +49,37 @@ impl FreshIds {
     }
 }
 
+/// What a Status calls an Item by: a LocURI of the Item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ItemRef {
+    /// Its Target.
+    Target(Box<str>),
+    /// Its Source, where it has no Target.
+    Source(Box<str>),
+}
+
+impl ItemRef {
+    /// That of an Item; `None` where it has neither.
+    pub fn of(item: Item<'_>) -> Option<Self> {
+        let target = item.target().map(|uri| Self::Target(uri.as_ref().into()));
+        target.or_else(|| Some(Self::Source(item.source()?.as_ref().into())))
+    }
+
+    /// As XML.
+    pub fn xml(&self) -> String {
+        match self {
+            Self::Target(uri) => leaf("TargetRef", uri),
+            Self::Source(uri) => leaf("SourceRef", uri),
+        }
+    }
+
+    /// Bytes of its LocURI.
+    pub fn bytes(&self) -> usize {
+        let (Self::Target(uri) | Self::Source(uri)) = self;
+        uri.len()
+    }
+}
+
 /// A Status as dmtap writes it.
 #[derive(Clone, Debug)]
 pub struct OwnStatus<'a> {
@@ -59,7 +90,7 @@ pub struct OwnStatus<'a> {
     /// Name of the command.
     pub cmd: &'a str,
     /// The items it is about, where not all of them.
-    pub target_refs: &'a [Box<str>],
+    pub items: &'a [ItemRef],
     /// A `Chal` as XML; empty for none.
     pub chal: &'a str,
     /// The code.
@@ -69,15 +100,14 @@ pub struct OwnStatus<'a> {
 impl OwnStatus<'_> {
     /// As XML, in the order of the DTD.
     pub fn xml(&self, cmd_id: &str) -> String {
-        let targets = self.target_refs.iter();
-        let targets: String = targets.map(|uri| leaf("TargetRef", uri)).collect();
+        let items: String = self.items.iter().map(ItemRef::xml).collect();
         [
             "<Status>",
             &leaf("CmdID", cmd_id),
             &leaf("MsgRef", self.msg_ref),
             &leaf("CmdRef", self.cmd_ref),
             &leaf("Cmd", self.cmd),
-            &targets,
+            &items,
             self.chal,
             &leaf("Data", &self.code.0.to_string()),
             "</Status>",

@@ -148,6 +148,11 @@ impl Composer {
         alone.saturating_add(RESERVE) <= most
     }
 
+    /// Whether there is little else in it yet than in any message.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.out.len() <= self.header + LITTLE_ELSE
+    }
+
     /// A command with its CmdID first, which is returned.
     pub(crate) fn command(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> u32 {
         let id = self.next_cmd;

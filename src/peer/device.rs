@@ -6,7 +6,7 @@ mod report;
 use super::auth;
 use super::compose::{Composer, Header, Reference};
 use super::large::{Incoming, Sizes, What};
-use super::server::alerts;
+use super::server::{alerts, wrong_version};
 use super::tree::{Access, Found, Tree};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::markup::Document;
@@ -185,7 +185,7 @@ impl Device {
         );
         self.backlog.add(&msg_ref, outcomes, message);
         self.backlog.add_lost(&mut self.lost);
-        Next::Send(self.report(&msg_ref))
+        self.report(&msg_ref)
     }
 
     /// Hears a message, and carries out its commands.
@@ -263,20 +263,17 @@ impl Device {
         if self.giving_up {
             return Some(Next::End);
         }
-        let says = |text: Option<std::borrow::Cow<'_, str>>, fits: [&str; 2]| {
-            text.is_none_or(|text| fits.contains(&&*text))
-        };
-        let wrong = match () {
-            () if !says(header.ver_dtd(), ["1.2", "1.1"]) => Some(StatusCode(505)),
-            () if !says(header.ver_proto(), ["DM/1.2", "DM/1.1"]) => Some(StatusCode(513)),
-            () => None,
-        };
-        if let Some(code) = wrong {
+        if let Some(code) = wrong_version(header) {
             self.giving_up = true;
             let mut reply = self.message();
             reply.status(&header_of(msg_ref), None, code);
             return Some(Next::Send(reply.finish()));
         }
+        self.refused_by(message, msg_ref)
+    }
+
+    /// What it does where the server refuses the message before: it meets a challenge, or gives up.
+    fn refused_by(&mut self, message: Message<'_>, msg_ref: &str) -> Option<Next> {
         let mut statuses = message.commands().filter_map(|c| c.as_status());
         let own = statuses.find(|status| status.cmd_ref().as_deref() == Some("0"))?;
         let code = own.code().filter(|code| !code.is_success())?;

@@ -1,5 +1,7 @@
 //! Large objects: values that travel in several messages (OMA-TS-DM_Protocol-V1_2_1 §7), and what bounds them.
 
+use quick_xml::escape::partial_escape;
+
 use super::compose::{Composer, Mark, RESERVE};
 use crate::dm::{Command, Item, StatusCode, SyncHdr};
 
@@ -38,7 +40,17 @@ impl Sizes {
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     text: String,
-    said: usize,
+    /// Bytes that were said; `None` where it has not begun, since an empty value is to be said, too.
+    said: Option<usize>,
+}
+
+/// Why nothing of a value was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// It is to begin in the next message.
+    Here,
+    /// Messages of this size carry next to nothing of it.
+    Anywhere,
 }
 
 /// A part of a value, or all of it.
@@ -66,20 +78,23 @@ impl Outgoing {
     pub(crate) fn new(text: &str) -> Self {
         Self {
             text: text.into(),
-            said: 0,
+            said: None,
         }
     }
 
     /// Writes as much of it as fits into a message of `most` bytes, in which nothing stood up to `empty`. Returns
-    /// the CmdID; `None` where it is to begin in the next message, since here is too little room.
+    /// the CmdID.
+    ///
+    /// # Errors
+    /// [`NoRoom`]: nothing is written then.
     pub(crate) fn say(
         &mut self,
         message: &mut Composer,
         most: usize,
         empty: Mark,
         write: impl Fn(&mut Composer, &Chunk<'_>) -> u32,
-    ) -> Option<u32> {
-        let size = (self.said == 0).then_some(self.text.len());
+    ) -> Result<u32, NoRoom> {
+        let size = self.said.is_none().then_some(self.text.len());
         let mut chunk = Chunk {
             text: "",
             size,
@@ -89,19 +104,29 @@ impl Outgoing {
         write(message, &chunk);
         let room = most.saturating_sub(message.len() + RESERVE);
         message.back_to(before);
-        if room < LITTLE && before != empty && self.said == 0 {
-            return None;
+        if room < LITTLE && before != empty && self.said.is_none() {
+            return Err(NoRoom::Here);
         }
-        let rest = &self.text[self.said..];
+        let said = self.said.unwrap_or(0);
+        let rest = &self.text[said..];
         chunk.text = prefix(rest, room);
         chunk.more = chunk.text.len() < rest.len();
-        self.said += chunk.text.len();
-        Some(write(message, &chunk))
+        // Behind many Statuses there is little room in this message, and more in the next one.
+        if chunk.more && room < LITTLE && before == empty && message.is_bare() {
+            return Err(NoRoom::Anywhere);
+        }
+        self.said = Some(said + chunk.text.len());
+        Ok(write(message, &chunk))
+    }
+
+    /// It is to be said from its beginning.
+    pub(crate) fn begin_anew(&mut self) {
+        self.said = None;
     }
 
     /// Whether nothing is left to say.
     pub(crate) fn is_said(&self) -> bool {
-        self.said == self.text.len()
+        self.said == Some(self.text.len())
     }
 }
 
@@ -109,11 +134,7 @@ impl Outgoing {
 fn prefix(text: &str, room: usize) -> &str {
     let mut written = 0;
     let end = text.char_indices().find(|(at, char)| {
-        written += match char {
-            '&' => "&amp;".len(),
-            '<' | '>' => "&lt;".len(),
-            other => other.len_utf8(),
-        };
+        written += partial_escape(&*char.encode_utf8(&mut [0; 4])).len();
         written > room && *at > 0
     });
     end.map_or(text, |(at, _)| &text[..at])
@@ -193,7 +214,7 @@ impl Incoming {
     }
 }
 
-/// With less room than this a value does not begin in a message.
+/// With less room than this, in bytes, a value does not begin in a message, nor is it cut.
 const LITTLE: usize = 100;
 /// Bytes of the longest value that a peer takes, whatever it says.
 pub(crate) const LARGEST: usize = 1 << 20;
@@ -221,6 +242,8 @@ mod tests {
         check("äöü", 3, "ä");
         check("a<b", 4, "a");
         check("a<b", 5, "a<");
+        check("a\rb", 5, "a");
+        check("a\rb", 6, "a\r");
         check("", 5, "");
     }
 }

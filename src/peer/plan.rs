@@ -22,7 +22,7 @@ pub struct Plan {
     pub packages: Vec<Package>,
 }
 
-/// The commands of one message.
+/// The commands of one turn of the server: one message, where they fit into it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {

@@ -138,8 +138,8 @@ pub(super) fn alerts(message: Message<'_>, code: u16) -> bool {
         .any(|alert| alert.code().is_some_and(|c| c.0 == code))
 }
 
-/// The code for a version that the server does not speak.
-fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
+/// The code for a version that neither peer speaks.
+pub(super) fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
     let dtd = header
         .ver_dtd()
         .is_none_or(|v| ["1.2", "1.1"].contains(&&*v));

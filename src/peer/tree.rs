@@ -1,6 +1,6 @@
 //! A management tree in memory (OMA-TS-DM_TND-V1_2_1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::dm::{StatusCode, locuri};
 
@@ -69,7 +69,7 @@ impl Tree {
     /// 418 where the node is there already.
     pub fn add(&mut self, uri: &str, format: &str, value: &str) -> Result<(), StatusCode> {
         let key = locuri::canonical(uri);
-        if self.nodes.contains_key(&key) || self.children(&key).is_ok() {
+        if self.nodes.contains_key(&key) || self.is_interior(&key) {
             return Err(EXISTS);
         }
         self.put(uri, format, value, Access::Write);
@@ -82,7 +82,7 @@ impl Tree {
     /// 404 where there is none, never an implicit Add; 405 where it is read-only or interior.
     pub fn replace(&mut self, uri: &str, value: &str) -> Result<(), StatusCode> {
         let key = locuri::canonical(uri);
-        let interior = self.children(&key).is_ok();
+        let interior = self.is_interior(&key);
         match self.nodes.get_mut(&key) {
             Some(leaf) if leaf.access == Access::Write => {
                 leaf.value = value.into();
@@ -103,12 +103,11 @@ impl Tree {
         if key.is_empty() || key == "." {
             return Err(NOT_ALLOWED);
         }
-        let below = format!("{key}/");
-        let doomed: Vec<String> = self
-            .nodes
-            .keys()
-            .filter(|k| **k == key || k.starts_with(&below))
-            .cloned()
+        let own = self.nodes.get_key_value(&key);
+        let doomed: Vec<String> = own
+            .into_iter()
+            .chain(self.below(&key))
+            .map(|(path, _)| path.clone())
             .collect();
         if doomed.is_empty() {
             return Err(NOT_FOUND);
@@ -116,7 +115,9 @@ impl Tree {
         if doomed.iter().any(|k| self.nodes[k].access == Access::Read) {
             return Err(NOT_ALLOWED);
         }
-        self.nodes.retain(|k, _| !doomed.contains(k));
+        for key in doomed {
+            self.nodes.remove(&key);
+        }
         Ok(())
     }
 
@@ -142,28 +143,33 @@ impl Tree {
         self.nodes.insert(locuri::canonical(uri), leaf);
     }
 
+    /// The nodes below one, by their LocURIs.
+    fn below<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a String, &'a Leaf)> + use<'a> {
+        let below = match key {
+            "" | "." => String::new(),
+            key => format!("{key}/"),
+        };
+        let from = self.nodes.range(below.clone()..);
+        from.take_while(move |(path, _)| path.starts_with(&below))
+    }
+
+    fn is_interior(&self, key: &str) -> bool {
+        self.below(key).next().is_some()
+    }
+
     /// The names right below an interior node, as they were spelled.
     fn children(&self, key: &str) -> Result<Vec<String>, StatusCode> {
-        let depth = if key.is_empty() || key == "." {
-            0
-        } else {
-            key.split('/').count()
-        };
-        let below = if depth == 0 {
-            String::new()
-        } else {
-            format!("{key}/")
+        let depth = match key {
+            "" | "." => 0,
+            key => key.split('/').count(),
         };
         let mut names: Vec<String> = Vec::new();
-        for (path, leaf) in self
-            .nodes
-            .iter()
-            .filter(|(path, _)| path.starts_with(&below))
-        {
+        let mut seen = HashSet::new();
+        for (path, leaf) in self.below(key) {
             let from_end = path.split('/').count() - depth;
             let spelled = leaf.uri.trim_matches('/').rsplit('/').nth(from_end - 1);
             let name = spelled.unwrap_or_default().to_owned();
-            if !names.iter().any(|seen| seen.eq_ignore_ascii_case(&name)) {
+            if seen.insert(name.to_ascii_lowercase()) {
                 names.push(name);
             }
         }

@@ -72,6 +72,38 @@ fn the_plan_of_the_manual_is_worked_through_as_the_manual_shows() {
 }
 
 #[test]
+fn a_device_says_on_its_command_line_what_it_takes() {
+    let folder = TempDir::new().unwrap();
+    let node = "./Device/Vendor/MSFT/DMTap/Notice";
+    let text = "x".repeat(3000);
+    let plan = format!("[[package]]\ncommands = [{{ add = ['{node}', '{text}'] }}]\n");
+    let server = Server::start(&folder, &plan);
+    let url = format!("https://localhost:{}/", server.port);
+    let check = |flags: &[&str], expected: &[&str]| {
+        let mut command = dmtap();
+        command.current_dir(&folder).args(["device", &url]);
+        command.args(["--ca", "ca/dmtap-ca-cert.pem"]).args(flags);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let codes: Vec<_> = said.lines().map(|line| &line[..3]).collect();
+        assert_eq!(codes, expected, "{said}");
+    };
+    check(&[], &["200"]);
+    check(&["--max-msg-size", "2000"], &["213", "213", "200"]);
+    check(&["--max-obj-size", "2999"], &[]);
+}
+
+#[test]
+fn the_help_of_the_server_names_all_keys_of_a_plan() {
+    let output = dmtap().args(["server", "--help"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for key in ["package", "commands", "max-msg-size", "max-obj-size"] {
+        assert!(said.contains(key), "{key} is missing in:\n{said}");
+    }
+}
+
+#[test]
 fn a_slip_in_a_plan_is_told_with_its_place() {
     let folder = TempDir::new().unwrap();
     let check = |plan: &str, expected: &str| {

@@ -7,21 +7,21 @@ use dmtap::peer::{Device, Order, Plan, Profile, Server, Sizes, Wire, compose::on
 use super::read;
 
 /// What two peers said, in order: who, the bytes on the wire, and the message in one line.
-struct Talked {
+pub(super) struct Talked {
     device: Device,
-    server: Server,
+    pub(super) server: Server,
     said: Vec<(&'static str, usize, String)>,
 }
 
-const DEVICE: &str = "DMTAP-0123456789ABCDEF";
+pub(super) const DEVICE: &str = "DMTAP-0123456789ABCDEF";
 
 impl Talked {
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let line = |(who, _, line): &(&str, usize, String)| format!("{who} {line}");
         self.said.iter().map(line).collect()
     }
 
-    fn agree(&self) -> &Self {
+    pub(super) fn agree(&self) -> &Self {
         let done = self.device.done.iter().filter(|(what, _)| what != "Alert");
         let heard = &self.server.session(DEVICE, "1").unwrap().heard;
         assert!(done.eq(heard.iter()), "{:#?}", self.lines());
@@ -36,7 +36,7 @@ impl Talked {
         long.map(|(_, value)| value.clone()).collect()
     }
 
-    fn codes(&self, what: &str) -> Vec<u16> {
+    pub(super) fn codes(&self, what: &str) -> Vec<u16> {
         let about = self
             .device
             .done
@@ -47,7 +47,7 @@ impl Talked {
 }
 
 /// Lets them talk; `on_the_way` may change what they say.
-fn talk(
+pub(super) fn talk(
     plan: &Plan,
     sizes: Sizes,
     wire: Wire,
@@ -86,7 +86,7 @@ fn size(xml: &str, wire: Wire) -> usize {
 }
 
 /// What a message says beside Status 200: commands with `…` for the chunks of a value, `=` for its last one.
-fn line(xml: &str) -> String {
+pub(super) fn line(xml: &str) -> String {
     let document = read(xml.into(), Wire::Xml);
     let message = Message::of(&document).unwrap();
     let mut words = Vec::new();
@@ -117,7 +117,7 @@ fn line(xml: &str) -> String {
     words.join(" ")
 }
 
-fn untouched(_: &'static str, message: String) -> String {
+pub(super) fn untouched(_: &'static str, message: String) -> String {
     message
 }
 
@@ -193,25 +193,6 @@ fn whatever_their_sizes_the_peers_say_all_and_close_each_package_once() {
             }
         }
     }
-}
-
-#[test]
-fn a_message_of_one_byte_is_too_short_for_anything_and_everything_is_said_all_the_same() {
-    let at = |leaf: &str| format!("./Vendor/MSFT/DMTap/{leaf}");
-    let first = vec![
-        Order::Replace(at("Colour"), "blue".into()),
-        Order::Get(at("Colour")),
-    ];
-    let atomic = Order::Atomic(vec![Order::Replace(at("Width"), "1".into())]);
-    let plan = Plan {
-        max_msg_size: Some(1),
-        ..Plan::of([first, vec![atomic]])
-    };
-    let talked = talk(&plan, Sizes::default(), Wire::Xml, untouched);
-    talked.agree();
-    assert_eq!(talked.codes("Replace"), [213, 213, 213, 200, 200]);
-    let session = talked.server.session(DEVICE, "1").unwrap();
-    assert_eq!(session.values, [(at("Colour"), "blue".into())]);
 }
 
 /// Plays the large plan where `fault` changes the first message that it can change.
@@ -292,9 +273,20 @@ fn a_size_that_is_not_right_is_answered_424_and_the_object_comes_anew() {
     );
     check(
         replaces("device", ">4551</Size>", ">4550</Size>"),
-        &["device Results Final", "server 424:Results Replace(3411)…"],
+        &[
+            "device Results Final",
+            "server 424:Results Replace(3411)…",
+            "device 213:Replace Results(4551)…",
+        ],
         &[213, 213, 200],
-        0,
+        1,
+    );
+    // More came than was announced.
+    check(
+        replaces("device", ">4551</Size>", ">3000</Size>"),
+        &["server 424:Results 1222", "device Results(4551)…"],
+        &[213, 213, 200],
+        1,
     );
 }
 

@@ -110,3 +110,20 @@ async fn a_device_whose_session_the_server_was_told_wrong_gets_its_own_back() {
         assert!(end.contains("aborted"), "{end}");
     }
 }
+
+#[tokio::test]
+async fn of_two_wrong_sessions_the_server_hears_the_last_and_the_device_its_own() {
+    let step = |id: &str| format!("{{ wrong-session = \"{id}\" }}");
+    let first = rule("request", "{ message = 2 }", &step("FF"));
+    let second = rule("request", "{ message = 2 }", &step("EE")).replace("story", "second");
+    for played in play(&(first + &second), &demo()).await {
+        let session = |document| {
+            let header = Message::of(document).unwrap().header().unwrap();
+            header.session_id().unwrap().into_owned()
+        };
+        let told: Vec<String> = played.server.heard.iter().map(session).collect();
+        assert_eq!(told, ["1", "EE"], "{played}");
+        let got: Vec<String> = played.device.heard.iter().map(session).collect();
+        assert_eq!(got, ["1", "1"], "{played}");
+    }
+}

@@ -1,6 +1,5 @@
 //! Commands that never arrive, answers that never arrive, commands nobody sent.
 
-use dmtap::dm::Command;
 use dmtap::peer::Order;
 
 use super::stage::{at, demo, outline, plan, play, rule};
@@ -151,66 +150,4 @@ async fn the_device_is_told_of_what_the_server_never_got() {
             "{played}"
         );
     }
-}
-
-#[tokio::test]
-async fn only_the_items_that_were_meant_are_refused() {
-    let item = |leaf: &str| {
-        let uri = at(leaf);
-        format!("<Item><Target><LocURI>{uri}</LocURI></Target><Data>7</Data></Item>")
-    };
-    let adds = rule(
-        "response",
-        &format!(
-            "{{ command = \"Replace\", loc-uri = \"{}\" }}",
-            at("Colour")
-        ),
-        &format!(
-            "[{{ insert = '{}', after = \"Item\" }}, {{ insert = '{}', last-in = \".\" }}]",
-            item("Width"),
-            item("Height")
-        ),
-    );
-    let refuses = |uri: &str, code: u16| {
-        let matcher = format!("{{ command = \"Replace\", loc-uri = \"{uri}\", message = 1 }}");
-        let step = format!("{{ refuse = {code} }}");
-        rule("response", &matcher, &step).replace("story", &format!("refuses-{code}"))
-    };
-    let check = async |rules: String, statuses: &[(Option<String>, u16)], done: usize| {
-        for played in play(&(adds.clone() + &rules), &demo()).await {
-            played.ends();
-            let answers = played.server.heard[1].root().elements().nth(1).unwrap();
-            let answers = answers
-                .elements()
-                .filter_map(|e| Command::of(e)?.as_status());
-            let of_replace = answers.filter(|s| s.cmd().as_deref() == Some("Replace"));
-            let told: Vec<_> = of_replace
-                .map(|s| {
-                    let target = s.target_refs().next().map(|uri| uri.into_owned());
-                    (target, s.code().unwrap().0)
-                })
-                .collect();
-            assert_eq!(told, statuses, "{played}");
-            assert_eq!(
-                played
-                    .did("Replace ./Device/Vendor/MSFT/DMTap/Colour")
-                    .len(),
-                done
-            );
-        }
-    };
-    let of = |leaf: &str, code| (Some(at(leaf)), code);
-    let width = refuses(&at("Width"), 425);
-    check(width.clone(), &[(None, 200), of("Width", 425)], 1).await;
-    check(refuses(&at("*"), 425), &[(None, 425)], 0).await;
-    let two = refuses(&at("*idth"), 425) + &refuses(&at("*eight"), 404);
-    let expected = [(None, 200), of("Width", 425), of("Height", 404)];
-    check(two, &expected, 1).await;
-    let sizes = refuses(&at("*i*h*"), 425);
-    let expected = [(None, 200), of("Width", 425), of("Height", 425)];
-    check(sizes, &expected, 1).await;
-    // What a second rule refuses of the rest is all that is left.
-    let both = width + &refuses(&at("*g*"), 500) + &refuses(&at("Colour"), 404);
-    let expected = [(None, 404), of("Width", 425), of("Height", 500)];
-    check(both, &expected, 0).await;
 }

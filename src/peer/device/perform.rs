@@ -1,5 +1,7 @@
 //! The device carries commands out on its tree.
 
+use std::collections::HashSet;
+
 use super::{Device, Outcome};
 use crate::dm::{AlertCode, Command, CommandKind, Item, StatusCode, locuri};
 use crate::peer::large::{BUFFERED, LARGEST, TOO_LARGE, What};
@@ -146,23 +148,22 @@ impl Device {
         let before = self.tree.clone();
         let mut inner: Vec<Outcome> = Vec::new();
         let mut failed = false;
-        let mut added = Vec::new();
+        let mut added = HashSet::new();
         for child in command.nested() {
             let cmd_id = child.cmd_id().unwrap_or_default();
-            let uri = child.loc_uri().map(|uri| locuri::canonical(&uri));
             let mut outcomes = match child.kind() {
                 _ if failed => vec![outcome(child, &cmd_id, StatusCode(215))],
                 CommandKind::Atomic | CommandKind::Get => {
                     vec![outcome(child, &cmd_id, StatusCode(500))]
                 }
                 // Not supported on Windows; the page of its protocol support gives no code.
-                CommandKind::Replace if added.contains(&uri) => {
+                CommandKind::Replace if targets(child).any(|uri| added.contains(&uri)) => {
                     vec![outcome(child, &cmd_id, StatusCode(406))]
                 }
                 _ => self.carry_out(child),
             };
             if child.kind() == CommandKind::Add {
-                added.push(uri);
+                added.extend(targets(child));
             }
             failed |= outcomes.iter().any(|o| !o.code.is_success());
             inner.append(&mut outcomes);
@@ -180,6 +181,12 @@ impl Device {
         );
         inner
     }
+}
+
+/// The nodes of all Items.
+fn targets(command: Command<'_>) -> impl Iterator<Item = String> {
+    let uris = command.items().filter_map(|item| item.target());
+    uris.map(|uri| locuri::canonical(&uri))
 }
 
 fn outcome(command: Command<'_>, cmd_id: &str, code: StatusCode) -> Outcome {

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{Device, Outcome, header_of};
+use super::{Device, Next, Outcome, header_of};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::peer::compose::{Composer, Mark, Reference};
-use crate::peer::large::{BUFFERED, Chunk, Outgoing, What};
+use crate::peer::large::{BUFFERED, Chunk, NoRoom, Outgoing, SIZE_MISMATCH, What};
 use crate::peer::tree::Found;
 
 /// What is yet to be said of the device's package.
@@ -18,6 +18,8 @@ pub(super) struct Backlog {
     may_close: bool,
     /// The CmdID of the chunk that the last message ended with.
     chunk: Option<u32>,
+    /// The value that came to its end in the last message, with the CmdID of its last chunk.
+    ended: Option<(u32, Part)>,
 }
 
 /// A part of it, which goes into one message or into the next.
@@ -40,6 +42,8 @@ struct Large {
     uri: String,
     format: String,
     rest: Outgoing,
+    /// How often it was begun anew.
+    repeats: u32,
 }
 
 /// Which command is answered.
@@ -61,20 +65,35 @@ impl Of {
 }
 
 impl Backlog {
-    /// Takes notice of the Status for a chunk: unless that is 213, the rest is not wanted (PRO 7).
+    /// Takes notice of the Status for a chunk: unless that is 213, the rest is not wanted; where it is 424, the
+    /// object comes once more (PRO 7).
     pub(super) fn hear(&mut self, message: Message<'_>, msg_id: u32) {
-        let Some(chunk) = self.chunk.take() else {
-            return;
+        let msg_id = msg_id.to_string();
+        let code_for = |chunk: u32| {
+            let chunk = chunk.to_string();
+            let mut statuses = message.commands().filter_map(|command| command.as_status());
+            let own = statuses.find(|status| {
+                let (msg, cmd) = (status.msg_ref(), status.cmd_ref());
+                (msg.as_deref(), cmd.as_deref()) == (Some(&*msg_id), Some(&*chunk))
+            });
+            own.and_then(|status| status.code())
         };
-        let refs = (Some(msg_id.to_string()), Some(chunk.to_string()));
-        let mut statuses = message.commands().filter_map(|command| command.as_status());
-        let accepted = statuses.any(|status| {
-            let (msg, cmd) = (status.msg_ref(), status.cmd_ref());
-            (msg.as_deref(), cmd.as_deref()) == (refs.0.as_deref(), refs.1.as_deref())
-                && status.code() == Some(BUFFERED)
-        });
-        if !accepted {
-            self.parts.pop_front();
+        let (chunk, ended) = (self.chunk.take(), self.ended.take());
+        let code = chunk.map(code_for);
+        let ended = ended.filter(|(last, _)| code_for(*last) == Some(SIZE_MISMATCH));
+        let failed = match code {
+            None | Some(Some(BUFFERED)) => ended.map(|(_, part)| part),
+            Some(code) => {
+                let rest = self.parts.pop_front();
+                rest.filter(|_| code == Some(SIZE_MISMATCH))
+            }
+        };
+        if let Some(Part::Large(of, mut large)) = failed
+            && large.repeats < MOST_REPEATS
+        {
+            large.repeats += 1;
+            large.rest.begin_anew();
+            self.parts.push_front(Part::Large(of, large));
         }
     }
 
@@ -97,14 +116,29 @@ impl Backlog {
                 target: outcome.target,
                 code: outcome.code,
             };
-            match goes_on {
-                true => self.due.push(status),
-                false => self.parts.push_back(status),
+            if outcome.code == BUFFERED {
+                // Its sender waits for that with the next chunk, not for Results that are longer than a message.
+                self.bring_forward(msg_ref);
+                self.due.push(status);
+            } else if goes_on {
+                self.due.push(status);
+            } else {
+                self.parts.push_back(status);
             }
             if !outcome.found.is_empty() {
                 self.parts.push_back(Part::Results(of, outcome.found));
             }
         }
+    }
+
+    /// Statuses of a message go in front of all that is yet to be said; they keep their order.
+    fn bring_forward(&mut self, msg_ref: &str) {
+        let parts = std::mem::take(&mut self.parts).into_iter();
+        let (statuses, others) = parts.partition::<VecDeque<_>, _>(
+            |part| matches!(part, Part::Status { of, .. } if of.msg == msg_ref),
+        );
+        self.due.extend(statuses);
+        self.parts = others;
     }
 
     /// Takes the objects whose end never came.
@@ -113,18 +147,19 @@ impl Backlog {
     }
 
     /// Says as much as fits, and whether Results are among it.
-    fn say(&mut self, message: &mut Composer, most: usize) -> bool {
+    ///
+    /// # Errors
+    /// The LocURI of a value of which messages of `most` bytes carry nothing.
+    fn say(&mut self, message: &mut Composer, most: usize) -> Result<bool, String> {
         self.due.drain(..).for_each(|part| part.write(message));
         let empty = message.mark();
         let mut has_results = false;
         while let Some(part) = self.parts.pop_front() {
             let before = message.mark();
-            if let Part::Large(of, mut large) = part {
-                let cmd_id = large.say(&of, message, most, empty);
-                has_results |= cmd_id.is_some();
-                if !large.rest.is_said() {
-                    self.chunk = cmd_id;
-                    self.parts.push_front(Part::Large(of, large));
+            if let Part::Large(of, large) = part {
+                let is_begun = self.say_chunk(of, large, message, most, empty)?.is_some();
+                has_results |= is_begun;
+                if !is_begun || self.chunk.is_some() {
                     break;
                 }
                 continue;
@@ -135,32 +170,52 @@ impl Backlog {
                 continue;
             }
             let only = before == empty;
-            let splits = only || !message.fits_alone(before, most);
-            if only && !matches!(part, Part::Results(..)) {
+            let fits_alone = message.fits_alone(before, most);
+            match part {
+                Part::Results(of, found) if only || !fits_alone => {
+                    message.back_to(before);
+                    let parts = split(of, found).into_iter().rev();
+                    parts.for_each(|part| self.parts.push_front(part));
+                }
                 // There is no shorter way to say it.
-                continue;
-            }
-            message.back_to(before);
-            if !self.put_back(part, splits) {
-                break;
+                _ if only => {}
+                part => {
+                    message.back_to(before);
+                    self.parts.push_front(part);
+                    break;
+                }
             }
         }
-        has_results
+        Ok(has_results)
     }
 
-    /// Takes a part back that did not fit, in smaller ones where it is to be split; whether it was.
-    fn put_back(&mut self, part: Part, splits: bool) -> bool {
-        match part {
-            Part::Results(of, found) if splits => {
-                let parts = split(of, found).into_iter().rev();
-                parts.for_each(|part| self.parts.push_front(part));
-                true
-            }
-            part => {
+    /// Says as much of a value as fits, and returns the CmdID; `None` where it is to begin in the next message.
+    /// What is left of it stays in front, and its chunk is awaited.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    fn say_chunk(
+        &mut self,
+        of: Of,
+        mut large: Large,
+        message: &mut Composer,
+        most: usize,
+        empty: Mark,
+    ) -> Result<Option<u32>, String> {
+        let said = large.say(&of, message, most, empty);
+        if said == Err(NoRoom::Anywhere) {
+            return Err(large.uri);
+        }
+        let (said, is_said) = (said.ok(), large.rest.is_said());
+        let part = Part::Large(of, large);
+        match is_said {
+            true => self.ended = said.map(|last| (last, part)),
+            false => {
+                self.chunk = said;
                 self.parts.push_front(part);
-                false
             }
         }
+        Ok(said)
     }
 }
 
@@ -186,8 +241,16 @@ impl Part {
 
 impl Large {
     /// Says as much of it as fits, see [`Outgoing::say`].
-    fn say(&mut self, of: &Of, message: &mut Composer, most: usize, empty: Mark) -> Option<u32> {
-        let Self { uri, format, rest } = self;
+    fn say(
+        &mut self,
+        of: &Of,
+        message: &mut Composer,
+        most: usize,
+        empty: Mark,
+    ) -> Result<u32, NoRoom> {
+        let Self {
+            uri, format, rest, ..
+        } = self;
         rest.say(message, most, empty, |m, chunk| {
             results(m, of, |m| item(m, uri, format, chunk))
         })
@@ -206,7 +269,13 @@ fn split(of: Of, found: Vec<(String, Found)>) -> Vec<Part> {
         let (format, text) = value(&found);
         let rest = Outgoing::new(&text);
         let format = format.into();
-        Part::Large(of.clone(), Large { uri, format, rest })
+        let large = Large {
+            uri,
+            format,
+            rest,
+            repeats: 0,
+        };
+        Part::Large(of.clone(), large)
     });
     large.collect()
 }
@@ -214,19 +283,25 @@ fn split(of: Of, found: Vec<(String, Found)>) -> Vec<Part> {
 impl Device {
     /// The answers to a message, as far as they fit into one. A package that the server left open is answered
     /// in kind, and with Alert 1222 where nothing else is left to say (PRO 6).
-    pub(super) fn report(&mut self, msg_ref: &str) -> String {
+    pub(super) fn report(&mut self, msg_ref: &str) -> Next {
         let mut message = self.message();
         message.status(&header_of(msg_ref), None, StatusCode(200));
         let most = self.profile.sizes.longest_message(self.theirs);
-        let has_results = self.backlog.say(&mut message, most);
+        let has_results = match self.backlog.say(&mut message, most) {
+            Ok(has_results) => has_results,
+            Err(uri) => {
+                let why = format!("messages of {most} bytes are too short for the value of {uri}");
+                return Next::Broken(why);
+            }
+        };
         let is_done = self.backlog.parts.is_empty();
         if is_done && self.backlog.may_close {
-            return message.finish();
+            return Next::Send(message.finish());
         }
         if is_done && !has_results {
             message.alert(AlertCode(1222));
         }
-        message.finish_open()
+        Next::Send(message.finish_open())
     }
 }
 
@@ -251,3 +326,6 @@ fn item(message: &mut Composer, uri: &str, format: &str, chunk: &Chunk<'_>) {
         m.value(format, chunk);
     });
 }
+
+/// How often a value is begun anew that its receiver got wrong.
+const MOST_REPEATS: u32 = 1;

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{alerts, wrong_version};
 use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode, SyncHdr, locuri};
 use crate::peer::compose::{Composer, Header, Mark, Reference};
-use crate::peer::large::{BUFFERED, Incoming, LARGEST, Outgoing, SIZE_MISMATCH, Sizes, What};
+use crate::peer::large::{
+    BUFFERED, Incoming, LARGEST, NoRoom, Outgoing, SIZE_MISMATCH, Sizes, What,
+};
 use crate::peer::plan::{Order, Plan, Sent};
 
 /// One session as the server sees it.
@@ -17,7 +20,7 @@ pub struct Talk {
     pub(super) msg_id: u32,
     package: usize,
     /// What is left of the package under way.
-    queue: VecDeque<Order>,
+    queue: VecDeque<Arc<Order>>,
     /// The value that is on its way in chunks.
     sending: Option<Sending>,
     sent: HashMap<(u32, u32), Said>,
@@ -31,9 +34,11 @@ pub struct Talk {
     pub(super) last: Option<(Bytes, String)>,
     /// What the device answered to each command, in order: the command and the code.
     pub heard: Vec<(String, StatusCode)>,
-    /// The values that the device reported, whole, in order: LocURI and text.
+    /// The values that the device reported, whole, in order: LocURI and text, 8 MiB in all.
     pub values: Vec<(String, String)>,
-    /// Commands that were not sent, because the device takes no values of their size.
+    value_bytes: usize,
+    /// Commands that were not sent, because the device takes no values of their size, or no messages that hold
+    /// a part of them.
     pub withheld: Vec<String>,
 }
 
@@ -42,13 +47,13 @@ pub struct Talk {
 struct Said {
     what: String,
     /// The command itself, where its value can be sent once more.
-    order: Option<Order>,
+    order: Option<Arc<Order>>,
 }
 
 /// A value on its way.
 #[derive(Debug)]
 struct Sending {
-    order: Order,
+    order: Arc<Order>,
     rest: Outgoing,
     /// The CmdID of the last chunk in the last message.
     cmd_id: u32,
@@ -150,11 +155,12 @@ impl Talk {
     }
 
     /// Sends a whole value anew, unless that was done before.
-    fn once_more(&mut self, order: Order) {
+    fn once_more(&mut self, order: Arc<Order>) {
         let uri = order
             .value()
             .map_or(String::new(), |(uri, _)| locuri::canonical(uri));
-        self.sending.take_if(|sending| sending.order == order);
+        self.sending
+            .take_if(|sending| Arc::ptr_eq(&sending.order, &order));
         if !self.again.contains(&uri) {
             self.again.push(uri);
             self.queue.push_front(order);
@@ -197,7 +203,13 @@ impl Talk {
     }
 
     /// Writes a command if it fits, and says where else it belongs.
-    fn place(&mut self, order: &Order, most: usize, empty: Mark, reply: &mut Composer) -> Placed {
+    fn place(
+        &mut self,
+        order: &Arc<Order>,
+        most: usize,
+        empty: Mark,
+        reply: &mut Composer,
+    ) -> Placed {
         let value = order.value().map(|(_, text)| text);
         if value.is_some_and(|text| self.theirs.exceeds(text.len())) {
             self.withheld.push(order.to_string());
@@ -223,7 +235,8 @@ impl Talk {
         let next = plan.packages.get(self.package);
         if let Some(package) = next.filter(|_| self.queue.is_empty()) {
             self.package += 1;
-            self.queue.extend(package.commands.iter().cloned());
+            self.queue
+                .extend(package.commands.iter().cloned().map(Arc::new));
         }
     }
 
@@ -236,10 +249,18 @@ impl Talk {
         reply: &mut Composer,
     ) -> bool {
         let Sending { order, rest, .. } = &mut sending;
-        let Some(cmd_id) = rest.say(reply, most, empty, |m, chunk| order.write_chunk(m, chunk))
-        else {
-            self.queue.push_front(sending.order);
-            return false;
+        let said = rest.say(reply, most, empty, |m, chunk| order.write_chunk(m, chunk));
+        let cmd_id = match said {
+            Ok(cmd_id) => cmd_id,
+            Err(NoRoom::Here) => {
+                self.queue.push_front(sending.order);
+                return false;
+            }
+            Err(NoRoom::Anywhere) => {
+                self.withheld.push(order.to_string());
+                self.abort(reply);
+                return false;
+            }
         };
         let what = order.to_string();
         self.enter(vec![Sent { cmd_id, what }], &sending.order);
@@ -251,7 +272,14 @@ impl Talk {
         true
     }
 
-    fn enter(&mut self, sent: Vec<Sent>, order: &Order) {
+    /// Ends the session before its time (Alert 1223); of the plan nothing more is said.
+    fn abort(&mut self, reply: &mut Composer) {
+        self.queue.clear();
+        self.package = usize::MAX;
+        reply.alert(AlertCode(1223));
+    }
+
+    fn enter(&mut self, sent: Vec<Sent>, order: &Arc<Order>) {
         for Sent { cmd_id, what } in sent {
             let order = order.value().is_some().then(|| order.clone());
             self.sent
@@ -314,15 +342,25 @@ impl Talk {
             };
             self.lost.extend(self.incoming.give_up(Some(&what)));
             match self.incoming.take(what, command, item, LARGEST) {
-                Ok(Some(value)) if self.values.len() < MOST_HEARD => self.values.push((uri, value)),
-                Ok(Some(_)) => {}
+                Ok(Some(value)) => self.note(uri, value),
                 Ok(None) => outcome = outcome.and(Err(BUFFERED)),
                 Err(code) => outcome = Err(code),
             }
         }
         outcome
     }
+
+    /// Remembers a value, if there is room for it.
+    fn note(&mut self, uri: String, value: String) {
+        let bytes = self.value_bytes + uri.len() + value.len();
+        if self.values.len() < MOST_HEARD && bytes <= MOST_VALUE_BYTES {
+            self.value_bytes = bytes;
+            self.values.push((uri, value));
+        }
+    }
 }
 
 /// Answers and values a session remembers.
 const MOST_HEARD: usize = 10_000;
+/// Bytes of the values that a session remembers, with their LocURIs.
+const MOST_VALUE_BYTES: usize = 8 << 20;

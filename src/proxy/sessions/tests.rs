@@ -113,7 +113,7 @@ fn owed() -> Promised {
             order: Arc::new(["5".into()]),
             place: 0,
             cmd: "Get".into(),
-            target_refs: Vec::new(),
+            items: Vec::new(),
             code: crate::dm::StatusCode(500),
             given_in: None,
         }),

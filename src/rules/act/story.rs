@@ -9,6 +9,8 @@ mod inject;
 mod refs;
 mod refuse;
 
+use std::collections::HashSet;
+
 use super::{Planned, not_applied};
 use crate::dm::{Command, CommandKind, Message};
 use crate::flow::own::FreshIds;
@@ -50,22 +52,37 @@ impl<'a> Scene<'a> {
         &self,
         selection: &'s [Selected],
     ) -> Vec<(Command<'a>, &'s [NodeId])> {
+        let own: HashSet<&str> = self
+            .promises()
+            .filter_map(|promise| match promise {
+                Promise::Swallow(own) => Some(&*own.cmd_ref),
+                _ => None,
+            })
+            .collect();
         let commands = selection.iter().filter_map(|selected| {
             let command = Command::of(self.document.element(selected.node)?)?;
             Some((command, &*selected.items))
         });
-        commands
-            .filter(|(command, _)| !self.is_own(*command))
-            .collect()
+        let is_own = |command: &Command<'_>| command.cmd_id().is_some_and(|id| own.contains(&*id));
+        commands.filter(|(command, _)| !is_own(command)).collect()
     }
 
-    fn is_own(&self, command: Command<'_>) -> bool {
-        let cmd_id = command.cmd_id();
-        let mut promises = self.promised.iter().map(|promised| &promised.promise);
-        promises.any(|promise| match promise {
-            Promise::Swallow(own) => cmd_id.as_deref() == Some(&*own.cmd_ref),
-            _ => false,
-        })
+    /// What rules before this one promised about the same message.
+    fn promises(&self) -> impl Iterator<Item = &'a Promise> {
+        self.promised.iter().map(|promised| &promised.promise)
+    }
+
+    /// The SessionID that the device wrote where a rule before this one changed it to `said`.
+    fn own_session<'s>(&self, said: &'s str) -> &'s str
+    where
+        'a: 's,
+    {
+        let told = self.promises().filter_map(|promise| match promise {
+            Promise::Session { said, meant } => Some((&**said, &**meant)),
+            _ => None,
+        });
+        let last = told.filter(|(known, _)| *known == said).last();
+        last.map_or(said, |(_, meant)| meant)
     }
 
     /// The account, if these promises can be made about this message.

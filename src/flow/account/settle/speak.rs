@@ -75,7 +75,7 @@ impl Settling<'_> {
                 msg_ref: &msg_ref,
                 cmd_ref: &command.cmd_id().unwrap_or_default(),
                 cmd: command.element().local(),
-                target_refs: &[],
+                items: &[],
                 chal: "",
                 code: StatusCode(200),
             };
@@ -110,29 +110,14 @@ impl Settling<'_> {
         let cred = message.header().and_then(|h| h.element().child(tag::CRED));
         let mut entry = Entry::default();
         let fragment = own::fragment(&document, &credentials.xml);
-        match (cred, fragment) {
-            (Some(cred), Some(fragment)) => {
-                entry.tell(
-                    cred,
-                    "credentials",
-                    String::new(),
-                    "as before the challenge".into(),
-                );
-                entry.edits.push(Edit::Replace {
-                    node: cred.id(),
-                    fragment,
-                });
-            }
-            (Some(cred), None) => {
-                entry.tell(
-                    cred,
-                    "credentials",
-                    String::new(),
-                    "none, as before the challenge".into(),
-                );
-                entry.edits.push(Edit::Remove { node: cred.id() });
-            }
-            (None, _) => {}
+        if let Some(cred) = cred {
+            let node = cred.id();
+            let (told, edit) = match fragment {
+                Some(fragment) => ("as before the challenge", Edit::Replace { node, fragment }),
+                None => ("none, as before the challenge", Edit::Remove { node }),
+            };
+            entry.tell(cred, "credentials", String::new(), told.into());
+            entry.edits.push(edit);
         }
         self.enter(&credentials.rule, entry);
     }
@@ -206,7 +191,7 @@ fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Ar
         msg_ref: &msg_ref,
         cmd_ref: "0",
         cmd: "SyncHdr",
-        target_refs: &[],
+        items: &[],
         chal: "",
         code: StatusCode(200),
     };
@@ -216,15 +201,7 @@ fn closing(account: &mut Account, received: &Arc<Document>) -> Option<(Bytes, Ar
             && owed.to == Side::Device
             && owed.given_in.is_none()
         {
-            let status = OwnStatus {
-                msg_ref: &owed.msg_ref,
-                cmd_ref: owed.cmd_ref(),
-                cmd: &owed.cmd,
-                target_refs: &owed.target_refs,
-                chal: "",
-                code: owed.code,
-            };
-            body += &status.xml(&ids.give());
+            body += &owed.status().xml(&ids.give());
         }
     }
     let reply = own::message(received, account.next_msg_id(), &(body + "<Final/>"))?;

@@ -64,7 +64,7 @@ impl Planned {
             msg_ref: &msg_ref,
             cmd_ref: "0",
             cmd: "SyncHdr",
-            target_refs: &[],
+            items: &[],
             chal: "",
             code: StatusCode(200),
         };

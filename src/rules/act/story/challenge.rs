@@ -74,7 +74,7 @@ impl Planned {
                 msg_ref: &msg_ref,
                 cmd_ref,
                 cmd,
-                target_refs: &[],
+                items: &[],
                 chal,
                 code,
             };

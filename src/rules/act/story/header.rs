@@ -34,7 +34,8 @@ impl Planned {
                     && scene.facts.account.is_some()
                 {
                     // The device is not to learn of it by the answer.
-                    let (said, meant) = (id.as_str().into(), meant.text().trim_ascii().into());
+                    let meant = scene.own_session(meant.text().trim_ascii()).into();
+                    let said = id.as_str().into();
                     self.promise(scene, vec![Promise::Session { said, meant }])?;
                 }
                 self.set_field(verb, header, tag::SESSION_ID, "SessionID", id)

@@ -1,12 +1,13 @@
 //! `refuse`: commands that never reach their receiver.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::{Scene, is_work, msg_id};
 use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
 use crate::flow::Promise;
-use crate::flow::account::Owed;
+use crate::flow::account::{Named, Owed};
+use crate::flow::own::ItemRef;
 use crate::markup::NodeId;
 use crate::markup::edit::Edit;
 use crate::rules::act::Planned;
@@ -76,15 +77,16 @@ impl Taken {
         self.codes.is_empty() && self.items.is_empty()
     }
 
-    /// Some Items of a command go, and the command with them if that is all of them, or if they have no LocURI
-    /// to be told by. In an Atomic, which fails as one, it goes in any case.
+    /// Some Items of a command go, and the command with them if that is all of them, or if one has no LocURI to be
+    /// told by. In an Atomic, which fails as one, it goes in any case.
     fn take_some(&mut self, command: Command<'_>, items: &[NodeId], code: StatusCode) {
         let of_command = command.items();
         let chosen: Vec<Item<'_>> = of_command
-            .filter(|item| items.contains(&item.element().id()))
+            // Selected Items stand in document order.
+            .filter(|item| items.binary_search(&item.element().id()).is_ok())
             .collect();
         let is_some = !chosen.is_empty() && chosen.len() < command.items().count();
-        let have_uris = chosen.iter().all(|item| target_ref(*item).is_some());
+        let have_uris = chosen.iter().all(|item| ItemRef::of(*item).is_some());
         let mut around = std::iter::successors(command.element().parent(), |e| e.parent());
         let in_atomic = around.any(|e| Command::of(e).as_ref().is_some_and(is_atomic));
         if !is_some || !have_uris || in_atomic || !is_work(command) {
@@ -170,36 +172,76 @@ impl Taken {
             .iter()
             .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
         let order: Arc<[Box<str>]> = ids.collect();
+        let divided = divided(scene, &msg_ref);
         let owed = work.iter().enumerate().flat_map(|(place, command)| {
-            let about = |target_refs, code| {
+            let about = |items, code| {
                 Promise::Answer(Owed {
                     to: scene.speaker(),
                     msg_ref: msg_ref.clone(),
                     order: order.clone(),
                     place,
                     cmd: command.element().local().into(),
-                    target_refs,
+                    items,
                     code,
                     given_in: None,
                 })
             };
             match self.codes.get(&command.element().id()) {
-                Some(code) => vec![about(Vec::new(), *code)],
-                None => {
-                    let code = |item: Item<'_>| self.items.get(&item.element().id()).copied();
-                    let gone = command.items().filter_map(|item| Some((item, code(item)?)));
-                    gone.map(|(item, code)| about(target_ref(item).into_iter().collect(), code))
-                        .collect()
+                // Of a command without Items it would say all of them, also those that went before.
+                Some(code) if divided.contains(&*order[place]) => {
+                    vec![about(
+                        command.items().filter_map(ItemRef::of).collect(),
+                        *code,
+                    )]
                 }
+                Some(code) => vec![about(Vec::new(), *code)],
+                None => self.divide(*command, scene, &msg_ref, about),
             }
         });
         Ok(owed.collect())
     }
+
+    /// The promises about a command that loses some of its Items: to answer those, and to have the answer of its
+    /// receiver name the others.
+    fn divide(
+        &self,
+        command: Command<'_>,
+        scene: &Scene<'_>,
+        msg_ref: &str,
+        about: impl Fn(Vec<ItemRef>, StatusCode) -> Promise,
+    ) -> Vec<Promise> {
+        let mut promises = Vec::new();
+        let mut stay = Vec::new();
+        for item in command.items() {
+            let reference = ItemRef::of(item).into_iter();
+            match self.items.get(&item.element().id()) {
+                Some(code) => promises.push(about(reference.collect(), *code)),
+                None => stay.extend(reference),
+            }
+        }
+        if !promises.is_empty() && !stay.is_empty() {
+            // In a Status, TargetRefs stand in front of SourceRefs.
+            stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
+            promises.push(Promise::Name(Named {
+                from: scene.speaker().other(),
+                msg_ref: msg_ref.into(),
+                cmd_ref: command.cmd_id().unwrap_or_default().as_ref().into(),
+                items: stay,
+            }));
+        }
+        promises
+    }
 }
 
-/// What a Status calls an Item by.
-fn target_ref(item: Item<'_>) -> Option<Box<str>> {
-    item.target().map(|uri| uri.as_ref().into())
+/// The CmdIDs of commands of which rules before refused some Items.
+fn divided<'a>(scene: &Scene<'a>, msg_ref: &str) -> HashSet<&'a str> {
+    let before = scene.promises().filter_map(|promise| match promise {
+        Promise::Answer(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
+            Some(owed.cmd_ref())
+        }
+        _ => None,
+    });
+    before.collect()
 }
 
 pub(super) fn is_atomic(command: &Command<'_>) -> bool {
