@@ -27,6 +27,15 @@ pub(super) struct Session {
     pub(super) broken: Option<String>,
 }
 
+impl Session {
+    fn name(&self) -> &'static str {
+        match self.wire {
+            Wire::Xml => "XML",
+            Wire::Wbxml => "WBXML",
+        }
+    }
+}
+
 /// Puts both sides together; either may lack commands that the other one knows.
 pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<Line> {
     let (mut lines, mut told) = (Vec::new(), server);
@@ -91,27 +100,22 @@ fn beside_the_demo(entries: &[Entry]) -> String {
 
 /// Where the two sides differ, or that they do not; an empty line follows.
 fn table(title: &str, sessions: &[Session]) -> String {
-    let differ = |line: &&Line| line.device != line.server;
-    let agree = |s: &Session| s.broken.is_none() && !s.lines.iter().any(|l| differ(&l));
-    if sessions.iter().all(agree) {
+    let rows: Vec<_> = sessions.iter().flat_map(rows).collect();
+    if rows.is_empty() && sessions.iter().all(|session| session.broken.is_none()) {
         return "Both sides saw the same statuses.\n\n".into();
     }
+    let widest = rows.iter().map(|row| row[0].chars().count()).max();
     let mut text = format!("{title}\n\n");
-    if sessions.iter().any(|s| s.lines.iter().any(|l| differ(&l))) {
+    if let Some(widest) = widest {
         let head = ["command", "the device answered", "the server was told"];
-        text.push_str(&columns(head[0], head[1], head[2]));
+        text.push_str(&columns(&head.map(str::to_owned), widest));
+        for row in &rows {
+            text.push_str(&columns(row, widest));
+        }
     }
     for session in sessions {
-        let name = match session.wire {
-            Wire::Xml => "XML",
-            Wire::Wbxml => "WBXML",
-        };
-        for line in session.lines.iter().filter(differ) {
-            let code = |code: Option<StatusCode>| code.map_or("nothing".into(), |c| c.to_string());
-            let what = format!("{name}: {}", line.what);
-            text.push_str(&columns(&what, &code(line.device), &code(line.server)));
-        }
         if let Some(why) = &session.broken {
+            let name = session.name();
             text.push_str(&format!("  {name}: the session broke off: {why}\n"));
         }
     }
@@ -119,9 +123,27 @@ fn table(title: &str, sessions: &[Session]) -> String {
     text
 }
 
-fn columns(what: &str, device: &str, server: &str) -> String {
-    format!("  {what:<54} {device:<28} {server}\n")
+/// What the two sides of a session know differently: the command, and what each of them was told.
+fn rows(session: &Session) -> Vec<[String; 3]> {
+    let code = |code: Option<StatusCode>| code.map_or("nothing".into(), |c| c.to_string());
+    let differ = session
+        .lines
+        .iter()
+        .filter(|line| line.device != line.server);
+    let row = |line: &Line| {
+        let what = format!("{}: {}", session.name(), line.what);
+        [what, code(line.device), code(line.server)]
+    };
+    differ.map(row).collect()
 }
+
+fn columns([what, device, server]: &[String; 3], widest: usize) -> String {
+    let width = widest.max(NARROWEST);
+    format!("  {what:<width$} {device:<28} {server}\n")
+}
+
+/// How wide the commands' column is at least, in characters.
+const NARROWEST: usize = 54;
 
 #[cfg(test)]
 mod tests {
@@ -146,5 +168,28 @@ mod tests {
             ("Add b".into(), Some(200), Some(200)),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn columns_stand_below_each_other_however_long_a_command_is() {
+        let line = |what: String| Line {
+            what,
+            device: Some(StatusCode(200)),
+            server: None,
+        };
+        let session = Session {
+            wire: Wire::Xml,
+            lines: vec![
+                line("Get ./A".into()),
+                line(format!("Get ./{}", "A".repeat(90))),
+            ],
+            broken: None,
+        };
+        let table = table("title", &[session]);
+        let at = |word| table.lines().filter_map(move |line| line.find(word));
+        let places: Vec<_> = at("the device").chain(at("200 OK")).collect();
+        assert_eq!(places, [places[0]; 3], "{table}");
+        let places: Vec<_> = at("the server").chain(at("nothing")).collect();
+        assert_eq!(places, [places[0]; 3], "{table}");
     }
 }
