@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use super::Facts;
-use crate::dm::Command;
+use crate::dm::{Command, Refs};
 use crate::flow::{Answered, Link};
 use crate::markup::{Document, NodeId};
 
@@ -70,12 +70,8 @@ impl<'a> Answers<'a> {
     }
 }
 
-type Refs<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-fn refs(answer: Command<'_>) -> Option<Refs<'_>> {
-    match (answer.as_status(), answer.as_results()) {
-        (Some(status), _) => Some((status.msg_ref()?, status.cmd_ref()?)),
-        (_, Some(results)) => Some((results.msg_ref(), results.cmd_ref()?)),
-        _ => None,
-    }
+/// MsgRef and CmdRef of an answer that has both.
+fn refs(answer: Command<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    let refs = Refs::of(answer)?;
+    Some((refs.msg_ref?, refs.cmd_ref?))
 }
