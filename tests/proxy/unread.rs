@@ -1,6 +1,6 @@
 //! Whether somebody looks or not, rules do the same: every step over the same exchange, with a record and without.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dmtap::flow::Op;
 use dmtap::flow::event::Event;
@@ -168,7 +168,7 @@ fn http(first_line: &str, more: &str, body: &str) -> String {
 struct Came {
     server: Vec<String>,
     device: Vec<String>,
-    deliveries: Vec<Vec<Op>>,
+    deliveries: BTreeMap<(u64, u8), Vec<Op>>,
 }
 
 async fn play(rules: &str, look: Look, bodies: &[String; 2], media: &str) -> Came {
@@ -192,7 +192,8 @@ async fn play(rules: &str, look: Look, bodies: &[String; 2], media: &str) -> Cam
         at_device.push(exchange(&rig, &server, &request).await);
         // The server may hear of a cut after the device did.
         soon(async {
-            while rules.contains("limit-data") && read.lock().unwrap().is_empty() {
+            let is_cut = rules.contains("limit-data") || rules.contains("after = 20");
+            while is_cut && read.lock().unwrap().is_empty() {
                 tokio::task::yield_now().await;
             }
         })
@@ -202,12 +203,14 @@ async fn play(rules: &str, look: Look, bodies: &[String; 2], media: &str) -> Cam
     }
     let told = rig.stop().await.events().into_iter();
     let deliveries = told.filter_map(|event| match event {
-        Event::Request(passage) | Event::Response(passage) => Some(passage.delivery.ops.clone()),
+        Event::Request(passage) => Some(((passage.exchange.0, 1), passage.delivery.ops.clone())),
+        Event::Response(passage) => Some(((passage.exchange.0, 2), passage.delivery.ops.clone())),
         _ => None,
     });
     Came {
         server: at_server,
         device: at_device,
+        // What is cut may be told of when the next exchange has begun.
         deliveries: deliveries.collect(),
     }
 }
