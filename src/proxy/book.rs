@@ -23,7 +23,7 @@ use hits::Hitting;
 use state::{STATES, States};
 
 use super::context::now;
-use crate::rules::engine::{RuleSet, Tally};
+use crate::rules::engine::{Extent, RuleSet, Tally};
 use crate::rules::rule::Rule;
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
@@ -165,9 +165,9 @@ impl Tally for SharedTally<'_> {
         lock(&self.0.memory.counts).count(number, scope)
     }
 
-    fn acted(&mut self, rule: usize, finds: usize) {
+    fn acted(&mut self, rule: usize, finds: usize, extent: Extent) {
         if let Some(standing) = self.0.standings.get(rule) {
-            standing.hits.acted(finds, now());
+            standing.hits.acted(finds, extent, now());
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let book = RuleBook::new(rules(RULES));
         let before = book.current();
         assert_eq!(count(&before, 1), 1);
-        before.tally().acted(1, 3);
+        before.tally().acted(1, 3, Extent::Whole);
         let comment_and_order = "# Now b is first.\n\
             [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
@@ -249,12 +249,14 @@ mod tests {
     fn hits_tell_messages_and_finds_until_they_are_reset() {
         let book = RuleBook::new(rules(RULES));
         let edition = book.current();
-        for finds in [1, 4, 0] {
-            edition.tally().acted(0, finds);
+        let (whole, part) = (Extent::Whole, Extent::Part);
+        for (finds, extent) in [(1, whole), (3, whole), (1, part), (0, part)] {
+            edition.tally().acted(0, finds, extent);
         }
         count(&edition, 0);
         let hits = book.hits("a").unwrap();
-        assert_eq!((hits.messages, hits.finds, hits.failed), (2, 5, 1));
+        assert_eq!((hits.messages, hits.finds), (3, 5));
+        assert_eq!((hits.failed, hits.partly), (2, 1));
         assert!(hits.last.is_some());
         assert_eq!(book.hits("b"), Some(Hits::default()));
         assert_eq!(book.hits("c"), None);

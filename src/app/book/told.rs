@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Entry;
 use crate::flow::Timestamp;
-use crate::rules::{Limit, Scenario, Step};
+use crate::rules::{Limit, Scenario, Stage, Step};
 
 /// A rule as the control API and the summary tell it.
 #[derive(Debug, Serialize)]
@@ -63,12 +63,14 @@ pub struct ScenarioTold<'e> {
 /// Hits.
 #[derive(Debug, Serialize)]
 pub struct HitsTold {
-    /// Messages it acted on.
+    /// Messages it acted on; connections at that stage.
     pub messages: u64,
     /// What it acted on in them.
     pub finds: u64,
-    /// Messages in which it found something and could not act.
+    /// Messages in which it found something and a step could not act.
     pub failed: u64,
+    /// Those among them on which it acted in part.
+    pub partly: u64,
     /// When it last acted: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
@@ -91,6 +93,7 @@ impl<'e> EntryTold<'e> {
                 messages: hits.messages,
                 finds: hits.finds,
                 failed: hits.failed,
+                partly: hits.partly,
                 last: hits.last.and_then(time).map(|time| time.to_string()),
             },
         }
@@ -142,29 +145,36 @@ pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String 
 
 fn did(entry: &Entry) -> String {
     let hits = entry.hits;
-    let many = |count: u64, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
+    let unit = match entry.rule.stage {
+        Stage::Connection => "connection",
+        Stage::Request | Stage::Response => "message",
     };
     let mut words = match hits.messages {
         0 => "nothing".to_owned(),
-        messages if hits.finds == messages => format!("acted on {}", many(messages, "message")),
-        messages => format!(
-            "acted on {} in {}",
-            many(hits.finds, "find"),
-            many(messages, "message")
-        ),
+        messages if hits.finds == messages => format!("acted on {}", many(messages, unit)),
+        messages => {
+            let (finds, messages) = (many(hits.finds, "find"), many(messages, unit));
+            format!("acted on {finds} in {messages}")
+        }
     };
-    if hits.failed > 0 {
-        words.push_str(&format!(
-            ", could not act on {}",
-            many(hits.failed, "message")
-        ));
+    if hits.partly > 0 {
+        words.push_str(&format!(", partly on {}", hits.partly));
+    }
+    if hits.failed > hits.partly {
+        let failed = many(hits.failed - hits.partly, unit);
+        words.push_str(&format!(", could not act on {failed}"));
     }
     if !entry.enabled {
         words.push_str(", disabled now");
     }
     words
+}
+
+fn many(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 fn limit(limit: Limit) -> LimitTold {
@@ -187,4 +197,69 @@ fn scenario(scenario: &Scenario) -> ScenarioTold<'_> {
 
 fn time(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_microsecond(i64::try_from(time.0).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::Hits;
+    use crate::rules::load;
+
+    #[test]
+    fn the_summary_says_how_often_and_how_far_a_rule_acted() {
+        let check = |stage: &str,
+                     step: &str,
+                     [messages, finds, failed, partly]: [u64; 4],
+                     expected: &str| {
+            let text = format!("[[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n");
+            let entry = Entry {
+                rule: load::parse("a.toml", &text).unwrap()[0].clone(),
+                enabled: true,
+                hits: Hits {
+                    messages,
+                    finds,
+                    failed,
+                    partly,
+                    last: None,
+                },
+            };
+            let summary = summary(&[entry]);
+            assert_eq!(summary, format!("what the rules did:\n  r  {expected}"));
+        };
+        let delay = "delay = '1ms'";
+        check("response", delay, [0; 4], "nothing");
+        check("response", delay, [1, 1, 0, 0], "acted on 1 message");
+        check(
+            "response",
+            delay,
+            [2, 5, 0, 0],
+            "acted on 5 finds in 2 messages",
+        );
+        check(
+            "response",
+            delay,
+            [1, 1, 1, 1],
+            "acted on 1 message, partly on 1",
+        );
+        check(
+            "response",
+            delay,
+            [4, 4, 3, 1],
+            "acted on 4 messages, partly on 1, could not act on 2 messages",
+        );
+        check(
+            "response",
+            delay,
+            [0, 0, 1, 0],
+            "nothing, could not act on 1 message",
+        );
+        let refuse = "refuse-connection = true";
+        check("connection", refuse, [1, 1, 0, 0], "acted on 1 connection");
+        check(
+            "connection",
+            refuse,
+            [2, 2, 1, 0],
+            "acted on 2 connections, could not act on 1 connection",
+        );
+    }
 }

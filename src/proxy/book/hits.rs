@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::flow::Timestamp;
+use crate::rules::Extent;
 
 /// How often a rule acted, as far as is known now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,8 +12,10 @@ pub struct Hits {
     pub messages: u64,
     /// What it acted on in them: commands, or the message itself.
     pub finds: u64,
-    /// Messages in which it found something and could not act.
+    /// Messages in which it found something and a step could not act.
     pub failed: u64,
+    /// Those among them in which the rule acted all the same, and did a part of what it says.
+    pub partly: u64,
     /// When it last acted.
     pub last: Option<Timestamp>,
 }
@@ -23,16 +26,22 @@ pub(super) struct Hitting {
     messages: AtomicU64,
     finds: AtomicU64,
     failed: AtomicU64,
+    partly: AtomicU64,
     /// In microseconds; 0 for never.
     last: AtomicU64,
 }
 
 impl Hitting {
     /// It acted on so many finds of a message; on none: it could not act.
-    pub(super) fn acted(&self, finds: usize, now: Timestamp) {
-        if finds == 0 {
+    pub(super) fn acted(&self, finds: usize, extent: Extent, now: Timestamp) {
+        if finds == 0 || extent == Extent::Part {
             self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        if finds == 0 {
             return;
+        }
+        if extent == Extent::Part {
+            self.partly.fetch_add(1, Ordering::Relaxed);
         }
         self.messages.fetch_add(1, Ordering::Relaxed);
         self.finds.fetch_add(finds as u64, Ordering::Relaxed);
@@ -45,12 +54,14 @@ impl Hitting {
             messages: self.messages.load(Ordering::Relaxed),
             finds: self.finds.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
+            partly: self.partly.load(Ordering::Relaxed),
             last: (last > 0).then_some(Timestamp(last)),
         }
     }
 
     pub(super) fn reset(&self) {
-        for number in [&self.messages, &self.finds, &self.failed, &self.last] {
+        let counts = [&self.messages, &self.finds, &self.failed, &self.partly];
+        for number in counts.into_iter().chain([&self.last]) {
             number.store(0, Ordering::Relaxed);
         }
     }
