@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::Entry;
+use super::{Entry, Standing};
 use crate::flow::Timestamp;
+use crate::proxy::Hits;
 use crate::rules::{Limit, Scenario, Stage, Step};
 
 /// A rule as the control API and the summary tell it.
@@ -13,8 +14,11 @@ pub struct EntryTold<'e> {
     pub name: &'e str,
     /// When it looks.
     pub stage: &'static str,
-    /// Whether it is in force, or was disabled.
+    /// Whether it is in force; if not, it was disabled or removed.
     pub enabled: bool,
+    /// Whether it was in the book in this run and is not any more.
+    #[serde(skip_serializing_if = "is_there")]
+    pub removed: bool,
     /// Where it is written: a file, or `control:N` for the Nth text the control API took.
     pub file: &'e str,
     /// The line its `[[rule]]` stands in there, from 1.
@@ -27,8 +31,10 @@ pub struct EntryTold<'e> {
     pub scenario: Option<ScenarioTold<'e>>,
     /// The verbs of its steps.
     pub steps: Vec<&'static str>,
-    /// How often it acted.
+    /// How often it acted since counts began anew.
     pub hits: HitsTold,
+    /// How often it acted in the whole run, and others of its name before it.
+    pub run: HitsTold,
 }
 
 /// A limit.
@@ -79,23 +85,31 @@ pub struct HitsTold {
 impl<'e> EntryTold<'e> {
     /// What is told of a rule.
     pub fn of(entry: &'e Entry) -> Self {
-        let (rule, hits) = (&entry.rule, entry.hits);
+        let rule = &entry.rule;
         Self {
             name: &rule.name,
             stage: rule.stage.name(),
-            enabled: entry.enabled,
+            enabled: entry.standing == Standing::InForce,
+            removed: entry.standing == Standing::Removed,
             file: &rule.file,
             line: rule.line,
             limit: rule.limit.map(limit),
             scenario: rule.scenario.as_ref().map(scenario),
             steps: rule.steps.iter().map(Step::name).collect(),
-            hits: HitsTold {
-                messages: hits.messages,
-                finds: hits.finds,
-                failed: hits.failed,
-                partly: hits.partly,
-                last: hits.last.and_then(time).map(|time| time.to_string()),
-            },
+            hits: HitsTold::of(entry.hits),
+            run: HitsTold::of(entry.run),
+        }
+    }
+}
+
+impl HitsTold {
+    fn of(hits: Hits) -> Self {
+        Self {
+            messages: hits.messages,
+            finds: hits.finds,
+            failed: hits.failed,
+            partly: hits.partly,
+            last: hits.last.and_then(time).map(|time| time.to_string()),
         }
     }
 }
@@ -143,8 +157,24 @@ pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String 
     text
 }
 
+/// What a rule did in the whole run, and since counts began anew if that is not the same.
 fn did(entry: &Entry) -> String {
-    let hits = entry.hits;
+    let mut words = acted(entry, entry.run);
+    match entry.standing {
+        Standing::Removed => words.push_str(", removed since"),
+        _ if entry.hits != entry.run => {
+            let since = acted(entry, entry.hits);
+            words.push_str(&format!(" (since the counts began anew: {since})"));
+        }
+        _ => {}
+    }
+    if entry.standing == Standing::Disabled {
+        words.push_str(", disabled now");
+    }
+    words
+}
+
+fn acted(entry: &Entry, hits: Hits) -> String {
     let unit = match entry.rule.stage {
         Stage::Connection => "connection",
         Stage::Request | Stage::Response => "message",
@@ -164,10 +194,11 @@ fn did(entry: &Entry) -> String {
         let failed = many(hits.failed - hits.partly, unit);
         words.push_str(&format!(", could not act on {failed}"));
     }
-    if !entry.enabled {
-        words.push_str(", disabled now");
-    }
     words
+}
+
+fn is_there(removed: &bool) -> bool {
+    !removed
 }
 
 fn many(count: u64, what: &str) -> String {
@@ -202,7 +233,6 @@ fn time(time: Timestamp) -> Option<jiff::Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::Hits;
     use crate::rules::load;
 
     #[test]
@@ -212,16 +242,18 @@ mod tests {
                      [messages, finds, failed, partly]: [u64; 4],
                      expected: &str| {
             let text = format!("[[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n");
+            let hits = Hits {
+                messages,
+                finds,
+                failed,
+                partly,
+                last: None,
+            };
             let entry = Entry {
                 rule: load::parse("a.toml", &text).unwrap()[0].clone(),
-                enabled: true,
-                hits: Hits {
-                    messages,
-                    finds,
-                    failed,
-                    partly,
-                    last: None,
-                },
+                standing: Standing::InForce,
+                hits,
+                run: hits,
             };
             let summary = summary(&[entry]);
             assert_eq!(summary, format!("what the rules did:\n  r  {expected}"));
@@ -261,5 +293,31 @@ mod tests {
             [2, 2, 1, 0],
             "acted on 2 connections, could not act on 1 connection",
         );
+    }
+    #[test]
+    fn the_summary_is_of_the_run_and_says_what_was_since_a_reset() {
+        let check = |standing: Standing, messages: u64, expected: &str| {
+            let acted = |messages: u64| Hits {
+                messages,
+                finds: messages,
+                ..Hits::default()
+            };
+            let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";
+            let entry = Entry {
+                rule: load::parse("a.toml", text).unwrap()[0].clone(),
+                standing,
+                hits: acted(messages),
+                run: acted(3),
+            };
+            assert_eq!(did(&entry), expected);
+        };
+        check(Standing::InForce, 3, "acted on 3 messages");
+        check(Standing::Disabled, 3, "acted on 3 messages, disabled now");
+        check(
+            Standing::InForce,
+            0,
+            "acted on 3 messages (since the counts began anew: nothing)",
+        );
+        check(Standing::Removed, 0, "acted on 3 messages, removed since");
     }
 }

@@ -1,5 +1,6 @@
 //! How often a rule acted.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::flow::Timestamp;
@@ -20,9 +21,17 @@ pub struct Hits {
     pub last: Option<Timestamp>,
 }
 
-/// The hits of a rule while they grow. Readers may see one number before the other.
+/// The hits of a rule while they grow: since counts began anew, and in the whole run.
 #[derive(Debug, Default)]
 pub(super) struct Hitting {
+    since: Growing,
+    /// Shared by all rules that have had this name.
+    run: Arc<Growing>,
+}
+
+/// Numbers that grow. Readers may see one before the other.
+#[derive(Debug, Default)]
+pub(super) struct Growing {
     messages: AtomicU64,
     finds: AtomicU64,
     failed: AtomicU64,
@@ -32,8 +41,31 @@ pub(super) struct Hitting {
 }
 
 impl Hitting {
+    /// Hits that count from now on, on top of those of a run.
+    pub(super) fn on(run: Arc<Growing>) -> Self {
+        let since = Growing::default();
+        Self { since, run }
+    }
+
     /// It acted on so many finds of a message; on none: it could not act.
     pub(super) fn acted(&self, finds: usize, extent: Extent, now: Timestamp) {
+        self.since.acted(finds, extent, now);
+        self.run.acted(finds, extent, now);
+    }
+
+    pub(super) fn read(&self) -> Hits {
+        self.since.read()
+    }
+
+    /// What is read begins anew; the run does not.
+    pub(super) fn reset(&self) {
+        self.since.reset();
+    }
+}
+
+impl Growing {
+    /// It acted on so many finds of a message; on none: it could not act.
+    fn acted(&self, finds: usize, extent: Extent, now: Timestamp) {
         if finds == 0 || extent == Extent::Part {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
@@ -59,7 +91,7 @@ impl Hitting {
         }
     }
 
-    pub(super) fn reset(&self) {
+    fn reset(&self) {
         let counts = [&self.messages, &self.finds, &self.failed, &self.partly];
         for number in counts.into_iter().chain([&self.last]) {
             number.store(0, Ordering::Relaxed);
