@@ -37,7 +37,7 @@ pub mod template;
 mod tree;
 
 pub use admit::{Arrival, ConnectionFacts};
-pub use engine::{Answer, DuplicateName, Facts, RuleSet, Stage, Tally, Verdict};
+pub use engine::{Answer, DuplicateName, Extent, Facts, RuleSet, Stage, Tally, Verdict};
 pub use error::{Look, RuleError, RuleErrors};
 pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, PassageMatcher};
 pub use rule::{Limit, Per, Rule};

@@ -39,10 +39,23 @@ pub struct Book {
 pub struct Entry {
     /// What it says, and where that is written.
     pub rule: Rule,
-    /// Whether it is in force, or was disabled.
-    pub enabled: bool,
-    /// How often it acted.
+    /// How it stands.
+    pub standing: Standing,
+    /// How often it acted since counts began anew.
     pub hits: Hits,
+    /// How often it acted in the whole run, and others of its name before it.
+    pub run: Hits,
+}
+
+/// How a rule stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It acts.
+    InForce,
+    /// It was disabled, and keeps its place.
+    Disabled,
+    /// It is no longer in the book.
+    Removed,
 }
 
 impl Book {
@@ -67,6 +80,19 @@ impl Book {
         rules.map(|rule| self.entry_of(&sources, rule)).collect()
     }
 
+    /// The same, and behind them those that were there in this run and are not any more.
+    pub fn entries_of_run(&self) -> Vec<Entry> {
+        let mut entries = self.entries();
+        let left = self.in_force.left().into_iter();
+        entries.extend(left.map(|(rule, run)| Entry {
+            rule,
+            standing: Standing::Removed,
+            hits: Hits::default(),
+            run,
+        }));
+        entries
+    }
+
     /// One rule.
     ///
     /// # Errors
@@ -80,7 +106,11 @@ impl Book {
     fn entry_of(&self, sources: &Sources, rule: &Rule) -> Entry {
         Entry {
             rule: rule.clone(),
-            enabled: sources.enables(&rule.name),
+            standing: match sources.enables(&rule.name) {
+                true => Standing::InForce,
+                false => Standing::Disabled,
+            },
+            run: self.in_force.hits_in_run(&rule.name).unwrap_or_default(),
             hits: self.in_force.hits(&rule.name).unwrap_or_default(),
         }
     }

@@ -163,7 +163,8 @@ async fn serve(desk: Arc<Desk>, tcp: TcpStream, stop: CancellationToken) {
 async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     if let Some(refusal) = desk.guard.refuses(&head) {
-        tracing::warn!("control: {} {} refused", head.method, head.uri.path());
+        let (method, path, why) = (&head.method, head.uri.path(), refusal.why());
+        tracing::warn!("control: {method} {path} refused: {why}");
         return Ok(refusal.into_response());
     }
     if body.size_hint().lower() > BODY_BYTES as u64 {

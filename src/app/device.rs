@@ -60,6 +60,15 @@ pub fn client(trust: &Trust) -> Result<HttpClient, String> {
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
+/// A SessionID of 1 to 4 hexadecimal digits, as Windows has them; two runs have the same one once in 65,535 times.
+pub fn random_session_id() -> String {
+    let mut bytes = [0; 2];
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    // Without random bytes it is what stands there, and the session is one all the same.
+    let _ = provider.secure_random.fill(&mut bytes);
+    format!("{:X}", u16::from_be_bytes(bytes).max(1))
+}
+
 /// How a device bears with a server that is busy.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {

@@ -177,7 +177,7 @@ async fn open_control(
 /// Tells what the rules did.
 fn sum_up(book: &Book, live: Live, tell: &Tell) -> Result<(), RunError> {
     use std::io::Write;
-    let entries = book.entries();
+    let entries = book.entries_of_run();
     if entries.is_empty() {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::{Failure, Outcome, Output, runtime, write_output};
-use crate::app::device::{self, Patience};
+use crate::app::device::{self, Patience, SessionError};
 use crate::app::signal;
 use crate::dm::StatusCode;
 use crate::peer::{self, Profile, Sizes, Wire};
@@ -36,9 +36,9 @@ pub struct Device {
     /// The device's id: the Source of its messages.
     #[arg(long, default_value = "DMTAP-0123456789ABCDEF", value_name = "ID")]
     device_id: String,
-    /// The SessionID.
-    #[arg(long, default_value = "1", value_name = "ID")]
-    session_id: String,
+    /// The SessionID; without it, each run takes another one.
+    #[arg(long, value_name = "ID")]
+    session_id: Option<String>,
     /// The longest message it takes and sends, in bytes: what is longer comes in several.
     #[arg(long, value_name = "BYTES")]
     max_msg_size: Option<u32>,
@@ -77,13 +77,17 @@ impl Device {
         };
         let mut device = peer::Device::new(profile, peer::device::demo_tree());
         let wire = if self.wbxml { Wire::Wbxml } else { Wire::Xml };
-        let (url, id) = (&self.url, &self.session_id);
+        let url = &self.url;
+        let id = &self.session_id.unwrap_or_else(device::random_session_id);
         let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
         let ended = runtime()?.block_on(async { signal::unless_interrupted(session).await });
         write_output(report(&device, output).as_bytes())?;
         let stopped = "interrupted: the device stopped before the end of its session";
         let ended = ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?;
-        ended.map_err(|error| Failure::Failed(format!("error: {error}")))?;
+        ended.map_err(|error| {
+            let remedy = remedy(&error, &trust);
+            Failure::Failed(format!("error: {error}{remedy}"))
+        })?;
         match device.refused {
             None => Ok(()),
             Some(code) => Err(Failure::Failed(refusal(code))),
@@ -105,6 +109,18 @@ fn patience() -> Patience {
     Patience {
         tell,
         ..Patience::default()
+    }
+}
+
+/// What would help, where that is known.
+fn remedy(error: &SessionError, trust: &Trust) -> &'static str {
+    match (error, trust) {
+        (SessionError::NoResponse { why, .. }, Trust::Platform)
+            if why.contains("UnknownIssuer") =>
+        {
+            "\nhelp: add --ca ~/.dmtap/dmtap-ca-cert.pem to trust dmtap, or -k to trust anybody"
+        }
+        _ => "",
     }
 }
 

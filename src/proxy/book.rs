@@ -19,11 +19,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use counts::{Counts, RuleNumber};
 pub use hits::Hits;
-use hits::Hitting;
+use hits::{Growing, Hitting};
 use state::{STATES, States};
 
 use super::context::now;
-use crate::rules::engine::{RuleSet, Tally};
+use crate::rules::engine::{Extent, RuleSet, Tally};
 use crate::rules::rule::Rule;
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
@@ -39,6 +39,17 @@ pub struct RuleBook {
 struct Known {
     rules: HashMap<String, (Rule, Arc<Standing>)>,
     numbers: RuleNumber,
+    /// Every rule that was in the book in this run, by name, as it was last.
+    run: HashMap<String, Ran>,
+}
+
+/// What a rule of some name did in a run.
+#[derive(Clone, Debug)]
+struct Ran {
+    rule: Rule,
+    /// When the name came up first.
+    number: RuleNumber,
+    hits: Arc<Growing>,
 }
 
 /// What all editions share.
@@ -97,7 +108,24 @@ impl RuleBook {
         Some(standing.hits.read())
     }
 
-    /// Begins everything anew: hits, what limits counted, the states of scenarios.
+    /// How often the rules of this name acted in the whole run.
+    pub fn hits_in_run(&self, name: &str) -> Option<Hits> {
+        let known = lock(&self.known);
+        Some(known.run.get(name)?.hits.read())
+    }
+
+    /// The rules that were in the book in this run and are not any more, as they were last, with how often they acted;
+    /// of more than 20,000 names those that came first.
+    pub fn left(&self) -> Vec<(Rule, Hits)> {
+        let known = lock(&self.known);
+        let mut left: Vec<&Ran> = known.run.values().collect();
+        left.retain(|ran| !known.rules.contains_key(&ran.rule.name));
+        left.sort_by_key(|ran| ran.number);
+        let told = left.iter().map(|ran| (ran.rule.clone(), ran.hits.read()));
+        told.collect()
+    }
+
+    /// Begins everything anew: hits since then, what limits counted, the states of scenarios.
     pub fn reset(&self) {
         let known = lock(&self.known);
         *lock(&self.memory.counts) = Counts::default();
@@ -117,10 +145,28 @@ impl Known {
                 self.numbers += 1;
                 Arc::new(Standing {
                     number: self.numbers,
-                    hits: Hitting::default(),
+                    hits: Hitting::on(self.run(rule, self.numbers)),
                 })
             }
         }
+    }
+
+    /// Where a rule counts for the whole run; `number` is its own if its name is new.
+    fn run(&mut self, rule: &Rule, number: RuleNumber) -> Arc<Growing> {
+        if let Some(ran) = self.run.get_mut(&rule.name) {
+            ran.rule = rule.clone();
+            return ran.hits.clone();
+        }
+        let hits = Arc::<Growing>::default();
+        if self.run.len() < MOST_NAMES {
+            let ran = Ran {
+                rule: rule.clone(),
+                number,
+                hits: hits.clone(),
+            };
+            self.run.insert(rule.name.clone(), ran);
+        }
+        hits
     }
 }
 
@@ -165,9 +211,9 @@ impl Tally for SharedTally<'_> {
         lock(&self.0.memory.counts).count(number, scope)
     }
 
-    fn acted(&mut self, rule: usize, finds: usize) {
+    fn acted(&mut self, rule: usize, finds: usize, extent: Extent) {
         if let Some(standing) = self.0.standings.get(rule) {
-            standing.hits.acted(finds, now());
+            standing.hits.acted(finds, extent, now());
         }
     }
 
@@ -179,6 +225,9 @@ impl Tally for SharedTally<'_> {
         lock(&self.0.memory.states).advance(scenario, scope, from, to, STATES)
     }
 }
+
+/// Names of rules whose hits are kept for the whole run.
+const MOST_NAMES: usize = 20_000;
 
 /// A panic elsewhere leaves what these locks guard whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -218,7 +267,7 @@ mod tests {
         let book = RuleBook::new(rules(RULES));
         let before = book.current();
         assert_eq!(count(&before, 1), 1);
-        before.tally().acted(1, 3);
+        before.tally().acted(1, 3, Extent::Whole);
         let comment_and_order = "# Now b is first.\n\
             [[rule]]\nstage = \"request\"\nname = \"b\" # the same\nmatch.path = \"/\"\n[[rule.step]]\nreset = true\n\
             [[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { reset = true }\n";
@@ -249,18 +298,43 @@ mod tests {
     fn hits_tell_messages_and_finds_until_they_are_reset() {
         let book = RuleBook::new(rules(RULES));
         let edition = book.current();
-        for finds in [1, 4, 0] {
-            edition.tally().acted(0, finds);
+        let (whole, part) = (Extent::Whole, Extent::Part);
+        for (finds, extent) in [(1, whole), (3, whole), (1, part), (0, part)] {
+            edition.tally().acted(0, finds, extent);
         }
         count(&edition, 0);
         let hits = book.hits("a").unwrap();
-        assert_eq!((hits.messages, hits.finds, hits.failed), (2, 5, 1));
+        assert_eq!((hits.messages, hits.finds), (3, 5));
+        assert_eq!((hits.failed, hits.partly), (2, 1));
         assert!(hits.last.is_some());
         assert_eq!(book.hits("b"), Some(Hits::default()));
         assert_eq!(book.hits("c"), None);
         book.reset();
         assert_eq!(book.hits("a"), Some(Hits::default()));
         assert_eq!(count(&edition, 0), 1);
+        assert_eq!(book.hits_in_run("a"), Some(hits));
+    }
+
+    #[test]
+    fn what_rules_did_in_a_run_outlives_them_and_is_one_for_each_name() {
+        let book = RuleBook::new(rules(RULES));
+        let before = book.current();
+        before.tally().acted(0, 1, Extent::Whole);
+        assert!(book.left().is_empty());
+        book.replace(Arc::default());
+        // What began before still counts.
+        before.tally().acted(0, 1, Extent::Whole);
+        let left = |book: &RuleBook| -> Vec<(String, u64)> {
+            let left = book.left().into_iter();
+            left.map(|(rule, hits)| (rule.name, hits.messages))
+                .collect()
+        };
+        assert_eq!(left(&book), [("a".into(), 2), ("b".into(), 0)]);
+        book.replace(rules(RULES));
+        assert!(book.left().is_empty());
+        book.current().tally().acted(0, 1, Extent::Whole);
+        assert_eq!(book.hits("a").unwrap().messages, 1);
+        assert_eq!(book.hits_in_run("a").unwrap().messages, 3);
     }
 
     #[test]

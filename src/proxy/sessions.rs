@@ -102,8 +102,14 @@ impl Sessions {
         let Some(key) = SessionKey::of(message)? else {
             return Ok(None);
         };
-        let session = lock(&self.table).session(key, Instant::now());
+        let number = message.header().and_then(|header| header.msg_id());
+        let opens = match number.is_some_and(|id| id.trim() == "1") {
+            true => Opens::Perhaps,
+            false => Opens::Never,
+        };
+        let session = lock(&self.table).session(key, opens, Instant::now());
         let mut talk = lock(&session);
+        talk.is_over = false;
         talk.session.begin_exchange();
         talk.session.hear(message);
         talk.recount(&self.owed, Goes::On);
@@ -120,8 +126,11 @@ impl Sessions {
 
 impl Table {
     /// The session of this key, which becomes the last one to be forgotten.
-    fn session(&mut self, key: SessionKey, now: Instant) -> Arc<Mutex<Talk>> {
+    fn session(&mut self, key: SessionKey, opens: Opens, now: Instant) -> Arc<Mutex<Talk>> {
         self.forget_silent(now);
+        if opens == Opens::Perhaps {
+            self.forget_over(&key);
+        }
         self.turns += 1;
         let turn = self.turns;
         if let Some(held) = self.sessions.get_mut(&key) {
@@ -138,6 +147,7 @@ impl Table {
         let session = Arc::new(Mutex::new(Talk {
             session: Session::new(self.begun, key.clone()),
             owing: None,
+            is_over: false,
         }));
         let held = Held {
             session: session.clone(),
@@ -149,6 +159,17 @@ impl Table {
         self.order.insert(turn, key.clone());
         self.sessions.insert(key, held);
         session
+    }
+
+    /// Forgets the session of this key if it is over: nobody locks the table while holding one.
+    fn forget_over(&mut self, key: &SessionKey) {
+        let is_over = |held: &Held| lock(&held.session).is_over;
+        if self.sessions.get(key).is_some_and(is_over)
+            && let Some(held) = self.sessions.remove(key)
+        {
+            self.order.remove(&held.turn);
+            self.bytes -= held.bytes;
+        }
     }
 
     fn forget_silent(&mut self, now: Instant) {
@@ -228,6 +249,7 @@ impl Place {
         let mut talk = lock(&self.session);
         talk.session.delivered(to, document);
         if is_last {
+            talk.is_over = true;
             talk.recount(&self.owed, Goes::NoFurther);
         }
         let bytes = talk.session.bytes();
@@ -237,7 +259,10 @@ impl Place {
 
     /// Takes the session for ended: the device got something that is no message.
     pub(super) fn ended(&self) {
-        lock(&self.session).recount(&self.owed, Goes::NoFurther);
+        let mut talk = lock(&self.session);
+        // A device whose first message came to nothing sends it once more, and that is no other session.
+        talk.is_over = self.tag.message != Some(1);
+        talk.recount(&self.owed, Goes::NoFurther);
     }
 
     /// The tag of the response, whose body may be no message.
@@ -254,6 +279,16 @@ impl Place {
 struct Talk {
     session: Session,
     owing: Option<Owing>,
+    /// Whether a message with MsgID 1 would be the first one of another session.
+    is_over: bool,
+}
+
+/// Whether a message may be the first one of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opens {
+    /// It has MsgID 1: behind a session that is over, it is.
+    Perhaps,
+    Never,
 }
 
 /// Whether more is to be expected of a session.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Rule;
 use super::act::not_applied;
-use super::engine::{RuleSet, Stage, Tally};
+use super::engine::{Extent, RuleSet, Stage, Tally};
 use super::step::{Admit, Step};
 use crate::flow::{Admission, Applied, Change, Reception};
 use crate::patch::Patch;
@@ -67,7 +67,7 @@ impl RuleSet {
                 continue;
             }
             let (applied, done) = receive(rule, facts, &mut admission);
-            tally.acted(number, done);
+            tally.acted(number, done, Extent::of(&applied.changes));
             admission.applied.push(applied);
             if done > 0 && rule.steps.iter().any(Step::ends) {
                 break;

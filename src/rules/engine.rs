@@ -14,8 +14,8 @@ use super::step::Keep;
 use super::survey::Selected;
 use super::{Limit, Rule, Step};
 use crate::flow::{
-    Account, Applied, Connection, Delivery, ExchangeId, Link, Promised, RequestHead, ResponseHead,
-    SessionTag,
+    Account, Applied, Change, Connection, Delivery, ExchangeId, Link, Promised, RequestHead,
+    ResponseHead, SessionTag,
 };
 use crate::markup::{Document, Limits};
 
@@ -101,6 +101,25 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// How much of what a rule says came about where it acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Some of it: a step could not act on something that was found.
+    Part,
+}
+
+impl Extent {
+    /// That of a rule with these changes.
+    pub(super) fn of(changes: &[Change]) -> Self {
+        match changes.iter().all(Change::is_done) {
+            true => Self::Whole,
+            false => Self::Part,
+        }
+    }
+}
+
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
 /// is held for one call.
 pub trait Tally {
@@ -109,8 +128,8 @@ pub trait Tally {
 
     /// Rule `rule` of the book acted on so many finds of a message; on none, where it could not act on what it
     /// found. Nothing is decided by it.
-    fn acted(&mut self, rule: usize, finds: usize) {
-        let _ = (rule, finds);
+    fn acted(&mut self, rule: usize, finds: usize, extent: Extent) {
+        let _ = (rule, finds, extent);
     }
 
     /// The state of a scenario within `scope`; `None` before any change.
@@ -238,7 +257,7 @@ impl RuleSet {
             };
             passing.act(rule, &selection);
             let acted_on = passing.acted_on(&selection);
-            asking.tally.acted(number, acted_on);
+            asking.tally.acted(number, acted_on, passing.extent());
             if acted_on == 0 {
                 asking.take_back();
             } else if rule.ends() || passing.is_answered() {

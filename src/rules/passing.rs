@@ -11,7 +11,7 @@ use super::glimpse::Glimpse;
 use super::index::{Hits, Index};
 use super::matcher::Look;
 use super::survey::{Selected, Survey};
-use super::{Facts, RawStep, Rule, Stage, Step, Verdict};
+use super::{Extent, Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{Applied, Change, media};
 use crate::markup::{self, Document, Hint, Limits, NodeId};
 use crate::patch::Patch;
@@ -221,6 +221,12 @@ impl<'a> Passing<'a> {
             true => selection.len(),
             false => 0,
         }
+    }
+
+    /// How much came about of what the rule says that was asked last.
+    pub(super) fn extent(&self) -> Extent {
+        let last = self.verdict.applied.last();
+        last.map_or(Extent::Whole, |applied| Extent::of(&applied.changes))
     }
 
     /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.

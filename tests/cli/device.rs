@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::thread;
 
 use super::peers::dmtap;
@@ -34,11 +34,54 @@ fn a_device_that_waits_for_a_busy_server_says_so() {
     assert!(said.contains(expected), "{said}");
 }
 
+#[test]
+fn each_run_is_a_session_of_its_own() {
+    let session = || {
+        let (_, heard) = device_heard(vec![http("200 OK", "", "")], &[]);
+        let (_, rest) = heard[0].split_once("<SessionID>").unwrap();
+        rest.split_once('<').unwrap().0.to_owned()
+    };
+    let ids: std::collections::HashSet<String> = (0..3).map(|_| session()).collect();
+    // Two of three may be the same by chance, once in so many thousand runs; all of them never are.
+    assert!(ids.len() > 1, "{ids:?}");
+    let is_short = |id: &String| (1..=4).contains(&id.len());
+    assert!(ids.iter().all(is_short), "{ids:?}");
+}
+
+#[test]
+fn a_device_that_does_not_trust_the_server_is_told_once_what_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = dmtap()
+        .args(["server", "-p", "0", "--confdir"])
+        .arg(folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut said = BufReader::new(server.stderr.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    let url = line.split(' ').find(|word| word.starts_with("https://"));
+    let output = dmtap().args(["device", url.unwrap()]).output().unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.matches("UnknownIssuer").count(), 1, "{said}");
+    assert!(said.contains("help: add --ca ~/.dmtap/"), "{said}");
+    assert!(!said.contains("ERROR"), "{said}");
+}
+
 /// What `dmtap device` says where its requests are answered with these, in order.
 fn device_against(answers: Vec<String>) -> Output {
+    device_heard(answers, &["--session-id", "1"]).0
+}
+
+/// The same, with the bodies of its requests.
+fn device_heard(answers: Vec<String>, more: &[&str]) -> (Output, Vec<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
+        let mut heard = Vec::new();
         for answer in answers {
             let (stream, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(stream);
@@ -50,13 +93,17 @@ fn device_against(answers: Vec<String>) -> Output {
                 }
                 line.clear();
             }
-            reader.read_exact(&mut vec![0; length]).unwrap();
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            heard.push(String::from_utf8(body).unwrap());
             reader.get_mut().write_all(answer.as_bytes()).unwrap();
         }
+        heard
     });
-    let output = dmtap().args(["device", &url]).output().unwrap();
-    server.join().unwrap();
-    output
+    let mut command = dmtap();
+    let output = command.args(["device", &url]).args(more).output();
+    let output = output.unwrap();
+    (output, server.join().unwrap())
 }
 
 fn http(status: &str, fields: &str, body: &str) -> String {

@@ -210,3 +210,37 @@ fn other_machines_are_let_in_only_where_that_is_said() {
     check(&["--control", "nine"], "a port, such as 9090");
     check(&["--control-anywhere"], "--control");
 }
+
+#[test]
+fn a_token_that_is_too_short_is_told_with_where_it_was_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "short").unwrap();
+    let file = file.to_str().unwrap();
+    let check = |more: &[&str], expected: &str| {
+        let mut command = peers::dmtap();
+        command.env("DMTAP_CONFDIR", folder.path());
+        command.env("DMTAP_CONTROL_TOKEN", "short");
+        command.args(["proxy", "--mode", "reverse:http://localhost:1", "-p", "0"]);
+        let output = command.args(["--control", "0"]).args(more).output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    check(&[], "error: DMTAP_CONTROL_TOKEN: a token has 16 characters");
+    let expected = format!("error: {file}: a token has 16 characters");
+    check(&["--control-token-file", file], &expected);
+}
+
+#[test]
+fn the_log_says_why_somebody_was_not_answered() {
+    let mut site = Site::open("");
+    let control = site.control.clone();
+    assert_eq!(refused(&site, &[("Host", &control)]), 401);
+    let line = site.proxy.line("POST /rules refused");
+    assert!(
+        line.contains("POST /rules refused: the token is missing"),
+        "{line}"
+    );
+}

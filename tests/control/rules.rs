@@ -251,3 +251,26 @@ fn a_request_full_of_mistakes_gets_an_answer_that_can_be_read() {
     );
     assert!(told.to_string().len() < 200_000);
 }
+
+#[test]
+fn a_rule_of_which_a_step_could_not_act_counts_as_failed_too() {
+    let site = Site::open(
+        "[[rule]]\nname = 'half'\nstage = 'request'\nmatch.command = 'Replace'\n\
+         step = [{ set-text = 'green', at = 'Item/Data' }, { set-text = 'x', at = 'Item/Nope' }]\n",
+    );
+    let message = "<SyncML><SyncHdr><SessionID>1</SessionID><MsgID>1</MsgID><Source><LocURI>d</LocURI></Source>\
+         </SyncHdr><SyncBody><Replace><CmdID>1</CmdID><Item><Data>red</Data></Item></Replace><Final/></SyncBody>\
+         </SyncML>";
+    let answer = site.proxy.post(message);
+    assert!(answer.body.contains("<Data>green</Data>"), "{answer:?}");
+    let (_, rule) = site.json("GET /rules/half", "");
+    let counts = ["messages", "finds", "failed", "partly"].map(|name| rule["hits"][name].as_u64());
+    assert_eq!(counts, [Some(1); 4], "{rule}");
+    #[cfg(unix)]
+    {
+        assert_eq!(site.ask("DELETE /rules/half", "").status, 204);
+        let (_, said) = site.proxy.end();
+        let expected = "half  acted on 1 message, partly on 1, removed since";
+        assert!(said.contains(expected), "{said}");
+    }
+}

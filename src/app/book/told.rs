@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::Entry;
+use super::{Entry, Standing};
 use crate::flow::Timestamp;
-use crate::rules::{Limit, Scenario, Step};
+use crate::proxy::Hits;
+use crate::rules::{Limit, Scenario, Stage, Step};
 
 /// A rule as the control API and the summary tell it.
 #[derive(Debug, Serialize)]
@@ -13,8 +14,11 @@ pub struct EntryTold<'e> {
     pub name: &'e str,
     /// When it looks.
     pub stage: &'static str,
-    /// Whether it is in force, or was disabled.
+    /// Whether it is in force; if not, it was disabled or removed.
     pub enabled: bool,
+    /// Whether it was in the book in this run and is not any more.
+    #[serde(skip_serializing_if = "is_there")]
+    pub removed: bool,
     /// Where it is written: a file, or `control:N` for the Nth text the control API took.
     pub file: &'e str,
     /// The line its `[[rule]]` stands in there, from 1.
@@ -27,8 +31,10 @@ pub struct EntryTold<'e> {
     pub scenario: Option<ScenarioTold<'e>>,
     /// The verbs of its steps.
     pub steps: Vec<&'static str>,
-    /// How often it acted.
+    /// How often it acted since counts began anew.
     pub hits: HitsTold,
+    /// How often it acted in the whole run, and others of its name before it.
+    pub run: HitsTold,
 }
 
 /// A limit.
@@ -63,12 +69,14 @@ pub struct ScenarioTold<'e> {
 /// Hits.
 #[derive(Debug, Serialize)]
 pub struct HitsTold {
-    /// Messages it acted on.
+    /// Messages it acted on; connections at that stage.
     pub messages: u64,
     /// What it acted on in them.
     pub finds: u64,
-    /// Messages in which it found something and could not act.
+    /// Messages in which it found something and a step could not act.
     pub failed: u64,
+    /// Those among them on which it acted in part.
+    pub partly: u64,
     /// When it last acted: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
@@ -77,22 +85,31 @@ pub struct HitsTold {
 impl<'e> EntryTold<'e> {
     /// What is told of a rule.
     pub fn of(entry: &'e Entry) -> Self {
-        let (rule, hits) = (&entry.rule, entry.hits);
+        let rule = &entry.rule;
         Self {
             name: &rule.name,
             stage: rule.stage.name(),
-            enabled: entry.enabled,
+            enabled: entry.standing == Standing::InForce,
+            removed: entry.standing == Standing::Removed,
             file: &rule.file,
             line: rule.line,
             limit: rule.limit.map(limit),
             scenario: rule.scenario.as_ref().map(scenario),
             steps: rule.steps.iter().map(Step::name).collect(),
-            hits: HitsTold {
-                messages: hits.messages,
-                finds: hits.finds,
-                failed: hits.failed,
-                last: hits.last.and_then(time).map(|time| time.to_string()),
-            },
+            hits: HitsTold::of(entry.hits),
+            run: HitsTold::of(entry.run),
+        }
+    }
+}
+
+impl HitsTold {
+    fn of(hits: Hits) -> Self {
+        Self {
+            messages: hits.messages,
+            finds: hits.finds,
+            failed: hits.failed,
+            partly: hits.partly,
+            last: hits.last.and_then(time).map(|time| time.to_string()),
         }
     }
 }
@@ -140,31 +157,55 @@ pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String 
     text
 }
 
+/// What a rule did in the whole run, and since counts began anew if that is not the same.
 fn did(entry: &Entry) -> String {
-    let hits = entry.hits;
-    let many = |count: u64, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    let mut words = match hits.messages {
-        0 => "nothing".to_owned(),
-        messages if hits.finds == messages => format!("acted on {}", many(messages, "message")),
-        messages => format!(
-            "acted on {} in {}",
-            many(hits.finds, "find"),
-            many(messages, "message")
-        ),
-    };
-    if hits.failed > 0 {
-        words.push_str(&format!(
-            ", could not act on {}",
-            many(hits.failed, "message")
-        ));
+    let mut words = acted(entry, entry.run);
+    match entry.standing {
+        Standing::Removed => words.push_str(", removed since"),
+        _ if entry.hits != entry.run => {
+            let since = acted(entry, entry.hits);
+            words.push_str(&format!(" (since the counts began anew: {since})"));
+        }
+        _ => {}
     }
-    if !entry.enabled {
+    if entry.standing == Standing::Disabled {
         words.push_str(", disabled now");
     }
     words
+}
+
+fn acted(entry: &Entry, hits: Hits) -> String {
+    let unit = match entry.rule.stage {
+        Stage::Connection => "connection",
+        Stage::Request | Stage::Response => "message",
+    };
+    let mut words = match hits.messages {
+        0 => "nothing".to_owned(),
+        messages if hits.finds == messages => format!("acted on {}", many(messages, unit)),
+        messages => {
+            let (finds, messages) = (many(hits.finds, "find"), many(messages, unit));
+            format!("acted on {finds} in {messages}")
+        }
+    };
+    if hits.partly > 0 {
+        words.push_str(&format!(", partly on {}", hits.partly));
+    }
+    if hits.failed > hits.partly {
+        let failed = many(hits.failed - hits.partly, unit);
+        words.push_str(&format!(", could not act on {failed}"));
+    }
+    words
+}
+
+fn is_there(removed: &bool) -> bool {
+    !removed
+}
+
+fn many(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 fn limit(limit: Limit) -> LimitTold {
@@ -187,4 +228,96 @@ fn scenario(scenario: &Scenario) -> ScenarioTold<'_> {
 
 fn time(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_microsecond(i64::try_from(time.0).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::load;
+
+    #[test]
+    fn the_summary_says_how_often_and_how_far_a_rule_acted() {
+        let check = |stage: &str,
+                     step: &str,
+                     [messages, finds, failed, partly]: [u64; 4],
+                     expected: &str| {
+            let text = format!("[[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n");
+            let hits = Hits {
+                messages,
+                finds,
+                failed,
+                partly,
+                last: None,
+            };
+            let entry = Entry {
+                rule: load::parse("a.toml", &text).unwrap()[0].clone(),
+                standing: Standing::InForce,
+                hits,
+                run: hits,
+            };
+            let summary = summary(&[entry]);
+            assert_eq!(summary, format!("what the rules did:\n  r  {expected}"));
+        };
+        let delay = "delay = '1ms'";
+        check("response", delay, [0; 4], "nothing");
+        check("response", delay, [1, 1, 0, 0], "acted on 1 message");
+        check(
+            "response",
+            delay,
+            [2, 5, 0, 0],
+            "acted on 5 finds in 2 messages",
+        );
+        check(
+            "response",
+            delay,
+            [1, 1, 1, 1],
+            "acted on 1 message, partly on 1",
+        );
+        check(
+            "response",
+            delay,
+            [4, 4, 3, 1],
+            "acted on 4 messages, partly on 1, could not act on 2 messages",
+        );
+        check(
+            "response",
+            delay,
+            [0, 0, 1, 0],
+            "nothing, could not act on 1 message",
+        );
+        let refuse = "refuse-connection = true";
+        check("connection", refuse, [1, 1, 0, 0], "acted on 1 connection");
+        check(
+            "connection",
+            refuse,
+            [2, 2, 1, 0],
+            "acted on 2 connections, could not act on 1 connection",
+        );
+    }
+    #[test]
+    fn the_summary_is_of_the_run_and_says_what_was_since_a_reset() {
+        let check = |standing: Standing, messages: u64, expected: &str| {
+            let acted = |messages: u64| Hits {
+                messages,
+                finds: messages,
+                ..Hits::default()
+            };
+            let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";
+            let entry = Entry {
+                rule: load::parse("a.toml", text).unwrap()[0].clone(),
+                standing,
+                hits: acted(messages),
+                run: acted(3),
+            };
+            assert_eq!(did(&entry), expected);
+        };
+        check(Standing::InForce, 3, "acted on 3 messages");
+        check(Standing::Disabled, 3, "acted on 3 messages, disabled now");
+        check(
+            Standing::InForce,
+            0,
+            "acted on 3 messages (since the counts began anew: nothing)",
+        );
+        check(Standing::Removed, 0, "acted on 3 messages, removed since");
+    }
 }

@@ -128,6 +128,15 @@ impl Answer {
         }
     }
 
+    /// What is wrong, where something is.
+    pub(super) fn why(&self) -> &str {
+        let why = match &self.said {
+            Said::Wrong(fields) => fields.get("error").and_then(Value::as_str),
+            _ => None,
+        };
+        why.unwrap_or_default()
+    }
+
     #[cfg(test)]
     pub(super) fn status(&self) -> u16 {
         self.status.as_u16()

@@ -39,7 +39,10 @@ impl Guard {
                 .get(FETCH_SITE)
                 .is_some_and(|site| site != "none");
         if browser {
-            let why = "the control API answers no browser";
+            let why = match head.headers.contains_key(ORIGIN) {
+                true => "the control API answers no browser, and the request has Origin",
+                false => "the control API answers no browser, and the request has Sec-Fetch-Site",
+            };
             return Some(Answer::error(StatusCode::FORBIDDEN, why).help(
                 "ask from a program, such as curl or a test suite, without Origin and Sec-Fetch-Site",
             ));
@@ -52,8 +55,7 @@ impl Guard {
                 format!("ask {right}, by address or as localhost with the port, not by proxy");
             return Some(Answer::error(StatusCode::FORBIDDEN, why).help(help));
         }
-        if !self.is_shown_the_token(&head.headers) {
-            let why = "the token is missing or wrong";
+        if let Err(why) = self.is_shown_the_token(&head.headers) {
             return Some(Answer::unauthorized(why).help(
                 "send Authorization: Bearer TOKEN; the token is what dmtap said at its start, or what stands in \
                  --control-token-file or DMTAP_CONTROL_TOKEN",
@@ -89,13 +91,21 @@ impl Guard {
         }
     }
 
-    fn is_shown_the_token(&self, headers: &HeaderMap) -> bool {
+    fn is_shown_the_token(&self, headers: &HeaderMap) -> Result<(), &'static str> {
         let mut shown = headers.get_all(AUTHORIZATION).iter();
-        let (Some(shown), None) = (shown.next(), shown.next()) else {
-            return false;
+        let shown = match (shown.next(), shown.next()) {
+            (Some(shown), None) => shown.as_bytes(),
+            (None, _) => return Err("the token is missing"),
+            (Some(_), Some(_)) => return Err("there is more than one Authorization"),
         };
-        let (scheme, token) = shown.as_bytes().split_at(shown.len().min(BEARER.len()));
-        scheme.eq_ignore_ascii_case(BEARER) && self.token.is(token.trim_ascii())
+        let (scheme, token) = shown.split_at(shown.len().min(BEARER.len()));
+        if !scheme.eq_ignore_ascii_case(BEARER) {
+            return Err("the token is missing: Authorization does not begin with Bearer");
+        }
+        match self.token.is(token.trim_ascii()) {
+            true => Ok(()),
+            false => Err("the token is wrong"),
+        }
     }
 }
 
@@ -110,6 +120,10 @@ mod tests {
     const TOKEN: &str = "0123456789abcdef";
 
     fn refused(reach: Reach, target: &str, fields: &[(&str, &str)]) -> Option<u16> {
+        refusal(reach, target, fields).map(|answer| answer.status())
+    }
+
+    fn refusal(reach: Reach, target: &str, fields: &[(&str, &str)]) -> Option<Answer> {
         let address = "127.0.0.1:9090".parse().unwrap();
         let guard = Guard::new(address, reach, Token::chosen(TOKEN).unwrap());
         let request = http::Request::get(target);
@@ -117,7 +131,7 @@ mod tests {
             request.header(*name, *value)
         });
         let (head, ()) = request.body(()).unwrap().into_parts();
-        guard.refuses(&head).map(|answer| answer.status())
+        guard.refuses(&head)
     }
 
     #[test]
@@ -196,6 +210,35 @@ mod tests {
         ] {
             check("/", &[host, ("authorization", wrong)], Some(401));
         }
+    }
+
+    #[test]
+    fn who_is_not_answered_is_told_why() {
+        let host = ("host", "localhost:9090");
+        let check = |fields: &[(&str, &str)], expected: &str| {
+            let why = refusal(Reach::Loopback, "/", fields);
+            let why = why.map(|answer| answer.why().to_owned());
+            assert_eq!(why.as_deref(), Some(expected), "{fields:?}");
+        };
+        check(&[host], "the token is missing");
+        check(
+            &[host, ("authorization", "Bearer 0123456789abcdeg")],
+            "the token is wrong",
+        );
+        check(
+            &[host, ("authorization", "Basic 0123456789abcdef")],
+            "the token is missing: Authorization does not begin with Bearer",
+        );
+        check(
+            &[host, ("origin", "null")],
+            "the control API answers no browser, and the request has Origin",
+        );
+        check(
+            &[host, ("sec-fetch-site", "cross-site")],
+            "the control API answers no browser, and the request has Sec-Fetch-Site",
+        );
+        let other = "the request is not addressed to the control API";
+        check(&[("host", "rebound.example:9090")], other);
     }
 
     #[test]

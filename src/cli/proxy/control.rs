@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use crate::app::control::{ControlSettings, Reach, Token};
+use crate::app::control::{ControlSettings, Reach, Token, TokenError};
 use crate::app::proxy::Running;
 use crate::cli::Failure;
 
@@ -36,7 +36,8 @@ impl ControlArguments {
             (None, Some(token)) => Token::chosen(&token),
             (None, None) => Token::random(),
         };
-        let token = token.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+        let token =
+            token.map_err(|error| Failure::Usage(format!("error: {}", self.blame(&error))))?;
         let reach = match self.control_anywhere {
             true => Reach::Anybody,
             false => Reach::Loopback,
@@ -46,6 +47,15 @@ impl ControlArguments {
             reach,
             token,
         }))
+    }
+
+    /// What is wrong with a token, and where it was chosen.
+    fn blame(&self, error: &TokenError) -> String {
+        match (error, &self.control_token_file) {
+            (TokenError::Weak, Some(file)) => format!("{}: {error}", file.display()),
+            (TokenError::Weak, None) => format!("{VARIABLE}: {error}"),
+            _ => error.to_string(),
+        }
     }
 
     /// Says where the control API is, and what it must be shown.

@@ -262,6 +262,54 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
 }
 
 #[test]
+fn behind_a_session_that_ended_message_1_begins_another_one() {
+    let abort = format!("{HEADER}<Alert><CmdID>2</CmdID><Data>1223</Data></Alert>");
+    let login = HEADER.replace("200", "401");
+    let answered = |place: &Place, number: u32, commands: &str| {
+        place.delivered(Side::Device, numbered("1", number, commands));
+    };
+    let check = |what: &str, end: &dyn Fn(&Sessions), next: u32, expected: (u64, u32)| {
+        let table = sessions(Limits::default());
+        let place = table.ask("1", 1);
+        answered(&place, 1, GET);
+        end(&table);
+        let tag = table.ask("1", next).tag;
+        assert_eq!((tag.number, tag.exchange), expected, "{what}");
+    };
+    let ends = |commands: &str| {
+        let commands = commands.to_owned();
+        move |table: &Sessions| answered(&table.ask("1", 2), 2, &commands)
+    };
+    check("it goes on", &|_| {}, 1, (1, 2));
+    check("nothing more is asked", &ends(HEADER), 1, (2, 1));
+    check("the server ended it", &ends(&abort), 1, (2, 1));
+    check("more is asked", &ends(GET), 1, (1, 3));
+    check("the login is asked for", &ends(&login), 1, (1, 3));
+    check("the last message is repeated", &ends(HEADER), 2, (1, 3));
+    let gone_on = |table: &Sessions| {
+        ends(HEADER)(table);
+        drop(table.ask("1", 3));
+    };
+    check("it went on after all", &gone_on, 1, (1, 4));
+    let nothing = |number| move |table: &Sessions| table.ask("1", number).ended();
+    check("the response was no message", &nothing(2), 1, (2, 1));
+    check("the first message is repeated", &nothing(1), 1, (1, 3));
+}
+
+#[test]
+fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
+    let table = sessions(Limits::default());
+    let talk = || {
+        table.ask("1", 1);
+        let document = numbered("1", 2, HEADER);
+        table.ask("1", 2).delivered(Side::Device, document);
+        (table.bytes(), table.len())
+    };
+    let first = talk();
+    assert_eq!(talk(), first);
+}
+
+#[test]
 fn what_is_promised_is_not_copied_for_each_message() {
     let table = sessions(Limits::default());
     let place = table.ask("1", 1);
