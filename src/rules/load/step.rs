@@ -18,6 +18,7 @@ use super::matcher::Found;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{REFERENCE, closest, list, nearest};
 use super::vocabulary::{Keys, names};
+use crate::dm::CommandKind;
 use crate::rules::at::At;
 use crate::rules::step::SoapFault;
 use crate::rules::template::{BadTemplate, Name, Template};
@@ -142,6 +143,16 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
         return None;
     };
     if let Some((second, at)) = named.next() {
+        let is_inline = report
+            .text()
+            .get(table.span().start..)
+            .is_some_and(|text| text.starts_with('{'));
+        let remedy = match is_inline {
+            true => format!(
+                "write a list, which runs in order: step = [{{ {name} = … }}, {{ {second} = … }}]"
+            ),
+            false => "write another [[rule.step]] in front of it: steps run in order".into(),
+        };
         report
             .wrong(
                 at.clone(),
@@ -149,7 +160,7 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
             )
             .label("a second verb")
             .also(span.clone(), "the first")
-            .help("write another [[rule.step]] in front of it: steps run in order");
+            .help(remedy);
         return None;
     }
     let verb = all().find(|verb| verb.name == *name)?;
@@ -185,6 +196,12 @@ fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report)
     error.help(format!("every step stands in {REFERENCE}"));
 }
 
+/// Words that look like verbs, and what does what they say.
+const OTHER_WORDS: [(&str, &str); 1] = [(
+    "fail",
+    "`set-status` changes the Status of a command that was run, `refuse` keeps the command back and answers it",
+)];
+
 fn unknown(word: &str, span: Range<usize>, report: &mut Report) {
     let verbs = verbs();
     let error = report.wrong(span, format!("there is no step `{word}`"));
@@ -193,7 +210,9 @@ fn unknown(word: &str, span: Range<usize>, report: &mut Report) {
         None => error.label("not known here"),
     };
     let near = nearest(word, &verbs, MOST);
-    if near.len() > 1 {
+    if let Some((_, meant)) = OTHER_WORDS.iter().find(|(other, _)| *other == word) {
+        error.help(*meant);
+    } else if near.len() > 1 {
         error.help(format!("the nearest are {}", list(&near)));
     }
     error.help(format!("every step stands in {REFERENCE}"));
@@ -210,12 +229,35 @@ fn at(step: Table<'_>, otherwise: At, report: &mut Report) -> Option<At> {
 
 fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<At> {
     match At::parse(text) {
-        Ok(at) => Some(at),
+        Ok(at) => match at.root().and_then(|root| below_root(root, text)) {
+            None => Some(at),
+            Some(right) => {
+                report
+                    .wrong(value.span(), format!("no message has the root of `{text}`"))
+                    .help(format!("write {right}"));
+                None
+            }
+        },
         Err(bad) => {
             report
                 .wrong(value.span(), format!("`{text}` is no place in a command"))
                 .help(format!("write {bad}"));
             None
+        }
+    }
+}
+
+/// How a place is written from the root whose first name is never that of a root.
+fn below_root(first: &str, text: &str) -> Option<String> {
+    match first {
+        "SyncHdr" | "SyncBody" => Some(format!("/SyncML{text}")),
+        "Final" => Some(format!("/SyncML/SyncBody{text}")),
+        "Item" | "Data" | "Meta" => Some(text.trim_start_matches('/').to_owned()),
+        _ => {
+            let mut commands = CommandKind::all().map(CommandKind::name);
+            commands
+                .any(|name| name == first)
+                .then(|| format!("/SyncML/SyncBody{text}"))
         }
     }
 }

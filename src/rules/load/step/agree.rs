@@ -7,10 +7,9 @@ use crate::dm::CommandKind;
 use crate::rules::at::At;
 use crate::rules::load::matcher::Found;
 use crate::rules::load::read::Report;
-use crate::rules::load::suggest::list;
 use crate::rules::matcher::Kinds;
-use crate::rules::step::{EditStep, Relation};
-use crate::rules::template::Template;
+use crate::rules::step::{EditStep, HeadStep, Leave, Relation};
+use crate::rules::template::{Escape, Template};
 use crate::rules::{Stage, Step};
 
 /// A step at a stage where what it works on is not there.
@@ -27,10 +26,16 @@ pub(super) fn with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
             }
         } else {
             let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
-            Some(format!(
-                "write it into a rule with stage = {}",
-                list(&right)
-            ))
+            let elsewhere = format!(
+                "write it into a rule with stage = \"{}\"",
+                right.join("\" or \"")
+            );
+            Some(match (step, stage) {
+                (Step::Leave(Leave::Reset), Stage::Connection) => {
+                    format!("write refuse-connection = true; or {elsewhere}")
+                }
+                _ => elsewhere,
+            })
         };
         let Some(remedy) = remedy else {
             continue;
@@ -75,7 +80,36 @@ pub(super) fn with_each_other(steps: &[Placed], report: &mut Report) {
                     _ => "nothing of the message is left after this",
                 },
             )
-            .help("put the two into rules of their own, with different matchers or limits");
+            .help(right_order(step, last));
+    }
+}
+
+/// How two steps are written of which one leaves nothing for the other.
+fn right_order(step: &Step, last: &Step) -> String {
+    let answer = match last {
+        Step::Leave(Leave::Answer(answer)) => Some(answer),
+        _ => None,
+    };
+    match (step, answer) {
+        (Step::Leave(leave), answer)
+            if !leave.closes() && !matches!(last, Step::Admit(_))
+                || answer.is_some() && !leave.ends() =>
+        {
+            let (first, then) = (step.name(), last.name());
+            format!(
+                "write `{first}` in front of `{then}`: how a message leaves is said before that"
+            )
+        }
+        (Step::Head(HeadStep::Set(name, value) | HeadStep::Add(name, value)), Some(answer)) => {
+            let value = value.fill(Escape::Nothing, |_| Err(()));
+            let value = value.unwrap_or_else(|()| "…".into());
+            let code = answer.status.as_u16();
+            format!("write answer = {code}, headers = {{ {name} = {value:?} }}")
+        }
+        (Step::Raw(raw), Some(_)) if raw.replaces_all() => {
+            "an answer has its body beside it: answer = 503, body = \"…\"".into()
+        }
+        _ => "put the two into rules of their own, with different matchers or limits".into(),
     }
 }
 
@@ -135,8 +169,31 @@ pub(super) fn with_matcher(steps: &[Placed], found: &Found, report: &mut Report)
                 needs_commands(edit, span, report);
             }
             (_, None) => no_command(step, span, report),
+            (Step::Edit(edit), Some(command)) => no_data(edit, command.kinds, span, report),
             _ => {}
         }
+    }
+}
+
+/// A value where none of the selected commands keeps one.
+fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Report) {
+    if matches!(step, EditStep::SetText { .. } if step.places() == [&At::value()])
+        && kinds.is_within(Kinds::of(CommandKind::Get))
+    {
+        report
+            .wrong(span.clone(), "a Get has no Data")
+            .help("the value is in what answers it: command = \"Results\", in the other direction");
+        return;
+    }
+    let direct = |at: &&At| At::parse("Data").is_ok_and(|data| **at == data);
+    if kinds.is_within(Kinds::with_data_in_items()) && step.places().iter().any(direct) {
+        report
+            .wrong(
+                span.clone(),
+                format!("`{}` looks for Data where none is", step.name()),
+            )
+            .label("these commands keep their values in Items")
+            .help("write at = \"Item/Data\"");
     }
 }
 
