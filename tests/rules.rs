@@ -36,6 +36,8 @@ mod mistakes_in_stories;
 mod mistakes_in_wire;
 #[path = "rules/passages.rs"]
 mod passages;
+#[path = "rules/remedies.rs"]
+mod remedies;
 #[path = "rules/reviewed.rs"]
 mod reviewed;
 #[path = "rules/scenarios.rs"]

@@ -103,10 +103,43 @@ impl TypedValueParser for StoryParser {
     }
 }
 
+/// Most stories that an error names.
+const MOST: usize = 5;
+
 fn no_story(name: &str) -> String {
+    if name.contains('/') || name.ends_with(".toml") {
+        return "no story has this name: a rule file? Those are given with --rules FILE".into();
+    }
     let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
+    let word = name.to_lowercase();
+    let having = names.iter().filter(|story| story.contains(&word));
+    let having: Vec<&str> = having.copied().take(MOST).collect();
+    if !word.is_empty() && !having.is_empty() {
+        let having = having.join("', '");
+        return format!(
+            "no story has this name; these have the word: '{having}' (dmtap rules list {word})"
+        );
+    }
     let tip = closest(name, &names).map_or(String::new(), |near| {
         format!("; a similar name exists: '{near}'")
     });
     format!("no story has this name{tip} (dmtap rules list shows them all)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_name_is_told_what_was_meant() {
+        let check = |name: &str, word: &str| {
+            let said = no_story(name);
+            assert!(said.contains(word), "{name}: {said}");
+        };
+        check("r/401.toml", "--rules FILE");
+        check("my.toml", "--rules FILE");
+        check("permission", "'permission-denied'");
+        check("bsy", "'busy'");
+        check("", "dmtap rules list");
+    }
 }

@@ -108,6 +108,14 @@ impl At {
         matches!(self.start, Start::Root(_))
     }
 
+    /// The name of the root it begins at, if it does.
+    pub fn root(&self) -> Option<&str> {
+        match &self.start {
+            Start::Root(from) => Some(&from.root),
+            Start::Selected(_) => None,
+        }
+    }
+
     /// The elements there, in document order.
     pub(super) fn find(
         &self,

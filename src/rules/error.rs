@@ -71,6 +71,15 @@ impl RuleError {
         self
     }
 
+    /// The remedies that begin like this are for a rule file: no argument can hold them.
+    pub(super) fn help_in_file(&mut self, beginning: &str) {
+        let helps = self.helps.iter_mut();
+        for help in helps.filter(|help| help.starts_with(beginning)) {
+            let rest = &help[beginning.len()..];
+            *help = format!("{beginning}, write a rule file (--rules FILE){rest}");
+        }
+    }
+
     /// What is wrong, in one line.
     pub fn title(&self) -> &str {
         &self.title
@@ -97,6 +106,11 @@ impl RuleError {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
         (line, 1 + before[line_start..].chars().count())
+    }
+
+    /// Whether it stands behind another error of the same file.
+    pub(super) fn is_behind(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.text, &other.text) && self.span.start > other.span.start
     }
 
     pub(super) fn start(&self) -> usize {

@@ -12,6 +12,7 @@ mod matcher;
 mod reach;
 mod read;
 mod scenario;
+mod slip;
 mod step;
 mod suggest;
 pub mod vocabulary;
@@ -117,20 +118,36 @@ struct Book {
     rules: Vec<Rule>,
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
     stories: Stories,
+    /// The files that have rules, each with its name.
+    texts: HashMap<String, String>,
     errors: Vec<super::RuleError>,
 }
 
 impl Book {
     fn read(&mut self, file_name: &str, text: &str, reader: Reader<'_>) {
         let mut report = Report::new(file_name, text, reader);
+        let rules = self.rules.len();
+        if let Some(first) = self.texts.get(text) {
+            let remedy = match first == file_name {
+                true => "give it once; `limit` and `end` say how often its rules act".into(),
+                false => format!("give one of the two: the other is {first}"),
+            };
+            report
+                .wrong(0..0, "these rules are given twice")
+                .help(remedy);
+            self.errors.extend(report.into_errors());
+            return;
+        }
         let (tree, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            let span = error.span().unwrap_or(text.len()..text.len());
-            report.wrong(span, format!("this is not TOML: {}", error.message()));
+            slip::tell(error, tree.get_ref(), &mut report);
         }
         if errors.is_empty() {
             let root = Table::new("a rule file", tree.get_ref(), 0..0);
             self.file(root, &mut report);
+        }
+        if self.rules.len() > rules {
+            self.texts.insert(text.to_owned(), file_name.to_owned());
         }
         self.errors.extend(report.into_errors());
     }
@@ -151,9 +168,11 @@ impl Book {
         let mut ends = Ends::default();
         for value in rules {
             if let Some(table) = Table::of("a rule", value, report) {
+                let before = report.count();
                 let rule = self.rule(table, report);
+                let is_right = report.count() == before;
                 self.unique(table, report);
-                if let Some(rule) = &rule {
+                if let Some(rule) = rule.as_ref().filter(|_| is_right) {
                     ends.pass(rule, table, report);
                 }
                 self.rules.extend(rule);
@@ -227,7 +246,11 @@ impl Book {
     }
 
     fn close(mut self) -> Result<Vec<Rule>, RuleErrors> {
-        self.errors.extend(self.stories.errors());
+        for error in self.stories.errors() {
+            let behind = self.errors.iter().position(|other| other.is_behind(&error));
+            self.errors
+                .insert(behind.unwrap_or(self.errors.len()), error);
+        }
         match self.errors.is_empty() {
             true => Ok(self.rules),
             false => Err(RuleErrors(self.errors)),

@@ -230,8 +230,9 @@ fn a_book_without_rules_changes_nothing() {
 #[test]
 fn names_are_unique_across_files() {
     let rule = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n";
-    let errors = load::parse_all([("one.toml", rule), ("two.toml", rule)]).unwrap_err();
-    assert_eq!(errors.to_string(), "two.toml:2:8: two rules are named `a`");
+    let other = format!("# Another file.\n{rule}");
+    let errors = load::parse_all([("one.toml", rule), ("two.toml", &other)]).unwrap_err();
+    assert_eq!(errors.to_string(), "two.toml:3:8: two rules are named `a`");
     let mut rules = load::parse("one.toml", rule).unwrap();
     rules.extend(load::parse("two.toml", rule).unwrap());
     let error = RuleSet::from_rules(rules).unwrap_err();

@@ -182,7 +182,7 @@ fn framing_and_connections_are_not_for_header_steps() {
         &[(
             "`set-http-status` has no place at the stage `request`",
             (5, 10),
-            "`response`",
+            "\"response\"",
         )],
     );
 }

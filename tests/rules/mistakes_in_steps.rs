@@ -87,7 +87,7 @@ error: `remove` stands in the step of `set-text`
   |          |
   |          the first
   |
-  = help: write another [[rule.step]] in front of it: steps run in order"#,
+  = help: write a list, which runs in order: step = [{ set-text = … }, { remove = … }]"#,
     );
     check(
         r#"[[rule]]
@@ -205,7 +205,7 @@ error: `delay` comes after `reset`
   |           |
   |           nothing of the message is left after this
   |
-  = help: put the two into rules of their own, with different matchers or limits"#,
+  = help: write `delay` in front of `reset`: how a message leaves is said before that"#,
     );
     check(
         r#"[[rule]]
@@ -330,7 +330,7 @@ error: `delay` must be a time
 4 | step = { delay = 5 }
   |                  ^
   |
-  = help: write "250ms", "1.5s" or "2m""#,
+  = help: write "250ms", "1.5s" or "2m"; an hour at most, which is "60m""#,
     );
     check(
         r#"[[rule]]
@@ -345,7 +345,7 @@ error: `delay` must be a time
 4 | step = { delay = "2h" }
   |                  ^^^^
   |
-  = help: write "250ms", "1.5s" or "2m""#,
+  = help: write "250ms", "1.5s" or "2m"; an hour at most, which is "60m""#,
     );
     check(
         r#"[[rule]]
@@ -358,6 +358,8 @@ error: `delay` is longer than an hour
  --> test.toml:4:18
   |
 4 | step = { delay = "61m" }
-  |                  ^^^^^"#,
+  |                  ^^^^^
+  |
+  = help: write delay = "60m" at most"#,
     );
 }

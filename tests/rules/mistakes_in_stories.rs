@@ -54,14 +54,6 @@ error: scenario `s` is never in the state `refsed`
    = help: its states are `started`, `refused`
    = help: a rule brings it about with scenario = { name = "s", becomes = "refsed" }
 
-error: scenario `s` has a state per device here, and per session elsewhere
-  --> test.toml:16:37
-   |
-16 | scenario = { name = "s", requires = "over", per = "device" }
-   |                                     ^^^^^^ these are states of their own
-   |
-   = help: write the same `per` in every rule of the scenario; the other one is in test.toml, line 4
-
 error: scenario `s` is never in the state `over`
   --> test.toml:16:37
    |
@@ -69,7 +61,15 @@ error: scenario `s` is never in the state `over`
    |                                     ^^^^^^ no rule that can act brings it about
    |
    = help: its states are `started`, `refused`
-   = help: a rule brings it about with scenario = { name = "s", becomes = "over" }"#,
+   = help: a rule brings it about with scenario = { name = "s", becomes = "over" }
+
+error: scenario `s` has a state per device here, and per session elsewhere
+  --> test.toml:16:51
+   |
+16 | scenario = { name = "s", requires = "over", per = "device" }
+   |                                                   ^^^^^^^^ these are states of their own
+   |
+   = help: write the same `per` in every rule of the scenario; the other one is in test.toml, line 4"#,
     );
     check(
         r#"[[rule]]

@@ -62,21 +62,29 @@ fn what_is_right_is_taken() {
 #[test]
 fn a_step_stands_at_its_stage() {
     for (stage, step, words) in [
-        ("request", r#"{ slow-close = "2s" }"#, "`response`"),
-        ("request", "{ malformed-chunk = true }", "`response`"),
-        ("request", "{ content-length = 5 }", "`response`"),
+        ("request", r#"{ slow-close = "2s" }"#, "\"response\""),
+        ("request", "{ malformed-chunk = true }", "\"response\""),
+        ("request", "{ content-length = 5 }", "\"response\""),
         (
             "request",
             "{ reset-peer = { after = 9 } }",
             "limit-data = 9",
         ),
-        ("request", "{ tunnel = true }", "`connection`"),
-        ("response", r#"{ certificate = "expired" }"#, "`connection`"),
-        ("connection", r#"{ delay = "1s" }"#, "`request`, `response`"),
+        ("request", "{ tunnel = true }", "\"connection\""),
+        (
+            "response",
+            r#"{ certificate = "expired" }"#,
+            "\"connection\"",
+        ),
+        (
+            "connection",
+            r#"{ delay = "1s" }"#,
+            "\"request\" or \"response\"",
+        ),
         (
             "connection",
             "{ set-status = 500 }",
-            "`request`, `response`",
+            "\"request\" or \"response\"",
         ),
     ] {
         let place = format!("has no place at the stage `{stage}`");
@@ -138,7 +146,10 @@ fn a_value_fits_its_verb() {
         ),
         (
             r#"[{ limit-data = 1 }, { delay = "1s" }]"#,
-            ["`delay` comes after `limit-data`", "rules of their own"],
+            [
+                "`delay` comes after `limit-data`",
+                "in front of `limit-data`",
+            ],
         ),
         (
             r#"[{ timeout = "1s" }, { answer = 503 }]"#,

@@ -18,7 +18,7 @@ pub(super) fn pause(value: &Value<'_>, key: &str, report: &mut Report) -> Option
 fn time_up_to(
     value: &Value<'_>,
     key: &str,
-    (longest, words): (Duration, &str),
+    (longest, words, written_as): (Duration, &str, &str),
     report: &mut Report,
 ) -> Option<Duration> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
@@ -30,11 +30,15 @@ fn time_up_to(
     let Some(time) = written else {
         report
             .wrong(value.span(), format!("`{key}` must be a time"))
-            .help("write \"250ms\", \"1.5s\" or \"2m\"");
+            .help(format!(
+                "write \"250ms\", \"1.5s\" or \"2m\"; {words} at most, which is {written_as}"
+            ));
         return None;
     };
     if time > longest {
-        report.wrong(value.span(), format!("`{key}` is longer than {words}"));
+        report
+            .wrong(value.span(), format!("`{key}` is longer than {words}"))
+            .help(format!("write {key} = {written_as} at most"));
         return None;
     }
     Some(time)
@@ -81,8 +85,8 @@ fn plain(number: &str) -> Option<f64> {
 
 /// Longest wait.
 pub(super) const LONGEST: Duration = Duration::from_secs(3600);
-const HOUR: (Duration, &str) = (LONGEST, "an hour");
+const HOUR: (Duration, &str, &str) = (LONGEST, "an hour", "\"60m\"");
 /// Longest pause.
-const HALF_MINUTE: (Duration, &str) = (Duration::from_secs(30), "half a minute");
+const HALF_MINUTE: (Duration, &str, &str) = (Duration::from_secs(30), "half a minute", "\"30s\"");
 /// Larger than any body.
 const MOST_BYTES: u64 = 1 << 40;

@@ -50,6 +50,9 @@ pub(super) const KEYS: [&str; 2] = ["code", "force"];
 /// What a matcher takes for a hundred codes.
 pub(super) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// How a code of no name is meant, with the table behind it that says so.
+pub(super) const MEANT: &str = "to mean it all the same";
+
 impl Family {
     /// Every code with a name.
     pub(super) fn assigned(&self) -> impl Iterator<Item = (u16, &'static str)> {
@@ -94,7 +97,7 @@ impl Family {
         error.help(format!("near it are {}", self.near(code)));
         if (self.least.into()..=self.forced() as i64).contains(&number) {
             error.help(format!(
-                "to mean it all the same: {key} = {{ code = {number}, force = true }}"
+                "{MEANT}: {key} = {{ code = {number}, force = true }}"
             ));
         }
         None

@@ -6,8 +6,9 @@ mod modify;
 
 use std::ops::Range;
 
+use super::code::MEANT;
 use super::read::Report;
-use crate::rules::RuleErrors;
+use crate::rules::{RuleError, RuleErrors};
 
 /// A rule of one line, written out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,9 +137,17 @@ impl RuleErrors {
                 error.span = line.origin(&error.span);
                 error.text = (&*line.argument).into();
                 error.also = None;
+                error.help_in_file(MEANT);
             }
         }
-        self
+        // The rules of both directions have the same mistake.
+        let mut told: Vec<RuleError> = Vec::new();
+        for error in self.0 {
+            if !told.contains(&error) {
+                told.push(error);
+            }
+        }
+        Self(told)
     }
 }
 

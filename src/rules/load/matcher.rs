@@ -92,7 +92,8 @@ pub(super) fn words() -> Vec<Keys> {
 /// The matcher of a rule; `None` if something is wrong with it.
 pub(super) fn matcher(rule: Table<'_>, stage: Option<Stage>, report: &mut Report) -> Option<Found> {
     let Some(table) = rule.table("match", "`match`", report).ok()? else {
-        return Some(Found::default());
+        let is_slip = rule.means("match", &super::KEYS);
+        return (!is_slip).then(Found::default);
     };
     let before = report.count();
     let mut matcher = one(table, stage, 0, report);
@@ -120,17 +121,21 @@ pub(super) fn matcher(rule: Table<'_>, stage: Option<Stage>, report: &mut Report
 
 /// One table of keys: `match` itself, or one inside `not`, `any` or `all`.
 fn one(table: Table<'_>, stage: Option<Stage>, depth: usize, report: &mut Report) -> Matcher {
+    let before = report.count();
     table.refuse_other_keys(&keys(), report);
+    let command = command::read(table, before, report);
     let matcher = Matcher {
+        command,
         passage: passage::read(table, stage, report),
-        command: command::read(table, report),
         has: probe::has(table, report),
         wheres: probe::wheres(table, report),
         not: not(table, stage, depth, report).map(Box::new),
         any: several(table, "any", stage, depth, report),
         all: several(table, "all", stage, depth, report),
     };
-    never::documents(&matcher, table, report);
+    if report.count() == before {
+        never::documents(&matcher, table, report);
+    }
     matcher
 }
 

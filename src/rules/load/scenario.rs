@@ -72,7 +72,10 @@ struct Act {
     file: Arc<str>,
     text: Arc<str>,
     line: usize,
+    /// The state that it requires, or else the one that it becomes.
     span: Range<usize>,
+    /// What it has a state for; the whole table where that is not said.
+    per: Range<usize>,
     /// Whether what is wrong with it is told.
     told: bool,
 }
@@ -80,16 +83,15 @@ struct Act {
 impl Stories {
     /// Notes an act, as it stands in `table`.
     pub(super) fn enter(&mut self, scenario: Scenario, table: Table<'_>, report: &Report) {
-        let key = ["requires", "becomes"]
-            .into_iter()
-            .find(|key| table.value(key).is_some());
-        let value = key.and_then(|key| table.value(key));
+        let value = |key| table.value(key).map(|value| value.span());
+        let state = value("requires").or_else(|| value("becomes"));
         self.0.push(Act {
             scenario,
             file: report.file().clone(),
             text: report.text().clone(),
             line: report.line(table.span().start),
-            span: value.map_or(table.span(), |value| value.span()),
+            span: state.unwrap_or(table.span()),
+            per: value("per").unwrap_or(table.span()),
             told: true,
         });
     }
@@ -102,6 +104,7 @@ impl Stories {
             text: Arc::default(),
             line: rule.line,
             span: 0..0,
+            per: 0..0,
             told: false,
         });
         self.0.extend(act);
@@ -237,7 +240,7 @@ impl Act {
             own.name(),
             other.name()
         );
-        let mut error = self.wrong(title);
+        let mut error = RuleError::new(&self.file, &self.text, self.per.clone(), title);
         error.label("these are states of their own");
         error.help(format!(
             "write the same `per` in every rule of the scenario; the other one is in {}, line {}",

@@ -1,6 +1,7 @@
 //! The steps of a rule.
 
 mod admit;
+mod agree;
 mod answer;
 mod edit;
 mod head;
@@ -19,8 +20,7 @@ use super::suggest::{REFERENCE, closest, list, nearest};
 use super::vocabulary::{Keys, names};
 use crate::dm::CommandKind;
 use crate::rules::at::At;
-use crate::rules::matcher::Kinds;
-use crate::rules::step::{EditStep, Relation, SoapFault};
+use crate::rules::step::SoapFault;
 use crate::rules::template::{BadTemplate, Name, Template};
 use crate::rules::{Stage, Step};
 
@@ -90,12 +90,12 @@ pub(super) fn steps(
         .filter_map(|table| step(table, report))
         .collect();
     if let Some(stage) = stage {
-        agree_with_stage(&steps, stage, report);
+        agree::with_stage(&steps, stage, report);
     }
-    agree_with_each_other(&steps, report);
-    agree_on_the_body(&steps, report);
+    agree::with_each_other(&steps, report);
+    agree::on_the_body(&steps, report);
     if let Some(found) = found {
-        agree_with_matcher(&steps, found, report);
+        agree::with_matcher(&steps, found, report);
     }
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }
@@ -143,6 +143,16 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
         return None;
     };
     if let Some((second, at)) = named.next() {
+        let is_inline = report
+            .text()
+            .get(table.span().start..)
+            .is_some_and(|text| text.starts_with('{'));
+        let remedy = match is_inline {
+            true => format!(
+                "write a list, which runs in order: step = [{{ {name} = … }}, {{ {second} = … }}]"
+            ),
+            false => "write another [[rule.step]] in front of it: steps run in order".into(),
+        };
         report
             .wrong(
                 at.clone(),
@@ -150,7 +160,7 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
             )
             .label("a second verb")
             .also(span.clone(), "the first")
-            .help("write another [[rule.step]] in front of it: steps run in order");
+            .help(remedy);
         return None;
     }
     let verb = all().find(|verb| verb.name == *name)?;
@@ -186,6 +196,12 @@ fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report)
     error.help(format!("every step stands in {REFERENCE}"));
 }
 
+/// Words that look like verbs, and what does what they say.
+const OTHER_WORDS: [(&str, &str); 1] = [(
+    "fail",
+    "`set-status` changes the Status of a command that was run, `refuse` keeps the command back and answers it",
+)];
+
 fn unknown(word: &str, span: Range<usize>, report: &mut Report) {
     let verbs = verbs();
     let error = report.wrong(span, format!("there is no step `{word}`"));
@@ -194,198 +210,12 @@ fn unknown(word: &str, span: Range<usize>, report: &mut Report) {
         None => error.label("not known here"),
     };
     let near = nearest(word, &verbs, MOST);
-    if near.len() > 1 {
+    if let Some((_, meant)) = OTHER_WORDS.iter().find(|(other, _)| *other == word) {
+        error.help(*meant);
+    } else if near.len() > 1 {
         error.help(format!("the nearest are {}", list(&near)));
     }
     error.help(format!("every step stands in {REFERENCE}"));
-}
-
-/// A step at a stage where what it works on is not there.
-fn agree_with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
-    for (step, span) in steps {
-        let verb = all().find(|verb| verb.name == step.name());
-        let Some(verb) = verb else {
-            continue;
-        };
-        let remedy = if verb.stages.contains(&stage) {
-            match step {
-                Step::Leave(step) => step.remedy(stage),
-                _ => None,
-            }
-        } else {
-            let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
-            Some(format!(
-                "write it into a rule with stage = {}",
-                list(&right)
-            ))
-        };
-        let Some(remedy) = remedy else {
-            continue;
-        };
-        let title = format!(
-            "`{}` has no place at the stage `{}`",
-            verb.name,
-            stage.name()
-        );
-        report.wrong(span.clone(), title).help(remedy);
-    }
-}
-
-/// Nothing follows an answer or a reset, and what they throw away need not be edited.
-fn agree_with_each_other(steps: &[Placed], report: &mut Report) {
-    let Some(end) = steps.iter().position(|(step, _)| step.closes()) else {
-        return;
-    };
-    let (last, last_span) = &steps[end];
-    for (at, (step, span)) in steps.iter().enumerate() {
-        let title = match step {
-            _ if at > end && last.leaves_nothing_for(step) => {
-                format!("`{}` comes after `{}`", step.name(), last.name())
-            }
-            Step::Edit(_) | Step::Head(_) | Step::Raw(_) | Step::Story(_)
-                if at < end && last.ends() =>
-            {
-                format!(
-                    "`{}` edits a message that `{}` throws away",
-                    step.name(),
-                    last.name()
-                )
-            }
-            _ => continue,
-        };
-        report
-            .wrong(span.clone(), title)
-            .also(
-                last_span.clone(),
-                match last {
-                    Step::Admit(_) => "nothing is left to say after this",
-                    _ => "nothing of the message is left after this",
-                },
-            )
-            .help("put the two into rules of their own, with different matchers or limits");
-    }
-}
-
-/// Bytes are changed last, whatever the order in the file; a body that is set anew leaves nothing to edit.
-fn agree_on_the_body(steps: &[Placed], report: &mut Report) {
-    let is_raw = |(step, _): &&Placed| step.is_raw();
-    let sets = |(step, _): &&Placed| matches!(step, Step::Raw(step) if step.replaces_all());
-    for (at, (step, span)) in steps.iter().enumerate() {
-        let before = &steps[..at];
-        let wrong = match step {
-            Step::Edit(_) => before.iter().find(is_raw).map(|first| {
-                let title = format!("`{}` comes after `{}`", step.name(), first.0.name());
-                (
-                    title,
-                    first,
-                    "bytes are changed after all edits of the document",
-                )
-            }),
-            _ => None,
-        };
-        if let Some((title, (_, first), why)) = wrong {
-            report
-                .wrong(span.clone(), title)
-                .also(first.clone(), why)
-                .help("put it in front, or into a rule of its own behind this one");
-            continue;
-        }
-        let lost = step.is_edit() || step.is_raw();
-        let set = steps[at + 1..].iter().find(sets);
-        if let Some((set, place)) = set.filter(|_| lost) {
-            let title = format!(
-                "`{}` edits a body that `{}` throws away",
-                step.name(),
-                set.name()
-            );
-            report
-                .wrong(span.clone(), title)
-                .also(place.clone(), "nothing of the body is left after this")
-                .help("leave one of the two out");
-        }
-    }
-}
-
-fn agree_with_matcher(steps: &[Placed], found: &Found, report: &mut Report) {
-    let selected = found.matcher.command.as_ref();
-    for (step, span) in steps {
-        match (step, selected) {
-            (Step::Edit(EditStep::SetStatus(_)), selected) => {
-                let kinds = selected.map_or(Kinds::default(), |command| command.kinds);
-                if kinds != Kinds::of(CommandKind::Status) {
-                    needs_status(span, found, report);
-                }
-            }
-            (Step::Story(story), _) => story::agree(story, span, found, report),
-            (Step::Edit(edit), None) => {
-                no_command(step, span, report);
-                needs_commands(edit, span, report);
-            }
-            (_, None) => no_command(step, span, report),
-            _ => {}
-        }
-    }
-}
-
-/// A value of the selected command, in a rule that selects whole messages.
-fn no_command(step: &Step, span: &Range<usize>, report: &mut Report) {
-    let mut names = step.template().into_iter().flat_map(Template::names);
-    if let Some(name) = names.find(|name| name.is_of_command()) {
-        let title = format!("`{{{{{}}}}}` is of a command", name.text());
-        report
-            .wrong(span.clone(), title)
-            .label("this rule selects whole messages")
-            .help("say in `match` which commands: command = \"Results\"");
-    }
-}
-
-/// A step that makes sense with selected commands only, in a rule that selects whole messages.
-fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
-    let verb = step.name();
-    let places = step.places();
-    if matches!(step, EditStep::Remove { .. }) && places[0].is_selected() {
-        report
-            .wrong(span.clone(), "`remove` would remove the whole message")
-            .help("say in `match` which commands: command = \"Replace\"")
-            .help("or say which part: at = \"SyncBody/Final\"");
-        return;
-    }
-    let is_vague = match step {
-        EditStep::SetText { at, .. } => *at == At::value(),
-        EditStep::Reverse => true,
-        EditStep::Insert { to, .. } => {
-            to.at.is_selected() && matches!(to.relation, Relation::Before | Relation::After)
-        }
-        EditStep::SetAttribute { .. } | EditStep::RemoveAttribute { .. } => false,
-        _ => places.iter().any(|at| at.is_selected()),
-    };
-    if is_vague {
-        let title = match step {
-            EditStep::Reverse => "`reverse` does not say what".into(),
-            _ => format!("`{verb}` does not say where"),
-        };
-        let error = report.wrong(span.clone(), title);
-        error
-            .label("this rule selects whole messages")
-            .help("say in `match` which commands: command = \"Results\"");
-        if *step != EditStep::Reverse {
-            error.help("or say which part: at = \"SyncHdr/SessionID\"");
-        }
-    }
-}
-
-fn needs_status(span: &Range<usize>, found: &Found, report: &mut Report) {
-    let error = report.wrong(span.clone(), "`set-status` changes the code of a Status");
-    match &found.command_span {
-        Some(command) => error
-            .also(command.clone(), "this selects other commands")
-            .help(
-                "write command = \"Status\": `loc-uri` is then what the answered command is about",
-            ),
-        None => error
-            .label("this rule does not say that it selects Status")
-            .help("add command = \"Status\" to `match`"),
-    };
 }
 
 /// The place of a step, under `at`; where it names none, `otherwise`.
@@ -399,12 +229,35 @@ fn at(step: Table<'_>, otherwise: At, report: &mut Report) -> Option<At> {
 
 fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<At> {
     match At::parse(text) {
-        Ok(at) => Some(at),
+        Ok(at) => match at.root().and_then(|root| below_root(root, text)) {
+            None => Some(at),
+            Some(right) => {
+                report
+                    .wrong(value.span(), format!("no message has the root of `{text}`"))
+                    .help(format!("write {right}"));
+                None
+            }
+        },
         Err(bad) => {
             report
                 .wrong(value.span(), format!("`{text}` is no place in a command"))
                 .help(format!("write {bad}"));
             None
+        }
+    }
+}
+
+/// How a place is written from the root whose first name is never that of a root.
+fn below_root(first: &str, text: &str) -> Option<String> {
+    match first {
+        "SyncHdr" | "SyncBody" => Some(format!("/SyncML{text}")),
+        "Final" => Some(format!("/SyncML/SyncBody{text}")),
+        "Item" | "Data" | "Meta" => Some(text.trim_start_matches('/').to_owned()),
+        _ => {
+            let mut commands = CommandKind::all().map(CommandKind::name);
+            commands
+                .any(|name| name == first)
+                .then(|| format!("/SyncML/SyncBody{text}"))
         }
     }
 }

@@ -6,7 +6,11 @@ pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str>
     let near = |candidate: &&&str| distance(&word, &plain(candidate));
     let best = candidates.iter().min_by_key(near)?;
     let slips = 1 + word.len().min(best.len()) / 4;
-    (near(&best) <= slips || same_beginning(&word, &plain(best))).then_some(best)
+    if near(&best) <= slips || same_beginning(&word, &plain(best)) {
+        return Some(best);
+    }
+    let same_end = |candidate: &&&str| word.len() >= 3 && plain(candidate).ends_with(&word);
+    candidates.iter().find(same_end).copied()
 }
 
 /// The candidates that come near, the nearest first, at most `most`.

@@ -50,6 +50,13 @@ impl Kinds {
         Self::of(CommandKind::Status).or(Self::of(CommandKind::Results))
     }
 
+    /// Those that keep their values in Items, and have no Data of their own.
+    pub fn with_data_in_items() -> Self {
+        use CommandKind::{Add, Delete, Exec, Get, Replace, Results};
+        let kinds = [Add, Delete, Exec, Get, Replace, Results];
+        kinds.into_iter().map(Self::of).fold(Self::NONE, Self::or)
+    }
+
     /// Those that hold commands and have no Items of their own: Atomic and Sequence.
     pub fn without_items() -> Self {
         Self::of(CommandKind::Atomic).or(Self::of(CommandKind::Sequence))

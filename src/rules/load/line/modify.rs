@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use regex::Regex;
+
 use super::{Line, said};
 use crate::rules::RuleErrors;
 use crate::rules::load::suggest::list;
@@ -46,6 +48,17 @@ impl Line {
     /// An argument of another form.
     pub fn modify_body(argument: &str) -> Result<Self, RuleErrors> {
         let parts = Parts::of(BODY.0, argument)?;
+        let subject = &argument[parts.subject.clone()];
+        if let Err(error) = Regex::new(&format!("(?s){subject}")) {
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default();
+            let title = format!("`{subject}` is no regular expression");
+            let help = format!(
+                "{}; signs that mean themselves have a backslash in front",
+                why.trim_start_matches("error: ")
+            );
+            return Err(said(BODY.0, argument, parts.subject, title, &help));
+        }
         let replacement = unescaped(&argument[parts.replacement.clone()]);
         let mut line = Self::new(BODY, argument);
         line.rules(&parts, |line| {
@@ -122,8 +135,28 @@ impl Parts {
             subject,
             replacement,
         };
+        parts.subject_is_no_filter(flag, argument)?;
         parts.filter(flag, argument, filter)?;
         Ok(parts)
+    }
+
+    /// A filter with nothing behind it but one part is no subject: `/~q/a`.
+    fn subject_is_no_filter(&self, flag: &'static str, argument: &str) -> Result<(), RuleErrors> {
+        let part = self.subject.clone();
+        let first = words(argument, part.clone()).next();
+        let is_filter = first.is_some_and(|word| FILTERS.contains(&&argument[word]));
+        if !is_filter {
+            return Ok(());
+        }
+        let title = format!(
+            "`{}` is a filter, and stands where what is changed is named",
+            &argument[part.clone()]
+        );
+        let help = format!(
+            "write filter, subject and replacement: {flag} '{}'",
+            example(flag)
+        );
+        Err(said(flag, argument, part, title, &help))
     }
 
     /// Reads `~q`, `~s`, `~m METHOD` and `~c CODE`, with `&` or blanks between them.
@@ -133,7 +166,14 @@ impl Parts {
         argument: &str,
         filter: Range<usize>,
     ) -> Result<(), RuleErrors> {
-        let mut words = words(argument, filter);
+        let all: Vec<Range<usize>> = words(argument, filter).collect();
+        let stands = |word: &str| all.iter().find(|at| argument[(*at).clone()] == *word);
+        if let (Some(_), Some(code)) = (stands("~q"), stands("~c")) {
+            let title = "`~c` goes with responses: a request has no status".to_owned();
+            let help = "write ~s in the place of ~q, or leave ~c out";
+            return Err(said(flag, argument, code.clone(), title, help));
+        }
+        let mut words = all.iter().cloned();
         while let Some(word) = words.next() {
             let key = match &argument[word.clone()] {
                 "~q" => {
@@ -173,6 +213,9 @@ impl Parts {
         Ok(())
     }
 }
+
+/// What a filter begins with.
+const FILTERS: [&str; 4] = ["~q", "~s", "~m", "~c"];
 
 /// The words of a part of the argument.
 fn words(argument: &str, part: Range<usize>) -> impl Iterator<Item = Range<usize>> {

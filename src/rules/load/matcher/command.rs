@@ -22,7 +22,9 @@ pub(super) const KEYS: [&str; 10] = [
     "answers",
 ];
 
-pub(super) fn read(table: Table<'_>, report: &mut Report) -> Option<CommandMatcher> {
+/// The keys of commands in a table. `before` is how many errors there were before the table was looked at: what the
+/// keys mean together is asked only where each of them is right.
+pub(super) fn read(table: Table<'_>, before: usize, report: &mut Report) -> Option<CommandMatcher> {
     if KEYS.iter().all(|key| table.value(key).is_none()) {
         return None;
     }
@@ -44,7 +46,9 @@ pub(super) fn read(table: Table<'_>, report: &mut Report) -> Option<CommandMatch
             ..items(table, report)
         },
     };
-    never::narrow(&mut matcher, table, report);
+    if report.count() == before {
+        never::narrow(&mut matcher, table, report);
+    }
     Some(matcher)
 }
 

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode as HttpStatus, header}
 use crate::rules::load::code::HTTP;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::step::Leave;
+use crate::rules::template::{Escape, Template};
 use crate::rules::{Answer, Step};
 
 /// The keys that may stand beside `answer`.
@@ -14,7 +15,7 @@ pub(super) fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) ->
     let before = report.count();
     let code = HTTP.read(value, "answer", report);
     let body = match step.value("body") {
-        Some(body) => read::text(body, "body", report)?.to_owned(),
+        Some(body) => plain(body, "body", report)?,
         None => String::new(),
     };
     let mut headers = match step.table("headers", "`headers`", report).ok()? {
@@ -22,8 +23,8 @@ pub(super) fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) ->
         None => HeaderMap::new(),
     };
     if let Some(value) = step.value("content-type") {
-        let media_type = read::text(value, "content-type", report)?;
-        match HeaderValue::from_str(media_type) {
+        let media_type = plain(value, "content-type", report)?;
+        match HeaderValue::from_str(&media_type) {
             Ok(media_type) => drop(headers.insert(header::CONTENT_TYPE, media_type)),
             Err(_) => no_value(value, "content-type", report),
         }
@@ -55,8 +56,8 @@ fn headers(table: Table<'_>, report: &mut Report) -> HeaderMap {
             continue;
         };
         for value in read::one_or_many(value, key, report) {
-            let text = read::text(value, key, report);
-            match text.map(HeaderValue::from_str) {
+            let text = plain(value, key, report);
+            match text.as_deref().map(HeaderValue::from_str) {
                 Some(Ok(value)) => drop(headers.append(name.clone(), value)),
                 Some(Err(_)) => no_value(value, key, report),
                 None => {}
@@ -64,6 +65,21 @@ fn headers(table: Table<'_>, report: &mut Report) -> HeaderMap {
         }
     }
     headers
+}
+
+/// A text in which no names are filled in; two braces that mean themselves are written as in other texts.
+fn plain(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> {
+    let text = read::text(value, key, report)?;
+    let template = Template::parse(text).ok();
+    let filled = template.and_then(|text| text.fill(Escape::Nothing, |_| Err(())).ok());
+    if filled.is_none() {
+        report
+            .wrong(value.span(), "`answer` fills no names in braces in")
+            .label("two braces are opened here")
+            .help("at stage = \"response\" write set-http-status and set-body, which may have them")
+            .help("two braces that mean themselves are written {{{{");
+    }
+    filled
 }
 
 fn no_value(value: &Value<'_>, key: &str, report: &mut Report) {

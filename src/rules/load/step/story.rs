@@ -217,6 +217,13 @@ pub(super) fn agree(story: &Story, span: &Range<usize>, found: &Found, report: &
     }
     let kinds = found.matcher.command.as_ref().map(|command| command.kinds);
     let name = story.name();
+    let gets = Kinds::of(CommandKind::Get);
+    if matches!(story, Story::WrongSize(_)) && kinds.is_some_and(|kinds| kinds.is_within(gets)) {
+        report
+            .wrong(span.clone(), "a Get has no Data, and no size")
+            .help("write command = \"Replace\" into `match`");
+        return;
+    }
     let (what, example) = match story {
         Story::Refuse(_) | Story::WrongSize(_) => ("commands", "Replace"),
         _ => ("a Status", "Status"),

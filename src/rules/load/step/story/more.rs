@@ -1,5 +1,8 @@
 //! Verbs with keys of their own.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::dm::StatusCode;
 use crate::rules::Step;
 use crate::rules::load::code::SYNCML;
@@ -62,30 +65,43 @@ pub(super) fn atomic_rollback(
 }
 
 pub(super) fn challenge(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {
-    let code = among(value, "challenge", &CHALLENGES, report)?;
+    let code = among(value, "challenge", &CHALLENGES, report);
     let scheme = match step.value("scheme") {
-        Some(scheme) => read::one_of(scheme, "scheme", &SCHEMES, report)?,
-        None => Scheme::Md5,
+        Some(scheme) => read::one_of(scheme, "scheme", &SCHEMES, report),
+        None => Some(Scheme::Md5),
     };
     let nonce = match step.value("nonce") {
-        Some(nonce) if scheme == Scheme::Basic => {
+        Some(nonce) if scheme == Some(Scheme::Basic) => {
             report
                 .wrong(nonce.span(), "Basic has no nonce")
                 .help("leave `nonce` out, or write scheme = \"md5\"");
-            return None;
+            None
         }
-        Some(nonce) => match read::text(nonce, "nonce", report)? {
-            "fresh" => Nonce::Fresh,
-            "used" => Nonce::Used,
-            given => Nonce::Given(given.to_owned()),
-        },
-        None => Nonce::Fresh,
+        Some(value) => nonce(value, report),
+        None => Some(Nonce::Fresh),
     };
     Some(Step::Story(Story::Challenge(Challenge {
-        code: StatusCode(code),
-        scheme,
-        nonce,
+        code: StatusCode(code?),
+        scheme: scheme?,
+        nonce: nonce?,
     })))
+}
+
+/// `fresh`, `used`, or a nonce in base64.
+fn nonce(value: &Value<'_>, report: &mut Report) -> Option<Nonce> {
+    match read::text(value, "nonce", report)? {
+        "fresh" => Some(Nonce::Fresh),
+        "used" => Some(Nonce::Used),
+        given if !given.is_empty() && STANDARD.decode(given).is_ok() => {
+            Some(Nonce::Given(given.to_owned()))
+        }
+        other => {
+            report
+                .wrong(value.span(), format!("`nonce` cannot be `{other}`"))
+                .help("write one of `fresh`, `used`, or the nonce in base64: nonce = \"bm9uY2U=\"");
+            None
+        }
+    }
 }
 
 pub(super) fn busy(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {

@@ -1,0 +1,80 @@
+//! What is not TOML, with the slip that is behind it.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue, Error};
+
+use super::read::Report;
+
+/// Tells an error of the reader of TOML; `tree` is what it could read.
+pub(super) fn tell(error: &Error, tree: &DeTable<'_>, report: &mut Report) {
+    let text = report.text().clone();
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let key = text.get(span.clone()).unwrap_or_default();
+    if error.message().starts_with("duplicate key") && !key.is_empty() {
+        return twice(key, span, tree, report);
+    }
+    let title = format!("this is not TOML: {}", error.message());
+    let quoted = quoted(&text, span.start);
+    let wrong = report.wrong(span, title);
+    if error.message().contains("escaped value") {
+        wrong.help(match quoted.filter(|quoted| !quoted.contains('\'')) {
+            Some(quoted) => {
+                format!("a backslash is itself in single quotes: '{quoted}'")
+            }
+            None => "a backslash is itself where it is written twice".into(),
+        });
+    }
+}
+
+/// A key of which there are two, most often since the header of a second rule is missing.
+fn twice(key: &str, span: Range<usize>, tree: &DeTable<'_>, report: &mut Report) {
+    let text = report.text().clone();
+    let mut places = Vec::new();
+    keys(tree, key, &mut places);
+    let alike = |place: &Range<usize>| begins_a_line(&text, place) == begins_a_line(&text, &span);
+    let before = places.into_iter().filter(|place| place.start < span.start);
+    let first = before.filter(alike).max_by_key(|place| place.start);
+    let error = report.wrong(span, format!("`{key}` stands here twice"));
+    error.label("the second");
+    if let Some(first) = first {
+        error.also(first, "the first");
+    }
+    error.help("leave one out; or another rule begins here: each rule begins with [[rule]]");
+}
+
+/// The places of every key of this name, however deep.
+fn keys(table: &DeTable<'_>, name: &str, places: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        if key.get_ref() == name {
+            places.push(key.span());
+        }
+        inside(value.get_ref(), name, places);
+    }
+}
+
+fn inside(value: &DeValue<'_>, name: &str, places: &mut Vec<Range<usize>>) {
+    match value {
+        DeValue::Table(table) => keys(table, name, places),
+        DeValue::Array(values) => {
+            for value in values {
+                inside(value.get_ref(), name, places);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn begins_a_line(text: &str, place: &Range<usize>) -> bool {
+    let before = text.get(..place.start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    line.trim().is_empty()
+}
+
+/// What stands between the double quotes around a place, on its line.
+fn quoted(text: &str, at: usize) -> Option<&str> {
+    let (before, behind) = text.split_at_checked(at)?;
+    let from = before.rfind('"')? + 1;
+    let to = at + behind.find('"')?;
+    text.get(from..to).filter(|quoted| !quoted.contains('\n'))
+}

@@ -1,0 +1,297 @@
+//! Mistakes of a newcomer: what is told leads to a file that is right, and nothing is told beside it.
+
+use dmtap::rules::load::line::Line;
+use dmtap::rules::{Look, RuleErrors, load};
+
+use super::support::drawn;
+
+/// A file is refused with these words in one error, and taken where there are none.
+fn check_file(file: &str, words: &[&str]) {
+    let drawn = drawn(file);
+    let errors = drawn.matches("error:").count();
+    assert_eq!(errors, usize::from(!words.is_empty()), "{file}\n{drawn}");
+    for word in words {
+        assert!(drawn.contains(word), "{file}\n{drawn}");
+    }
+}
+
+/// The same of one rule with these keys, at a stage.
+fn check(stage: &str, keys: &str, words: &[&str]) {
+    let file = format!("[[rule]]\nname = \"a\"\nstage = \"{stage}\"\n{keys}\n");
+    check_file(&file, words);
+}
+
+/// The same of an argument of the command line.
+fn check_line(line: Result<Line, RuleErrors>, words: &[&str]) {
+    let told = line.and_then(|line| {
+        let rules = load::parse(line.name(), line.text());
+        rules.map_err(|errors| errors.in_arguments(&[line]))
+    });
+    let drawn = match told {
+        Ok(_) => String::new(),
+        Err(errors) => errors.render(Look::Plain),
+    };
+    let errors = drawn.matches("error:").count();
+    assert_eq!(errors, usize::from(!words.is_empty()), "{drawn}");
+    for word in words {
+        assert!(drawn.contains(word), "{drawn}");
+    }
+}
+
+#[test]
+fn what_is_to_stand_beside_an_answer_is_shown_in_its_place() {
+    check(
+        "request",
+        "step = [{ answer = 503 }, { bandwidth = \"1 KB/s\" }]",
+        &[
+            "`bandwidth` comes after `answer`",
+            "write `bandwidth` in front of `answer`",
+        ],
+    );
+    check(
+        "request",
+        "step = [{ answer = 503 }, { set-header = \"Retry-After\", value = \"9\" }]",
+        &["answer = 503, headers = { retry-after = \"9\" }"],
+    );
+    check(
+        "response",
+        "step = [{ add-header = \"X\", value = \"y\" }, { answer = 503 }]",
+        &["headers = { x = \"y\" }"],
+    );
+}
+
+#[test]
+fn a_remedy_is_written_as_the_file_is() {
+    check(
+        "request",
+        "step = { delay = \"1s\", reset = true }",
+        &["step = [{ delay = … }, { reset = … }]"],
+    );
+    check(
+        "request",
+        "[[rule.step]]\ndelay = \"1s\"\nreset = true",
+        &["write another [[rule.step]]"],
+    );
+    check(
+        "request",
+        "match = { command = \"Status\" }\nstep = { slow-close = \"1s\" }",
+        &["stage = \"response\""],
+    );
+    check(
+        "connection",
+        "step = { delay = \"1s\" }",
+        &["stage = \"request\" or \"response\""],
+    );
+    for reset in ["reset = true", "reset-peer = true"] {
+        check(
+            "connection",
+            &format!("step = {{ {reset} }}"),
+            &["refuse-connection = true"],
+        );
+    }
+}
+
+#[test]
+fn a_slip_has_no_second_error_behind_it() {
+    for matcher in [
+        "match = { command = \"status\", loc-uri = \"/Device/X\" }",
+        "match = { command = \"Stats\", status = 200, data = \"x\" }",
+        "match = { command = \"Status\", comand = \"Get\" }",
+        "macth = { command = \"Status\" }",
+    ] {
+        check(
+            "request",
+            &format!("{matcher}\nstep = {{ set-status = 500 }}"),
+            &["did you mean"],
+        );
+    }
+    check(
+        "response",
+        "macth = { command = \"Get\" }\nstep = { refuse = 500 }",
+        &["`match`"],
+    );
+}
+
+#[test]
+fn a_nonce_is_a_word_or_base64() {
+    for nonce in ["fresh", "used", "bm9uY2U="] {
+        check(
+            "response",
+            &format!("step = {{ challenge = 401, nonce = \"{nonce}\" }}"),
+            &[],
+        );
+    }
+    for nonce in ["!!", "", "bm9uY2U"] {
+        check(
+            "response",
+            &format!("step = {{ challenge = 401, nonce = \"{nonce}\" }}"),
+            &["`nonce` cannot be", "`fresh`, `used`", "base64"],
+        );
+    }
+}
+
+#[test]
+fn names_in_braces_in_an_answer_are_refused() {
+    for beside in [
+        "body = \"to {{device}}\"",
+        "headers = { X = \"{{path}}\" }",
+        "headers = { X = [\"a\", \"{{x}}\"] }",
+    ] {
+        check(
+            "request",
+            &format!("step = {{ answer = 503, {beside} }}"),
+            &["no names in braces", "set-body"],
+        );
+    }
+    check(
+        "request",
+        "step = { answer = 503, body = '{\"a\":{\"b\":1}}' }",
+        &[],
+    );
+}
+
+#[test]
+fn what_can_never_act_is_refused() {
+    check(
+        "response",
+        "match = { command = \"Get\" }\nstep = { wrong-size = 1 }",
+        &["a Get has no Data"],
+    );
+    check(
+        "response",
+        "match = { command = \"Get\" }\nstep = { set-text = \"x\" }",
+        &["a Get has no Data"],
+    );
+    check(
+        "response",
+        "step = { remove = true, at = \"/SyncBody/Final\" }",
+        &["/SyncML/SyncBody/Final"],
+    );
+    check(
+        "request",
+        "match = { command = \"Results\" }\nstep = { set-text = \"x\", at = \"Data\" }",
+        &["Item/Data"],
+    );
+    for keys in [
+        "match = { command = [\"Get\", \"Replace\"] }\nstep = { set-text = \"x\" }",
+        "match = { command = \"Status\" }\nstep = { set-text = \"x\", at = \"Data\" }",
+        "match = { command = \"Alert\" }\nstep = { set-text = \"x\", at = \"Data\" }",
+        "step = { remove = true, at = \"/Envelope/Body\" }",
+        "step = { remove = true, at = \"/SyncML/SyncBody/Final\" }",
+    ] {
+        check("request", keys, &[]);
+    }
+}
+
+#[test]
+fn a_line_of_the_command_line_is_told_what_can_be_typed_there() {
+    check_line(Line::fail("./Device/X=999"), &["--rules", "force = true"]);
+    let headers = |argument| Line::modify_headers(argument);
+    check_line(headers("/~s ~c 999/X/y"), &["--rules", "force = true"]);
+    check_line(headers("/~q ~c 200/X-A/y"), &["a request has no status"]);
+    check_line(headers("/~c 200 ~q/X-A/y"), &["a request has no status"]);
+    check_line(Line::modify_body("/(/x"), &["`(` is no regular expression"]);
+    check_line(Line::modify_body("/~q/a"), &["`~q` is a filter"]);
+    check_line(
+        Line::modify_body("/~s ~c 200/a"),
+        &["`~s ~c 200` is a filter"],
+    );
+    check_line(headers("/~s/a"), &["`~s` is a filter"]);
+    check_line(Line::modify_body("/~quoted/a"), &[]);
+}
+
+#[test]
+fn a_loc_uri_with_a_slash_at_its_end_is_one_without() {
+    let rules = |pattern: &str| {
+        let glob = dmtap::rules::glob::UriGlob::new(pattern).unwrap();
+        glob.matches("vendor/msft")
+    };
+    assert!(rules("./Vendor/MSFT/"));
+    assert!(rules("./Vendor/MSFT/**/"));
+    assert!(rules("./Device/Vendor/MSFT/"));
+}
+
+#[test]
+fn mistakes_of_toml_have_a_remedy() {
+    check(
+        "request",
+        "match = { data = { regex = \"(\\d+\" } }\nstep = { reset = true }",
+        &["this is not TOML", "single quotes: '(\\d+'"],
+    );
+    check_file(
+        "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\nname = \"b\"\n",
+        &[
+            "`name` stands here twice",
+            "the first",
+            "each rule begins with [[rule]]",
+        ],
+    );
+}
+
+#[test]
+fn errors_are_told_in_the_order_of_lines_each_at_its_place() {
+    let file = r#"
+[[rule]]
+name = "a"
+stage = "request"
+scenario = { name = "s", becomes = "two" }
+limit = { times = 1 }
+step = { delay = "1s" }
+[[rule]]
+name = "b"
+stage = "request"
+scenario = { name = "s", requires = "two", per = "device" }
+step = { reset = true }
+[[rule]]
+name = "c"
+stage = "requst"
+step = { reset = true }
+"#;
+    let errors = load::parse("t", file).unwrap_err();
+    let places: Vec<_> = errors.errors().iter().map(|error| error.place()).collect();
+    assert_eq!(places, [(11, 50), (15, 9)], "{errors}");
+}
+
+#[test]
+fn what_is_given_twice_is_to_be_given_once() {
+    let file = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n";
+    let check = |second: &str, word: &str| {
+        let errors = load::parse_all([("a.toml", file), (second, file)]).unwrap_err();
+        let told = errors.render(Look::Plain);
+        assert_eq!(errors.errors().len(), 1, "{told}");
+        assert!(told.contains("these rules are given twice"), "{told}");
+        assert!(told.contains(word), "{told}");
+    };
+    check("a.toml", "give it once");
+    check("b.toml", "the other is a.toml");
+    assert!(load::parse_all([("a.toml", "# none\n"), ("b.toml", "# none\n")]).is_ok());
+}
+
+#[test]
+fn another_word_is_led_to_the_right_one() {
+    check(
+        "request",
+        "step = { fail = 500 }",
+        &["`set-status`", "`refuse`"],
+    );
+    check(
+        "request",
+        "match = { uri = \"./A\" }\nstep = { reset = true }",
+        &["did you mean `loc-uri`?"],
+    );
+    check(
+        "request",
+        "step = { delay = \"61m\" }",
+        &["longer than an hour", "\"60m\""],
+    );
+    check(
+        "request",
+        "step = { delay = \"2 h\" }",
+        &["`delay` must be a time", "an hour at most", "\"60m\""],
+    );
+    let file = "[[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { challenge = 403, scheme = \"digest\", nonce = \"!!\" }\n";
+    let told = drawn(file);
+    for word in ["`challenge` must be", "`scheme` cannot be", "`nonce`"] {
+        assert!(told.contains(word), "{told}");
+    }
+}
