@@ -56,7 +56,7 @@ Exit code 1: no story has all of the words.")]
         #[arg(value_parser = story(), hide_possible_values = true)]
         name: &'static Story,
     },
-    Try(trial::Try),
+    Try(Box<trial::Try>),
     /// Print the JSON Schema of rule files, by which editors complete and check them.
     #[command(after_help = "\
 Example:
