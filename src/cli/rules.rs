@@ -15,10 +15,10 @@ use crate::shelf::{STORIES, Story};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  dmtap rules list tls                      stories of the shelf that have to do with TLS
-  dmtap rules show forbidden > my.toml      one of them, as a file to change
-  dmtap rules check my.toml                 whether the file is right
-  dmtap rules try my.toml session.jsonl     what it would do to the messages of a record")]
+  dmtap rules list tls                    stories of the shelf about TLS
+  dmtap rules show forbidden > my.toml    one of them, as a file to change
+  dmtap rules check my.toml               whether the file is right
+  dmtap rules try my.toml session.jsonl   what it would do to a record")]
 pub struct Rules {
     #[command(subcommand)]
     verb: Verb,
