@@ -73,6 +73,27 @@ fn the_demos_record_shows_the_same_transcript_again() {
 }
 
 #[test]
+fn a_file_that_is_no_record_is_told_so_once() {
+    for input in [
+        "[[rule]]\nname = 'a'\nstage = 'request'\n",
+        "<SyncML/>",
+        "{\n  \"v\": 1\n}\n",
+    ] {
+        let output = dmtap_with_input(&["show", "-"], input.as_bytes());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("this is no record"), "{said}");
+    }
+    // What is left of a record whose beginning was cut off is one.
+    let (folder, _) = demo();
+    let record = fs::read(folder.path().join("dmtap-demo/demo.jsonl")).unwrap();
+    let output = dmtap_with_input(&["show", "-"], &record[20..]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout(&output).contains("session 2"), "{output:?}");
+}
+
+#[test]
 fn tshark_lists_the_demos_exchanges_with_comments_and_wbxml_tag_names() {
     if !have("tshark") {
         return;
@@ -289,6 +310,7 @@ fn dmtap_with_input(arguments: &[&str], input: &[u8]) -> Output {
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();

@@ -18,18 +18,44 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::markup::{Hint, Limits, decode};
+use crate::dm::{Message, StatusCode as Outcome};
+use crate::markup::{Document, Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::{Server, Wire};
 
 /// The server's state, shared by its connections.
 pub type Shared = Arc<Mutex<Server>>;
 
+/// What a message of a device told the server.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// The device.
+    pub device: &'a str,
+    /// The SessionID.
+    pub session: &'a str,
+    /// What it answered to commands: the command and the code.
+    pub outcomes: &'a [(String, Outcome)],
+}
+
+/// Is told what the server was told.
+pub type Tell = fn(&Told<'_>);
+
 /// Serves until `stop`, then lets running exchanges end.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     server: Shared,
+    stop: CancellationToken,
+) {
+    serve_and_tell(listener, tls, server, |_| {}, stop).await;
+}
+
+/// The same; `tell` is told what devices answer to commands, as it comes in.
+pub async fn serve_and_tell(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    server: Shared,
+    tell: Tell,
     stop: CancellationToken,
 ) {
     let acceptor = TlsAcceptor::from(tls);
@@ -51,7 +77,7 @@ pub async fn serve(
         };
         let (acceptor, server, stop) = (acceptor.clone(), server.clone(), stop.clone());
         tasks.spawn(async move {
-            talk(socket, acceptor, server, stop).await;
+            talk(socket, acceptor, (server, tell), stop).await;
             drop(permit);
         });
     }
@@ -60,7 +86,12 @@ pub async fn serve(
 }
 
 /// Serves one connection.
-async fn talk(socket: TcpStream, acceptor: TlsAcceptor, server: Shared, stop: CancellationToken) {
+async fn talk(
+    socket: TcpStream,
+    acceptor: TlsAcceptor,
+    server: (Shared, Tell),
+    stop: CancellationToken,
+) {
     // Small answers must not wait for the device's acknowledgements.
     let _ = socket.set_nodelay(true);
     let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
@@ -84,7 +115,7 @@ async fn talk(socket: TcpStream, acceptor: TlsAcceptor, server: Shared, stop: Ca
 
 async fn respond(
     request: Request<Incoming>,
-    server: Shared,
+    server: (Shared, Tell),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(answer(request, &server)
         .await
@@ -97,7 +128,7 @@ async fn respond(
 
 async fn answer(
     request: Request<Incoming>,
-    server: &Shared,
+    (server, tell): &(Shared, Tell),
 ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
     if request.method() != Method::POST {
         let why = "OMA DM is spoken in POST requests\n";
@@ -119,16 +150,33 @@ async fn answer(
         true => Wire::Wbxml,
         false => Wire::of_media_type(&media_type),
     };
-    let reply = server
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .answer(&document);
+    let reply = reply(server, &document, *tell);
     let reply = reply.ok_or_else(|| bad("no SyncML message with a header".into()))?;
     let reply = on_wire(reply, wire).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let response = Response::builder()
         .header(CONTENT_TYPE, wire.media_type())
         .body(Full::new(reply));
     Ok(response.expect("a known media type is a valid header"))
+}
+
+/// The server's answer, after it was told of what the device's message tells.
+fn reply(server: &Shared, document: &Document, tell: Tell) -> Option<String> {
+    let header = Message::of(document)?.header()?;
+    let (device, session) = (header.source()?, header.session_id()?);
+    let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
+    let heard = server.session(&device, &session);
+    let before = heard.map_or(0, |talk| talk.heard.len());
+    let reply = server.answer(document);
+    let heard = server.session(&device, &session);
+    let outcomes = heard.and_then(|talk| talk.heard.get(before..));
+    let outcomes = outcomes.unwrap_or_default().to_vec();
+    drop(server);
+    tell(&Told {
+        device: &device,
+        session: &session,
+        outcomes: &outcomes,
+    });
+    reply
 }
 
 /// How long a TLS handshake may take.

@@ -7,6 +7,7 @@
 //! ```
 
 mod counts;
+mod fit;
 mod recorded;
 pub mod silent;
 mod speaker;
@@ -17,10 +18,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 
+pub use self::fit::Fit;
 pub use self::recorded::{Recorded, Replayed};
 pub use self::speaker::{Evidence, speaker_of};
 
 use self::counts::Counts;
+use self::fit::Unasked;
 use self::talks::Talks;
 use crate::dm::Message;
 use crate::flow::account::Setting;
@@ -36,6 +39,7 @@ use crate::rules::{Facts, RuleSet, Stage, Verdict};
 pub struct Trial {
     talks: Talks,
     counts: Counts,
+    unasked: Unasked,
     exchanges: u64,
     request: RequestHead,
     response: ResponseHead,
@@ -70,6 +74,7 @@ impl Trial {
         Self {
             talks: Talks::default(),
             counts: Counts::default(),
+            unasked: Unasked::default(),
             exchanges: 0,
             connection: connection(server),
             request: RequestHead {
@@ -110,16 +115,35 @@ impl Trial {
         if let Some(session) = session {
             settle(session, passed, &mut verdict);
         }
+        if passed.speaker == Side::Device && !reaches_the_server(&verdict) {
+            let session = self.talks.key(passed);
+            self.unasked.enter(passed.exchange, session);
+        }
         verdict
+    }
+
+    /// Whether the next message of a record would still have been said, after what the rules did before it.
+    pub fn fits(&mut self, passed: &Passed) -> Fit {
+        let session = self.talks.key(passed);
+        self.unasked.fit(passed, session)
     }
 
     /// Takes notice of what dmtap itself said to the device when the record was made.
     pub fn overhear(&mut self, passed: &Passed) {
+        // It was not the server then either that answered: the record goes on as the trial does.
+        let session = self.talks.key(passed);
+        if self.unasked.forgive(passed.exchange, session) {
+            return;
+        }
         let session = self.talks.of(passed.exchange);
         if let (Some(session), Some(document)) = (session, &passed.document) {
             session.delivered(passed.speaker.other(), document.clone());
         }
     }
+}
+
+fn reaches_the_server(verdict: &Verdict) -> bool {
+    verdict.answer.is_none() && verdict.delivery.is_whole()
 }
 
 fn decide(

@@ -14,11 +14,12 @@ use crate::markup::{Document, Flag, Hint, Limits, decode};
 #[command(after_help = "\
 Examples:
   dmtap decode message.wbxml                  XML
-  dmtap decode message.wbxml --annotate       each node with its offset, names of codes, and oddities
+  dmtap decode message.wbxml --annotate       each node with its offset
   base64 -w0 message.wbxml | dmtap decode -   base64 is recognised
   dmtap decode message.xml --output json
 
-Exit code 1: the message is broken (the offset is told); with --strict also if something was let pass.")]
+Exit code 1: the message is broken (the offset is told); with --strict also if
+something was let pass.")]
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,

@@ -134,8 +134,11 @@ fn refusal(code: StatusCode) -> String {
 }
 
 fn report(device: &peer::Device, output: Output) -> String {
+    let codes = device.done.iter().map(|(_, code)| code.to_string());
+    let width = codes.map(|code| code.chars().count()).max();
+    let width = width.unwrap_or_default().max(NARROWEST);
     let line = |(what, code): &(String, StatusCode)| match output {
-        Output::Text => format!("{code:<28} {what}\n", code = code.to_string()),
+        Output::Text => format!("{code:<width$} {what}\n", code = code.to_string()),
         Output::Json => format!(
             "{}\n",
             serde_json::json!({"v": 1, "command": what, "status": code.0})
@@ -143,3 +146,6 @@ fn report(device: &peer::Device, output: Output) -> String {
     };
     device.done.iter().map(line).collect()
 }
+
+/// How wide the column of codes is at least, in characters.
+const NARROWEST: usize = 28;

@@ -15,10 +15,10 @@ use crate::shelf::{STORIES, Story};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  dmtap rules list tls                      stories of the shelf that have to do with TLS
-  dmtap rules show forbidden > my.toml      one of them, as a file to change
-  dmtap rules check my.toml                 whether the file is right
-  dmtap rules try my.toml session.jsonl     what it would do to the messages of a record")]
+  dmtap rules list tls                    stories of the shelf about TLS
+  dmtap rules show forbidden > my.toml    one of them, as a file to change
+  dmtap rules check my.toml               whether the file is right
+  dmtap rules try my.toml session.jsonl   what it would do to a record")]
 pub struct Rules {
     #[command(subcommand)]
     verb: Verb,
@@ -56,7 +56,7 @@ Exit code 1: no story has all of the words.")]
         #[arg(value_parser = story(), hide_possible_values = true)]
         name: &'static Story,
     },
-    Try(trial::Try),
+    Try(Box<trial::Try>),
     /// Print the JSON Schema of rule files, by which editors complete and check them.
     #[command(after_help = "\
 Example:

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, Output, runtime};
-use crate::app::{server, signal};
+use super::{Failure, Outcome, Output, runtime, write_output};
+use crate::app::server::{self, Told};
+use crate::app::signal;
+use crate::dm::StatusCode;
 use crate::peer::{self, Plan};
 
 /// Run a reference DM server: it answers any device and works through a plan of commands.
@@ -17,6 +19,8 @@ use crate::peer::{self, Plan};
 Examples:
   dmtap server -p 8443
   dmtap server -p 8443 --plan plan.toml
+
+It prints a line for each command that a device answers.
 
 A plan is TOML, one [[package]] for each turn of the server:
   max-msg-size = 3000    # optional: longest message in bytes; longer values go out in chunks
@@ -45,7 +49,7 @@ impl Server {
     ///
     /// # Errors
     /// A wrong plan, or an address that is taken.
-    pub fn run(self, _: Output) -> Outcome {
+    pub fn run(self, output: Output) -> Outcome {
         let plan = self.read_plan()?;
         let authority = super::authority(self.confdir.as_deref())?;
         let tls = server::tls(&authority).map_err(Failure::Failed)?;
@@ -59,7 +63,11 @@ impl Server {
             let stop = CancellationToken::new();
             tokio::spawn(signal::cancel_on_signal(stop.clone()));
             let state = Arc::new(Mutex::new(peer::Server::new(plan)));
-            server::serve(listener, tls, state, stop).await;
+            let tell = match output {
+                Output::Text => tell_people,
+                Output::Json => tell_programs,
+            };
+            server::serve_and_tell(listener, tls, state, tell, stop).await;
             Ok(())
         })
     }
@@ -73,4 +81,28 @@ impl Server {
             .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
         toml::from_str(&text).map_err(|error| Failure::Usage(format!("error: {name}: {error}")))
     }
+}
+
+fn tell_people(told: &Told<'_>) {
+    let line = |(what, code): &(String, StatusCode)| {
+        let code = code.to_string();
+        format!("told: {code:<28}  {what}\n")
+    };
+    tell(told.outcomes.iter().map(line).collect());
+}
+
+fn tell_programs(told: &Told<'_>) {
+    let line = |(what, code): &(String, StatusCode)| {
+        let (device, session) = (told.device, told.session);
+        let line = serde_json::json!({
+            "v": 1, "device": device, "session": session, "command": what, "status": code.0
+        });
+        format!("{line}\n")
+    };
+    tell(told.outcomes.iter().map(line).collect());
+}
+
+/// A reader that went away is no reason to leave devices alone.
+fn tell(lines: String) {
+    let _ = write_output(lines.as_bytes());
 }

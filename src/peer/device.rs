@@ -86,6 +86,7 @@ struct Outcome {
     cmd: String,
     name: String,
     target: Option<String>,
+    /// Its node for people; of an Alert, its code.
     uri: String,
     code: StatusCode,
     found: Vec<(String, Found)>,

@@ -28,8 +28,8 @@ impl fmt::Display for Damage {
 /// and returned.
 ///
 /// # Errors
-/// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, and for a
-/// file with more than [`MOST_DAMAGE`] damaged lines.
+/// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, for a file
+/// that does not even begin as a record, and for one with more than [`MOST_DAMAGE`] damaged lines.
 pub fn show<R: BufRead, W: Write>(
     record: R,
     transcript: &mut Transcript<W>,
@@ -47,6 +47,7 @@ pub fn replay<R: BufRead>(
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();
+    let mut is_record = false;
     for line in 1.. {
         text.clear();
         if record.read_until(b'\n', &mut text)? == 0 {
@@ -55,9 +56,12 @@ pub fn replay<R: BufRead>(
         if text.trim_ascii().is_empty() {
             continue;
         }
+        is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
             Ok(telling) => tell(telling)?,
             Err(ReadError::Summary) => {}
+            // The first line alone may be the end of one: somebody took the last bytes of a long record.
+            Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),
             Err(error) => {
                 let fatal = matches!(error, ReadError::Version(_));
                 let found = Damage { line, error };
@@ -69,5 +73,12 @@ pub fn replay<R: BufRead>(
             }
         }
     }
-    Ok(damage)
+    match is_record || damage.is_empty() {
+        true => Ok(damage),
+        false => Err(no_record()),
+    }
+}
+
+fn no_record() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "this is no record")
 }

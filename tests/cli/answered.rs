@@ -176,7 +176,10 @@ fn chance_is_drawn_from_the_seed() {
     );
     let outcome = |seed: &str| {
         let arguments = ["rule.toml", "answers.xml", "--seed", seed];
-        text(&tried(folder.path(), &arguments).stdout)
+        let output = tried(folder.path(), &arguments);
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("--seed {seed}")), "{said}");
+        text(&output.stdout)
     };
     let seeds: Vec<String> = (0..12)
         .map(|seed: u32| outcome(&seed.to_string()))

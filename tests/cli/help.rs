@@ -30,6 +30,28 @@ fn words(call: &str) -> Vec<&str> {
     words.map(|word| word.trim_matches('\'')).collect()
 }
 
+/// The lines of the help of a verb and of those under it that a narrow terminal would break.
+fn too_wide(verb: &Command, name: &str, wide: &mut Vec<String>) {
+    let help = verb.get_after_help().map(ToString::to_string);
+    let help = help.unwrap_or_default();
+    let lines = help.lines().filter(|line| line.chars().count() > 80);
+    wide.extend(lines.map(|line| format!("{name}: {line}")));
+    for verb in verb.get_subcommands() {
+        too_wide(verb, &format!("{name} {}", verb.get_name()), wide);
+    }
+}
+
+#[test]
+fn examples_fit_on_a_terminal_of_80_columns() {
+    let mut wide = Vec::new();
+    for verb in Cli::command().get_subcommands() {
+        if ["rules", "decode", "demo", "show", "completions"].contains(&verb.get_name()) {
+            too_wide(verb, verb.get_name(), &mut wide);
+        }
+    }
+    assert!(wide.is_empty(), "{}", wide.join("\n"));
+}
+
 #[test]
 fn every_verb_has_examples_that_it_understands() {
     let mut all = Vec::new();

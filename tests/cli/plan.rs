@@ -16,10 +16,15 @@ struct Server {
 
 impl Server {
     fn start(folder: &TempDir, plan: &str) -> Self {
+        Self::start_with(folder, plan, &[])
+    }
+
+    fn start_with(folder: &TempDir, plan: &str, options: &[&str]) -> Self {
         fs::write(folder.path().join("plan.toml"), plan).unwrap();
         let mut command = dmtap();
         command.current_dir(folder).args(["server", "-p", "0"]);
         command.args(["--plan", "plan.toml", "--confdir", "ca"]);
+        command.args(options).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut said = BufReader::new(child.stderr.take().unwrap());
@@ -118,4 +123,27 @@ fn a_slip_in_a_plan_is_told_with_its_place() {
     check("[[package]]\ncommands = [{ fetch = './A' }]\n", "line 2");
     check("[[packet]]\ncommands = []\n", "packet");
     check("[[package]]\ncommands = [{ add = './A' }]\n", "plan.toml");
+}
+
+#[test]
+fn the_server_says_what_it_is_told() {
+    let folder = TempDir::new().unwrap();
+    let plan = "[[package]]\ncommands = [{ get = './DevDetail/SwV' }, { get = './Nowhere' }]\n";
+    for (form, expected) in [
+        ("text", ["told: 200 OK ", "told: 404 Not found "]),
+        ("json", ["\"status\":200", "\"status\":404"]),
+    ] {
+        let mut server = Server::start_with(&folder, plan, &["--output", form]);
+        let stdout = server.child.stdout.take().unwrap();
+        let url = format!("https://localhost:{}/", server.port);
+        let mut command = dmtap();
+        command.current_dir(&folder).args(["device", &url]);
+        let output = command.args(["--ca", "ca/dmtap-ca-cert.pem"]).output();
+        assert_eq!(output.unwrap().status.code(), Some(0));
+        let mut lines = BufReader::new(stdout).lines();
+        for (expected, node) in expected.iter().zip(["./DevDetail/SwV", "./Nowhere"]) {
+            let line = lines.next().unwrap().unwrap();
+            assert!(line.contains(expected) && line.contains(node), "{line}");
+        }
+    }
 }

@@ -36,7 +36,7 @@ fn every_message_of_a_record_is_tried_and_those_that_change_are_shown() {
         "session.jsonl x2: a request, XML, ",
         "session.jsonl x5: a request, WBXML, ",
         "-      <Data>200</Data>\n+      <Data>425</Data>",
-        "session.jsonl: 2 of 12 messages changed\n  permission-denied  acts on 2 messages\n",
+        "session.jsonl: 2 of 12 messages acted on\n  permission-denied  acts on 2 messages\n",
     ] {
         assert!(
             shown.contains(expected),
@@ -89,8 +89,8 @@ fn a_record_on_which_no_rule_acts_exits_with_1_and_says_how_often_one_nearly_did
     let output = tried(folder.path(), &["rule.toml", "session.jsonl"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let shown = text(&output.stdout);
-    let expected = "0 of 12 messages changed\n  a  acts on none, cannot act on 4 messages\n";
-    assert!(shown.ends_with(expected), "{shown}");
+    let expected = "0 of 12 messages acted on\n  a  acts on none, cannot act on 4 messages\n      x2: not applied at ";
+    assert!(shown.contains(expected), "{shown}");
 }
 
 #[test]
@@ -111,5 +111,69 @@ fn torn_lines_are_told_and_the_others_tried_and_standard_input_is_read_too() {
     assert!(
         text(&output.stdout).contains("- x2: a request"),
         "{output:?}"
+    );
+}
+
+#[test]
+fn a_session_in_which_a_rule_answered_for_the_server_is_not_tried_any_further() {
+    let (folder, _) = record();
+    let check = |session: &str, step: &str, expected: &[&str], tried_on: u64| {
+        let matches = format!("message = 1, session = '{session}'");
+        rule(folder.path(), "request", &matches, step);
+        let output = tried(folder.path(), &["rule.toml", "session.jsonl"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let shown = text(&output.stdout);
+        for expected in expected {
+            assert!(
+                shown.contains(expected),
+                "{expected} is missing in:\n{shown}"
+            );
+        }
+        assert_eq!(shown.matches("no longer fits").count(), 1, "{shown}");
+        let acted = shown.matches("\n  rule a\n").count() as u64;
+        assert_eq!(acted, tried_on, "{shown}");
+    };
+    let fits = "session.jsonl: from here the record no longer fits: ";
+    let summary = "session.jsonl: 1 of 12 messages acted on, 5 not tried\n";
+    for step in ["challenge = 401", "answer = 503", "reset = true"] {
+        let first = format!("{fits}x2 and what follows");
+        check("1", step, &[&first, summary], 1);
+        let first = format!("{fits}x5 and what follows");
+        check("2", step, &[&first, summary], 1);
+    }
+}
+
+#[test]
+fn of_a_rule_that_acts_on_nothing_in_a_record_it_is_told_why() {
+    let (folder, _) = record();
+    let check = |stage: &str, matches: &str, step: &str, expected: &str| {
+        rule(folder.path(), stage, matches, step);
+        let output = tried(folder.path(), &["rule.toml", "session.jsonl"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let shown = text(&output.stdout);
+        let expected = format!("  a  acts on none\n      {expected}\n");
+        assert!(
+            shown.ends_with(&expected),
+            "{expected} is missing in:\n{shown}"
+        );
+    };
+    let delay = "delay = '1s'";
+    check(
+        "request",
+        "host = 'elsewhere'",
+        delay,
+        "x1: its `host` does not match `localhost`",
+    );
+    check(
+        "response",
+        "command = 'Copy'",
+        delay,
+        "x1: finds nothing here",
+    );
+    check(
+        "connection",
+        "sni = 'localhost'",
+        "refuse-connection = true",
+        "is about connections: it cannot be tried on a message",
     );
 }

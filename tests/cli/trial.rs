@@ -287,3 +287,37 @@ fn a_message_of_the_corpus_is_shown_with_its_difference() {
         "{shown}"
     );
 }
+
+#[test]
+fn rules_are_picked_by_options_as_the_demo_and_the_proxy_have_them() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    let other = RULE
+        .replace("get-fails", "other")
+        .replace("/Node", "/Other");
+    fs::write(folder.path().join("other.toml"), other).unwrap();
+    let check = |options: &[&str], expected: &[&str]| {
+        let output = tried(
+            folder.path(),
+            &[options, &["asks.xml", "answers.xml"]].concat(),
+        );
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let shown = text(&output.stdout);
+        for expected in expected {
+            assert!(
+                shown.contains(expected),
+                "{expected} is missing in:\n{shown}"
+            );
+        }
+    };
+    let both = ["  rule get-fails\n", "  rule other\n"];
+    check(&["--rules", "rule.toml", "--rules", "other.toml"], &both);
+    let fail = "./Device/Vendor/MSFT/**=500";
+    check(&["--fail", fail], &["200 → 500"]);
+    check(&["--rule", "jitter"], &["  rule jitter\n"]);
+    check(&["-H", "/X-A/b"], &["X-A"]);
+    check(&["-B", "/~q/Get/Put"], &["Put"]);
+    let output = tried(folder.path(), &["rule.toml"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(text(&output.stderr).contains("RULES MESSAGES"));
+}

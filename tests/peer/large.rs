@@ -22,7 +22,11 @@ impl Talked {
     }
 
     pub(super) fn agree(&self) -> &Self {
-        let done = self.device.done.iter().filter(|(what, _)| what != "Alert");
+        let done = self
+            .device
+            .done
+            .iter()
+            .filter(|(what, _)| !what.starts_with("Alert"));
         let heard = &self.server.session(DEVICE, "1").unwrap().heard;
         assert!(done.eq(heard.iter()), "{:#?}", self.lines());
         self

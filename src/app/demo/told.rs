@@ -104,13 +104,15 @@ fn table(title: &str, sessions: &[Session]) -> String {
     if rows.is_empty() && sessions.iter().all(|session| session.broken.is_none()) {
         return "Both sides saw the same statuses.\n\n".into();
     }
-    let widest = rows.iter().map(|row| row[0].chars().count()).max();
     let mut text = format!("{title}\n\n");
-    if let Some(widest) = widest {
+    if !rows.is_empty() {
+        let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+        let widths = [(0, NARROWEST), (1, NARROWEST_CODE)]
+            .map(|(column, least)| widest(column).unwrap_or_default().max(least));
         let head = ["command", "the device answered", "the server was told"];
-        text.push_str(&columns(&head.map(str::to_owned), widest));
+        text.push_str(&columns(&head.map(str::to_owned), widths));
         for row in &rows {
-            text.push_str(&columns(row, widest));
+            text.push_str(&columns(row, widths));
         }
     }
     for session in sessions {
@@ -137,13 +139,14 @@ fn rows(session: &Session) -> Vec<[String; 3]> {
     differ.map(row).collect()
 }
 
-fn columns([what, device, server]: &[String; 3], widest: usize) -> String {
-    let width = widest.max(NARROWEST);
-    format!("  {what:<width$} {device:<28} {server}\n")
+fn columns([what, device, server]: &[String; 3], [first, second]: [usize; 2]) -> String {
+    format!("  {what:<first$} {device:<second$} {server}\n")
 }
 
 /// How wide the commands' column is at least, in characters.
 const NARROWEST: usize = 54;
+/// How wide the column of the device's codes is at least, in characters.
+const NARROWEST_CODE: usize = 28;
 
 #[cfg(test)]
 mod tests {
@@ -177,11 +180,18 @@ mod tests {
             device: Some(StatusCode(200)),
             server: None,
         };
+        let long = Line {
+            what: "Get ./B".into(),
+            device: Some(StatusCode(517)),
+            server: None,
+        };
+        assert!(StatusCode(517).to_string().len() > NARROWEST_CODE);
         let session = Session {
             wire: Wire::Xml,
             lines: vec![
                 line("Get ./A".into()),
                 line(format!("Get ./{}", "A".repeat(90))),
+                long,
             ],
             broken: None,
         };
@@ -190,6 +200,6 @@ mod tests {
         let places: Vec<_> = at("the device").chain(at("200 OK")).collect();
         assert_eq!(places, [places[0]; 3], "{table}");
         let places: Vec<_> = at("the server").chain(at("nothing")).collect();
-        assert_eq!(places, [places[0]; 3], "{table}");
+        assert_eq!(places, [places[0]; 4], "{table}");
     }
 }

@@ -7,16 +7,31 @@ use crate::dm::Message;
 use crate::rules::glob::Wild;
 use crate::rules::{Matcher, Rule, Stage};
 
+/// Where the address of a message comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `--url`, as that of all messages from files.
+    Option,
+    /// The record.
+    Record,
+}
+
+/// What is said of rules that are asked before there is any message.
+pub const CONNECTIONS: &str = "is about connections: it cannot be tried on a message";
+
 /// Why a rule did nothing to a message, in words.
-pub fn why(rule: &Rule, passed: &Passed) -> String {
+pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
     if rule.stage == Stage::Connection {
-        return "is about connections: it cannot be tried on a message".into();
+        return CONNECTIONS.into();
     }
     if rule.stage != stage_of(passed.speaker) {
         return format!("looks at {}", rule.stage.name());
     }
     if let Some(why) = elsewhere(&rule.matcher, &passed.request.uri) {
-        return why;
+        return match address {
+            Address::Option => format!("{why} of --url"),
+            Address::Record => why,
+        };
     }
     let message = passed.document.as_deref().and_then(Message::of);
     if rule.matcher.selects_commands() && message.is_none() {
@@ -39,7 +54,7 @@ fn elsewhere(matcher: &Matcher, uri: &Uri) -> Option<String> {
     ] {
         let misses = |pattern: &Wild| !pattern.matches(is);
         if !patterns.is_empty() && patterns.iter().all(misses) {
-            return Some(format!("its `{key}` does not match `{is}` of --url"));
+            return Some(format!("its `{key}` does not match `{is}`"));
         }
     }
     matcher.all.iter().find_map(|inner| elsewhere(inner, uri))

@@ -36,11 +36,7 @@ impl Talks {
     /// The session of a message, which takes notice of it; `None` where it is no SyncML message.
     pub(super) fn enter(&mut self, passed: &Passed) -> Option<&mut Session> {
         let message = Message::of(passed.document.as_deref()?)?;
-        let key = match self.exchanges.get(&passed.exchange) {
-            Some(key) if passed.speaker == Side::Server => key.clone(),
-            _ => key_of(passed.speaker, message),
-        };
-        self.note(passed.exchange, &key);
+        let key = self.key(passed)?;
         let known = self.sessions.iter().position(|session| session.key == key);
         let is_new = known.is_none();
         match known.and_then(|at| self.sessions.remove(at)) {
@@ -59,6 +55,17 @@ impl Talks {
             session.account.hear(passed.speaker, &msg_id);
         }
         Some(session)
+    }
+
+    /// Which session a message is of; `None` where it is no SyncML message.
+    pub(super) fn key(&mut self, passed: &Passed) -> Option<SessionKey> {
+        let message = Message::of(passed.document.as_deref()?)?;
+        let key = match self.exchanges.get(&passed.exchange) {
+            Some(key) if passed.speaker == Side::Server => key.clone(),
+            _ => key_of(passed.speaker, message),
+        };
+        self.note(passed.exchange, &key);
+        Some(key)
     }
 
     /// The session of an exchange that is known.

@@ -1,7 +1,9 @@
 //! `dmtap rules try`: what rules would do to messages from files and of records.
 
+mod book;
 mod record;
 mod source;
+mod tally;
 mod tried;
 
 use std::path::{Path, PathBuf};
@@ -13,40 +15,55 @@ use serde_json::json;
 
 use self::source::Source;
 use self::tried::Tried;
-use super::check;
 use crate::app::trial::{Trial, speaker_of};
 use crate::cli::decode::unwrap_base64;
+use crate::cli::picked::Picked;
 use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, tree, write_output};
 use crate::flow::Side;
 use crate::markup::{Hint, Limits, decode};
-use crate::rules::RuleSet;
-use crate::rules::load::closest;
-use crate::shelf::{self, STORIES};
+use crate::rules::{Rule, RuleSet};
 
 /// Try rules on messages, without any traffic: which rule finds what, and the message before and after.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "dmtap rules try [OPTIONS] RULES MESSAGES...\n       \
+                      dmtap rules try [OPTIONS] --rule NAME MESSAGES...",
+    after_help = "\
 Examples:
   dmtap rules try my.toml message.xml
   dmtap rules try my.toml server-says.xml device-answers.wbxml
   dmtap rules try my.toml session.jsonl
-
-Several messages are one conversation, in their order: that is how a rule finds out which command a Status
-answers. Who speaks is told by the message; --stage settles it where it does not.
-Of a record (JSON lines, as `dmtap proxy -w session.jsonl` writes them) every message is tried as it was
-received, with its head, its session and its address; shown are those on which a rule acts. What is masked
-in the record is masked for the rules, too.
-The rules may be a story of the shelf (dmtap rules list):
   dmtap rules try permission-denied server-says.xml device-answers.wbxml
+  dmtap rules try --rule not-found --rules my.toml session.jsonl
+  dmtap rules try --fail ./DevDetail/SwV=404 session.jsonl
 
-Exit code 1: no rule did anything, or a message cannot be decoded.")]
+RULES is a rule file, a folder of them, or the name of a story of the shelf
+(dmtap rules list). With --rule, --rules, --fail, -H or -B there is no RULES:
+every path is a message.
+
+Several messages are one conversation, in their order: that is how a rule finds
+out which command a Status answers. Who speaks is told by the message; --stage
+settles it where it does not.
+
+Of a record (JSON lines, as `dmtap proxy -w session.jsonl` writes them) every
+message is tried as it was received, with its head, its session and its address;
+shown are those on which a rule acts. What is masked in the record is masked for
+the rules, too. Where a rule keeps a request from the server, the rest of that
+session is not tried: it would not have been said.
+
+Exit code 1: no rule did anything, or a message cannot be decoded."
+)]
 pub(super) struct Try {
-    /// Rule file, folder of them, or the name of a story of the shelf.
-    rules: PathBuf,
-    /// Messages (XML, WBXML, or base64 of either) and records (JSON lines); `-` reads standard input.
-    #[arg(required = true)]
-    messages: Vec<PathBuf>,
+    /// Rules, if no option names them; then messages (XML, WBXML, or base64 of either) and records (JSON lines).
+    /// `-` reads standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// A rule file, or a folder of them; the option may be given several times.
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    #[command(flatten)]
+    picked: Picked,
     /// Take every message from a file for one of this stage.
     #[arg(long, value_enum)]
     stage: Option<StageArgument>,
@@ -67,10 +84,13 @@ enum StageArgument {
 
 impl Try {
     pub(super) fn run(self, output: Output) -> Outcome {
-        let rules = self.book()?.with_seed(self.seed.number());
+        let (rules, messages) = self.book()?;
+        if rules.rules().iter().any(is_drawn) {
+            self.seed.announce();
+        }
         let mut trial = Trial::new(self.url.clone());
         let (mut acted, mut worst) = (false, None);
-        for file in &self.messages {
+        for file in messages {
             match self.file(file, &rules, &mut trial, output) {
                 Ok(acts) => acted |= acts,
                 Err(failure) => {
@@ -107,43 +127,6 @@ impl Try {
         }
     }
 
-    /// The rules of the file, or of the story of that name where there is no such file.
-    fn book(&self) -> Result<RuleSet, Failure> {
-        let story = self.rules.to_str().and_then(shelf::find);
-        let rules = match story.filter(|_| !self.rules.exists()) {
-            Some(story) => check::book(vec![(story.file(), story.text.to_owned())]),
-            None => check::read_book(std::slice::from_ref(&self.rules))
-                .map_err(|failure| self.or_story(failure)),
-        }?;
-        match rules.is_empty() {
-            true => Err(Failure::Usage(format!(
-                "error: {} holds no rule",
-                self.rules.display()
-            ))),
-            false => Ok(rules),
-        }
-    }
-
-    /// Adds to the failure what else the argument could have been.
-    fn or_story(&self, failure: Failure) -> Failure {
-        let Failure::Usage(why) = &failure else {
-            return failure;
-        };
-        let plain = self.rules.components().count() == 1 && self.rules.extension().is_none();
-        let Some(name) = self.rules.to_str().filter(|name| plain && *name != "-") else {
-            return failure;
-        };
-        if self.rules.exists() {
-            return failure;
-        }
-        let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
-        let meant = match closest(name, &names) {
-            Some(near) => format!("did you mean the story `{near}`?"),
-            None => "nor is a story named so:".to_owned(),
-        };
-        Failure::Usage(format!("{why}\n{meant} dmtap rules list has the names"))
-    }
-
     fn message<'r>(
         &self,
         file: &Path,
@@ -168,6 +151,11 @@ impl Try {
         let verdict = trial.play(rules, &passed);
         Ok(Tried::message(file, passed, evidence, verdict, rules))
     }
+}
+
+/// Whether chance decides when a rule acts.
+fn is_drawn(rule: &Rule) -> bool {
+    rule.limit.is_some_and(|limit| limit.chance.is_some())
 }
 
 /// The worse of two ends, of which everything was told already.

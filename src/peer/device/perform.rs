@@ -190,11 +190,16 @@ fn targets(command: Command<'_>) -> impl Iterator<Item = String> {
 }
 
 fn outcome(command: Command<'_>, cmd_id: &str, code: StatusCode) -> Outcome {
+    let alert = command.as_alert().and_then(|alert| alert.code());
+    let uri = match alert {
+        Some(AlertCode(code)) => code.to_string(),
+        None => command.loc_uri().unwrap_or_default().into(),
+    };
     Outcome {
         cmd: cmd_id.into(),
         name: command.element().local().into(),
         target: None,
-        uri: command.loc_uri().unwrap_or_default().into(),
+        uri,
         code,
         found: Vec::new(),
     }

@@ -1,15 +1,11 @@
 //! A record that rules are tried on: shown are the messages on which one acts.
 
-use std::collections::HashMap;
-use std::fmt::Write;
 use std::io::{self, BufRead, ErrorKind};
 use std::path::Path;
 
-use serde_json::{Value, json};
-
-use super::super::json_line;
+use super::tally::Tally;
 use super::tried::Tried;
-use crate::app::trial::{Recorded, Replayed, Trial};
+use crate::app::trial::{Fit, Passed, Recorded, Replayed, Trial, stage_of};
 use crate::cli::{Failure, Output, write_output};
 use crate::record::{Damage, Telling, replay};
 use crate::rules::RuleSet;
@@ -21,16 +17,7 @@ struct Playing<'a> {
     output: Output,
     recorded: Recorded,
     trial: Trial,
-    messages: u64,
-    acted_on: u64,
-    hits: HashMap<String, Hits>,
-}
-
-/// What a rule did.
-#[derive(Clone, Copy, Default)]
-struct Hits {
-    messages: u64,
-    failed: u64,
+    tally: Tally,
 }
 
 /// Tries rules on every message of a record, and tells of it. Says whether one acted.
@@ -46,9 +33,7 @@ pub(super) fn play(
         output,
         recorded: Recorded::default(),
         trial: Trial::new(http::Uri::default()),
-        messages: 0,
-        acted_on: 0,
-        hits: HashMap::new(),
+        tally: Tally::default(),
     };
     let damage = replay(lines, |telling| playing.hear(&telling));
     let damage = match damage {
@@ -59,9 +44,9 @@ pub(super) fn play(
         }
         Ok(damage) => damage,
     };
-    write_output(playing.summary().as_bytes())?;
+    write_output(playing.tally.told(file, rules, output).as_bytes())?;
     match damage.is_empty() {
-        true => Ok(playing.acted_on > 0),
+        true => Ok(playing.tally.acted_on > 0),
         false => Err(damaged(file, &damage)),
     }
 }
@@ -84,66 +69,43 @@ impl Playing<'_> {
             }
             Replayed::Other => return Ok(()),
         };
+        self.tally.messages += 1;
+        match self.trial.fits(&passed) {
+            Fit::Fits => self.tell(passed),
+            fit => self.pass_over(&passed, fit),
+        }
+    }
+
+    fn tell(&mut self, passed: Passed) -> io::Result<()> {
+        let (exchange, stage) = (passed.exchange, stage_of(passed.speaker));
         let verdict = self.trial.play(self.rules, &passed);
         let tried = Tried::recorded(self.file, passed, verdict, self.rules);
-        self.messages += 1;
         for (rule, acted) in tried.rules() {
-            let hits = self.hits.entry(rule.to_owned()).or_default();
-            match acted {
-                true => hits.messages += 1,
-                false => hits.failed += 1,
-            }
+            self.tally.count(rule, acted);
+        }
+        for silent in tried.silent() {
+            self.tally.keep(&silent, exchange, stage);
         }
         if !tried.acts() {
             return Ok(());
         }
-        self.acted_on += 1;
-        write_output(tried.change(self.output).as_bytes())
-            .map_err(|failure| io::Error::other(failure.why().to_owned()))
+        self.tally.acted_on += 1;
+        write(&tried.change(self.output))
     }
 
-    /// What came of it, at the end.
-    fn summary(&self) -> String {
-        let rules = self.rules.rules().iter();
-        let rules = rules.map(|rule| {
-            let hits = self.hits.get(rule.name());
-            (rule.name(), hits.copied().unwrap_or_default())
-        });
-        if self.output == Output::Json {
-            let rule = |(name, hits): (&str, Hits)| json!({"rule": name, "messages": hits.messages, "failed": hits.failed});
-            let rules: Vec<Value> = rules.map(rule).collect();
-            return json_line(json!({
-                "v": 1,
-                "file": self.file.display().to_string(),
-                "messages": self.messages,
-                "acted-on": self.acted_on,
-                "rules": rules,
-            }));
+    /// A message that would not have been said: its session is told once.
+    fn pass_over(&mut self, passed: &Passed, fit: Fit) -> io::Result<()> {
+        self.tally.not_tried += 1;
+        if fit != Fit::First || self.output == Output::Json {
+            return Ok(());
         }
-        let (file, acted_on) = (self.file.display(), self.acted_on);
-        let mut text = format!("{file}: {acted_on} of {} messages changed\n", self.messages);
-        let width = rules.clone().map(|(name, _)| name.chars().count()).max();
-        let width = width.unwrap_or_default();
-        for (name, hits) in rules {
-            let _ = writeln!(text, "  {name:<width$}  {}", hits.words());
-        }
-        text
+        let (file, exchange) = (self.file.display(), passed.exchange);
+        write(&format!(
+            "{file}: from here the record no longer fits: {exchange} and what follows in its session is not tried\n"
+        ))
     }
 }
 
-impl Hits {
-    fn words(self) -> String {
-        let count = |count: u64| match count {
-            1 => "1 message".to_owned(),
-            count => format!("{count} messages"),
-        };
-        let did = match self.messages {
-            0 => "acts on none".to_owned(),
-            messages => format!("acts on {}", count(messages)),
-        };
-        match self.failed {
-            0 => did,
-            failed => format!("{did}, cannot act on {}", count(failed)),
-        }
-    }
+fn write(text: &str) -> io::Result<()> {
+    write_output(text.as_bytes()).map_err(|failure| io::Error::other(failure.why().to_owned()))
 }

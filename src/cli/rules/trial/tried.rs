@@ -8,12 +8,13 @@ use similar::TextDiff;
 
 use super::super::json_line;
 use crate::app::change;
-use crate::app::trial::{Evidence, Passed, silent, stage_of};
+use crate::app::trial::silent::{self, Address};
+use crate::app::trial::{Evidence, Passed, stage_of};
 use crate::cli::Output;
 use crate::flow::{Applied, Change, ExchangeId, Side, media};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{self, Document, Limits};
-use crate::rules::{Answer, RuleSet, Verdict};
+use crate::rules::{Answer, Rule, RuleSet, Verdict};
 
 /// A message that was tried.
 pub(super) struct Tried<'r> {
@@ -28,11 +29,11 @@ pub(super) struct Tried<'r> {
 }
 
 /// A rule that did nothing, and why.
-struct Silent<'r> {
-    rule: &'r str,
-    why: String,
+pub(super) struct Silent<'r> {
+    pub(super) rule: &'r Rule,
+    pub(super) why: String,
     /// It found something, and could not act on it.
-    failed: bool,
+    pub(super) failed: bool,
 }
 
 /// Most rules that are told to have done nothing to a message.
@@ -101,7 +102,11 @@ impl<'r> Tried<'r> {
     }
 
     /// The rules that did nothing; in front those that nearly did, which is what one wants to know first.
-    fn silent(&self) -> Vec<Silent<'r>> {
+    pub(super) fn silent(&self) -> Vec<Silent<'r>> {
+        let address = match self.exchange {
+            Some(_) => Address::Record,
+            None => Address::Option,
+        };
         let idle = self
             .rules
             .rules()
@@ -111,8 +116,8 @@ impl<'r> Tried<'r> {
             let mut entries = self.entries().filter(|entry| entry.rule == rule.name());
             let refusal = entries.find_map(|entry| entry.changes.first());
             Silent {
-                rule: rule.name(),
-                why: refusal.map_or_else(|| silent::why(rule, &self.passed), change::line),
+                rule,
+                why: refusal.map_or_else(|| silent::why(rule, &self.passed, address), change::line),
                 failed: refusal.is_some(),
             }
         });
@@ -179,6 +184,7 @@ impl<'r> Tried<'r> {
         let mut out = String::new();
         let silent = self.silent();
         for Silent { rule, why, .. } in silent.iter().take(MOST_SILENT) {
+            let rule = rule.name();
             let _ = writeln!(out, "    {rule}: {why}");
         }
         if let Some(more) = silent.len().checked_sub(MOST_SILENT + 1) {
@@ -228,7 +234,7 @@ impl<'r> Tried<'r> {
             .collect();
         let silent = self.silent().into_iter();
         let silent: Vec<Value> = silent
-            .map(|silent| json!({"rule": silent.rule, "why": silent.why}))
+            .map(|silent| json!({"rule": silent.rule.name(), "why": silent.why}))
             .collect();
         json!({
             "v": 1,

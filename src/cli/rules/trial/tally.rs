@@ -1,0 +1,154 @@
+//! What came of a record that rules were tried on.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::super::json_line;
+use super::tried::Silent;
+use crate::app::trial::silent;
+use crate::cli::Output;
+use crate::flow::ExchangeId;
+use crate::rules::{Rule, RuleSet, Stage};
+
+/// How many messages there were, and what each rule did.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) messages: u64,
+    pub(super) acted_on: u64,
+    /// Messages that would not have been said.
+    pub(super) not_tried: u64,
+    hits: HashMap<String, Hits>,
+}
+
+/// What a rule did.
+#[derive(Clone, Debug, Default)]
+struct Hits {
+    messages: u64,
+    failed: u64,
+    /// Why it could not act, the first time.
+    unfit: Option<Reason>,
+    /// Why it found nothing, in the first message of its stage.
+    idle: Option<Reason>,
+}
+
+/// Why a rule did nothing to a message of this exchange.
+#[derive(Clone, Debug)]
+struct Reason {
+    exchange: ExchangeId,
+    why: String,
+}
+
+impl Tally {
+    /// A rule found something in the next message, and did something, or could not.
+    pub(super) fn count(&mut self, rule: &str, acted: bool) {
+        let hits = self.hits.entry(rule.to_owned()).or_default();
+        match acted {
+            true => hits.messages += 1,
+            false => hits.failed += 1,
+        }
+    }
+
+    /// Keeps why a rule did nothing to a message of this stage.
+    pub(super) fn keep(&mut self, silent: &Silent<'_>, exchange: ExchangeId, stage: Stage) {
+        let hits = self.hits.entry(silent.rule.name().to_owned()).or_default();
+        let kept = match silent.failed {
+            true => &mut hits.unfit,
+            false if silent.rule.stage == stage => &mut hits.idle,
+            false => return,
+        };
+        kept.get_or_insert_with(|| Reason {
+            exchange,
+            why: silent.why.clone(),
+        });
+    }
+
+    /// The end of the telling.
+    pub(super) fn told(&self, file: &Path, rules: &RuleSet, output: Output) -> String {
+        match output {
+            Output::Text => self.text(file, rules),
+            Output::Json => self.json(file, rules),
+        }
+    }
+
+    fn of(&self, rule: &Rule) -> Hits {
+        self.hits.get(rule.name()).cloned().unwrap_or_default()
+    }
+
+    fn json(&self, file: &Path, rules: &RuleSet) -> String {
+        let rule = |rule: &Rule| {
+            let hits = self.of(rule);
+            let why = hits.why(rule);
+            json!({"rule": rule.name(), "messages": hits.messages, "failed": hits.failed, "why": why})
+        };
+        let told: Vec<Value> = rules.rules().iter().map(rule).collect();
+        json_line(json!({
+            "v": 1,
+            "file": file.display().to_string(),
+            "messages": self.messages,
+            "acted-on": self.acted_on,
+            "not-tried": self.not_tried,
+            "rules": told,
+        }))
+    }
+
+    fn text(&self, file: &Path, rules: &RuleSet) -> String {
+        let (file, acted_on) = (file.display(), self.acted_on);
+        let not_tried = match self.not_tried {
+            0 => String::new(),
+            some => format!(", {some} not tried"),
+        };
+        let mut text = format!(
+            "{file}: {acted_on} of {} messages acted on{not_tried}\n",
+            self.messages
+        );
+        let names = rules.rules().iter().map(|rule| rule.name().chars().count());
+        let width = names.max().unwrap_or_default();
+        for rule in rules.rules() {
+            let hits = self.of(rule);
+            let _ = writeln!(text, "  {:<width$}  {}", rule.name(), hits.words());
+            if let Some(why) = hits.why(rule) {
+                let _ = writeln!(text, "      {why}");
+            }
+        }
+        text
+    }
+}
+
+impl Hits {
+    fn words(&self) -> String {
+        let count = |count: u64| match count {
+            1 => "1 message".to_owned(),
+            count => format!("{count} messages"),
+        };
+        let did = match self.messages {
+            0 => "acts on none".to_owned(),
+            messages => format!("acts on {}", count(messages)),
+        };
+        match self.failed {
+            0 => did,
+            failed => format!("{did}, cannot act on {}", count(failed)),
+        }
+    }
+
+    /// Why the rule could not act, or did not, with the first exchange in which that was so.
+    fn why(&self, rule: &Rule) -> Option<String> {
+        let told = |reason: &Reason| format!("{}: {}", reason.exchange, reason.why);
+        if let Some(unfit) = &self.unfit {
+            return Some(told(unfit));
+        }
+        if self.messages > 0 {
+            return None;
+        }
+        if rule.stage == Stage::Connection {
+            return Some(silent::CONNECTIONS.into());
+        }
+        let stage = rule.stage.name();
+        Some(match &self.idle {
+            Some(idle) => told(idle),
+            None => format!("looks at {stage}, and there is none that was tried"),
+        })
+    }
+}
