@@ -22,9 +22,9 @@ impl Story {
         self.comment(1)
     }
 
-    /// Its file in the repository, from the root.
+    /// How its text is named where rules and mistakes are told: there is no such file where dmtap runs.
     pub fn file(&self) -> String {
-        format!("rules/{}/{}.toml", self.theme, self.name)
+        format!("shelf:{}/{}.toml", self.theme, self.name)
     }
 
     /// Whether it needs values that travel in chunks to act on.

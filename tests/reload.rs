@@ -286,3 +286,27 @@ fn the_summary_is_the_last_line_of_json_and_no_damage_to_a_record() {
     let shown = peers::dmtap().arg("show").arg(&record).output().unwrap();
     assert_eq!(shown.status.code(), Some(0), "{shown:?}");
 }
+
+#[test]
+fn a_record_that_is_overwritten_is_told_at_the_start() {
+    let site = Site::open(&[]);
+    let mode = format!("reverse:http://{}", site.echo.address);
+    let said = |name: &str, plus: &str| {
+        let record = format!("{plus}{}", site.path(name).display());
+        let proxy = Told::start(&["-q", "--mode", &mode, "-w", &record]);
+        proxy.said.clone()
+    };
+    let file = site.path("a.jsonl").display().to_string();
+    let told = format!("{file} was there: overwritten; `-w +{file}` appends");
+    assert!(!said("a.jsonl", "").contains("was there"));
+    fs::write(&file, "{}\n").unwrap();
+    assert!(!said("a.jsonl", "+").contains("was there"));
+    let again = said("a.jsonl", "");
+    assert!(again.contains(&told), "{again}");
+    fs::write(site.path("a.pcapng"), "x").unwrap();
+    let frames = said("a.pcapng", "");
+    assert!(
+        frames.contains("a.pcapng was there: overwritten\n"),
+        "{frames}"
+    );
+}

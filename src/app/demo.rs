@@ -20,8 +20,10 @@ use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
 use crate::shelf;
 use effects::Ear;
+use guests::Guests;
 
 mod effects;
+mod guests;
 mod told;
 
 /// What is shown.
@@ -139,6 +141,7 @@ struct Stage {
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
     ear: Arc<Ear>,
+    guests: Arc<Guests>,
     book: Arc<Book>,
     patience: Patience,
 }
@@ -153,6 +156,7 @@ impl Stage {
         let told = |error: std::io::Error| error.to_string();
         let stop = CancellationToken::new();
         let ear = Arc::new(Ear::new(Arc::new(telling.journal()?)));
+        let guests = Arc::new(Guests::new(ear.clone()));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -166,7 +170,7 @@ impl Stage {
         );
 
         let settings = settings(port, &authority);
-        let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), ear.clone())
+        let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), guests.clone())
             .await
             .map_err(told)?;
         let book = Book::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
@@ -182,6 +186,7 @@ impl Stage {
             stop,
             running,
             ear,
+            guests,
             book: Arc::new(book),
             patience: Patience {
                 longest: SHORT_WAIT,
@@ -210,6 +215,8 @@ impl Stage {
 
     /// Ends everything and completes the records.
     async fn strike(self) -> Result<(), String> {
+        // A device that refused a certificate has left before dmtap knows of it.
+        self.guests.gone(LAST_WORDS).await;
         self.stop.cancel();
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;
@@ -241,6 +248,8 @@ const FOLDER: &str = "dmtap-demo";
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long the demo's device waits for a busy server at most.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// How long the last connection may take to end at most.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 const PATH: &str = "/ManagementServer/MDM.svc?mode=Maintenance";
 /// The story of the short demo.
 const STORY: &str = "command-fails";

@@ -75,6 +75,20 @@ impl Telling {
         self.live == Live::Nothing && self.files.is_empty()
     }
 
+    /// A line for each record that is there and will be overwritten.
+    fn overwritten(&self) -> Vec<String> {
+        let is_full = |file: &&String| {
+            // One that is appended to begins with +.
+            let there = std::fs::metadata(file);
+            !file.starts_with('+') && there.is_ok_and(|there| there.is_file() && there.len() > 0)
+        };
+        let line = |file: &String| match file.ends_with(".pcapng") {
+            true => format!("{file} was there: overwritten"),
+            false => format!("{file} was there: overwritten; `-w +{file}` appends"),
+        };
+        self.files.iter().filter(is_full).map(line).collect()
+    }
+
     /// The journal that tells.
     ///
     /// # Errors
@@ -127,10 +141,12 @@ pub async fn run(
     .map_err(start)?;
     let arguments = rules.sources.arguments();
     let book = Arc::new(Book::new(rules.sources, proxy.rules()).map_err(start)?);
+    let overwritten = telling.overwritten();
     let journal = ear.0.get_or_init(|| telling.journal());
     let journal = journal
         .as_ref()
         .map_err(|error| RunError::Start(error.clone()))?;
+    overwritten.iter().for_each(|line| (rules.tell)(line));
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     if !arguments.is_empty() {
         let watch = Watch::begin(book.clone(), rules.tell.clone());

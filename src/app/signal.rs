@@ -13,8 +13,10 @@ pub async fn cancel_on_signal(stop: CancellationToken) {
 /// What comes of `work`, or `None` where a signal ends the program first.
 pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
-        done = work => Some(done),
+        // The signal is listened for before the work begins to show.
+        biased;
         () = wait() => None,
+        done = work => Some(done),
     }
 }
 

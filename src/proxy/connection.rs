@@ -3,6 +3,7 @@
 mod admit;
 mod asked;
 mod handshake;
+mod refusal;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 use self::admit::serves;
 use self::asked::Asked;
 use self::handshake::{facts, handshake};
+use self::refusal::Refusal;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
 use super::failure::malformed;
@@ -43,8 +45,9 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
         Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,
         Mode::Regular => guest.to_proxy(&shared, wire).await,
     };
-    if let Err(why) = ended {
-        tracing::warn!("{id} from {device} refused: {why}");
+    if let Err(refusal) = ended {
+        refusal.log(id, device);
+        let why = refusal.why();
         shared.tell(Event::Refused {
             connection: id,
             at: now(),
@@ -102,13 +105,13 @@ impl Guest {
         shared: &Arc<Shared>,
         mut wire: Wire,
         target: Target,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let first = within(shared, wire.first_byte())
             .await?
             .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
         let line = wire.line();
         let Some(first) = first else {
-            return Err("the device hung up before it sent anything".into());
+            return Err(Refusal::from("the device hung up before it sent anything"));
         };
         let admission = match self.admission.clone() {
             Some(admission) => admission,
@@ -121,7 +124,8 @@ impl Guest {
             TLS_HANDSHAKE => {
                 let terms = admission.tls;
                 let stream = handshake(shared, wire, target.host(), terms);
-                let stream = within(shared, stream).await??;
+                let stream = within(shared, stream).await?;
+                let stream = stream.map_err(|failed| failed.told(&admission, &shared.ca_file))?;
                 let (opened, server) = self.opened(target, Scheme::Https, Some(facts(&stream)))?;
                 let context = open(shared, opened, server, line);
                 serve_http(stream, context).await;
@@ -161,7 +165,7 @@ impl Guest {
     }
 
     /// Serves a device that knows it talks to a proxy: `CONNECT`, or requests with a full address.
-    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), String> {
+    async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), Refusal> {
         let first = within(shared, wire.first_byte())
             .await?
             .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;

@@ -189,6 +189,28 @@ pub(super) fn device_handshake(error: &io::Error, ca: &str) -> String {
     }
 }
 
+/// The same where a rule spoiled what the device was offered, without what to do about it.
+pub(super) fn spoiled_handshake(error: &io::Error) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::AlertReceived(alert)) => match alert {
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown => {
+                format!("the device refused the certificate (alert {alert:?})")
+            }
+            _ => format!("the device ended the TLS handshake (alert {alert:?})"),
+        },
+        Some(tls) => format!("TLS handshake with the device failed: {tls}"),
+        None => format!("the device hung up during the TLS handshake ({error})"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

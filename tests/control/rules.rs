@@ -274,3 +274,32 @@ fn a_rule_of_which_a_step_could_not_act_counts_as_failed_too() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn a_story_is_told_as_one_of_the_shelf_and_not_as_a_file() {
+    let echo = super::Echo::start();
+    let mode = format!("reverse:http://{}", echo.address);
+    let site = Site::with(echo, "", &["-q", "--mode", &mode, "--rule", "busy"]);
+    let (_, rule) = site.json("GET /rules/busy", "");
+    assert_eq!(rule["file"], "shelf:http/busy.toml");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_rule_does_to_connections_is_counted_in_connections_and_no_warning() {
+    let mut site = Site::open(
+        "[[rule]]\nname = 'gone'\nstage = 'connection'\nstep.refuse-connection = true\n",
+    );
+    let refused = std::net::TcpStream::connect(&site.proxy.address).and_then(|mut stream| {
+        let read = std::io::Read::read(&mut stream, &mut [0]);
+        read.map(drop)
+    });
+    assert!(refused.is_err());
+    let (_, rule) = site.json("GET /rules/gone", "");
+    assert_eq!(rule["hits"]["messages"], 1, "{rule}");
+    site.ask("POST /reload", "");
+    site.proxy.line("reloaded");
+    assert!(!site.proxy.said.contains("WARN"), "{}", site.proxy.said);
+    let (_, said) = site.proxy.end();
+    assert!(said.contains("gone  acted on 1 connection"), "{said}");
+}

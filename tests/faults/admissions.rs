@@ -73,6 +73,9 @@ async fn a_flawed_certificate_is_refused_for_its_flaw() {
         if flaw != "wrong-host" {
             let why = told(&lab).await;
             assert!(why.contains("the device"), "{flaw}: {why}");
+            // What the rule is for is not to be mended.
+            assert!(why.ends_with(", as rule `fault` intends"), "{flaw}: {why}");
+            assert!(!why.contains("install"), "{flaw}: {why}");
         }
         // Whoever looks away is served.
         let curled = lab

@@ -242,3 +242,14 @@ fn damaged_lines_are_reported_and_skipped() {
     let newer = "line 1: the record has version 2, this dmtap reads version 1";
     check(&|lines| lines.replace("{\"v\":1,", "{\"v\":2,"), &[newer]);
 }
+
+#[test]
+fn why_something_was_not_done_is_told_to_its_end() {
+    let why = format!("set-text: {} and what to do about it", "long ".repeat(50));
+    let mut stage = Stage::new();
+    let busy = stage.request(&[XML], PACKAGE_1);
+    step(busy, "r", dmtap::flow::Change::NOT_APPLIED, "", &why);
+    stage.failed(Some(Side::Server), &why);
+    let text = transcript(&stage.events, Masking::Masked);
+    assert_eq!(text.matches(&*why).count(), 2, "{text}");
+}

@@ -33,8 +33,12 @@ fn tables() -> String {
         let cell = |words: &str| words.replace('|', "\\|").replace('<', "&lt;");
         let right = story.right().strip_prefix("A correct ").unwrap();
         let (shows, right) = (cell(story.shows()), cell(right));
-        let (name, file) = (story.name, story.file());
-        writeln!(text, "| [{name}](../{file}) | {shows} | {right} |").unwrap();
+        let (theme, name) = (story.theme, story.name);
+        writeln!(
+            text,
+            "| [{name}](../rules/{theme}/{name}.toml) | {shows} | {right} |"
+        )
+        .unwrap();
     }
     text
 }

@@ -144,12 +144,12 @@ impl Sources {
     /// [`ChangeError::Rules`].
     pub fn reload(&mut self, found: Vec<Found>) -> Result<Reloaded, ChangeError> {
         let mut reloaded = Reloaded::default();
-        let mut files = Vec::new();
+        let (mut files, mut unreadable) = (Vec::new(), Vec::new());
         for found in found {
             let origin = Origin::File(found.argument, found.path);
             match found.text {
                 Ok(text) => files.push(Page::new(origin, text)),
-                Err(why) => reloaded.absent.push((origin.name(), why)),
+                Err(why) => unreadable.push((origin.name(), why)),
             }
         }
         let (mut kept, mut changed): (Vec<Page>, Vec<Page>) = (Vec::new(), Vec::new());
@@ -178,12 +178,13 @@ impl Sources {
         let given = others.iter().filter(|page| page.origin == Origin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
+        // A file is gone as well where its folder is, or has no file left: that is told once, and only where rules of
+        // it are in force.
+        gone.retain(|page| !page.rules.is_empty());
         for page in &gone {
-            if !reloaded.absent.iter().any(|(name, _)| *name == page.name) {
-                reloaded
-                    .absent
-                    .push((page.name.clone(), "it is gone".into()));
-            }
+            let unread = unreadable.iter().find(|(name, _)| *name == page.name);
+            let why = unread.map_or("it is gone", |(_, why)| why);
+            reloaded.absent.push((page.name.clone(), why.to_owned()));
         }
         self.pages = [kept, changed, gone].concat();
         self.pages.sort_by(|a, b| a.place().cmp(&b.place()));
@@ -376,6 +377,28 @@ mod tests {
         assert_eq!(names(&sources), ["b", "a", "given", "added"]);
         let gone = [("f/b".to_owned(), "it is gone".to_owned())];
         assert_eq!(reloaded.absent, gone);
+    }
+
+    #[test]
+    fn what_is_gone_is_told_once_and_where_rules_of_it_are_in_force() {
+        let mut sources = sources(vec![found(0, "f/a", &["a"]), found(0, "f/b", &[])]);
+        let check = |sources: &mut Sources, files: Vec<Found>, expected: &[(&str, &str)]| {
+            let absent = sources.reload(files).unwrap().absent;
+            let absent: Vec<_> = absent.iter().map(|(a, b)| (&**a, &**b)).collect();
+            assert_eq!(absent, expected);
+        };
+        let unreadable = |path: &str, why: &str| Found {
+            text: Err(why.into()),
+            ..found(0, path, &[])
+        };
+        let gone = [("f/a", "it is gone")];
+        check(&mut sources, vec![found(0, "f/a", &["a"])], &[]);
+        let nothing = unreadable("f", "there is no *.toml in it");
+        check(&mut sources, vec![nothing.clone()], &gone);
+        check(&mut sources, vec![nothing], &gone);
+        let denied = unreadable("f/a", "permission denied");
+        check(&mut sources, vec![denied], &[("f/a", "permission denied")]);
+        assert_eq!(names(&sources), ["a", "given", "added"]);
     }
 
     #[test]

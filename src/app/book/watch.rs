@@ -146,7 +146,7 @@ impl Told {
         self.refused = None;
         for (file, why) in &reloaded.absent {
             let known = self.absent.iter().any(|(name, _)| name == file);
-            if !known || asked == Asked::Signal {
+            if !known {
                 words.push(format!("rules: {file}: {why}; its rules stay in force"));
             }
         }
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_told_once_and_again_when_somebody_asks() {
+    fn what_is_wrong_is_told_again_when_somebody_asks_and_what_is_gone_once() {
         let mut told = Told::default();
         let mut check = |done: Result<Reloaded, ChangeError>, asked: Asked, expected: &[&str]| {
             let words = told.words(done, asked);
@@ -247,7 +247,7 @@ mod tests {
         );
         check(Ok(gone.clone()), Asked::Saved, &[absent]);
         check(Ok(gone.clone()), Asked::Saved, &[]);
-        check(Ok(gone), Asked::Signal, &[already, absent]);
+        check(Ok(gone), Asked::Signal, &[already]);
         check(Ok(fine(&[])), Asked::Saved, &[]);
     }
 }

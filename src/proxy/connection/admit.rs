@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
-use super::{Guest, TLS_HANDSHAKE, Target, within};
+use super::{Guest, Refusal, TLS_HANDSHAKE, Target, within};
 use crate::flow::event::Event;
 use crate::flow::{Admission, Alert, Reception};
 use crate::proxy::context::{Shared, now};
@@ -32,9 +32,10 @@ impl Guest {
     }
 
     /// Resets it.
-    pub(super) fn refuse(&self, wire: Wire) -> Result<(), String> {
+    pub(super) fn refuse(&self, wire: Wire) -> Result<(), Refusal> {
         wire.line().reset();
-        Err(self.admission.as_ref().map_or_else(String::new, reason))
+        let why = self.admission.as_ref().map_or_else(String::new, reason);
+        Err(Refusal::Intended(why))
     }
 
     /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
@@ -124,14 +125,14 @@ impl Guest {
         mut wire: Wire,
         target: Target,
         admission: &Admission,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let done = match admission.reception {
             Reception::Serve | Reception::HangUp => Ok(()),
             Reception::Refuse => {
                 wire.line().reset();
                 Ok(())
             }
-            Reception::Tunnel => return tunnel::run(self, shared, wire, target).await,
+            Reception::Tunnel => return Ok(tunnel::run(self, shared, wire, target).await?),
             Reception::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
             Reception::Stall(time) => {
                 // The device may be the first to lose patience, and dmtap the first to stop.
@@ -145,7 +146,7 @@ impl Guest {
         if let Err(error) = done {
             tracing::debug!("{}: {error}", self.id);
         }
-        Err(reason(admission))
+        Err(Refusal::Intended(reason(admission)))
     }
 }
 

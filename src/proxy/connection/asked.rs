@@ -6,7 +6,7 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use super::admit::reason;
-use super::{Farewell, Guest};
+use super::{Farewell, Guest, Refusal};
 use crate::flow::{Connection, Reception};
 use crate::proxy::body::Body;
 use crate::proxy::context::{Context, Server, Shared, now};
@@ -129,12 +129,12 @@ impl<'a> Asked<'a> {
         guest
     }
 
-    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), String> {
+    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), Refusal> {
         let mut state = self.state();
         let (told, refused) = (state.connection.take(), state.refused.take());
         drop(state);
         if let (None, Some(why)) = (&told, refused) {
-            return Err(why);
+            return Err(Refusal::Intended(why));
         }
         if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
             let Guest { id, device, .. } = self.guest;
@@ -148,7 +148,10 @@ impl<'a> Asked<'a> {
                 Ok(())
             }
             (Some(_), Ok(())) => Ok(()),
-            (None, Err(error)) => Err(format!("the device sent no whole request: {error}")),
+            (None, Err(error)) => {
+                let why = format!("the device sent no whole request: {error}");
+                Err(why.into())
+            }
             (None, Ok(())) => Err("the device hung up without a request".into()),
         }
     }

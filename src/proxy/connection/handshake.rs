@@ -6,9 +6,10 @@ use rustls::server::Acceptor;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::flow::{TlsFacts, TlsTerms};
+use super::Refusal;
+use crate::flow::{Admission, Applied, Change, TlsFacts, TlsTerms};
 use crate::proxy::context::Shared;
-use crate::proxy::failure::device_handshake;
+use crate::proxy::failure::{device_handshake, spoiled_handshake};
 use crate::proxy::wire::Wire;
 
 /// The TLS handshake, with the certificate the device asks for.
@@ -17,11 +18,10 @@ pub(super) async fn handshake(
     wire: Wire,
     host: &str,
     terms: TlsTerms,
-) -> Result<TlsStream<Wire>, String> {
+) -> Result<TlsStream<Wire>, Failed> {
     let local = wire.local_addr();
-    let words = |e: io::Error| device_handshake(&e, &shared.ca_file);
     let hello = LazyConfigAcceptor::new(Acceptor::default(), wire);
-    let start = hello.await.map_err(words)?;
+    let start = hello.await.map_err(Failed::Device)?;
     // Without SNI the device may know the server's name, or dmtap's address alone.
     let asked = start.client_hello().server_name().map(str::to_owned);
     let local = local.map_or_else(|_| String::new(), |address| address.ip().to_string());
@@ -33,8 +33,36 @@ pub(super) async fn handshake(
     let config = shared
         .tls
         .config_on(&names, terms)
-        .map_err(|e| e.to_string())?;
-    start.into_stream(config).await.map_err(words)
+        .map_err(|e| Failed::Own(e.to_string()))?;
+    let stream = start.into_stream(config).await;
+    stream.map_err(Failed::Device)
+}
+
+/// Why there is no TLS.
+pub(super) enum Failed {
+    /// There is no certificate to show.
+    Own(String),
+    /// The two did not agree, or the device left.
+    Device(io::Error),
+}
+
+impl Failed {
+    /// A rule that spoiled what the device was offered is named; else it is said what to do about it.
+    pub(super) fn told(self, admission: &Admission, ca: &str) -> Refusal {
+        let error = match self {
+            Self::Own(why) => return Refusal::Fault(why),
+            Self::Device(error) => error,
+        };
+        let spoils = |applied: &&Applied| applied.changes.iter().any(Change::is_done);
+        let spoiled = admission.tls != TlsTerms::default();
+        match admission.applied.iter().rfind(spoils).filter(|_| spoiled) {
+            Some(applied) => {
+                let what = spoiled_handshake(&error);
+                Refusal::Intended(format!("{what}, as rule `{}` intends", applied.rule))
+            }
+            None => Refusal::Fault(device_handshake(&error, ca)),
+        }
+    }
 }
 
 /// What the handshake agreed on.

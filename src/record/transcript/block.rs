@@ -12,6 +12,9 @@ const GUTTER: &str = "  │ ";
 /// The longest text that is written in full where nothing else is said, in columns.
 const LONG: usize = 160;
 
+/// The longest reason that is written, in columns: its end says what to do about it.
+pub(super) const REASON: usize = 2_000;
+
 /// A line across the page with words in it.
 pub(super) fn rule_off(page: &mut Page, words: &[&str]) {
     page.put(Ink::Faint, "━━");
@@ -70,7 +73,7 @@ fn one_line(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &st
     time(page, told);
     page.put(ink, what);
     if let Some(why) = &told.why {
-        page.put(Ink::Text, ": ").said(Ink::Text, why, LONG);
+        page.put(Ink::Text, ": ").said(Ink::Text, why, REASON);
     }
     numbers(page, told);
     page.end();
@@ -96,7 +99,7 @@ fn admitted(page: &mut Page, told: &Telling<'_>) {
                 .said(Ink::Text, &change.step, LONG);
             if !change.after.is_empty() {
                 page.put(Ink::Text, " ")
-                    .said(Ink::Text, &change.after, LONG);
+                    .said(Ink::Text, &change.after, REASON);
             }
         }
         page.end();
@@ -157,12 +160,12 @@ fn passage(page: &mut Page, told: &Telling<'_>) {
     match (&told.reading, &told.body) {
         (Some(ReadingTold::Opaque { .. }), Some(body)) if told.own => {
             let words = body.text().unwrap_or_default();
-            line(page).said(Ink::Text, words, LONG).end();
+            line(page).said(Ink::Text, words, REASON).end();
         }
         (Some(ReadingTold::Opaque { at, why }), _) => {
             line(page).put(Ink::Bad, "not readable");
             page.put(Ink::Text, &format!(" at byte {at}: "));
-            page.said(Ink::Text, why, LONG).end();
+            page.said(Ink::Text, why, REASON).end();
             dump::around(page, told, *at);
         }
         _ => {}

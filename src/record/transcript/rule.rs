@@ -1,8 +1,9 @@
 //! What rules changed, told where they changed it.
 
-use super::block::line;
+use super::block::{REASON, line};
 use super::page::{Ink, Page};
 use crate::dm::StatusCode;
+use crate::flow::Change;
 use crate::record::telling::{AppliedTold, ChangeTold, Telling};
 
 /// How much of a changed value is told, in columns.
@@ -81,6 +82,9 @@ fn step(page: &mut Page, change: &ChangeTold<'_>, inner: &str) {
     }
     match (&*change.before, &*change.after) {
         ("", "") => page,
+        ("", why) if change.step == Change::NOT_APPLIED => {
+            page.put(Ink::Text, " ").said(Ink::Rule, why, REASON)
+        }
         (before, "") => page.put(Ink::Text, " was ").said(Ink::Faint, before, VALUE),
         ("", after) => page.put(Ink::Text, " ").said(Ink::Rule, after, VALUE),
         (before, after) => {
