@@ -118,7 +118,7 @@ struct Book {
     rules: Vec<Rule>,
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
     stories: Stories,
-    /// The files that have rules, each with its name.
+    /// The files that have rules of their own, right or wrong, each with its name.
     texts: HashMap<String, String>,
     errors: Vec<super::RuleError>,
 }
@@ -126,10 +126,10 @@ struct Book {
 impl Book {
     fn read(&mut self, file_name: &str, text: &str, reader: Reader<'_>) {
         let mut report = Report::new(file_name, text, reader);
-        let rules = self.rules.len();
+        let names = self.names.len();
         if let Some(first) = self.texts.get(text) {
             let remedy = match first == file_name {
-                true => "give it once; `limit` and `end` say how often its rules act".into(),
+                true => "give it once: rules act as often as their `limit` says".into(),
                 false => format!("give one of the two: the other is {first}"),
             };
             report
@@ -139,14 +139,12 @@ impl Book {
             return;
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
-        for error in &errors {
-            slip::tell(error, tree.get_ref(), &mut report);
-        }
+        slip::tell(&errors, tree.get_ref(), &mut report);
         if errors.is_empty() {
             let root = Table::new("a rule file", tree.get_ref(), 0..0);
             self.file(root, &mut report);
         }
-        if self.rules.len() > rules {
+        if self.names.len() > names {
             self.texts.insert(text.to_owned(), file_name.to_owned());
         }
         self.errors.extend(report.into_errors());

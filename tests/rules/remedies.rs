@@ -219,7 +219,7 @@ fn mistakes_of_toml_have_a_remedy() {
         &["this is not TOML", "single quotes: '(\\d+'"],
     );
     check_file(
-        "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\nname = \"b\"\n",
+        "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\nname = \"b\"\nstage = \"response\"\n",
         &[
             "`name` stands here twice",
             "the first",
@@ -264,6 +264,9 @@ fn what_is_given_twice_is_to_be_given_once() {
     };
     check("a.toml", "give it once");
     check("b.toml", "the other is a.toml");
+    let wrong = file.replace("request", "requst");
+    let errors = load::parse_all([("a.toml", &*wrong), ("a.toml", &wrong)]).unwrap_err();
+    assert_eq!(errors.errors().len(), 2, "{errors}");
     assert!(load::parse_all([("a.toml", "# none\n"), ("b.toml", "# none\n")]).is_ok());
 }
 

@@ -148,6 +148,8 @@ fn slips_in_a_step() {
         "{ challenge = 402 }",
         "{ challenge = 401, scheme = \"basic\", nonce = \"used\" }",
         "{ challenge = 401, scheme = \"sha\" }",
+        "{ challenge = 401, nonce = \"!!\" }",
+        "{ challenge = 401, nonce = \"\" }",
         "{ break-msgid = \"none\" }",
         "{ wrong-version = \"dtd\" }",
         "{ soap-fault = { error-type = \"InMaintenance\" } }",

@@ -6,14 +6,32 @@ use toml::de::{DeTable, DeValue, Error};
 
 use super::read::Report;
 
-/// Tells an error of the reader of TOML; `tree` is what it could read.
-pub(super) fn tell(error: &Error, tree: &DeTable<'_>, report: &mut Report) {
+/// Tells the errors of the reader of TOML; `tree` is what it could read.
+///
+/// Where the header of a rule is missing, every key of it is there for the second time: the first one is told.
+pub(super) fn tell(errors: &[Error], tree: &DeTable<'_>, report: &mut Report) {
     let text = report.text().clone();
-    let span = error.span().unwrap_or(text.len()..text.len());
-    let key = text.get(span.clone()).unwrap_or_default();
-    if error.message().starts_with("duplicate key") && !key.is_empty() {
-        return twice(key, span, tree, report);
+    let mut last: Option<Range<usize>> = None;
+    for error in errors {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let key = text.get(span.clone()).unwrap_or_default();
+        if key.is_empty() || !error.message().starts_with("duplicate key") {
+            other(error, span, report);
+            continue;
+        }
+        let follows = last.replace(span.clone()).is_some_and(|last| {
+            let between = text.get(last.end..span.start).unwrap_or_default();
+            let mut lines = between.lines().map(str::trim_start);
+            begins_a_line(&text, &span) && !lines.any(|line| line.starts_with('['))
+        });
+        if !follows {
+            twice(key, span, tree, report);
+        }
     }
+}
+
+fn other(error: &Error, span: Range<usize>, report: &mut Report) {
+    let text = report.text().clone();
     let title = format!("this is not TOML: {}", error.message());
     let quoted = quoted(&text, span.start);
     let wrong = report.wrong(span, title);
