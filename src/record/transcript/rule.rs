@@ -27,6 +27,17 @@ pub(super) fn of_message(page: &mut Page, told: &Telling<'_>) {
 
 /// Changes inside the message but outside its commands.
 pub(super) fn of_header(page: &mut Page, told: &Telling<'_>) {
+    for applied in &told.applied {
+        // One line for all of them, wherever they are.
+        let shift = applied
+            .changes
+            .iter()
+            .find(|change| change.is_renumbering());
+        if let Some(shift) = shift {
+            named(page, applied, 8);
+            step(page, shift, "");
+        }
+    }
     print(page, told, None, 8);
 }
 
@@ -41,13 +52,14 @@ pub(super) fn of_command(page: &mut Page, told: &Telling<'_>, number: usize) {
 /// Whether a rule changed something in this command.
 pub(super) fn touches(told: &Telling<'_>, number: usize) -> bool {
     let mut changes = told.applied.iter().flat_map(|applied| &applied.changes);
-    changes.any(|change| told.command_at(&change.path) == Some(number))
+    changes.any(|change| !change.is_renumbering() && told.command_at(&change.path) == Some(number))
 }
 
 fn print(page: &mut Page, told: &Telling<'_>, number: Option<usize>, indent: usize) {
     for applied in &told.applied {
         for change in &applied.changes {
-            if change.path.is_empty() || told.command_at(&change.path) != number {
+            let is_elsewhere = || told.command_at(&change.path) != number;
+            if change.path.is_empty() || change.is_renumbering() || is_elsewhere() {
                 continue;
             }
             let path = number.map_or("", |number| &*told.commands[number].path);
@@ -73,6 +85,10 @@ fn step(page: &mut Page, change: &ChangeTold<'_>, inner: &str) {
         page.put(Ink::Text, " → ")
             .said(Ink::Rule, &status(&change.after), VALUE)
             .end();
+        return;
+    }
+    if let Some(words) = change.settled() {
+        page.put(Ink::Text, &words).end();
         return;
     }
     page.said(Ink::Text, &change.step, 30);
