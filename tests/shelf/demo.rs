@@ -343,6 +343,9 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
     );
     let body = demo_with(&["-B", "/~q/10\\.0\\.(\\d+)/11.0.\\1"]).unwrap();
     assert_eq!(body.matches("✎ rule modify-body ").count(), 2, "{body}");
+    assert!(!body.contains("(?s)"), "{body}");
+    let bare = demo_with(&["--fail", "./Device/Vendor/MSFT/DMTap/Colour=500"]).unwrap();
+    assert!(!bare.contains("(Results)"), "{bare}");
     let gone = demo_with(&["-H", "/X-Nowhere/", "-H", "/~q/User-Agent/"]).unwrap();
     assert!(!gone.contains("not applied"), "{gone}");
     assert!(

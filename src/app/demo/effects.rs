@@ -139,7 +139,7 @@ impl Effect {
             _ => shown(value),
         };
         let says_itself = |value: &&str| command.is_some_and(|command| is_itself(value, command));
-        let before = Some(&*change.before).filter(|before| !says_itself(before));
+        let before = Some(change.before_as_written(rule)).filter(|before| !says_itself(before));
         Self {
             place: inner.to_owned(),
             values: (before.map_or_else(String::new, value), value(&change.after)),

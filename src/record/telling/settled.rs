@@ -10,6 +10,13 @@ impl ChangeTold<'_> {
         self.step == "renumber"
     }
 
+    /// What was there, as it was written: `-B` puts a flag in front of its regular expression.
+    pub fn before_as_written(&self, rule: &str) -> &str {
+        let own = self.before.strip_prefix("(?s)");
+        own.filter(|_| rule.starts_with("modify-body "))
+            .unwrap_or(&self.before)
+    }
+
     /// What a change that settles an earlier one comes to, where its values do not say that.
     pub fn settled(&self) -> Option<Cow<'static, str>> {
         match &*self.step {

@@ -20,7 +20,7 @@ pub(super) fn of_message(page: &mut Page, told: &Telling<'_>) {
             .filter(|change| change.path.is_empty())
         {
             named(page, applied, 0);
-            step(page, change, "");
+            step(page, applied, change, "");
         }
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn of_header(page: &mut Page, told: &Telling<'_>) {
             .find(|change| change.is_renumbering());
         if let Some(shift) = shift {
             named(page, applied, 8);
-            step(page, shift, "");
+            step(page, applied, shift, "");
         }
     }
     print(page, told, None, 8);
@@ -65,7 +65,7 @@ fn print(page: &mut Page, told: &Telling<'_>, number: Option<usize>, indent: usi
             let path = number.map_or("", |number| &*told.commands[number].path);
             let inner = change.path.strip_prefix(path).unwrap_or(&change.path);
             named(page, applied, indent);
-            step(page, change, inner.trim_start_matches('/'));
+            step(page, applied, change, inner.trim_start_matches('/'));
         }
     }
 }
@@ -77,7 +77,7 @@ fn named<'p>(page: &'p mut Page, applied: &AppliedTold<'_>, indent: usize) -> &'
 }
 
 /// `: Status 200 OK → 500 Command failed`
-fn step(page: &mut Page, change: &ChangeTold<'_>, inner: &str) {
+fn step(page: &mut Page, applied: &AppliedTold<'_>, change: &ChangeTold<'_>, inner: &str) {
     page.put(Ink::Text, ": ");
     if change.step == "set-status" {
         page.put(Ink::Text, "Status ")
@@ -95,7 +95,7 @@ fn step(page: &mut Page, change: &ChangeTold<'_>, inner: &str) {
     if !inner.is_empty() {
         page.put(Ink::Text, " ").said(Ink::Text, inner, 60);
     }
-    match (&*change.before, &*change.after) {
+    match (change.before_as_written(&applied.rule), &*change.after) {
         ("", "") => page,
         (before, "") => page.put(Ink::Text, " was ").said(Ink::Faint, before, VALUE),
         ("", after) => page.put(Ink::Text, " ").said(Ink::Rule, after, VALUE),
