@@ -22,6 +22,7 @@ use crate::shelf;
 use effects::Ear;
 use guests::Guests;
 
+mod broken;
 mod effects;
 mod guests;
 mod told;
@@ -32,8 +33,8 @@ pub struct Play {
     pub sources: Sources,
     /// What the server asks for.
     pub plan: Plan,
-    /// Said above the comparison of both sides.
-    pub title: String,
+    /// Said above the comparison of both sides, if anything.
+    pub title: Option<&'static str>,
     /// What becomes of a session that breaks off.
     pub breaks: Breaks,
 }
@@ -59,22 +60,20 @@ impl Play {
         Ok(Self {
             sources,
             plan: Plan::demo(),
-            title: "What the rule did: the device carried a command out, the server was told it failed."
-                .into(),
+            title: Some("the device carried a command out, and the server was told that it failed"),
             breaks: Breaks::Fail,
         })
     }
 
     /// A longer one, with these rules.
     pub fn with(sources: Sources) -> Self {
-        let names: Vec<&str> = sources.rules().map(|rule| rule.name()).collect();
-        let mut stories = names.iter().filter_map(|name| shelf::find(name));
-        let plan = match stories.any(|story| story.is_about_chunks()) {
+        let stories = sources.rules().filter_map(|rule| shelf::find(rule.name()));
+        let plan = match { stories }.any(|story| story.is_about_chunks()) {
             true => Plan::large(),
             false => Plan::shelf(),
         };
         Self {
-            title: format!("Where the two sides differ ({}):", names.join(", ")),
+            title: None,
             sources,
             plan,
             breaks: Breaks::Tell,
@@ -113,7 +112,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
-    let (title, breaks) = (play.title.clone(), play.breaks);
+    let (title, breaks) = (play.title, play.breaks);
     let stage = Stage::set(Arc::new(authority), &telling, play, tell).await?;
     let (book, ear) = (stage.book.clone(), stage.ear.clone());
 
@@ -121,14 +120,14 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     for (session_id, wire) in [("1", Wire::Xml), ("2", Wire::Wbxml)] {
         let session = stage.session(session_id, wire).await?;
         match session.broken {
-            Some(why) if breaks == Breaks::Fail => return Err(why),
+            Some(why) if breaks == Breaks::Fail => return Err(why.to_string()),
             _ => sessions.push(session),
         }
     }
     stage.strike().await?;
     let entries = book.entries();
     Ok(Closing {
-        text: told::closing(&title, &sessions, &entries, &ear.effects(), &files),
+        text: told::closing(title, &sessions, &entries, &ear.effects(), &files),
         line: summary_line(&entries),
     })
 }
@@ -209,7 +208,7 @@ impl Stage {
         Ok(told::Session {
             wire,
             lines: told::both_sides(&device.done, heard),
-            broken: end.err().map(|error| error.to_string()),
+            broken: end.err(),
         })
     }
 

@@ -86,7 +86,7 @@ struct Outcome {
     cmd: String,
     name: String,
     target: Option<String>,
-    /// Its node for people; of an Alert, its code.
+    /// Its node for people; of an Alert, its code in front.
     uri: String,
     code: StatusCode,
     found: Vec<(String, Found)>,

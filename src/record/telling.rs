@@ -4,6 +4,7 @@ mod annotate;
 mod body;
 mod command;
 mod scrub;
+mod settled;
 mod tell;
 
 use std::borrow::Cow;

@@ -227,10 +227,12 @@ const EFFECTS: &[(&str, &str)] = &[
         "login-refused",
         "response: Status of SyncHdr, set-status at Data: 200 OK → 401 Invalid credentials (2 times)",
     ),
+    ("challenge", "request: numbers shifted by one (8 times)"),
     (
         "challenge",
-        "request: renumber, so that each side goes on counting",
+        "request: removed: the Status for what dmtap said itself (2 times)",
     ),
+    ("challenge", "request: credentials as before the challenge"),
     ("busy", "request: answer: 503 Service Unavailable (2 times)"),
     ("reset-once", "response: reset"),
     ("jitter", "response: latency: "),
@@ -341,6 +343,9 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
     );
     let body = demo_with(&["-B", "/~q/10\\.0\\.(\\d+)/11.0.\\1"]).unwrap();
     assert_eq!(body.matches("✎ rule modify-body ").count(), 2, "{body}");
+    assert!(!body.contains("(?s)"), "{body}");
+    let bare = demo_with(&["--fail", "./Device/Vendor/MSFT/DMTap/Colour=500"]).unwrap();
+    assert!(!bare.contains("(Results)"), "{bare}");
     let gone = demo_with(&["-H", "/X-Nowhere/", "-H", "/~q/User-Agent/"]).unwrap();
     assert!(!gone.contains("not applied"), "{gone}");
     assert!(
@@ -360,4 +365,16 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains(place) && said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn shifted_numbers_are_told_once_for_each_message() {
+    let shown = demo("challenge").unwrap();
+    let (transcript, _) = shown.split_once("what the rules did:").unwrap();
+    assert!(!shown.contains("renumber"), "{shown}");
+    let messages = transcript.split("\n\n");
+    let told = messages.map(|message| message.matches("numbers shifted by one").count());
+    let told: Vec<usize> = told.collect();
+    assert!(told.iter().all(|count| *count <= 1), "{transcript}");
+    assert!(told.iter().sum::<usize>() > 4, "{transcript}");
 }

@@ -138,10 +138,12 @@ pub fn summary(entries: &[Entry]) -> String {
 
 /// The same, with what `more` says below each rule.
 pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String {
-    let width = entries.iter().map(|entry| entry.rule.name.chars().count());
+    let shown = entries.iter().filter(|entry| !is_idle_half(entry, entries));
+    let shown: Vec<&Entry> = shown.collect();
+    let width = shown.iter().map(|entry| entry.rule.name.chars().count());
     let width = width.max().unwrap_or_default();
     let mut text = String::new();
-    for entry in entries {
+    for entry in shown {
         let feed = if text.is_empty() {
             "what the rules did:"
         } else {
@@ -155,6 +157,21 @@ pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String 
         ));
     }
     text
+}
+
+/// Whether a rule is one of two that an option made, and did nothing where the other one acted.
+fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
+    let option = |entry: &Entry| {
+        let name = entry.rule.name.as_str();
+        let halves = [" (Results)", " (request)", " (response)"];
+        let half = halves.iter().find_map(|half| name.strip_suffix(half));
+        half.unwrap_or(name).to_owned()
+    };
+    let is_idle = |entry: &Entry| entry.run.messages == 0 && entry.run.failed == 0;
+    let is_half =
+        |other: &&Entry| other.rule.file == entry.rule.file && option(other) == option(entry);
+    let is_given = entry.rule.file.starts_with('-');
+    is_given && is_idle(entry) && entries.iter().filter(is_half).any(|other| !is_idle(other))
 }
 
 /// What a rule did in the whole run, and since counts began anew if that is not the same.

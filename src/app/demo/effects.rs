@@ -72,7 +72,10 @@ impl Hear for Ear {
 impl Effects {
     fn take(&mut self, telling: &Telling<'_>, stage: &'static str) {
         for applied in &telling.applied {
-            for change in &applied.changes {
+            let mut shifts = applied.changes.iter().filter(|it| it.is_renumbering());
+            let shift = shifts.next();
+            let others = applied.changes.iter().filter(|it| !it.is_renumbering());
+            for change in others.chain(shift) {
                 self.enter(Effect::of(&applied.rule, stage, telling, change));
             }
         }
@@ -117,9 +120,9 @@ impl Effect {
             varies: false,
             times: 1,
         };
-        // There are many, and they all follow from one number.
-        if change.step == "renumber" {
-            let step = "renumber, so that each side goes on counting".to_owned();
+        // They are told once for each message.
+        if let Some(words) = change.settled() {
+            let step = words.into_owned();
             return Self { step, ..effect };
         }
         let command = telling.command_at(&change.path);
@@ -136,7 +139,7 @@ impl Effect {
             _ => shown(value),
         };
         let says_itself = |value: &&str| command.is_some_and(|command| is_itself(value, command));
-        let before = Some(&*change.before).filter(|before| !says_itself(before));
+        let before = Some(change.before_as_written(rule)).filter(|before| !says_itself(before));
         Self {
             place: inner.to_owned(),
             values: (before.map_or_else(String::new, value), value(&change.after)),

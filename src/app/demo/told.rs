@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::broken;
 use super::effects::Effects;
 use crate::app::book::{Entry, told::summary_with};
+use crate::app::device::SessionError;
 use crate::dm::StatusCode;
 use crate::peer::Wire;
 use crate::shelf::STORIES;
@@ -24,7 +26,7 @@ pub(super) struct Session {
     pub(super) wire: Wire,
     pub(super) lines: Vec<Line>,
     /// Why it did not come to its end.
-    pub(super) broken: Option<String>,
+    pub(super) broken: Option<SessionError>,
 }
 
 impl Session {
@@ -64,14 +66,20 @@ pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<Line> {
 
 /// The end of the demo, for people.
 pub(super) fn closing(
-    title: &str,
+    title: Option<&str>,
     sessions: &[Session],
     entries: &[Entry],
     effects: &Effects,
     files: &[String],
 ) -> String {
-    let mut text = table(title, sessions);
-    text.push_str(&summary_with(entries, |rule| effects.of(rule)));
+    let summary = summary_with(entries, |rule| effects.of(rule));
+    let (heading, each) = summary.split_once('\n').unwrap_or_default();
+    let mut text = match heading {
+        "" => String::new(),
+        heading => format!("{heading}\n"),
+    };
+    text.push_str(&table(title, sessions));
+    text.push_str(each);
     text.push_str(&beside_the_demo(entries));
     text.push_str(&format!("\n\nRecords: {}\n", files.join("  ")));
     text.push_str(&format!(
@@ -98,27 +106,33 @@ fn beside_the_demo(entries: &[Entry]) -> String {
         .collect()
 }
 
-/// Where the two sides differ, or that they do not; an empty line follows.
-fn table(title: &str, sessions: &[Session]) -> String {
-    let rows: Vec<_> = sessions.iter().flat_map(rows).collect();
-    if rows.is_empty() && sessions.iter().all(|session| session.broken.is_none()) {
-        return "Both sides saw the same statuses.\n\n".into();
+/// How the sessions broke off, and where the two sides differ or that they do not; an empty line follows.
+fn table(title: Option<&str>, sessions: &[Session]) -> String {
+    let mut text = String::new();
+    for session in sessions {
+        if let Some(error) = &session.broken {
+            let (name, why) = (session.name(), broken::words(error));
+            text.push_str(&format!("  {name}: {why}\n"));
+        }
     }
-    let mut text = format!("{title}\n\n");
+    let rows: Vec<_> = sessions.iter().flat_map(rows).collect();
+    if rows.is_empty() && text.is_empty() {
+        return "  both sides saw the same statuses\n\n".into();
+    }
+    if let Some(title) = title {
+        text.push_str(&format!("  {title}\n"));
+    }
     if !rows.is_empty() {
         let widest = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
         let widths = [(0, NARROWEST), (1, NARROWEST_CODE)]
             .map(|(column, least)| widest(column).unwrap_or_default().max(least));
+        if !text.is_empty() {
+            text.push('\n');
+        }
         let head = ["command", "the device answered", "the server was told"];
         text.push_str(&columns(&head.map(str::to_owned), widths));
         for row in &rows {
             text.push_str(&columns(row, widths));
-        }
-    }
-    for session in sessions {
-        if let Some(why) = &session.broken {
-            let name = session.name();
-            text.push_str(&format!("  {name}: the session broke off: {why}\n"));
         }
     }
     text.push('\n');
@@ -195,7 +209,7 @@ mod tests {
             ],
             broken: None,
         };
-        let table = table("title", &[session]);
+        let table = table(None, &[session]);
         let at = |word| table.lines().filter_map(move |line| line.find(word));
         let places: Vec<_> = at("the device").chain(at("200 OK")).collect();
         assert_eq!(places, [places[0]; 3], "{table}");

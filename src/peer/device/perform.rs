@@ -191,9 +191,10 @@ fn targets(command: Command<'_>) -> impl Iterator<Item = String> {
 
 fn outcome(command: Command<'_>, cmd_id: &str, code: StatusCode) -> Outcome {
     let alert = command.as_alert().and_then(|alert| alert.code());
+    let uri = command.loc_uri().unwrap_or_default();
     let uri = match alert {
-        Some(AlertCode(code)) => code.to_string(),
-        None => command.loc_uri().unwrap_or_default().into(),
+        Some(AlertCode(code)) => format!("{code} {uri}").trim_end().to_owned(),
+        None => uri.into(),
     };
     Outcome {
         cmd: cmd_id.into(),

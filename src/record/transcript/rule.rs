@@ -21,13 +21,24 @@ pub(super) fn of_message(page: &mut Page, told: &Telling<'_>) {
             .filter(|change| change.path.is_empty())
         {
             named(page, applied, 0);
-            step(page, change, "");
+            step(page, applied, change, "");
         }
     }
 }
 
 /// Changes inside the message but outside its commands.
 pub(super) fn of_header(page: &mut Page, told: &Telling<'_>) {
+    for applied in &told.applied {
+        // One line for all of them, wherever they are.
+        let shift = applied
+            .changes
+            .iter()
+            .find(|change| change.is_renumbering());
+        if let Some(shift) = shift {
+            named(page, applied, 8);
+            step(page, applied, shift, "");
+        }
+    }
     print(page, told, None, 8);
 }
 
@@ -42,19 +53,20 @@ pub(super) fn of_command(page: &mut Page, told: &Telling<'_>, number: usize) {
 /// Whether a rule changed something in this command.
 pub(super) fn touches(told: &Telling<'_>, number: usize) -> bool {
     let mut changes = told.applied.iter().flat_map(|applied| &applied.changes);
-    changes.any(|change| told.command_at(&change.path) == Some(number))
+    changes.any(|change| !change.is_renumbering() && told.command_at(&change.path) == Some(number))
 }
 
 fn print(page: &mut Page, told: &Telling<'_>, number: Option<usize>, indent: usize) {
     for applied in &told.applied {
         for change in &applied.changes {
-            if change.path.is_empty() || told.command_at(&change.path) != number {
+            let is_elsewhere = || told.command_at(&change.path) != number;
+            if change.path.is_empty() || change.is_renumbering() || is_elsewhere() {
                 continue;
             }
             let path = number.map_or("", |number| &*told.commands[number].path);
             let inner = change.path.strip_prefix(path).unwrap_or(&change.path);
             named(page, applied, indent);
-            step(page, change, inner.trim_start_matches('/'));
+            step(page, applied, change, inner.trim_start_matches('/'));
         }
     }
 }
@@ -66,7 +78,7 @@ fn named<'p>(page: &'p mut Page, applied: &AppliedTold<'_>, indent: usize) -> &'
 }
 
 /// `: Status 200 OK → 500 Command failed`
-fn step(page: &mut Page, change: &ChangeTold<'_>, inner: &str) {
+fn step(page: &mut Page, applied: &AppliedTold<'_>, change: &ChangeTold<'_>, inner: &str) {
     page.put(Ink::Text, ": ");
     if change.step == "set-status" {
         page.put(Ink::Text, "Status ")
@@ -76,11 +88,15 @@ fn step(page: &mut Page, change: &ChangeTold<'_>, inner: &str) {
             .end();
         return;
     }
+    if let Some(words) = change.settled() {
+        page.put(Ink::Text, &words).end();
+        return;
+    }
     page.said(Ink::Text, &change.step, 30);
     if !inner.is_empty() {
         page.put(Ink::Text, " ").said(Ink::Text, inner, 60);
     }
-    match (&*change.before, &*change.after) {
+    match (change.before_as_written(&applied.rule), &*change.after) {
         ("", "") => page,
         ("", why) if change.step == Change::NOT_APPLIED => {
             page.put(Ink::Text, " ").said(Ink::Rule, why, REASON)
