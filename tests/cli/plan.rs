@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::peers::dmtap;
 use tempfile::TempDir;
@@ -140,6 +140,10 @@ fn the_server_says_what_it_is_told() {
         command.current_dir(&folder).args(["device", &url]);
         let output = command.args(["--ca", "ca/dmtap-ca-cert.pem"]).output();
         assert_eq!(output.unwrap().status.code(), Some(0));
+        // A server that says nothing is not waited for.
+        let pid = server.child.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(kill.unwrap().success());
         let mut lines = BufReader::new(stdout).lines();
         for (expected, node) in expected.iter().zip(["./DevDetail/SwV", "./Nowhere"]) {
             let line = lines.next().unwrap().unwrap();

@@ -14,6 +14,7 @@ use super::rig::{Rig, in_front_of, soon};
 use super::server::Server;
 
 const GET: &str = "{ command = 'Get' }";
+const REPLACE: &str = "{ command = 'Replace' }";
 const STATUS: &str = "{ command = 'Status' }";
 const WHOLE: &str = "{ path = '/dm' }";
 
@@ -131,7 +132,7 @@ const STEPS: &[(&str, &str, &str)] = &[
     ),
     ("wrong-session", WHOLE, "{ wrong-session = 'FF' }"),
     ("wrong-version", WHOLE, "{ wrong-version = 'ver-proto' }"),
-    ("wrong-size", GET, "{ wrong-size = 1 }"),
+    ("wrong-size", REPLACE, "{ wrong-size = 1 }"),
     ("refuse-connection", "", "{ refuse-connection = true }"),
     ("tunnel", "", "{ tunnel = true }"),
     ("certificate", "", "{ certificate = 'expired' }"),
@@ -154,7 +155,8 @@ fn message(number: u32) -> String {
         <SyncBody><Status><CmdID>1</CmdID><MsgRef>{number}</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd>\
         <Data>200</Data></Status><Status><CmdID>2</CmdID><MsgRef>1</MsgRef><CmdRef>3</CmdRef><Cmd>Get</Cmd>\
         <Data>200</Data></Status><Get><CmdID>3</CmdID><Meta><Size>3</Size></Meta><Item><Target>\
-        <LocURI>./A</LocURI></Target></Item></Get><Final/></SyncBody></SyncML>"
+        <LocURI>./A</LocURI></Target></Item></Get><Replace><CmdID>4</CmdID><Item><Target><LocURI>./B</LocURI></Target>\
+        <Meta><Size>3</Size></Meta><Data>abc</Data></Item></Replace><Final/></SyncBody></SyncML>"
     )
 }
 
