@@ -155,7 +155,10 @@ impl Played {
 
     /// That the server was told what the device did with its commands.
     pub fn agrees(&self) -> &Self {
-        let done = self.done.iter().filter(|(what, _)| !what.starts_with("Alert"));
+        let done = self
+            .done
+            .iter()
+            .filter(|(what, _)| !what.starts_with("Alert"));
         assert!(done.eq(self.heard.iter()), "{self}");
         self
     }
