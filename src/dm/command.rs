@@ -158,8 +158,7 @@ impl<'d> Command<'d> {
 
     /// The LocURI it is about: the Target of its first Item, else that Item's Source.
     pub fn loc_uri(self) -> Option<Cow<'d, str>> {
-        let item = self.items().next()?;
-        item.target().or_else(|| item.source())
+        self.items().next()?.node().map(trimmed)
     }
 
     /// The view as Status.
@@ -325,23 +324,21 @@ impl<'d> Status<'d> {
 
     /// Every `TargetRef`.
     pub fn target_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
-        self.0
-            .children(tag::TARGET_REF)
-            .map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
+        let refs = self.0.children(tag::TARGET_REF);
+        refs.map(node_of_ref).map(trimmed)
     }
 
-    /// The element with the LocURI of each `TargetRef` and `SourceRef`; older clients write it straight into the Refs.
+    /// The element with the LocURI of each `TargetRef` and `SourceRef`.
     pub fn ref_nodes(self) -> impl Iterator<Item = Element<'d>> {
         let is_ref = |e: &Element<'d>| e.is(tag::TARGET_REF) || e.is(tag::SOURCE_REF);
         let refs = self.0.elements().filter(is_ref);
-        refs.map(|e| e.child(tag::LOC_URI).unwrap_or(e))
+        refs.map(node_of_ref)
     }
 
     /// Every `SourceRef`.
     pub fn source_refs(self) -> impl Iterator<Item = Cow<'d, str>> {
-        self.0
-            .children(tag::SOURCE_REF)
-            .map(|e| loc_uri(e).unwrap_or_else(|| trimmed(e)))
+        let refs = self.0.children(tag::SOURCE_REF);
+        refs.map(node_of_ref).map(trimmed)
     }
 
     /// The challenge of a 401 or 407, or the next nonce of a 200 or 212.
@@ -353,6 +350,11 @@ impl<'d> Status<'d> {
     pub fn items(self) -> impl Iterator<Item = Item<'d>> + Clone {
         self.0.children(tag::ITEM).map(Item)
     }
+}
+
+/// The element with the LocURI of a Ref; older clients write it straight into the Ref.
+fn node_of_ref(element: Element<'_>) -> Element<'_> {
+    element.child(tag::LOC_URI).unwrap_or(element)
 }
 
 /// The data a Get asked for.
