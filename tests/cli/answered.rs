@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::trial::{conversation, message, text, tried};
+use super::trial::{conversation, message, shows, text, tried};
 
 fn rule(folder: &Path, text: &str) {
     fs::write(folder.join("rule.toml"), text).unwrap();
@@ -32,12 +32,7 @@ fn what_dmtap_answers_in_the_servers_place_is_shown() {
         let output = tried(folder.path(), &messages);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let shown = text(&output.stdout);
-        for expected in expected {
-            assert!(
-                shown.contains(expected),
-                "{expected} is missing in:\n{shown}"
-            );
-        }
+        shows(&shown, expected);
         let told = json(folder.path(), &messages);
         assert!(told[0]["answer"].is_null(), "{told:?}");
         assert!(told[1]["answer"]["status"].is_u64(), "{told:?}");
@@ -114,16 +109,14 @@ fn a_soap_fault_is_shown_in_place_of_the_enrollment_response() {
     let output = tried(folder.path(), &["rule.toml", "enrolls.xml"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let shown = text(&output.stdout);
-    for expected in [
-        "dmtap answers in place of the server",
-        "s:Authorization",
-        "urn:uuid:7",
-    ] {
-        assert!(
-            shown.contains(expected),
-            "{expected} is missing in:\n{shown}"
-        );
-    }
+    shows(
+        &shown,
+        &[
+            "dmtap answers in place of the server",
+            "s:Authorization",
+            "urn:uuid:7",
+        ],
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::peers::dmtap;
-use super::trial::{text, tried};
+use super::trial::{shows, text, tried};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,17 +32,15 @@ fn every_message_of_a_record_is_tried_and_those_that_change_are_shown() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let shown = text(&output.stdout);
     assert_eq!(shown.matches("session.jsonl x").count(), 2, "{shown}");
-    for expected in [
-        "session.jsonl x2: a request, XML, ",
-        "session.jsonl x5: a request, WBXML, ",
-        "-      <Data>200</Data>\n+      <Data>425</Data>",
-        "session.jsonl: 2 of 12 messages acted on\n  permission-denied  acts on 2 messages\n",
-    ] {
-        assert!(
-            shown.contains(expected),
-            "{expected} is missing in:\n{shown}"
-        );
-    }
+    shows(
+        &shown,
+        &[
+            "session.jsonl x2: a request, XML, ",
+            "session.jsonl x5: a request, WBXML, ",
+            "-      <Data>200</Data>\n+      <Data>425</Data>",
+            "session.jsonl: 2 of 12 messages acted on\n  permission-denied  acts on 2 messages\n",
+        ],
+    );
 }
 
 #[test]
@@ -123,12 +121,7 @@ fn a_session_in_which_a_rule_answered_for_the_server_is_not_tried_any_further() 
         let output = tried(folder.path(), &["rule.toml", "session.jsonl"]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let shown = text(&output.stdout);
-        for expected in expected {
-            assert!(
-                shown.contains(expected),
-                "{expected} is missing in:\n{shown}"
-            );
-        }
+        shows(&shown, expected);
         assert_eq!(shown.matches("no longer fits").count(), 1, "{shown}");
         let acted = shown.matches("\n  rule a\n").count() as u64;
         assert_eq!(acted, tried_on, "{shown}");

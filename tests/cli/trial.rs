@@ -53,6 +53,16 @@ pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// That each of these texts is shown.
+pub(super) fn shows(shown: &str, expected: &[&str]) {
+    for expected in expected {
+        assert!(
+            shown.contains(expected),
+            "{expected} is missing in:\n{shown}"
+        );
+    }
+}
+
 #[test]
 fn the_status_of_the_command_a_rule_is_about_is_shown_before_and_after() {
     let folder = TempDir::new().unwrap();
@@ -60,18 +70,16 @@ fn the_status_of_the_command_a_rule_is_about_is_shown_before_and_after() {
     let output = tried(folder.path(), &["rule.toml", "asks.xml", "answers.xml"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let shown = text(&output.stdout);
-    for expected in [
-        "asks.xml: a response, XML",
-        "answers.xml: a request, XML",
-        "rule get-fails",
-        "set-status at /SyncML/SyncBody/Status[2]/Data: 200 → 404",
-        "       <CmdRef>2</CmdRef>\n       <Cmd>Get</Cmd>\n-      <Data>200</Data>\n+      <Data>404</Data>",
-    ] {
-        assert!(
-            shown.contains(expected),
-            "{expected} is missing in:\n{shown}"
-        );
-    }
+    shows(
+        &shown,
+        &[
+            "asks.xml: a response, XML",
+            "answers.xml: a request, XML",
+            "rule get-fails",
+            "set-status at /SyncML/SyncBody/Status[2]/Data: 200 → 404",
+            "       <CmdRef>2</CmdRef>\n       <Cmd>Get</Cmd>\n-      <Data>200</Data>\n+      <Data>404</Data>",
+        ],
+    );
     assert_eq!(shown.matches("\n-  ").count(), 1, "{shown}");
 }
 
@@ -199,18 +207,16 @@ fn of_a_rule_that_does_nothing_it_is_told_why() {
     let output = tried(folder.path(), &["many.toml", "asks.xml"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let shown = text(&output.stdout);
-    for expected in [
-        "  no rule acts on it\n    door: is about connections",
-        "    other-way: looks at request\n",
-        "    other-host: its `host` does not match `localhost` of --url\n",
-        "    other-path: its `path` does not match `/` of --url\n",
-        "    exec-15: finds nothing here\n    and 2 more\n",
-    ] {
-        assert!(
-            shown.contains(expected),
-            "{expected} is missing in:\n{shown}"
-        );
-    }
+    shows(
+        &shown,
+        &[
+            "  no rule acts on it\n    door: is about connections",
+            "    other-way: looks at request\n",
+            "    other-host: its `host` does not match `localhost` of --url\n",
+            "    other-path: its `path` does not match `/` of --url\n",
+            "    exec-15: finds nothing here\n    and 2 more\n",
+        ],
+    );
     let output = tried(
         folder.path(),
         &["many.toml", "asks.xml", "--output", "json"],
@@ -303,12 +309,7 @@ fn rules_are_picked_by_options_as_the_demo_and_the_proxy_have_them() {
         );
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let shown = text(&output.stdout);
-        for expected in expected {
-            assert!(
-                shown.contains(expected),
-                "{expected} is missing in:\n{shown}"
-            );
-        }
+        shows(&shown, expected);
     };
     let both = ["  rule get-fails\n", "  rule other\n"];
     check(&["--rules", "rule.toml", "--rules", "other.toml"], &both);
