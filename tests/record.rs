@@ -4,6 +4,8 @@
 mod file;
 #[path = "record/journal.rs"]
 mod journal;
+#[path = "record/listed.rs"]
+mod listed;
 #[path = "record/masking.rs"]
 mod masking;
 #[path = "record/message.rs"]

@@ -11,12 +11,14 @@ mod path;
 mod plain;
 mod repeat;
 mod secret;
+mod shape;
+mod torn;
 mod value;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::flow::Link;
+use crate::flow::{Head, Link};
 use crate::markup::{Document, NodeId};
 
 pub use path::SecretPaths;
@@ -83,6 +85,13 @@ impl Secrets {
         self.values.is_empty()
     }
 
+    /// Remembers the secrets of a head, for what repeats them: its credentials and the values of its query.
+    pub fn learn(&mut self, head: &Head) {
+        if self.masking == Masking::Masked {
+            head::learn(head, &mut self.values);
+        }
+    }
+
     /// A header field's value without secrets. `name` is in lower case.
     pub fn header<'v>(&self, name: &str, value: &'v str) -> Cow<'v, str> {
         match self.masking {
@@ -126,7 +135,7 @@ impl Spots {
 
     /// A LocURI without the secrets in its query, which that of a server may have.
     pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
-        let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@');
+        let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@' | b';');
         let is_plain = || !uri.bytes().any(marks) || !uri.contains("://");
         if self.masking == Masking::Raw || is_plain() {
             return uri;

@@ -12,7 +12,7 @@ use crate::transcript::{json_lines, transcript};
 /// What must not be found; seven characters, like any other secret of some length.
 pub(crate) const SECRET: &str = "S3cr3t!";
 
-fn pcapng(events: &[Event], masking: Masking) -> Vec<u8> {
+pub(crate) fn pcapng(events: &[Event], masking: Masking) -> Vec<u8> {
     let mut out = Vec::new();
     let mut sink = Pcapng::new(&mut out, masking).unwrap();
     for (seq, event) in (1..).zip(events) {

@@ -3,7 +3,13 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::MASK;
+use super::name::is_secret_name;
+use super::value::Values;
+use crate::flow::Head;
 
 /// A header field's value without secrets. `name` is in lower case.
 pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
@@ -14,14 +20,96 @@ pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
         // A challenge is there to be seen by everybody.
         "www-authenticate" | "proxy-authenticate" => Cow::Borrowed(value),
         _ if name.contains("authorization") => scheme_only(value),
-        _ if SECRET_PARTS.iter().any(|part| name.contains(part)) => Cow::Borrowed(MASK),
-        _ if value.contains('=') => by_looks(value),
-        _ => Cow::Borrowed(value),
+        _ if is_secret_field(name) => Cow::Borrowed(MASK),
+        _ => by_looks(value),
     }
 }
 
+fn is_secret_field(name: &str) -> bool {
+    SECRET_PARTS.iter().any(|part| name.contains(part))
+        || name.split('-').any(|word| SECRET_WORDS.contains(&word))
+}
+
 /// What the name of a field has in it whose value is taken for a secret.
-const SECRET_PARTS: [&str; 6] = ["token", "auth", "key", "secret", "password", "cookie"];
+const SECRET_PARTS: [&str; 14] = [
+    "token",
+    "auth",
+    "key",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "cookie",
+    "credential",
+    "session-id",
+    "sessionid",
+    "assertion",
+    "nonce",
+];
+
+/// Words that mean the same only as words of their own.
+const SECRET_WORDS: [&str; 8] = ["pin", "pw", "psk", "otp", "jwt", "cred", "sid", "ticket"];
+
+/// Remembers what is secret in a head: the body may repeat it.
+pub(super) fn learn(head: &Head, values: &mut Values) {
+    for (name, value) in head.headers() {
+        let name = name.as_str();
+        match value.as_bytes() {
+            value if name.contains("authorization") => credentials(value, values),
+            value if matches!(name, "cookie" | "set-cookie") => cookies(value, values),
+            value if name == "devicetoken" || is_secret_field(name) && !is_public(name) => {
+                values.remember_long(value);
+            }
+            _ => {}
+        }
+    }
+    if let Head::Request(head) = head {
+        let uri = head.uri.to_string();
+        for place in secrets(uri.as_bytes()) {
+            values.remember_long(&uri.as_bytes()[place]);
+        }
+    }
+    values.prepare();
+}
+
+/// Fields with a part of a secret's name that everybody may know.
+fn is_public(name: &str) -> bool {
+    name.starts_with("sec-websocket-") || name.ends_with("-authenticate") || name == "authority"
+}
+
+/// What stands behind the scheme; of Basic also the password (RFC 7617 §2).
+fn credentials(value: &[u8], values: &mut Values) {
+    let mut parts = value.splitn(2, |byte| *byte == b' ');
+    let (scheme, rest) = match (parts.next(), parts.next()) {
+        (Some(scheme), Some(rest)) => (scheme, rest.trim_ascii()),
+        (only, _) => (&b""[..], only.unwrap_or_default()),
+    };
+    values.remember_long(rest);
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return;
+    }
+    if let Ok(pair) = STANDARD.decode(rest)
+        && let Some(colon) = memchr::memchr(b':', &pair)
+    {
+        values.remember_long(&pair[colon + 1..]);
+    }
+}
+
+/// The value of each; its attributes are public.
+fn cookies(value: &[u8], values: &mut Values) {
+    for cookie in value.split(|byte| *byte == b';') {
+        let mut parts = cookie.splitn(2, |byte| *byte == b'=');
+        let name = parts.next().unwrap_or_default().trim_ascii();
+        let attribute = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+        if !COOKIE_ATTRIBUTES.iter().any(attribute) {
+            values.remember_long(parts.next().unwrap_or_default());
+        }
+    }
+}
+
+/// Attributes of a cookie with a value (RFC 6265 §4.1).
+const COOKIE_ATTRIBUTES: [&str; 5] = ["path", "domain", "expires", "max-age", "samesite"];
 
 fn by_looks(value: &str) -> Cow<'_, str> {
     with_masks(value, super::looks::places(value.as_bytes()))
@@ -57,7 +145,9 @@ pub(super) fn secrets(uri: &[u8]) -> Vec<Range<usize>> {
             values.push(user);
         }
     }
-    let Some(mark) = memchr::memchr2(b'?', b'#', uri) else {
+    let mark = memchr::memchr2(b'?', b'#', uri);
+    path_parameters(&uri[..mark.unwrap_or(uri.len())], &mut values);
+    let Some(mark) = mark else {
         return values;
     };
     let mut at = mark + 1;
@@ -76,6 +166,39 @@ pub(super) fn secrets(uri: &[u8]) -> Vec<Range<usize>> {
     }
     values
 }
+
+/// `;jsessionid=…`: what a server writes into the path in place of a cookie.
+fn path_parameters(path: &[u8], values: &mut Vec<Range<usize>>) {
+    for semicolon in memchr::memchr_iter(b';', path) {
+        let rest = &path[semicolon + 1..];
+        let ends = |byte: &u8| matches!(byte, b';' | b'/' | b'"' | b'<' | 0..=b' ');
+        let field = rest.iter().position(ends).map_or(rest, |len| &rest[..len]);
+        if let Some(equals) = memchr::memchr(b'=', field) {
+            values.push(semicolon + 2 + equals..semicolon + 1 + field.len());
+        }
+    }
+}
+
+/// What signs an address that stands in a text, or names a session in it: values named so, and long ones.
+pub(super) fn signatures(address: &[u8]) -> Vec<Range<usize>> {
+    let mut places = secrets(address);
+    places.retain(|place| {
+        let value = &address[place.clone()];
+        let front = &address[..place.start.saturating_sub(1)];
+        let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let name = &front[front.len() - front.iter().rev().take_while(part).count()..];
+        let lower = name.to_ascii_lowercase();
+        value.len() >= LONG_VALUE
+            || is_secret_name(name)
+            || lower.ends_with(b"signature")
+            || lower.ends_with(b"sessionid")
+            || [&b"code"[..], b"key", b"sid", b"policy"].contains(&&*lower)
+    });
+    places
+}
+
+/// A value of so many bytes in the query of an address is taken for a secret.
+const LONG_VALUE: usize = 24;
 
 /// `user:password` of the authority that begins at `at`; empty where there is none.
 pub(super) fn user_info(text: &[u8], at: usize) -> Range<usize> {

@@ -1,7 +1,8 @@
 //! Secrets found by their looks: in bodies that did not decode, in texts and comments of those that did.
 //!
 //! A name that announces a secret is followed by it in one of a few ways: `name=value`, `"name": "value"`,
-//! `<name>value`, `name="name" value="value"`, or the next `Data` or `Value` holds it.
+//! `<name>value`, `name="name" value="value"`, or the next `Data` or `Value` holds it. Some need no name: see
+//! [`super::shape`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,21 +11,17 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::{memchr, memmem, memrchr};
 
-use super::name::{ENDINGS, EXACT, is_secret_name};
+use super::name::{MORE_TAILS, TAILS, is_secret_name};
 use super::plain::Plain;
-use super::{head, merged};
-use crate::markup::wbxml;
+use super::{head, merged, shape, torn};
 
 /// A body that did not decode, or was not tried, with what looks like a secret filled with asterisks.
 pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
+    if torn::is_unreadable(body) {
+        return Cow::Owned(torn::hidden(body));
+    }
     let mut masked = Cow::Borrowed(body);
     let mut places = places(body);
-    if wbxml::looks_like(body) {
-        for (holder, tag) in TOKENS {
-            let holders = memmem::find_iter(body, holder);
-            places.extend(holders.map(|at| behind_token(body, at, tag)));
-        }
-    }
     // A document may stand escaped in another: it is looked at both ways.
     if memmem::find(body, b"&lt;").is_some() || memmem::find(body, b"&quot;").is_some() {
         let plain = Plain::of_references(body);
@@ -40,15 +37,32 @@ pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether a text has to be looked at: every form has one of these characters.
 pub(super) fn is_suspect(text: &[u8]) -> bool {
-    let forms = |byte: &u8| matches!(byte, b'=' | b'"' | b'<' | b'&' | b'@');
-    text.iter().any(forms)
+    let forms = |byte: &u8| matches!(byte, b'=' | b':' | b'"' | b'<' | b'&' | b'@' | b'-');
+    text.len() >= LONG || text.iter().any(forms)
 }
+
+/// A text of so many bytes may be a token without any of these characters.
+const LONG: usize = 16;
 
 /// Where secrets stand in a text, by its looks.
 pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places = named(text);
+    shape::places(text, within, &mut places);
+    places
+}
+
+/// The same for what base64 of a text holds; what stands in base64 there is not opened again.
+fn within(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places = named(text);
+    shape::places(text, |_| Vec::new(), &mut places);
+    places
+}
+
+/// Values announced by their names.
+fn named(text: &[u8]) -> Vec<Range<usize>> {
     let mut places: Vec<Range<usize>> = Vec::new();
     let mut last = 0..0;
-    for found in NAMES.find_iter(text) {
+    for found in NAMES.find_overlapping_iter(text) {
         if last.contains(&found.start()) {
             continue;
         }
@@ -65,7 +79,8 @@ pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let names = ["://", "cred"].iter().chain(&ENDINGS).chain(&EXACT);
+    let names = ["://", "cred", "sessionid", "sid"];
+    let names = names.iter().chain(&TAILS).chain(&MORE_TAILS);
     let mut builder = AhoCorasick::builder();
     builder.ascii_case_insensitive(true);
     builder.kind(Some(AhoCorasickKind::DFA));
@@ -86,7 +101,8 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
     let name = &text[start..end];
     let before = start.checked_sub(1).map_or(0, |at| text[at]);
     let is_cred = name.eq_ignore_ascii_case(b"cred") && matches!(before, b'<' | b':');
-    if !is_cred && !is_secret_name(name) || in_end_tag(text, start) {
+    let is_field = || is_secret_field(name, before, text.get(end));
+    if !is_cred && !is_secret_name(name) && !is_field() || in_end_tag(text, start) {
         return 0..0;
     }
     let is_quote = |byte: u8| matches!(byte, b'"' | b'\'');
@@ -96,15 +112,67 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
     } else if is_quote(before) && text.get(at) == Some(&before) {
         at += 1;
     }
+    if let Some(part) = form_part(text, start, at) {
+        return part;
+    }
     let after = skip_white(text, at);
     match text.get(after) {
         Some(b'=') => assigned(text, after + 1, head::end_of_field),
         Some(b':') if !matches!(before, b'<' | b'/') => assigned(text, after + 1, end_of_json),
+        Some(b',') if is_quote(before) => value_in_json(text, after + 1),
         Some(b'&' | b';' | b',') => 0..0,
         _ if is_quote(before) || before == b'=' => {
             beside(text, start, at).unwrap_or_else(|| behind_tag(text, end))
         }
+        // A word of a text announces nothing.
+        _ if !matches!(before, b'<' | b':' | b'>' | b'/') => 0..0,
         _ => behind_tag(text, end),
+    }
+}
+
+/// `code=` of a form (RFC 6749 §4.1.3), and what names a session in an address.
+fn is_secret_field(name: &[u8], before: u8, after: Option<&u8>) -> bool {
+    let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    let is_first = before == 0 || matches!(before, b'&' | b'?' | b';' | b'#');
+    after == Some(&b'=') && is_first && FIELDS.iter().any(is)
+}
+
+/// Fields of forms and addresses that are secrets.
+const FIELDS: [&str; 7] = [
+    "code",
+    "jsessionid",
+    "phpsessionid",
+    "sessionid",
+    "session_id",
+    "session-id",
+    "sid",
+];
+
+/// A part of a form, behind `Content-Disposition: form-data; name="name"` (RFC 7578 §4.2).
+fn form_part(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
+    let front = text[..start].strip_suffix(b"\"").unwrap_or(&text[..start]);
+    let line = &front[front.len().saturating_sub(NEAR)..];
+    if !line.to_ascii_lowercase().ends_with(b"name=") || memmem::find(line, b"form-data").is_none()
+    {
+        return None;
+    }
+    let near = &text[at..text.len().min(at + NEAR)];
+    let start = at + memmem::find(near, b"\r\n\r\n")? + 4;
+    let len = memmem::find(&text[start..], b"\r\n--");
+    Some(start..len.map_or(text.len(), |len| start + len))
+}
+
+/// `"name": "password", "value": "SECRET"`; `at` is behind the comma.
+fn value_in_json(text: &[u8], at: usize) -> Range<usize> {
+    let at = skip_white(text, at);
+    let rest = text[at..].strip_prefix(b"\"").unwrap_or_default();
+    if rest.len() < 6 || !rest[..5].eq_ignore_ascii_case(b"value") || rest[5] != b'"' {
+        return 0..0;
+    }
+    let colon = skip_white(text, at + 7);
+    match text.get(colon) {
+        Some(b':') => assigned(text, colon + 1, end_of_json),
+        _ => 0..0,
     }
 }
 
@@ -134,9 +202,28 @@ fn end_of_quoted(text: &[u8], quote: u8) -> usize {
     text.len()
 }
 
+/// A number, a word, or all of a list or an object.
 fn end_of_json(text: &[u8]) -> usize {
+    if let Some(b'[' | b'{') = text.first() {
+        return end_of_group(text);
+    }
     let ends = |byte: &u8| matches!(byte, b',' | b'{' | b'}' | b'[' | b']' | b'<' | 0..b' ');
     text.iter().position(ends).unwrap_or(text.len())
+}
+
+fn end_of_group(text: &[u8]) -> usize {
+    let (mut depth, mut at) = (0usize, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth <= 1 => return at + 1,
+            b']' | b'}' => depth -= 1,
+            b'"' => at += 1 + end_of_quoted(&text[at + 1..], b'"'),
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
 }
 
 /// `name="…" value="SECRET"`, in whichever order they stand in the tag; `at` is behind the name's quote.
@@ -207,37 +294,6 @@ fn in_end_tag(text: &[u8], at: usize) -> bool {
     })
 }
 
-/// WBXML: the tag in front of a secret, and the tag that holds it (Cred and its Data, NextNonce).
-const TOKENS: [(&[u8], &[u8]); 3] = [
-    (b"\x4E", b"\x4F"),
-    (b"\x50", b""),
-    (b"AADUserToken", b"\x4F"),
-];
-
-/// The string or opaque data behind the next `tag`.
-fn behind_token(body: &[u8], at: usize, tag: &[u8]) -> Range<usize> {
-    let near = &body[at + 1..body.len().min(at + NEAR)];
-    let inline = [tag, b"\x03"].concat();
-    let opaque = [tag, b"\xC3"].concat();
-    let find = |pattern: &[u8]| match tag {
-        b"" => near.starts_with(pattern).then_some(0),
-        _ => memmem::find(near, pattern),
-    };
-    let start = |found: usize| at + 1 + found + inline.len();
-    match (find(&inline), find(&opaque)) {
-        (Some(found), other) if other.is_none_or(|other| found < other) => {
-            let start = start(found);
-            start..memchr(0, &body[start..]).map_or(body.len(), |len| start + len)
-        }
-        (_, Some(found)) => {
-            let start = start(found);
-            let len = body.get(start).map_or(0, |len| usize::from(*len));
-            start + 1..(start + 1 + len).min(body.len()).max(start + 1)
-        }
-        _ => 0..0,
-    }
-}
-
 /// How far behind its name a secret begins at most, in bytes.
 const NEAR: usize = 300;
 
@@ -269,8 +325,6 @@ mod tests {
         check("<parm name=\"AAUTHSECRET\" value=\"SECRET1\"/>kept");
         check("<Type>com.microsoft/MDM/AADUserToken</Type></Meta><Data>SECRET1</Data>kept");
         check("wresult=SECRET1&kept=1");
-        check("\x02\0\0\x6A\0\x6D\x6C\x4E\x5A\0\x01\x53\x03a\0\x01\0\0\x4F\x03SECRET1\0\x01kept");
-        check("\x02\0\0\x6A\0\x6D\x6C\x49\x5A\0\x01\x50\x03SECRET1\0\x01kept");
     }
 
     #[test]
@@ -306,6 +360,12 @@ mod tests {
             "password",
             "password=",
             "\"token\" ",
+            "\"token\",",
+            "token:[",
+            "A-",
+            "eyJh.",
+            "a://b?c=d",
+            "form-data; name=token ",
             "<token ",
             "\"token\" a=",
             "://a",

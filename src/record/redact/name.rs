@@ -11,13 +11,18 @@ pub(super) fn is_secret_node(uri: &str) -> bool {
         false => Cow::Borrowed(path.as_bytes()),
     };
     let mut segments = path.split(|byte| *byte == b'/').filter(|s| !s.is_empty());
-    let last = segments.clone().next_back().unwrap_or_default();
-    is_secret_leaf(last) || segments.any(is_secret_branch)
+    let mut from_the_end = segments.clone().rev();
+    let last = from_the_end.next().unwrap_or_default();
+    let leaf = match last.eq_ignore_ascii_case(b"value") {
+        true => from_the_end.next().unwrap_or_default(),
+        false => last,
+    };
+    is_secret_leaf(leaf) || segments.any(is_secret_branch)
 }
 
 /// Whether a leaf of this name holds a secret wherever it stands.
 pub(super) fn is_secret_leaf(name: &[u8]) -> bool {
-    one_of(&SECRET_LEAVES, name)
+    one_of(&SECRET_LEAVES, name) || is_secret_name(name)
 }
 
 /// Whether all in a branch of this name is kept secret.
@@ -25,14 +30,49 @@ pub(super) fn is_secret_branch(name: &[u8]) -> bool {
     one_of(&SECRET_BRANCHES, name)
 }
 
-/// Whether an element, parameter or field of this name holds a secret.
+/// Whether an element, parameter or field of this name holds a secret. Separators and a number at the end do not
+/// count: `api-key`, `ApiKey` and `API_KEY2` are one name.
 pub(super) fn is_secret_name(name: &[u8]) -> bool {
-    let ends = |ending: &&str| {
-        let from = name.len().checked_sub(ending.len());
-        let end = from.and_then(|from| name.get(from..));
-        end.is_some_and(|end| end.eq_ignore_ascii_case(ending.as_bytes()))
-    };
-    one_of(&EXACT, name) || ENDINGS.iter().any(ends) && !one_of(&HARMLESS, name)
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let name = &name[..name.len() - digits.count()];
+    if one_of(&HARMLESS, name) || is_policy(name) {
+        return false;
+    }
+    let last = name.len() - name.iter().rev().take(LONGEST).count();
+    let plain: Vec<u8> = name[last..]
+        .iter()
+        .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '))
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    let ends = |ending: &&str| plain.ends_with(ending.as_bytes());
+    let is_exact = |known: &&str| last == 0 && plain == known.as_bytes();
+    EXACT.iter().any(is_exact) || ENDINGS.iter().any(ends) || ends_with_word(name)
+}
+
+/// Whether its last word is one that means a secret as a word of its own only: `ServerPW`, `x-user-pin`.
+fn ends_with_word(name: &[u8]) -> bool {
+    WORDS.iter().any(|word| {
+        let Some(start) = name.len().checked_sub(word.len()) else {
+            return false;
+        };
+        let (front, end) = name.split_at(start);
+        let begins = match front.last() {
+            None => true,
+            Some(before) if before.is_ascii_alphanumeric() => {
+                before.is_ascii_lowercase() && end[0].is_ascii_uppercase()
+            }
+            Some(_) => true,
+        };
+        begins && end.eq_ignore_ascii_case(word.as_bytes())
+    })
+}
+
+/// Whether a name says what is allowed or asked for, such as the policy AllowSimpleDevicePassword.
+fn is_policy(name: &[u8]) -> bool {
+    VERBS.iter().any(|verb| {
+        let rest = name.strip_prefix(verb.as_bytes());
+        rest.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_uppercase))
+    })
 }
 
 fn one_of(known: &[&str], name: &[u8]) -> bool {
@@ -62,68 +102,164 @@ fn percent_decoded(path: &str) -> Vec<u8> {
 
 /// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and
 /// ClientCertificateInstall CSPs; OMA's own Wi-Fi and VPN objects begin alike).
-const SECRET_BRANCHES: [&str; 5] = [
+const SECRET_BRANCHES: [&str; 6] = [
     "WiFi",
     "VPN",
     "VPNv2",
     "PFXCertInstall",
     "RecoveryPasswords",
+    "OfflineDomainJoin",
 ];
 
-/// Leaves that hold a secret wherever they stand.
-const SECRET_LEAVES: [&str; 13] = [
-    "AAuthData",
-    "AAuthSecret",
-    "AuthSecret",
-    "Challenge",
-    "EnrollmentData",
-    "Password",
-    "Passphrase",
-    "PFXCertBlob",
-    "PFXCertPassword",
-    "PreSharedKey",
-    "RecoveryPassword",
-    "SharedKey",
-    "WlanXml",
-];
+/// Leaves that hold a secret wherever they stand, besides those named like one.
+const SECRET_LEAVES: [&str; 2] = ["NewPINValue", "PINValue"];
 
-/// How names of secrets end.
-pub(super) const ENDINGS: [&str; 17] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "nextnonce",
-    "enrollmentdata",
+/// How names of secrets end, without separators.
+const ENDINGS: [&str; 51] = [
     "aauthdata",
-    "wresult",
-    "sharedkey",
-    "keymaterial",
+    "accesskey",
+    "accountkey",
+    "activationcode",
     "apikey",
-    "api_key",
-    "api-key",
-    "pfxcertblob",
-    "wlanxml",
+    "assertion",
+    "authcode",
+    "authkey",
     "authorization",
+    "authorizationcode",
+    "clientkey",
+    "codeverifier",
+    "credential",
+    "devicecode",
+    "encryptionkey",
+    "enrollmentdata",
+    "keymaterial",
+    "licensekey",
+    "masterkey",
+    "matchingid",
+    "networkkey",
+    "nonce",
+    "passcode",
+    "passphrase",
+    "passwd",
+    "password",
+    "pfxcertblob",
+    "pincode",
+    "pinvalue",
+    "presharedkey",
+    "privatekey",
+    "productkey",
+    "psk",
+    "pwd",
+    "recoverykey",
+    "samlresponse",
+    "secret",
+    "secretkey",
+    "serverkey",
+    "setupkey",
+    "sharedaccesskey",
+    "sharedkey",
+    "signingkey",
+    "storagekey",
+    "symmetrickey",
+    "token",
+    "wepkey",
+    "wlanxml",
+    "workspacekey",
+    "wresult",
+    "xamzsignature",
 ];
+
+/// Bytes of a name that are looked at, from its end.
+const LONGEST: usize = 48;
 
 /// Names that mean a secret only when there is nothing in front.
-pub(super) const EXACT: [&str; 3] = ["assertion", "challenge", "pwd"];
+const EXACT: [&str; 3] = ["challenge", "otp", "sig"];
 
-/// Names that end like a secret and are none: the request of an enrollment (WS-Trust).
-const HARMLESS: [&str; 1] = ["RequestSecurityToken"];
+/// Words that mean a secret only as a word of their own.
+const WORDS: [&str; 3] = ["pin", "pw", "otp"];
+
+/// How texts are searched for names: the ends of [`ENDINGS`], [`EXACT`] and [`WORDS`], each found once.
+pub(super) const TAILS: [&str; 24] = [
+    "assertion",
+    "authorization",
+    "blob",
+    "challenge",
+    "code",
+    "credential",
+    "data",
+    "id",
+    "key",
+    "material",
+    "nonce",
+    "otp",
+    "passphrase",
+    "passwd",
+    "password",
+    "pin",
+    "psk",
+    "response",
+    "secret",
+    "sig",
+    "signature",
+    "token",
+    "value",
+    "verifier",
+];
+
+/// More of them that are no end of another.
+pub(super) const MORE_TAILS: [&str; 4] = ["pw", "pwd", "wlanxml", "wresult"];
+
+/// How names of policies begin that only speak of secrets.
+const VERBS: [&str; 8] = [
+    "Allow", "Deny", "Disable", "Max", "Min", "Prevent", "Require", "Show",
+];
+
+/// Names that end like a secret and are none: the request of an enrollment and what it is answered with (WS-Trust).
+const HARMLESS: [&str; 2] = ["RequestSecurityToken", "RequestedSecurityToken"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn every_name_of_a_secret_has_a_tail() {
+        let names = ENDINGS.iter().chain(&EXACT).chain(&WORDS);
+        let has_tail = |name: &&&str| {
+            TAILS
+                .iter()
+                .chain(&MORE_TAILS)
+                .any(|tail| name.ends_with(tail))
+        };
+        for name in names {
+            assert!(has_tail(&name), "{name}");
+        }
+    }
+
+    #[test]
     fn names_are_told_apart() {
-        for name in ["Password", "access_token", "AAUTHSECRET", "PreSharedKey"] {
+        for name in [
+            "Password",
+            "access_token",
+            "AAUTHSECRET",
+            "PreSharedKey",
+            "ServerPW",
+            "PXAUTH-PW",
+            "x-user-pin",
+            "WepKey1",
+            "api-key",
+        ] {
             assert!(is_secret_name(name.as_bytes()), "{name}");
         }
-        for name in ["TokenType", "RequestSecurityToken", "PasswordAge", "Claim"] {
+        for name in [
+            "TokenType",
+            "RequestSecurityToken",
+            "PasswordAge",
+            "Claim",
+            "AllowSimplePassword",
+            "Spin",
+            "KeyName",
+            "SessionID",
+        ] {
             assert!(!is_secret_name(name.as_bytes()), "{name}");
         }
         for uri in ["./WiFi", "./a/AAuth%53ecret", "./Vendor/MSFT/wifi/a?x"] {

@@ -40,6 +40,8 @@ pub(super) struct Walk<'d, 'v> {
     /// The Item asked about last, and whether its Data are secrets; the same of its command.
     item: Option<(NodeId, bool)>,
     command: Option<(NodeId, bool)>,
+    /// What is around an element that names its next sibling as a secret.
+    named: Option<NodeId>,
 }
 
 impl<'d, 'v> Walk<'d, 'v> {
@@ -53,6 +55,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             comments: comments(document),
             item: None,
             command: None,
+            named: None,
         }
     }
 
@@ -96,11 +99,15 @@ impl<'d, 'v> Walk<'d, 'v> {
             self.hide(element);
             return true;
         }
-        if name == tag::DATA {
-            return self.embedded(element, limits);
+        self.named_value(element);
+        if element.space().is_none() {
+            self.named_text(element);
         }
-        if matches!(element.space(), None | Some(Space::Prov)) {
-            self.named_value(element);
+        if name == tag::DATA {
+            for attribute in element.attributes() {
+                self.by_looks(attribute.id());
+            }
+            return self.embedded(element, limits);
         }
         false
     }
@@ -244,12 +251,54 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
+    /// `<string name="password">…</string>`, `<key>password</key><string>…</string>`, and a node of a declared
+    /// configuration: `<CSP name="./Vendor/MSFT/VPNv2"><URI path="Work/PreSharedKey">…</URI></CSP>`.
+    fn named_text(&mut self, element: Element<'d>) {
+        let local = element.local();
+        let is_known = self.named.take();
+        let is_named =
+            is_known.is_some_and(|around| Some(around) == element.parent().map(Element::id));
+        if local.eq_ignore_ascii_case("key") || local.eq_ignore_ascii_case("name") {
+            let text = element.text();
+            self.named = element.parent().map(Element::id);
+            self.named = self
+                .named
+                .filter(|_| is_secret_name(text.trim().as_bytes()));
+        }
+        let attribute = |of: Element<'d>, known: &str| {
+            let mut all = of.attributes();
+            let found = all.find(|a| a.name().eq_ignore_ascii_case(known));
+            found.map(|a| a.value().into_owned())
+        };
+        let is_node = || {
+            let path = attribute(element, "path")?;
+            let around = element.parent().and_then(|csp| attribute(csp, "name"));
+            Some(is_secret_node(&format!(
+                "{}/{path}",
+                around.unwrap_or_default()
+            )))
+        };
+        let is_called = || {
+            let mut names = element.attributes().filter(|a| is_name(&a.name()));
+            names.any(|a| is_secret_name(a.value().as_bytes()))
+        };
+        let is_secret = is_named || is_called() || local == "URI" && is_node() == Some(true);
+        if is_secret && element.elements().next().is_none() {
+            let plain = Plain::of_texts(element);
+            if !plain.text.trim_ascii().is_empty() {
+                self.values.remember(&plain.text);
+                plain.all(&mut self.fills);
+                self.elements.push(element.id());
+            }
+        }
+    }
+
     /// An address of a server; a LocURI of the tree may have a query too, which tells nothing.
     fn address(&mut self, element: Element<'d>) -> bool {
         // Nearly no address has secrets, and the bytes tell at once.
         let written = element.span().of(self.document.source());
         // In WBXML a character may stand elsewhere: STR_T (0x83) and ENTITY (0x02).
-        let marks = |byte: &u8| matches!(byte, b'?' | b'#' | b'@' | b'&' | 0x83 | 0x02);
+        let marks = |byte: &u8| matches!(byte, b'?' | b'#' | b'@' | b'&' | b';' | 0x83 | 0x02);
         if !written.iter().any(marks) {
             return true;
         }
@@ -271,8 +320,17 @@ impl<'d, 'v> Walk<'d, 'v> {
 
     /// The document that is the text of a Data, if it is one: it is looked at as any other.
     fn embedded(&mut self, data: Element<'d>, limits: &Limits) -> bool {
-        let Opening::Document(embedded) = data.open(limits) else {
-            return false;
+        let embedded = match data.open(limits) {
+            Opening::Document(embedded) => embedded,
+            Opening::Plain => return false,
+            // Torn, or too deep: as text it is looked at as such, what else it is cannot be examined.
+            Opening::Closed(_) => {
+                let is_text = Plain::of_texts(data).text.contains(&b'<');
+                if !is_text {
+                    self.hide(data);
+                }
+                return !is_text;
+            }
         };
         let inner = embedded.document();
         let mut walk = Walk::new(inner, &[], self.values);
@@ -348,7 +406,7 @@ fn child(element: Element<'_>, name: NameId) -> Option<Element<'_>> {
 }
 
 fn is_name(attribute: &str) -> bool {
-    ["name", "id"]
+    ["name", "id", "key"]
         .iter()
         .any(|name| attribute.eq_ignore_ascii_case(name))
 }

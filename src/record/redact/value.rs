@@ -34,6 +34,13 @@ impl Values {
         }
     }
 
+    /// The same for values of a head, of which short ones are often words that stand everywhere.
+    pub(super) fn remember_long(&mut self, value: &[u8]) {
+        if value.trim_ascii().len() >= SHORTEST_OF_HEAD {
+            self.remember(value);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
@@ -107,6 +114,9 @@ impl Values {
 
 /// The shortest value that is looked for elsewhere, in bytes.
 const SHORTEST: usize = 4;
+
+/// The shortest value of a head that is looked for in the body, in bytes.
+const SHORTEST_OF_HEAD: usize = 6;
 
 /// Up to so many values are looked for one after the other.
 const FEW: usize = 8;

@@ -116,6 +116,7 @@ impl<'a> Telling<'a> {
 
     fn passage(seq: u64, event: Happening, passage: &'a Passage, masking: Masking) -> Self {
         let mut secrets = Secrets::new(masking);
+        secrets.learn(&passage.head);
         let document = passage.payload.reading.document();
         let spots = document.map(|document| secrets.find(document, &passage.links));
         let sent_spots = passage.payload.sent_document.as_ref();
@@ -182,14 +183,19 @@ fn received<'a>(passage: &'a Passage, spots: &Spots, secrets: &Secrets) -> Optio
     if payload.received.is_empty() || hidden && secrets.masking() == Masking::Masked {
         return None;
     }
-    Some(BodyTold(secrets.by_looks(&payload.received)))
+    Some(unread(&payload.received, secrets))
 }
 
 fn sent<'a>(payload: &'a Payload, spots: Option<&Spots>, secrets: &Secrets) -> BodyTold<'a> {
     if let (Some(document), Some(spots)) = (&payload.sent_document, spots) {
         return filled(document, spots);
     }
-    let body = secrets.by_looks(&payload.sent);
+    unread(&payload.sent, secrets)
+}
+
+/// A body that is no document: what looks like a secret and what is known as one is filled.
+fn unread<'a>(body: &'a [u8], secrets: &Secrets) -> BodyTold<'a> {
+    let body = secrets.by_looks(body);
     match secrets.scrub_bytes(&body) {
         Cow::Owned(scrubbed) => BodyTold(Cow::Owned(scrubbed)),
         Cow::Borrowed(_) => BodyTold(body),

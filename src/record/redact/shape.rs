@@ -1,0 +1,170 @@
+//! Secrets that no name announces: private keys, tokens, product and recovery keys, signed addresses, and base64
+//! in which a secret stands.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use memchr::memmem;
+
+use super::head;
+
+/// Where such secrets stand in a text. `inner` finds those in what base64 of the text holds.
+pub(super) fn places(
+    text: &[u8],
+    inner: impl Fn(&[u8]) -> Vec<Range<usize>>,
+    places: &mut Vec<Range<usize>>,
+) {
+    private_keys(text, places);
+    activation_codes(text, places);
+    printed_keys(text, places);
+    addresses(text, places);
+    encoded(text, inner, places);
+}
+
+/// `-----BEGIN … PRIVATE KEY-----`, to the line that ends it.
+fn private_keys(text: &[u8], places: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(at) = memmem::find(&text[from..], b"PRIVATE KEY-----") {
+        let start = from + at + b"PRIVATE KEY-----".len();
+        let end = memmem::find(&text[start..], b"-----END").map_or(text.len(), |len| start + len);
+        places.push(start..end);
+        from = memmem::find(&text[end..], b"KEY-----").map_or(text.len(), |len| end + len + 8);
+    }
+}
+
+/// `LPA:1$server$matching-id` of an eSIM (GSMA SGP.22 §4.1): the matching id.
+fn activation_codes(text: &[u8], places: &mut Vec<Range<usize>>) {
+    for at in memmem::find_iter(text, b"LPA:1$") {
+        let server = at + b"LPA:1$".len();
+        let Some(len) = memchr::memchr(b'$', &text[server..]) else {
+            continue;
+        };
+        let start = server + len + 1;
+        let ends = |byte: &u8| matches!(byte, b'$' | b'"' | b'<' | b'&' | 0..=b' ');
+        let len = text[start..].iter().position(ends);
+        places.push(start..len.map_or(text.len(), |len| start + len));
+    }
+}
+
+/// Product keys (five groups of five) and BitLocker recovery keys (eight groups of six digits).
+fn printed_keys(text: &[u8], places: &mut Vec<Range<usize>>) {
+    let mut done = 0;
+    for dash in memchr::memchr_iter(b'-', text) {
+        for (groups, length) in [(5, 5), (8, 6)] {
+            let (Some(start), len) = (dash.checked_sub(length), groups * (length + 1) - 1) else {
+                continue;
+            };
+            if start >= done && is_printed_key(text, start, len, length) {
+                done = start + len;
+                places.push(start..done);
+            }
+        }
+    }
+}
+
+fn is_printed_key(text: &[u8], start: usize, len: usize, length: usize) -> bool {
+    let part = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    let before = start.checked_sub(1).and_then(|at| text.get(at));
+    let Some(key) = text.get(start..start + len) else {
+        return false;
+    };
+    let is_right = |(at, byte): (usize, &u8)| match at % (length + 1) {
+        place if place == length => *byte == b'-',
+        _ if length == 6 => byte.is_ascii_digit(),
+        _ => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+    };
+    !part(before) && !part(text.get(start + len)) && key.iter().enumerate().all(is_right)
+}
+
+/// What signs an address or names a session in it: long values and those named so, in its query and its path.
+fn addresses(text: &[u8], places: &mut Vec<Range<usize>>) {
+    for scheme in memmem::find_iter(text, b"://") {
+        let rest = &text[scheme..text.len().min(scheme + LONGEST_ADDRESS)];
+        let ends = |byte: &u8| matches!(byte, b'"' | b'\'' | b'<' | b'>' | 0..=b' ');
+        let len = rest.iter().position(ends).unwrap_or(rest.len());
+        let address = &rest[..len];
+        for place in head::signatures(address) {
+            places.push(scheme + place.start..scheme + place.end);
+        }
+    }
+}
+
+/// Bytes of an address that are looked at.
+const LONGEST_ADDRESS: usize = 4096;
+
+/// JSON web tokens as they are, and base64 of a text with a secret inside.
+fn encoded(
+    text: &[u8],
+    inner: impl Fn(&[u8]) -> Vec<Range<usize>>,
+    places: &mut Vec<Range<usize>>,
+) {
+    let mut at = 0;
+    while at < text.len() {
+        let run = text[at..]
+            .iter()
+            .take_while(|byte| in_base64(**byte))
+            .count();
+        if run >= SHORTEST {
+            let written = &text[at..at + run];
+            if is_token(written) || holds_secret(written, &inner) {
+                places.push(at..at + run);
+            }
+        }
+        at += run + 1;
+    }
+}
+
+/// The shortest run that may hold a name and a value, in characters.
+const SHORTEST: usize = 16;
+
+fn in_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'.')
+}
+
+/// `header.payload.signature`, the header base64 of `{"` (RFC 7519 §3), and its encrypted form.
+fn is_token(run: &[u8]) -> bool {
+    // `name=token` is one run.
+    let from = run
+        .iter()
+        .rposition(|byte| *byte == b'=')
+        .map_or(0, |at| at + 1);
+    let mut parts = run[from..].split(|byte| *byte == b'.');
+    let header = parts.next().unwrap_or_default();
+    header.starts_with(b"eyJ") && header.len() > 8 && parts.next().is_some_and(|p| p.len() > 1)
+}
+
+fn holds_secret(run: &[u8], inner: impl Fn(&[u8]) -> Vec<Range<usize>>) -> bool {
+    let trimmed = run.strip_suffix(b".").unwrap_or(run);
+    let plain: Vec<u8> = trimmed
+        .iter()
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => *byte,
+        })
+        .collect();
+    // The first bytes tell what is no text.
+    let first = plain.get(..SHORTEST).unwrap_or_default();
+    let is_text = |bytes: &[u8]| {
+        let odd = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0);
+        !bytes.iter().any(odd)
+    };
+    if !BASE64.decode(first).is_ok_and(|bytes| is_text(&bytes)) {
+        return false;
+    }
+    let Ok(mut decoded) = BASE64.decode(&plain) else {
+        return false;
+    };
+    // UTF-16 of plain letters, as scripts are handed over.
+    decoded.retain(|byte| *byte != 0);
+    std::str::from_utf8(&decoded).is_ok() && is_text(&decoded) && !inner(&decoded).is_empty()
+}
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);

@@ -1,0 +1,160 @@
+//! Bodies that cannot be examined: torn WBXML, UTF-16 and compressed octets that did not decode. What is in them is
+//! not shown.
+
+use crate::markup::{self, Hint, Limits, wbxml};
+
+/// Whether nothing can be found by its looks in this body.
+pub(super) fn is_unreadable(body: &[u8]) -> bool {
+    let is_packed = PACKED.iter().any(|magic| body.starts_with(magic));
+    is_packed || is_wide(body) || wbxml::looks_like(body)
+}
+
+/// How gzip, zstd and UTF-16 with a byte order mark begin.
+const PACKED: [&[u8]; 4] = [b"\x1F\x8B", b"\x28\xB5\x2F\xFD", b"\xFF\xFE", b"\xFE\xFF"];
+
+/// UTF-16 without a byte order mark: every second of its first bytes is 0.
+fn is_wide(body: &[u8]) -> bool {
+    let zeros = body
+        .get(..4)
+        .map(|first| [0, 1, 2, 3].map(|at| first[at] == 0));
+    matches!(
+        zeros,
+        Some([true, false, true, false] | [false, true, false, true])
+    )
+}
+
+/// The body with all that may be a secret filled: of WBXML its strings and octets as far as it can be read, and all
+/// behind; of anything else everything.
+pub(super) fn hidden(body: &[u8]) -> Vec<u8> {
+    let mut hidden = body.to_vec();
+    let from = match wbxml::looks_like(body) {
+        true => strings(&mut hidden),
+        false => 0,
+    };
+    if let Some(rest) = hidden.get_mut(from..) {
+        rest.fill(b'*');
+    }
+    hidden
+}
+
+/// Fills strings and octets; up to where the body can be read.
+fn strings(body: &mut [u8]) -> usize {
+    let source = bytes::Bytes::copy_from_slice(body);
+    let readable = match markup::decode(source, Hint::default(), &Limits::default()) {
+        Err(error) => (error.at as usize).min(body.len()),
+        Ok(_) => body.len(),
+    };
+    let Some(start) = header(body).filter(|start| *start <= readable) else {
+        return SHORTEST_HEADER.min(readable);
+    };
+    let mut at = start;
+    while at < readable {
+        let (from, end) = match body[at] {
+            // STR_I and EXT_I: up to the NUL (WBXML 1.3 §5.8.4).
+            0x03 | 0x40..=0x42 => {
+                let len = memchr::memchr(0, &body[at + 1..]);
+                let Some(end) = len.map(|len| at + 1 + len) else {
+                    return at;
+                };
+                (at + 1, end)
+            }
+            0xC3 => {
+                let (len, from) = number(body, at + 1);
+                (from, from.saturating_add(len))
+            }
+            0x02 | 0x04 | 0x44 | 0x80..=0x84 | 0xC4 => {
+                at = number(body, at + 1).1;
+                continue;
+            }
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        let end = end.min(body.len());
+        let Some(octets) = body.get_mut(from..end) else {
+            return at;
+        };
+        octets.fill(b'*');
+        at = end;
+    }
+    readable.max(at)
+}
+
+/// Version, public identifier and charset: their length where more cannot be read.
+const SHORTEST_HEADER: usize = 3;
+
+/// Behind the string table, which is filled: a string of the body may stand in it.
+fn header(body: &mut [u8]) -> Option<usize> {
+    let (public_id, mut at) = number(body, 1);
+    if public_id == 0 {
+        at = number(body, at).1;
+    }
+    if *body.first()? > 0 {
+        at = number(body, at).1;
+    }
+    let (len, from) = number(body, at);
+    let end = from.checked_add(len).filter(|end| *end <= body.len())?;
+    for byte in &mut body[from..end] {
+        // The strings stay apart.
+        if *byte != 0 {
+            *byte = b'*';
+        }
+    }
+    Some(end)
+}
+
+/// A multi-byte integer and the place behind it.
+fn number(source: &[u8], mut at: usize) -> (usize, usize) {
+    let mut value = 0usize;
+    while let Some(byte) = source.get(at) {
+        at += 1;
+        value = value << 7 | usize::from(byte & 0x7F);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    (value, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_examined_is_not_shown() {
+        let check = |body: &[u8], shown: &[u8]| {
+            assert!(is_unreadable(body), "{body:?}");
+            let hidden = hidden(body);
+            assert_eq!(hidden.len(), body.len());
+            assert!(
+                memchr::memmem::find(&hidden, b"SECRET").is_none(),
+                "{hidden:?}"
+            );
+            assert!(hidden.starts_with(shown), "{hidden:?}");
+        };
+        let torn =
+            b"\x02\xA4\x01\x6A\0\x6D\x6C\x4E\x5A\0\x01\x53\x03SECRET\0\x01\x4F\x03SECRET\0\x01";
+        let shown =
+            b"\x02\xA4\x01\x6A\0\x6D\x6C\x4E\x5A\0\x01\x53\x03******\0\x01\x4F\x03******\0\x01";
+        check(torn, shown);
+        for len in torn.len() - 9..torn.len() {
+            check(&torn[..len], &shown[..17]);
+        }
+        check(
+            b"\x02\xA4\x01\x6A\0\x6D\x4F\xC3\x06SECRET\x01",
+            b"\x02\xA4\x01\x6A\0\x6D\x4F\xC3\x06******",
+        );
+        check(
+            b"\x02\xA4\x01\x6A\0\x6D\x4F\xC3\x02SECRET\x01",
+            b"\x02\xA4\x01\x6A\0\x6D\x4F",
+        );
+        check(
+            b"\x02\xA4\x01\x6A\x07SECRET\0\x6D\x4F\x83\0",
+            b"\x02\xA4\x01\x6A\x07******\0",
+        );
+        check(b"\x02\xFFSECRET", b"\x02");
+        check(b"\x1F\x8BSECRET", b"**");
+        check(b"\xFF\xFE<\0S\0SECRET", b"**");
+    }
+}
