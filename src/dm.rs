@@ -16,4 +16,4 @@ pub use code::{AlertCode, StatusCode};
 pub use command::{Alert, Command, CommandKind, Item, Meta, Results, Status};
 pub use dialect::Dialect;
 pub use message::{Message, SyncBody, SyncHdr};
-pub use refs::Refs;
+pub use refs::{Refs, asked_kind};

@@ -1,5 +1,7 @@
 //! Records: what is written, what is masked, and what happens when writing fails.
 
+#[path = "record/answers.rs"]
+mod answers;
 #[path = "record/file.rs"]
 mod file;
 #[path = "record/journal.rs"]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Command;
+use super::{Command, CommandKind};
 
 /// MsgRef and CmdRef of a Status or Results, as far as it has them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,5 +28,13 @@ impl<'d> Refs<'d> {
     pub fn or_empty(self) -> (Cow<'d, str>, Cow<'d, str>) {
         let (msg_ref, cmd_ref) = (self.msg_ref, self.cmd_ref);
         (msg_ref.unwrap_or_default(), cmd_ref.unwrap_or_default())
+    }
+}
+
+/// The kind of command that an answer says it is about: the `Cmd` of a Status; Results are those of a Get.
+pub fn asked_kind(answer: Command<'_>) -> Option<CommandKind> {
+    match answer.as_status() {
+        Some(status) => CommandKind::named(&status.cmd()?),
+        None => answer.as_results().map(|_| CommandKind::Get),
     }
 }

@@ -4,21 +4,27 @@
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
 //! nothing is copied.
 
+mod ids;
 mod listed;
 mod said;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use self::ids::note_cmd_ids;
 use self::listed::Listed;
 use self::said::Said;
 use super::{Account, Note, Severity, Side};
-use crate::dm::{Command, Message, Refs};
+use crate::dm::{Command, CommandKind, Message, Refs, asked_kind};
 use crate::markup::{Document, NodeId};
 
-/// Tells sessions apart: the device's LocURI and the SessionID, which a server may not choose.
+/// Tells sessions apart: the server, the device's LocURI and the SessionID. A device counts its sessions with
+/// each server on its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionKey {
+    /// The server that the device's connection is for.
+    pub server: Arc<str>,
     /// `Source/LocURI` of the device's messages.
     pub device: Arc<str>,
     /// `SessionID`, opaque.
@@ -26,11 +32,11 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// The session a device's message belongs to; `None` where it names none.
+    /// The session a device's message to `server` belongs to; `None` where it names none.
     ///
     /// # Errors
     /// [`KeyTooLong`]: the device chooses these texts, and they are remembered.
-    pub fn of(message: Message<'_>) -> Result<Option<Self>, KeyTooLong> {
+    pub fn of(server: &str, message: Message<'_>) -> Result<Option<Self>, KeyTooLong> {
         let parts = message
             .header()
             .and_then(|header| Some((header.source()?, header.session_id()?)));
@@ -42,6 +48,7 @@ impl SessionKey {
             return Err(KeyTooLong { bytes });
         }
         Ok(Some(Self {
+            server: server.into(),
             device: device.as_ref().into(),
             id: id.as_ref().into(),
         }))
@@ -96,6 +103,10 @@ pub enum Answered {
         /// Its element there.
         node: NodeId,
     },
+    /// One of several commands without a CmdID, by name: which of them is not to be known.
+    WithoutId,
+    /// Something in a message that dmtap did not see.
+    Unseen,
     /// Nothing that was delivered.
     Nothing,
 }
@@ -148,6 +159,18 @@ impl Session {
     /// Takes in a message of the device, as received: whom it speaks for, and which package it is of.
     pub fn hear(&mut self, message: Message<'_>) {
         self.said.hear(message);
+        if !self.said.is_whole() {
+            self.missed(Side::Device);
+            self.missed(Side::Server);
+        }
+    }
+
+    /// Takes notice that a peer got something which dmtap did not see.
+    pub fn missed(&mut self, by: Side) {
+        match by {
+            Side::Device => self.told_device.has_gaps = true,
+            Side::Server => self.told_server.has_gaps = true,
+        }
     }
 
     /// The tag of a message of this session.
@@ -206,18 +229,52 @@ pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
     dangling
         .filter_map(|link| {
             let element = document.element(link.from)?;
-            let (_, cmd_ref) = Refs::of(Command::of(element)?)?.or_empty();
+            let (msg_ref, cmd_ref) = Refs::of(Command::of(element)?)?.or_empty();
+            let what = match &*cmd_ref {
+                "" => "a command without CmdID".into(),
+                cmd_ref => format!("command {cmd_ref:?}"),
+            };
             Some(Note {
                 id: "STA-03",
                 severity: Severity::Error,
                 at: Some(element.span().start),
                 text: format!(
-                    "{} refers to command {cmd_ref:?}, which was never sent",
+                    "{} refers to {what} of message {msg_ref:?}, which was never sent",
                     element.local()
                 ),
             })
         })
+        .chain(note_unseen(document, links))
         .collect()
+}
+
+/// One note for each message that is answered and was not seen: whether the answers are right cannot be known.
+fn note_unseen(document: &Document, links: &[Link]) -> Vec<Note> {
+    let unseen = links
+        .iter()
+        .filter(|link| matches!(link.to, Answered::Unseen));
+    let mut known: Vec<Cow<'_, str>> = Vec::new();
+    let mut notes = Vec::new();
+    for link in unseen {
+        let element = document.element(link.from);
+        let Some((element, refs)) =
+            element.and_then(|element| Some((element, Refs::of(Command::of(element)?)?)))
+        else {
+            continue;
+        };
+        let (msg_ref, _) = refs.or_empty();
+        if notes.len() == UNSEEN_NOTED || known.contains(&msg_ref) {
+            continue;
+        }
+        notes.push(Note {
+            id: "STA-03",
+            severity: Severity::Info,
+            at: Some(element.span().start),
+            text: format!("message {msg_ref} of this session was not seen"),
+        });
+        known.push(msg_ref);
+    }
+    notes
 }
 
 /// Messages one peer received, newest last.
@@ -225,6 +282,8 @@ pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
 struct Ledger {
     messages: VecDeque<Told>,
     bytes: usize,
+    /// Whether the peer received messages of this session that are not here.
+    has_gaps: bool,
 }
 
 #[derive(Debug)]
@@ -251,6 +310,7 @@ impl Ledger {
             && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
         {
             let gone = self.messages.pop_front();
+            self.has_gaps = true;
             self.bytes -= gone.map_or(0, |told| told.bytes());
         }
     }
@@ -278,27 +338,39 @@ impl<'l> Lookup<'l> {
 
     fn link(&mut self, answer: Command<'_>) -> Option<Link> {
         let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
-        let to = self.refer(&msg_ref, &cmd_ref);
+        let to = self.refer(&msg_ref, &cmd_ref, asked_kind(answer));
         Some(Link {
             from: answer.element().id(),
             to,
         })
     }
 
-    fn refer(&mut self, msg_ref: &str, cmd_ref: &str) -> Answered {
+    fn refer(&mut self, msg_ref: &str, cmd_ref: &str, asked: Option<CommandKind>) -> Answered {
+        let has_gaps = self.ledger.has_gaps;
         let Some((told, listed)) = self.message(msg_ref) else {
-            return Answered::Nothing;
+            return match has_gaps {
+                true => Answered::Unseen,
+                false => Answered::Nothing,
+            };
+        };
+        let command = |node| Answered::Command {
+            document: told.document.clone(),
+            node,
         };
         if cmd_ref == "0" {
-            return Answered::Header;
+            let named = asked.and_then(|kind| listed.find_named("0", kind));
+            return named.map_or(Answered::Header, command);
         }
-        match listed.find(cmd_ref) {
-            Some(node) => Answered::Command {
-                document: told.document.clone(),
-                node,
-            },
-            None => Answered::Nothing,
+        if cmd_ref.is_empty() {
+            return match listed.without_id(asked) {
+                [] => Answered::Nothing,
+                [only] => command(*only),
+                [..] => Answered::WithoutId,
+            };
         }
+        let named = asked.and_then(|kind| listed.find_named(cmd_ref, kind));
+        let node = named.or_else(|| listed.find(cmd_ref));
+        node.map_or(Answered::Nothing, command)
     }
 
     fn message(&mut self, msg_ref: &str) -> Option<&(&'l Told, Listed<'l>)> {
@@ -317,6 +389,8 @@ impl<'l> Lookup<'l> {
 const REMEMBERED: usize = 32;
 /// Bytes each ledger remembers, unless its newest message alone has more.
 const LEDGER_BYTES: usize = 4 << 20;
+/// Unseen messages that are noted for one message.
+const UNSEEN_NOTED: usize = 4;
 /// Longest key of a session, in bytes.
 const LONGEST_KEY: usize = 1 << 10;
 
@@ -335,6 +409,7 @@ mod tests {
             let document = markup::decode(source.into(), Hint::default(), &Limits::default());
             let document = document.unwrap();
             let key = SessionKey {
+                server: "s".into(),
                 device: "d".into(),
                 id: "1".into(),
             };
@@ -345,11 +420,11 @@ mod tests {
         };
         check(
             "Status",
-            "Status refers to command \"7\", which was never sent",
+            "Status refers to command \"7\" of message \"1\", which was never sent",
         );
         check(
             "Results",
-            "Results refers to command \"7\", which was never sent",
+            "Results refers to command \"7\" of message \"1\", which was never sent",
         );
     }
 }

@@ -174,7 +174,8 @@ impl Exchange {
     ) -> Result<Passed, Dropped> {
         self.received = now();
         if let Some(document) = heard.document() {
-            match self.context.shared.sessions.enter(document) {
+            let server = &self.context.connection.server;
+            match self.context.shared.sessions.enter(server, document) {
                 Ok(place) => self.place = place,
                 Err(error) => heard.notes.push(note_no_session(error)),
             }
@@ -270,6 +271,8 @@ impl Exchange {
         if delivery.is_whole() {
             if says_nothing && self.leaving.is_none() {
                 self.end_session(response.headers());
+            } else if let (Some(place), None) = (&self.place, &self.leaving) {
+                place.missed(Side::Device);
             }
             self.delivered(Side::Device);
         }

@@ -19,6 +19,7 @@ use super::body::Broken;
 use super::patience::Patience;
 use super::room::{Hold, Room};
 use crate::dm::{Dialect, dialect::Announced};
+use crate::flow::session::note_cmd_ids;
 use crate::flow::{Note, Reading, Severity, Unread, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 
@@ -173,6 +174,7 @@ fn read_plain(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<
         Ok(document) => {
             let mut notes = note_flags(&document);
             notes.extend(note_media_type(media_type, document.is_wbxml()));
+            notes.extend(note_cmd_ids(&document));
             let dialect = Dialect::of(&document);
             (Reading::Document(Arc::new(document), dialect), notes)
         }

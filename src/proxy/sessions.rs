@@ -91,15 +91,19 @@ impl Sessions {
         owes()
     }
 
-    /// The place of a device's message, where it names a session.
+    /// The place of a device's message to `server`, where it names a session.
     ///
     /// # Errors
     /// Where it names one at too great a length.
-    pub(super) fn enter(&self, document: &Document) -> Result<Option<Place>, KeyTooLong> {
+    pub(super) fn enter(
+        &self,
+        server: &str,
+        document: &Document,
+    ) -> Result<Option<Place>, KeyTooLong> {
         let Some(message) = Message::of(document) else {
             return Ok(None);
         };
-        let Some(key) = SessionKey::of(message)? else {
+        let Some(key) = SessionKey::of(server, message)? else {
             return Ok(None);
         };
         let number = message.header().and_then(|header| header.msg_id());
@@ -255,6 +259,11 @@ impl Place {
         let bytes = talk.session.bytes();
         drop(talk);
         lock(&self.table).weigh(&self.tag, bytes);
+    }
+
+    /// Takes notice that a peer got something of this session that was not read.
+    pub(super) fn missed(&self, by: Side) {
+        lock(&self.session).session.missed(by);
     }
 
     /// Takes the session for ended: the device got something that is no message.

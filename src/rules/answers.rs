@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 
 use super::Facts;
-use crate::dm::{Command, Refs};
+use crate::dm::{Command, CommandKind, Refs, asked_kind};
 use crate::flow::{Answered, Link};
 use crate::markup::{Document, NodeId};
 
@@ -15,7 +15,7 @@ pub(super) struct Answers<'a> {
     document: Option<&'a Document>,
     /// In document order.
     links: &'a [Link],
-    by_refs: OnceCell<HashMap<(String, String), usize>>,
+    by_refs: OnceCell<HashMap<RefsOf, usize>>,
     /// Where the link of the next answer may stand: they are asked for in document order mostly.
     next: Cell<usize>,
 }
@@ -40,7 +40,10 @@ impl<'a> Answers<'a> {
         } else {
             let (message, command) = refs(answer)?;
             let refs = (message.into_owned(), command.into_owned());
-            *self.by_refs(document).get(&refs)?
+            let known = self.by_refs(document);
+            // Where CmdIDs are used twice, the kind tells which is meant; it may have been changed, too.
+            let of_kind = known.get(&(refs.clone(), asked_kind(answer)));
+            *of_kind.or_else(|| known.get(&(refs, None)))?
         };
         self.links.get(at).map(|link| &link.to)
     }
@@ -59,16 +62,22 @@ impl<'a> Answers<'a> {
         Some(at)
     }
 
-    fn by_refs(&self, document: &Document) -> &HashMap<(String, String), usize> {
-        let entry = |(at, link): (usize, &Link)| {
-            let (message, command) = refs(Command::of(document.element(link.from)?)?)?;
-            Some(((message.into_owned(), command.into_owned()), at))
+    fn by_refs(&self, document: &Document) -> &HashMap<RefsOf, usize> {
+        let entries = |(at, link): (usize, &Link)| {
+            let answer = Command::of(document.element(link.from)?)?;
+            let (message, command) = refs(answer)?;
+            let refs = (message.into_owned(), command.into_owned());
+            let kinds = [asked_kind(answer), None];
+            Some(kinds.map(|kind| ((refs.clone(), kind), at)))
         };
         let links = self.links.iter().enumerate();
         self.by_refs
-            .get_or_init(|| links.filter_map(entry).collect())
+            .get_or_init(|| links.filter_map(entries).flatten().collect())
     }
 }
+
+/// MsgRef and CmdRef of an answer, and the kind of command that it says it is about.
+type RefsOf = ((String, String), Option<CommandKind>);
 
 /// MsgRef and CmdRef of an answer that has both.
 fn refs(answer: Command<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {

@@ -159,3 +159,54 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
         assert_eq!(is_read.collect::<Vec<_>>(), [true, true, reads], "{path}");
     }
 }
+
+/// Notes on answers to nothing in messages of the device.
+fn dangling(heard: &Heard) -> Vec<(&'static str, String)> {
+    let passages = passages(heard, Side::Device).into_iter();
+    let notes = passages.flat_map(|passage| passage.notes);
+    let about = notes.filter(|note| note.id == "STA-03");
+    about
+        .map(|note| (note.severity.name(), note.text))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_peer_is_not_blamed_for_what_dmtap_did_not_see() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    let never = (
+        "error",
+        "Status refers to command \"2\" of message \"1\", which was never sent".to_owned(),
+    );
+    let unseen = ("info", "message 1 of this session was not seen".to_owned());
+    let unread = message(1, "1") + &" ".repeat(4096);
+    for (what, messages, expected) in [
+        (
+            "from the beginning",
+            [message(1, "1"), message(2, "1")],
+            vec![never],
+        ),
+        (
+            "in the middle",
+            [message(2, "1"), message(3, "1")],
+            vec![unseen.clone(); 2],
+        ),
+        (
+            "a message too long",
+            [unread, message(2, "1")],
+            vec![unseen],
+        ),
+    ] {
+        let settings = Settings {
+            max_body: 4096,
+            ..in_front_of(server.address, &server.ca)
+        };
+        let rig = Rig::start(settings).await;
+        let mut device = rig.device("http/1.1").await;
+        for message in messages {
+            device.post("/", message).await;
+        }
+        drop(device);
+        assert_eq!(dangling(&*rig.stop().await), expected, "{what}");
+    }
+}

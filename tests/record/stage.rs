@@ -43,6 +43,7 @@ impl Stage {
             }),
         });
         let key = SessionKey {
+            server: SERVER.into(),
             device: "urn:uuid:0001".into(),
             id: "5".into(),
         };

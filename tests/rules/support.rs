@@ -57,6 +57,7 @@ pub(crate) struct Talk {
 impl Talk {
     pub(crate) fn new(number: u64, device: &str) -> Self {
         let key = SessionKey {
+            server: "mdm.example:443".into(),
             device: device.into(),
             id: "7".into(),
         };

@@ -62,7 +62,7 @@ impl Talks {
         let message = Message::of(passed.document.as_deref()?)?;
         let key = match self.exchanges.get(&passed.exchange) {
             Some(key) if passed.speaker == Side::Server => key.clone(),
-            _ => key_of(passed.speaker, message),
+            _ => key_of(passed, message),
         };
         self.note(passed.exchange, &key);
         Some(key)
@@ -107,14 +107,15 @@ impl Talks {
 }
 
 /// The session a message names; the first message may be a server's all the same.
-fn key_of(speaker: Side, message: Message<'_>) -> SessionKey {
+fn key_of(passed: &Passed, message: Message<'_>) -> SessionKey {
     let header = message.header();
-    let device = header.and_then(|header| match speaker {
+    let device = header.and_then(|header| match passed.speaker {
         Side::Device => header.source(),
         Side::Server => header.target(),
     });
     let id = header.and_then(|header| header.session_id());
     SessionKey {
+        server: passed.connection.server.as_str().into(),
         device: device.unwrap_or_default().into(),
         id: id.unwrap_or_default().into(),
     }

@@ -9,6 +9,10 @@ use crate::dm::{AlertCode, Command, Message};
 pub(super) struct Said {
     user: Option<Arc<str>>,
     stage: Stage,
+    /// MsgID of its newest message, where it is a number.
+    newest: Option<u32>,
+    /// Whether messages of it are missing.
+    has_gaps: bool,
 }
 
 /// Where the device's packages are.
@@ -30,6 +34,18 @@ impl Said {
         if let Some(user) = user(message) {
             self.user = Some(user);
         }
+        let number = message.header().and_then(|header| header.msg_id());
+        let number = number.and_then(|id| id.parse().ok());
+        let follows = match (self.newest, number) {
+            // Sent again, or the next one; a device that begins anew counts from 1.
+            (_, Some(1)) => true,
+            (Some(newest), Some(number)) => {
+                number == newest || newest.checked_add(1) == Some(number)
+            }
+            _ => false,
+        };
+        self.has_gaps |= !follows;
+        self.newest = number;
         let opens = match self.stage {
             Stage::Opening => true,
             Stage::Before => is_first(message) || message.commands().any(opens_session),
@@ -49,6 +65,11 @@ impl Said {
             Stage::Managing => 3,
             Stage::Before | Stage::Opening | Stage::Opened => 1,
         }
+    }
+
+    /// Whether all that the device said in the session was heard, from message 1 on.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.has_gaps
     }
 
     pub(super) fn user(&self) -> Option<Arc<str>> {

@@ -5,6 +5,8 @@ use crate::flow::Promise;
 use crate::flow::account::Owed;
 use crate::markup::{self, Hint};
 
+const SERVER: &str = "localhost:443";
+
 fn message(session: &str, text: &str) -> Arc<Document> {
     let source = format!(
         "<SyncML><SyncHdr><SessionID>{session}</SessionID><MsgID>1</MsgID>\
@@ -23,7 +25,7 @@ impl Sessions {
     /// Enters a message that is then delivered, and gives its session's number.
     fn pass(&self, session: &str, text: &str) -> u64 {
         let document = message(session, text);
-        let place = self.enter(&document).unwrap().unwrap();
+        let place = self.enter(SERVER, &document).unwrap().unwrap();
         place.delivered(Side::Server, document);
         place.tag.number
     }
@@ -98,7 +100,7 @@ fn a_ledger_keeps_its_newest_message_and_so_many_bytes() {
 fn a_key_of_any_length_is_not_kept() {
     let table = sessions(Limits::default());
     let document = message(&"9".repeat(2000), "x");
-    let error = table.enter(&document).unwrap_err();
+    let error = table.enter(SERVER, &document).unwrap_err();
     assert_eq!(error.bytes, 2010);
     assert_eq!(table.len(), 0);
 }
@@ -139,7 +141,7 @@ impl Sessions {
     /// A message of the device that goes to the server.
     fn ask(&self, session: &str, number: u32) -> Place {
         let document = numbered(session, number, HEADER);
-        let place = self.enter(&document).unwrap().unwrap();
+        let place = self.enter(SERVER, &document).unwrap().unwrap();
         drop(place.look(Side::Device, &document));
         let limits = markup::Limits::default();
         let setting = Setting {
@@ -338,4 +340,18 @@ fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
     drop(place);
     assert!(!table.owe());
     assert_eq!(table.len(), 0);
+}
+
+#[test]
+fn two_servers_with_the_same_device_and_session_id_have_a_session_each() {
+    let table = sessions(Limits::default());
+    let document = message("1", "x");
+    let mut number = |server: &str| {
+        let place = table.enter(server, &document).unwrap().unwrap();
+        place.delivered(Side::Server, document.clone());
+        (place.tag.number, place.tag.exchange)
+    };
+    let servers = ["a:443", "b:443", "a:8443", "b:443", "a:443"];
+    let numbers = servers.map(&mut number);
+    assert_eq!(numbers, [(1, 1), (2, 1), (3, 1), (2, 2), (1, 2)]);
 }

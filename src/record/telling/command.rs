@@ -51,10 +51,16 @@ pub struct AnsweredTold<'a> {
     /// The name of the command: as found, otherwise as the answer says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Cow<'a, str>>,
-    /// The node of the command.
+    /// The node that the answer is about, the first of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loc_uri: Option<Cow<'a, str>>,
-    /// Whether that command was delivered to who answers; absent where nobody looked.
+    /// All of them where there are several, up to 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loc_uris: Vec<Cow<'a, str>>,
+    /// Whether it is about more nodes than that.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub more: bool,
+    /// Whether that command was delivered to who answers; absent where nobody looked, or could know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<bool>,
 }
@@ -196,26 +202,83 @@ fn items<'a>(command: Command<'a>, meta: Option<Meta<'a>>, spots: &Spots) -> Vec
 }
 
 impl<'a> AnsweredTold<'a> {
+    /// Whether it is about the header: CmdRef 0, where that is not the CmdID of a command.
+    pub fn is_of_header(&self) -> bool {
+        self.id == "0" && self.cmd.as_deref().is_none_or(|cmd| cmd == "SyncHdr")
+    }
+
     fn of(command: Command<'a>, links: &'a [Link], spots: &Spots) -> Option<Self> {
         let (msg, id) = Refs::of(command)?.or_empty();
-        let status = command.as_status();
-        let first = |s: Status<'a>| s.target_refs().next().or_else(|| s.source_refs().next());
         let from = command.element().id();
         let link = links.binary_search_by_key(&from, |link| link.from);
         let link = link.ok().map(|at| &links[at]);
-        let mut told = Self {
+        let answered = link.and_then(|link| link.to.command());
+        let mut cmd = command.as_status().and_then(Status::cmd);
+        if let Some(answered) = answered {
+            cmd = Some(answered.element().local().into());
+        }
+        let mut nodes = answered_nodes(command, answered);
+        let more = nodes.len() > MOST_NODES;
+        nodes.truncate(MOST_NODES);
+        let mut loc_uris: Vec<_> = nodes.into_iter().map(|uri| spots.address(uri)).collect();
+        let loc_uri = loc_uris.first().cloned();
+        if loc_uris.len() == 1 {
+            loc_uris.clear();
+        }
+        Some(Self {
             msg,
             id,
-            cmd: status.and_then(Status::cmd),
-            loc_uri: status.and_then(first),
-            found: link.map(|link| !matches!(link.to, Answered::Nothing)),
-        };
-        if let Some(answered) = link.and_then(|link| link.to.command()) {
-            told.cmd = Some(answered.element().local().into());
-            told.loc_uri = answered.loc_uri().or(told.loc_uri);
+            cmd,
+            loc_uri,
+            loc_uris,
+            more,
+            found: link.and_then(|link| match link.to {
+                Answered::Unseen => None,
+                Answered::Nothing => Some(false),
+                Answered::Header | Answered::Command { .. } | Answered::WithoutId => Some(true),
+            }),
+        })
+    }
+}
+
+/// The nodes that an answer is about: that of a command with one Item; of several those that the answer names, all
+/// of them where it names none.
+fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec<Cow<'a, str>> {
+    let most = MOST_NODES + 1;
+    let items = |command: Command<'a>| -> Vec<_> {
+        let nodes = command.items().filter_map(Item::node);
+        nodes.take(most).map(trimmed).collect()
+    };
+    let of_command = answered.map_or_else(Vec::new, items);
+    if of_command.len() == 1 {
+        return of_command;
+    }
+    let named = match answer.as_status() {
+        Some(status) => {
+            let targets: Vec<_> = status.target_refs().take(most).collect();
+            match targets.is_empty() {
+                true => status.source_refs().take(most).collect(),
+                false => targets,
+            }
         }
-        told.loc_uri = told.loc_uri.map(|uri| spots.address(uri));
-        Some(told)
+        // Results name their nodes themselves.
+        None if answered.is_some() => items(answer),
+        None => Vec::new(),
+    };
+    match named.is_empty() {
+        true => of_command,
+        false => named,
+    }
+}
+
+/// Nodes that are told of one answer.
+const MOST_NODES: usize = 16;
+
+/// The text of an element without white space around it.
+fn trimmed(element: Element<'_>) -> Cow<'_, str> {
+    match element.text() {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
     }
 }
 
@@ -235,6 +298,11 @@ impl<'a> StatusTold<'a> {
 }
 
 impl<'a> ItemTold<'a> {
+    /// Whether it names a node.
+    pub fn is_named(&self) -> bool {
+        self.target.is_some() || self.source.is_some()
+    }
+
     fn of(item: Item<'a>, meta: Option<Meta<'a>>, spots: &Spots) -> Self {
         let own = item.meta();
         let field = |read: fn(Meta<'a>) -> Option<Cow<'a, str>>| {

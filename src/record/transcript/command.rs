@@ -37,9 +37,13 @@ fn command(page: &mut Page, command: &CommandTold<'_>) {
     page.said(Ink::Strong, &command.kind, 40);
     code(page, command);
     if let Some(answers) = &command.answers {
-        self::answers(page, answers);
+        // Several Items name their nodes on the lines below.
+        let named = command.items.len() > 1 && command.items.iter().all(ItemTold::is_named);
+        self::answers(page, answers, named);
     }
-    let known = command.answers.as_ref().and_then(|a| a.loc_uri.as_deref());
+    let answers = command.answers.as_ref();
+    let only = answers.filter(|answers| answers.loc_uris.is_empty());
+    let known = only.and_then(|answers| answers.loc_uri.as_deref());
     if let [only] = &command.items[..] {
         item(page, only, known);
         page.end();
@@ -97,23 +101,44 @@ fn code(page: &mut Page, command: &CommandTold<'_>) {
 }
 
 /// `← Get 5 ./DevDetail/SwV`
-fn answers(page: &mut Page, answers: &AnsweredTold<'_>) {
+fn answers(page: &mut Page, answers: &AnsweredTold<'_>, items_are_named: bool) {
     page.put(Ink::Faint, " ← ");
-    if answers.id == "0" {
+    let never_sent = answers.found == Some(false);
+    if answers.is_of_header() {
         page.put(Ink::Text, "SyncHdr of message ")
             .said(Ink::Text, &answers.msg, 20);
     } else {
         page.said(Ink::Text, answers.cmd.as_deref().unwrap_or("command"), 20);
-        page.put(Ink::Text, " ").said(Ink::Text, &answers.id, 20);
+        match &*answers.id {
+            "" => page.put(Ink::Bad, " without CmdID"),
+            id => page.put(Ink::Text, " ").said(Ink::Text, id, 20),
+        };
+        if never_sent {
+            page.put(Ink::Bad, " of message ")
+                .said(Ink::Bad, &answers.msg, 20);
+        }
+        nodes(page, answers, items_are_named);
+    }
+    if never_sent {
+        page.put(Ink::Bad, ", which was never sent");
+    }
+}
+
+fn nodes(page: &mut Page, answers: &AnsweredTold<'_>, items_are_named: bool) {
+    if answers.loc_uris.is_empty() {
         if let Some(uri) = &answers.loc_uri {
             page.put(Ink::Text, " ").said(Ink::Text, uri, LONG);
         }
+        return;
     }
-    if answers.found == Some(false) {
-        page.put(Ink::Bad, " of message ")
-            .said(Ink::Bad, &answers.msg, 20);
-        page.put(Ink::Bad, ", which was never sent");
+    if items_are_named {
+        return;
     }
+    for (number, uri) in answers.loc_uris.iter().enumerate() {
+        page.put(Ink::Text, if number == 0 { " " } else { ", " })
+            .said(Ink::Text, uri, LONG);
+    }
+    page.put(Ink::Text, if answers.more { ", …" } else { "" });
 }
 
 /// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just told it.
