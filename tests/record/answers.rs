@@ -4,7 +4,7 @@ use dmtap::flow::session::{note_cmd_ids, note_dangling};
 use dmtap::markup::{self, Hint, Limits};
 use dmtap::record::Masking;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, change};
 use crate::transcript::{json_lines, transcript};
 
 const XML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+xml");
@@ -180,4 +180,15 @@ fn what_answers_a_message_that_was_not_seen_is_nobodys_fault() {
             .iter()
             .any(|note| note.text == "CmdID 1 is used twice")
     );
+}
+
+#[test]
+fn what_a_rule_changed_in_a_soap_message_is_shown() {
+    let mut stage = Stage::new();
+    let body = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Body><Url>a</Url></s:Body></s:Envelope>";
+    let request = stage.request(&[("content-type", "application/soap+xml")], body);
+    change(request, "elsewhere", "set-text", "/Envelope/Body/Url", "b");
+    let text = transcript(&stage.events, Masking::Masked);
+    let told = "✎ rule elsewhere: set-text Envelope/Body/Url a → b";
+    assert!(text.contains(told), "{text}");
 }

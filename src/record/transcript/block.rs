@@ -156,6 +156,8 @@ fn passage(page: &mut Page, told: &Telling<'_>) {
         if message.is_final {
             line(page).put(Ink::Faint, "     Final").end();
         }
+    } else {
+        rule::of_document(page, told);
     }
     match (&told.reading, &told.body) {
         (Some(ReadingTold::Opaque { .. }), Some(body)) if told.own => {

@@ -42,6 +42,11 @@ pub(super) fn of_header(page: &mut Page, told: &Telling<'_>) {
     print(page, told, None, 8);
 }
 
+/// Changes inside a document that is no message.
+pub(super) fn of_document(page: &mut Page, told: &Telling<'_>) {
+    print(page, told, None, 0);
+}
+
 /// Changes of one command.
 pub(super) fn of_command(page: &mut Page, told: &Telling<'_>, number: usize) {
     if !told.applied.is_empty() {
