@@ -264,11 +264,6 @@ fn what_is_malformed_is_refused_with_its_offset_and_the_reason() {
     check(b"\xff\xfe<\0a\0", 0, "UTF-16");
     check(b"<\0a\0/\0>\0", 0, "UTF-16");
     check(
-        "<?xml version='1.0' encoding='UTF-16'?><a/>",
-        30,
-        "charset UTF-16",
-    );
-    check(
         "<?xml version='1.0' encoding='Shift_JIS'?><a/>",
         30,
         "charset Shift_JIS",
@@ -391,4 +386,26 @@ fn the_transport_settles_the_charset_before_the_document_does() {
     let document = decode(source.into(), hint, &Limits::default()).unwrap();
     assert_eq!(tree(&document), r#"(Data "ä")"#);
     assert_eq!(document.flags().len(), 1);
+}
+
+#[test]
+fn a_label_of_utf_16_on_text_in_utf_8_is_let_pass_with_a_flag() {
+    for label in ["utf-16", "UTF-16LE", "utf-16be", "ISO-10646-UCS-2"] {
+        let source = format!("<?xml version='1.0' encoding='{label}'?><Data>ä</Data>");
+        let document = decode(source.into(), Hint::default(), &Limits::default()).unwrap();
+        assert_eq!(tree(&document), r#"(Data "ä")"#);
+        let flags: Vec<_> = document
+            .flags()
+            .iter()
+            .map(|flag| flag.kind.to_string())
+            .collect();
+        assert_eq!(flags, [format!("declared as {label}, but is UTF-8")]);
+    }
+    let broken = b"<?xml version='1.0' encoding='utf-16'?><Data>\xff</Data>";
+    let error = decode(
+        broken.as_slice().into(),
+        Hint::default(),
+        &Limits::default(),
+    );
+    assert!(error.unwrap_err().to_string().contains("charset utf-16"));
 }

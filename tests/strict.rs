@@ -162,7 +162,7 @@ const XML: &[Row] = &[
         "",
         "UTF-16",
         30,
-        Refused,
+        Strict,
     ),
 ];
 

@@ -4,6 +4,7 @@
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
 //! nothing is copied.
 
+mod escaped;
 mod ids;
 mod listed;
 mod said;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+pub use self::escaped::note_escaped_twice;
 pub use self::ids::note_cmd_ids;
 use self::listed::Listed;
 use self::said::Said;

@@ -114,6 +114,19 @@ impl Charset {
     }
 }
 
+/// Whether this is a name of UTF-16 in any byte order, or of what came before it.
+pub(crate) fn is_wide(name: &str) -> bool {
+    let names = [
+        "utf-16",
+        "utf-16le",
+        "utf-16be",
+        "utf16",
+        "iso-10646-ucs-2",
+        "ucs-2",
+    ];
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// A MIBenum in words, for messages.
 pub(crate) fn describe(mib: u32) -> String {
     match mib {

@@ -41,6 +41,13 @@ pub enum DecodeErrorKind {
     Charset(String),
 }
 
+impl DecodeErrorKind {
+    /// Whether it is WBXML of a vocabulary that is none of those of device management.
+    pub fn is_of_another_vocabulary(&self) -> bool {
+        matches!(self, Self::Wbxml(Fault::PublicId(_)))
+    }
+}
+
 /// Something the standard forbids and the decoder let pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {

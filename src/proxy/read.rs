@@ -19,7 +19,7 @@ use super::body::Broken;
 use super::patience::Patience;
 use super::room::{Hold, Room};
 use crate::dm::{Dialect, dialect::Announced};
-use crate::flow::session::note_cmd_ids;
+use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{Note, Reading, Severity, Unread, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 
@@ -175,10 +175,13 @@ fn read_plain(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<
             let mut notes = note_flags(&document);
             notes.extend(note_media_type(media_type, document.is_wbxml()));
             notes.extend(note_cmd_ids(&document));
+            notes.extend(note_escaped_twice(&document));
             let dialect = Dialect::of(&document);
             (Reading::Document(Arc::new(document), dialect), notes)
         }
         Err(_) if announced == Announced::Other => foreign(),
+        // A language of its own, such as that of ActiveSync.
+        Err(error) if error.kind.is_of_another_vocabulary() => foreign(),
         Err(error) => {
             let note = note_broken(&error, is_wbxml);
             (Reading::Opaque(error), vec![note])

@@ -170,7 +170,7 @@ const XML: [(&str, &str); 16] = [
     ("NUL and other controls", "<Data>\u{1}</Data>"),
     (
         "another charset than UTF-8, US-ASCII, ISO-8859-1",
-        "<?xml version='1.0' encoding='UTF-16'?><a/>",
+        "<?xml version='1.0' encoding='Shift_JIS'?><a/>",
     ),
     ("a prefix that nothing declares", "<p:Data/>"),
     ("an attribute again", "<Data a='1' a='2'/>"),

@@ -17,7 +17,10 @@ pub enum Fault {
     #[error("the public identifier begins at {0}, beyond the string table")]
     PublicIdIndex(u32),
     /// F07: the public identifier is not known, and no media type tells what the document is.
-    #[error("unknown public identifier {0}, and no media type settles what the document is")]
+    #[error(
+        "public identifier {0} is of no document that dmtap knows (SyncML, MetInf, DevInf, DM DDF, Client Provisioning), and \
+         no media type settles what it is"
+    )]
     PublicId(String),
     /// F11: an inline string without NUL.
     #[error("a string without its NUL")]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::markup::charset::is_wide;
 use crate::markup::{Charset, DecodeError, DecodeErrorKind, Flag, FlagKind, Hint};
 
 /// The charset of a source, from its byte order mark, the transport and the declaration, in that order
@@ -35,7 +36,18 @@ pub(super) fn detect(
     let Some((at, name)) = named else {
         return Ok(Charset::Utf8);
     };
-    Charset::of_name(name).ok_or_else(|| unsupported(at, name))
+    if let Some(charset) = Charset::of_name(name) {
+        return Ok(charset);
+    }
+    // Its characters are one byte each at its beginning: the label of a text that was saved anew.
+    if is_wide(name) && std::str::from_utf8(source).is_ok() {
+        flags.push(Flag {
+            at: at as u32,
+            kind: FlagKind::Other(format!("declared as {name}, but is UTF-8")),
+        });
+        return Ok(Charset::Utf8);
+    }
+    Err(unsupported(at, name))
 }
 
 /// The characters of the source for the tokeniser. Offsets stay those of the source: in ISO-8859-1 each byte

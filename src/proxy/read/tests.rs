@@ -95,6 +95,28 @@ fn broken_bodies_are_told_apart() {
 }
 
 #[test]
+fn wbxml_of_another_vocabulary_is_no_broken_message() {
+    let check = |media_type: &'static str, is_foreign: bool| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        // A Ping of ActiveSync.
+        let body = Bytes::from_static(b"\x03\x01\x6a\x00\x00\x0d\x45\x48\x03240\x00\x01\x01");
+        let (reading, notes) = read(&body, &headers, 1000);
+        let told = matches!(reading, Reading::Unread(Unread::MediaType(_)));
+        assert_eq!(
+            (told, notes.is_empty()),
+            (is_foreign, is_foreign),
+            "{media_type}"
+        );
+    };
+    check("application/vnd.ms-sync.wbxml", true);
+    check("application/vnd.ms-sync", true);
+    check("application/vnd.wap.wbxml", true);
+    check("application/octet-stream", true);
+    check("application/vnd.syncml.dm+wbxml", false);
+}
+
+#[test]
 fn a_text_for_people_is_not_called_broken_markup() {
     let check = |media_type: &'static str, body: &'static [u8], is_broken: bool| {
         let mut headers = HeaderMap::new();

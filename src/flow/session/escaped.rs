@@ -1,0 +1,80 @@
+//! Values that were escaped once too often: the device gets the text of a document instead of the document.
+
+use crate::dm::{Command, Message};
+use crate::flow::{Note, Severity};
+use crate::markup::{Document, Element, Text};
+
+/// Notes on Data whose text is a document escaped once more. Windows answers 200 to such an Exec and does nothing.
+pub fn note_escaped_twice(document: &Document) -> Vec<Note> {
+    let commands = Message::of(document).into_iter();
+    let items = commands.flat_map(Message::all_commands);
+    let data = items
+        .flat_map(Command::items)
+        .filter_map(|item| item.data());
+    let twice = data.filter(|data| is_escaped_twice(*data));
+    let note = |data: Element<'_>| Note {
+        id: "ITM-01",
+        severity: Severity::Warning,
+        at: Some(data.span().start),
+        text: "Data is a document escaped twice: its text begins with &lt;".into(),
+    };
+    twice.take(MOST_NOTES).map(note).collect()
+}
+
+fn is_escaped_twice(data: Element<'_>) -> bool {
+    let mut texts = data.texts();
+    texts.next().is_some_and(|text| {
+        // Long values are not read to the end for that.
+        has_less(text) && begins_escaped(&text.value())
+    })
+}
+
+/// Whether a reference to `<` may stand near the beginning.
+fn has_less(text: Text<'_>) -> bool {
+    let written = text.span().of(text.document().source());
+    let beginning = &written[..written.len().min(BEGINNING)];
+    memchr::memmem::find(beginning, b"lt;").is_some()
+}
+
+fn begins_escaped(text: &str) -> bool {
+    let inner = text.trim_ascii_start().strip_prefix("&lt;");
+    let next = inner.and_then(|inner| inner.chars().next());
+    next.is_some_and(|next| next.is_alphabetic() || matches!(next, '?' | '!' | '_'))
+}
+
+/// Bytes at the beginning of a text that are looked at.
+const BEGINNING: usize = 64;
+/// Notes about one message.
+const MOST_NOTES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markup::{Hint, Limits, decode};
+
+    #[test]
+    fn data_that_is_a_document_escaped_twice_is_noted() {
+        let check = |data: &str, expected: bool| {
+            let text = format!(
+                r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody><Sequence><Exec><Item>
+                <Data>{data}</Data></Item></Exec></Sequence></SyncBody></SyncML>"#
+            );
+            let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+            let notes = note_escaped_twice(&document);
+            assert_eq!(notes.len(), usize::from(expected), "{data}");
+        };
+        check(
+            "&amp;lt;MsiInstallJob id=&amp;quot;1&amp;quot;/&amp;gt;",
+            true,
+        );
+        check(" \n&amp;lt;?xml version='1.0'?&amp;gt;", true);
+        check("&#38;lt;a/&amp;gt;", true);
+        check("<![CDATA[&lt;a/&gt;]]>", true);
+        check("&lt;MsiInstallJob/&gt;", false);
+        check("<![CDATA[<a/>]]>", false);
+        check("a &amp;lt;b", false);
+        check("&amp;lt; 5", false);
+        check("5", false);
+        check("", false);
+    }
+}
