@@ -42,6 +42,8 @@ mod remedies;
 mod reviewed;
 #[path = "rules/scenarios.rs"]
 mod scenarios;
+#[path = "rules/some_items.rs"]
+mod some_items;
 #[path = "rules/stories.rs"]
 mod stories;
 #[path = "rules/support.rs"]

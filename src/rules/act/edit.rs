@@ -149,9 +149,19 @@ impl Planning<'_, '_> {
         }
     }
 
+    /// Of a command of which the matcher selected some Items only, only these go.
     fn remove(&mut self, selected: &Selected, at: &At) {
         let (verb, document) = ("remove", self.document);
-        for spot in self.find(verb, selected, at) {
+        let of_command = document.element(selected.node).and_then(Command::of);
+        let items = of_command.map_or(0, |command| command.items().count());
+        let some = at.is_selected() && !selected.items.is_empty() && selected.items.len() < items;
+        let spots = if some {
+            let items = selected.items.iter().filter_map(|id| document.element(*id));
+            items.map(Spot::of).collect()
+        } else {
+            self.find(verb, selected, at)
+        };
+        for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();
             self.tell(&spot, "", verb, before, String::new());
             let node = spot.node;
