@@ -105,7 +105,7 @@ impl Planned {
         let told = match story {
             Story::Refuse(code) => self.refuse(*code, scene, selection),
             Story::HideStatus => self.hide(scene, selection),
-            Story::InjectCommand(xml) => self.inject(xml, scene),
+            Story::InjectCommand { xml, to } => self.inject(xml, to.as_ref(), scene, selection),
             Story::AtomicRollback(fate) => self.roll_back(fate, scene, selection),
             Story::Challenge(challenge) => self.challenge(challenge, scene),
             Story::Busy(busy) => self.busy(busy, scene),

@@ -1,5 +1,6 @@
 //! Stories: steps of OMA DM that hold for both peers.
 
+use super::Beside;
 use crate::dm::StatusCode;
 
 /// A story. What it keeps from one peer it tells the other, by promises that later messages settle.
@@ -11,7 +12,12 @@ pub enum Story {
     /// `hide-status`: the selected Status goes, and the Results to the same command.
     HideStatus,
     /// `inject-command`: a command is put in; its sender in name never hears of its Status and Results.
-    InjectCommand(String),
+    InjectCommand {
+        /// The command as XML.
+        xml: String,
+        /// Where it stands; `None`: last in the message.
+        to: Option<Beside>,
+    },
     /// `atomic-rollback`: the selected Atomics fail at one of their commands.
     AtomicRollback(Fate),
     /// `challenge`: the message is answered with 401 or 407 and a Chal.
@@ -146,7 +152,7 @@ impl Story {
         match self {
             Self::Refuse(_) => "refuse",
             Self::HideStatus => "hide-status",
-            Self::InjectCommand(_) => "inject-command",
+            Self::InjectCommand { .. } => "inject-command",
             Self::AtomicRollback(_) => "atomic-rollback",
             Self::Challenge(_) => "challenge",
             Self::Busy(_) => "busy",

@@ -155,7 +155,7 @@ impl Planning<'_, '_> {
 }
 
 impl Relation {
-    fn to(self, node: NodeId) -> Place {
+    pub(in crate::rules::act) fn to(self, node: NodeId) -> Place {
         match self {
             Self::Before => Place::Before(node),
             Self::After => Place::After(node),

@@ -8,14 +8,46 @@ use crate::flow::Promise;
 use crate::flow::account::{Swallow, last_place};
 use crate::flow::own;
 use crate::markup::edit::{self, Edit, Fragment, Place};
-use crate::markup::tag;
+use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
 use crate::rules::act::edit::summary;
+use crate::rules::at::Spot;
+use crate::rules::step::Beside;
+use crate::rules::survey::Selected;
 
 impl Planned {
-    pub(super) fn inject(&mut self, xml: &str, scene: &Scene<'_>) -> Result<(), String> {
+    pub(super) fn inject(
+        &mut self,
+        xml: &str,
+        to: Option<&Beside>,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
-        let (body, msg_ref) = (body(message)?, msg_id(message)?);
+        let body = body(message)?;
+        let Some(to) = to else {
+            return self.inject_at(last_place(body), body, xml, scene);
+        };
+        let places = places(to, scene, selection);
+        if places.is_empty() {
+            return Err(format!("there is no {} in the message", to.at));
+        }
+        for (place, beside) in places {
+            self.inject_at(place, beside, xml, scene)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the command in at one place; `beside` is the element by which the place is named.
+    fn inject_at(
+        &mut self,
+        place: Place,
+        beside: Element<'_>,
+        xml: &str,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let msg_ref = msg_id(message)?;
         let (written, ids) = self.with_fresh_ids(xml, message)?;
         let fragment = own::fragment(scene.document, &written);
         let fragment = fragment.ok_or("the command is not well-formed")?;
@@ -28,8 +60,7 @@ impl Planned {
         };
         self.promise(scene, ids.into_iter().map(swallow).collect())?;
         let what = summary(fragment.document().root());
-        self.tell(body, "inject-command", String::new(), what);
-        let place = last_place(body);
+        self.tell(beside, "inject-command", String::new(), what);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
@@ -64,4 +95,19 @@ impl Planned {
         let written = String::from_utf8(written.to_vec()).map_err(|error| error.to_string())?;
         Ok((written, ids))
     }
+}
+
+/// The places beside the selected elements, not in documents inside the message, each with its element.
+fn places<'d>(to: &Beside, scene: &Scene<'d>, selection: &[Selected]) -> Vec<(Place, Element<'d>)> {
+    let found = selection.iter().flat_map(|selected| {
+        to.at
+            .find(scene.document, selected, scene.facts.limits)
+            .into_iter()
+    });
+    let outside = found.filter(|spot| spot.holders().is_empty());
+    let place = |spot: Spot| {
+        let element = scene.document.element(spot.node)?;
+        Some((to.relation.to(spot.node), element))
+    };
+    outside.filter_map(place).collect()
 }

@@ -85,7 +85,7 @@ pub(super) const VERBS: &[Verb] = &[
     }),
 ];
 
-const SIDES: &[&str] = &["before", "after", "first-in", "last-in"];
+pub(super) const SIDES: &[&str] = &["before", "after", "first-in", "last-in"];
 
 const fn verb(name: &'static str, options: &'static [&'static str], read: Read) -> Verb {
     Verb {
@@ -100,6 +100,18 @@ const fn verb(name: &'static str, options: &'static [&'static str], read: Read) 
 fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<At> {
     let text = read::text(value, key, report)?;
     super::parsed_at(value, text, report)
+}
+
+/// The same, where the place may be left out.
+pub(super) fn beside_if_any(
+    verb: &str,
+    step: Table<'_>,
+    report: &mut Report,
+) -> Option<Option<Beside>> {
+    match SIDES.iter().any(|side| step.value(side).is_some()) {
+        true => beside(verb, step, report).map(Some),
+        false => Some(None),
+    }
 }
 
 /// Where something is to stand: one of the four keys, each with a place.

@@ -4,9 +4,10 @@ mod more;
 
 use std::ops::Range;
 
-use super::{PASSING, Verb, switch};
+use super::{PASSING, Verb, edit, switch};
 use crate::dm::{Command, CommandKind, StatusCode};
 use crate::markup::edit::Fragment;
+use crate::markup::tag;
 use crate::rules::load::code::SYNCML;
 use crate::rules::load::matcher::Found;
 use crate::rules::load::read::{self, Report, Value};
@@ -37,10 +38,12 @@ pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "inject-command",
         stages: PASSING,
-        options: &[],
-        read: |value, _, report| {
-            let xml = command(value, "inject-command", report)?;
-            Some(Step::Story(Story::InjectCommand(xml)))
+        options: edit::SIDES,
+        read: |value, step, report| {
+            let xml = command(value, "inject-command", report);
+            let to = edit::beside_if_any("inject-command", step, report);
+            let (xml, to) = xml.zip(to)?;
+            Some(Step::Story(Story::InjectCommand { xml, to }))
         },
     },
     Verb {
@@ -177,6 +180,10 @@ pub(super) fn codes() -> Vec<(&'static str, Vec<u16>)> {
     ]
 }
 
+fn has_cmd_id(fragment: &Fragment) -> bool {
+    fragment.document().root().child(tag::CMD_ID).is_some()
+}
+
 /// A command as XML; its CmdID does not matter.
 fn command(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> {
     let text = read::text(value, key, report)?;
@@ -195,7 +202,9 @@ fn command(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> 
     };
     let kind = Command::of(fragment.document().root()).map(Command::kind);
     let answers = [CommandKind::Status, CommandKind::Results];
-    if kind.is_some_and(|kind| kind != CommandKind::Unknown && !answers.contains(&kind)) {
+    // An element of another name is meant to be one where it has a CmdID.
+    let is_meant = |kind| kind != CommandKind::Unknown || has_cmd_id(&fragment);
+    if kind.is_some_and(|kind| is_meant(kind) && !answers.contains(&kind)) {
         return Some(text.to_owned());
     }
     let name = fragment.document().root().local();
