@@ -1,5 +1,7 @@
 //! The shelf: every story is in the program, says what it shows, and is played over the real proxy.
 
+#[path = "shelf/agreeable.rs"]
+mod agreeable;
 #[path = "shelf/closing.rs"]
 mod closing;
 #[path = "shelf/demo.rs"]
