@@ -14,7 +14,7 @@ use super::support::{Talk, book, decode, message, on, status, wbxml};
 /// The CmdIDs that a matcher selects: what `remove` takes away, in XML and in WBXML.
 fn found(stage: &str, talk: &mut Talk, matcher: &str, body: &Document) -> Vec<String> {
     let rules = format!(
-        "[[rule]]\nname = \"r\"\nstage = \"{stage}\"\nmatch = {matcher}\nstep = {{ remove = true }}\n"
+        "[[rule]]\nname = \"r\"\nstage = \"{stage}\"\nmatch = {matcher}\nstep = {{ remove = true, at = \"CmdID\" }}\n"
     );
     let book = book(&rules);
     let at = match stage {
