@@ -6,15 +6,21 @@ use crate::flow::{Note, Severity};
 
 /// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
 /// that `Connection` names, and those that `dropped` picks.
+///
+/// Where `Transfer-Encoding` frames the body, a `Content-Length` beside it goes: another reader could take it for the
+/// length, and the rest of the body for the next message (RFC 9112 §6.3).
 pub(super) fn forwarded(
     headers: &HeaderMap,
     dropped: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) -> HeaderMap {
     let named = named_by_connection(headers).unwrap_or_default();
+    let coded = headers.contains_key(header::TRANSFER_ENCODING);
     // Removing a field from a map moves the last one to its place: fields are copied to keep their order.
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        if !HOP_BY_HOP.contains(name) && !named.contains(name) && !dropped(name, value) {
+        let overruled = coded && *name == header::CONTENT_LENGTH;
+        let hop = overruled || HOP_BY_HOP.contains(name) || named.contains(name);
+        if !hop && !dropped(name, value) {
             kept.append(name.clone(), value.clone());
         }
     }
@@ -132,6 +138,17 @@ mod tests {
         let mut headers = map(&[("connection", "content-length"), ("content-length", "3")]);
         headers = forwarded(&headers, |_, _| false);
         assert_eq!(headers, map(&[("content-length", "3")]));
+    }
+
+    #[test]
+    fn a_transfer_coding_overrules_the_length_beside_it() {
+        let headers = map(&[
+            ("content-length", "3"),
+            ("transfer-encoding", "chunked"),
+            ("x-end", "2"),
+        ]);
+        let kept = forwarded(&headers, |_, _| false);
+        assert_eq!(kept, map(&[("x-end", "2")]));
     }
 
     #[test]

@@ -90,6 +90,35 @@ async fn a_collected_chunked_response_gets_its_length() {
 }
 
 #[tokio::test]
+async fn chunks_overrule_a_content_length_beside_them() {
+    let chunks = "5\r\nabcde\r\n0\r\n\r\n";
+    let fields = [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 2",
+        "Transfer-Encoding: chunked\r\nContent-Length: 77",
+    ];
+    for (look, fields) in BOTH.into_iter().flat_map(|look| fields.map(|f| (look, f))) {
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\nConnection: close\r\n\r\n{chunks}");
+        let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{chunks}");
+        let (asked, answer) = talk(look, &request, &response).await;
+        for message in [asked, answer] {
+            let (head, body) = message.split_once("\r\n\r\n").unwrap();
+            let head = head.to_lowercase();
+            // The one framing left holds the whole body.
+            if head.contains("transfer-encoding: chunked") {
+                assert!(!head.contains("content-length"), "{message}");
+                assert_eq!(body, chunks, "{message}");
+            } else {
+                assert!(head.contains("content-length: 5"), "{message}");
+                assert_eq!(head.matches("content-length").count(), 1, "{message}");
+                assert_eq!(body, "abcde", "{message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn responses_without_body_keep_the_length_they_speak_of() {
     let check = async |method: &str, response: &str, expected: &str| {
         for look in BOTH {
