@@ -40,6 +40,8 @@ pub struct Pcapng<W: Write> {
     connections: BTreeMap<u64, Vec<Stream>>,
     servers: HashMap<String, u16>,
     ports: u16,
+    /// Streams begun so far.
+    begun: u32,
 }
 
 /// Most connections remembered. Beyond, the oldest is taken for closed.
@@ -47,6 +49,10 @@ const MOST_CONNECTIONS: usize = 10_000;
 
 /// Most servers that get an address of their own; the others share the last one.
 const MOST_SERVERS: u16 = 60_000;
+
+/// How far the first sequence numbers of two streams lie apart: an odd number, so that none comes twice in 2^32 streams,
+/// and a large one, so that no stream runs into the numbers of the next.
+const APART: u32 = 0x9E37_79B1;
 
 /// Most bytes of a comment; pcapng has room for 65,535.
 const MOST_COMMENT: usize = 60_000;
@@ -80,6 +86,7 @@ impl<W: Write> Pcapng<W> {
             connections: BTreeMap::new(),
             servers: HashMap::new(),
             ports: 0,
+            begun: 0,
         })
     }
 
@@ -92,7 +99,12 @@ impl<W: Write> Pcapng<W> {
     fn stream(&mut self, connection: &Connection, port: u16) -> io::Result<Stream> {
         let device = connection.device.ip().to_canonical();
         let server = self.server(&connection.server, device)?;
-        Ok(Stream::new(SocketAddr::new(device, port), server))
+        self.begun = self.begun.wrapping_add(1);
+        Ok(Stream::new(
+            SocketAddr::new(device, port),
+            server,
+            self.begun.wrapping_mul(APART),
+        ))
     }
 
     fn begin(&mut self, connection: u64, mut stream: Stream, at: Timestamp) -> io::Result<()> {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::flow::{Event, Op, Side};
+use dmtap::flow::{Connection, ConnectionId, Event, ExchangeId, Op, Side};
 use dmtap::record::{self, Masking};
 
 use crate::message::{COMMANDS, wbxml};
@@ -152,6 +153,54 @@ fn exchanges_at_the_same_time_and_large_ones_are_told_apart() {
         .map(|line| line.rsplit('\t').next().unwrap())
         .collect();
     assert_eq!(streams, ["0", "1", "1", "0"], "{listed}");
+}
+
+#[test]
+fn connections_that_reuse_a_port_are_streams_of_their_own() {
+    let mut events = Vec::new();
+    for number in 1..=10 {
+        let mut stage = Stage::new();
+        stage.request(&[], COMMANDS);
+        stage.response(&[], COMMANDS);
+        // Some end properly, others are only followed by the next.
+        if number % 2 == 0 {
+            stage.closed();
+        }
+        for event in &mut stage.events {
+            renumber(event, number);
+        }
+        events.extend(stage.events);
+    }
+    let (_folder, file) = written(&events);
+    let Some(listed) = tshark(&file, &[&["-Y", "http"][..], &FIELDS].concat()) else {
+        return;
+    };
+    let streams: Vec<&str> = listed
+        .lines()
+        .map(|line| line.rsplit('\t').next().unwrap())
+        .collect();
+    let expected: Vec<String> = (0..20).map(|line| (line / 2).to_string()).collect();
+    assert_eq!(streams, expected, "{listed}");
+}
+
+/// Puts an event on a connection of another number, from the same port.
+fn renumber(event: &mut Event, number: u64) {
+    let renumbered = |connection: &Arc<Connection>| {
+        Arc::new(Connection {
+            id: ConnectionId(number),
+            ..Connection::clone(connection)
+        })
+    };
+    match event {
+        Event::Request(passage) | Event::Response(passage) => {
+            let passage = Arc::get_mut(passage).unwrap();
+            passage.connection = renumbered(&passage.connection);
+            passage.exchange = ExchangeId(number);
+        }
+        Event::Opened(connection) => *connection = renumbered(connection),
+        Event::Closed { connection, .. } => *connection = ConnectionId(number),
+        _ => unreachable!("no other event is staged"),
+    }
 }
 
 #[test]

@@ -33,12 +33,14 @@ const SERVER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 type Segment = PacketBuilderStep<TcpHeader>;
 
 impl Stream {
-    pub(super) fn new(device: SocketAddr, server: IpAddr) -> Self {
+    /// A connection of which both ends count from `first`. Wireshark takes a SYN for a new connection only where its
+    /// number differs from that of the last connection between the same addresses and ports.
+    pub(super) fn new(device: SocketAddr, server: IpAddr, first: u32) -> Self {
         Self {
             device,
             server,
-            from_device: 0,
-            from_server: 0,
+            from_device: first,
+            from_server: first,
             exchange: None,
         }
     }
@@ -46,9 +48,9 @@ impl Stream {
     /// SYN, SYN and ACK, ACK.
     pub(super) fn handshake(&mut self) -> [Frame; 3] {
         let syn = frame(self.of_device().syn(), &[]);
-        self.from_device = 1;
+        self.from_device = self.from_device.wrapping_add(1);
         let syn_ack = frame(self.of_server().syn().ack(self.from_device), &[]);
-        self.from_server = 1;
+        self.from_server = self.from_server.wrapping_add(1);
         let ack = frame(self.of_device().ack(self.from_server), &[]);
         [syn, syn_ack, ack]
     }
