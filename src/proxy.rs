@@ -20,6 +20,7 @@ mod message;
 mod patience;
 mod pause;
 mod progress;
+mod pulse;
 mod read;
 mod room;
 mod run;

@@ -177,6 +177,11 @@ pub enum Unread {
         /// The limit over all connections, in bytes.
         limit: u64,
     },
+    /// It came so slowly that the memory for it went to others; it streamed through.
+    TooSlow {
+        /// The limit, in seconds.
+        seconds: u64,
+    },
     /// Its media type announces nothing that dmtap reads.
     MediaType(String),
     /// Its content coding is not known or does not decode, in words.

@@ -14,8 +14,9 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
-use super::patience::Patience;
+use super::patience::{Patience, Stall};
 use super::progress::{Progress, State};
+use super::pulse::Pulse;
 use super::room::Hold;
 use super::run::Run;
 
@@ -32,7 +33,8 @@ pub(super) struct Body {
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
     run: Option<Box<Run>>,
-    _hold: Option<Hold>,
+    hold: Option<Arc<Hold>>,
+    pulse: Option<Arc<Pulse>>,
 }
 
 /// What becomes of bytes that nobody wants any more.
@@ -52,8 +54,8 @@ pub(super) enum Broken {
     #[error(transparent)]
     Peer(#[from] hyper::Error),
     /// Its sender stopped sending.
-    #[error("nothing came for {0:?}")]
-    Stalled(Duration),
+    #[error("{0}")]
+    Stalled(Stall),
     /// A rule cuts it.
     #[error("cut by a rule")]
     ByRule,
@@ -87,8 +89,8 @@ pub(super) enum End {
     Whole,
     /// Its sender broke off.
     Broken,
-    /// Its sender stopped sending.
-    Stalled,
+    /// Its sender stopped sending, or sends too slowly.
+    Stalled(Stall),
     /// Its receiver left.
     Dropped,
 }
@@ -115,25 +117,40 @@ impl Body {
         body
     }
 
-    /// What was read already, and what follows, with the longest wait for more of it.
-    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, limit: Duration) -> Self {
+    /// What was read already, and what follows, with patience for more of it.
+    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, patience: Patience) -> Self {
         let mut body = Self::default();
         body.first = first;
         body.rest = Some(rest);
-        body.patience = Patience::new(limit);
+        body.patience = patience;
         body
     }
 
     /// The same body, which keeps its place in memory until it has left.
-    pub(super) fn holding(mut self, hold: Option<Hold>) -> Self {
-        self._hold = hold;
+    pub(super) fn holding(mut self, hold: Arc<Hold>) -> Self {
+        self.hold = Some(hold);
         self
+    }
+
+    /// The same body, which a device is to take.
+    pub(super) fn to_device(mut self) -> Self {
+        self.pulse = Pulse::current();
+        if let Some(pulse) = &self.pulse {
+            pulse.wait(!self.is_end_stream());
+        }
+        self
+    }
+
+    /// Its place in memory.
+    pub(super) fn hold(&self) -> Option<Arc<Hold>> {
+        self.hold.clone()
     }
 
     /// Puts other bytes in the place of all of it.
     pub(super) fn replace(&mut self, bytes: Bytes) {
-        let hold = self._hold.take();
-        *self = Self::whole(bytes, None).holding(hold);
+        let hold = self.hold.take();
+        *self = Self::whole(bytes, None);
+        self.hold = hold;
     }
 
     /// The same body, read to its end even where nobody wants it: a device that is answered early and told to stop
@@ -197,7 +214,8 @@ impl Body {
         if let Some(progress) = self.progress.take() {
             progress.note(match end {
                 End::Whole | End::Dropped => State::Sent,
-                End::Stalled => State::Stalled,
+                End::Stalled(Stall::Silent(_)) => State::Stalled,
+                End::Stalled(Stall::Slow(_)) => State::Slow,
                 End::Broken => State::Broken,
             });
         }
@@ -234,11 +252,16 @@ impl Body {
         };
         let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) else {
             ready!(self.patience.poll_end(cx));
-            self.end(End::Stalled);
+            let stall = self.patience.stall();
+            self.end(End::Stalled(stall));
             self.leftover = Leftover::Refused;
-            return Poll::Ready(Some(Err(Broken::Stalled(self.patience.limit()))));
+            return Poll::Ready(Some(Err(Broken::Stalled(stall))));
         };
-        self.patience.renew();
+        let data = |frame: &Frame<Bytes>| frame.data_ref().map_or(0, Bytes::len);
+        self.patience.renew(match &frame {
+            Some(Ok(frame)) => data(frame),
+            _ => 0,
+        });
         let frame = match frame.map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(mut data))) => {
                 if data.len() > most {
@@ -270,11 +293,18 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(mut run) = self.run.take() else {
-            return self.poll_piece(cx, PIECE);
+        let polled = match self.run.take() {
+            None => self.poll_piece(cx, PIECE),
+            Some(mut run) => {
+                let polled = run.poll(&mut self, cx);
+                self.run = Some(run);
+                polled
+            }
         };
-        let polled = run.poll(&mut self, cx);
-        self.run = Some(run);
+        if let Some(pulse) = &self.pulse {
+            pulse.beat();
+            pulse.wait(matches!(polled, Poll::Ready(Some(_))));
+        }
         polled
     }
 

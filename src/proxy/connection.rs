@@ -39,7 +39,7 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
     };
     let id = guest.id;
     guest.admission = guest.admit_early(&shared);
-    let wire = Wire::new(tcp, shared.settings.limits.body, shared.stop.child_token());
+    let wire = Wire::new(tcp, &shared.settings.limits, shared.stop.child_token());
     let ended = match shared.settings.mode.clone() {
         _ if guest.is_refused() => guest.refuse(wire),
         Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,

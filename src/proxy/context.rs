@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 use http::{HeaderMap, HeaderValue, header};
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::book::RuleBook;
 use super::line::Line;
+use super::pulse;
 use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::{Scheme, Settings, Upstream};
@@ -99,7 +100,10 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
         let builder = || {
-            let mut builder = auto::Builder::new(Tracked(tasks.clone()));
+            let mut builder = auto::Builder::new(Tracked {
+                tasks: tasks.clone(),
+                limit: settings.limits.body,
+            });
             // The response must look as the server sent it: no field is added, no name respelled.
             builder
                 .http1()
@@ -133,14 +137,18 @@ impl Servers {
 
 /// Runs the streams of HTTP/2 where shutdown can wait for them.
 #[derive(Clone)]
-pub(super) struct Tracked(TaskTracker);
+pub(super) struct Tracked {
+    tasks: TaskTracker,
+    /// For a device to take the next piece of a response.
+    limit: Duration,
+}
 
 impl<F> hyper::rt::Executor<F> for Tracked
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.spawn(future);
+        self.tasks.spawn(pulse::run(future, self.limit));
     }
 }
 

@@ -23,6 +23,7 @@ use super::headers;
 use super::line::Last;
 use super::message::{Heard, Told};
 use super::read::{self, Bounds, heavy};
+use super::room::Hold;
 use super::sessions::{Known, Place};
 use super::settings::Look;
 use crate::flow::event::Event;
@@ -55,6 +56,14 @@ pub(super) async fn serve(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
+    let response = respond(context, request).await?;
+    Ok(response.map(Body::to_device))
+}
+
+async fn respond(
+    context: Arc<Context>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Dropped> {
     if let Some(refusal) = own::refused(&request) {
         return Ok(refusal);
     }
@@ -63,8 +72,8 @@ pub(super) async fn serve(
     let headers = &exchange.head.headers;
     let heard = match exchange.hear(Stage::Request, body, headers).await {
         Ok(heard) => heard,
-        Err(Broken::Stalled(limit)) => {
-            return Ok(exchange.fail_unheard(Failure::stalled_request(limit)));
+        Err(Broken::Stalled(stall)) => {
+            return Ok(exchange.fail_unheard(Failure::stalled_request(stall)));
         }
         Err(broken) => return Err(broken.into()),
     };
@@ -82,6 +91,8 @@ pub(super) async fn serve(
         Ok(response) => {
             exchange.tell_request();
             exchange.delivered(Side::Server);
+            // The response must not wait for memory while the request holds some.
+            exchange.hold = None;
             exchange.pass_response(response).await
         }
         Err(failure) => Ok(exchange.fail(failure)),
@@ -105,6 +116,8 @@ struct Exchange {
     cut: Option<Last>,
     /// The request as it is sent, where it is to be sent twice.
     repeat: Option<Repeat>,
+    /// The request's place in memory.
+    hold: Option<Arc<Hold>>,
     over: bool,
 }
 
@@ -139,6 +152,7 @@ impl Exchange {
             request: None,
             cut: None,
             repeat: None,
+            hold: None,
             over: false,
             context,
         })
@@ -153,14 +167,13 @@ impl Exchange {
     ) -> Result<Heard, Broken> {
         let shared = &self.context.shared;
         let settings = &shared.settings;
-        let wait = settings.limits.body;
         let needed = self.book.rules.reads_bodies(stage) || shared.sessions.owe();
         if settings.look == Look::Pass && !needed {
-            return Ok(Heard::unread(body, wait));
+            return Ok(Heard::unread(body, &settings.limits));
         }
         let bounds = Bounds {
             length: settings.max_body,
-            wait,
+            limits: &settings.limits,
             room: &shared.room,
         };
         Heard::read(body, headers, bounds).await
@@ -197,6 +210,7 @@ impl Exchange {
         } = self.settle(head, heard, known, verdict, &mut parts.headers);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
         let body = body.drained();
+        self.hold = body.hold();
         let delivery = told.passage.delivery.clone();
         self.request = Some(told);
         if self.request.as_ref().is_some_and(Told::is_complete) {
@@ -316,8 +330,6 @@ impl Exchange {
             heard.document().map(|document| &**document),
         );
         let limits = read::limits(self.context.shared.settings.max_body);
-        let headers = response.map_or(&self.head.headers, |head| &head.headers);
-        let body = heard.plain(headers, limits.bytes);
         let facts = Facts {
             stage,
             connection: &self.context.connection,
@@ -326,7 +338,7 @@ impl Exchange {
             response,
             session: tag.as_ref(),
             document: heard.document(),
-            body: body.as_ref(),
+            body: heard.plain.as_ref(),
             links: &known.links,
             account: known.account.as_ref(),
             limits: &limits,

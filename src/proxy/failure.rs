@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::io;
-use std::time::Duration;
 
 use http::StatusCode;
 use rustls::{AlertDescription, CertificateError};
 
 use super::body::Broken;
 use super::exchange::Dropped;
+use super::patience::Stall;
 use super::upstream::ConnectError;
 use crate::flow::Side;
 
@@ -34,11 +34,11 @@ impl Failure {
     }
 
     /// The device stopped sending its request.
-    pub(super) fn stalled_request(limit: Duration) -> Self {
+    pub(super) fn stalled_request(stall: Stall) -> Self {
         Self {
             side: Side::Device,
             status: StatusCode::REQUEST_TIMEOUT,
-            why: format!("the request stalled: nothing came for {limit:?}"),
+            why: format!("the request stalled: {stall}"),
         }
     }
 
@@ -213,6 +213,8 @@ pub(super) fn spoiled_handshake(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

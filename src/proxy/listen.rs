@@ -58,7 +58,10 @@ impl Proxy {
             client: upstream::client(&settings, address)?,
             book: Arc::new(RuleBook::new(rules)),
             sessions: Sessions::new(&settings.limits),
-            room: Room::new(settings.limits.held.max(settings.max_body)),
+            room: Room::new(
+                settings.limits.held.max(settings.max_body),
+                settings.limits.room,
+            ),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -11,7 +10,9 @@ use hyper::body::Incoming;
 
 use super::body::{Body, Broken, Count, End, Passed};
 use super::context::{Shared, now};
+use super::patience::Patience;
 use super::read::{self, Bounds, Collected};
+use super::settings::Limits;
 use crate::flow::event::Event;
 use crate::flow::{Note, Passage, Payload, Reading, Side, Timestamp, Unread};
 use crate::markup::Document;
@@ -23,14 +24,18 @@ pub(super) struct Heard {
     pub(super) body: Body,
     /// Counts what passes where the length is not known beforehand.
     pub(super) count: Option<Arc<Count>>,
+    /// The bytes that were read, without content coding; `None` where they were not, or are coded in a way that
+    /// cannot be undone.
+    pub(super) plain: Option<Bytes>,
 }
 
 impl Heard {
     /// A body nobody reads.
-    pub(super) fn unread(body: Incoming, wait: Duration) -> Self {
+    pub(super) fn unread(body: Incoming, limits: &Limits) -> Self {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
-        let body = Body::stream(VecDeque::new(), body, wait);
+        let body = Body::stream(VecDeque::new(), body, Patience::new(limits));
+        let plain = is_empty.then(Bytes::new);
         let reading = match is_empty {
             true => Reading::Empty,
             false => Reading::Unread(Unread::NotAsked {
@@ -49,6 +54,7 @@ impl Heard {
             notes: Vec::new(),
             body,
             count,
+            plain,
         }
     }
 
@@ -61,30 +67,33 @@ impl Heard {
         headers: &HeaderMap,
         bounds: Bounds<'_>,
     ) -> Result<Self, Broken> {
-        Ok(match read::collect(body, bounds).await? {
+        Ok(match read::collect(body, headers, bounds).await? {
             Collected::Whole {
                 bytes,
                 trailers,
-                hold,
+                mut hold,
             } => {
-                let (reading, notes) = read::read(&bytes, headers, bounds.length);
+                let read = read::read(&bytes, headers, bounds, &mut hold).await;
                 Self {
-                    body: Body::whole(bytes.clone(), trailers).holding(hold),
-                    payload: untouched(bytes, reading),
-                    notes,
+                    body: Body::whole(bytes.clone(), trailers).holding(Arc::new(hold)),
+                    payload: untouched(bytes, read.reading),
+                    notes: read.notes,
                     count: None,
+                    plain: read.plain,
                 }
             }
             Collected::Stream {
                 first,
                 rest,
+                patience,
                 hold,
                 why,
             } => Self {
                 payload: untouched(Bytes::new(), Reading::Unread(why)),
                 notes: Vec::new(),
-                body: Body::stream(first, rest, bounds.wait).holding(hold),
+                body: Body::stream(first, rest, patience).holding(Arc::new(hold)),
                 count: None,
+                plain: None,
             },
         })
     }
@@ -95,19 +104,6 @@ impl Heard {
         self.payload.sent_document = document;
         self.body.replace(bytes);
         self.count = None;
-    }
-
-    /// The bytes that were read, without content coding; `None` where they were not, or are coded in a way that
-    /// cannot be undone.
-    pub(super) fn plain(&self, headers: &HeaderMap, limit: usize) -> Option<Bytes> {
-        match &self.payload.reading {
-            Reading::Document(document, _) => Some(document.source().clone()),
-            Reading::Empty => Some(Bytes::new()),
-            Reading::Opaque(_) | Reading::Unread(Unread::MediaType(_)) => {
-                read::uncoded(&self.payload.received, headers, limit).ok()
-            }
-            Reading::Unread(_) => None,
-        }
     }
 
     /// The document, if it was decoded.
@@ -170,7 +166,7 @@ impl Told {
                     return shared.tell(Event::Response(Arc::new(passage)));
                 }
                 End::Broken => (Side::Server, "broke off"),
-                End::Stalled => (Side::Server, "stalled"),
+                End::Stalled(_) => (Side::Server, "stalled"),
                 End::Dropped => (Side::Device, "broke off"),
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::patience::Stall;
 use super::settings::Limits;
 
 /// Shared by a body on its way and those who wait for what comes of it.
@@ -28,6 +29,8 @@ pub(super) enum State {
     Sent,
     /// Its sender stopped sending.
     Stalled,
+    /// Its sender sends too slowly.
+    Slow,
     /// Its sender broke off.
     Broken,
 }
@@ -54,6 +57,7 @@ impl Progress {
             0 => State::Flowing,
             1 => State::Sent,
             2 => State::Stalled,
+            3 => State::Slow,
             _ => State::Broken,
         }
     }
@@ -85,7 +89,8 @@ impl Progress {
     pub(super) fn failure(&self, limits: &Limits) -> Option<Failure> {
         match self.state() {
             State::Flowing | State::Sent => None,
-            State::Stalled => Some(Failure::stalled_request(limits.body)),
+            State::Stalled => Some(Failure::stalled_request(Stall::Silent(limits.body))),
+            State::Slow => Some(Failure::stalled_request(Stall::Slow(limits.slow))),
             State::Broken => Some(Failure::broken_request()),
         }
     }

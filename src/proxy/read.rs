@@ -1,27 +1,34 @@
 //! Reading a body: collecting it within a limit, undoing its content coding, decoding it.
+//!
+//! ```text
+//! frames ──collect──► bytes ──undo──► text ──decode──► tree
+//!            └───────────── Hold ────────────────────────┘   all of it is counted in the Room
+//! ```
+
+pub(super) mod coding;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::Read;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::{self, HeaderMap};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tokio::runtime::RuntimeFlavor;
+use tokio::time::Instant;
 
 use super::body::Broken;
 use super::patience::Patience;
 use super::room::{Hold, Room};
+use super::settings;
 use crate::dm::{Dialect, dialect::Announced};
 use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{Note, Reading, Severity, Unread, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
+use coding::CodingError;
 
 /// A body that was asked for.
 pub(super) enum Collected {
@@ -29,13 +36,14 @@ pub(super) enum Collected {
     Whole {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
-        hold: Option<Hold>,
+        hold: Hold,
     },
     /// More than may be read: what came so far, what follows, and why.
     Stream {
         first: VecDeque<Bytes>,
         rest: Incoming,
-        hold: Option<Hold>,
+        patience: Patience,
+        hold: Hold,
         why: Unread,
     },
 }
@@ -43,73 +51,193 @@ pub(super) enum Collected {
 /// What bounds the collecting of a body.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {
-    /// Its length, in bytes.
+    /// Its length, in bytes, as received and unfolded.
     pub(super) length: usize,
-    /// The wait for the next of its bytes, and for room.
-    pub(super) wait: Duration,
+    /// The time for it.
+    pub(super) limits: &'a settings::Limits,
     /// The memory for it.
     pub(super) room: &'a Room,
+}
+
+/// A body on its way into memory.
+struct Collecting<'a> {
+    first: VecDeque<Bytes>,
+    length: usize,
+    hold: Hold,
+    cost: Cost,
+    bounds: Bounds<'a>,
+    begun: Instant,
+}
+
+impl Collecting<'_> {
+    /// Makes room for a body that announces its length, before any of it is read.
+    async fn announce(&mut self, length: u64) -> Option<Unread> {
+        let limit = self.bounds.length as u64;
+        if length > limit {
+            return Some(Unread::TooLarge { limit });
+        }
+        if length <= SMALL as u64 {
+            return None;
+        }
+        // It is no more than the limit, which is a usize.
+        let most = self.cost.at_most(length as usize, self.bounds.length);
+        let got = self.bounds.room.announce(&mut self.hold, most).await;
+        (!got).then(|| no_room(&self.bounds))
+    }
+
+    /// Takes a frame in; gives why the body is not read any more.
+    async fn take(&mut self, data: Bytes) -> Option<Unread> {
+        let Bounds { length, room, .. } = self.bounds;
+        let more = data.len();
+        self.length += more;
+        self.first.push_back(data);
+        if self.length > length {
+            let limit = length as u64;
+            return Some(Unread::TooLarge { limit });
+        }
+        if !self.hold.is_large() {
+            let got = match self.length > SMALL {
+                true => {
+                    let most = self.cost.at_most(length, length);
+                    room.announce(&mut self.hold, most).await
+                }
+                false => room.add(&mut self.hold, self.cost.of_small(more)).await,
+            };
+            return (!got).then(|| no_room(&self.bounds));
+        }
+        let slow = self.bounds.limits.slow;
+        let seconds = slow.as_secs();
+        (self.begun.elapsed() > slow).then_some(Unread::TooSlow { seconds })
+    }
+}
+
+fn no_room(bounds: &Bounds<'_>) -> Unread {
+    let limit = bounds.room.bytes() as u64;
+    Unread::NoRoom { limit }
 }
 
 /// Collects a body. One frame is not copied.
 ///
 /// # Errors
-/// Where the peer breaks off, or stops sending.
-pub(super) async fn collect(mut body: Incoming, bounds: Bounds<'_>) -> Result<Collected, Broken> {
-    let mut first = VecDeque::new();
+/// Where the peer breaks off, stops sending, or sends too slowly.
+pub(super) async fn collect(
+    mut body: Incoming,
+    headers: &HeaderMap,
+    bounds: Bounds<'_>,
+) -> Result<Collected, Broken> {
     let mut trailers = None;
-    let mut hold = None;
-    let mut length = 0;
-    let limit = bounds.length as u64;
-    let mut why = (body.size_hint().lower() > limit).then_some(Unread::TooLarge { limit });
-    let mut patience = Patience::new(bounds.wait);
+    let mut patience = Patience::new(bounds.limits);
+    let mut collecting = Collecting {
+        first: VecDeque::new(),
+        length: 0,
+        hold: Hold::default(),
+        cost: Cost::of(headers),
+        bounds,
+        begun: Instant::now(),
+    };
+    let mut why = collecting.announce(body.size_hint().lower()).await;
     while why.is_none() {
         let Some(frame) = next_frame(&mut body, &mut patience).await? else {
-            let bytes = join(first, length);
+            let bytes = join(collecting.first, collecting.length);
             return Ok(Collected::Whole {
                 bytes,
                 trailers,
-                hold,
+                hold: collecting.hold,
             });
         };
-        let data = match frame.into_data() {
-            Ok(data) => data,
-            Err(frame) => {
-                trailers = frame.into_trailers().ok().map(Box::new);
-                continue;
-            }
-        };
-        let more = data.len();
-        length += more;
-        first.push_back(data);
-        if length > bounds.length {
-            why = Some(Unread::TooLarge { limit });
-        } else if !bounds.room.grow(&mut hold, more, bounds.wait).await {
-            let limit = bounds.room.bytes() as u64;
-            why = Some(Unread::NoRoom { limit });
+        match frame.into_data() {
+            Ok(data) => why = collecting.take(data).await,
+            Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
         }
     }
+    let mut hold = collecting.hold;
+    hold.keep(collecting.length);
     Ok(Collected::Stream {
-        first,
+        first: collecting.first,
         rest: body,
+        patience,
         hold,
-        why: why.unwrap_or(Unread::TooLarge { limit }),
+        why: why.unwrap_or_else(|| no_room(&bounds)),
     })
+}
+
+/// What reading a body may cost in memory.
+#[derive(Clone, Copy)]
+struct Cost {
+    is_coded: bool,
+    /// Bytes of the tree for each byte of text.
+    tree: usize,
+}
+
+impl Cost {
+    fn of(headers: &HeaderMap) -> Self {
+        let media_type = media::hint(headers).media_type.unwrap_or_default();
+        Self {
+            is_coded: headers.contains_key(header::CONTENT_ENCODING),
+            // A tag of WBXML is one byte; `<a/>b` of XML is two nodes.
+            tree: if media_type.contains("wbxml") {
+                NODE
+            } else {
+                NODE / 2
+            },
+        }
+    }
+
+    /// The most for so many bytes as received, and a text of `limit` at most.
+    fn at_most(self, received: usize, limit: usize) -> usize {
+        match self.is_coded {
+            true => received + limit + self.tree_of(limit),
+            false => received + self.tree_of(received),
+        }
+    }
+
+    fn tree_of(self, text: usize) -> usize {
+        (text * self.tree).min(NODE * markup::Limits::default().nodes)
+    }
+
+    /// For so many more bytes of a small body; what they unfold to is counted when it is known.
+    fn of_small(self, received: usize) -> usize {
+        match self.is_coded {
+            true => received,
+            false => received + received * self.tree,
+        }
+    }
+}
+
+/// The most that the tree of a text takes, in bytes.
+fn tree_of(text: &[u8]) -> usize {
+    let nodes = match markup::wbxml::looks_like(text) {
+        true => text.len(),
+        // An element, and the text before it; an attribute.
+        false => {
+            let marks = memchr::memchr2_iter(b'<', b'=', text);
+            let nodes = marks.map(
+                |at| match (text[at], at.checked_sub(1).map(|at| text[at])) {
+                    (b'<', None | Some(b'>')) | (b'=', _) => 1,
+                    _ => 2,
+                },
+            );
+            nodes.sum()
+        }
+    };
+    NODE * nodes.min(markup::Limits::default().nodes)
 }
 
 async fn next_frame(
     body: &mut Incoming,
     patience: &mut Patience,
 ) -> Result<Option<Frame<Bytes>>, Broken> {
-    patience.renew();
     let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
         Poll::Ready(frame) => Poll::Ready(Ok(frame)),
         Poll::Pending => patience.poll_end(cx).map(Err),
     });
-    match frame.await {
-        Ok(frame) => Ok(frame.transpose()?),
-        Err(()) => Err(Broken::Stalled(patience.limit())),
-    }
+    let Ok(frame) = frame.await else {
+        return Err(Broken::Stalled(patience.stall()));
+    };
+    let frame = frame.transpose()?;
+    let data = frame.as_ref().and_then(Frame::data_ref);
+    patience.renew(data.map_or(0, Bytes::len));
+    Ok(frame)
 }
 
 fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
@@ -123,15 +251,104 @@ fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
     bytes.freeze()
 }
 
-/// Decodes a body as received; what cannot be read is data, with a note that says why.
-pub(super) fn read(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<Note>) {
-    if body.is_empty() {
-        return (Reading::Empty, Vec::new());
+/// What was read of a body.
+pub(super) struct Read {
+    pub(super) reading: Reading,
+    pub(super) notes: Vec<Note>,
+    /// The bytes without content coding; `None` where they could not be undone.
+    pub(super) plain: Option<Bytes>,
+}
+
+impl Read {
+    fn unread(why: Unread) -> Self {
+        Self {
+            reading: Reading::Unread(why),
+            notes: Vec::new(),
+            plain: None,
+        }
     }
-    let is_coded = headers.contains_key(header::CONTENT_ENCODING);
+}
+
+/// Decodes a body as received; what cannot be read is data, with a note that says why. The hold covers what is kept
+/// of it.
+pub(super) async fn read(
+    body: &Bytes,
+    headers: &HeaderMap,
+    bounds: Bounds<'_>,
+    hold: &mut Hold,
+) -> Read {
+    if body.is_empty() {
+        return Read {
+            reading: Reading::Empty,
+            notes: Vec::new(),
+            plain: Some(Bytes::new()),
+        };
+    }
+    let plain = match unfold(body, headers, bounds, hold).await {
+        Ok(plain) => plain,
+        Err(why) => {
+            hold.keep(body.len());
+            return Read::unread(why);
+        }
+    };
+    let is_copy = plain.as_ptr() != body.as_ptr();
+    let text = body.len() + if is_copy { plain.len() } else { 0 };
+    let most = text + tree_of(&plain);
+    let missing = most.saturating_sub(hold.bytes());
+    // Large ones have announced it; it is more only where the media type is that of another encoding.
+    let covered = match hold.is_large() {
+        true => bounds.room.add_now(hold, missing),
+        false => bounds.room.add(hold, missing).await,
+    };
+    if !covered {
+        drop(plain);
+        hold.keep(body.len());
+        return Read::unread(no_room(&bounds));
+    }
+    hold.keep(most);
+    let (reading, notes) = heavy(plain.len(), || {
+        read_plain(plain.clone(), headers, bounds.length)
+    });
+    hold.keep(match &reading {
+        Reading::Document(document, _) => text + document.bytes() - document.source().len(),
+        _ => text,
+    });
+    Read {
+        reading,
+        notes,
+        plain: Some(plain),
+    }
+}
+
+/// Undoes the content codings. What unfolds to a small text does so at once; a longer one announces all that a body
+/// may unfold to.
+async fn unfold(
+    body: &Bytes,
+    headers: &HeaderMap,
+    bounds: Bounds<'_>,
+    hold: &mut Hold,
+) -> Result<Bytes, Unread> {
+    let codings = coding::listed(headers, &header::CONTENT_ENCODING);
+    if codings.is_empty() {
+        return Ok(body.clone());
+    }
+    let unread = |error: CodingError| Unread::Coding(error.to_string());
+    if !hold.is_large() {
+        let small = SMALL.min(bounds.length);
+        match coding::undo(body, &codings, small) {
+            Err(CodingError::TooLong { .. }) if small < bounds.length => {}
+            done => return done.map_err(unread),
+        }
+        let most = Cost::of(headers).at_most(0, bounds.length);
+        if !bounds.room.announce(hold, most).await {
+            return Err(no_room(&bounds));
+        }
+    }
     // A coded body may unfold to a thousand times its length.
-    let weight = if is_coded { limit } else { body.len() };
-    heavy(weight, || read_plain(body, headers, limit))
+    heavy(bounds.length, || {
+        coding::undo(body, &codings, bounds.length)
+    })
+    .map_err(unread)
 }
 
 /// Runs what takes long where it holds nobody else up: other tasks of this worker go on at another one.
@@ -154,11 +371,7 @@ pub(super) fn limits(bytes: usize) -> Limits {
     }
 }
 
-fn read_plain(body: &Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<Note>) {
-    let plain = match uncoded(body, headers, limit) {
-        Ok(plain) => plain,
-        Err(why) => return (Reading::Unread(Unread::Coding(why)), Vec::new()),
-    };
+fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<Note>) {
     let hint = media::hint(headers);
     let media_type = hint.media_type;
     let announced = Announced::by(media_type);
@@ -257,51 +470,12 @@ fn looks_like_markup(body: &[u8]) -> bool {
         || body.starts_with(b"\xff\xfe")
 }
 
-/// Undoes the content codings, the last one first; without any, the very bytes.
-pub(super) fn uncoded(body: &Bytes, headers: &HeaderMap, limit: usize) -> Result<Bytes, String> {
-    let mut plain = body.clone();
-    if !headers.contains_key(header::CONTENT_ENCODING) {
-        return Ok(plain);
-    }
-    let values = headers.get_all(header::CONTENT_ENCODING).iter();
-    let codings: Vec<_> = values
-        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
-        .map(|coding| coding.trim().to_ascii_lowercase())
-        .filter(|coding| !coding.is_empty() && coding != "identity")
-        .collect();
-    if codings.len() > CODINGS {
-        return Err(format!("{} codings on top of each other", codings.len()));
-    }
-    for coding in codings.iter().rev() {
-        plain = decompress(&plain, coding, limit)?;
-    }
-    Ok(plain)
-}
-
-fn decompress(body: &[u8], coding: &str, limit: usize) -> Result<Bytes, String> {
-    match coding {
-        "gzip" | "x-gzip" => drain(MultiGzDecoder::new(body), coding, limit),
-        // RFC 9110 §8.4.1.2 means zlib; some senders leave the wrapper out.
-        "deflate" => drain(ZlibDecoder::new(body), coding, limit)
-            .or_else(|_| drain(DeflateDecoder::new(body), coding, limit)),
-        _ => Err(format!("{} is not known", clipped(coding))),
-    }
-}
-
-fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, String> {
-    let mut plain = Vec::new();
-    let read = reader.take(limit as u64 + 1).read_to_end(&mut plain);
-    read.map_err(|e| format!("{coding} does not decode: {e}"))?;
-    if plain.len() > limit {
-        return Err(format!("{coding} unfolds to more than {limit} bytes"));
-    }
-    Ok(plain.into())
-}
-
-/// Codings on top of each other that are undone.
-const CODINGS: usize = 3;
 /// Bytes from which on reading is work that other tasks must not wait for.
 const HEAVY: usize = 256 << 10;
+/// The longest body, or text it unfolds to, that lives on the reserve of small ones.
+const SMALL: usize = 128 << 10;
+/// Bytes of one node of a tree.
+const NODE: usize = 12;
 /// Leniencies of a decoder that are noted one by one.
 const FLAGS_TOLD: usize = 16;
 /// Characters of a note.

@@ -209,11 +209,17 @@ pub struct Limits {
     pub head: Duration,
     /// For the next bytes of a body, and for a peer to take what it is sent.
     pub body: Duration,
+    /// For all waiting for one body together, in both directions. Bytes that move earn it back, so that only a peer
+    /// uses it up that moves fewer than 1,024 bytes a second. A large body that is still not here after this time
+    /// streams through unread.
+    pub slow: Duration,
     /// Requests at a time on one connection of HTTP/2.
     pub streams: u32,
-    /// Bytes of bodies that are held for reading at a time, over all connections; never less than `max_body`.
-    /// A body that gets no room within `body` streams through unread.
+    /// Bytes that bodies under reading may take at a time, over all connections: as received, unfolded, and as a
+    /// tree; never less than `max_body`. A quarter of it is for small bodies alone.
     pub held: usize,
+    /// For a body to get its part of that; then it streams through unread.
+    pub room: Duration,
     /// For the TCP connection and the TLS handshake with a server.
     pub connect: Duration,
     /// For the head of a server's response, once the request was sent.
@@ -237,8 +243,10 @@ impl Default for Limits {
             handshake: Duration::from_secs(15),
             head: Duration::from_secs(90),
             body: Duration::from_secs(60),
+            slow: Duration::from_secs(120),
             streams: 100,
             held: 256 << 20,
+            room: Duration::from_secs(10),
             connect: Duration::from_secs(15),
             response: Duration::from_secs(120),
             idle: Duration::from_secs(30),

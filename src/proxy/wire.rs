@@ -8,7 +8,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use rustls::server::{Accepted, Acceptor};
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::line::Line;
 use super::patience::Patience;
+use super::settings::Limits;
 
 /// A TCP connection with a handle that resets it, and bytes that were read ahead.
 #[derive(Debug)]
@@ -30,13 +30,13 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// `limit` is for the device to take what it is sent; waits that rules order end when `stop` is cancelled.
-    pub(super) fn new(tcp: TcpStream, limit: Duration, stop: CancellationToken) -> Self {
+    /// `limits` are for the device to take what it is sent; waits that rules order end when `stop` is cancelled.
+    pub(super) fn new(tcp: TcpStream, limits: &Limits, stop: CancellationToken) -> Self {
         Self {
             tcp,
             ahead: Bytes::new(),
             line: Line::new(stop),
-            patience: Patience::new(limit),
+            patience: Patience::new(limits),
         }
     }
 
@@ -107,7 +107,10 @@ impl Wire {
             ready!(self.patience.poll_end(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        self.patience.renew();
+        self.patience.renew(match &written {
+            Poll::Ready(Ok(bytes)) => *bytes,
+            _ => 0,
+        });
         self.line.moved();
         written
     }

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dmtap::flow::Side;
 use dmtap::flow::event::Event;
-use dmtap::flow::{Reading, Side, Unread};
 use dmtap::proxy::{Limits, Look, Settings};
 use http::{Request, StatusCode};
 use http_body::Frame;
@@ -266,58 +266,6 @@ async fn a_device_that_reads_nothing_is_given_up() {
 /// static table, and :authority).
 const H2_GET: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\
     \0\0\x06\x01\x05\0\0\0\x01\x82\x87\x84\x41\x01x";
-
-const HOLD: &str = r#"
-[[rule]]
-name = "hold"
-stage = "response"
-match.path = "/held-here"
-
-[[rule.step]]
-delay = "60m"
-"#;
-
-#[tokio::test]
-async fn a_body_without_room_passes_unread() {
-    let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
-    let limits = Limits {
-        body: SHORT,
-        held: 0,
-        grace: SHORT,
-        ..Limits::default()
-    };
-    let settings = Settings {
-        max_body: 1000,
-        ..limited(&server, Look::Annotate, limits)
-    };
-    let rig = Rig::start(settings).await;
-    rig.rule(HOLD);
-    let mut first = rig.device("http/1.1").await;
-    let running = tokio::spawn(async move { first.post("/held-here", vec![b'x'; 900]).await });
-    // Its response is held from now on.
-    rig.heard.response().await;
-    let mut device = rig.device("http/1.1").await;
-    for (length, read) in [(100, true), (101, false)] {
-        let body = vec![b'<'; length];
-        assert_eq!(device.post("/", body.clone()).await.body(), &body);
-        let reading = rig.heard.until(|event| match event {
-            Event::Request(passage)
-                if passage.head.headers()["content-length"] == *length.to_string() =>
-            {
-                Some(passage.payload.reading.clone())
-            }
-            _ => None,
-        });
-        let no_room = Unread::NoRoom { limit: 1000 };
-        match reading.await {
-            Reading::Unread(why) => assert!(!read && why == no_room),
-            _ => assert!(read),
-        }
-    }
-    running.abort();
-    rig.stop().await;
-}
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() {

@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use http::HeaderValue;
 
+use super::coding::{CodingError, listed, undo};
 use super::*;
 
 const MESSAGE: &[u8] = b"<SyncML><SyncHdr/></SyncML>";
@@ -14,6 +15,18 @@ fn coded(coding: &'static str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
     headers
+}
+
+fn uncoded(body: &Bytes, headers: &HeaderMap, limit: usize) -> Result<Bytes, CodingError> {
+    undo(body, &listed(headers, &header::CONTENT_ENCODING), limit)
+}
+
+fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let mut coded = Vec::new();
+    let mut encoder = brotli::CompressorWriter::new(&mut coded, 4096, 5, 22);
+    encoder.write_all(bytes).unwrap();
+    drop(encoder);
+    coded
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -38,15 +51,25 @@ fn content_codings_are_undone() {
     check("gzip, gzip", gzip(&gzip(MESSAGE)));
     check("deflate", zlib.finish().unwrap());
     check("deflate", deflate.finish().unwrap());
+    check("br", brotli(MESSAGE));
+    check("zstd", zstd::encode_all(MESSAGE, 1).unwrap());
+    check("br, gzip", gzip(&brotli(MESSAGE)));
 }
 
 #[test]
 fn codings_that_cannot_be_undone_say_why() {
     let check = |coding, body: Vec<u8>, expected: &str| {
         let why = uncoded(&body.into(), &coded(coding), 1000).unwrap_err();
+        let why = why.to_string();
         assert!(why.contains(expected), "{why}");
     };
-    check("br", MESSAGE.to_vec(), "br is not known");
+    check("lzma", MESSAGE.to_vec(), "lzma is not known");
+    check("br", MESSAGE.to_vec(), "br does not decode");
+    check("zstd", MESSAGE.to_vec(), "zstd does not decode");
+    let long = [b'x'; 100_000];
+    check("br", brotli(&long), "more than 1000 bytes");
+    let zstd = zstd::encode_all(&long[..], 1).unwrap();
+    check("zstd", zstd, "more than 1000 bytes");
     check("gzip", MESSAGE.to_vec(), "gzip does not decode");
     check("gzip", gzip(&[b'x'; 100_000]), "more than 1000 bytes");
     check("gzip,gzip,gzip,gzip", MESSAGE.to_vec(), "4 codings");

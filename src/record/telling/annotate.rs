@@ -252,6 +252,7 @@ fn why(unread: &Unread) -> Cow<'_, str> {
         Unread::NoRoom { limit } => {
             format!("other bodies hold all of the {limit} bytes set aside for reading")
         }
+        Unread::TooSlow { seconds } => format!("not here after {seconds} seconds"),
         Unread::MediaType(media_type) => format!("{media_type} is nothing that dmtap reads"),
         Unread::Coding(why) => format!("content coding: {why}"),
     })
