@@ -16,6 +16,7 @@ mod failure;
 mod headers;
 mod line;
 mod listen;
+mod mark;
 mod message;
 mod patience;
 mod pause;

@@ -24,6 +24,8 @@ mod connections;
 mod edits;
 #[path = "proxy/failures.rs"]
 mod failures;
+#[path = "proxy/foreign.rs"]
+mod foreign;
 #[path = "proxy/heads.rs"]
 mod heads;
 #[path = "proxy/limits.rs"]

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
+use super::failure::is_malformed;
 use super::patience::{Patience, Stall};
 use super::progress::{Progress, State};
 use super::pulse::Pulse;
@@ -56,6 +57,9 @@ pub(super) enum Broken {
     /// Its sender stopped sending.
     #[error("{0}")]
     Stalled(Stall),
+    /// Its transfer coding cannot be undone, in words.
+    #[error("{0}")]
+    Coding(String),
     /// A rule cuts it.
     #[error("cut by a rule")]
     ByRule,
@@ -89,6 +93,8 @@ pub(super) enum End {
     Whole,
     /// Its sender broke off.
     Broken,
+    /// Its sender wrote what is no body.
+    Malformed,
     /// Its sender stopped sending, or sends too slowly.
     Stalled(Stall),
     /// Its receiver left.
@@ -217,6 +223,7 @@ impl Body {
                 End::Stalled(Stall::Silent(_)) => State::Stalled,
                 End::Stalled(Stall::Slow(_)) => State::Slow,
                 End::Broken => State::Broken,
+                End::Malformed => State::Malformed,
             });
         }
         let bytes = self.passed;
@@ -272,7 +279,10 @@ impl Body {
             }
             Some(Ok(Err(other))) => Some(Ok(other)),
             Some(Err(error)) => {
-                self.end(End::Broken);
+                self.end(match is_malformed(&error) {
+                    true => End::Malformed,
+                    false => End::Broken,
+                });
                 self.leftover = Leftover::Refused;
                 Some(Err(Broken::Peer(error)))
             }

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::book::RuleBook;
+use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::line::Line;
+use super::mark::Mark;
 use super::pulse;
 use super::room::Room;
 use super::sessions::Sessions;
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub(super) servers: Servers,
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
+    /// What tells this proxy's requests from others', when they come back.
+    pub(super) mark: Mark,
     /// Cancelled when what still runs after that is cut.
     pub(super) cut: CancellationToken,
     pub(super) hear: Arc<dyn Hear>,
@@ -109,12 +113,14 @@ impl Servers {
                 .http1()
                 .timer(TokioTimer::new())
                 .header_read_timeout(settings.limits.head)
+                .max_headers(MOST_FIELDS)
                 .preserve_header_case(true)
                 .auto_date_header(false);
             builder
                 .http2()
                 .timer(TokioTimer::new())
                 .max_concurrent_streams(settings.limits.streams)
+                .max_header_list_size(LONGEST_HEAD)
                 .auto_date_header(false);
             builder
         };

@@ -70,12 +70,20 @@ async fn respond(
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
     let headers = &exchange.head.headers;
+    if let Some(looped) = exchange.looped() {
+        drop(
+            Heard::unread(body, &exchange.context.shared.settings.limits)
+                .body
+                .drained(),
+        );
+        return Ok(exchange.fail_unheard(looped));
+    }
     let heard = match exchange.hear(Stage::Request, body, headers).await {
         Ok(heard) => heard,
-        Err(Broken::Stalled(stall)) => {
-            return Ok(exchange.fail_unheard(Failure::stalled_request(stall)));
-        }
-        Err(broken) => return Err(broken.into()),
+        Err(broken) => match Failure::of_request(&broken) {
+            Some(failure) => return Ok(exchange.fail_unheard(failure)),
+            None => return Err(broken.into()),
+        },
     };
     let body = match exchange.pass_request(heard, &mut parts).await? {
         Passed::On(body) => body,
@@ -88,6 +96,9 @@ async fn respond(
         return Err(cut);
     }
     match asked {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Ok(exchange.fail(Failure::unasked_upgrade()))
+        }
         Ok(response) => {
             exchange.tell_request();
             exchange.delivered(Side::Server);
@@ -167,7 +178,9 @@ impl Exchange {
     ) -> Result<Heard, Broken> {
         let shared = &self.context.shared;
         let settings = &shared.settings;
-        let needed = self.book.rules.reads_bodies(stage) || shared.sessions.owe();
+        let needed = self.book.rules.reads_bodies(stage)
+            || shared.sessions.owe()
+            || read::has_transfer_codings(headers);
         if settings.look == Look::Pass && !needed {
             return Ok(Heard::unread(body, &settings.limits));
         }
@@ -208,6 +221,8 @@ impl Exchange {
         let Outcome {
             told, body, answer, ..
         } = self.settle(head, heard, known, verdict, &mut parts.headers);
+        let mark = &self.context.shared.mark;
+        mark.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
         let body = body.drained();
         self.hold = body.hold();

@@ -17,7 +17,7 @@ use crate::flow::Side;
 pub(super) struct Failure {
     /// Whose fault it is.
     pub(super) side: Side,
-    /// What the device is told: 408, 502 or 504.
+    /// What the device is told: 400, 408, 502, 504 or 508.
     pub(super) status: StatusCode,
     /// Why, for people.
     pub(super) why: String,
@@ -42,6 +42,41 @@ impl Failure {
         }
     }
 
+    /// The body of a request does not come whole, and its device may be told so.
+    pub(super) fn of_request(broken: &Broken) -> Option<Self> {
+        match broken {
+            Broken::Stalled(stall) => Some(Self::stalled_request(*stall)),
+            Broken::Coding(why) => Some(Self::of_device(format!("the request's {why}"))),
+            Broken::Peer(error) if is_malformed(error) => Some(Self::malformed_request()),
+            Broken::Peer(_) | Broken::ByRule => None,
+        }
+    }
+
+    /// The chunks of a request are none.
+    pub(super) fn malformed_request() -> Self {
+        Self::of_device("the request's chunks are malformed".into())
+    }
+
+    fn of_device(why: String) -> Self {
+        Self {
+            side: Side::Device,
+            status: StatusCode::BAD_REQUEST,
+            why,
+        }
+    }
+
+    /// The request passed through this proxy before.
+    pub(super) fn looped() -> Self {
+        let why = "the request came back to dmtap: the server leads here in a loop";
+        Self::of_server(StatusCode::LOOP_DETECTED, why.into())
+    }
+
+    /// The server changes to a protocol that nobody asked for.
+    pub(super) fn unasked_upgrade() -> Self {
+        let why = "the server answered 101 (Switching Protocols), which nobody asked for";
+        Self::of_server(StatusCode::BAD_GATEWAY, why.into())
+    }
+
     /// The device broke its request off.
     pub(super) fn broken_request() -> Self {
         Self {
@@ -58,6 +93,9 @@ impl Failure {
                 let mut failure = Self::of(error);
                 failure.why = format!("the response broke off: {}", failure.why);
                 failure
+            }
+            Broken::Coding(why) => {
+                Self::of_server(StatusCode::BAD_GATEWAY, format!("the response's {why}"))
             }
             Broken::Stalled(_) | Broken::ByRule => {
                 let why = format!("the response stalled: {broken}");
@@ -95,6 +133,19 @@ impl Failure {
         }
         Self::of_server(status, words.join(": "))
     }
+}
+
+/// Whether a body breaks off because of what its sender wrote, and not because it left.
+pub(super) fn is_malformed(error: &hyper::Error) -> bool {
+    chain(error).any(|error| {
+        let io = error.downcast_ref::<io::Error>();
+        io.is_some_and(|io| {
+            matches!(
+                io.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+            )
+        })
+    })
 }
 
 /// What is wrong with what a device sent in place of a request, in words; `None` where its connection ended for

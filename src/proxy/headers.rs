@@ -67,6 +67,11 @@ pub(super) fn note_signature(headers: &HeaderMap) -> Option<Note> {
     })
 }
 
+/// Bytes of a head in HTTP/2 at most, on both sides; HTTP/1.1 takes more.
+pub(super) const LONGEST_HEAD: u32 = 128 << 10;
+/// Fields of a head in HTTP/1.1 at most.
+pub(super) const MOST_FIELDS: usize = 512;
+
 /// RFC 9110 §7.6.1, with the fields HTTP/1.1 proxies inherited.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,

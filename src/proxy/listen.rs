@@ -16,6 +16,7 @@ use super::book::RuleBook;
 use super::ca::Authority;
 use super::connection;
 use super::context::{Servers, Shared};
+use super::mark::Mark;
 use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::Settings;
@@ -64,6 +65,7 @@ impl Proxy {
             ),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),
+            mark: Mark::random()?,
             cut: CancellationToken::new(),
             hear,
             connections: AtomicU64::new(0),

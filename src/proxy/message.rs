@@ -73,6 +73,7 @@ impl Heard {
                 trailers,
                 mut hold,
             } => {
+                let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
                 let read = read::read(&bytes, headers, bounds, &mut hold).await;
                 Self {
                     body: Body::whole(bytes.clone(), trailers).holding(Arc::new(hold)),
@@ -81,6 +82,18 @@ impl Heard {
                     count: None,
                     plain: read.plain,
                 }
+            }
+            Collected::Stream {
+                first,
+                rest,
+                patience,
+                hold,
+                ..
+            } if read::has_transfer_codings(headers) => {
+                drop((first, rest, patience, hold));
+                return Err(Broken::Coding(
+                    "transfer coding needs too much memory to undo".into(),
+                ));
             }
             Collected::Stream {
                 first,
@@ -166,6 +179,7 @@ impl Told {
                     return shared.tell(Event::Response(Arc::new(passage)));
                 }
                 End::Broken => (Side::Server, "broke off"),
+                End::Malformed => (Side::Server, "has malformed chunks"),
                 End::Stalled(_) => (Side::Server, "stalled"),
                 End::Dropped => (Side::Device, "broke off"),
             };

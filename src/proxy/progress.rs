@@ -33,6 +33,8 @@ pub(super) enum State {
     Slow,
     /// Its sender broke off.
     Broken,
+    /// Its sender wrote what is no body.
+    Malformed,
 }
 
 impl Progress {
@@ -58,7 +60,8 @@ impl Progress {
             1 => State::Sent,
             2 => State::Stalled,
             3 => State::Slow,
-            _ => State::Broken,
+            4 => State::Broken,
+            _ => State::Malformed,
         }
     }
 
@@ -92,6 +95,7 @@ impl Progress {
             State::Stalled => Some(Failure::stalled_request(Stall::Silent(limits.body))),
             State::Slow => Some(Failure::stalled_request(Stall::Slow(limits.slow))),
             State::Broken => Some(Failure::broken_request()),
+            State::Malformed => Some(Failure::malformed_request()),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! ```
 
 pub(super) mod coding;
+mod cost;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -29,6 +30,7 @@ use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{Note, Reading, Severity, Unread, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 use coding::CodingError;
+use cost::{Cost, tree_of};
 
 /// A body that was asked for.
 pub(super) enum Collected {
@@ -161,68 +163,6 @@ pub(super) async fn collect(
     })
 }
 
-/// What reading a body may cost in memory.
-#[derive(Clone, Copy)]
-struct Cost {
-    is_coded: bool,
-    /// Bytes of the tree for each byte of text.
-    tree: usize,
-}
-
-impl Cost {
-    fn of(headers: &HeaderMap) -> Self {
-        let media_type = media::hint(headers).media_type.unwrap_or_default();
-        Self {
-            is_coded: headers.contains_key(header::CONTENT_ENCODING),
-            // A tag of WBXML is one byte; `<a/>b` of XML is two nodes.
-            tree: if media_type.contains("wbxml") {
-                NODE
-            } else {
-                NODE / 2
-            },
-        }
-    }
-
-    /// The most for so many bytes as received, and a text of `limit` at most.
-    fn at_most(self, received: usize, limit: usize) -> usize {
-        match self.is_coded {
-            true => received + limit + self.tree_of(limit),
-            false => received + self.tree_of(received),
-        }
-    }
-
-    fn tree_of(self, text: usize) -> usize {
-        (text * self.tree).min(NODE * markup::Limits::default().nodes)
-    }
-
-    /// For so many more bytes of a small body; what they unfold to is counted when it is known.
-    fn of_small(self, received: usize) -> usize {
-        match self.is_coded {
-            true => received,
-            false => received + received * self.tree,
-        }
-    }
-}
-
-/// The most that the tree of a text takes, in bytes.
-fn tree_of(text: &[u8]) -> usize {
-    let nodes = match markup::wbxml::looks_like(text) {
-        true => text.len(),
-        // An element, and the text before it; an attribute.
-        false => {
-            let marks = memchr::memchr2_iter(b'<', b'=', text);
-            let nodes = marks.map(
-                |at| match (text[at], at.checked_sub(1).map(|at| text[at])) {
-                    (b'<', None | Some(b'>')) | (b'=', _) => 1,
-                    _ => 2,
-                },
-            );
-            nodes.sum()
-        }
-    };
-    NODE * nodes.min(markup::Limits::default().nodes)
-}
-
 async fn next_frame(
     body: &mut Incoming,
     patience: &mut Patience,
@@ -284,7 +224,8 @@ pub(super) async fn read(
             plain: Some(Bytes::new()),
         };
     }
-    let plain = match unfold(body, headers, bounds, hold).await {
+    let codings = coding::listed(headers, &header::CONTENT_ENCODING);
+    let plain = match unfold(body, &codings, bounds, hold).await {
         Ok(plain) => plain,
         Err(why) => {
             hold.keep(body.len());
@@ -320,35 +261,60 @@ pub(super) async fn read(
     }
 }
 
-/// Undoes the content codings. What unfolds to a small text does so at once; a longer one announces all that a body
-/// may unfold to.
-async fn unfold(
-    body: &Bytes,
+/// Whether a body has transfer codings beside `chunked`, which end here (RFC 9112 §7).
+pub(super) fn has_transfer_codings(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        && !coding::listed(headers, &header::TRANSFER_ENCODING).is_empty()
+}
+
+/// The body with its transfer codings undone.
+///
+/// # Errors
+/// Where they cannot be.
+pub(super) async fn untransferred(
+    body: Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
     hold: &mut Hold,
+) -> Result<Bytes, Broken> {
+    if !has_transfer_codings(headers) {
+        return Ok(body);
+    }
+    let codings = coding::listed(headers, &header::TRANSFER_ENCODING);
+    let unfolded = unfold(&body, &codings, bounds, hold).await;
+    unfolded.map_err(|why| {
+        Broken::Coding(match why {
+            Unread::Coding(why) => format!("transfer coding: {why}"),
+            _ => "transfer coding needs too much memory to undo".into(),
+        })
+    })
+}
+
+/// Undoes codings. What unfolds to a small text does so at once; a longer one announces all that a body
+/// may unfold to.
+async fn unfold(
+    body: &Bytes,
+    codings: &[String],
+    bounds: Bounds<'_>,
+    hold: &mut Hold,
 ) -> Result<Bytes, Unread> {
-    let codings = coding::listed(headers, &header::CONTENT_ENCODING);
     if codings.is_empty() {
         return Ok(body.clone());
     }
     let unread = |error: CodingError| Unread::Coding(error.to_string());
     if !hold.is_large() {
         let small = SMALL.min(bounds.length);
-        match coding::undo(body, &codings, small) {
+        match coding::undo(body, codings, small) {
             Err(CodingError::TooLong { .. }) if small < bounds.length => {}
             done => return done.map_err(unread),
         }
-        let most = Cost::of(headers).at_most(0, bounds.length);
+        let most = Cost::CODED.at_most(0, bounds.length);
         if !bounds.room.announce(hold, most).await {
             return Err(no_room(&bounds));
         }
     }
     // A coded body may unfold to a thousand times its length.
-    heavy(bounds.length, || {
-        coding::undo(body, &codings, bounds.length)
-    })
-    .map_err(unread)
+    heavy(bounds.length, || coding::undo(body, codings, bounds.length)).map_err(unread)
 }
 
 /// Runs what takes long where it holds nobody else up: other tasks of this worker go on at another one.
@@ -474,8 +440,6 @@ fn looks_like_markup(body: &[u8]) -> bool {
 const HEAVY: usize = 256 << 10;
 /// The longest body, or text it unfolds to, that lives on the reserve of small ones.
 const SMALL: usize = 128 << 10;
-/// Bytes of one node of a tree.
-const NODE: usize = 12;
 /// Leniencies of a decoder that are noted one by one.
 const FLAGS_TOLD: usize = 16;
 /// Characters of a note.

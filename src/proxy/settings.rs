@@ -245,7 +245,7 @@ impl Default for Limits {
             body: Duration::from_secs(60),
             slow: Duration::from_secs(120),
             streams: 100,
-            held: 256 << 20,
+            held: 192 << 20,
             room: Duration::from_secs(10),
             connect: Duration::from_secs(15),
             response: Duration::from_secs(120),

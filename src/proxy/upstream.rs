@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::body::Body;
+use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::settings::{Settings, Upstream};
 use super::trust;
 
@@ -44,6 +45,8 @@ pub(super) fn client(settings: &Settings, listener: SocketAddr) -> io::Result<Cl
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .http1_preserve_header_case(true)
+            .http1_max_headers(MOST_FIELDS)
+            .http2_max_header_list_size(LONGEST_HEAD)
             .http2_keep_alive_interval(limits.idle)
             .build(connector),
     )

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::device::tls;
-use super::rig::{Rig, in_front_of, soon};
+use super::rig::{Rig, in_front_of, soon, unmarked};
 use super::server::Server;
 
 /// Sends the bytes of a request to a server that answers with fixed bytes, with these steps in force: gives what
@@ -35,7 +35,7 @@ async fn talk(stage: &str, steps: &str, look: Look, response: &[u8]) -> (String,
     let asked = String::from_utf8(asked).unwrap();
     let port = server.address.port().to_string();
     (
-        asked.replace(&port, "PORT"),
+        unmarked(&asked).replace(&port, "PORT"),
         String::from_utf8(answer).unwrap(),
     )
 }

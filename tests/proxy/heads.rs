@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::device::tls;
-use super::rig::{Rig, in_front_of, soon};
+use super::rig::{Rig, in_front_of, soon, unmarked};
 use super::server::Server;
 
 /// Sends the bytes of a request to a server that answers with fixed bytes: gives what each peer read.
@@ -27,7 +27,7 @@ async fn talk(look: Look, request: &str, response: &str) -> (String, String) {
     let asked = String::from_utf8(asked).unwrap();
     let port = server.address.port().to_string();
     (
-        asked.replace(&port, "PORT"),
+        unmarked(&asked).replace(&port, "PORT"),
         String::from_utf8(answer).unwrap(),
     )
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::device::tls;
-use super::rig::{Rig, in_front_of, soon};
+use super::rig::{Rig, in_front_of, soon, unmarked};
 use super::server::Server;
 
 const GET: &str = "{ command = 'Get' }";
@@ -201,7 +201,7 @@ async fn play(rules: &str, look: Look, bodies: &[String; 2], media: &str) -> Cam
         })
         .await;
         let got = std::mem::take(&mut *read.lock().unwrap());
-        at_server.push(String::from_utf8_lossy(&got).replace(&port, "PORT"));
+        at_server.push(unmarked(&String::from_utf8_lossy(&got)).replace(&port, "PORT"));
     }
     let told = rig.stop().await.events().into_iter();
     let deliveries = told.filter_map(|event| match event {

@@ -174,3 +174,16 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
         .await
         .expect("this takes too long")
 }
+
+/// A request as the server read it, without the mark of the proxy: that is another one each time.
+#[allow(dead_code, reason = "shared by several files")]
+pub fn unmarked(request: &str) -> String {
+    let mark = "via: 1.1 dmtap-";
+    let Some((head, rest)) = request.split_once(mark) else {
+        // Some rules send no whole head.
+        return request.to_owned();
+    };
+    let (mark, rest) = rest.split_once("\r\n").unwrap();
+    assert!(mark.len() == 16 && !rest.contains("via: "), "{request}");
+    head.to_owned() + rest
+}

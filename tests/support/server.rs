@@ -70,7 +70,9 @@ impl Server {
                     };
                     state.accepted.fetch_add(1, Ordering::Relaxed);
                     let service = service_fn(move |request| answer(state.clone(), request));
-                    let _ = auto::Builder::new(TokioExecutor::new())
+                    let mut builder = auto::Builder::new(TokioExecutor::new());
+                    builder.http2().max_header_list_size(1 << 20);
+                    let _ = builder
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
                 });
@@ -184,6 +186,9 @@ async fn answer(
     let mut response = Response::builder();
     if let Some(content_type) = parts.headers.get("content-type") {
         response = response.header("content-type", content_type);
+    }
+    if let Some(echo) = parts.headers.get("x-echo") {
+        response = response.header("x-echo", echo);
     }
     if path == "/gzip" {
         response = response.header("content-encoding", "gzip");

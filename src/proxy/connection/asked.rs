@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
@@ -58,9 +59,10 @@ impl<'a> Asked<'a> {
     ) -> Result<Response<Body>, Dropped> {
         if *request.method() == Method::CONNECT {
             let named = request.uri().authority();
-            let port = named.map(|named| named.port_u16().unwrap_or(Scheme::Https.port()));
+            let port = named.and_then(|named| port_of(named, Scheme::Https));
             let (Some(named), Some(port)) = (named, port) else {
-                return Ok(refuse(StatusCode::BAD_REQUEST, "CONNECT needs host:port"));
+                let why = "CONNECT needs host:port, with a port from 1 to 65535";
+                return Ok(refuse(StatusCode::BAD_REQUEST, why));
             };
             self.state().tunnel = Some((bare_host(named.host()), port));
             return Ok(Response::new(Body::default()));
@@ -68,7 +70,7 @@ impl<'a> Asked<'a> {
         let Some(upstream) = named_server(request.uri()) else {
             return Ok(refuse(
                 StatusCode::BAD_REQUEST,
-                "this is a proxy: it takes CONNECT, or requests with a full http:// address. Is --mode reverse: meant?",
+                "this is a proxy: it takes CONNECT, or requests with a full http:// address and a valid port. Is --mode reverse: meant?",
             ));
         };
         let Some(server) = Server::named(&upstream) else {
@@ -166,8 +168,20 @@ fn named_server(uri: &Uri) -> Option<Upstream> {
     Some(Upstream {
         scheme,
         host: bare_host(uri.host()?),
-        port: uri.port_u16().unwrap_or(scheme.port()),
+        port: port_of(uri.authority()?, scheme)?,
     })
+}
+
+/// The port that is named, or the scheme's own; `None` where it is no port.
+fn port_of(named: &Authority, scheme: Scheme) -> Option<u16> {
+    let rest = named
+        .as_str()
+        .rsplit_once('@')
+        .map_or(named.as_str(), |(_, rest)| rest);
+    match rest.strip_prefix(named.host())?.strip_prefix(':') {
+        None | Some("") => Some(scheme.port()),
+        Some(port) => port.parse().ok().filter(|port| *port != 0),
+    }
 }
 
 /// A host without the brackets of IPv6.

@@ -91,6 +91,12 @@ impl Exchange {
         self.fail(failure)
     }
 
+    /// Why a request is not sent on again, where it comes back.
+    pub(super) fn looped(&self) -> Option<Failure> {
+        let comes_back = self.context.shared.mark.is_in(&self.head.headers);
+        comes_back.then(Failure::looped)
+    }
+
     /// What dmtap says itself in SyncML: the device's next message answers it.
     fn said(&mut self, body: &Bytes, headers: &http::HeaderMap) -> Option<Arc<Document>> {
         let place = self.place.as_ref()?;

@@ -1,6 +1,7 @@
 //! Content codings and sniffing.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -109,7 +110,7 @@ fn a_media_type_of_the_other_encoding_is_noted() {
 #[test]
 fn broken_bodies_are_told_apart() {
     let check = |body: &'static [u8], id| {
-        let (reading, notes) = read(&body.into(), &HeaderMap::new(), 1000);
+        let (reading, notes) = read_plain(body.into(), &HeaderMap::new(), 1000);
         assert!(matches!(reading, Reading::Opaque(_)), "{body:?}");
         assert_eq!(notes[0].id, id);
     };
@@ -144,7 +145,7 @@ fn a_text_for_people_is_not_called_broken_markup() {
     let check = |media_type: &'static str, body: &'static [u8], is_broken: bool| {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        let (reading, notes) = read(&body.into(), &headers, 1000);
+        let (reading, notes) = read_plain(body.into(), &headers, 1000);
         assert_eq!(matches!(reading, Reading::Opaque(_)), is_broken, "{body:?}");
         assert_eq!(!notes.is_empty(), is_broken, "{body:?}");
     };
@@ -153,7 +154,7 @@ fn a_text_for_people_is_not_called_broken_markup() {
     check("text/html", b"<html><p></html>", false);
     check("text/plain", b"<a><b></a>", true);
     check("application/vnd.syncml.dm+xml", b"come back later", true);
-    let (reading, notes) = read(&Bytes::from_static(b"later"), &HeaderMap::new(), 1000);
+    let (reading, notes) = read_plain(Bytes::from_static(b"later"), &HeaderMap::new(), 1000);
     assert!(matches!(reading, Reading::Unread(_)) && notes.is_empty());
 }
 
@@ -163,7 +164,7 @@ fn leniencies_become_notes_so_many_of_them() {
     for _ in 0..30 {
         body += "<x:b/>";
     }
-    let (_, notes) = read(&(body + "</a>").into(), &HeaderMap::new(), 1000);
+    let (_, notes) = read_plain((body + "</a>").into(), &HeaderMap::new(), 1000);
     assert_eq!(notes[0].id, "XML-06");
     assert_eq!(notes.len(), FLAGS_TOLD);
     let last = &notes[FLAGS_TOLD - 1].text;
@@ -173,7 +174,7 @@ fn leniencies_become_notes_so_many_of_them() {
 #[test]
 fn names_in_notes_are_clipped() {
     let body = format!("<a></{}>", "é".repeat(5000));
-    let (_, notes) = read(&body.into(), &HeaderMap::new(), 20_000);
+    let (_, notes) = read_plain(body.into(), &HeaderMap::new(), 20_000);
     assert!(notes[0].text.chars().count() <= LONGEST_TEXT + 1);
 }
 

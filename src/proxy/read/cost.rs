@@ -1,0 +1,79 @@
+//! What reading a body may cost in memory, before and after it is here.
+
+use http::header::{self, HeaderMap};
+
+use super::has_transfer_codings;
+use crate::flow::media;
+use crate::markup;
+
+/// What reading a body may cost in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    is_coded: bool,
+    /// Bytes of the tree for each byte of text.
+    tree: usize,
+}
+
+impl Cost {
+    /// That of what is coded, whatever it unfolds to.
+    pub(super) const CODED: Self = Self {
+        is_coded: true,
+        tree: NODE,
+    };
+
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let media_type = media::hint(headers).media_type.unwrap_or_default();
+        Self {
+            is_coded: headers.contains_key(header::CONTENT_ENCODING)
+                || has_transfer_codings(headers),
+            // A tag of WBXML is one byte; `<a/>b` of XML is two nodes.
+            tree: if media_type.contains("wbxml") {
+                NODE
+            } else {
+                NODE / 2
+            },
+        }
+    }
+
+    /// The most for so many bytes as received, and a text of `limit` at most.
+    pub(super) fn at_most(self, received: usize, limit: usize) -> usize {
+        match self.is_coded {
+            true => received + limit + self.tree_of(limit),
+            false => received + self.tree_of(received),
+        }
+    }
+
+    fn tree_of(self, text: usize) -> usize {
+        (text * self.tree).min(NODE * markup::Limits::default().nodes)
+    }
+
+    /// For so many more bytes of a small body; what they unfold to is counted when it is known.
+    pub(super) fn of_small(self, received: usize) -> usize {
+        match self.is_coded {
+            true => received,
+            false => received + received * self.tree,
+        }
+    }
+}
+
+/// The most that the tree of a text takes, in bytes.
+pub(super) fn tree_of(text: &[u8]) -> usize {
+    let nodes = match markup::wbxml::looks_like(text) {
+        true => text.len(),
+        // An element, and the text before it; an attribute.
+        false => {
+            let marks = memchr::memchr2_iter(b'<', b'=', text);
+            let nodes = marks.map(
+                |at| match (text[at], at.checked_sub(1).map(|at| text[at])) {
+                    (b'<', None | Some(b'>')) | (b'=', _) => 1,
+                    _ => 2,
+                },
+            );
+            nodes.sum()
+        }
+    };
+    NODE * nodes.min(markup::Limits::default().nodes)
+}
+
+/// Bytes of one node of a tree.
+const NODE: usize = 12;
