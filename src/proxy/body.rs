@@ -30,7 +30,7 @@ pub(super) struct Body {
     passed: u64,
     watch: Watch,
     /// With the sender of the rest.
-    patience: Patience,
+    patience: Box<Patience>,
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
     run: Option<Box<Run>>,
@@ -128,7 +128,7 @@ impl Body {
         let mut body = Self::default();
         body.first = first;
         body.rest = Some(rest);
-        body.patience = patience;
+        body.patience = Box::new(patience);
         body
     }
 
@@ -139,7 +139,7 @@ impl Body {
     }
 
     /// The same body, which a device is to take.
-    pub(super) fn to_device(mut self) -> Self {
+    pub(super) fn taken(mut self) -> Self {
         self.pulse = Pulse::current();
         if let Some(pulse) = &self.pulse {
             pulse.wait(!self.is_end_stream());

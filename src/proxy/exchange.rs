@@ -57,7 +57,7 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
     let response = respond(context, request).await?;
-    Ok(response.map(Body::to_device))
+    Ok(response.map(Body::taken))
 }
 
 async fn respond(
@@ -306,18 +306,6 @@ impl Exchange {
             self.delivered(Side::Device);
         }
         Ok(response)
-    }
-
-    /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
-    fn take_head(&mut self) -> RequestHead {
-        if !self.book.rules.is_empty() {
-            return self.head.clone();
-        }
-        let headers = std::mem::take(&mut self.head.headers);
-        RequestHead {
-            headers,
-            ..self.head.clone()
-        }
     }
 
     fn known(&self, speaker: Side, heard: &Heard) -> Known {

@@ -133,13 +133,16 @@ async fn what_bodies_unfold_to_is_counted_until_the_server_answers() {
     let (address, ca) = (rig.address, rig.ca());
     let body = bomb(LENGTH);
     assert!(body.len() < 8000);
-    let send = async |path: &'static str| {
-        let mut device = Device::connect(address, &ca, "http/1.1").await;
-        let mut request = device.request("POST", path, body.clone());
-        let headers = request.headers_mut();
-        headers.insert("content-encoding", "gzip".parse().unwrap());
-        headers.insert("x-path", path.parse().unwrap());
-        tokio::spawn(async move { device.send(request).await.unwrap() })
+    let send = |path: &'static str| {
+        let (ca, body) = (ca.clone(), body.clone());
+        tokio::spawn(async move {
+            let mut device = Device::connect(address, &ca, "http/1.1").await;
+            let mut request = device.request("POST", path, body);
+            let headers = request.headers_mut();
+            headers.insert("content-encoding", "gzip".parse().unwrap());
+            headers.insert("x-path", path.parse().unwrap());
+            device.send(request).await.unwrap()
+        })
     };
     let reading = async |path: &'static str| {
         let pick = |event: &Event| match event {
@@ -150,15 +153,15 @@ async fn what_bodies_unfold_to_is_counted_until_the_server_answers() {
         };
         rig.heard.until(pick).await
     };
-    let first = send("/held").await;
+    let first = send("/held");
     assert!(matches!(reading("/held").await, Reading::Document(..)));
-    let second = send("/second").await;
+    let second = send("/second");
     let no_room = Unread::NoRoom { limit: 8 << 20 };
     assert!(matches!(reading("/second").await, Reading::Unread(why) if why == no_room));
     assert_eq!(soon(second).await.unwrap().body(), &body);
     server.release.add_permits(1);
     soon(first).await.unwrap();
-    send("/third").await.await.unwrap();
+    soon(send("/third")).await.unwrap();
     assert!(matches!(reading("/third").await, Reading::Document(..)));
     rig.stop().await;
 }
