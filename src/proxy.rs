@@ -36,5 +36,7 @@ mod wire;
 pub use book::{Hits, RuleBook};
 pub use ca::{Authority, CaError};
 pub use listen::Proxy;
-pub use settings::{Limits, Look, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream};
+pub use settings::{
+    Limits, Look, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream, UpstreamHttp,
+};
 pub use trust::client_config;

@@ -12,7 +12,7 @@ use control::ControlArguments;
 use rule_book::RuleArguments;
 
 use crate::app::proxy::{self, Running, Telling};
-use crate::proxy::{Look, Mode, OwnCertificate, Settings, Trust, Upstream};
+use crate::proxy::{Look, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
 use crate::record::Masking;
 
 /// Stand between devices and their server: show, record and disturb what they say.
@@ -54,6 +54,9 @@ pub struct Proxy {
     /// Trust the CAs in this PEM file too.
     #[arg(long, value_name = "FILE")]
     server_ca: Option<PathBuf>,
+    /// HTTP version towards the server: auto takes the one the device speaks.
+    #[arg(long, default_value = "auto", value_name = "auto|1.1|2", value_parser = upstream_http)]
+    upstream_http: UpstreamHttp,
     /// Show devices this certificate (PEM: key, certificate, chain) instead of one of dmtap's CA.
     #[arg(long, value_name = "[DOMAIN=]FILE")]
     certs: Vec<String>,
@@ -141,6 +144,7 @@ impl Proxy {
                 .collect(),
             look,
             trust,
+            upstream_http: self.upstream_http,
             ..base
         }
     }
@@ -177,6 +181,15 @@ fn mode(text: &str) -> Result<Mode, String> {
     server
         .parse::<Upstream>()
         .map(|server| Mode::Reverse { server })
+}
+
+fn upstream_http(text: &str) -> Result<UpstreamHttp, String> {
+    match text {
+        "auto" => Ok(UpstreamHttp::Auto),
+        "1.1" => Ok(UpstreamHttp::Http1),
+        "2" => Ok(UpstreamHttp::Http2),
+        _ => Err("one of auto, 1.1, 2".into()),
+    }
 }
 
 fn own_certificate(spec: &str) -> OwnCertificate {

@@ -152,6 +152,17 @@ impl Body {
         self.hold.clone()
     }
 
+    /// The same bytes once more, where all of them are at hand and leave in the usual way.
+    pub(super) fn copy(&self) -> Option<Self> {
+        if self.is_streaming() || self.run.is_some() {
+            return None;
+        }
+        let mut copy = Self::default();
+        copy.first = self.first.clone();
+        copy.trailers = self.trailers.clone();
+        Some(copy)
+    }
+
     /// Puts other bytes in the place of all of it.
     pub(super) fn replace(&mut self, bytes: Bytes) {
         let hold = self.hold.take();

@@ -24,6 +24,7 @@ use super::exchange;
 use super::failure::malformed;
 use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
+use super::upstream::ServerLink;
 use super::wire::{Gate, Wire};
 use crate::flow::event::Event;
 use crate::flow::{Admission, Connection, ConnectionId, Timestamp, TlsFacts};
@@ -208,6 +209,7 @@ impl Guest {
 
 fn open(shared: &Arc<Shared>, connection: Connection, server: Server, line: Line) -> Context {
     Context {
+        link: Arc::new(ServerLink::new(&shared.upstreams)),
         shared: shared.clone(),
         connection: Arc::new(connection),
         server,

@@ -21,7 +21,7 @@ use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::{Scheme, Settings, Upstream};
 use super::tls::DeviceTls;
-use super::upstream::Client;
+use super::upstream::{ServerLink, Upstreams};
 use crate::flow::event::{Event, Hear};
 use crate::flow::{Connection, ConnectionId, ExchangeId, Side, Timestamp};
 
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) tls: DeviceTls,
     /// The CA file that devices must trust, for messages.
     pub(super) ca_file: String,
-    pub(super) client: Client,
+    pub(super) upstreams: Upstreams,
     pub(super) book: Arc<RuleBook>,
     pub(super) sessions: Sessions,
     pub(super) room: Room,
@@ -163,6 +163,7 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) connection: Arc<Connection>,
     pub(super) server: Server,
+    pub(super) link: Arc<ServerLink>,
     pub(super) line: Line,
 }
 

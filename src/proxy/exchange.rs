@@ -26,6 +26,7 @@ use super::read::{self, Bounds, heavy};
 use super::room::Hold;
 use super::sessions::{Known, Place};
 use super::settings::Look;
+use super::upstream::SendError;
 use crate::flow::event::Event;
 use crate::flow::{
     Delivery, ExchangeId, Head, KeyTooLong, Note, Passage, Payload, RequestHead, ResponseHead,
@@ -130,6 +131,13 @@ struct Exchange {
     /// The request's place in memory.
     hold: Option<Arc<Hold>>,
     over: bool,
+}
+
+/// A request without a response.
+struct NotAnswered {
+    failure: Failure,
+    /// Whether the server may have processed it.
+    is_processed: bool,
 }
 
 /// What a request came to.
@@ -239,22 +247,43 @@ impl Exchange {
         Ok(Passed::On(body))
     }
 
-    /// Sends the request on and waits for the head of the response.
-    async fn ask(
+    /// Sends the request on and waits for the head of the response. A request that the server did not process, and
+    /// that is at hand, is sent once more.
+    async fn ask(&self, parts: request::Parts, body: Body) -> Result<Response<Incoming>, Failure> {
+        let Some(copy) = body.copy() else {
+            return self.ask_once(parts, body).await.map_err(|not| not.failure);
+        };
+        match self.ask_once(parts.clone(), body).await {
+            Err(not) if not.is_processed => Err(not.failure),
+            Err(_) => self.ask_once(parts, copy).await.map_err(|not| not.failure),
+            Ok(response) => Ok(response),
+        }
+    }
+
+    async fn ask_once(
         &self,
         parts: request::Parts,
         mut body: Body,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<Incoming>, NotAnswered> {
         let shared = &self.context.shared;
         let limits = &shared.settings.limits;
         let progress = body.progress();
-        let asking = shared.client.request(Request::from_parts(parts, body));
+        let request = Request::from_parts(parts, body);
+        let link = &self.context.link;
+        let asking = link.send(&shared.upstreams, self.head.version, request);
         tokio::select! {
             biased;
             asked = asking => asked.map_err(|error| {
-                progress.failure(limits).unwrap_or_else(|| Failure::of(&error))
+                let of_device = progress.failure(limits);
+                NotAnswered {
+                    is_processed: of_device.is_some() || !matches!(error, SendError::NotProcessed(_)),
+                    failure: of_device.unwrap_or_else(|| Failure::of(&error)),
+                }
             }),
-            failure = progress.overdue(limits) => Err(failure),
+            failure = progress.overdue(limits) => Err(NotAnswered {
+                failure,
+                is_processed: true,
+            }),
         }
     }
 

@@ -21,7 +21,7 @@ use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::tls::DeviceTls;
-use super::upstream;
+use super::upstream::Upstreams;
 use crate::flow::event::Hear;
 use crate::rules::engine::RuleSet;
 
@@ -56,7 +56,7 @@ impl Proxy {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates).map_err(io::Error::other)?,
             ca_file,
-            client: upstream::client(&settings, address)?,
+            upstreams: Upstreams::new(&settings, address)?,
             book: Arc::new(RuleBook::new(rules)),
             sessions: Sessions::new(&settings.limits),
             room: Room::new(

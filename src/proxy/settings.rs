@@ -17,6 +17,8 @@ pub struct Settings {
     pub max_body: usize,
     /// Which servers it believes.
     pub trust: Trust,
+    /// The HTTP version spoken to servers.
+    pub upstream_http: UpstreamHttp,
     /// Certificates to show to devices instead of leaves of dmtap's CA.
     pub certificates: Vec<OwnCertificate>,
     /// Whether bodies are decoded when no rule asks.
@@ -44,6 +46,7 @@ impl Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             max_body: 16 << 20,
             trust: Trust::Platform,
+            upstream_http: UpstreamHttp::Auto,
             certificates: Vec::new(),
             look: Look::Annotate,
             limits: Limits::default(),
@@ -62,6 +65,18 @@ pub enum Mode {
     },
     /// Devices know the proxy, and name the server in `CONNECT` or in the request line.
     Regular,
+}
+
+/// The HTTP version spoken to servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamHttp {
+    /// The version the device speaks; a server without HTTP/2 gets HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 for every device.
+    Http1,
+    /// HTTP/2 for every device; without TLS with prior knowledge.
+    Http2,
 }
 
 /// A server: `https://host[:port]` or `http://host[:port]`.

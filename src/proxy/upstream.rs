@@ -1,184 +1,280 @@
-//! Towards the server: pooled connections, HTTP/1.1 or HTTP/2 as the server chooses by ALPN.
+//! Towards the server: each device connection has its own connections to the server, in the HTTP version the device
+//! speaks.
+//!
+//! ```text
+//! ServerLink, one for each device connection ──► its open connections, kept for its life
+//!      │ needs one                                   │ the device connection ends
+//!      ▼                                             ▼
+//! IdleConnections, by server and ALPN offer ◄────────┘
+//!      │ none fits
+//!      ▼
+//! Dialer: TCP, TLS, HTTP
+//! ```
 
-use std::future::Future;
+mod dial;
+mod idle;
+
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tower_service::Service;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri, Version, header};
+use hyper::body::Incoming;
 
+pub(super) use self::dial::{ConnectError, connect};
+
+use self::dial::{Connection, Dialer};
+use self::idle::IdleConnections;
 use super::body::Body;
-use super::headers::{LONGEST_HEAD, MOST_FIELDS};
-use super::settings::{Settings, Upstream};
-use super::trust;
+use super::settings::{Settings, UpstreamHttp};
 
-/// Sends requests to servers.
-pub(super) type Client = hyper_util::client::legacy::Client<Connector, Body>;
-
-/// A client for a proxy that listens at `listener`.
-///
-/// # Errors
-/// Where the trusted certificates cannot be loaded.
-pub(super) fn client(settings: &Settings, listener: SocketAddr) -> io::Result<Client> {
-    let limits = &settings.limits;
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(trust::client_config(&settings.trust)?)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(no_loop(settings, listener));
-    let connector = Connector {
-        https,
-        limit: limits.connect,
-    };
-    Ok(
-        hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(limits.idle)
-            .pool_max_idle_per_host(IDLE_PER_SERVER)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .http1_preserve_header_case(true)
-            .http1_max_headers(MOST_FIELDS)
-            .http2_max_header_list_size(LONGEST_HEAD)
-            .http2_keep_alive_interval(limits.idle)
-            .build(connector),
-    )
+/// The connections to servers: how they are made, and those that no device connection uses at present.
+pub(super) struct Upstreams {
+    dialer: Dialer,
+    idle: Arc<IdleConnections>,
+    http: UpstreamHttp,
 }
 
-/// A bare connection to a server, within the limit of time and under the same bans as any other.
-///
-/// # Errors
-/// Why there is none, in words.
-pub(super) async fn connect(
-    settings: &Settings,
-    listener: SocketAddr,
-    server: &Upstream,
-) -> Result<TcpStream, String> {
-    let address = format!("http://{}:{}", server.bracketed(), server.port);
-    let address: Uri = address
-        .parse()
-        .map_err(|_| "the server's name is not valid in a URL")?;
-    let limit = settings.limits.connect;
-    let connecting = no_loop(settings, listener).call(address);
-    match tokio::time::timeout(limit, connecting).await {
-        Ok(Ok(io)) => Ok(io.into_inner()),
-        Ok(Err(error)) => Err(super::failure::Failure::of(&error).why),
-        Err(_) => Err(ConnectError::Timeout(limit).to_string()),
+impl Upstreams {
+    /// For a proxy that listens at `listener`.
+    ///
+    /// # Errors
+    /// Where the trusted certificates cannot be loaded.
+    pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            dialer: Dialer::new(settings, listener)?,
+            idle: Arc::new(IdleConnections::new(settings.limits.idle)),
+            http: settings.upstream_http,
+        })
+    }
+
+    /// What to offer to the server of a device that speaks this version.
+    fn offer(&self, device: Version) -> Offer {
+        match self.http {
+            UpstreamHttp::Http1 => Offer::Http1,
+            UpstreamHttp::Http2 => Offer::Http2,
+            UpstreamHttp::Auto if device == Version::HTTP_2 => Offer::Http2Or1,
+            UpstreamHttp::Auto => Offer::Http1First,
+        }
     }
 }
 
-/// TCP to servers.
-fn no_loop(settings: &Settings, listener: SocketAddr) -> NoLoop {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(settings.limits.connect));
-    NoLoop {
-        tcp,
-        listener,
-        private: settings.private.clone().into(),
-    }
+/// The HTTP versions offered to a server by ALPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Offer {
+    Http1,
+    /// A server that refuses HTTP/1.1 in the handshake is offered HTTP/2 as well.
+    Http1First,
+    Http2Or1,
+    /// Without TLS: HTTP/2 with prior knowledge (RFC 9113 §3.3).
+    Http2,
 }
 
-/// Why a server was not even connected.
+/// Which connections may stand in for each other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ServerKey {
+    /// `https://host[:port]`
+    origin: String,
+    offer: Offer,
+}
+
+/// Why a server gave no response.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
-    #[error("no connection, or no TLS handshake, within {0:?}")]
-    Timeout(Duration),
-    #[error("the server is this proxy itself: forwarding to {0} would never end")]
-    Loop(SocketAddr),
-    #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
-    Private(SocketAddr),
-    #[error("{0}")]
-    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+pub(super) enum SendError {
+    /// There is no connection to it.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The connection failed.
+    #[error(transparent)]
+    Http(hyper::Error),
+    /// The connection failed in a way that permits to send the request once more: the server did not process it, or
+    /// closed a connection that was in use before without sending a byte.
+    #[error(transparent)]
+    NotProcessed(hyper::Error),
 }
 
-/// TCP and TLS within a limit of time.
-#[derive(Clone)]
-pub(super) struct Connector {
-    https: HttpsConnector<NoLoop>,
-    limit: Duration,
+/// The way of one device connection to its server.
+pub(super) struct ServerLink {
+    idle: Arc<IdleConnections>,
+    open: Mutex<Vec<(ServerKey, Connection)>>,
+    /// Held while a connection that may carry several requests is made: those that come meanwhile wait for it.
+    dialing: tokio::sync::Mutex<()>,
 }
 
-type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
-
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = ConnectError;
-    type Future = Connecting<Self::Response, Self::Error>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.https.poll_ready(cx).map_err(ConnectError::Other)
+impl ServerLink {
+    pub(super) fn new(upstreams: &Upstreams) -> Self {
+        Self {
+            idle: upstreams.idle.clone(),
+            open: Mutex::default(),
+            dialing: tokio::sync::Mutex::default(),
+        }
     }
 
-    fn call(&mut self, server: Uri) -> Self::Future {
-        let connecting = self.https.call(server);
-        let limit = self.limit;
-        Box::pin(async move {
-            match tokio::time::timeout(limit, connecting).await {
-                Ok(connected) => connected.map_err(ConnectError::Other),
-                Err(_) => Err(ConnectError::Timeout(limit)),
+    /// Sends a request with a full address, and waits for the head of the response. `device` is the version the
+    /// device speaks.
+    ///
+    /// # Errors
+    /// Why there is no response.
+    pub(super) async fn send(
+        &self,
+        upstreams: &Upstreams,
+        device: Version,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, SendError> {
+        let target = request.uri().clone();
+        let key = ServerKey {
+            origin: format!(
+                "{}://{}",
+                target.scheme_str().unwrap_or_default(),
+                target
+                    .authority()
+                    .map_or("", |authority| authority.as_str()),
+            ),
+            offer: upstreams.offer(device),
+        };
+        let wait = match device == Version::HTTP_2 {
+            true => Duration::ZERO,
+            false => TO_BECOME_READY,
+        };
+        let has_host = request.headers().contains_key(header::HOST);
+        let mut dialed = 0;
+        loop {
+            let known = self.take(&key, wait).await;
+            let is_reused = known.is_some();
+            let connection = match known {
+                Some(connection) => connection,
+                None => {
+                    dialed += 1;
+                    self.dial(upstreams, &key, &target).await?
+                }
+            };
+            address(&mut request, &target, connection.is_http2(), has_host);
+            let (sent, connection) = connection.send(request).await;
+            let failed = match sent {
+                Ok(response) => {
+                    self.keep(&key, connection);
+                    return Ok(response);
+                }
+                Err(failed) => failed,
+            };
+            match failed.unsent {
+                // Each connection is tried once: those in use before run out, and new ones are limited.
+                Some(unsent) if is_reused || dialed < MOST_DIALED => request = *unsent,
+                _ if failed.is_unprocessed || is_reused && failed.is_silent => {
+                    return Err(SendError::NotProcessed(failed.error));
+                }
+                _ => return Err(SendError::Http(failed.error)),
             }
-        })
-    }
-}
-
-/// TCP, except to the proxy's own listener and to those that are private.
-#[derive(Clone)]
-struct NoLoop {
-    tcp: HttpConnector,
-    listener: SocketAddr,
-    private: Arc<[SocketAddr]>,
-}
-
-impl Service<Uri> for NoLoop {
-    type Response = TokioIo<TcpStream>;
-    type Error = ConnectError;
-    type Future = Connecting<Self::Response, Self::Error>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let ready = self.tcp.poll_ready(cx);
-        ready.map_err(|e| ConnectError::Other(e.into()))
+        }
     }
 
-    fn call(&mut self, server: Uri) -> Self::Future {
-        let connecting = self.tcp.call(server);
-        let (listener, private) = (self.listener, self.private.clone());
-        Box::pin(async move {
-            let io = connecting
-                .await
-                .map_err(|e| ConnectError::Other(e.into()))?;
-            if leads_to(io.inner(), listener) {
-                return Err(ConnectError::Loop(listener));
+    /// An open connection of this link, or an idle one that becomes its own.
+    async fn take(&self, key: &ServerKey, wait: Duration) -> Option<Connection> {
+        loop {
+            let own = take_from(&mut self.open(), key);
+            match own {
+                Some(mut connection) => {
+                    if connection.is_ready_within(wait).await {
+                        return Some(connection);
+                    }
+                    if !connection.is_closed() {
+                        // It still carries another exchange.
+                        self.keep(key, connection);
+                        return self.idle.take(key);
+                    }
+                }
+                None => return self.idle.take(key),
             }
-            match private
+        }
+    }
+
+    async fn dial(
+        &self,
+        upstreams: &Upstreams,
+        key: &ServerKey,
+        target: &Uri,
+    ) -> Result<Connection, ConnectError> {
+        if !matches!(key.offer, Offer::Http2 | Offer::Http2Or1) {
+            return upstreams.dialer.dial(target, key.offer).await;
+        }
+        let _dialing = self.dialing.lock().await;
+        if let Some(made) = take_from(&mut self.open(), key) {
+            if made.is_http2() && !made.is_closed() {
+                return Ok(made);
+            }
+            self.keep(key, made);
+        }
+        let connection = upstreams.dialer.dial(target, key.offer).await?;
+        if let Some(shared) = connection.shared() {
+            self.keep(key, shared);
+        }
+        Ok(connection)
+    }
+
+    /// Keeps a connection for the next request.
+    fn keep(&self, key: &ServerKey, connection: Connection) {
+        let mut open = self.open();
+        let is_known = connection.is_http2()
+            && open
                 .iter()
-                .find(|private| leads_to(io.inner(), **private))
-            {
-                Some(private) => Err(ConnectError::Private(*private)),
-                None => Ok(io),
-            }
-        })
+                .any(|(known, other)| known == key && other.is_http2() && !other.is_closed());
+        if !connection.is_closed() && !is_known {
+            open.push((key.clone(), connection));
+        }
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, Vec<(ServerKey, Connection)>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a connection ends at a listener of this machine, which may listen on every address of it.
-fn leads_to(tcp: &TcpStream, listener: SocketAddr) -> bool {
-    let (Ok(peer), Ok(local)) = (tcp.peer_addr(), tcp.local_addr()) else {
-        return false;
-    };
-    let [peer_ip, local_ip] = [peer, local].map(|address| address.ip().to_canonical());
-    let same_machine = peer_ip == local_ip || peer_ip.is_loopback();
-    peer.port() == listener.port()
-        && (peer_ip == listener.ip() || (listener.ip().is_unspecified() && same_machine))
+impl Drop for ServerLink {
+    fn drop(&mut self) {
+        for (key, connection) in self.open().drain(..) {
+            self.idle.put(key, connection);
+        }
+    }
 }
 
-/// Unused connections kept per server.
-const IDLE_PER_SERVER: usize = 256;
+/// A connection with this key: one that carries several requests is shared, any other is taken out, one that is ready
+/// before one that is not.
+fn take_from(open: &mut Vec<(ServerKey, Connection)>, key: &ServerKey) -> Option<Connection> {
+    open.retain(|(_, connection)| !connection.is_closed());
+    let fits = |(known, _): &(ServerKey, Connection)| known == key;
+    let ready = open
+        .iter()
+        .position(|entry| fits(entry) && entry.1.is_ready());
+    let at = ready.or_else(|| open.iter().position(fits))?;
+    match open[at].1.shared() {
+        Some(shared) => Some(shared),
+        None => Some(open.swap_remove(at).1),
+    }
+}
+
+/// Writes the target in the form of the connection's version: HTTP/1.1 has the path in the request line and the server
+/// in `Host`, HTTP/2 has all of it in pseudo-header fields.
+fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: bool) {
+    if is_http2 {
+        *request.uri_mut() = target.clone();
+        if !has_host {
+            request.headers_mut().remove(header::HOST);
+        }
+        return;
+    }
+    let path = target.path_and_query().cloned();
+    *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+    if !has_host
+        && let Some(authority) = target.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
+
+/// New connections that are tried for one request whose bytes were not sent.
+const MOST_DIALED: usize = 2;
+/// An HTTP/1.1 device sends its next request when it has the whole response; the task of the connection to the server
+/// may notice that end a moment later.
+const TO_BECOME_READY: Duration = Duration::from_millis(20);

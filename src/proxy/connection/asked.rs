@@ -15,6 +15,7 @@ use crate::proxy::exchange::{self, Dropped, refuse};
 use crate::proxy::failure::malformed;
 use crate::proxy::line::Line;
 use crate::proxy::settings::{Scheme, Upstream};
+use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
 
 /// What a device asked of a proxy on one connection.
@@ -22,6 +23,7 @@ pub(super) struct Asked<'a> {
     guest: Guest,
     shared: &'a Arc<Shared>,
     line: Line,
+    link: Arc<ServerLink>,
     state: Mutex<State>,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Asked<'a> {
             guest,
             shared,
             line: wire.line(),
+            link: Arc::new(ServerLink::new(&shared.upstreams)),
             state: Mutex::default(),
         }
     }
@@ -84,6 +87,7 @@ impl<'a> Asked<'a> {
             shared: self.shared.clone(),
             connection: self.connection(&upstream),
             server,
+            link: self.link.clone(),
             line: self.line.clone(),
         };
         exchange::serve(Arc::new(context), request).await

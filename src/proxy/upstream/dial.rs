@@ -1,0 +1,407 @@
+//! A new connection to a server: TCP, TLS, HTTP.
+
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response, Uri};
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use super::Offer;
+use crate::proxy::body::Body;
+use crate::proxy::failure::Failure;
+use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
+use crate::proxy::settings::{Settings, Upstream};
+use crate::proxy::trust;
+
+/// Makes connections to servers.
+pub(super) struct Dialer {
+    tcp: TcpDialer,
+    tls: Arc<ClientConfig>,
+    limit: Duration,
+    keep_alive: Duration,
+}
+
+impl Dialer {
+    /// For a proxy that listens at `listener`.
+    ///
+    /// # Errors
+    /// Where the trusted certificates cannot be loaded.
+    pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
+        Ok(Self {
+            tcp: TcpDialer::new(settings, listener),
+            tls: Arc::new(trust::client_config(&settings.trust)?),
+            limit: settings.limits.connect,
+            keep_alive: settings.limits.idle,
+        })
+    }
+
+    /// Connects to the server of an address.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(super) async fn dial(
+        &self,
+        target: &Uri,
+        offer: Offer,
+    ) -> Result<Connection, ConnectError> {
+        match tokio::time::timeout(self.limit, self.connect(target, offer)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(ConnectError::Timeout(self.limit)),
+        }
+    }
+
+    async fn connect(&self, target: &Uri, offer: Offer) -> Result<Connection, ConnectError> {
+        match self.connect_offering(target, offer).await {
+            Err(error) if offer == Offer::Http1First && error.is_about_alpn() => {
+                self.connect_offering(target, Offer::Http2Or1).await
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect_offering(
+        &self,
+        target: &Uri,
+        offer: Offer,
+    ) -> Result<Connection, ConnectError> {
+        let tcp = self.tcp.clone().call(target.clone()).await?.into_inner();
+        if target.scheme_str() != Some("https") {
+            return self.open(tcp, offer == Offer::Http2).await;
+        }
+        let host = target.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned()).map_err(ConnectError::other)?;
+        let mut config = ClientConfig::clone(&self.tls);
+        config.alpn_protocols = match offer {
+            Offer::Http1 | Offer::Http1First => vec![HTTP_1.into()],
+            Offer::Http2Or1 => vec![HTTP_2.into(), HTTP_1.into()],
+            Offer::Http2 => vec![HTTP_2.into()],
+        };
+        let tls = TlsConnector::from(Arc::new(config))
+            .connect(name, tcp)
+            .await;
+        let tls = tls.map_err(ConnectError::other)?;
+        let is_http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP_2);
+        self.open(tls, is_http2).await
+    }
+
+    /// Begins HTTP on a stream. A task of its own drives the connection to its end.
+    async fn open<S>(&self, stream: S, is_http2: bool) -> Result<Connection, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if is_http2 {
+            let (send, connection) = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .keep_alive_interval(self.keep_alive)
+                .max_header_list_size(LONGEST_HEAD)
+                .handshake(TokioIo::new(stream))
+                .await
+                .map_err(ConnectError::other)?;
+            drive(connection);
+            return Ok(Connection::Http2(send));
+        }
+        let received = Arc::new(AtomicBool::new(false));
+        let stream = Watched {
+            stream,
+            received: received.clone(),
+        };
+        let (send, connection) = http1::Builder::new()
+            .preserve_header_case(true)
+            .max_headers(MOST_FIELDS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(ConnectError::other)?;
+        drive(connection);
+        Ok(Connection::Http1 { send, received })
+    }
+}
+
+fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("a connection to a server ended: {error}");
+        }
+    });
+}
+
+/// An open connection to a server.
+#[derive(Debug)]
+pub(super) enum Connection {
+    /// One request at a time.
+    Http1 {
+        send: http1::SendRequest<Body>,
+        /// Whether the server sent a byte since the last request.
+        received: Arc<AtomicBool>,
+    },
+    /// Many at once.
+    Http2(http2::SendRequest<Body>),
+}
+
+/// A request that got no response.
+pub(super) struct Failed {
+    pub(super) error: hyper::Error,
+    /// The request, where nothing of it was sent.
+    pub(super) unsent: Option<Box<Request<Body>>>,
+    /// Whether the server says that it did not process the request.
+    pub(super) is_unprocessed: bool,
+    /// Whether the server closed the connection and sent no byte after the request.
+    pub(super) is_silent: bool,
+}
+
+impl Connection {
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1 { send, .. } => send.is_closed(),
+            Self::Http2(send) => send.is_closed(),
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1 { send, .. } => send.is_ready(),
+            Self::Http2(send) => send.is_ready(),
+        }
+    }
+
+    /// Waits until another request may be sent, or the time is over.
+    pub(super) async fn is_ready_within(&mut self, wait: Duration) -> bool {
+        if self.is_ready() {
+            return true;
+        }
+        let Self::Http1 { send, .. } = self else {
+            return false;
+        };
+        !wait.is_zero() && matches!(tokio::time::timeout(wait, send.ready()).await, Ok(Ok(())))
+    }
+
+    /// Another handle on the same connection, where it carries several requests at once.
+    pub(super) fn shared(&self) -> Option<Self> {
+        match self {
+            Self::Http1 { .. } => None,
+            Self::Http2(send) => Some(Self::Http2(send.clone())),
+        }
+    }
+
+    /// Sends a request and waits for the head of the response.
+    pub(super) async fn send(
+        mut self,
+        request: Request<Body>,
+    ) -> (Result<Response<Incoming>, Failed>, Self) {
+        let sent = match &mut self {
+            Self::Http1 { send, received } => {
+                received.store(false, Ordering::Relaxed);
+                send.try_send_request(request).await
+            }
+            Self::Http2(send) => send.try_send_request(request).await,
+        };
+        let sent = sent.map_err(|mut failed| {
+            let unsent = failed.take_message().map(Box::new);
+            let error = failed.into_error();
+            let is_silent = match &self {
+                Self::Http1 { received, .. } => !received.load(Ordering::Relaxed),
+                Self::Http2(_) => false,
+            };
+            Failed {
+                is_unprocessed: is_unprocessed(&error),
+                is_silent: is_silent && !error.is_user(),
+                error,
+                unsent,
+            }
+        });
+        (sent, self)
+    }
+}
+
+/// Whether an error of HTTP/2 says that the request was not processed (RFC 9113 §8.7): its stream was refused, or
+/// GOAWAY without an error names an earlier one as the last.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    std::iter::successors(error.source(), |&error| error.source())
+        .find_map(|error| error.downcast_ref::<h2::Error>())
+        .is_some_and(|error| match error.reason() {
+            Some(h2::Reason::REFUSED_STREAM) => error.is_remote(),
+            Some(h2::Reason::NO_ERROR) => error.is_remote() && error.is_go_away(),
+            _ => false,
+        })
+}
+
+/// A stream that notes when bytes arrive.
+struct Watched<S> {
+    stream: S,
+    received: Arc<AtomicBool>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.received.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+/// A bare connection to a server, within the limit of time and under the same bans as any other.
+///
+/// # Errors
+/// Why there is none, in words.
+pub(in crate::proxy) async fn connect(
+    settings: &Settings,
+    listener: SocketAddr,
+    server: &Upstream,
+) -> Result<TcpStream, String> {
+    let address = format!("http://{}:{}", server.bracketed(), server.port);
+    let address: Uri = address
+        .parse()
+        .map_err(|_| "the server's name is not valid in a URL")?;
+    let limit = settings.limits.connect;
+    let connecting = TcpDialer::new(settings, listener).call(address);
+    match tokio::time::timeout(limit, connecting).await {
+        Ok(Ok(io)) => Ok(io.into_inner()),
+        Ok(Err(error)) => Err(Failure::of(&error).why),
+        Err(_) => Err(ConnectError::Timeout(limit).to_string()),
+    }
+}
+
+/// Why a server was not even connected.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::proxy) enum ConnectError {
+    #[error("no connection, or no TLS handshake, within {0:?}")]
+    Timeout(Duration),
+    #[error("the server is this proxy itself: forwarding to {0} would never end")]
+    Loop(SocketAddr),
+    #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
+    Private(SocketAddr),
+    #[error("{0}")]
+    Other(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl ConnectError {
+    fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
+    /// Whether the server speaks none of the HTTP versions offered (RFC 7301 §3.2).
+    fn is_about_alpn(&self) -> bool {
+        let Self::Other(error) = self else {
+            return false;
+        };
+        let io = error.downcast_ref::<io::Error>();
+        let tls = io.and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>());
+        matches!(
+            tls,
+            Some(
+                rustls::Error::NoApplicationProtocol
+                    | rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)
+            )
+        )
+    }
+}
+
+/// TCP, except to the proxy's own listener and to those that are private.
+#[derive(Clone)]
+struct TcpDialer {
+    tcp: HttpConnector,
+    listener: SocketAddr,
+    private: Arc<[SocketAddr]>,
+}
+
+impl TcpDialer {
+    fn new(settings: &Settings, listener: SocketAddr) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(settings.limits.connect));
+        Self {
+            tcp,
+            listener,
+            private: settings.private.clone().into(),
+        }
+    }
+
+    /// Connects to the server of an address. The connector is ready at any time.
+    async fn call(mut self, server: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+        let io = self.tcp.call(server).await.map_err(ConnectError::other)?;
+        if leads_to(io.inner(), self.listener) {
+            return Err(ConnectError::Loop(self.listener));
+        }
+        let private = self.private.iter();
+        match private
+            .copied()
+            .find(|private| leads_to(io.inner(), *private))
+        {
+            Some(private) => Err(ConnectError::Private(private)),
+            None => Ok(io),
+        }
+    }
+}
+
+/// Whether a connection ends at a listener of this machine, which may listen on every address of it.
+fn leads_to(tcp: &TcpStream, listener: SocketAddr) -> bool {
+    let (Ok(peer), Ok(local)) = (tcp.peer_addr(), tcp.local_addr()) else {
+        return false;
+    };
+    let [peer_ip, local_ip] = [peer, local].map(|address| address.ip().to_canonical());
+    let same_machine = peer_ip == local_ip || peer_ip.is_loopback();
+    peer.port() == listener.port()
+        && (peer_ip == listener.ip() || (listener.ip().is_unspecified() && same_machine))
+}
+
+/// The names of ALPN.
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";
