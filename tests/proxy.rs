@@ -46,6 +46,8 @@ mod sessions;
 mod shutdown;
 #[path = "proxy/unread.rs"]
 mod unread;
+#[path = "proxy/upstream.rs"]
+mod upstream;
 
 use std::sync::Arc;
 

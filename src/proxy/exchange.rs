@@ -1,6 +1,7 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
 mod account;
+mod ask;
 mod deliver;
 mod head;
 mod own;
@@ -26,7 +27,6 @@ use super::read::{self, Bounds, heavy};
 use super::room::Hold;
 use super::sessions::{Known, Place};
 use super::settings::Look;
-use super::upstream::SendError;
 use crate::flow::event::Event;
 use crate::flow::{
     Delivery, ExchangeId, Head, KeyTooLong, Note, Passage, Payload, RequestHead, ResponseHead,
@@ -131,13 +131,6 @@ struct Exchange {
     /// The request's place in memory.
     hold: Option<Arc<Hold>>,
     over: bool,
-}
-
-/// A request without a response.
-struct NotAnswered {
-    failure: Failure,
-    /// Whether the server may have processed it.
-    is_processed: bool,
 }
 
 /// What a request came to.
@@ -245,46 +238,6 @@ impl Exchange {
         }
         let body = self.send_request(&delivery, body).await?;
         Ok(Passed::On(body))
-    }
-
-    /// Sends the request on and waits for the head of the response. A request that the server did not process, and
-    /// that is at hand, is sent once more.
-    async fn ask(&self, parts: request::Parts, body: Body) -> Result<Response<Incoming>, Failure> {
-        let Some(copy) = body.copy() else {
-            return self.ask_once(parts, body).await.map_err(|not| not.failure);
-        };
-        match self.ask_once(parts.clone(), body).await {
-            Err(not) if not.is_processed => Err(not.failure),
-            Err(_) => self.ask_once(parts, copy).await.map_err(|not| not.failure),
-            Ok(response) => Ok(response),
-        }
-    }
-
-    async fn ask_once(
-        &self,
-        parts: request::Parts,
-        mut body: Body,
-    ) -> Result<Response<Incoming>, NotAnswered> {
-        let shared = &self.context.shared;
-        let limits = &shared.settings.limits;
-        let progress = body.progress();
-        let request = Request::from_parts(parts, body);
-        let link = &self.context.link;
-        let asking = link.send(&shared.upstreams, self.head.version, request);
-        tokio::select! {
-            biased;
-            asked = asking => asked.map_err(|error| {
-                let of_device = progress.failure(limits);
-                NotAnswered {
-                    is_processed: of_device.is_some() || !matches!(error, SendError::NotProcessed(_)),
-                    failure: of_device.unwrap_or_else(|| Failure::of(&error)),
-                }
-            }),
-            failure = progress.overdue(limits) => Err(NotAnswered {
-                failure,
-                is_processed: true,
-            }),
-        }
     }
 
     /// Decides on the response, and sends it.

@@ -89,10 +89,12 @@ pub(super) enum SendError {
     /// The connection failed.
     #[error(transparent)]
     Http(hyper::Error),
-    /// The connection failed in a way that permits to send the request once more: the server did not process it, or
-    /// closed a connection that was in use before without sending a byte.
+    /// The server says that it did not process the request.
     #[error(transparent)]
     NotProcessed(hyper::Error),
+    /// The server closed a connection that was in use before, without sending a byte.
+    #[error(transparent)]
+    Silent(hyper::Error),
 }
 
 /// The way of one device connection to its server.
@@ -162,9 +164,8 @@ impl ServerLink {
             match failed.unsent {
                 // Each connection is tried once: those in use before run out, and new ones are limited.
                 Some(unsent) if is_reused || dialed < MOST_DIALED => request = *unsent,
-                _ if failed.is_unprocessed || is_reused && failed.is_silent => {
-                    return Err(SendError::NotProcessed(failed.error));
-                }
+                _ if failed.is_unprocessed => return Err(SendError::NotProcessed(failed.error)),
+                _ if is_reused && failed.is_silent => return Err(SendError::Silent(failed.error)),
                 _ => return Err(SendError::Http(failed.error)),
             }
         }

@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use super::Offer;
-use crate::proxy::body::Body;
+use crate::proxy::body::{Body, Broken};
 use crate::proxy::failure::Failure;
 use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
 use crate::proxy::settings::{Settings, Upstream};
@@ -110,7 +110,9 @@ impl Dialer {
             let (send, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(self.keep_alive)
-                .max_header_list_size(LONGEST_HEAD)
+                                .max_header_list_size(LONGEST_HEAD)
+                // The server's limit is known when its SETTINGS come; more streams than that are refused.
+                .initial_max_send_streams(1)
                 .handshake(TokioIo::new(stream))
                 .await
                 .map_err(ConnectError::other)?;
@@ -218,12 +220,12 @@ impl Connection {
         let sent = sent.map_err(|mut failed| {
             let unsent = failed.take_message().map(Box::new);
             let error = failed.into_error();
-            let is_silent = match &self {
-                Self::Http1 { received, .. } => !received.load(Ordering::Relaxed),
-                Self::Http2(_) => false,
+            let (is_silent, is_unprocessed) = match &self {
+                Self::Http1 { received, .. } => (!received.load(Ordering::Relaxed), false),
+                Self::Http2(_) => (false, is_refused(&error) || is_unopened(&error)),
             };
             Failed {
-                is_unprocessed: is_unprocessed(&error),
+                is_unprocessed,
                 is_silent: is_silent && !error.is_user(),
                 error,
                 unsent,
@@ -235,7 +237,7 @@ impl Connection {
 
 /// Whether an error of HTTP/2 says that the request was not processed (RFC 9113 §8.7): its stream was refused, or
 /// GOAWAY without an error names an earlier one as the last.
-fn is_unprocessed(error: &hyper::Error) -> bool {
+fn is_refused(error: &hyper::Error) -> bool {
     std::iter::successors(error.source(), |&error| error.source())
         .find_map(|error| error.downcast_ref::<h2::Error>())
         .is_some_and(|error| match error.reason() {
@@ -243,6 +245,13 @@ fn is_unprocessed(error: &hyper::Error) -> bool {
             Some(h2::Reason::NO_ERROR) => error.is_remote() && error.is_go_away(),
             _ => false,
         })
+}
+
+/// Whether a request of HTTP/2 was still waiting for its stream to open when the connection ended. hyper drops it then,
+/// which counts among the errors of its user, as those of the request's body do.
+fn is_unopened(error: &hyper::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |&error| error.source());
+    error.is_user() && !causes.any(|error| error.is::<Broken>())
 }
 
 /// A stream that notes when bytes arrive.

@@ -1,0 +1,72 @@
+//! The request goes to the server, once more where that does no harm.
+
+use http::{Request, Response, request};
+use hyper::body::Incoming;
+
+use super::Exchange;
+use crate::proxy::body::Body;
+use crate::proxy::failure::Failure;
+use crate::proxy::upstream::SendError;
+
+impl Exchange {
+    /// Sends the request on and waits for the head of the response. A request that is at hand is sent once more where
+    /// a connection died without an answer, and a few times where the server says that it did not process it.
+    pub(super) async fn ask(
+        &self,
+        parts: request::Parts,
+        mut body: Body,
+    ) -> Result<Response<Incoming>, Failure> {
+        for left in (0..MOST_REPEATS).rev() {
+            let Some(copy) = body.copy() else {
+                break;
+            };
+            match self.ask_once(parts.clone(), body).await {
+                Err(not) if not.repeats > MOST_REPEATS - 1 - left => body = copy,
+                asked => return asked.map_err(|not| not.failure),
+            }
+        }
+        self.ask_once(parts, body).await.map_err(|not| not.failure)
+    }
+
+    async fn ask_once(
+        &self,
+        parts: request::Parts,
+        mut body: Body,
+    ) -> Result<Response<Incoming>, NotAnswered> {
+        let shared = &self.context.shared;
+        let limits = &shared.settings.limits;
+        let progress = body.progress();
+        let request = Request::from_parts(parts, body);
+        let link = &self.context.link;
+        let asking = link.send(&shared.upstreams, self.head.version, request);
+        tokio::select! {
+            biased;
+            asked = asking => asked.map_err(|error| {
+                let of_device = progress.failure(limits);
+                let repeats = match error {
+                    SendError::NotProcessed(_) => MOST_REPEATS,
+                    SendError::Silent(_) => 1,
+                    SendError::Connect(_) | SendError::Http(_) => 0,
+                };
+                NotAnswered {
+                    repeats: if of_device.is_some() { 0 } else { repeats },
+                    failure: of_device.unwrap_or_else(|| Failure::of(&error)),
+                }
+            }),
+            failure = progress.overdue(limits) => Err(NotAnswered {
+                failure,
+                repeats: 0,
+            }),
+        }
+    }
+}
+
+/// A request without a response.
+struct NotAnswered {
+    failure: Failure,
+    /// How often it may be repeated, counted from the first time.
+    repeats: usize,
+}
+
+/// Repetitions of one request that the server did not process.
+const MOST_REPEATS: usize = 4;

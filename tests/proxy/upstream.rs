@@ -1,0 +1,185 @@
+//! Each device connection has its own way to the server, and a connection that is used up costs no exchange.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dmtap::proxy::{Settings, UpstreamHttp};
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use super::device::Device;
+use super::rig::{Rig, in_front_of};
+use super::server::{Server, tls};
+
+#[tokio::test]
+async fn two_devices_at_once_have_a_connection_each_in_their_own_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
+    let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
+    let mut old = rig.device("http/1.1").await;
+    let mut new = rig.device("h2").await;
+    for _ in 0..20 {
+        old.post("/", "old").await;
+        assert_eq!(server.last().version, Version::HTTP_11);
+        new.post("/", "new").await;
+        assert_eq!(server.last().version, Version::HTTP_2);
+    }
+    assert_eq!(server.accepted(), 2);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn upstream_http_overrules_the_version_of_the_device() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
+    for (upstream_http, version) in [
+        (UpstreamHttp::Http1, Version::HTTP_11),
+        (UpstreamHttp::Http2, Version::HTTP_2),
+    ] {
+        let rig = Rig::start(Settings {
+            upstream_http,
+            ..in_front_of(server.address, &server.ca)
+        })
+        .await;
+        for alpn in ["http/1.1", "h2"] {
+            rig.device(alpn).await.post("/", "hi").await;
+            assert_eq!(server.last().version, version, "{alpn}");
+        }
+        rig.stop().await;
+    }
+}
+
+/// A server that answers some requests on each connection, reads one more, and closes without a byte.
+async fn closing_after(
+    directory: &std::path::Path,
+    most: usize,
+) -> (std::net::SocketAddr, std::path::PathBuf, Arc<AtomicUsize>) {
+    let (acceptor, ca) = tls(directory, &["http/1.1"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let acceptor = acceptor.clone();
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(tcp).await.unwrap();
+                let mut taken = [0; 4096];
+                for _ in 0..most {
+                    let mut read = 0;
+                    // Each request is "hi" behind its head.
+                    while !taken[..read].ends_with(b"\r\n\r\nhi") {
+                        match stream.read(&mut taken[read..]).await {
+                            Ok(0) | Err(_) => return,
+                            Ok(more) => read += more,
+                        }
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+                    stream.write_all(answer).await.unwrap();
+                }
+                let _ = stream.read(&mut taken).await;
+            });
+        }
+    });
+    (address, ca, accepted)
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_before_the_first_byte_of_an_answer_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, ca, accepted) = closing_after(directory.path(), 4).await;
+    let rig = Rig::start(in_front_of(address, &ca)).await;
+    let mut device = rig.device("http/1.1").await;
+    for n in 0..1000 {
+        let response = device.post("/", "hi").await;
+        assert_eq!(response.status(), 200, "exchange {n}");
+    }
+    assert_eq!(accepted.load(Ordering::Relaxed), 250);
+    rig.stop().await;
+}
+
+/// An HTTP/2 server that takes few streams at once and says goodbye after some requests on each connection.
+async fn going_away_after(
+    directory: &std::path::Path,
+    most: usize,
+) -> (std::net::SocketAddr, std::path::PathBuf, Arc<AtomicUsize>) {
+    let (acceptor, ca) = tls(directory, &["h2"]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tcp.set_nodelay(true).unwrap();
+            let acceptor = acceptor.clone();
+            count.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let stream = acceptor.accept(tcp).await.unwrap();
+                let (served, goodbye) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+                let last = goodbye.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let turn = served.fetch_add(1, Ordering::Relaxed) + 1;
+                    if turn == most {
+                        last.notify_one();
+                    }
+                    async move {
+                        if turn % 3 == 0 {
+                            return Err(h2::Error::from(h2::Reason::REFUSED_STREAM));
+                        }
+                        let body = request.into_body().collect().await;
+                        let body = body.map_err(|_| h2::Reason::INTERNAL_ERROR)?;
+                        Ok(Response::new(Full::new(body.to_bytes())))
+                    }
+                });
+                let connection = http2::Builder::new(TokioExecutor::new())
+                    .max_concurrent_streams(3)
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::pin!(connection);
+                tokio::select! {
+                    _ = connection.as_mut() => return,
+                    () = goodbye.notified() => connection.as_mut().graceful_shutdown(),
+                }
+                let _ = connection.await;
+            });
+        }
+    });
+    (address, ca, accepted)
+}
+
+#[tokio::test]
+async fn a_server_that_says_goodbye_or_refuses_streams_costs_no_exchange() {
+    let directory = tempfile::tempdir().unwrap();
+    let (address, ca, accepted) = going_away_after(directory.path(), 20).await;
+    let rig = Rig::start(in_front_of(address, &ca)).await;
+    let Device::Http2(sender) = rig.device("h2").await else {
+        panic!("no HTTP/2");
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..4 {
+        let mut device = Device::Http2(sender.clone());
+        tasks.spawn(async move {
+            for n in 0..250 {
+                let body = format!("{task} {n}");
+                let response = device.post("/", body.clone()).await;
+                assert_eq!(response.status(), 200, "{:?}", response.body());
+                assert_eq!(*response.body(), body.as_bytes());
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    assert!(accepted.load(Ordering::Relaxed) > 10);
+    rig.stop().await;
+}
