@@ -16,16 +16,16 @@ impl Exchange {
         parts: request::Parts,
         mut body: Body,
     ) -> Result<Response<Incoming>, Failure> {
-        for left in (0..MOST_REPEATS).rev() {
+        let mut repeated = 0;
+        loop {
             let Some(copy) = body.copy() else {
-                break;
+                return self.ask_once(parts, body).await.map_err(|not| not.failure);
             };
             match self.ask_once(parts.clone(), body).await {
-                Err(not) if not.repeats > MOST_REPEATS - 1 - left => body = copy,
+                Err(not) if repeated < not.repeats => (body, repeated) = (copy, repeated + 1),
                 asked => return asked.map_err(|not| not.failure),
             }
         }
-        self.ask_once(parts, body).await.map_err(|not| not.failure)
     }
 
     async fn ask_once(

@@ -110,7 +110,7 @@ impl Dialer {
             let (send, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
                 .keep_alive_interval(self.keep_alive)
-                                .max_header_list_size(LONGEST_HEAD)
+                .max_header_list_size(LONGEST_HEAD)
                 // The server's limit is known when its SETTINGS come; more streams than that are refused.
                 .initial_max_send_streams(1)
                 .handshake(TokioIo::new(stream))
