@@ -56,6 +56,13 @@ impl Authority {
         &self.certificate_file
     }
 
+    /// What is wrong with the configuration directory, if others may look into it.
+    pub fn exposure(&self) -> Option<String> {
+        let confdir = self.certificate_file.parent()?;
+        let remedy = "others may look into this folder of the CA's key: chmod 700 it";
+        is_open(confdir).then(|| format!("warning: {}: {remedy}", confdir.display()))
+    }
+
     /// A certificate for names and IP addresses, the first of them its subject, and its key. Takes about 60 µs.
     ///
     /// # Errors
@@ -192,7 +199,7 @@ impl Files {
         let key = KeyPair::generate()?;
         let certificate = ca_params()?.self_signed(&key)?;
         let pem = key.serialize_pem() + &certificate.pem();
-        write_new(&self.secret, pem.as_bytes()).map_err(|e| CaError::io(&self.secret, e))
+        write_new(&self.secret, pem.as_bytes(), 0o600).map_err(|e| CaError::io(&self.secret, e))
     }
 
     /// Writes the public files where they are missing, and checks those that are there.
@@ -202,7 +209,8 @@ impl Files {
                 Ok(found) => found,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let pem = pem_of(certificate);
-                    fs::write(path, pem).map_err(|e| CaError::io(path, e))?;
+                    let written = write_new(path, pem.as_bytes(), 0o644);
+                    written.map_err(|e| CaError::io(path, e))?;
                     continue;
                 }
                 Err(e) => return Err(CaError::io(path, e)),
@@ -333,25 +341,37 @@ fn pem_of(certificate: &CertificateDer<'_>) -> String {
     pem + "-----END CERTIFICATE-----\n"
 }
 
-/// Writes a file that only its owner can read, whole or not at all, and leaves one that is there.
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension(format!("{}.new", std::process::id()));
+/// Writes a file with this mode, whole or not at all, and leaves one that is there.
+fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = PathBuf::from(draft);
     let _ = fs::remove_file(&draft);
+    let written = write_draft(&draft, content, mode).and_then(|()| {
+        match fs::hard_link(&draft, path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Not every file system has hard links.
+            Err(_) => fs::rename(&draft, path),
+            Ok(()) => Ok(()),
+        }
+    });
+    // A key must not stay where nobody looks for it, on a full disk either.
+    match fs::remove_file(&draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => written.and(Err(e)),
+        _ => written,
+    }
+}
+
+fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    let mut file = options.open(draft)?;
     file.write_all(content)?;
-    file.sync_all()?;
-    let linked = match fs::hard_link(&draft, path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // Not every file system has hard links.
-        Err(_) => return fs::rename(&draft, path),
-        Ok(()) => Ok(()),
-    };
-    fs::remove_file(&draft)?;
-    linked
+    file.sync_all()
 }
 
 fn private_directory(path: &Path) -> io::Result<()> {
@@ -376,6 +396,19 @@ fn warn_if_readable(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+/// Whether others may look into a folder; whoever may write there can put another CA in place of this one.
+#[cfg(unix)]
+fn is_open(folder: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(folder).map_or(0, |m| m.permissions().mode());
+    mode & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open(_: &Path) -> bool {
+    false
 }
 
 const DAY: u64 = 24 * 60 * 60;
