@@ -63,6 +63,7 @@ impl Token {
         let failed = |error| TokenError::File(file.display().to_string(), error);
         match fs::File::open(file) {
             Ok(open) => {
+                warn_if_readable(file, &open);
                 let mut text = String::new();
                 let read = open.take(MOST_FILE).read_to_string(&mut text);
                 read.map_err(failed)?;
@@ -71,7 +72,12 @@ impl Token {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = Self::random()?;
                 let mut open = private(file).map_err(failed)?;
-                writeln!(open, "{}", token.0).map_err(failed)?;
+                let written = writeln!(open, "{}", token.0);
+                if written.is_err() {
+                    // Half a token would be refused at the next start.
+                    let _ = fs::remove_file(file);
+                }
+                written.map_err(failed)?;
                 Ok(token)
             }
             Err(error) => Err(failed(error)),
@@ -93,6 +99,22 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
+}
+
+fn warn_if_readable(file: &Path, open: &fs::File) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = open.metadata().map_or(0, |m| m.permissions().mode());
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                "{}: others may read this token: chmod 600 it",
+                file.display()
+            );
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, open);
 }
 
 /// A new file that only its owner reads.
