@@ -1,6 +1,7 @@
 //! Files that rule files name, read where the program may read files.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,12 +20,39 @@ pub fn read(rule_file: &str, path: &str) -> Result<Bytes, String> {
 /// # Errors
 /// Those of [`read`].
 pub fn read_at(file: &Path) -> Result<Bytes, String> {
-    let length = fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if length > MOST {
+    let there = fs::metadata(file).map_err(|error| error.to_string())?;
+    if there.is_file() && there.len() > MOST {
+        let length = there.len();
         return Err(format!("it has {length} bytes, and {MOST} are the most"));
     }
-    let content = fs::read(file).map_err(|error| error.to_string())?;
-    Ok(content.into())
+    // Opening a pipe waits for somebody to write, and a device may have no end.
+    if !there.is_file() && !there.is_dir() {
+        return Err("it is no regular file".into());
+    }
+    Ok(read_bounded(file, MOST)?.into())
+}
+
+/// The content of a file that has no more bytes than `most`, whatever kind of file it is.
+///
+/// # Errors
+/// Why it cannot be read, in words.
+pub fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let open = fs::File::open(file).map_err(|error| error.to_string())?;
+    take_bounded(open, most)
+}
+
+/// What `input` gives, if it is no more bytes than `most`.
+///
+/// # Errors
+/// Those of [`read_bounded`].
+pub fn take_bounded(input: impl Read, most: u64) -> Result<Vec<u8>, String> {
+    let mut content = Vec::new();
+    let read = input.take(most + 1).read_to_end(&mut content);
+    read.map_err(|error| error.to_string())?;
+    match content.len() as u64 > most {
+        true => Err(format!("it is longer than {} MiB", most >> 20)),
+        false => Ok(content),
+    }
 }
 
 /// Where the file is that a rule file names.
@@ -33,4 +61,5 @@ pub fn place(rule_file: &str, path: &str) -> PathBuf {
     folder.map_or_else(|| path.into(), |folder| folder.join(path))
 }
 
-const MOST: u64 = 16 << 20;
+/// Most bytes of a file that rules name, and of a file of rules or of a plan.
+pub const MOST: u64 = 16 << 20;

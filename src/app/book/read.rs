@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::app::beside;
+
 /// A rule file that was looked for.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -132,8 +134,7 @@ const DEEPEST: usize = 8;
 const MOST_FOLDERS: usize = 1_000;
 
 fn text(path: &Path) -> Result<String, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    decoded(bytes)
+    decoded(beside::read_bounded(path, beside::MOST)?)
 }
 
 /// The text of a file.
