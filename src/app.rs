@@ -8,6 +8,7 @@ pub mod demo;
 pub mod device;
 pub mod mistakes;
 pub mod pipe;
+pub mod print;
 pub mod proxy;
 pub mod server;
 pub mod signal;

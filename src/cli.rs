@@ -14,14 +14,15 @@ pub mod server;
 pub mod show;
 mod tree;
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::app::signal;
+use crate::app::{beside, print, signal};
 use crate::proxy::Authority;
+use crate::record::journal;
 
 /// An intercepting proxy for OMA DM: see, record and disturb what a device and its MDM server say.
 #[derive(Debug, Parser)]
@@ -129,6 +130,12 @@ pub type Outcome = Result<(), Failure>;
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    print::print_panics();
+    signal::survive_file_limits();
+    let _printed = Printed;
+    if !cli.verb.serves() {
+        print::STDERR.when_full(print::Full::Wait);
+    }
     log_to_stderr(cli.verbose);
     let output = cli.output;
     let outcome = match cli.verb {
@@ -148,9 +155,30 @@ pub fn main() -> ExitCode {
     }
 }
 
+impl Verb {
+    /// Whether others depend on it while it runs, so that it must not wait for whoever reads its output.
+    fn serves(&self) -> bool {
+        matches!(
+            self,
+            Self::Proxy(_) | Self::Demo(_) | Self::Device(_) | Self::Server(_)
+        )
+    }
+}
+
+/// Dropped, it gives what is printed a moment to be read.
+struct Printed;
+
+impl Drop for Printed {
+    fn drop(&mut self) {
+        // The end is the same whether somebody reads it or not.
+        let _ = print::STDOUT.finish(LAST_WORDS);
+        let _ = print::STDERR.finish(LAST_WORDS);
+    }
+}
+
 fn complain(why: &str, code: u8) -> ExitCode {
     if !why.is_empty() {
-        anstream::eprintln!("{}", why.trim_end());
+        print::line(why.trim_end());
     }
     ExitCode::from(code)
 }
@@ -167,7 +195,8 @@ fn log_to_stderr(verbose: u8) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .log_internal_errors(false)
+        .with_writer(&print::STDERR);
     // A second subscriber can only be refused; the first one then goes on serving.
     let _ = match std::io::stderr().is_terminal() {
         true => log.with_target(false).without_time().try_init(),
@@ -175,12 +204,17 @@ fn log_to_stderr(verbose: u8) {
     };
 }
 
-/// The runtime of the verbs that use the network.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// Runs the work of a verb that uses the network.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))
+    let runtime =
+        runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    // Reading a pipe that is named as a file may never end.
+    runtime.shutdown_timeout(LAST_WORDS);
+    Ok(done)
 }
 
 /// dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
@@ -198,17 +232,12 @@ fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
 /// The bytes of a file, or of standard input for `-`.
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {
-        return std::fs::read(file).map_err(|error| {
-            Failure::Usage(format!("error: cannot read {}: {error}", file.display()))
+        return beside::read_bounded(file, MOST_INPUT).map_err(|why| {
+            Failure::Usage(format!("error: cannot read {}: {why}", file.display()))
         });
     }
-    let mut bytes = Vec::new();
-    let read = std::io::stdin()
-        .lock()
-        .take(MOST_INPUT)
-        .read_to_end(&mut bytes);
-    read.map_err(|error| Failure::Usage(format!("error: cannot read standard input: {error}")))?;
-    Ok(bytes)
+    let read = beside::take_bounded(std::io::stdin().lock(), MOST_INPUT);
+    read.map_err(|why| Failure::Usage(format!("error: cannot read standard input: {why}")))
 }
 
 /// Writes to standard output. A reader that went away (`| head`) is no error.
@@ -223,7 +252,18 @@ fn write_output(bytes: &[u8]) -> Outcome {
     }
 }
 
-/// Most bytes taken from standard input, or of a message that is tried.
+/// The same for verbs that catch signals: they end even if nobody reads.
+fn write_and_end(bytes: &[u8]) -> Outcome {
+    print::STDOUT.put(bytes.to_vec());
+    let written = print::STDOUT.finish(journal::FAREWELL);
+    written
+        .map_err(|error| Failure::Failed(format!("error: cannot write standard output: {error}")))
+}
+
+/// How long the end waits for somebody to read what is still to be printed.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Most bytes taken from a file or standard input, or of a message that is tried.
 const MOST_INPUT: u64 = 256 << 20;
 
 const EXAMPLES: &str = "\

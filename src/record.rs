@@ -22,7 +22,7 @@ use std::io;
 
 use crate::flow::Event;
 
-pub use file::{FileError, FileErrorKind, open, open_all};
+pub use file::{FileError, FileErrorKind, Named, open, open_all};
 pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
 pub use pcapng::Pcapng;
@@ -30,6 +30,15 @@ pub use redact::Masking;
 pub use show::{Damage, replay, show};
 pub use telling::Telling;
 pub use transcript::{Style, Transcript};
+
+/// Makes a sink that takes the place of another whose file was rotated away.
+pub trait Renew: Send {
+    /// The new sink; `None` where the old one still writes where it should.
+    ///
+    /// # Errors
+    /// Why there can be none; the old sink goes on.
+    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
+}
 
 /// Somebody who is told every event, on a thread of its own.
 pub trait Sink: Send {
@@ -39,7 +48,7 @@ pub trait Sink: Send {
     /// Whatever keeps it from being written; the sink is not told anything more after that.
     fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()>;
 
-    /// Makes what was told visible to others. Called when nothing was told for [`journal::FLUSH_AFTER`].
+    /// Makes what was told visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
     ///
     /// # Errors
     /// Whatever keeps it from being written.

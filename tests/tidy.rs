@@ -104,6 +104,21 @@ fn pure_rooms_touch_no_io_clock_or_lock() {
 }
 
 #[test]
+fn nothing_prints_past_the_queue() {
+    // They panic where the stream cannot be written, and wait where nobody reads.
+    let forbidden = ["println!", "eprintln!", "print!", "eprint!"];
+    let mut wrong = Vec::new();
+    for (file, text) in sources() {
+        for (number, line) in code_lines(&text) {
+            for word in forbidden.iter().filter(|word| names(line, word)) {
+                wrong.push(format!("{}:{number}: {word}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn no_file_is_longer_than_the_cap() {
     let mut files = sources();
     collect(&root().join("tests"), &mut files);

@@ -9,10 +9,12 @@ use super::book::watch::{Tell, Watch};
 use super::book::{Book, Sources, told};
 use super::control::{Control, ControlSettings, Token};
 use super::pipe::Pipe;
+use super::print;
 use super::signal;
 use crate::flow::{Event, Hear};
 use crate::proxy::{Authority, Proxy, Settings};
-use crate::record::{self, Journal, JsonLines, Masking, Style, Transcript, WhenFull};
+use crate::record::journal::FAREWELL;
+use crate::record::{self, CloseError, Journal, JsonLines, Masking, Style, Transcript, WhenFull};
 
 /// Where a run is told.
 #[derive(Clone, Debug)]
@@ -108,8 +110,10 @@ impl Telling {
             }
         };
         let files = record::open_all(&self.files, self.masking);
-        for (file, sink) in files.map_err(|error| error.to_string())? {
-            journal = journal.sink(file, sink, WhenFull::Block);
+        for (file, sink, renew) in files.map_err(|error| error.to_string())? {
+            journal = journal
+                .renewal(&file, renew)
+                .sink(file, sink, WhenFull::Block);
         }
         Ok(journal.start())
     }
@@ -117,6 +121,32 @@ impl Telling {
 
 /// Standard output may be a pipe that nobody reads: there, events are left out before the traffic waits.
 const STDOUT: &str = "standard output";
+
+/// At SIGHUP opens records that were rotated away again. Where there was none, and `is_reloading` says that no rule
+/// files are read again either, it cancels `stop`: the terminal was closed, or a connection to it was lost.
+async fn hang_up(ear: Arc<Ear>, is_reloading: bool, tell: Tell, stop: CancellationToken) {
+    let mut hangups = signal::Hangups::new();
+    loop {
+        hangups.next().await;
+        let ear = ear.clone();
+        let renewing = tokio::task::spawn_blocking(move || match ear.0.get() {
+            Some(Ok(journal)) => journal.renew(),
+            _ => Vec::new(),
+        });
+        let renewed = renewing.await.unwrap_or_default();
+        if renewed.is_empty() && !is_reloading {
+            return stop.cancel();
+        }
+        for (file, done) in renewed {
+            tell(&match done {
+                Ok(()) => format!("record: {file} was moved away, a new one is begun"),
+                Err(error) => {
+                    format!("record: {file} was moved away and cannot be opened again: {error}")
+                }
+            });
+        }
+    }
+}
 
 /// Runs the proxy until SIGINT or SIGTERM; `announce` is called when it listens.
 ///
@@ -148,6 +178,13 @@ pub async fn run(
         .map_err(|error| RunError::Start(error.clone()))?;
     overwritten.iter().for_each(|line| (rules.tell)(line));
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
+    let hang_up = hang_up(
+        ear.clone(),
+        !arguments.is_empty(),
+        rules.tell.clone(),
+        stop.clone(),
+    );
+    tokio::spawn(hang_up);
     if !arguments.is_empty() {
         let watch = Watch::begin(book.clone(), rules.tell.clone());
         tokio::spawn(watch.run(stop.clone()));
@@ -164,11 +201,17 @@ pub async fn run(
         tokio::spawn(control.run(book.clone(), rules.tell.clone(), stop.clone()));
     }
     proxy.run(stop).await;
-    let closed = journal
-        .close()
-        .map(drop)
-        .map_err(|error| RunError::Record(error.to_string()));
-    closed.and(sum_up(&book, telling.live, &rules.tell))
+    let closed = journal.close();
+    let (Ok(summary) | Err(CloseError(summary))) = &closed;
+    let mut sinks = summary.sinks.iter();
+    let has_output = sinks.all(|sink| sink.name != STDOUT || sink.failure.is_none());
+    let summed = match has_output || telling.live != Live::JsonLines {
+        true => sum_up(&book, telling.live, &rules.tell),
+        false => Ok(()),
+    };
+    closed
+        .map_err(|error| RunError::Record(error.to_string()))
+        .and(summed)
 }
 
 /// Binds the control API, and closes the way to it through the proxy.
@@ -192,7 +235,6 @@ async fn open_control(
 
 /// Tells what the rules did.
 fn sum_up(book: &Book, live: Live, tell: &Tell) -> Result<(), RunError> {
-    use std::io::Write;
     let entries = book.entries_of_run();
     if entries.is_empty() {
         return Ok(());
@@ -201,13 +243,10 @@ fn sum_up(book: &Book, live: Live, tell: &Tell) -> Result<(), RunError> {
         tell(&told::summary(&entries));
         return Ok(());
     }
-    let written = std::io::stdout().write_all(told::summary_line(&entries).as_bytes());
-    match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(RunError::Record(format!("{STDOUT}: {error}")))
-        }
-        _ => Ok(()),
-    }
+    // The journal's thread may be stuck there, and keeps it to itself then.
+    print::STDOUT.put(told::summary_line(&entries).into_bytes());
+    let written = print::STDOUT.finish(FAREWELL);
+    written.map_err(|error| RunError::Record(format!("{STDOUT}: {error}")))
 }
 
 fn start(error: impl std::fmt::Display) -> RunError {

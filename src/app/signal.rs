@@ -1,4 +1,4 @@
-//! Interrupts: SIGINT and SIGTERM end the program in good order.
+//! Interrupts: SIGINT and SIGTERM end the program in good order, and SIGHUP where it asks for nothing else.
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,87 @@ pub async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
         // The signal is listened for before the work begins to show.
         biased;
         () = wait() => None,
+        () = hung_up() => None,
         done = work => Some(done),
+    }
+}
+
+/// Cancels `stop` at the first SIGHUP: the terminal was closed, or a connection to it was lost.
+pub async fn cancel_on_hangup(stop: CancellationToken) {
+    hung_up().await;
+    stop.cancel();
+}
+
+async fn hung_up() {
+    Hangups::new().next().await;
+}
+
+/// SIGHUP, where there is such a thing. Where it was ignored at the start (`nohup`) it stays so.
+pub struct Hangups {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    /// Listens from now on. Must be called within a tokio runtime.
+    #[expect(
+        clippy::new_without_default,
+        reason = "a default value should not catch signals"
+    )]
+    pub fn new() -> Self {
+        #[cfg(unix)]
+        use tokio::signal::unix::{SignalKind, signal};
+        Self {
+            #[cfg(unix)]
+            signal: match hangups_are_ignored() {
+                true => None,
+                false => signal(SignalKind::hangup()).ok(),
+            },
+        }
+    }
+
+    /// Waits for the next.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Whether the program was started with SIGHUP ignored; only Linux tells without unsafe code. Listening changes the
+/// answer, so it is the first one that counts.
+#[cfg(unix)]
+fn hangups_are_ignored() -> bool {
+    static AT_START: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *AT_START.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))
+            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        // SIGHUP is signal 1, the lowest bit.
+        mask.is_some_and(|mask| mask & 1 == 1)
+    })
+}
+
+/// Lets a file that reaches the limit of its size (`ulimit -f`) be an error of writing instead of the end.
+pub fn survive_file_limits() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        // The number on Linux and on BSDs. What listens once stays installed.
+        const SIGXFSZ: i32 = 25;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        if let Ok(runtime) = runtime {
+            // Where it cannot be listened for, the limit ends the program as it does others.
+            let _ = runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)) });
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::picked::Picked;
 use super::seed::Seed;
-use super::{Failure, Outcome, Output, runtime};
+use super::{Failure, Outcome, Output};
 use crate::app::demo::{self, Play};
-use crate::app::signal;
+use crate::app::{print, signal};
 
 /// Watch two sessions pass, one in XML and one in WBXML, with one command failed on purpose or a story you name.
 ///
@@ -51,21 +51,21 @@ impl Demo {
             }
         };
         let run = demo::run(live, play, tell_wait);
-        let ended = runtime()?.block_on(async { signal::unless_interrupted(run).await });
+        let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
         let stopped = "interrupted: the demo stopped, and its records end here";
         let closing = ended
             .ok_or_else(|| Failure::Interrupted(stopped.into()))?
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
-            Output::Text => super::write_output(closing.text.as_bytes()),
-            Output::Json => super::write_output(closing.line.as_bytes()),
+            Output::Text => super::write_and_end(closing.text.as_bytes()),
+            Output::Json => super::write_and_end(closing.line.as_bytes()),
         }
     }
 }
 
 fn tell_wait(asked: Duration) {
     let asked = asked.as_secs();
-    anstream::eprintln!(
+    print::line(&format!(
         "the server says to come back in {asked} s: the demo does not wait that long"
-    );
+    ));
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{Failure, Outcome, Output, runtime, write_output};
+use super::{Failure, Outcome, Output, block_on, write_and_end};
 use crate::app::device::{self, Patience, SessionError};
-use crate::app::signal;
+use crate::app::{print, signal};
 use crate::dm::StatusCode;
 use crate::peer::{self, Profile, Sizes, Wire};
 use crate::proxy::Trust;
@@ -80,8 +80,8 @@ impl Device {
         let url = &self.url;
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
         let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
-        let ended = runtime()?.block_on(async { signal::unless_interrupted(session).await });
-        write_output(report(&device, output).as_bytes())?;
+        let ended = block_on(async { signal::unless_interrupted(session).await })?;
+        write_and_end(report(&device, output).as_bytes())?;
         let stopped = "interrupted: the device stopped before the end of its session";
         let ended = ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?;
         ended.map_err(|error| {
@@ -104,7 +104,7 @@ fn patience() -> Patience {
             false => "waiting".into(),
         };
         let asked = asked.as_secs();
-        anstream::eprintln!("the server says to come back in {asked} s: {how}");
+        print::line(&format!("the server says to come back in {asked} s: {how}"));
     };
     Patience {
         tell,

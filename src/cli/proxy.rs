@@ -7,10 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Failure, Outcome, Output, authority, runtime};
+use super::{Failure, Outcome, Output, authority, block_on};
 use control::ControlArguments;
 use rule_book::RuleArguments;
 
+use crate::app::print;
 use crate::app::proxy::{self, Running, Telling};
 use crate::proxy::{Look, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
 use crate::record::Masking;
@@ -85,7 +86,7 @@ impl Proxy {
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,
-            tell: Arc::new(|words| anstream::eprintln!("{words}")),
+            tell: Arc::new(print::line),
         };
         let authority = Arc::new(authority(self.confdir.as_deref())?);
         let masking = if self.raw {
@@ -111,12 +112,11 @@ impl Proxy {
                 self.rules.seed.announce();
             }
         };
-        runtime()?
-            .block_on(proxy::run(settings, authority, rules, &telling, announce))
-            .map_err(|error| match error {
-                proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
-                proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
-            })
+        let run = proxy::run(settings, authority, rules, &telling, announce);
+        block_on(run)?.map_err(|error| match error {
+            proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
+            proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
+        })
     }
 
     fn settings(&self, telling: &Telling) -> Settings {
@@ -159,16 +159,21 @@ fn announce(running: &Running<'_>) {
         ),
         Mode::Regular => ("http", "whatever server is asked for".into()),
     };
-    anstream::eprintln!("listening at {scheme}://{address} → {to}");
+    print::line(&format!("listening at {scheme}://{address} → {to}"));
     if settings.mode == Mode::Regular && !address.ip().is_loopback() {
-        anstream::eprintln!(
+        print::line(&format!(
             "warning: whoever reaches {address} can reach every host this machine reaches, itself included"
-        );
+        ));
     }
-    anstream::eprintln!(
+    print::line(&format!(
         "devices must trust {}",
         running.authority.certificate_file().display()
-    );
+    ));
+    running
+        .authority
+        .exposure()
+        .iter()
+        .for_each(|words| print::line(words));
 }
 
 fn mode(text: &str) -> Result<Mode, String> {

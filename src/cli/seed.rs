@@ -1,5 +1,6 @@
 //! `--seed`: what the chance of rules is drawn from.
 
+use crate::app::print;
 use crate::rules::chance::DEFAULT_SEED;
 
 /// The seed of a run.
@@ -18,6 +19,6 @@ impl Seed {
 
     /// Says how the same faults are to be had again.
     pub(super) fn announce(self) {
-        anstream::eprintln!("chance is drawn with --seed {}", self.seed);
+        print::line(&format!("chance is drawn with --seed {}", self.seed));
     }
 }

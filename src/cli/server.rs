@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, Output, runtime, write_output};
+use super::{Failure, Outcome, Output, block_on};
+use crate::app::beside;
+use crate::app::book::read;
 use crate::app::server::{self, Told};
-use crate::app::signal;
+use crate::app::{print, signal};
 use crate::dm::StatusCode;
 use crate::peer::{self, Plan};
 
@@ -53,15 +55,22 @@ impl Server {
         let plan = self.read_plan()?;
         let authority = super::authority(self.confdir.as_deref())?;
         let tls = server::tls(&authority).map_err(Failure::Failed)?;
-        runtime()?.block_on(async {
+        block_on(async {
             let address = SocketAddr::new(self.listen_host, self.listen_port);
             let listener = TcpListener::bind(address).await.map_err(|error| {
                 Failure::Usage(format!("error: cannot listen at {address}: {error}"))
             })?;
             let address = listener.local_addr().unwrap_or(address);
-            anstream::eprintln!("listening at https://{address}/  (interrupt to stop)");
+            print::line(&format!(
+                "listening at https://{address}/  (interrupt to stop)"
+            ));
+            authority
+                .exposure()
+                .iter()
+                .for_each(|words| print::line(words));
             let stop = CancellationToken::new();
             tokio::spawn(signal::cancel_on_signal(stop.clone()));
+            tokio::spawn(signal::cancel_on_hangup(stop.clone()));
             let state = Arc::new(Mutex::new(peer::Server::new(plan)));
             let tell = match output {
                 Output::Text => tell_people,
@@ -69,7 +78,7 @@ impl Server {
             };
             server::serve_and_tell(listener, tls, state, tell, stop).await;
             Ok(())
-        })
+        })?
     }
 
     fn read_plan(&self) -> Result<Plan, Failure> {
@@ -77,8 +86,9 @@ impl Server {
             return Ok(Plan::demo());
         };
         let name = file.display();
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::Usage(format!("error: cannot read {name}: {error}")))?;
+        let text = beside::read_bounded(file, beside::MOST).and_then(read::decoded);
+        let text =
+            text.map_err(|why| Failure::Usage(format!("error: cannot read {name}: {why}")))?;
         toml::from_str(&text).map_err(|error| Failure::Usage(format!("error: {name}: {error}")))
     }
 }
@@ -102,7 +112,7 @@ fn tell_programs(told: &Told<'_>) {
     tell(told.outcomes.iter().map(line).collect());
 }
 
-/// A reader that went away is no reason to leave devices alone.
+/// A reader that went away, or reads nothing, is no reason to leave devices alone.
 fn tell(lines: String) {
-    let _ = write_output(lines.as_bytes());
+    print::STDOUT.put(lines.into_bytes());
 }

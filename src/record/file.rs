@@ -1,10 +1,12 @@
 //! Record files: the extension says what is written.
 
-use std::fs::{File, OpenOptions};
+#[cfg(unix)]
+use std::fs::TryLockError;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{JsonLines, Masking, Pcapng, Sink, Style, Transcript};
+use super::{JsonLines, Masking, Pcapng, Renew, Sink, Style, Transcript};
 
 /// Why a record file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,12 @@ pub enum FileErrorKind {
     /// Two sinks would write over each other.
     #[error("it is named twice: a file holds one record")]
     Twice,
+    /// Two programs would write over each other.
+    #[error("another dmtap is writing it: name another file")]
+    Taken,
+    /// Whoever made the link chooses the file that is overwritten.
+    #[error("it is a link to {0}: name that file itself")]
+    Link(String),
     /// The system does not let it be written.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -44,18 +52,41 @@ enum Kind {
 
 /// Opens a record file. Its extension chooses the kind: `.jsonl` and `.json`, `.pcapng`, `.txt` and `.log`. A file
 /// that is there is overwritten; a `+` in front of the path appends instead. Only its owner may read it
-/// afterwards.
+/// afterwards, and no other dmtap may write it until the sink is dropped. A link is refused.
 ///
 /// # Errors
 /// [`FileError`], which names the file.
 pub fn open(path: &str, masking: Masking) -> Result<Box<dyn Sink>, FileError> {
     let (append, name) = parsed(path);
     let opened = open_as(name, append, masking);
+    let opened = opened.map(|(sink, _)| sink);
     opened.map_err(|why| failed(name, why))
 }
 
-/// A sink with the name of its file.
-pub type Named = (String, Box<dyn Sink>);
+/// A sink with the name of its file, and what opens that file again once it was rotated away.
+pub type Named = (String, Box<dyn Sink>, Box<dyn Renew>);
+
+/// A record file that is open.
+struct Rotation {
+    path: String,
+    masking: Masking,
+    /// Which file of the system it was; `None` of a pipe or a device, which are not rotated.
+    identity: Option<Identity>,
+}
+
+impl Renew for Rotation {
+    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>> {
+        let (append, name) = parsed(&self.path);
+        let there = std::fs::metadata(name).ok();
+        let there = there.and_then(|there| identity(&there));
+        if self.identity.is_none() || there == self.identity {
+            return Ok(None);
+        }
+        let (sink, identity) = open_as(name, append, self.masking).map_err(io::Error::other)?;
+        self.identity = identity;
+        Ok(Some(sink))
+    }
+}
 
 /// Opens several record files.
 ///
@@ -70,7 +101,15 @@ pub fn open_all(paths: &[String], masking: Masking) -> Result<Vec<Named>, FileEr
         if whole(name).is_some_and(|whole| known.contains(&whole)) {
             return Err(failed(name, FileErrorKind::Twice));
         }
-        sinks.push((path.clone(), open(path, masking)?));
+        let (append, _) = parsed(path);
+        let opened = open_as(name, append, masking);
+        let (sink, identity) = opened.map_err(|why| failed(name, why))?;
+        let rotation = Rotation {
+            path: path.clone(),
+            masking,
+            identity,
+        };
+        sinks.push((path.clone(), sink, Box::new(rotation) as _));
         known.extend(whole(name));
     }
     Ok(sinks)
@@ -100,16 +139,22 @@ fn whole(name: &str) -> Option<PathBuf> {
     whole.is_file().then_some(whole)
 }
 
-fn open_as(name: &str, append: Append, masking: Masking) -> Result<Box<dyn Sink>, FileErrorKind> {
+type Opened = (Box<dyn Sink>, Option<Identity>);
+
+fn open_as(name: &str, append: Append, masking: Masking) -> Result<Opened, FileErrorKind> {
     let kind = kind(name).ok_or(FileErrorKind::Extension)?;
     let append = append == Append::Yes;
     if append && matches!(kind, Kind::Pcapng) {
         return Err(FileErrorKind::Append);
     }
+    if let Ok(to) = std::fs::read_link(name) {
+        return Err(FileErrorKind::Link(to.display().to_string()));
+    }
     let torn = append && ends_in_line(name)?;
     let mut options = options();
     options.append(append).write(true).create(true);
     let mut file = options.open(name)?;
+    lock(&file)?;
     // Before anything is written: one that was there may be open to others.
     make_private(&file)?;
     if !append && file.metadata()?.is_file() {
@@ -118,12 +163,48 @@ fn open_as(name: &str, append: Append, masking: Masking) -> Result<Box<dyn Sink>
     if torn {
         file.write_all(b"\n")?;
     }
+    let identity = identity(&file.metadata()?);
     let out = BufWriter::with_capacity(BUFFER, file);
-    Ok(match kind {
+    let sink: Box<dyn Sink> = match kind {
         Kind::JsonLines => Box::new(JsonLines::new(out, masking)),
         Kind::Pcapng => Box::new(Pcapng::new(out, masking)?),
         Kind::Transcript => Box::new(Transcript::new(out, Style::Plain, masking)),
-    })
+    };
+    Ok((sink, identity))
+}
+
+/// Keeps other programs of this kind from the file until it is closed.
+#[cfg(unix)]
+fn lock(file: &File) -> Result<(), FileErrorKind> {
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(FileErrorKind::Taken),
+        // Not every file system has locks.
+        Err(TryLockError::Error(_)) | Ok(()) => Ok(()),
+    }
+}
+
+/// A lock of Windows keeps readers (`dmtap show`) out as well.
+#[cfg(not(unix))]
+fn lock(_: &File) -> Result<(), FileErrorKind> {
+    Ok(())
+}
+
+/// Device and number of a file.
+type Identity = (u64, u64);
+
+/// Which file of the system it is, if it is one that can be rotated away.
+#[cfg(unix)]
+fn identity(file: &Metadata) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    file.is_file().then(|| (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<Identity> {
+    None
 }
 
 /// Whether a file ends in the middle of a line, as one does that was being written in a crash.

@@ -4,10 +4,10 @@ mod queue;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::Sink;
+use super::{Renew, Sink};
 use crate::flow::{Event, Hear};
 use queue::{Bounds, Next, Put, Queue, Ticket, Waited};
 
@@ -25,8 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long [`Journal::close`] waits for a sink that writes nothing.
 pub const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long a sink keeps what it was told in its buffer when nothing more comes: a record is never further
-/// behind than this, and a busy one is not slowed by a system call for every event.
+/// How long a sink keeps the first event in its buffer that is not written yet, whether more come or not: a record
+/// is never further behind than this, and a busy one is not slowed by a system call for every event.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(20);
 
 /// What happens to an event that finds a sink's queue full.
@@ -42,6 +42,7 @@ pub enum WhenFull {
 pub struct Journal {
     inlet: Mutex<Inlet>,
     lanes: Vec<Lane>,
+    renewals: Mutex<Vec<(String, Box<dyn Renew>)>>,
     patience: Duration,
     farewell: Duration,
     told: Mutex<Option<Result<Summary, CloseError>>>,
@@ -99,6 +100,7 @@ pub struct CloseError(pub Summary);
 /// A journal in the making.
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
+    renewals: Vec<(String, Box<dyn Renew>)>,
     bounds: Bounds,
     patience: Duration,
     farewell: Duration,
@@ -108,6 +110,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             sinks: Vec::new(),
+            renewals: Vec::new(),
             bounds: Bounds {
                 events: QUEUE as u64,
                 bytes: QUEUE_BYTES,
@@ -127,6 +130,12 @@ impl Builder {
         when_full: WhenFull,
     ) -> Self {
         self.sinks.push((name.into(), sink, when_full));
+        self
+    }
+
+    /// Lets [`Journal::renew`] ask whether the sink of this name is to be replaced.
+    pub fn renewal(mut self, name: impl Into<String>, renew: Box<dyn Renew>) -> Self {
+        self.renewals.push((name.into(), renew));
         self
     }
 
@@ -171,6 +180,7 @@ impl Builder {
         Journal {
             inlet: Mutex::default(),
             lanes: lanes.collect(),
+            renewals: Mutex::new(self.renewals),
             patience: self.patience,
             farewell: self.farewell,
             told: Mutex::default(),
@@ -209,6 +219,27 @@ impl Journal {
             false => Ok(summary),
         };
         told.insert(done).clone()
+    }
+
+    /// Replaces the sinks whose files were rotated away, and gives their names; for each that could not be replaced,
+    /// also why. Blocks while files are opened.
+    pub fn renew(&self) -> Vec<(String, io::Result<()>)> {
+        let mut renewed = Vec::new();
+        for (name, renew) in lock(&self.renewals).iter_mut() {
+            let done = match renew.renew() {
+                Ok(None) => continue,
+                Ok(Some(sink)) => {
+                    let mut lanes = self.lanes.iter();
+                    if let Some(lane) = lanes.find(|lane| lane.name == *name) {
+                        lane.queue.replace(sink);
+                    }
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            renewed.push((name.clone(), done));
+        }
+        renewed
     }
 
     /// Numbers an event and queues it for every sink; gives the sinks that had no room for it.
@@ -317,7 +348,7 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
     let run = move || {
         let mut ended = Ended::default();
         let done = catch_unwind(AssertUnwindSafe(|| {
-            drain(&mut *sink, &queue, &mut ended.told).and_then(|()| sink.finish())
+            drain(&mut sink, &queue, &mut ended.told).and_then(|()| sink.finish())
         }));
         let done = done.unwrap_or_else(|_| Err(io::Error::other("the sink panicked")));
         if let Err(error) = done {
@@ -337,19 +368,24 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
     thread.spawn(run).map(drop)
 }
 
-/// Tells events until no more can come, flushing when none came for a moment.
-fn drain(sink: &mut dyn Sink, queue: &Queue, told: &mut u64) -> io::Result<()> {
-    let mut patience = None;
+/// Tells events until no more can come, flushing [`FLUSH_AFTER`] the first that is not written yet.
+fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, told: &mut u64) -> io::Result<()> {
+    let mut flush_at = None;
     loop {
-        match queue.next(patience) {
+        match queue.next(flush_at) {
             Next::Tell(seq, event) => {
+                flush_at = flush_at.or_else(|| Some(Instant::now() + FLUSH_AFTER));
                 sink.tell(seq, &event)?;
                 *told += 1;
-                patience = Some(FLUSH_AFTER);
             }
             Next::Flush => {
                 sink.flush()?;
-                patience = None;
+                flush_at = None;
+            }
+            Next::Replace(new) => {
+                let mut old = std::mem::replace(sink, new);
+                old.finish()?;
+                flush_at = Some(Instant::now());
             }
             Next::End => return Ok(()),
         }

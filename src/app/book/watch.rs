@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Book, ChangeError, Places, Reloaded};
+use crate::app::signal::Hangups;
 use crate::rules::Look;
 
 /// Tells a line, or an error drawn over several, to the person who runs dmtap.
@@ -25,6 +26,7 @@ pub struct Watch {
     /// Dropped, it watches no more.
     watcher: Option<RecommendedWatcher>,
     hangups: Hangups,
+    at_terminal: bool,
 }
 
 impl Watch {
@@ -42,6 +44,7 @@ impl Watch {
             sender,
             watcher: None,
             hangups: Hangups::new(),
+            at_terminal: std::io::stderr().is_terminal(),
         };
         watch.look(places);
         watch
@@ -57,7 +60,7 @@ impl Watch {
             };
             match asked {
                 Asked::Saved => self.settle().await,
-                Asked::Signal if self.hangups.terminal_is_gone() => return stop.cancel(),
+                Asked::Signal if self.terminal_is_gone() => return stop.cancel(),
                 Asked::Signal => {}
             }
             let book = self.book.clone();
@@ -73,6 +76,11 @@ impl Watch {
                 (self.tell)(&words);
             }
         }
+    }
+
+    /// A closed terminal says SIGHUP, too, and means that the program is to end.
+    fn terminal_is_gone(&self) -> bool {
+        self.at_terminal && !std::io::stderr().is_terminal()
     }
 
     /// Watches these places instead of others.
@@ -166,40 +174,6 @@ impl Told {
             true => Vec::new(),
             false => vec![words],
         }
-    }
-}
-
-/// SIGHUP, where there is such a thing.
-struct Hangups {
-    #[cfg(unix)]
-    signal: Option<tokio::signal::unix::Signal>,
-    at_terminal: bool,
-}
-
-impl Hangups {
-    fn new() -> Self {
-        #[cfg(unix)]
-        use tokio::signal::unix::{SignalKind, signal};
-        Self {
-            #[cfg(unix)]
-            signal: signal(SignalKind::hangup()).ok(),
-            at_terminal: std::io::stderr().is_terminal(),
-        }
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.signal
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
-    }
-
-    /// A closed terminal says SIGHUP, too, and means that the program is to end.
-    fn terminal_is_gone(&self) -> bool {
-        self.at_terminal && !std::io::stderr().is_terminal()
     }
 }
 

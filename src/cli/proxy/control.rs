@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::app::control::{ControlSettings, Reach, Token, TokenError};
+use crate::app::print;
 use crate::app::proxy::Running;
 use crate::cli::Failure;
 
@@ -68,12 +69,12 @@ impl ControlArguments {
             None if from_environment().is_some() => format!("token in {VARIABLE}"),
             None => format!("token {}", token.reveal()),
         };
-        anstream::eprintln!("control at http://{address}, {token}");
+        print::line(&format!("control at http://{address}, {token}"));
         if !address.ip().is_loopback() {
-            anstream::eprintln!(
+            print::line(&format!(
                 "warning: whoever reaches {address} and reads the token on its way, which is not encrypted, can \
                  change the rules"
-            );
+            ));
         }
     }
 }

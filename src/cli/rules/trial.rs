@@ -15,6 +15,7 @@ use serde_json::json;
 
 use self::source::Source;
 use self::tried::Tried;
+use crate::app::print;
 use crate::app::trial::{Trial, speaker_of};
 use crate::cli::decode::unwrap_base64;
 use crate::cli::picked::Picked;
@@ -171,7 +172,7 @@ fn tell(file: &Path, failure: &Failure, output: Output) -> String {
     let why = failure.why();
     match output {
         Output::Text => {
-            anstream::eprintln!("{}", why.trim_end());
+            print::line(why.trim_end());
             String::new()
         }
         Output::Json => {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Ended, WhenFull};
 use crate::flow::{Event, Passage, Payload};
+use crate::record::Sink;
 
 /// What one sink is still to be told.
 pub(super) struct Queue {
@@ -41,6 +42,8 @@ struct State {
     put_bytes: u64,
     taken_bytes: u64,
     dropped: u64,
+    /// The sink that is to take the place of the present one.
+    replacement: Option<Box<dyn Sink>>,
     /// Whether the sink's thread sleeps until something comes.
     idle: bool,
     waiters: u32,
@@ -79,8 +82,10 @@ pub(super) struct Ticket {
 /// What a sink's thread is to do next.
 pub(super) enum Next {
     Tell(u64, Event),
-    /// Nothing came for a moment.
+    /// What was told waited long enough to be written.
     Flush,
+    /// This sink is told from now on.
+    Replace(Box<dyn Sink>),
     End,
 }
 
@@ -156,14 +161,21 @@ impl Queue {
         std::mem::take(&mut state.waiting)
     }
 
-    /// What to do next; waits until something comes, and with `patience` no longer than that.
-    pub(super) fn next(&self, patience: Option<Duration>) -> Next {
+    /// What to do next; waits until something comes, and no longer than until `flush_at`.
+    pub(super) fn next(&self, flush_at: Option<Instant>) -> Next {
+        let patience = flush_at.map(|at| at.saturating_duration_since(Instant::now()));
         let mut state = self.lock();
         if state.closed {
             self.moved.notify_one();
         }
+        if patience == Some(Duration::ZERO) && !state.dead {
+            return Next::Flush;
+        }
         state.idle = true;
-        let idle = |state: &mut State| state.waiting.is_empty() && !state.closed && !state.dead;
+        let idle = |state: &mut State| {
+            let has_work = !state.waiting.is_empty() || state.replacement.is_some();
+            !has_work && !state.closed && !state.dead
+        };
         state = match patience {
             None => {
                 let woken = self.filled.wait_while(state, idle);
@@ -175,6 +187,9 @@ impl Queue {
             }
         };
         state.idle = false;
+        if let Some(sink) = state.replacement.take() {
+            return Next::Replace(sink);
+        }
         let Some(entry) = state.waiting.pop_front() else {
             return match state.closed || state.dead {
                 true => Next::End,
@@ -187,6 +202,12 @@ impl Queue {
             self.drained.notify_all();
         }
         Next::Tell(entry.seq, entry.event)
+    }
+
+    /// Another sink takes the place of the present one.
+    pub(super) fn replace(&self, sink: Box<dyn Sink>) {
+        self.lock().replacement = Some(sink);
+        self.filled.notify_one();
     }
 
     /// Nothing more is put in.

@@ -1,0 +1,395 @@
+//! Standard error and standard output that perhaps nobody reads: text waits in a bounded queue, and a thread writes it.
+//!
+//! A full pipe stops that thread alone. What finds the queue full is dropped and counted, and a write error is no
+//! reason to end. tracing-appender does the same for a log, but prints to standard output at its end if its thread
+//! is stuck, and does not report what it dropped.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tracing::callsite::Identifier;
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Standard error: the log, and everything else for the person who runs dmtap.
+pub static STDERR: Printer = Printer::new(|| Box::new(anstream::stderr()));
+
+/// Standard output, where a program that serves others writes there.
+pub static STDOUT: Printer = Printer::new(|| Box::new(anstream::stdout()));
+
+/// Prints a line on standard error.
+pub fn line(words: &str) {
+    STDERR.put(format!("{words}\n").into_bytes());
+}
+
+/// Prints panics through the queue as well: the standard hook waits for a reader.
+pub fn print_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        let thread = thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        let trace = match backtrace.status() {
+            std::backtrace::BacktraceStatus::Captured => format!("\n{backtrace}"),
+            _ => String::new(),
+        };
+        line(&format!("thread {thread} {panic}{trace}"));
+    }));
+}
+
+/// What becomes of text that finds the queue full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// It is dropped and counted: for programs that serve others.
+    Drop,
+    /// Who prints it waits, as a program does that has nothing else to do.
+    Wait,
+}
+
+/// A bounded queue in front of a stream, and the thread that writes it.
+pub struct Printer {
+    open: fn() -> Box<dyn Write>,
+    state: Mutex<State>,
+    filled: Condvar,
+    written: Condvar,
+}
+
+struct State {
+    full: Full,
+    waiting: VecDeque<Vec<u8>>,
+    /// Bytes that wait.
+    bytes: usize,
+    dropped: u64,
+    /// Texts written, be it in vain.
+    done: u64,
+    started: bool,
+    writing: bool,
+    failure: Option<ErrorKind>,
+    repeats: Vec<Repeat>,
+}
+
+/// Warnings of one kind in one span of time.
+struct Repeat {
+    kind: Identifier,
+    since: Instant,
+    shown: u32,
+    hidden: u32,
+    last: Vec<u8>,
+}
+
+impl Printer {
+    const fn new(open: fn() -> Box<dyn Write>) -> Self {
+        Self {
+            open,
+            state: Mutex::new(State {
+                full: Full::Drop,
+                waiting: VecDeque::new(),
+                bytes: 0,
+                dropped: 0,
+                done: 0,
+                started: false,
+                writing: false,
+                failure: None,
+                repeats: Vec::new(),
+            }),
+            filled: Condvar::new(),
+            written: Condvar::new(),
+        }
+    }
+
+    /// Chooses what becomes of text that finds the queue full; [`Full::Drop`] unless chosen.
+    pub fn when_full(&self, full: Full) {
+        self.lock().full = full;
+    }
+
+    /// Queues a text.
+    pub fn put(&'static self, text: Vec<u8>) {
+        let mut state = self.start();
+        while state.full == Full::Wait && !state.fits(&text) {
+            state = wait(&self.written, state, None);
+        }
+        state.put(text);
+        self.filled.notify_one();
+    }
+
+    /// Queues a line of the log, or counts it where too many of its kind came.
+    fn put_repeated(&'static self, kind: Identifier, text: Vec<u8>) {
+        let mut state = self.start();
+        state.put_repeated(kind, text, Instant::now());
+        self.filled.notify_one();
+    }
+
+    /// Waits until everything is written, but no longer than `limit` for the next text.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] where nobody reads; else the last error of writing. A reader that went away is none.
+    pub fn finish(&self, limit: Duration) -> io::Result<()> {
+        let mut state = self.lock();
+        state.sum_up(None);
+        self.filled.notify_one();
+        let mut moved = (state.done, Instant::now());
+        while state.started && (state.writing || !state.waiting.is_empty()) {
+            let left = match state.full {
+                Full::Wait => None,
+                Full::Drop => Some(limit.saturating_sub(moved.1.elapsed())),
+            };
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            state = wait(&self.written, state, left);
+            if state.done != moved.0 {
+                moved = (state.done, Instant::now());
+            }
+        }
+        match state.failure.take() {
+            Some(ErrorKind::BrokenPipe) | None => Ok(()),
+            Some(kind) => Err(kind.into()),
+        }
+    }
+
+    /// The state, with the thread running.
+    fn start(&'static self) -> MutexGuard<'static, State> {
+        let mut state = self.lock();
+        if !state.started {
+            let thread = thread::Builder::new().name("print".into());
+            state.started = thread.spawn(|| self.write()).is_ok();
+        }
+        state
+    }
+
+    fn write(&self) {
+        let mut out = (self.open)();
+        let mut state = self.lock();
+        loop {
+            let Some(text) = state.next() else {
+                let due = state.due();
+                state = wait(&self.filled, state, due);
+                state.sum_up(Some(Instant::now()));
+                continue;
+            };
+            state.writing = true;
+            drop(state);
+            let written = out.write_all(&text).and_then(|()| out.flush());
+            state = self.lock();
+            state.writing = false;
+            state.done += 1;
+            if let Err(error) = written {
+                state.failure = Some(error.kind());
+            }
+            self.written.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn fits(&self, text: &[u8]) -> bool {
+        self.waiting.is_empty() || self.bytes + text.len() <= MOST
+    }
+
+    fn put(&mut self, text: Vec<u8>) {
+        if !self.started || !self.fits(&text) {
+            self.dropped += 1;
+            return;
+        }
+        self.bytes += text.len();
+        self.waiting.push_back(text);
+    }
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let text = self.waiting.pop_front()?;
+        self.bytes -= text.len();
+        if self.dropped == 0 {
+            return Some(text);
+        }
+        // Dropped behind this one, or further behind: nobody read either.
+        let dropped = std::mem::take(&mut self.dropped);
+        let note = format!("dmtap: nobody read this for a time, {dropped} lines were dropped\n");
+        Some([note.into_bytes(), text].concat())
+    }
+
+    fn put_repeated(&mut self, kind: Identifier, text: Vec<u8>, now: Instant) {
+        self.sum_up(Some(now));
+        let known = self.repeats.iter_mut().find(|repeat| repeat.kind == kind);
+        match known {
+            Some(repeat) if repeat.shown < BURST => repeat.shown += 1,
+            Some(repeat) => {
+                repeat.hidden += 1;
+                repeat.last = text;
+                return;
+            }
+            None => self.repeats.push(Repeat {
+                kind,
+                since: now,
+                shown: 1,
+                hidden: 0,
+                last: Vec::new(),
+            }),
+        }
+        self.put(text);
+    }
+
+    /// Ends the spans of time that are over by `now`, or all of them, and reports what they hid.
+    fn sum_up(&mut self, now: Option<Instant>) {
+        let is_over = |repeat: &mut Repeat| {
+            now.is_none_or(|now| now.saturating_duration_since(repeat.since) >= SPAN)
+        };
+        let over: Vec<Repeat> = self.repeats.extract_if(.., is_over).collect();
+        for repeat in over.into_iter().filter(|repeat| repeat.hidden > 0) {
+            let note = format!("… {} more, the last: ", repeat.hidden);
+            self.put([note.into_bytes(), repeat.last].concat());
+        }
+    }
+
+    /// How long until something hidden is to be reported.
+    fn due(&self) -> Option<Duration> {
+        let hidden = self.repeats.iter().filter(|repeat| repeat.hidden > 0);
+        hidden
+            .map(|repeat| SPAN.saturating_sub(repeat.since.elapsed()))
+            .min()
+    }
+}
+
+fn wait<'s>(
+    condition: &Condvar,
+    state: MutexGuard<'s, State>,
+    limit: Option<Duration>,
+) -> MutexGuard<'s, State> {
+    match limit {
+        None => condition
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner),
+        Some(limit) => {
+            let woken = condition.wait_timeout(state, limit);
+            woken.unwrap_or_else(PoisonError::into_inner).0
+        }
+    }
+}
+
+/// Writes one event of the log.
+pub struct LogLine {
+    printer: &'static Printer,
+    /// Of warnings and errors, which of them it is.
+    kind: Option<Identifier>,
+}
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.kind {
+            Some(kind) => self.printer.put_repeated(kind.clone(), bytes.to_vec()),
+            None => self.printer.put(bytes.to_vec()),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for &'static Printer {
+    type Writer = LogLine;
+
+    fn make_writer(&self) -> LogLine {
+        LogLine {
+            printer: self,
+            kind: None,
+        }
+    }
+
+    fn make_writer_for(&self, event: &Metadata<'_>) -> LogLine {
+        LogLine {
+            printer: self,
+            kind: (*event.level() <= Level::WARN).then(|| event.callsite()),
+        }
+    }
+}
+
+/// Bytes that wait at most; a single text may be longer.
+const MOST: usize = 1 << 20;
+/// Warnings of one kind that are shown in one span of time.
+const BURST: u32 = 10;
+/// After which more of them are shown.
+const SPAN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Writes when it gets leave.
+    struct Gate;
+
+    static LEAVE: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+    static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    static GATED: Printer = Printer::new(|| Box::new(Gate));
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let leave = LEAVE.lock().unwrap();
+            // A sender that is gone is leave for everything.
+            let _ = leave.as_ref().unwrap().recv();
+            WRITTEN.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_dropped_and_counted() {
+        let (sender, leave): (Sender<()>, _) = channel();
+        *LEAVE.lock().unwrap() = Some(leave);
+        let line = vec![b'x'; MOST / 4];
+        for _ in 0..10 {
+            GATED.put(line.clone());
+        }
+        let waited = GATED.finish(Duration::ZERO);
+        assert_eq!(waited.unwrap_err().kind(), ErrorKind::TimedOut);
+        drop(sender);
+        GATED.finish(Duration::from_secs(30)).unwrap();
+        let written = WRITTEN.lock().unwrap();
+        let written = String::from_utf8_lossy(&written);
+        let lines = written.matches('x').count() / line.len();
+        assert!((4..=5).contains(&lines), "{lines} of 10");
+        let note = format!("{} lines were dropped", 10 - lines);
+        assert!(written.contains(&note), "{note}");
+    }
+
+    #[test]
+    fn warnings_of_one_kind_are_shown_a_few_times_and_then_counted() {
+        let mut state = State {
+            full: Full::Drop,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            dropped: 0,
+            done: 0,
+            started: true,
+            writing: false,
+            failure: None,
+            repeats: Vec::new(),
+        };
+        let kind = tracing::callsite!(name: "k", kind: tracing::metadata::Kind::EVENT, fields: );
+        let kind = tracing::Callsite::metadata(kind).callsite();
+        let start = Instant::now();
+        for at in 0..604 {
+            state.put_repeated(kind.clone(), format!("w{at}\n").into_bytes(), start);
+        }
+        assert_eq!(state.waiting.len(), BURST as usize);
+        state.put_repeated(kind, b"later\n".to_vec(), start + SPAN);
+        let shown = Vec::from(state.waiting).concat();
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(
+            shown.ends_with("w9\n… 594 more, the last: w603\nlater\n"),
+            "{shown}"
+        );
+    }
+}
