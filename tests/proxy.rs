@@ -20,6 +20,8 @@ mod bytes_pass;
 mod certificates;
 #[path = "proxy/connections.rs"]
 mod connections;
+#[path = "proxy/distrust.rs"]
+mod distrust;
 #[path = "proxy/edits.rs"]
 mod edits;
 #[path = "proxy/failures.rs"]

@@ -4,11 +4,13 @@ use std::error::Error;
 use std::io;
 
 use http::StatusCode;
+use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use super::body::Broken;
 use super::exchange::Dropped;
 use super::patience::Stall;
+use super::trust::Distrust;
 use super::upstream::ConnectError;
 use crate::flow::Side;
 
@@ -114,7 +116,9 @@ impl Failure {
             if let Some(connect) = error.downcast_ref::<ConnectError>() {
                 match connect {
                     ConnectError::Timeout(_) => status = StatusCode::GATEWAY_TIMEOUT,
-                    ConnectError::Loop(_) | ConnectError::Private(_) => {}
+                    ConnectError::Loop(_)
+                    | ConnectError::Private(_)
+                    | ConnectError::ClientCertificate => {}
                     ConnectError::Other(_) => continue,
                 }
                 return Self::of_server(status, connect.to_string());
@@ -124,15 +128,97 @@ impl Failure {
                 status = StatusCode::GATEWAY_TIMEOUT;
             }
         }
-        let mut words: Vec<String> = Vec::new();
-        for error in chain(error) {
-            let word = error.to_string();
-            if words.last().is_none_or(|last| !last.contains(&word)) {
-                words.push(word);
+        Self::of_server(status, in_words(error))
+    }
+}
+
+/// An error of a connection to a server, in dmtap's words.
+fn in_words(error: &(dyn Error + 'static)) -> String {
+    let is_new = chain(error).any(|error| error.is::<ConnectError>());
+    for error in chain(error) {
+        if let Some(http) = error.downcast_ref::<hyper::Error>() {
+            if http.is_incomplete_message() {
+                return "the server closed the connection without answering".into();
+            }
+            if http.is_parse_too_large() {
+                return "the head of the server's answer is too large".into();
+            }
+            if http.is_parse() {
+                return "what the server answered is not HTTP".into();
             }
         }
-        Self::of_server(status, words.join(": "))
+        if let Some(frame) = error.downcast_ref::<h2::Error>()
+            && let Some(reason) = frame.reason()
+        {
+            return match frame.is_go_away() {
+                true => format!("the server ended the HTTP/2 connection ({reason:?})"),
+                false => format!("the server ended the HTTP/2 stream ({reason:?})"),
+            };
+        }
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && let Some(words) = io_in_words(io, is_new)
+        {
+            return words;
+        }
     }
+    let what = match is_new {
+        true => "no connection to the server",
+        false => "the connection to the server failed",
+    };
+    // What the system says; what a library adds around it says nothing more.
+    let system = chain(error).find_map(|e| e.downcast_ref::<io::Error>()?.raw_os_error());
+    match system.map(|code| io::Error::from_raw_os_error(code).to_string()) {
+        Some(words) => {
+            let words = words.split(" (os error").next().unwrap_or_default();
+            format!("{what}: {}", words.to_lowercase())
+        }
+        None if is_new && is_of_resolver(error) => {
+            "the server's name cannot be resolved: check the name, or the network".into()
+        }
+        None => what.into(),
+    }
+}
+
+fn io_in_words(error: &io::Error, is_new: bool) -> Option<String> {
+    let words = match (error.kind(), is_new) {
+        (io::ErrorKind::ConnectionRefused, _) => {
+            "the server refused the connection: nothing listens at its address and port"
+        }
+        (io::ErrorKind::ConnectionReset, true) => {
+            "the server reset the connection during the TLS handshake"
+        }
+        (io::ErrorKind::ConnectionReset, false) => "the server reset the connection",
+        (io::ErrorKind::UnexpectedEof, true) => {
+            "the server closed the connection during the TLS handshake"
+        }
+        (io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe, _) => {
+            "the server closed the connection"
+        }
+        (io::ErrorKind::TimedOut, _) => "the server did not answer in time",
+        _ => return None,
+    };
+    Some(words.into())
+}
+
+/// The resolver's errors carry no number of the system.
+fn is_of_resolver(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.to_string().contains("lookup address"))
+}
+
+/// Whether an error of a handshake is the server's refusal to go on.
+pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| {
+        let alert = matches!(
+            error.downcast_ref::<rustls::Error>(),
+            Some(rustls::Error::AlertReceived(_))
+        );
+        let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        let ended = matches!(
+            io,
+            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+        );
+        alert || ended
+    })
 }
 
 /// Whether a body breaks off because of what its sender wrote, and not because it left.
@@ -188,29 +274,116 @@ fn server_tls(error: &rustls::Error) -> String {
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server asks for a client certificate, which dmtap does not have".into()
         }
-        rustls::Error::InvalidMessage(_) => {
-            format!("the server does not speak TLS at this port: {error}")
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS at this port".into(),
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion,
+        ) => "the server and dmtap have no TLS version or cipher in common: dmtap speaks TLS 1.2 and 1.3"
+            .into(),
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server ended the TLS handshake (alert {})", alert_name(*alert))
         }
-        _ => format!("TLS handshake with the server failed: {error}"),
+        _ => "the server broke the rules of TLS in its handshake".into(),
     }
 }
 
 fn server_certificate(error: &CertificateError) -> String {
-    let why = match error {
-        CertificateError::UnknownIssuer => "UnknownIssuer".into(),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            return format!("server certificate expired: {error}; -k accepts it all the same");
+    const ANY: &str = "-k accepts it all the same";
+    match error {
+        CertificateError::Expired => format!("server certificate expired; {ANY}"),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("server certificate expired on {}; {ANY}", day(*not_after))
         }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            return format!(
-                "server certificate is for another name: {error}; -k accepts it all the same"
-            );
+        CertificateError::NotValidYet => format!("server certificate is not yet valid; {ANY}"),
+        CertificateError::NotValidYetContext { not_before, .. } => format!(
+            "server certificate is not yet valid: it begins on {}; check the clocks, or {ANY}",
+            day(*not_before)
+        ),
+        CertificateError::NotValidForName => {
+            format!("server certificate is for another name; {ANY}")
         }
-        _ => error.to_string(),
-    };
+        CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        } => for_another_name(&expected.to_str(), presented),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            format!(
+                "server certificate is not for servers: its extended key usage lacks serverAuth; {ANY}"
+            )
+        }
+        CertificateError::Revoked => format!("server certificate is revoked; {ANY}"),
+        CertificateError::BadEncoding => {
+            format!("server certificate cannot be read as X.509 version 3; {ANY}")
+        }
+        CertificateError::BadSignature => {
+            "the server's certificate and its signature do not fit together".into()
+        }
+        CertificateError::Other(other) => match other.0.downcast_ref::<Distrust>() {
+            Some(distrust) => distrusted(*distrust),
+            None => untrusted("it breaks a rule of X.509"),
+        },
+        _ => untrusted("its issuer is not known here"),
+    }
+}
+
+fn untrusted(why: &str) -> String {
     format!(
         "server certificate not trusted: {why}; use --server-ca FILE to trust its CA, or -k to accept any"
     )
+}
+
+fn distrusted(distrust: Distrust) -> String {
+    match distrust {
+        Distrust::ShortKey(_) => format!(
+            "server certificate cannot be used: {distrust}, and no TLS library verifies fewer than 2048; \
+             the server needs another certificate, -k does not help"
+        ),
+        Distrust::Sha1 => format!(
+            "server certificate not trusted: {distrust}; the server needs a certificate signed with SHA-256, \
+             or -k accepts it all the same"
+        ),
+        Distrust::Ca | Distrust::SelfSigned => format!(
+            "server certificate not trusted: {distrust}; use --server-ca FILE with a FILE that holds this very \
+             certificate, or -k to accept any"
+        ),
+    }
+}
+
+fn for_another_name(expected: &str, presented: &[String]) -> String {
+    let names: Vec<String> = presented.iter().map(|name| plain_name(name)).collect();
+    let names = match names.is_empty() {
+        true => "it has no subjectAltName, and its CN does not count".into(),
+        false => format!("it is for {}", names.join(", ")),
+    };
+    format!(
+        "server certificate is for another name: {names}, and not {expected}; -k accepts it all the same"
+    )
+}
+
+/// A name as rustls lists it, `DnsName("a")`, as people write it.
+fn plain_name(name: &str) -> String {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_matches(|c| matches!(c, '(' | ')' | '"')).into()
+}
+
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
+    moment.strftime("%Y-%m-%d").to_string()
+}
+
+/// An alert as the standard spells it (RFC 8446 §6).
+fn alert_name(alert: AlertDescription) -> String {
+    let mut name = String::new();
+    let mut was_lower = false;
+    for letter in format!("{alert:?}").chars() {
+        if letter.is_ascii_uppercase() && was_lower {
+            name.push('_');
+        }
+        was_lower = letter.is_ascii_lowercase();
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
 }
 
 /// Makes words of a failed handshake with a device.
@@ -222,21 +395,35 @@ pub(super) fn device_handshake(error: &io::Error, ca: &str) -> String {
     match tls {
         Some(rustls::Error::AlertReceived(alert)) => match alert {
             AlertDescription::UnknownCA => {
-                format!("the device does not trust the certificate (alert {alert:?}): {install}")
+                format!(
+                    "the device does not trust the certificate (alert {}): {install}",
+                    alert_name(*alert)
+                )
             }
             AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => format!(
-                "the device refused the certificate (alert {alert:?}): it does not trust dmtap's CA ({install}), \
-                 or it asked for a name that the certificate does not have"
+                "the device refused the certificate (alert {}): it does not trust dmtap's CA ({install}), \
+                 or it asked for a name that the certificate does not have",
+                alert_name(*alert)
             ),
-            _ => format!("the device ended the TLS handshake (alert {alert:?})"),
+            _ => format!(
+                "the device ended the TLS handshake (alert {})",
+                alert_name(*alert)
+            ),
         },
-        Some(rustls::Error::InvalidMessage(_)) => {
-            format!("what the device sent is not TLS: {error}")
-        }
-        Some(tls) => format!("TLS handshake with the device failed: {tls}"),
+        Some(rustls::Error::InvalidMessage(_)) => "what the device sent is not TLS".into(),
+        Some(tls) => device_tls(tls).into(),
         None => format!(
-            "the device hung up during the TLS handshake ({error}), as one does that does not trust the certificate: {install}"
+            "the device hung up during the TLS handshake, as one does that does not trust the certificate: {install}"
         ),
+    }
+}
+
+fn device_tls(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::PeerIncompatible(_) => {
+            "the device and dmtap have no TLS version or cipher in common: dmtap speaks TLS 1.2 and 1.3"
+        }
+        _ => "the device broke the rules of TLS in its handshake",
     }
 }
 
@@ -253,12 +440,18 @@ pub(super) fn spoiled_handshake(error: &io::Error) -> String {
             | AlertDescription::CertificateRevoked
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateUnknown => {
-                format!("the device refused the certificate (alert {alert:?})")
+                format!(
+                    "the device refused the certificate (alert {})",
+                    alert_name(*alert)
+                )
             }
-            _ => format!("the device ended the TLS handshake (alert {alert:?})"),
+            _ => format!(
+                "the device ended the TLS handshake (alert {})",
+                alert_name(*alert)
+            ),
         },
-        Some(tls) => format!("TLS handshake with the device failed: {tls}"),
-        None => format!("the device hung up during the TLS handshake ({error})"),
+        Some(tls) => device_tls(tls).into(),
+        None => "the device hung up during the TLS handshake".into(),
     }
 }
 
@@ -275,7 +468,9 @@ mod tests {
         let failure = Failure::of(&ConnectError::Other(nested.into()));
         assert_eq!(failure.status, StatusCode::BAD_GATEWAY);
         assert!(
-            failure.why.contains("not trusted: UnknownIssuer"),
+            failure
+                .why
+                .contains("not trusted: its issuer is not known here"),
             "{failure:?}"
         );
     }

@@ -1,13 +1,23 @@
 //! Which servers are believed.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+};
 use rustls_platform_verifier::Verifier;
+use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::ca::certificates;
 use super::settings::Trust;
@@ -23,15 +33,15 @@ pub fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
         .map_err(io::Error::other)?
         .dangerous()
         .with_custom_certificate_verifier(verifier(trust)?)
-        .with_no_client_auth();
+        .with_client_cert_resolver(Arc::new(NoCertificate));
     config.key_log = key_log();
     Ok(config)
 }
 
 fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
     let crypto = provider().clone();
-    let roots = match trust {
-        Trust::Anything => return Ok(Arc::new(Anything(crypto))),
+    let named = match trust {
+        Trust::Anything => return Ok(Arc::new(Explained::new(Anything(crypto), Vec::new()))),
         Trust::Platform => Vec::new(),
         Trust::PlatformAnd(path) => {
             let named = |why: String| io::Error::other(format!("{}: {why}", path.display()));
@@ -43,12 +53,213 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
             roots
         }
     };
-    let verifier = Verifier::new_with_extra_roots(roots, crypto).map_err(|e| {
+    let verifier = Verifier::new_with_extra_roots(named.clone(), crypto).map_err(|e| {
         io::Error::other(format!(
             "no server can be verified: {e}; install the system's CA certificates, or use --server-ca FILE or -k"
         ))
     })?;
-    Ok(Arc::new(verifier))
+    Ok(Arc::new(Explained::new(verifier, named)))
+}
+
+/// What is wrong with a server's certificate that rustls has no name for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Distrust {
+    /// Its RSA key has so few bits that no handshake can be verified with it.
+    #[error("its RSA key has {0} bits")]
+    ShortKey(usize),
+    /// It, or one between it and its root, is signed with SHA-1.
+    #[error("it is signed with SHA-1")]
+    Sha1,
+    /// It is a CA's, and not in the file of trusted ones.
+    #[error("it is the certificate of a CA")]
+    Ca,
+    /// It is signed by itself, and not in the file of trusted ones.
+    #[error("it is self-signed")]
+    SelfSigned,
+}
+
+/// Another verifier, with two differences: a certificate that the user's file holds is believed as it is, where its
+/// name and dates are right; and what is wrong is named.
+#[derive(Debug)]
+struct Explained<V> {
+    inner: V,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl<V: ServerCertVerifier> Explained<V> {
+    fn new(inner: V, named: Vec<CertificateDer<'static>>) -> Self {
+        Self { inner, named }
+    }
+}
+
+impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.named.contains(end_entity) && short_key(end_entity).is_none() {
+            check_dates(end_entity, now)?;
+            verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        let verified =
+            self.inner
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
+        verified.map_err(|error| explained(error, end_entity, intermediates))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let verified = self
+            .inner
+            .verify_tls12_signature(message, certificate, signature);
+        verified.map_err(|error| short_key(certificate).unwrap_or(error))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let verified = self
+            .inner
+            .verify_tls13_signature(message, certificate, signature);
+        verified.map_err(|error| short_key(certificate).unwrap_or(error))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+impl From<Distrust> for Error {
+    fn from(distrust: Distrust) -> Self {
+        CertificateError::Other(OtherError(Arc::new(distrust))).into()
+    }
+}
+
+/// An error with a better name, where the certificates tell one.
+fn explained(error: Error, end_entity: &[u8], intermediates: &[CertificateDer<'_>]) -> Error {
+    if let Some(short) = short_key(end_entity) {
+        return short;
+    }
+    let Ok((_, certificate)) = X509Certificate::from_der(end_entity) else {
+        return error;
+    };
+    let is_opaque = matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer
+                | CertificateError::BadSignature
+                | CertificateError::Other(_)
+                | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        )
+    );
+    let eku = certificate.extended_key_usage().ok().flatten();
+    if !is_opaque || eku.is_some_and(|eku| !eku.value.server_auth && !eku.value.any) {
+        return match is_opaque {
+            true => Error::InvalidCertificate(CertificateError::InvalidPurpose),
+            false => error,
+        };
+    }
+    let chain = std::iter::once(end_entity).chain(intermediates.iter().map(|c| &**c));
+    let mut chain = chain.filter_map(|der| X509Certificate::from_der(der).ok());
+    let by_sha1 = |c: &X509Certificate<'_>| {
+        let algorithm = c.signature_algorithm.algorithm.to_id_string();
+        SHA1.contains(&&*algorithm) && c.issuer() != c.subject()
+    };
+    if chain.any(|(_, c)| by_sha1(&c)) {
+        Distrust::Sha1.into()
+    } else if certificate.issuer() == certificate.subject() {
+        Distrust::SelfSigned.into()
+    } else if certificate.is_ca() {
+        Distrust::Ca.into()
+    } else {
+        error
+    }
+}
+
+/// sha1WithRSAEncryption, ecdsa-with-SHA1.
+const SHA1: [&str; 2] = ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1"];
+
+/// The error of an RSA key that is shorter than what is verified.
+fn short_key(certificate: &[u8]) -> Option<Error> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(key) if key.key_size() < SHORTEST_KEY => {
+            Some(Distrust::ShortKey(key.key_size()).into())
+        }
+        _ => None,
+    }
+}
+
+/// Bits of the shortest RSA key that signatures are verified with.
+const SHORTEST_KEY: usize = 2048;
+
+fn check_dates(certificate: &[u8], now: UnixTime) -> Result<(), Error> {
+    let (_, certificate) =
+        X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
+    let validity = certificate.validity();
+    let seconds = |time: x509_parser::time::ASN1Time| {
+        let seconds = u64::try_from(time.timestamp()).unwrap_or_default();
+        UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+    };
+    let (not_before, not_after) = (seconds(validity.not_before), seconds(validity.not_after));
+    if now < not_before {
+        return Err(CertificateError::NotValidYetContext {
+            time: now,
+            not_before,
+        }
+        .into());
+    }
+    if now > not_after {
+        return Err(CertificateError::ExpiredContext {
+            time: now,
+            not_after,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+tokio::task_local! {
+    /// Whether the server asked for a client certificate, in the handshake that runs.
+    static ASKED: Cell<bool>;
+}
+
+/// Runs a handshake; whether the server asked for a client certificate in it.
+pub(super) async fn watched<T>(handshake: impl Future<Output = T>) -> (T, bool) {
+    let asked = async {
+        let result = handshake.await;
+        (result, ASKED.with(Cell::get))
+    };
+    ASKED.scope(Cell::new(false), asked).await
+}
+
+/// Has no certificate for any server, and notes that one was asked for: over TLS 1.2 a server does not say later
+/// what it missed.
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        // Outside of a handshake that is watched nobody wants to know.
+        let _ = ASKED.try_with(|asked| asked.set(true));
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 /// Accepts every certificate; only the signature made with its key is checked.

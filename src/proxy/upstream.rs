@@ -97,6 +97,16 @@ pub(super) enum SendError {
     Silent(hyper::Error),
 }
 
+impl SendError {
+    /// The error without this wrapper.
+    pub(super) fn cause(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Connect(error) => error,
+            Self::Http(error) | Self::NotProcessed(error) | Self::Silent(error) => error,
+        }
+    }
+}
+
 /// The way of one device connection to its server.
 pub(super) struct ServerLink {
     idle: Arc<IdleConnections>,

@@ -58,7 +58,7 @@ async fn a_device_that_does_not_trust_us_is_told_of() {
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     let why = rig.heard.until(why_refused).await;
     assert!(
-        why.contains("does not trust the certificate (alert UnknownCA): install"),
+        why.contains("does not trust the certificate (alert unknown_ca): install"),
         "{why}"
     );
     assert!(why.contains("dmtap-ca-cert.pem"), "{why}");

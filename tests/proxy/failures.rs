@@ -61,7 +61,7 @@ async fn a_certificate_nobody_vouches_for_gives_502() {
     let (status, text) = refused(https("localhost", server.address.port())).await;
     assert_eq!(status, 502);
     assert!(
-        text.contains("not trusted: UnknownIssuer; use --server-ca FILE"),
+        text.contains("not trusted: its issuer is not known here; use --server-ca FILE"),
         "{text}"
     );
     assert_eq!(server.accepted(), 0);

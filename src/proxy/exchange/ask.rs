@@ -50,7 +50,7 @@ impl Exchange {
                 };
                 NotAnswered {
                     repeats: if of_device.is_some() { 0 } else { repeats },
-                    failure: of_device.unwrap_or_else(|| Failure::of(&error)),
+                    failure: of_device.unwrap_or_else(|| Failure::of(error.cause())),
                 }
             }),
             failure = progress.overdue(limits) => Err(NotAnswered {

@@ -24,7 +24,7 @@ use tower_service::Service;
 
 use super::Offer;
 use crate::proxy::body::{Body, Broken};
-use crate::proxy::failure::Failure;
+use crate::proxy::failure::{self, Failure};
 use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
 use crate::proxy::settings::{Settings, Upstream};
 use crate::proxy::trust;
@@ -60,8 +60,12 @@ impl Dialer {
         target: &Uri,
         offer: Offer,
     ) -> Result<Connection, ConnectError> {
-        match tokio::time::timeout(self.limit, self.connect(target, offer)).await {
-            Ok(connected) => connected,
+        let connecting = trust::watched(self.connect(target, offer));
+        match tokio::time::timeout(self.limit, connecting).await {
+            Ok((Err(error), true)) if failure::is_refusal(&error) => {
+                Err(ConnectError::ClientCertificate)
+            }
+            Ok((connected, _)) => connected,
             Err(_) => Err(ConnectError::Timeout(self.limit)),
         }
     }
@@ -336,6 +340,8 @@ pub(in crate::proxy) enum ConnectError {
     Loop(SocketAddr),
     #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
     Private(SocketAddr),
+    #[error("the server asks for a client certificate, which dmtap does not have")]
+    ClientCertificate,
     #[error("{0}")]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
