@@ -118,6 +118,24 @@ fn an_element_is_xml_and_stands_somewhere() {
     );
     check(
         STATUS,
+        "{ set-attribute = 'foo:bar', at = 'Data', value = '' }",
+        &[(
+            "nothing declares the prefix `foo` of `foo:bar`",
+            (5, 10),
+            "xmlns:foo",
+        )],
+    );
+    check(
+        STATUS,
+        "{ set-status = 0x86000011 }",
+        &[(
+            "0x86000011 is a result of Windows, no status code",
+            (5, 23),
+            "msft:originalerror",
+        )],
+    );
+    check(
+        STATUS,
         "{ set-attribute = 'a' }",
         &[("`set-attribute` has no value", (5, 10), "remove-attribute")],
     );

@@ -186,6 +186,12 @@ fn what_can_never_act_is_refused() {
 #[test]
 fn a_line_of_the_command_line_is_told_what_can_be_typed_there() {
     check_line(Line::fail("./Device/X=999"), &["--rules", "force = true"]);
+    let wrong = Line::fail("./Device/X=0x86000011");
+    check_line(wrong, &["'./Device/X=500:0x86000011'"]);
+    check_line(
+        Line::fail("./Device/X=500:1"),
+        &["no result of Windows", "500:0x86000011"],
+    );
     let headers = |argument| Line::modify_headers(argument);
     check_line(headers("/~s ~c 999/X/y"), &["--rules", "force = true"]);
     check_line(headers("/~q ~c 200/X-A/y"), &["a request has no status"]);

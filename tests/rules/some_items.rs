@@ -110,3 +110,51 @@ fn a_hidden_status_of_one_node_takes_only_its_results_along() {
     );
     check(&hide("*"), "");
 }
+
+#[test]
+fn a_result_of_windows_stands_beside_the_status_in_a_declared_namespace() {
+    let failed = status(3, "HwV", 500).replace(
+        "<Data>",
+        "<Data xmlns:msft=\"http://schemas.microsoft.com/MobileDevice/MDM\" \
+         msft:originalerror=\"0x86000011\">",
+    );
+    check(
+        &fail("./DevDetail/HwV=500:0x86000011"),
+        &[
+            status(2, "SwV", 200),
+            failed,
+            status(4, "FwV", 200),
+            results(&["SwV", "FwV"]),
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+fn a_namespace_that_is_declared_is_not_declared_again() {
+    let rules = "[[rule]]\nname = \"r\"\nstage = \"request\"\nmatch = { command = \"Status\" }\n\
+         step = [{ set-attribute = \"xmlns:msft\", value = \"urn:x\", at = \"Data\" }, \
+         { set-attribute = \"msft:originalerror\", value = \"0x1\", at = \"Data\" }]\n";
+    let mut talk = Talk::new(1, "d").said(Side::Server, &get(&["SwV"]));
+    let body = message(2, &status(2, "SwV", 500));
+    let verdict = talk.decide(&book(rules), Stage::Request, &body);
+    let sent = String::from_utf8(verdict.body.unwrap().to_vec()).unwrap();
+    assert_eq!(sent.matches("xmlns:msft").count(), 1, "{sent}");
+
+    let root = body.source().clone();
+    let root = String::from_utf8(root.to_vec()).unwrap();
+    let root = root.replacen("<SyncBody>", "<SyncBody xmlns:msft=\"urn:m\">", 1);
+    let body = super::support::decode(&root);
+    let mut talk = Talk::new(1, "d").said(Side::Server, &get(&["SwV"]));
+    let verdict = talk.decide(
+        &book(&fail("./DevDetail/SwV=500:0x86000011")),
+        Stage::Request,
+        &body,
+    );
+    let sent = String::from_utf8(verdict.body.unwrap().to_vec()).unwrap();
+    assert_eq!(sent.matches("xmlns:msft").count(), 1, "{sent}");
+    assert!(
+        sent.contains("<Data msft:originalerror=\"0x86000011\">500"),
+        "{sent}"
+    );
+}

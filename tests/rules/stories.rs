@@ -81,6 +81,10 @@ fn what_is_wrong_with_a_story_is_told_with_the_right_words() {
         &["Basic has no nonce"],
     );
     check("request", get, "{ busy = 500 }", &["417, 429, 503"]);
+    for wrong in ["'soon'", "'30 s later'", "-1", "'Sunday'"] {
+        let step = format!("{{ busy = 503, retry-after = {wrong} }}");
+        check("request", get, &step, &["retry-after"]);
+    }
     check(
         "request",
         get,

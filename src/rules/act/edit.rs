@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::Planning;
 use crate::dm::{Command, StatusCode};
 use crate::flow::own;
-use crate::markup::edit::{Edit, Fragment, Place};
+use crate::markup::edit::{Edit, Fragment, Place, Within};
 use crate::markup::{Element, tag};
 use crate::rules::at::{At, Spot};
 use crate::rules::step::EditStep;
@@ -112,6 +112,32 @@ impl Planning<'_, '_> {
             if !self.add(value.len()) {
                 return;
             }
+            let declares = |planned: &Within| {
+                matches!(&planned.edit, Edit::SetAttribute { element, name, .. }
+                    if *element == spot.node && name.strip_prefix("xmlns:") == Some(MSFT))
+                    && planned.holders == spot.holders()
+            };
+            if let Some(uri) = undeclared(name, target)
+                && !self.planned.edits.iter().any(declares)
+            {
+                let element = spot.node;
+                let (name, value) = (format!("xmlns:{MSFT}"), uri.to_owned());
+                self.tell(
+                    &spot,
+                    &format!("@{name}"),
+                    verb,
+                    String::new(),
+                    value.clone(),
+                );
+                self.push(
+                    &spot,
+                    Edit::SetAttribute {
+                        element,
+                        name,
+                        value,
+                    },
+                );
+            }
             self.tell(&spot, &format!("@{name}"), verb, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
@@ -209,3 +235,17 @@ pub(super) fn summary(element: Element<'_>) -> String {
     });
     format!("{} {about}", element.local()).trim_end().to_owned()
 }
+
+/// The namespace that the prefix of an attribute needs declared at this element, where the prefix is known and nothing
+/// above declares it.
+fn undeclared(name: &str, element: Option<Element<'_>>) -> Option<&'static str> {
+    let (prefix, _) = name.split_once(':')?;
+    let declaration = format!("xmlns:{MSFT}");
+    let mut around = std::iter::successors(element, |element| element.parent());
+    let is_declared = around.any(|element| element.attribute(&declaration).is_some());
+    (prefix == MSFT && !is_declared).then_some(MSFT_NAMESPACE)
+}
+
+/// The prefix of Microsoft's attributes, and what it stands for (MS-MDM §2.2.4.3).
+const MSFT: &str = "msft";
+const MSFT_NAMESPACE: &str = "http://schemas.microsoft.com/MobileDevice/MDM";

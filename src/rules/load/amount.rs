@@ -21,12 +21,7 @@ fn time_up_to(
     (longest, words, written_as): (Duration, &str, &str),
     report: &mut Report,
 ) -> Option<Duration> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
-    let written = value.get_ref().as_str().and_then(|text| {
-        let (number, unit) = number_and_unit(text);
-        let (_, unit) = units.iter().find(|(name, _)| *name == unit)?;
-        Duration::try_from_secs_f64(plain(number)? * unit).ok()
-    });
+    let written = value.get_ref().as_str().and_then(time_of);
     let Some(time) = written else {
         report
             .wrong(value.span(), format!("`{key}` must be a time"))
@@ -42,6 +37,14 @@ fn time_up_to(
         return None;
     }
     Some(time)
+}
+
+/// A time such as `250ms`, `1.5s` or `2m`.
+pub(super) fn time_of(text: &str) -> Option<Duration> {
+    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
+    let (number, unit) = number_and_unit(text);
+    let (_, unit) = units.iter().find(|(name, _)| *name == unit)?;
+    Duration::try_from_secs_f64(plain(number)? * unit).ok()
 }
 
 /// A rate such as `500 B/s`, `10 KB/s` or `1.5 MB/s`, in bytes a second; K and M are 1,000 and 1,000,000.

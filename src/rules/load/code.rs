@@ -87,6 +87,15 @@ impl Family {
             read::not_a(value, key, "a number such as 500", report);
             return None;
         };
+        if self.what == SYNCML.what && number > i64::from(u16::MAX) {
+            report
+                .wrong(value.span(), format!("{number:#010x} is a result of Windows, no {}", self.called))
+                .help(format!(
+                    "write {key} = 500, and for what Windows met a second step: \
+                     set-attribute = \"msft:originalerror\", value = \"{number:#010x}\", at = \"Data\""
+                ));
+            return None;
+        }
         let code = u16::try_from(number).unwrap_or(u16::MAX);
         if (self.least..=self.most).contains(&code) && (self.name)(code).is_some() {
             return Some(code);

@@ -38,18 +38,43 @@ impl Line {
             return Err(said(FAIL.0, argument, 0..argument.len(), title, help));
         };
         let code_at = uri.len() + 1..argument.len();
+        let (code, native) = match code.split_once(':') {
+            Some((code, native)) => (code, Some(native)),
+            None => (code, None),
+        };
         if code.parse::<u16>().is_err() {
             let title = format!("`{code}` is no status code");
-            let help = "write a number, such as 500";
+            let help = match is_windows_result(code) {
+                true => format!("write a status code before it: '{uri}=500:{code}'"),
+                false => "write a number, such as 500".to_owned(),
+            };
+            return Err(said(FAIL.0, argument, code_at, title, &help));
+        }
+        if let Some(native) = native.filter(|native| !is_windows_result(native)) {
+            let title = format!("`{native}` is no result of Windows");
+            let help = "write eight hex digits, such as 500:0x86000011";
             return Err(said(FAIL.0, argument, code_at, title, help));
         }
+        let native_at = code_at.start + code.len() + 1..code_at.end;
+        let code_at = code_at.start..code_at.start + code.len();
         let mut line = Self::new(FAIL, argument);
         line.begin("", "request");
         line.add("match = { command = \"Status\", loc-uri = ");
         line.quote("", 0..uri.len());
-        line.add(" }, step = { set-status = ");
-        line.bare(code_at);
-        line.add(" } }");
+        match native {
+            None => {
+                line.add(" }, step = { set-status = ");
+                line.bare(code_at);
+                line.add(" } }");
+            }
+            Some(_) => {
+                line.add(" }, step = [{ set-status = ");
+                line.bare(code_at);
+                line.add(" }, { set-attribute = \"msft:originalerror\", at = \"Data\", value = ");
+                line.quote("", native_at);
+                line.add(" }] }");
+            }
+        }
         if !code.starts_with('2') {
             line.add(", ");
             line.begin(" (Results)", "request");
@@ -160,6 +185,14 @@ fn said(flag: &str, argument: &str, part: Range<usize>, title: String, help: &st
 
 /// The flag and the word that rules are named with.
 const FAIL: (&str, &str) = ("--fail", "fail");
+
+/// A result as Windows writes it: `0x` and eight hex digits.
+fn is_windows_result(text: &str) -> bool {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    digits.is_some_and(|digits| {
+        digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
 
 #[cfg(test)]
 mod tests {

@@ -93,6 +93,7 @@ pub(super) fn steps(
         agree::with_stage(&steps, stage, report);
     }
     agree::with_each_other(&steps, report);
+    agree::with_declared_prefixes(&steps, report);
     agree::on_the_body(&steps, report);
     if let Some(found) = found {
         agree::with_matcher(&steps, found, report);

@@ -49,6 +49,30 @@ pub(super) fn with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
     }
 }
 
+/// An attribute whose prefix nothing declares makes a document that namespace-aware peers refuse.
+pub(super) fn with_declared_prefixes(steps: &[Placed], report: &mut Report) {
+    let attributes = |(step, span): &Placed| match step {
+        Step::Edit(EditStep::SetAttribute { name, .. }) => Some((name.clone(), span.clone())),
+        _ => None,
+    };
+    let mut declared = vec!["xml".to_owned(), "xmlns".to_owned(), "msft".to_owned()];
+    for (name, span) in steps.iter().filter_map(attributes) {
+        let Some((prefix, local)) = name.split_once(':') else {
+            continue;
+        };
+        if prefix == "xmlns" {
+            declared.push(local.to_owned());
+        }
+        if !declared.iter().any(|known| known == prefix) {
+            report
+                .wrong(span, format!("nothing declares the prefix `{prefix}` of `{name}`"))
+                .help(format!(
+                    "declare it in a step before: set-attribute = \"xmlns:{prefix}\", value = \"its namespace\""
+                ));
+        }
+    }
+}
+
 /// Nothing follows an answer or a reset, and what they throw away need not be edited.
 pub(super) fn with_each_other(steps: &[Placed], report: &mut Report) {
     let Some(end) = steps.iter().position(|(step, _)| step.closes()) else {

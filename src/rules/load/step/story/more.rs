@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::dm::StatusCode;
 use crate::rules::Step;
+use crate::rules::load::amount;
 use crate::rules::load::code::SYNCML;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::step::{Busy, Challenge, Fate, Field, Keep, MsgIdBreak, Nonce, Scheme, Story};
@@ -113,14 +114,41 @@ pub(super) fn busy(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> O
                 .help("leave `retry-after` out, or write busy = 503");
             return None;
         }
-        Some(after) => Some(match read::integer(after) {
-            Some(seconds) => seconds.to_string(),
-            None => read::text(after, "retry-after", report)?.to_owned(),
-        }),
+        Some(after) => Some(retry_after(after, report)?),
         None => None,
     };
     Some(Step::Story(Story::Busy(Busy { code, retry_after })))
 }
+
+/// What `Retry-After` may say (RFC 9110 §10.2.3): seconds, also written as a time, or a date.
+fn retry_after(value: &Value<'_>, report: &mut Report) -> Option<String> {
+    if read::integer(value).is_some() {
+        let seconds = read::number(value, "retry-after", 0..=LONGEST_RETRY, report)?;
+        return Some(seconds.to_string());
+    }
+    let text = value.get_ref().as_str().unwrap_or_default();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number || jiff::civil::DateTime::strptime(HTTP_DATE, text).is_ok() {
+        return Some(text.to_owned());
+    }
+    let time = amount::time_of(text).filter(|time| time.as_secs() <= LONGEST_RETRY);
+    let Some(time) = time else {
+        report
+            .wrong(
+                value.span(),
+                "`retry-after` must be seconds, a time or a date",
+            )
+            .help("write 30, \"30s\" or \"Sun, 06 Nov 1994 08:49:37 GMT\"");
+        return None;
+    };
+    // A part of a second is rounded up.
+    Some(time.as_secs_f64().ceil().to_string())
+}
+
+/// The date that senders write (RFC 9110 §5.6.7).
+const HTTP_DATE: &str = "%a, %d %b %Y %H:%M:%S GMT";
+/// Seconds: a year.
+const LONGEST_RETRY: u64 = 365 * 24 * 3600;
 
 pub(super) fn duplicate_message(
     value: &Value<'_>,
