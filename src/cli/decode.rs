@@ -1,5 +1,7 @@
 //! `dmtap decode`: a message from a file, as XML or as an annotated tree.
 
+mod utf16;
+
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -49,9 +51,17 @@ impl Decode {
             charset: None,
         };
         let name = self.file.display();
-        let document = decode(source, hint, &Limits::default()).map_err(|error| {
-            Failure::Failed(format!("error: {name}: {}", tree::refused(&error)))
-        })?;
+        let failed = |why| Failure::Failed(format!("error: {name}: {why}"));
+        let source = match utf16::narrowed(&source).map_err(failed)? {
+            Some(narrowed) => {
+                let charset = narrowed.charset;
+                tracing::warn!("{name} is {charset}: offsets are those of its text in UTF-8");
+                narrowed.text
+            }
+            None => source,
+        };
+        let document = decode(source, hint, &Limits::default())
+            .map_err(|error| failed(tree::refused(&error)))?;
         let breaches = match self.strict {
             true => tree::breaches(&document),
             false => Vec::new(),
