@@ -1,8 +1,7 @@
 //! Standard error and standard output that perhaps nobody reads: text waits in a bounded queue, and a thread writes it.
 //!
 //! A full pipe stops that thread alone. What finds the queue full is dropped and counted, and a write error is no
-//! reason to end. tracing-appender does the same for a log, but prints to standard output at its end if its thread
-//! is stuck, and does not report what it dropped.
+//! reason to end. Standard output has other rules than a log: it may be a record, so this is no log writer of a library.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
