@@ -218,6 +218,9 @@ fn a_file_behind_a_link_and_the_signal_are_noticed() {
     proxy.line("reloaded");
     assert_eq!(proxy.post("hi").status, 500);
 
+    if !told::hears_sighup() {
+        return;
+    }
     proxy.signal("-HUP");
     proxy.line("the files say what is in force already, 1 rule");
 }

@@ -167,3 +167,18 @@ pub fn answering(name: &str, status: u16) -> String {
          match = {{ method = \"POST\" }}\nstep = {{ answer = {status}, body = \"no\" }}\n"
     )
 }
+
+/// Whether SIGHUP reaches the program. What runs the tests may ignore it (`nohup`); that is handed on, and dmtap obeys.
+pub fn hears_sighup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    if ignored.is_none_or(|mask| mask & 1 == 0) {
+        return true;
+    }
+    let required = std::env::var("DMTAP_REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
+    assert!(!required, "SIGHUP is ignored here");
+    eprintln!("skipped: SIGHUP is ignored here");
+    false
+}
