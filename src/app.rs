@@ -1,15 +1,15 @@
 //! Wiring: the rooms put together, with sockets and files.
 
-pub mod beside;
-pub mod book;
-pub mod change;
 pub mod control;
 pub mod demo;
 pub mod device;
-pub mod mistakes;
+pub mod dry_run;
+pub mod effect_text;
 pub mod pipe;
 pub mod print;
 pub mod proxy;
+pub mod rule_errors_json;
+pub mod rule_includes;
+pub mod rule_sources;
 pub mod server;
 pub mod signal;
-pub mod trial;

@@ -2,17 +2,17 @@
 //!
 //! Exit codes: 0 fine, 1 the thing asked about failed, 2 wrong usage or configuration, 130 interrupted.
 
+mod annotate;
 pub mod decode;
 pub mod demo;
 pub mod device;
 pub mod encode;
-pub mod picked;
 pub mod proxy;
+pub mod rule_args;
 pub mod rules;
 pub mod seed;
 pub mod server;
 pub mod show;
-mod tree;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::app::{beside, print, signal};
+use crate::app::{print, rule_includes, signal};
 use crate::proxy::Authority;
 use crate::record::journal;
 
@@ -232,11 +232,11 @@ fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
 /// The bytes of a file, or of standard input for `-`.
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {
-        return beside::read_bounded(file, MOST_INPUT).map_err(|why| {
+        return rule_includes::read_bounded(file, MOST_INPUT).map_err(|why| {
             Failure::Usage(format!("error: cannot read {}: {why}", file.display()))
         });
     }
-    let read = beside::take_bounded(std::io::stdin().lock(), MOST_INPUT);
+    let read = rule_includes::take_bounded(std::io::stdin().lock(), MOST_INPUT);
     read.map_err(|why| Failure::Usage(format!("error: cannot read standard input: {why}")))
 }
 

@@ -3,25 +3,27 @@
 //! The proxy fills these in, the rule book decides on them, records tell them. Nothing here waits, reads a
 //! clock or draws a random number.
 
-pub mod account;
-pub mod admission;
+pub mod compose;
 pub mod connection;
+pub mod connection_decision;
 pub mod delivery;
 pub mod event;
 pub mod exchange;
 pub mod media;
 pub mod note;
-pub mod own;
+pub mod reconciler;
 pub mod session;
 
-pub use account::{Account, Promise, Promised};
-pub use admission::{Admission, Alert, Flaw, Reception, TlsTerms, TlsVersion};
 pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
+pub use connection_decision::{
+    CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,
+};
 pub use delivery::{Announced, Delivery, Noise, Op, Pace};
-pub use event::{Event, Hear};
+pub use event::{Event, EventSink};
 pub use exchange::{
-    Applied, Change, ExchangeId, Head, Passage, Payload, Reading, RequestHead, ResponseHead, Side,
-    Unread,
+    CapturedBody, CapturedMessage, EffectDetail, ExchangeId, Head, NotParsed, ParsedBody,
+    RequestHead, ResponseHead, RuleEffect, Side,
 };
 pub use note::{Note, Severity};
-pub use session::{Answered, KeyTooLong, Link, Session, SessionKey, SessionTag};
+pub use reconciler::{Obligation, OwedByRule, Reconciler};
+pub use session::{AnswerLink, AnswerTarget, KeyTooLong, Session, SessionKey, SessionTag};

@@ -64,7 +64,7 @@ pub mod markup;
 pub mod patch;
 pub mod peer;
 
+pub mod builtin_rules;
 pub mod proxy;
 pub mod record;
 pub mod rules;
-pub mod shelf;

@@ -21,7 +21,7 @@ pub mod xml;
 
 pub use charset::Charset;
 pub use document::{Attribute, Document, Element, Encoding, Kind, NodeId, Text};
-pub use embedded::{Embedded, Opening, Wrapping};
+pub use embedded::{Embedded, EmbeddedResult, Wrapping};
 pub use error::{DecodeError, DecodeErrorKind, Flag, FlagKind};
 pub use path::{Found, Path, PathError};
 pub use vocabulary::{NameId, Space, tag};

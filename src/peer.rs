@@ -11,9 +11,9 @@ pub mod plan;
 pub mod server;
 pub mod tree;
 
-pub use compose::Wire;
+pub use compose::Encoding;
 pub use device::{Device, Profile};
 pub use large::Sizes;
-pub use plan::{Order, Plan};
+pub use plan::{Plan, PlannedCommand};
 pub use server::Server;
 pub use tree::Tree;

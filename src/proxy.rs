@@ -7,24 +7,24 @@
 //! ```
 
 mod body;
-mod book;
+mod body_budget;
+mod body_timeout;
 mod ca;
 mod connection;
+mod connection_handle;
 mod context;
 mod exchange;
 mod failure;
 mod headers;
-mod line;
+mod interruptible_sleep;
 mod listen;
+mod live_rules;
 mod mark;
 mod message;
-mod patience;
-mod pause;
+mod paced_body;
 mod progress;
 mod pulse;
 mod read;
-mod room;
-mod run;
 mod sessions;
 mod settings;
 mod tls;
@@ -33,10 +33,10 @@ mod tunnel;
 mod upstream;
 mod wire;
 
-pub use book::{Hits, RuleBook};
 pub use ca::{Authority, CaError};
 pub use listen::Proxy;
+pub use live_rules::{Hits, LiveRules};
 pub use settings::{
-    Limits, Look, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream, UpstreamHttp,
+    BodyCapture, Limits, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream, UpstreamHttp,
 };
 pub use trust::client_config;

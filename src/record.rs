@@ -12,10 +12,10 @@
 pub mod file;
 pub mod journal;
 pub mod jsonl;
+pub mod model;
 pub mod pcapng;
 pub mod redact;
 pub mod show;
-pub mod telling;
 pub mod transcript;
 
 use std::io;
@@ -25,11 +25,11 @@ use crate::flow::Event;
 pub use file::{FileError, FileErrorKind, Named, open, open_all};
 pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
 pub use jsonl::JsonLines;
+pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
 pub use show::{Damage, replay, show};
-pub use telling::Telling;
-pub use transcript::{Style, Transcript};
+pub use transcript::{Colour, Transcript};
 
 /// Makes a sink that takes the place of another whose file was rotated away.
 pub trait Renew: Send {
@@ -46,7 +46,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// Whatever keeps it from being written; the sink is not told anything more after that.
-    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()>;
+    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()>;
 
     /// Makes what was told visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
     ///

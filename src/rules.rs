@@ -12,34 +12,38 @@
 //! A new verb is a variant in its file of `step/`, an entry in the table of verbs beside it in `load/step/`, and an
 //! arm in `act/`. Edits of a rule become one patch; bytes are changed on top of it ([`crate::patch::Patch::then`]).
 
-mod about;
 mod act;
-mod admit;
 mod answers;
-pub mod at;
 pub mod chance;
-mod draw;
+mod connection;
 pub mod engine;
 pub mod error;
-mod glimpse;
+mod evaluation;
 pub mod glob;
 mod index;
 pub mod load;
+mod locuri_set;
 pub mod matcher;
-mod passing;
 pub mod place;
+mod prefilter;
+mod rng;
 pub mod rule;
 pub mod scenario;
+mod selection;
+pub mod selector;
 mod settled;
 pub mod step;
-mod survey;
+mod target_nodes;
 pub mod template;
-mod tree;
 
-pub use admit::{Arrival, ConnectionFacts};
-pub use engine::{Answer, DuplicateName, Extent, Facts, RuleSet, Stage, Tally, Verdict};
-pub use error::{Look, RuleError, RuleErrors};
-pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, PassageMatcher};
+pub use connection::{Arrival, ConnectionFacts};
+pub use engine::{
+    Completeness, DuplicateName, Facts, RuleSet, RuleState, Stage, SyntheticResponse, Verdict,
+};
+pub use error::{ErrorStyle, RuleError, RuleErrors};
+pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, MessageMatcher};
 pub use rule::{Limit, Per, Rule};
 pub use scenario::Scenario;
-pub use step::{Admit, EditStep, HeadEdit, HeadStep, Leave, RawStep, Step, Story};
+pub use step::{
+    ConnectionStep, EditStep, HeadEdit, HeadStep, ProtocolStep, RawStep, Step, WireFault,
+};

@@ -131,7 +131,7 @@ fn an_attribute_that_stands_twice_is_written_once() {
     let converted = to_xml(&document, &XmlOptions::compact());
     assert_eq!(converted.xml, "<wap-provisioningdoc version=\"1.0\"/>");
     assert_eq!(
-        converted.adaptations[0].said,
+        converted.adaptations[0].text,
         "the second attribute version is left out"
     );
 }
@@ -142,7 +142,7 @@ fn octets_beside_elements_that_are_no_text_are_told() {
     let converted = to_xml(&document, &XmlOptions::compact());
     assert!(converted.xml.contains("<Data>a\u{FFFD}<Data/></Data>"));
     assert_eq!(
-        converted.adaptations[0].said,
+        converted.adaptations[0].text,
         "what is no text is shown as U+FFFD"
     );
 }

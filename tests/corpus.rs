@@ -19,7 +19,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use dmtap::markup::{DecodeError, Document, Hint, Limits, Opening, decode};
+use dmtap::markup::{DecodeError, Document, EmbeddedResult, Hint, Limits, decode};
 
 /// A file of the corpus, with what dmtap reads in it.
 struct File {
@@ -103,7 +103,7 @@ fn groups(files: &[File]) -> String {
         row[1] += 1;
         row[2] += usize::from(!document.flags().is_empty());
         for element in document.elements() {
-            if let Opening::Document(embedded) = element.open(&Limits::default()) {
+            if let EmbeddedResult::Document(embedded) = element.open(&Limits::default()) {
                 let column = match embedded.wrapping().name() {
                     "escaped" | "string" => 4,
                     "CDATA" => 5,

@@ -9,9 +9,9 @@ mod fragment;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dmtap::markup::edit::{self, Edit, Fragment, Place, Within};
+use dmtap::markup::edit::{self, Edit, Fragment, NestedEdit, Place};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
-use dmtap::markup::{Document, Hint, Limits, Opening, Path, Wrapping, decode, tag};
+use dmtap::markup::{Document, EmbeddedResult, Hint, Limits, Path, Wrapping, decode, tag};
 
 const LIMITS: Limits = Limits {
     bytes: 1 << 20,
@@ -77,11 +77,11 @@ fn find(document: &Document, path: &str) -> (Vec<dmtap::markup::NodeId>, dmtap::
     (found.holders(), found.id())
 }
 
-fn set_text(document: &Document, path: &str, text: &str) -> Within {
+fn set_text(document: &Document, path: &str, text: &str) -> NestedEdit {
     let (holders, element) = find(document, path);
     let text = text.into();
     let edit = Edit::SetText { element, text };
-    Within { holders, edit }
+    NestedEdit { holders, edit }
 }
 
 fn text_at(document: &Document, path: &str) -> String {
@@ -320,7 +320,7 @@ fn documents_open_two_levels_deep_and_no_further() {
     let found = found.find(&third, &LIMITS).unwrap();
     let holder = found.element(&third).unwrap().elements().next().unwrap();
     let limits = found.opened().last().unwrap().limits();
-    let Opening::Closed(flag) = holder.open(limits) else {
+    let EmbeddedResult::Closed(flag) = holder.open(limits) else {
         panic!()
     };
     assert_eq!(
@@ -358,7 +358,7 @@ fn edits_inside_and_outside_are_planned_together_and_may_collide() {
     let edits = [
         set_text(&document, NAME, "b"),
         set_text(&document, size, "10"),
-        Within {
+        NestedEdit {
             holders,
             edit: insert,
         },

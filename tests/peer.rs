@@ -9,11 +9,11 @@ use dmtap::dm::{Message, StatusCode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::peer::compose::on_wire;
 use dmtap::peer::device::{Next, demo_tree};
-use dmtap::peer::{Device, Order, Plan, Profile, Server, Wire};
+use dmtap::peer::{Device, Encoding, Plan, PlannedCommand, Profile, Server};
 
 #[test]
 fn a_session_works_through_the_plan_and_ends_in_xml_and_in_wbxml() {
-    for wire in [Wire::Xml, Wire::Wbxml] {
+    for wire in [Encoding::Xml, Encoding::Wbxml] {
         let (device, server) = talk(Plan::demo(), wire);
         let talk = server.session("DMTAP-0123456789ABCDEF", "1").unwrap();
         assert_eq!(
@@ -32,7 +32,7 @@ fn a_session_works_through_the_plan_and_ends_in_xml_and_in_wbxml() {
 #[test]
 fn package_1_begins_as_windows_does() {
     let mut device = Device::new(Profile::default(), demo_tree());
-    let document = read(device.begin("https://mdm.example/", "7F"), Wire::Xml);
+    let document = read(device.begin("https://mdm.example/", "7F"), Encoding::Xml);
     let message = Message::of(&document).unwrap();
     let header = message.header().unwrap();
     assert_eq!(header.session_id().as_deref(), Some("7F"));
@@ -54,13 +54,13 @@ fn package_1_begins_as_windows_does() {
 #[test]
 fn a_failed_atomic_leaves_the_tree_as_it_was() {
     let at = |leaf: &str| format!("./Vendor/MSFT/DMTap/{leaf}");
-    let atomic = Order::Atomic(vec![
-        Order::Replace(at("Colour"), "green".into()),
-        Order::Replace(at("Missing"), "x".into()),
-        Order::Replace(at("Width"), "1".into()),
+    let atomic = PlannedCommand::Atomic(vec![
+        PlannedCommand::Replace(at("Colour"), "green".into()),
+        PlannedCommand::Replace(at("Missing"), "x".into()),
+        PlannedCommand::Replace(at("Width"), "1".into()),
     ]);
-    let plan = Plan::of([vec![atomic], vec![Order::Get(at("Colour"))]]);
-    let (device, _) = talk(plan, Wire::Xml);
+    let plan = Plan::of([vec![atomic], vec![PlannedCommand::Get(at("Colour"))]]);
+    let (device, _) = talk(plan, Encoding::Xml);
     check(
         &device,
         &[
@@ -75,11 +75,14 @@ fn a_failed_atomic_leaves_the_tree_as_it_was() {
 
 #[test]
 fn get_and_atomic_inside_atomic_are_refused_with_500() {
-    let get = Order::Get("./DevDetail/SwV".into());
-    let nested = Order::Atomic(vec![]);
+    let get = PlannedCommand::Get("./DevDetail/SwV".into());
+    let nested = PlannedCommand::Atomic(vec![]);
     for inner in [get, nested] {
         let name = inner.name();
-        let (device, _) = talk(Plan::of([vec![Order::Atomic(vec![inner])]]), Wire::Xml);
+        let (device, _) = talk(
+            Plan::of([vec![PlannedCommand::Atomic(vec![inner])]]),
+            Encoding::Xml,
+        );
         check(&device, &[("Atomic", 507), (name, 500)]);
     }
 }
@@ -93,10 +96,10 @@ fn broken_commands_get_the_status_windows_gives() {
          <SyncBody>{body}<Final/></SyncBody></SyncML>"
     );
     let mut device = Device::new(Profile::default(), demo_tree());
-    let Next::Send(reply) = device.answer(&read(xml, Wire::Xml)) else {
+    let Next::Send(reply) = device.answer(&read(xml, Encoding::Xml)) else {
         panic!("no answer")
     };
-    let document = read(reply, Wire::Xml);
+    let document = read(reply, Encoding::Xml);
     let statuses: Vec<(String, u16)> = Message::of(&document)
         .unwrap()
         .commands()
@@ -120,7 +123,7 @@ fn a_message_without_commands_ends_the_session() {
         <MsgRef>2</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>200</Data></Status><Final/>\
         </SyncBody></SyncML>";
     let mut device = Device::new(Profile::default(), demo_tree());
-    assert_eq!(device.answer(&read(xml.into(), Wire::Xml)), Next::End);
+    assert_eq!(device.answer(&read(xml.into(), Encoding::Xml)), Next::End);
 }
 
 fn check(device: &Device, expected: &[(&str, u16)]) {
@@ -136,7 +139,7 @@ fn check(device: &Device, expected: &[(&str, u16)]) {
     assert_eq!(done, expected);
 }
 
-fn talk(plan: Plan, wire: Wire) -> (Device, Server) {
+fn talk(plan: Plan, wire: Encoding) -> (Device, Server) {
     let mut device = Device::new(Profile::default(), demo_tree());
     let mut server = Server::new(plan);
     let mut message = device.begin("https://mdm.example/", "1");
@@ -151,7 +154,7 @@ fn talk(plan: Plan, wire: Wire) -> (Device, Server) {
     panic!("the session does not end");
 }
 
-fn read(xml: String, wire: Wire) -> Document {
+fn read(xml: String, wire: Encoding) -> Document {
     let bytes = on_wire(xml, wire).unwrap();
     decode(bytes, Hint::default(), &Limits::default()).unwrap()
 }

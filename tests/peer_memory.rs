@@ -7,7 +7,7 @@ mod heap;
 
 use dmtap::markup::{Hint, Limits, decode};
 use dmtap::peer::device::{Next, demo_tree};
-use dmtap::peer::{Device, Order, Plan, Profile, Server};
+use dmtap::peer::{Device, Plan, PlannedCommand, Profile, Server};
 
 /// A session in which a value of a megabyte travels in small messages; the server is left.
 fn server_after(plan: &Plan) -> Server {
@@ -31,7 +31,10 @@ fn a_value_in_hundreds_of_chunks_is_held_a_few_times() {
     let value = "x".repeat(1 << 20);
     let plan = Plan {
         max_msg_size: Some(4000),
-        ..Plan::of([vec![Order::Add("./Vendor/MSFT/DMTap/Notice".into(), value)]])
+        ..Plan::of([vec![PlannedCommand::Add(
+            "./Vendor/MSFT/DMTap/Notice".into(),
+            value,
+        )]])
     };
     let kept = heap::taken(|| server_after(&plan)).kept;
     assert!(kept < 4 << 20, "{kept}");

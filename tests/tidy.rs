@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each room, and the rooms it may import. `patch` is at the bottom.
 const FLOORS: &[(&str, &[&str])] = &[
     ("patch", &[]),
-    ("shelf", &[]),
+    ("builtin_rules", &[]),
     ("markup", &["patch"]),
     ("dm", &["patch", "markup"]),
     ("flow", &["patch", "markup", "dm"]),
@@ -20,19 +20,44 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "shelf",
+            "patch",
+            "markup",
+            "dm",
+            "flow",
+            "rules",
+            "record",
+            "peer",
+            "proxy",
+            "builtin_rules",
         ],
     ),
     (
         "cli",
         &[
-            "patch", "markup", "dm", "flow", "rules", "record", "peer", "proxy", "shelf", "app",
+            "patch",
+            "markup",
+            "dm",
+            "flow",
+            "rules",
+            "record",
+            "peer",
+            "proxy",
+            "builtin_rules",
+            "app",
         ],
     ),
 ];
 
 /// Rooms that only compute.
-const PURE: &[&str] = &["patch", "markup", "dm", "flow", "rules", "peer", "shelf"];
+const PURE: &[&str] = &[
+    "patch",
+    "markup",
+    "dm",
+    "flow",
+    "rules",
+    "peer",
+    "builtin_rules",
+];
 
 /// What a pure room may not name: IO, clocks, randomness, locks.
 const IMPURE: &[&str] = &[

@@ -28,8 +28,8 @@ use answer::{Answer, Body};
 use guard::Guard;
 pub use token::{Token, TokenError};
 
-use super::book::Book;
-use super::book::watch::Tell;
+use super::rule_sources::RuleSetUpdater;
+use super::rule_sources::watch::OnChange;
 
 /// Where the control API listens, and who may use it.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Control {
     }
 
     /// Answers until `stop`. Changes are told.
-    pub async fn run(self, book: Arc<Book>, tell: Tell, stop: CancellationToken) {
+    pub async fn run(self, book: Arc<RuleSetUpdater>, tell: OnChange, stop: CancellationToken) {
         let desk = Arc::new(Desk {
             guard: self.guard,
             book,
@@ -136,8 +136,8 @@ impl Control {
 /// What every connection needs.
 struct Desk {
     guard: Guard,
-    book: Arc<Book>,
-    tell: Tell,
+    book: Arc<RuleSetUpdater>,
+    tell: OnChange,
 }
 
 async fn serve(desk: Arc<Desk>, tcp: TcpStream, stop: CancellationToken) {

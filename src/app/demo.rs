@@ -10,22 +10,22 @@ use http::Uri;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::book::told::summary_line;
-use super::book::{Book, Sources};
-use super::device::{Patience, client, run_patiently};
-use super::proxy::{Live, Telling};
+use super::device::{RetryPolicy, client, run_patiently};
+use super::proxy::{Live, RuleReports};
+use super::rule_sources::report::summary_line;
+use super::rule_sources::{RuleSetUpdater, Sources};
 use super::server;
-use crate::peer::{Device, Plan, Profile, Server, Wire, device};
+use crate::builtin_rules;
+use crate::peer::{Device, Encoding, Plan, Profile, Server, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
-use crate::shelf;
-use effects::Ear;
-use guests::Guests;
+use effects::EffectCollector;
+use open_connections::OpenConnections;
 
 mod broken;
 mod effects;
-mod guests;
-mod told;
+mod open_connections;
+mod summary;
 
 /// What is shown.
 pub struct Play {
@@ -54,7 +54,7 @@ impl Play {
     /// # Errors
     /// In words, where the story is not right.
     pub fn short(seed: u64) -> Result<Self, String> {
-        let story = shelf::find(STORY).ok_or_else(|| format!("no story {STORY}"))?;
+        let story = builtin_rules::find(STORY).ok_or_else(|| format!("no story {STORY}"))?;
         let given = vec![(story.file(), story.text.to_owned())];
         let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
         Ok(Self {
@@ -67,7 +67,9 @@ impl Play {
 
     /// A longer one, with these rules.
     pub fn with(sources: Sources) -> Self {
-        let stories = sources.rules().filter_map(|rule| shelf::find(rule.name()));
+        let stories = sources
+            .rules()
+            .filter_map(|rule| builtin_rules::find(rule.name()));
         let plan = match { stories }.any(|story| story.is_about_chunks()) {
             true => Plan::large(),
             false => Plan::shelf(),
@@ -104,7 +106,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {FOLDER}: {error}"))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let telling = Telling {
+    let telling = RuleReports {
         live,
         files: files.to_vec(),
         masking: Masking::Masked,
@@ -117,7 +119,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     let (book, ear) = (stage.book.clone(), stage.ear.clone());
 
     let mut sessions = Vec::new();
-    for (session_id, wire) in [("1", Wire::Xml), ("2", Wire::Wbxml)] {
+    for (session_id, wire) in [("1", Encoding::Xml), ("2", Encoding::Wbxml)] {
         let session = stage.session(session_id, wire).await?;
         match session.broken {
             Some(why) if breaks == Breaks::Fail => return Err(why.to_string()),
@@ -127,7 +129,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     stage.strike().await?;
     let entries = book.entries();
     Ok(Closing {
-        text: told::closing(title, &sessions, &entries, &ear.effects(), &files),
+        text: summary::closing(title, &sessions, &entries, &ear.effects(), &files),
         line: summary_line(&entries),
     })
 }
@@ -139,23 +141,23 @@ struct Stage {
     address: Uri,
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
-    ear: Arc<Ear>,
-    guests: Arc<Guests>,
-    book: Arc<Book>,
-    patience: Patience,
+    ear: Arc<EffectCollector>,
+    guests: Arc<OpenConnections>,
+    book: Arc<RuleSetUpdater>,
+    patience: RetryPolicy,
 }
 
 impl Stage {
     async fn set(
         authority: Arc<Authority>,
-        telling: &Telling,
+        telling: &RuleReports,
         play: Play,
         tell: fn(Duration),
     ) -> Result<Self, String> {
         let told = |error: std::io::Error| error.to_string();
         let stop = CancellationToken::new();
-        let ear = Arc::new(Ear::new(Arc::new(telling.journal()?)));
-        let guests = Arc::new(Guests::new(ear.clone()));
+        let ear = Arc::new(EffectCollector::new(Arc::new(telling.journal()?)));
+        let guests = Arc::new(OpenConnections::new(ear.clone()));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -172,7 +174,8 @@ impl Stage {
         let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), guests.clone())
             .await
             .map_err(told)?;
-        let book = Book::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
+        let book =
+            RuleSetUpdater::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
         let address = address
             .parse()
@@ -187,14 +190,14 @@ impl Stage {
             ear,
             guests,
             book: Arc::new(book),
-            patience: Patience {
+            patience: RetryPolicy {
                 longest: SHORT_WAIT,
                 tell,
             },
         })
     }
 
-    async fn session(&self, session_id: &str, wire: Wire) -> Result<told::Session, String> {
+    async fn session(&self, session_id: &str, wire: Encoding) -> Result<summary::Session, String> {
         let trust = Trust::PlatformAnd(self.authority.certificate_file().to_owned());
         let client = client(&trust)?;
         let profile = Profile::default();
@@ -205,9 +208,9 @@ impl Stage {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = server.session(&id, session_id);
         let heard = heard.map_or(&[][..], |talk| &talk.heard);
-        Ok(told::Session {
+        Ok(summary::Session {
             wire,
-            lines: told::both_sides(&device.done, heard),
+            lines: summary::both_sides(&device.done, heard),
             broken: end.err(),
         })
     }

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
-use crate::peer::{Device, Wire};
+use crate::peer::{Device, Encoding};
 use crate::proxy::{Trust, client_config};
 
 /// Why a session did not come to its end.
@@ -71,14 +71,14 @@ pub fn random_session_id() -> String {
 
 /// How a device bears with a server that is busy.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// It waits no longer, whatever the server says.
     pub longest: Duration,
     /// Is told how long the server says to wait, before each wait.
     pub tell: fn(Duration),
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             longest: Duration::from_secs(30),
@@ -96,12 +96,12 @@ pub async fn run_session<C>(
     url: &Uri,
     device: &mut Device,
     session_id: &str,
-    wire: Wire,
+    wire: Encoding,
 ) -> Result<u32, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let patience = Patience::default();
+    let patience = RetryPolicy::default();
     run_patiently(client, url, device, session_id, wire, patience).await
 }
 
@@ -114,8 +114,8 @@ pub async fn run_patiently<C>(
     url: &Uri,
     device: &mut Device,
     session_id: &str,
-    wire: Wire,
-    patience: Patience,
+    wire: Encoding,
+    patience: RetryPolicy,
 ) -> Result<u32, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -151,8 +151,8 @@ async fn post_patiently<C>(
     client: &Client<C, Full<Bytes>>,
     url: &Uri,
     body: Bytes,
-    wire: Wire,
-    patience: Patience,
+    wire: Encoding,
+    patience: RetryPolicy,
 ) -> Result<Bytes, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -173,7 +173,7 @@ async fn post<C>(
     client: &Client<C, Full<Bytes>>,
     url: &Uri,
     body: Bytes,
-    wire: Wire,
+    wire: Encoding,
 ) -> Result<Bytes, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,

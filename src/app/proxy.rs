@@ -5,20 +5,20 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-use super::book::watch::{Tell, Watch};
-use super::book::{Book, Sources, told};
 use super::control::{Control, ControlSettings, Token};
 use super::pipe::Pipe;
 use super::print;
+use super::rule_sources::watch::{OnChange, Watch};
+use super::rule_sources::{RuleSetUpdater, Sources, report};
 use super::signal;
-use crate::flow::{Event, Hear};
+use crate::flow::{Event, EventSink};
 use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::journal::FAREWELL;
-use crate::record::{self, CloseError, Journal, JsonLines, Masking, Style, Transcript, WhenFull};
+use crate::record::{self, CloseError, Colour, Journal, JsonLines, Masking, Transcript, WhenFull};
 
 /// Where a run is told.
 #[derive(Clone, Debug)]
-pub struct Telling {
+pub struct RuleReports {
     /// On standard output.
     pub live: Live,
     /// In files; the extension says in which form.
@@ -45,7 +45,7 @@ pub struct Rules {
     /// The control API, if there is to be one.
     pub control: Option<ControlSettings>,
     /// Tells what becomes of them.
-    pub tell: Tell,
+    pub tell: OnChange,
 }
 
 /// A proxy that is about to run.
@@ -71,7 +71,7 @@ pub enum RunError {
     Record(String),
 }
 
-impl Telling {
+impl RuleReports {
     /// Whether nobody is told, so that nothing need be read.
     pub fn is_silent(&self) -> bool {
         self.live == Live::Nothing && self.files.is_empty()
@@ -101,7 +101,7 @@ impl Telling {
             Live::Nothing => journal,
             Live::Transcript => {
                 let transcript =
-                    Transcript::new(Pipe::new(anstream::stdout()), Style::Colour, self.masking);
+                    Transcript::new(Pipe::new(anstream::stdout()), Colour::Colour, self.masking);
                 journal.sink(STDOUT, Box::new(transcript), WhenFull::DropNewest)
             }
             Live::JsonLines => {
@@ -124,7 +124,7 @@ const STDOUT: &str = "standard output";
 
 /// At SIGHUP opens records that were rotated away again. Where there was none, and `is_reloading` says that no rule
 /// files are read again either, it cancels `stop`: the terminal was closed, or a connection to it was lost.
-async fn hang_up(ear: Arc<Ear>, is_reloading: bool, tell: Tell, stop: CancellationToken) {
+async fn hang_up(ear: Arc<Ear>, is_reloading: bool, tell: OnChange, stop: CancellationToken) {
     let mut hangups = signal::Hangups::new();
     loop {
         hangups.next().await;
@@ -156,7 +156,7 @@ pub async fn run(
     mut settings: Settings,
     authority: Arc<Authority>,
     rules: Rules,
-    telling: &Telling,
+    telling: &RuleReports,
     announce: impl FnOnce(&Running<'_>),
 ) -> Result<(), RunError> {
     let (stop, ear) = (CancellationToken::new(), Arc::new(Ear::default()));
@@ -170,7 +170,7 @@ pub async fn run(
     .await
     .map_err(start)?;
     let arguments = rules.sources.arguments();
-    let book = Arc::new(Book::new(rules.sources, proxy.rules()).map_err(start)?);
+    let book = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
     let overwritten = telling.overwritten();
     let journal = ear.0.get_or_init(|| telling.journal());
     let journal = journal
@@ -234,17 +234,17 @@ async fn open_control(
 }
 
 /// Tells what the rules did.
-fn sum_up(book: &Book, live: Live, tell: &Tell) -> Result<(), RunError> {
+fn sum_up(book: &RuleSetUpdater, live: Live, tell: &OnChange) -> Result<(), RunError> {
     let entries = book.entries_of_run();
     if entries.is_empty() {
         return Ok(());
     }
     if live != Live::JsonLines {
-        tell(&told::summary(&entries));
+        tell(&report::summary(&entries));
         return Ok(());
     }
     // The journal's thread may be stuck there, and keeps it to itself then.
-    print::STDOUT.put(told::summary_line(&entries).into_bytes());
+    print::STDOUT.put(report::summary_line(&entries).into_bytes());
     let written = print::STDOUT.finish(FAREWELL);
     written.map_err(|error| RunError::Record(format!("{STDOUT}: {error}")))
 }
@@ -258,10 +258,10 @@ fn start(error: impl std::fmt::Display) -> RunError {
 #[derive(Default)]
 struct Ear(OnceLock<Result<Journal, String>>);
 
-impl Hear for Ear {
-    fn hear(&self, event: Event) {
+impl EventSink for Ear {
+    fn on_event(&self, event: Event) {
         if let Some(Ok(journal)) = self.0.get() {
-            journal.hear(event);
+            journal.on_event(event);
         }
     }
 }

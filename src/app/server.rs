@@ -21,14 +21,14 @@ use tokio_util::task::TaskTracker;
 use crate::dm::{Message, StatusCode as Outcome};
 use crate::markup::{Document, Hint, Limits, decode};
 use crate::peer::compose::on_wire;
-use crate::peer::{Server, Wire};
+use crate::peer::{Encoding, Server};
 
 /// The server's state, shared by its connections.
 pub type Shared = Arc<Mutex<Server>>;
 
 /// What a message of a device told the server.
 #[derive(Debug)]
-pub struct Told<'a> {
+pub struct ServerLine<'a> {
     /// The device.
     pub device: &'a str,
     /// The SessionID.
@@ -38,7 +38,7 @@ pub struct Told<'a> {
 }
 
 /// Is told what the server was told.
-pub type Tell = fn(&Told<'_>);
+pub type OnLine = fn(&ServerLine<'_>);
 
 /// Serves until `stop`, then lets running exchanges end.
 pub async fn serve(
@@ -55,7 +55,7 @@ pub async fn serve_and_tell(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     server: Shared,
-    tell: Tell,
+    tell: OnLine,
     stop: CancellationToken,
 ) {
     let acceptor = TlsAcceptor::from(tls);
@@ -89,7 +89,7 @@ pub async fn serve_and_tell(
 async fn talk(
     socket: TcpStream,
     acceptor: TlsAcceptor,
-    server: (Shared, Tell),
+    server: (Shared, OnLine),
     stop: CancellationToken,
 ) {
     // Small answers must not wait for the device's acknowledgements.
@@ -115,7 +115,7 @@ async fn talk(
 
 async fn respond(
     request: Request<Incoming>,
-    server: (Shared, Tell),
+    server: (Shared, OnLine),
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(answer(request, &server)
         .await
@@ -128,7 +128,7 @@ async fn respond(
 
 async fn answer(
     request: Request<Incoming>,
-    (server, tell): &(Shared, Tell),
+    (server, tell): &(Shared, OnLine),
 ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
     if request.method() != Method::POST {
         let why = "OMA DM is spoken in POST requests\n";
@@ -147,8 +147,8 @@ async fn answer(
     let document = decode(body, Hint::default(), &Limits::default());
     let document = document.map_err(|error| bad(error.to_string()))?;
     let wire = match document.is_wbxml() {
-        true => Wire::Wbxml,
-        false => Wire::of_media_type(&media_type),
+        true => Encoding::Wbxml,
+        false => Encoding::of_media_type(&media_type),
     };
     let reply = reply(server, &document, *tell);
     let reply = reply.ok_or_else(|| bad("no SyncML message with a header".into()))?;
@@ -160,7 +160,7 @@ async fn answer(
 }
 
 /// The server's answer, after it was told of what the device's message tells.
-fn reply(server: &Shared, document: &Document, tell: Tell) -> Option<String> {
+fn reply(server: &Shared, document: &Document, tell: OnLine) -> Option<String> {
     let header = Message::of(document)?.header()?;
     let (device, session) = (header.source()?, header.session_id()?);
     let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,7 +171,7 @@ fn reply(server: &Shared, document: &Document, tell: Tell) -> Option<String> {
     let outcomes = heard.and_then(|talk| talk.heard.get(before..));
     let outcomes = outcomes.unwrap_or_default().to_vec();
     drop(server);
-    tell(&Told {
+    tell(&ServerLine {
         device: &device,
         session: &session,
         outcomes: &outcomes,

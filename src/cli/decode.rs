@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use bytes::Bytes;
 
-use super::{Failure, Outcome, Output, read_input, tree, write_output};
+use super::{Failure, Outcome, Output, annotate, read_input, write_output};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{Document, Flag, Hint, Limits, decode};
 
@@ -61,9 +61,9 @@ impl Decode {
             None => source,
         };
         let document = decode(source, hint, &Limits::default())
-            .map_err(|error| failed(tree::refused(&error)))?;
+            .map_err(|error| failed(annotate::refused(&error)))?;
         let breaches = match self.strict {
-            true => tree::breaches(&document),
+            true => annotate::breaches(&document),
             false => Vec::new(),
         };
         // A tree shows what is refused; XML would say that the message could be read.
@@ -74,15 +74,16 @@ impl Decode {
         if breaches.is_empty() {
             return Ok(());
         }
-        let told = |flag: &Flag| format!("{name}: at byte {}: {}", flag.at, tree::told(flag));
+        let told =
+            |flag: &Flag| format!("{name}: at byte {}: {}", flag.at, annotate::flag_text(flag));
         let told: Vec<String> = breaches.iter().map(told).collect();
         Err(Failure::Failed(told.join("\n")))
     }
 
     fn text(&self, document: &Document, output: Output) -> String {
         let mut text = match (output, self.annotate) {
-            (Output::Json, _) => tree::json(document).to_string(),
-            (Output::Text, true) => tree::annotated(document),
+            (Output::Json, _) => annotate::json(document).to_string(),
+            (Output::Text, true) => annotate::annotated(document),
             (Output::Text, false) => {
                 let options = if self.compact {
                     XmlOptions::compact()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::picked::Picked;
+use super::rule_args::RuleArgs;
 use super::seed::Seed;
 use super::{Failure, Outcome, Output};
 use crate::app::demo::{self, Play};
@@ -25,7 +25,7 @@ pub struct Demo {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rules: Vec<PathBuf>,
     #[command(flatten)]
-    picked: Picked,
+    picked: RuleArgs,
     #[command(flatten)]
     seed: Seed,
 }
@@ -50,7 +50,7 @@ impl Demo {
                 Play::with(sources)
             }
         };
-        let run = demo::run(live, play, tell_wait);
+        let run = demo::run(live, play, print_wait);
         let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
         let stopped = "interrupted: the demo stopped, and its records end here";
         let closing = ended
@@ -63,7 +63,7 @@ impl Demo {
     }
 }
 
-fn tell_wait(asked: Duration) {
+fn print_wait(asked: Duration) {
     let asked = asked.as_secs();
     print::line(&format!(
         "the server says to come back in {asked} s: the demo does not wait that long"

@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::Uri;
 
 use super::{Failure, Outcome, Output, block_on, write_and_end};
-use crate::app::device::{self, Patience, SessionError};
+use crate::app::device::{self, RetryPolicy, SessionError};
 use crate::app::{print, signal};
 use crate::dm::StatusCode;
-use crate::peer::{self, Profile, Sizes, Wire};
+use crate::peer::{self, Encoding, Profile, Sizes};
 use crate::proxy::Trust;
 
 /// Run a simulated device against a DM server: one session, from package 1 to its end.
@@ -76,7 +76,11 @@ impl Device {
             ..Profile::default()
         };
         let mut device = peer::Device::new(profile, peer::device::demo_tree());
-        let wire = if self.wbxml { Wire::Wbxml } else { Wire::Xml };
+        let wire = if self.wbxml {
+            Encoding::Wbxml
+        } else {
+            Encoding::Xml
+        };
         let url = &self.url;
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
         let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
@@ -96,9 +100,9 @@ impl Device {
 }
 
 /// The default's, which says that it waits.
-fn patience() -> Patience {
+fn patience() -> RetryPolicy {
     let tell = |asked: Duration| {
-        let longest = Patience::default().longest;
+        let longest = RetryPolicy::default().longest;
         let how = match asked > longest {
             true => format!("waiting {} s, no longer", longest.as_secs()),
             false => "waiting".into(),
@@ -106,9 +110,9 @@ fn patience() -> Patience {
         let asked = asked.as_secs();
         print::line(&format!("the server says to come back in {asked} s: {how}"));
     };
-    Patience {
+    RetryPolicy {
         tell,
-        ..Patience::default()
+        ..RetryPolicy::default()
     }
 }
 

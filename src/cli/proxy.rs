@@ -1,7 +1,7 @@
 //! `dmtap proxy`: the main job.
 
 mod control;
-mod rule_book;
+mod rules;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::{Failure, Outcome, Output, authority, block_on};
 use control::ControlArguments;
-use rule_book::RuleArguments;
+use rules::RuleArguments;
 
 use crate::app::print;
-use crate::app::proxy::{self, Running, Telling};
-use crate::proxy::{Look, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
+use crate::app::proxy::{self, RuleReports, Running};
+use crate::proxy::{BodyCapture, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
 use crate::record::Masking;
 
 /// Stand between devices and their server: show, record and disturb what they say.
@@ -99,7 +99,7 @@ impl Proxy {
             (_, Output::Text) => proxy::Live::Transcript,
             (_, Output::Json) => proxy::Live::JsonLines,
         };
-        let telling = Telling {
+        let telling = RuleReports {
             live,
             files: self.save.clone(),
             masking,
@@ -119,11 +119,11 @@ impl Proxy {
         })
     }
 
-    fn settings(&self, telling: &Telling) -> Settings {
+    fn settings(&self, telling: &RuleReports) -> Settings {
         let look = if telling.is_silent() {
-            Look::Pass
+            BodyCapture::Pass
         } else {
-            Look::Annotate
+            BodyCapture::Annotate
         };
         let trust = match (&self.server_ca, self.ssl_insecure) {
             (Some(file), _) => Trust::PlatformAnd(file.clone()),

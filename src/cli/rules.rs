@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::picked::story;
+use super::rule_args::story;
 use super::{Failure, Outcome, Output, write_output};
-use crate::shelf::{STORIES, Story};
+use crate::builtin_rules::{BuiltinRule, STORIES};
 
 /// Work with rule files: check your own, use those of the shelf.
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ Exit code 1: no story has all of the words.")]
     Show {
         /// Its name.
         #[arg(value_parser = story(), hide_possible_values = true)]
-        name: &'static Story,
+        name: &'static BuiltinRule,
     },
     Try(Box<trial::Try>),
     /// Print the JSON Schema of rule files, by which editors complete and check them.
@@ -85,7 +85,7 @@ impl Rules {
 
 fn list(words: &[String], output: Output) -> Outcome {
     let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    let stories: Vec<&Story> = STORIES.iter().filter(|story| has(story, &words)).collect();
+    let stories: Vec<&BuiltinRule> = STORIES.iter().filter(|story| has(story, &words)).collect();
     if stories.is_empty() {
         let words = words.join(" ");
         let why = format!("no story has {words:?} in its theme, its name or its file");
@@ -93,19 +93,19 @@ fn list(words: &[String], output: Output) -> Outcome {
     }
     let widest = stories.iter().map(|story| story.name.len()).max();
     let width = widest.unwrap_or_default();
-    let line = |story: &&Story| match output {
+    let line = |story: &&BuiltinRule| match output {
         Output::Text => {
-            let Story { theme, name, .. } = story;
+            let BuiltinRule { theme, name, .. } = story;
             format!("{theme:<11} {name:<width$}  {}\n", story.shows())
         }
-        Output::Json => json_line(told(story)),
+        Output::Json => json_line(to_json(story)),
     };
     let text: String = stories.iter().map(line).collect();
     write_output(text.as_bytes())
 }
 
 /// Whether a story has all of these words, which are in lower case.
-fn has(story: &Story, words: &[String]) -> bool {
+fn has(story: &BuiltinRule, words: &[String]) -> bool {
     let text = story.text.to_lowercase();
     words.iter().all(|word| {
         [story.theme, story.name, &text]
@@ -114,11 +114,11 @@ fn has(story: &Story, words: &[String]) -> bool {
     })
 }
 
-fn show(story: &Story, output: Output) -> Outcome {
+fn show(story: &BuiltinRule, output: Output) -> Outcome {
     let text = match output {
         Output::Text => story.text.to_owned(),
         Output::Json => {
-            let mut told = told(story);
+            let mut told = to_json(story);
             told["text"] = story.text.into();
             json_line(told)
         }
@@ -127,7 +127,7 @@ fn show(story: &Story, output: Output) -> Outcome {
 }
 
 /// A story as JSON.
-fn told(story: &Story) -> serde_json::Value {
+fn to_json(story: &BuiltinRule) -> serde_json::Value {
     serde_json::json!({
         "v": 1,
         "theme": story.theme,

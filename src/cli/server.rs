@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Outcome, Output, block_on};
-use crate::app::beside;
-use crate::app::book::read;
-use crate::app::server::{self, Told};
+use crate::app::rule_includes;
+use crate::app::rule_sources::read;
+use crate::app::server::{self, ServerLine};
 use crate::app::{print, signal};
 use crate::dm::StatusCode;
 use crate::peer::{self, Plan};
@@ -73,8 +73,8 @@ impl Server {
             tokio::spawn(signal::cancel_on_hangup(stop.clone()));
             let state = Arc::new(Mutex::new(peer::Server::new(plan)));
             let tell = match output {
-                Output::Text => tell_people,
-                Output::Json => tell_programs,
+                Output::Text => text_lines,
+                Output::Json => json_lines,
             };
             server::serve_and_tell(listener, tls, state, tell, stop).await;
             Ok(())
@@ -86,22 +86,22 @@ impl Server {
             return Ok(Plan::demo());
         };
         let name = file.display();
-        let text = beside::read_bounded(file, beside::MOST).and_then(read::decoded);
+        let text = rule_includes::read_bounded(file, rule_includes::MOST).and_then(read::decoded);
         let text =
             text.map_err(|why| Failure::Usage(format!("error: cannot read {name}: {why}")))?;
         toml::from_str(&text).map_err(|error| Failure::Usage(format!("error: {name}: {error}")))
     }
 }
 
-fn tell_people(told: &Told<'_>) {
+fn text_lines(told: &ServerLine<'_>) {
     let line = |(what, code): &(String, StatusCode)| {
         let code = code.to_string();
         format!("told: {code:<28}  {what}\n")
     };
-    tell(told.outcomes.iter().map(line).collect());
+    print(told.outcomes.iter().map(line).collect());
 }
 
-fn tell_programs(told: &Told<'_>) {
+fn json_lines(told: &ServerLine<'_>) {
     let line = |(what, code): &(String, StatusCode)| {
         let (device, session) = (told.device, told.session);
         let line = serde_json::json!({
@@ -109,10 +109,10 @@ fn tell_programs(told: &Told<'_>) {
         });
         format!("{line}\n")
     };
-    tell(told.outcomes.iter().map(line).collect());
+    print(told.outcomes.iter().map(line).collect());
 }
 
 /// A reader that went away, or reads nothing, is no reason to leave devices alone.
-fn tell(lines: String) {
+fn print(lines: String) {
     print::STDOUT.put(lines.into_bytes());
 }

@@ -5,7 +5,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output};
-use crate::record::{self, Masking, Style, Transcript};
+use crate::record::{self, Colour, Masking, Transcript};
 
 /// Print a recorded session (JSON lines) as an annotated transcript.
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,7 @@ impl Show {
             true => Box::new(std::io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
-        let mut transcript = Transcript::new(anstream::stdout(), Style::Colour, Masking::Raw);
+        let mut transcript = Transcript::new(anstream::stdout(), Colour::Colour, Masking::Raw);
         let damaged = match record::show(BufReader::new(record), &mut transcript) {
             // A reader that went away (`| head`) is no error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),

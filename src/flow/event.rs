@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Applied, Connection, ConnectionId, ExchangeId, Passage, Side, Timestamp};
+use super::{CapturedMessage, Connection, ConnectionId, ExchangeId, RuleEffect, Side, Timestamp};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub enum Event {
         /// When.
         at: Timestamp,
         /// The rules, in order.
-        applied: Vec<Applied>,
+        applied: Vec<RuleEffect>,
     },
     /// A connection ended before it could carry a request.
     Refused {
@@ -48,9 +48,9 @@ pub enum Event {
         at: Timestamp,
     },
     /// A request passed (or was held back by a rule: see its `applied`).
-    Request(Arc<Passage>),
+    Request(Arc<CapturedMessage>),
     /// A response passed to the device; it may be dmtap's own (`Passage::origin`).
-    Response(Arc<Passage>),
+    Response(Arc<CapturedMessage>),
     /// An exchange came to no response.
     Failed {
         /// The exchange.
@@ -67,7 +67,7 @@ pub enum Event {
 }
 
 /// Somebody who is told. Called on the path of the traffic: it must hand the event on and return.
-pub trait Hear: Send + Sync {
+pub trait EventSink: Send + Sync {
     /// Takes notice of an event.
-    fn hear(&self, event: Event);
+    fn on_event(&self, event: Event);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use super::{Connection, Delivery, Link, Note, SessionTag, Timestamp};
+use super::{AnswerLink, Connection, Delivery, Note, SessionTag, Timestamp};
 use crate::dm::Dialect;
 use crate::markup::{DecodeError, Document};
 use crate::patch::Patch;
@@ -94,7 +94,7 @@ pub struct ResponseHead {
 
 /// One way through the proxy: a request to the server, or a response to the device.
 #[derive(Clone, Debug)]
-pub struct Passage {
+pub struct CapturedMessage {
     /// The exchange it is half of.
     pub exchange: ExchangeId,
     /// The device's connection.
@@ -102,7 +102,7 @@ pub struct Passage {
     /// Who speaks: the device in a request, the server in a response.
     pub from: Side,
     /// Whether dmtap itself wrote it, in place of `from` (an `answer` step, a 502).
-    pub own: bool,
+    pub synthesized: bool,
     /// When it was received whole.
     pub at: Timestamp,
     /// How long after the request was received whole; zero for the request.
@@ -110,46 +110,46 @@ pub struct Passage {
     /// The head as received.
     pub head: Head,
     /// The body.
-    pub payload: Payload,
+    pub payload: CapturedBody,
     /// The DM session it belongs to.
     pub session: Option<SessionTag>,
     /// For each Status and Results in it, the command it answers.
-    pub links: Vec<Link>,
+    pub links: Vec<AnswerLink>,
     /// What is remarkable about it.
     pub notes: Vec<Note>,
     /// The rules that acted on it, in order.
-    pub applied: Vec<Applied>,
+    pub applied: Vec<RuleEffect>,
     /// How it left.
     pub delivery: Delivery,
 }
 
 /// A body: as received and as sent.
 #[derive(Clone, Debug)]
-pub struct Payload {
+pub struct CapturedBody {
     /// The bytes as received, with any content coding. Empty where [`Reading::Unread`] says so.
     pub received: Bytes,
     /// The bytes as sent: the very same ones where no rule changed them.
     pub sent: Bytes,
     /// What dmtap read in `received`.
-    pub reading: Reading,
+    pub reading: ParsedBody,
     /// What was sent, decoded, where a rule changed it and it still decodes.
     pub sent_document: Option<Arc<Document>>,
 }
 
 /// What a body was found to be.
 #[derive(Clone, Debug)]
-pub enum Reading {
+pub enum ParsedBody {
     /// No body.
     Empty,
     /// Nobody looked.
-    Unread(Unread),
+    Unread(NotParsed),
     /// Not XML or WBXML, or broken: it passes all the same.
     Opaque(DecodeError),
     /// Decoded; its source is the body with content codings undone.
     Document(Arc<Document>, Dialect),
 }
 
-impl Reading {
+impl ParsedBody {
     /// The document, if it was decoded.
     pub fn document(&self) -> Option<&Arc<Document>> {
         match self {
@@ -161,7 +161,7 @@ impl Reading {
 
 /// Why a body was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unread {
+pub enum NotParsed {
     /// Nothing was asked that needs it; this many bytes passed.
     NotAsked {
         /// Bytes that passed.
@@ -190,18 +190,18 @@ pub enum Unread {
 
 /// A rule that acted on a passage.
 #[derive(Clone, Debug)]
-pub struct Applied {
+pub struct RuleEffect {
     /// The rule's name.
     pub rule: String,
     /// What it did, in order.
-    pub changes: Vec<Change>,
+    pub changes: Vec<EffectDetail>,
     /// What it changed of the body as the rule found it; empty for heads and deliveries.
     pub patch: Patch,
 }
 
 /// One thing a rule did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct EffectDetail {
     /// Where: a path in the document; empty for the whole message.
     pub path: String,
     /// The step's name, such as `set-status`.
@@ -212,14 +212,14 @@ pub struct Change {
     pub after: String,
 }
 
-impl Applied {
+impl RuleEffect {
     /// Whether the rule did anything: one that found something and could not act on any of it did not.
     pub fn has_acted(&self) -> bool {
-        self.changes.is_empty() || self.changes.iter().any(Change::is_done)
+        self.changes.is_empty() || self.changes.iter().any(EffectDetail::is_done)
     }
 }
 
-impl Change {
+impl EffectDetail {
     /// What stands for the step where a rule found something and could not act on it; `after` says why.
     pub const NOT_APPLIED: &'static str = "not applied";
 

@@ -4,20 +4,20 @@
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
 //! nothing is copied.
 
+mod command_index;
 mod escaped;
 mod ids;
-mod listed;
-mod said;
+mod package;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::command_index::CommandIndex;
 pub use self::escaped::note_escaped_twice;
 pub use self::ids::note_cmd_ids;
-use self::listed::Listed;
-use self::said::Said;
-use super::{Account, Note, Severity, Side};
+use self::package::PackageTracker;
+use super::{Note, Reconciler, Severity, Side};
 use crate::dm::{Command, CommandKind, Message, Refs, asked_kind};
 use crate::markup::{Document, NodeId};
 
@@ -86,16 +86,16 @@ pub struct SessionTag {
 
 /// What a Status or Results answers.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub struct AnswerLink {
     /// The Status or Results element.
     pub from: NodeId,
     /// What it refers to.
-    pub to: Answered,
+    pub to: AnswerTarget,
 }
 
 /// The thing an answer refers to.
 #[derive(Clone, Debug)]
-pub enum Answered {
+pub enum AnswerTarget {
     /// The SyncHdr of a message (CmdRef 0).
     Header,
     /// A command.
@@ -113,7 +113,7 @@ pub enum Answered {
     Nothing,
 }
 
-impl Answered {
+impl AnswerTarget {
     /// The command, if it is one.
     pub fn command(&self) -> Option<Command<'_>> {
         match self {
@@ -133,9 +133,9 @@ pub struct Session {
     told_device: Ledger,
     told_server: Ledger,
     exchanges: u32,
-    said: Said,
+    package: PackageTracker,
     /// What dmtap owes the two.
-    pub account: Account,
+    pub reconciler: Reconciler,
 }
 
 impl Session {
@@ -147,8 +147,8 @@ impl Session {
             told_device: Ledger::default(),
             told_server: Ledger::default(),
             exchanges: 0,
-            said: Said::default(),
-            account: Account::default(),
+            package: PackageTracker::default(),
+            reconciler: Reconciler::default(),
         }
     }
 
@@ -159,9 +159,9 @@ impl Session {
     }
 
     /// Takes in a message of the device, as received: whom it speaks for, and which package it is of.
-    pub fn hear(&mut self, message: Message<'_>) {
-        self.said.hear(message);
-        if !self.said.is_whole() {
+    pub fn note_message(&mut self, message: Message<'_>) {
+        self.package.note_message(message);
+        if !self.package.is_whole() {
             self.missed(Side::Device);
             self.missed(Side::Server);
         }
@@ -186,13 +186,13 @@ impl Session {
             key: self.key.clone(),
             message: number,
             exchange: self.exchanges,
-            package: self.said.package(),
-            user: self.said.user(),
+            package: self.package.package(),
+            user: self.package.user(),
         }
     }
 
     /// What each answer in a message of `speaker` refers to.
-    pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<Link> {
+    pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
         let told = match speaker {
             Side::Device => &self.told_device,
             Side::Server => &self.told_server,
@@ -206,7 +206,7 @@ impl Session {
 
     /// How much its ledgers hold, in bytes.
     pub fn bytes(&self) -> usize {
-        self.told_device.bytes + self.told_server.bytes + self.account.bytes()
+        self.told_device.bytes + self.told_server.bytes + self.reconciler.bytes()
     }
 
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
@@ -214,7 +214,7 @@ impl Session {
         match to {
             Side::Device => {
                 if let Some(message) = Message::of(&document) {
-                    self.account.delivered(message);
+                    self.reconciler.delivered(message);
                 }
                 self.told_device.enter(document);
             }
@@ -224,10 +224,10 @@ impl Session {
 }
 
 /// Notes on answers that refer to nothing (STA-03).
-pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
+pub fn note_dangling(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
     let dangling = links
         .iter()
-        .filter(|link| matches!(link.to, Answered::Nothing));
+        .filter(|link| matches!(link.to, AnswerTarget::Nothing));
     dangling
         .filter_map(|link| {
             let element = document.element(link.from)?;
@@ -251,10 +251,10 @@ pub fn note_dangling(document: &Document, links: &[Link]) -> Vec<Note> {
 }
 
 /// One note for each message that is answered and was not seen: whether the answers are right cannot be known.
-fn note_unseen(document: &Document, links: &[Link]) -> Vec<Note> {
+fn note_unseen(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
     let unseen = links
         .iter()
-        .filter(|link| matches!(link.to, Answered::Unseen));
+        .filter(|link| matches!(link.to, AnswerTarget::Unseen));
     let mut known: Vec<Cow<'_, str>> = Vec::new();
     let mut notes = Vec::new();
     for link in unseen {
@@ -282,14 +282,14 @@ fn note_unseen(document: &Document, links: &[Link]) -> Vec<Note> {
 /// Messages one peer received, newest last.
 #[derive(Debug, Default)]
 struct Ledger {
-    messages: VecDeque<Told>,
+    messages: VecDeque<LedgerEntry>,
     bytes: usize,
     /// Whether the peer received messages of this session that are not here.
     has_gaps: bool,
 }
 
 #[derive(Debug)]
-struct Told {
+struct LedgerEntry {
     msg_id: Box<str>,
     document: Arc<Document>,
 }
@@ -304,7 +304,7 @@ impl Ledger {
             .and_then(|h| h.msg_id())
             .unwrap_or_default()
             .into();
-        let told = Told { msg_id, document };
+        let told = LedgerEntry { msg_id, document };
         self.bytes += told.bytes();
         self.messages.push_back(told);
         // The newest one stays in any case: it is the one that answers refer to.
@@ -318,7 +318,7 @@ impl Ledger {
     }
 }
 
-impl Told {
+impl LedgerEntry {
     fn bytes(&self) -> usize {
         self.msg_id.len() + self.document.bytes()
     }
@@ -327,7 +327,7 @@ impl Told {
 /// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
 struct Lookup<'l> {
     ledger: &'l Ledger,
-    listed: Vec<(&'l Told, Listed<'l>)>,
+    listed: Vec<(&'l LedgerEntry, CommandIndex<'l>)>,
 }
 
 impl<'l> Lookup<'l> {
@@ -338,51 +338,51 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    fn link(&mut self, answer: Command<'_>) -> Option<Link> {
+    fn link(&mut self, answer: Command<'_>) -> Option<AnswerLink> {
         let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
         let to = self.refer(&msg_ref, &cmd_ref, asked_kind(answer));
-        Some(Link {
+        Some(AnswerLink {
             from: answer.element().id(),
             to,
         })
     }
 
-    fn refer(&mut self, msg_ref: &str, cmd_ref: &str, asked: Option<CommandKind>) -> Answered {
+    fn refer(&mut self, msg_ref: &str, cmd_ref: &str, asked: Option<CommandKind>) -> AnswerTarget {
         let has_gaps = self.ledger.has_gaps;
         let Some((told, listed)) = self.message(msg_ref) else {
             return match has_gaps {
-                true => Answered::Unseen,
-                false => Answered::Nothing,
+                true => AnswerTarget::Unseen,
+                false => AnswerTarget::Nothing,
             };
         };
-        let command = |node| Answered::Command {
+        let command = |node| AnswerTarget::Command {
             document: told.document.clone(),
             node,
         };
         if cmd_ref == "0" {
             let named = asked.and_then(|kind| listed.find_named("0", kind));
-            return named.map_or(Answered::Header, command);
+            return named.map_or(AnswerTarget::Header, command);
         }
         if cmd_ref.is_empty() {
             return match listed.without_id(asked) {
-                [] => Answered::Nothing,
+                [] => AnswerTarget::Nothing,
                 [only] => command(*only),
-                [..] => Answered::WithoutId,
+                [..] => AnswerTarget::WithoutId,
             };
         }
         let named = asked.and_then(|kind| listed.find_named(cmd_ref, kind));
         let node = named.or_else(|| listed.find(cmd_ref));
-        node.map_or(Answered::Nothing, command)
+        node.map_or(AnswerTarget::Nothing, command)
     }
 
-    fn message(&mut self, msg_ref: &str) -> Option<&(&'l Told, Listed<'l>)> {
-        let is_meant = |told: &Told| *told.msg_id == *msg_ref;
+    fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<'l>)> {
+        let is_meant = |told: &LedgerEntry| *told.msg_id == *msg_ref;
         if let Some(at) = self.listed.iter().position(|(told, _)| is_meant(told)) {
             return self.listed.get(at);
         }
         let mut newest_first = self.ledger.messages.iter().rev();
         let told = newest_first.find(|told| is_meant(told))?;
-        self.listed.push((told, Listed::of(&told.document)));
+        self.listed.push((told, CommandIndex::of(&told.document)));
         self.listed.last()
     }
 }

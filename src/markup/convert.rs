@@ -38,7 +38,7 @@ pub struct Adaptation {
     /// Where.
     pub path: Path,
     /// What, in words.
-    pub said: String,
+    pub text: String,
 }
 
 impl XmlOptions {
@@ -69,21 +69,21 @@ pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
     adaptations.sort_by_key(|(node, _)| *node);
     Converted {
         xml,
-        adaptations: told(document, adaptations),
+        adaptations: merged(document, adaptations),
     }
 }
 
 /// The adaptations with their places. To find a place takes time linear in the siblings, so there is a bound.
-fn told(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
+fn merged(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
     let more = adaptations.len().saturating_sub(MOST_TOLD);
     let first = adaptations.into_iter().take(MOST_TOLD);
     let first = first.filter_map(|(node, said)| {
         let path = document.element(node)?.path();
-        Some(Adaptation { path, said })
+        Some(Adaptation { path, text: said })
     });
     let rest = (more > 0).then(|| Adaptation {
         path: document.root().path(),
-        said: format!("{more} more adaptations"),
+        text: format!("{more} more adaptations"),
     });
     first.chain(rest).collect()
 }

@@ -60,14 +60,14 @@ pub enum Kind {
 /// The names that the standards' tables do not have, as this document writes them, each kept once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    pub(crate) own: Vec<OwnName>,
+    pub(crate) own: Vec<CustomName>,
     /// The namespaces they are in. Many names are in one, and a hostile one may be long.
     pub(crate) namespaces: Vec<Box<str>>,
 }
 
 /// A name that the standards' tables do not have, as this document writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OwnName {
+pub(crate) struct CustomName {
     /// The local part.
     pub(crate) local: Box<str>,
     /// One more than the place of its namespace; 0 for none.

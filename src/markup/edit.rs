@@ -1,13 +1,13 @@
 //! Edits: what is to change, on the tree; planned into one patch of the source.
 
+mod container_path;
 pub(crate) mod copy;
 mod overlap;
-mod within;
 
 use super::{Document, Encoding, Hint, NodeId, wbxml, xml};
 use crate::patch::Patch;
 
-pub use within::{Within, lift, plan_within};
+pub use container_path::{NestedEdit, lift, plan_within};
 
 /// One change, named on the tree.
 #[derive(Clone, Debug)]

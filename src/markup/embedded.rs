@@ -78,7 +78,7 @@ enum Seat {
 
 /// What came of looking for a document in an element.
 #[derive(Clone, Debug)]
-pub enum Opening {
+pub enum EmbeddedResult {
     /// There is none: ordinary text, octets, or child elements.
     Plain,
     /// There is one.
@@ -96,18 +96,20 @@ impl<'d> Element<'d> {
     /// each other. Ordinary text costs a look at its first bytes.
     pub fn embedded(self, limits: &Limits) -> Option<Embedded> {
         match self.open(limits) {
-            Opening::Document(embedded) => Some(*embedded),
-            Opening::Plain | Opening::Closed(_) => None,
+            EmbeddedResult::Document(embedded) => Some(*embedded),
+            EmbeddedResult::Plain | EmbeddedResult::Closed(_) => None,
         }
     }
 
     /// The same, telling what looked like a document and was left closed.
-    pub fn open(self, limits: &Limits) -> Opening {
+    pub fn open(self, limits: &Limits) -> EmbeddedResult {
         let Some(text) = only_piece(self) else {
-            return Opening::Plain;
+            return EmbeddedResult::Plain;
         };
         match text {
-            Piece::One(text) if sniff::is_ordinary(text) && !declares(self, text) => Opening::Plain,
+            Piece::One(text) if sniff::is_ordinary(text) && !declares(self, text) => {
+                EmbeddedResult::Plain
+            }
             Piece::One(text) => open_one(self, text, limits),
             Piece::Several => open_all(self, limits),
         }
@@ -139,7 +141,7 @@ fn only_piece(element: Element<'_>) -> Option<Piece<'_>> {
     Some(Piece::One(text))
 }
 
-fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> Opening {
+fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedResult {
     let octets = octets(text);
     let whole = Span::new(0, octets.len() as u32);
     let wrapping = match (text.kind(), holder.document().is_wbxml()) {
@@ -164,14 +166,14 @@ fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> Opening {
 }
 
 /// XML in several texts: a run of CDATA sections, or text around one.
-fn open_all(holder: Element<'_>, limits: &Limits) -> Opening {
+fn open_all(holder: Element<'_>, limits: &Limits) -> EmbeddedResult {
     let Some(first) = holder.texts().find(|text| !sniff::is_white(*text)) else {
-        return Opening::Plain;
+        return EmbeddedResult::Plain;
     };
     let octets = Bytes::from(holder.octets().into_owned());
     if !matches!(sniff::content(&octets), Content::Markup) || std::str::from_utf8(&octets).is_err()
     {
-        return Opening::Plain;
+        return EmbeddedResult::Plain;
     }
     let wrapping = match (first.kind(), holder.document().is_wbxml()) {
         (Kind::Opaque, _) => Wrapping::Opaque,
@@ -189,7 +191,7 @@ fn finish(
     wrapping: Wrapping,
     seat: Seat,
     limits: &Limits,
-) -> Opening {
+) -> EmbeddedResult {
     let level = std::iter::successors(Some(holder), |element| element.parent()).count();
     let inside = Limits {
         depth: limits.depth.saturating_sub(level),
@@ -205,7 +207,7 @@ fn finish(
     };
     match decode(source, hint, &inside) {
         Ok(_) if limits.embedded == 0 => closed(text, FlagKind::EmbeddedTooDeep),
-        Ok(document) => Opening::Document(Box::new(Embedded {
+        Ok(document) => EmbeddedResult::Document(Box::new(Embedded {
             document,
             wrapping,
             holder: holder.id(),
@@ -232,16 +234,16 @@ fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document, De
     }
 }
 
-fn unreadable(holder: Element<'_>, text: Text<'_>, why: String) -> Opening {
+fn unreadable(holder: Element<'_>, text: Text<'_>, why: String) -> EmbeddedResult {
     if declares(holder, text) {
         return closed(text, FlagKind::EmbeddedUnreadable(why));
     }
-    Opening::Plain
+    EmbeddedResult::Plain
 }
 
-fn closed(text: Text<'_>, kind: FlagKind) -> Opening {
+fn closed(text: Text<'_>, kind: FlagKind) -> EmbeddedResult {
     let at = text.span().start;
-    Opening::Closed(Flag { at, kind })
+    EmbeddedResult::Closed(Flag { at, kind })
 }
 
 /// Whether `Meta/Type` says that the OPAQUE is WBXML. A piece of a large object is none yet.

@@ -5,17 +5,17 @@
 //! every other.
 
 pub(crate) mod attribute;
+mod custom_names;
 pub mod decode;
 mod doctype;
 pub mod encode;
 mod fault;
 pub(crate) mod header;
 pub mod lower;
-mod own;
-mod skim;
 mod strings;
 pub(crate) mod tables;
 pub(crate) mod token;
+mod token_scanner;
 mod value;
 mod writer;
 

@@ -9,7 +9,7 @@ use crate::markup::{Hint, Limits, decode};
 
 /// How messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Wire {
+pub enum Encoding {
     /// `application/vnd.syncml.dm+xml`.
     #[default]
     Xml,
@@ -17,7 +17,7 @@ pub enum Wire {
     Wbxml,
 }
 
-impl Wire {
+impl Encoding {
     /// The media type of messages (DM_RepPro 1.2.1 §6.2.1).
     pub fn media_type(self) -> &'static str {
         match self {
@@ -259,10 +259,10 @@ const LITTLE_ELSE: usize = 250;
 ///
 /// # Errors
 /// In words, where WBXML cannot hold what the XML says; what this crate composes always fits.
-pub fn on_wire(xml: String, wire: Wire) -> Result<Bytes, String> {
+pub fn on_wire(xml: String, wire: Encoding) -> Result<Bytes, String> {
     match wire {
-        Wire::Xml => Ok(xml.into()),
-        Wire::Wbxml => {
+        Encoding::Xml => Ok(xml.into()),
+        Encoding::Wbxml => {
             let document = decode(xml.into(), Hint::default(), &Limits::default());
             let document = document.map_err(|error| error.to_string())?;
             let bytes = encode(&document, &WbxmlOptions::default());

@@ -27,13 +27,13 @@ pub struct Plan {
 #[serde(deny_unknown_fields)]
 pub struct Package {
     /// In order.
-    pub commands: Vec<Order>,
+    pub commands: Vec<PlannedCommand>,
 }
 
 /// One command to send.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Order {
+pub enum PlannedCommand {
     /// Get a node.
     Get(String),
     /// Add a leaf: LocURI and text.
@@ -62,7 +62,7 @@ pub struct Sent {
 impl Plan {
     /// The plan of the demo: each command once, over the tree of [`super::device::demo_tree`].
     pub fn demo() -> Self {
-        use Order::{Add, Atomic, Delete, Exec, Get, Replace, Sequence};
+        use PlannedCommand::{Add, Atomic, Delete, Exec, Get, Replace, Sequence};
         let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
         let first = vec![
             Get("./DevDetail/SwV".into()),
@@ -85,7 +85,7 @@ impl Plan {
     }
 
     /// Packages of these commands.
-    pub fn of<const N: usize>(packages: [Vec<Order>; N]) -> Self {
+    pub fn of<const N: usize>(packages: [Vec<PlannedCommand>; N]) -> Self {
         Self {
             packages: packages.map(|commands| Package { commands }).into(),
             ..Self::default()
@@ -94,7 +94,7 @@ impl Plan {
 
     /// A plan whose values are longer than its messages, for the stories of the shelf about chunks.
     pub fn large() -> Self {
-        use Order::{Add, Delete, Get, Replace};
+        use PlannedCommand::{Add, Delete, Get, Replace};
         let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
         let line = |n: u32| format!("Line {n} of a notice for “all & sundry” <everywhere>.\n");
         let text = |lines| (1..=lines).map(line).collect::<String>();
@@ -121,7 +121,7 @@ impl Plan {
 
     /// The plan of the demo and one package more, so that each story of the shelf finds something to act on.
     pub fn shelf() -> Self {
-        use Order::{Delete, Exec, Get, Replace};
+        use PlannedCommand::{Delete, Exec, Get, Replace};
         let at = |node: &str| format!("./Device/Vendor/MSFT/{node}");
         let third = vec![
             Replace(at("BitLocker/RequireDeviceEncryption"), "1".into()),
@@ -136,7 +136,7 @@ impl Plan {
     }
 }
 
-impl Order {
+impl PlannedCommand {
     /// Its element name.
     pub fn name(&self) -> &'static str {
         match self {
@@ -187,7 +187,7 @@ impl Order {
     }
 }
 
-impl std::fmt::Display for Order {
+impl std::fmt::Display for PlannedCommand {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Get(uri) | Self::Delete(uri) => write!(f, "{} {uri}", self.name()),

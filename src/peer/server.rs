@@ -1,6 +1,6 @@
 //! The reference DM server: answers what it must, then works through its plan.
 
-mod talk;
+mod session;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,13 +12,13 @@ use super::plan::Plan;
 use crate::dm::{AlertCode, Message, StatusCode, SyncHdr};
 use crate::markup::Document;
 
-pub use talk::Talk;
+pub use session::ServerSession;
 
 /// A server with one plan for every device.
 #[derive(Debug)]
 pub struct Server {
     plan: Plan,
-    sessions: HashMap<Key, Talk>,
+    sessions: HashMap<Key, ServerSession>,
     order: VecDeque<Key>,
     log: Option<Vec<(Bytes, String)>>,
 }
@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// The session of a device.
-    pub fn session(&self, device: &str, session_id: &str) -> Option<&Talk> {
+    pub fn session(&self, device: &str, session_id: &str) -> Option<&ServerSession> {
         self.sessions
             .get(&(device.to_owned(), session_id.to_owned()))
     }
@@ -102,7 +102,7 @@ impl Server {
         if msg_ref == "1" || !self.sessions.contains_key(key) {
             self.order.retain(|known| known != key);
             self.order.push_back(key.clone());
-            self.sessions.insert(key.clone(), Talk::default());
+            self.sessions.insert(key.clone(), ServerSession::default());
         }
         while self.order.len() > MOST_SESSIONS {
             let oldest = self.order.pop_front();
@@ -125,7 +125,7 @@ fn turn_away(message: Message<'_>, (device, session_id): &Key) -> String {
     };
     let mut reply = Composer::new(&head, 1);
     let msg_ref = header.and_then(|h| h.msg_id()).unwrap_or_default();
-    Talk::default().acknowledge(&mut reply, message, &msg_ref, None);
+    ServerSession::default().acknowledge(&mut reply, message, &msg_ref, None);
     reply.alert(AlertCode(1223));
     reply.finish()
 }

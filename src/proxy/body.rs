@@ -14,12 +14,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
+use super::body_budget::BudgetPermit;
+use super::body_timeout::{BodyTimeout, Stall};
 use super::failure::is_malformed;
-use super::patience::{Patience, Stall};
+use super::paced_body::PacedBody;
 use super::progress::{Progress, State};
 use super::pulse::Pulse;
-use super::room::Hold;
-use super::run::Run;
 
 /// A body to send. Bytes pass as they are; nothing is copied.
 #[derive(Default)]
@@ -30,11 +30,11 @@ pub(super) struct Body {
     passed: u64,
     watch: Watch,
     /// With the sender of the rest.
-    patience: Box<Patience>,
+    patience: Box<BodyTimeout>,
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
-    run: Option<Box<Run>>,
-    hold: Option<Arc<Hold>>,
+    run: Option<Box<PacedBody>>,
+    hold: Option<Arc<BudgetPermit>>,
     pulse: Option<Arc<Pulse>>,
 }
 
@@ -124,7 +124,7 @@ impl Body {
     }
 
     /// What was read already, and what follows, with patience for more of it.
-    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, patience: Patience) -> Self {
+    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, patience: BodyTimeout) -> Self {
         let mut body = Self::default();
         body.first = first;
         body.rest = Some(rest);
@@ -133,7 +133,7 @@ impl Body {
     }
 
     /// The same body, which keeps its place in memory until it has left.
-    pub(super) fn holding(mut self, hold: Arc<Hold>) -> Self {
+    pub(super) fn holding(mut self, hold: Arc<BudgetPermit>) -> Self {
         self.hold = Some(hold);
         self
     }
@@ -148,7 +148,7 @@ impl Body {
     }
 
     /// Its place in memory.
-    pub(super) fn hold(&self) -> Option<Arc<Hold>> {
+    pub(super) fn hold(&self) -> Option<Arc<BudgetPermit>> {
         self.hold.clone()
     }
 
@@ -191,7 +191,7 @@ impl Body {
     }
 
     /// The same body, which leaves as a delivery says.
-    pub(super) fn running(mut self, run: Run) -> Self {
+    pub(super) fn running(mut self, run: PacedBody) -> Self {
         self.run = Some(Box::new(run));
         self
     }

@@ -1,6 +1,6 @@
 //! dmtap's own certificate authority: made once per installation, in mitmproxy's file layout.
 
-mod flaw;
+mod defect;
 mod weak;
 
 use std::fs;

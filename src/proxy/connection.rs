@@ -1,7 +1,7 @@
 //! One connection of a device: where it wants to go, its handshake, its HTTP.
 
-mod admit;
-mod asked;
+mod decide;
+mod forward_request;
 mod handshake;
 mod refusal;
 
@@ -15,23 +15,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use self::admit::serves;
-use self::asked::Asked;
+use self::decide::serves;
+use self::forward_request::ForwardProxyRequest;
 use self::handshake::{facts, handshake};
 use self::refusal::Refusal;
+use super::connection_handle::ConnectionHandle;
 use super::context::{Context, Server, Shared, now};
 use super::exchange;
 use super::failure::malformed;
-use super::line::Line;
 use super::settings::{Mode, Scheme, Upstream};
 use super::upstream::ServerLink;
-use super::wire::{Gate, Wire};
+use super::wire::{ScriptedClose, Wire};
 use crate::flow::event::Event;
-use crate::flow::{Admission, Connection, ConnectionId, Timestamp, TlsFacts};
+use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsFacts};
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
-    let mut guest = Guest {
+    let mut guest = IncomingConnection {
         id: shared.next_connection(),
         opened: now(),
         device,
@@ -49,7 +49,7 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
     if let Err(refusal) = ended {
         refusal.log(id, device);
         let why = refusal.why();
-        shared.tell(Event::Refused {
+        shared.emit(Event::Refused {
             connection: id,
             at: now(),
             why,
@@ -59,13 +59,13 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
 
 /// A connection of which only addresses are known.
 #[derive(Clone)]
-pub(super) struct Guest {
+pub(super) struct IncomingConnection {
     pub(super) id: ConnectionId,
     opened: Timestamp,
     device: SocketAddr,
     listener: SocketAddr,
     /// How it is received, where that was said already.
-    admission: Option<Admission>,
+    admission: Option<ConnectionDecision>,
 }
 
 /// How the server was found.
@@ -99,7 +99,7 @@ impl Target {
     }
 }
 
-impl Guest {
+impl IncomingConnection {
     /// Serves what is meant for a server: TLS, or HTTP in clear text.
     async fn to_server(
         &self,
@@ -126,7 +126,8 @@ impl Guest {
                 let terms = admission.tls;
                 let stream = handshake(shared, wire, target.host(), terms);
                 let stream = within(shared, stream).await?;
-                let stream = stream.map_err(|failed| failed.told(&admission, &shared.ca_file))?;
+                let stream =
+                    stream.map_err(|failed| failed.refusal(&admission, &shared.ca_file))?;
                 let (opened, server) = self.opened(target, Scheme::Https, Some(facts(&stream)))?;
                 let context = open(shared, opened, server, line);
                 serve_http(stream, context).await;
@@ -173,7 +174,7 @@ impl Guest {
         if first == Some(TLS_HANDSHAKE) {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
-        let asked = Asked::new(self.clone(), shared, &wire);
+        let asked = ForwardProxyRequest::new(self.clone(), shared, &wire);
         let line = wire.line();
         let service = service_fn(|request| Box::pin(asked.serve(request)));
         let mut connection = hyper::server::conn::http1::Builder::new()
@@ -181,7 +182,7 @@ impl Guest {
             .header_read_timeout(shared.settings.limits.head)
             .preserve_header_case(true)
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(Gate::new(wire, line)), service);
+            .serve_connection(TokioIo::new(ScriptedClose::new(wire, line)), service);
         let stop = shared.stop.child_token();
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
@@ -207,7 +208,12 @@ impl Guest {
     }
 }
 
-fn open(shared: &Arc<Shared>, connection: Connection, server: Server, line: Line) -> Context {
+fn open(
+    shared: &Arc<Shared>,
+    connection: Connection,
+    server: Server,
+    line: ConnectionHandle,
+) -> Context {
     Context {
         link: Arc::new(ServerLink::new(&shared.upstreams)),
         shared: shared.clone(),
@@ -223,7 +229,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = context.shared.clone();
-    let _farewell = Farewell::new(&shared, &context.connection);
+    let _farewell = CloseEventGuard::new(&shared, &context.connection);
     let tls = context.connection.tls.as_ref();
     let server = shared
         .servers
@@ -232,7 +238,7 @@ where
     let line = context.line.clone();
     let context = Arc::new(context);
     let service = service_fn(move |request| exchange::serve(context.clone(), request));
-    let gate = Gate::new(io, line.clone());
+    let gate = ScriptedClose::new(io, line.clone());
     let connection = server.serve_connection(TokioIo::new(gate), service);
     tokio::pin!(connection);
     // A token of its own: polled at every wake, it must not be contended.
@@ -243,7 +249,7 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = line.told_to_go() => {
+        () = line.goaway_requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -256,20 +262,20 @@ where
     if let Err(error) = ended {
         tracing::debug!("{id}: {error}");
         if let Some(why) = malformed(&*error) {
-            shared.tell_malformed(id, device, why);
+            shared.emit_malformed(id, device, why);
         }
     }
 }
 
 /// Tells that a connection opened, and at its end, however it comes, that it closed.
-pub(super) struct Farewell {
+pub(super) struct CloseEventGuard {
     shared: Arc<Shared>,
     id: ConnectionId,
 }
 
-impl Farewell {
+impl CloseEventGuard {
     pub(super) fn new(shared: &Arc<Shared>, connection: &Arc<Connection>) -> Self {
-        shared.tell(Event::Opened(connection.clone()));
+        shared.emit(Event::Opened(connection.clone()));
         Self {
             shared: shared.clone(),
             id: connection.id,
@@ -277,9 +283,9 @@ impl Farewell {
     }
 }
 
-impl Drop for Farewell {
+impl Drop for CloseEventGuard {
     fn drop(&mut self) {
-        self.shared.tell(Event::Closed {
+        self.shared.emit(Event::Closed {
             connection: self.id,
             at: now(),
         });

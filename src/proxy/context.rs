@@ -12,17 +12,17 @@ use hyper_util::server::conn::auto;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::book::RuleBook;
+use super::body_budget::BodyBudget;
+use super::connection_handle::ConnectionHandle;
 use super::headers::{LONGEST_HEAD, MOST_FIELDS};
-use super::line::Line;
+use super::live_rules::LiveRules;
 use super::mark::Mark;
 use super::pulse;
-use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::{Scheme, Settings, Upstream};
 use super::tls::DeviceTls;
 use super::upstream::{ServerLink, Upstreams};
-use crate::flow::event::{Event, Hear};
+use crate::flow::event::{Event, EventSink};
 use crate::flow::{Connection, ConnectionId, ExchangeId, Side, Timestamp};
 
 /// One for the whole proxy.
@@ -33,9 +33,9 @@ pub(super) struct Shared {
     /// The CA file that devices must trust, for messages.
     pub(super) ca_file: String,
     pub(super) upstreams: Upstreams,
-    pub(super) book: Arc<RuleBook>,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) sessions: Sessions,
-    pub(super) room: Room,
+    pub(super) room: BodyBudget,
     pub(super) servers: Servers,
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
@@ -43,19 +43,19 @@ pub(super) struct Shared {
     pub(super) mark: Mark,
     /// Cancelled when what still runs after that is cut.
     pub(super) cut: CancellationToken,
-    pub(super) hear: Arc<dyn Hear>,
+    pub(super) hear: Arc<dyn EventSink>,
     pub(super) connections: AtomicU64,
     pub(super) exchanges: AtomicU64,
 }
 
 impl Shared {
-    pub(super) fn tell(&self, event: Event) {
-        self.hear.hear(event);
+    pub(super) fn emit(&self, event: Event) {
+        self.hear.on_event(event);
     }
 
     /// Tells that an exchange came to no response, because `side` failed in this way, or because dmtap itself ended
     /// it first.
-    pub(super) fn tell_failed(
+    pub(super) fn emit_failed(
         &self,
         exchange: ExchangeId,
         connection: ConnectionId,
@@ -66,7 +66,7 @@ impl Shared {
             true => (None, STOPPED.to_owned()),
             false => (Some(side), why),
         };
-        self.tell(Event::Failed {
+        self.emit(Event::Failed {
             exchange,
             connection,
             at: now(),
@@ -76,8 +76,8 @@ impl Shared {
     }
 
     /// Tells that a device sent something that is no HTTP.
-    pub(super) fn tell_malformed(&self, connection: ConnectionId, device: SocketAddr, why: String) {
-        self.tell(Event::Malformed {
+    pub(super) fn emit_malformed(&self, connection: ConnectionId, device: SocketAddr, why: String) {
+        self.emit(Event::Malformed {
             connection,
             device,
             at: now(),
@@ -164,7 +164,7 @@ pub(super) struct Context {
     pub(super) connection: Arc<Connection>,
     pub(super) server: Server,
     pub(super) link: Arc<ServerLink>,
-    pub(super) line: Line,
+    pub(super) line: ConnectionHandle,
 }
 
 /// Where requests of a connection go.

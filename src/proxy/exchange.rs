@@ -1,15 +1,15 @@
 //! One exchange: a request on its way to the server, and the response on its way back.
 
-mod account;
 mod ask;
 mod deliver;
 mod head;
-mod own;
+mod obligations;
 mod repeat;
+mod synthetic_response;
 
 use repeat::Repeat;
 
-pub(super) use own::refuse;
+pub(super) use synthetic_response::refuse;
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ use http::{Request, Response, StatusCode, Version, header, request};
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
-use super::book::Edition;
+use super::body_budget::BudgetPermit;
+use super::connection_handle::CloseSequence;
 use super::context::{Context, now};
 use super::failure::Failure;
 use super::headers;
-use super::line::Last;
-use super::message::{Heard, Told};
+use super::live_rules::RuleSnapshot;
+use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, Bounds, heavy};
-use super::room::Hold;
-use super::sessions::{Known, Place};
-use super::settings::Look;
+use super::sessions::{SessionHandle, SessionView};
+use super::settings::BodyCapture;
 use crate::flow::event::Event;
 use crate::flow::{
-    Delivery, ExchangeId, Head, KeyTooLong, Note, Passage, Payload, RequestHead, ResponseHead,
-    SessionTag, Severity, Side, Timestamp,
+    CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, KeyTooLong, Note, RequestHead,
+    ResponseHead, SessionTag, Severity, Side, Timestamp,
 };
 use crate::markup::Document;
-use crate::rules::engine::{Answer, Facts, Stage, Verdict};
+use crate::rules::engine::{Facts, Stage, SyntheticResponse, Verdict};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,7 @@ async fn respond(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    if let Some(refusal) = own::refused(&request) {
+    if let Some(refusal) = synthetic_response::refused(&request) {
         return Ok(refusal);
     }
     let (mut parts, body) = request.into_parts();
@@ -73,13 +73,13 @@ async fn respond(
     let headers = &exchange.head.headers;
     if let Some(looped) = exchange.looped() {
         drop(
-            Heard::unread(body, &exchange.context.shared.settings.limits)
+            IncomingMessage::unread(body, &exchange.context.shared.settings.limits)
                 .body
                 .drained(),
         );
         return Ok(exchange.fail_unheard(looped));
     }
-    let heard = match exchange.hear(Stage::Request, body, headers).await {
+    let heard = match exchange.receive(Stage::Request, body, headers).await {
         Ok(heard) => heard,
         Err(broken) => match Failure::of_request(&broken) {
             Some(failure) => return Ok(exchange.fail_unheard(failure)),
@@ -101,7 +101,7 @@ async fn respond(
             Ok(exchange.fail(Failure::unasked_upgrade()))
         }
         Ok(response) => {
-            exchange.tell_request();
+            exchange.emit_request();
             exchange.delivered(Side::Server);
             // The response must not wait for memory while the request holds some.
             exchange.hold = None;
@@ -115,21 +115,21 @@ async fn respond(
 struct Exchange {
     context: Arc<Context>,
     id: ExchangeId,
-    book: Arc<Edition>,
+    rules: Arc<RuleSnapshot>,
     head: RequestHead,
     /// When the request was received whole.
     received: Timestamp,
-    place: Option<Place>,
+    place: Option<SessionHandle>,
     /// A message on its way out, for the ledger of its receiver.
     leaving: Option<Arc<Document>>,
     /// The request, if it is still to be told of.
-    request: Option<Told>,
+    request: Option<PendingEvent>,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
-    cut: Option<Last>,
+    cut: Option<CloseSequence>,
     /// The request as it is sent, where it is to be sent twice.
     repeat: Option<Repeat>,
     /// The request's place in memory.
-    hold: Option<Arc<Hold>>,
+    hold: Option<Arc<BudgetPermit>>,
     over: bool,
 }
 
@@ -156,7 +156,7 @@ impl Exchange {
         context.line.begin();
         Ok(Self {
             id: context.shared.next_exchange(),
-            book: context.shared.book.current(),
+            rules: context.shared.rules.current(),
             head,
             received: now(),
             place: None,
@@ -171,32 +171,32 @@ impl Exchange {
     }
 
     /// Takes a body in: read where somebody looks, else as a stream.
-    async fn hear(
+    async fn receive(
         &self,
         stage: Stage,
         body: Incoming,
         headers: &http::HeaderMap,
-    ) -> Result<Heard, Broken> {
+    ) -> Result<IncomingMessage, Broken> {
         let shared = &self.context.shared;
         let settings = &shared.settings;
-        let needed = self.book.rules.reads_bodies(stage)
-            || shared.sessions.owe()
+        let needed = self.rules.rules.reads_bodies(stage)
+            || shared.sessions.have_obligations()
             || read::has_transfer_codings(headers);
-        if settings.look == Look::Pass && !needed {
-            return Ok(Heard::unread(body, &settings.limits));
+        if settings.look == BodyCapture::Pass && !needed {
+            return Ok(IncomingMessage::unread(body, &settings.limits));
         }
         let bounds = Bounds {
             length: settings.max_body,
             limits: &settings.limits,
             room: &shared.room,
         };
-        Heard::read(body, headers, bounds).await
+        IncomingMessage::read(body, headers, bounds).await
     }
 
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
     async fn pass_request(
         &mut self,
-        mut heard: Heard,
+        mut heard: IncomingMessage,
         parts: &mut request::Parts,
     ) -> Result<Passed, Dropped> {
         self.received = now();
@@ -221,7 +221,7 @@ impl Exchange {
         let head = Head::Request(self.take_head());
         let Outcome {
             told, body, answer, ..
-        } = self.settle(head, heard, known, verdict, &mut parts.headers);
+        } = self.apply(head, heard, known, verdict, &mut parts.headers);
         let mark = &self.context.shared.mark;
         mark.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
@@ -229,8 +229,8 @@ impl Exchange {
         self.hold = body.hold();
         let delivery = told.passage.delivery.clone();
         self.request = Some(told);
-        if self.request.as_ref().is_some_and(Told::is_complete) {
-            self.tell_request();
+        if self.request.as_ref().is_some_and(PendingEvent::is_complete) {
+            self.emit_request();
         }
         if let Some(answer) = answer {
             let response = self.answer(answer, &delivery).await?;
@@ -251,7 +251,7 @@ impl Exchange {
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
-        let heard = match self.hear(Stage::Response, body, &head.headers).await {
+        let heard = match self.receive(Stage::Response, body, &head.headers).await {
             Ok(heard) => heard,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
@@ -264,7 +264,7 @@ impl Exchange {
             mut body,
             status,
             answer,
-        } = self.settle(head, heard, known, verdict, &mut parts.headers);
+        } = self.apply(head, heard, known, verdict, &mut parts.headers);
         if let Some(status) = status {
             head::restate(&mut parts, status, &mut told, &mut body);
         }
@@ -274,7 +274,7 @@ impl Exchange {
             return self.answer_late(answer, told).await;
         }
         self.over = true;
-        let body = told.tell_response(&self.context.shared, body, self.received);
+        let body = told.emit_response(&self.context.shared, body, self.received);
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
@@ -290,21 +290,21 @@ impl Exchange {
         Ok(response)
     }
 
-    fn known(&self, speaker: Side, heard: &Heard) -> Known {
+    fn known(&self, speaker: Side, heard: &IncomingMessage) -> SessionView {
         match (&self.place, heard.document()) {
             (Some(place), Some(document)) => place.look(speaker, document),
-            _ => Known::default(),
+            _ => SessionView::default(),
         }
     }
 
     fn decide(
         &self,
         stage: Stage,
-        heard: &Heard,
+        heard: &IncomingMessage,
         response: Option<&ResponseHead>,
-        known: &Known,
+        known: &SessionView,
     ) -> Verdict {
-        if self.book.rules.is_empty() {
+        if self.rules.rules.is_empty() {
             return Verdict::default();
         }
         let tag = self.tag(
@@ -325,21 +325,21 @@ impl Exchange {
             document: heard.document(),
             body: heard.plain.as_ref(),
             links: &known.links,
-            account: known.account.as_ref(),
+            reconciler: known.account.as_ref(),
             limits: &limits,
         };
         let weight = heard.payload.received.len();
         heavy(weight, || {
-            self.book.rules.decide(&facts, &mut self.book.tally())
+            self.rules.rules.decide(&facts, &mut self.rules.tally())
         })
     }
 
     /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.
-    fn settle(
+    fn apply(
         &mut self,
         head: Head,
-        mut heard: Heard,
-        known: Known,
+        mut heard: IncomingMessage,
+        known: SessionView,
         mut verdict: Verdict,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
@@ -348,7 +348,7 @@ impl Exchange {
         let session = self.tag(from, received.as_deref());
         // The rules have decided: a copy that is still held would be copied in earnest when the account changes.
         drop(known.account);
-        self.settle_account(&head, received.as_ref(), &mut verdict);
+        self.reconcile(&head, received.as_ref(), &mut verdict);
         let mut sent = received;
         if let Some(bytes) = verdict.body {
             heard.notes.extend(headers::note_signature(headers));
@@ -362,7 +362,7 @@ impl Exchange {
             .map(|keep| Repeat::new(keep, &heard.payload));
         self.leaving = sent.filter(|_| verdict.answer.is_none());
         heard.notes.extend(known.notes);
-        let passage = Passage {
+        let passage = CapturedMessage {
             session,
             links: known.links,
             notes: heard.notes,
@@ -371,7 +371,7 @@ impl Exchange {
             ..self.passage(head, heard.payload)
         };
         Outcome {
-            told: Told {
+            told: PendingEvent {
                 passage,
                 count: heard.count,
             },
@@ -397,17 +397,17 @@ impl Exchange {
     }
 
     /// A passage of which only head and body are known.
-    fn passage(&self, head: Head, payload: Payload) -> Passage {
+    fn passage(&self, head: Head, payload: CapturedBody) -> CapturedMessage {
         let from = speaker(&head);
         let at = match from {
             Side::Device => self.received,
             Side::Server => now(),
         };
-        Passage {
+        CapturedMessage {
             exchange: self.id,
             connection: self.context.connection.clone(),
             from,
-            own: false,
+            synthesized: false,
             at,
             took: at.since(self.received),
             head,
@@ -421,19 +421,19 @@ impl Exchange {
     }
 
     /// Tells of the request, once.
-    fn tell_request(&mut self) {
+    fn emit_request(&mut self) {
         if let Some(told) = self.request.take() {
             let passage = told.counted();
-            self.context.shared.tell(Event::Request(Arc::new(passage)));
+            self.context.shared.emit(Event::Request(Arc::new(passage)));
         }
     }
 
-    fn tell_failed(&mut self, side: Side, why: String) {
-        self.tell_request();
+    fn emit_failed(&mut self, side: Side, why: String) {
+        self.emit_request();
         self.over = true;
         let connection = self.context.connection.id;
         let shared = &self.context.shared;
-        shared.tell_failed(self.id, connection, side, why);
+        shared.emit_failed(self.id, connection, side, why);
     }
 }
 
@@ -441,7 +441,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.context.line.end();
         if !self.over {
-            self.tell_failed(Side::Device, "the device left before the response".into());
+            self.emit_failed(Side::Device, "the device left before the response".into());
         }
     }
 }
@@ -464,9 +464,9 @@ fn speaker(head: &Head) -> Side {
 
 /// What a verdict came to.
 struct Outcome {
-    told: Told,
+    told: PendingEvent,
     body: Body,
     /// The HTTP status to send in place of the one received.
     status: Option<StatusCode>,
-    answer: Option<Answer>,
+    answer: Option<SyntheticResponse>,
 }

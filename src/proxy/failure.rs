@@ -8,8 +8,8 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use super::body::Broken;
+use super::body_timeout::Stall;
 use super::exchange::Dropped;
-use super::patience::Stall;
 use super::trust::Distrust;
 use super::upstream::ConnectError;
 use crate::flow::Side;

@@ -12,17 +12,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::book::RuleBook;
+use super::body_budget::BodyBudget;
 use super::ca::Authority;
 use super::connection;
 use super::context::{Servers, Shared};
+use super::live_rules::LiveRules;
 use super::mark::Mark;
-use super::room::Room;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::tls::DeviceTls;
 use super::upstream::Upstreams;
-use crate::flow::event::Hear;
+use crate::flow::event::EventSink;
 use crate::rules::engine::RuleSet;
 
 /// A proxy that is bound to its address and not yet running.
@@ -41,7 +41,7 @@ impl Proxy {
         settings: Settings,
         authority: Arc<Authority>,
         rules: Arc<RuleSet>,
-        hear: Arc<dyn Hear>,
+        hear: Arc<dyn EventSink>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await.map_err(|e| {
             io::Error::new(
@@ -57,9 +57,9 @@ impl Proxy {
             tls: DeviceTls::new(authority, &settings.certificates).map_err(io::Error::other)?,
             ca_file,
             upstreams: Upstreams::new(&settings, address)?,
-            book: Arc::new(RuleBook::new(rules)),
+            rules: Arc::new(LiveRules::new(rules)),
             sessions: Sessions::new(&settings.limits),
-            room: Room::new(
+            room: BodyBudget::new(
                 settings.limits.held.max(settings.max_body),
                 settings.limits.room,
             ),
@@ -85,8 +85,8 @@ impl Proxy {
     }
 
     /// The rules in force, to exchange them while it runs.
-    pub fn rules(&self) -> Arc<RuleBook> {
-        self.shared.book.clone()
+    pub fn rules(&self) -> Arc<LiveRules> {
+        self.shared.rules.clone()
     }
 
     /// Serves until `shutdown`; then running exchanges may finish, within the grace period. Returns when

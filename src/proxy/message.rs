@@ -9,17 +9,17 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken, Count, End, Passed};
+use super::body_timeout::BodyTimeout;
 use super::context::{Shared, now};
-use super::patience::Patience;
-use super::read::{self, Bounds, Collected};
+use super::read::{self, Bounds, CollectedBody};
 use super::settings::Limits;
 use crate::flow::event::Event;
-use crate::flow::{Note, Passage, Payload, Reading, Side, Timestamp, Unread};
+use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side, Timestamp};
 use crate::markup::Document;
 
 /// A body that came in: what is known of it, and what is to be sent.
-pub(super) struct Heard {
-    pub(super) payload: Payload,
+pub(super) struct IncomingMessage {
+    pub(super) payload: CapturedBody,
     pub(super) notes: Vec<Note>,
     pub(super) body: Body,
     /// Counts what passes where the length is not known beforehand.
@@ -29,16 +29,16 @@ pub(super) struct Heard {
     pub(super) plain: Option<Bytes>,
 }
 
-impl Heard {
+impl IncomingMessage {
     /// A body nobody reads.
     pub(super) fn unread(body: Incoming, limits: &Limits) -> Self {
         let hint = body.size_hint();
         let is_empty = body.is_end_stream();
-        let body = Body::stream(VecDeque::new(), body, Patience::new(limits));
+        let body = Body::stream(VecDeque::new(), body, BodyTimeout::new(limits));
         let plain = is_empty.then(Bytes::new);
         let reading = match is_empty {
-            true => Reading::Empty,
-            false => Reading::Unread(Unread::NotAsked {
+            true => ParsedBody::Empty,
+            false => ParsedBody::Unread(NotParsed::NotAsked {
                 bytes: hint.exact().unwrap_or(0),
             }),
         };
@@ -68,7 +68,7 @@ impl Heard {
         bounds: Bounds<'_>,
     ) -> Result<Self, Broken> {
         Ok(match read::collect(body, headers, bounds).await? {
-            Collected::Whole {
+            CollectedBody::Whole {
                 bytes,
                 trailers,
                 mut hold,
@@ -83,7 +83,7 @@ impl Heard {
                     plain: read.plain,
                 }
             }
-            Collected::Stream {
+            CollectedBody::Stream {
                 first,
                 rest,
                 patience,
@@ -95,14 +95,14 @@ impl Heard {
                     "transfer coding needs too much memory to undo".into(),
                 ));
             }
-            Collected::Stream {
+            CollectedBody::Stream {
                 first,
                 rest,
                 patience,
                 hold,
                 why,
             } => Self {
-                payload: untouched(Bytes::new(), Reading::Unread(why)),
+                payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
                 notes: Vec::new(),
                 body: Body::stream(first, rest, patience).holding(Arc::new(hold)),
                 count: None,
@@ -125,8 +125,8 @@ impl Heard {
     }
 }
 
-fn untouched(bytes: Bytes, reading: Reading) -> Payload {
-    Payload {
+fn untouched(bytes: Bytes, reading: ParsedBody) -> CapturedBody {
+    CapturedBody {
         sent: bytes.clone(),
         received: bytes,
         reading,
@@ -135,19 +135,19 @@ fn untouched(bytes: Bytes, reading: Reading) -> Payload {
 }
 
 /// A passage to tell of, when what passed is known.
-pub(super) struct Told {
-    pub(super) passage: Passage,
+pub(super) struct PendingEvent {
+    pub(super) passage: CapturedMessage,
     pub(super) count: Option<Arc<Count>>,
 }
 
-impl Told {
+impl PendingEvent {
     /// Whether nothing is to be counted any more.
     pub(super) fn is_complete(&self) -> bool {
         self.count.is_none()
     }
 
     /// The passage, with what was counted up to now.
-    pub(super) fn counted(self) -> Passage {
+    pub(super) fn counted(self) -> CapturedMessage {
         let mut passage = self.passage;
         if let Some(count) = self.count {
             set_passed(&mut passage, count.bytes());
@@ -156,10 +156,10 @@ impl Told {
     }
 
     /// Tells of a response: at once where it is at hand, else when it has passed.
-    pub(super) fn tell_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
+    pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
         let mut passage = self.passage;
         if !body.is_streaming() {
-            shared.tell(Event::Response(Arc::new(passage)));
+            shared.emit(Event::Response(Arc::new(passage)));
             return body;
         }
         let shared = shared.clone();
@@ -170,13 +170,13 @@ impl Told {
             let (side, what) = match passed.end {
                 _ if cut => {
                     set_passed(&mut passage, passed.bytes);
-                    return shared.tell(Event::Response(Arc::new(passage)));
+                    return shared.emit(Event::Response(Arc::new(passage)));
                 }
                 End::Whole => {
                     passage.at = at;
                     passage.took = at.since(asked);
                     set_passed(&mut passage, passed.bytes);
-                    return shared.tell(Event::Response(Arc::new(passage)));
+                    return shared.emit(Event::Response(Arc::new(passage)));
                 }
                 End::Broken => (Side::Server, "broke off"),
                 End::Malformed => (Side::Server, "has malformed chunks"),
@@ -184,13 +184,13 @@ impl Told {
                 End::Dropped => (Side::Device, "broke off"),
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);
-            shared.tell_failed(passage.exchange, passage.connection.id, side, why);
+            shared.emit_failed(passage.exchange, passage.connection.id, side, why);
         }))
     }
 }
 
-fn set_passed(passage: &mut Passage, passed: u64) {
-    if let Reading::Unread(Unread::NotAsked { bytes }) = &mut passage.payload.reading {
+fn set_passed(passage: &mut CapturedMessage, passed: u64) {
+    if let ParsedBody::Unread(NotParsed::NotAsked { bytes }) = &mut passage.payload.reading {
         *bytes = passed;
     }
 }

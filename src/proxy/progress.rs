@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::body_timeout::Stall;
 use super::failure::Failure;
-use super::patience::Stall;
 use super::settings::Limits;
 
 /// Shared by a body on its way and those who wait for what comes of it.

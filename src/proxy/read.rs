@@ -22,31 +22,31 @@ use tokio::runtime::RuntimeFlavor;
 use tokio::time::Instant;
 
 use super::body::Broken;
-use super::patience::Patience;
-use super::room::{Hold, Room};
+use super::body_budget::{BodyBudget, BudgetPermit};
+use super::body_timeout::BodyTimeout;
 use super::settings;
 use crate::dm::{Dialect, dialect::Announced};
 use crate::flow::session::{note_cmd_ids, note_escaped_twice};
-use crate::flow::{Note, Reading, Severity, Unread, media};
+use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 use coding::CodingError;
 use cost::{Cost, tree_of};
 
 /// A body that was asked for.
-pub(super) enum Collected {
+pub(super) enum CollectedBody {
     /// All of it.
     Whole {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
-        hold: Hold,
+        hold: BudgetPermit,
     },
     /// More than may be read: what came so far, what follows, and why.
     Stream {
         first: VecDeque<Bytes>,
         rest: Incoming,
-        patience: Patience,
-        hold: Hold,
-        why: Unread,
+        patience: BodyTimeout,
+        hold: BudgetPermit,
+        why: NotParsed,
     },
 }
 
@@ -58,14 +58,14 @@ pub(super) struct Bounds<'a> {
     /// The time for it.
     pub(super) limits: &'a settings::Limits,
     /// The memory for it.
-    pub(super) room: &'a Room,
+    pub(super) room: &'a BodyBudget,
 }
 
 /// A body on its way into memory.
 struct Collecting<'a> {
     first: VecDeque<Bytes>,
     length: usize,
-    hold: Hold,
+    hold: BudgetPermit,
     cost: Cost,
     bounds: Bounds<'a>,
     begun: Instant,
@@ -73,10 +73,10 @@ struct Collecting<'a> {
 
 impl Collecting<'_> {
     /// Makes room for a body that announces its length, before any of it is read.
-    async fn announce(&mut self, length: u64) -> Option<Unread> {
+    async fn announce(&mut self, length: u64) -> Option<NotParsed> {
         let limit = self.bounds.length as u64;
         if length > limit {
-            return Some(Unread::TooLarge { limit });
+            return Some(NotParsed::TooLarge { limit });
         }
         if length <= SMALL as u64 {
             return None;
@@ -88,14 +88,14 @@ impl Collecting<'_> {
     }
 
     /// Takes a frame in; gives why the body is not read any more.
-    async fn take(&mut self, data: Bytes) -> Option<Unread> {
+    async fn take(&mut self, data: Bytes) -> Option<NotParsed> {
         let Bounds { length, room, .. } = self.bounds;
         let more = data.len();
         self.length += more;
         self.first.push_back(data);
         if self.length > length {
             let limit = length as u64;
-            return Some(Unread::TooLarge { limit });
+            return Some(NotParsed::TooLarge { limit });
         }
         if !self.hold.is_large() {
             let got = match self.length > SMALL {
@@ -109,13 +109,13 @@ impl Collecting<'_> {
         }
         let slow = self.bounds.limits.slow;
         let seconds = slow.as_secs();
-        (self.begun.elapsed() > slow).then_some(Unread::TooSlow { seconds })
+        (self.begun.elapsed() > slow).then_some(NotParsed::TooSlow { seconds })
     }
 }
 
-fn no_room(bounds: &Bounds<'_>) -> Unread {
+fn no_room(bounds: &Bounds<'_>) -> NotParsed {
     let limit = bounds.room.bytes() as u64;
-    Unread::NoRoom { limit }
+    NotParsed::NoRoom { limit }
 }
 
 /// Collects a body. One frame is not copied.
@@ -126,13 +126,13 @@ pub(super) async fn collect(
     mut body: Incoming,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
-) -> Result<Collected, Broken> {
+) -> Result<CollectedBody, Broken> {
     let mut trailers = None;
-    let mut patience = Patience::new(bounds.limits);
+    let mut patience = BodyTimeout::new(bounds.limits);
     let mut collecting = Collecting {
         first: VecDeque::new(),
         length: 0,
-        hold: Hold::default(),
+        hold: BudgetPermit::default(),
         cost: Cost::of(headers),
         bounds,
         begun: Instant::now(),
@@ -141,7 +141,7 @@ pub(super) async fn collect(
     while why.is_none() {
         let Some(frame) = next_frame(&mut body, &mut patience).await? else {
             let bytes = join(collecting.first, collecting.length);
-            return Ok(Collected::Whole {
+            return Ok(CollectedBody::Whole {
                 bytes,
                 trailers,
                 hold: collecting.hold,
@@ -154,7 +154,7 @@ pub(super) async fn collect(
     }
     let mut hold = collecting.hold;
     hold.keep(collecting.length);
-    Ok(Collected::Stream {
+    Ok(CollectedBody::Stream {
         first: collecting.first,
         rest: body,
         patience,
@@ -165,7 +165,7 @@ pub(super) async fn collect(
 
 async fn next_frame(
     body: &mut Incoming,
-    patience: &mut Patience,
+    patience: &mut BodyTimeout,
 ) -> Result<Option<Frame<Bytes>>, Broken> {
     let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
         Poll::Ready(frame) => Poll::Ready(Ok(frame)),
@@ -193,16 +193,16 @@ fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
 
 /// What was read of a body.
 pub(super) struct Read {
-    pub(super) reading: Reading,
+    pub(super) reading: ParsedBody,
     pub(super) notes: Vec<Note>,
     /// The bytes without content coding; `None` where they could not be undone.
     pub(super) plain: Option<Bytes>,
 }
 
 impl Read {
-    fn unread(why: Unread) -> Self {
+    fn unread(why: NotParsed) -> Self {
         Self {
-            reading: Reading::Unread(why),
+            reading: ParsedBody::Unread(why),
             notes: Vec::new(),
             plain: None,
         }
@@ -215,11 +215,11 @@ pub(super) async fn read(
     body: &Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
-    hold: &mut Hold,
+    hold: &mut BudgetPermit,
 ) -> Read {
     if body.is_empty() {
         return Read {
-            reading: Reading::Empty,
+            reading: ParsedBody::Empty,
             notes: Vec::new(),
             plain: Some(Bytes::new()),
         };
@@ -251,7 +251,7 @@ pub(super) async fn read(
         read_plain(plain.clone(), headers, bounds.length)
     });
     hold.keep(match &reading {
-        Reading::Document(document, _) => text + document.bytes() - document.source().len(),
+        ParsedBody::Document(document, _) => text + document.bytes() - document.source().len(),
         _ => text,
     });
     Read {
@@ -275,7 +275,7 @@ pub(super) async fn untransferred(
     body: Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
-    hold: &mut Hold,
+    hold: &mut BudgetPermit,
 ) -> Result<Bytes, Broken> {
     if !has_transfer_codings(headers) {
         return Ok(body);
@@ -284,7 +284,7 @@ pub(super) async fn untransferred(
     let unfolded = unfold(&body, &codings, bounds, hold).await;
     unfolded.map_err(|why| {
         Broken::Coding(match why {
-            Unread::Coding(why) => format!("transfer coding: {why}"),
+            NotParsed::Coding(why) => format!("transfer coding: {why}"),
             _ => "transfer coding needs too much memory to undo".into(),
         })
     })
@@ -296,12 +296,12 @@ async fn unfold(
     body: &Bytes,
     codings: &[String],
     bounds: Bounds<'_>,
-    hold: &mut Hold,
-) -> Result<Bytes, Unread> {
+    hold: &mut BudgetPermit,
+) -> Result<Bytes, NotParsed> {
     if codings.is_empty() {
         return Ok(body.clone());
     }
-    let unread = |error: CodingError| Unread::Coding(error.to_string());
+    let unread = |error: CodingError| NotParsed::Coding(error.to_string());
     if !hold.is_large() {
         let small = SMALL.min(bounds.length);
         match coding::undo(body, codings, small) {
@@ -337,13 +337,16 @@ pub(super) fn limits(bytes: usize) -> Limits {
     }
 }
 
-fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<Note>) {
+fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (ParsedBody, Vec<Note>) {
     let hint = media::hint(headers);
     let media_type = hint.media_type;
     let announced = Announced::by(media_type);
     let foreign = || {
         let media_type = clipped(media_type.unwrap_or("a body without a media type"));
-        (Reading::Unread(Unread::MediaType(media_type)), Vec::new())
+        (
+            ParsedBody::Unread(NotParsed::MediaType(media_type)),
+            Vec::new(),
+        )
     };
     if announced != Announced::Markup && !looks_like_markup(&plain) {
         return foreign();
@@ -356,14 +359,14 @@ fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (Reading, Vec<
             notes.extend(note_cmd_ids(&document));
             notes.extend(note_escaped_twice(&document));
             let dialect = Dialect::of(&document);
-            (Reading::Document(Arc::new(document), dialect), notes)
+            (ParsedBody::Document(Arc::new(document), dialect), notes)
         }
         Err(_) if announced == Announced::Other => foreign(),
         // A language of its own, such as that of ActiveSync.
         Err(error) if error.kind.is_of_another_vocabulary() => foreign(),
         Err(error) => {
             let note = note_broken(&error, is_wbxml);
-            (Reading::Opaque(error), vec![note])
+            (ParsedBody::Opaque(error), vec![note])
         }
     }
 }

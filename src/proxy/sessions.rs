@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::settings::Limits;
 use crate::dm::{AlertCode, Command, CommandKind, Message};
-use crate::flow::account::{Full, Setting, Settled};
+use crate::flow::reconciler::{ObligationsFull, ReconcileContext, Reconciled};
 use crate::flow::session::note_dangling;
 use crate::flow::{
-    Account, KeyTooLong, Link, Note, Promised, Session, SessionKey, SessionTag, Side,
+    AnswerLink, KeyTooLong, Note, OwedByRule, Reconciler, Session, SessionKey, SessionTag, Side,
 };
 use crate::markup::Document;
 
@@ -37,7 +37,7 @@ struct Table {
 
 #[derive(Debug)]
 struct Held {
-    session: Arc<Mutex<Talk>>,
+    session: Arc<Mutex<SessionEntry>>,
     number: u64,
     used: Instant,
     turn: u64,
@@ -46,21 +46,21 @@ struct Held {
 
 /// One exchange's place in a session.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct SessionHandle {
     table: Arc<Mutex<Table>>,
     owed: Arc<AtomicUsize>,
-    session: Arc<Mutex<Talk>>,
+    session: Arc<Mutex<SessionEntry>>,
     /// The tag of the request.
     pub(super) tag: SessionTag,
 }
 
 /// What a session knows about a message.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    pub(super) links: Vec<Link>,
+pub(super) struct SessionView {
+    pub(super) links: Vec<AnswerLink>,
     pub(super) notes: Vec<Note>,
     /// What dmtap owes the peers, where there is a session.
-    pub(super) account: Option<Account>,
+    pub(super) account: Option<Reconciler>,
 }
 
 impl Sessions {
@@ -82,7 +82,7 @@ impl Sessions {
     }
 
     /// Whether some session that goes on is owed something, whatever rules are in force now.
-    pub(super) fn owe(&self) -> bool {
+    pub(super) fn have_obligations(&self) -> bool {
         let owes = || self.owed.load(Ordering::Relaxed) > 0;
         // The table is looked at only where that may save reading bodies.
         if owes() {
@@ -99,7 +99,7 @@ impl Sessions {
         &self,
         server: &str,
         document: &Document,
-    ) -> Result<Option<Place>, KeyTooLong> {
+    ) -> Result<Option<SessionHandle>, KeyTooLong> {
         let Some(message) = Message::of(document) else {
             return Ok(None);
         };
@@ -115,11 +115,11 @@ impl Sessions {
         let mut talk = lock(&session);
         talk.is_over = false;
         talk.session.begin_exchange();
-        talk.session.hear(message);
+        talk.session.note_message(message);
         talk.recount(&self.owed, Goes::On);
         let tag = talk.session.tag(message);
         drop(talk);
-        Ok(Some(Place {
+        Ok(Some(SessionHandle {
             table: self.table.clone(),
             owed: self.owed.clone(),
             session,
@@ -130,7 +130,7 @@ impl Sessions {
 
 impl Table {
     /// The session of this key, which becomes the last one to be forgotten.
-    fn session(&mut self, key: SessionKey, opens: Opens, now: Instant) -> Arc<Mutex<Talk>> {
+    fn session(&mut self, key: SessionKey, opens: Opens, now: Instant) -> Arc<Mutex<SessionEntry>> {
         self.forget_silent(now);
         if opens == Opens::Perhaps {
             self.forget_over(&key);
@@ -148,7 +148,7 @@ impl Table {
             self.forget_first();
         }
         self.begun += 1;
-        let session = Arc::new(Mutex::new(Talk {
+        let session = Arc::new(Mutex::new(SessionEntry {
             session: Session::new(self.begun, key.clone()),
             owing: None,
             is_over: false,
@@ -207,21 +207,21 @@ impl Table {
     }
 }
 
-impl Place {
+impl SessionHandle {
     /// What the answers in a message of `speaker` refer to.
-    pub(super) fn look(&self, speaker: Side, document: &Document) -> Known {
+    pub(super) fn look(&self, speaker: Side, document: &Document) -> SessionView {
         let Some(message) = Message::of(document) else {
-            return Known::default();
+            return SessionView::default();
         };
         let mut talk = lock(&self.session);
         let links = talk.session.links(speaker, message);
         if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
-            talk.session.account.hear(speaker, &msg_id);
+            talk.session.reconciler.note_received(speaker, &msg_id);
             talk.recount(&self.owed, Goes::On);
         }
-        let account = talk.session.account.clone();
+        let account = talk.session.reconciler.clone();
         drop(talk);
-        Known {
+        SessionView {
             notes: note_dangling(document, &links),
             links,
             account: Some(account),
@@ -229,20 +229,24 @@ impl Place {
     }
 
     /// Takes on what rules promised.
-    pub(super) fn promise(&self, promised: &[Promised]) -> Result<(), Full> {
+    pub(super) fn promise(&self, promised: &[OwedByRule]) -> Result<(), ObligationsFull> {
         if promised.is_empty() {
             return Ok(());
         }
         let mut talk = lock(&self.session);
-        let promised = talk.session.account.promise(promised);
+        let promised = talk.session.reconciler.promise(promised);
         talk.recount(&self.owed, Goes::On);
         promised
     }
 
     /// Does in a message what is owed about it.
-    pub(super) fn settle(&self, document: &Arc<Document>, setting: Setting<'_>) -> Settled {
+    pub(super) fn reconcile(
+        &self,
+        document: &Arc<Document>,
+        setting: ReconcileContext<'_>,
+    ) -> Reconciled {
         let mut talk = lock(&self.session);
-        let settled = talk.session.account.settle(document, setting);
+        let settled = talk.session.reconciler.reconcile(document, setting);
         talk.recount(&self.owed, Goes::On);
         settled
     }
@@ -285,7 +289,7 @@ impl Place {
 
 /// A session, and whether it counts among those that are owed something.
 #[derive(Debug)]
-struct Talk {
+struct SessionEntry {
     session: Session,
     owing: Option<Owing>,
     /// Whether a message with MsgID 1 would be the first one of another session.
@@ -308,10 +312,10 @@ enum Goes {
     NoFurther,
 }
 
-impl Talk {
+impl SessionEntry {
     /// Looks again whether the session is owed something.
     fn recount(&mut self, owed: &Arc<AtomicUsize>, goes: Goes) {
-        let owes = goes == Goes::On && !self.session.account.is_empty();
+        let owes = goes == Goes::On && !self.session.reconciler.is_empty();
         match (owes, &self.owing) {
             (true, None) => self.owing = Some(Owing::new(owed)),
             (false, Some(_)) => self.owing = None,

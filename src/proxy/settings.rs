@@ -22,7 +22,7 @@ pub struct Settings {
     /// Certificates to show to devices instead of leaves of dmtap's CA.
     pub certificates: Vec<OwnCertificate>,
     /// Whether bodies are decoded when no rule asks.
-    pub look: Look,
+    pub look: BodyCapture,
     /// What bounds connections and waiting.
     pub limits: Limits,
     /// Listeners of this machine that no request may reach through the proxy.
@@ -48,7 +48,7 @@ impl Settings {
             trust: Trust::Platform,
             upstream_http: UpstreamHttp::Auto,
             certificates: Vec::new(),
-            look: Look::Annotate,
+            look: BodyCapture::Annotate,
             limits: Limits::default(),
             private: Vec::new(),
         }
@@ -205,7 +205,7 @@ pub struct OwnCertificate {
 
 /// Whether bodies are decoded when no rule asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum BodyCapture {
     /// No: they stream through.
     Pass,
     /// Yes: they are collected, decoded and linked to their session.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::io::copy_bidirectional;
 
-use super::connection::{Farewell, Guest, Target};
+use super::connection::{CloseEventGuard, IncomingConnection, Target};
 use super::context::Shared;
 use super::settings::{Scheme, Upstream};
 use super::upstream;
@@ -15,7 +15,7 @@ use super::wire::Wire;
 /// # Errors
 /// Where the server cannot be reached, in words.
 pub(super) async fn run(
-    guest: &Guest,
+    guest: &IncomingConnection,
     shared: &Arc<Shared>,
     mut wire: Wire,
     target: Target,
@@ -32,7 +32,7 @@ pub(super) async fn run(
         .await
         .map_err(|why| format!("no tunnel to {server}: {why}"))?;
     let connection = Arc::new(guest.connection(server.to_string(), None));
-    let _farewell = Farewell::new(shared, &connection);
+    let _farewell = CloseEventGuard::new(shared, &connection);
     let line = wire.line();
     // What is silent is told by bytes alone: nothing is read as a request here.
     drop(line.busy());

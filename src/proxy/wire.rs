@@ -1,8 +1,8 @@
 //! The device's socket: the only code that can reset it.
 
-mod gate;
+mod scripted_close;
 
-pub(super) use gate::Gate;
+pub(super) use scripted_close::ScriptedClose;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::line::Line;
-use super::patience::Patience;
+use super::body_timeout::BodyTimeout;
+use super::connection_handle::ConnectionHandle;
 use super::settings::Limits;
 
 /// A TCP connection with a handle that resets it, and bytes that were read ahead.
@@ -24,9 +24,9 @@ use super::settings::Limits;
 pub(super) struct Wire {
     tcp: TcpStream,
     ahead: Bytes,
-    line: Line,
+    line: ConnectionHandle,
     /// With a peer that does not take what it is sent.
-    patience: Patience,
+    patience: BodyTimeout,
 }
 
 impl Wire {
@@ -35,8 +35,8 @@ impl Wire {
         Self {
             tcp,
             ahead: Bytes::new(),
-            line: Line::new(stop),
-            patience: Patience::new(limits),
+            line: ConnectionHandle::new(stop),
+            patience: BodyTimeout::new(limits),
         }
     }
 
@@ -50,7 +50,7 @@ impl Wire {
         self
     }
 
-    pub(super) fn line(&self) -> Line {
+    pub(super) fn line(&self) -> ConnectionHandle {
         self.line.clone()
     }
 

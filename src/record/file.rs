@@ -6,7 +6,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{JsonLines, Masking, Pcapng, Renew, Sink, Style, Transcript};
+use super::{Colour, JsonLines, Masking, Pcapng, Renew, Sink, Transcript};
 
 /// Why a record file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -168,7 +168,7 @@ fn open_as(name: &str, append: Append, masking: Masking) -> Result<Opened, FileE
     let sink: Box<dyn Sink> = match kind {
         Kind::JsonLines => Box::new(JsonLines::new(out, masking)),
         Kind::Pcapng => Box::new(Pcapng::new(out, masking)?),
-        Kind::Transcript => Box::new(Transcript::new(out, Style::Plain, masking)),
+        Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain, masking)),
     };
     Ok((sink, identity))
 }

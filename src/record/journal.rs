@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use super::{Renew, Sink};
-use crate::flow::{Event, Hear};
+use crate::flow::{Event, EventSink};
 use queue::{Bounds, Next, Put, Queue, Ticket, Waited};
 
 /// Events that wait for one sink at most.
@@ -45,7 +45,7 @@ pub struct Journal {
     renewals: Mutex<Vec<(String, Box<dyn Renew>)>>,
     patience: Duration,
     farewell: Duration,
-    told: Mutex<Option<Result<Summary, CloseError>>>,
+    written: Mutex<Option<Result<Summary, CloseError>>>,
 }
 
 /// Numbers are given and queued under one lock, so sinks see them in order. Nobody waits under it.
@@ -183,7 +183,7 @@ impl Builder {
             renewals: Mutex::new(self.renewals),
             patience: self.patience,
             farewell: self.farewell,
-            told: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 }
@@ -201,7 +201,7 @@ impl Journal {
     /// # Errors
     /// [`CloseError`] naming each sink that failed, with the summary of all.
     pub fn close(&self) -> Result<Summary, CloseError> {
-        let mut told = lock(&self.told);
+        let mut told = lock(&self.written);
         if let Some(told) = &*told {
             return told.clone();
         }
@@ -273,8 +273,8 @@ impl Journal {
     }
 }
 
-impl Hear for Journal {
-    fn hear(&self, event: Event) {
+impl EventSink for Journal {
+    fn on_event(&self, event: Event) {
         if self.lanes.is_empty() {
             return;
         }
@@ -375,7 +375,7 @@ fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, told: &mut u64) -> io::Result<
         match queue.next(flush_at) {
             Next::Tell(seq, event) => {
                 flush_at = flush_at.or_else(|| Some(Instant::now() + FLUSH_AFTER));
-                sink.tell(seq, &event)?;
+                sink.write_event(seq, &event)?;
                 *told += 1;
             }
             Next::Flush => {

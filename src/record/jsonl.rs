@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
-use super::telling::{BodyTold, Telling, VERSION};
+use super::model::{BodyRecord, EventRecord, VERSION};
 use super::{Masking, Sink};
 use crate::flow::Event;
 
@@ -51,7 +51,7 @@ impl<W: Write> JsonLines<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn print(&mut self, telling: &Telling<'_>) -> io::Result<()> {
+    pub fn print(&mut self, telling: &EventRecord<'_>) -> io::Result<()> {
         self.line.clear();
         write_line(telling, &mut self.line)?;
         self.out.write_all(&self.line)?;
@@ -70,8 +70,8 @@ impl<W> JsonLines<W> {
 }
 
 impl<W: Write + Send> Sink for JsonLines<W> {
-    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
-        self.print(&Telling::of(seq, event, self.masking))
+    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+        self.print(&EventRecord::of(seq, event, self.masking))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -83,7 +83,7 @@ impl<W: Write + Send> Sink for JsonLines<W> {
 ///
 /// # Errors
 /// [`ReadError`]: what is wrong with it.
-pub fn read(line: &[u8]) -> Result<Telling<'static>, ReadError> {
+pub fn read(line: &[u8]) -> Result<EventRecord<'static>, ReadError> {
     #[derive(Deserialize)]
     struct Version {
         #[serde(default)]
@@ -104,7 +104,7 @@ pub fn read(line: &[u8]) -> Result<Telling<'static>, ReadError> {
 }
 
 /// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.
-fn write_line(telling: &Telling<'_>, line: &mut Vec<u8>) -> io::Result<()> {
+fn write_line(telling: &EventRecord<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     serde_json::to_writer(&mut *line, telling)?;
     let closed = line.pop();
     debug_assert_eq!(closed, Some(b'}'), "an event is a JSON object");
@@ -120,7 +120,7 @@ fn write_line(telling: &Telling<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_body(body: &BodyTold<'_>, line: &mut Vec<u8>) {
+fn write_body(body: &BodyRecord<'_>, line: &mut Vec<u8>) {
     match body.text() {
         Some(text) => {
             line.extend_from_slice(b"{\"text\":\"");

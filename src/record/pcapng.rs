@@ -27,9 +27,9 @@ use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 
-use super::telling::{Happening, OpTold};
-use super::{Masking, Sink, Telling, Transcript};
-use crate::flow::{Connection, Event, Passage, Timestamp};
+use super::model::{EventKind, OpRecord};
+use super::{EventRecord, Masking, Sink, Transcript};
+use crate::flow::{CapturedMessage, Connection, Event, Timestamp};
 use stream::{Frame, Stream};
 
 /// Writes a pcapng file.
@@ -153,8 +153,8 @@ impl<W: Write> Pcapng<W> {
         })
     }
 
-    fn passage(&mut self, seq: u64, event: &Event, passage: &Passage) -> io::Result<()> {
-        let told = Telling::of(seq, event, self.masking);
+    fn passage(&mut self, seq: u64, event: &Event, passage: &CapturedMessage) -> io::Result<()> {
+        let told = EventRecord::of(seq, event, self.masking);
         let at = self.place(&told, passage)?;
         let id = passage.connection.id.0;
         let comment = comment(&told);
@@ -166,13 +166,13 @@ impl<W: Write> Pcapng<W> {
         else {
             return Ok(());
         };
-        let to_server = told.event == Happening::Request;
+        let to_server = told.event == EventKind::Request;
         stream.exchange = to_server.then_some(passage.exchange.0);
-        let frames = match told.delivery.contains(&OpTold::Reset) {
+        let frames = match told.delivery.contains(&OpRecord::Reset) {
             true => vec![stream.reset()],
             false => stream.send(to_server, &text),
         };
-        if told.delivery.contains(&OpTold::Reset) {
+        if told.delivery.contains(&OpRecord::Reset) {
             self.forget(id, at);
         }
         // The comment belongs to the packet that completes the message: that is where HTTP is dissected.
@@ -185,9 +185,9 @@ impl<W: Write> Pcapng<W> {
     }
 
     /// The stream for a passage: a response takes that of its request, a request one that waits for no response.
-    fn place(&mut self, told: &Telling<'_>, passage: &Passage) -> io::Result<usize> {
+    fn place(&mut self, told: &EventRecord<'_>, passage: &CapturedMessage) -> io::Result<usize> {
         let wanted = match told.event {
-            Happening::Request => None,
+            EventKind::Request => None,
             _ => Some(passage.exchange.0),
         };
         let id = passage.connection.id.0;
@@ -208,7 +208,7 @@ impl<W: Write> Pcapng<W> {
         Ok(at)
     }
 
-    fn failed(&mut self, told: &Telling<'_>) -> io::Result<()> {
+    fn failed(&mut self, told: &EventRecord<'_>) -> io::Result<()> {
         let id = told.connection.id;
         let streams = self.connections.get_mut(&id).map_or(&mut [][..], |all| all);
         let found = streams.iter_mut().enumerate();
@@ -253,12 +253,12 @@ impl<W: Write> Pcapng<W> {
 }
 
 impl<W: Write + Send> Sink for Pcapng<W> {
-    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
         match event {
             Event::Opened(connection) => self.opened(connection, connection.opened),
             Event::Closed { connection, at } => self.closed(connection.0, *at),
             Event::Request(passage) | Event::Response(passage) => self.passage(seq, event, passage),
-            Event::Failed { .. } => self.failed(&Telling::of(seq, event, self.masking)),
+            Event::Failed { .. } => self.failed(&EventRecord::of(seq, event, self.masking)),
             Event::Refused { .. } | Event::Malformed { .. } | Event::Admitted { .. } => Ok(()),
         }
     }
@@ -268,7 +268,7 @@ impl<W: Write + Send> Sink for Pcapng<W> {
     }
 }
 
-fn comment(told: &Telling<'_>) -> String {
+fn comment(told: &EventRecord<'_>) -> String {
     let mut text = Transcript::<Vec<u8>>::text(told);
     if text.len() > MOST_COMMENT {
         let cut = (0..=MOST_COMMENT)

@@ -5,20 +5,20 @@
 
 mod comment;
 mod head;
-mod looks;
+mod heuristics;
 mod name;
 mod path;
-mod plain;
 mod repeat;
 mod secret;
 mod shape;
+mod source_mapped_text;
 mod torn;
 mod value;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::flow::{Head, Link};
+use crate::flow::{AnswerLink, Head};
 use crate::markup::{Document, NodeId};
 
 pub use path::SecretPaths;
@@ -39,14 +39,14 @@ pub const MASK: &str = "********";
 
 /// The secrets of one passage, found in the documents that it carried. In raw records there are none.
 #[derive(Debug, Default)]
-pub struct Secrets {
+pub struct Redactor {
     masking: Masking,
     values: Values,
 }
 
 /// The secrets of one document: where they stand, and in which elements.
 #[derive(Debug, Default)]
-pub struct Spots {
+pub struct SecretSpans {
     masking: Masking,
     /// In order, none touching another.
     fills: Vec<Range<usize>>,
@@ -54,7 +54,7 @@ pub struct Spots {
     elements: Vec<NodeId>,
 }
 
-impl Secrets {
+impl Redactor {
     /// None found yet.
     pub fn new(masking: Masking) -> Self {
         Self {
@@ -70,12 +70,12 @@ impl Secrets {
 
     /// Finds the secrets of a document and remembers their values, for [`Self::scrub`]. `links` are those of its
     /// answers: what a Results without a node is about.
-    pub fn find(&mut self, document: &Document, links: &[Link]) -> Spots {
+    pub fn find(&mut self, document: &Document, links: &[AnswerLink]) -> SecretSpans {
         match self.masking {
             Masking::Masked => secret::find(document, links, &mut self.values),
-            Masking::Raw => Spots {
+            Masking::Raw => SecretSpans {
                 masking: Masking::Raw,
-                ..Spots::default()
+                ..SecretSpans::default()
             },
         }
     }
@@ -111,7 +111,7 @@ impl Secrets {
     /// A body that did not decode without what looks like a secret.
     pub fn by_looks<'b>(&self, body: &'b [u8]) -> Cow<'b, [u8]> {
         match self.masking {
-            Masking::Masked => looks::by_looks(body),
+            Masking::Masked => heuristics::by_looks(body),
             Masking::Raw => Cow::Borrowed(body),
         }
     }
@@ -127,7 +127,7 @@ impl Secrets {
     }
 }
 
-impl Spots {
+impl SecretSpans {
     /// Whether the text of this element is a secret, or has one in it.
     pub fn hold(&self, element: NodeId) -> bool {
         self.elements.binary_search(&element).is_ok()

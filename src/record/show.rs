@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use super::jsonl::{self, ReadError};
-use super::{Telling, Transcript};
+use super::{EventRecord, Transcript};
 
 /// Lines of a record that cannot be read.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub fn show<R: BufRead, W: Write>(
 /// Those of the reader and of `tell`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
 pub fn replay<R: BufRead>(
     mut record: R,
-    mut tell: impl FnMut(Telling<'static>) -> io::Result<()>,
+    mut tell: impl FnMut(EventRecord<'static>) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();

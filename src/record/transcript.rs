@@ -6,33 +6,33 @@
 mod block;
 mod command;
 mod dump;
-mod page;
 mod rule;
+mod text_buffer;
 
 use std::io::{self, Write};
 
-use super::{Masking, Sink, Telling};
+use super::{EventRecord, Masking, Sink};
 use crate::flow::Event;
 
-use page::Page;
-pub use page::Style;
+pub use text_buffer::Colour;
+use text_buffer::TextBuffer;
 
 /// Writes a transcript.
 pub struct Transcript<W> {
     out: W,
     masking: Masking,
-    page: Page,
+    page: TextBuffer,
     day: String,
     session: Option<u64>,
 }
 
 impl<W: Write> Transcript<W> {
     /// A transcript written to `out`. Whether colours are wanted there is the caller's to know.
-    pub fn new(out: W, style: Style, masking: Masking) -> Self {
+    pub fn new(out: W, style: Colour, masking: Masking) -> Self {
         Self {
             out,
             masking,
-            page: Page::new(style),
+            page: TextBuffer::new(style),
             day: String::new(),
             session: None,
         }
@@ -42,7 +42,7 @@ impl<W: Write> Transcript<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn print(&mut self, telling: &Telling<'_>) -> io::Result<()> {
+    pub fn print(&mut self, telling: &EventRecord<'_>) -> io::Result<()> {
         self.page.clear();
         self.new_day(telling);
         self.new_session(telling);
@@ -51,8 +51,8 @@ impl<W: Write> Transcript<W> {
     }
 
     /// What is printed of one event, without the lines that a new day or session gets.
-    pub fn text(telling: &Telling<'_>) -> String {
-        let mut page = Page::new(Style::Plain);
+    pub fn text(telling: &EventRecord<'_>) -> String {
+        let mut page = TextBuffer::new(Colour::Plain);
         block::event(&mut page, telling);
         page.text().to_owned()
     }
@@ -62,7 +62,7 @@ impl<W: Write> Transcript<W> {
         self.out
     }
 
-    fn new_day(&mut self, telling: &Telling<'_>) {
+    fn new_day(&mut self, telling: &EventRecord<'_>) {
         let day = telling.at.split('T').next().unwrap_or_default();
         if day == self.day {
             return;
@@ -71,7 +71,7 @@ impl<W: Write> Transcript<W> {
         block::rule_off(&mut self.page, &[&format!("{day} (times are UTC)")]);
     }
 
-    fn new_session(&mut self, telling: &Telling<'_>) {
+    fn new_session(&mut self, telling: &EventRecord<'_>) {
         let Some(session) = &telling.session else {
             return;
         };
@@ -86,14 +86,14 @@ impl<W: Write> Transcript<W> {
 
 impl Transcript<Vec<u8>> {
     /// Prints one event into memory.
-    pub fn in_memory(style: Style, masking: Masking) -> Self {
+    pub fn in_memory(style: Colour, masking: Masking) -> Self {
         Self::new(Vec::new(), style, masking)
     }
 }
 
 impl<W: Write + Send> Sink for Transcript<W> {
-    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
-        self.print(&Telling::of(seq, event, self.masking))
+    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+        self.print(&EventRecord::of(seq, event, self.masking))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -3,46 +3,46 @@
 mod edit;
 mod head;
 mod idle;
-mod leave;
+mod protocol;
 mod raw;
 mod soap;
-mod story;
 mod values;
+mod wire_fault;
 
 pub(super) use head::head;
 pub(super) use idle::is_idle;
-pub(super) use leave::leave;
+pub(super) use protocol::Scene;
 pub(super) use raw::{Body, raw};
 pub(super) use soap::soap;
-pub(super) use story::Scene;
 pub(super) use values::Values;
+pub(super) use wire_fault::leave;
 
 use std::sync::Arc;
 
-use super::at::{At, Spot};
-use super::step::{EditStep, Keep};
-use super::survey::Selected;
-use super::{Answer, Rule, Step};
-use crate::flow::own::FreshIds;
-use crate::flow::{Change, Promised};
-use crate::markup::edit::{Edit, Within};
+use super::selection::Selected;
+use super::selector::{SelectedElement, Selector};
+use super::step::{EditStep, WhichResponse};
+use super::{Rule, Step, SyntheticResponse};
+use crate::flow::compose::CmdIdAllocator;
+use crate::flow::{EffectDetail, OwedByRule};
+use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Document, Element, Limits, NodeId};
 
 /// The edits of one rule, with what is told about them.
 #[derive(Default)]
 pub(super) struct Planned {
-    pub(super) edits: Vec<Within>,
+    pub(super) edits: Vec<NestedEdit>,
     /// Those of stories, which are of the message itself.
     own: Vec<Edit>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<EffectDetail>,
     /// What its stories promise for later messages.
-    pub(super) promised: Vec<Promised>,
+    pub(super) promised: Vec<OwedByRule>,
     /// What the device gets in place of the server's answer.
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<SyntheticResponse>,
     /// Which response of two the device gets, where the request goes out twice.
-    pub(super) duplicate: Option<Keep>,
+    pub(super) duplicate: Option<WhichResponse>,
     rule: Arc<str>,
-    fresh: Option<FreshIds>,
+    fresh: Option<CmdIdAllocator>,
     untold: usize,
     /// Bytes of all that is put in: texts, values, copies and fragments.
     added: usize,
@@ -107,7 +107,7 @@ pub(super) fn edits(
         planning.reverse(&outermost);
     }
     for step in steps {
-        if let Step::Story(story) = step {
+        if let Step::Protocol(story) = step {
             planning.planned.story(story, scene, selection);
         }
     }
@@ -115,10 +115,10 @@ pub(super) fn edits(
 }
 
 /// Tells that a rule found something and could not do what it says there.
-pub(in crate::rules) fn not_applied(path: &str, why: String) -> Change {
-    Change {
+pub(in crate::rules) fn not_applied(path: &str, why: String) -> EffectDetail {
+    EffectDetail {
         path: path.into(),
-        step: Change::NOT_APPLIED,
+        step: EffectDetail::NOT_APPLIED,
         before: String::new(),
         after: why,
     }
@@ -131,7 +131,12 @@ pub(super) fn too_large(most: usize) -> String {
 
 impl Planning<'_, '_> {
     /// What stands at a place; that nothing does is told.
-    fn find(&mut self, verb: &'static str, selected: &Selected, at: &At) -> Vec<Spot> {
+    fn find(
+        &mut self,
+        verb: &'static str,
+        selected: &Selected,
+        at: &Selector,
+    ) -> Vec<SelectedElement> {
         let found = at.find(self.document, selected, self.limits);
         if found.is_empty() {
             self.refuse(verb, selected, &format!("there is no {at}"));
@@ -152,13 +157,20 @@ impl Planning<'_, '_> {
     }
 
     /// Tells what a step does at a place; `part` is what of the element, behind its path.
-    fn tell(&mut self, spot: &Spot, part: &str, step: &'static str, before: String, after: String) {
+    fn push_detail(
+        &mut self,
+        spot: &SelectedElement,
+        part: &str,
+        step: &'static str,
+        before: String,
+        after: String,
+    ) {
         // A path takes time linear in the siblings: without a bound a large message would take it squared.
         if self.planned.changes.len() >= MOST_TOLD {
             self.planned.untold += 1;
             return;
         }
-        self.planned.changes.push(Change {
+        self.planned.changes.push(EffectDetail {
             path: format!("{}{part}", spot.path(self.document)),
             step,
             before,
@@ -179,14 +191,14 @@ impl Planning<'_, '_> {
         self.planned.added > self.limits.bytes
     }
 
-    fn push(&mut self, spot: &Spot, edit: Edit) {
+    fn push(&mut self, spot: &SelectedElement, edit: Edit) {
         let holders = spot.holders();
-        self.planned.edits.push(Within { holders, edit });
+        self.planned.edits.push(NestedEdit { holders, edit });
     }
 
     fn finish(mut self) -> Planned {
         let own = std::mem::take(&mut self.planned.own).into_iter();
-        self.planned.edits.extend(own.map(|edit| Within {
+        self.planned.edits.extend(own.map(|edit| NestedEdit {
             holders: Vec::new(),
             edit,
         }));
@@ -199,7 +211,7 @@ impl Planning<'_, '_> {
             };
         }
         self.planned.drop_inner_removals(self.document);
-        self.planned.tell_how_many_more();
+        self.planned.push_omitted_count();
         self.planned
     }
 }
@@ -210,7 +222,7 @@ impl Planned {
             self.untold += 1;
             return;
         }
-        self.changes.push(Change {
+        self.changes.push(EffectDetail {
             path: at.path().to_string(),
             step,
             before,
@@ -218,12 +230,12 @@ impl Planned {
         });
     }
 
-    fn tell_how_many_more(&mut self) {
+    fn push_omitted_count(&mut self) {
         let (untold, last) = (self.untold, self.changes.last());
         let Some(step) = last.filter(|_| untold > 0).map(|change| change.step) else {
             return;
         };
-        self.changes.push(Change {
+        self.changes.push(EffectDetail {
             path: String::new(),
             step,
             before: String::new(),
@@ -243,7 +255,7 @@ impl Planned {
     }
 }
 
-fn removal(within: &Within) -> Option<NodeId> {
+fn removal(within: &NestedEdit) -> Option<NodeId> {
     match within.edit {
         Edit::Remove { node } if within.holders.is_empty() => Some(node),
         _ => None,

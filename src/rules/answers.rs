@@ -6,21 +6,21 @@ use std::collections::HashMap;
 
 use super::Facts;
 use crate::dm::{Command, CommandKind, Refs, asked_kind};
-use crate::flow::{Answered, Link};
+use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::{Document, NodeId};
 
 /// The links of a passage: by node in the document they were made for, and in one that rules have changed by MsgRef
 /// and CmdRef, which survive edits.
-pub(super) struct Answers<'a> {
+pub(super) struct LinkedAnswers<'a> {
     document: Option<&'a Document>,
     /// In document order.
-    links: &'a [Link],
+    links: &'a [AnswerLink],
     by_refs: OnceCell<HashMap<RefsOf, usize>>,
     /// Where the link of the next answer may stand: they are asked for in document order mostly.
     next: Cell<usize>,
 }
 
-impl<'a> Answers<'a> {
+impl<'a> LinkedAnswers<'a> {
     /// The links the proxy found.
     pub(super) fn of(facts: &Facts<'a>) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl<'a> Answers<'a> {
     }
 
     /// What `answer` refers to.
-    pub(super) fn to(&self, answer: Command<'_>) -> Option<&'a Answered> {
+    pub(super) fn to(&self, answer: Command<'_>) -> Option<&'a AnswerTarget> {
         let element = answer.element();
         let document = self.document?;
         let at = if std::ptr::eq(element.document(), document) {
@@ -63,7 +63,7 @@ impl<'a> Answers<'a> {
     }
 
     fn by_refs(&self, document: &Document) -> &HashMap<RefsOf, usize> {
-        let entries = |(at, link): (usize, &Link)| {
+        let entries = |(at, link): (usize, &AnswerLink)| {
             let answer = Command::of(document.element(link.from)?)?;
             let (message, command) = refs(answer)?;
             let refs = (message.into_owned(), command.into_owned());

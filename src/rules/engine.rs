@@ -6,16 +6,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::chance::{DEFAULT_SEED, line_of};
+use super::evaluation::Evaluation;
 use super::index::Index;
-use super::passing::Passing;
 use super::scenario::STARTED;
+use super::selection::Selected;
 use super::step::HeadEdit;
-use super::step::Keep;
-use super::survey::Selected;
+use super::step::WhichResponse;
 use super::{Limit, Rule, Step};
 use crate::flow::{
-    Account, Applied, Change, Connection, Delivery, ExchangeId, Link, Promised, RequestHead,
-    ResponseHead, SessionTag,
+    AnswerLink, Connection, Delivery, EffectDetail, ExchangeId, OwedByRule, Reconciler,
+    RequestHead, ResponseHead, RuleEffect, SessionTag,
 };
 use crate::markup::{Document, Limits};
 
@@ -61,9 +61,9 @@ pub struct Facts<'a> {
     /// The body as received, without content coding, where it was read; it need not decode.
     pub body: Option<&'a Bytes>,
     /// For each Status and Results of the document, the command it answers.
-    pub links: &'a [Link],
+    pub links: &'a [AnswerLink],
     /// What dmtap owes the peers of the session, where there is one.
-    pub account: Option<&'a Account>,
+    pub reconciler: Option<&'a Reconciler>,
     /// What bounds the decoding of a body that a rule changed.
     pub limits: &'a Limits,
 }
@@ -79,20 +79,20 @@ pub struct Verdict {
     pub head: Vec<HeadEdit>,
     /// At the request stage: answer the device with this and ask no server. At the response stage: in place
     /// of the server's response.
-    pub answer: Option<Answer>,
+    pub answer: Option<SyntheticResponse>,
     /// How it leaves.
     pub delivery: Delivery,
     /// What the rules did, in order.
-    pub applied: Vec<Applied>,
+    pub applied: Vec<RuleEffect>,
     /// What they promised the peers for later messages.
-    pub promised: Vec<Promised>,
+    pub promised: Vec<OwedByRule>,
     /// The request goes to the server twice, and this response of the two to the device.
-    pub duplicate: Option<Keep>,
+    pub duplicate: Option<WhichResponse>,
 }
 
 /// A response of dmtap's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct SyntheticResponse {
     /// The HTTP status.
     pub status: http::StatusCode,
     /// Header fields; without `Content-Type` a body is sent as plain text.
@@ -103,17 +103,17 @@ pub struct Answer {
 
 /// How much of what a rule says came about where it acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub enum Completeness {
     /// All of it.
     Whole,
     /// Some of it: a step could not act on something that was found.
     Part,
 }
 
-impl Extent {
+impl Completeness {
     /// That of a rule with these changes.
-    pub(super) fn of(changes: &[Change]) -> Self {
-        match changes.iter().all(Change::is_done) {
+    pub(super) fn of(changes: &[EffectDetail]) -> Self {
+        match changes.iter().all(EffectDetail::is_done) {
             true => Self::Whole,
             false => Self::Part,
         }
@@ -122,13 +122,13 @@ impl Extent {
 
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
 /// is held for one call.
-pub trait Tally {
+pub trait RuleState {
     /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
     fn count(&mut self, rule: usize, scope: &str) -> u64;
 
     /// Rule `rule` of the book acted on so many finds of a message; on none, where it could not act on what it
     /// found. Nothing is decided by it.
-    fn acted(&mut self, rule: usize, finds: usize, extent: Extent) {
+    fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
         let _ = (rule, finds, extent);
     }
 
@@ -229,13 +229,13 @@ impl RuleSet {
     }
 
     /// Decides. Rules act in file order; each sees what the ones before it left.
-    pub fn decide(&self, facts: &Facts<'_>, tally: &mut dyn Tally) -> Verdict {
+    pub fn decide(&self, facts: &Facts<'_>, tally: &mut dyn RuleState) -> Verdict {
         let index = match facts.stage {
             Stage::Request => &self.request,
             Stage::Response => &self.response,
             Stage::Connection => return Verdict::default(),
         };
-        let mut passing = Passing::new(facts, index, self.seed);
+        let mut passing = Evaluation::new(facts, index, self.seed);
         let mut from = 0;
         while let Some(number) = passing.next(from) {
             from = number + 1;
@@ -274,7 +274,7 @@ struct Asking<'a, 'f> {
     number: usize,
     seed: u64,
     facts: &'a Facts<'f>,
-    tally: &'a mut dyn Tally,
+    tally: &'a mut dyn RuleState,
 }
 
 impl Asking<'_, '_> {

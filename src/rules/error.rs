@@ -24,7 +24,7 @@ pub struct RuleErrors(pub(super) Vec<RuleError>);
 
 /// How an error is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ErrorStyle {
     /// Plain text.
     Plain,
     /// With the colours of a terminal.
@@ -118,7 +118,7 @@ impl RuleError {
     }
 
     /// The error drawn with its lines of the file, and no line feed at the end.
-    pub fn render(&self, look: Look) -> String {
+    pub fn render(&self, look: ErrorStyle) -> String {
         let mut snippet = Snippet::source(&*self.text).path(&*self.file).annotation(
             AnnotationKind::Primary
                 .span(self.span.clone())
@@ -134,8 +134,8 @@ impl RuleError {
             .element(snippet)
             .elements(helps)];
         let renderer = match look {
-            Look::Plain => Renderer::plain(),
-            Look::Coloured => Renderer::styled(),
+            ErrorStyle::Plain => Renderer::plain(),
+            ErrorStyle::Coloured => Renderer::styled(),
         };
         renderer.render(&report)
     }
@@ -175,7 +175,7 @@ impl RuleErrors {
     }
 
     /// All errors drawn, with an empty line between two.
-    pub fn render(&self, look: Look) -> String {
+    pub fn render(&self, look: ErrorStyle) -> String {
         let drawn: Vec<String> = self.0.iter().map(|error| error.render(look)).collect();
         drawn.join("\n\n")
     }

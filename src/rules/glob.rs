@@ -4,9 +4,9 @@ use crate::dm::locuri;
 
 /// A pattern for flat text such as a host: `*` stands for any run of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wild(Vec<String>);
+pub struct Glob(Vec<String>);
 
-impl Wild {
+impl Glob {
     /// Reads a pattern; every text is one.
     pub fn new(pattern: &str) -> Self {
         Self(pattern.split('*').map(str::to_owned).collect())
@@ -71,7 +71,7 @@ pub(super) enum Segment {
     /// This very text.
     Is(String),
     /// A text with `*` in it.
-    Like(Wild),
+    Like(Glob),
     /// `**`.
     Deep,
 }
@@ -179,22 +179,22 @@ fn refuse(pattern: &str) -> Result<(), BadGlob> {
 fn segment(text: &str) -> Segment {
     match text {
         "**" => Segment::Deep,
-        _ if text.contains('*') => Segment::Like(Wild::new(text)),
+        _ if text.contains('*') => Segment::Like(Glob::new(text)),
         _ => Segment::Is(text.to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::UriTree;
+    use super::super::locuri_set::LocUriSet;
     use super::*;
-    use crate::rules::index::Hits;
+    use crate::rules::index::Candidates;
 
     #[test]
     fn a_star_stands_for_any_run_of_characters_whatever_their_case() {
         let check = |pattern: &str, text: &str, expected: bool| {
             assert_eq!(
-                Wild::new(pattern).matches(text),
+                Glob::new(pattern).matches(text),
                 expected,
                 "{pattern} {text}"
             );
@@ -214,8 +214,8 @@ mod tests {
     fn loc_uri_globs_match_every_spelling_of_a_node() {
         let check = |pattern: &str, uri: &str, expected: bool| {
             let glob = UriGlob::new(pattern).unwrap();
-            let tree = UriTree::of([(3, &glob)].into_iter());
-            let mut hits = Hits::default();
+            let tree = LocUriSet::of([(3, &glob)].into_iter());
+            let mut hits = Candidates::default();
             tree.walk().rules_about(uri, &mut hits);
             assert_eq!(!hits.rules().is_empty(), expected, "{pattern} {uri}");
             let alone = glob.matches(&locuri::canonical(uri));

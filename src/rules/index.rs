@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use super::glob::{UriGlob, Wild};
-use super::matcher::{AnswersMatcher, Gate, Kinds, Matcher, PassageMatcher};
-use super::tree::{UriTree, Walk};
+use super::glob::{Glob, UriGlob};
+use super::locuri_set::{LocUriSet, Walk};
+use super::matcher::{AnswersMatcher, Gate, Kinds, Matcher, MessageMatcher};
 use super::{Facts, Rule, Stage};
 use crate::dm::CommandKind;
 
@@ -24,22 +24,22 @@ pub(super) struct Index {
     /// Whether some rule asks for the codes of Statuses or Alerts.
     codes: bool,
     /// Rules under LocURIs; `None` if there are none.
-    uris: Option<UriTree>,
+    uris: Option<LocUriSet>,
     /// Rules under LocURIs of the command that is answered.
-    answered: Option<UriTree>,
+    answered: Option<LocUriSet>,
     /// Rules under words, by what the word is.
     words: [HashMap<String, Vec<usize>>; Word::COUNT],
 }
 
 /// Rules that were found, each once.
 #[derive(Debug, Default)]
-pub(super) struct Hits {
+pub(super) struct Candidates {
     rules: Vec<usize>,
     /// At the number of each rule, whether it is there.
     seen: Vec<bool>,
 }
 
-impl Hits {
+impl Candidates {
     /// Enters rules by their numbers.
     pub(super) fn extend(&mut self, rules: impl IntoIterator<Item = usize>) {
         for rule in rules {
@@ -170,12 +170,12 @@ impl Index {
 
     /// A walk through the LocURIs of a message.
     pub(super) fn about(&self) -> Option<Walk<'_>> {
-        self.uris.as_ref().map(UriTree::walk)
+        self.uris.as_ref().map(LocUriSet::walk)
     }
 
     /// A walk through the LocURIs of the commands that are answered.
     pub(super) fn answering(&self) -> Option<Walk<'_>> {
-        self.answered.as_ref().map(UriTree::walk)
+        self.answered.as_ref().map(LocUriSet::walk)
     }
 
     /// Whether some rule asks for codes.
@@ -184,14 +184,14 @@ impl Index {
     }
 
     /// Adds the rules that stand under a word.
-    pub(super) fn find(&self, word: Word, text: &str, rules: &mut Hits) {
+    pub(super) fn find(&self, word: Word, text: &str, rules: &mut Candidates) {
         let found = self.words[word as usize].get(text);
         rules.extend(found.into_iter().flatten().copied());
     }
 
     /// The rules that stand under a word of this passage.
-    pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Hits {
-        let mut rules = Hits::default();
+    pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Candidates {
+        let mut rules = Candidates::default();
         for word in OF_PASSAGE.into_iter().filter(|word| self.asks(*word)) {
             if let Some(text) = text_of(word, facts) {
                 self.find(word, &text.to_ascii_lowercase(), &mut rules);
@@ -202,8 +202,8 @@ impl Index {
 }
 
 /// The automaton of patterns, each with its rule; `None` if there are none.
-fn tree(patterns: Vec<(usize, &UriGlob)>) -> Option<UriTree> {
-    (!patterns.is_empty()).then(|| UriTree::of(patterns.into_iter()))
+fn tree(patterns: Vec<(usize, &UriGlob)>) -> Option<LocUriSet> {
+    (!patterns.is_empty()).then(|| LocUriSet::of(patterns.into_iter()))
 }
 
 fn text_of<'a>(word: Word, facts: &'a Facts<'_>) -> Option<&'a str> {
@@ -288,8 +288,8 @@ fn data_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
     Some(texts.into_iter().map(key).collect())
 }
 
-fn passage_keys(passage: &PassageMatcher) -> Option<Vec<Key<'static>>> {
-    let texts: [(Word, &[Wild]); 6] = [
+fn passage_keys(passage: &MessageMatcher) -> Option<Vec<Key<'static>>> {
+    let texts: [(Word, &[Glob]); 6] = [
         (Word::Device, &passage.device),
         (Word::User, &passage.user),
         (Word::Session, &passage.session),
@@ -298,7 +298,7 @@ fn passage_keys(passage: &PassageMatcher) -> Option<Vec<Key<'static>>> {
         (Word::Path, &passage.path),
     ];
     texts.into_iter().find_map(|(word, patterns)| {
-        let exact: Option<Vec<&str>> = patterns.iter().map(Wild::exact).collect();
+        let exact: Option<Vec<&str>> = patterns.iter().map(Glob::exact).collect();
         let exact = exact.filter(|exact| !exact.is_empty())?;
         let key = |text: &str| Key::Word(word, text.to_ascii_lowercase());
         Some(exact.into_iter().map(key).collect())

@@ -6,15 +6,15 @@
 mod amount;
 mod code;
 mod connection;
+pub mod inline_rule;
 mod limit;
-pub mod line;
 mod matcher;
-mod reach;
 mod read;
 mod scenario;
-mod slip;
 mod step;
 mod suggest;
+mod syntax_errors;
+mod unreachable;
 pub mod vocabulary;
 
 use std::collections::HashMap;
@@ -24,11 +24,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
-use self::reach::Ends;
 pub use self::read::Reader;
 use self::read::{Report, Table};
-use self::scenario::Stories;
+use self::scenario::Scenarios;
 pub(crate) use self::suggest::closest;
+use self::unreachable::Endpoints;
 use super::{ConnectionMatcher, Rule, RuleErrors, RuleSet, Scenario, Stage};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -117,7 +117,7 @@ pub const SCHEMA: &str = include_str!("../../rules/rules.schema.json");
 struct Book {
     rules: Vec<Rule>,
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
-    stories: Stories,
+    stories: Scenarios,
     /// The files that have rules of their own, right or wrong, each with its name.
     texts: HashMap<String, String>,
     errors: Vec<super::RuleError>,
@@ -139,7 +139,7 @@ impl Book {
             return;
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
-        slip::tell(&errors, tree.get_ref(), &mut report);
+        syntax_errors::report(&errors, tree.get_ref(), &mut report);
         if errors.is_empty() {
             let root = Table::new("a rule file", tree.get_ref(), 0..0);
             self.file(root, &mut report);
@@ -163,7 +163,7 @@ impl Book {
                 .help("begin each rule with [[rule]]");
             return;
         };
-        let mut ends = Ends::default();
+        let mut ends = Endpoints::default();
         for value in rules {
             if let Some(table) = Table::of("a rule", value, report) {
                 let before = report.count();

@@ -14,7 +14,7 @@ mod command;
 mod connection;
 mod items;
 mod kinds;
-mod passage;
+mod message;
 mod probe;
 mod text;
 
@@ -22,8 +22,8 @@ pub use address::{BadNet, Net};
 pub use command::{AnswersMatcher, CommandMatcher, ItemMatcher};
 pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
 pub use kinds::Kinds;
-pub use passage::{HeaderMatcher, PassageMatcher};
-pub use probe::{BadProbe, Probe, Where};
+pub use message::{HeaderMatcher, MessageMatcher};
+pub use probe::{BadProbe, Probe, ValueTest};
 pub use text::TextTest;
 
 pub(super) use command::{Gate, Seen};
@@ -32,20 +32,20 @@ pub(super) use items::Items;
 use std::ops::RangeInclusive;
 
 use super::Facts;
-use super::answers::Answers;
+use super::answers::LinkedAnswers;
 use crate::markup::{Document, Element};
 
 /// Where a rule acts. The default matches every message, as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Matcher {
     /// What must hold of the passage.
-    pub passage: PassageMatcher,
+    pub passage: MessageMatcher,
     /// Which of its commands are selected; `None`: the whole message is.
     pub command: Option<CommandMatcher>,
     /// `has`: one of these must be there, in the selected element.
     pub has: Vec<Probe>,
     /// `where`: one of these must hold, in the selected element.
-    pub wheres: Vec<Where>,
+    pub wheres: Vec<ValueTest>,
     /// `not`: this must not hold.
     pub not: Option<Box<Self>>,
     /// `any`: one of these must hold; empty: asks nothing.
@@ -69,7 +69,7 @@ pub(super) struct Look<'a> {
     pub(super) facts: &'a Facts<'a>,
     /// The document as the rules before left it.
     pub(super) document: Option<&'a Document>,
-    pub(super) answers: Option<&'a Answers<'a>>,
+    pub(super) answers: Option<&'a LinkedAnswers<'a>>,
 }
 
 impl Matcher {
@@ -199,7 +199,7 @@ impl Matcher {
         };
         let (limits, items) = (look.facts.limits, items.nodes());
         let has = |probe: &Probe| probe.any(element, items, limits, &mut |_| true);
-        let meets = |test: &Where| test.holds(element, items, limits);
+        let meets = |test: &ValueTest| test.holds(element, items, limits);
         (self.has.is_empty() || self.has.iter().any(has))
             && (self.wheres.is_empty() || self.wheres.iter().any(meets))
     }

@@ -6,7 +6,7 @@ use crate::markup::Element;
 
 /// Names of child elements, one below the other. A name without a number means every child of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place(Vec<Segment>);
+pub struct ElementPlace(Vec<Segment>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Segment {
@@ -19,7 +19,7 @@ struct Segment {
 #[error("names of elements with slashes between them, such as Item/Data or Item[2]/Data")]
 pub struct BadPlace;
 
-impl Place {
+impl ElementPlace {
     /// Where a command keeps its value.
     pub fn value() -> Self {
         let segment = |name: &str| Segment {
@@ -87,7 +87,7 @@ fn segment(text: &str) -> Result<Segment, BadPlace> {
     })
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ElementPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, segment) in self.0.iter().enumerate() {
             let slash = if at == 0 { "" } else { "/" };
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn places_print_as_they_are_written() {
         for text in ["Item/Data", "Item[2]/Meta/Type", "Data"] {
-            assert_eq!(Place::parse(text).unwrap().to_string(), text);
+            assert_eq!(ElementPlace::parse(text).unwrap().to_string(), text);
         }
         for text in [
             "",
@@ -118,7 +118,7 @@ mod tests {
             "a b",
             "Item[1",
         ] {
-            assert_eq!(Place::parse(text), Err(BadPlace), "{text}");
+            assert_eq!(ElementPlace::parse(text), Err(BadPlace), "{text}");
         }
     }
 }

@@ -90,7 +90,7 @@ impl Rule {
     }
 
     /// Whether it says the same as another rule, wherever the two stand.
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn is_same_rule(&self, other: &Self) -> bool {
         // Whatever a rule comes to hold is shown by `Debug`; a comparison written by hand would miss it.
         let said = |rule: &Self| {
             let anywhere = Self {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, header};
 
-use super::{Answer, Verdict};
-use crate::flow::account::Settled;
+use super::{SyntheticResponse, Verdict};
+use crate::flow::reconciler::Reconciled;
 use crate::markup::Document;
 
 impl Verdict {
@@ -20,10 +20,15 @@ impl Verdict {
     }
 
     /// Takes what settling came to in `document`; `said` is the Content-Type of the message that is settled.
-    pub fn settled(&mut self, settled: Settled, document: &Document, said: Option<&HeaderValue>) {
+    pub fn apply_reconciled(
+        &mut self,
+        settled: Reconciled,
+        document: &Document,
+        said: Option<&HeaderValue>,
+    ) {
         self.applied.extend(settled.applied);
         if let Some(body) = settled.reply {
-            self.answer = Some(Answer::syncml(body, document, said));
+            self.answer = Some(SyntheticResponse::syncml(body, document, said));
             self.body = None;
             return;
         }
@@ -34,7 +39,7 @@ impl Verdict {
     }
 }
 
-impl Answer {
+impl SyntheticResponse {
     /// A SyncML message in answer to `document`, in its encoding; `said` is the Content-Type that came with it.
     pub fn syncml(body: Bytes, document: &Document, said: Option<&HeaderValue>) -> Self {
         let known = HeaderValue::from_static(match document.is_wbxml() {

@@ -1,20 +1,22 @@
 //! Steps: what a rule does.
 
-mod admit;
+mod connection;
 mod edit;
 pub(in crate::rules) mod head;
-mod leave;
+mod protocol;
 mod raw;
 mod soap;
-mod story;
+mod wire_fault;
 
-pub use admit::Admit;
-pub use edit::{Beside, EditStep, Ids, Relation};
+pub use connection::ConnectionStep;
+pub use edit::{EditStep, Ids, Neighbour, Relation};
 pub use head::{HeadEdit, HeadStep};
-pub use leave::Leave;
+pub use protocol::{
+    AtomicFailure, Busy, Challenge, Field, MsgIdBreak, Nonce, ProtocolStep, Scheme, WhichResponse,
+};
 pub use raw::{Form, Length, Pattern, RawStep};
 pub use soap::SoapFault;
-pub use story::{Busy, Challenge, Fate, Field, Keep, MsgIdBreak, Nonce, Scheme, Story};
+pub use wire_fault::WireFault;
 
 use super::template::Template;
 
@@ -29,11 +31,11 @@ pub enum Step {
     /// Changes the bytes of the body, after every edit of the rule.
     Raw(RawStep),
     /// Says how the message leaves, or what is sent in its place.
-    Leave(Leave),
+    WireFault(WireFault),
     /// Says how a connection is received.
-    Admit(Admit),
+    Connection(ConnectionStep),
     /// Tells a story of OMA DM that holds for both peers.
-    Story(Story),
+    Protocol(ProtocolStep),
     /// `soap-fault`: answers enrollment in the server's place.
     Soap(SoapFault),
 }
@@ -45,16 +47,16 @@ impl Step {
             Self::Edit(step) => step.name(),
             Self::Head(step) => step.name(),
             Self::Raw(step) => step.name(),
-            Self::Leave(step) => step.name(),
-            Self::Admit(step) => step.name(),
-            Self::Story(step) => step.name(),
+            Self::WireFault(step) => step.name(),
+            Self::Connection(step) => step.name(),
+            Self::Protocol(step) => step.name(),
             Self::Soap(_) => "soap-fault",
         }
     }
 
     /// Whether it changes the document, not how the message leaves.
     pub fn is_edit(&self) -> bool {
-        matches!(self, Self::Edit(_) | Self::Story(_))
+        matches!(self, Self::Edit(_) | Self::Protocol(_))
     }
 
     /// Whether it needs the body decoded.
@@ -66,14 +68,14 @@ impl Step {
     pub fn is_about_selected(&self) -> bool {
         match self {
             Self::Edit(_) => true,
-            Self::Story(story) => story.is_about_commands(),
+            Self::Protocol(story) => story.is_about_commands(),
             _ => false,
         }
     }
 
     /// Whether it leaves something to be done in a later message of the session.
     pub fn promises(&self) -> bool {
-        matches!(self, Self::Story(story) if story.promises())
+        matches!(self, Self::Protocol(story) if story.promises())
     }
 
     /// Whether it changes the bytes of the body.
@@ -84,7 +86,8 @@ impl Step {
     /// Whether it would do something else where nobody reads bodies: it tells of the session, draws from it, or counts
     /// the bytes.
     pub fn depends_on_reading(&self) -> bool {
-        self.template().is_some() || matches!(self, Self::Leave(step) if step.depends_on_reading())
+        self.template().is_some()
+            || matches!(self, Self::WireFault(step) if step.depends_on_reading())
     }
 
     /// The template in it.
@@ -93,16 +96,16 @@ impl Step {
             Self::Edit(step) => step.template(),
             Self::Head(step) => step.template(),
             Self::Raw(step) => step.template(),
-            Self::Leave(_) | Self::Admit(_) | Self::Story(_) | Self::Soap(_) => None,
+            Self::WireFault(_) | Self::Connection(_) | Self::Protocol(_) | Self::Soap(_) => None,
         }
     }
 
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         match self {
-            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Story(_) => false,
-            Self::Leave(step) => step.ends(),
-            Self::Admit(step) => step.ends(),
+            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
+            Self::WireFault(step) => step.ends(),
+            Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
         }
     }
@@ -110,9 +113,9 @@ impl Step {
     /// Whether nothing can be said after it of how the message leaves.
     pub fn closes(&self) -> bool {
         match self {
-            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Story(_) => false,
-            Self::Leave(step) => step.closes(),
-            Self::Admit(step) => step.ends(),
+            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
+            Self::WireFault(step) => step.closes(),
+            Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
         }
     }
@@ -120,7 +123,7 @@ impl Step {
     /// Whether a step after it would do nothing. A message that is cut short can still be edited, and may be dmtap's
     /// own.
     pub fn leaves_nothing_for(&self, later: &Self) -> bool {
-        let is_answer = matches!(later, Self::Leave(Leave::Answer(_)));
+        let is_answer = matches!(later, Self::WireFault(WireFault::Answer(_)));
         self.ends() || (self.closes() && !later.is_edit() && !is_answer)
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use dmtap::flow::Event;
-use dmtap::record::{JsonLines, Masking, Sink, Style, Transcript};
+use dmtap::record::{Colour, JsonLines, Masking, Sink, Transcript};
 
 #[expect(dead_code, reason = "the proxy's bench uses the rest")]
 #[path = "proxy/message.rs"]
@@ -39,7 +39,7 @@ fn main() {
             let lines = JsonLines::new(io::sink(), masking);
             measure(&format!("{form:?} {masking:?} JSON lines"), lines, events);
         }
-        let transcript = Transcript::new(io::sink(), Style::Plain, Masking::Masked);
+        let transcript = Transcript::new(io::sink(), Colour::Plain, Masking::Masked);
         measure(&format!("{form:?} Masked transcript"), transcript, events);
     }
 }
@@ -51,7 +51,7 @@ fn measure(what: &str, mut sink: impl Sink, events: &[Event]) {
         let start = Instant::now();
         for _ in 0..ROUNDS {
             for (seq, event) in (1..).zip(events) {
-                sink.tell(seq, event).unwrap();
+                sink.write_event(seq, event).unwrap();
             }
         }
         best = best.min(start.elapsed());

@@ -3,7 +3,7 @@
 //! `DMTAP_WRITE_DOCS=1 cargo test --test codec_wbxml documented` writes it anew.
 
 use dmtap::markup::convert::{XmlOptions, to_xml};
-use dmtap::markup::{self, DecodeError, Document, Hint, Limits, Opening};
+use dmtap::markup::{self, DecodeError, Document, EmbeddedResult, Hint, Limits};
 
 use crate::classes::{self, Verdict};
 use crate::support::bytes;
@@ -285,9 +285,9 @@ fn inside(document: &Document, limits: &Limits) -> Option<markup::Flag> {
     document
         .elements()
         .find_map(|element| match element.open(limits) {
-            Opening::Plain => None,
-            Opening::Closed(flag) => Some(flag),
-            Opening::Document(embedded) => inside(embedded.document(), embedded.limits()),
+            EmbeddedResult::Plain => None,
+            EmbeddedResult::Closed(flag) => Some(flag),
+            EmbeddedResult::Document(embedded) => inside(embedded.document(), embedded.limits()),
         })
 }
 

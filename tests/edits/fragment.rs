@@ -1,8 +1,8 @@
 //! Random edits of random fragments inside a message, against the same edits with an element around the fragment.
 
 use bytes::Bytes;
-use dmtap::markup::edit::{self, Edit, EditError, Within};
-use dmtap::markup::{Document, Limits, NodeId, Opening, tag};
+use dmtap::markup::edit::{self, Edit, EditError, NestedEdit};
+use dmtap::markup::{Document, EmbeddedResult, Limits, NodeId, tag};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -46,7 +46,7 @@ fn sorted(document: &Document) -> Vec<NodeId> {
 
 fn check(shell: &[u8], text: &str, wishes: &[Wish]) {
     let outer = with_data(shell, text);
-    let Opening::Document(inner) = data(&outer).open(&Limits::default()) else {
+    let EmbeddedResult::Document(inner) = data(&outer).open(&Limits::default()) else {
         panic!("{text:?} stays closed");
     };
     let (inner, around_it) = (inner.document(), around(text));
@@ -59,11 +59,11 @@ fn check(shell: &[u8], text: &str, wishes: &[Wish]) {
     };
     let (edits, meant) = (granted(inner, &inside), granted(&around_it, &places));
     let holder = data(&outer).id();
-    let within = edits.into_iter().map(|edit| Within {
+    let within = edits.into_iter().map(|edit| NestedEdit {
         holders: vec![holder],
         edit,
     });
-    let within: Vec<Within> = within.collect();
+    let within: Vec<NestedEdit> = within.collect();
     let planned = edit::plan_within(&outer, &within, &Limits::default());
     let patch = match (planned, edit::plan(&around_it, &meant)) {
         (Ok(patch), Ok(_)) => patch,
@@ -105,13 +105,13 @@ proptest! {
 fn bytes_outside_the_fragment_stay() {
     let outer = with_data(SHELLS[0], "<a/><b/>");
     let mut within = Vec::new();
-    let Opening::Document(inner) = data(&outer).open(&Limits::default()) else {
+    let EmbeddedResult::Document(inner) = data(&outer).open(&Limits::default()) else {
         panic!();
     };
     for root in inner.document().roots() {
         let edit = super::set_attribute(root.id(), "c", "d");
         let holders = vec![data(&outer).id()];
-        within.push(Within { holders, edit });
+        within.push(NestedEdit { holders, edit });
     }
     let patch = edit::plan_within(&outer, &within, &Limits::default()).unwrap();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! What stays closed: ordinary text, and what is declared as a document and is none.
 
-use dmtap::markup::{FlagKind, Opening, tag};
+use dmtap::markup::{EmbeddedResult, FlagKind, tag};
 
 use super::{DATA, LIMITS, TREE, binary, escaped, opaque, parse, string, text_at, wbxml, xml};
 
@@ -50,7 +50,7 @@ fn ordinary_text_is_no_document() {
             let document = parse(source);
             for element in document.elements() {
                 assert!(
-                    matches!(element.open(&LIMITS), Opening::Plain),
+                    matches!(element.open(&LIMITS), EmbeddedResult::Plain),
                     "{text:?} {element:?}"
                 );
             }
@@ -66,7 +66,7 @@ fn ordinary_text_is_no_document() {
     assert!(
         octets
             .elements()
-            .all(|element| matches!(element.open(&LIMITS), Opening::Plain))
+            .all(|element| matches!(element.open(&LIMITS), EmbeddedResult::Plain))
     );
 }
 
@@ -77,7 +77,7 @@ fn what_is_declared_wbxml_and_is_none_stays_octets_with_a_flag() {
     for octets in [broken, b"hello", b"", &[0xFF, 0x00]] {
         let document = parse(wbxml(declared, opaque(octets)));
         let data = document.elements().find(|e| e.is(tag::DATA)).unwrap();
-        let Opening::Closed(flag) = data.open(&LIMITS) else {
+        let EmbeddedResult::Closed(flag) = data.open(&LIMITS) else {
             panic!("{octets:?}")
         };
         assert!(matches!(flag.kind, FlagKind::EmbeddedUnreadable(_)));

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dmtap::markup::edit::{self, Edit, Fragment, Place, Within};
+use dmtap::markup::edit::{self, Edit, Fragment, NestedEdit, Place};
 use dmtap::markup::wbxml::EncodeError;
 use dmtap::markup::{Document, Path, Wrapping, tag};
 
@@ -28,10 +28,10 @@ fn inside(
     document: &Document,
     path: &str,
     edit: impl FnOnce(dmtap::markup::NodeId) -> Edit,
-) -> Within {
+) -> NestedEdit {
     let (holders, node) = find(document, &format!("{DATA}!{path}"));
     let edit = edit(node);
-    Within { holders, edit }
+    NestedEdit { holders, edit }
 }
 
 fn insert(place: Place, xml: &str) -> Edit {
@@ -41,7 +41,7 @@ fn insert(place: Place, xml: &str) -> Edit {
 
 /// Carries out the edits that `edits` makes, in every wrapping, and compares the text that comes of them.
 #[track_caller]
-fn check(text: &str, edits: impl Fn(&Document) -> Vec<Within>, expected: &str) {
+fn check(text: &str, edits: impl Fn(&Document) -> Vec<NestedEdit>, expected: &str) {
     for ((wrapping, source), (_, expected)) in wrapped(text).into_iter().zip(wrapped(expected)) {
         let document = parse(source);
         let data = document.elements().find(|e| e.is(tag::DATA)).unwrap();

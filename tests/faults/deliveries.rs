@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dmtap::proxy::{Look, Settings};
+use dmtap::proxy::{BodyCapture, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::curl::{Curled, Http, Lab, bytes, rule};
@@ -303,7 +303,7 @@ async fn a_large_upload_that_is_answered_early_is_read_so_that_the_answer_is() {
     if !have("curl") {
         return;
     }
-    for look in [Look::Pass, Look::Annotate] {
+    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
         for http in Http::BOTH {
             let directory = tempfile::tempdir().unwrap();
             let server = Server::start(directory.path(), &["http/1.1"]).await;

@@ -13,7 +13,7 @@ mod model;
 mod wish;
 
 use bytes::Bytes;
-use dmtap::markup::edit::{self, Edit, EditError, Within};
+use dmtap::markup::edit::{self, Edit, EditError, NestedEdit};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{self, DecodeErrorKind, Document, Embedded, Hint, Limits, Wrapping};
 use libfuzzer_sys::fuzz_target;
@@ -57,7 +57,7 @@ fn check_inside(document: &Document, embedded: &Embedded, tape: &[u8]) {
     if decode(inner.source().clone()).is_ok() {
         meant::check(inner, &edits);
     }
-    let lifted = |edit: &Edit| Within {
+    let lifted = |edit: &Edit| NestedEdit {
         holders: vec![embedded.holder()],
         edit: edit.clone(),
     };

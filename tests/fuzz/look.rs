@@ -1,7 +1,7 @@
 //! Looks at everything a document has to say.
 
 use dmtap::dm::{Command, Dialect, Item, Message, Meta};
-use dmtap::markup::{Document, Element, Kind, Limits, Opening};
+use dmtap::markup::{Document, Element, Kind, Limits, EmbeddedResult};
 
 /// Every node lies inside its parent and behind its elder sibling; every child is met once.
 pub fn at_spans(document: &Document) {
@@ -69,14 +69,14 @@ pub fn at_nodes(document: &Document) {
 pub fn inside(document: &Document, limits: &Limits) {
     for element in document.elements() {
         match element.open(limits) {
-            Opening::Plain => {}
-            Opening::Document(embedded) => {
+            EmbeddedResult::Plain => {}
+            EmbeddedResult::Document(embedded) => {
                 at_spans(embedded.document());
                 at_nodes(embedded.document());
                 assert!(embedded.limits().embedded < limits.embedded);
                 inside(embedded.document(), embedded.limits());
             }
-            Opening::Closed(flag) => {
+            EmbeddedResult::Closed(flag) => {
                 assert!(flag.at as usize <= document.source().len(), "{flag:?}");
             }
         }

@@ -3,7 +3,7 @@
 use dmtap::dm::Message;
 use dmtap::peer::device::{Next, demo_tree};
 use dmtap::peer::tree::Access;
-use dmtap::peer::{Device, Order, Plan, Profile, Server, Sizes, Wire};
+use dmtap::peer::{Device, Encoding, Plan, PlannedCommand, Profile, Server, Sizes};
 
 use super::large::{DEVICE, line, talk, untouched};
 use super::read;
@@ -18,9 +18,9 @@ fn last_words(mut device: Device, plan: &Plan) -> (Vec<String>, Next) {
     let mut message = device.begin("https://mdm.example/", "1");
     let mut said = Vec::new();
     for _ in 0..30 {
-        let reply = server.answer(&read(message, Wire::Xml)).unwrap();
+        let reply = server.answer(&read(message, Encoding::Xml)).unwrap();
         said.push(line(&reply));
-        match device.answer(&read(reply, Wire::Xml)) {
+        match device.answer(&read(reply, Encoding::Xml)) {
             Next::Send(next) => message = next,
             end => return (said, end),
         }
@@ -32,9 +32,9 @@ fn last_words(mut device: Device, plan: &Plan) -> (Vec<String>, Next) {
 #[test]
 fn messages_too_short_for_any_part_of_a_value_end_the_session_and_the_device_is_told() {
     let plan = Plan::of([vec![
-        Order::Replace(at("Width"), "1".into()),
-        Order::Add(at("Notice"), "x".repeat(5000)),
-        Order::Get(at("Width")),
+        PlannedCommand::Replace(at("Width"), "1".into()),
+        PlannedCommand::Add(at("Notice"), "x".repeat(5000)),
+        PlannedCommand::Get(at("Width")),
     ]]);
     for most in [1, 300, 600] {
         let profile = Profile {
@@ -56,7 +56,7 @@ fn a_device_says_which_value_has_no_room_in_messages_that_its_server_takes() {
     let tree = demo_tree().with(&at("Notice"), "chr", &"x".repeat(5000), Access::Write);
     let plan = Plan {
         max_msg_size: Some(600),
-        ..Plan::of([vec![Order::Get(at("Notice"))]])
+        ..Plan::of([vec![PlannedCommand::Get(at("Notice"))]])
     };
     let (_, end) = last_words(Device::new(Profile::default(), tree), &plan);
     let Next::Broken(why) = end else {
@@ -71,15 +71,15 @@ fn a_chunk_is_answered_at_once_whatever_is_yet_to_be_reported() {
     let plan = Plan {
         max_msg_size: Some(3000),
         ..Plan::of([
-            vec![Order::Add(at("Notice"), text("a"))],
+            vec![PlannedCommand::Add(at("Notice"), text("a"))],
             vec![
-                Order::Get(at("Notice")),
-                Order::Add(at("Second"), text("b")),
+                PlannedCommand::Get(at("Notice")),
+                PlannedCommand::Add(at("Second"), text("b")),
             ],
-            vec![Order::Get(at("Second"))],
+            vec![PlannedCommand::Get(at("Second"))],
         ])
     };
-    for wire in [Wire::Xml, Wire::Wbxml] {
+    for wire in [Encoding::Xml, Encoding::Wbxml] {
         let talked = talk(&plan, Sizes::default(), wire, untouched);
         talked.agree();
         let codes = talked.codes("Add ./Vendor/MSFT/DMTap/Second");
@@ -99,16 +99,16 @@ fn an_empty_value_is_reported_however_little_room_there_is() {
     let plan = |most| Plan {
         max_msg_size: Some(most),
         ..Plan::of([
-            vec![Order::Add(at("Notice"), String::new())],
+            vec![PlannedCommand::Add(at("Notice"), String::new())],
             vec![
-                Order::Get("./DevDetail/SwV".into()),
-                Order::Get(at("Notice")),
-                Order::Get(at("Notice")),
+                PlannedCommand::Get("./DevDetail/SwV".into()),
+                PlannedCommand::Get(at("Notice")),
+                PlannedCommand::Get(at("Notice")),
             ],
         ])
     };
     for most in [850, 900, 950, 1000, 1050, 1100, 1200, 1300] {
-        let talked = talk(&plan(most), Sizes::default(), Wire::Xml, untouched);
+        let talked = talk(&plan(most), Sizes::default(), Encoding::Xml, untouched);
         talked.agree();
         let values = &talked.server.session(DEVICE, "1").unwrap().values;
         let empty = values.iter().filter(|(uri, _)| *uri == at("Notice"));
@@ -119,13 +119,13 @@ fn an_empty_value_is_reported_however_little_room_there_is() {
 #[test]
 fn a_server_does_not_hold_values_without_end() {
     let long = "x".repeat(1 << 20);
-    let gets = (0..12).map(|_| Order::Get(at("Notice")));
+    let gets = (0..12).map(|_| PlannedCommand::Get(at("Notice")));
     let plan = Plan::of([
-        vec![Order::Add(at("Notice"), long)],
+        vec![PlannedCommand::Add(at("Notice"), long)],
         gets.collect(),
-        vec![Order::Get(at("Width"))],
+        vec![PlannedCommand::Get(at("Width"))],
     ]);
-    let talked = talk(&plan, Sizes::default(), Wire::Xml, untouched);
+    let talked = talk(&plan, Sizes::default(), Encoding::Xml, untouched);
     let values = &talked.server.session(DEVICE, "1").unwrap().values;
     let bytes: usize = values
         .iter()
@@ -143,10 +143,10 @@ fn codes(commands: &str) -> Vec<u16> {
          <SyncBody>{commands}<Final/></SyncBody></SyncML>"
     );
     let mut device = Device::new(Profile::default(), demo_tree());
-    let Next::Send(reply) = device.answer(&read(xml, Wire::Xml)) else {
+    let Next::Send(reply) = device.answer(&read(xml, Encoding::Xml)) else {
         panic!("no answer")
     };
-    let document = read(reply, Wire::Xml);
+    let document = read(reply, Encoding::Xml);
     let message = Message::of(&document).unwrap();
     let statuses = message.commands().filter_map(|c| c.as_status());
     statuses.skip(1).map(|s| s.code().unwrap().0).collect()

@@ -2,7 +2,9 @@
 
 use dmtap::dm::Message;
 use dmtap::peer::device::{Next, demo_tree};
-use dmtap::peer::{Device, Order, Plan, Profile, Server, Sizes, Wire, compose::on_wire};
+use dmtap::peer::{
+    Device, Encoding, Plan, PlannedCommand, Profile, Server, Sizes, compose::on_wire,
+};
 
 use super::read;
 
@@ -54,7 +56,7 @@ impl Talked {
 pub(super) fn talk(
     plan: &Plan,
     sizes: Sizes,
-    wire: Wire,
+    wire: Encoding,
     mut on_the_way: impl FnMut(&'static str, String) -> String,
 ) -> Talked {
     let profile = Profile {
@@ -85,13 +87,13 @@ pub(super) fn talk(
     panic!("they do not come to an end");
 }
 
-fn size(xml: &str, wire: Wire) -> usize {
+fn size(xml: &str, wire: Encoding) -> usize {
     on_wire(xml.into(), wire).unwrap().len()
 }
 
 /// What a message says beside Status 200: commands with `…` for the chunks of a value, `=` for its last one.
 pub(super) fn line(xml: &str) -> String {
-    let document = read(xml.into(), Wire::Xml);
+    let document = read(xml.into(), Encoding::Xml);
     let message = Message::of(&document).unwrap();
     let mut words = Vec::new();
     for command in message.all_commands() {
@@ -127,7 +129,7 @@ pub(super) fn untouched(_: &'static str, message: String) -> String {
 
 #[test]
 fn values_longer_than_a_message_come_in_chunks_both_ways() {
-    for wire in [Wire::Xml, Wire::Wbxml] {
+    for wire in [Encoding::Xml, Encoding::Wbxml] {
         let plan = Plan::large();
         let talked = talk(&plan, Sizes::default(), wire, untouched);
         talked.agree();
@@ -161,7 +163,7 @@ fn values_longer_than_a_message_come_in_chunks_both_ways() {
 /// The value of the plan that is read back.
 fn notice(plan: &Plan) -> String {
     match &plan.packages[0].commands[1] {
-        Order::Add(_, text) => text.clone(),
+        PlannedCommand::Add(_, text) => text.clone(),
         other => panic!("{other}"),
     }
 }
@@ -169,7 +171,7 @@ fn notice(plan: &Plan) -> String {
 #[test]
 fn whatever_their_sizes_the_peers_say_all_and_close_each_package_once() {
     let plan = Plan::large();
-    for wire in [Wire::Xml, Wire::Wbxml] {
+    for wire in [Encoding::Xml, Encoding::Wbxml] {
         for most in [1300, 1500, 2000, 2999, 6000] {
             let sizes = Sizes {
                 message: Some(most),
@@ -200,7 +202,7 @@ fn whatever_their_sizes_the_peers_say_all_and_close_each_package_once() {
 }
 
 /// Plays the large plan where `fault` changes the first message that it can change.
-fn faulty(wire: Wire, fault: impl Fn(&'static str, &str) -> Option<String>) -> Talked {
+fn faulty(wire: Encoding, fault: impl Fn(&'static str, &str) -> Option<String>) -> Talked {
     let mut done = false;
     talk(&Plan::large(), Sizes::default(), wire, |who, message| {
         let changed = fault(who, &message).filter(|_| !done);
@@ -215,7 +217,7 @@ fn check(
     codes: &[u16],
     values: usize,
 ) {
-    for wire in [Wire::Xml, Wire::Wbxml] {
+    for wire in [Encoding::Xml, Encoding::Wbxml] {
         let talked = faulty(wire, fault);
         let lines = talked.lines();
         let told = lines.windows(expected.len()).any(|some| some == expected);
@@ -359,14 +361,14 @@ fn values_that_a_peer_takes_no_longer_are_not_sent() {
         message: None,
         object: Some(3500),
     };
-    let talked = talk(&plan, sizes, Wire::Xml, untouched);
+    let talked = talk(&plan, sizes, Encoding::Xml, untouched);
     let session = talked.agree().server.session(DEVICE, "1").unwrap();
     assert_eq!(session.withheld, ["Add ./Device/Vendor/MSFT/DMTap/Notice"]);
     let plan = Plan {
         max_obj_size: Some(3500),
         ..plan
     };
-    let talked = talk(&plan, Sizes::default(), Wire::Xml, untouched);
+    let talked = talk(&plan, Sizes::default(), Encoding::Xml, untouched);
     assert_eq!(talked.agree().codes("Get "), [200, 413]);
 }
 
@@ -386,7 +388,7 @@ fn answers(messages: &[&str]) -> Vec<String> {
              <SyncBody>{commands}</SyncBody></SyncML>",
             number + 1
         );
-        match device.answer(&read(xml, Wire::Xml)) {
+        match device.answer(&read(xml, Encoding::Xml)) {
             Next::Send(reply) => line(&reply),
             other => format!("{other:?}"),
         }

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use dmtap::flow::event::Event;
-use dmtap::flow::{Reading, Side, Unread};
-use dmtap::proxy::{Limits, Look, Settings};
+use dmtap::flow::{NotParsed, ParsedBody, Side};
+use dmtap::proxy::{BodyCapture, Limits, Settings};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,7 +107,10 @@ async fn large_bodies_at_once_take_their_turns_and_are_all_read() {
     for event in rig.stop().await.events() {
         if let Event::Request(passage) | Event::Response(passage) = event {
             let reading = &passage.payload.reading;
-            assert!(!matches!(reading, Reading::Unread(Unread::NoRoom { .. })));
+            assert!(!matches!(
+                reading,
+                ParsedBody::Unread(NotParsed::NoRoom { .. })
+            ));
         }
     }
 }
@@ -154,15 +157,15 @@ async fn what_bodies_unfold_to_is_counted_until_the_server_answers() {
         rig.heard.until(pick).await
     };
     let first = send("/held");
-    assert!(matches!(reading("/held").await, Reading::Document(..)));
+    assert!(matches!(reading("/held").await, ParsedBody::Document(..)));
     let second = send("/second");
-    let no_room = Unread::NoRoom { limit: 8 << 20 };
-    assert!(matches!(reading("/second").await, Reading::Unread(why) if why == no_room));
+    let no_room = NotParsed::NoRoom { limit: 8 << 20 };
+    assert!(matches!(reading("/second").await, ParsedBody::Unread(why) if why == no_room));
     assert_eq!(soon(second).await.unwrap().body(), &body);
     server.release.add_permits(1);
     soon(first).await.unwrap();
     soon(send("/third")).await.unwrap();
-    assert!(matches!(reading("/third").await, Reading::Document(..)));
+    assert!(matches!(reading("/third").await, ParsedBody::Document(..)));
     rig.stop().await;
 }
 
@@ -175,7 +178,7 @@ async fn a_body_that_comes_by_single_bytes_ends() {
         grace: SHORT,
         ..Limits::default()
     };
-    for look in [Look::Pass, Look::Annotate] {
+    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
         let rig = Rig::start(Settings {
             look,
             ..limited(&server, limits)
@@ -222,7 +225,7 @@ const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingping";
 async fn a_stream_whose_window_stays_shut_is_reset_though_the_connection_lives() {
     let directory = tempfile::tempdir().unwrap();
     let mut response = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_vec();
-    for look in [Look::Pass, Look::Annotate] {
+    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
         let (server, _) = Server::fixed(directory.path(), std::mem::take(&mut response)).await;
         response = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_vec();
         let limits = Limits {

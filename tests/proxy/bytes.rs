@@ -1,8 +1,8 @@
 //! Untouched means identical.
 
 use bytes::Bytes;
-use dmtap::flow::{Passage, Reading, Unread};
-use dmtap::proxy::{Look, Settings};
+use dmtap::flow::{CapturedMessage, NotParsed, ParsedBody};
+use dmtap::proxy::{BodyCapture, Settings};
 
 use super::rig::{Rig, in_front_of};
 use super::server::Server;
@@ -45,7 +45,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Bytes)> {
     ]
 }
 
-async fn check(device: &str, server: &[&str], look: Look, max_body: usize) {
+async fn check(device: &str, server: &[&str], look: BodyCapture, max_body: usize) {
     let directory = tempfile::tempdir().unwrap();
     let offered = server;
     let server = Server::start(directory.path(), offered).await;
@@ -81,7 +81,7 @@ async fn check(device: &str, server: &[&str], look: Look, max_body: usize) {
 
 #[tokio::test]
 async fn every_body_passes_untouched_in_every_version_of_http() {
-    for look in [Look::Pass, Look::Annotate] {
+    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
         for device in ["http/1.1", "h2"] {
             check(device, &["http/1.1"], look, 16 << 20).await;
             check(device, &["h2", "http/1.1"], look, 16 << 20).await;
@@ -92,11 +92,11 @@ async fn every_body_passes_untouched_in_every_version_of_http() {
 #[tokio::test]
 async fn bodies_above_the_limit_pass_untouched() {
     for device in ["http/1.1", "h2"] {
-        check(device, &["h2", "http/1.1"], Look::Annotate, 100).await;
+        check(device, &["h2", "http/1.1"], BodyCapture::Annotate, 100).await;
     }
 }
 
-async fn told(look: Look, max_body: usize, path: &str, body: &[u8]) -> [Passage; 2] {
+async fn told(look: BodyCapture, max_body: usize, path: &str, body: &[u8]) -> [CapturedMessage; 2] {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let settings = Settings {
@@ -112,31 +112,31 @@ async fn told(look: Look, max_body: usize, path: &str, body: &[u8]) -> [Passage;
     drop(device);
     let heard = rig.stop().await;
     assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
-    [request, response].map(|passage| Passage::clone(&passage))
+    [request, response].map(|passage| CapturedMessage::clone(&passage))
 }
 
 #[tokio::test]
 async fn what_is_not_read_says_so() {
     let body = b"0123456789";
-    for passage in told(Look::Pass, 16 << 20, "/", body).await {
-        let expected = Unread::NotAsked { bytes: 10 };
-        assert!(matches!(&passage.payload.reading, Reading::Unread(why) if *why == expected));
+    for passage in told(BodyCapture::Pass, 16 << 20, "/", body).await {
+        let expected = NotParsed::NotAsked { bytes: 10 };
+        assert!(matches!(&passage.payload.reading, ParsedBody::Unread(why) if *why == expected));
         assert!(passage.payload.received.is_empty());
     }
-    for passage in told(Look::Annotate, 9, "/", body).await {
-        let expected = Unread::TooLarge { limit: 9 };
-        assert!(matches!(&passage.payload.reading, Reading::Unread(why) if *why == expected));
+    for passage in told(BodyCapture::Annotate, 9, "/", body).await {
+        let expected = NotParsed::TooLarge { limit: 9 };
+        assert!(matches!(&passage.payload.reading, ParsedBody::Unread(why) if *why == expected));
     }
-    for passage in told(Look::Annotate, 9, "/", b"").await {
-        assert!(matches!(&passage.payload.reading, Reading::Empty));
+    for passage in told(BodyCapture::Annotate, 9, "/", b"").await {
+        assert!(matches!(&passage.payload.reading, ParsedBody::Empty));
     }
 }
 
 #[tokio::test]
 async fn what_cannot_be_decoded_is_kept_and_flagged() {
     let body = b"<this><is not> markup";
-    for passage in told(Look::Annotate, 16 << 20, "/", body).await {
-        assert!(matches!(&passage.payload.reading, Reading::Opaque(_)));
+    for passage in told(BodyCapture::Annotate, 16 << 20, "/", body).await {
+        assert!(matches!(&passage.payload.reading, ParsedBody::Opaque(_)));
         assert_eq!(passage.payload.received, &body[..]);
         assert_eq!(
             passage.payload.sent.as_ptr(),
@@ -148,9 +148,9 @@ async fn what_cannot_be_decoded_is_kept_and_flagged() {
 
 #[tokio::test]
 async fn a_coded_response_passes_coded() {
-    let [_, response] = told(Look::Annotate, 16 << 20, "/gzip", b"not really gzip").await;
+    let [_, response] = told(BodyCapture::Annotate, 16 << 20, "/gzip", b"not really gzip").await;
     assert_eq!(response.head.headers()["content-encoding"], "gzip");
     let reading = &response.payload.reading;
-    assert!(matches!(reading, Reading::Unread(Unread::Coding(why)) if why.contains("gzip")));
+    assert!(matches!(reading, ParsedBody::Unread(NotParsed::Coding(why)) if why.contains("gzip")));
     assert_eq!(response.payload.sent, "not really gzip");
 }

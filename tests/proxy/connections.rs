@@ -1,7 +1,7 @@
 //! Connections: made, shared, refused and ended.
 
 use dmtap::flow::event::Event;
-use dmtap::proxy::{Look, Scheme, Settings, Trust, Upstream};
+use dmtap::proxy::{BodyCapture, Scheme, Settings, Trust, Upstream};
 use tokio::net::TcpStream;
 
 use super::device::{Device, tls};
@@ -113,7 +113,7 @@ async fn a_running_exchange_finishes_at_shutdown() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     for alpn in ["http/1.1", "h2"] {
-        for look in [Look::Pass, Look::Annotate] {
+        for look in [BodyCapture::Pass, BodyCapture::Annotate] {
             let settings = Settings {
                 look,
                 ..in_front_of(server.address, &server.ca)

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use dmtap::proxy::{Look, Settings};
+use dmtap::proxy::{BodyCapture, Settings};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +14,7 @@ use super::server::Server;
 
 /// Sends the bytes of a request to a server that answers with fixed bytes, with these steps in force: gives what
 /// each peer read.
-async fn talk(stage: &str, steps: &str, look: Look, response: &[u8]) -> (String, String) {
+async fn talk(stage: &str, steps: &str, look: BodyCapture, response: &[u8]) -> (String, String) {
     let directory = tempfile::tempdir().unwrap();
     let (server, read) = Server::fixed(directory.path(), response.into()).await;
     let settings = Settings {
@@ -46,7 +46,7 @@ const RESPONSE: &str =
     "HTTP/1.1 299 Very Odd\r\nServer: x\r\nX-A: 1\r\nX-B: 2\r\nContent-Length: 3\r\n\r\nabc";
 
 /// With bodies that stream through unread, and with such as are read.
-const BOTH: [Look; 2] = [Look::Pass, Look::Annotate];
+const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 
 #[tokio::test]
 async fn requests_leave_with_the_fields_that_rules_give_them() {
@@ -60,7 +60,7 @@ async fn requests_leave_with_the_fields_that_rules_give_them() {
         );
     }
     let steps = "{ set-header = 'host', value = 'elsewhere' }";
-    let (asked, _) = talk("request", steps, Look::Pass, RESPONSE.as_bytes()).await;
+    let (asked, _) = talk("request", steps, BodyCapture::Pass, RESPONSE.as_bytes()).await;
     assert_eq!(
         asked.to_lowercase().matches("host: elsewhere").count(),
         1,
@@ -101,7 +101,7 @@ async fn a_status_without_a_body_leaves_without_one() {
 #[tokio::test]
 async fn bodies_leave_with_the_length_they_have() {
     let check = async |steps: &str, response: &[u8], expected: &str| {
-        let (_, answer) = talk("response", steps, Look::Pass, response).await;
+        let (_, answer) = talk("response", steps, BodyCapture::Pass, response).await;
         assert!(answer.ends_with(expected), "{answer}");
         assert!(
             !answer.to_lowercase().contains("content-encoding"),

@@ -20,7 +20,7 @@ async fn refused(settings: Settings) -> (u16, String) {
         ["opened", "request", "failed", "response", "closed"]
     );
     let own = heard.response().await;
-    assert!(own.own);
+    assert!(own.synthesized);
     let side = heard
         .until(|event| match event {
             Event::Failed { side, .. } => *side,

@@ -1,8 +1,8 @@
 //! What peers send that HTTP allows and few do, or that it does not allow.
 
 use dmtap::flow::event::Event;
-use dmtap::flow::{Reading, Side};
-use dmtap::proxy::{Look, Settings, Trust};
+use dmtap::flow::{ParsedBody, Side};
+use dmtap::proxy::{BodyCapture, Settings, Trust};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::Request;
@@ -16,10 +16,10 @@ use super::device::{Device, tls};
 use super::rig::{Rig, in_front_of, soon};
 use super::server::Server;
 
-const BOTH: [Look; 2] = [Look::Pass, Look::Annotate];
+const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 const MESSAGE: &str = "<SyncML><SyncHdr/></SyncML>";
 
-fn looking(server: &Server, look: Look) -> Settings {
+fn looking(server: &Server, look: BodyCapture) -> Settings {
     Settings {
         look,
         ..in_front_of(server.address, &server.ca)
@@ -53,7 +53,7 @@ async fn brotli_and_zstd_are_read_and_pass_as_they_are() {
     drop(encoder);
     let zstd = zstd::encode_all(MESSAGE.as_bytes(), 1).unwrap();
     for (coding, body) in [("br", brotli), ("zstd", zstd)] {
-        let rig = Rig::start(looking(&server, Look::Annotate)).await;
+        let rig = Rig::start(looking(&server, BodyCapture::Annotate)).await;
         let mut device = rig.device("http/1.1").await;
         let mut request = device.request("POST", "/", body.clone());
         let fields = request.headers_mut();
@@ -61,7 +61,7 @@ async fn brotli_and_zstd_are_read_and_pass_as_they_are() {
         device.send(request).await.unwrap();
         assert_eq!(server.last().body, body);
         let read = rig.heard.request().await;
-        let Reading::Document(document, _) = &read.payload.reading else {
+        let ParsedBody::Document(document, _) = &read.payload.reading else {
             panic!("{coding}: {:?}", read.payload.reading);
         };
         assert_eq!(document.source(), MESSAGE);
@@ -202,7 +202,7 @@ async fn heads_of_64_kilobytes_pass_in_both_versions() {
                         .0
                 }
             };
-            let rig = Rig::start(looking(&server, Look::Pass)).await;
+            let rig = Rig::start(looking(&server, BodyCapture::Pass)).await;
             let tcp = TcpStream::connect(rig.address).await.unwrap();
             let stream = tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap();
             let mut device = match alpn {
@@ -268,7 +268,7 @@ async fn a_ring_of_two_proxies_is_answered_508() {
         first.stop().await;
     }
     // Another proxy's mark is no loop.
-    let rig = Rig::start(looking(&server, Look::Annotate)).await;
+    let rig = Rig::start(looking(&server, BodyCapture::Annotate)).await;
     let mut device = rig.device("http/1.1").await;
     let mut request = device.request("POST", "/", "hi");
     let other = "1.1 dmtap-0123456789abcdef";

@@ -1,6 +1,6 @@
 //! Heads arrive as their sender wrote them.
 
-use dmtap::proxy::{Look, Settings};
+use dmtap::proxy::{BodyCapture, Settings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -9,7 +9,7 @@ use super::rig::{Rig, in_front_of, soon, unmarked};
 use super::server::Server;
 
 /// Sends the bytes of a request to a server that answers with fixed bytes: gives what each peer read.
-async fn talk(look: Look, request: &str, response: &str) -> (String, String) {
+async fn talk(look: BodyCapture, request: &str, response: &str) -> (String, String) {
     let directory = tempfile::tempdir().unwrap();
     let (server, read) = Server::fixed(directory.path(), response.into()).await;
     let settings = Settings {
@@ -32,7 +32,7 @@ async fn talk(look: Look, request: &str, response: &str) -> (String, String) {
     )
 }
 
-const BOTH: [Look; 2] = [Look::Pass, Look::Annotate];
+const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 
 #[tokio::test]
 async fn names_keep_their_case_and_repeated_fields_their_values() {
@@ -75,13 +75,13 @@ async fn a_collected_chunked_response_gets_its_length() {
     let request = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     let response =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-    let (_, answer) = talk(Look::Annotate, request, response).await;
+    let (_, answer) = talk(BodyCapture::Annotate, request, response).await;
     assert!(answer.contains("content-length: 5\r\n"), "{answer}");
     assert!(
         !answer.contains("chunked") && answer.ends_with("\r\n\r\nabcde"),
         "{answer}"
     );
-    let (_, answer) = talk(Look::Pass, request, response).await;
+    let (_, answer) = talk(BodyCapture::Pass, request, response).await;
     assert!(
         answer.contains("Transfer-Encoding: chunked\r\n"),
         "{answer}"
@@ -152,13 +152,13 @@ async fn responses_without_body_keep_the_length_they_speak_of() {
 async fn a_response_that_breaks_off_is_told_and_not_completed() {
     let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\nabc";
-    let (_, answer) = talk(Look::Annotate, request, response).await;
+    let (_, answer) = talk(BodyCapture::Annotate, request, response).await;
     assert!(
         answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
         "{answer}"
     );
     assert!(answer.contains("broke off"), "{answer}");
-    let (_, answer) = talk(Look::Pass, request, response).await;
+    let (_, answer) = talk(BodyCapture::Pass, request, response).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(!answer.contains("502"), "{answer}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dmtap::flow::Side;
 use dmtap::flow::event::Event;
-use dmtap::proxy::{Limits, Look, Settings};
+use dmtap::proxy::{BodyCapture, Limits, Settings};
 use http::{Request, StatusCode};
 use http_body::Frame;
 use hyper::client::conn::http2;
@@ -19,10 +19,10 @@ use super::device::tls;
 use super::rig::{Rig, in_front_of, soon};
 use super::server::Server;
 
-const BOTH: [Look; 2] = [Look::Pass, Look::Annotate];
+const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 const SHORT: Duration = Duration::from_millis(100);
 
-fn limited(server: &Server, look: Look, limits: Limits) -> Settings {
+fn limited(server: &Server, look: BodyCapture, limits: Limits) -> Settings {
     Settings {
         look,
         limits,
@@ -118,8 +118,8 @@ async fn a_response_that_stalls_is_given_up() {
             let mut device = rig.device(alpn).await;
             let answer = soon(device.send(device.request("POST", "/", "hi"))).await;
             match look {
-                Look::Annotate => assert_eq!(answer.unwrap().status(), 504),
-                Look::Pass => assert!(answer.is_err()),
+                BodyCapture::Annotate => assert_eq!(answer.unwrap().status(), 504),
+                BodyCapture::Pass => assert!(answer.is_err()),
             }
             let (side, why) = rig.heard.until(failed).await;
             assert_eq!(side, Side::Server);
@@ -145,7 +145,7 @@ async fn a_connection_without_a_request_is_closed() {
         head: SHORT,
         ..Limits::default()
     };
-    let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+    let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
     // The first bytes are those of HTTP/2's preface, and of POST.
     for (alpn, sent) in [
         (None, "P"),
@@ -176,7 +176,7 @@ async fn a_silent_connection_is_closed() {
         ..Limits::default()
     };
     for alpn in ["http/1.1", "h2"] {
-        let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+        let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
         let mut device = rig.device(alpn).await;
         device.post("/", "hi").await;
         rig.heard.until(closed).await;
@@ -199,7 +199,7 @@ async fn a_running_exchange_is_not_silence() {
         ..Limits::default()
     };
     for alpn in ["http/1.1", "h2"] {
-        let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+        let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
         let mut device = rig.device(alpn).await;
         assert_eq!(device.post("/held", "hi").await.status(), 504);
         rig.stop().await;
@@ -246,7 +246,7 @@ async fn a_device_that_reads_nothing_is_given_up() {
         ..Limits::default()
     };
     for alpn in ["http/1.1", "h2"] {
-        let rig = Rig::start(limited(&server, Look::Pass, limits)).await;
+        let rig = Rig::start(limited(&server, BodyCapture::Pass, limits)).await;
         let tcp = TcpStream::connect(rig.address).await.unwrap();
         let mut stream = tls(tcp, &rig.ca(), alpn, "localhost").await.unwrap();
         let request: &[u8] = match alpn {
@@ -275,7 +275,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
         connections: 1,
         ..Limits::default()
     };
-    let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+    let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
     let mut first = rig.device("http/1.1").await;
     let (address, ca) = (rig.address, rig.ca());
     let second = tokio::spawn(async move {
@@ -311,7 +311,7 @@ async fn what_outlasts_the_grace_period_is_cut_off() {
         ..Limits::default()
     };
     for alpn in ["http/1.1", "h2"] {
-        let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+        let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
         let mut device = rig.device(alpn).await;
         let request = device.request("POST", "/held", "hi");
         let running = tokio::spawn(async move { device.send(request).await });
@@ -340,7 +340,7 @@ async fn http_2_takes_so_many_requests_at_a_time() {
         streams: 1,
         ..Limits::default()
     };
-    let rig = Rig::start(limited(&server, Look::Annotate, limits)).await;
+    let rig = Rig::start(limited(&server, BodyCapture::Annotate, limits)).await;
     let tcp = TcpStream::connect(rig.address).await.unwrap();
     let mut stream = tls(tcp, &rig.ca(), "h2", "localhost").await.unwrap();
     stream.write_all(H2_GET).await.unwrap();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use dmtap::flow::event::Event;
-use dmtap::proxy::{Look, Settings, Trust, UpstreamHttp};
+use dmtap::proxy::{BodyCapture, Settings, Trust, UpstreamHttp};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -189,7 +189,7 @@ async fn what_a_server_says_wrong_is_not_laid_to_the_device() {
         nonsense_in_the_middle(acceptor.accept(tcp).await.unwrap(), go).await;
     });
     let rig = Rig::start(Settings {
-        look: Look::Pass,
+        look: BodyCapture::Pass,
         upstream_http: UpstreamHttp::Http2,
         ..in_front_of(address, &ca)
     })

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use dmtap::flow::event::Event;
-use dmtap::flow::{Answered, Op, Passage, Reading, Side};
-use dmtap::proxy::{Look, Settings};
+use dmtap::flow::{AnswerTarget, CapturedMessage, Op, ParsedBody, Side};
+use dmtap::proxy::{BodyCapture, Settings};
 use http_body_util::Full;
 use std::error::Error;
 use tokio::io::AsyncReadExt;
@@ -23,7 +23,7 @@ const MESSAGE: &str = "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</Ve
     <Get><CmdID>2</CmdID><Item><Target><LocURI>./DevInfo/Lang</LocURI></Target></Item></Get>\
     <Final/></SyncBody></SyncML>";
 
-async fn rig(rule: &str, look: Look) -> (Rig, Server) {
+async fn rig(rule: &str, look: BodyCapture) -> (Rig, Server) {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
     let settings = Settings {
@@ -37,7 +37,7 @@ async fn rig(rule: &str, look: Look) -> (Rig, Server) {
 
 #[tokio::test]
 async fn sessions_link_what_was_delivered() {
-    let (rig, _server) = rig("", Look::Annotate).await;
+    let (rig, _server) = rig("", BodyCapture::Annotate).await;
     let mut device = rig.device("h2").await;
     device.post("/", MESSAGE).await;
     device.post("/", MESSAGE).await;
@@ -55,7 +55,7 @@ async fn sessions_link_what_was_delivered() {
         panic!("{} passages", passages.len());
     };
     // Nothing was delivered to the device before its first message: its Status dangles.
-    assert!(matches!(first.links[0].to, Answered::Nothing));
+    assert!(matches!(first.links[0].to, AnswerTarget::Nothing));
     assert_eq!(first.notes[0].id, "STA-03");
     // The response answers the request's Get, and the second request the response's.
     for passage in [answer, second] {
@@ -81,8 +81,8 @@ match.command = "Get"
 remove = true
 "#;
 
-async fn changed(stage: &str) -> (Passage, Passage, Bytes, super::server::Seen) {
-    let (rig, server) = rig(&REMOVE.replace("STAGE", stage), Look::Annotate).await;
+async fn changed(stage: &str) -> (CapturedMessage, CapturedMessage, Bytes, super::server::Seen) {
+    let (rig, server) = rig(&REMOVE.replace("STAGE", stage), BodyCapture::Annotate).await;
     let mut device = rig.device("http/1.1").await;
     let mut request = device.request("POST", "/", MESSAGE);
     for (name, value) in [
@@ -96,7 +96,7 @@ async fn changed(stage: &str) -> (Passage, Passage, Bytes, super::server::Seen) 
     let length = response.headers()["content-length"].to_str().unwrap();
     assert_eq!(length, response.body().len().to_string());
     let told = [rig.heard.request().await, rig.heard.response().await];
-    let [request, response_told] = told.map(|passage| Passage::clone(&passage));
+    let [request, response_told] = told.map(|passage| CapturedMessage::clone(&passage));
     drop(device);
     rig.stop().await;
     (request, response_told, response.into_body(), server.last())
@@ -122,7 +122,7 @@ async fn a_rule_changes_a_request_and_its_head_with_it() {
     // The head is told as received.
     assert!(request.head.headers().contains_key("digest"));
     // The server was never told to Get: its answer (an echo) refers to nothing.
-    assert!(matches!(response.links[0].to, Answered::Nothing));
+    assert!(matches!(response.links[0].to, AnswerTarget::Nothing));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ body = "busy"
 #[tokio::test]
 async fn a_rule_answers_in_place_of_the_server() {
     for (stage, asked) in [("request", 0), ("response", 1)] {
-        for look in [Look::Pass, Look::Annotate] {
+        for look in [BodyCapture::Pass, BodyCapture::Annotate] {
             let (rig, server) = rig(&ANSWER.replace("STAGE", stage), look).await;
             let mut device = rig.device("h2").await;
             let response = device.post("/", MESSAGE).await;
@@ -160,7 +160,7 @@ async fn a_rule_answers_in_place_of_the_server() {
             let heard = rig.stop().await;
             assert_eq!(heard.names(), ["opened", "request", "response", "closed"]);
             let own = heard.response().await;
-            assert!(own.own && matches!(own.payload.reading, Reading::Empty));
+            assert!(own.synthesized && matches!(own.payload.reading, ParsedBody::Empty));
         }
     }
 }
@@ -176,7 +176,7 @@ delay = "1ms"
 
 #[tokio::test]
 async fn a_delayed_response_arrives_whole() {
-    let (rig, _server) = rig(LATER, Look::Pass).await;
+    let (rig, _server) = rig(LATER, BodyCapture::Pass).await;
     let mut device = rig.device("http/1.1").await;
     assert_eq!(device.post("/", "hi").await.body(), "hi");
     let response = rig.heard.response().await;
@@ -197,7 +197,7 @@ reset = true
 #[tokio::test]
 async fn a_reset_is_a_tcp_reset_in_http_1() {
     for stage in ["request", "response"] {
-        let (rig, server) = rig(&RESET.replace("STAGE", stage), Look::Annotate).await;
+        let (rig, server) = rig(&RESET.replace("STAGE", stage), BodyCapture::Annotate).await;
         let tcp = TcpStream::connect(rig.address).await.unwrap();
         let mut stream = tls(tcp, &rig.ca(), "http/1.1", "localhost").await.unwrap();
         let request = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
@@ -217,7 +217,7 @@ async fn a_reset_is_a_tcp_reset_in_http_1() {
 
 #[tokio::test]
 async fn a_reset_is_a_stream_reset_in_http_2_and_the_connection_lives() {
-    let (rig, _server) = rig(&RESET.replace("STAGE", "response"), Look::Annotate).await;
+    let (rig, _server) = rig(&RESET.replace("STAGE", "response"), BodyCapture::Annotate).await;
     let mut device = rig.device("h2").await;
     let request: http::Request<Full<Bytes>> = device.request("POST", "/", "hi");
     let error = device.send(request).await.unwrap_err();
@@ -235,7 +235,7 @@ async fn a_reset_is_a_stream_reset_in_http_2_and_the_connection_lives() {
 
 #[tokio::test]
 async fn an_exchange_keeps_the_rules_it_began_with() {
-    let (rig, server) = rig("", Look::Pass).await;
+    let (rig, server) = rig("", BodyCapture::Pass).await;
     let mut device = rig.device("http/1.1").await;
     let running = tokio::spawn(async move {
         let first = device.post("/held", "hi").await;
@@ -252,7 +252,7 @@ async fn an_exchange_keeps_the_rules_it_began_with() {
 
 #[tokio::test]
 async fn a_failed_exchange_names_the_side() {
-    let (rig, _server) = rig(&RESET.replace("STAGE", "request"), Look::Pass).await;
+    let (rig, _server) = rig(&RESET.replace("STAGE", "request"), BodyCapture::Pass).await;
     let mut device = rig.device("h2").await;
     let request = device.request("POST", "/", "hi");
     device.send(request).await.unwrap_err();
@@ -294,7 +294,7 @@ delay = "1ms"
 async fn a_rule_that_finds_no_document_any_more_says_so() {
     let longer = "set-text = \"./DevInfo/SwV and some more\"\nat = \"Item/Target/LocURI\"";
     for (step, decodes) in [("truncate = -1", false), (longer, true)] {
-        let (rig, _server) = rig(&CHANGED.replace("STEP", step), Look::Annotate).await;
+        let (rig, _server) = rig(&CHANGED.replace("STEP", step), BodyCapture::Annotate).await;
         rig.device("http/1.1").await.post("/", MESSAGE).await;
         let request = rig.heard.request().await;
         assert_eq!(request.payload.sent_document.is_some(), decodes);

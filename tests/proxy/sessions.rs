@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use dmtap::flow::{Answered, Passage, Reading, Side, Unread, event::Event};
-use dmtap::proxy::{Limits, Look, Settings};
+use dmtap::flow::{AnswerTarget, CapturedMessage, NotParsed, ParsedBody, Side, event::Event};
+use dmtap::proxy::{BodyCapture, Limits, Settings};
 
 use super::rig::{Heard, Rig, in_front_of};
 use super::server::Server;
@@ -20,10 +20,12 @@ fn message(number: u32, session: &str) -> String {
     )
 }
 
-fn passages(heard: &Heard, side: Side) -> Vec<Passage> {
+fn passages(heard: &Heard, side: Side) -> Vec<CapturedMessage> {
     let events = heard.events().into_iter();
     let passages = events.filter_map(|event| match event {
-        Event::Request(passage) | Event::Response(passage) => Some(Passage::clone(&passage)),
+        Event::Request(passage) | Event::Response(passage) => {
+            Some(CapturedMessage::clone(&passage))
+        }
         _ => None,
     });
     passages.filter(|passage| passage.from == side).collect()
@@ -97,9 +99,9 @@ async fn a_message_that_the_server_did_not_answer_was_not_delivered() {
     let [_, before, own, after] = &passages(&heard, Side::Server)[..] else {
         panic!("{:?}", heard.names())
     };
-    assert!(matches!(before.links[0].to, Answered::Nothing));
+    assert!(matches!(before.links[0].to, AnswerTarget::Nothing));
     for passage in [own, after] {
-        assert!(matches!(passage.links[0].to, Answered::Command { .. }));
+        assert!(matches!(passage.links[0].to, AnswerTarget::Command { .. }));
     }
 }
 
@@ -135,7 +137,7 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
         ("/held", false),
     ] {
         let settings = Settings {
-            look: Look::Pass,
+            look: BodyCapture::Pass,
             limits: Limits {
                 response: Duration::from_millis(100),
                 ..Limits::default()
@@ -154,7 +156,7 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
         let requests = passages(&heard, Side::Device);
         let is_read = requests.iter().map(|passage| {
             let reading = &passage.payload.reading;
-            !matches!(reading, Reading::Unread(Unread::NotAsked { .. }))
+            !matches!(reading, ParsedBody::Unread(NotParsed::NotAsked { .. }))
         });
         assert_eq!(is_read.collect::<Vec<_>>(), [true, true, reads], "{path}");
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dmtap::flow::Op;
 use dmtap::flow::event::Event;
-use dmtap::proxy::{Look, Settings};
+use dmtap::proxy::{BodyCapture, Settings};
 use dmtap::rules::load;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -173,7 +173,7 @@ struct Came {
     deliveries: BTreeMap<(u64, u8), Vec<Op>>,
 }
 
-async fn play(rules: &str, look: Look, bodies: &[String; 2], media: &str) -> Came {
+async fn play(rules: &str, look: BodyCapture, bodies: &[String; 2], media: &str) -> Came {
     let directory = tempfile::tempdir().unwrap();
     let answer = http("HTTP/1.1 200 OK", media, &bodies[0]);
     let (server, read) = Server::fixed(directory.path(), answer.into_bytes()).await;
@@ -278,8 +278,8 @@ async fn every_step_does_the_same_where_nobody_looks() {
             }
             played.insert(*verb);
             for (bodies, media) in [&syncml, &plain] {
-                let looked = play(&rules, Look::Annotate, bodies, media).await;
-                let passed = play(&rules, Look::Pass, bodies, media).await;
+                let looked = play(&rules, BodyCapture::Annotate, bodies, media).await;
+                let passed = play(&rules, BodyCapture::Pass, bodies, media).await;
                 assert_eq!(passed, looked, "{rules}");
             }
         }

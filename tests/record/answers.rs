@@ -161,7 +161,7 @@ fn what_answers_a_message_that_was_not_seen_is_nobodys_fault() {
     let document =
         markup::decode(text.clone().into(), Hint::default(), &Limits::default()).unwrap();
     let read = dmtap::dm::Message::of(&document).unwrap();
-    stage.session.hear(read);
+    stage.session.note_message(read);
     let notes = note_dangling(
         &document,
         &stage.session.links(dmtap::flow::Side::Device, read),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use dmtap::flow::Event;
-use dmtap::record::{self, Masking, Sink, Style, Transcript};
+use dmtap::record::{self, Colour, Masking, Sink, Transcript};
 
 use crate::transcript::session;
 
@@ -18,7 +18,7 @@ fn write(path: &Path, append: bool) {
     let mut sink = open(path, append).unwrap();
     let events: Vec<Event> = session().events;
     for (seq, event) in (1..).zip(&events) {
-        sink.tell(seq, event).unwrap();
+        sink.write_event(seq, event).unwrap();
     }
     sink.finish().unwrap();
 }
@@ -58,7 +58,7 @@ fn a_file_is_overwritten_unless_a_plus_asks_to_append() {
     let once = lines();
     write(&path, true);
     assert_eq!(lines(), 2 * once);
-    let mut transcript = Transcript::new(Vec::new(), Style::Plain, Masking::Masked);
+    let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Masked);
     assert!(
         record::show(&fs::read(&path).unwrap()[..], &mut transcript)
             .unwrap()
@@ -78,7 +78,7 @@ fn appending_to_a_torn_line_begins_a_new_one() {
     let path = folder.path().join("a.jsonl");
     fs::write(&path, "{\"v\":1,\"seq\":1,\"eve").unwrap();
     write(&path, true);
-    let mut transcript = Transcript::new(Vec::new(), Style::Plain, Masking::Masked);
+    let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Masked);
     let damage = record::show(&fs::read(&path).unwrap()[..], &mut transcript).unwrap();
     assert_eq!(damage.len(), 1);
     assert_eq!(damage[0].line, 1);

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dmtap::flow::{ConnectionId, Event, Hear, Timestamp};
+use dmtap::flow::{ConnectionId, Event, EventSink, Timestamp};
 use dmtap::record::{Journal, Sink, WhenFull};
 
 fn event() -> Event {
@@ -23,7 +23,7 @@ struct Memory {
 }
 
 impl Sink for Memory {
-    fn tell(&mut self, seq: u64, _: &Event) -> io::Result<()> {
+    fn write_event(&mut self, seq: u64, _: &Event) -> io::Result<()> {
         self.told.lock().unwrap().push(seq);
         Ok(())
     }
@@ -44,7 +44,7 @@ struct Full {
 }
 
 impl Sink for Full {
-    fn tell(&mut self, seq: u64, _: &Event) -> io::Result<()> {
+    fn write_event(&mut self, seq: u64, _: &Event) -> io::Result<()> {
         match seq == self.at {
             true => Err(io::Error::from(io::ErrorKind::StorageFull)),
             false => Ok(()),
@@ -64,11 +64,11 @@ struct Slow {
 }
 
 impl Sink for Slow {
-    fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
         self.waiting.send(seq).unwrap();
         // Without a giver of leave there is no more waiting.
         let _ = self.leave.recv();
-        self.memory.tell(seq, event)
+        self.memory.write_event(seq, event)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -98,12 +98,12 @@ fn every_sink_is_told_everything_in_order_and_finished_once() {
         .start();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..250).for_each(|_| journal.hear(event())));
+            scope.spawn(|| (0..250).for_each(|_| journal.on_event(event())));
         }
     });
     let summary = journal.close().unwrap();
     assert_eq!(journal.close(), Ok(summary.clone()));
-    journal.hear(event());
+    journal.on_event(event());
     assert_eq!(summary.events, 1000);
     for (memory, sink) in [one, two].iter().zip(&summary.sinks) {
         assert_eq!(*memory.told.lock().unwrap(), (1..=1000).collect::<Vec<_>>());
@@ -120,10 +120,10 @@ fn a_full_queue_drops_the_newest_and_counts_them() {
         .sink("slow", Box::new(sink), WhenFull::DropNewest)
         .capacity(2)
         .start();
-    journal.hear(event());
+    journal.on_event(event());
     assert_eq!(waits.recv(), Ok(1));
     // The first is being written, two wait, the others find no place.
-    (0..5).for_each(|_| journal.hear(event()));
+    (0..5).for_each(|_| journal.on_event(event()));
     drop(leave);
     let summary = journal.close().unwrap();
     assert_eq!(*memory.told.lock().unwrap(), [1, 2, 3]);
@@ -142,7 +142,7 @@ fn a_full_queue_that_blocks_loses_nothing() {
         let (done, all_heard) = channel();
         let journal = &journal;
         scope.spawn(move || {
-            (0..4).for_each(|_| journal.hear(event()));
+            (0..4).for_each(|_| journal.on_event(event()));
             done.send(()).unwrap();
         });
         assert_eq!(waits.recv(), Ok(1));
@@ -163,7 +163,7 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
         .sink("memory", Box::new(memory.clone()), WhenFull::Block)
         .capacity(1)
         .start();
-    (0..100).for_each(|_| journal.hear(event()));
+    (0..100).for_each(|_| journal.on_event(event()));
     let error = journal.close().unwrap_err();
     assert!(
         error
@@ -180,7 +180,7 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
 #[test]
 fn a_journal_without_sinks_hears_nothing() {
     let journal = Journal::builder().start();
-    journal.hear(event());
+    journal.on_event(event());
     assert_eq!(journal.close().unwrap().events, 0);
 }
 
@@ -191,7 +191,7 @@ struct Stuck {
 }
 
 impl Sink for Stuck {
-    fn tell(&mut self, _: u64, _: &Event) -> io::Result<()> {
+    fn write_event(&mut self, _: u64, _: &Event) -> io::Result<()> {
         self.begun.send(()).unwrap();
         self.never.recv().map_err(io::Error::other)
     }
@@ -223,7 +223,7 @@ fn a_sink_that_never_returns_is_given_up_and_the_traffic_goes_on() {
         .start();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..50).for_each(|_| journal.hear(event())));
+            scope.spawn(|| (0..50).for_each(|_| journal.on_event(event())));
         }
     });
     // What comes back when it was given up is not complete either.
@@ -248,8 +248,8 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
     let (told, tells) = channel();
     struct Telling(Memory, Sender<u64>);
     impl Sink for Telling {
-        fn tell(&mut self, seq: u64, event: &Event) -> io::Result<()> {
-            self.0.tell(seq, event)?;
+        fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
+            self.0.write_event(seq, event)?;
             self.1.send(seq).map_err(io::Error::other)
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -267,12 +267,12 @@ fn sinks_that_drop_do_not_wait_behind_one_that_blocks() {
         .farewell(SHORT)
         .start();
     std::thread::scope(|scope| {
-        journal.hear(event());
+        journal.on_event(event());
         begins.recv().unwrap();
         for seq in 1..=3 {
             assert_eq!(tells.recv(), Ok(seq));
             // The third of these waits for the stuck sink, the other sink is told all the same.
-            scope.spawn(|| journal.hear(event()));
+            scope.spawn(|| journal.on_event(event()));
         }
         assert_eq!(tells.recv(), Ok(4));
         drop(leave);
@@ -288,7 +288,7 @@ fn closing_does_not_wait_for_ever_for_a_sink() {
         .sink("stuck", Box::new(sink), WhenFull::DropNewest)
         .farewell(SHORT)
         .start();
-    journal.hear(event());
+    journal.on_event(event());
     begins.recv().unwrap();
     let error = journal.close().unwrap_err();
     assert!(error.to_string().contains("stuck: "), "{error}");
@@ -305,7 +305,7 @@ fn waiting_leaves_the_workers_of_a_runtime_to_others() {
     let runtime = { runtime }.worker_threads(1).build().unwrap();
     runtime.block_on(async {
         let heard = journal.clone();
-        let hearing = tokio::spawn(async move { (0..4).for_each(|_| heard.hear(event())) });
+        let hearing = tokio::spawn(async move { (0..4).for_each(|_| heard.on_event(event())) });
         let leaving = tokio::spawn(async move {
             while waits.try_recv().is_err() {
                 tokio::task::yield_now().await;
@@ -329,7 +329,7 @@ fn queues_are_bounded_in_bytes() {
         .bytes(10_000)
         .start();
     let hear = |bytes: usize| {
-        journal.hear(Event::Refused {
+        journal.on_event(Event::Refused {
             connection: ConnectionId(1),
             at: Timestamp(0),
             why: "x".repeat(bytes),

@@ -1,7 +1,7 @@
 //! No secret of the list is written in any of the three forms, unless raw records are asked for.
 
 use bytes::Bytes;
-use dmtap::flow::{Event, Passage};
+use dmtap::flow::{CapturedMessage, Event};
 use dmtap::markup::{self, Hint, Limits};
 use dmtap::record::{Masking, Pcapng, Sink, jsonl};
 
@@ -16,7 +16,7 @@ pub(crate) fn pcapng(events: &[Event], masking: Masking) -> Vec<u8> {
     let mut out = Vec::new();
     let mut sink = Pcapng::new(&mut out, masking).unwrap();
     for (seq, event) in (1..).zip(events) {
-        sink.tell(seq, event).unwrap();
+        sink.write_event(seq, event).unwrap();
     }
     sink.finish().unwrap();
     drop(sink);
@@ -312,7 +312,7 @@ fn what_rules_changed_and_what_notes_quote() {
     check("elsewhere", |stage| {
         let body = PACKAGE_1.replace("Y3JlZDE=", SECRET);
         let alert = "/SyncML/SyncBody/Alert[2]/Item/Data";
-        let passage: &mut Passage = stage.request(&[], body);
+        let passage: &mut CapturedMessage = stage.request(&[], body);
         change(
             passage,
             "confused",
@@ -336,15 +336,15 @@ fn what_rules_changed_and_what_notes_quote() {
 
 /// A rule did something to the whole of a message.
 fn applied(
-    passage: &mut Passage,
+    passage: &mut CapturedMessage,
     step: &'static str,
     told: (&str, &str),
     patch: dmtap::patch::Patch,
 ) {
     passage.payload.sent = patch.apply(&passage.payload.received);
-    passage.applied.push(dmtap::flow::Applied {
+    passage.applied.push(dmtap::flow::RuleEffect {
         rule: "r".into(),
-        changes: vec![dmtap::flow::Change {
+        changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
             step,
             before: told.0.into(),

@@ -17,7 +17,7 @@ fn written(events: &[Event]) -> (tempfile::TempDir, std::path::PathBuf) {
     let file = folder.path().join("session.pcapng");
     let mut sink = record::open(file.to_str().unwrap(), Masking::Masked).unwrap();
     for (seq, event) in (1..).zip(events) {
-        sink.tell(seq, event).unwrap();
+        sink.write_event(seq, event).unwrap();
     }
     sink.finish().unwrap();
     (folder, file)

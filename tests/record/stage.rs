@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use dmtap::dm::{Dialect, Message};
 use dmtap::flow::{
-    Applied, Change, Connection, ConnectionId, Delivery, Event, ExchangeId, Head, Note, Passage,
-    Payload, Reading, RequestHead, ResponseHead, Session, SessionKey, Severity, Side, Timestamp,
-    TlsFacts,
+    CapturedBody, CapturedMessage, Connection, ConnectionId, Delivery, EffectDetail, Event,
+    ExchangeId, Head, Note, ParsedBody, RequestHead, ResponseHead, RuleEffect, Session, SessionKey,
+    Severity, Side, Timestamp, TlsFacts,
 };
 use dmtap::markup::{self, Document, Hint, Limits};
 use dmtap::patch::{Patch, Splice};
@@ -66,7 +66,7 @@ impl Stage {
         &mut self,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
-    ) -> &mut Passage {
+    ) -> &mut CapturedMessage {
         self.exchanges += 1;
         let head = RequestHead {
             method: Method::POST,
@@ -86,7 +86,7 @@ impl Stage {
         &mut self,
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
-    ) -> &mut Passage {
+    ) -> &mut CapturedMessage {
         let head = ResponseHead {
             status: StatusCode::OK,
             version: Version::HTTP_11,
@@ -97,7 +97,11 @@ impl Stage {
         self.push(passage, Event::Response)
     }
 
-    fn push(&mut self, passage: Passage, event: fn(Arc<Passage>) -> Event) -> &mut Passage {
+    fn push(
+        &mut self,
+        passage: CapturedMessage,
+        event: fn(Arc<CapturedMessage>) -> Event,
+    ) -> &mut CapturedMessage {
         self.events.push(event(Arc::new(passage)));
         match self.events.last_mut() {
             Some(Event::Request(passage) | Event::Response(passage)) => {
@@ -107,7 +111,7 @@ impl Stage {
         }
     }
 
-    fn passage(&mut self, from: Side, head: Head, body: Bytes) -> Passage {
+    fn passage(&mut self, from: Side, head: Head, body: Bytes) -> CapturedMessage {
         let reading = read(&body);
         let mut links = Vec::new();
         let mut tag = None;
@@ -118,15 +122,15 @@ impl Stage {
             tag = Some(self.session.tag(message));
             self.session.delivered(from.other(), document.clone());
         }
-        Passage {
+        CapturedMessage {
             exchange: ExchangeId(self.exchanges),
             connection: self.connection.clone(),
             from,
-            own: false,
+            synthesized: false,
             at: self.tick(),
             took: Duration::ZERO,
             head,
-            payload: Payload {
+            payload: CapturedBody {
                 received: body.clone(),
                 sent: body,
                 reading,
@@ -168,16 +172,16 @@ impl Stage {
     }
 }
 
-fn read(body: &Bytes) -> Reading {
+fn read(body: &Bytes) -> ParsedBody {
     if body.is_empty() {
-        return Reading::Empty;
+        return ParsedBody::Empty;
     }
     match markup::decode(body.clone(), Hint::default(), &Limits::default()) {
         Ok(document) => {
             let dialect = Dialect::of(&document);
-            Reading::Document(Arc::new(document), dialect)
+            ParsedBody::Document(Arc::new(document), dialect)
         }
-        Err(error) => Reading::Opaque(error),
+        Err(error) => ParsedBody::Opaque(error),
     }
 }
 
@@ -200,7 +204,7 @@ pub(crate) fn note(severity: Severity, text: &str) -> Note {
 
 /// Has a rule set the text of an element, of which the place is told as well.
 pub(crate) fn change(
-    passage: &mut Passage,
+    passage: &mut CapturedMessage,
     rule: &str,
     step: &'static str,
     path: &str,
@@ -217,7 +221,7 @@ pub(crate) fn change(
         span: text.span(),
         with: after.into(),
     };
-    let change = Change {
+    let change = EffectDetail {
         path: path.into(),
         step,
         before: element.text().into(),
@@ -226,7 +230,7 @@ pub(crate) fn change(
     let patch = Patch::new(vec![splice]).unwrap();
     passage.payload.sent = patch.apply(&source);
     passage.payload.sent_document = read(&passage.payload.sent).document().cloned();
-    passage.applied.push(Applied {
+    passage.applied.push(RuleEffect {
         rule: rule.into(),
         changes: vec![change],
         patch,
@@ -234,11 +238,11 @@ pub(crate) fn change(
 }
 
 /// What `document` looks like with content coding: its bytes are not those received.
-pub(crate) fn coded(passage: &mut Passage, received: &'static [u8]) {
+pub(crate) fn coded(passage: &mut CapturedMessage, received: &'static [u8]) {
     passage.payload.received = Bytes::from_static(received);
     passage.payload.sent = passage.payload.received.clone();
 }
 
-pub(crate) fn document(passage: &Passage) -> &Document {
+pub(crate) fn document(passage: &CapturedMessage) -> &Document {
     passage.payload.reading.document().unwrap()
 }

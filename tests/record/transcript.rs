@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::flow::{Event, Op, Severity, Side, Unread};
-use dmtap::record::{self, JsonLines, Masking, Sink, Style, Transcript, jsonl};
+use dmtap::flow::{Event, NotParsed, Op, Severity, Side};
+use dmtap::record::{self, Colour, JsonLines, Masking, Sink, Transcript, jsonl};
 
 use crate::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
 use crate::stage::{Stage, change, coded, note};
@@ -35,7 +35,7 @@ fn troubles() -> Stage {
     let mut stage = Stage::new();
     stage.request(&[WBXML], wbxml("cred", "nonce", "profile"));
     let busy = stage.response(&[("content-type", "text/plain")], "busy");
-    busy.own = true;
+    busy.synthesized = true;
     busy.delivery.ops = vec![Op::Wait(Duration::from_millis(1500))];
     step(
         busy,
@@ -54,7 +54,7 @@ fn troubles() -> Stage {
     let weird = PACKAGE_1.replace("<Data>user</Data>", "<Data>\u{202e}a\u{7f}\n\tb</Data>");
     stage.request(&[XML], weird);
     let large = stage.response(&[XML], Bytes::new());
-    large.payload.reading = dmtap::flow::Reading::Unread(Unread::TooLarge { limit: 1 << 24 });
+    large.payload.reading = dmtap::flow::ParsedBody::Unread(NotParsed::TooLarge { limit: 1 << 24 });
     let gzip = stage.request(&[XML, ("content-encoding", "gzip")], END);
     coded(gzip, b"\x1f\x8b not really");
     stage.failed(Some(Side::Server), "connection refused (os error 111)");
@@ -65,15 +65,15 @@ fn troubles() -> Stage {
 }
 
 fn step(
-    passage: &mut dmtap::flow::Passage,
+    passage: &mut dmtap::flow::CapturedMessage,
     rule: &str,
     step: &'static str,
     before: &str,
     after: &str,
 ) {
-    passage.applied.push(dmtap::flow::Applied {
+    passage.applied.push(dmtap::flow::RuleEffect {
         rule: rule.into(),
-        changes: vec![dmtap::flow::Change {
+        changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
             step,
             before: before.into(),
@@ -85,14 +85,14 @@ fn step(
 
 fn told<S: Sink>(mut sink: S, events: &[Event]) -> S {
     for (seq, event) in (1..).zip(events) {
-        sink.tell(seq, event).unwrap();
+        sink.write_event(seq, event).unwrap();
     }
     sink.finish().unwrap();
     sink
 }
 
 pub(crate) fn transcript(events: &[Event], masking: Masking) -> String {
-    let transcript = told(Transcript::new(Vec::new(), Style::Plain, masking), events);
+    let transcript = told(Transcript::new(Vec::new(), Colour::Plain, masking), events);
     String::from_utf8(transcript.into_inner()).unwrap()
 }
 
@@ -136,7 +136,7 @@ fn json_lines_shown_again_read_as_the_transcript_did() {
     for stage in [session(), troubles()] {
         for masking in [Masking::Masked, Masking::Raw] {
             let lines = json_lines(&stage.events, masking);
-            let mut transcript = Transcript::new(Vec::new(), Style::Plain, Masking::Raw);
+            let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Raw);
             let damage = record::show(&lines[..], &mut transcript).unwrap();
             assert!(damage.is_empty(), "{damage:?}");
             let shown = String::from_utf8(transcript.into_inner()).unwrap();
@@ -149,7 +149,7 @@ fn json_lines_shown_again_read_as_the_transcript_did() {
 fn colours_change_nothing_but_colours() {
     let events = session().events;
     let coloured = told(
-        Transcript::new(Vec::new(), Style::Colour, Masking::Masked),
+        Transcript::new(Vec::new(), Colour::Colour, Masking::Masked),
         &events,
     );
     let coloured = coloured.into_inner();
@@ -198,7 +198,7 @@ fn paths_told_are_those_of_the_tree() {
         };
         let document = crate::stage::document(passage);
         let message = dmtap::dm::Message::of(document).unwrap();
-        let told = dmtap::record::Telling::of(seq, event, Masking::Masked);
+        let told = dmtap::record::EventRecord::of(seq, event, Masking::Masked);
         let told: Vec<_> = told.commands.iter().map(|c| c.path.to_string()).collect();
         let paths = message
             .all_commands()
@@ -211,7 +211,7 @@ fn paths_told_are_those_of_the_tree() {
 fn damaged_lines_are_reported_and_skipped() {
     let check = |damage: &dyn Fn(&str) -> String, expected: &[&str]| {
         let lines = String::from_utf8(json_lines(&session().events, Masking::Masked)).unwrap();
-        let mut transcript = Transcript::new(Vec::new(), Style::Plain, Masking::Raw);
+        let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Raw);
         let damage = record::show(damage(&lines).as_bytes(), &mut transcript);
         let damage: Vec<String> = match damage {
             Ok(damage) => damage.iter().map(ToString::to_string).collect(),
@@ -248,7 +248,7 @@ fn why_something_was_not_done_is_told_to_its_end() {
     let why = format!("set-text: {} and what to do about it", "long ".repeat(50));
     let mut stage = Stage::new();
     let busy = stage.request(&[XML], PACKAGE_1);
-    step(busy, "r", dmtap::flow::Change::NOT_APPLIED, "", &why);
+    step(busy, "r", dmtap::flow::EffectDetail::NOT_APPLIED, "", &why);
     stage.failed(Some(Side::Server), &why);
     let text = transcript(&stage.events, Masking::Masked);
     assert_eq!(text.matches(&*why).count(), 2, "{text}");

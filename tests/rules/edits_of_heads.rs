@@ -1,6 +1,6 @@
 //! Steps that change header fields and the status.
 
-use dmtap::flow::Change;
+use dmtap::flow::EffectDetail;
 use dmtap::rules::{HeadEdit, Stage, Verdict};
 use http::header::HeaderMap;
 
@@ -39,7 +39,7 @@ fn check(steps: &str, expected: &[(&str, &str)], told: &[(&str, &str)]) {
         .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
         .collect();
     assert_eq!(headers, expected, "{steps}");
-    let words = |change: &Change| (change.before.clone(), change.after.clone());
+    let words = |change: &EffectDetail| (change.before.clone(), change.after.clone());
     let changes: Vec<_> = verdict.applied[0].changes.iter().map(words).collect();
     let told: Vec<_> = told
         .iter()

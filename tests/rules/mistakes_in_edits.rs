@@ -15,7 +15,7 @@ fn check(matcher: &str, steps: &str, expected: &[(&str, (usize, usize), &str)]) 
         .map(|(title, place, _)| (*title, *place))
         .collect();
     assert_eq!(found, meant, "{rules}");
-    let drawn = errors.render(dmtap::rules::Look::Plain);
+    let drawn = errors.render(dmtap::rules::ErrorStyle::Plain);
     for (_, _, help) in expected {
         assert!(drawn.contains(help), "{help}\n{drawn}");
     }

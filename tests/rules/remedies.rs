@@ -1,7 +1,7 @@
 //! Mistakes of a newcomer: what is told leads to a file that is right, and nothing is told beside it.
 
-use dmtap::rules::load::line::Line;
-use dmtap::rules::{Look, RuleErrors, load};
+use dmtap::rules::load::inline_rule::InlineRule;
+use dmtap::rules::{ErrorStyle, RuleErrors, load};
 
 use super::support::drawn;
 
@@ -22,14 +22,14 @@ fn check(stage: &str, keys: &str, words: &[&str]) {
 }
 
 /// The same of an argument of the command line.
-fn check_line(line: Result<Line, RuleErrors>, words: &[&str]) {
+fn check_line(line: Result<InlineRule, RuleErrors>, words: &[&str]) {
     let told = line.and_then(|line| {
         let rules = load::parse(line.name(), line.text());
         rules.map_err(|errors| errors.in_arguments(&[line]))
     });
     let drawn = match told {
         Ok(_) => String::new(),
-        Err(errors) => errors.render(Look::Plain),
+        Err(errors) => errors.render(ErrorStyle::Plain),
     };
     let errors = drawn.matches("error:").count();
     assert_eq!(errors, usize::from(!words.is_empty()), "{drawn}");
@@ -185,25 +185,31 @@ fn what_can_never_act_is_refused() {
 
 #[test]
 fn a_line_of_the_command_line_is_told_what_can_be_typed_there() {
-    check_line(Line::fail("./Device/X=999"), &["--rules", "force = true"]);
-    let wrong = Line::fail("./Device/X=0x86000011");
+    check_line(
+        InlineRule::fail("./Device/X=999"),
+        &["--rules", "force = true"],
+    );
+    let wrong = InlineRule::fail("./Device/X=0x86000011");
     check_line(wrong, &["'./Device/X=500:0x86000011'"]);
     check_line(
-        Line::fail("./Device/X=500:1"),
+        InlineRule::fail("./Device/X=500:1"),
         &["no result of Windows", "500:0x86000011"],
     );
-    let headers = |argument| Line::modify_headers(argument);
+    let headers = |argument| InlineRule::modify_headers(argument);
     check_line(headers("/~s ~c 999/X/y"), &["--rules", "force = true"]);
     check_line(headers("/~q ~c 200/X-A/y"), &["a request has no status"]);
     check_line(headers("/~c 200 ~q/X-A/y"), &["a request has no status"]);
-    check_line(Line::modify_body("/(/x"), &["`(` is no regular expression"]);
-    check_line(Line::modify_body("/~q/a"), &["`~q` is a filter"]);
     check_line(
-        Line::modify_body("/~s ~c 200/a"),
+        InlineRule::modify_body("/(/x"),
+        &["`(` is no regular expression"],
+    );
+    check_line(InlineRule::modify_body("/~q/a"), &["`~q` is a filter"]);
+    check_line(
+        InlineRule::modify_body("/~s ~c 200/a"),
         &["`~s ~c 200` is a filter"],
     );
     check_line(headers("/~s/a"), &["`~s` is a filter"]);
-    check_line(Line::modify_body("/~quoted/a"), &[]);
+    check_line(InlineRule::modify_body("/~quoted/a"), &[]);
 }
 
 #[test]
@@ -263,7 +269,7 @@ fn what_is_given_twice_is_to_be_given_once() {
     let file = "[[rule]]\nname = \"a\"\nstage = \"request\"\nstep = { reset = true }\n";
     let check = |second: &str, word: &str| {
         let errors = load::parse_all([("a.toml", file), (second, file)]).unwrap_err();
-        let told = errors.render(Look::Plain);
+        let told = errors.render(ErrorStyle::Plain);
         assert_eq!(errors.errors().len(), 1, "{told}");
         assert!(told.contains("these rules are given twice"), "{told}");
         assert!(told.contains(word), "{told}");

@@ -1,6 +1,6 @@
 //! Stories in acts, chance, and rules that end.
 
-use dmtap::rules::{Look, RuleSet, Stage, load};
+use dmtap::rules::{ErrorStyle, RuleSet, Stage, load};
 
 use super::support::{Counts, Talk, book, message, status};
 
@@ -192,7 +192,7 @@ fn a_story_may_be_written_in_several_files() {
     let texts = |files: &[(&'static str, String)]| {
         let texts: Vec<(&str, String)> = files.to_vec();
         let all = texts.iter().map(|(name, text)| (*name, &**text));
-        load::parse_all(all).map_err(|errors| errors.render(Look::Plain))
+        load::parse_all(all).map_err(|errors| errors.render(ErrorStyle::Plain))
     };
     assert!(texts(&files).is_ok());
     let alone = texts(&files[1..]).unwrap_err();

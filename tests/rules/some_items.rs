@@ -3,7 +3,7 @@
 use dmtap::flow::Side;
 use dmtap::markup::Document;
 use dmtap::rules::Stage;
-use dmtap::rules::load::line::Line;
+use dmtap::rules::load::inline_rule::InlineRule;
 
 use super::support::{Talk, book, message, message_text};
 
@@ -49,7 +49,7 @@ fn check(rules: &str, expected: &str) {
 }
 
 fn fail(argument: &str) -> String {
-    Line::fail(argument).unwrap().text().to_owned()
+    InlineRule::fail(argument).unwrap().text().to_owned()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Stories in rule files, and where they cannot be played.
 
-use dmtap::flow::account::Setting;
-use dmtap::flow::{Promise, Side};
+use dmtap::flow::reconciler::ReconcileContext;
+use dmtap::flow::{Obligation, Side};
 use dmtap::markup::{Document, Hint, Limits};
 use dmtap::rules::{Stage, Verdict};
 use std::sync::Arc;
@@ -254,18 +254,20 @@ fn a_repeated_message_gets_the_same_answers_again_and_a_later_one_none() {
     let rules = rule("response", "{ command = \"Add\" }", "{ refuse = 418 }");
     let mut talk = Talk::new(1, "d");
     let verdict = talk.decide(&book(&rules), Stage::Response, &server);
-    assert!(matches!(verdict.promised[0].promise, Promise::Answer(_)));
-    talk.session.account.promise(&verdict.promised).unwrap();
+    assert!(matches!(verdict.promised[0].promise, Obligation::Answer(_)));
+    talk.session.reconciler.promise(&verdict.promised).unwrap();
     let settle = |talk: &mut Talk, number: u32| {
         let commands = [status(1, 1, 0, "SyncHdr", 200), status(2, 1, 2, "Get", 200)];
         let body = Arc::new(message(number, &commands.concat()));
-        talk.session.account.hear(Side::Device, &number.to_string());
-        let setting = Setting {
+        talk.session
+            .reconciler
+            .note_received(Side::Device, &number.to_string());
+        let setting = ReconcileContext {
             speaker: Side::Device,
             limits: &Limits::default(),
             hint: Hint::default(),
         };
-        talk.session.account.settle(&body, setting).body
+        talk.session.reconciler.reconcile(&body, setting).body
     };
     let first = settle(&mut talk, 2).unwrap();
     let text = String::from_utf8(first.to_vec()).unwrap();
@@ -274,7 +276,7 @@ fn a_repeated_message_gets_the_same_answers_again_and_a_later_one_none() {
     assert!(text.contains(owed), "{text}");
     assert_eq!(settle(&mut talk, 2), Some(first));
     assert_eq!(settle(&mut talk, 3), None);
-    assert!(talk.session.account.is_empty());
+    assert!(talk.session.reconciler.is_empty());
 }
 
 #[test]
@@ -313,7 +315,7 @@ fn two_rules_together_promise_no_more_than_an_account_holds() {
     );
     // What the first one promised is kept, and the Adds pass.
     assert_eq!(verdict.promised.len(), 2500);
-    talk.session.account.promise(&verdict.promised).unwrap();
+    talk.session.reconciler.promise(&verdict.promised).unwrap();
     let document = verdict.document.unwrap();
     let left = dmtap::dm::Message::of(&document).unwrap().commands();
     assert_eq!(left.count(), 2500);
@@ -328,21 +330,23 @@ fn a_message_that_waits_is_not_lost_to_one_that_cannot_be_answered() {
     let rules = rule("response", "{ message = 1 }", "{ next-message = true }");
     let mut talk = Talk::new(1, "d");
     let verdict = talk.decide(&book(&rules), Stage::Response, &server);
-    assert!(matches!(verdict.promised[..], [ref p] if matches!(p.promise, Promise::Hold { .. })));
-    talk.session.account.promise(&verdict.promised).unwrap();
+    assert!(
+        matches!(verdict.promised[..], [ref p] if matches!(p.promise, Obligation::Hold { .. }))
+    );
+    talk.session.reconciler.promise(&verdict.promised).unwrap();
     let mut ask = |number: &str| {
         let more = "<Alert><CmdID>2</CmdID><Data>1222</Data></Alert>";
         let text = message_text(2, &(status(1, 1, 0, "SyncHdr", 200) + more));
         let text = text.replace("<MsgID>2</MsgID>", &format!("<MsgID>{number}</MsgID>"));
-        let setting = Setting {
+        let setting = ReconcileContext {
             speaker: Side::Device,
             limits: &Limits::default(),
             hint: Hint::default(),
         };
-        talk.session.account.hear(Side::Device, number);
+        talk.session.reconciler.note_received(Side::Device, number);
         talk.session
-            .account
-            .settle(&Arc::new(decode(&text)), setting)
+            .reconciler
+            .reconcile(&Arc::new(decode(&text)), setting)
             .reply
     };
     assert_eq!(ask("two"), None);

@@ -11,7 +11,7 @@ use dmtap::flow::{
 };
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{self, Document, Element, Hint, Limits};
-use dmtap::rules::{Facts, Look, RuleSet, Stage, Tally, Verdict, load};
+use dmtap::rules::{ErrorStyle, Facts, RuleSet, RuleState, Stage, Verdict, load};
 
 /// The tally of a run: counts of limits, states of scenarios.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Counts(
     pub(crate) HashMap<(String, String), Arc<str>>,
 );
 
-impl Tally for Counts {
+impl RuleState for Counts {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
         let count = self.0.entry((rule, scope.to_owned())).or_default();
         *count += 1;
@@ -103,7 +103,7 @@ impl Talk {
             document: Some(&document),
             body: Some(document.source()),
             links: &links,
-            account: self.has_account.then_some(&self.session.account),
+            reconciler: self.has_account.then_some(&self.session.reconciler),
             limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
@@ -131,7 +131,7 @@ impl Talk {
             document: None,
             body,
             links: &[],
-            account: None,
+            reconciler: None,
             limits: &self.limits,
         };
         book.decide(&facts, &mut self.tally)
@@ -172,7 +172,7 @@ fn response_head(response: http::Response<()>) -> ResponseHead {
 pub(crate) fn book(text: &str) -> RuleSet {
     match load::parse_all([("test.toml", text)]) {
         Ok(book) => book,
-        Err(errors) => panic!("{}", errors.render(Look::Plain)),
+        Err(errors) => panic!("{}", errors.render(ErrorStyle::Plain)),
     }
 }
 
@@ -180,7 +180,7 @@ pub(crate) fn book(text: &str) -> RuleSet {
 pub(crate) fn drawn(file: &str) -> String {
     match load::parse("test.toml", file) {
         Ok(_) => String::new(),
-        Err(errors) => errors.render(Look::Plain),
+        Err(errors) => errors.render(ErrorStyle::Plain),
     }
 }
 

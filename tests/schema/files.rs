@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dmtap::shelf::STORIES;
+use dmtap::builtin_rules::STORIES;
 
 use super::support::{refused, wrong};
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use dmtap::rules::Stage;
-use dmtap::rules::load::vocabulary::{Verb, vocabulary};
+use dmtap::rules::load::vocabulary::{StepName, vocabulary};
 use serde_json::Value;
 
 use super::support::{definition, properties};
@@ -149,7 +149,7 @@ fn steps(text: &mut String, kind: &str, title: &str) {
     }
 }
 
-fn beside(verb: &Verb) -> String {
+fn beside(verb: &StepName) -> String {
     let cases = definition("step-of-one-verb")["allOf"].as_array().unwrap();
     let case = cases
         .iter()
@@ -170,7 +170,7 @@ fn beside(verb: &Verb) -> String {
     }
 }
 
-fn stages(verb: &Verb) -> String {
+fn stages(verb: &StepName) -> String {
     match verb.stages {
         [Stage::Request, Stage::Response] => "both".into(),
         stages => stages

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use dmtap::app::device::{HttpClient, client};
 use dmtap::app::server;
+use dmtap::builtin_rules::{BuiltinRule, STORIES};
 use dmtap::dm::Message;
-use dmtap::flow::event::{Event, Hear};
+use dmtap::flow::event::{Event, EventSink};
 use dmtap::markup::{Document, Hint, Limits, decode, tag};
-use dmtap::peer::{Order, Plan, Server};
+use dmtap::peer::{Plan, PlannedCommand, Server};
 use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::rules::load;
-use dmtap::shelf::{STORIES, Story};
 use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -103,25 +103,31 @@ fn msg_id(document: &Document) -> String {
 }
 
 /// A plan in which there is something for every rule: an Atomic and a Sequence among the rest.
-fn plan(story: &Story) -> Plan {
+fn plan(story: &BuiltinRule) -> Plan {
     let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
     match story.theme {
         "chunks" => Plan::large(),
         "atomic" => Plan::demo(),
         _ => Plan::of([
             vec![
-                Order::Sequence(vec![Order::Replace(at("Colour"), "blue".into())]),
-                Order::Add(at("Notice"), "short".into()),
-                Order::Get(at("Width")),
-                Order::Exec(at("Restart"), String::new()),
+                PlannedCommand::Sequence(vec![PlannedCommand::Replace(
+                    at("Colour"),
+                    "blue".into(),
+                )]),
+                PlannedCommand::Add(at("Notice"), "short".into()),
+                PlannedCommand::Get(at("Width")),
+                PlannedCommand::Exec(at("Restart"), String::new()),
             ],
-            vec![Order::Atomic(vec![Order::Replace(at("Width"), "7".into())])],
+            vec![PlannedCommand::Atomic(vec![PlannedCommand::Replace(
+                at("Width"),
+                "7".into(),
+            )])],
         ]),
     }
 }
 
 /// One session of the device; everything the server got and said.
-async fn play(story: &Story, authority: Arc<Authority>) -> Vec<(Bytes, String)> {
+async fn play(story: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, String)> {
     let rules = load::parse_all([(story.name, story.text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -214,6 +220,6 @@ fn agree(document: &Document) -> Option<String> {
 
 struct Nobody;
 
-impl Hear for Nobody {
-    fn hear(&self, _: Event) {}
+impl EventSink for Nobody {
+    fn on_event(&self, _: Event) {}
 }

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Mutex;
 
+use dmtap::builtin_rules;
 use dmtap::dm::StatusCode;
-use dmtap::shelf;
 
 /// The codes of the table of Windows' OMA DM protocol support, then others that are certain to be seen; each with
 /// its story and the command whose Status it is.
@@ -278,9 +278,9 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
     };
     let (code, list, _) = dmtap(&["rules", "list"]);
     assert_eq!(code, Some(0));
-    assert_eq!(list.lines().count(), shelf::STORIES.len());
+    assert_eq!(list.lines().count(), builtin_rules::STORIES.len());
     let (_, json, _) = dmtap(&["rules", "list", "--output", "json"]);
-    for (line, story) in json.lines().zip(shelf::STORIES) {
+    for (line, story) in json.lines().zip(builtin_rules::STORIES) {
         let told: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(told["name"], story.name);
         assert_eq!(told["theme"], story.theme);
@@ -292,7 +292,12 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
         (code.unwrap(), list.lines().map(name).collect::<Vec<_>>())
     };
     assert!(names(&["TLS"]).1.contains(&"weak".into()));
-    let of_theme = |theme| shelf::STORIES.iter().filter(|s| s.theme == theme).count();
+    let of_theme = |theme| {
+        builtin_rules::STORIES
+            .iter()
+            .filter(|s| s.theme == theme)
+            .count()
+    };
     assert!(names(&["atomic", "507"]).1.len() < of_theme("atomic"));
     assert_eq!(
         names(&["http", "429"]),
@@ -301,7 +306,7 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
     assert_eq!(names(&["nothing-like-this"]), (1, Vec::new()));
     let (_, json, _) = dmtap(&["rules", "list", "429", "--output", "json"]);
     assert_eq!(json.lines().count(), 1, "{json}");
-    let forbidden = shelf::find("forbidden").unwrap();
+    let forbidden = builtin_rules::find("forbidden").unwrap();
     assert_eq!(dmtap(&["rules", "show", "forbidden"]).1, forbidden.text);
     for arguments in [
         &["rules", "show", "forbiden"][..],

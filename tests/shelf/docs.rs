@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use dmtap::shelf::STORIES;
+use dmtap::builtin_rules::STORIES;
 
 #[test]
 fn the_documentation_lists_every_story_with_what_it_shows_and_what_is_right() {

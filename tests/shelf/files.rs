@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use dmtap::builtin_rules::STORIES;
 use dmtap::rules::load;
-use dmtap::shelf::STORIES;
 
 #[test]
 fn the_program_holds_every_file_of_the_folder_and_no_other() {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use dmtap::dm::{AlertCode, Command, CommandKind, Message, StatusCode};
 use dmtap::flow::event::Event;
-use dmtap::flow::{Change, Head, Passage, Reading, Side};
+use dmtap::flow::{CapturedMessage, EffectDetail, Head, ParsedBody, Side};
 use dmtap::markup::{Document, Element};
 
 /// The lines of a conversation.
@@ -21,7 +21,7 @@ pub fn of(events: &[Event]) -> Vec<String> {
             }
             Event::Admitted { applied, .. } => {
                 let changes = applied.iter().flat_map(|applied| &applied.changes);
-                let change = |c: &Change| format!("connection: {} {}", c.step, c.after);
+                let change = |c: &EffectDetail| format!("connection: {} {}", c.step, c.after);
                 lines.extend(changes.map(|c| change(c).trim_end().to_owned()));
             }
             Event::Failed { exchange, side, .. } => {
@@ -67,7 +67,7 @@ enum As {
 }
 
 impl Ledger {
-    fn enter(&mut self, passage: &Passage) {
+    fn enter(&mut self, passage: &CapturedMessage) {
         let received = passage.payload.reading.document();
         for (document, commands) in [
             (received.map(|document| &**document), &mut self.written),
@@ -100,7 +100,7 @@ impl Ledger {
     }
 }
 
-fn sent(passage: &Passage) -> Option<&Document> {
+fn sent(passage: &CapturedMessage) -> Option<&Document> {
     match &passage.payload.sent_document {
         Some(document) => Some(document),
         None if passage.payload.sent == passage.payload.received => {
@@ -110,7 +110,7 @@ fn sent(passage: &Passage) -> Option<&Document> {
     }
 }
 
-fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
+fn passing(passage: &CapturedMessage, ledger: &Ledger) -> Vec<String> {
     let way = match passage.from {
         Side::Device => "request",
         Side::Server => "response",
@@ -122,19 +122,19 @@ fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
         lines.push(format!("HTTP {}", head.status.as_u16()));
     }
     match (&passage.payload.reading, sent(passage)) {
-        (Reading::Document(received, _), Some(sent))
+        (ParsedBody::Document(received, _), Some(sent))
             if Message::of(received).is_some() && Message::of(sent).is_none() =>
         {
             lines.push("it is no SyncML message any more".into());
         }
-        (Reading::Document(received, _), Some(sent)) => {
+        (ParsedBody::Document(received, _), Some(sent)) => {
             let speaker = passage.from;
             let of = |document, told| parts(document, speaker, told, ledger);
             let (received, sent) = (of(received, As::Written), of(sent, As::Delivered));
             lines.extend(differences(&received, &sent));
         }
-        (Reading::Document(..), None) => lines.push("the body does not decode any more".into()),
-        _ if !passage.own && passage.payload.sent != passage.payload.received => {
+        (ParsedBody::Document(..), None) => lines.push("the body does not decode any more".into()),
+        _ if !passage.synthesized && passage.payload.sent != passage.payload.received => {
             lines.push("other bytes".into())
         }
         _ => {}
@@ -149,7 +149,7 @@ fn passing(passage: &Passage, ledger: &Ledger) -> Vec<String> {
             }
         }
     }
-    if let Reading::Document(received, _) = &passage.payload.reading {
+    if let ParsedBody::Document(received, _) = &passage.payload.reading {
         lines.extend(troubles(received));
     }
     let number = passage.exchange.0;

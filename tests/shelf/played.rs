@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dmtap::peer::Wire;
+use dmtap::builtin_rules::{BuiltinRule, STORIES};
+use dmtap::peer::Encoding;
 use dmtap::proxy::Authority;
 use dmtap::rules::load;
-use dmtap::shelf::{STORIES, Story};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -46,9 +46,10 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let mut playing = JoinSet::new();
-    let sessions = |story: &Story| table.get(story.name).and_then(|e| e.sessions).unwrap_or(1);
+    let sessions =
+        |story: &BuiltinRule| table.get(story.name).and_then(|e| e.sessions).unwrap_or(1);
     for story in STORIES.iter().chain(NO_STORIES) {
-        for wire in [Wire::Xml, Wire::Wbxml] {
+        for wire in [Encoding::Xml, Encoding::Wbxml] {
             let (authority, sessions) = (authority.clone(), sessions(story));
             playing.spawn(async move {
                 let played = play(story, authority, wire, sessions).await;
@@ -60,12 +61,12 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
     for sessions in longer.map(sessions).collect::<BTreeSet<_>>() {
         let (authority, none) = (authority.clone(), &NO_STORIES[0]);
         playing.spawn(async move {
-            let played = play(none, authority, Wire::Xml, sessions).await;
-            (none, Wire::Xml, sessions, played)
+            let played = play(none, authority, Encoding::Xml, sessions).await;
+            (none, Encoding::Xml, sessions, played)
         });
     }
     let mut played = playing.join_all().await;
-    played.sort_by_key(|(story, wire, ..)| (story.theme, story.name, *wire == Wire::Wbxml));
+    played.sort_by_key(|(story, wire, ..)| (story.theme, story.name, *wire == Encoding::Wbxml));
     let mut wrong = String::new();
     let mut acted: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (story, wire, sessions, now) in &played {
@@ -73,7 +74,7 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
         let nothing = Expected::default();
         let expected = table.get(story.name).unwrap_or(&nothing);
         let expected = match (&expected.wbxml, wire) {
-            (Some(wbxml), Wire::Wbxml) => wbxml,
+            (Some(wbxml), Encoding::Wbxml) => wbxml,
             _ => expected,
         };
         let plain = played.iter().find(|(other, _, as_long, _)| {
@@ -102,7 +103,7 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
             false => &acted[story.name],
         };
         for rule in load::parse(story.name, story.text).unwrap() {
-            if !acted.contains(&rule.name) && (in_both || *wire == Wire::Wbxml) {
+            if !acted.contains(&rule.name) && (in_both || *wire == Encoding::Wbxml) {
                 wrong.push_str(&format!("# {name}: the rule {} never acted\n\n", rule.name));
             }
         }
@@ -168,13 +169,13 @@ impl Expected {
 const TABLE: &str = include_str!("../data/shelf.toml");
 
 /// What is played without rules: the plan of most stories, and that of the stories about chunks.
-const NO_STORIES: &[Story] = &[
-    Story {
+const NO_STORIES: &[BuiltinRule] = &[
+    BuiltinRule {
         theme: "",
         name: "no story",
         text: "",
     },
-    Story {
+    BuiltinRule {
         theme: "chunks",
         name: "no story",
         text: "",

@@ -6,14 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use dmtap::app::device::{HttpClient, client, run_session};
 use dmtap::app::server;
+use dmtap::builtin_rules::BuiltinRule;
 use dmtap::dm::StatusCode;
-use dmtap::flow::event::{Event, Hear};
-use dmtap::flow::{Applied, Passage, Side};
+use dmtap::flow::event::{Event, EventSink};
+use dmtap::flow::{CapturedMessage, RuleEffect, Side};
 use dmtap::markup::{Hint, Limits, decode};
-use dmtap::peer::{Device, Plan, Profile, Server, Wire, device::demo_tree};
+use dmtap::peer::{Device, Encoding, Plan, Profile, Server, device::demo_tree};
 use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::rules::load;
-use dmtap::shelf::Story;
 use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,12 @@ pub struct Played {
 pub type Outcomes = Vec<(String, StatusCode)>;
 
 /// Plays a story in so many sessions of one device.
-pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire, sessions: u32) -> Played {
+pub async fn play(
+    story: &BuiltinRule,
+    authority: Arc<Authority>,
+    wire: Encoding,
+    sessions: u32,
+) -> Played {
     let rules = load::parse_all([(story.name, story.text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -94,7 +99,7 @@ pub async fn play(story: &Story, authority: Arc<Authority>, wire: Wire, sessions
     serving.await.unwrap();
 
     let events = heard.0.lock().unwrap();
-    let passages: Vec<&Passage> = events.iter().filter_map(passage).collect();
+    let passages: Vec<&CapturedMessage> = events.iter().filter_map(passage).collect();
     for passage in &passages {
         only_the_splices_changed(story, passage);
     }
@@ -155,7 +160,7 @@ fn without_address(error: &str) -> String {
 }
 
 /// The parts of what was sent that no rule's patch wrote are the received bytes, in order.
-fn only_the_splices_changed(story: &Story, passage: &Passage) {
+fn only_the_splices_changed(story: &BuiltinRule, passage: &CapturedMessage) {
     let Some(document) = passage.payload.reading.document() else {
         return;
     };
@@ -168,7 +173,7 @@ fn only_the_splices_changed(story: &Story, passage: &Passage) {
         }
         body = applied.patch.apply(&body);
     }
-    if passage.from == Side::Server && passage.own {
+    if passage.from == Side::Server && passage.synthesized {
         return;
     }
     assert!(
@@ -179,7 +184,7 @@ fn only_the_splices_changed(story: &Story, passage: &Passage) {
 }
 
 /// Where one code was set, and nothing else was done, the messages differ in three digits.
-fn only_three_digits_changed(story: &Story, passage: &Passage) {
+fn only_three_digits_changed(story: &BuiltinRule, passage: &CapturedMessage) {
     let (received, sent) = (&passage.payload.received, &passage.payload.sent);
     let changes: Vec<_> = passage.applied.iter().flat_map(|a| &a.changes).collect();
     if changes.len() != 1 || changes[0].step != "set-status" {
@@ -203,14 +208,14 @@ fn only_three_digits_changed(story: &Story, passage: &Passage) {
     );
 }
 
-fn passage(event: &Event) -> Option<&Passage> {
+fn passage(event: &Event) -> Option<&CapturedMessage> {
     match event {
         Event::Request(passage) | Event::Response(passage) => Some(passage),
         _ => None,
     }
 }
 
-fn acts(applied: &Applied) -> bool {
+fn acts(applied: &RuleEffect) -> bool {
     let mut changes = applied.changes.iter();
     changes.any(|change| change.step != "not applied")
 }
@@ -218,8 +223,8 @@ fn acts(applied: &Applied) -> bool {
 #[derive(Default)]
 struct Heard(Mutex<Vec<Event>>);
 
-impl Hear for Heard {
-    fn hear(&self, event: Event) {
+impl EventSink for Heard {
+    fn on_event(&self, event: Event) {
         self.0.lock().unwrap().push(event);
     }
 }

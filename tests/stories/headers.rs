@@ -1,7 +1,7 @@
 //! Fields of the header that peers must look at.
 
 use dmtap::dm::Message;
-use dmtap::peer::Wire;
+use dmtap::peer::Encoding;
 
 use super::stage::{demo, outline, play, rule};
 
@@ -53,8 +53,8 @@ async fn a_wrong_version_is_refused() {
             .applied
             .iter()
             .any(|(_, step, _)| step == "not applied");
-        assert_eq!(source.contains("SYNCML1.1"), played.wire == Wire::Xml);
-        assert_eq!(told, played.wire == Wire::Wbxml);
+        assert_eq!(source.contains("SYNCML1.1"), played.wire == Encoding::Xml);
+        assert_eq!(told, played.wire == Encoding::Wbxml);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values that are longer than a message, under stories about them: nothing dangles, and both peers agree.
 
+use dmtap::builtin_rules::STORIES;
 use dmtap::peer::Plan;
-use dmtap::shelf::STORIES;
 
 use super::stage::{Played, at, outline, play, rule};
 

@@ -1,6 +1,6 @@
 //! Commands that never arrive, answers that never arrive, commands nobody sent.
 
-use dmtap::peer::Order;
+use dmtap::peer::PlannedCommand;
 
 use super::stage::{at, demo, outline, plan, play, rule};
 
@@ -26,8 +26,8 @@ async fn a_refused_command_never_reaches_the_device_and_its_sender_is_told() {
 #[tokio::test]
 async fn a_device_left_without_commands_gets_something_harmless_to_do() {
     let get = plan([
-        vec![Order::Get("./DevDetail/SwV".into())],
-        vec![Order::Get(at("Width"))],
+        vec![PlannedCommand::Get("./DevDetail/SwV".into())],
+        vec![PlannedCommand::Get(at("Width"))],
     ]);
     let rules = rule(
         "response",
@@ -46,14 +46,14 @@ async fn a_device_left_without_commands_gets_something_harmless_to_do() {
 #[tokio::test]
 async fn commands_in_containers_are_refused_as_the_container_would_have_it() {
     let nested = plan([vec![
-        Order::Sequence(vec![
-            Order::Get(at("Width")),
-            Order::Replace(at("Colour"), "blue".into()),
+        PlannedCommand::Sequence(vec![
+            PlannedCommand::Get(at("Width")),
+            PlannedCommand::Replace(at("Colour"), "blue".into()),
         ]),
-        Order::Atomic(vec![
-            Order::Replace(at("Width"), "1".into()),
-            Order::Replace(at("Height"), "2".into()),
-            Order::Replace(at("Colour"), "green".into()),
+        PlannedCommand::Atomic(vec![
+            PlannedCommand::Replace(at("Width"), "1".into()),
+            PlannedCommand::Replace(at("Height"), "2".into()),
+            PlannedCommand::Replace(at("Colour"), "green".into()),
         ]),
     ]]);
     let check = async |uri: &str, code: u16, expected: &str, done: &[u16]| {

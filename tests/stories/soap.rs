@@ -1,7 +1,7 @@
 //! Faults of enrollment, and answers with header fields.
 
 use dmtap::markup::{Hint, Limits, decode};
-use dmtap::proxy::{Authority, Look, Settings};
+use dmtap::proxy::{Authority, BodyCapture, Settings};
 use dmtap::rules::step::SoapFault;
 
 use super::rig::{Rig, in_front_of};
@@ -15,7 +15,7 @@ async fn rig(rule: &str) -> Rig {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::load_or_create(directory.path()).unwrap();
     let settings = Settings {
-        look: Look::Annotate,
+        look: BodyCapture::Annotate,
         ..in_front_of(nowhere, authority.certificate_file())
     };
     let rig = Rig::start(settings).await;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dmtap::flow::Passage;
-use dmtap::flow::event::{Event, Hear};
-use dmtap::proxy::{Authority, Proxy, RuleBook, Scheme, Settings, Trust, Upstream};
+use dmtap::flow::CapturedMessage;
+use dmtap::flow::event::{Event, EventSink};
+use dmtap::proxy::{Authority, LiveRules, Proxy, Scheme, Settings, Trust, Upstream};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ pub struct Rig {
     pub directory: TempDir,
     pub address: SocketAddr,
     pub heard: Arc<Heard>,
-    rules: Arc<RuleBook>,
+    rules: Arc<LiveRules>,
     shutdown: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -109,8 +109,8 @@ impl Default for Heard {
     }
 }
 
-impl Hear for Heard {
-    fn hear(&self, event: Event) {
+impl EventSink for Heard {
+    fn on_event(&self, event: Event) {
         self.events.lock().unwrap().push(event);
         self.count.send_modify(|count| *count += 1);
     }
@@ -135,7 +135,7 @@ impl Heard {
         soon(found).await
     }
 
-    pub async fn request(&self) -> Arc<Passage> {
+    pub async fn request(&self) -> Arc<CapturedMessage> {
         self.until(|event| match event {
             Event::Request(passage) => Some(passage.clone()),
             _ => None,
@@ -143,7 +143,7 @@ impl Heard {
         .await
     }
 
-    pub async fn response(&self) -> Arc<Passage> {
+    pub async fn response(&self) -> Arc<CapturedMessage> {
         self.until(|event| match event {
             Event::Response(passage) => Some(passage.clone()),
             _ => None,

@@ -7,9 +7,9 @@ use dmtap::app::device::{SessionError, client, run_session};
 use dmtap::app::server;
 use dmtap::dm::{Message, StatusCode};
 use dmtap::flow::event::Event;
-use dmtap::flow::{Note, Passage};
+use dmtap::flow::{CapturedMessage, Note};
 use dmtap::markup::{Document, Hint, Limits, decode};
-use dmtap::peer::{Device, Order, Plan, Profile, Server, Wire};
+use dmtap::peer::{Device, Encoding, Plan, PlannedCommand, Profile, Server};
 use dmtap::proxy::{Authority, Trust};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use super::rig::{Heard, Rig, in_front_of, soon};
 
 /// One session that was played.
 pub struct Played {
-    pub wire: Wire,
+    pub wire: Encoding,
     /// How the session ended for the device: how many messages it sent.
     pub end: Result<u32, SessionError>,
     /// What the device did, in order.
@@ -46,12 +46,12 @@ pub const DEVICE: &str = "DMTAP-0123456789ABCDEF";
 /// Plays rules on a plan, in XML and in WBXML.
 pub async fn play(rules: &str, plan: &Plan) -> [Played; 2] {
     [
-        play_in(Wire::Xml, rules, plan).await,
-        play_in(Wire::Wbxml, rules, plan).await,
+        play_in(Encoding::Xml, rules, plan).await,
+        play_in(Encoding::Wbxml, rules, plan).await,
     ]
 }
 
-pub async fn play_in(wire: Wire, rules: &str, plan: &Plan) -> Played {
+pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
     let secrets = tempfile::tempdir().unwrap();
     let authority = Authority::load_or_create(secrets.path()).unwrap();
     let shared = Arc::new(Mutex::new(Server::remembering(plan.clone())));
@@ -84,7 +84,7 @@ pub async fn play_in(wire: Wire, rules: &str, plan: &Plan) -> Played {
 }
 
 fn collect(
-    wire: Wire,
+    wire: Encoding,
     end: Result<u32, SessionError>,
     device: &Device,
     heard: Vec<(String, StatusCode)>,
@@ -113,7 +113,7 @@ fn collect(
 }
 
 impl Played {
-    fn pass(&mut self, passage: &Passage, is_request: bool) {
+    fn pass(&mut self, passage: &CapturedMessage, is_request: bool) {
         match is_request {
             true => self.device.said.extend(document(&passage.payload.received)),
             false => self.device.heard.extend(document(&passage.payload.sent)),
@@ -300,7 +300,7 @@ pub fn at(leaf: &str) -> String {
     format!("./Device/Vendor/MSFT/DMTap/{leaf}")
 }
 
-pub fn plan<const N: usize>(packages: [Vec<Order>; N]) -> Plan {
+pub fn plan<const N: usize>(packages: [Vec<PlannedCommand>; N]) -> Plan {
     Plan::of(packages)
 }
 

@@ -7,9 +7,9 @@ use http_body_util::Full;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::app::book::ChangeError;
-use crate::app::mistakes;
-use crate::rules::{Look, RuleErrors};
+use crate::app::rule_errors_json;
+use crate::app::rule_sources::ChangeError;
+use crate::rules::{ErrorStyle, RuleErrors};
 
 pub(super) type Body = Full<Bytes>;
 
@@ -17,7 +17,7 @@ pub(super) type Body = Full<Bytes>;
 #[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
-    said: Said,
+    content: Said,
     field: Option<(header::HeaderName, String)>,
 }
 
@@ -37,7 +37,7 @@ impl Answer {
         let said = serde_json::to_string(&value);
         Self {
             status,
-            said: Said::Done(said.expect("texts and numbers make JSON")),
+            content: Said::Done(said.expect("texts and numbers make JSON")),
             field: None,
         }
     }
@@ -46,7 +46,7 @@ impl Answer {
     pub(super) fn done() -> Self {
         Self {
             status: StatusCode::NO_CONTENT,
-            said: Said::Nothing,
+            content: Said::Nothing,
             field: None,
         }
     }
@@ -54,7 +54,7 @@ impl Answer {
     pub(super) fn error(status: StatusCode, why: impl Into<String>) -> Self {
         let answer = Self {
             status,
-            said: Said::Wrong(Map::new()),
+            content: Said::Wrong(Map::new()),
             field: None,
         };
         answer.with("error", why.into())
@@ -66,7 +66,7 @@ impl Answer {
     }
 
     fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        if let Said::Wrong(fields) = &mut self.said {
+        if let Said::Wrong(fields) = &mut self.content {
             fields.insert(key.to_owned(), value.into());
         }
         self
@@ -130,7 +130,7 @@ impl Answer {
 
     /// What is wrong, where something is.
     pub(super) fn why(&self) -> &str {
-        let why = match &self.said {
+        let why = match &self.content {
             Said::Wrong(fields) => fields.get("error").and_then(Value::as_str),
             _ => None,
         };
@@ -143,7 +143,7 @@ impl Answer {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let body = match self.said {
+        let body = match self.content {
             Said::Nothing => Bytes::new(),
             Said::Done(text) => (text + "\n").into(),
             Said::Wrong(fields) => format!("{}\n", Value::from(fields)).into(),
@@ -168,6 +168,6 @@ impl Answer {
 fn wrong(status: StatusCode, errors: &RuleErrors) -> Answer {
     let first = errors.errors().first().map_or("", |error| error.title());
     Answer::error(status, first)
-        .with("errors", mistakes::told(errors))
-        .with("drawn", errors.render(Look::Plain))
+        .with("errors", rule_errors_json::to_json(errors))
+        .with("drawn", errors.render(ErrorStyle::Plain))
 }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::Answer;
-use crate::app::book::told::EntryTold;
-use crate::app::book::watch::Tell;
-use crate::app::book::{Book, ChangeError, Entry, Put};
+use crate::app::rule_sources::report::EntryReport;
+use crate::app::rule_sources::watch::OnChange;
+use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater};
 
 /// Every request, for those who ask for something else. `docs/control.md` says more.
 const REQUESTS: [&str; 12] = [
@@ -27,7 +27,7 @@ const REQUESTS: [&str; 12] = [
 ];
 
 /// Answers one request. Blocks for as long as rules are read.
-pub(super) fn answer(book: &Book, tell: &Tell, head: &Parts, body: &[u8]) -> Answer {
+pub(super) fn answer(book: &RuleSetUpdater, tell: &OnChange, head: &Parts, body: &[u8]) -> Answer {
     let path = head
         .uri
         .path()
@@ -86,20 +86,20 @@ fn unknown() -> Answer {
 /// Rules, told.
 #[derive(Serialize)]
 struct List<'e> {
-    rules: Vec<EntryTold<'e>>,
+    rules: Vec<EntryReport<'e>>,
 }
 
 impl<'e> List<'e> {
     fn of(entries: impl Iterator<Item = &'e Entry>) -> Self {
         Self {
-            rules: entries.map(EntryTold::of).collect(),
+            rules: entries.map(EntryReport::of).collect(),
         }
     }
 }
 
 struct Desk<'a> {
-    book: &'a Book,
-    tell: &'a Tell,
+    book: &'a RuleSetUpdater,
+    tell: &'a OnChange,
 }
 
 impl Desk<'_> {
@@ -120,7 +120,7 @@ impl Desk<'_> {
             Method::PUT => self.put(name, body),
             Method::DELETE => {
                 self.book.change(|sources| sources.remove(name))?;
-                self.say("removed", name);
+                self.log("removed", name);
                 Ok(Answer::done())
             }
             _ => Ok(Answer::wrong_method(&["GET", "PUT", "DELETE"])),
@@ -132,7 +132,7 @@ impl Desk<'_> {
             return Ok(no_text());
         };
         let names = self.book.change(|sources| sources.add(text))?;
-        self.say("added", &names.join(", "));
+        self.log("added", &names.join(", "));
         let entries = self.book.entries();
         let added = entries
             .iter()
@@ -148,37 +148,37 @@ impl Desk<'_> {
             Put::Added => (StatusCode::CREATED, "added"),
             Put::Replaced => (StatusCode::OK, "replaced"),
         };
-        self.say(did, name);
+        self.log(did, name);
         self.show(status, name)
     }
 
     fn enable(&self, name: &str) -> Done {
         self.book.change(|sources| sources.enable(name))?;
-        self.say("enabled", name);
+        self.log("enabled", name);
         self.show(StatusCode::OK, name)
     }
 
     fn disable(&self, name: &str) -> Done {
         self.book.change(|sources| sources.disable(name))?;
-        self.say("disabled", name);
+        self.log("disabled", name);
         self.show(StatusCode::OK, name)
     }
 
     fn reset(&self) -> Done {
         self.book.reset();
-        self.say("began all counts anew", "");
+        self.log("began all counts anew", "");
         Ok(Answer::done())
     }
 
     fn restore(&self) -> Done {
         self.book.restore()?;
-        self.say("put everything back as it was at the start", "");
+        self.log("put everything back as it was at the start", "");
         self.rules(&Method::GET, &[])
     }
 
     fn reload(&self) -> Done {
         let reloaded = self.book.reload()?;
-        self.say("reloaded", &reloaded.changed.join(", "));
+        self.log("reloaded", &reloaded.changed.join(", "));
         let absent = reloaded.absent.iter();
         let absent = absent.map(|(file, why)| json!({"file": file, "why": why}));
         let told = json!({
@@ -191,10 +191,10 @@ impl Desk<'_> {
 
     fn show(&self, status: StatusCode, name: &str) -> Done {
         let entry = self.book.entry(name)?;
-        Ok(Answer::of(status, EntryTold::of(&entry)))
+        Ok(Answer::of(status, EntryReport::of(&entry)))
     }
 
-    fn say(&self, did: &str, what: &str) {
+    fn log(&self, did: &str, what: &str) {
         (self.tell)(format!("rules: control {did} {what}").trim_end());
     }
 }

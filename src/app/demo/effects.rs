@@ -3,15 +3,15 @@
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::change;
-use crate::app::trial::stage_of;
+use crate::app::dry_run::stage_of;
+use crate::app::effect_text;
 use crate::dm::StatusCode;
-use crate::flow::{Event, Hear};
-use crate::record::telling::{ChangeTold, CommandTold, Telling};
+use crate::flow::{Event, EventSink};
+use crate::record::model::{CommandRecord, EffectDetailRecord, EventRecord};
 use crate::record::{Journal, Masking};
 
 /// Hears for the journal, and remembers what rules did.
-pub(super) struct Ear {
+pub(super) struct EffectCollector {
     pub(super) journal: Arc<Journal>,
     effects: Mutex<Effects>,
 }
@@ -37,7 +37,7 @@ struct Effect {
     times: usize,
 }
 
-impl Ear {
+impl EffectCollector {
     pub(super) fn new(journal: Arc<Journal>) -> Self {
         Self {
             journal,
@@ -52,8 +52,8 @@ impl Ear {
     }
 }
 
-impl Hear for Ear {
-    fn hear(&self, event: Event) {
+impl EventSink for EffectCollector {
+    fn on_event(&self, event: Event) {
         let stage = match &event {
             Event::Admitted { applied, .. } if !applied.is_empty() => Some("connection"),
             Event::Request(passage) | Event::Response(passage) if !passage.applied.is_empty() => {
@@ -63,14 +63,14 @@ impl Hear for Ear {
         };
         if let Some(stage) = stage {
             let mut effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
-            effects.take(&Telling::of(0, &event, Masking::Masked), stage);
+            effects.take(&EventRecord::of(0, &event, Masking::Masked), stage);
         }
-        self.journal.hear(event);
+        self.journal.on_event(event);
     }
 }
 
 impl Effects {
-    fn take(&mut self, telling: &Telling<'_>, stage: &'static str) {
+    fn take(&mut self, telling: &EventRecord<'_>, stage: &'static str) {
         for applied in &telling.applied {
             let mut shifts = applied.changes.iter().filter(|it| it.is_renumbering());
             let shift = shifts.next();
@@ -109,7 +109,12 @@ impl Effects {
 }
 
 impl Effect {
-    fn of(rule: &str, stage: &'static str, telling: &Telling<'_>, change: &ChangeTold<'_>) -> Self {
+    fn of(
+        rule: &str,
+        stage: &'static str,
+        telling: &EventRecord<'_>,
+        change: &EffectDetailRecord<'_>,
+    ) -> Self {
         let effect = Self {
             rule: rule.to_owned(),
             stage,
@@ -158,7 +163,7 @@ impl Effect {
 
     fn line(&self) -> String {
         let (before, after) = &self.values;
-        let what = change::words(&self.step, &self.place, before, after);
+        let what = effect_text::words(&self.step, &self.place, before, after);
         let subject = match &*self.subject {
             "" => String::new(),
             subject => format!("{subject}, "),
@@ -173,7 +178,7 @@ impl Effect {
 }
 
 /// A command for people: for a Status or Results, what it answers.
-fn subject(command: &CommandTold<'_>) -> String {
+fn subject(command: &CommandRecord<'_>) -> String {
     let kind = &command.kind;
     let uri = command.loc_uri.as_deref();
     let answered = command.answers.as_ref();
@@ -187,7 +192,7 @@ fn subject(command: &CommandTold<'_>) -> String {
 }
 
 /// Whether a value is nothing but the name of the command, and perhaps of its node.
-fn is_itself(value: &str, command: &CommandTold<'_>) -> bool {
+fn is_itself(value: &str, command: &CommandRecord<'_>) -> bool {
     let rest = value.strip_prefix(&*command.kind).map(str::trim_start);
     rest.is_some_and(|rest| rest.is_empty() || Some(rest) == command.loc_uri.as_deref())
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::json_line;
-use crate::app::book::read::{self, Found};
-use crate::app::{beside, mistakes};
+use crate::app::rule_sources::read::{self, Found};
+use crate::app::{rule_errors_json, rule_includes};
 use crate::cli::{Failure, Outcome, Output, read_input, write_output};
-use crate::rules::{Look, RuleErrors, RuleSet, load};
+use crate::rules::{ErrorStyle, RuleErrors, RuleSet, load};
 
 /// A file's name for people, and its text.
 type Named = (String, String);
@@ -24,13 +24,13 @@ pub(super) fn run(files: &[PathBuf], output: Output) -> Outcome {
     let (texts, unreadable) = texts(files)?;
     let book = parse(&texts);
     match (book, unreadable.is_empty()) {
-        (Ok(book), true) => tell(&texts, &book, output),
+        (Ok(book), true) => print(&texts, &book, output),
         (book, _) => {
             let wrong = Wrong {
                 unreadable,
                 rules: book.err(),
             };
-            Err(wrong.told(output)?)
+            Err(wrong.failure(output)?)
         }
     }
 }
@@ -49,13 +49,13 @@ pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
 
 /// The rule book of these texts.
 pub(super) fn book(texts: Vec<Named>) -> Result<RuleSet, Failure> {
-    parse(&texts).map_err(|errors| Failure::Usage(errors.render(Look::Coloured)))
+    parse(&texts).map_err(|errors| Failure::Usage(errors.render(ErrorStyle::Coloured)))
 }
 
 fn parse(texts: &[Named]) -> Result<RuleSet, RuleErrors> {
     let texts = texts.iter();
     let texts = texts.map(|(name, text)| (name.as_str(), text.as_str()));
-    load::parse_all_with(texts, &beside::read)
+    load::parse_all_with(texts, &rule_includes::read)
 }
 
 /// The files that can be read, and those that cannot; `-` is standard input.
@@ -81,7 +81,7 @@ fn texts(arguments: &[PathBuf]) -> Result<(Vec<Named>, Vec<Named>), Failure> {
     Ok((texts, unreadable))
 }
 
-fn tell(texts: &[Named], book: &RuleSet, output: Output) -> Outcome {
+fn print(texts: &[Named], book: &RuleSet, output: Output) -> Outcome {
     let rules = book.rules();
     let is_empty = |file: &&Named| !rules.iter().any(|rule| *rule.file == *file.0);
     let empty = texts.iter().filter(is_empty).map(|(name, _)| name.as_str());
@@ -101,14 +101,18 @@ fn tell(texts: &[Named], book: &RuleSet, output: Output) -> Outcome {
 
 impl Wrong {
     /// How the verb ends: people are told on standard error, programs on standard output.
-    fn told(self, output: Output) -> Result<Failure, Failure> {
+    fn failure(self, output: Output) -> Result<Failure, Failure> {
         if output == Output::Text {
             return Ok(Failure::Usage(self.drawn()));
         }
         let unreadable = self.unreadable.iter();
         let unreadable = unreadable
             .map(|(file, why)| json!({"file": file, "title": format!("cannot read it: {why}")}));
-        let rules = self.rules.as_ref().map(mistakes::told).unwrap_or_default();
+        let rules = self
+            .rules
+            .as_ref()
+            .map(rule_errors_json::to_json)
+            .unwrap_or_default();
         let errors: Vec<Value> = unreadable.chain(rules).collect();
         let line = json_line(json!({"v": 1, "ok": false, "errors": errors}));
         write_output(line.as_bytes())?;
@@ -121,7 +125,7 @@ impl Wrong {
         let mut parts: Vec<String> = lines.collect();
         if let Some(errors) = &self.rules {
             let gap = if parts.is_empty() { "" } else { "\n" };
-            parts.push(format!("{gap}{}", errors.render(Look::Coloured)));
+            parts.push(format!("{gap}{}", errors.render(ErrorStyle::Coloured)));
         }
         parts.join("\n")
     }

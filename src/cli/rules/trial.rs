@@ -1,10 +1,10 @@
 //! `dmtap rules try`: what rules would do to messages from files and of records.
 
-mod book;
+mod outcome;
 mod record;
+mod rule_summary;
 mod source;
 mod tally;
-mod tried;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use clap::ValueEnum;
 use http::Uri;
 use serde_json::json;
 
+use self::outcome::MessageOutcome;
 use self::source::Source;
-use self::tried::Tried;
+use crate::app::dry_run::{DryRun, speaker_of};
 use crate::app::print;
-use crate::app::trial::{Trial, speaker_of};
 use crate::cli::decode::unwrap_base64;
-use crate::cli::picked::Picked;
+use crate::cli::rule_args::RuleArgs;
 use crate::cli::seed::Seed;
-use crate::cli::{Failure, Outcome, Output, tree, write_output};
+use crate::cli::{Failure, Outcome, Output, annotate, write_output};
 use crate::flow::Side;
 use crate::markup::{Hint, Limits, decode};
 use crate::rules::{Rule, RuleSet};
@@ -64,7 +64,7 @@ pub(super) struct Try {
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
     #[command(flatten)]
-    picked: Picked,
+    picked: RuleArgs,
     /// Take every message from a file for one of this stage.
     #[arg(long, value_enum)]
     stage: Option<StageArgument>,
@@ -89,13 +89,13 @@ impl Try {
         if rules.rules().iter().any(is_drawn) {
             self.seed.announce();
         }
-        let mut trial = Trial::new(self.url.clone());
+        let mut trial = DryRun::new(self.url.clone());
         let (mut acted, mut worst) = (false, None);
         for file in messages {
             match self.file(file, &rules, &mut trial, output) {
                 Ok(acts) => acted |= acts,
                 Err(failure) => {
-                    write_output(tell(file, &failure, output).as_bytes())?;
+                    write_output(render_failure(file, &failure, output).as_bytes())?;
                     worst = Some(worse(worst, &failure));
                 }
             }
@@ -115,14 +115,14 @@ impl Try {
         &self,
         file: &Path,
         rules: &RuleSet,
-        trial: &mut Trial,
+        trial: &mut DryRun,
         output: Output,
     ) -> Result<bool, Failure> {
         match Source::open(file)? {
             Source::Record(lines) => record::play(file, lines, rules, output),
             Source::Message(bytes) => {
                 let tried = self.message(file, bytes, rules, trial)?;
-                write_output(tried.told(output).as_bytes())?;
+                write_output(tried.render(output).as_bytes())?;
                 Ok(tried.acts())
             }
         }
@@ -133,11 +133,11 @@ impl Try {
         file: &Path,
         bytes: Vec<u8>,
         rules: &'r RuleSet,
-        trial: &mut Trial,
-    ) -> Result<Tried<'r>, Failure> {
+        trial: &mut DryRun,
+    ) -> Result<MessageOutcome<'r>, Failure> {
         let source = unwrap_base64(bytes);
         let document = decode(source, Hint::default(), &Limits::default()).map_err(|error| {
-            let why = tree::refused(&error);
+            let why = annotate::refused(&error);
             Failure::Failed(format!("error: {}: {why}", file.display()))
         })?;
         let (speaker, evidence) = match self.stage {
@@ -150,7 +150,9 @@ impl Try {
         };
         let passed = trial.message(speaker, Arc::new(document));
         let verdict = trial.play(rules, &passed);
-        Ok(Tried::message(file, passed, evidence, verdict, rules))
+        Ok(MessageOutcome::message(
+            file, passed, evidence, verdict, rules,
+        ))
     }
 }
 
@@ -168,7 +170,7 @@ fn worse(before: Option<Failure>, now: &Failure) -> Failure {
 }
 
 /// Tells that a message cannot be tried: people on standard error, programs by the line that is returned.
-fn tell(file: &Path, failure: &Failure, output: Output) -> String {
+fn render_failure(file: &Path, failure: &Failure, output: Output) -> String {
     let why = failure.why();
     match output {
         Output::Text => {

@@ -5,7 +5,7 @@ mod text;
 
 use bytes::Bytes;
 
-use super::own::OwnNames;
+use super::custom_names::CustomNames;
 use super::token::{self, Reader, fault, *};
 use super::{DocType, Fault, Header, header};
 use crate::markup::arena::{Arena, NO_PARENT};
@@ -35,7 +35,7 @@ pub fn decode(source: Bytes, hint: Hint<'_>, limits: &Limits) -> Result<Document
         limits,
         room: nodes.room().min(limits.nodes),
         nodes,
-        own: OwnNames::default(),
+        own: CustomNames::default(),
         flags,
         open: NO_PARENT,
         depth: 0,
@@ -69,7 +69,7 @@ pub(super) struct Decoder<'s> {
     pub(super) nodes: Arena,
     /// How many nodes the arena may hold before it has to grow.
     room: usize,
-    own: OwnNames,
+    own: CustomNames,
     flags: Vec<Flag>,
     /// The element whose content is being read; its `parent` is the stack.
     open: u32,

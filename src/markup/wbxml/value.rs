@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::attribute::literal_name;
 use super::token::{ENTITY, LITERAL, OPAQUE, Reader, STR_I, STR_T, SWITCH_PAGE};
-use super::{Header, own, tables};
+use super::{Header, custom_names, tables};
 use crate::markup::arena::Node;
 use crate::markup::{Document, Kind, NodeId};
 
@@ -38,7 +38,7 @@ pub(crate) fn name_of<'s>(source: &'s [u8], header: &Header, attribute: Node) ->
     if token != LITERAL {
         return match tables::start(page, token) {
             Some((name, _)) if header.has_attribute_tables() => Cow::Borrowed(name),
-            _ => Cow::Owned(own::unknown(page, token)),
+            _ => Cow::Owned(custom_names::unknown(page, token)),
         };
     }
     let mut input = Reader::new(source, attribute.span.start as usize + 1);
@@ -124,7 +124,7 @@ pub(crate) fn attribute_pieces<'s>(
                 let word = tables::value(page, byte).filter(|_| header.has_attribute_tables());
                 each(Piece::Text(match word {
                     Some(word) => Cow::Borrowed(word),
-                    None => Cow::Owned(own::unknown(page, byte)),
+                    None => Cow::Owned(custom_names::unknown(page, byte)),
                 }));
             }
         }

@@ -6,7 +6,7 @@ use super::attribute::is_name;
 use super::encode::{EncodeError, MOST_TIMES};
 use super::strings::Strings;
 use super::value::{Piece, attribute_pieces};
-use super::{Charset, DocType, own, tables, token::*};
+use super::{Charset, DocType, custom_names, tables, token::*};
 use crate::markup::vocabulary::{self, Space};
 use crate::markup::{Attribute, Document, Element, Encoding, Kind, NodeId, Text, meta};
 
@@ -204,7 +204,7 @@ impl Writer<'_, '_> {
         } else {
             None
         };
-        let raw = || own::token_of_unknown(name).filter(|(_, token)| is_start(*token));
+        let raw = || custom_names::token_of_unknown(name).filter(|(_, token)| is_start(*token));
         if let Some((page, token, prefix)) =
             known.or_else(|| raw().map(|(page, token)| (page, token, "")))
         {
@@ -322,7 +322,7 @@ impl Writer<'_, '_> {
     /// Page and token of an element's name in this document type.
     fn token_of(&self, element: Element<'_>) -> Option<(u8, u8)> {
         let Some((space, token)) = element.name().token() else {
-            return own::token_of_unknown(element.local()).filter(|(page, token)| {
+            return custom_names::token_of_unknown(element.local()).filter(|(page, token)| {
                 (0x05..0x40).contains(token) && self.doctype.tag(*page, *token).is_none()
             });
         };

@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use crate::markup::document::{self, OwnName};
+use crate::markup::document::{self, CustomName};
 use crate::markup::vocabulary::{self, FIRST_OWN};
 use crate::markup::{NameId, Space, tag};
 
 /// The names of one document while it is decoded.
 #[derive(Default)]
 pub(super) struct Names<'s> {
-    own: Vec<OwnName>,
+    own: Vec<CustomName>,
     numbers: HashMap<(u16, Cow<'s, str>), NameId>,
     /// The namespaces, numbered from 1, with the space each means: few enough to walk.
     uris: Vec<(Box<str>, Option<Space>)>,
@@ -219,7 +219,7 @@ impl<'s> Names<'s> {
             return Err(NameError::TooMany);
         }
         let name = NameId(FIRST_OWN + self.own.len() as u16);
-        self.own.push(OwnName {
+        self.own.push(CustomName {
             local: key.1.as_ref().into(),
             namespace: scope.uri,
         });

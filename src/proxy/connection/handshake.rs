@@ -7,7 +7,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Refusal;
-use crate::flow::{Admission, Applied, Change, TlsFacts, TlsTerms};
+use crate::flow::{ConnectionDecision, EffectDetail, RuleEffect, TlsFacts, TlsTerms};
 use crate::proxy::context::Shared;
 use crate::proxy::failure::{device_handshake, spoiled_handshake};
 use crate::proxy::wire::Wire;
@@ -48,12 +48,12 @@ pub(super) enum Failed {
 
 impl Failed {
     /// A rule that spoiled what the device was offered is named; else it is said what to do about it.
-    pub(super) fn told(self, admission: &Admission, ca: &str) -> Refusal {
+    pub(super) fn refusal(self, admission: &ConnectionDecision, ca: &str) -> Refusal {
         let error = match self {
             Self::Own(why) => return Refusal::Fault(why),
             Self::Device(error) => error,
         };
-        let spoils = |applied: &&Applied| applied.changes.iter().any(Change::is_done);
+        let spoils = |applied: &&RuleEffect| applied.changes.iter().any(EffectDetail::is_done);
         let spoiled = admission.tls != TlsTerms::default();
         match admission.applied.iter().rfind(spoils).filter(|_| spoiled) {
             Some(applied) => {

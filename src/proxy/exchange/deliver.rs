@@ -11,13 +11,13 @@ use http_body::Body as _;
 use super::{Dropped, Exchange};
 use crate::flow::{Announced, Delivery, Op, Pace, Side};
 use crate::proxy::body::Body;
-use crate::proxy::line::{Ending, Last};
-use crate::proxy::pause;
-use crate::proxy::run::{End, Leg, Length, Run};
+use crate::proxy::connection_handle::{CloseKind, CloseSequence};
+use crate::proxy::interruptible_sleep;
+use crate::proxy::paced_body::{ClientProtocol, End, Length, PacedBody};
 
 /// A program, arranged in the order in which it is carried out.
 #[derive(Debug, Default)]
-struct Course {
+struct DeliveryPlan {
     /// Before the head.
     wait: Duration,
     paces: Vec<Pace>,
@@ -27,10 +27,10 @@ struct Course {
     noise: Bytes,
     /// Before the end.
     hold: Duration,
-    ending: Option<Ending>,
+    ending: Option<CloseKind>,
 }
 
-impl Course {
+impl DeliveryPlan {
     fn of(delivery: &Delivery) -> Self {
         let mut course = Self::default();
         for op in &delivery.ops {
@@ -41,8 +41,8 @@ impl Course {
                 Op::Announce(announced) => course.announced = Some(*announced),
                 Op::Send(bytes) => course.sends = Some(*bytes),
                 Op::Noise(noise) => course.noise = noise.bytes(),
-                Op::Close => course.ending = Some(Ending::Close),
-                Op::Reset => course.ending = Some(Ending::Reset),
+                Op::Close => course.ending = Some(CloseKind::Close),
+                Op::Reset => course.ending = Some(CloseKind::Reset),
             }
             if course.ending.is_some() {
                 return course;
@@ -52,8 +52,8 @@ impl Course {
         course
     }
 
-    fn last(&self, ending: Ending) -> Last {
-        Last {
+    fn last(&self, ending: CloseKind) -> CloseSequence {
+        CloseSequence {
             noise: self.noise.clone(),
             wait: self.hold,
             ending,
@@ -71,8 +71,8 @@ impl Exchange {
         if delivery.is_plain() {
             return Ok(body);
         }
-        let course = Course::of(delivery);
-        pause::wait(&self.context.line.stop(), course.wait).await;
+        let course = DeliveryPlan::of(delivery);
+        interruptible_sleep::wait(&self.context.line.stop(), course.wait).await;
         let (Some(bytes), ending) = (course.sends, course.ending) else {
             return Err(self.end(&course).await);
         };
@@ -84,7 +84,7 @@ impl Exchange {
             None => End::Whole,
         };
         let line = &self.context.line;
-        let run = Run::new(line, course.paces, bytes, end, Length::Known);
+        let run = PacedBody::new(line, course.paces, bytes, end, Length::Known);
         Ok(body.running(run))
     }
 
@@ -103,77 +103,80 @@ impl Exchange {
         if delivery.is_plain() {
             return Ok(response);
         }
-        let course = Course::of(delivery);
-        pause::wait(&self.context.line.stop(), course.wait).await;
+        let course = DeliveryPlan::of(delivery);
+        interruptible_sleep::wait(&self.context.line.stop(), course.wait).await;
         let leg = self.leg();
         let Some(bytes) = course.sends else {
-            let noisy = matches!(leg, Leg::Two(_)) && !course.noise.is_empty();
+            let noisy = matches!(leg, ClientProtocol::Two(_)) && !course.noise.is_empty();
             if !noisy {
                 return Err(self.end(&course).await);
             }
             // HTTP/2 has no place for bytes but in a message.
             response = Response::new(Body::default());
-            let last = course.last(Ending::Close);
+            let last = course.last(CloseKind::Close);
             let end = End::Cut(leg, last);
-            let run = Run::new(&self.context.line, Vec::new(), 0, end, Length::Hidden);
+            let run = PacedBody::new(&self.context.line, Vec::new(), 0, end, Length::Hidden);
             return Ok(response.map(|body| body.running(run)));
         };
-        let mut last = course.last(course.ending.unwrap_or(Ending::Close));
+        let mut last = course.last(course.ending.unwrap_or(CloseKind::Close));
         let length = announce(&course, &leg, &mut response, &mut last);
         let end = match (course.ending, length, bytes) {
             (None, ..) => End::Whole,
             // hyper takes a body that is too short for a fault of ours.
-            (Some(_), Length::Hidden, _) if matches!(leg, Leg::One(_)) => End::Cut(leg, last),
+            (Some(_), Length::Hidden, _) if matches!(leg, ClientProtocol::One(_)) => {
+                End::Cut(leg, last)
+            }
             (Some(_), Length::Hidden, u64::MAX) => End::Whole,
             (Some(_), _, u64::MAX) => End::WholeThen(leg, last),
             (Some(_), ..) => End::Cut(leg, last),
         };
         self.say_close(&end, &mut response);
-        if let End::WholeThen(Leg::One(line), last) | End::Cut(Leg::One(line), last) = &end
+        if let End::WholeThen(ClientProtocol::One(line), last)
+        | End::Cut(ClientProtocol::One(line), last) = &end
             && asks_for_no_body(&response, length)
         {
             line.finish(last.clone());
             return Ok(response.map(|_| Body::default()));
         }
-        let run = Run::new(&self.context.line, course.paces, bytes, end, length);
+        let run = PacedBody::new(&self.context.line, course.paces, bytes, end, length);
         Ok(response.map(|body| body.running(run)))
     }
 
     /// A device that waits for the end of the connection is told that it comes.
     fn say_close<B>(&self, end: &End, response: &mut Response<B>) {
-        if matches!(end, End::WholeThen(Leg::One(_), _)) {
+        if matches!(end, End::WholeThen(ClientProtocol::One(_), _)) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
     }
 
-    fn leg(&self) -> Leg {
+    fn leg(&self) -> ClientProtocol {
         let line = self.context.line.clone();
         match self.head.version {
-            Version::HTTP_2 => Leg::Two(line),
-            _ => Leg::One(line),
+            Version::HTTP_2 => ClientProtocol::Two(line),
+            _ => ClientProtocol::One(line),
         }
     }
 
     /// Ends the device's connection, or its stream, without a response.
-    async fn end(&mut self, course: &Course) -> Dropped {
-        self.end_with(course.last(course.ending.unwrap_or(Ending::Close)))
+    async fn end(&mut self, course: &DeliveryPlan) -> Dropped {
+        self.end_with(course.last(course.ending.unwrap_or(CloseKind::Close)))
             .await
     }
 
-    async fn end_with(&mut self, last: Last) -> Dropped {
+    async fn end_with(&mut self, last: CloseSequence) -> Dropped {
         if !self.over {
             let how = match last.ending {
-                Ending::Close => "closed by a rule",
-                Ending::Reset => "reset by a rule",
+                CloseKind::Close => "closed by a rule",
+                CloseKind::Reset => "reset by a rule",
             };
-            self.tell_failed(Side::Device, how.into());
+            self.emit_failed(Side::Device, how.into());
         }
         match (self.leg(), last.ending) {
             // On HTTP/2 the error alone resets the stream, and the connection lives.
-            (Leg::Two(_), _) => {}
-            (Leg::One(line), Ending::Reset) => line.reset(),
-            (Leg::One(line), Ending::Close) => {
+            (ClientProtocol::Two(_), _) => {}
+            (ClientProtocol::One(line), CloseKind::Reset) => line.reset(),
+            (ClientProtocol::One(line), CloseKind::Close) => {
                 let longest = last.wait + LAST_WORDS;
                 line.finish(last);
                 // The gate ends the connection, and this with it.
@@ -194,7 +197,12 @@ fn asks_for_no_body(response: &Response<Body>, length: Length) -> bool {
 }
 
 /// Lets the head say something else of the body than what comes.
-fn announce(course: &Course, leg: &Leg, response: &mut Response<Body>, last: &mut Last) -> Length {
+fn announce(
+    course: &DeliveryPlan,
+    leg: &ClientProtocol,
+    response: &mut Response<Body>,
+    last: &mut CloseSequence,
+) -> Length {
     let truth = response.body().size_hint().exact();
     let length = match (course.announced, truth) {
         (None, _) => return Length::Known,
@@ -210,7 +218,9 @@ fn announce(course: &Course, leg: &Leg, response: &mut Response<Body>, last: &mu
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    if let (Leg::One(_), Some(excess)) = (leg, truth.and_then(|truth| truth.checked_sub(length))) {
+    if let (ClientProtocol::One(_), Some(excess)) =
+        (leg, truth.and_then(|truth| truth.checked_sub(length)))
+    {
         // hyper writes no more than the head says: the gate does.
         last.noise = response.body_mut().take_end(excess as usize);
     }

@@ -9,13 +9,13 @@ use hyper::ext::ReasonPhrase;
 use super::Exchange;
 use crate::flow::RequestHead;
 use crate::proxy::body::Body;
-use crate::proxy::message::Told;
+use crate::proxy::message::PendingEvent;
 use crate::rules::HeadEdit;
 
 impl Exchange {
     /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
     pub(super) fn take_head(&mut self) -> RequestHead {
-        if !self.book.rules.is_empty() {
+        if !self.rules.rules.is_empty() {
             return self.head.clone();
         }
         let headers = std::mem::take(&mut self.head.headers);
@@ -48,7 +48,12 @@ pub(super) fn says_nothing(status: StatusCode, body: &Body) -> bool {
 
 /// Gives a response another status. Where that cannot have a body (RFC 9110 §6.4.1), it goes, and with it its
 /// length.
-pub(super) fn restate(parts: &mut Parts, status: StatusCode, told: &mut Told, body: &mut Body) {
+pub(super) fn restate(
+    parts: &mut Parts,
+    status: StatusCode,
+    told: &mut PendingEvent,
+    body: &mut Body,
+) {
     parts.status = status;
     // The words of the server are about the status it sent.
     parts.extensions.remove::<ReasonPhrase>();

@@ -6,19 +6,19 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::Exchange;
-use crate::flow::Payload;
+use crate::flow::CapturedBody;
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
-use crate::rules::step::Keep;
+use crate::rules::step::WhichResponse;
 
 /// What is sent twice.
 pub(super) struct Repeat {
-    keep: Keep,
+    keep: WhichResponse,
     body: Bytes,
 }
 
 impl Repeat {
-    pub(super) fn new(keep: Keep, payload: &Payload) -> Self {
+    pub(super) fn new(keep: WhichResponse, payload: &CapturedBody) -> Self {
         Self {
             keep,
             body: payload.sent.clone(),
@@ -39,11 +39,11 @@ impl Exchange {
         let first = self.ask(parts.clone(), body).await?;
         let again = Body::whole(repeat.body, None);
         match repeat.keep {
-            Keep::Second => {
+            WhichResponse::Second => {
                 self.drain(first).await;
                 self.ask(parts, again).await
             }
-            Keep::First => {
+            WhichResponse::First => {
                 let second = self.ask(parts, again).await?;
                 self.drain(second).await;
                 Ok(first)

@@ -111,7 +111,7 @@ fn a_media_type_of_the_other_encoding_is_noted() {
 fn broken_bodies_are_told_apart() {
     let check = |body: &'static [u8], id| {
         let (reading, notes) = read_plain(body.into(), &HeaderMap::new(), 1000);
-        assert!(matches!(reading, Reading::Opaque(_)), "{body:?}");
+        assert!(matches!(reading, ParsedBody::Opaque(_)), "{body:?}");
         assert_eq!(notes[0].id, id);
     };
     check(b"<a><b></a>", "XML-01");
@@ -126,7 +126,7 @@ fn wbxml_of_another_vocabulary_is_no_broken_message() {
         // A Ping of ActiveSync.
         let body = Bytes::from_static(b"\x03\x01\x6a\x00\x00\x0d\x45\x48\x03240\x00\x01\x01");
         let (reading, notes) = read_plain(body, &headers, 1000);
-        let told = matches!(reading, Reading::Unread(Unread::MediaType(_)));
+        let told = matches!(reading, ParsedBody::Unread(NotParsed::MediaType(_)));
         assert_eq!(
             (told, notes.is_empty()),
             (is_foreign, is_foreign),
@@ -146,7 +146,11 @@ fn a_text_for_people_is_not_called_broken_markup() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         let (reading, notes) = read_plain(body.into(), &headers, 1000);
-        assert_eq!(matches!(reading, Reading::Opaque(_)), is_broken, "{body:?}");
+        assert_eq!(
+            matches!(reading, ParsedBody::Opaque(_)),
+            is_broken,
+            "{body:?}"
+        );
         assert_eq!(!notes.is_empty(), is_broken, "{body:?}");
     };
     check("text/plain", b"come back later", false);
@@ -155,7 +159,7 @@ fn a_text_for_people_is_not_called_broken_markup() {
     check("text/plain", b"<a><b></a>", true);
     check("application/vnd.syncml.dm+xml", b"come back later", true);
     let (reading, notes) = read_plain(Bytes::from_static(b"later"), &HeaderMap::new(), 1000);
-    assert!(matches!(reading, Reading::Unread(_)) && notes.is_empty());
+    assert!(matches!(reading, ParsedBody::Unread(_)) && notes.is_empty());
 }
 
 #[test]

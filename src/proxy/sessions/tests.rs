@@ -1,8 +1,8 @@
 //! The table under pressure.
 
 use super::*;
-use crate::flow::Promise;
-use crate::flow::account::Owed;
+use crate::flow::Obligation;
+use crate::flow::reconciler::PendingStatus;
 use crate::markup::{self, Hint};
 
 const SERVER: &str = "localhost:443";
@@ -106,10 +106,10 @@ fn a_key_of_any_length_is_not_kept() {
 }
 
 /// A promise about a command of the server, MsgID 1 of session `1`.
-fn owed() -> Promised {
-    Promised {
+fn owed() -> OwedByRule {
+    OwedByRule {
         rule: "r".into(),
-        promise: Promise::Answer(Owed {
+        promise: Obligation::Answer(PendingStatus {
             to: Side::Server,
             msg_ref: "1".into(),
             order: Arc::new(["5".into()]),
@@ -139,37 +139,37 @@ const HEADER: &str =
 
 impl Sessions {
     /// A message of the device that goes to the server.
-    fn ask(&self, session: &str, number: u32) -> Place {
+    fn ask(&self, session: &str, number: u32) -> SessionHandle {
         let document = numbered(session, number, HEADER);
         let place = self.enter(SERVER, &document).unwrap().unwrap();
         drop(place.look(Side::Device, &document));
         let limits = markup::Limits::default();
-        let setting = Setting {
+        let setting = ReconcileContext {
             speaker: Side::Device,
             limits: &limits,
             hint: Hint::default(),
         };
-        place.settle(&document, setting);
+        place.reconcile(&document, setting);
         place
     }
 }
 
 #[test]
 fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
-    let check = |what: &str, step: &dyn Fn(&Sessions, Place), owes: bool| {
+    let check = |what: &str, step: &dyn Fn(&Sessions, SessionHandle), owes: bool| {
         let table = sessions(Limits {
             sessions: 2,
             ..Limits::default()
         });
-        assert!(!table.owe());
+        assert!(!table.have_obligations());
         let place = table.ask("1", 1);
-        assert!(!table.owe());
+        assert!(!table.have_obligations());
         place.promise(&[owed()]).unwrap();
-        assert!(table.owe());
+        assert!(table.have_obligations());
         place.delivered(Side::Device, numbered("1", 1, GET));
-        assert!(table.owe());
+        assert!(table.have_obligations());
         step(&table, place);
-        assert_eq!(table.owe(), owes, "{what}");
+        assert_eq!(table.have_obligations(), owes, "{what}");
     };
     check("nothing more was said", &|_, _| {}, true);
     check(
@@ -267,7 +267,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
 fn behind_a_session_that_ended_message_1_begins_another_one() {
     let abort = format!("{HEADER}<Alert><CmdID>2</CmdID><Data>1223</Data></Alert>");
     let login = HEADER.replace("200", "401");
-    let answered = |place: &Place, number: u32, commands: &str| {
+    let answered = |place: &SessionHandle, number: u32, commands: &str| {
         place.delivered(Side::Device, numbered("1", number, commands));
     };
     let check = |what: &str, end: &dyn Fn(&Sessions), next: u32, expected: (u64, u32)| {
@@ -317,7 +317,7 @@ fn what_is_promised_is_not_copied_for_each_message() {
     let place = table.ask("1", 1);
     place.promise(&[owed()]).unwrap();
     let document = numbered("1", 2, HEADER);
-    let held = |known: &Known| known.account.as_ref().unwrap().promises().as_ptr();
+    let held = |known: &SessionView| known.account.as_ref().unwrap().promises().as_ptr();
     let first = place.look(Side::Device, &document);
     let second = place.look(Side::Device, &document);
     assert_eq!(held(&first), held(&second));
@@ -336,9 +336,9 @@ fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
     });
     let place = table.ask("1", 1);
     place.promise(&[owed()]).unwrap();
-    assert!(table.owe(), "its exchange goes on");
+    assert!(table.have_obligations(), "its exchange goes on");
     drop(place);
-    assert!(!table.owe());
+    assert!(!table.have_obligations());
     assert_eq!(table.len(), 0);
 }
 

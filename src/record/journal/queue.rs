@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Ended, WhenFull};
-use crate::flow::{Event, Passage, Payload};
+use crate::flow::{CapturedBody, CapturedMessage, Event};
 use crate::record::Sink;
 
 /// What one sink is still to be told.
@@ -280,11 +280,11 @@ pub(super) fn weight(event: &Event) -> u64 {
         }
         _ => 0,
     };
-    (bytes + std::mem::size_of::<Passage>()) as u64
+    (bytes + std::mem::size_of::<CapturedMessage>()) as u64
 }
 
-fn of_passage(passage: &Passage) -> usize {
-    let Payload {
+fn of_passage(passage: &CapturedMessage) -> usize {
+    let CapturedBody {
         received,
         sent,
         reading,

@@ -1,6 +1,6 @@
 //! A message as HTTP/1.1 text.
 
-use crate::record::telling::{HeadTold, ReadingTold, Telling};
+use crate::record::model::{EventRecord, HeadRecord, ParsedBodyRecord};
 
 /// Fields that are about how the body was carried, not what it was.
 const CARRIAGE: [&str; 5] = [
@@ -12,7 +12,7 @@ const CARRIAGE: [&str; 5] = [
 ];
 
 /// The message as its receiver got it. Content coding is undone where the body is recorded without.
-pub(super) fn text(told: &Telling<'_>) -> Vec<u8> {
+pub(super) fn text(told: &EventRecord<'_>) -> Vec<u8> {
     let body = told.sent.as_ref().or(told.body.as_ref());
     let body = body.map_or(&[][..], |body| &body.0);
     let Some(head) = &told.head else {
@@ -23,7 +23,7 @@ pub(super) fn text(told: &Telling<'_>) -> Vec<u8> {
     let plain = told.sent.is_some()
         || matches!(
             told.reading,
-            Some(ReadingTold::Document { decoded: true, .. })
+            Some(ParsedBodyRecord::Document { decoded: true, .. })
         );
     for (name, value) in &head.headers {
         let coding = plain && name == "content-encoding";
@@ -37,7 +37,7 @@ pub(super) fn text(told: &Telling<'_>) -> Vec<u8> {
     text
 }
 
-fn first_lines(text: &mut Vec<u8>, head: &HeadTold<'_>) {
+fn first_lines(text: &mut Vec<u8>, head: &HeadRecord<'_>) {
     let (Some(method), Some(uri)) = (&head.method, &head.uri) else {
         let status = head.status.unwrap_or_default();
         let known = http::StatusCode::from_u16(status).ok();

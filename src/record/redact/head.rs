@@ -112,7 +112,7 @@ fn cookies(value: &[u8], values: &mut Values) {
 const COOKIE_ATTRIBUTES: [&str; 5] = ["path", "domain", "expires", "max-age", "samesite"];
 
 fn by_looks(value: &str) -> Cow<'_, str> {
-    with_masks(value, super::looks::places(value.as_bytes()))
+    with_masks(value, super::heuristics::places(value.as_bytes()))
 }
 
 /// An address without user information and the values of its query and fragment; those that every Windows device

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Spots;
+use super::SecretSpans;
 use crate::markup::{Document, Element, NodeId};
 
 /// Paths in order.
@@ -11,7 +11,7 @@ pub struct SecretPaths(Vec<String>);
 
 impl SecretPaths {
     /// The paths of the secrets of these documents.
-    pub fn of<'d>(found: impl IntoIterator<Item = (&'d Document, &'d Spots)>) -> Self {
+    pub fn of<'d>(found: impl IntoIterator<Item = (&'d Document, &'d SecretSpans)>) -> Self {
         let mut paths = Vec::new();
         for (document, spots) in found {
             let mut steps = Steps::default();

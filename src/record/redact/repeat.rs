@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::merged;
-use super::plain::Plain;
 use super::secret::Walk;
+use super::source_mapped_text::SourceMappedText;
 use crate::markup::{Document, Kind, NodeId};
 
 impl Walk<'_, '_> {
@@ -53,7 +53,7 @@ impl Walk<'_, '_> {
             if memchr::memchr(b'&', written).is_none() {
                 continue;
             }
-            let plain = Plain::of(self.document, id);
+            let plain = SourceMappedText::of(self.document, id);
             let mut places = Vec::new();
             self.values
                 .find(&plain.text, |place| plain.places(place, &mut places));

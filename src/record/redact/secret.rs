@@ -11,17 +11,17 @@ use memchr::memmem;
 
 use super::comment::comments;
 use super::name::{is_secret_branch, is_secret_leaf, is_secret_name, is_secret_node};
-use super::plain::Plain;
+use super::source_mapped_text::SourceMappedText;
 use super::value::Values;
-use super::{Spots, head, looks, merged};
+use super::{SecretSpans, head, heuristics, merged};
 use crate::dm::Meta;
-use crate::flow::Link;
+use crate::flow::AnswerLink;
 use crate::markup::{
-    Document, Element, Kind, Limits, NameId, NodeId, Opening, Space, Wrapping, tag,
+    Document, Element, EmbeddedResult, Kind, Limits, NameId, NodeId, Space, Wrapping, tag,
 };
 
 /// The secrets of a document; their values are added to `values`.
-pub(super) fn find(document: &Document, links: &[Link], values: &mut Values) -> Spots {
+pub(super) fn find(document: &Document, links: &[AnswerLink], values: &mut Values) -> SecretSpans {
     let mut walk = Walk::new(document, links, values);
     walk.all(&Limits::default());
     walk.by_looks_in_comments();
@@ -31,7 +31,7 @@ pub(super) fn find(document: &Document, links: &[Link], values: &mut Values) -> 
 
 pub(super) struct Walk<'d, 'v> {
     pub(super) document: &'d Document,
-    links: &'d [Link],
+    links: &'d [AnswerLink],
     pub(super) values: &'v mut Values,
     pub(super) fills: Vec<Range<usize>>,
     pub(super) elements: Vec<NodeId>,
@@ -45,7 +45,7 @@ pub(super) struct Walk<'d, 'v> {
 }
 
 impl<'d, 'v> Walk<'d, 'v> {
-    fn new(document: &'d Document, links: &'d [Link], values: &'v mut Values) -> Self {
+    fn new(document: &'d Document, links: &'d [AnswerLink], values: &'v mut Values) -> Self {
         Self {
             document,
             links,
@@ -59,14 +59,14 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    fn spots(self) -> Spots {
+    fn spots(self) -> SecretSpans {
         let mut elements = self.elements;
         elements.sort_unstable();
         elements.dedup();
-        Spots {
+        SecretSpans {
             fills: merged(self.fills),
             elements,
-            ..Spots::default()
+            ..SecretSpans::default()
         }
     }
 
@@ -203,13 +203,14 @@ impl<'d, 'v> Walk<'d, 'v> {
     /// Fills all characters of an element, of what is inside it and of its comments.
     fn hide(&mut self, element: Element<'d>) {
         self.elements.push(element.id());
-        self.values.remember(&Plain::of_texts(element).text);
+        self.values
+            .remember(&SourceMappedText::of_texts(element).text);
         for at in element.id().0 + 1..element.behind().0 {
             let id = NodeId(at);
             match self.document.kind(id) {
                 Some(Kind::Element) | None => {}
                 Some(Kind::Attribute) if self.says_how(id) => {}
-                Some(_) => Plain::of(self.document, id).all(&mut self.fills),
+                Some(_) => SourceMappedText::of(self.document, id).all(&mut self.fills),
             }
         }
         let span = element.span();
@@ -245,7 +246,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             }
         }
         if let Some(value) = value.filter(|_| is_secret) {
-            let plain = Plain::of(self.document, value.id());
+            let plain = SourceMappedText::of(self.document, value.id());
             self.values.remember(&plain.text);
             plain.all(&mut self.fills);
         }
@@ -284,7 +285,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         };
         let is_secret = is_named || is_called() || local == "URI" && is_node() == Some(true);
         if is_secret && element.elements().next().is_none() {
-            let plain = Plain::of_texts(element);
+            let plain = SourceMappedText::of_texts(element);
             if !plain.text.trim_ascii().is_empty() {
                 self.values.remember(&plain.text);
                 plain.all(&mut self.fills);
@@ -302,7 +303,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         if !written.iter().any(marks) {
             return true;
         }
-        let plain = Plain::of_texts(element);
+        let plain = SourceMappedText::of_texts(element);
         let is_server = memmem::find(&plain.text, b"://").is_some();
         if is_server || element.is(tag::RESP_URI) {
             for place in head::secrets(&plain.text) {
@@ -312,7 +313,7 @@ impl<'d, 'v> Walk<'d, 'v> {
         true
     }
 
-    fn found(&mut self, plain: &Plain<'_>, place: Range<usize>, holder: NodeId) {
+    fn found(&mut self, plain: &SourceMappedText<'_>, place: Range<usize>, holder: NodeId) {
         self.values.remember(&plain.text[place.clone()]);
         plain.places(place, &mut self.fills);
         self.elements.push(holder);
@@ -321,11 +322,11 @@ impl<'d, 'v> Walk<'d, 'v> {
     /// The document that is the text of a Data, if it is one: it is looked at as any other.
     fn embedded(&mut self, data: Element<'d>, limits: &Limits) -> bool {
         let embedded = match data.open(limits) {
-            Opening::Document(embedded) => embedded,
-            Opening::Plain => return false,
+            EmbeddedResult::Document(embedded) => embedded,
+            EmbeddedResult::Plain => return false,
             // Torn, or too deep: as text it is looked at as such, what else it is cannot be examined.
-            Opening::Closed(_) => {
-                let is_text = Plain::of_texts(data).text.contains(&b'<');
+            EmbeddedResult::Closed(_) => {
+                let is_text = SourceMappedText::of_texts(data).text.contains(&b'<');
                 if !is_text {
                     self.hide(data);
                 }
@@ -342,7 +343,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             return true;
         }
         self.elements.push(data.id());
-        let plain = Plain::of_texts(data);
+        let plain = SourceMappedText::of_texts(data);
         let front = plain.text.len() - plain.text.trim_ascii_start().len();
         match embedded.wrapping() {
             Wrapping::Base64 => plain.all(&mut self.fills),
@@ -366,11 +367,11 @@ impl<'d, 'v> Walk<'d, 'v> {
         let Some(span) = self.document.span(id) else {
             return;
         };
-        if !looks::is_suspect(span.of(self.document.source())) {
+        if !heuristics::is_suspect(span.of(self.document.source())) {
             return;
         }
-        let plain = Plain::of(self.document, id);
-        let places = looks::places(&plain.text);
+        let plain = SourceMappedText::of(self.document, id);
+        let places = heuristics::places(&plain.text);
         if places.is_empty() {
             return;
         }
@@ -383,7 +384,7 @@ impl<'d, 'v> Walk<'d, 'v> {
     fn by_looks_in_comments(&mut self) {
         let source = self.document.source();
         for comment in &self.comments {
-            for place in looks::places(&source[comment.clone()]) {
+            for place in heuristics::places(&source[comment.clone()]) {
                 let place = comment.start + place.start..comment.start + place.end;
                 self.values.remember(&source[place.clone()]);
                 self.fills.push(place);

@@ -1,9 +1,9 @@
 //! One event as a block of lines.
 
-use super::page::{Ink, Page, WIDTH};
+use super::text_buffer::{Style, TextBuffer, WIDTH};
 use super::{command, dump, rule};
-use crate::record::telling::{
-    Happening, HeadTold, MessageTold, NoteTold, OpTold, ReadingTold, Telling,
+use crate::record::model::{
+    EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
 
 /// What stands in front of every line of a block but the first.
@@ -16,71 +16,71 @@ const LONG: usize = 160;
 pub(super) const REASON: usize = 2_000;
 
 /// A line across the page with words in it.
-pub(super) fn rule_off(page: &mut Page, words: &[&str]) {
-    page.put(Ink::Faint, "━━");
+pub(super) fn rule_off(page: &mut TextBuffer, words: &[&str]) {
+    page.put(Style::Faint, "━━");
     for word in words {
-        page.put(Ink::Text, " ").said(Ink::Strong, word, 60);
-        page.put(Ink::Faint, " ━━");
+        page.put(Style::Text, " ").quoted(Style::Strong, word, 60);
+        page.put(Style::Faint, " ━━");
     }
     let rest = "━".repeat(page.room());
-    page.put(Ink::Faint, &rest).end();
+    page.put(Style::Faint, &rest).end();
     page.end();
 }
 
 /// A new line of a block.
-pub(super) fn line(page: &mut Page) -> &mut Page {
-    page.put(Ink::Faint, GUTTER)
+pub(super) fn line(page: &mut TextBuffer) -> &mut TextBuffer {
+    page.put(Style::Faint, GUTTER)
 }
 
-pub(super) fn event(page: &mut Page, told: &Telling<'_>) {
+pub(super) fn event(page: &mut TextBuffer, told: &EventRecord<'_>) {
     match told.event {
-        Happening::Request | Happening::Response => passage(page, told),
-        Happening::Opened => opened(page, told),
-        Happening::Admitted => admitted(page, told),
-        Happening::Refused => one_line(page, told, "✖", Ink::Bad, "connection refused"),
-        Happening::Closed => one_line(page, told, "○", Ink::Faint, "connection closed"),
-        Happening::Malformed => malformed(page, told),
-        Happening::Failed => failed(page, told),
+        EventKind::Request | EventKind::Response => passage(page, told),
+        EventKind::Opened => opened(page, told),
+        EventKind::Admitted => admitted(page, told),
+        EventKind::Refused => one_line(page, told, "✖", Style::Bad, "connection refused"),
+        EventKind::Closed => one_line(page, told, "○", Style::Faint, "connection closed"),
+        EventKind::Malformed => malformed(page, told),
+        EventKind::Failed => failed(page, told),
     }
     page.end();
 }
 
-fn failed(page: &mut Page, told: &Telling<'_>) {
+fn failed(page: &mut TextBuffer, told: &EventRecord<'_>) {
     let Some(who) = told.from.as_deref() else {
-        return one_line(page, told, "✖", Ink::Odd, "no response, dmtap stopped");
+        return one_line(page, told, "✖", Style::Odd, "no response, dmtap stopped");
     };
     let why = told.why.as_deref();
     match why.and_then(|why| why.strip_suffix(" by a rule")) {
         Some(how) => {
             let what = format!("no response, a rule {how} the {who}'s connection");
-            done(page, told, "✖", Ink::Rule, &what);
+            done(page, told, "✖", Style::Rule, &what);
         }
         None => {
             let what = format!("no response, the {who} failed");
-            one_line(page, told, "✖", Ink::Bad, &what);
+            one_line(page, told, "✖", Style::Bad, &what);
         }
     }
 }
 
-fn malformed(page: &mut Page, told: &Telling<'_>) {
+fn malformed(page: &mut TextBuffer, told: &EventRecord<'_>) {
     let device = told.connection.device.as_deref().unwrap_or("?");
     let what = format!("what the device {device} sent is no HTTP");
-    one_line(page, told, "✖", Ink::Bad, &what);
+    one_line(page, told, "✖", Style::Bad, &what);
 }
 
-fn one_line(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &str) {
+fn one_line(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
     page.put(ink, sign);
     time(page, told);
     page.put(ink, what);
     if let Some(why) = &told.why {
-        page.put(Ink::Text, ": ").said(Ink::Text, why, REASON);
+        page.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
     }
     numbers(page, told);
     page.end();
 }
 
 /// The same without the reason, which `what` tells.
-fn done(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &str) {
+fn done(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
     page.put(ink, sign);
     time(page, told);
     page.put(ink, what);
@@ -88,37 +88,37 @@ fn done(page: &mut Page, told: &Telling<'_>, sign: &str, ink: Ink, what: &str) {
     page.end();
 }
 
-fn admitted(page: &mut Page, told: &Telling<'_>) {
-    one_line(page, told, "✎", Ink::Rule, "connection received by rules");
+fn admitted(page: &mut TextBuffer, told: &EventRecord<'_>) {
+    one_line(page, told, "✎", Style::Rule, "connection received by rules");
     for applied in &told.applied {
         line(page)
-            .put(Ink::Rule, "✎ rule ")
-            .said(Ink::Rule, &applied.rule, LONG);
+            .put(Style::Rule, "✎ rule ")
+            .quoted(Style::Rule, &applied.rule, LONG);
         for change in &applied.changes {
-            page.put(Ink::Text, "  ")
-                .said(Ink::Text, &change.step, LONG);
+            page.put(Style::Text, "  ")
+                .quoted(Style::Text, &change.step, LONG);
             if !change.after.is_empty() {
-                page.put(Ink::Text, " ")
-                    .said(Ink::Text, &change.after, REASON);
+                page.put(Style::Text, " ")
+                    .quoted(Style::Text, &change.after, REASON);
             }
         }
         page.end();
     }
 }
 
-fn opened(page: &mut Page, told: &Telling<'_>) {
+fn opened(page: &mut TextBuffer, told: &EventRecord<'_>) {
     let connection = &told.connection;
-    page.put(Ink::Faint, "●");
+    page.put(Style::Faint, "●");
     time(page, told);
-    page.put(Ink::Text, "device ");
-    page.said(
-        Ink::Device,
+    page.put(Style::Text, "device ");
+    page.quoted(
+        Style::Device,
         connection.device.as_deref().unwrap_or("?"),
         LONG,
     );
-    page.put(Ink::Text, " connected, for server ");
-    page.said(
-        Ink::Server,
+    page.put(Style::Text, " connected, for server ");
+    page.quoted(
+        Style::Server,
         connection.server.as_deref().unwrap_or("?"),
         LONG,
     );
@@ -126,23 +126,23 @@ fn opened(page: &mut Page, told: &Telling<'_>) {
     page.end();
     line(page);
     if let Some(tls) = &connection.tls {
-        page.said(Ink::Faint, tls.version.as_deref().unwrap_or("TLS"), LONG);
+        page.quoted(Style::Faint, tls.version.as_deref().unwrap_or("TLS"), LONG);
         for (name, value) in [("ALPN", &tls.alpn), ("SNI", &tls.sni)] {
             let Some(value) = value else { continue };
-            page.put(Ink::Faint, &format!(" · {name} "));
-            page.said(Ink::Faint, value, LONG);
+            page.put(Style::Faint, &format!(" · {name} "));
+            page.quoted(Style::Faint, value, LONG);
         }
     } else {
-        page.put(Ink::Faint, "clear text");
+        page.put(Style::Faint, "clear text");
     }
     if let Some(listener) = &connection.listener {
-        page.put(Ink::Faint, " · at ")
-            .said(Ink::Faint, listener, LONG);
+        page.put(Style::Faint, " · at ")
+            .quoted(Style::Faint, listener, LONG);
     }
     page.end();
 }
 
-fn passage(page: &mut Page, told: &Telling<'_>) {
+fn passage(page: &mut TextBuffer, told: &EventRecord<'_>) {
     first_line(page, told);
     facts(page, told);
     if let Some(head) = &told.head {
@@ -154,20 +154,20 @@ fn passage(page: &mut Page, told: &Telling<'_>) {
         rule::of_header(page, told);
         command::all(page, told);
         if message.is_final {
-            line(page).put(Ink::Faint, "     Final").end();
+            line(page).put(Style::Faint, "     Final").end();
         }
     } else {
         rule::of_document(page, told);
     }
     match (&told.reading, &told.body) {
-        (Some(ReadingTold::Opaque { .. }), Some(body)) if told.own => {
+        (Some(ParsedBodyRecord::Opaque { .. }), Some(body)) if told.own => {
             let words = body.text().unwrap_or_default();
-            line(page).said(Ink::Text, words, REASON).end();
+            line(page).quoted(Style::Text, words, REASON).end();
         }
-        (Some(ReadingTold::Opaque { at, why }), _) => {
-            line(page).put(Ink::Bad, "not readable");
-            page.put(Ink::Text, &format!(" at byte {at}: "));
-            page.said(Ink::Text, why, REASON).end();
+        (Some(ParsedBodyRecord::Opaque { at, why }), _) => {
+            line(page).put(Style::Bad, "not readable");
+            page.put(Style::Text, &format!(" at byte {at}: "));
+            page.quoted(Style::Text, why, REASON).end();
             dump::around(page, told, *at);
         }
         _ => {}
@@ -181,11 +181,11 @@ fn passage(page: &mut Page, told: &Telling<'_>) {
 }
 
 /// `▶ 10:15:32.123456  device → server  POST /path  HTTP/2.0`
-fn first_line(page: &mut Page, told: &Telling<'_>) {
-    let to_server = told.event == Happening::Request;
+fn first_line(page: &mut TextBuffer, told: &EventRecord<'_>) {
+    let to_server = told.event == EventKind::Request;
     let (sign, ink) = match to_server {
-        true => ("▶", Ink::Device),
-        false => ("◀", Ink::Server),
+        true => ("▶", Style::Device),
+        false => ("◀", Style::Server),
     };
     page.put(ink, sign);
     time(page, told);
@@ -194,7 +194,7 @@ fn first_line(page: &mut Page, told: &Telling<'_>) {
         (false, true) => "device",
         (false, false) => "server",
     };
-    page.put(if told.own { Ink::Rule } else { ink }, speaker);
+    page.put(if told.own { Style::Rule } else { ink }, speaker);
     page.put(
         ink,
         if to_server {
@@ -205,109 +205,110 @@ fn first_line(page: &mut Page, told: &Telling<'_>) {
     );
     if let Some(head) = &told.head {
         if let (Some(method), Some(uri)) = (&head.method, &head.uri) {
-            page.said(Ink::Strong, method, 20).put(Ink::Text, " ");
-            page.said(Ink::Strong, path_of(uri), LONG);
+            page.quoted(Style::Strong, method, 20).put(Style::Text, " ");
+            page.quoted(Style::Strong, path_of(uri), LONG);
         }
         if let Some(status) = head.status {
             page.put(http_ink(status), &http_status(status));
         }
-        page.put(Ink::Faint, "  ")
-            .said(Ink::Faint, &head.version, 20);
+        page.put(Style::Faint, "  ")
+            .quoted(Style::Faint, &head.version, 20);
     }
     if let Some(took) = told.took_us {
-        page.put(Ink::Text, &format!("  after {}", duration(took)));
+        page.put(Style::Text, &format!("  after {}", duration(took)));
     }
     if told.own {
-        page.put(Ink::Rule, "  dmtap's own answer");
+        page.put(Style::Rule, "  dmtap's own answer");
     }
     page.end();
 }
 
 /// `session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · mdm.example.com:443 · x4 c1`
-fn facts(page: &mut Page, told: &Telling<'_>) {
+fn facts(page: &mut TextBuffer, told: &EventRecord<'_>) {
     line(page);
     if let Some(session) = &told.session {
         let of = format!(
             "session {} · exchange {} · ",
             session.number, session.exchange
         );
-        page.put(Ink::Text, &of);
+        page.put(Style::Text, &of);
     }
     if let Some(sent) = told.bytes_sent.filter(|_| is_own_alone(told)) {
-        page.put(Ink::Rule, &format!("own answer, {}", size(sent)));
+        page.put(Style::Rule, &format!("own answer, {}", size(sent)));
         return media_type_and_numbers(page, told);
     }
     form(page, told);
     if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
-        page.put(Ink::Text, &format!(" {}", size(bytes)));
+        page.put(Style::Text, &format!(" {}", size(bytes)));
     }
     if let Some(sent) = told.bytes_sent {
-        page.put(Ink::Rule, &format!(", sent {}", size(sent)));
+        page.put(Style::Rule, &format!(", sent {}", size(sent)));
     }
     media_type_and_numbers(page, told);
 }
 
 /// Whether nothing but dmtap's own answer is there, of which only the size is known.
-fn is_own_alone(told: &Telling<'_>) -> bool {
-    let empty = matches!(told.reading, None | Some(ReadingTold::Empty));
+fn is_own_alone(told: &EventRecord<'_>) -> bool {
+    let empty = matches!(told.reading, None | Some(ParsedBodyRecord::Empty));
     told.own && empty && told.bytes.unwrap_or(0) == 0
 }
 
-fn media_type_and_numbers(page: &mut Page, told: &Telling<'_>) {
+fn media_type_and_numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
     let media_type = told
         .head
         .as_ref()
         .and_then(|head| head.header("content-type"));
     if let Some(media_type) = media_type {
-        page.put(Ink::Faint, " ").said(Ink::Faint, media_type, 60);
+        page.put(Style::Faint, " ")
+            .quoted(Style::Faint, media_type, 60);
     }
     numbers(page, told);
     page.end();
 }
 
 /// What the body is.
-fn form(page: &mut Page, told: &Telling<'_>) {
+fn form(page: &mut TextBuffer, told: &EventRecord<'_>) {
     match &told.reading {
-        None | Some(ReadingTold::Empty) if told.bytes.unwrap_or(0) == 0 => {
-            page.put(Ink::Text, "no body");
+        None | Some(ParsedBodyRecord::Empty) if told.bytes.unwrap_or(0) == 0 => {
+            page.put(Style::Text, "no body");
         }
-        Some(ReadingTold::Unread { why }) => {
-            page.put(Ink::Odd, "body not read")
-                .put(Ink::Text, ": ")
-                .said(Ink::Text, why, LONG);
+        Some(ParsedBodyRecord::Unread { why }) => {
+            page.put(Style::Odd, "body not read")
+                .put(Style::Text, ": ")
+                .quoted(Style::Text, why, LONG);
         }
-        Some(ReadingTold::Document {
+        Some(ParsedBodyRecord::Document {
             encoding,
             dialect,
             root,
             decoded,
         }) => {
-            page.said(Ink::Strong, &encoding.to_uppercase(), 20);
+            page.quoted(Style::Strong, &encoding.to_uppercase(), 20);
             if dialect != "syncml" {
-                page.put(Ink::Text, " ").said(Ink::Text, root, 40);
+                page.put(Style::Text, " ").quoted(Style::Text, root, 40);
             }
             if *decoded {
                 let coding = told
                     .head
                     .as_ref()
                     .and_then(|head| head.header("content-encoding"));
-                page.put(Ink::Faint, " ")
-                    .said(Ink::Faint, coding.unwrap_or("coded"), 20);
+                page.put(Style::Faint, " ")
+                    .quoted(Style::Faint, coding.unwrap_or("coded"), 20);
             }
         }
         _ => {
-            page.put(if told.own { Ink::Text } else { Ink::Odd }, "undecoded");
+            page.put(if told.own { Style::Text } else { Style::Odd }, "undecoded");
         }
     }
 }
 
-fn auth(page: &mut Page, head: &HeadTold<'_>) {
+fn auth(page: &mut TextBuffer, head: &HeadRecord<'_>) {
     for (name, shown) in SHOWN_HEADERS {
         let Some(value) = head.header(name) else {
             continue;
         };
-        line(page).put(Ink::Faint, shown).put(Ink::Faint, ": ");
-        page.said(Ink::Faint, value, WIDTH - 30).end();
+        line(page).put(Style::Faint, shown).put(Style::Faint, ": ");
+        page.quoted(Style::Faint, value, WIDTH - 30).end();
     }
 }
 
@@ -321,13 +322,14 @@ const SHOWN_HEADERS: [(&str, &str); 6] = [
     ("location", "Location"),
 ];
 
-fn header(page: &mut Page, message: &MessageTold<'_>) {
-    line(page).put(Ink::Strong, "SyncHdr");
+fn header(page: &mut TextBuffer, message: &MessageRecord<'_>) {
+    line(page).put(Style::Strong, "SyncHdr");
     if let Some(msg) = &message.msg {
-        page.put(Ink::Text, " message ").said(Ink::Text, msg, 20);
+        page.put(Style::Text, " message ")
+            .quoted(Style::Text, msg, 20);
     }
     if let Some(proto) = &message.proto {
-        page.put(Ink::Faint, " ").said(Ink::Faint, proto, 20);
+        page.put(Style::Faint, " ").quoted(Style::Faint, proto, 20);
     }
     // The server's address is cut before the device's name is.
     let (source, target) = (message.source.as_deref(), message.target.as_deref());
@@ -336,8 +338,8 @@ fn header(page: &mut Page, message: &MessageTold<'_>) {
     for (word, uri, other) in [("from", source, target), ("to", target, source)] {
         let Some(uri) = uri else { continue };
         let most = room.saturating_sub(wide(other)).max(room / 2);
-        page.put(Ink::Faint, &format!("  {word} "))
-            .said(Ink::Text, uri, most);
+        page.put(Style::Faint, &format!("  {word} "))
+            .quoted(Style::Text, uri, most);
     }
     page.end();
     let mut more = Vec::new();
@@ -361,57 +363,58 @@ fn header(page: &mut Page, message: &MessageTold<'_>) {
     }
     if !more.is_empty() {
         line(page)
-            .put(Ink::Text, "        ")
-            .said(Ink::Faint, &more.join(" · "), LONG)
+            .put(Style::Text, "        ")
+            .quoted(Style::Faint, &more.join(" · "), LONG)
             .end();
     }
 }
 
-fn note(page: &mut Page, note: &NoteTold<'_>) {
+fn note(page: &mut TextBuffer, note: &NoteRecord<'_>) {
     let ink = match &*note.severity {
-        "error" => Ink::Bad,
-        "warning" => Ink::Odd,
-        _ => Ink::Faint,
+        "error" => Style::Bad,
+        "warning" => Style::Odd,
+        _ => Style::Faint,
     };
-    line(page).put(ink, "! ").said(ink, &note.severity, 10);
-    page.put(ink, " ").said(ink, &note.id, 20);
-    page.put(Ink::Text, ": ").said(Ink::Text, &note.text, LONG);
+    line(page).put(ink, "! ").quoted(ink, &note.severity, 10);
+    page.put(ink, " ").quoted(ink, &note.id, 20);
+    page.put(Style::Text, ": ")
+        .quoted(Style::Text, &note.text, LONG);
     if let Some(at) = note.at {
-        page.put(Ink::Faint, &format!(" (at byte {at})"));
+        page.put(Style::Faint, &format!(" (at byte {at})"));
     }
     page.end();
 }
 
-fn delivery(page: &mut Page, op: OpTold) {
+fn delivery(page: &mut TextBuffer, op: OpRecord) {
     let words = match op {
-        OpTold::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
-        OpTold::BytesPerSecond(rate) => format!("⧗ at {rate} bytes a second"),
-        OpTold::SlicesUs(size, pause) => {
+        OpRecord::WaitUs(time) => format!("⧗ held back for {}", duration(time)),
+        OpRecord::BytesPerSecond(rate) => format!("⧗ at {rate} bytes a second"),
+        OpRecord::SlicesUs(size, pause) => {
             format!("⧗ in pieces of {size} bytes, one every {}", duration(pause))
         }
-        OpTold::LengthWrong => "✖ the head tells a wrong length of the body".into(),
-        OpTold::SentBytes(bytes) => format!("✖ only {bytes} bytes of the body were sent"),
-        OpTold::SentWhole => "the message was sent".into(),
-        OpTold::NoiseBytes(bytes) => format!("✖ {bytes} random bytes sent"),
-        OpTold::Close => "✖ connection closed".into(),
-        OpTold::Reset => "✖ connection to the device reset: the message did not arrive".into(),
-        OpTold::Other => "delivered in a way that this version does not know".into(),
+        OpRecord::LengthWrong => "✖ the head tells a wrong length of the body".into(),
+        OpRecord::SentBytes(bytes) => format!("✖ only {bytes} bytes of the body were sent"),
+        OpRecord::SentWhole => "the message was sent".into(),
+        OpRecord::NoiseBytes(bytes) => format!("✖ {bytes} random bytes sent"),
+        OpRecord::Close => "✖ connection closed".into(),
+        OpRecord::Reset => "✖ connection to the device reset: the message did not arrive".into(),
+        OpRecord::Other => "delivered in a way that this version does not know".into(),
     };
-    line(page).put(Ink::Rule, &words).end();
+    line(page).put(Style::Rule, &words).end();
 }
 
-fn time(page: &mut Page, told: &Telling<'_>) {
+fn time(page: &mut TextBuffer, told: &EventRecord<'_>) {
     let time = told.at.split_once('T').map_or(&*told.at, |(_, time)| time);
-    page.put(Ink::Text, " ")
-        .said(Ink::Faint, time.trim_end_matches('Z'), 20)
-        .put(Ink::Text, "  ");
+    page.put(Style::Text, " ")
+        .quoted(Style::Faint, time.trim_end_matches('Z'), 20)
+        .put(Style::Text, "  ");
 }
 
-fn numbers(page: &mut Page, told: &Telling<'_>) {
+fn numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
     if let Some(exchange) = told.exchange {
-        page.put(Ink::Faint, &format!(" · x{exchange}"));
+        page.put(Style::Faint, &format!(" · x{exchange}"));
     }
-    page.put(Ink::Faint, &format!(" · c{}", told.connection.id));
+    page.put(Style::Faint, &format!(" · c{}", told.connection.id));
 }
 
 /// The path and query of an absolute address.
@@ -430,11 +433,11 @@ fn http_status(status: u16) -> String {
     }
 }
 
-fn http_ink(status: u16) -> Ink {
+fn http_ink(status: u16) -> Style {
     match status {
-        200..=299 => Ink::Good,
-        100..=399 => Ink::Odd,
-        _ => Ink::Bad,
+        200..=299 => Style::Good,
+        100..=399 => Style::Odd,
+        _ => Style::Bad,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Commands, one line each; an item has a line of its own where there are several.
 
 use super::block::{line, size};
-use super::page::{Ink, Page};
 use super::rule;
+use super::text_buffer::{Style, TextBuffer};
 use crate::dm::StatusCode;
-use crate::record::telling::{AnsweredTold, CommandTold, DataTold, ItemTold, Telling};
+use crate::record::model::{
+    AnswerTargetRecord, CommandRecord, DataRecord, EventRecord, ItemRecord,
+};
 
 /// The longest name or address written in full, in columns.
 const LONG: usize = 120;
@@ -12,33 +14,33 @@ const LONG: usize = 120;
 /// The least room that a value gets, in columns.
 const LEAST: usize = 24;
 
-pub(super) fn all(page: &mut Page, told: &Telling<'_>) {
+pub(super) fn all(page: &mut TextBuffer, told: &EventRecord<'_>) {
     for (number, command) in told.commands.iter().enumerate() {
         let changed = rule::touches(told, number);
         line(page);
-        page.put(Ink::Rule, if changed { "✎" } else { " " });
+        page.put(Style::Rule, if changed { "✎" } else { " " });
         let id = command.id.as_deref().unwrap_or("–");
         page.put(
-            Ink::Text,
+            Style::Text,
             &" ".repeat(3usize.saturating_sub(id.chars().count())),
         );
-        page.said(Ink::Faint, id, 12);
-        page.put(Ink::Text, &" ".repeat(2 + indent(command)));
+        page.quoted(Style::Faint, id, 12);
+        page.put(Style::Text, &" ".repeat(2 + indent(command)));
         self::command(page, command);
         rule::of_command(page, told, number);
     }
 }
 
-fn indent(command: &CommandTold<'_>) -> usize {
+fn indent(command: &CommandRecord<'_>) -> usize {
     2 * command.depth.min(20) as usize
 }
 
-fn command(page: &mut Page, command: &CommandTold<'_>) {
-    page.said(Ink::Strong, &command.kind, 40);
+fn command(page: &mut TextBuffer, command: &CommandRecord<'_>) {
+    page.quoted(Style::Strong, &command.kind, 40);
     code(page, command);
     if let Some(answers) = &command.answers {
         // Several Items name their nodes on the lines below.
-        let named = command.items.len() > 1 && command.items.iter().all(ItemTold::is_named);
+        let named = command.items.len() > 1 && command.items.iter().all(ItemRecord::is_named);
         self::answers(page, answers, named);
     }
     let answers = command.answers.as_ref();
@@ -50,7 +52,7 @@ fn command(page: &mut Page, command: &CommandTold<'_>) {
     } else {
         page.end();
         for each in &command.items {
-            line(page).put(Ink::Text, &" ".repeat(6 + indent(command)));
+            line(page).put(Style::Text, &" ".repeat(6 + indent(command)));
             item(page, each, known);
             page.end();
         }
@@ -60,74 +62,74 @@ fn command(page: &mut Page, command: &CommandTold<'_>) {
         .as_ref()
         .and_then(|status| status.chal.as_ref())
     {
-        line(page).put(Ink::Text, &" ".repeat(8 + indent(command)));
-        page.put(Ink::Odd, "Chal ")
-            .said(Ink::Odd, chal.scheme.as_deref().unwrap_or("?"), 40);
-        page.put(Ink::Faint, if chal.nonce { " with a nonce" } else { "" })
+        line(page).put(Style::Text, &" ".repeat(8 + indent(command)));
+        page.put(Style::Odd, "Chal ")
+            .quoted(Style::Odd, chal.scheme.as_deref().unwrap_or("?"), 40);
+        page.put(Style::Faint, if chal.nonce { " with a nonce" } else { "" })
             .end();
     }
 }
 
-fn code(page: &mut Page, command: &CommandTold<'_>) {
+fn code(page: &mut TextBuffer, command: &CommandRecord<'_>) {
     if let Some(status) = &command.status {
-        page.put(Ink::Text, " ");
+        page.put(Style::Text, " ");
         let Some(code) = status.code else {
-            page.put(Ink::Bad, "without a code");
+            page.put(Style::Bad, "without a code");
             return;
         };
         let ink = match code {
-            _ if StatusCode(code).is_success() => Ink::Good,
-            100..=399 | 401 | 407 | 404 | 418 => Ink::Odd,
-            _ => Ink::Bad,
+            _ if StatusCode(code).is_success() => Style::Good,
+            100..=399 | 401 | 407 | 404 | 418 => Style::Odd,
+            _ => Style::Bad,
         };
         page.put(ink, &code.to_string());
         if let Some(name) = &status.name {
-            page.put(ink, " ").said(ink, name, 40);
+            page.put(ink, " ").quoted(ink, name, 40);
         }
         if let Some(error) = &status.original_error {
-            page.put(Ink::Bad, " Windows error ")
-                .said(Ink::Bad, error, 20);
+            page.put(Style::Bad, " Windows error ")
+                .quoted(Style::Bad, error, 20);
         }
     }
     if let Some(alert) = &command.alert {
         match alert.code {
-            Some(code) => page.put(Ink::Text, &format!(" {code}")),
-            None => page.put(Ink::Bad, " without a code"),
+            Some(code) => page.put(Style::Text, &format!(" {code}")),
+            None => page.put(Style::Bad, " without a code"),
         };
         if let Some(name) = &alert.name {
-            page.put(Ink::Text, " ").said(Ink::Text, name, 40);
+            page.put(Style::Text, " ").quoted(Style::Text, name, 40);
         }
     }
 }
 
 /// `← Get 5 ./DevDetail/SwV`
-fn answers(page: &mut Page, answers: &AnsweredTold<'_>, items_are_named: bool) {
-    page.put(Ink::Faint, " ← ");
+fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_named: bool) {
+    page.put(Style::Faint, " ← ");
     let never_sent = answers.found == Some(false);
     if answers.is_of_header() {
-        page.put(Ink::Text, "SyncHdr of message ")
-            .said(Ink::Text, &answers.msg, 20);
+        page.put(Style::Text, "SyncHdr of message ")
+            .quoted(Style::Text, &answers.msg, 20);
     } else {
-        page.said(Ink::Text, answers.cmd.as_deref().unwrap_or("command"), 20);
+        page.quoted(Style::Text, answers.cmd.as_deref().unwrap_or("command"), 20);
         match &*answers.id {
-            "" => page.put(Ink::Bad, " without CmdID"),
-            id => page.put(Ink::Text, " ").said(Ink::Text, id, 20),
+            "" => page.put(Style::Bad, " without CmdID"),
+            id => page.put(Style::Text, " ").quoted(Style::Text, id, 20),
         };
         if never_sent {
-            page.put(Ink::Bad, " of message ")
-                .said(Ink::Bad, &answers.msg, 20);
+            page.put(Style::Bad, " of message ")
+                .quoted(Style::Bad, &answers.msg, 20);
         }
         nodes(page, answers, items_are_named);
     }
     if never_sent {
-        page.put(Ink::Bad, ", which was never sent");
+        page.put(Style::Bad, ", which was never sent");
     }
 }
 
-fn nodes(page: &mut Page, answers: &AnsweredTold<'_>, items_are_named: bool) {
+fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_named: bool) {
     if answers.loc_uris.is_empty() {
         if let Some(uri) = &answers.loc_uri {
-            page.put(Ink::Text, " ").said(Ink::Text, uri, LONG);
+            page.put(Style::Text, " ").quoted(Style::Text, uri, LONG);
         }
         return;
     }
@@ -135,53 +137,56 @@ fn nodes(page: &mut Page, answers: &AnsweredTold<'_>, items_are_named: bool) {
         return;
     }
     for (number, uri) in answers.loc_uris.iter().enumerate() {
-        page.put(Ink::Text, if number == 0 { " " } else { ", " })
-            .said(Ink::Text, uri, LONG);
+        page.put(Style::Text, if number == 0 { " " } else { ", " })
+            .quoted(Style::Text, uri, LONG);
     }
-    page.put(Ink::Text, if answers.more { ", …" } else { "" });
+    page.put(Style::Text, if answers.more { ", …" } else { "" });
 }
 
 /// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just told it.
-fn item(page: &mut Page, item: &ItemTold<'_>, known: Option<&str>) {
+fn item(page: &mut TextBuffer, item: &ItemRecord<'_>, known: Option<&str>) {
     for (word, uri) in [("", &item.target), ("from ", &item.source)] {
         let Some(uri) = uri.as_deref().filter(|uri| Some(*uri) != known) else {
             continue;
         };
         let word = if item.target.is_none() { "" } else { word };
-        page.put(Ink::Faint, " ")
-            .put(Ink::Faint, word)
-            .said(Ink::Text, uri, LONG);
+        page.put(Style::Faint, " ")
+            .put(Style::Faint, word)
+            .quoted(Style::Text, uri, LONG);
     }
     for word in [&item.format, &item.media_type].into_iter().flatten() {
-        page.put(Ink::Faint, " ").said(Ink::Faint, word, 60);
+        page.put(Style::Faint, " ").quoted(Style::Faint, word, 60);
     }
     if let Some(data) = &item.data {
         self::data(page, data);
     }
     if item.more {
-        page.put(Ink::Odd, " more chunks follow");
+        page.put(Style::Odd, " more chunks follow");
     }
 }
 
-fn data(page: &mut Page, data: &DataTold<'_>) {
-    page.put(Ink::Faint, " = ");
+fn data(page: &mut TextBuffer, data: &DataRecord<'_>) {
+    page.put(Style::Faint, " = ");
     let told = size(data.bytes);
     if data.masked {
-        page.put(Ink::Odd, &format!("******** masked, {told}"));
+        page.put(Style::Odd, &format!("******** masked, {told}"));
         return;
     }
     if data.markup {
-        page.put(Ink::Text, "<").said(Ink::Text, &data.text, 40);
-        page.put(Ink::Text, "> ").put(Ink::Faint, &told);
+        page.put(Style::Text, "<")
+            .quoted(Style::Text, &data.text, 40);
+        page.put(Style::Text, "> ").put(Style::Faint, &told);
         return;
     }
     let room = page.room().saturating_sub(told.len() + 4).max(LEAST);
     if data.hex {
-        page.said(Ink::Text, &data.text, room)
-            .put(Ink::Faint, &format!(" … {told}"));
+        page.quoted(Style::Text, &data.text, room)
+            .put(Style::Faint, &format!(" … {told}"));
         return;
     }
-    let columns = super::page::safe(&data.text, usize::MAX).chars().count();
+    let columns = super::text_buffer::safe(&data.text, usize::MAX)
+        .chars()
+        .count();
     let (open, close) = (
         "\"",
         if data.cut && columns <= room {
@@ -190,10 +195,10 @@ fn data(page: &mut Page, data: &DataTold<'_>) {
             "\""
         },
     );
-    page.put(Ink::Faint, open)
-        .said(Ink::Text, &data.text, room)
-        .put(Ink::Faint, close);
+    page.put(Style::Faint, open)
+        .quoted(Style::Text, &data.text, room)
+        .put(Style::Faint, close);
     if data.cut || columns > room {
-        page.put(Ink::Faint, &format!(" {told}"));
+        page.put(Style::Faint, &format!(" {told}"));
     }
 }

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::block::line;
-use super::page::{Ink, Page};
-use crate::record::telling::Telling;
+use super::text_buffer::{Style, TextBuffer};
+use crate::record::model::EventRecord;
 
 /// Bytes in one row.
 const ROW: usize = 16;
 
 /// Three rows, in hex and as text, the middle one with the byte that could not be read.
-pub(super) fn around(page: &mut Page, told: &Telling<'_>, at: u32) {
+pub(super) fn around(page: &mut TextBuffer, told: &EventRecord<'_>, at: u32) {
     let coded = told
         .head
         .as_ref()
@@ -34,9 +34,9 @@ pub(super) fn around(page: &mut Page, told: &Telling<'_>, at: u32) {
             .map(|b| if printable(b) { char::from(*b) } else { '·' });
         let text: String = text.collect();
         let wide = 3 * ROW;
-        line(page).put(Ink::Faint, &format!("  {start:06x} "));
-        page.put(Ink::Text, &format!("{hex:<wide$}  "))
-            .put(Ink::Faint, &text)
+        line(page).put(Style::Faint, &format!("  {start:06x} "));
+        page.put(Style::Text, &format!("{hex:<wide$}  "))
+            .put(Style::Faint, &text)
             .end();
     }
 }

@@ -1,16 +1,16 @@
 //! What rules changed, told where they changed it.
 
 use super::block::{REASON, line};
-use super::page::{Ink, Page};
+use super::text_buffer::{Style, TextBuffer};
 use crate::dm::StatusCode;
-use crate::flow::Change;
-use crate::record::telling::{AppliedTold, ChangeTold, Telling};
+use crate::flow::EffectDetail;
+use crate::record::model::{EffectDetailRecord, EventRecord, RuleEffectRecord};
 
 /// How much of a changed value is told, in columns.
 const VALUE: usize = 48;
 
 /// Changes of the whole message, and rules that changed nothing in it.
-pub(super) fn of_message(page: &mut Page, told: &Telling<'_>) {
+pub(super) fn of_message(page: &mut TextBuffer, told: &EventRecord<'_>) {
     for applied in &told.applied {
         if applied.changes.is_empty() {
             named(page, applied, 0).end();
@@ -27,7 +27,7 @@ pub(super) fn of_message(page: &mut Page, told: &Telling<'_>) {
 }
 
 /// Changes inside the message but outside its commands.
-pub(super) fn of_header(page: &mut Page, told: &Telling<'_>) {
+pub(super) fn of_header(page: &mut TextBuffer, told: &EventRecord<'_>) {
     for applied in &told.applied {
         // One line for all of them, wherever they are.
         let shift = applied
@@ -43,12 +43,12 @@ pub(super) fn of_header(page: &mut Page, told: &Telling<'_>) {
 }
 
 /// Changes inside a document that is no message.
-pub(super) fn of_document(page: &mut Page, told: &Telling<'_>) {
+pub(super) fn of_document(page: &mut TextBuffer, told: &EventRecord<'_>) {
     print(page, told, None, 0);
 }
 
 /// Changes of one command.
-pub(super) fn of_command(page: &mut Page, told: &Telling<'_>, number: usize) {
+pub(super) fn of_command(page: &mut TextBuffer, told: &EventRecord<'_>, number: usize) {
     if !told.applied.is_empty() {
         let indent = 6 + 2 * told.commands[number].depth.min(20) as usize;
         print(page, told, Some(number), indent);
@@ -56,12 +56,12 @@ pub(super) fn of_command(page: &mut Page, told: &Telling<'_>, number: usize) {
 }
 
 /// Whether a rule changed something in this command.
-pub(super) fn touches(told: &Telling<'_>, number: usize) -> bool {
+pub(super) fn touches(told: &EventRecord<'_>, number: usize) -> bool {
     let mut changes = told.applied.iter().flat_map(|applied| &applied.changes);
     changes.any(|change| !change.is_renumbering() && told.command_at(&change.path) == Some(number))
 }
 
-fn print(page: &mut Page, told: &Telling<'_>, number: Option<usize>, indent: usize) {
+fn print(page: &mut TextBuffer, told: &EventRecord<'_>, number: Option<usize>, indent: usize) {
     for applied in &told.applied {
         for change in &applied.changes {
             let is_elsewhere = || told.command_at(&change.path) != number;
@@ -76,41 +76,54 @@ fn print(page: &mut Page, told: &Telling<'_>, number: Option<usize>, indent: usi
     }
 }
 
-fn named<'p>(page: &'p mut Page, applied: &AppliedTold<'_>, indent: usize) -> &'p mut Page {
-    line(page).put(Ink::Text, &" ".repeat(indent));
-    page.put(Ink::Rule, "✎ rule ")
-        .said(Ink::Rule, &applied.rule, 60)
+fn named<'p>(
+    page: &'p mut TextBuffer,
+    applied: &RuleEffectRecord<'_>,
+    indent: usize,
+) -> &'p mut TextBuffer {
+    line(page).put(Style::Text, &" ".repeat(indent));
+    page.put(Style::Rule, "✎ rule ")
+        .quoted(Style::Rule, &applied.rule, 60)
 }
 
 /// `: Status 200 OK → 500 Command failed`
-fn step(page: &mut Page, applied: &AppliedTold<'_>, change: &ChangeTold<'_>, inner: &str) {
-    page.put(Ink::Text, ": ");
+fn step(
+    page: &mut TextBuffer,
+    applied: &RuleEffectRecord<'_>,
+    change: &EffectDetailRecord<'_>,
+    inner: &str,
+) {
+    page.put(Style::Text, ": ");
     if change.step == "set-status" {
-        page.put(Ink::Text, "Status ")
-            .said(Ink::Text, &status(&change.before), VALUE);
-        page.put(Ink::Text, " → ")
-            .said(Ink::Rule, &status(&change.after), VALUE)
+        page.put(Style::Text, "Status ")
+            .quoted(Style::Text, &status(&change.before), VALUE);
+        page.put(Style::Text, " → ")
+            .quoted(Style::Rule, &status(&change.after), VALUE)
             .end();
         return;
     }
     if let Some(words) = change.settled() {
-        page.put(Ink::Text, &words).end();
+        page.put(Style::Text, &words).end();
         return;
     }
-    page.said(Ink::Text, &change.step, 30);
+    page.quoted(Style::Text, &change.step, 30);
     if !inner.is_empty() {
-        page.put(Ink::Text, " ").said(Ink::Text, inner, 60);
+        page.put(Style::Text, " ").quoted(Style::Text, inner, 60);
     }
     match (change.before_as_written(&applied.rule), &*change.after) {
         ("", "") => page,
-        ("", why) if change.step == Change::NOT_APPLIED => {
-            page.put(Ink::Text, " ").said(Ink::Rule, why, REASON)
+        ("", why) if change.step == EffectDetail::NOT_APPLIED => {
+            page.put(Style::Text, " ").quoted(Style::Rule, why, REASON)
         }
-        (before, "") => page.put(Ink::Text, " was ").said(Ink::Faint, before, VALUE),
-        ("", after) => page.put(Ink::Text, " ").said(Ink::Rule, after, VALUE),
+        (before, "") => page
+            .put(Style::Text, " was ")
+            .quoted(Style::Faint, before, VALUE),
+        ("", after) => page.put(Style::Text, " ").quoted(Style::Rule, after, VALUE),
         (before, after) => {
-            page.put(Ink::Text, " ").said(Ink::Text, before, VALUE);
-            page.put(Ink::Text, " → ").said(Ink::Rule, after, VALUE)
+            page.put(Style::Text, " ")
+                .quoted(Style::Text, before, VALUE);
+            page.put(Style::Text, " → ")
+                .quoted(Style::Rule, after, VALUE)
         }
     }
     .end();

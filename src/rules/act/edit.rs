@@ -1,17 +1,17 @@
 //! Steps that change the document, planned as edits.
 
-mod place;
+mod insertion;
 
 use std::borrow::Cow;
 
 use super::Planning;
 use crate::dm::{Command, StatusCode};
-use crate::flow::own;
-use crate::markup::edit::{Edit, Fragment, Place, Within};
+use crate::flow::compose;
+use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
-use crate::rules::at::{At, Spot};
+use crate::rules::selection::Selected;
+use crate::rules::selector::{SelectedElement, Selector};
 use crate::rules::step::EditStep;
-use crate::rules::survey::Selected;
 use crate::rules::template::{Escape, Template};
 
 impl Planning<'_, '_> {
@@ -46,8 +46,8 @@ impl Planning<'_, '_> {
             return self.add_data(status.element(), text);
         };
         let before = data.text().trim_ascii().to_owned();
-        let spot = Spot::of(data);
-        self.tell(&spot, "", "set-status", before, text.clone());
+        let spot = SelectedElement::of(data);
+        self.push_detail(&spot, "", "set-status", before, text.clone());
         let element = data.id();
         self.push(&spot, Edit::SetText { element, text });
     }
@@ -62,12 +62,12 @@ impl Planning<'_, '_> {
             .take_while(|child| !child.is(tag::ITEM))
             .last();
         let place = last.map_or(Place::FirstIn(status.id()), |last| Place::After(last.id()));
-        let spot = Spot::of(status);
-        self.tell(&spot, "", "set-status", String::new(), text);
+        let spot = SelectedElement::of(status);
+        self.push_detail(&spot, "", "set-status", String::new(), text);
         self.push(&spot, Edit::Insert { place, fragment });
     }
 
-    fn set_text(&mut self, selected: &Selected, template: &Template, at: &At) {
+    fn set_text(&mut self, selected: &Selected, template: &Template, at: &Selector) {
         let (verb, document) = ("set-text", self.document);
         for spot in self.find(verb, selected, at) {
             let Some(target) = spot.element(document) else {
@@ -87,13 +87,19 @@ impl Planning<'_, '_> {
             if !self.add(text.len()) {
                 return;
             }
-            self.tell(&spot, "", verb, before, text.clone());
+            self.push_detail(&spot, "", verb, before, text.clone());
             let element = spot.node;
             self.push(&spot, Edit::SetText { element, text });
         }
     }
 
-    fn set_attribute(&mut self, selected: &Selected, name: &str, template: &Template, at: &At) {
+    fn set_attribute(
+        &mut self,
+        selected: &Selected,
+        name: &str,
+        template: &Template,
+        at: &Selector,
+    ) {
         let (verb, document) = ("set-attribute", self.document);
         for spot in self.find(verb, selected, at) {
             let target = spot.element(document);
@@ -112,7 +118,7 @@ impl Planning<'_, '_> {
             if !self.add(value.len()) {
                 return;
             }
-            let declares = |planned: &Within| {
+            let declares = |planned: &NestedEdit| {
                 matches!(&planned.edit, Edit::SetAttribute { element, name, .. }
                     if *element == spot.node && name.strip_prefix("xmlns:") == Some(MSFT))
                     && planned.holders == spot.holders()
@@ -122,7 +128,7 @@ impl Planning<'_, '_> {
             {
                 let element = spot.node;
                 let (name, value) = (format!("xmlns:{MSFT}"), uri.to_owned());
-                self.tell(
+                self.push_detail(
                     &spot,
                     &format!("@{name}"),
                     verb,
@@ -138,7 +144,7 @@ impl Planning<'_, '_> {
                     },
                 );
             }
-            self.tell(&spot, &format!("@{name}"), verb, before, value.clone());
+            self.push_detail(&spot, &format!("@{name}"), verb, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
                 name: name.into(),
@@ -148,7 +154,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &At) {
+    fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &Selector) {
         let (verb, document) = ("remove-attribute", self.document);
         for spot in self.find(verb, selected, at) {
             let target = spot.element(document);
@@ -157,39 +163,39 @@ impl Planning<'_, '_> {
                 continue;
             };
             let (node, before) = (attribute.id(), attribute.value().into_owned());
-            self.tell(&spot, &format!("@{name}"), verb, before, String::new());
+            self.push_detail(&spot, &format!("@{name}"), verb, before, String::new());
             self.push(&spot, Edit::Remove { node });
         }
     }
 
-    fn replace(&mut self, selected: &Selected, template: &Template, at: &At) {
+    fn replace(&mut self, selected: &Selected, template: &Template, at: &Selector) {
         let (verb, document) = ("replace", self.document);
         for spot in self.find(verb, selected, at) {
             let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
                 continue;
             };
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.tell(&spot, "", verb, before, text);
+            self.push_detail(&spot, "", verb, before, text);
             let node = spot.node;
             self.push(&spot, Edit::Replace { node, fragment });
         }
     }
 
     /// Of a command of which the matcher selected some Items only, only these go.
-    fn remove(&mut self, selected: &Selected, at: &At) {
+    fn remove(&mut self, selected: &Selected, at: &Selector) {
         let (verb, document) = ("remove", self.document);
         let of_command = document.element(selected.node).and_then(Command::of);
         let items = of_command.map_or(0, |command| command.items().count());
         let some = at.is_selected() && !selected.items.is_empty() && selected.items.len() < items;
         let spots = if some {
             let items = selected.items.iter().filter_map(|id| document.element(*id));
-            items.map(Spot::of).collect()
+            items.map(SelectedElement::of).collect()
         } else {
             self.find(verb, selected, at)
         };
         for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.tell(&spot, "", verb, before, String::new());
+            self.push_detail(&spot, "", verb, before, String::new());
             let node = spot.node;
             self.push(&spot, Edit::Remove { node });
         }
@@ -202,7 +208,7 @@ impl Planning<'_, '_> {
         verb: &'static str,
         selected: &Selected,
         template: &Template,
-        spot: &Spot,
+        spot: &SelectedElement,
     ) -> Option<(String, Fragment)> {
         let filled = self
             .values
@@ -214,7 +220,7 @@ impl Planning<'_, '_> {
         match parsed {
             Ok((text, fragment)) => {
                 let placed = spot.holders().is_empty();
-                let placed = placed.then(|| own::in_namespace(self.document, &text, &fragment));
+                let placed = placed.then(|| compose::in_namespace(self.document, &text, &fragment));
                 let fragment = placed.flatten().unwrap_or(fragment);
                 self.add(text.len()).then_some((text, fragment))
             }

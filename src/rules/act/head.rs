@@ -4,9 +4,9 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 use super::{Values, not_applied};
-use crate::flow::Change;
+use crate::flow::EffectDetail;
+use crate::rules::selection::Selected;
 use crate::rules::step::{HeadEdit, HeadStep};
-use crate::rules::survey::Selected;
 use crate::rules::template::{Escape, Template};
 use crate::rules::{Facts, Stage, Verdict};
 
@@ -17,7 +17,7 @@ pub(in crate::rules) fn head(
     values: &mut Values<'_>,
     selected: Option<&Selected>,
     verdict: &mut Verdict,
-) -> Change {
+) -> EffectDetail {
     let headers = headers_now(facts, &verdict.head);
     match planned(step, &headers, values, selected) {
         Ok((edit, before, after)) => {
@@ -26,7 +26,7 @@ pub(in crate::rules) fn head(
                 _ => before,
             };
             verdict.head.push(edit);
-            Change {
+            EffectDetail {
                 path: String::new(),
                 step: step.name(),
                 before,

@@ -4,14 +4,14 @@ mod replace;
 
 use bytes::Bytes;
 
-use self::replace::Replacing;
+use self::replace::Replacement;
 use super::Values;
-use crate::flow::Change;
+use crate::flow::EffectDetail;
 use crate::markup::wbxml::{WbxmlOptions, encode};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::{Patch, Span};
+use crate::rules::selection::Selected;
 use crate::rules::step::{Form, Length, RawStep};
-use crate::rules::survey::Selected;
 use crate::rules::template::{Escape, Template};
 
 /// A body as the steps so far have left it.
@@ -31,7 +31,7 @@ pub(in crate::rules) fn raw(
     body: &Body<'_>,
     values: &mut Values<'_>,
     selected: Option<&Selected>,
-) -> Result<(Patch, Change), String> {
+) -> Result<(Patch, EffectDetail), String> {
     let length = body.bytes.len();
     let (patch, before, after) = match step {
         RawStep::SetText(template, form) => {
@@ -47,7 +47,7 @@ pub(in crate::rules) fn raw(
         }
         RawStep::ReplaceText { pattern, with } => {
             let with = values.fill(with, Escape::Replacement, selected, None)?;
-            let patch = Replacing::new(&pattern.0, &with, body.limits).patch(body)?;
+            let patch = Replacement::new(&pattern.0, &with, body.limits).patch(body)?;
             let told = format!("{with}, {} times", patch.splices().len());
             (patch, pattern.0.to_string(), told)
         }
@@ -68,7 +68,7 @@ pub(in crate::rules) fn raw(
             )
         }
     };
-    let change = Change {
+    let change = EffectDetail {
         path: String::new(),
         step: step.name(),
         before,

@@ -3,11 +3,11 @@
 use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
 use super::not_applied;
-use crate::flow::Change;
-use crate::flow::own::leaf;
+use crate::flow::EffectDetail;
+use crate::flow::compose::leaf;
 use crate::markup::{Document, Element};
 use crate::rules::step::SoapFault;
-use crate::rules::{Answer, Facts, Stage, Verdict};
+use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
 /// Answers with the fault, and tells it.
 pub(in crate::rules) fn soap(
@@ -15,7 +15,7 @@ pub(in crate::rules) fn soap(
     facts: &Facts<'_>,
     document: Option<&Document>,
     verdict: &mut Verdict,
-) -> Change {
+) -> EffectDetail {
     let envelope = document.map(Document::root);
     let Some(envelope) = envelope.filter(|root| root.local() == "Envelope") else {
         return not_applied("", "soap-fault: this is no SOAP message".into());
@@ -38,13 +38,13 @@ pub(in crate::rules) fn soap(
     );
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    verdict.answer = Some(Answer {
+    verdict.answer = Some(SyntheticResponse {
         status: HttpStatus::INTERNAL_SERVER_ERROR,
         headers,
         body: text.into(),
     });
     let error_type = fault.error_type.unwrap_or_default();
-    Change {
+    EffectDetail {
         path: String::new(),
         step: "soap-fault",
         before: String::new(),

@@ -6,16 +6,16 @@ use super::too_large;
 use crate::dm::{Command, Message, Refs};
 use crate::markup::{Document, Element, tag};
 use crate::rules::Facts;
-use crate::rules::about;
-use crate::rules::answers::Answers;
-use crate::rules::survey::Selected;
+use crate::rules::answers::LinkedAnswers;
+use crate::rules::selection::Selected;
+use crate::rules::target_nodes;
 use crate::rules::template::{Escape, Name, Template};
 
 /// The values of one passage.
 pub(in crate::rules) struct Values<'a> {
     facts: &'a Facts<'a>,
     document: Option<&'a Document>,
-    answers: Option<&'a Answers<'a>>,
+    answers: Option<&'a LinkedAnswers<'a>>,
     ids: Option<Ids>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Values<'a> {
     pub(in crate::rules) fn new(
         facts: &'a Facts<'a>,
         document: Option<&'a Document>,
-        answers: Option<&'a Answers<'a>>,
+        answers: Option<&'a LinkedAnswers<'a>>,
     ) -> Self {
         Self {
             facts,
@@ -102,7 +102,7 @@ impl<'a> Values<'a> {
             Name::CmdId => command.cmd_id()?,
             Name::CmdRef => Refs::of(command)?.cmd_ref?,
             Name::MsgRef => Refs::of(command)?.msg_ref?,
-            Name::LocUri => return about::loc_uri(command, self.answers?, &selected.items),
+            Name::LocUri => return target_nodes::loc_uri(command, self.answers?, &selected.items),
             _ => data(command, selected)?.text(),
         };
         Some(value.into_owned())

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::read::{self, Report, Table, Value, each};
 use super::step;
-use crate::rules::glob::Wild;
+use crate::rules::glob::Glob;
 use crate::rules::matcher::{
     BadNet, ConnectionLimit, ConnectionMatcher, Matcher, Net, PerConnection,
 };
-use crate::rules::{Admit, Rule, Stage, Step};
+use crate::rules::{ConnectionStep, Rule, Stage, Step};
 
 /// A rule of that stage, as far as it can be read.
 pub(super) fn rule(table: Table<'_>, name: Option<String>, report: &mut Report) -> Option<Rule> {
@@ -51,11 +51,11 @@ fn refuse_parts(rule: Table<'_>, report: &mut Report) {
 /// No version is left between a floor and a ceiling that lies under it.
 fn agree_on_versions(rule: Table<'_>, steps: &[Step], report: &mut Report) {
     let min = steps.iter().find_map(|step| match step {
-        Step::Admit(Admit::TlsMin(version)) => Some(*version),
+        Step::Connection(ConnectionStep::TlsMin(version)) => Some(*version),
         _ => None,
     });
     let max = steps.iter().find_map(|step| match step {
-        Step::Admit(Admit::TlsMax(version)) => Some(*version),
+        Step::Connection(ConnectionStep::TlsMax(version)) => Some(*version),
         _ => None,
     });
     if min.zip(max).is_some_and(|(min, max)| min > max) {
@@ -128,7 +128,7 @@ pub(super) fn net(value: &Value<'_>, report: &mut Report) -> Option<Net> {
 }
 
 /// The name of a host, alone: what else an address has is not compared.
-fn name_of_host(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Wild> {
+fn name_of_host(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Glob> {
     let text = read::text(value, key, report)?;
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let bare = bare.split('/').next().unwrap_or_default();
@@ -138,7 +138,7 @@ fn name_of_host(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Wil
         None => bare.split(':').next().unwrap_or_default(),
     };
     if bare == text && !text.is_empty() {
-        return Some(Wild::new(text));
+        return Some(Glob::new(text));
     }
     let error = report.wrong(value.span(), format!("`{text}` is no name of a host"));
     error.label("a name stands alone, without scheme, port, path and brackets");
@@ -153,14 +153,14 @@ fn name_of_host(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Wil
 }
 
 /// A port, or `ip:port` with stars.
-fn listener(value: &Value<'_>, report: &mut Report) -> Option<Wild> {
+fn listener(value: &Value<'_>, report: &mut Report) -> Option<Glob> {
     if read::integer(value).is_some() {
         let port = read::number(value, "listener", 1..=u64::from(u16::MAX), report)?;
-        return Some(Wild::new(&format!("*:{port}")));
+        return Some(Glob::new(&format!("*:{port}")));
     }
     let text = read::text(value, "listener", report)?;
     if is_socket(text) {
-        return Some(Wild::new(text));
+        return Some(Glob::new(text));
     }
     let error = report.wrong(
         value.span(),

@@ -2,9 +2,9 @@
 
 mod answers;
 mod command;
-mod never;
-mod passage;
+mod message;
 mod probe;
+mod validate;
 mod value;
 
 use std::ops::Range;
@@ -20,7 +20,7 @@ use crate::rules::matcher::{DEPTH, Kinds, Matcher};
 
 /// A matcher, with the places steps point at when they do not go with it.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct LoadedMatcher {
     pub(super) matcher: Matcher,
     /// Where the commands are named.
     pub(super) command_span: Option<Range<usize>>,
@@ -67,7 +67,7 @@ pub(super) fn tables() -> Vec<Keys> {
         ("answers", answers::KEYS.to_vec()),
         ("where", probe::where_keys()),
         ("comparison", value::COMPARISONS.to_vec()),
-        ("header", passage::HEADER_KEYS.to_vec()),
+        ("header", message::HEADER_KEYS.to_vec()),
     ]
 }
 
@@ -78,10 +78,10 @@ pub(super) fn words() -> Vec<Keys> {
         ("match.command", commands),
         ("match.answers", answers::names()),
         ("answers.command", answers::names()),
-        ("match.encoding", names(&passage::ENCODINGS)),
+        ("match.encoding", names(&message::ENCODINGS)),
         (
             "match.dialect",
-            passage::DIALECTS.map(Dialect::name).to_vec(),
+            message::DIALECTS.map(Dialect::name).to_vec(),
         ),
         ("match.status", CLASSES.to_vec()),
         ("match.alert", CLASSES.to_vec()),
@@ -90,10 +90,14 @@ pub(super) fn words() -> Vec<Keys> {
 }
 
 /// The matcher of a rule; `None` if something is wrong with it.
-pub(super) fn matcher(rule: Table<'_>, stage: Option<Stage>, report: &mut Report) -> Option<Found> {
+pub(super) fn matcher(
+    rule: Table<'_>,
+    stage: Option<Stage>,
+    report: &mut Report,
+) -> Option<LoadedMatcher> {
     let Some(table) = rule.table("match", "`match`", report).ok()? else {
         let is_slip = rule.means("match", &super::KEYS);
-        return (!is_slip).then(Found::default);
+        return (!is_slip).then(LoadedMatcher::default);
     };
     let before = report.count();
     let mut matcher = one(table, stage, 0, report);
@@ -111,8 +115,8 @@ pub(super) fn matcher(rule: Table<'_>, stage: Option<Stage>, report: &mut Report
         let command = matcher.command.get_or_insert_default();
         command.kinds = command.kinds.and(kinds);
     }
-    never::probes(&matcher, table, report);
-    let found = Found {
+    validate::probes(&matcher, table, report);
+    let found = LoadedMatcher {
         matcher,
         command_span: table.value("command").map(Value::span),
     };
@@ -126,7 +130,7 @@ fn one(table: Table<'_>, stage: Option<Stage>, depth: usize, report: &mut Report
     let command = command::read(table, before, report);
     let matcher = Matcher {
         command,
-        passage: passage::read(table, stage, report),
+        passage: message::read(table, stage, report),
         has: probe::has(table, report),
         wheres: probe::wheres(table, report),
         not: not(table, stage, depth, report).map(Box::new),
@@ -134,7 +138,7 @@ fn one(table: Table<'_>, stage: Option<Stage>, depth: usize, report: &mut Report
         all: several(table, "all", stage, depth, report),
     };
     if report.count() == before {
-        never::documents(&matcher, table, report);
+        validate::documents(&matcher, table, report);
     }
     matcher
 }

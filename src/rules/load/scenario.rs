@@ -65,7 +65,7 @@ fn text(table: Table<'_>, key: &str, report: &mut Report) -> Option<String> {
 
 /// The acts of all stories of a book.
 #[derive(Default)]
-pub(super) struct Stories(Vec<Act>);
+pub(super) struct Scenarios(Vec<Act>);
 
 struct Act {
     scenario: Scenario,
@@ -80,7 +80,7 @@ struct Act {
     told: bool,
 }
 
-impl Stories {
+impl Scenarios {
     /// Notes an act, as it stands in `table`.
     pub(super) fn enter(&mut self, scenario: Scenario, table: Table<'_>, report: &Report) {
         let value = |key| table.value(key).map(|value| value.span());
@@ -126,13 +126,13 @@ impl Stories {
             if let Some(first) = acts.first()
                 && first.scenario.per != act.scenario.per
             {
-                errors.tell(act, || act.other_scope(first));
+                errors.add_error(act, || act.other_scope(first));
             }
             let reached = reached.entry(name).or_insert_with(|| Reached::by(acts));
             let required = act.scenario.requires.as_deref();
             let missing = required.filter(|state| !reached.known.contains(state));
             if let Some(state) = missing.filter(|state| told.insert((name, *state))) {
-                errors.tell(act, || act.never(state, &reached.order));
+                errors.add_error(act, || act.never(state, &reached.order));
             }
         }
         errors.all()
@@ -149,7 +149,7 @@ struct Errors<'a> {
 
 impl<'a> Errors<'a> {
     /// Each error names words that are near, which takes a while: of those that are only counted none is made.
-    fn tell(&mut self, act: &'a Act, error: impl FnOnce() -> RuleError) {
+    fn add_error(&mut self, act: &'a Act, error: impl FnOnce() -> RuleError) {
         if self.told.len() < MOST_ERRORS {
             return self.told.push(error());
         }

@@ -1,31 +1,31 @@
 //! The steps of a rule.
 
-mod admit;
-mod agree;
 mod answer;
+mod connection;
 mod edit;
 mod head;
-mod leave;
+mod protocol;
 mod raw;
 mod soap;
-mod story;
+mod validate;
+mod wire_fault;
 
 use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::matcher::Found;
+use super::matcher::LoadedMatcher;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{REFERENCE, closest, list, nearest};
 use super::vocabulary::{Keys, names};
 use crate::dm::CommandKind;
-use crate::rules::at::At;
+use crate::rules::selector::Selector;
 use crate::rules::step::SoapFault;
 use crate::rules::template::{BadTemplate, Name, Template};
 use crate::rules::{Stage, Step};
 
 /// A verb: its name, where it may stand, the keys that may stand beside it, and its reader.
-pub(super) struct Verb {
+pub(super) struct StepReader {
     pub(super) name: &'static str,
     /// The stages of rules it may stand in.
     pub(super) stages: &'static [Stage],
@@ -37,19 +37,19 @@ pub(super) struct Verb {
 const PASSING: &[Stage] = &[Stage::Request, Stage::Response];
 
 /// Every verb, kind by kind.
-fn all() -> impl Iterator<Item = &'static Verb> {
+fn all() -> impl Iterator<Item = &'static StepReader> {
     KINDS.iter().flat_map(|(_, verbs)| *verbs)
 }
 
 /// The verbs of each kind, by what the kind is about.
-pub(super) const KINDS: [(&str, &[Verb]); 7] = [
+pub(super) const KINDS: [(&str, &[StepReader]); 7] = [
     ("edit", edit::VERBS),
     ("head", head::VERBS),
     ("raw", raw::VERBS),
-    ("leave", leave::VERBS),
+    ("leave", wire_fault::VERBS),
     ("soap", soap::VERBS),
-    ("story", story::VERBS),
-    ("admit", admit::VERBS),
+    ("story", protocol::VERBS),
+    ("admit", connection::VERBS),
 ];
 
 /// A step with the place of its verb.
@@ -59,7 +59,7 @@ type Placed = (Step, Range<usize>);
 pub(super) fn steps(
     rule: Table<'_>,
     stage: Option<Stage>,
-    found: Option<&Found>,
+    found: Option<&LoadedMatcher>,
     report: &mut Report,
 ) -> Option<Vec<Step>> {
     if !rule.means("step", &super::KEYS) {
@@ -90,13 +90,13 @@ pub(super) fn steps(
         .filter_map(|table| step(table, report))
         .collect();
     if let Some(stage) = stage {
-        agree::with_stage(&steps, stage, report);
+        validate::with_stage(&steps, stage, report);
     }
-    agree::with_each_other(&steps, report);
-    agree::with_declared_prefixes(&steps, report);
-    agree::on_the_body(&steps, report);
+    validate::with_each_other(&steps, report);
+    validate::with_declared_prefixes(&steps, report);
+    validate::on_the_body(&steps, report);
     if let Some(found) = found {
-        agree::with_matcher(&steps, found, report);
+        validate::with_matcher(&steps, found, report);
     }
     (report.count() == before).then(|| steps.into_iter().map(|(step, _)| step).collect())
 }
@@ -106,16 +106,16 @@ pub(super) fn tables() -> Vec<Keys> {
     vec![
         ("body", raw::BODY_KEYS.to_vec()),
         ("flip", raw::FLIP_KEYS.to_vec()),
-        ("slicer", leave::SLICER_KEYS.to_vec()),
-        ("reset-peer", leave::RESET_KEYS.to_vec()),
+        ("slicer", wire_fault::SLICER_KEYS.to_vec()),
+        ("reset-peer", wire_fault::RESET_KEYS.to_vec()),
         ("soap-fault", soap::KEYS.to_vec()),
     ]
 }
 
 /// The keys of steps that take one of a few words.
 pub(super) fn words() -> Vec<Keys> {
-    let mut words = story::words();
-    words.extend(admit::words());
+    let mut words = protocol::words();
+    words.extend(connection::words());
     words.extend([
         ("body.as", names(&raw::FORMS)),
         ("soap-fault.subcode", names(&SoapFault::SUBCODES)),
@@ -126,7 +126,7 @@ pub(super) fn words() -> Vec<Keys> {
 
 /// The keys of steps that take one of a few codes.
 pub(super) fn codes() -> Vec<(&'static str, Vec<u16>)> {
-    story::codes()
+    protocol::codes()
 }
 
 /// The name of every verb.
@@ -220,7 +220,7 @@ fn unknown(word: &str, span: Range<usize>, report: &mut Report) {
 }
 
 /// The place of a step, under `at`; where it names none, `otherwise`.
-fn at(step: Table<'_>, otherwise: At, report: &mut Report) -> Option<At> {
+fn at(step: Table<'_>, otherwise: Selector, report: &mut Report) -> Option<Selector> {
     let Some(value) = step.value("at") else {
         return Some(otherwise);
     };
@@ -228,8 +228,8 @@ fn at(step: Table<'_>, otherwise: At, report: &mut Report) -> Option<At> {
     parsed_at(value, text, report)
 }
 
-fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<At> {
-    match At::parse(text) {
+fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<Selector> {
+    match Selector::parse(text) {
         Ok(at) => match at.root().and_then(|root| below_root(root, text)) {
             None => Some(at),
             Some(right) => {

@@ -14,7 +14,7 @@ pub type Keys = (&'static str, Vec<&'static str>);
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     /// The verbs of steps, kind by kind, in the order in which errors list them.
-    pub verbs: Vec<Verb>,
+    pub verbs: Vec<StepName>,
     /// Every kind of table with its keys.
     pub tables: Vec<Keys>,
     /// Keys that take one of a few words.
@@ -27,7 +27,7 @@ pub struct Vocabulary {
 
 /// A verb of steps.
 #[derive(Clone, Debug)]
-pub struct Verb {
+pub struct StepName {
     /// What kind of work it does: `edit`, `head`, `raw`, `leave`, `soap`, `story` or `admit`.
     pub kind: &'static str,
     /// Its name.
@@ -53,9 +53,9 @@ pub fn vocabulary() -> Vocabulary {
     }
 }
 
-fn verbs() -> Vec<Verb> {
-    let of_kind = |(kind, verbs): (&'static str, &'static [step::Verb])| {
-        verbs.iter().map(move |verb| Verb {
+fn verbs() -> Vec<StepName> {
+    let of_kind = |(kind, verbs): (&'static str, &'static [step::StepReader])| {
+        verbs.iter().map(move |verb| StepName {
             kind,
             name: verb.name,
             stages: verb.stages,

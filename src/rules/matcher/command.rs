@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::{Codes, Items, Kinds, Look, TextTest, any_code};
 use crate::dm::{Command, CommandKind};
-use crate::flow::Answered;
+use crate::flow::AnswerTarget;
 use crate::markup::{Element, tag};
-use crate::rules::about::{About, own_abouts};
-use crate::rules::answers::Answers;
-use crate::rules::glob::{UriGlob, Wild};
+use crate::rules::answers::LinkedAnswers;
+use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::target_nodes::{TargetNodes, own_abouts};
 
 /// Which commands are selected, nested ones included.
 #[derive(Clone, Debug, Default)]
@@ -33,11 +33,11 @@ pub struct CommandMatcher {
 #[derive(Clone, Debug, Default)]
 pub struct ItemMatcher {
     /// Meta Format, of the Item or of its command.
-    pub format: Vec<Wild>,
+    pub format: Vec<Glob>,
     /// Meta Type, of the Item or of its command.
-    pub media_type: Vec<Wild>,
+    pub media_type: Vec<Glob>,
     /// Meta Type of an Alert.
-    pub alert_type: Vec<Wild>,
+    pub alert_type: Vec<Glob>,
     /// The text of its Data.
     pub data: Vec<TextTest>,
 }
@@ -59,7 +59,7 @@ pub(in crate::rules) struct Seen<'d> {
     /// Of a Status or Alert.
     pub(in crate::rules) code: Option<u16>,
     /// The nodes it is about.
-    pub(in crate::rules) about: &'d [About],
+    pub(in crate::rules) about: &'d [TargetNodes],
 }
 
 /// What must be among the commands of a message for one of them to be selected: most rules that find nothing are told
@@ -136,7 +136,7 @@ impl CommandMatcher {
         if self.uris.is_empty() {
             return Some(Items::All);
         }
-        let asked = |about: &&About| self.uris.iter().any(|glob| glob.matches(&about.uri));
+        let asked = |about: &&TargetNodes| self.uris.iter().any(|glob| glob.matches(&about.uri));
         let mut items = Vec::new();
         for about in seen.about.iter().filter(asked) {
             match about.item {
@@ -197,7 +197,7 @@ fn meta_field(of: Element<'_>, name: crate::markup::NameId) -> Option<Cow<'_, st
     meta.child(name).or_else(inside).map(Element::text)
 }
 
-fn fits<'d>(patterns: &[Wild], text: impl FnOnce() -> Option<Cow<'d, str>>) -> bool {
+fn fits<'d>(patterns: &[Glob], text: impl FnOnce() -> Option<Cow<'d, str>>) -> bool {
     let matched = |text: Cow<'_, str>| patterns.iter().any(|p| p.matches(text.trim_ascii()));
     patterns.is_empty() || text().is_some_and(matched)
 }
@@ -214,7 +214,7 @@ impl AnswersMatcher {
         let Some(matcher) = &self.command else {
             return true;
         };
-        let Some(command) = answers.to(answer).and_then(Answered::command) else {
+        let Some(command) = answers.to(answer).and_then(AnswerTarget::command) else {
             return false;
         };
         let about = own_abouts(command);
@@ -228,12 +228,12 @@ impl AnswersMatcher {
     }
 }
 
-fn answered_name<'d>(answer: Command<'d>, answers: &Answers<'_>) -> Option<Cow<'d, str>> {
+fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option<Cow<'d, str>> {
     if let Some(status) = answer.as_status() {
         return status.cmd();
     }
     answer.as_results()?;
-    let command = answers.to(answer).and_then(Answered::command);
+    let command = answers.to(answer).and_then(AnswerTarget::command);
     let kind = command.map_or(CommandKind::Get, Command::kind);
     Some(Cow::Borrowed(kind.name()))
 }

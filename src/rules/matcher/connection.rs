@@ -1,8 +1,8 @@
 //! Matchers of connections that are being received: only addresses and a ClientHello are known.
 
 use super::Net;
-use crate::rules::admit::ConnectionFacts;
-use crate::rules::glob::Wild;
+use crate::rules::connection::ConnectionFacts;
+use crate::rules::glob::Glob;
 
 /// Which connections, and how many of them. The default is every one.
 #[derive(Clone, Debug, Default)]
@@ -10,11 +10,11 @@ pub struct ConnectionMatcher {
     /// The device's address.
     pub peers: Vec<Net>,
     /// The address it was accepted at: `ip:port`.
-    pub listener: Vec<Wild>,
+    pub listener: Vec<Glob>,
     /// The name the device asks for in its ClientHello.
-    pub sni: Vec<Wild>,
+    pub sni: Vec<Glob>,
     /// The server it is for: that of CONNECT, or the one behind this proxy; without port.
-    pub host: Vec<Wild>,
+    pub host: Vec<Glob>,
     /// How often; `None`: always.
     pub limit: Option<ConnectionLimit>,
 }
@@ -88,6 +88,6 @@ impl ConnectionMatcher {
     }
 }
 
-fn fits(patterns: &[Wild], text: Option<&str>) -> bool {
+fn fits(patterns: &[Glob], text: Option<&str>) -> bool {
     patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
 }

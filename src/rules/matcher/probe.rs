@@ -5,14 +5,14 @@ use std::fmt;
 
 use super::TextTest;
 use crate::markup::{Element, Limits, NodeId, Path};
-use crate::rules::place::Place;
+use crate::rules::place::ElementPlace;
 
 /// A place below an element, in the documents inside it, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    place: Place,
+    place: ElementPlace,
     /// Of each document stepped into: the name of its root, and the place below that.
-    inside: Vec<(String, Option<Place>)>,
+    inside: Vec<(String, Option<ElementPlace>)>,
     attribute: Option<String>,
     written: String,
 }
@@ -26,7 +26,7 @@ pub struct BadProbe;
 
 /// A place whose text must be so. Of several elements there one is enough.
 #[derive(Clone, Debug)]
-pub struct Where {
+pub struct ValueTest {
     /// The place.
     pub at: Probe,
     /// What must hold of the text there.
@@ -47,7 +47,7 @@ impl Probe {
         let mut levels = path.split(Path::INTO);
         let place = levels.next().ok_or(BadProbe)?;
         Ok(Self {
-            place: Place::parse(place).map_err(|_| BadProbe)?,
+            place: ElementPlace::parse(place).map_err(|_| BadProbe)?,
             inside: levels.map(level).collect::<Result<_, _>>()?,
             attribute,
             written: text.to_owned(),
@@ -76,7 +76,7 @@ impl Probe {
     fn any_inside(
         &self,
         element: Element<'_>,
-        levels: &[(String, Option<Place>)],
+        levels: &[(String, Option<ElementPlace>)],
         limits: &Limits,
         test: &mut dyn FnMut(&str) -> bool,
     ) -> bool {
@@ -103,15 +103,15 @@ impl Probe {
 }
 
 /// `/Root` or `/Root/place`.
-fn level(text: &str) -> Result<(String, Option<Place>), BadProbe> {
+fn level(text: &str) -> Result<(String, Option<ElementPlace>), BadProbe> {
     let text = text.strip_prefix('/').ok_or(BadProbe)?;
     let (root, place) = match text.split_once('/') {
         Some((root, place)) => (root, Some(place)),
         None => (text, None),
     };
-    let place = place.map(Place::parse).transpose();
+    let place = place.map(ElementPlace::parse).transpose();
     // A root has no siblings; its name is read as any other.
-    Place::parse(root).map_err(|_| BadProbe)?;
+    ElementPlace::parse(root).map_err(|_| BadProbe)?;
     Ok((root.to_owned(), place.map_err(|_| BadProbe)?))
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for Probe {
     }
 }
 
-impl Where {
+impl ValueTest {
     pub(super) fn holds(&self, from: Element<'_>, items: &[NodeId], limits: &Limits) -> bool {
         let mut test = |text: &str| self.test.holds(text);
         self.at.any(from, items, limits, &mut test)

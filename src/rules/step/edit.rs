@@ -1,7 +1,7 @@
 //! Steps that change the document.
 
 use crate::dm::StatusCode;
-use crate::rules::at::At;
+use crate::rules::selector::Selector;
 use crate::rules::template::Template;
 
 /// A change of the document, in XML and WBXML alike.
@@ -15,7 +15,7 @@ pub enum EditStep {
         /// The new text, unescaped.
         text: Template,
         /// Where.
-        at: At,
+        at: Selector,
     },
     /// `set-attribute`: the elements there get this attribute, or another value of it.
     SetAttribute {
@@ -24,52 +24,52 @@ pub enum EditStep {
         /// Its value, unescaped.
         value: Template,
         /// Where.
-        at: At,
+        at: Selector,
     },
     /// `remove-attribute`: the elements there lose this attribute.
     RemoveAttribute {
         /// Its name as written, with prefix.
         name: String,
         /// Where.
-        at: At,
+        at: Selector,
     },
     /// `insert`: an element comes to stand somewhere.
     Insert {
         /// It, as XML.
         fragment: Template,
         /// Where.
-        to: Beside,
+        to: Neighbour,
     },
     /// `replace`: another element stands in place of those there.
     Replace {
         /// It, as XML.
         fragment: Template,
         /// Where.
-        at: At,
+        at: Selector,
     },
     /// `remove`: the elements there go.
     Remove {
         /// Where.
-        at: At,
+        at: Selector,
     },
     /// `copy`: copies of the elements at one place come to stand at another.
     Copy {
         /// What.
-        from: At,
+        from: Selector,
         /// Where.
-        to: Beside,
+        to: Neighbour,
     },
     /// `move`: the elements at one place go to another.
     Move {
         /// What.
-        from: At,
+        from: Selector,
         /// Where.
-        to: Beside,
+        to: Neighbour,
     },
     /// `duplicate`: a copy comes to stand behind each of the elements there.
     Duplicate {
         /// What.
-        at: At,
+        at: Selector,
         /// The CmdIDs in the copy.
         ids: Ids,
     },
@@ -79,11 +79,11 @@ pub enum EditStep {
 
 /// A place beside elements, or in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beside {
+pub struct Neighbour {
     /// On which side of the elements, or in them.
     pub relation: Relation,
     /// Which elements.
-    pub at: At,
+    pub at: Selector,
 }
 
 /// Where something stands in relation to an element.
@@ -137,7 +137,7 @@ impl EditStep {
     }
 
     /// Where it acts: what it changes, and where that goes.
-    pub fn places(&self) -> Vec<&At> {
+    pub fn places(&self) -> Vec<&Selector> {
         match self {
             Self::SetStatus(_) | Self::Reverse => Vec::new(),
             Self::SetText { at, .. }

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmtap::flow::{Event, Hear};
-use dmtap::proxy::{Authority, Look, Proxy, Scheme, Settings, Trust, Upstream};
+use dmtap::flow::{Event, EventSink};
+use dmtap::proxy::{Authority, BodyCapture, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::record::{Journal, JsonLines, Masking, WhenFull};
 use dmtap::rules::RuleSet;
 use tokio::net::TcpListener;
@@ -90,8 +90,8 @@ impl Role {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             trust: Trust::PlatformAnd(ca),
             look: match self {
-                Self::Annotate | Self::Record | Self::ThousandRules => Look::Annotate,
-                _ => Look::Pass,
+                Self::Annotate | Self::Record | Self::ThousandRules => BodyCapture::Annotate,
+                _ => BodyCapture::Pass,
             },
             ..Settings::reverse(upstream)
         };
@@ -107,7 +107,7 @@ impl Role {
         address
     }
 
-    fn hear(self, directory: &Path) -> Arc<dyn Hear> {
+    fn hear(self, directory: &Path) -> Arc<dyn EventSink> {
         if self != Self::Record {
             return Arc::new(Nobody);
         }
@@ -168,8 +168,8 @@ fn thousand_rules() -> RuleSet {
 
 struct Nobody;
 
-impl Hear for Nobody {
-    fn hear(&self, _: Event) {}
+impl EventSink for Nobody {
+    fn on_event(&self, _: Event) {}
 }
 
 /// A file that begins anew before it fills the disk.

@@ -3,11 +3,11 @@
 use std::io::{self, BufRead, ErrorKind};
 use std::path::Path;
 
-use super::tally::Tally;
-use super::tried::Tried;
-use crate::app::trial::{Fit, Passed, Recorded, Replayed, Trial, stage_of};
+use super::outcome::MessageOutcome;
+use super::tally::EffectCounts;
+use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded, Replayed, stage_of};
 use crate::cli::{Failure, Output, write_output};
-use crate::record::{Damage, Telling, replay};
+use crate::record::{Damage, EventRecord, replay};
 use crate::rules::RuleSet;
 
 /// A record being played.
@@ -16,8 +16,8 @@ struct Playing<'a> {
     rules: &'a RuleSet,
     output: Output,
     recorded: Recorded,
-    trial: Trial,
-    tally: Tally,
+    trial: DryRun,
+    tally: EffectCounts,
 }
 
 /// Tries rules on every message of a record, and tells of it. Says whether one acted.
@@ -32,8 +32,8 @@ pub(super) fn play(
         rules,
         output,
         recorded: Recorded::default(),
-        trial: Trial::new(http::Uri::default()),
-        tally: Tally::default(),
+        trial: DryRun::new(http::Uri::default()),
+        tally: EffectCounts::default(),
     };
     let damage = replay(lines, |telling| playing.hear(&telling));
     let damage = match damage {
@@ -44,7 +44,7 @@ pub(super) fn play(
         }
         Ok(damage) => damage,
     };
-    write_output(playing.tally.told(file, rules, output).as_bytes())?;
+    write_output(playing.tally.render(file, rules, output).as_bytes())?;
     match damage.is_empty() {
         true => Ok(playing.tally.acted_on > 0),
         false => Err(damaged(file, &damage)),
@@ -60,7 +60,7 @@ fn damaged(file: &Path, damage: &[Damage]) -> Failure {
 }
 
 impl Playing<'_> {
-    fn hear(&mut self, telling: &Telling<'_>) -> io::Result<()> {
+    fn hear(&mut self, telling: &EventRecord<'_>) -> io::Result<()> {
         let passed = match self.recorded.next(telling) {
             Replayed::Passed(passed) => passed,
             Replayed::Own(passed) => {
@@ -71,7 +71,7 @@ impl Playing<'_> {
         };
         self.tally.messages += 1;
         match self.trial.fits(&passed) {
-            Fit::Fits => self.tell(passed),
+            Applicability::Fits => self.tell(passed),
             fit => self.pass_over(&passed, fit),
         }
     }
@@ -79,7 +79,7 @@ impl Playing<'_> {
     fn tell(&mut self, passed: Passed) -> io::Result<()> {
         let (exchange, stage) = (passed.exchange, stage_of(passed.speaker));
         let verdict = self.trial.play(self.rules, &passed);
-        let tried = Tried::recorded(self.file, passed, verdict, self.rules);
+        let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);
         for (rule, acted) in tried.rules() {
             self.tally.count(rule, acted);
         }
@@ -94,9 +94,9 @@ impl Playing<'_> {
     }
 
     /// A message that would not have been said: its session is told once.
-    fn pass_over(&mut self, passed: &Passed, fit: Fit) -> io::Result<()> {
+    fn pass_over(&mut self, passed: &Passed, fit: Applicability) -> io::Result<()> {
         self.tally.not_tried += 1;
-        if fit != Fit::First || self.output == Output::Json {
+        if fit != Applicability::First || self.output == Output::Json {
             return Ok(());
         }
         let (file, exchange) = (self.file.display(), passed.exchange);

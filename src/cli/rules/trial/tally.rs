@@ -7,15 +7,15 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::json_line;
-use super::tried::Silent;
-use crate::app::trial::silent;
+use super::outcome::Silent;
+use crate::app::dry_run::why_not;
 use crate::cli::Output;
 use crate::flow::ExchangeId;
 use crate::rules::{Rule, RuleSet, Stage};
 
 /// How many messages there were, and what each rule did.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct EffectCounts {
     pub(super) messages: u64,
     pub(super) acted_on: u64,
     /// Messages that would not have been said.
@@ -41,7 +41,7 @@ struct Reason {
     why: String,
 }
 
-impl Tally {
+impl EffectCounts {
     /// A rule found something in the next message, and did something, or could not.
     pub(super) fn count(&mut self, rule: &str, acted: bool) {
         let hits = self.hits.entry(rule.to_owned()).or_default();
@@ -66,7 +66,7 @@ impl Tally {
     }
 
     /// The end of the telling.
-    pub(super) fn told(&self, file: &Path, rules: &RuleSet, output: Output) -> String {
+    pub(super) fn render(&self, file: &Path, rules: &RuleSet, output: Output) -> String {
         match output {
             Output::Text => self.text(file, rules),
             Output::Json => self.json(file, rules),
@@ -143,7 +143,7 @@ impl Hits {
             return None;
         }
         if rule.stage == Stage::Connection {
-            return Some(silent::CONNECTIONS.into());
+            return Some(why_not::CONNECTIONS.into());
         }
         let stage = rule.stage.name();
         Some(match &self.idle {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Decoder, too_large};
 use crate::markup::vocabulary::{self, NameId, Space};
 use crate::markup::wbxml::token::{self, LITERAL, fault};
-use crate::markup::wbxml::{Fault, attribute, own};
+use crate::markup::wbxml::{Fault, attribute, custom_names};
 use crate::markup::{DecodeError, FlagKind};
 
 impl<'s> Decoder<'s> {
@@ -37,7 +37,7 @@ impl<'s> Decoder<'s> {
             },
         );
         let name = self.own.token(self.page, token);
-        name.ok_or_else(|| too_large(at, "names", own::MOST))
+        name.ok_or_else(|| too_large(at, "names", custom_names::MOST))
     }
 
     /// The local part of the name that a LITERAL tag refers to.
@@ -71,7 +71,7 @@ impl<'s> Decoder<'s> {
         let known = Space::of_namespace(self.own.names.namespace(namespace))
             .and_then(|space| vocabulary::find(space, &local));
         let name = known.or_else(|| self.own.literal(&local, namespace));
-        let name = name.ok_or_else(|| too_large(at, "names", own::MOST))?;
+        let name = name.ok_or_else(|| too_large(at, "names", custom_names::MOST))?;
         self.nodes.set_name(element, name);
         if element == 0 {
             self.flag(at, FlagKind::Root(local.into_owned()));

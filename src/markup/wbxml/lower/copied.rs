@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::pages::Pages;
 use crate::markup::edit::{Edit, EditError, Fragment, copy};
-use crate::markup::wbxml::skim::{Seen, Skim};
 use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE};
+use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
 use crate::markup::wbxml::writer::Writer;
 use crate::markup::wbxml::{EncodeError, Header};
 use crate::markup::{Document, NodeId};
@@ -63,7 +63,7 @@ fn pages_at(
     nodes: impl Iterator<Item = NodeId>,
 ) -> BTreeMap<NodeId, Pages> {
     let mut found: BTreeMap<NodeId, Pages> = nodes.map(|node| (node, Pages::default())).collect();
-    let mut tokens = Skim::new(document.source(), header.body as usize);
+    let mut tokens = TokenScanner::new(document.source(), header.body as usize);
     let mut pages = Pages::default();
     for (node, found) in &mut found {
         let start = document.node(*node).span.start as usize;
@@ -105,7 +105,7 @@ impl Copied {
             tag: writer.page,
             attribute: writer.attribute_page,
         };
-        let mut tokens = Skim::new(&self.bytes, 0);
+        let mut tokens = TokenScanner::new(&self.bytes, 0);
         loop {
             let in_attributes = tokens.in_attributes;
             let Some(seen) = tokens.next() else { break };
@@ -117,7 +117,7 @@ impl Copied {
 
     /// Where an attribute token stands that relies on the attribute page in force in front of the copy.
     fn first_of_attribute_page(&self) -> Option<usize> {
-        let mut tokens = Skim::new(&self.bytes, 0);
+        let mut tokens = TokenScanner::new(&self.bytes, 0);
         loop {
             let (at, in_attributes) = (tokens.at(), tokens.in_attributes);
             match tokens.next()? {

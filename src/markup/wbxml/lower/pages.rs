@@ -2,8 +2,8 @@
 
 use crate::markup::arena::Node;
 use crate::markup::wbxml::Header;
-use crate::markup::wbxml::skim::{Seen, Skim};
 use crate::markup::wbxml::token::{LITERAL, SWITCH_PAGE, TOKEN};
+use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
 use crate::markup::wbxml::value::page_and_token;
 use crate::markup::{Document, Kind};
 use crate::patch::{Span, Splice};
@@ -82,7 +82,7 @@ impl<'d> Track<'d> {
 
     /// Walks until the pages agree again, at most to `target`.
     fn repair(&mut self, target: u32, splices: &mut Vec<Splice>) {
-        let mut tokens = Skim::new(self.document.source(), self.at as usize);
+        let mut tokens = TokenScanner::new(self.document.source(), self.at as usize);
         while self.source != self.written || tokens.in_attributes {
             let at = tokens.at();
             if at >= target as usize {
@@ -150,7 +150,7 @@ impl<'d> Track<'d> {
     /// The attribute page in force behind the list that ends with this attribute.
     fn page_behind(&self, attribute: Node) -> u8 {
         let (mut page, _) = page_and_token(attribute);
-        let mut tokens = Skim::new(self.document.source(), attribute.span.start as usize);
+        let mut tokens = TokenScanner::new(self.document.source(), attribute.span.start as usize);
         tokens.in_attributes = true;
         while tokens.in_attributes {
             match tokens.next() {
@@ -164,7 +164,7 @@ impl<'d> Track<'d> {
 
     /// Follows the page switches of the source up to `target`.
     fn skim(&mut self, target: u32) {
-        let mut tokens = Skim::new(self.document.source(), self.at as usize);
+        let mut tokens = TokenScanner::new(self.document.source(), self.at as usize);
         while tokens.at() < target as usize {
             let in_attributes = tokens.in_attributes;
             match tokens.next() {

@@ -1,8 +1,8 @@
 //! Offsets of places on the tree: found by climbing, not by walking over siblings.
 
 use crate::markup::arena::NO_PARENT;
-use crate::markup::wbxml::skim::Skim;
 use crate::markup::wbxml::token::WITH_CONTENT;
+use crate::markup::wbxml::token_scanner::TokenScanner;
 use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Encoding, Kind, NodeId};
 use crate::patch::Span;
@@ -26,7 +26,7 @@ impl<'d> Places<'d> {
     /// Behind the element's tag, its index and its attribute list.
     pub(super) fn behind_tag(&self, element: NodeId) -> u32 {
         let start = self.document.node(element).span.start as usize;
-        let mut tokens = Skim::new(self.document.source(), start);
+        let mut tokens = TokenScanner::new(self.document.source(), start);
         tokens.next();
         while tokens.in_attributes && tokens.next().is_some() {}
         tokens.at() as u32

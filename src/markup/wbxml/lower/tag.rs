@@ -2,8 +2,8 @@
 
 use super::copied::Inserted;
 use crate::markup::wbxml::EncodeError;
-use crate::markup::wbxml::skim::{Seen, Skim};
 use crate::markup::wbxml::token::{END, LITERAL, Reader, TOKEN, WITH_ATTRIBUTES, WITH_CONTENT};
+use crate::markup::wbxml::token_scanner::{Seen, TokenScanner};
 use crate::markup::wbxml::value::page_and_token;
 use crate::markup::wbxml::writer::{Form, Writer};
 use crate::markup::{Document, NodeId};
@@ -121,7 +121,7 @@ impl TagEdit<'_> {
 /// An attribute as it stands in the source, on the page it needs.
 fn copy(document: &Document, attribute: NodeId, writer: &mut Writer<'_, '_>) {
     let node = document.node(attribute);
-    let mut tokens = Skim::new(document.source(), node.span.start as usize);
+    let mut tokens = TokenScanner::new(document.source(), node.span.start as usize);
     tokens.in_attributes = true;
     let (page, _) = page_and_token(node);
     let mut behind = None;

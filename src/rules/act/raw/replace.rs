@@ -11,14 +11,14 @@ use crate::patch::{Patch, Span, Splice};
 use crate::rules::act::too_large;
 
 /// A replacement under way. What it puts in is counted over the whole body.
-pub(super) struct Replacing<'a> {
+pub(super) struct Replacement<'a> {
     pattern: &'a Regex,
     with: &'a str,
     added: usize,
     most: usize,
 }
 
-impl<'a> Replacing<'a> {
+impl<'a> Replacement<'a> {
     pub(super) fn new(pattern: &'a Regex, with: &'a str, limits: &Limits) -> Self {
         Self {
             pattern,

@@ -1,7 +1,7 @@
 //! The keys that select commands.
 
 use super::value::{plain, tests, wilds};
-use super::{answers, never};
+use super::{answers, validate};
 use crate::dm::CommandKind;
 use crate::rules::glob::UriGlob;
 use crate::rules::load::code::{ALERT, SYNCML};
@@ -47,7 +47,7 @@ pub(super) fn read(table: Table<'_>, before: usize, report: &mut Report) -> Opti
         },
     };
     if report.count() == before {
-        never::narrow(&mut matcher, table, report);
+        validate::narrow(&mut matcher, table, report);
     }
     Some(matcher)
 }

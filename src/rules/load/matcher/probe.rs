@@ -2,7 +2,7 @@
 
 use super::value::{COMPARISONS, test};
 use crate::rules::load::read::{self, Report, Table, Value, each};
-use crate::rules::matcher::{Probe, Where};
+use crate::rules::matcher::{Probe, ValueTest};
 
 pub(super) fn has(table: Table<'_>, report: &mut Report) -> Vec<Probe> {
     each(table, "has", report, |value, report| {
@@ -15,7 +15,7 @@ pub(super) fn where_keys() -> Vec<&'static str> {
     ["at"].into_iter().chain(COMPARISONS).collect()
 }
 
-pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<Where> {
+pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<ValueTest> {
     each(table, "where", report, |value, report| {
         let table = Table::of("`where`", value, report)?;
         let keys = where_keys();
@@ -30,7 +30,7 @@ pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<Where> {
             return None;
         };
         let at = probe(at, "at", report)?;
-        Some(Where { at, test: test? })
+        Some(ValueTest { at, test: test? })
     })
 }
 

@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use regex::RegexBuilder;
 use toml::de::DeValue;
 
-use crate::rules::glob::Wild;
+use crate::rules::glob::Glob;
 use crate::rules::load::read::{self, Report, Table, Value, each};
 use crate::rules::matcher::{Numbers, TextTest};
 
 /// Patterns in which `*` stands for any run of characters.
-pub(super) fn wilds(table: Table<'_>, key: &str, report: &mut Report) -> Vec<Wild> {
+pub(super) fn wilds(table: Table<'_>, key: &str, report: &mut Report) -> Vec<Glob> {
     each(table, key, report, |value, report| {
-        read::text(value, key, report).map(Wild::new)
+        read::text(value, key, report).map(Glob::new)
     })
 }
 

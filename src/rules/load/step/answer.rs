@@ -4,9 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode as HttpStatus, header}
 
 use crate::rules::load::code::HTTP;
 use crate::rules::load::read::{self, Report, Table, Value};
-use crate::rules::step::Leave;
+use crate::rules::step::WireFault;
 use crate::rules::template::{Escape, Template};
-use crate::rules::{Answer, Step};
+use crate::rules::{Step, SyntheticResponse};
 
 /// The keys that may stand beside `answer`.
 pub(super) const OPTIONS: &[&str] = &["body", "headers", "content-type"];
@@ -31,7 +31,7 @@ pub(super) fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) ->
     }
     let status = HttpStatus::from_u16(code?).ok()?;
     (report.count() == before).then(|| {
-        Step::Leave(Leave::Answer(Answer {
+        Step::WireFault(WireFault::Answer(SyntheticResponse {
             status,
             headers,
             body: body.into(),

@@ -1,33 +1,33 @@
 //! The verbs that change the document.
 
-use super::{PASSING, Verb, at, switch, template};
+use super::{PASSING, StepReader, at, switch, template};
 use crate::dm::StatusCode;
 use crate::markup::edit::Fragment;
 use crate::rules::Step;
-use crate::rules::at::At;
 use crate::rules::load::code::SYNCML;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::load::suggest::list;
-use crate::rules::step::{Beside, EditStep, Ids, Relation};
+use crate::rules::selector::Selector;
+use crate::rules::step::{EditStep, Ids, Neighbour, Relation};
 use crate::rules::template::{Escape, Template};
 
 /// What reads the value of a verb and the options beside it.
 type Read = fn(&Value<'_>, Table<'_>, &mut Report) -> Option<Step>;
 
-pub(super) const VERBS: &[Verb] = &[
+pub(super) const VERBS: &[StepReader] = &[
     verb("set-status", &[], |value, _, report| {
         let code = SYNCML.read(value, "set-status", report)?;
         Some(Step::Edit(EditStep::SetStatus(StatusCode(code))))
     }),
     verb("set-text", &["at"], |value, step, report| {
         let text = template(value, "set-text", report);
-        let at = at(step, At::value(), report);
+        let at = at(step, Selector::value(), report);
         let (text, at) = text.zip(at)?;
         Some(Step::Edit(EditStep::SetText { text, at }))
     }),
     verb("set-attribute", &["value", "at"], |value, step, report| {
         let name = attribute(value, "set-attribute", report);
-        let at = at(step, At::selected(), report);
+        let at = at(step, Selector::selected(), report);
         let Some(value) = step.value("value") else {
             report
                 .wrong(
@@ -43,7 +43,7 @@ pub(super) const VERBS: &[Verb] = &[
     }),
     verb("remove-attribute", &["at"], |value, step, report| {
         let name = attribute(value, "remove-attribute", report);
-        let (name, at) = name.zip(at(step, At::selected(), report))?;
+        let (name, at) = name.zip(at(step, Selector::selected(), report))?;
         Some(Step::Edit(EditStep::RemoveAttribute { name, at }))
     }),
     verb("insert", SIDES, |value, step, report| {
@@ -53,11 +53,11 @@ pub(super) const VERBS: &[Verb] = &[
     }),
     verb("replace", &["at"], |value, step, report| {
         let fragment = fragment(value, "replace", report);
-        let (fragment, at) = fragment.zip(at(step, At::selected(), report))?;
+        let (fragment, at) = fragment.zip(at(step, Selector::selected(), report))?;
         Some(Step::Edit(EditStep::Replace { fragment, at }))
     }),
     verb("remove", &["at"], |value, step, report| {
-        let at = at(step, At::selected(), report)?;
+        let at = at(step, Selector::selected(), report)?;
         switch(value, "remove", report).then_some(Step::Edit(EditStep::Remove { at }))
     }),
     verb("copy", SIDES, |value, step, report| {
@@ -71,7 +71,7 @@ pub(super) const VERBS: &[Verb] = &[
         Some(Step::Edit(EditStep::Move { from, to }))
     }),
     verb("duplicate", &["at", "new-ids"], |value, step, report| {
-        let at = at(step, At::selected(), report)?;
+        let at = at(step, Selector::selected(), report)?;
         let fresh = step.value("new-ids");
         let fresh = fresh.map(|value| switch(value, "new-ids", report));
         let ids = match fresh {
@@ -87,8 +87,8 @@ pub(super) const VERBS: &[Verb] = &[
 
 pub(super) const SIDES: &[&str] = &["before", "after", "first-in", "last-in"];
 
-const fn verb(name: &'static str, options: &'static [&'static str], read: Read) -> Verb {
-    Verb {
+const fn verb(name: &'static str, options: &'static [&'static str], read: Read) -> StepReader {
+    StepReader {
         name,
         stages: PASSING,
         options,
@@ -97,7 +97,7 @@ const fn verb(name: &'static str, options: &'static [&'static str], read: Read) 
 }
 
 /// A place that a verb names.
-fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<At> {
+fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Selector> {
     let text = read::text(value, key, report)?;
     super::parsed_at(value, text, report)
 }
@@ -107,7 +107,7 @@ pub(super) fn beside_if_any(
     verb: &str,
     step: Table<'_>,
     report: &mut Report,
-) -> Option<Option<Beside>> {
+) -> Option<Option<Neighbour>> {
     match SIDES.iter().any(|side| step.value(side).is_some()) {
         true => beside(verb, step, report).map(Some),
         false => Some(None),
@@ -115,7 +115,7 @@ pub(super) fn beside_if_any(
 }
 
 /// Where something is to stand: one of the four keys, each with a place.
-fn beside(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Beside> {
+fn beside(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Neighbour> {
     let given = |(key, relation): &(&'static str, Relation)| {
         let value = step.value(key)?;
         Some((*key, *relation, value))
@@ -146,7 +146,7 @@ fn beside(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Beside> {
         return None;
     }
     let at = place(value, key, report)?;
-    Some(Beside { relation, at })
+    Some(Neighbour { relation, at })
 }
 
 /// The name of an attribute.

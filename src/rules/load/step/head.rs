@@ -3,7 +3,7 @@
 use http::StatusCode as HttpStatus;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::{PASSING, Verb, template};
+use super::{PASSING, StepReader, template};
 use crate::rules::load::code::HTTP;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::step::HeadStep;
@@ -11,8 +11,8 @@ use crate::rules::step::head::{FRAMING, ONE_HOP};
 use crate::rules::template::{Escape, Template};
 use crate::rules::{Stage, Step};
 
-pub(super) const VERBS: &[Verb] = &[
-    Verb {
+pub(super) const VERBS: &[StepReader] = &[
+    StepReader {
         name: "set-header",
         stages: PASSING,
         options: &["value"],
@@ -21,7 +21,7 @@ pub(super) const VERBS: &[Verb] = &[
             Some(Step::Head(HeadStep::Set(name, value)))
         },
     },
-    Verb {
+    StepReader {
         name: "add-header",
         stages: PASSING,
         options: &["value"],
@@ -34,7 +34,7 @@ pub(super) const VERBS: &[Verb] = &[
             Some(Step::Head(HeadStep::Add(name, text)))
         },
     },
-    Verb {
+    StepReader {
         name: "remove-header",
         stages: PASSING,
         options: &[],
@@ -47,7 +47,7 @@ pub(super) const VERBS: &[Verb] = &[
             Some(Step::Head(HeadStep::Remove(name)))
         },
     },
-    Verb {
+    StepReader {
         name: "set-http-status",
         stages: &[Stage::Response],
         options: &[],

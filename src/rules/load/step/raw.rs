@@ -5,32 +5,32 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use regex::Regex;
 
-use super::{PASSING, Verb, template};
+use super::{PASSING, StepReader, template};
 use crate::rules::Step;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::step::{Form, Length, Pattern, RawStep};
 use crate::rules::template::Template;
 
-pub(super) const VERBS: &[Verb] = &[
-    Verb {
+pub(super) const VERBS: &[StepReader] = &[
+    StepReader {
         name: "set-body",
         stages: PASSING,
         options: &[],
         read: |value, _, report| set_body(value, report).map(Step::Raw),
     },
-    Verb {
+    StepReader {
         name: "replace-text",
         stages: PASSING,
         options: &["with"],
         read: |value, step, report| replace_text(value, step, report).map(Step::Raw),
     },
-    Verb {
+    StepReader {
         name: "flip",
         stages: PASSING,
         options: &[],
         read: |value, _, report| flip(value, report).map(Step::Raw),
     },
-    Verb {
+    StepReader {
         name: "truncate",
         stages: PASSING,
         options: &[],

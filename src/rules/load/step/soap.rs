@@ -1,11 +1,11 @@
 //! The verb that answers enrollment with a fault.
 
-use super::{PASSING, Verb};
+use super::{PASSING, StepReader};
 use crate::rules::Step;
 use crate::rules::load::read::{self, Report, Table, Value};
 use crate::rules::step::SoapFault;
 
-pub(super) const VERBS: &[Verb] = &[Verb {
+pub(super) const VERBS: &[StepReader] = &[StepReader {
     name: "soap-fault",
     stages: PASSING,
     options: &[],

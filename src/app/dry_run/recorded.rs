@@ -1,0 +1,178 @@
+//! Messages of a record of JSON lines, as they were received.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+
+use super::Passed;
+use crate::flow::{
+    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Side, Timestamp, TlsFacts,
+    media,
+};
+use crate::markup::{self, Document, Limits};
+use crate::record::EventRecord;
+use crate::record::model::{BodyRecord, ConnectionRecord, EventKind, HeadRecord, ParsedBodyRecord};
+
+/// Puts the events of a record together again, in their order.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// Heads of requests, until the exchange ends.
+    requests: HashMap<u64, RequestHead>,
+}
+
+/// What an event of a record was.
+#[derive(Debug)]
+pub enum Replayed {
+    /// A message of one of the peers.
+    Passed(Passed),
+    /// An answer that dmtap gave in the server's place.
+    Own(Passed),
+    /// No message.
+    Other,
+}
+
+impl Recorded {
+    /// The message that an event tells of. What is masked in the record stays masked.
+    pub fn next(&mut self, telling: &EventRecord<'_>) -> Replayed {
+        let (Some(exchange), Some(head)) = (telling.exchange, &telling.head) else {
+            if let (EventKind::Failed, Some(exchange)) = (telling.event, telling.exchange) {
+                self.requests.remove(&exchange);
+            }
+            return Replayed::Other;
+        };
+        let (request, response) = match telling.event {
+            EventKind::Request => {
+                let request = request(head, &telling.connection);
+                self.requests.insert(exchange, request.clone());
+                (request, None)
+            }
+            EventKind::Response => {
+                let request = self.requests.remove(&exchange);
+                let unknown = || request_to(&telling.connection);
+                (request.unwrap_or_else(unknown), Some(response(head)))
+            }
+            _ => return Replayed::Other,
+        };
+        let headers = response.as_ref().map_or(&request.headers, |r| &r.headers);
+        let (body, document) = body(telling, headers);
+        let passed = Passed {
+            speaker: match response {
+                Some(_) => Side::Server,
+                None => Side::Device,
+            },
+            exchange: ExchangeId(exchange),
+            connection: connection(&telling.connection),
+            sent: telling
+                .sent
+                .as_ref()
+                .and_then(|sent| decoded(sent, headers)),
+            request,
+            response,
+            body,
+            document,
+        };
+        match telling.own {
+            true => Replayed::Own(passed),
+            false => Replayed::Passed(passed),
+        }
+    }
+}
+
+/// The body without content coding, as far as the record has it, and what it decodes to.
+fn body(telling: &EventRecord<'_>, headers: &HeaderMap) -> (Option<Bytes>, Option<Arc<Document>>) {
+    let body = telling.body.as_ref();
+    let bytes = || body.map(|body| Bytes::copy_from_slice(&body.0));
+    match &telling.reading {
+        Some(ParsedBodyRecord::Document { .. }) => {
+            (bytes(), body.and_then(|body| decoded(body, headers)))
+        }
+        Some(ParsedBodyRecord::Opaque { .. })
+            if !headers.contains_key(header::CONTENT_ENCODING) =>
+        {
+            (bytes(), None)
+        }
+        Some(ParsedBodyRecord::Empty) => (Some(Bytes::new()), None),
+        _ => (None, None),
+    }
+}
+
+fn decoded(body: &BodyRecord<'_>, headers: &HeaderMap) -> Option<Arc<Document>> {
+    let bytes = Bytes::copy_from_slice(&body.0);
+    let document = markup::decode(bytes, media::hint(headers), &Limits::default());
+    document.ok().map(Arc::new)
+}
+
+fn request(head: &HeadRecord<'_>, connection: &ConnectionRecord<'_>) -> RequestHead {
+    let method = head.method.as_ref().and_then(|method| method.parse().ok());
+    let uri = head.uri.as_ref().and_then(|uri| uri.parse().ok());
+    let unknown = request_to(connection);
+    RequestHead {
+        method: method.unwrap_or(unknown.method),
+        uri: uri.unwrap_or(unknown.uri),
+        version: version(&head.version),
+        headers: fields(head),
+    }
+}
+
+/// The head of a request of which nothing is known but the connection.
+fn request_to(connection: &ConnectionRecord<'_>) -> RequestHead {
+    let server = connection.server.as_deref().unwrap_or("localhost");
+    RequestHead {
+        method: Method::POST,
+        uri: format!("https://{server}/")
+            .parse()
+            .unwrap_or(Uri::default()),
+        version: Version::HTTP_11,
+        headers: HeaderMap::new(),
+    }
+}
+
+fn response(head: &HeadRecord<'_>) -> ResponseHead {
+    let status = head.status.and_then(|code| StatusCode::from_u16(code).ok());
+    ResponseHead {
+        status: status.unwrap_or_default(),
+        version: version(&head.version),
+        headers: fields(head),
+    }
+}
+
+fn fields(head: &HeadRecord<'_>) -> HeaderMap {
+    let field = |name: &str, value: &str| -> Option<(HeaderName, HeaderValue)> {
+        Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    let mut fields = HeaderMap::new();
+    for (name, value) in head.headers.iter().filter_map(|(n, v)| field(n, v)) {
+        fields.append(name, value);
+    }
+    fields
+}
+
+fn version(text: &str) -> Version {
+    match text {
+        "HTTP/1.0" => Version::HTTP_10,
+        "HTTP/2.0" => Version::HTTP_2,
+        _ => Version::HTTP_11,
+    }
+}
+
+fn connection(told: &ConnectionRecord<'_>) -> Connection {
+    let address = |text: &Option<std::borrow::Cow<'_, str>>| {
+        let address = text.as_deref().and_then(|text| text.parse().ok());
+        address.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
+    };
+    let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
+    Connection {
+        id: ConnectionId(told.id),
+        opened: Timestamp::default(),
+        device: address(&told.device),
+        listener: address(&told.listener),
+        server: text(&told.server).unwrap_or_default(),
+        tls: told.tls.as_ref().map(|tls| TlsFacts {
+            sni: text(&tls.sni),
+            alpn: text(&tls.alpn),
+            version: text(&tls.version),
+        }),
+    }
+}

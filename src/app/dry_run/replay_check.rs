@@ -1,0 +1,73 @@
+//! Which messages of a record would still have been said, once rules kept a request from the server.
+
+use std::collections::HashSet;
+
+use super::Passed;
+use crate::dm::Message;
+use crate::flow::{ExchangeId, SessionKey, Side};
+
+/// Whether a message of a record would still have been said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applicability {
+    /// Nothing speaks against it.
+    Fits,
+    /// It answers a request that the server never got.
+    Unasked,
+    /// It belongs to a session that went another way before; the first one that is met.
+    First,
+    /// Another one of those.
+    Later,
+}
+
+/// Exchanges that never reached the server, and their sessions.
+#[derive(Debug, Default)]
+pub(super) struct Unasked {
+    exchanges: HashSet<ExchangeId>,
+    sessions: HashSet<SessionKey>,
+    /// Those of which a message was met since.
+    told: HashSet<SessionKey>,
+}
+
+impl Unasked {
+    pub(super) fn enter(&mut self, exchange: ExchangeId, session: Option<SessionKey>) {
+        self.exchanges.insert(exchange);
+        self.sessions.extend(session);
+    }
+
+    /// Says whether the exchange was one of those; it is none any more, nor is its session.
+    pub(super) fn forgive(&mut self, exchange: ExchangeId, session: Option<SessionKey>) -> bool {
+        if !self.exchanges.remove(&exchange) {
+            return false;
+        }
+        if let Some(session) = session {
+            self.sessions.remove(&session);
+        }
+        true
+    }
+
+    pub(super) fn fit(&mut self, passed: &Passed, session: Option<SessionKey>) -> Applicability {
+        if passed.speaker == Side::Server && self.exchanges.remove(&passed.exchange) {
+            return Applicability::Unasked;
+        }
+        let Some(session) = session.filter(|session| self.sessions.contains(session)) else {
+            return Applicability::Fits;
+        };
+        // SessionIDs come again: a first message begins anew.
+        if passed.speaker == Side::Device && is_first(passed) {
+            self.sessions.remove(&session);
+            self.told.remove(&session);
+            return Applicability::Fits;
+        }
+        match self.told.insert(session) {
+            true => Applicability::First,
+            false => Applicability::Later,
+        }
+    }
+}
+
+fn is_first(passed: &Passed) -> bool {
+    let message = passed.document.as_deref().and_then(Message::of);
+    let header = message.and_then(|message| message.header());
+    let msg_id = header.and_then(|header| header.msg_id());
+    msg_id.is_some_and(|msg_id| msg_id.trim() == "1")
+}

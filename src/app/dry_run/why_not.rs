@@ -1,0 +1,61 @@
+//! Why a rule did nothing to a message, as far as it can be told without asking its matcher in full.
+
+use http::Uri;
+
+use super::{Passed, stage_of};
+use crate::dm::Message;
+use crate::rules::glob::Glob;
+use crate::rules::{Matcher, Rule, Stage};
+
+/// Where the address of a message comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `--url`, as that of all messages from files.
+    Option,
+    /// The record.
+    Record,
+}
+
+/// What is said of rules that are asked before there is any message.
+pub const CONNECTIONS: &str = "is about connections: it cannot be tried on a message";
+
+/// Why a rule did nothing to a message, in words.
+pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
+    if rule.stage == Stage::Connection {
+        return CONNECTIONS.into();
+    }
+    if rule.stage != stage_of(passed.speaker) {
+        return format!("looks at {}", rule.stage.name());
+    }
+    if let Some(why) = elsewhere(&rule.matcher, &passed.request.uri) {
+        return match address {
+            Address::Option => format!("{why} of --url"),
+            Address::Record => why,
+        };
+    }
+    let message = passed.document.as_deref().and_then(Message::of);
+    if rule.matcher.selects_commands() && message.is_none() {
+        return "selects commands of a message, and this has no SyncML around it".into();
+    }
+    match (rule.limit.is_some(), rule.scenario.is_some()) {
+        (_, true) => "finds nothing here, or its scenario is in another state".into(),
+        (true, false) => "finds nothing here, or its limit lets it pass".into(),
+        (false, false) => "finds nothing here".into(),
+    }
+}
+
+/// What of the address a matcher does not match.
+fn elsewhere(matcher: &Matcher, uri: &Uri) -> Option<String> {
+    let passage = &matcher.passage;
+    let host = uri.host().unwrap_or_default();
+    for (key, patterns, is) in [
+        ("host", &passage.host, host),
+        ("path", &passage.path, uri.path()),
+    ] {
+        let misses = |pattern: &Glob| !pattern.matches(is);
+        if !patterns.is_empty() && patterns.iter().all(misses) {
+            return Some(format!("its `{key}` does not match `{is}`"));
+        }
+    }
+    matcher.all.iter().find_map(|inner| elsewhere(inner, uri))
+}

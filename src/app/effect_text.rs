@@ -1,0 +1,25 @@
+//! What a rule changed, in one line.
+
+use std::fmt::Write;
+
+use crate::flow::EffectDetail;
+
+/// `set-status at /SyncML/SyncBody/Status[2]/Data: 200 → 404`
+pub fn line(change: &EffectDetail) -> String {
+    words(change.step, &change.path, &change.before, &change.after)
+}
+
+/// The same of a change that is told in parts; `place` may be empty.
+pub fn words(step: &str, place: &str, before: &str, after: &str) -> String {
+    let mut line = step.to_owned();
+    if !place.is_empty() {
+        let _ = write!(line, " at {place}");
+    }
+    match (before, after) {
+        ("", "") => {}
+        ("", after) => line.extend([": ", after]),
+        (before, "") => line.extend([": ", before, " goes"]),
+        (before, after) => line.extend([": ", before, " → ", after]),
+    }
+    line
+}

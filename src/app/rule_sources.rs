@@ -1,0 +1,176 @@
+//! The rule book as something that lives: where its rules come from, and what becomes of them while dmtap runs.
+//!
+//! ```text
+//!  --rules FILE or FOLDER ─► read ─┐
+//!  texts given at the start ───────┼─► Sources ──► RuleBook (in force) ──► exchanges
+//!  control API ────────────────────┘      ▲
+//!                     a save, SIGHUP ─► watch
+//! ```
+//!
+//! [`Sources`] is plain data. A change is made on a copy, which takes its place when all of it is right.
+
+mod change;
+pub mod read;
+pub mod report;
+mod sources;
+pub mod watch;
+mod watch_paths;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use change::{ChangeError, Put};
+pub use sources::{OpenError, Reloaded, Sources};
+pub use watch_paths::WatchPaths;
+
+use crate::proxy::{Hits, LiveRules};
+use crate::rules::Rule;
+
+/// A rule book that can change while the proxy runs.
+#[derive(Debug)]
+pub struct RuleSetUpdater {
+    sources: Mutex<Sources>,
+    in_force: Arc<LiveRules>,
+    /// Held from reading the files until what they say is in force: what was read last is taken last.
+    reloading: Mutex<()>,
+}
+
+/// A rule with how it stands.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What it says, and where that is written.
+    pub rule: Rule,
+    /// How it stands.
+    pub standing: SourceState,
+    /// How often it acted since counts began anew.
+    pub hits: Hits,
+    /// How often it acted in the whole run, and others of its name before it.
+    pub run: Hits,
+}
+
+/// How a rule stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceState {
+    /// It acts.
+    InForce,
+    /// It was disabled, and keeps its place.
+    Disabled,
+    /// It is no longer in the book.
+    Removed,
+}
+
+impl RuleSetUpdater {
+    /// The book of these sources; `in_force` is the proxy's.
+    ///
+    /// # Errors
+    /// [`ChangeError`], should the sources not make one book.
+    pub fn new(sources: Sources, in_force: Arc<LiveRules>) -> Result<Self, ChangeError> {
+        let book = Self {
+            sources: Mutex::new(sources),
+            in_force,
+            reloading: Mutex::default(),
+        };
+        book.change(|_| Ok(()))?;
+        Ok(book)
+    }
+
+    /// The rules in the order in which they act, disabled ones too.
+    pub fn entries(&self) -> Vec<Entry> {
+        let sources = self.sources();
+        let rules = sources.rules();
+        rules.map(|rule| self.entry_of(&sources, rule)).collect()
+    }
+
+    /// The same, and behind them those that were there in this run and are not any more.
+    pub fn entries_of_run(&self) -> Vec<Entry> {
+        let mut entries = self.entries();
+        let left = self.in_force.left().into_iter();
+        entries.extend(left.map(|(rule, run)| Entry {
+            rule,
+            standing: SourceState::Removed,
+            hits: Hits::default(),
+            run,
+        }));
+        entries
+    }
+
+    /// One rule.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`].
+    pub fn entry(&self, name: &str) -> Result<Entry, ChangeError> {
+        let sources = self.sources();
+        let rule = sources.rule(name)?;
+        Ok(self.entry_of(&sources, rule))
+    }
+
+    fn entry_of(&self, sources: &Sources, rule: &Rule) -> Entry {
+        Entry {
+            rule: rule.clone(),
+            standing: match sources.enables(&rule.name) {
+                true => SourceState::InForce,
+                false => SourceState::Disabled,
+            },
+            run: self.in_force.hits_in_run(&rule.name).unwrap_or_default(),
+            hits: self.in_force.hits(&rule.name).unwrap_or_default(),
+        }
+    }
+
+    /// Changes the sources, and puts what they are then in force at the next exchange; all of it or nothing.
+    ///
+    /// # Errors
+    /// What the change says, in which case everything stays as it was.
+    pub fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Sources) -> Result<T, ChangeError>,
+    ) -> Result<T, ChangeError> {
+        let mut sources = self.sources();
+        let mut next = sources.clone();
+        let done = change(&mut next)?;
+        let (rules, resting) = next.assemble()?;
+        self.in_force.publish(Arc::new(rules), &resting);
+        *sources = next;
+        Ok(done)
+    }
+
+    /// Begins all counts anew: hits, and what limits counted.
+    pub fn reset(&self) {
+        self.in_force.reset();
+    }
+
+    /// Puts everything back as it was at the start, or as files that were saved since have it, counts too.
+    ///
+    /// # Errors
+    /// [`ChangeError`], should the files not make one book any more.
+    pub fn restore(&self) -> Result<(), ChangeError> {
+        self.change(Sources::restore)?;
+        self.reset();
+        Ok(())
+    }
+
+    /// Reads the rule files again. Blocks while it reads.
+    ///
+    /// # Errors
+    /// What is wrong with them; the rules in force stay.
+    pub fn reload(&self) -> Result<Reloaded, ChangeError> {
+        let _turn = self
+            .reloading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let arguments = self.sources().arguments();
+        let found = read::files(&arguments);
+        self.change(|sources| sources.reload(found))
+    }
+
+    /// What must be watched to notice that the book is to be read again: folders, and names in them. Blocks.
+    pub fn places(&self) -> WatchPaths {
+        let sources = self.sources();
+        let (arguments, beside) = (sources.arguments(), sources.beside());
+        drop(sources);
+        WatchPaths::of(&arguments, &beside)
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        // They are replaced as a whole: a panic elsewhere leaves them whole.
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

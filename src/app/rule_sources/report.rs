@@ -1,0 +1,348 @@
+//! Rules and how they stand, as JSON and for people.
+
+use serde::Serialize;
+
+use super::{Entry, SourceState};
+use crate::flow::Timestamp;
+use crate::proxy::Hits;
+use crate::rules::{Limit, Scenario, Stage, Step};
+
+/// A rule as the control API and the summary tell it.
+#[derive(Debug, Serialize)]
+pub struct EntryReport<'e> {
+    /// Its name.
+    pub name: &'e str,
+    /// When it looks.
+    pub stage: &'static str,
+    /// Whether it is in force; if not, it was disabled or removed.
+    pub enabled: bool,
+    /// Whether it was in the book in this run and is not any more.
+    #[serde(skip_serializing_if = "is_there")]
+    pub removed: bool,
+    /// Where it is written: a file, or `control:N` for the Nth text the control API took.
+    pub file: &'e str,
+    /// The line its `[[rule]]` stands in there, from 1.
+    pub line: usize,
+    /// How often it acts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<LimitReport>,
+    /// Its part in a story.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioReport<'e>>,
+    /// The verbs of its steps.
+    pub steps: Vec<&'static str>,
+    /// How often it acted since counts began anew.
+    pub hits: HitsReport,
+    /// How often it acted in the whole run, and others of its name before it.
+    pub run: HitsReport,
+}
+
+/// A limit.
+#[derive(Debug, Serialize)]
+pub struct LimitReport {
+    /// Finds let pass first.
+    pub skip: u64,
+    /// Finds acted on after those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// Whether chance decides which of them.
+    pub chance: bool,
+    /// What the count begins anew for.
+    pub per: &'static str,
+}
+
+/// A part in a story.
+#[derive(Debug, Serialize)]
+pub struct ScenarioReport<'e> {
+    /// The story's name.
+    pub name: &'e str,
+    /// The state in which the rule looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requires: Option<&'e str>,
+    /// The state it brings about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub becomes: Option<&'e str>,
+    /// What has a state of its own.
+    pub per: &'static str,
+}
+
+/// Hits.
+#[derive(Debug, Serialize)]
+pub struct HitsReport {
+    /// Messages it acted on; connections at that stage.
+    pub messages: u64,
+    /// What it acted on in them.
+    pub finds: u64,
+    /// Messages in which it found something and a step could not act.
+    pub failed: u64,
+    /// Those among them on which it acted in part.
+    pub partly: u64,
+    /// When it last acted: RFC 3339, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+impl<'e> EntryReport<'e> {
+    /// What is told of a rule.
+    pub fn of(entry: &'e Entry) -> Self {
+        let rule = &entry.rule;
+        Self {
+            name: &rule.name,
+            stage: rule.stage.name(),
+            enabled: entry.standing == SourceState::InForce,
+            removed: entry.standing == SourceState::Removed,
+            file: &rule.file,
+            line: rule.line,
+            limit: rule.limit.map(limit),
+            scenario: rule.scenario.as_ref().map(scenario),
+            steps: rule.steps.iter().map(Step::name).collect(),
+            hits: HitsReport::of(entry.hits),
+            run: HitsReport::of(entry.run),
+        }
+    }
+}
+
+impl HitsReport {
+    fn of(hits: Hits) -> Self {
+        Self {
+            messages: hits.messages,
+            finds: hits.finds,
+            failed: hits.failed,
+            partly: hits.partly,
+            last: hits.last.and_then(time).map(|time| time.to_string()),
+        }
+    }
+}
+
+/// The summary at the end of a run, as the last line of `--output json`.
+pub fn summary_line(entries: &[Entry]) -> String {
+    #[derive(Serialize)]
+    struct Summary<'e> {
+        v: u32,
+        event: &'static str,
+        rules: Vec<EntryReport<'e>>,
+    }
+    let summary = Summary {
+        v: crate::record::model::VERSION,
+        event: crate::record::jsonl::RULES,
+        rules: entries.iter().map(EntryReport::of).collect(),
+    };
+    let line = serde_json::to_string(&summary);
+    line.expect("texts and numbers make JSON") + "\n"
+}
+
+/// The summary at the end of a run, for people; empty without rules.
+pub fn summary(entries: &[Entry]) -> String {
+    summary_with(entries, |_| String::new())
+}
+
+/// The same, with what `more` says below each rule.
+pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String {
+    let shown = entries.iter().filter(|entry| !is_idle_half(entry, entries));
+    let shown: Vec<&Entry> = shown.collect();
+    let width = shown.iter().map(|entry| entry.rule.name.chars().count());
+    let width = width.max().unwrap_or_default();
+    let mut text = String::new();
+    for entry in shown {
+        let feed = if text.is_empty() {
+            "what the rules did:"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "{feed}\n  {:<width$}  {}{}",
+            entry.rule.name,
+            did(entry),
+            more(&entry.rule.name)
+        ));
+    }
+    text
+}
+
+/// Whether a rule is one of two that an option made, and did nothing where the other one acted.
+fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
+    let option = |entry: &Entry| {
+        let name = entry.rule.name.as_str();
+        let halves = [" (Results)", " (request)", " (response)"];
+        let half = halves.iter().find_map(|half| name.strip_suffix(half));
+        half.unwrap_or(name).to_owned()
+    };
+    let is_idle = |entry: &Entry| entry.run.messages == 0 && entry.run.failed == 0;
+    let is_half =
+        |other: &&Entry| other.rule.file == entry.rule.file && option(other) == option(entry);
+    let is_given = entry.rule.file.starts_with('-');
+    is_given && is_idle(entry) && entries.iter().filter(is_half).any(|other| !is_idle(other))
+}
+
+/// What a rule did in the whole run, and since counts began anew if that is not the same.
+fn did(entry: &Entry) -> String {
+    let mut words = acted(entry, entry.run);
+    match entry.standing {
+        SourceState::Removed => words.push_str(", removed since"),
+        _ if entry.hits != entry.run => {
+            let since = acted(entry, entry.hits);
+            words.push_str(&format!(" (since the counts began anew: {since})"));
+        }
+        _ => {}
+    }
+    if entry.standing == SourceState::Disabled {
+        words.push_str(", disabled now");
+    }
+    words
+}
+
+fn acted(entry: &Entry, hits: Hits) -> String {
+    let unit = match entry.rule.stage {
+        Stage::Connection => "connection",
+        Stage::Request | Stage::Response => "message",
+    };
+    let mut words = match hits.messages {
+        0 => "nothing".to_owned(),
+        messages if hits.finds == messages => format!("acted on {}", many(messages, unit)),
+        messages => {
+            let (finds, messages) = (many(hits.finds, "find"), many(messages, unit));
+            format!("acted on {finds} in {messages}")
+        }
+    };
+    if hits.partly > 0 {
+        words.push_str(&format!(", partly on {}", hits.partly));
+    }
+    if hits.failed > hits.partly {
+        let failed = many(hits.failed - hits.partly, unit);
+        words.push_str(&format!(", could not act on {failed}"));
+    }
+    words
+}
+
+fn is_there(removed: &bool) -> bool {
+    !removed
+}
+
+fn many(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+fn limit(limit: Limit) -> LimitReport {
+    LimitReport {
+        skip: limit.skip,
+        times: limit.times,
+        chance: limit.chance.is_some(),
+        per: limit.per.name(),
+    }
+}
+
+fn scenario(scenario: &Scenario) -> ScenarioReport<'_> {
+    ScenarioReport {
+        name: &scenario.name,
+        requires: scenario.requires.as_deref(),
+        becomes: scenario.becomes.as_deref(),
+        per: scenario.per.name(),
+    }
+}
+
+fn time(time: Timestamp) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_microsecond(i64::try_from(time.0).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::load;
+
+    #[test]
+    fn the_summary_says_how_often_and_how_far_a_rule_acted() {
+        let check = |stage: &str,
+                     step: &str,
+                     [messages, finds, failed, partly]: [u64; 4],
+                     expected: &str| {
+            let text = format!("[[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n");
+            let hits = Hits {
+                messages,
+                finds,
+                failed,
+                partly,
+                last: None,
+            };
+            let entry = Entry {
+                rule: load::parse("a.toml", &text).unwrap()[0].clone(),
+                standing: SourceState::InForce,
+                hits,
+                run: hits,
+            };
+            let summary = summary(&[entry]);
+            assert_eq!(summary, format!("what the rules did:\n  r  {expected}"));
+        };
+        let delay = "delay = '1ms'";
+        check("response", delay, [0; 4], "nothing");
+        check("response", delay, [1, 1, 0, 0], "acted on 1 message");
+        check(
+            "response",
+            delay,
+            [2, 5, 0, 0],
+            "acted on 5 finds in 2 messages",
+        );
+        check(
+            "response",
+            delay,
+            [1, 1, 1, 1],
+            "acted on 1 message, partly on 1",
+        );
+        check(
+            "response",
+            delay,
+            [4, 4, 3, 1],
+            "acted on 4 messages, partly on 1, could not act on 2 messages",
+        );
+        check(
+            "response",
+            delay,
+            [0, 0, 1, 0],
+            "nothing, could not act on 1 message",
+        );
+        let refuse = "refuse-connection = true";
+        check("connection", refuse, [1, 1, 0, 0], "acted on 1 connection");
+        check(
+            "connection",
+            refuse,
+            [2, 2, 1, 0],
+            "acted on 2 connections, could not act on 1 connection",
+        );
+    }
+    #[test]
+    fn the_summary_is_of_the_run_and_says_what_was_since_a_reset() {
+        let check = |standing: SourceState, messages: u64, expected: &str| {
+            let acted = |messages: u64| Hits {
+                messages,
+                finds: messages,
+                ..Hits::default()
+            };
+            let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";
+            let entry = Entry {
+                rule: load::parse("a.toml", text).unwrap()[0].clone(),
+                standing,
+                hits: acted(messages),
+                run: acted(3),
+            };
+            assert_eq!(did(&entry), expected);
+        };
+        check(SourceState::InForce, 3, "acted on 3 messages");
+        check(
+            SourceState::Disabled,
+            3,
+            "acted on 3 messages, disabled now",
+        );
+        check(
+            SourceState::InForce,
+            0,
+            "acted on 3 messages (since the counts began anew: nothing)",
+        );
+        check(
+            SourceState::Removed,
+            0,
+            "acted on 3 messages, removed since",
+        );
+    }
+}

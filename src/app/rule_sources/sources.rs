@@ -1,0 +1,441 @@
+//! Where the rules of a book come from: files, texts given at the start, and the control API.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::change::ChangeError;
+use super::read::{self, Found};
+use crate::app::rule_includes;
+use crate::rules::{DuplicateName, Rule, RuleErrors, RuleSet, load};
+
+/// The sources of a book, in the order in which their rules act: files, given texts, the control API.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    arguments: Arc<[PathBuf]>,
+    pub(super) pages: Vec<RuleSource>,
+    /// Names of rules that were disabled.
+    pub(super) resting: BTreeSet<String>,
+    /// Texts the control API has taken, for the names they get.
+    pub(super) added: u64,
+    seed: u64,
+}
+
+/// A text with the rules that are taken from it.
+#[derive(Clone, Debug)]
+pub(super) struct RuleSource {
+    pub(super) origin: Origin,
+    /// As errors name it.
+    pub(super) name: String,
+    pub(super) text: Arc<str>,
+    /// Those of the text, unless the control API put others in their place or removed them.
+    pub(super) rules: Vec<Rule>,
+    /// The files that the text names, with what was in them.
+    pub(super) beside: Vec<(PathBuf, Bytes)>,
+}
+
+/// Where a text comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A file: the argument that named it or its folder, and where it is.
+    File(usize, PathBuf),
+    /// The command line.
+    Given,
+    /// The control API.
+    Control,
+}
+
+/// Why there is no book to begin with.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Files that cannot be read, a line for each.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Rules that are wrong.
+    #[error("{0}")]
+    Rules(RuleErrors),
+}
+
+/// What came of reading the files again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Files that say something else than before, or are new.
+    pub changed: Vec<String>,
+    /// Files that are gone or cannot be read, with the reason. Their rules stay.
+    pub absent: Vec<(String, String)>,
+    /// Rules that are in force now.
+    pub in_force: usize,
+}
+
+impl Sources {
+    /// Reads files and folders; `given` are texts with the names they have for people. Blocks while it reads.
+    ///
+    /// # Errors
+    /// [`OpenError`], with everything that is wrong.
+    pub fn open(
+        arguments: &[PathBuf],
+        given: Vec<(String, String)>,
+        seed: u64,
+    ) -> Result<Self, OpenError> {
+        let mut sources = Self {
+            arguments: arguments.into(),
+            pages: Vec::new(),
+            resting: BTreeSet::new(),
+            added: 0,
+            seed,
+        };
+        let files = read::readable(read::files(arguments)).map_err(OpenError::Unreadable)?;
+        for (found, text) in files {
+            let origin = Origin::File(found.argument, found.path);
+            sources.pages.push(RuleSource::new(origin, text));
+        }
+        for (name, text) in given {
+            let page = RuleSource::new(Origin::Given, text);
+            sources.pages.push(RuleSource { name, ..page });
+        }
+        sources.parse_all().map_err(OpenError::Rules)?;
+        Ok(sources)
+    }
+
+    /// What the sources say, as one book, and the rules that rest.
+    ///
+    /// # Errors
+    /// [`DuplicateName`]; the loader refuses that first.
+    pub fn assemble(&self) -> Result<(RuleSet, Vec<Rule>), DuplicateName> {
+        let rules = self.rules().cloned();
+        let (rules, resting) = rules.partition(|rule| self.enables(&rule.name));
+        Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), resting))
+    }
+
+    /// Every rule in the order in which they act, disabled ones too.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.pages.iter().flat_map(|page| &page.rules)
+    }
+
+    /// Whether a rule of this name would be in force.
+    pub fn enables(&self, name: &str) -> bool {
+        !self.resting.contains(name)
+    }
+
+    /// Whether some rule acts by chance, so that the seed matters.
+    pub fn draw(&self) -> bool {
+        let chance = |rule: &Rule| rule.limit.is_some_and(|limit| limit.chance.is_some());
+        self.rules().any(chance)
+    }
+
+    /// The files and folders that were asked for.
+    pub fn arguments(&self) -> Arc<[PathBuf]> {
+        self.arguments.clone()
+    }
+
+    /// The files that rules name, such as bodies to send.
+    pub fn beside(&self) -> Vec<PathBuf> {
+        let pages = self.pages.iter().flat_map(|page| &page.beside);
+        pages.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Takes what was found in the files. A file that says the same as before keeps what the control API made
+    /// of it; one that is gone keeps its rules, unless another file brings rules of their names: it was renamed.
+    ///
+    /// # Errors
+    /// [`ChangeError::Rules`].
+    pub fn reload(&mut self, found: Vec<Found>) -> Result<Reloaded, ChangeError> {
+        let mut reloaded = Reloaded::default();
+        let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+        for found in found {
+            let origin = Origin::File(found.argument, found.path);
+            match found.text {
+                Ok(text) => files.push(RuleSource::new(origin, text)),
+                Err(why) => unreadable.push((origin.name(), why)),
+            }
+        }
+        let (mut kept, mut changed): (Vec<RuleSource>, Vec<RuleSource>) = (Vec::new(), Vec::new());
+        for page in files {
+            let old = self.pages.iter().find(|old| old.is_of(&page));
+            let news = old.map_or_else(|| vec![page.name.clone()], |old| old.news(&page));
+            match old.filter(|_| news.is_empty()) {
+                Some(old) => kept.push(old.clone()),
+                None => changed.push(page),
+            }
+            reloaded.changed.extend(news);
+        }
+        let is_file = |page: &&RuleSource| matches!(page.origin, Origin::File(..));
+        let is_there =
+            |page: &&RuleSource| kept.iter().chain(&changed).any(|other| other.is_of(page));
+        let gone = self.pages.iter().filter(is_file);
+        let mut gone: Vec<RuleSource> = gone.filter(|page| !is_there(page)).cloned().collect();
+        let others = self.pages.iter().filter(|page| !is_file(page)).cloned();
+        let others: Vec<RuleSource> = others.collect();
+
+        let standing = kept.iter().chain(&others).flat_map(|page| &page.rules);
+        fill(&mut changed, standing)?;
+        let names: HashSet<&str> = changed.iter().flat_map(RuleSource::names).collect();
+        gone.retain(|page| !page.names().any(|name| names.contains(name)));
+
+        // What is wrong between files, such as an act that no other file brings about, may stand in either.
+        let given = others.iter().filter(|page| page.origin == Origin::Given);
+        let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
+        fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
+        // A file is gone as well where its folder is, or has no file left: that is told once, and only where rules of
+        // it are in force.
+        gone.retain(|page| !page.rules.is_empty());
+        for page in &gone {
+            let unread = unreadable.iter().find(|(name, _)| *name == page.name);
+            let why = unread.map_or("it is gone", |(_, why)| why);
+            reloaded.absent.push((page.name.clone(), why.to_owned()));
+        }
+        self.pages = [kept, changed, gone].concat();
+        self.pages.sort_by(|a, b| a.place().cmp(&b.place()));
+        self.pages.extend(others);
+        let names: HashSet<&str> = self.pages.iter().flat_map(RuleSource::names).collect();
+        self.resting.retain(|name| names.contains(&**name));
+        reloaded.in_force = self.rules().filter(|rule| self.enables(&rule.name)).count();
+        Ok(reloaded)
+    }
+
+    /// Takes the rules of every page from its text.
+    pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
+        fill(&mut self.pages, [])
+    }
+}
+
+impl RuleSource {
+    fn new(origin: Origin, text: String) -> Self {
+        Self {
+            name: origin.name(),
+            origin,
+            text: text.into(),
+            rules: Vec::new(),
+            beside: Vec::new(),
+        }
+    }
+
+    /// The files that say something else now than they did for this page: its own, or those that it names.
+    fn news(&self, now: &Self) -> Vec<String> {
+        if self.text != now.text {
+            return vec![now.name.clone()];
+        }
+        let is_old =
+            |path: &Path, content: &Bytes| rule_includes::read_at(path).as_ref() != Ok(content);
+        let old = self
+            .beside
+            .iter()
+            .filter(|(path, content)| is_old(path, content));
+        old.map(|(path, _)| path.display().to_string()).collect()
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        self.origin == other.origin
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(Rule::name)
+    }
+
+    /// Files stand in the order of their arguments, in a folder by name.
+    fn place(&self) -> Option<(usize, &PathBuf)> {
+        match &self.origin {
+            Origin::File(argument, path) => Some((*argument, path)),
+            Origin::Given | Origin::Control => None,
+        }
+    }
+}
+
+impl Origin {
+    fn name(&self) -> String {
+        match self {
+            Self::File(_, path) => path.display().to_string(),
+            Self::Given | Self::Control => String::new(),
+        }
+    }
+}
+
+/// Takes the rules of pages from their texts; they are to stand in one book with others.
+fn fill<'r>(
+    pages: &mut [RuleSource],
+    others: impl IntoIterator<Item = &'r Rule>,
+) -> Result<(), RuleErrors> {
+    let read = RefCell::new(HashMap::<String, Vec<(PathBuf, Bytes)>>::new());
+    let reader = |rule_file: &str, path: &str| {
+        let path = rule_includes::place(rule_file, path);
+        let content = rule_includes::read_at(&path)?;
+        let mut read = read.borrow_mut();
+        let known = read.entry(rule_file.to_owned()).or_default();
+        known.push((path, content.clone()));
+        Ok(content)
+    };
+    let texts = pages.iter().map(|page| (&*page.name, &*page.text));
+    let mut rules = load::parse_beside_with(others, texts, &reader)?
+        .into_iter()
+        .peekable();
+    let mut read = read.into_inner();
+    for page in pages {
+        page.beside = read.remove(&page.name).unwrap_or_default();
+        page.rules.clear();
+        while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
+            page.rules.push(rule);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str) -> String {
+        format!(
+            "[[rule]]\nname = \"{name}\"\nstage = \"request\"\nmatch.path = \"/\"\nstep = {{ reset = true }}\n"
+        )
+    }
+
+    fn found(argument: usize, path: &str, names: &[&str]) -> Found {
+        Found {
+            argument,
+            path: path.into(),
+            text: Ok(names.iter().map(|name| rule(name)).collect()),
+        }
+    }
+
+    /// Two arguments, the first of them a folder with these files.
+    fn sources(files: Vec<Found>) -> Sources {
+        let given = vec![("--rule".to_owned(), rule("given"))];
+        let mut sources = Sources::open(&[], given, 1).unwrap();
+        sources.add(&rule("added")).unwrap();
+        sources.reload(files).unwrap();
+        sources
+    }
+
+    fn names(sources: &Sources) -> Vec<&str> {
+        sources.rules().map(Rule::name).collect()
+    }
+
+    #[test]
+    fn files_stand_in_the_order_of_their_arguments_and_in_front_of_the_rest() {
+        let mut sources = sources(vec![found(0, "f/b", &["b"]), found(1, "a", &["a"])]);
+        assert_eq!(names(&sources), ["b", "a", "given", "added"]);
+        let files = vec![
+            found(0, "f/a", &["c"]),
+            found(0, "f/b", &["b"]),
+            found(1, "a", &["d", "a"]),
+        ];
+        let reloaded = sources.reload(files).unwrap();
+        assert_eq!(names(&sources), ["c", "b", "d", "a", "given", "added"]);
+        assert_eq!(
+            (reloaded.changed, reloaded.in_force),
+            (vec!["f/a".into(), "a".into()], 6)
+        );
+    }
+
+    #[test]
+    fn a_rule_can_move_from_one_file_to_another() {
+        let mut sources = sources(vec![found(0, "f/a", &["a", "b"]), found(0, "f/b", &["c"])]);
+        let moved = vec![found(0, "f/a", &["a"]), found(0, "f/b", &["b", "c"])];
+        assert_eq!(sources.reload(moved).unwrap().changed.len(), 2);
+        // The first half of a move is an error, and nothing is taken of it.
+        let half = vec![found(0, "f/a", &["a", "b"]), found(0, "f/b", &["b", "c"])];
+        let mut next = sources.clone();
+        let error = next.reload(half).unwrap_err();
+        assert!(
+            error.to_string().contains("two rules are named `b`"),
+            "{error}"
+        );
+        assert_eq!(names(&next), names(&sources));
+    }
+
+    #[test]
+    fn a_story_is_told_in_several_files_and_no_save_may_make_it_end_early() {
+        let act = |argument: usize, path: &str, scenario: &str| Found {
+            argument,
+            path: path.into(),
+            text: Ok(rule(path) + &format!("scenario = {{ name = \"s\", {scenario} }}\n")),
+        };
+        let first = act(0, "a", "becomes = \"refused\"");
+        let second = act(1, "b", "requires = \"refused\", becomes = \"over\"");
+        let mut sources = sources(vec![first.clone(), second.clone()]);
+        let third = rule("c") + "scenario = { name = \"s\", requires = \"over\" }\n";
+        sources.add(&third).unwrap();
+        let lost = rule("d") + "scenario = { name = \"s\", requires = \"lost\" }\n";
+        let error = sources.add(&lost).unwrap_err();
+        assert!(matches!(error, ChangeError::Rules(_)), "{error}");
+        // The mistake shows in the file that was not saved.
+        let other = act(0, "a", "becomes = \"accepted\"");
+        let error = sources.reload(vec![other, second]).unwrap_err();
+        assert!(
+            error.to_string().contains("never in the state `refused`"),
+            "{error}"
+        );
+        let longer = act(1, "b", "requires = \"refused\", becomes = \"more\"");
+        sources.reload(vec![first, longer]).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_renamed_takes_its_rules_along_and_one_that_is_gone_leaves_them() {
+        let mut sources = sources(vec![found(0, "f/a", &["a"]), found(0, "f/b", &["b"])]);
+        let reloaded = sources.reload(vec![found(0, "f/c", &["a"])]).unwrap();
+        assert_eq!(names(&sources), ["b", "a", "given", "added"]);
+        let gone = [("f/b".to_owned(), "it is gone".to_owned())];
+        assert_eq!(reloaded.absent, gone);
+    }
+
+    #[test]
+    fn what_is_gone_is_told_once_and_where_rules_of_it_are_in_force() {
+        let mut sources = sources(vec![found(0, "f/a", &["a"]), found(0, "f/b", &[])]);
+        let check = |sources: &mut Sources, files: Vec<Found>, expected: &[(&str, &str)]| {
+            let absent = sources.reload(files).unwrap().absent;
+            let absent: Vec<_> = absent.iter().map(|(a, b)| (&**a, &**b)).collect();
+            assert_eq!(absent, expected);
+        };
+        let unreadable = |path: &str, why: &str| Found {
+            text: Err(why.into()),
+            ..found(0, path, &[])
+        };
+        let gone = [("f/a", "it is gone")];
+        check(&mut sources, vec![found(0, "f/a", &["a"])], &[]);
+        let nothing = unreadable("f", "there is no *.toml in it");
+        check(&mut sources, vec![nothing.clone()], &gone);
+        check(&mut sources, vec![nothing], &gone);
+        let denied = unreadable("f/a", "permission denied");
+        check(&mut sources, vec![denied], &[("f/a", "permission denied")]);
+        assert_eq!(names(&sources), ["a", "given", "added"]);
+    }
+
+    #[test]
+    fn what_the_control_api_did_to_a_file_stays_until_the_file_says_something_else() {
+        let mut sources = sources(vec![found(0, "a", &["a", "b", "c"])]);
+        sources.remove("a").unwrap();
+        sources.disable("b").unwrap();
+        let other = rule("c").replace("request", "response");
+        assert_eq!(
+            sources.put("c", &other).unwrap(),
+            super::super::Put::Replaced
+        );
+        sources
+            .reload(vec![found(0, "a", &["a", "b", "c"])])
+            .unwrap();
+        assert_eq!(names(&sources), ["b", "c", "given", "added"]);
+        assert_eq!(&*sources.rule("c").unwrap().file, "control:2");
+        sources.reload(vec![found(0, "a", &["b", "c"])]).unwrap();
+        assert_eq!(&*sources.rule("c").unwrap().file, "a");
+        assert!(!sources.enables("b"));
+        sources.reload(vec![found(0, "a", &["c"])]).unwrap();
+        assert!(
+            sources.enables("b"),
+            "a rule that left is no longer disabled"
+        );
+        sources.restore().unwrap();
+        assert_eq!(names(&sources), ["c", "given"]);
+    }
+
+    #[test]
+    fn a_book_is_full_at_some_point() {
+        let mut sources = sources(Vec::new());
+        let many: String = (0..9_998).map(|number| rule(&number.to_string())).collect();
+        sources.add(&many).unwrap();
+        let error = sources.add(&rule("one more")).unwrap_err();
+        assert!(matches!(error, ChangeError::TooMany));
+    }
+}

@@ -1,0 +1,227 @@
+//! Rule files that are saved while dmtap runs, and SIGHUP: the book is read again.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{ChangeError, Reloaded, RuleSetUpdater, WatchPaths};
+use crate::app::signal::Hangups;
+use crate::rules::ErrorStyle;
+
+/// Tells a line, or an error drawn over several, to the person who runs dmtap.
+pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Reads a book again when its files change.
+pub struct Watch {
+    book: Arc<RuleSetUpdater>,
+    places: WatchPaths,
+    tell: OnChange,
+    told: Told,
+    changed: mpsc::Receiver<()>,
+    sender: mpsc::Sender<()>,
+    /// Dropped, it watches no more.
+    watcher: Option<RecommendedWatcher>,
+    hangups: Hangups,
+    at_terminal: bool,
+}
+
+impl Watch {
+    /// Begins to watch the files of a book. Must be called within a tokio runtime.
+    pub fn begin(book: Arc<RuleSetUpdater>, tell: OnChange) -> Self {
+        // One wake is enough for any number of changes: everything is read.
+        let (sender, changed) = mpsc::channel(1);
+        let places = book.places();
+        let mut watch = Self {
+            book,
+            places: WatchPaths::default(),
+            tell,
+            told: Told::default(),
+            changed,
+            sender,
+            watcher: None,
+            hangups: Hangups::new(),
+            at_terminal: std::io::stderr().is_terminal(),
+        };
+        watch.look(places);
+        watch
+    }
+
+    /// Watches until `stop`, which it cancels where the terminal it was started from is gone.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let asked = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = self.changed.recv() => Asked::Saved,
+                () = self.hangups.next() => Asked::Signal,
+            };
+            match asked {
+                Asked::Saved => self.until_quiet().await,
+                Asked::Signal if self.terminal_is_gone() => return stop.cancel(),
+                Asked::Signal => {}
+            }
+            let book = self.book.clone();
+            let reading = tokio::task::spawn_blocking(move || (book.reload(), book.places()));
+            let Ok((done, places)) = reading.await else {
+                continue;
+            };
+            // A signal is sent where something was not noticed: the watch itself may be at fault.
+            if places != self.places || asked == Asked::Signal {
+                self.look(places);
+            }
+            for words in self.told.words(done, asked) {
+                (self.tell)(&words);
+            }
+        }
+    }
+
+    /// A closed terminal says SIGHUP, too, and means that the program is to end.
+    fn terminal_is_gone(&self) -> bool {
+        self.at_terminal && !std::io::stderr().is_terminal()
+    }
+
+    /// Watches these places instead of others.
+    fn look(&mut self, places: WatchPaths) {
+        let (sender, concerning) = (self.sender.clone(), places.clone());
+        let heard = move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| concerning.concern(&event)) {
+                let _ = sender.try_send(());
+            }
+        };
+        let watched = notify::recommended_watcher(heard).and_then(|mut watcher| {
+            for folder in places.folders() {
+                watcher.watch(folder, RecursiveMode::NonRecursive)?;
+            }
+            Ok(watcher)
+        });
+        self.watcher = watched
+            .map_err(|error| {
+                (self.tell)(&format!(
+                    "rules: changes of the files are not noticed ({error}); SIGHUP reads them again"
+                ));
+            })
+            .ok();
+        self.places = places;
+        // What was saved between the last reading and now.
+        let _ = self.sender.try_send(());
+    }
+
+    /// A save is several events, and between two of them the file may be empty.
+    async fn until_quiet(&mut self) {
+        let quiet = async {
+            while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changed.recv()).await {}
+        };
+        let _ = tokio::time::timeout(LONGEST, quiet).await;
+    }
+}
+
+/// Why the files are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Saved,
+    Signal,
+}
+
+/// What was told last, so that it is told once.
+#[derive(Default)]
+struct Told {
+    refused: Option<String>,
+    absent: Vec<(String, String)>,
+}
+
+impl Told {
+    fn words(&mut self, done: Result<Reloaded, ChangeError>, asked: Asked) -> Vec<String> {
+        let reloaded = match done {
+            Ok(reloaded) => reloaded,
+            Err(error) => return self.refusal(&error, asked),
+        };
+        let mut words = Vec::new();
+        let count = match reloaded.in_force {
+            1 => "1 rule in force".to_owned(),
+            count => format!("{count} rules in force"),
+        };
+        if !reloaded.changed.is_empty() {
+            let files = reloaded.changed.join(", ");
+            words.push(format!("rules: {files} reloaded, {count}"));
+        } else if self.refused.is_some() || asked == Asked::Signal {
+            words.push(format!(
+                "rules: the files say what is in force already, {count}"
+            ));
+        }
+        self.refused = None;
+        for (file, why) in &reloaded.absent {
+            let known = self.absent.iter().any(|(name, _)| name == file);
+            if !known {
+                words.push(format!("rules: {file}: {why}; its rules stay in force"));
+            }
+        }
+        self.absent = reloaded.absent;
+        words
+    }
+
+    fn refusal(&mut self, error: &ChangeError, asked: Asked) -> Vec<String> {
+        let why = match error {
+            ChangeError::Rules(errors) => errors.render(ErrorStyle::Coloured),
+            other => other.to_string(),
+        };
+        let known = self.refused.as_ref() == Some(&why);
+        let words = format!("rules: not reloaded, the rules in force stay\n{why}");
+        self.refused = Some(why);
+        match known && asked == Asked::Saved {
+            true => Vec::new(),
+            false => vec![words],
+        }
+    }
+}
+
+/// For how long nothing more must happen before the files are read.
+const QUIET: Duration = Duration::from_millis(50);
+/// For how long that is waited for.
+const LONGEST: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_again_when_somebody_asks_and_what_is_gone_once() {
+        let mut told = Told::default();
+        let mut check = |done: Result<Reloaded, ChangeError>, asked: Asked, expected: &[&str]| {
+            let words = told.words(done, asked);
+            let lines: Vec<&str> = words
+                .iter()
+                .filter_map(|words| words.lines().next())
+                .collect();
+            assert_eq!(lines, expected);
+        };
+        let fine = |changed: &[&str]| Reloaded {
+            changed: changed.iter().map(ToString::to_string).collect(),
+            absent: Vec::new(),
+            in_force: 1,
+        };
+        let gone = Reloaded {
+            absent: vec![("a".into(), "it is gone".into())],
+            ..fine(&[])
+        };
+        let refused = "rules: not reloaded, the rules in force stay";
+        let already = "rules: the files say what is in force already, 1 rule in force";
+        let absent = "rules: a: it is gone; its rules stay in force";
+        check(Ok(fine(&[])), Asked::Saved, &[]);
+        check(Err(ChangeError::NoRule), Asked::Saved, &[refused]);
+        check(Err(ChangeError::NoRule), Asked::Saved, &[]);
+        check(Err(ChangeError::NoRule), Asked::Signal, &[refused]);
+        check(Ok(fine(&[])), Asked::Saved, &[already]);
+        check(
+            Ok(fine(&["a", "b"])),
+            Asked::Saved,
+            &["rules: a, b reloaded, 1 rule in force"],
+        );
+        check(Ok(gone.clone()), Asked::Saved, &[absent]);
+        check(Ok(gone.clone()), Asked::Saved, &[]);
+        check(Ok(gone), Asked::Signal, &[already]);
+        check(Ok(fine(&[])), Asked::Saved, &[]);
+    }
+}

@@ -1,0 +1,90 @@
+//! Where changes of the files of a book show.
+//!
+//! Watched are the folders that files are in: editors put a new file in the place of the old one, and a watch on
+//! the file itself would go with it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RemoveKind};
+
+use super::read;
+
+/// Folders to watch, and names that count in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchPaths {
+    folders: BTreeSet<PathBuf>,
+    names: BTreeSet<OsString>,
+    /// Whether folders were asked for, so that those in them count.
+    nested: bool,
+}
+
+impl WatchPaths {
+    /// Those of files and folders of rules, and of the files that rules name. Blocks.
+    pub(super) fn of(arguments: &[PathBuf], beside: &[PathBuf]) -> Self {
+        let mut places = Self::default();
+        for path in arguments {
+            let inside = read::folders(path);
+            places.nested |= !inside.is_empty();
+            places.folders.extend(inside);
+        }
+        let files = arguments.iter().filter(|path| !path.is_dir());
+        // A folder that is gone cannot be watched, and must not keep the others from it.
+        let has_folder = |path: &&PathBuf| folder(path).is_dir();
+        for path in files
+            .chain(beside.iter().filter(has_folder))
+            .flat_map(|path| both(path))
+        {
+            places.names.extend(path.file_name().map(OsString::from));
+            places.folders.insert(folder(&path));
+        }
+        let named = arguments.iter().flat_map(|path| both(path));
+        let named = named.filter_map(|path| path.file_name().map(OsString::from));
+        places.names.extend(named);
+        places
+    }
+
+    /// The folders.
+    pub fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folders.iter().map(PathBuf::as_path)
+    }
+
+    /// Whether an event may have to do with the files. Reading them is an event, too, and not one of these.
+    pub fn concern(&self, event: &notify::Event) -> bool {
+        let written = AccessKind::Close(AccessMode::Write);
+        if matches!(event.kind, EventKind::Access(kind) if kind != written) {
+            return false;
+        }
+        let folders = matches!(
+            event.kind,
+            EventKind::Create(CreateKind::Folder)
+                | EventKind::Remove(RemoveKind::Folder)
+                | EventKind::Modify(ModifyKind::Name(_))
+        );
+        let ours = |path: &PathBuf| {
+            let name = path.file_name();
+            // `..data`: the link that is put in place of another when a mounted ConfigMap changes.
+            name.is_some_and(|name| self.names.contains(name) || name == "..data")
+                || path.extension().is_some_and(|form| form == "toml")
+        };
+        event.need_rescan()
+            || event.paths.is_empty()
+            || event.paths.iter().any(ours)
+            || self.nested && folders
+    }
+}
+
+/// A path, and where it leads if it is a link.
+fn both(path: &Path) -> Vec<PathBuf> {
+    let real = path.canonicalize();
+    std::iter::once(path.to_owned()).chain(real).collect()
+}
+
+/// The folder in which changes of a file show.
+fn folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

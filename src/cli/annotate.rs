@@ -1,0 +1,241 @@
+//! A document as a tree for people, and as JSON.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::dm::{AlertCode, StatusCode};
+use crate::markup::{
+    DecodeError, Document, Element, Embedded, EmbeddedResult, Encoding, Flag, FlagKind, Kind,
+    Limits, Text, tag,
+};
+
+/// Each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
+/// inside stand opened in place, with offsets of their own; what was let pass comes last.
+pub(super) fn annotated(document: &Document) -> String {
+    let mut out = header(document);
+    lines(&mut out, document, &Limits::default(), 0);
+    out
+}
+
+/// The lines of one document, `indent` levels to the right. Recursion ends with [`Limits::embedded`].
+fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) {
+    let mut flags = document.flags().to_vec();
+    let mut between = document
+        .top_ids()
+        .filter_map(|id| Text::of(document, id))
+        .peekable();
+    for element in document.elements() {
+        while let Some(loose) = between.next_if(|text| text.id() < element.id()) {
+            text_between(out, loose, indent);
+        }
+        let depth = indent + std::iter::successors(element.parent(), |e| e.parent()).count();
+        tag_line(out, element, depth);
+        let opening = element.open(limits);
+        if let EmbeddedResult::Document(embedded) = &opening {
+            inside(out, embedded, depth + 1);
+            continue;
+        }
+        element.texts().for_each(|text| piece(out, text));
+        if let Some(meaning) = meaning(element) {
+            let _ = write!(out, "   ← {meaning}");
+        }
+        out.push('\n');
+        if let EmbeddedResult::Closed(flag) = opening {
+            flags.push(flag);
+        }
+    }
+    between.for_each(|loose| text_between(out, loose, indent));
+    flags.sort_by_key(|flag| flag.at);
+    for flag in flags {
+        let place = "  ".repeat(indent);
+        let _ = writeln!(out, "{:>7}  {place}! {}", flag.at, flag_text(&flag));
+    }
+}
+
+/// The start of an element's line: its offset, its name, its attributes.
+fn tag_line(out: &mut String, element: Element<'_>, depth: usize) {
+    let (at, place) = (element.span().start, "  ".repeat(depth));
+    let _ = write!(out, "{at:>7}  {place}{}", element.local());
+    for attribute in element.attributes() {
+        let _ = write!(out, " {}={:?}", attribute.name(), attribute.value());
+    }
+}
+
+/// A document inside, marked off from the one around; its offsets count from its own beginning.
+fn inside(out: &mut String, embedded: &Embedded, indent: usize) {
+    let inner = embedded.document();
+    let (wrapping, place) = (embedded.wrapping().name(), "  ".repeat(indent));
+    let _ = write!(
+        out,
+        " {wrapping}\n         {place}┌ inside: {}",
+        header(inner)
+    );
+    lines(out, inner, embedded.limits(), indent + 1);
+    let _ = writeln!(out, "         {place}└");
+}
+
+/// A flag in words, with its class.
+pub(super) fn flag_text(flag: &Flag) -> String {
+    let id = flag.kind.id().map_or(String::new(), |id| format!("{id} "));
+    format!("{id}{}", flag.kind)
+}
+
+/// A refusal in words, with its class.
+pub(super) fn refused(error: &DecodeError) -> String {
+    let id = error.kind.id().map_or(String::new(), |id| format!("{id} "));
+    format!("at byte {}: {id}{}", error.at, error.kind)
+}
+
+/// What makes strict mode refuse a document: all that was let pass, and documents too deep inside (F31). OPAQUE
+/// declared as WBXML that is none (F32) is told by `--annotate` and refused by no mode.
+pub(super) fn breaches(document: &Document) -> Vec<Flag> {
+    let mut found = document.flags().to_vec();
+    too_deep(document, &Limits::default(), None, &mut found);
+    found.sort_by_key(|flag| flag.at);
+    found
+}
+
+/// Collects documents that are too deep, each told at the outermost text around, which begins at `at`.
+fn too_deep(document: &Document, limits: &Limits, at: Option<u32>, found: &mut Vec<Flag>) {
+    for element in document.elements() {
+        match element.open(limits) {
+            EmbeddedResult::Document(embedded) => {
+                let at = at.unwrap_or(element.span().start);
+                too_deep(embedded.document(), embedded.limits(), Some(at), found);
+            }
+            EmbeddedResult::Closed(Flag { kind, .. }) if kind == FlagKind::EmbeddedTooDeep => {
+                let at = at.unwrap_or(element.span().start);
+                found.push(Flag { at, kind });
+            }
+            EmbeddedResult::Closed(_) | EmbeddedResult::Plain => {}
+        }
+    }
+}
+
+fn header(document: &Document) -> String {
+    match document.encoding() {
+        Encoding::Xml(_) => format!("XML, {} bytes\n", document.source().len()),
+        Encoding::Wbxml(header) => format!(
+            "WBXML 1.{}, {:?}, charset {}, string table {} bytes, {} bytes\n",
+            header.version,
+            header.doctype,
+            header.charset,
+            header.string_table.len(),
+            document.source().len()
+        ),
+    }
+}
+
+/// A text beside the roots of a fragment, on a line of its own.
+fn text_between(out: &mut String, text: Text<'_>, indent: usize) {
+    let _ = write!(out, "{:>7}  {}", text.span().start, "  ".repeat(indent));
+    piece(out, text);
+    out.push('\n');
+}
+
+fn piece(out: &mut String, text: Text<'_>) {
+    let octets = text.octets();
+    let form = match text.kind() {
+        Kind::Cdata => " CDATA",
+        Kind::Opaque => " OPAQUE",
+        _ => "",
+    };
+    let _ = match std::str::from_utf8(&octets) {
+        Ok(text) if text.chars().all(|c| !c.is_control() || c.is_whitespace()) => {
+            let shown: String = text.chars().take(LONGEST).collect();
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            write!(out, "{form} {shown:?}{more}")
+        }
+        _ => write!(out, "{form} {} octets", octets.len()),
+    };
+    if octets.len() > LONGEST {
+        let _ = write!(out, " ({} bytes)", octets.len());
+    }
+}
+
+/// What a code in this element means.
+fn meaning(element: Element<'_>) -> Option<&'static str> {
+    if !element.is(tag::DATA) {
+        return None;
+    }
+    let code: u16 = element.text().trim().parse().ok()?;
+    let parent = element.parent()?;
+    match () {
+        () if parent.is(tag::STATUS) => StatusCode(code).name(),
+        () if parent.is(tag::ALERT) => AlertCode(code).name(),
+        () => None,
+    }
+}
+
+/// The whole tree as JSON.
+pub(super) fn json(document: &Document) -> Value {
+    let mut value = document_json(document, &Limits::default());
+    value["v"] = 1.into();
+    value
+}
+
+fn document_json(document: &Document, limits: &Limits) -> Value {
+    let encoding = document.encoding().name().to_lowercase();
+    let mut flags = document.flags().to_vec();
+    // Depth is bounded by the decoder's limit, so that recursion here is too.
+    let top = document
+        .top_ids()
+        .map(|id| match (document.element(id), Text::of(document, id)) {
+            (Some(root), _) => element_json(root, limits, &mut flags),
+            (None, text) => json!({"text": text.map(|text| text.value())}),
+        });
+    let mut top: Vec<Value> = top.collect();
+    let (name, content) = match top.len() {
+        1 => ("root", top.remove(0)),
+        _ => ("roots", top.into()),
+    };
+    let flags: Vec<Value> = flags
+        .iter()
+        .map(|f| json!({"at": f.at, "id": f.kind.id(), "what": f.kind.to_string()}))
+        .collect();
+    json!({"encoding": encoding, "bytes": document.source().len(), "flags": flags, name: content})
+}
+
+fn element_json(element: Element<'_>, limits: &Limits, flags: &mut Vec<Flag>) -> Value {
+    let span = element.span();
+    let mut value = json!({"name": element.local(), "span": [span.start, span.end]});
+    let attributes: serde_json::Map<String, Value> = element
+        .attributes()
+        .map(|a| (a.name().into_owned(), a.value().into()))
+        .collect();
+    if !attributes.is_empty() {
+        value["attributes"] = attributes.into();
+    }
+    if element.texts().next().is_some() {
+        match std::str::from_utf8(&element.octets()) {
+            Ok(text) => value["text"] = text.into(),
+            Err(_) => value["base64"] = base64_of(&element.octets()).into(),
+        }
+    }
+    match element.open(limits) {
+        EmbeddedResult::Plain => {}
+        EmbeddedResult::Closed(flag) => flags.push(flag),
+        EmbeddedResult::Document(embedded) => {
+            let mut inner = document_json(embedded.document(), embedded.limits());
+            inner["wrapping"] = embedded.wrapping().name().into();
+            value["embedded"] = inner;
+        }
+    }
+    let children: Vec<Value> = element
+        .elements()
+        .map(|child| element_json(child, limits, flags))
+        .collect();
+    if !children.is_empty() {
+        value["children"] = children.into();
+    }
+    value
+}
+
+fn base64_of(octets: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(octets)
+}
+
+/// Characters of a text that are shown.
+const LONGEST: usize = 120;

@@ -1,0 +1,296 @@
+//! A message that was tried, and how it is told.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use super::super::json_line;
+use crate::app::dry_run::why_not::{self, Address};
+use crate::app::dry_run::{Evidence, Passed, stage_of};
+use crate::app::effect_text;
+use crate::cli::Output;
+use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
+use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::{self, Document, Limits};
+use crate::rules::{Rule, RuleSet, SyntheticResponse, Verdict};
+
+/// A message that was tried.
+pub(super) struct MessageOutcome<'r> {
+    file: String,
+    /// Its exchange in a record.
+    exchange: Option<ExchangeId>,
+    /// How the speaker of a message from a file is known; `None`: it was said.
+    evidence: Option<Evidence>,
+    rules: &'r RuleSet,
+    passed: Passed,
+    verdict: Verdict,
+}
+
+/// A rule that did nothing, and why.
+pub(super) struct Silent<'r> {
+    pub(super) rule: &'r Rule,
+    pub(super) why: String,
+    /// It found something, and could not act on it.
+    pub(super) failed: bool,
+}
+
+/// Most rules that are told to have done nothing to a message.
+const MOST_SILENT: usize = 20;
+
+impl<'r> MessageOutcome<'r> {
+    /// What became of a message from a file.
+    pub(super) fn message(
+        file: &Path,
+        passed: Passed,
+        evidence: Option<Evidence>,
+        verdict: Verdict,
+        rules: &'r RuleSet,
+    ) -> Self {
+        Self {
+            file: file.display().to_string(),
+            exchange: None,
+            evidence,
+            rules,
+            passed,
+            verdict,
+        }
+    }
+
+    /// What became of a message of a record.
+    pub(super) fn recorded(
+        file: &Path,
+        passed: Passed,
+        verdict: Verdict,
+        rules: &'r RuleSet,
+    ) -> Self {
+        Self {
+            exchange: Some(passed.exchange),
+            ..Self::message(file, passed, None, verdict, rules)
+        }
+    }
+
+    /// Whether a rule did something.
+    pub(super) fn acts(&self) -> bool {
+        self.verdict.applied.iter().any(RuleEffect::has_acted)
+    }
+
+    /// The rules that found something, once each, and whether they did something.
+    pub(super) fn rules(&self) -> Vec<(&str, bool)> {
+        let mut names: Vec<&str> = self.entries().map(|entry| &*entry.rule).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+            .into_iter()
+            .map(|name| (name, self.did(name)))
+            .collect()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &RuleEffect> {
+        self.verdict.applied.iter()
+    }
+
+    fn did(&self, rule: &str) -> bool {
+        self.entries()
+            .any(|entry| entry.rule == rule && entry.has_acted())
+    }
+
+    /// What those rules did that did something.
+    fn acting(&self) -> impl Iterator<Item = &RuleEffect> {
+        self.entries().filter(|entry| self.did(&entry.rule))
+    }
+
+    /// The rules that did nothing; in front those that nearly did, which is what one wants to know first.
+    pub(super) fn silent(&self) -> Vec<Silent<'r>> {
+        let address = match self.exchange {
+            Some(_) => Address::Record,
+            None => Address::Option,
+        };
+        let idle = self
+            .rules
+            .rules()
+            .iter()
+            .filter(|rule| !self.did(rule.name()));
+        let silent = idle.map(|rule| {
+            let mut entries = self.entries().filter(|entry| entry.rule == rule.name());
+            let refusal = entries.find_map(|entry| entry.changes.first());
+            Silent {
+                rule,
+                why: refusal.map_or_else(
+                    || why_not::why(rule, &self.passed, address),
+                    effect_text::line,
+                ),
+                failed: refusal.is_some(),
+            }
+        });
+        let mut silent: Vec<Silent<'_>> = silent.collect();
+        silent.sort_by_key(|silent| !silent.failed);
+        silent
+    }
+
+    /// All that is known of it.
+    pub(super) fn render(&self, output: Output) -> String {
+        match output {
+            Output::Text => {
+                let (head, what, diff) = (self.head(), self.acts_as_text(), self.diff());
+                format!("{head}{what}{}{diff}", self.silent_as_text())
+            }
+            Output::Json => json_line(self.json()),
+        }
+    }
+
+    /// What the rules did that did something.
+    pub(super) fn change(&self, output: Output) -> String {
+        match output {
+            Output::Text => format!("{}{}{}", self.head(), self.acts_as_text(), self.diff()),
+            Output::Json => json_line(self.json()),
+        }
+    }
+
+    fn head(&self) -> String {
+        let (file, stage) = (&self.file, stage_of(self.passed.speaker).name());
+        let exchange = self.exchange.map(|exchange| format!(" {exchange}"));
+        let exchange = exchange.unwrap_or_default();
+        let what = match (&self.passed.document, &self.passed.body) {
+            (Some(document), _) => {
+                let bytes = document.source().len();
+                format!("{}, {bytes} bytes", document.encoding().name())
+            }
+            (None, Some(body)) if !body.is_empty() => format!("no document, {} bytes", body.len()),
+            (None, Some(_)) => "no body".to_owned(),
+            (None, None) => "not read".to_owned(),
+        };
+        format!("{file}{exchange}: a {stage}, {what}\n{}", self.guess())
+    }
+
+    fn acts_as_text(&self) -> String {
+        let mut out = String::new();
+        let mut before = "";
+        for applied in self.acting() {
+            // What a rule does now and what it promised before are one thing to who wrote it.
+            if applied.rule != before {
+                let _ = writeln!(out, "  rule {}", applied.rule);
+            }
+            before = &applied.rule;
+            for change in &applied.changes {
+                let _ = writeln!(out, "    {}", effect_text::line(change));
+            }
+        }
+        if !self.acts() {
+            out.push_str("  no rule acts on it\n");
+        }
+        out
+    }
+
+    fn silent_as_text(&self) -> String {
+        let mut out = String::new();
+        let silent = self.silent();
+        for Silent { rule, why, .. } in silent.iter().take(MOST_SILENT) {
+            let rule = rule.name();
+            let _ = writeln!(out, "    {rule}: {why}");
+        }
+        if let Some(more) = silent.len().checked_sub(MOST_SILENT + 1) {
+            let _ = writeln!(out, "    and {} more", more + 1);
+        }
+        out
+    }
+
+    /// What is said where nobody said who speaks.
+    fn guess(&self) -> &'static str {
+        match (self.evidence, self.passed.speaker) {
+            (Some(Evidence::Commands), Side::Server) => {
+                "  taken for a response, since no header says who speaks: --stage request if it was the device\n"
+            }
+            (Some(Evidence::Commands), Side::Device) => {
+                "  taken for a request, since no header says who speaks: --stage response if it was the server\n"
+            }
+            _ => "",
+        }
+    }
+
+    /// The message as received and as sent, as XML, line by line; or what the device gets instead.
+    fn diff(&self) -> String {
+        if let Some(answer) = &self.verdict.answer {
+            return answered(answer, self.passed.speaker);
+        }
+        let Some(body) = &self.verdict.body else {
+            return String::new();
+        };
+        let (Some(received), Some(sent)) = (&self.passed.document, &self.verdict.document) else {
+            return format!("  sent as {} bytes that do not decode\n", body.len());
+        };
+        let (before, after) = (shown(received), shown(sent));
+        let diff = TextDiff::from_lines(&before, &after);
+        let mut unified = diff.unified_diff();
+        unified.header("received", "sent").to_string()
+    }
+
+    fn json(&self) -> Value {
+        let changes = |changes: &[EffectDetail]| -> Vec<Value> {
+            let one = |c: &EffectDetail| json!({"at": c.path, "step": c.step, "before": c.before, "after": c.after});
+            changes.iter().map(one).collect()
+        };
+        let applied: Vec<Value> = self
+            .acting()
+            .map(|applied| json!({"rule": applied.rule, "changes": changes(&applied.changes)}))
+            .collect();
+        let silent = self.silent().into_iter();
+        let silent: Vec<Value> = silent
+            .map(|silent| json!({"rule": silent.rule.name(), "why": silent.why}))
+            .collect();
+        json!({
+            "v": 1,
+            "file": self.file,
+            "exchange": self.exchange.map(|exchange| exchange.0),
+            "stage": stage_of(self.passed.speaker).name(),
+            "guessed": self.evidence == Some(Evidence::Commands),
+            "applied": applied,
+            "silent": silent,
+            "received": self.passed.document.as_deref().map(shown),
+            "sent": self.verdict.document.as_deref().map(shown),
+            "answer": self.verdict.answer.as_ref().map(answer_json),
+        })
+    }
+}
+
+/// The answer that the device gets in the place of another message.
+fn answered(answer: &SyntheticResponse, speaker: Side) -> String {
+    let place = match speaker {
+        Side::Device => "the server, which is not asked",
+        Side::Server => "this response",
+    };
+    let mut out = format!("  dmtap answers in place of {place}: {}\n", answer.status);
+    for (name, value) in &answer.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let _ = writeln!(out, "    {name}: {value}");
+    }
+    for line in body(answer).lines() {
+        let _ = writeln!(out, "    {line}");
+    }
+    out
+}
+
+fn answer_json(answer: &SyntheticResponse) -> Value {
+    let headers = answer.headers.iter();
+    let headers: Vec<(&str, _)> = headers
+        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    json!({"status": answer.status.as_u16(), "headers": headers, "body": body(answer)})
+}
+
+/// The body of an answer as XML or text; of other bytes, how many they are.
+fn body(answer: &SyntheticResponse) -> String {
+    let hint = media::hint(&answer.headers);
+    if let Ok(document) = markup::decode(answer.body.clone(), hint, &Limits::default()) {
+        return shown(&document);
+    }
+    match std::str::from_utf8(&answer.body) {
+        Ok(text) => text.to_owned(),
+        Err(_) => format!("{} bytes that are no text", answer.body.len()),
+    }
+}
+
+fn shown(document: &Document) -> String {
+    to_xml(document, &XmlOptions::indented()).xml
+}

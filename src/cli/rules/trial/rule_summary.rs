@@ -1,0 +1,75 @@
+//! The rules that are tried: those of the first path, or those that options name.
+
+use std::path::{Path, PathBuf};
+
+use super::super::check;
+use super::Try;
+use crate::builtin_rules::{self, STORIES};
+use crate::cli::Failure;
+use crate::rules::RuleSet;
+use crate::rules::load::closest;
+
+impl Try {
+    /// The rules, and the paths that are messages.
+    pub(super) fn book(&self) -> Result<(RuleSet, &[PathBuf]), Failure> {
+        let seed = self.seed.number();
+        if !self.picked.is_empty() || !self.rules.is_empty() {
+            let sources = self.picked.open(&self.rules, seed)?;
+            let assembled = sources.assemble();
+            let (rules, _) =
+                assembled.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+            let names = self.rules.iter().map(|file| file.display().to_string());
+            return Ok((
+                filled(rules, &names.collect::<Vec<_>>().join(", "))?,
+                &self.paths,
+            ));
+        }
+        match &*self.paths {
+            [rules, messages @ ..] if !messages.is_empty() => {
+                let book = filled(first(rules)?, &rules.display().to_string())?;
+                Ok((book.with_seed(seed), messages))
+            }
+            _ => Err(Failure::Usage(
+                "error: rules and messages are needed: dmtap rules try RULES MESSAGES, \
+                 or dmtap rules try --rule NAME MESSAGES"
+                    .into(),
+            )),
+        }
+    }
+}
+
+fn filled(rules: RuleSet, name: &str) -> Result<RuleSet, Failure> {
+    match rules.is_empty() {
+        true => Err(Failure::Usage(format!("error: {name} holds no rule"))),
+        false => Ok(rules),
+    }
+}
+
+/// The rules of the file, or of the story of that name where there is no such file.
+fn first(path: &Path) -> Result<RuleSet, Failure> {
+    let story = path.to_str().and_then(builtin_rules::find);
+    match story.filter(|_| !path.exists()) {
+        Some(story) => check::book(vec![(story.file(), story.text.to_owned())]),
+        None => check::read_book(&[path.to_owned()]).map_err(|failure| or_story(path, failure)),
+    }
+}
+
+/// Adds to the failure what else the argument could have been.
+fn or_story(path: &Path, failure: Failure) -> Failure {
+    let Failure::Usage(why) = &failure else {
+        return failure;
+    };
+    let plain = path.components().count() == 1 && path.extension().is_none();
+    let Some(name) = path.to_str().filter(|name| plain && *name != "-") else {
+        return failure;
+    };
+    if path.exists() {
+        return failure;
+    }
+    let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
+    let meant = match closest(name, &names) {
+        Some(near) => format!("did you mean the story `{near}`?"),
+        None => "nor is a story named so:".to_owned(),
+    };
+    Failure::Usage(format!("{why}\n{meant} dmtap rules list has the names"))
+}

@@ -1,0 +1,148 @@
+//! How a connection of a device is received.
+
+use std::time::Duration;
+
+use super::RuleEffect;
+
+/// What is to happen to a connection. The default receives it as ever.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionDecision {
+    /// What becomes of it.
+    pub reception: ConnectionAction,
+    /// The TLS it is offered, where it is served.
+    pub tls: TlsTerms,
+    /// The rules that had a say, in order.
+    pub applied: Vec<RuleEffect>,
+}
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectionAction {
+    /// It is served.
+    #[default]
+    Serve,
+    /// A TCP RST, as soon as enough is known of it.
+    Refuse,
+    /// Its bytes go to the server and back, untouched and unread.
+    Tunnel,
+    /// A fatal TLS alert answers the ClientHello, then it is closed.
+    Alert(TlsAlert),
+    /// Nothing answers the ClientHello; it is closed after so long.
+    Stall(Duration),
+    /// It is closed after the ClientHello, without a word.
+    HangUp,
+}
+
+/// The TLS a device is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsTerms {
+    /// What is wrong with the certificate.
+    pub flaw: Option<CertificateDefect>,
+    /// The oldest version; `None`: 1.2.
+    pub min: Option<TlsVersion>,
+    /// The newest version; `None`: 1.3.
+    pub max: Option<TlsVersion>,
+}
+
+/// What is wrong with a certificate that a device is shown. Everything else about it is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateDefect {
+    /// It was valid until yesterday.
+    Expired,
+    /// It is valid from next month on.
+    NotYetValid,
+    /// It is for another name.
+    WrongHost,
+    /// It is signed by a CA that nobody knows.
+    Untrusted,
+    /// It is signed by itself.
+    SelfSigned,
+    /// It is for clients, not for servers.
+    WrongPurpose,
+    /// Its key is an RSA key of 1024 bits.
+    Weak,
+}
+
+impl CertificateDefect {
+    /// Every one with its name in rule files.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("expired", Self::Expired),
+        ("not-yet-valid", Self::NotYetValid),
+        ("wrong-host", Self::WrongHost),
+        ("untrusted", Self::Untrusted),
+        ("self-signed", Self::SelfSigned),
+        ("wrong-purpose", Self::WrongPurpose),
+        ("weak", Self::Weak),
+    ];
+
+    /// Its name in rule files and records.
+    pub fn name(self) -> &'static str {
+        let of_this = |(_, flaw): &&(&'static str, Self)| *flaw == self;
+        Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)
+    }
+}
+
+/// A version of TLS that dmtap speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+impl TlsVersion {
+    /// Every one with its name in rule files.
+    pub const ALL: [(&'static str, Self); 2] = [("1.2", Self::V1_2), ("1.3", Self::V1_3)];
+
+    /// Its name in rule files and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        }
+    }
+}
+
+/// A TLS alert: its number (RFC 8446 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsAlert(pub u8);
+
+impl TlsAlert {
+    /// Those that end a connection, with their names in RFC 8446 §6 and in rule files.
+    pub const ALL: [(&'static str, Self); 26] = [
+        ("unexpected_message", Self(10)),
+        ("bad_record_mac", Self(20)),
+        ("record_overflow", Self(22)),
+        ("handshake_failure", Self(40)),
+        ("bad_certificate", Self(42)),
+        ("unsupported_certificate", Self(43)),
+        ("certificate_revoked", Self(44)),
+        ("certificate_expired", Self(45)),
+        ("certificate_unknown", Self(46)),
+        ("illegal_parameter", Self(47)),
+        ("unknown_ca", Self(48)),
+        ("access_denied", Self(49)),
+        ("decode_error", Self(50)),
+        ("decrypt_error", Self(51)),
+        ("protocol_version", Self(70)),
+        ("insufficient_security", Self(71)),
+        ("internal_error", Self(80)),
+        ("inappropriate_fallback", Self(86)),
+        ("user_canceled", Self(90)),
+        ("missing_extension", Self(109)),
+        ("unsupported_extension", Self(110)),
+        ("unrecognized_name", Self(112)),
+        ("bad_certificate_status_response", Self(113)),
+        ("unknown_psk_identity", Self(115)),
+        ("certificate_required", Self(116)),
+        ("no_application_protocol", Self(120)),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let of_this = |(_, alert): &&(&'static str, Self)| *alert == self;
+        Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)
+    }
+}

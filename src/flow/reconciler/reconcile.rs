@@ -1,0 +1,194 @@
+//! The account is settled in a message on its way out, after the rules: what was promised about it is done.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+mod keep_session_open;
+mod pending_status;
+mod proxy_replies;
+mod renumber;
+
+use super::Reconciler;
+use crate::dm::{Command, CommandKind, Message, Refs};
+use crate::flow::{EffectDetail, RuleEffect, Side};
+use crate::markup::edit::{self, Edit, Place};
+use crate::markup::{self, Document, Element, Hint, Limits, tag};
+
+/// What a message is settled in.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconcileContext<'a> {
+    /// Who speaks.
+    pub speaker: Side,
+    /// What bounds the decoding of what was changed.
+    pub limits: &'a Limits,
+    /// What the transport says of the body.
+    pub hint: Hint<'a>,
+}
+
+/// What settling came to. The default changes nothing.
+#[derive(Debug, Default)]
+pub struct Reconciled {
+    /// What was done, each under the rule that promised it.
+    pub applied: Vec<RuleEffect>,
+    /// The body to send instead.
+    pub body: Option<Bytes>,
+    /// That body decoded.
+    pub document: Option<Arc<Document>>,
+    /// The device gets this in place of what the server would answer, which is not asked.
+    pub reply: Option<Bytes>,
+}
+
+impl Reconciler {
+    /// Does in a message what is owed about it. `document` is the message as the rules left it.
+    pub fn reconcile(
+        &mut self,
+        document: &Arc<Document>,
+        setting: ReconcileContext<'_>,
+    ) -> Reconciled {
+        if self.is_empty() || Message::of(document).is_none() {
+            return Reconciled::default();
+        }
+        let mut settling = Settling {
+            document: document.clone(),
+            setting,
+            settled: Reconciled::default(),
+        };
+        if setting.speaker == Side::Device
+            && let Some(reply) = self.release(document, setting)
+        {
+            return reply;
+        }
+        settling.credentials(self);
+        settling.own_session(self);
+        settling.renumber(self);
+        settling.name(self);
+        let mut rules: Vec<Arc<str>> = Vec::new();
+        for promised in self.promises.iter() {
+            if !rules.contains(&promised.rule) {
+                rules.push(promised.rule.clone());
+            }
+        }
+        for rule in rules {
+            settling.keep(self, &rule);
+        }
+        settling.occupy(self);
+        settling.close(self, document);
+        settling.settled
+    }
+}
+
+/// A message being settled.
+struct Settling<'a> {
+    /// As it is by now.
+    document: Arc<Document>,
+    setting: ReconcileContext<'a>,
+    settled: Reconciled,
+}
+
+/// Edits under way, with what is told of them.
+#[derive(Default)]
+struct Entry {
+    edits: Vec<Edit>,
+    changes: Vec<EffectDetail>,
+}
+
+impl Entry {
+    fn push_detail(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
+        // A path takes time linear in the siblings; the rest of many is done and not told.
+        if self.changes.len() < MOST_TOLD {
+            self.changes.push(EffectDetail {
+                path: at.path().to_string(),
+                step,
+                before,
+                after,
+            });
+        }
+    }
+
+    fn set(&mut self, at: Element<'_>, text: String) {
+        let before = at.text().into_owned();
+        if before.trim_ascii() == text {
+            return;
+        }
+        self.push_detail(at, "renumber", before, text.clone());
+        self.edits.push(Edit::SetText {
+            element: at.id(),
+            text,
+        });
+    }
+
+    fn remove(&mut self, command: Command<'_>) {
+        let element = command.element();
+        self.push_detail(element, "swallow", summary(command), String::new());
+        self.edits.push(Edit::Remove { node: element.id() });
+    }
+}
+
+impl Settling<'_> {
+    /// Carries edits out, told as what `rule` did.
+    fn enter(&mut self, rule: &str, entry: Entry) {
+        if entry.edits.is_empty() {
+            return;
+        }
+        let mut applied = RuleEffect {
+            rule: rule.to_owned(),
+            changes: entry.changes,
+            patch: crate::patch::Patch::default(),
+        };
+        let patched = edit::plan(&self.document, &entry.edits).map_err(|e| e.to_string());
+        let patched = patched.and_then(|patch| {
+            let body = patch.apply(self.document.source());
+            let decoded = markup::decode(body.clone(), self.setting.hint, self.setting.limits);
+            Ok((patch, body, decoded.map_err(|error| error.to_string())?))
+        });
+        match patched {
+            Ok((patch, body, document)) => {
+                self.document = Arc::new(document);
+                self.settled.body = Some(body);
+                self.settled.document = Some(self.document.clone());
+                applied.patch = patch;
+            }
+            Err(why) => {
+                applied.changes = vec![EffectDetail {
+                    path: String::new(),
+                    step: EffectDetail::NOT_APPLIED,
+                    before: String::new(),
+                    after: format!("what it promised: {why}"),
+                }];
+            }
+        }
+        self.settled.applied.push(applied);
+    }
+}
+
+/// Status and Results of a message.
+fn answers(message: Message<'_>) -> impl Iterator<Item = Command<'_>> {
+    let is_answer = |kind| matches!(kind, CommandKind::Status | CommandKind::Results);
+    message.commands().filter(move |c| is_answer(c.kind()))
+}
+
+/// MsgRef and CmdRef of an answer; empty where there is none.
+fn refs(answer: Command<'_>) -> (Cow<'_, str>, Cow<'_, str>) {
+    Refs::of(answer).map(Refs::or_empty).unwrap_or_default()
+}
+
+/// Whether its receiver has to answer it.
+fn is_work(command: Command<'_>) -> bool {
+    !matches!(command.kind(), CommandKind::Status | CommandKind::Results)
+}
+
+/// Behind the last command: in front of Final.
+pub(crate) fn last_place(body: Element<'_>) -> Place {
+    let last = body.child(tag::FINAL);
+    last.map_or(Place::LastIn(body.id()), |last| Place::Before(last.id()))
+}
+
+fn summary(command: Command<'_>) -> String {
+    let (msg_ref, cmd_ref) = refs(command);
+    format!("{} of {msg_ref}/{cmd_ref}", command.element().local())
+}
+
+/// Changes of one rule in one message that are told one by one.
+const MOST_TOLD: usize = 1_000;

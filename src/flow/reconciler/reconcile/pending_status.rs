@@ -1,0 +1,187 @@
+//! Answers that are given, named and kept back, as rules promised.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Entry, Settling, answers, refs};
+use crate::dm::{Message, Status};
+use crate::flow::Side;
+use crate::flow::compose::{self, CmdIdAllocator, ItemRef};
+use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
+use crate::markup::edit::{Edit, Place};
+use crate::markup::{NodeId, tag};
+
+impl Settling<'_> {
+    /// Says which Items a Status is about that would be taken for all of them, also for those that went.
+    pub(super) fn name(&mut self, account: &Reconciler) {
+        let names: HashMap<_, _> = account.names(self.setting.speaker).collect();
+        // The newest promise about a command is the one that counts.
+        let mut rules: Vec<&Arc<str>> = names.values().map(|(rule, _)| *rule).collect();
+        rules.sort();
+        rules.dedup();
+        for rule in rules {
+            let document = self.document.clone();
+            let Some(message) = Message::of(&document) else {
+                return;
+            };
+            let mut entry = Entry::default();
+            for status in answers(message).filter_map(|answer| answer.as_status()) {
+                let refs = (status.msg_ref(), status.cmd_ref());
+                let refs = refs.0.as_deref().zip(refs.1.as_deref());
+                let known = refs.and_then(|refs| names.get(&refs));
+                let own =
+                    known.filter(|(by, _)| *by == rule && status.ref_nodes().next().is_none());
+                if let Some((_, items)) = own {
+                    entry.name(status, items);
+                }
+            }
+            self.enter(rule, entry);
+        }
+    }
+
+    /// Keeps the promises of one rule, as far as they are about this message.
+    pub(super) fn keep(&mut self, account: &mut Reconciler, rule: &Arc<str>) {
+        let document = self.document.clone();
+        let Some(message) = Message::of(&document) else {
+            return;
+        };
+        let speaker = self.setting.speaker;
+        let mut entry = Entry::default();
+        let swallows = account.swallows(speaker, rule);
+        let swallows: HashSet<_> = swallows.map(|s| (&*s.msg_ref, &*s.cmd_ref)).collect();
+        for answer in answers(message).filter(|_| !swallows.is_empty()) {
+            let (msg_ref, cmd_ref) = refs(answer);
+            if swallows.contains(&(&*msg_ref, &*cmd_ref)) {
+                entry.remove(answer);
+            }
+        }
+        let mut ids = CmdIdAllocator::of(message);
+        let msg_id = message.header().and_then(|h| h.msg_id());
+        let mut line: Option<Line> = None;
+        for owed in account.owed(speaker.other(), rule) {
+            let said_before = |given: &str| msg_id.as_deref() == Some(given);
+            if !owed.given_in.as_deref().is_none_or(said_before) {
+                continue;
+            }
+            let line = match line.take() {
+                Some(known) if Arc::ptr_eq(&known.order, &owed.order) => line.insert(known),
+                _ => line.insert(Line::of(owed, message)),
+            };
+            if give(owed, line, message, &mut ids, &mut entry) {
+                owed.given_in = msg_id.as_deref().map(Into::into);
+            }
+        }
+        self.enter(rule, entry);
+    }
+}
+
+impl Entry {
+    /// Puts the references of Items into a Status.
+    fn name(&mut self, status: Status<'_>, items: &[ItemRef]) {
+        let element = status.element();
+        let Some(cmd) = element.child(tag::CMD) else {
+            return;
+        };
+        for item in items {
+            if let Some(fragment) = compose::fragment(element.document(), &item.xml()) {
+                let place = Place::After(cmd.id());
+                self.edits.push(Edit::Insert { place, fragment });
+            }
+        }
+        let told = format!("{} Items", items.len());
+        self.push_detail(element, "name", String::new(), told);
+    }
+}
+
+impl Reconciler {
+    /// The Items that Statuses of a peer are about, by MsgRef and CmdRef.
+    fn names(&self, from: Side) -> impl Iterator<Item = (Refs<'_>, (&Arc<str>, &[ItemRef]))> {
+        self.promises
+            .iter()
+            .filter_map(move |promised| match &promised.promise {
+                Obligation::Name(named) if named.from == from => {
+                    let refs = (&*named.msg_ref, &*named.cmd_ref);
+                    Some((refs, (&promised.rule, &*named.items)))
+                }
+                _ => None,
+            })
+    }
+
+    fn swallows(&self, from: Side, rule: &Arc<str>) -> impl Iterator<Item = &SuppressReply> {
+        let of_rule = self.promises.iter().filter(move |p| p.rule == *rule);
+        of_rule.filter_map(move |promised| match &promised.promise {
+            Obligation::Swallow(swallow) if swallow.from == from => Some(swallow),
+            _ => None,
+        })
+    }
+
+    fn owed(&mut self, to: Side, rule: &Arc<str>) -> impl Iterator<Item = &mut PendingStatus> {
+        let promises = Arc::make_mut(&mut self.promises);
+        let of_rule = promises.iter_mut().filter(move |p| p.rule == *rule);
+        of_rule.filter_map(move |promised| match &mut promised.promise {
+            Obligation::Answer(owed) if owed.to == to => Some(owed),
+            _ => None,
+        })
+    }
+}
+
+/// MsgRef and CmdRef.
+type Refs<'a> = (&'a str, &'a str);
+
+/// Where the answers to one message stand in another.
+struct Line {
+    order: Arc<[Box<str>]>,
+    /// For each command, the last answer that belongs in front of its own.
+    in_front: Vec<Option<NodeId>>,
+}
+
+impl Line {
+    fn of(owed: &PendingStatus, message: Message<'_>) -> Self {
+        let ids = owed.order.iter().enumerate();
+        let ranks: HashMap<&str, usize> = ids.map(|(rank, id)| (&**id, rank)).collect();
+        let mut in_front = vec![None; owed.order.len() + 1];
+        for answer in answers(message) {
+            let (msg_ref, cmd_ref) = refs(answer);
+            let rank = ranks.get(&*cmd_ref).filter(|_| msg_ref == *owed.msg_ref);
+            let behind = match (&*cmd_ref, rank) {
+                ("0", _) => 0,
+                (_, Some(rank)) => rank + 1,
+                _ => continue,
+            };
+            in_front[behind] = Some(answer.element().id());
+        }
+        for place in 1..in_front.len() {
+            // Numbers of nodes grow in document order.
+            in_front[place] = in_front[place].max(in_front[place - 1]);
+        }
+        Self {
+            order: owed.order.clone(),
+            in_front,
+        }
+    }
+}
+
+/// Puts a Status where it belongs among the others. Says whether it found a place.
+fn give(
+    owed: &PendingStatus,
+    line: &Line,
+    message: Message<'_>,
+    ids: &mut CmdIdAllocator,
+    entry: &mut Entry,
+) -> bool {
+    let Some(body) = message.body() else {
+        return false;
+    };
+    let document = message.element().document();
+    let Some(fragment) = compose::fragment(document, &owed.status().xml(&ids.give())) else {
+        return false;
+    };
+    // What is said of single Items comes behind what is said of the command.
+    let behind = owed.place + usize::from(!owed.items.is_empty());
+    let in_front = line.in_front.get(behind).copied().flatten();
+    let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
+    let after = format!("{} {} {}", owed.cmd, owed.cmd_ref(), owed.code);
+    entry.push_detail(body.element(), "answer", String::new(), after);
+    entry.edits.push(Edit::Insert { place, fragment });
+    true
+}

@@ -1,0 +1,104 @@
+//! MsgIDs and MsgRefs, where the peers count differently.
+
+use std::sync::Arc;
+
+use super::{Entry, Settling, answers};
+use crate::dm::Message;
+use crate::flow::Side;
+use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, Sequence};
+use crate::markup::{Element, tag};
+
+impl Settling<'_> {
+    /// Translates MsgID and MsgRefs where the peers count differently.
+    pub(super) fn renumber(&mut self, account: &mut Reconciler) {
+        let document = self.document.clone();
+        let Some(message) = Message::of(&document) else {
+            return;
+        };
+        let (speaker, mut entry) = (self.setting.speaker, Entry::default());
+        let aliases = account.aliases(speaker, message);
+        let first = aliases.first().map(|alias| &alias.rule);
+        let Some(rule) = account.gaps.rule().or(first).cloned() else {
+            return;
+        };
+        let hearer = speaker.other();
+        let header = message.header().map(|header| header.element());
+        if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
+            let own = Sequence::said_by(speaker);
+            let there = number(id).and_then(|n| account.gaps.to(hearer, own, n));
+            if let Some(there) = there {
+                entry.set(id, there.to_string());
+            }
+        }
+        for answer in answers(message) {
+            let Some(msg_ref) = answer.element().child(tag::MSG_REF) else {
+                continue;
+            };
+            let said = msg_ref.text();
+            let mut newest = aliases.iter().rev();
+            if let Some(alias) = newest.find(|alias| *alias.said == *said.trim_ascii()) {
+                entry.set(msg_ref, alias.meant.to_string());
+                continue;
+            }
+            let other = Sequence::said_by(hearer);
+            match number(msg_ref).map(|n| account.gaps.to(hearer, other, n)) {
+                Some(Some(number)) => entry.set(msg_ref, number.to_string()),
+                // It answers what dmtap said in the other's place.
+                Some(None) => entry.remove(answer),
+                None => {}
+            }
+        }
+        self.enter(&rule, entry);
+    }
+}
+
+impl Reconciler {
+    /// What the speaker of a message was told instead of the MsgIDs it answers.
+    fn aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<Alias> {
+        let msg_id = message.header().and_then(|header| header.msg_id());
+        let is_of = |promised: &OwedByRule| matches!(&promised.promise, Obligation::Alias { from, .. } if *from == speaker);
+        if !self.promises.iter().any(is_of) {
+            return Vec::new();
+        }
+        let promises = Arc::make_mut(&mut self.promises);
+        let known = promises.iter_mut().filter_map(|promised| {
+            let Obligation::Alias {
+                from,
+                said,
+                meant,
+                heard_in,
+            } = &mut promised.promise
+            else {
+                return None;
+            };
+            if *from != speaker {
+                return None;
+            }
+            *heard_in = msg_id.as_deref().map(Into::into);
+            Some(Alias {
+                rule: promised.rule.clone(),
+                said: said.clone(),
+                meant: meant.clone(),
+            })
+        });
+        known.collect()
+    }
+
+    /// The server's own number of a message that the device knows as `told`.
+    pub(super) fn as_server_says(&self, told: &str) -> String {
+        let number = told.parse().ok();
+        let own = number.and_then(|n| self.gaps.to(Side::Server, Sequence::Responses, n));
+        own.map_or_else(|| told.to_owned(), |n| n.to_string())
+    }
+}
+
+/// A MsgID that one peer was told instead of another.
+struct Alias {
+    rule: Arc<str>,
+    said: Box<str>,
+    meant: Box<str>,
+}
+
+fn number(element: Element<'_>) -> Option<u32> {
+    element.text().trim_ascii().parse().ok()
+}

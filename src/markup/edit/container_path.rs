@@ -1,0 +1,90 @@
+//! Edits inside embedded documents: lifted, level by level, to edits of the document around.
+
+use std::collections::BTreeMap;
+
+use super::{Edit, EditError, overlap, plan};
+use crate::markup::{Document, Embedded, Limits, NodeId, Path};
+use crate::patch::Patch;
+
+/// An edit of a document, or of one inside it.
+#[derive(Clone, Debug)]
+pub struct NestedEdit {
+    /// The elements whose texts are the documents to step into, outermost first; empty for an edit of the
+    /// document itself. [`crate::markup::Found::holders`] tells them for a path.
+    pub holders: Vec<NodeId>,
+    /// The edit, on the tree of the innermost.
+    pub edit: Edit,
+}
+
+/// The one patch that carries out all `edits` on `document`'s source: each change inside an embedded document
+/// is one splice of the outermost, in the wrapping that was there.
+///
+/// `limits` are those `document` was decoded with.
+///
+/// # Errors
+/// [`EditError`] where edits overlap or do not fit, or a holder holds no document.
+pub fn plan_within(
+    document: &Document,
+    edits: &[NestedEdit],
+    limits: &Limits,
+) -> Result<Patch, EditError> {
+    plan(document, &lift(document, edits, limits)?)
+}
+
+/// The edits of `document` itself that carry out `edits`, at most one for each embedded document. They can be
+/// planned with others, and collide with those on the tree.
+///
+/// # Errors
+/// As for [`plan_within`].
+pub fn lift(
+    document: &Document,
+    edits: &[NestedEdit],
+    limits: &Limits,
+) -> Result<Vec<Edit>, EditError> {
+    let mut lifted = Vec::with_capacity(edits.len());
+    let mut inside: BTreeMap<NodeId, Vec<NestedEdit>> = BTreeMap::new();
+    for NestedEdit { holders, edit } in edits {
+        match holders.split_first() {
+            None => lifted.push(edit.clone()),
+            Some((holder, deeper)) => inside.entry(*holder).or_default().push(NestedEdit {
+                holders: deeper.to_vec(),
+                edit: edit.clone(),
+            }),
+        }
+    }
+    // As deep as documents may be inside each other: `Limits::embedded` bounds it.
+    for (holder, edits) in inside {
+        let embedded = open(document, holder, &edits, limits)?;
+        let patch = plan_within(embedded.document(), &edits, embedded.limits());
+        let patch = patch.map_err(|error| outside(document, holder, error))?;
+        lifted.extend(embedded.lower(&patch)?);
+    }
+    Ok(lifted)
+}
+
+fn open(
+    document: &Document,
+    holder: NodeId,
+    edits: &[NestedEdit],
+    limits: &Limits,
+) -> Result<Embedded, EditError> {
+    let element = document.element(holder);
+    let embedded = element.and_then(|element| element.embedded(limits));
+    embedded.ok_or_else(|| EditError::Unfit {
+        edit: edits.first().map_or("edit", |within| within.edit.name()),
+        path: format!("{}{}", overlap::path(document, holder), Path::INTO),
+    })
+}
+
+/// The error with the place told from the outer document.
+fn outside(document: &Document, holder: NodeId, error: EditError) -> EditError {
+    let place = |inner| format!("{}{}{inner}", overlap::path(document, holder), Path::INTO);
+    match error {
+        EditError::Overlap { path } => EditError::Overlap { path: place(path) },
+        EditError::Unfit { edit, path } => EditError::Unfit {
+            edit,
+            path: place(path),
+        },
+        EditError::Unwritable(said) => EditError::Unwritable(said),
+    }
+}

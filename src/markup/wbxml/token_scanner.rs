@@ -1,0 +1,91 @@
+//! A light walk over the tokens of a body that keeps no tree: it finds page switches.
+//!
+//! It checks nothing and ends at the first thing it cannot read; decoding says what is wrong there.
+
+use super::token::*;
+
+/// What a token is, as far as pages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// A tag byte; a LITERAL one has nothing to do with pages.
+    Tag(u8),
+    /// An attribute start token, or LITERAL.
+    Start(u8),
+    /// An attribute value token of a table.
+    Value,
+    /// A page switch of the space that is being read.
+    Switch(u8),
+    /// Character data among content.
+    Text,
+    /// A piece of an attribute's value.
+    Piece,
+    /// END, of a list or of an element.
+    End,
+}
+
+/// The walk. It must begin among content, not inside an attribute list.
+#[derive(Clone)]
+pub(crate) struct TokenScanner<'s> {
+    input: Reader<'s>,
+    pub(crate) in_attributes: bool,
+}
+
+impl<'s> TokenScanner<'s> {
+    pub(crate) fn new(bytes: &'s [u8], at: usize) -> Self {
+        Self {
+            input: Reader::new(bytes, at),
+            in_attributes: false,
+        }
+    }
+
+    /// Where the next token begins.
+    pub(crate) fn at(&self) -> usize {
+        self.input.at
+    }
+
+    fn tag(&mut self, byte: u8) -> Option<Seen> {
+        if byte & TOKEN == LITERAL {
+            self.input.number("").ok()?;
+        }
+        self.in_attributes = byte & WITH_ATTRIBUTES != 0;
+        Some(Seen::Tag(byte))
+    }
+
+    fn text(&mut self, byte: u8) -> Option<Seen> {
+        match byte {
+            STR_I => drop(self.input.terminated().ok()?),
+            OPAQUE => {
+                let length = self.input.number("").ok()?.value;
+                self.input.take(length)?;
+            }
+            _ => drop(self.input.number("").ok()?),
+        }
+        Some(if self.in_attributes {
+            Seen::Piece
+        } else {
+            Seen::Text
+        })
+    }
+}
+
+impl Iterator for TokenScanner<'_> {
+    type Item = Seen;
+
+    #[inline]
+    fn next(&mut self) -> Option<Seen> {
+        let byte = self.input.byte("").ok()?;
+        match byte {
+            END => {
+                self.in_attributes = false;
+                Some(Seen::End)
+            }
+            STR_I | STR_T | ENTITY | OPAQUE => self.text(byte),
+            SWITCH_PAGE => self.input.byte("").ok().map(Seen::Switch),
+            EXT_I_0..=PI | EXT_T_0..=EXT_T_2 | EXT_0..=EXT_2 => None,
+            _ if !self.in_attributes => self.tag(byte),
+            LITERAL => self.input.number("").ok().map(|_| Seen::Start(byte)),
+            0x05..0x80 => Some(Seen::Start(byte)),
+            _ => Some(Seen::Value),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! One session as the server sees it: what it heard, and what it has yet to say.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{alerts, wrong_version};
+use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode, SyncHdr, locuri};
+use crate::peer::compose::{Composer, Header, Mark, Reference};
+use crate::peer::large::{
+    BUFFERED, Incoming, LARGEST, NoRoom, Outgoing, SIZE_MISMATCH, Sizes, What,
+};
+use crate::peer::plan::{Plan, PlannedCommand, Sent};
+
+/// One session as the server sees it.
+#[derive(Debug, Default)]
+pub struct ServerSession {
+    pub(super) msg_id: u32,
+    package: usize,
+    /// What is left of the package under way.
+    queue: VecDeque<Arc<PlannedCommand>>,
+    /// The value that is on its way in chunks.
+    sending: Option<Sending>,
+    sent: HashMap<(u32, u32), Said>,
+    /// The LocURIs of values that were sent once more: that is not done without end.
+    again: Vec<String>,
+    incoming: Incoming,
+    /// Objects whose end never came.
+    lost: Vec<What>,
+    theirs: Sizes,
+    /// The newest message of the device, and the answer to it: a transport retry gets the same again.
+    pub(super) last: Option<(Bytes, String)>,
+    /// What the device answered to each command, in order: the command and the code.
+    pub heard: Vec<(String, StatusCode)>,
+    /// The values that the device reported, whole, in order: LocURI and text, 8 MiB in all.
+    pub values: Vec<(String, String)>,
+    value_bytes: usize,
+    /// Commands that were not sent, because the device takes no values of their size, or no messages that hold
+    /// a part of them.
+    pub withheld: Vec<String>,
+}
+
+/// A command that was sent.
+#[derive(Debug)]
+struct Said {
+    what: String,
+    /// The command itself, where its value can be sent once more.
+    order: Option<Arc<PlannedCommand>>,
+}
+
+/// A value on its way.
+#[derive(Debug)]
+struct Sending {
+    order: Arc<PlannedCommand>,
+    rest: Outgoing,
+    /// The CmdID of the last chunk in the last message.
+    cmd_id: u32,
+    /// Whether the device has that chunk.
+    accepted: bool,
+}
+
+/// Where a command belongs.
+enum Placed {
+    /// It is dealt with.
+    Here,
+    /// In the next package.
+    Later,
+    /// From here on, in several messages.
+    InChunks(Outgoing),
+}
+
+impl ServerSession {
+    /// A message begins.
+    pub(super) fn begin(&mut self, header: SyncHdr<'_>) {
+        self.theirs.hear(header);
+        self.msg_id += 1;
+    }
+
+    /// The answer to a message: what it must hear, then what is due of the plan.
+    pub(super) fn answer(
+        &mut self,
+        message: Message<'_>,
+        msg_ref: &str,
+        head: &Header<'_>,
+        plan: &Plan,
+    ) -> String {
+        let mut reply = Composer::new(head, 1);
+        let version = message.header().and_then(wrong_version);
+        self.note_message(message);
+        self.acknowledge(&mut reply, message, msg_ref, version);
+        let goes_on = version.is_none() && !alerts(message, 1223);
+        // While a value is on its way, it is the server's package that is open.
+        let asks = !message.is_final() && !alerts(message, 1222) && self.sending.is_none();
+        let open = if goes_on && asks {
+            // The device has more to say: "Next Message" (PRO 6).
+            reply.alert(AlertCode(1222));
+            true
+        } else {
+            goes_on && self.go_on(plan, &mut reply)
+        };
+        match open {
+            true => reply.finish_open(),
+            false => reply.finish(),
+        }
+    }
+
+    /// Takes notice of what a message answers, and of what it says of large objects.
+    fn note_message(&mut self, message: Message<'_>) {
+        let number = |text: Option<Cow<'_, str>>| text.and_then(|text| text.parse().ok());
+        for command in message.commands() {
+            if let Some(status) = command.as_status() {
+                let refs = number(status.msg_ref()).zip(number(status.cmd_ref()));
+                if let (Some(refs), Some(code)) = (refs, status.code()) {
+                    self.answered(refs, code);
+                }
+            }
+            if command.as_alert().and_then(|alert| alert.code()) == Some(AlertCode(1225)) {
+                let lost = command.loc_uri().map(|uri| locuri::canonical(&uri));
+                let named = |order: &PlannedCommand| {
+                    order.value().map(|(uri, _)| locuri::canonical(uri)) == lost
+                };
+                let known = self
+                    .sent
+                    .iter()
+                    .filter_map(|(at, said)| Some((at, said.order.as_ref()?)));
+                let last = known
+                    .filter(|(_, order)| named(order))
+                    .max_by_key(|(at, _)| **at);
+                if let Some(order) = last.map(|(_, order)| order.clone()) {
+                    self.once_more(order);
+                }
+            }
+        }
+        // A chunk that the device did not accept is the last one of its object.
+        self.sending.take_if(|sending| !sending.accepted);
+    }
+
+    fn answered(&mut self, refs: (u32, u32), code: StatusCode) {
+        let Some(said) = self.sent.get(&refs) else {
+            return;
+        };
+        if self.heard.len() < MOST_HEARD {
+            self.heard.push((said.what.clone(), code));
+        }
+        let order = said.order.clone();
+        let chunk = self.sending.as_mut();
+        let chunk = chunk.filter(|sending| refs == (self.msg_id - 1, sending.cmd_id));
+        match (chunk, order) {
+            (Some(sending), _) if code == BUFFERED => sending.accepted = true,
+            // It waits for more, and there is none; or what it got is not what was announced.
+            (_, Some(order)) if [BUFFERED, SIZE_MISMATCH].contains(&code) => self.once_more(order),
+            _ => {}
+        }
+    }
+
+    /// Sends a whole value anew, unless that was done before.
+    fn once_more(&mut self, order: Arc<PlannedCommand>) {
+        let uri = order
+            .value()
+            .map_or(String::new(), |(uri, _)| locuri::canonical(uri));
+        self.sending
+            .take_if(|sending| Arc::ptr_eq(&sending.order, &order));
+        if !self.again.contains(&uri) {
+            self.again.push(uri);
+            self.queue.push_front(order);
+        }
+    }
+
+    /// Says what is due, as far as it fits into the message, and whether the package stays open.
+    fn go_on(&mut self, plan: &Plan, reply: &mut Composer) -> bool {
+        let most = plan.sizes().longest_message(self.theirs);
+        let empty = reply.mark();
+        if let Some(sending) = self.sending.take() {
+            if self.send(sending, most, empty, reply) {
+                return true;
+            }
+        } else {
+            self.refill(plan);
+        }
+        while let Some(order) = self.queue.pop_front() {
+            match self.place(&order, most, empty, reply) {
+                Placed::Here => {}
+                // It comes in a package of its own: only a large object leaves one open (PRO 6).
+                Placed::Later => {
+                    self.queue.push_front(order);
+                    return false;
+                }
+                Placed::InChunks(rest) => {
+                    let (cmd_id, accepted) = (0, false);
+                    let sending = Sending {
+                        order,
+                        rest,
+                        cmd_id,
+                        accepted,
+                    };
+                    return self.send(sending, most, empty, reply);
+                }
+            }
+        }
+        // A message without commands would end the session.
+        reply.mark() == empty && self.package < plan.packages.len() && self.go_on(plan, reply)
+    }
+
+    /// Writes a command if it fits, and says where else it belongs.
+    fn place(
+        &mut self,
+        order: &Arc<PlannedCommand>,
+        most: usize,
+        empty: Mark,
+        reply: &mut Composer,
+    ) -> Placed {
+        let value = order.value().map(|(_, text)| text);
+        if value.is_some_and(|text| self.theirs.exceeds(text.len())) {
+            self.withheld.push(order.to_string());
+            return Placed::Here;
+        }
+        let before = reply.mark();
+        let sent = order.write(reply);
+        let only = before == empty;
+        if reply.fits(most) || only && value.is_none() {
+            self.enter(sent, order);
+            return Placed::Here;
+        }
+        let fits_alone = reply.fits_alone(before, most);
+        reply.back_to(before);
+        match value.filter(|_| only || !fits_alone) {
+            Some(text) => Placed::InChunks(Outgoing::new(text)),
+            None => Placed::Later,
+        }
+    }
+
+    /// Takes the commands of the next package, where all of the last one are sent.
+    fn refill(&mut self, plan: &Plan) {
+        let next = plan.packages.get(self.package);
+        if let Some(package) = next.filter(|_| self.queue.is_empty()) {
+            self.package += 1;
+            self.queue
+                .extend(package.commands.iter().cloned().map(Arc::new));
+        }
+    }
+
+    /// Sends as much of a value as fits, and says whether there is more of it on its way.
+    fn send(
+        &mut self,
+        mut sending: Sending,
+        most: usize,
+        empty: Mark,
+        reply: &mut Composer,
+    ) -> bool {
+        let Sending { order, rest, .. } = &mut sending;
+        let said = rest.say(reply, most, empty, |m, chunk| order.write_chunk(m, chunk));
+        let cmd_id = match said {
+            Ok(cmd_id) => cmd_id,
+            Err(NoRoom::Here) => {
+                self.queue.push_front(sending.order);
+                return false;
+            }
+            Err(NoRoom::Anywhere) => {
+                self.withheld.push(order.to_string());
+                self.abort(reply);
+                return false;
+            }
+        };
+        let what = order.to_string();
+        self.enter(vec![Sent { cmd_id, what }], &sending.order);
+        if sending.rest.is_said() {
+            return false;
+        }
+        (sending.cmd_id, sending.accepted) = (cmd_id, false);
+        self.sending = Some(sending);
+        true
+    }
+
+    /// Ends the session before its time (Alert 1223); of the plan nothing more is said.
+    fn abort(&mut self, reply: &mut Composer) {
+        self.queue.clear();
+        self.package = usize::MAX;
+        reply.alert(AlertCode(1223));
+    }
+
+    fn enter(&mut self, sent: Vec<Sent>, order: &Arc<PlannedCommand>) {
+        for Sent { cmd_id, what } in sent {
+            let order = order.value().is_some().then(|| order.clone());
+            self.sent
+                .insert((self.msg_id, cmd_id), Said { what, order });
+        }
+    }
+
+    /// Status for the SyncHdr and for every command but Status and Results that are as they should be (PRO 6;
+    /// DREP 6.5.1).
+    pub(super) fn acknowledge(
+        &mut self,
+        reply: &mut Composer,
+        message: Message<'_>,
+        msg_ref: &str,
+        refused: Option<StatusCode>,
+    ) {
+        let header = Reference {
+            msg: msg_ref,
+            cmd: "0",
+            name: "SyncHdr",
+        };
+        reply.status(&header, None, refused.unwrap_or(StatusCode(200)));
+        for command in message.commands() {
+            let code = match command.kind() {
+                CommandKind::Status => continue,
+                CommandKind::Results => match self.read(command) {
+                    Ok(()) => continue,
+                    Err(code) => code,
+                },
+                CommandKind::Alert | CommandKind::Replace => StatusCode(200),
+                _ => StatusCode(405),
+            };
+            let cmd = command.cmd_id().unwrap_or_default();
+            let of = Reference {
+                msg: msg_ref,
+                cmd: &cmd,
+                name: command.element().local(),
+            };
+            reply.status(&of, None, refused.unwrap_or(code));
+        }
+        if message.is_final() {
+            self.lost.extend(self.incoming.give_up(None));
+        }
+        for lost in self.lost.drain(..) {
+            reply.no_end_of_data(&lost);
+        }
+    }
+
+    /// Takes the values of Results.
+    ///
+    /// # Errors
+    /// The code to answer: 213 for a chunk, or what is wrong.
+    fn read(&mut self, command: Command<'_>) -> Result<(), StatusCode> {
+        let mut outcome = Ok(());
+        for item in command.items() {
+            let uri = item.source().unwrap_or_default().into_owned();
+            let what = What {
+                command: "Results".into(),
+                uri: uri.clone(),
+            };
+            self.lost.extend(self.incoming.give_up(Some(&what)));
+            match self.incoming.take(what, command, item, LARGEST) {
+                Ok(Some(value)) => self.note(uri, value),
+                Ok(None) => outcome = outcome.and(Err(BUFFERED)),
+                Err(code) => outcome = Err(code),
+            }
+        }
+        outcome
+    }
+
+    /// Remembers a value, if there is room for it.
+    fn note(&mut self, uri: String, value: String) {
+        let bytes = self.value_bytes + uri.len() + value.len();
+        if self.values.len() < MOST_HEARD && bytes <= MOST_VALUE_BYTES {
+            self.value_bytes = bytes;
+            self.values.push((uri, value));
+        }
+    }
+}
+
+/// Answers and values a session remembers.
+const MOST_HEARD: usize = 10_000;
+/// Bytes of the values that a session remembers, with their LocURIs.
+const MOST_VALUE_BYTES: usize = 8 << 20;

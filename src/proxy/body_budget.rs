@@ -1,0 +1,153 @@
+//! The memory for bodies that are read: what arrived, what it unfolds to, and the decoded tree.
+//!
+//! A small body takes what it needs from a reserve, as it comes. A large one announces all that it may need before
+//! the first byte is read, and holds nothing while it waits: bodies never wait for each other's memory in a circle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A budget of bytes over all connections.
+#[derive(Debug)]
+pub(super) struct BodyBudget {
+    reserve: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+    /// Sizes of both parts, in bytes.
+    sizes: [usize; 2],
+    wait: Duration,
+}
+
+/// A part of it, given back when dropped.
+#[derive(Debug, Default)]
+pub(super) struct BudgetPermit {
+    reserve: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
+}
+
+impl BodyBudget {
+    /// A budget in which a body waits for memory as long as `wait`.
+    pub(super) fn new(bytes: usize, wait: Duration) -> Self {
+        let bytes = bytes.min(u32::MAX as usize);
+        let reserve = bytes / RESERVE;
+        let sizes = [reserve, bytes - reserve];
+        let [reserve, large] = sizes.map(|bytes| Arc::new(Semaphore::new(bytes)));
+        Self {
+            reserve,
+            large,
+            sizes,
+            wait,
+        }
+    }
+
+    /// All of it, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.sizes.iter().sum()
+    }
+
+    /// Adds `bytes` for a small body to a hold, and says whether it got them.
+    pub(super) async fn add(&self, hold: &mut BudgetPermit, bytes: usize) -> bool {
+        match take(&self.reserve, bytes) {
+            Some(more) => merge(&mut hold.reserve, more),
+            None if hold.is_large() => return self.add_now(hold, bytes),
+            None => return self.announce(hold, bytes).await,
+        }
+        true
+    }
+
+    /// Adds `bytes` to the hold of a body that must not wait any more, and says whether it got them.
+    pub(super) fn add_now(&self, hold: &mut BudgetPermit, bytes: usize) -> bool {
+        let more = take(&self.large, bytes);
+        let got = more.is_some();
+        if let Some(more) = more {
+            merge(&mut hold.large, more);
+        }
+        got
+    }
+
+    /// Takes all that a large body may need. Waits for others to give theirs back, and says whether it got them.
+    /// A body that alone needs more than there is gets all there is.
+    pub(super) async fn announce(&self, hold: &mut BudgetPermit, bytes: usize) -> bool {
+        // `new` keeps the size within u32.
+        let count = bytes.min(self.sizes[1]) as u32;
+        let waiting = self.large.clone().acquire_many_owned(count);
+        let Ok(Ok(more)) = tokio::time::timeout(self.wait, waiting).await else {
+            return false;
+        };
+        merge(&mut hold.large, more);
+        true
+    }
+}
+
+fn take(part: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let count = u32::try_from(bytes).ok()?;
+    part.clone().try_acquire_many_owned(count).ok()
+}
+
+fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+}
+
+impl BudgetPermit {
+    /// Whether the body announced what it needs.
+    pub(super) fn is_large(&self) -> bool {
+        self.large.is_some()
+    }
+
+    /// What is held, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let parts = [&self.reserve, &self.large].into_iter().flatten();
+        parts.map(OwnedSemaphorePermit::num_permits).sum()
+    }
+
+    /// Gives back what is beyond `bytes`, what was announced first.
+    pub(super) fn keep(&mut self, bytes: usize) {
+        let mut excess = self.bytes().saturating_sub(bytes);
+        for held in [&mut self.large, &mut self.reserve] {
+            let Some(permits) = held else { continue };
+            let less = excess.min(permits.num_permits());
+            drop(permits.split(less));
+            excess -= less;
+        }
+    }
+}
+
+/// One part in so many is the reserve of small bodies.
+const RESERVE: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(bytes: usize) -> BodyBudget {
+        BodyBudget::new(bytes, Duration::from_millis(50))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_leave_the_reserve_to_small_ones() {
+        let room = room(1000);
+        let mut large = BudgetPermit::default();
+        assert!(room.announce(&mut large, 5000).await);
+        assert_eq!(large.bytes(), 750);
+        let mut small = BudgetPermit::default();
+        assert!(room.add(&mut small, 250).await);
+        assert!(!room.add(&mut small, 1).await);
+        drop(large);
+        assert!(room.add(&mut small, 1).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_announced_and_is_not_needed_is_given_back() {
+        let room = room(1000);
+        let mut first = BudgetPermit::default();
+        assert!(room.announce(&mut first, 700).await);
+        first.keep(100);
+        assert_eq!(first.bytes(), 100);
+        let mut second = BudgetPermit::default();
+        assert!(!room.announce(&mut second, 700).await);
+        assert!(room.announce(&mut second, 650).await);
+    }
+}

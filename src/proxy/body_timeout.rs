@@ -1,0 +1,152 @@
+//! Waiting for a peer, but not for ever.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use super::settings::Limits;
+
+/// A limit for each wait, and one for all of them together, which bytes that move earn back: a peer that is slower
+/// than [`RATE`] uses it up. It costs nothing while the peer is quick: the timer is made at the first wait, and one
+/// that runs is set anew only when it goes off.
+#[derive(Debug, Default)]
+pub(super) struct BodyTimeout {
+    limit: Duration,
+    whole: Duration,
+    /// What is left of the whole.
+    left: Duration,
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// How a wait took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stall {
+    /// Nothing moved for this time.
+    Silent(Duration),
+    /// Too little moved in this time.
+    Slow(Duration),
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent(limit) => write!(f, "nothing came for {limit:?}"),
+            Self::Slow(limit) => write!(f, "fewer than {RATE} bytes a second came for {limit:?}"),
+        }
+    }
+}
+
+impl BodyTimeout {
+    /// That with bodies.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            limit: limits.body,
+            whole: limits.slow,
+            left: limits.slow,
+            since: None,
+            timer: None,
+        }
+    }
+
+    /// How the wait took too long, where it did.
+    pub(super) fn stall(&self) -> Stall {
+        match self.left < self.limit {
+            true => Stall::Slow(self.whole),
+            false => Stall::Silent(self.limit),
+        }
+    }
+
+    /// The peer moved so many bytes: the next wait begins anew.
+    pub(super) fn renew(&mut self, bytes: usize) {
+        let Some(since) = self.since.take() else {
+            if self.left < self.whole {
+                self.earn(bytes);
+            }
+            return;
+        };
+        self.left = self.left.saturating_sub(since.elapsed());
+        self.earn(bytes);
+    }
+
+    fn earn(&mut self, bytes: usize) {
+        let earned = Duration::from_secs_f64(bytes as f64 / f64::from(RATE));
+        self.left = self.whole.min(self.left + earned);
+    }
+
+    /// Ready when the wait took too long.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let until = since + self.limit.min(self.left);
+        let timer = &mut self.timer;
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= until {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(until);
+        }
+    }
+}
+
+/// Bytes a second at which a peer may be slow for ever.
+const RATE: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn patience(limit: u64, slow: u64) -> BodyTimeout {
+        BodyTimeout::new(&Limits {
+            body: Duration::from_secs(limit),
+            slow: Duration::from_secs(slow),
+            ..Limits::default()
+        })
+    }
+
+    async fn wait(patience: &mut BodyTimeout, seconds: u64) -> bool {
+        let wait = poll_fn(|cx| patience.poll_end(cx));
+        let wait = tokio::time::timeout(Duration::from_secs(seconds), wait);
+        wait.await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewed_wait_has_its_whole_limit() {
+        let mut patience = patience(20, 1000);
+        assert!(!wait(&mut patience, 10).await);
+        patience.renew(1);
+        let renewed = Instant::now();
+        assert!(wait(&mut patience, 100).await);
+        assert!(renewed.elapsed() >= Duration::from_secs(20));
+        assert_eq!(patience.stall(), Stall::Silent(Duration::from_secs(20)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_a_byte_now_and_then_is_not_waited_for_for_ever() {
+        let mut patience = patience(60, 120);
+        // What came quickly before earns nothing beyond the whole.
+        patience.renew(16 << 20);
+        let begun = Instant::now();
+        while !wait(&mut patience, 5).await {
+            patience.renew(1);
+        }
+        assert_eq!(patience.stall(), Stall::Slow(Duration::from_secs(120)));
+        let took = begun.elapsed().as_secs();
+        assert!((115..130).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_sends_a_kibibyte_a_second_may_go_on() {
+        let mut patience = patience(60, 120);
+        for _ in 0..1000 {
+            assert!(!wait(&mut patience, 5).await);
+            patience.renew(5 * 1024);
+        }
+    }
+}

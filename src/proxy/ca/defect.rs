@@ -1,0 +1,64 @@
+//! Certificates with a flaw, for devices that are to notice it.
+
+use std::time::Duration;
+
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rustls::sign::CertifiedKey;
+
+use super::{Authority, BACK_DATED, CaError, DAY, alternative, ca_params, leaf_params};
+use crate::flow::CertificateDefect;
+
+impl Authority {
+    /// A certificate as [`Self::leaf`] makes it, but for one thing.
+    ///
+    /// # Errors
+    /// Where a name is neither an IP address nor ASCII.
+    pub fn flawed_leaf(
+        &self,
+        names: &[&str],
+        flaw: CertificateDefect,
+    ) -> Result<CertifiedKey, CaError> {
+        let mut params = leaf_params(names)?;
+        match flaw {
+            CertificateDefect::Expired => {
+                // `not_before` lies two days back: so does everything else.
+                params.not_after = params.not_before + (BACK_DATED - Duration::from_secs(DAY));
+                params.not_before -= Duration::from_secs(MONTH);
+            }
+            CertificateDefect::NotYetValid => {
+                params.not_before += BACK_DATED + Duration::from_secs(MONTH);
+                params.not_after = params.not_before + Duration::from_secs(MONTH);
+            }
+            CertificateDefect::WrongHost => params = wrong_host()?,
+            CertificateDefect::WrongPurpose => {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }
+            CertificateDefect::Untrusted => return self.by_a_stranger(&params),
+            CertificateDefect::SelfSigned => {
+                let certificate = params.self_signed(&self.leaf_key)?;
+                return self.with_leaf_key(vec![certificate.der().clone()]);
+            }
+            CertificateDefect::Weak => return self.weak_leaf(&params),
+        }
+        let certificate = params.signed_by(&self.leaf_key, &self.issuer)?;
+        self.with_chain(certificate.der().clone())
+    }
+
+    /// By a CA that nobody has seen, and whose certificate is not sent along.
+    fn by_a_stranger(&self, params: &CertificateParams) -> Result<CertifiedKey, CaError> {
+        let key = KeyPair::generate()?;
+        let stranger = Issuer::new(ca_params()?, key);
+        let certificate = params.signed_by(&self.leaf_key, &stranger)?;
+        self.with_leaf_key(vec![certificate.der().clone()])
+    }
+}
+
+/// For a name that no host has (RFC 6761 §6.4).
+fn wrong_host() -> Result<CertificateParams, CaError> {
+    let mut params = leaf_params(&[NO_HOST])?;
+    params.subject_alt_names = vec![alternative(NO_HOST)?];
+    Ok(params)
+}
+
+const NO_HOST: &str = "another-host.invalid";
+const MONTH: u64 = 30 * DAY;

@@ -1,0 +1,170 @@
+//! How a connection is received, where rules have a say in it.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+
+use super::{IncomingConnection, Refusal, TLS_HANDSHAKE, Target, within};
+use crate::flow::event::Event;
+use crate::flow::{ConnectionAction, ConnectionDecision, TlsAlert};
+use crate::proxy::context::{Shared, now};
+use crate::proxy::interruptible_sleep;
+use crate::proxy::tunnel;
+use crate::proxy::wire::Wire;
+use crate::rules::{Arrival, ConnectionFacts};
+
+/// Whether a connection with this first byte is served.
+pub(super) fn serves(admission: &ConnectionDecision, first: u8) -> bool {
+    match admission.reception {
+        ConnectionAction::Serve => true,
+        ConnectionAction::Refuse | ConnectionAction::Tunnel => false,
+        // Without a handshake there is nothing to spoil.
+        _ => first != TLS_HANDSHAKE,
+    }
+}
+
+impl IncomingConnection {
+    /// Whether it is to be reset before anything is read of it.
+    pub(super) fn is_refused(&self) -> bool {
+        let reception = self.admission.as_ref().map(|admission| admission.reception);
+        reception == Some(ConnectionAction::Refuse)
+    }
+
+    /// Resets it.
+    pub(super) fn refuse(&self, wire: Wire) -> Result<(), Refusal> {
+        wire.line().reset();
+        let why = self.admission.as_ref().map_or_else(String::new, reason);
+        Err(Refusal::Intended(why))
+    }
+
+    /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
+    pub(super) fn admit_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
+        let edition = shared.rules.current();
+        // What else they say can wait until it is known whether the device speaks TLS, and what it asks for.
+        if !edition.rules.may_refuse() || !edition.rules.admits_by_address() {
+            return None;
+        }
+        let facts = self.facts(None);
+        Some(self.emit(shared, edition.rules.admit(&facts, &mut edition.tally())))
+    }
+
+    /// Asks rules that look into the ClientHello, of which `first` is the first byte.
+    ///
+    /// # Errors
+    /// Where it does not come, in words.
+    pub(super) async fn admit(
+        &self,
+        shared: &Shared,
+        wire: &mut Wire,
+        first: u8,
+        target: &Target,
+    ) -> Result<ConnectionDecision, String> {
+        let edition = shared.rules.current();
+        if !edition.rules.admits() {
+            return Ok(ConnectionDecision::default());
+        }
+        let sni = match first == TLS_HANDSHAKE {
+            true => within(shared, wire.server_name())
+                .await?
+                .map_err(|e| format!("the device's ClientHello cannot be read: {e}"))?,
+            false => None,
+        };
+        let facts = ConnectionFacts {
+            sni: sni.as_deref(),
+            tls: Some(first == TLS_HANDSHAKE),
+            ..self.facts(Some(target.host()))
+        };
+        Ok(self.emit(shared, edition.rules.admit(&facts, &mut edition.tally())))
+    }
+
+    /// Asks rules about a request that names its server, `host`, itself. (In clear text: a device that speaks TLS to a
+    /// server behind a proxy sends CONNECT.)
+    pub(super) fn admit_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
+        let edition = shared.rules.current();
+        if !edition.rules.admits() {
+            return ConnectionDecision::default();
+        }
+        let facts = ConnectionFacts {
+            tls: Some(false),
+            arrival: Arrival::Request,
+            ..self.facts(Some(host))
+        };
+        self.emit(shared, edition.rules.admit(&facts, &mut edition.tally()))
+    }
+
+    fn facts<'a>(&self, host: Option<&'a str>) -> ConnectionFacts<'a> {
+        ConnectionFacts {
+            peer: self.device,
+            listener: self.listener,
+            host,
+            sni: None,
+            tls: None,
+            arrival: Arrival::Connection,
+        }
+    }
+
+    fn emit(&self, shared: &Shared, admission: ConnectionDecision) -> ConnectionDecision {
+        if !admission.applied.is_empty() {
+            shared.emit(Event::Admitted {
+                connection: self.id,
+                at: now(),
+                applied: admission.applied.clone(),
+            });
+        }
+        admission
+    }
+
+    /// Receives a connection in another way than by serving it.
+    ///
+    /// # Errors
+    /// Always, in words that name the rule, but for a tunnel that came to an end.
+    pub(super) async fn receive(
+        &self,
+        shared: &Arc<Shared>,
+        mut wire: Wire,
+        target: Target,
+        admission: &ConnectionDecision,
+    ) -> Result<(), Refusal> {
+        let done = match admission.reception {
+            ConnectionAction::Serve | ConnectionAction::HangUp => Ok(()),
+            ConnectionAction::Refuse => {
+                wire.line().reset();
+                Ok(())
+            }
+            ConnectionAction::Tunnel => return Ok(tunnel::run(self, shared, wire, target).await?),
+            ConnectionAction::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
+            ConnectionAction::Stall(time) => {
+                // The device may be the first to lose patience, and dmtap the first to stop.
+                let stop = wire.line().stop();
+                tokio::select! {
+                    () = interruptible_sleep::wait(&stop, time) => Ok(()),
+                    left = wire.end() => left,
+                }
+            }
+        };
+        if let Err(error) = done {
+            tracing::debug!("{}: {error}", self.id);
+        }
+        Err(Refusal::Intended(reason(admission)))
+    }
+}
+
+/// Why a connection is not served.
+pub(super) fn reason(admission: &ConnectionDecision) -> String {
+    let last = admission.applied.last();
+    let rule = last.map_or("?", |applied| &applied.rule);
+    let steps = last.into_iter().flat_map(|applied| &applied.changes);
+    let steps: Vec<&str> = steps.map(|change| change.step).collect();
+    format!("rule `{rule}`: {}", steps.join(", "))
+}
+
+/// A TLS record with a fatal alert (RFC 8446 §5.1, §6), and the end of the connection.
+async fn send_alert(wire: &mut Wire, alert: TlsAlert) -> io::Result<()> {
+    let record = [21, 3, 3, 0, 2, 2, alert.0];
+    wire.write_all(&record).await?;
+    wire.shutdown().await?;
+    // Bytes that stay unread would turn the end into a reset, which may overtake the alert.
+    let _ = tokio::time::timeout(super::LAST_WORDS, wire.end()).await;
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! What a device asks of a proxy in regular mode: `CONNECT`, or requests with a full address.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::uri::Authority;
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+
+use super::decide::reason;
+use super::{CloseEventGuard, IncomingConnection, Refusal};
+use crate::flow::{Connection, ConnectionAction};
+use crate::proxy::body::Body;
+use crate::proxy::connection_handle::ConnectionHandle;
+use crate::proxy::context::{Context, Server, Shared, now};
+use crate::proxy::exchange::{self, Dropped, refuse};
+use crate::proxy::failure::malformed;
+use crate::proxy::settings::{Scheme, Upstream};
+use crate::proxy::upstream::ServerLink;
+use crate::proxy::wire::Wire;
+
+/// What a device asked of a proxy on one connection.
+pub(super) struct ForwardProxyRequest<'a> {
+    guest: IncomingConnection,
+    shared: &'a Arc<Shared>,
+    line: ConnectionHandle,
+    link: Arc<ServerLink>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    tunnel: Option<(String, u16)>,
+    connection: Option<(Arc<Connection>, CloseEventGuard)>,
+    /// The host of the last request that rules were asked about.
+    host: Option<String>,
+    /// Why a rule refused a request, and the connection with it.
+    refused: Option<String>,
+}
+
+impl<'a> ForwardProxyRequest<'a> {
+    pub(super) fn new(guest: IncomingConnection, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
+        Self {
+            guest,
+            shared,
+            line: wire.line(),
+            link: Arc::new(ServerLink::new(&shared.upstreams)),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tunnel(&self) -> Option<(String, u16)> {
+        self.state().tunnel.take()
+    }
+
+    pub(super) async fn serve(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Dropped> {
+        if *request.method() == Method::CONNECT {
+            let named = request.uri().authority();
+            let port = named.and_then(|named| port_of(named, Scheme::Https));
+            let (Some(named), Some(port)) = (named, port) else {
+                let why = "CONNECT needs host:port, with a port from 1 to 65535";
+                return Ok(refuse(StatusCode::BAD_REQUEST, why));
+            };
+            self.state().tunnel = Some((bare_host(named.host()), port));
+            return Ok(Response::new(Body::default()));
+        }
+        let Some(upstream) = named_server(request.uri()) else {
+            return Ok(refuse(
+                StatusCode::BAD_REQUEST,
+                "this is a proxy: it takes CONNECT, or requests with a full http:// address and a valid port. Is --mode reverse: meant?",
+            ));
+        };
+        let Some(server) = Server::named(&upstream) else {
+            return Ok(refuse(
+                StatusCode::BAD_REQUEST,
+                "the server's name is not valid in a URL",
+            ));
+        };
+        self.admit(&upstream.host)?;
+        let context = Context {
+            shared: self.shared.clone(),
+            connection: self.connection(&upstream),
+            server,
+            link: self.link.clone(),
+            line: self.line.clone(),
+        };
+        exchange::serve(Arc::new(context), request).await
+    }
+
+    /// Asks rules about the connection, at its first request and at each for another host than the one before.
+    fn admit(&self, host: &str) -> Result<(), Dropped> {
+        let mut state = self.state();
+        if self.guest.admission.is_some() || state.host.as_deref() == Some(host) {
+            return Ok(());
+        }
+        state.host = Some(host.to_owned());
+        let admission = self.guest.admit_request(self.shared, host);
+        if admission.reception != ConnectionAction::Refuse {
+            return Ok(());
+        }
+        state.refused = Some(reason(&admission));
+        self.line.reset();
+        Err(Dropped::ByRule)
+    }
+
+    /// The connection as a request to this server sees it; it is told of at its first request.
+    fn connection(&self, server: &Upstream) -> Arc<Connection> {
+        let server = server.to_string();
+        let mut state = self.state();
+        if let Some((connection, _)) = &mut state.connection {
+            if connection.server != server {
+                *connection = Arc::new(self.guest.connection(server, None));
+            }
+            return connection.clone();
+        }
+        let connection = Arc::new(self.guest.connection(server, None));
+        let farewell = CloseEventGuard::new(self.shared, &connection);
+        state.connection = Some((connection.clone(), farewell));
+        connection
+    }
+
+    /// The number of the tunnel's connection: of its own where this one carried requests.
+    pub(super) fn tunnelling(&self) -> IncomingConnection {
+        let mut guest = self.guest.clone();
+        if self.state().connection.take().is_some() {
+            guest.id = self.shared.next_connection();
+            guest.opened = now();
+        }
+        guest
+    }
+
+    pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let (told, refused) = (state.connection.take(), state.refused.take());
+        drop(state);
+        if let (None, Some(why)) = (&told, refused) {
+            return Err(Refusal::Intended(why));
+        }
+        if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
+            let IncomingConnection { id, device, .. } = self.guest;
+            tracing::debug!("{id}: {why}");
+            self.shared.emit_malformed(id, device, why);
+            return Ok(());
+        }
+        match (told, ended) {
+            (Some(_), Err(error)) => {
+                tracing::debug!("{}: {error}", self.guest.id);
+                Ok(())
+            }
+            (Some(_), Ok(())) => Ok(()),
+            (None, Err(error)) => {
+                let why = format!("the device sent no whole request: {error}");
+                Err(why.into())
+            }
+            (None, Ok(())) => Err("the device hung up without a request".into()),
+        }
+    }
+}
+
+fn named_server(uri: &Uri) -> Option<Upstream> {
+    let scheme = match uri.scheme_str()? {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        _ => return None,
+    };
+    Some(Upstream {
+        scheme,
+        host: bare_host(uri.host()?),
+        port: port_of(uri.authority()?, scheme)?,
+    })
+}
+
+/// The port that is named, or the scheme's own; `None` where it is no port.
+fn port_of(named: &Authority, scheme: Scheme) -> Option<u16> {
+    let rest = named
+        .as_str()
+        .rsplit_once('@')
+        .map_or(named.as_str(), |(_, rest)| rest);
+    match rest.strip_prefix(named.host())?.strip_prefix(':') {
+        None | Some("") => Some(scheme.port()),
+        Some(port) => port.parse().ok().filter(|port| *port != 0),
+    }
+}
+
+/// A host without the brackets of IPv6.
+fn bare_host(host: &str) -> String {
+    host.trim_start_matches('[').trim_end_matches(']').into()
+}

@@ -1,0 +1,165 @@
+//! Responses of dmtap's own, in place of the server's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+
+use super::{Dropped, Exchange};
+use crate::dm::Dialect;
+use crate::flow::event::Event;
+use crate::flow::{
+    CapturedBody, CapturedMessage, Delivery, Head, NotParsed, ParsedBody, ResponseHead, RuleEffect,
+    Side, media,
+};
+use crate::markup::{self, Document};
+use crate::proxy::body::Body;
+use crate::proxy::failure::Failure;
+use crate::proxy::headers;
+use crate::proxy::message::PendingEvent;
+use crate::rules::engine::SyntheticResponse;
+
+/// Refuses a request that is no exchange.
+pub(in crate::proxy) fn refuse(status: StatusCode, why: &str) -> Response<Body> {
+    let body = Bytes::from(format!("dmtap: {why}\n"));
+    let mut response = Response::new(Body::whole(body, None));
+    *response.status_mut() = status;
+    response
+}
+
+/// Why a request is none to send on, if so.
+pub(super) fn refused<B>(request: &Request<B>) -> Option<Response<Body>> {
+    if *request.method() == Method::CONNECT {
+        let why = "CONNECT is for proxies in regular mode; this connection leads to one server";
+        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, why);
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return Some(response);
+    }
+    // RFC 9112 §3.2: which of them counts is what attacks are made of.
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    (hosts > 1).then(|| refuse(StatusCode::BAD_REQUEST, "more than one Host"))
+}
+
+impl Exchange {
+    /// Answers in place of the server, which was not asked.
+    pub(super) async fn answer(
+        &mut self,
+        answer: SyntheticResponse,
+        delivery: &Delivery,
+    ) -> Result<Response<Body>, Dropped> {
+        let response = self.own(answer, Vec::new(), Delivery::default());
+        self.send_response(delivery, response).await
+    }
+
+    /// Answers in place of the server, whose response is dropped.
+    pub(super) async fn answer_late(
+        mut self,
+        answer: SyntheticResponse,
+        told: PendingEvent,
+    ) -> Result<Response<Body>, Dropped> {
+        let delivery = told.passage.delivery.clone();
+        let response = self.own(answer, told.passage.applied, delivery.clone());
+        self.send_response(&delivery, response).await
+    }
+
+    /// Tells the device and everybody else why there is no response of the server.
+    pub(super) fn fail(mut self, failure: Failure) -> Response<Body> {
+        let server = &self.context.connection.server;
+        tracing::warn!("{} to {server} failed: {}", self.id, failure.why);
+        let answer = SyntheticResponse {
+            status: failure.status,
+            body: format!("dmtap: {server}: {}\n", failure.why).into(),
+            ..SyntheticResponse::default()
+        };
+        self.emit_failed(failure.side, failure.why);
+        self.own(answer, Vec::new(), Delivery::default())
+    }
+
+    /// The same, where the request did not come whole.
+    pub(super) fn fail_unheard(mut self, failure: Failure) -> Response<Body> {
+        let head = Head::Request(self.take_head());
+        let payload = CapturedBody {
+            received: Bytes::new(),
+            sent: Bytes::new(),
+            reading: ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 }),
+            sent_document: None,
+        };
+        self.request = Some(PendingEvent {
+            passage: self.passage(head, payload),
+            count: None,
+        });
+        self.fail(failure)
+    }
+
+    /// Why a request is not sent on again, where it comes back.
+    pub(super) fn looped(&self) -> Option<Failure> {
+        let comes_back = self.context.shared.mark.is_in(&self.head.headers);
+        comes_back.then(Failure::looped)
+    }
+
+    /// What dmtap says itself in SyncML: the device's next message answers it.
+    fn said(&mut self, body: &Bytes, headers: &http::HeaderMap) -> Option<Arc<Document>> {
+        let place = self.place.as_ref()?;
+        let hint = media::hint(headers);
+        hint.media_type.filter(|kind| kind.contains("syncml"))?;
+        let document = markup::decode(body.clone(), hint, &markup::Limits::default()).ok()?;
+        let document = Arc::new(document);
+        place.delivered(Side::Device, document.clone());
+        Some(document)
+    }
+
+    /// A response of dmtap's own, told of.
+    fn own(
+        &mut self,
+        answer: SyntheticResponse,
+        applied: Vec<RuleEffect>,
+        delivery: Delivery,
+    ) -> Response<Body> {
+        self.emit_request();
+        self.over = true;
+        let bytes = answer.body;
+        let mut response = Response::new(Body::whole(bytes.clone(), None));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        if !bytes.is_empty() {
+            let text = HeaderValue::from_static("text/plain; charset=utf-8");
+            let headers = response.headers_mut();
+            headers.entry(header::CONTENT_TYPE).or_insert(text);
+        }
+        headers::set_length(response.headers_mut(), bytes.len());
+        let said = self.said(&bytes, response.headers());
+        if said.is_none() {
+            self.end_session(response.headers());
+        }
+        // What dmtap says in SyncML is told as the message it is.
+        let (received, reading) = match &said {
+            Some(said) => (
+                bytes.clone(),
+                ParsedBody::Document(said.clone(), Dialect::of(said)),
+            ),
+            None => (Bytes::new(), ParsedBody::Empty),
+        };
+        let payload = CapturedBody {
+            received,
+            sent: bytes,
+            reading,
+            sent_document: None,
+        };
+        let head = Head::Response(ResponseHead {
+            status: answer.status,
+            version: self.head.version,
+            headers: response.headers().clone(),
+        });
+        let passage = CapturedMessage {
+            synthesized: true,
+            session: self.tag(Side::Server, said.as_deref()),
+            applied,
+            delivery,
+            ..self.passage(head, payload)
+        };
+        let shared = &self.context.shared;
+        shared.emit(Event::Response(Arc::new(passage)));
+        response
+    }
+}

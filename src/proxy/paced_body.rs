@@ -1,0 +1,235 @@
+//! A body that leaves as a delivery says: slowly, in pieces, not whole.
+//!
+//! ```text
+//! Body ──pieces──► Run ──► hyper ──► Gate ──► TLS ──► Wire
+//!                   │                 ▲
+//!                   └── Line::finish ─┘   HTTP/1.1: the gate writes what is no HTTP, and ends the connection
+//! ```
+//!
+//! HTTP/2 has many streams on one connection: there the body breaks off, and hyper resets the stream.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use tokio::time::Instant;
+
+use super::body::{Body, Broken, PIECE};
+use super::connection_handle::{ActivityGuard, CloseSequence, ConnectionHandle};
+use super::interruptible_sleep::InterruptibleSleep;
+use crate::flow::Pace;
+
+/// How one body leaves.
+#[derive(Debug)]
+pub(super) struct PacedBody {
+    paces: Vec<Pace>,
+    /// Bytes that may still be sent.
+    left: u64,
+    end: End,
+    length: Length,
+    state: State,
+    /// When the last piece was due.
+    due: Option<Instant>,
+    /// When the next one is, once that is known.
+    next: Option<Instant>,
+    /// Whether the next piece may go.
+    granted: bool,
+    pause: InterruptibleSleep,
+    _busy: Option<ActivityGuard>,
+}
+
+/// What comes after the body.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// Nothing: the message is complete.
+    Whole,
+    /// The message is complete, and the connection ends.
+    WholeThen(ClientProtocol, CloseSequence),
+    /// It breaks off, and the connection ends.
+    Cut(ClientProtocol, CloseSequence),
+    /// The request breaks off towards the server.
+    CutToServer,
+}
+
+/// The connection to the device, and its HTTP.
+#[derive(Clone, Debug)]
+pub(super) enum ClientProtocol {
+    /// HTTP/1.0 or HTTP/1.1: the connection is this exchange's.
+    One(ConnectionHandle),
+    /// HTTP/2: the connection is shared.
+    Two(ConnectionHandle),
+}
+
+/// What hyper knows of the length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// What there is to know.
+    Known,
+    /// Nothing: the head says something else.
+    Hidden,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Passing,
+    Leaving,
+    /// What is no HTTP was sent.
+    Waiting,
+}
+
+impl ClientProtocol {
+    fn line(&self) -> &ConnectionHandle {
+        match self {
+            Self::One(line) | Self::Two(line) => line,
+        }
+    }
+}
+
+impl PacedBody {
+    /// One that leaves on `line`. When dmtap stops, it goes on without waiting.
+    pub(super) fn new(
+        line: &ConnectionHandle,
+        paces: Vec<Pace>,
+        left: u64,
+        end: End,
+        length: Length,
+    ) -> Self {
+        let busy = match &end {
+            End::WholeThen(leg, _) | End::Cut(leg, _) => Some(leg.line().busy()),
+            End::Whole | End::CutToServer => None,
+        };
+        Self {
+            paces,
+            left,
+            end,
+            length,
+            state: State::Passing,
+            due: None,
+            next: None,
+            granted: false,
+            pause: InterruptibleSleep::new(line.stop()),
+            _busy: busy,
+        }
+    }
+
+    pub(super) fn hides_length(&self) -> bool {
+        self.length == Length::Hidden
+    }
+
+    /// The next frame of a body.
+    pub(super) fn poll(
+        &mut self,
+        body: &mut Body,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if self.state == State::Passing && self.left > 0 {
+            if !self.paces.is_empty() && self.pause.is_stopped() {
+                self.paces.clear();
+            }
+            let most = self.next_size(body);
+            ready!(self.poll_due(most, cx));
+            let has_length = body.size_hint().exact().is_some();
+            let frame = ready!(body.poll_piece(cx, most));
+            match &frame {
+                Some(Ok(frame)) => {
+                    self.granted = false;
+                    self.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
+                    // hyper asks no more once a body is as long as its head says.
+                    if self.left == 0 || (has_length && body.is_end_stream()) {
+                        self.leave();
+                    }
+                }
+                Some(Err(_)) => {}
+                None => {
+                    self.leave();
+                    return self.poll_end(cx);
+                }
+            }
+            return Poll::Ready(frame);
+        }
+        self.leave();
+        self.poll_end(cx)
+    }
+
+    /// The largest next piece, in bytes.
+    fn next_size(&self, body: &Body) -> usize {
+        let paced = self.paces.iter().map(|pace| match pace {
+            Pace::Rate(rate) => (rate.get() / PIECES_A_SECOND).max(1),
+            Pace::Slices { size, .. } => size.get(),
+        });
+        let rest = body.size_hint().upper().filter(|rest| *rest > 0);
+        let most = paced.chain(rest).chain([self.left]).min();
+        // What is no more than PIECE fits.
+        most.map_or(PIECE, |most| most.min(PIECE as u64) as usize)
+    }
+
+    /// Ready when a piece of this size may go.
+    fn poll_due(&mut self, size: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.granted || self.paces.is_empty() {
+            return Poll::Ready(());
+        }
+        if self.next.is_none() {
+            let now = Instant::now();
+            let times = self.paces.iter().map(|pace| match pace {
+                Pace::Rate(rate) => Duration::from_secs_f64(size as f64 / rate.get() as f64),
+                Pace::Slices { .. } if self.due.is_none() => Duration::ZERO,
+                Pace::Slices { pause, .. } => *pause,
+            });
+            // A peer that was slow is not made up for.
+            let due = self.due.unwrap_or(now).max(now - CATCH_UP) + times.sum::<Duration>();
+            self.due = Some(due);
+            self.next = Some(due);
+        }
+        let next = self.next.unwrap_or_else(Instant::now);
+        ready!(self.pause.poll_until(next, cx));
+        self.next = None;
+        self.granted = true;
+        Poll::Ready(())
+    }
+
+    /// The last piece is with hyper; in HTTP/1.1 the gate has the word when it is written.
+    fn leave(&mut self) {
+        if self.state != State::Passing {
+            return;
+        }
+        self.state = State::Leaving;
+        if let End::WholeThen(ClientProtocol::One(line), last)
+        | End::Cut(ClientProtocol::One(line), last) = &self.end
+        {
+            line.finish(last.clone());
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.end.clone() {
+            End::Whole | End::WholeThen(ClientProtocol::One(_), _) => Poll::Ready(None),
+            // hyper flushes next, and the gate ends the connection.
+            End::Cut(ClientProtocol::One(_), _) => Poll::Pending,
+            End::WholeThen(ClientProtocol::Two(line), last) => {
+                ready!(self.pause.poll(last.wait, cx));
+                line.go_away();
+                Poll::Ready(None)
+            }
+            End::Cut(ClientProtocol::Two(_), last) => {
+                if self.state == State::Leaving && !last.noise.is_empty() {
+                    self.state = State::Waiting;
+                    return Poll::Ready(Some(Ok(Frame::data(last.noise))));
+                }
+                ready!(self.pause.poll_then(last.wait, LAST_BYTES, cx));
+                Poll::Ready(Some(Err(Broken::ByRule)))
+            }
+            End::CutToServer => {
+                ready!(self.pause.poll_then(Duration::ZERO, LAST_BYTES, cx));
+                Poll::Ready(Some(Err(Broken::ByRule)))
+            }
+        }
+    }
+}
+
+/// How often a body that is held to a rate is handed on.
+const PIECES_A_SECOND: u64 = 20;
+/// How much of a delay is made up for.
+const CATCH_UP: Duration = Duration::from_millis(100);
+/// For the last bytes to leave before a stream is reset, which throws away what was not yet written.
+const LAST_BYTES: Duration = Duration::from_millis(100);

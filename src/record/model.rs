@@ -1,0 +1,205 @@
+//! An event as plain data, its secrets masked: what JSON lines hold and transcripts print.
+
+mod body;
+mod command;
+mod effects;
+mod http;
+mod reconciled;
+mod redact_record;
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+pub use body::BodyRecord;
+pub use command::{
+    AlertRecord, AnswerTargetRecord, ChalRecord, CommandRecord, DataRecord, ItemRecord,
+    StatusRecord,
+};
+pub use http::{
+    ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord, SessionRecord, TlsRecord,
+};
+
+/// The version of the record. It grows when a reader of the old one would misread the new one.
+pub const VERSION: u32 = 1;
+
+/// What is told of one event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord<'a> {
+    /// The version of the record: [`VERSION`].
+    pub v: u32,
+    /// The event's number, from 1.
+    pub seq: u64,
+    /// What happened.
+    pub event: EventKind,
+    /// When: RFC 3339, in UTC, to the microsecond.
+    pub at: Cow<'a, str>,
+    /// When: microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// The connection.
+    pub connection: ConnectionRecord<'a>,
+    /// The number of the exchange.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<u64>,
+    /// Who speaks, or who failed: `device` or `server`; of `failed` absent where dmtap itself stopped first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Cow<'a, str>>,
+    /// Whether dmtap itself wrote it, in place of `from`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
+    /// How long after the request, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_us: Option<u64>,
+    /// Why a connection or exchange failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Cow<'a, str>>,
+    /// The head as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadRecord<'a>>,
+    /// Bytes of the body as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Bytes of the body as sent, where a rule changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_sent: Option<u64>,
+    /// What was read in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ParsedBodyRecord<'a>>,
+    /// The session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionRecord<'a>>,
+    /// The header of the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageRecord<'a>>,
+    /// The commands in document order, as received.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRecord<'a>>,
+    /// What is remarkable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NoteRecord<'a>>,
+    /// The rules that acted on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<RuleEffectRecord<'a>>,
+    /// What was done around sending it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delivery: Vec<OpRecord>,
+    /// The body as received, its content coding undone where `reading` says so. Written last, by the sink.
+    #[serde(default, skip_serializing)]
+    pub body: Option<BodyRecord<'a>>,
+    /// The body as sent, where a rule changed it.
+    #[serde(default, skip_serializing)]
+    pub sent: Option<BodyRecord<'a>>,
+}
+
+impl EventRecord<'_> {
+    /// The number of the innermost command that a place in the document is in.
+    pub fn command_at(&self, path: &str) -> Option<usize> {
+        let inside = |command: &CommandRecord<'_>| {
+            let rest = path.strip_prefix(&*command.path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
+        };
+        let around = self.commands.iter().enumerate();
+        let around = around.filter(|(_, command)| inside(command));
+        around
+            .max_by_key(|(_, command)| command.path.len())
+            .map(|(number, _)| number)
+    }
+}
+
+/// The kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the variants of crate::flow::Event")]
+pub enum EventKind {
+    Opened,
+    Admitted,
+    Refused,
+    Malformed,
+    Closed,
+    Request,
+    Response,
+    Failed,
+}
+
+/// A remark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoteRecord<'a> {
+    /// The rule of the protocol.
+    pub id: Cow<'a, str>,
+    /// `info`, `warning` or `error`.
+    pub severity: Cow<'a, str>,
+    /// Offset into the decoded body, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u32>,
+    /// For people.
+    pub text: Cow<'a, str>,
+}
+
+/// A rule that acted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleEffectRecord<'a> {
+    /// Its name.
+    pub rule: Cow<'a, str>,
+    /// What it did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<EffectDetailRecord<'a>>,
+    /// What it changed of the body as the rule found it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splices: Vec<SpliceRecord<'a>>,
+}
+
+/// One thing a rule did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EffectDetailRecord<'a> {
+    /// Where: a path in the document; empty for the whole message.
+    pub path: Cow<'a, str>,
+    /// The step's name.
+    pub step: Cow<'a, str>,
+    /// What was there.
+    pub before: Cow<'a, str>,
+    /// What is there now.
+    pub after: Cow<'a, str>,
+}
+
+/// One replacement of bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpliceRecord<'a> {
+    /// The first byte replaced.
+    pub start: u32,
+    /// The byte after the last.
+    pub end: u32,
+    /// What stands there afterwards.
+    pub with: BodyRecord<'a>,
+}
+
+/// One thing done around sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpRecord {
+    /// A wait, in microseconds.
+    WaitUs(u64),
+    /// The body went at so many bytes a second at most.
+    BytesPerSecond(u64),
+    /// The body went in pieces: their bytes, and the pause between two in microseconds.
+    SlicesUs(u64, u64),
+    /// The head announced another length of the body, or chunks.
+    LengthWrong,
+    /// So many bytes of the body were sent.
+    SentBytes(u64),
+    /// All of the body was sent.
+    SentWhole,
+    /// So many bytes that are no HTTP were sent.
+    NoiseBytes(u16),
+    /// The connection was closed.
+    Close,
+    /// The device's connection was reset.
+    Reset,
+    /// One that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

@@ -1,0 +1,401 @@
+//! A command as plain data.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dm::{Command, Item, Meta, Refs, Status};
+use crate::flow::{AnswerLink, AnswerTarget};
+use crate::markup::Element;
+use crate::record::redact::{MASK, SecretSpans};
+
+/// A command, a Status or Results included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandRecord<'a> {
+    /// Its element name.
+    pub kind: Cow<'a, str>,
+    /// `CmdID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+    /// How many commands it stands in.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u32,
+    /// Its place in the document.
+    pub path: Cow<'a, str>,
+    /// Its first byte and the byte after its last, in the decoded body as received.
+    pub span: (u32, u32),
+    /// The node it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loc_uri: Option<Cow<'a, str>>,
+    /// What it answers: of Status and Results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswerTargetRecord<'a>>,
+    /// The code: of Status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusRecord<'a>>,
+    /// The code: of Alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<AlertRecord<'a>>,
+    /// Its items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemRecord<'a>>,
+}
+
+/// What a Status or Results answers, in its own words and in what was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerTargetRecord<'a> {
+    /// The message it refers to.
+    pub msg: Cow<'a, str>,
+    /// The CmdID it refers to; `0` is the header.
+    pub id: Cow<'a, str>,
+    /// The name of the command: as found, otherwise as the answer says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Cow<'a, str>>,
+    /// The node that the answer is about, the first of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loc_uri: Option<Cow<'a, str>>,
+    /// All of them where there are several, up to 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loc_uris: Vec<Cow<'a, str>>,
+    /// Whether it is about more nodes than that.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub more: bool,
+    /// Whether that command was delivered to who answers; absent where nobody looked, or could know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<bool>,
+}
+
+/// The result a Status reports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusRecord<'a> {
+    /// The code; absent where Data is no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+    /// Windows' native error, such as `0x80070002`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_error: Option<Cow<'a, str>>,
+    /// A challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chal: Option<ChalRecord<'a>>,
+}
+
+/// A challenge; its nonce is not told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChalRecord<'a> {
+    /// The scheme asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Cow<'a, str>>,
+    /// Whether a nonce came with it.
+    pub nonce: bool,
+}
+
+/// What an Alert is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlertRecord<'a> {
+    /// The code; absent where Data is no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Cow<'a, str>>,
+}
+
+/// One item of a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ItemRecord<'a> {
+    /// `Target/LocURI`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Cow<'a, str>>,
+    /// `Source/LocURI`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Cow<'a, str>>,
+    /// `Meta/Format`, of the item or of its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Cow<'a, str>>,
+    /// `Meta/Type`, of the item or of its command.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<Cow<'a, str>>,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataRecord<'a>>,
+    /// Whether more chunks follow.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub more: bool,
+}
+
+/// The beginning of a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord<'a> {
+    /// Its first characters; what is inside, for markup.
+    pub text: Cow<'a, str>,
+    /// How long the value is, in bytes.
+    pub bytes: u64,
+    /// Whether more follows than is told.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub cut: bool,
+    /// Whether it is no text, and told as octets in hex.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub hex: bool,
+    /// Whether it is a secret that was masked.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub masked: bool,
+    /// Whether it holds elements instead of text.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub markup: bool,
+}
+
+impl<'a> CommandRecord<'a> {
+    /// What is told of a command; `spots` are the secrets to leave out.
+    pub(super) fn of(
+        command: Command<'a>,
+        depth: u32,
+        path: String,
+        links: &'a [AnswerLink],
+        spots: &SecretSpans,
+    ) -> Self {
+        let span = command.element().span();
+        let status = command.as_status();
+        let alert = command.as_alert();
+        // Asked for once: in a command with many items it may be far behind, or missing.
+        let meta = command.meta();
+        Self {
+            kind: command.element().local().into(),
+            id: command.cmd_id(),
+            depth,
+            path: path.into(),
+            span: (span.start, span.end),
+            loc_uri: None,
+            answers: AnswerTargetRecord::of(command, links, spots),
+            status: status.map(StatusRecord::of),
+            alert: alert.map(|alert| AlertRecord {
+                code: alert.code().map(|code| code.0),
+                name: alert.code().and_then(|c| c.name()).map(Cow::Borrowed),
+            }),
+            items: items(command, meta, spots),
+        }
+        .with_loc_uri()
+    }
+
+    fn with_loc_uri(mut self) -> Self {
+        let first = self.items.first();
+        self.loc_uri = first.and_then(|item| item.target.clone().or_else(|| item.source.clone()));
+        if self.loc_uri.is_none() {
+            self.loc_uri = self.answers.as_ref().and_then(|a| a.loc_uri.clone());
+        }
+        self
+    }
+}
+
+/// The items of a command, of which most have one: no room is kept for more.
+fn items<'a>(
+    command: Command<'a>,
+    meta: Option<Meta<'a>>,
+    spots: &SecretSpans,
+) -> Vec<ItemRecord<'a>> {
+    let mut items = command
+        .items()
+        .map(|item| ItemRecord::of(item, meta, spots));
+    let Some(first) = items.next() else {
+        return Vec::new();
+    };
+    let mut told = Vec::with_capacity(1);
+    told.push(first);
+    told.extend(items);
+    told
+}
+
+impl<'a> AnswerTargetRecord<'a> {
+    /// Whether it is about the header: CmdRef 0, where that is not the CmdID of a command.
+    pub fn is_of_header(&self) -> bool {
+        self.id == "0" && self.cmd.as_deref().is_none_or(|cmd| cmd == "SyncHdr")
+    }
+
+    fn of(command: Command<'a>, links: &'a [AnswerLink], spots: &SecretSpans) -> Option<Self> {
+        let (msg, id) = Refs::of(command)?.or_empty();
+        let from = command.element().id();
+        let link = links.binary_search_by_key(&from, |link| link.from);
+        let link = link.ok().map(|at| &links[at]);
+        let answered = link.and_then(|link| link.to.command());
+        let mut cmd = command.as_status().and_then(Status::cmd);
+        if let Some(answered) = answered {
+            cmd = Some(answered.element().local().into());
+        }
+        let mut nodes = answered_nodes(command, answered);
+        let more = nodes.len() > MOST_NODES;
+        nodes.truncate(MOST_NODES);
+        let mut loc_uris: Vec<_> = nodes.into_iter().map(|uri| spots.address(uri)).collect();
+        let loc_uri = loc_uris.first().cloned();
+        if loc_uris.len() == 1 {
+            loc_uris.clear();
+        }
+        Some(Self {
+            msg,
+            id,
+            cmd,
+            loc_uri,
+            loc_uris,
+            more,
+            found: link.and_then(|link| match link.to {
+                AnswerTarget::Unseen => None,
+                AnswerTarget::Nothing => Some(false),
+                AnswerTarget::Header | AnswerTarget::Command { .. } | AnswerTarget::WithoutId => {
+                    Some(true)
+                }
+            }),
+        })
+    }
+}
+
+/// The nodes that an answer is about: that of a command with one Item; of several those that the answer names, all
+/// of them where it names none.
+fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec<Cow<'a, str>> {
+    let most = MOST_NODES + 1;
+    let items = |command: Command<'a>| -> Vec<_> {
+        let nodes = command.items().filter_map(Item::node);
+        nodes.take(most).map(trimmed).collect()
+    };
+    let of_command = answered.map_or_else(Vec::new, items);
+    if of_command.len() == 1 {
+        return of_command;
+    }
+    let named = match answer.as_status() {
+        Some(status) => {
+            let targets: Vec<_> = status.target_refs().take(most).collect();
+            match targets.is_empty() {
+                true => status.source_refs().take(most).collect(),
+                false => targets,
+            }
+        }
+        // Results name their nodes themselves.
+        None if answered.is_some() => items(answer),
+        None => Vec::new(),
+    };
+    match named.is_empty() {
+        true => of_command,
+        false => named,
+    }
+}
+
+/// Nodes that are told of one answer.
+const MOST_NODES: usize = 16;
+
+/// The text of an element without white space around it.
+fn trimmed(element: Element<'_>) -> Cow<'_, str> {
+    match element.text() {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
+    }
+}
+
+impl<'a> StatusRecord<'a> {
+    fn of(status: Status<'a>) -> Self {
+        let code = status.code();
+        Self {
+            code: code.map(|code| code.0),
+            name: code.and_then(|code| code.name()).map(Cow::Borrowed),
+            original_error: status.original_error(),
+            chal: status.chal().map(|chal| ChalRecord {
+                scheme: chal.scheme(),
+                nonce: chal.next_nonce().is_some(),
+            }),
+        }
+    }
+}
+
+impl<'a> ItemRecord<'a> {
+    /// Whether it names a node.
+    pub fn is_named(&self) -> bool {
+        self.target.is_some() || self.source.is_some()
+    }
+
+    fn of(item: Item<'a>, meta: Option<Meta<'a>>, spots: &SecretSpans) -> Self {
+        let own = item.meta();
+        let field = |read: fn(Meta<'a>) -> Option<Cow<'a, str>>| {
+            own.and_then(read).or_else(|| meta.and_then(read))
+        };
+        Self {
+            target: item.target().map(|uri| spots.address(uri)),
+            source: item.source().map(|uri| spots.address(uri)),
+            format: field(Meta::format),
+            media_type: field(Meta::media_type),
+            data: item.data().map(|data| DataRecord::of(data, spots)),
+            more: item.more_data(),
+        }
+    }
+}
+
+impl<'a> DataRecord<'a> {
+    fn of(data: Element<'a>, spots: &SecretSpans) -> Self {
+        let masked = spots.hold(data.id());
+        let told = Self {
+            text: Cow::Borrowed(MASK),
+            bytes: data.span().len() as u64,
+            cut: false,
+            hex: false,
+            masked,
+            markup: false,
+        };
+        if let Some(inside) = data.elements().next() {
+            return Self {
+                text: inside.local().into(),
+                markup: true,
+                ..told
+            };
+        }
+        let octets = data.octets();
+        let bytes = octets.len() as u64;
+        if masked {
+            return Self { bytes, ..told };
+        }
+        let len = beginning(&octets);
+        let hex = len.is_none();
+        Self {
+            cut: octets.len() > len.unwrap_or(HEX),
+            text: match (len, octets) {
+                (None, octets) => Cow::Owned(in_hex(&octets)),
+                (Some(len), Cow::Borrowed(octets)) => as_text(&octets[..len]),
+                (Some(len), Cow::Owned(octets)) => Cow::Owned(as_text(&octets[..len]).into_owned()),
+            },
+            bytes,
+            hex,
+            ..told
+        }
+    }
+}
+
+/// How many octets are told as text; `None` for what has to be told in hex instead.
+fn beginning(octets: &[u8]) -> Option<usize> {
+    let len = octets.len().min(SHORT);
+    match std::str::from_utf8(&octets[..len]) {
+        Ok(_) => Some(len),
+        // A character cut in the middle is left out; other octets are no text.
+        Err(error) if len < octets.len() && error.error_len().is_none() => {
+            Some(error.valid_up_to())
+        }
+        Err(_) => None,
+    }
+}
+
+/// Octets that were found to be text.
+fn as_text(octets: &[u8]) -> Cow<'_, str> {
+    Cow::Borrowed(std::str::from_utf8(octets).unwrap_or_default())
+}
+
+fn in_hex(octets: &[u8]) -> String {
+    let hex = octets.iter().take(HEX).map(|byte| format!("{byte:02x}"));
+    hex.collect::<Vec<_>>().join(" ")
+}
+
+/// How much of a value is told, in bytes.
+const SHORT: usize = 120;
+
+/// How many octets of a value that is no text are told.
+const HEX: usize = 16;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(depth: &u32) -> bool {
+    *depth == 0
+}

@@ -1,0 +1,400 @@
+//! From an event to what is told of it.
+
+use std::borrow::Cow;
+
+use jiff::fmt::temporal::DateTimePrinter;
+
+use super::{
+    BodyRecord, CommandRecord, ConnectionRecord, EffectDetailRecord, EventKind, EventRecord,
+    HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, RuleEffectRecord,
+    SessionRecord, SpliceRecord, VERSION,
+};
+use crate::dm::{Command, Message};
+use crate::flow::{
+    CapturedBody, CapturedMessage, EffectDetail, Event, NotParsed, Note, Op, Pace, ParsedBody,
+    RuleEffect, Side, Timestamp,
+};
+use crate::markup::{Document, NameId};
+use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans};
+
+impl<'a> EventRecord<'a> {
+    /// What is told of an event.
+    pub fn of(seq: u64, event: &'a Event, masking: Masking) -> Self {
+        match event {
+            Event::Opened(connection) => {
+                let told = ConnectionRecord::of(connection);
+                Self::bare(seq, EventKind::Opened, connection.opened, told)
+            }
+            Event::Admitted {
+                connection,
+                at,
+                applied,
+            } => {
+                let secrets = Redactor::new(masking);
+                Self {
+                    applied: self::applied(applied, &SecretPaths::default(), &secrets),
+                    ..Self::numbered(seq, EventKind::Admitted, *at, *connection)
+                }
+            }
+            Event::Refused {
+                connection,
+                at,
+                why,
+            } => Self {
+                why: Some(Cow::Borrowed(why)),
+                ..Self::numbered(seq, EventKind::Refused, *at, *connection)
+            },
+            Event::Malformed {
+                connection,
+                device,
+                at,
+                why,
+            } => Self {
+                why: Some(Cow::Borrowed(why)),
+                from: Some(Cow::Borrowed(Side::Device.name())),
+                ..Self::bare(
+                    seq,
+                    EventKind::Malformed,
+                    *at,
+                    ConnectionRecord::from(*connection, *device),
+                )
+            },
+            Event::Closed { connection, at } => {
+                Self::numbered(seq, EventKind::Closed, *at, *connection)
+            }
+            Event::Request(passage) => Self::passage(seq, EventKind::Request, passage, masking),
+            Event::Response(passage) => Self::passage(seq, EventKind::Response, passage, masking),
+            Event::Failed {
+                exchange,
+                connection,
+                at,
+                side,
+                why,
+            } => Self {
+                exchange: Some(exchange.0),
+                from: side.map(|side| Cow::Borrowed(side.name())),
+                why: Some(Cow::Borrowed(why)),
+                ..Self::numbered(seq, EventKind::Failed, *at, *connection)
+            },
+        }
+    }
+
+    fn bare(seq: u64, event: EventKind, at: Timestamp, connection: ConnectionRecord<'a>) -> Self {
+        Self {
+            v: VERSION,
+            seq,
+            event,
+            at: rfc3339(at).into(),
+            at_us: at.0,
+            connection,
+            exchange: None,
+            from: None,
+            own: false,
+            took_us: None,
+            why: None,
+            head: None,
+            bytes: None,
+            bytes_sent: None,
+            reading: None,
+            session: None,
+            message: None,
+            commands: Vec::new(),
+            notes: Vec::new(),
+            applied: Vec::new(),
+            delivery: Vec::new(),
+            body: None,
+            sent: None,
+        }
+    }
+
+    fn numbered(
+        seq: u64,
+        event: EventKind,
+        at: Timestamp,
+        connection: crate::flow::ConnectionId,
+    ) -> Self {
+        Self::bare(seq, event, at, ConnectionRecord::numbered(connection))
+    }
+
+    fn passage(seq: u64, event: EventKind, passage: &'a CapturedMessage, masking: Masking) -> Self {
+        let mut secrets = Redactor::new(masking);
+        secrets.learn(&passage.head);
+        let document = passage.payload.reading.document();
+        let spots = document.map(|document| secrets.find(document, &passage.links));
+        let sent_spots = passage.payload.sent_document.as_ref();
+        let sent_spots = sent_spots.map(|document| secrets.find(document, &[]));
+        let secret_paths = secret_paths(passage, spots.as_ref(), sent_spots.as_ref());
+        let spots = spots.unwrap_or_default();
+        let message = document.and_then(|document| Message::of(document));
+        let changed = passage.payload.sent != passage.payload.received;
+        let mut told = Self {
+            exchange: Some(passage.exchange.0),
+            from: Some(Cow::Borrowed(passage.from.name())),
+            own: passage.synthesized,
+            took_us: (event == EventKind::Response)
+                .then(|| u64::try_from(passage.took.as_micros()).unwrap_or(u64::MAX)),
+            head: Some(HeadRecord::of(&passage.head, &secrets)),
+            bytes: Some(received_bytes(&passage.payload)),
+            bytes_sent: changed.then_some(passage.payload.sent.len() as u64),
+            reading: Some(ParsedBodyRecord::of(passage)),
+            session: passage.session.as_ref().map(SessionRecord::of),
+            message: message.map(|message| MessageRecord::of(message, &spots)),
+            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
+            notes: notes(&passage.notes, &secrets),
+            applied: applied(&passage.applied, &secret_paths, &secrets),
+            delivery: passage.delivery.ops.iter().map(op).collect(),
+            body: received(passage, &spots, &secrets),
+            sent: changed.then(|| sent(&passage.payload, sent_spots.as_ref(), &secrets)),
+            ..Self::bare(
+                seq,
+                event,
+                passage.at,
+                ConnectionRecord::of(&passage.connection),
+            )
+        };
+        told.scrub(&secrets);
+        told
+    }
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+fn rfc3339(at: Timestamp) -> String {
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);
+    PRINTER.timestamp_to_string(&moment)
+}
+
+fn received_bytes(payload: &CapturedBody) -> u64 {
+    match payload.reading {
+        ParsedBody::Unread(NotParsed::NotAsked { bytes }) => bytes,
+        _ => payload.received.len() as u64,
+    }
+}
+
+/// The body as received: of a document its source, in which no content coding hides anything.
+fn received<'a>(
+    passage: &'a CapturedMessage,
+    spots: &SecretSpans,
+    secrets: &Redactor,
+) -> Option<BodyRecord<'a>> {
+    let payload = &passage.payload;
+    if let Some(document) = payload.reading.document() {
+        return Some(filled(document, spots));
+    }
+    let hidden = passage
+        .head
+        .headers()
+        .contains_key(http::header::CONTENT_ENCODING);
+    if payload.received.is_empty() || hidden && secrets.masking() == Masking::Masked {
+        return None;
+    }
+    Some(unread(&payload.received, secrets))
+}
+
+fn sent<'a>(
+    payload: &'a CapturedBody,
+    spots: Option<&SecretSpans>,
+    secrets: &Redactor,
+) -> BodyRecord<'a> {
+    if let (Some(document), Some(spots)) = (&payload.sent_document, spots) {
+        return filled(document, spots);
+    }
+    unread(&payload.sent, secrets)
+}
+
+/// A body that is no document: what looks like a secret and what is known as one is filled.
+fn unread<'a>(body: &'a [u8], secrets: &Redactor) -> BodyRecord<'a> {
+    let body = secrets.by_looks(body);
+    match secrets.scrub_bytes(&body) {
+        Cow::Owned(scrubbed) => BodyRecord(Cow::Owned(scrubbed)),
+        Cow::Borrowed(_) => BodyRecord(body),
+    }
+}
+
+fn filled<'a>(document: &'a Document, spots: &SecretSpans) -> BodyRecord<'a> {
+    match spots.fill(document.source()) {
+        Some(masked) => BodyRecord(Cow::Owned(masked)),
+        None => BodyRecord(Cow::Borrowed(document.source())),
+    }
+}
+
+fn commands<'a>(
+    message: Message<'a>,
+    passage: &'a CapturedMessage,
+    spots: &SecretSpans,
+) -> Vec<CommandRecord<'a>> {
+    let mut told = Vec::new();
+    if let Some(body) = message.body() {
+        let top: Vec<Command<'a>> = body.commands().collect();
+        level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut told);
+    }
+    told
+}
+
+/// Commands that are siblings, each followed by those inside it. Paths are counted on the way: asking each
+/// element for its own would take quadratic time.
+fn level<'a>(
+    siblings: &[Command<'a>],
+    depth: u32,
+    path: &str,
+    passage: &'a CapturedMessage,
+    spots: &SecretSpans,
+    told: &mut Vec<CommandRecord<'a>>,
+) {
+    // In order of the names, of which there are few as a rule.
+    let mut counts: Vec<(NameId, usize, usize)> = Vec::new();
+    for command in siblings {
+        let name = command.element().name();
+        match counts.binary_search_by_key(&name, |(known, ..)| *known) {
+            Ok(at) => counts[at].1 += 1,
+            Err(at) => counts.insert(at, (name, 1, 0)),
+        }
+    }
+    told.reserve(siblings.len());
+    for command in siblings {
+        let element = command.element();
+        let local = element.local();
+        let mut own = String::with_capacity(path.len() + local.len() + NUMBERED);
+        own.push_str(path);
+        own.push('/');
+        own.push_str(local);
+        let known = counts.binary_search_by_key(&element.name(), |(known, ..)| *known);
+        if let Some((_, 2.., seen)) = known.ok().and_then(|at| counts.get_mut(at)) {
+            *seen += 1;
+            numbered(&mut own, *seen);
+        }
+        let inner: Vec<Command<'a>> = command.nested().collect();
+        let inner_path = (!inner.is_empty()).then(|| own.clone());
+        told.push(CommandRecord::of(
+            *command,
+            depth,
+            own,
+            &passage.links,
+            spots,
+        ));
+        if let Some(path) = inner_path {
+            level(&inner, depth + 1, &path, passage, spots, told);
+        }
+    }
+}
+
+/// Room for `/` and `[number]`.
+const NUMBERED: usize = 8;
+
+/// Appends `[number]`.
+fn numbered(path: &mut String, number: usize) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    path.push('[');
+    path.extend(digits[at..].iter().map(|digit| char::from(*digit)));
+    path.push(']');
+}
+
+fn notes<'a>(notes: &'a [Note], secrets: &Redactor) -> Vec<NoteRecord<'a>> {
+    let told = notes.iter().map(|note| NoteRecord {
+        id: Cow::Borrowed(note.id),
+        severity: Cow::Borrowed(note.severity.name()),
+        at: note.at,
+        text: secrets.scrub(&note.text),
+    });
+    told.collect()
+}
+
+/// Paths of the elements whose text is a secret. Asked for only where a rule changed something.
+fn secret_paths(
+    passage: &CapturedMessage,
+    spots: Option<&SecretSpans>,
+    sent: Option<&SecretSpans>,
+) -> SecretPaths {
+    if passage.applied.is_empty() {
+        return SecretPaths::default();
+    }
+    let received = passage.payload.reading.document().zip(spots);
+    let sent = passage.payload.sent_document.as_ref().zip(sent);
+    let found = [received, sent].into_iter().flatten();
+    SecretPaths::of(found.map(|(document, spots)| (&**document, spots)))
+}
+
+fn applied<'a>(
+    applied: &'a [RuleEffect],
+    secret_paths: &SecretPaths,
+    secrets: &Redactor,
+) -> Vec<RuleEffectRecord<'a>> {
+    let told = applied.iter().map(|applied| {
+        let touched = |change: &EffectDetail| secret_paths.touch(&change.path);
+        let secret = applied.changes.iter().any(touched);
+        let is_raw = applied.changes.iter().any(|c| RAW_STEPS.contains(&c.step));
+        let changes = applied.changes.iter();
+        let splices = applied.patch.splices().iter().map(|splice| SpliceRecord {
+            start: splice.span.start,
+            end: splice.span.end,
+            with: BodyRecord(match secret {
+                true => Cow::Owned(vec![b'*'; splice.with.len()]),
+                // What stands there may be no document any more, and then nothing is known of its secrets.
+                false if is_raw => {
+                    let scrubbed = secrets.scrub_bytes(&splice.with);
+                    Cow::Owned(secrets.by_looks(&scrubbed).into_owned())
+                }
+                false => secrets.scrub_bytes(&splice.with),
+            }),
+        });
+        RuleEffectRecord {
+            rule: Cow::Borrowed(&applied.rule),
+            changes: changes.map(|c| change(c, touched(c), secrets)).collect(),
+            splices: splices.collect(),
+        }
+    });
+    told.collect()
+}
+
+fn change<'a>(
+    change: &'a EffectDetail,
+    is_secret: bool,
+    secrets: &Redactor,
+) -> EffectDetailRecord<'a> {
+    let is_head = HEAD_STEPS.contains(&change.step);
+    let show = |text: &'a str| match text.split_once(": ") {
+        _ if is_secret && !text.is_empty() => Cow::Borrowed(MASK),
+        Some((name, value)) if is_head => {
+            let value = secrets.header(name, value);
+            Cow::Owned(secrets.scrub(&format!("{name}: {value}")).into_owned())
+        }
+        _ => secrets.scrub(text),
+    };
+    EffectDetailRecord {
+        path: Cow::Borrowed(&change.path),
+        step: Cow::Borrowed(change.step),
+        before: show(&change.before),
+        after: show(&change.after),
+    }
+}
+
+fn op(op: &Op) -> OpRecord {
+    match op {
+        Op::Wait(time) => OpRecord::WaitUs(micros(*time)),
+        Op::Pace(Pace::Rate(rate)) => OpRecord::BytesPerSecond(rate.get()),
+        Op::Pace(Pace::Slices { size, pause }) => OpRecord::SlicesUs(size.get(), micros(*pause)),
+        Op::Announce(_) => OpRecord::LengthWrong,
+        &Op::WHOLE => OpRecord::SentWhole,
+        Op::Send(bytes) => OpRecord::SentBytes(*bytes),
+        Op::Noise(noise) => OpRecord::NoiseBytes(noise.bytes),
+        Op::Close => OpRecord::Close,
+        Op::Reset => OpRecord::Reset,
+    }
+}
+
+fn micros(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+/// Steps whose changes are told as `name: value` of a header field.
+const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
+
+/// Steps that change bytes, whatever they are.
+const RAW_STEPS: [&str; 4] = ["set-body", "replace-text", "flip", "truncate"];

@@ -1,0 +1,84 @@
+//! A secret told twice is told: what is told besides the body has none of the values found in it.
+
+use std::borrow::Cow;
+
+use super::{CommandRecord, EventRecord, MessageRecord, ParsedBodyRecord};
+use crate::record::redact::Redactor;
+
+type Text<'a> = Cow<'a, str>;
+
+impl<'a> EventRecord<'a> {
+    /// Masks the values of secrets wherever something of the traffic is told; bodies, notes and changes have been
+    /// looked after.
+    pub(super) fn scrub(&mut self, secrets: &Redactor) {
+        if secrets.is_empty() {
+            return;
+        }
+        let mut mask = |text: &mut Text<'a>| {
+            if let Cow::Owned(scrubbed) = secrets.scrub(text) {
+                *text = Cow::Owned(scrubbed);
+            }
+        };
+        if let Some(head) = &mut self.head {
+            head.uri.iter_mut().for_each(&mut mask);
+            let values = head.headers.iter_mut().map(|(_, value)| value);
+            values.for_each(&mut mask);
+        }
+        if let Some(ParsedBodyRecord::Document { root, .. }) = &mut self.reading {
+            mask(root);
+        }
+        if let Some(session) = &mut self.session {
+            mask(&mut session.device);
+            mask(&mut session.id);
+        }
+        if let Some(message) = &mut self.message {
+            in_message(message, &mut mask);
+        }
+        for command in &mut self.commands {
+            in_command(command, &mut mask);
+        }
+    }
+}
+
+fn in_message<'a>(message: &mut MessageRecord<'a>, mask: &mut impl FnMut(&mut Text<'a>)) {
+    let texts = [
+        &mut message.proto,
+        &mut message.session,
+        &mut message.msg,
+        &mut message.source,
+        &mut message.target,
+        &mut message.resp_uri,
+        &mut message.cred,
+    ];
+    texts.into_iter().flatten().for_each(mask);
+}
+
+fn in_command<'a>(command: &mut CommandRecord<'a>, mask: &mut impl FnMut(&mut Text<'a>)) {
+    mask(&mut command.kind);
+    mask(&mut command.path);
+    let own = [&mut command.id, &mut command.loc_uri];
+    own.into_iter().flatten().for_each(&mut *mask);
+    if let Some(answers) = &mut command.answers {
+        mask(&mut answers.msg);
+        mask(&mut answers.id);
+        let texts = [&mut answers.cmd, &mut answers.loc_uri];
+        texts.into_iter().flatten().for_each(&mut *mask);
+    }
+    if let Some(status) = &mut command.status {
+        status.original_error.iter_mut().for_each(&mut *mask);
+        let chal = status.chal.iter_mut();
+        chal.flat_map(|chal| &mut chal.scheme).for_each(&mut *mask);
+    }
+    for item in &mut command.items {
+        let texts = [
+            &mut item.target,
+            &mut item.source,
+            &mut item.format,
+            &mut item.media_type,
+        ];
+        texts.into_iter().flatten().for_each(&mut *mask);
+        if let Some(data) = &mut item.data {
+            mask(&mut data.text);
+        }
+    }
+}

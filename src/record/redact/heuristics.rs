@@ -1,0 +1,376 @@
+//! Secrets found by their looks: in bodies that did not decode, in texts and comments of those that did.
+//!
+//! A name that announces a secret is followed by it in one of a few ways: `name=value`, `"name": "value"`,
+//! `<name>value`, `name="name" value="value"`, or the next `Data` or `Value` holds it. Some need no name: see
+//! [`super::shape`].
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use memchr::{memchr, memmem, memrchr};
+
+use super::name::{MORE_TAILS, TAILS, is_secret_name};
+use super::source_mapped_text::SourceMappedText;
+use super::{head, merged, shape, torn};
+
+/// A body that did not decode, or was not tried, with what looks like a secret filled with asterisks.
+pub(super) fn by_looks(body: &[u8]) -> Cow<'_, [u8]> {
+    if torn::is_unreadable(body) {
+        return Cow::Owned(torn::hidden(body));
+    }
+    let mut masked = Cow::Borrowed(body);
+    let mut places = places(body);
+    // A document may stand escaped in another: it is looked at both ways.
+    if memmem::find(body, b"&lt;").is_some() || memmem::find(body, b"&quot;").is_some() {
+        let plain = SourceMappedText::of_references(body);
+        for place in self::places(&plain.text) {
+            plain.places(place, &mut places);
+        }
+    }
+    for place in merged(places) {
+        masked.to_mut()[place].fill(b'*');
+    }
+    masked
+}
+
+/// Whether a text has to be looked at: every form has one of these characters.
+pub(super) fn is_suspect(text: &[u8]) -> bool {
+    let forms = |byte: &u8| matches!(byte, b'=' | b':' | b'"' | b'<' | b'&' | b'@' | b'-');
+    text.len() >= LONG || text.iter().any(forms)
+}
+
+/// A text of so many bytes may be a token without any of these characters.
+const LONG: usize = 16;
+
+/// Where secrets stand in a text, by its looks.
+pub(super) fn places(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places = named(text);
+    shape::places(text, within, &mut places);
+    places
+}
+
+/// The same for what base64 of a text holds; what stands in base64 there is not opened again.
+fn within(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places = named(text);
+    shape::places(text, |_| Vec::new(), &mut places);
+    places
+}
+
+/// Values announced by their names.
+fn named(text: &[u8]) -> Vec<Range<usize>> {
+    let mut places: Vec<Range<usize>> = Vec::new();
+    let mut last = 0..0;
+    for found in NAMES.find_overlapping_iter(text) {
+        if last.contains(&found.start()) {
+            continue;
+        }
+        let place = match found.pattern().as_usize() {
+            SCHEME => head::user_info(text, found.end()),
+            _ => behind_name(text, found.start(), found.end()),
+        };
+        if !place.is_empty() {
+            last = place.clone();
+            places.push(place);
+        }
+    }
+    places
+}
+
+static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let names = ["://", "cred", "sessionid", "sid"];
+    let names = names.iter().chain(&TAILS).chain(&MORE_TAILS);
+    let mut builder = AhoCorasick::builder();
+    builder.ascii_case_insensitive(true);
+    builder.kind(Some(AhoCorasickKind::DFA));
+    builder.build(names).expect("a handful of names")
+});
+
+/// The number of `://` among the names.
+const SCHEME: usize = 0;
+
+/// The value that a name announces; empty where it announces none.
+fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if text.get(end).is_some_and(part) {
+        return 0..0;
+    }
+    let front = text[..start].iter().rev().take(NEAR);
+    let start = start - front.take_while(|byte| part(byte)).count();
+    let name = &text[start..end];
+    let before = start.checked_sub(1).map_or(0, |at| text[at]);
+    let is_cred = name.eq_ignore_ascii_case(b"cred") && matches!(before, b'<' | b':');
+    let is_field = || is_secret_field(name, before, text.get(end));
+    if !is_cred && !is_secret_name(name) && !is_field() || in_end_tag(text, start) {
+        return 0..0;
+    }
+    let is_quote = |byte: u8| matches!(byte, b'"' | b'\'');
+    let mut at = end;
+    if text[at..].starts_with(b"\\\"") {
+        at += 2;
+    } else if is_quote(before) && text.get(at) == Some(&before) {
+        at += 1;
+    }
+    if let Some(part) = form_part(text, start, at) {
+        return part;
+    }
+    let after = skip_white(text, at);
+    match text.get(after) {
+        Some(b'=') => assigned(text, after + 1, head::end_of_field),
+        Some(b':') if !matches!(before, b'<' | b'/') => assigned(text, after + 1, end_of_json),
+        Some(b',') if is_quote(before) => value_in_json(text, after + 1),
+        Some(b'&' | b';' | b',') => 0..0,
+        _ if is_quote(before) || before == b'=' => {
+            beside(text, start, at).unwrap_or_else(|| behind_tag(text, end))
+        }
+        // A word of a text announces nothing.
+        _ if !matches!(before, b'<' | b':' | b'>' | b'/') => 0..0,
+        _ => behind_tag(text, end),
+    }
+}
+
+/// `code=` of a form (RFC 6749 §4.1.3), and what names a session in an address.
+fn is_secret_field(name: &[u8], before: u8, after: Option<&u8>) -> bool {
+    let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    let is_first = before == 0 || matches!(before, b'&' | b'?' | b';' | b'#');
+    after == Some(&b'=') && is_first && FIELDS.iter().any(is)
+}
+
+/// Fields of forms and addresses that are secrets.
+const FIELDS: [&str; 7] = [
+    "code",
+    "jsessionid",
+    "phpsessionid",
+    "sessionid",
+    "session_id",
+    "session-id",
+    "sid",
+];
+
+/// A part of a form, behind `Content-Disposition: form-data; name="name"` (RFC 7578 §4.2).
+fn form_part(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
+    let front = text[..start].strip_suffix(b"\"").unwrap_or(&text[..start]);
+    let line = &front[front.len().saturating_sub(NEAR)..];
+    if !line.to_ascii_lowercase().ends_with(b"name=") || memmem::find(line, b"form-data").is_none()
+    {
+        return None;
+    }
+    let near = &text[at..text.len().min(at + NEAR)];
+    let start = at + memmem::find(near, b"\r\n\r\n")? + 4;
+    let len = memmem::find(&text[start..], b"\r\n--");
+    Some(start..len.map_or(text.len(), |len| start + len))
+}
+
+/// `"name": "password", "value": "SECRET"`; `at` is behind the comma.
+fn value_in_json(text: &[u8], at: usize) -> Range<usize> {
+    let at = skip_white(text, at);
+    let rest = text[at..].strip_prefix(b"\"").unwrap_or_default();
+    if rest.len() < 6 || !rest[..5].eq_ignore_ascii_case(b"value") || rest[5] != b'"' {
+        return 0..0;
+    }
+    let colon = skip_white(text, at + 7);
+    match text.get(colon) {
+        Some(b':') => assigned(text, colon + 1, end_of_json),
+        _ => 0..0,
+    }
+}
+
+/// A value behind `=` or `:`, in quotes (which may be escaped themselves) or without.
+fn assigned(text: &[u8], at: usize, end_of_bare: fn(&[u8]) -> usize) -> Range<usize> {
+    let at = skip_white(text, at);
+    let rest = &text[at..];
+    if rest.starts_with(b"\\\"") {
+        let end = memmem::find(&rest[2..], b"\\\"").map_or(text.len(), |len| at + 2 + len);
+        return at + 2..end;
+    }
+    match rest.first() {
+        Some(quote @ (b'"' | b'\'')) => at + 1..at + 1 + end_of_quoted(&rest[1..], *quote),
+        _ => at..at + end_of_bare(rest),
+    }
+}
+
+fn end_of_quoted(text: &[u8], quote: u8) -> usize {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(quote, b'\\', &text[at..]) {
+        at += found;
+        if text[at] == quote {
+            return at;
+        }
+        at = (at + 2).min(text.len());
+    }
+    text.len()
+}
+
+/// A number, a word, or all of a list or an object.
+fn end_of_json(text: &[u8]) -> usize {
+    if let Some(b'[' | b'{') = text.first() {
+        return end_of_group(text);
+    }
+    let ends = |byte: &u8| matches!(byte, b',' | b'{' | b'}' | b'[' | b']' | b'<' | 0..b' ');
+    text.iter().position(ends).unwrap_or(text.len())
+}
+
+fn end_of_group(text: &[u8]) -> usize {
+    let (mut depth, mut at) = (0usize, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth <= 1 => return at + 1,
+            b']' | b'}' => depth -= 1,
+            b'"' => at += 1 + end_of_quoted(&text[at + 1..], b'"'),
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+/// `name="…" value="SECRET"`, in whichever order they stand in the tag; `at` is behind the name's quote.
+fn beside(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
+    let from = start.saturating_sub(FAR);
+    let open = memrchr(b'<', &text[from..start]).map(|open| from + open);
+    let in_front = open.and_then(|open| {
+        let near = &text[open..start];
+        let found = memmem::rfind(near, b"value=").or_else(|| memmem::rfind(near, b"VALUE="))?;
+        let value = assigned(text, open + found + "value=".len(), head::end_of_field);
+        (value.end <= start).then_some(value)
+    });
+    in_front.or_else(|| value_behind(text, at))
+}
+
+fn value_behind(text: &[u8], mut at: usize) -> Option<Range<usize>> {
+    for _ in 0..MOST_ATTRIBUTES {
+        at = skip_white(text, at);
+        let rest = &text[at..];
+        let equals = rest.iter().take(NEAR).position(|byte| *byte == b'=')?;
+        let name = rest[..equals].trim_ascii();
+        if name.iter().any(|byte| b"<>/\"'".contains(byte)) {
+            return None;
+        }
+        let value = assigned(text, at + equals + 1, head::end_of_field);
+        if name.eq_ignore_ascii_case(b"value") {
+            return Some(value);
+        }
+        let closed = matches!(text.get(value.end), Some(b'"' | b'\''));
+        at = value.end + usize::from(closed);
+    }
+    None
+}
+
+/// The text of this tag; where it has none, that of the Data or Value that follows.
+fn behind_tag(text: &[u8], from: usize) -> Range<usize> {
+    let near = &text[from..text.len().min(from + NEAR)];
+    let behind = |what: &[u8]| memmem::find(near, what).map(|at| at + what.len());
+    let has_text = |at: &usize| near.get(*at).is_some_and(|b| !b"<\r\n\t ".contains(b));
+    let tag_end = behind(b">");
+    let value = behind(b"value=\"").filter(|at| tag_end.is_none_or(|end| *at < end));
+    let start = value.or_else(|| tag_end.filter(has_text));
+    let start = start.or_else(|| behind(b"Data>"));
+    let Some(start) = start.or_else(|| behind(b"Value>")).map(|at| from + at) else {
+        return 0..0;
+    };
+    // What a CDATA section holds is a secret as a whole.
+    if text[start..].starts_with(b"<![CDATA[") {
+        let start = start + "<![CDATA[".len();
+        let len = memmem::find(&text[start..], b"]]>");
+        return start..len.map_or(text.len(), |len| start + len);
+    }
+    let ends = |byte: &u8| matches!(byte, b'<' | b'"' | 0);
+    let len = text[start..].iter().position(ends);
+    start..len.map_or(text.len(), |len| start + len)
+}
+
+fn skip_white(text: &[u8], at: usize) -> usize {
+    let white = text[at..].iter().take_while(|b| b.is_ascii_whitespace());
+    at + white.count()
+}
+
+fn in_end_tag(text: &[u8], at: usize) -> bool {
+    let from = at.saturating_sub(NEAR);
+    let open = memrchr(b'<', &text[from..at]);
+    open.is_some_and(|open| {
+        text.get(from + open + 1) == Some(&b'/') && memchr(b'>', &text[from + open..at]).is_none()
+    })
+}
+
+/// How far behind its name a secret begins at most, in bytes.
+const NEAR: usize = 300;
+
+/// How far in front of its name the tag of a value begins at most, in bytes.
+const FAR: usize = 16 * 1024;
+
+/// Attributes between a name and its value at most.
+const MOST_ATTRIBUTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_secret_is_filled_in_bodies_that_are_broken() {
+        let check = |body: &str| {
+            let masked = by_looks(body.as_bytes());
+            let masked = String::from_utf8_lossy(&masked);
+            assert!(!masked.contains("SECRET1"), "{body} gave {masked}");
+            assert!(masked.contains("kept"), "{body} gave {masked}");
+            assert_eq!(masked.len(), body.len(), "{body}");
+        };
+        check("<SyncML><Cred><Meta><Type>a</Type></Meta><Data>SECRET1</Data></Cred>kept");
+        check("<x:Cred>\n <Data>SECRET1</Data></x:Cred><a>kept");
+        check("<NextNonce>SECRET1</NextNonce></Meta></Chal><Data>kept</Data>");
+        check("<wsse:Password Type=\"PasswordText\">SECRET1</wsse:Password>kept");
+        check("<BinarySecurityToken ValueType=\"a\">SECRET1</BinarySecurityToken>kept");
+        check("<ContextItem Name=\"EnrollmentData\"><Value>SECRET1</Value>kept");
+        check("<parm name=\"AAUTHSECRET\" value=\"SECRET1\"/>kept");
+        check("<Type>com.microsoft/MDM/AADUserToken</Type></Meta><Data>SECRET1</Data>kept");
+        check("wresult=SECRET1&kept=1");
+    }
+
+    #[test]
+    fn names_are_followed_by_their_value_in_many_ways() {
+        let check = |body: &str| {
+            let masked = by_looks(body.as_bytes());
+            let masked = String::from_utf8_lossy(&masked);
+            assert!(!masked.contains("SECRET1"), "{body} gave {masked}");
+            assert!(masked.contains("kept"), "{body} gave {masked}");
+        };
+        check("kept=1&password=SECRET1");
+        check("PASSWORD=SECRET1&kept=1");
+        check("grant=kept&access_token=SECRET1");
+        check("{\"access_token\":\"SECRET1\",\"a\":\"kept\"}");
+        check("{\"Password\" : \"a\\\"SECRET1\", \"a\":\"kept\"}");
+        check("{\"a\":\"{\\\"id_token\\\":\\\"SECRET1\\\"}\",\"b\":\"kept\"}");
+        check("<input type=hidden name=\"wresult\" value=\"SECRET1\"><p>kept");
+        check("<INPUT VALUE=\"SECRET1\" TYPE=\"hidden\" NAME=\"wresult\"><p>kept");
+        check("<input name=wresult value='SECRET1'/>kept");
+        check(
+            "<input name=\"wresult\" id=\"a>b\" value=\"&lt;t a=&quot;b&quot;&gt;SECRET1\"/>kept",
+        );
+        check("&lt;parm name=&quot;AAUTHSECRET&quot; value=&quot;SECRET1&quot;/&gt;kept");
+        check("kept https://user:SECRET1@mdm.example.com/a");
+        check("<NodeName>Password</NodeName><RTProperties/><Value>SECRET1</Value>kept");
+        check("<NodeName>Password</NodeName><Value><![CDATA[SECRET1]]></Value>kept");
+    }
+
+    /// Takes minutes where each name looks at all that follows or precedes it.
+    #[test]
+    fn looking_takes_linear_time() {
+        for piece in [
+            "password",
+            "password=",
+            "\"token\" ",
+            "\"token\",",
+            "token:[",
+            "A-",
+            "eyJh.",
+            "a://b?c=d",
+            "form-data; name=token ",
+            "<token ",
+            "\"token\" a=",
+            "://a",
+        ] {
+            by_looks(piece.repeat(1 << 16).as_bytes());
+        }
+    }
+}

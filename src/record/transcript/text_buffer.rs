@@ -1,0 +1,169 @@
+//! Text with colours that counts its columns.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Effects};
+
+/// Whether a transcript has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Text alone.
+    Plain,
+    /// With ANSI colours.
+    Colour,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Text,
+    Faint,
+    Strong,
+    Device,
+    Server,
+    Good,
+    Odd,
+    Bad,
+    Rule,
+}
+
+pub(super) struct TextBuffer {
+    style: Colour,
+    text: String,
+    column: usize,
+}
+
+/// The width a line is laid out for.
+pub(super) const WIDTH: usize = 100;
+
+impl TextBuffer {
+    pub(super) fn new(style: Colour) -> Self {
+        Self {
+            style,
+            text: String::new(),
+            column: 0,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.column = 0;
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Columns left on this line.
+    pub(super) fn room(&self) -> usize {
+        WIDTH.saturating_sub(self.column)
+    }
+
+    pub(super) fn end(&mut self) {
+        let kept = self.text.trim_end_matches(' ').len();
+        self.text.truncate(kept);
+        self.text.push('\n');
+        self.column = 0;
+    }
+
+    /// Our own words. What comes from the traffic goes through [`Self::said`].
+    pub(super) fn put(&mut self, ink: Style, words: &str) -> &mut Self {
+        self.column += words.chars().count();
+        match self.style == Colour::Colour && ink != Style::Text {
+            true => {
+                let style = ink.style();
+                // Writing to a String cannot fail.
+                let _ = write!(self.text, "{style}{words}{style:#}");
+            }
+            false => self.text.push_str(words),
+        }
+        self
+    }
+
+    /// What somebody said, made harmless and cut to `most` columns.
+    pub(super) fn quoted(&mut self, ink: Style, words: &str, most: usize) -> &mut Self {
+        let safe = safe(words, most);
+        self.put(ink, &safe)
+    }
+}
+
+impl Style {
+    fn style(self) -> anstyle::Style {
+        let plain = anstyle::Style::new();
+        let colour = |colour: AnsiColor| plain.fg_color(Some(colour.into()));
+        match self {
+            Self::Text => plain,
+            Self::Faint => plain.effects(Effects::DIMMED),
+            Self::Strong => plain.effects(Effects::BOLD),
+            Self::Device => colour(AnsiColor::Cyan).effects(Effects::BOLD),
+            Self::Server => colour(AnsiColor::Blue).effects(Effects::BOLD),
+            Self::Good => colour(AnsiColor::Green),
+            Self::Odd => colour(AnsiColor::Yellow),
+            Self::Bad => colour(AnsiColor::Red).effects(Effects::BOLD),
+            Self::Rule => colour(AnsiColor::Magenta).effects(Effects::BOLD),
+        }
+    }
+}
+
+/// Text that a terminal takes as text only, cut with `…` to `most` columns.
+pub(super) fn safe(words: &str, most: usize) -> String {
+    let mut text = String::new();
+    let mut columns = 0;
+    // Where to cut if the rest does not fit.
+    let mut cut = 0;
+    for character in words.chars() {
+        match escaped(character) {
+            Some(piece) => {
+                columns += piece.len();
+                text.push_str(&piece);
+            }
+            None => {
+                columns += 1;
+                text.push(character);
+            }
+        }
+        if columns > most {
+            text.truncate(cut);
+            text.push('…');
+            return text;
+        }
+        if columns < most {
+            cut = text.len();
+        }
+    }
+    text
+}
+
+fn escaped(character: char) -> Option<String> {
+    match character {
+        '\n' => Some("\\n".into()),
+        '\r' => Some("\\r".into()),
+        '\t' => Some("\\t".into()),
+        // Directions and invisible characters can make one text look like another.
+        '\u{200B}'..='\u{200F}'
+        | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{61C}'
+        | '\u{FEFF}' => Some(character.escape_unicode().to_string()),
+        c if c.is_control() => Some(c.escape_unicode().to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_cut_and_harmless() {
+        let check =
+            |said: &str, most: usize, expected: &str| assert_eq!(safe(said, most), expected);
+        check("abcd", 4, "abcd");
+        check("abcde", 4, "abc…");
+        check("a\nb\tc", 20, "a\\nb\\tc");
+        check("\x1b[31mred", 20, "\\u{1b}[31mred");
+        check("\u{202e}abc", 20, "\\u{202e}abc");
+        check("ab\x1bcd", 5, "ab…");
+        check("", 4, "");
+    }
+}

@@ -1,0 +1,175 @@
+//! Steps that put elements somewhere: new ones, copies, and those that move.
+
+use std::collections::BTreeMap;
+
+use super::summary;
+use crate::markup::edit::{Edit, Place};
+use crate::markup::{NodeId, tag};
+use crate::rules::act::Planning;
+use crate::rules::selection::Selected;
+use crate::rules::selector::{SelectedElement, Selector};
+use crate::rules::step::{Ids, Neighbour, Relation};
+use crate::rules::template::Template;
+
+impl Planning<'_, '_> {
+    pub(super) fn insert(&mut self, selected: &Selected, template: &Template, to: &Neighbour) {
+        let verb = "insert";
+        for spot in self.find(verb, selected, &to.at) {
+            let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
+                continue;
+            };
+            self.push_detail(&spot, "", verb, String::new(), text);
+            let place = to.relation.to(spot.node);
+            self.push(&spot, Edit::Insert { place, fragment });
+        }
+    }
+
+    pub(super) fn copy(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
+        let sources = self.find("copy", selected, from);
+        for target in self.find("copy", selected, &to.at) {
+            for source in &sources {
+                self.put(selected, "copy", source, &target, to.relation);
+            }
+        }
+    }
+
+    /// `move`.
+    pub(super) fn relocate(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
+        let verb = "move";
+        let sources = self.find(verb, selected, from);
+        let targets = self.find(verb, selected, &to.at);
+        let [target] = &targets[..] else {
+            if targets.len() > 1 {
+                let why = format!("there are {} {}: number one of them", targets.len(), to.at);
+                self.refuse(verb, selected, &why);
+            }
+            return;
+        };
+        for source in &sources {
+            if self.put(selected, verb, source, target, to.relation) {
+                let node = source.node;
+                self.push(source, Edit::Remove { node });
+            }
+        }
+    }
+
+    /// A copy of one element beside another; whether that can be.
+    fn put(
+        &mut self,
+        selected: &Selected,
+        verb: &'static str,
+        source: &SelectedElement,
+        target: &SelectedElement,
+        relation: Relation,
+    ) -> bool {
+        let document = self.document;
+        if source.holders() != target.holders() {
+            self.refuse(verb, selected, "an element stays in its document");
+            return false;
+        }
+        let Some((element, beside)) = source.element(document).zip(target.element(document)) else {
+            return false;
+        };
+        let after = format!("{} {}", relation.words(), beside.local());
+        if !self.add(element.span().len()) {
+            return false;
+        }
+        self.push_detail(source, "", verb, summary(element), after);
+        let edit = Edit::Copy {
+            place: relation.to(target.node),
+            node: source.node,
+            texts: Vec::new(),
+        };
+        self.push(target, edit);
+        true
+    }
+
+    pub(super) fn duplicate(&mut self, selected: &Selected, at: &Selector, ids: Ids) {
+        let (verb, document) = ("duplicate", self.document);
+        for spot in self.find(verb, selected, at) {
+            let Some(element) = spot.element(document) else {
+                continue;
+            };
+            let inside = (spot.node.0..element.behind().0).map(NodeId);
+            let texts: Vec<(NodeId, String)> = match ids {
+                Ids::Same => Vec::new(),
+                Ids::Fresh => inside
+                    .filter_map(|id| spot.document(document).element(id))
+                    .filter(|element| element.is(tag::CMD_ID))
+                    .map(|id| (id.id(), self.values.next_cmd_id()))
+                    .collect(),
+            };
+            let after = match texts.first() {
+                Some((_, id)) => format!("the same with CmdID {id}"),
+                None => "the same".into(),
+            };
+            if !self.add(element.span().len()) {
+                return;
+            }
+            self.push_detail(&spot, "", verb, summary(element), after);
+            let edit = Edit::Copy {
+                place: Place::After(spot.node),
+                node: spot.node,
+                texts,
+            };
+            self.push(&spot, edit);
+        }
+    }
+
+    /// Has the selected elements that stand beside each other change places, the first with the last.
+    pub(in crate::rules::act) fn reverse(&mut self, outermost: &[&Selected]) {
+        let mut beside: BTreeMap<NodeId, Vec<&Selected>> = BTreeMap::new();
+        for selected in outermost {
+            let parent = self.document.parent(selected.node);
+            beside.entry(parent).or_default().push(selected);
+        }
+        for siblings in beside.values() {
+            if let [alone] = siblings[..] {
+                self.refuse("reverse", alone, "nothing beside it is selected");
+            }
+            for (selected, place) in siblings.iter().zip(siblings.iter().rev()) {
+                if selected.node != place.node {
+                    self.exchange(selected.node, place.node);
+                }
+            }
+        }
+    }
+
+    /// Puts an element where another stands.
+    fn exchange(&mut self, node: NodeId, place: NodeId) {
+        let document = self.document;
+        let Some((element, there)) = document.element(node).zip(document.element(place)) else {
+            return;
+        };
+        let (spot, verb) = (SelectedElement::of(element), "reverse");
+        let after = format!("in the place of {}", summary(there));
+        self.push_detail(&spot, "", verb, summary(element), after);
+        let copy = Edit::Copy {
+            place: Place::Before(place),
+            node,
+            texts: Vec::new(),
+        };
+        self.push(&spot, copy);
+        self.push(&spot, Edit::Remove { node });
+    }
+}
+
+impl Relation {
+    pub(in crate::rules::act) fn to(self, node: NodeId) -> Place {
+        match self {
+            Self::Before => Place::Before(node),
+            Self::After => Place::After(node),
+            Self::FirstIn => Place::FirstIn(node),
+            Self::LastIn => Place::LastIn(node),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+            Self::FirstIn => "first in",
+            Self::LastIn => "last in",
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `session-abort`, `next-message`, `duplicate-message`: messages that do not come as they should.
+
+use std::sync::Arc;
+
+use super::challenge::syncml;
+use super::{Scene, body, is_work, msg_id};
+use crate::dm::{Message, StatusCode};
+use crate::flow::Obligation;
+use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
+use crate::flow::reconciler::{HeldDocument, Sequence, SuppressReply, last_place};
+use crate::flow::{EffectDetail, Side};
+use crate::markup::edit::{Edit, Fragment, Place};
+use crate::markup::tag;
+use crate::rules::Stage;
+use crate::rules::act::Planned;
+use crate::rules::act::edit::summary;
+use crate::rules::step::WhichResponse;
+
+impl Planned {
+    /// Alert 1223 and Final; the server's own commands are not for a device that is to give up (PRO 8.1).
+    pub(super) fn abort(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        if scene.facts.stage == Stage::Response {
+            for command in message.commands().filter(|c| is_work(*c)) {
+                let element = command.element();
+                self.tell(element, "session-abort", summary(element), String::new());
+                self.own.push(Edit::Remove { node: element.id() });
+            }
+        }
+        self.put_alert(1223, "session-abort", scene, message)?;
+        let body = body(message)?;
+        if body.child(tag::FINAL).is_none() {
+            let fragment: Option<Fragment> = compose::fragment(scene.document, "<Final/>");
+            self.own.push(Edit::Insert {
+                place: Place::LastIn(body.id()),
+                fragment: fragment.ok_or("Final cannot be written")?,
+            });
+        }
+        Ok(())
+    }
+
+    /// In a request Alert 1222 is put in. A response waits: the device is told that there is more to come, and
+    /// gets it when it asks.
+    pub(super) fn next_message(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        if scene.facts.stage == Stage::Request {
+            return self.put_alert(1222, "next-message", scene, message);
+        }
+        let number = msg_id(message)?.parse();
+        let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
+        let account = scene.account()?;
+        let own_id = account.in_numbers_of(Side::Device, Sequence::Responses, msg_id);
+        let header = message.commands().find_map(|command| command.as_status());
+        let msg_ref = header.and_then(|status| status.msg_ref());
+        let msg_ref = msg_ref.ok_or("the message has no Status for the header")?;
+        let msg_ref = match msg_ref.parse() {
+            Ok(n) => account
+                .in_numbers_of(Side::Device, Sequence::Requests, n)
+                .to_string(),
+            Err(_) => msg_ref.into_owned(),
+        };
+        let mut ids = CmdIdAllocator::none_taken();
+        let status = StatusBuilder {
+            msg_ref: &msg_ref,
+            cmd_ref: "0",
+            cmd: "SyncHdr",
+            items: &[],
+            chal: "",
+            code: StatusCode(200),
+        };
+        let text = status.xml(&ids.give()) + &compose::alert(&ids.give(), 1222);
+        let bytes = compose::message_as(scene.document, own_id, &text);
+        let bytes = bytes.ok_or("no message can be written in its place")?;
+        let hold = Obligation::Hold {
+            document: HeldDocument(Arc::new(scene.document.clone())),
+            msg_id,
+        };
+        self.promise(scene, vec![hold])?;
+        self.changes.push(EffectDetail {
+            path: String::new(),
+            step: "next-message",
+            before: String::new(),
+            after: "Alert 1222; the server's message waits".into(),
+        });
+        self.answer = Some(syncml(scene, bytes));
+        Ok(())
+    }
+
+    /// An Alert of dmtap's own; what the hearer answers is swallowed.
+    fn put_alert(
+        &mut self,
+        code: u16,
+        verb: &'static str,
+        scene: &Scene<'_>,
+        message: Message<'_>,
+    ) -> Result<(), String> {
+        let (body, msg_ref) = (body(message)?, msg_id(message)?);
+        let id = self.fresh(message).give();
+        let fragment = compose::fragment(scene.document, &compose::alert(&id, code));
+        let fragment = fragment.ok_or("the Alert cannot be written")?;
+        let swallow = Obligation::Swallow(SuppressReply {
+            from: scene.speaker().other(),
+            msg_ref,
+            cmd_ref: id.into(),
+        });
+        self.promise(scene, vec![swallow])?;
+        self.tell(body, verb, String::new(), format!("Alert {code}"));
+        let place = last_place(body);
+        self.own.push(Edit::Insert { place, fragment });
+        Ok(())
+    }
+
+    /// The request goes out twice.
+    pub(super) fn duplicate(
+        &mut self,
+        keep: WhichResponse,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        scene.message().ok_or("this is no SyncML message")?;
+        let which = match keep {
+            WhichResponse::First => "first",
+            WhichResponse::Second => "second",
+        };
+        self.changes.push(EffectDetail {
+            path: String::new(),
+            step: "duplicate-message",
+            before: String::new(),
+            after: format!("sent twice; the {which} response goes to the device"),
+        });
+        self.duplicate = Some(keep);
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Fields of the header, and the end of the body.
+
+use super::{Scene, body};
+use crate::flow::{Obligation, compose};
+use crate::markup::edit::{Edit, Fragment, Place};
+use crate::markup::{Element, NameId, tag};
+use crate::rules::Stage;
+use crate::rules::act::Planned;
+use crate::rules::step::Field;
+
+impl Planned {
+    /// The message leaves its package open.
+    pub(super) fn drop_final(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let last = body(message)?.child(tag::FINAL);
+        let last = last.ok_or("the message has no Final")?;
+        self.tell(last, "drop-final", "Final".into(), String::new());
+        self.own.push(Edit::Remove { node: last.id() });
+        Ok(())
+    }
+
+    pub(super) fn header(&mut self, field: &Field, scene: &Scene<'_>) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let header = message.header().ok_or("the message has no SyncHdr")?;
+        let header = header.element();
+        let verb = field.verb();
+        match field {
+            Field::MaxMsgSize(size) => self.set_meta(verb, header, tag::MAX_MSG_SIZE, *size),
+            Field::MaxObjSize(size) => self.set_meta(verb, header, tag::MAX_OBJ_SIZE, *size),
+            Field::RespUri(uri) => self.set_field(verb, header, tag::RESP_URI, "RespURI", uri),
+            Field::SessionId(id) => {
+                if let Some(meant) = header.child(tag::SESSION_ID)
+                    && scene.facts.stage == Stage::Request
+                    && scene.facts.reconciler.is_some()
+                {
+                    // The device is not to learn of it by the answer.
+                    let meant = scene.own_session(meant.text().trim_ascii()).into();
+                    let said = id.as_str().into();
+                    self.promise(scene, vec![Obligation::Session { said, meant }])?;
+                }
+                self.set_field(verb, header, tag::SESSION_ID, "SessionID", id)
+            }
+            Field::VerDtd(version) => self.set_field(verb, header, tag::VER_DTD, "VerDTD", version),
+            Field::VerProto(version) => {
+                self.set_field(verb, header, tag::VER_PROTO, "VerProto", version)
+            }
+            Field::Namespace(uri) => self.set_namespace(verb, message.element(), uri),
+        }
+    }
+
+    fn set_field(
+        &mut self,
+        verb: &'static str,
+        header: Element<'_>,
+        name: NameId,
+        local: &str,
+        text: &str,
+    ) -> Result<(), String> {
+        if let Some(element) = header.child(name) {
+            self.put(verb, element, text.to_owned());
+            return Ok(());
+        }
+        let xml = compose::leaf(local, text);
+        self.put_in(verb, header, place_of(header, name), &xml, text)
+    }
+
+    fn set_meta(
+        &mut self,
+        verb: &'static str,
+        header: Element<'_>,
+        name: NameId,
+        size: u32,
+    ) -> Result<(), String> {
+        let local = name.text().unwrap_or_default();
+        let (text, xml) = (size.to_string(), compose::meta(local, &size.to_string()));
+        let Some(meta) = header.child(tag::META) else {
+            let xml = format!("<Meta>{xml}</Meta>");
+            return self.put_in(verb, header, Place::LastIn(header.id()), &xml, &text);
+        };
+        let around = meta.child(tag::MET_INF).unwrap_or(meta);
+        match around.child(name) {
+            Some(element) => {
+                self.put(verb, element, text);
+                Ok(())
+            }
+            None => self.put_in(verb, meta, Place::LastIn(around.id()), &xml, &text),
+        }
+    }
+
+    /// Puts an element in, and tells it where it comes to stand.
+    fn put_in(
+        &mut self,
+        verb: &'static str,
+        at: Element<'_>,
+        place: Place,
+        xml: &str,
+        told: &str,
+    ) -> Result<(), String> {
+        let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
+        let fragment = fragment.ok_or("it cannot be written as XML")?;
+        self.tell(at, verb, String::new(), told.to_owned());
+        self.own.push(Edit::Insert { place, fragment });
+        Ok(())
+    }
+
+    fn set_namespace(
+        &mut self,
+        verb: &'static str,
+        root: Element<'_>,
+        uri: &str,
+    ) -> Result<(), String> {
+        if root.document().is_wbxml() {
+            return Err("in WBXML the public identifier tells the version".into());
+        }
+        let declared = root.attributes().find(|attribute| {
+            attribute.name().starts_with("xmlns")
+                && attribute
+                    .value()
+                    .to_ascii_uppercase()
+                    .starts_with("SYNCML:SYNCML")
+        });
+        let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
+        let before = declared.map_or(String::new(), |a| a.value().into_owned());
+        self.tell(root, verb, before, uri.to_owned());
+        self.own.push(Edit::SetAttribute {
+            element: root.id(),
+            name,
+            value: uri.to_owned(),
+        });
+        Ok(())
+    }
+}
+
+/// Where a field that is missing belongs: in the order of the DTD.
+fn place_of(header: Element<'_>, name: NameId) -> Place {
+    let rank = |name: NameId| ORDER.iter().position(|known| *known == name);
+    let before = header
+        .elements()
+        .filter(|child| rank(child.name()).is_some_and(|child| Some(child) < rank(name)));
+    let last = before.last();
+    last.map_or(Place::FirstIn(header.id()), |last| Place::After(last.id()))
+}
+
+/// SyncHdr's children as the DTD orders them.
+const ORDER: [NameId; 10] = [
+    tag::VER_DTD,
+    tag::VER_PROTO,
+    tag::SESSION_ID,
+    tag::MSG_ID,
+    tag::TARGET,
+    tag::SOURCE,
+    tag::RESP_URI,
+    tag::NO_RESP,
+    tag::CRED,
+    tag::META,
+];

@@ -1,0 +1,117 @@
+//! `inject-command`: a command of dmtap's own, whose answers nobody but dmtap sees.
+
+use bytes::Bytes;
+
+use super::{Scene, body, msg_id};
+use crate::dm::{Command, Message};
+use crate::flow::Obligation;
+use crate::flow::compose;
+use crate::flow::reconciler::{SuppressReply, last_place};
+use crate::markup::edit::{self, Edit, Fragment, Place};
+use crate::markup::{Element, tag};
+use crate::rules::act::Planned;
+use crate::rules::act::edit::summary;
+use crate::rules::selection::Selected;
+use crate::rules::selector::SelectedElement;
+use crate::rules::step::Neighbour;
+
+impl Planned {
+    pub(super) fn inject(
+        &mut self,
+        xml: &str,
+        to: Option<&Neighbour>,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let body = body(message)?;
+        let Some(to) = to else {
+            return self.inject_at(last_place(body), body, xml, scene);
+        };
+        let places = places(to, scene, selection);
+        if places.is_empty() {
+            return Err(format!("there is no {} in the message", to.at));
+        }
+        for (place, beside) in places {
+            self.inject_at(place, beside, xml, scene)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the command in at one place; `beside` is the element by which the place is named.
+    fn inject_at(
+        &mut self,
+        place: Place,
+        beside: Element<'_>,
+        xml: &str,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let msg_ref = msg_id(message)?;
+        let (written, ids) = self.with_fresh_ids(xml, message)?;
+        let fragment = compose::fragment(scene.document, &written);
+        let fragment = fragment.ok_or("the command is not well-formed")?;
+        let swallow = |cmd_ref: String| {
+            Obligation::Swallow(SuppressReply {
+                from: scene.speaker().other(),
+                msg_ref: msg_ref.clone(),
+                cmd_ref: cmd_ref.into(),
+            })
+        };
+        self.promise(scene, ids.into_iter().map(swallow).collect())?;
+        let what = summary(fragment.document().root());
+        self.tell(beside, "inject-command", String::new(), what);
+        self.own.push(Edit::Insert { place, fragment });
+        Ok(())
+    }
+
+    /// The command with a CmdID of its own for it and every command in it, and these CmdIDs.
+    fn with_fresh_ids(
+        &mut self,
+        xml: &str,
+        message: Message<'_>,
+    ) -> Result<(String, Vec<String>), String> {
+        let fragment = Fragment::parse(xml).map_err(|error| error.to_string())?;
+        let document = fragment.document();
+        let root = Command::of(document.root()).ok_or("it is no command")?;
+        let (mut edits, mut ids) = (Vec::new(), Vec::new());
+        for command in root.with_nested() {
+            let id = self.fresh(message).give();
+            edits.push(match command.element().child(tag::CMD_ID) {
+                Some(element) => Edit::SetText {
+                    element: element.id(),
+                    text: id.clone(),
+                },
+                None => Edit::Insert {
+                    place: Place::FirstIn(command.element().id()),
+                    fragment: Fragment::parse(&compose::leaf("CmdID", &id))
+                        .map_err(|error| error.to_string())?,
+                },
+            });
+            ids.push(id);
+        }
+        let patch = edit::plan(document, &edits).map_err(|error| error.to_string())?;
+        let written: Bytes = patch.apply(document.source());
+        let written = String::from_utf8(written.to_vec()).map_err(|error| error.to_string())?;
+        Ok((written, ids))
+    }
+}
+
+/// The places beside the selected elements, not in documents inside the message, each with its element.
+fn places<'d>(
+    to: &Neighbour,
+    scene: &Scene<'d>,
+    selection: &[Selected],
+) -> Vec<(Place, Element<'d>)> {
+    let found = selection.iter().flat_map(|selected| {
+        to.at
+            .find(scene.document, selected, scene.facts.limits)
+            .into_iter()
+    });
+    let outside = found.filter(|spot| spot.holders().is_empty());
+    let place = |spot: SelectedElement| {
+        let element = scene.document.element(spot.node)?;
+        Some((to.relation.to(spot.node), element))
+    };
+    outside.filter_map(place).collect()
+}

@@ -1,0 +1,122 @@
+//! `unknown-cmdref`, `break-msgid`, `wrong-size`: numbers that are not right.
+
+use super::{Scene, msg_id};
+use crate::dm::Command;
+use crate::flow::Obligation;
+use crate::markup::edit::Edit;
+use crate::markup::{Element, tag};
+use crate::rules::act::Planned;
+use crate::rules::selection::Selected;
+use crate::rules::step::MsgIdBreak;
+
+impl Planned {
+    /// The selected Status refers to nothing. This story is about a dangling reference.
+    pub(super) fn unknown_cmd_ref(
+        &mut self,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
+        let commands = scene.commands(selection);
+        let refs = commands.iter().filter(|c| c.as_status().is_some());
+        let refs: Vec<Element<'_>> = refs
+            .filter_map(|c| c.element().child(tag::CMD_REF))
+            .collect();
+        if refs.is_empty() {
+            return Err("no Status with a CmdRef was selected".into());
+        }
+        for element in refs {
+            self.put("unknown-cmdref", element, NO_COMMAND.into());
+        }
+        Ok(())
+    }
+
+    /// The message gets a MsgID that is not the one due; its sender never learns of it.
+    pub(super) fn break_msg_id(
+        &mut self,
+        how: MsgIdBreak,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        let element = message.header().map(|header| header.element());
+        let element = element.and_then(|header| header.child(tag::MSG_ID));
+        let element = element.ok_or("the message has no MsgID")?;
+        let meant = msg_id(message)?;
+        let number: Option<u32> = meant.parse().ok();
+        let number = number.ok_or("the MsgID is no number already")?;
+        if how == MsgIdBreak::Skip {
+            let from = scene.speaker();
+            let next = number
+                .checked_add(1)
+                .ok_or("there is no MsgID behind this one")?;
+            self.tell(element, "break-msgid", meant.to_string(), next.to_string());
+            let skip = Obligation::Skip {
+                from,
+                msg_id: number,
+            };
+            return self.promise(scene, vec![skip]);
+        }
+        let said: Box<str> = match how {
+            MsgIdBreak::Zero => "0".into(),
+            MsgIdBreak::Text => "x".into(),
+            MsgIdBreak::Repeat | MsgIdBreak::Skip => {
+                let before = number.checked_sub(1).filter(|n| *n > 0);
+                let before = before.ok_or("there is no message before this one")?;
+                before.to_string().into()
+            }
+        };
+        let alias = Obligation::Alias {
+            from: scene.speaker().other(),
+            said: said.clone(),
+            meant,
+            heard_in: None,
+        };
+        self.promise(scene, vec![alias])?;
+        self.put("break-msgid", element, said.into());
+        Ok(())
+    }
+
+    /// `Size` tells more or less than what comes: the receiver is to answer 424.
+    pub(super) fn wrong_size(
+        &mut self,
+        by: i64,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
+        let commands = scene.commands(selection);
+        let sizes: Vec<Element<'_>> = commands.iter().flat_map(|c| sizes(*c)).collect();
+        if sizes.is_empty() {
+            return Err("no Meta with a Size was selected".into());
+        }
+        for element in sizes {
+            let told: i64 = element.text().trim_ascii().parse().unwrap_or_default();
+            let size = told.saturating_add(by).max(0);
+            self.put("wrong-size", element, size.to_string());
+        }
+        Ok(())
+    }
+
+    /// Sets the text of an element, and tells it.
+    pub(super) fn put(&mut self, verb: &'static str, element: Element<'_>, text: String) {
+        self.tell(element, verb, element.text().into_owned(), text.clone());
+        self.own.push(Edit::SetText {
+            element: element.id(),
+            text,
+        });
+    }
+}
+
+/// Every `Size` in the Metas of a command and its Items.
+fn sizes(command: Command<'_>) -> Vec<Element<'_>> {
+    let items = command.items().map(|item| item.element());
+    let around = std::iter::once(command.element()).chain(items);
+    let metas = around.filter_map(|element| element.child(tag::META));
+    let inside = metas.filter_map(|meta| {
+        let size = |element: Element<'_>| element.children(tag::SIZE).next().map(|e| e.id());
+        let id = size(meta).or_else(|| size(meta.child(tag::MET_INF)?))?;
+        meta.document().element(id)
+    });
+    inside.collect()
+}
+
+/// A CmdID that nobody uses.
+const NO_COMMAND: &str = "987654";

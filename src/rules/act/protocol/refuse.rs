@@ -1,0 +1,257 @@
+//! `refuse`: commands that never reach their receiver.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use super::{Scene, is_work, msg_id};
+use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
+use crate::flow::Obligation;
+use crate::flow::compose::ItemRef;
+use crate::flow::reconciler::{NarrowedStatus, PendingStatus};
+use crate::markup::NodeId;
+use crate::markup::edit::Edit;
+use crate::rules::act::Planned;
+use crate::rules::act::edit::summary;
+use crate::rules::selection::Selected;
+
+/// Commands that are taken out of a message, with what their sender is told.
+#[derive(Default)]
+pub(super) struct RefusedCommands {
+    /// The outermost elements that go.
+    removed: BTreeSet<NodeId>,
+    /// The code of each command that goes, in document order.
+    codes: BTreeMap<NodeId, StatusCode>,
+    /// The Items that go from commands that stay, each with its code.
+    items: BTreeMap<NodeId, StatusCode>,
+}
+
+impl Planned {
+    pub(super) fn refuse(
+        &mut self,
+        code: StatusCode,
+        scene: &Scene<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
+        let mut taken = RefusedCommands::default();
+        for (command, items) in scene.commands_with_items(selection) {
+            taken.take_some(command, items, code);
+        }
+        self.take_out(scene, taken)
+    }
+
+    /// Removes what was taken and promises the answers.
+    pub(super) fn take_out(
+        &mut self,
+        scene: &Scene<'_>,
+        mut taken: RefusedCommands,
+    ) -> Result<(), String> {
+        let message = scene.message().ok_or("this is no SyncML message")?;
+        if taken.is_empty() {
+            return Err("nothing that gets a Status was selected".into());
+        }
+        taken.empty_sequences(message);
+        let promises = taken.owed(scene, message)?;
+        self.promise(scene, promises)?;
+        for (node, code) in &taken.codes {
+            let Some(command) = scene.document.element(*node).and_then(Command::of) else {
+                continue;
+            };
+            let element = command.element();
+            self.tell(element, "refuse", summary(element), code.to_string());
+        }
+        for (node, code) in &taken.items {
+            if let Some(element) = scene.document.element(*node) {
+                self.tell(element, "refuse", summary(element), code.to_string());
+            }
+        }
+        let gone = taken.removed.iter().chain(taken.items.keys());
+        let removals = gone
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .map(|node| Edit::Remove { node });
+        self.own.extend(removals);
+        Ok(())
+    }
+}
+
+impl RefusedCommands {
+    /// Whether nothing goes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.codes.is_empty() && self.items.is_empty()
+    }
+
+    /// Some Items of a command go, and the command with them if that is all of them, or if one has no LocURI to be
+    /// told by. In an Atomic, which fails as one, it goes in any case.
+    fn take_some(&mut self, command: Command<'_>, items: &[NodeId], code: StatusCode) {
+        let of_command = command.items();
+        let chosen: Vec<Item<'_>> = of_command
+            // Selected Items stand in document order.
+            .filter(|item| items.binary_search(&item.element().id()).is_ok())
+            .collect();
+        let is_some = !chosen.is_empty() && chosen.len() < command.items().count();
+        let have_uris = chosen.iter().all(|item| ItemRef::of(*item).is_some());
+        let mut around = std::iter::successors(command.element().parent(), |e| e.parent());
+        let in_atomic = around.any(|e| Command::of(e).as_ref().is_some_and(is_atomic));
+        if !is_some || !have_uris || in_atomic || !is_work(command) {
+            return self.take(command, code);
+        }
+        let nodes = chosen.iter().map(|item| item.element().id());
+        self.items.extend(nodes.map(|node| (node, code)));
+    }
+
+    /// A command goes. Inside an Atomic it takes the whole Atomic along, which fails as one.
+    pub(super) fn take(&mut self, command: Command<'_>, code: StatusCode) {
+        if !is_work(command) {
+            return;
+        }
+        let around = std::iter::successors(command.element().parent(), |e| e.parent());
+        let atomics = around.filter_map(Command::of).filter(is_atomic);
+        match atomics.last() {
+            Some(atomic) => self.roll_back(atomic, command, code, ROLLED_BACK),
+            None => self.whole(command, code),
+        }
+    }
+
+    /// A command goes with all that is in it.
+    fn whole(&mut self, command: Command<'_>, code: StatusCode) {
+        for inner in command.with_nested() {
+            self.codes
+                .entry(inner.element().id())
+                .or_insert(NOT_EXECUTED);
+        }
+        self.codes.insert(command.element().id(), code);
+        self.removed.insert(command.element().id());
+    }
+
+    /// An Atomic fails at one of the commands in it: those in front of it were undone, those behind it never
+    /// executed (REP 10; DM_RepPro 6.6.3).
+    pub(super) fn roll_back(
+        &mut self,
+        atomic: Command<'_>,
+        failing: Command<'_>,
+        code: StatusCode,
+        undone: StatusCode,
+    ) {
+        let failing = failing.element().id();
+        // The first command that fails decides about the others.
+        if !self.removed.insert(atomic.element().id()) {
+            return;
+        }
+        for inner in atomic.with_nested().skip(1) {
+            let id = inner.element().id();
+            let fate = match id.cmp(&failing) {
+                std::cmp::Ordering::Less => undone,
+                std::cmp::Ordering::Equal => code,
+                std::cmp::Ordering::Greater => NOT_EXECUTED,
+            };
+            self.codes.insert(id, fate);
+        }
+        self.codes.insert(atomic.element().id(), ATOMIC_FAILED);
+    }
+
+    /// A Sequence that has lost all its commands goes, too; it was carried out as far as its sender is told.
+    fn empty_sequences(&mut self, message: Message<'_>) {
+        let all: Vec<Command<'_>> = message.all_commands().collect();
+        // Inner ones stand behind outer ones.
+        for sequence in all
+            .iter()
+            .rev()
+            .filter(|c| c.kind() == CommandKind::Sequence)
+        {
+            let mut inside = sequence.nested().peekable();
+            if inside.peek().is_some() && inside.all(|c| self.removed.contains(&c.element().id())) {
+                let id = sequence.element().id();
+                self.removed.insert(id);
+                self.codes.entry(id).or_insert(StatusCode(200));
+            }
+        }
+    }
+
+    /// The promises to answer what goes.
+    fn owed(&self, scene: &Scene<'_>, message: Message<'_>) -> Result<Vec<Obligation>, String> {
+        let msg_ref = msg_id(message)?;
+        let work: Vec<Command<'_>> = message.all_commands().filter(|c| is_work(*c)).collect();
+        let ids = work
+            .iter()
+            .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
+        let order: Arc<[Box<str>]> = ids.collect();
+        let divided = divided(scene, &msg_ref);
+        let owed = work.iter().enumerate().flat_map(|(place, command)| {
+            let about = |items, code| {
+                Obligation::Answer(PendingStatus {
+                    to: scene.speaker(),
+                    msg_ref: msg_ref.clone(),
+                    order: order.clone(),
+                    place,
+                    cmd: command.element().local().into(),
+                    items,
+                    code,
+                    given_in: None,
+                })
+            };
+            match self.codes.get(&command.element().id()) {
+                // Of a command without Items it would say all of them, also those that went before.
+                Some(code) if divided.contains(&*order[place]) => {
+                    vec![about(
+                        command.items().filter_map(ItemRef::of).collect(),
+                        *code,
+                    )]
+                }
+                Some(code) => vec![about(Vec::new(), *code)],
+                None => self.divide(*command, scene, &msg_ref, about),
+            }
+        });
+        Ok(owed.collect())
+    }
+
+    /// The promises about a command that loses some of its Items: to answer those, and to have the answer of its
+    /// receiver name the others.
+    fn divide(
+        &self,
+        command: Command<'_>,
+        scene: &Scene<'_>,
+        msg_ref: &str,
+        about: impl Fn(Vec<ItemRef>, StatusCode) -> Obligation,
+    ) -> Vec<Obligation> {
+        let mut promises = Vec::new();
+        let mut stay = Vec::new();
+        for item in command.items() {
+            let reference = ItemRef::of(item).into_iter();
+            match self.items.get(&item.element().id()) {
+                Some(code) => promises.push(about(reference.collect(), *code)),
+                None => stay.extend(reference),
+            }
+        }
+        if !promises.is_empty() && !stay.is_empty() {
+            // In a Status, TargetRefs stand in front of SourceRefs.
+            stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
+            promises.push(Obligation::Name(NarrowedStatus {
+                from: scene.speaker().other(),
+                msg_ref: msg_ref.into(),
+                cmd_ref: command.cmd_id().unwrap_or_default().as_ref().into(),
+                items: stay,
+            }));
+        }
+        promises
+    }
+}
+
+/// The CmdIDs of commands of which rules before refused some Items.
+fn divided<'a>(scene: &Scene<'a>, msg_ref: &str) -> HashSet<&'a str> {
+    let before = scene.promises().filter_map(|promise| match promise {
+        Obligation::Answer(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
+            Some(owed.cmd_ref())
+        }
+        _ => None,
+    });
+    before.collect()
+}
+
+pub(super) fn is_atomic(command: &Command<'_>) -> bool {
+    command.kind() == CommandKind::Atomic
+}
+
+const ATOMIC_FAILED: StatusCode = StatusCode(507);
+const ROLLED_BACK: StatusCode = StatusCode(216);
+const NOT_EXECUTED: StatusCode = StatusCode(215);

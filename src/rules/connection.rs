@@ -1,0 +1,158 @@
+//! How a connection is received: the rules of the stage `connection`.
+
+use std::net::SocketAddr;
+
+use super::Rule;
+use super::act::not_applied;
+use super::engine::{Completeness, RuleSet, RuleState, Stage};
+use super::step::{ConnectionStep, Step};
+use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, RuleEffect};
+use crate::patch::Patch;
+
+/// What is known of a connection when rules are asked how to receive it.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionFacts<'a> {
+    /// The device's address.
+    pub peer: SocketAddr,
+    /// The address it was accepted at.
+    pub listener: SocketAddr,
+    /// The server it is for, without port: that of CONNECT, or the one behind this proxy. `None`: not known yet.
+    pub host: Option<&'a str>,
+    /// The name in its ClientHello.
+    pub sni: Option<&'a str>,
+    /// Whether it speaks TLS; `None`: not known yet.
+    pub tls: Option<bool>,
+    /// What is received.
+    pub arrival: Arrival,
+}
+
+/// What rules are asked to receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A connection that leads to one server.
+    Connection,
+    /// A request to a proxy, with the full address of its server: the next one may be for another.
+    Request,
+}
+
+impl RuleSet {
+    /// Whether some rule has a say in how connections are received.
+    pub fn admits(&self) -> bool {
+        self.of_connections().next().is_some()
+    }
+
+    /// Whether addresses are all these rules ask for, so that they can be asked as soon as a device connects.
+    pub fn admits_by_address(&self) -> bool {
+        self.of_connections()
+            .all(|(_, rule)| rule.connection.asks_addresses_only())
+    }
+
+    /// Whether some rule may reset connections, which it can as soon as a device connects.
+    pub fn may_refuse(&self) -> bool {
+        let refuses = |step: &Step| matches!(step, Step::Connection(ConnectionStep::Refuse));
+        self.of_connections()
+            .any(|(_, rule)| rule.steps.iter().any(refuses))
+    }
+
+    /// Decides how a connection is received. Rules act in file order until one leaves nothing to say.
+    pub fn admit(
+        &self,
+        facts: &ConnectionFacts<'_>,
+        tally: &mut dyn RuleState,
+    ) -> ConnectionDecision {
+        let mut admission = ConnectionDecision::default();
+        for (number, rule) in self.of_connections() {
+            if !rule.connection.holds(facts) {
+                continue;
+            }
+            if let Some(limit) = rule.connection.limit
+                && !limit.admits(tally.count(number, &limit.per.scope(facts)))
+            {
+                continue;
+            }
+            let (applied, done) = receive(rule, facts, &mut admission);
+            tally.acted(number, done, Completeness::of(&applied.changes));
+            admission.applied.push(applied);
+            if done > 0 && rule.steps.iter().any(Step::ends) {
+                break;
+            }
+        }
+        admission
+    }
+
+    fn of_connections(&self) -> impl Iterator<Item = (usize, &Rule)> {
+        let numbered = self.rules().iter().enumerate();
+        numbered.filter(|(_, rule)| rule.stage == Stage::Connection)
+    }
+}
+
+/// Carries out the steps of a rule; gives what is told of it, and 1 if it did something.
+fn receive(
+    rule: &Rule,
+    facts: &ConnectionFacts<'_>,
+    admission: &mut ConnectionDecision,
+) -> (RuleEffect, usize) {
+    let mut changes = Vec::new();
+    let mut done = 0;
+    for step in &rule.steps {
+        let Step::Connection(step) = step else {
+            continue;
+        };
+        let why = match step {
+            _ if step.needs_tls() && facts.tls == Some(false) => "the device does not speak TLS",
+            ConnectionStep::Tunnel if facts.arrival == Arrival::Request => {
+                "a tunnel begins with CONNECT"
+            }
+            _ => "",
+        };
+        if !why.is_empty() {
+            changes.push(not_applied("", format!("{}: {why}", step.name())));
+            continue;
+        }
+        done = 1;
+        changes.push(EffectDetail {
+            path: String::new(),
+            step: step.name(),
+            before: String::new(),
+            after: describe(*step, admission),
+        });
+    }
+    let applied = RuleEffect {
+        rule: rule.name.clone(),
+        changes,
+        patch: Patch::default(),
+    };
+    (applied, done)
+}
+
+/// Notes what a step says, and tells it.
+fn describe(step: ConnectionStep, admission: &mut ConnectionDecision) -> String {
+    let tls = &mut admission.tls;
+    let reception = &mut admission.reception;
+    match step {
+        ConnectionStep::Refuse => *reception = ConnectionAction::Refuse,
+        ConnectionStep::Tunnel => *reception = ConnectionAction::Tunnel,
+        ConnectionStep::HangUp => *reception = ConnectionAction::HangUp,
+        ConnectionStep::Alert(alert) => {
+            *reception = ConnectionAction::Alert(alert);
+            return alert.name().into();
+        }
+        ConnectionStep::Stall(time) => {
+            *reception = ConnectionAction::Stall(time);
+            return format!("{time:?}");
+        }
+        ConnectionStep::Certificate(flaw) => {
+            tls.flaw = Some(flaw);
+            return flaw.name().into();
+        }
+        ConnectionStep::TlsMin(version) => {
+            tls.min = Some(version);
+            return version.name().into();
+        }
+        ConnectionStep::TlsMax(version) => {
+            tls.max = Some(version);
+            return version.name().into();
+        }
+    }
+    String::new()
+}

@@ -1,0 +1,386 @@
+//! One passage on its way through the book.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::act::{self, Body, Scene, Values};
+use super::answers::LinkedAnswers;
+use super::index::{Candidates, Index};
+use super::matcher::Look;
+use super::prefilter::Prefilter;
+use super::selection::{Selected, Selection};
+use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
+use crate::flow::{EffectDetail, RuleEffect, media};
+use crate::markup::{self, Document, Hint, Limits, NodeId};
+use crate::patch::Patch;
+
+/// A passage as the rules so far have left it.
+pub(super) struct Evaluation<'a> {
+    facts: &'a Facts<'a>,
+    index: &'a Index,
+    /// What jitter and noise are drawn from.
+    seed: u64,
+    /// Rules under a word of the passage, whatever becomes of its document.
+    hits: Candidates,
+    document: Option<Arc<Document>>,
+    answers: Option<LinkedAnswers<'a>>,
+    glimpse: Option<Prefilter>,
+    survey: Option<Selection>,
+    /// The rules that may find something in the document as it is.
+    candidates: Option<Vec<usize>>,
+    verdict: Verdict,
+    /// Why there is no document any more, where a rule broke it.
+    broken: Option<String>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// A passage as it was received.
+    pub(super) fn new(facts: &'a Facts<'a>, index: &'a Index, seed: u64) -> Self {
+        Self {
+            facts,
+            index,
+            seed,
+            hits: index.of_passage(facts),
+            document: facts.document.cloned(),
+            answers: None,
+            glimpse: None,
+            survey: None,
+            candidates: None,
+            verdict: Verdict::default(),
+            broken: None,
+        }
+    }
+
+    /// The number of the first rule from `from` on that may find something. Rules none of whose keys occurs
+    /// are never touched, however many there are.
+    pub(super) fn next(&mut self, from: usize) -> Option<usize> {
+        if self.broken.is_some() {
+            // Each is to tell that it can find nothing any more.
+            return Some(from);
+        }
+        let candidates = match self.candidates.take() {
+            Some(candidates) => candidates,
+            None => self.candidates(),
+        };
+        let at = candidates.partition_point(|number| *number < from);
+        let next = candidates.get(at).copied();
+        self.candidates = Some(candidates);
+        next
+    }
+
+    /// The rules that may find something in the passage as it is now, in order.
+    fn candidates(&mut self) -> Vec<usize> {
+        let index = self.index;
+        let mut candidates = index.free().to_vec();
+        candidates.extend(self.hits.rules());
+        if index.asks_commands()
+            && let Some(glimpse) = self.glimpse()
+        {
+            candidates.extend(glimpse.hits());
+            candidates.extend(index.behind_gates(|gate| glimpse.passes(gate)));
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
+    }
+
+    /// Whether a rule looks for something in a body that one before it broke; that is told.
+    pub(super) fn is_lost_on(&mut self, rule: &Rule) -> bool {
+        let Some(why) = &self.broken else {
+            return false;
+        };
+        if rule.stage != self.facts.stage {
+            return true;
+        }
+        let looks = rule.edits() || rule.matcher.reads_document();
+        if looks && rule.matcher.passage.holds(&self.look()) {
+            self.verdict.applied.push(RuleEffect {
+                rule: rule.name.clone(),
+                changes: vec![act::not_applied("", why.clone())],
+                patch: Patch::default(),
+            });
+        }
+        looks
+    }
+
+    /// What a rule finds: nothing where the passage does not suit it.
+    pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
+        let matcher = &rule.matcher;
+        if let Some(command) = &matcher.command
+            && !self
+                .glimpse()
+                .is_some_and(|glimpse| glimpse.passes(&command.gate()))
+        {
+            return Vec::new();
+        }
+        if !matcher.passage.holds(&self.look()) {
+            return Vec::new();
+        }
+        if !matcher.selects_commands() {
+            let lacking =
+                rule.edits() && self.document.is_none() || rule.is_raw() && self.body().is_none();
+            let found = !lacking && matcher.holds(&self.look()) && !self.is_idle(rule);
+            return if found { whole() } else { Vec::new() };
+        }
+        self.answers
+            .get_or_insert_with(|| LinkedAnswers::of(self.facts));
+        if self.survey.is_none() {
+            let document = self.document.as_deref();
+            self.survey = document.map(Selection::of);
+        }
+        match (&self.survey, &self.document) {
+            (Some(survey), Some(document)) => {
+                let command = matcher.command.as_ref();
+                let kinds = command.map_or_else(|| matcher.kinds(), |command| command.kinds);
+                survey.select(kinds, matcher, document, &self.look())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether a rule about the whole message would look there for something that it lacks.
+    fn is_idle(&self, rule: &Rule) -> bool {
+        let bytes = self.body();
+        let body = bytes.as_ref().map(|bytes| Body {
+            bytes,
+            document: self.document.as_deref(),
+            limits: self.facts.limits,
+        });
+        act::is_idle(rule, self.facts, &self.verdict.head, body.as_ref())
+    }
+
+    /// What matchers look at: the passage as it is now.
+    fn look(&self) -> Look<'_> {
+        Look {
+            facts: self.facts,
+            document: self.document.as_deref(),
+            answers: self.answers.as_ref(),
+        }
+    }
+
+    /// What a glimpse of the document as it is now tells; taken when first asked for.
+    fn glimpse(&mut self) -> Option<&Prefilter> {
+        let document = self.document.as_ref()?;
+        let answers = self
+            .answers
+            .get_or_insert_with(|| LinkedAnswers::of(self.facts));
+        let glimpse = &mut self.glimpse;
+        Some(glimpse.get_or_insert_with(|| Prefilter::of(document, answers, self.index)))
+    }
+
+    /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
+    /// is to leave.
+    pub(super) fn act(&mut self, rule: &Rule, selection: &[Selected]) {
+        let mut applied = RuleEffect {
+            rule: rule.name.clone(),
+            changes: Vec::new(),
+            patch: Patch::default(),
+        };
+        // What templates tell is of the message as the rule found it.
+        let (document, body) = (self.document.clone(), self.body());
+        let answers = self.answers.take();
+        let answers = answers.unwrap_or_else(|| LinkedAnswers::of(self.facts));
+        let mut values = Values::new(self.facts, document.as_deref(), Some(&answers));
+        let planned = match &document {
+            Some(document) => self.edit(rule, document, &mut values, selection, &mut applied),
+            None => true,
+        };
+        let selected = selection.first();
+        for step in &rule.steps {
+            match step {
+                Step::Edit(_) | Step::Protocol(_) | Step::Connection(_) => {}
+                Step::Head(step) => {
+                    let verdict = &mut self.verdict;
+                    let change = act::head(step, self.facts, &mut values, selected, verdict);
+                    applied.changes.push(change);
+                }
+                Step::Raw(step) => {
+                    if let Some(found) = body.as_ref().filter(|_| planned) {
+                        let done = self.raw(step, &mut values, selected);
+                        self.accept_raw(rule, found, done, &mut applied);
+                    }
+                }
+                Step::Soap(fault) => {
+                    let document = self.document.as_deref();
+                    let change = act::soap(fault, self.facts, document, &mut self.verdict);
+                    applied.changes.push(change);
+                }
+                Step::WireFault(step) => {
+                    let change = act::leave(step, rule, self.seed, self.facts, &mut self.verdict);
+                    applied.changes.push(change);
+                }
+            }
+        }
+        self.answers = Some(answers);
+        self.verdict.applied.push(applied);
+    }
+
+    /// How much of a selection the rule that was asked last acted on: all of it, or nothing.
+    pub(super) fn acted_on(&self, selection: &[Selected]) -> usize {
+        let last = self.verdict.applied.last();
+        match last.is_some_and(|applied| applied.changes.iter().any(EffectDetail::is_done)) {
+            true => selection.len(),
+            false => 0,
+        }
+    }
+
+    /// How much came about of what the rule says that was asked last.
+    pub(super) fn extent(&self) -> Completeness {
+        let last = self.verdict.applied.last();
+        last.map_or(Completeness::Whole, |applied| {
+            Completeness::of(&applied.changes)
+        })
+    }
+
+    /// Carries out the edits of a rule; `false` where they cannot be, and nothing on top of them either.
+    fn edit(
+        &mut self,
+        rule: &Rule,
+        document: &Document,
+        values: &mut Values<'_>,
+        selection: &[Selected],
+        applied: &mut RuleEffect,
+    ) -> bool {
+        let limits = self.facts.limits;
+        let scene = Scene {
+            facts: self.facts,
+            document,
+            promised: &self.verdict.promised,
+        };
+        let planned = act::edits(rule, &scene, limits, values, selection);
+        applied.changes = planned.changes;
+        if planned.refused {
+            return false;
+        }
+        if let Some(answer) = planned.answer {
+            // Nothing of the message is left that edits could show in.
+            self.verdict.answer = Some(answer);
+            self.verdict.promised.extend(planned.promised);
+            return false;
+        }
+        let patch = markup::edit::plan_within(document, &planned.edits, limits);
+        let patch = patch.map_err(|error| error.to_string());
+        match patch.and_then(|patch| fitting(patch, document.source(), limits)) {
+            Ok(patch) => {
+                self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
+                self.verdict.promised.extend(planned.promised);
+                if !planned.edits.is_empty() {
+                    self.accept(rule, patch.apply(document.source()));
+                    applied.patch = patch;
+                }
+                true
+            }
+            Err(why) => {
+                applied.changes = vec![act::not_applied("", why)];
+                false
+            }
+        }
+    }
+
+    /// What a step makes of the body as it is now.
+    fn raw(&self, step: &RawStep, values: &mut Values<'_>, selected: Option<&Selected>) -> Raw {
+        let refused = |why: String| act::not_applied("", format!("{}: {why}", step.name()));
+        if let Some(why) = bodiless(self.facts) {
+            return Err(refused(why.into()));
+        }
+        let bytes = self.body().unwrap_or_default();
+        let body = Body {
+            bytes: &bytes,
+            document: self.document.as_deref(),
+            limits: self.facts.limits,
+        };
+        let (patch, change) = act::raw(step, &body, values, selected).map_err(refused)?;
+        let patch = fitting(patch, &bytes, self.facts.limits).map_err(refused)?;
+        Ok((bytes, patch, change))
+    }
+
+    /// Goes on with what a step made of the body; `found` is the body as the rule found it.
+    fn accept_raw(&mut self, rule: &Rule, found: &Bytes, done: Raw, applied: &mut RuleEffect) {
+        match done {
+            Ok((bytes, patch, change)) => {
+                applied.patch = applied.patch.then(&patch, found);
+                applied.changes.push(change);
+                self.accept(rule, patch.apply(&bytes));
+            }
+            Err(change) => applied.changes.push(change),
+        }
+    }
+
+    /// Goes on with a changed body, decoded afresh.
+    fn accept(&mut self, rule: &Rule, body: Bytes) {
+        let was_read = self.document.is_some() || self.broken.is_some();
+        let decoded = markup::decode(body.clone(), hint(self.facts), self.facts.limits);
+        self.broken = decoded.as_ref().err().filter(|_| was_read).map(|error| {
+            let name = rule.name();
+            format!("the body does not decode any more after rule `{name}`: {error}")
+        });
+        // What a step broke on purpose still leaves; there is just no tree of it for the rules that follow.
+        self.document = decoded.ok().map(Arc::new);
+        self.glimpse = None;
+        self.survey = None;
+        self.candidates = None;
+        self.verdict.document = self.document.clone();
+        self.verdict.body = Some(body);
+    }
+
+    /// The body as it is now, without content coding; `None` where it was not read.
+    fn body(&self) -> Option<Bytes> {
+        let received = || self.facts.document.map(|document| document.source());
+        let now = self.verdict.body.as_ref();
+        now.or_else(received).or(self.facts.body).cloned()
+    }
+
+    /// Whether a rule answered in the server's place.
+    pub(super) fn is_answered(&self) -> bool {
+        self.verdict.answer.is_some()
+    }
+
+    /// What is to happen.
+    pub(super) fn into_verdict(self) -> Verdict {
+        self.verdict
+    }
+}
+
+/// The body that a step changes with what it changes, or the telling of why it cannot.
+type Raw = Result<(Bytes, Patch, EffectDetail), EffectDetail>;
+
+/// Why the message cannot have a body, where it cannot (RFC 9110 §6.4.1).
+fn bodiless(facts: &Facts<'_>) -> Option<&'static str> {
+    let response = facts.response.filter(|_| facts.stage == Stage::Response)?;
+    match response.status.as_u16() {
+        _ if facts.request.method == Method::HEAD => Some("a response to HEAD has no body"),
+        204 => Some("a response with status 204 has no body"),
+        304 => Some("a response with status 304 has no body"),
+        _ => None,
+    }
+}
+
+/// The patch, if what comes of it is no longer than a body may be.
+fn fitting(patch: Patch, source: &Bytes, limits: &Limits) -> Result<Patch, String> {
+    let splices = patch.splices().iter();
+    let added: usize = splices.clone().map(|splice| splice.with.len()).sum();
+    let taken: usize = splices.map(|splice| splice.span.len()).sum();
+    let length = (source.len() - taken).saturating_add(added);
+    match length <= limits.bytes.max(source.len()) {
+        true => Ok(patch),
+        false => Err(act::too_large(limits.bytes)),
+    }
+}
+
+/// The message as a whole: its root element.
+fn whole() -> Vec<Selected> {
+    vec![Selected {
+        node: NodeId(0),
+        items: Vec::new(),
+    }]
+}
+
+/// What the header says of the body.
+fn hint<'a>(facts: &'a Facts<'_>) -> Hint<'a> {
+    media::hint(match (facts.stage, facts.response) {
+        (Stage::Response, Some(head)) => &head.headers,
+        _ => &facts.request.headers,
+    })
+}

@@ -1,0 +1,52 @@
+//! Rules that no message reaches.
+
+use std::ops::Range;
+
+use super::read::{Report, Table};
+use crate::rules::Rule;
+
+/// The rules of a file that end the processing of every message of their stage.
+#[derive(Default)]
+pub(super) struct Endpoints(Vec<End>);
+
+struct End {
+    rule: Rule,
+    span: Range<usize>,
+}
+
+impl Endpoints {
+    /// Reports a rule behind one that leaves nothing to it, and notes one that leaves nothing to others.
+    pub(super) fn pass(&mut self, rule: &Rule, table: Table<'_>, report: &mut Report) {
+        let name = |table: Table<'_>| table.value("name").map_or(table.span(), |v| v.span());
+        let before = self.0.iter().find(|end| leaves_nothing(&end.rule, rule));
+        if let Some(end) = before {
+            let (first, stage) = (end.rule.name(), rule.stage.name());
+            let title = format!("rule `{}` can never act", rule.name());
+            report
+                .wrong(name(table), title)
+                .label(format!("no {stage} comes this far"))
+                .also(end.span.clone(), "this acts on every one and ends there")
+                .help(format!(
+                    "give `{first}` a `match` or a `limit`, or put this rule in front of it"
+                ));
+            return;
+        }
+        let always = rule.matcher.asks_nothing() && rule.limit.is_none();
+        let always = always && rule.connection.asks_nothing();
+        let always = always && rule.scenario.as_ref().is_none_or(|s| s.requires.is_none());
+        if always && rule.ends() {
+            self.0.push(End {
+                rule: rule.clone(),
+                span: name(table),
+            });
+        }
+    }
+}
+
+fn leaves_nothing(end: &Rule, rule: &Rule) -> bool {
+    // A rule that edits passes by what is no document.
+    end.stage == rule.stage
+        // Two of one name are told as that.
+        && end.name != rule.name
+        && (!end.edits() || rule.edits() || rule.matcher.reads_document())
+}

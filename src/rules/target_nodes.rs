@@ -1,0 +1,103 @@
+//! What a command is about: the nodes it names, or those that the command it answers names.
+
+use super::answers::LinkedAnswers;
+use crate::dm::{Command, locuri};
+use crate::flow::AnswerTarget;
+use crate::markup::{Element, NodeId};
+
+/// A node that a command is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TargetNodes {
+    /// The Item that names it, in the command itself.
+    pub(super) item: Option<NodeId>,
+    /// Its LocURI, canonical.
+    pub(super) uri: String,
+}
+
+/// The nodes a command is about.
+pub(super) fn abouts(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<TargetNodes> {
+    let mut abouts = Vec::new();
+    each(command, answers, &mut |item, uri| {
+        abouts.push(TargetNodes {
+            item,
+            uri: locuri::canonical(&uri.text()),
+        });
+    });
+    abouts
+}
+
+/// The nodes a command itself names.
+pub(super) fn own_abouts(command: Command<'_>) -> Vec<TargetNodes> {
+    let about = |(item, uri): Named<'_>| TargetNodes {
+        item: Some(item),
+        uri: locuri::canonical(&uri.text()),
+    };
+    own(command).map(about).collect()
+}
+
+/// The LocURI a command is about, as it is written: that of one of `items`, unless there are none.
+pub(super) fn loc_uri(
+    command: Command<'_>,
+    answers: &LinkedAnswers<'_>,
+    items: &[NodeId],
+) -> Option<String> {
+    let is_meant = |item: Option<NodeId>| {
+        items.is_empty() || item.is_none_or(|item| items.binary_search(&item).is_ok())
+    };
+    let mut found = None;
+    each(command, answers, &mut |item, uri| {
+        if found.is_none() && is_meant(item) {
+            found = Some(uri.text().trim_ascii().to_owned());
+        }
+    });
+    found
+}
+
+/// Shows the element of every LocURI a command is about, with the Item of its own that names it.
+pub(super) fn each(
+    command: Command<'_>,
+    answers: &LinkedAnswers<'_>,
+    show: &mut dyn FnMut(Option<NodeId>, Element<'_>),
+) {
+    let mut none = true;
+    if let Some(status) = command.as_status() {
+        // That of a header names the two addresses of the message, which are no nodes.
+        let is_of_header = || status.cmd_ref().as_deref() == Some("0");
+        for uri in status.ref_nodes() {
+            if std::mem::take(&mut none) && is_of_header() {
+                return;
+            }
+            show(None, uri);
+        }
+    } else {
+        for (item, uri) in own(command) {
+            none = false;
+            show(Some(item), uri);
+        }
+        none &= command.as_results().is_some();
+    }
+    if none {
+        each_answered(command, answers, show);
+    }
+}
+
+/// The same of the command that an answer refers to, whose Items stand in another message.
+pub(super) fn each_answered(
+    answer: Command<'_>,
+    answers: &LinkedAnswers<'_>,
+    show: &mut dyn FnMut(Option<NodeId>, Element<'_>),
+) {
+    let command = answers.to(answer).and_then(AnswerTarget::command);
+    for (_, uri) in command.into_iter().flat_map(own) {
+        show(None, uri);
+    }
+}
+
+/// The element of a LocURI, with the Item that names it.
+type Named<'d> = (NodeId, Element<'d>);
+
+/// The node of each Item.
+fn own(command: Command<'_>) -> impl Iterator<Item = Named<'_>> {
+    let items = command.items();
+    items.filter_map(|item| Some((item.element().id(), item.node()?)))
+}
