@@ -1,45 +1,68 @@
 //! dmtap: an HTTPS intercepting proxy for OMA DM (Windows MDM) traffic.
 //!
-//! One idea: **bytes first**. A message *is* the bytes that arrived; the decoded tree is a view with spans
-//! into them; an edit is a patch of a few splices; with no rule there is no patch, and the very bytes that
-//! came in go out.
+//! One idea: **bytes first**. A message *is* the bytes that arrived. The decoded tree is a view with spans into them, an
+//! edit is a patch of a few splices, and without a rule there is no patch: the bytes that came in go out.
 //!
-//! # The floors: who may import whom
+//! # Layers: who may import whom
 //!
 //! ```text
 //!   main, cli, app          wire everything together; may use all
-//!   ───────────────────────────────────────────────────────────────
-//!   proxy                   acts: sockets, TLS, HTTP
+//!   ─────────────────────────────────────────────────────────────────
+//!   proxy                   sockets, TLS, HTTP
+//!     │      record         events → records: redaction, annotation, sinks
 //!     │
-//!   record  rules  peer     tell / decide / talk; never import each other
-//!     └───────┬──────┘
-//!           flow            what happened and what is to happen, as data
-//!             │
-//!            dm             meaning: typed views on SyncML, status and alert codes
-//!             │
-//!          markup           documents: one tree for XML and WBXML, knows no meaning
-//!             │
-//!           patch           spans and splices
+//!   rules    peer           decide / the simulated device and server
+//!     └──┬─────┘
+//!       flow                what happened and what is to happen, as plain data
+//!        │
+//!        dm                 meaning: typed views on SyncML, SOAP, provisioning; codes
+//!        │
+//!      markup               documents: one tree for XML and WBXML, knows no meaning
+//!        │
+//!      patch                spans and splices
 //! ```
 //!
-//! `shelf` stands beside them: the rule files of the folder `rules/` as text, which imports nothing.
+//! `builtin_rules` has the files of the folder `rules/` as text and imports nothing.
 //!
 //! `patch`, `markup`, `dm`, `flow`, `rules` and `peer` are pure: no sockets, files, clock or randomness.
 //! `tests/tidy.rs` holds this table.
 //!
+//! # Glossary
+//!
+//! | word | means |
+//! |---|---|
+//! | device, server | the two ends: the DM client and its management server |
+//! | message, command, Item, Status, Results, package, session | as in OMA DM |
+//! | exchange | one HTTP request and its response |
+//! | captured message | one half of an exchange as received and as sent, with what was found in it |
+//! | rule, matcher, step, limit, scenario | as in WireMock |
+//! | rule set | the rules in force at one time |
+//! | built-in rule | a rule file inside the program (`dmtap rules list`) |
+//! | protocol step | a step that keeps both peers consistent, such as `refuse` and `inject-command` |
+//! | reconcile | make up for what a rule hid from a peer or invented for it |
+//! | obligation | what dmtap still has to do to reconcile a peer |
+//! | verdict | what the rules decided about one message |
+//! | rule effect | what one rule did to a message, as data |
+//! | delivery | how bytes are sent: delays, pieces, cuts, resets |
+//! | connection decision | how a connection is received: certificate, TLS versions, refused, tunnelled |
+//! | note | a remark about a message, with an id (`docs/notes.md`) |
+//! | event | something that happened, from the proxy to the record |
+//! | record, sink | what is written, and who writes it |
+//! | redact, mask | hide secrets: `*` stands for each byte |
+//!
 //! # The life of one message
 //!
-//! 1. [`proxy`] accepts a connection, learns where it wants to go, and ends TLS with a leaf made for the name
-//!    the device asked for.
-//! 2. hyper reads the request. Where a rule or a record looks into bodies, the body is collected (bounded);
-//!    elsewhere it streams through.
-//! 3. Content codings are undone and the body becomes a [`markup::Document`]; failing that it is
-//!    [`flow::Reading::Opaque`], and the journey goes on.
+//! 1. [`proxy`] accepts a connection, learns where it wants to go, asks the rules how to receive it, and ends TLS with a
+//!    certificate for the name that the device asked for.
+//! 2. hyper reads the request. If a rule or a record needs the body, it is collected (bounded); otherwise it streams.
+//! 3. Content codings are undone and the body becomes a [`markup::Document`]. A body that does not decode passes, with a
+//!    note and the offset.
 //! 4. The [`flow::Session`] finds the command that each Status and Results answers.
-//! 5. [`rules::RuleSet::decide`] gives a [`rules::Verdict`]: patched bytes, an answer of our own, a delivery.
-//! 6. With no rule applied the very bytes received go to the server, else the patched ones with fitting headers.
+//! 5. [`rules::RuleSet::decide`] returns a [`rules::Verdict`]: patched bytes, an answer of dmtap's own, a delivery. The
+//!    [`flow::Reconciler`] then makes both peers consistent.
+//! 6. Without a rule effect the received bytes go to the server, otherwise the patched ones with fitting headers.
 //! 7. The response takes the same way back.
-//! 8. Each half is told as a [`flow::Event`]; [`record::Journal`] numbers it and fans it out to its sinks.
+//! 8. Each half becomes a [`flow::Event`]; [`record::Journal`] numbers it and passes it to the sinks.
 //!
 //! # The laws, and the tests that hold them
 //!
@@ -47,10 +70,11 @@
 //! 2. *A rule changes only what it names*: `tests/edits.rs`, `tests/rules.rs`.
 //! 3. *Broken input is data*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
 //! 4. *Deciding never waits*: `tests/tidy.rs`.
-//! 5. *Same conversation, same faults*: `tests/rules.rs`.
-//! 6. *Telling never changes the traffic*: `tests/record.rs`.
-//! 7. *One exchange, one rule book*: `tests/proxy.rs`, `tests/reload.rs`.
-//! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
+//! 5. *Same seed, same conversation, same faults*: `tests/rules.rs`.
+//! 6. *Recording never changes the traffic*: `tests/record.rs`.
+//! 7. *One exchange, one rule set*: `tests/proxy.rs`, `tests/reload.rs`.
+//! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`, `tests/endure.rs`.
+//! 9. *Secrets fail closed*: what dmtap cannot examine for secrets it does not show: `tests/record.rs`.
 
 // These hold for the program; tests may unwrap, print and share.
 #![warn(missing_docs, unreachable_pub)]
