@@ -11,6 +11,8 @@
 //!   proxy                   sockets, TLS, HTTP
 //!     │      record         events → records: redaction, annotation, sinks
 //!     │
+//!  conversation             one message decided: sessions, rules, reconciliation
+//!     │
 //!   rules    peer           decide / the simulated device and server
 //!     └──┬─────┘
 //!       flow                what happened and what is to happen, as plain data
@@ -24,7 +26,8 @@
 //!
 //! `builtin_rules` has the files of the folder `rules/` as text and imports nothing.
 //!
-//! `patch`, `markup`, `dm`, `flow`, `rules` and `peer` are pure: no sockets, files, clock or randomness.
+//! `patch`, `markup`, `dm`, `flow`, `rules`, `conversation` and `peer` are pure: no sockets, files, clock or
+//! randomness.
 //! `tests/tidy.rs` holds this table.
 //!
 //! # Glossary
@@ -57,7 +60,7 @@
 //! 2. hyper reads the request. If a rule or a record needs the body, it is collected (bounded); otherwise it streams.
 //! 3. Content codings are undone and the body becomes a [`markup::Document`]. A body that does not decode passes, with a
 //!    note and the offset.
-//! 4. The [`flow::Session`] finds the command that each Status and Results answers.
+//! 4. [`conversation::Conversations`] finds the session, and the command that each Status and Results answers.
 //! 5. [`rules::RuleSet::decide`] returns a [`rules::Verdict`]: patched bytes, an answer of dmtap's own, a delivery. The
 //!    [`flow::Reconciler`] then makes both peers consistent.
 //! 6. Without a rule effect the received bytes go to the server, otherwise the patched ones with fitting headers.
@@ -82,6 +85,7 @@
 
 pub mod app;
 pub mod cli;
+pub mod conversation;
 pub mod dm;
 pub mod flow;
 pub mod markup;

@@ -3,7 +3,7 @@
 //! ```text
 //!  device ── listen ─ wire ─ tls ─ connection ─ exchange ─ upstream ── server
 //!                                                  │
-//!                        read (bodies) · sessions · rules · flow::Event
+//!                        read (bodies) · conversation · flow::Event
 //! ```
 
 mod body;
@@ -25,7 +25,6 @@ mod paced_body;
 mod progress;
 mod pulse;
 mod read;
-mod sessions;
 mod settings;
 mod tls;
 mod trust;

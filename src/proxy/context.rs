@@ -18,10 +18,10 @@ use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::live_rules::LiveRules;
 use super::mark::Mark;
 use super::pulse;
-use super::sessions::Sessions;
 use super::settings::{Scheme, Settings, Upstream};
 use super::tls::DeviceTls;
 use super::upstream::{ServerLink, Upstreams};
+use crate::conversation::Conversations;
 use crate::flow::event::{Event, EventSink};
 use crate::flow::{Connection, ConnectionId, ExchangeId, Side, Timestamp};
 
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     pub(super) ca_file: String,
     pub(super) upstreams: Upstreams,
     pub(super) rules: Arc<LiveRules>,
-    pub(super) sessions: Sessions,
+    pub(super) conversations: Conversations,
     pub(super) room: BodyBudget,
     pub(super) servers: Servers,
     /// Cancelled when running exchanges are to be the last ones.

@@ -3,7 +3,6 @@
 mod ask;
 mod deliver;
 mod head;
-mod obligations;
 mod repeat;
 mod synthetic_response;
 
@@ -25,15 +24,15 @@ use super::headers;
 use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, Bounds, heavy};
-use super::sessions::{SessionHandle, SessionView};
 use super::settings::BodyCapture;
+use crate::conversation::{Decided, MessageFacts, SessionHandle};
 use crate::flow::event::Event;
 use crate::flow::{
-    CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, KeyTooLong, Note, RequestHead,
-    ResponseHead, SessionTag, Severity, Side, Timestamp,
+    CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
+    Timestamp,
 };
-use crate::markup::Document;
-use crate::rules::engine::{Facts, Stage, SyntheticResponse, Verdict};
+use crate::markup::Limits;
+use crate::rules::engine::{Stage, SyntheticResponse};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +101,7 @@ async fn respond(
         }
         Ok(response) => {
             exchange.emit_request();
-            exchange.delivered(Side::Server);
+            exchange.session.request_delivered();
             // The response must not wait for memory while the request holds some.
             exchange.hold = None;
             exchange.pass_response(response).await
@@ -119,9 +118,7 @@ struct Exchange {
     head: RequestHead,
     /// When the request was received whole.
     received: Timestamp,
-    place: Option<SessionHandle>,
-    /// A message on its way out, for the ledger of its receiver.
-    leaving: Option<Arc<Document>>,
+    session: SessionHandle,
     /// The request, if it is still to be told of.
     request: Option<PendingEvent>,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
@@ -159,8 +156,7 @@ impl Exchange {
             rules: context.shared.rules.current(),
             head,
             received: now(),
-            place: None,
-            leaving: None,
+            session: SessionHandle::default(),
             request: None,
             cut: None,
             repeat: None,
@@ -180,7 +176,7 @@ impl Exchange {
         let shared = &self.context.shared;
         let settings = &shared.settings;
         let needed = self.rules.rules.reads_bodies(stage)
-            || shared.sessions.have_obligations()
+            || shared.conversations.have_obligations(now())
             || read::has_transfer_codings(headers);
         if settings.look == BodyCapture::Pass && !needed {
             return Ok(IncomingMessage::unread(body, &settings.limits));
@@ -196,19 +192,11 @@ impl Exchange {
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
     async fn pass_request(
         &mut self,
-        mut heard: IncomingMessage,
+        heard: IncomingMessage,
         parts: &mut request::Parts,
     ) -> Result<Passed, Dropped> {
         self.received = now();
-        if let Some(document) = heard.document() {
-            let server = &self.context.connection.server;
-            match self.context.shared.sessions.enter(server, document) {
-                Ok(place) => self.place = place,
-                Err(error) => heard.notes.push(note_no_session(error)),
-            }
-        }
-        let known = self.known(Side::Device, &heard);
-        let verdict = self.decide(Stage::Request, &heard, None, &known);
+        let decided = self.decide_request(&heard);
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
         // it makes nginx refuse the request.
         let server = &self.context.server;
@@ -221,7 +209,7 @@ impl Exchange {
         let head = Head::Request(self.take_head());
         let Outcome {
             told, body, answer, ..
-        } = self.apply(head, heard, known, verdict, &mut parts.headers);
+        } = self.apply(head, heard, decided, &mut parts.headers);
         let mark = &self.context.shared.mark;
         mark.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
@@ -255,8 +243,7 @@ impl Exchange {
             Ok(heard) => heard,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
-        let known = self.known(Side::Server, &heard);
-        let verdict = self.decide(Stage::Response, &heard, Some(&head), &known);
+        let decided = self.decide_response(&heard, &head);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
         let head = Head::Response(head);
         let Outcome {
@@ -264,11 +251,10 @@ impl Exchange {
             mut body,
             status,
             answer,
-        } = self.apply(head, heard, known, verdict, &mut parts.headers);
+        } = self.apply(head, heard, decided, &mut parts.headers);
         if let Some(status) = status {
             head::restate(&mut parts, status, &mut told, &mut body);
         }
-        let says_nothing = head::says_nothing(parts.status, &body);
         let delivery = told.passage.delivery.clone();
         if let Some(answer) = answer {
             return self.answer_late(answer, told).await;
@@ -280,91 +266,76 @@ impl Exchange {
         let response = Response::from_parts(parts, body);
         let response = self.send_response(&delivery, response).await?;
         if delivery.is_whole() {
-            if says_nothing && self.leaving.is_none() {
-                self.end_session(response.headers());
-            } else if let (Some(place), None) = (&self.place, &self.leaving) {
-                place.missed(Side::Device);
-            }
-            self.delivered(Side::Device);
+            self.session.response_delivered(response.headers());
         }
         Ok(response)
     }
 
-    fn known(&self, speaker: Side, heard: &IncomingMessage) -> SessionView {
-        match (&self.place, heard.document()) {
-            (Some(place), Some(document)) => place.look(speaker, document),
-            _ => SessionView::default(),
-        }
+    fn decide_request(&mut self, heard: &IncomingMessage) -> Decided {
+        let limits = read::limits(self.context.shared.settings.max_body);
+        let facts = self.facts(heard, None, &limits);
+        let conversations = &self.context.shared.conversations;
+        let (rules, mut state) = (&self.rules.rules, self.rules.tally());
+        let (session, decided) = heavy(weight(heard), || {
+            conversations.request(&facts, rules, &mut state, self.received)
+        });
+        drop(state);
+        self.session = session;
+        decided
     }
 
-    fn decide(
-        &self,
-        stage: Stage,
-        heard: &IncomingMessage,
-        response: Option<&ResponseHead>,
-        known: &SessionView,
-    ) -> Verdict {
-        if self.rules.rules.is_empty() {
-            return Verdict::default();
-        }
-        let tag = self.tag(
-            match stage {
-                Stage::Request | Stage::Connection => Side::Device,
-                Stage::Response => Side::Server,
-            },
-            heard.document().map(|document| &**document),
-        );
+    fn decide_response(&mut self, heard: &IncomingMessage, head: &ResponseHead) -> Decided {
+        let mut session = std::mem::take(&mut self.session);
         let limits = read::limits(self.context.shared.settings.max_body);
-        let facts = Facts {
-            stage,
+        let facts = self.facts(heard, Some(head), &limits);
+        let (rules, mut state) = (&self.rules.rules, self.rules.tally());
+        let decided = heavy(weight(heard), || {
+            session.response(&facts, rules, &mut state)
+        });
+        drop(state);
+        self.session = session;
+        decided
+    }
+
+    fn facts<'a>(
+        &'a self,
+        heard: &'a IncomingMessage,
+        response: Option<&'a ResponseHead>,
+        limits: &'a Limits,
+    ) -> MessageFacts<'a> {
+        MessageFacts {
             connection: &self.context.connection,
             exchange: self.id,
             request: &self.head,
             response,
-            session: tag.as_ref(),
             document: heard.document(),
             body: heard.plain.as_ref(),
-            links: &known.links,
-            reconciler: known.account.as_ref(),
-            limits: &limits,
-        };
-        let weight = heard.payload.received.len();
-        heavy(weight, || {
-            self.rules.rules.decide(&facts, &mut self.rules.tally())
-        })
+            limits,
+        }
     }
 
-    /// Carries a verdict out on a message: its body, its header fields, its session, the telling of it.
+    /// Carries a verdict out on a message: its body, its header fields, the record of it.
     fn apply(
         &mut self,
         head: Head,
         mut heard: IncomingMessage,
-        known: SessionView,
-        mut verdict: Verdict,
+        decided: Decided,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
-        let from = speaker(&head);
-        let received = heard.document().cloned();
-        let session = self.tag(from, received.as_deref());
-        // The rules have decided: a copy that is still held would be copied in earnest when the account changes.
-        drop(known.account);
-        self.reconcile(&head, received.as_ref(), &mut verdict);
-        let mut sent = received;
+        let verdict = decided.verdict;
         if let Some(bytes) = verdict.body {
             heard.notes.extend(headers::note_signature(headers));
             headers::fit_changed_body(headers, bytes.len());
-            heard.change(bytes, verdict.document.clone());
-            sent = verdict.document;
+            heard.change(bytes, verdict.document);
         }
         let status = head::edit(&verdict.head, headers);
         self.repeat = verdict
             .duplicate
             .map(|keep| Repeat::new(keep, &heard.payload));
-        self.leaving = sent.filter(|_| verdict.answer.is_none());
-        heard.notes.extend(known.notes);
+        heard.notes.extend(decided.notes);
         let passage = CapturedMessage {
-            session,
-            links: known.links,
+            session: decided.session,
+            links: decided.links,
             notes: heard.notes,
             applied: verdict.applied,
             delivery: verdict.delivery,
@@ -379,21 +350,6 @@ impl Exchange {
             status,
             answer: verdict.answer,
         }
-    }
-
-    /// The message on its way out has arrived at a peer, or is about to.
-    fn delivered(&mut self, to: Side) {
-        if let (Some(place), Some(document)) = (&self.place, self.leaving.take()) {
-            place.delivered(to, document);
-        }
-    }
-
-    fn tag(&self, from: Side, document: Option<&Document>) -> Option<SessionTag> {
-        let place = self.place.as_ref()?;
-        Some(match from {
-            Side::Device => place.tag.clone(),
-            Side::Server => place.tag_response(document),
-        })
     }
 
     /// A passage of which only head and body are known.
@@ -446,13 +402,12 @@ impl Drop for Exchange {
     }
 }
 
-fn note_no_session(error: KeyTooLong) -> Note {
-    Note {
-        id: "SES-01",
-        severity: Severity::Warning,
-        at: None,
-        text: error.to_string(),
-    }
+/// How much work a message is, in bytes.
+fn weight(heard: &IncomingMessage) -> usize {
+    let text = heard
+        .document()
+        .map_or(0, |document| document.source().len());
+    heard.payload.received.len().max(text)
 }
 
 fn speaker(head: &Head) -> Side {

@@ -18,10 +18,10 @@ use super::connection;
 use super::context::{Servers, Shared};
 use super::live_rules::LiveRules;
 use super::mark::Mark;
-use super::sessions::Sessions;
 use super::settings::Settings;
 use super::tls::DeviceTls;
 use super::upstream::Upstreams;
+use crate::conversation::Conversations;
 use crate::flow::event::EventSink;
 use crate::rules::engine::RuleSet;
 
@@ -58,7 +58,7 @@ impl Proxy {
             ca_file,
             upstreams: Upstreams::new(&settings, address)?,
             rules: Arc::new(LiveRules::new(rules)),
-            sessions: Sessions::new(&settings.limits),
+            conversations: Conversations::new(settings.limits.sessions),
             room: BodyBudget::new(
                 settings.limits.held.max(settings.max_body),
                 settings.limits.room,

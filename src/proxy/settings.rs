@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::conversation::SessionLimits;
+
 /// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -244,11 +246,7 @@ pub struct Limits {
     /// How long running exchanges may take to finish at shutdown.
     pub grace: Duration,
     /// DM sessions remembered at a time.
-    pub sessions: usize,
-    /// Bytes their messages may hold together; the session that was silent longest makes room.
-    pub session_bytes: usize,
-    /// How long a silent session is remembered.
-    pub session_silence: Duration,
+    pub sessions: SessionLimits,
 }
 
 impl Default for Limits {
@@ -266,9 +264,7 @@ impl Default for Limits {
             response: Duration::from_secs(120),
             idle: Duration::from_secs(30),
             grace: Duration::from_secs(10),
-            sessions: 10_000,
-            session_bytes: 256 << 20,
-            session_silence: Duration::from_secs(60 * 60),
+            sessions: SessionLimits::default(),
         }
     }
 }

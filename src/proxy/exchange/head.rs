@@ -3,7 +3,6 @@
 use http::StatusCode;
 use http::header::{self, HeaderMap};
 use http::response::Parts;
-use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 
 use super::Exchange;
@@ -36,14 +35,6 @@ pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<Status
         }
     }
     status
-}
-
-/// Whether a response with nothing for DM to read goes no further: it is empty, or an error.
-pub(super) fn says_nothing(status: StatusCode, body: &Body) -> bool {
-    match status.is_success() {
-        true => body.is_end_stream(),
-        false => status.is_client_error() || status.is_server_error(),
-    }
 }
 
 /// Gives a response another status. Where that cannot have a body (RFC 9110 §6.4.1), it goes, and with it its

@@ -10,9 +10,8 @@ use crate::dm::Dialect;
 use crate::flow::event::Event;
 use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, Head, NotParsed, ParsedBody, ResponseHead, RuleEffect,
-    Side, media,
+    Side,
 };
-use crate::markup::{self, Document};
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
@@ -98,17 +97,6 @@ impl Exchange {
         comes_back.then(Failure::looped)
     }
 
-    /// What dmtap says itself in SyncML: the device's next message answers it.
-    fn said(&mut self, body: &Bytes, headers: &http::HeaderMap) -> Option<Arc<Document>> {
-        let place = self.place.as_ref()?;
-        let hint = media::hint(headers);
-        hint.media_type.filter(|kind| kind.contains("syncml"))?;
-        let document = markup::decode(body.clone(), hint, &markup::Limits::default()).ok()?;
-        let document = Arc::new(document);
-        place.delivered(Side::Device, document.clone());
-        Some(document)
-    }
-
     /// A response of dmtap's own, told of.
     fn own(
         &mut self,
@@ -128,10 +116,7 @@ impl Exchange {
             headers.entry(header::CONTENT_TYPE).or_insert(text);
         }
         headers::set_length(response.headers_mut(), bytes.len());
-        let said = self.said(&bytes, response.headers());
-        if said.is_none() {
-            self.end_session(response.headers());
-        }
+        let said = self.session.answered(&bytes, response.headers());
         // What dmtap says in SyncML is told as the message it is.
         let (received, reading) = match &said {
             Some(said) => (
@@ -153,7 +138,7 @@ impl Exchange {
         });
         let passage = CapturedMessage {
             synthesized: true,
-            session: self.tag(Side::Server, said.as_deref()),
+            session: self.session.tag(Side::Server, said.as_deref()),
             applied,
             delivery,
             ..self.passage(head, payload)

@@ -17,15 +17,23 @@ fn message(session: &str, text: &str) -> Arc<Document> {
     Arc::new(document.unwrap())
 }
 
-fn sessions(limits: Limits) -> Sessions {
-    Sessions::new(&limits)
+fn sessions(limits: SessionLimits) -> Sessions {
+    Sessions::new(limits)
 }
 
+const NOW: Timestamp = Timestamp(0);
+
 impl Sessions {
+    fn begin(&self, server: &str, document: &Document) -> SharedSession {
+        let message = Message::of(document).unwrap();
+        let key = SessionKey::of(server, message).unwrap().unwrap();
+        self.enter(key, Side::Device, message, NOW)
+    }
+
     /// Enters a message that is then delivered, and gives its session's number.
     fn pass(&self, session: &str, text: &str) -> u64 {
         let document = message(session, text);
-        let place = self.enter(SERVER, &document).unwrap().unwrap();
+        let place = self.begin(SERVER, &document);
         place.delivered(Side::Server, document);
         place.tag.number
     }
@@ -42,9 +50,9 @@ impl Sessions {
 #[test]
 fn the_longest_silent_session_makes_room_for_more_bytes() {
     let one = message("1", "x").bytes() + 1;
-    let table = sessions(Limits {
-        session_bytes: 3 * one,
-        ..Limits::default()
+    let table = sessions(SessionLimits {
+        bytes: 3 * one,
+        ..SessionLimits::default()
     });
     let numbers = ["1", "2", "3", "1", "4", "1", "2"].map(|session| table.pass(session, "x"));
     // The fourth session, and the second message of the first one, made room twice.
@@ -54,9 +62,9 @@ fn the_longest_silent_session_makes_room_for_more_bytes() {
 
 #[test]
 fn a_session_larger_than_all_room_is_forgotten_at_once() {
-    let table = sessions(Limits {
-        session_bytes: 1,
-        ..Limits::default()
+    let table = sessions(SessionLimits {
+        bytes: 1,
+        ..SessionLimits::default()
     });
     table.pass("1", "x");
     assert_eq!((table.bytes(), table.len()), (0, 0));
@@ -64,9 +72,9 @@ fn a_session_larger_than_all_room_is_forgotten_at_once() {
 
 #[test]
 fn many_sessions_stay_within_their_number() {
-    let table = sessions(Limits {
-        sessions: 2,
-        ..Limits::default()
+    let table = sessions(SessionLimits {
+        count: 2,
+        ..SessionLimits::default()
     });
     let numbers = ["1", "2", "1", "3", "1", "2"].map(|session| table.pass(session, "x"));
     assert_eq!(numbers, [1, 2, 1, 3, 1, 4]);
@@ -75,9 +83,9 @@ fn many_sessions_stay_within_their_number() {
 
 #[test]
 fn silent_sessions_are_dropped_also_where_there_is_room() {
-    let table = sessions(Limits {
-        session_silence: Duration::ZERO,
-        ..Limits::default()
+    let table = sessions(SessionLimits {
+        silence: Duration::ZERO,
+        ..SessionLimits::default()
     });
     let numbers = ["1", "2", "3"].map(|session| table.pass(session, "x"));
     assert_eq!(numbers, [1, 2, 3]);
@@ -86,7 +94,7 @@ fn silent_sessions_are_dropped_also_where_there_is_room() {
 
 #[test]
 fn a_ledger_keeps_its_newest_message_and_so_many_bytes() {
-    let table = sessions(Limits::default());
+    let table = sessions(SessionLimits::default());
     let long = "x".repeat(3 << 20);
     for _ in 0..5 {
         table.pass("1", &long);
@@ -94,15 +102,6 @@ fn a_ledger_keeps_its_newest_message_and_so_many_bytes() {
     assert!(table.bytes() < 4 << 20);
     table.pass("1", &"x".repeat(5 << 20));
     assert!(table.bytes() > 5 << 20 && table.bytes() < 6 << 20);
-}
-
-#[test]
-fn a_key_of_any_length_is_not_kept() {
-    let table = sessions(Limits::default());
-    let document = message(&"9".repeat(2000), "x");
-    let error = table.enter(SERVER, &document).unwrap_err();
-    assert_eq!(error.bytes, 2010);
-    assert_eq!(table.len(), 0);
 }
 
 /// A promise about a command of the server, MsgID 1 of session `1`.
@@ -139,10 +138,10 @@ const HEADER: &str =
 
 impl Sessions {
     /// A message of the device that goes to the server.
-    fn ask(&self, session: &str, number: u32) -> SessionHandle {
+    fn ask(&self, session: &str, number: u32) -> SharedSession {
         let document = numbered(session, number, HEADER);
-        let place = self.enter(SERVER, &document).unwrap().unwrap();
-        drop(place.look(Side::Device, &document));
+        let place = self.begin(SERVER, &document);
+        drop(place.receive(Side::Device, &document));
         let limits = markup::Limits::default();
         let setting = ReconcileContext {
             speaker: Side::Device,
@@ -156,20 +155,20 @@ impl Sessions {
 
 #[test]
 fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
-    let check = |what: &str, step: &dyn Fn(&Sessions, SessionHandle), owes: bool| {
-        let table = sessions(Limits {
-            sessions: 2,
-            ..Limits::default()
+    let check = |what: &str, step: &dyn Fn(&Sessions, SharedSession), owes: bool| {
+        let table = sessions(SessionLimits {
+            count: 2,
+            ..SessionLimits::default()
         });
-        assert!(!table.have_obligations());
+        assert!(!table.have_obligations(NOW));
         let place = table.ask("1", 1);
-        assert!(!table.have_obligations());
+        assert!(!table.have_obligations(NOW));
         place.promise(&[owed()]).unwrap();
-        assert!(table.have_obligations());
+        assert!(table.have_obligations(NOW));
         place.delivered(Side::Device, numbered("1", 1, GET));
-        assert!(table.have_obligations());
+        assert!(table.have_obligations(NOW));
         step(&table, place);
-        assert_eq!(table.have_obligations(), owes, "{what}");
+        assert_eq!(table.have_obligations(NOW), owes, "{what}");
     };
     check("nothing more was said", &|_, _| {}, true);
     check(
@@ -267,11 +266,11 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
 fn behind_a_session_that_ended_message_1_begins_another_one() {
     let abort = format!("{HEADER}<Alert><CmdID>2</CmdID><Data>1223</Data></Alert>");
     let login = HEADER.replace("200", "401");
-    let answered = |place: &SessionHandle, number: u32, commands: &str| {
+    let answered = |place: &SharedSession, number: u32, commands: &str| {
         place.delivered(Side::Device, numbered("1", number, commands));
     };
     let check = |what: &str, end: &dyn Fn(&Sessions), next: u32, expected: (u64, u32)| {
-        let table = sessions(Limits::default());
+        let table = sessions(SessionLimits::default());
         let place = table.ask("1", 1);
         answered(&place, 1, GET);
         end(&table);
@@ -300,7 +299,7 @@ fn behind_a_session_that_ended_message_1_begins_another_one() {
 
 #[test]
 fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
-    let table = sessions(Limits::default());
+    let table = sessions(SessionLimits::default());
     let talk = || {
         table.ask("1", 1);
         let document = numbered("1", 2, HEADER);
@@ -313,41 +312,41 @@ fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
 
 #[test]
 fn what_is_promised_is_not_copied_for_each_message() {
-    let table = sessions(Limits::default());
+    let table = sessions(SessionLimits::default());
     let place = table.ask("1", 1);
     place.promise(&[owed()]).unwrap();
     let document = numbered("1", 2, HEADER);
-    let held = |known: &SessionView| known.account.as_ref().unwrap().promises().as_ptr();
-    let first = place.look(Side::Device, &document);
-    let second = place.look(Side::Device, &document);
+    let held = |known: &SessionView| known.reconciler.as_ref().unwrap().promises().as_ptr();
+    let first = place.receive(Side::Device, &document);
+    let second = place.receive(Side::Device, &document);
     assert_eq!(held(&first), held(&second));
     let before = held(&first);
     drop((first, second));
     // Nor where it changes, once nobody decides by it any more.
     drop(table.ask("1", 2));
-    assert_eq!(held(&place.look(Side::Device, &document)), before);
+    assert_eq!(held(&place.receive(Side::Device, &document)), before);
 }
 
 #[test]
 fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
-    let table = sessions(Limits {
-        session_silence: Duration::ZERO,
-        ..Limits::default()
+    let table = sessions(SessionLimits {
+        silence: Duration::ZERO,
+        ..SessionLimits::default()
     });
     let place = table.ask("1", 1);
     place.promise(&[owed()]).unwrap();
-    assert!(table.have_obligations(), "its exchange goes on");
+    assert!(table.have_obligations(NOW), "its exchange goes on");
     drop(place);
-    assert!(!table.have_obligations());
+    assert!(!table.have_obligations(NOW));
     assert_eq!(table.len(), 0);
 }
 
 #[test]
 fn two_servers_with_the_same_device_and_session_id_have_a_session_each() {
-    let table = sessions(Limits::default());
+    let table = sessions(SessionLimits::default());
     let document = message("1", "x");
     let mut number = |server: &str| {
-        let place = table.enter(server, &document).unwrap().unwrap();
+        let place = table.begin(server, &document);
         place.delivered(Side::Server, document.clone());
         (place.tag.number, place.tag.exchange)
     };

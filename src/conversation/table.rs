@@ -3,18 +3,39 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::settings::Limits;
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::reconciler::{ObligationsFull, ReconcileContext, Reconciled};
 use crate::flow::session::note_dangling;
 use crate::flow::{
-    AnswerLink, KeyTooLong, Note, OwedByRule, Reconciler, Session, SessionKey, SessionTag, Side,
+    AnswerLink, Note, OwedByRule, Reconciler, Session, SessionKey, SessionTag, Side, Timestamp,
 };
 use crate::markup::Document;
 
-/// A table of sessions, bounded in number and in bytes; the longest silent one makes room.
+/// What bounds the sessions that are followed at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// How many they are.
+    pub count: usize,
+    /// Bytes their messages may hold together; the session that was silent longest makes room.
+    pub bytes: usize,
+    /// How long a silent session is remembered.
+    pub silence: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            count: 10_000,
+            bytes: 256 << 20,
+            silence: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// The sessions under way, within [`SessionLimits`]. Exchanges of many connections share them: the table is locked to
+/// find a session, and the session to work on it.
 #[derive(Debug)]
 pub(super) struct Sessions {
     table: Arc<Mutex<Table>>,
@@ -30,23 +51,21 @@ struct Table {
     turns: u64,
     begun: u64,
     bytes: usize,
-    most: usize,
-    most_bytes: usize,
-    silence: Duration,
+    limits: SessionLimits,
 }
 
 #[derive(Debug)]
 struct Held {
     session: Arc<Mutex<SessionEntry>>,
     number: u64,
-    used: Instant,
+    used: Timestamp,
     turn: u64,
     bytes: usize,
 }
 
-/// One exchange's place in a session.
+/// A session as one exchange of it uses it.
 #[derive(Clone, Debug)]
-pub(super) struct SessionHandle {
+pub(super) struct SharedSession {
     table: Arc<Mutex<Table>>,
     owed: Arc<AtomicUsize>,
     session: Arc<Mutex<SessionEntry>>,
@@ -60,20 +79,18 @@ pub(super) struct SessionView {
     pub(super) links: Vec<AnswerLink>,
     pub(super) notes: Vec<Note>,
     /// What dmtap owes the peers, where there is a session.
-    pub(super) account: Option<Reconciler>,
+    pub(super) reconciler: Option<Reconciler>,
 }
 
 impl Sessions {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: SessionLimits) -> Self {
         let table = Table {
             sessions: HashMap::new(),
             order: BTreeMap::new(),
             turns: 0,
             begun: 0,
             bytes: 0,
-            most: limits.sessions.max(1),
-            most_bytes: limits.session_bytes,
-            silence: limits.session_silence,
+            limits,
         };
         Self {
             table: Arc::new(Mutex::new(table)),
@@ -82,55 +99,56 @@ impl Sessions {
     }
 
     /// Whether some session that goes on is owed something, whatever rules are in force now.
-    pub(super) fn have_obligations(&self) -> bool {
+    pub(super) fn have_obligations(&self, now: Timestamp) -> bool {
         let owes = || self.owed.load(Ordering::Relaxed) > 0;
         // The table is looked at only where that may save reading bodies.
         if owes() {
-            lock(&self.table).forget_silent(Instant::now());
+            lock(&self.table).forget_silent(now);
         }
         owes()
     }
 
-    /// The place of a device's message to `server`, where it names a session.
-    ///
-    /// # Errors
-    /// Where it names one at too great a length.
+    /// The session of this key, at the beginning of an exchange that has this message of `speaker`.
     pub(super) fn enter(
         &self,
-        server: &str,
-        document: &Document,
-    ) -> Result<Option<SessionHandle>, KeyTooLong> {
-        let Some(message) = Message::of(document) else {
-            return Ok(None);
-        };
-        let Some(key) = SessionKey::of(server, message)? else {
-            return Ok(None);
-        };
+        key: SessionKey,
+        speaker: Side,
+        message: Message<'_>,
+        now: Timestamp,
+    ) -> SharedSession {
         let number = message.header().and_then(|header| header.msg_id());
-        let opens = match number.is_some_and(|id| id.trim() == "1") {
+        let is_first = number.is_some_and(|id| id.trim() == "1");
+        let opens = match is_first && speaker == Side::Device {
             true => Opens::Perhaps,
             false => Opens::Never,
         };
-        let session = lock(&self.table).session(key, opens, Instant::now());
-        let mut talk = lock(&session);
-        talk.is_over = false;
-        talk.session.begin_exchange();
-        talk.session.note_message(message);
-        talk.recount(&self.owed, Goes::On);
-        let tag = talk.session.tag(message);
-        drop(talk);
-        Ok(Some(SessionHandle {
+        let session = lock(&self.table).session(key, opens, now);
+        let mut entry = lock(&session);
+        entry.is_over = false;
+        entry.session.begin_exchange();
+        if speaker == Side::Device {
+            entry.session.note_message(message);
+        }
+        entry.recount(&self.owed, Goes::On);
+        let tag = entry.session.tag(message);
+        drop(entry);
+        SharedSession {
             table: self.table.clone(),
             owed: self.owed.clone(),
             session,
             tag,
-        }))
+        }
     }
 }
 
 impl Table {
     /// The session of this key, which becomes the last one to be forgotten.
-    fn session(&mut self, key: SessionKey, opens: Opens, now: Instant) -> Arc<Mutex<SessionEntry>> {
+    fn session(
+        &mut self,
+        key: SessionKey,
+        opens: Opens,
+        now: Timestamp,
+    ) -> Arc<Mutex<SessionEntry>> {
         self.forget_silent(now);
         if opens == Opens::Perhaps {
             self.forget_over(&key);
@@ -144,7 +162,7 @@ impl Table {
             held.turn = turn;
             return held.session.clone();
         }
-        while self.sessions.len() >= self.most {
+        while self.sessions.len() >= self.limits.count.max(1) {
             self.forget_first();
         }
         self.begun += 1;
@@ -176,10 +194,10 @@ impl Table {
         }
     }
 
-    fn forget_silent(&mut self, now: Instant) {
+    fn forget_silent(&mut self, now: Timestamp) {
         while let Some((_, key)) = self.order.first_key_value() {
             let used = self.sessions.get(key).map(|held| held.used);
-            if used.is_some_and(|used| now.saturating_duration_since(used) < self.silence) {
+            if used.is_some_and(|used| now.since(used) < self.limits.silence) {
                 return;
             }
             self.forget_first();
@@ -201,30 +219,30 @@ impl Table {
         };
         self.bytes = self.bytes - held.bytes + bytes;
         held.bytes = bytes;
-        while self.bytes > self.most_bytes && !self.order.is_empty() {
+        while self.bytes > self.limits.bytes && !self.order.is_empty() {
             self.forget_first();
         }
     }
 }
 
-impl SessionHandle {
-    /// What the answers in a message of `speaker` refer to.
-    pub(super) fn look(&self, speaker: Side, document: &Document) -> SessionView {
+impl SharedSession {
+    /// Takes in a message as it arrived; gives what its answers refer to, and what rules may know of the session.
+    pub(super) fn receive(&self, speaker: Side, document: &Document) -> SessionView {
         let Some(message) = Message::of(document) else {
             return SessionView::default();
         };
-        let mut talk = lock(&self.session);
-        let links = talk.session.links(speaker, message);
+        let mut entry = lock(&self.session);
+        let links = entry.session.links(speaker, message);
         if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
-            talk.session.reconciler.note_received(speaker, &msg_id);
-            talk.recount(&self.owed, Goes::On);
+            entry.session.reconciler.note_received(speaker, &msg_id);
+            entry.recount(&self.owed, Goes::On);
         }
-        let account = talk.session.reconciler.clone();
-        drop(talk);
+        let reconciler = entry.session.reconciler.clone();
+        drop(entry);
         SessionView {
             notes: note_dangling(document, &links),
             links,
-            account: Some(account),
+            reconciler: Some(reconciler),
         }
     }
 
@@ -233,9 +251,9 @@ impl SessionHandle {
         if promised.is_empty() {
             return Ok(());
         }
-        let mut talk = lock(&self.session);
-        let promised = talk.session.reconciler.promise(promised);
-        talk.recount(&self.owed, Goes::On);
+        let mut entry = lock(&self.session);
+        let promised = entry.session.reconciler.promise(promised);
+        entry.recount(&self.owed, Goes::On);
         promised
     }
 
@@ -243,25 +261,25 @@ impl SessionHandle {
     pub(super) fn reconcile(
         &self,
         document: &Arc<Document>,
-        setting: ReconcileContext<'_>,
+        context: ReconcileContext<'_>,
     ) -> Reconciled {
-        let mut talk = lock(&self.session);
-        let settled = talk.session.reconciler.reconcile(document, setting);
-        talk.recount(&self.owed, Goes::On);
-        settled
+        let mut entry = lock(&self.session);
+        let reconciled = entry.session.reconciler.reconcile(document, context);
+        entry.recount(&self.owed, Goes::On);
+        reconciled
     }
 
     /// Remembers a message as it was delivered.
     pub(super) fn delivered(&self, to: Side, document: Arc<Document>) {
         let is_last = to == Side::Device && is_last(&document);
-        let mut talk = lock(&self.session);
-        talk.session.delivered(to, document);
+        let mut entry = lock(&self.session);
+        entry.session.delivered(to, document);
         if is_last {
-            talk.is_over = true;
-            talk.recount(&self.owed, Goes::NoFurther);
+            entry.is_over = true;
+            entry.recount(&self.owed, Goes::NoFurther);
         }
-        let bytes = talk.session.bytes();
-        drop(talk);
+        let bytes = entry.session.bytes();
+        drop(entry);
         lock(&self.table).weigh(&self.tag, bytes);
     }
 
@@ -272,10 +290,10 @@ impl SessionHandle {
 
     /// Takes the session for ended: the device got something that is no message.
     pub(super) fn ended(&self) {
-        let mut talk = lock(&self.session);
+        let mut entry = lock(&self.session);
         // A device whose first message came to nothing sends it once more, and that is no other session.
-        talk.is_over = self.tag.message != Some(1);
-        talk.recount(&self.owed, Goes::NoFurther);
+        entry.is_over = self.tag.message != Some(1);
+        entry.recount(&self.owed, Goes::NoFurther);
     }
 
     /// The tag of the response, whose body may be no message.

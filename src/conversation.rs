@@ -1,0 +1,152 @@
+//! What dmtap does with one message, without a socket: the proxy, `dmtap rules try` and the tests of rules use it.
+//!
+//! ```text
+//!              Conversations                     every session under way, within SessionLimits
+//!                    │ request(facts, rules, state, now)
+//!                    ▼
+//!   SessionHandle ◄──┴──► Decided                what leaves, with what was found and done
+//!        │ response(facts, rules, state) ──► Decided
+//!        │ request_delivered, response_delivered, answered     what its receiver got
+//! ```
+//!
+//! A message is decided in this order: its session is found, its answers are linked to the commands they answer, the
+//! rules decide, and what dmtap owes the peers is done in what the rules left. Time is an argument.
+
+mod decide;
+mod handle;
+mod table;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use std::sync::Arc;
+
+use crate::dm::Message;
+use crate::flow::{
+    AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
+    SessionTag, Severity, Side, Timestamp,
+};
+use crate::markup::{Document, Limits};
+use crate::rules::{RuleSet, RuleState, Verdict};
+
+pub use self::handle::SessionHandle;
+pub use self::table::SessionLimits;
+
+use self::table::{Sessions, SharedSession};
+
+/// The sessions of all devices.
+#[derive(Debug)]
+pub struct Conversations {
+    sessions: Sessions,
+}
+
+/// A message as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageFacts<'a> {
+    /// The device's connection.
+    pub connection: &'a Connection,
+    /// Its exchange.
+    pub exchange: ExchangeId,
+    /// The head of the request.
+    pub request: &'a RequestHead,
+    /// The head of the response; `None`: the message is the request.
+    pub response: Option<&'a ResponseHead>,
+    /// The body decoded, where it decodes.
+    pub document: Option<&'a Arc<Document>>,
+    /// The body without content coding, where it was read.
+    pub body: Option<&'a Bytes>,
+    /// What bounds the decoding of a body that is changed.
+    pub limits: &'a Limits,
+}
+
+/// A message decided: what was found in it, and what leaves.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// Its place in a session.
+    pub session: Option<SessionTag>,
+    /// For each Status and Results of the document as it arrived, the command it answers.
+    pub links: Vec<AnswerLink>,
+    /// Remarks about it.
+    pub notes: Vec<Note>,
+    /// What leaves instead of it, and how; with what rules promised already taken on.
+    pub verdict: Verdict,
+}
+
+impl Conversations {
+    /// No session yet.
+    pub fn new(limits: SessionLimits) -> Self {
+        Self {
+            sessions: Sessions::new(limits),
+        }
+    }
+
+    /// Whether some session that goes on is owed something: then bodies are read, whatever rules are in force.
+    pub fn have_obligations(&self, now: Timestamp) -> bool {
+        self.sessions.have_obligations(now)
+    }
+
+    /// Decides on a request; gives the handle that its response needs.
+    pub fn request(
+        &self,
+        request: &MessageFacts<'_>,
+        rules: &RuleSet,
+        state: &mut dyn RuleState,
+        now: Timestamp,
+    ) -> (SessionHandle, Decided) {
+        let (session, note) = match self.enter(request, now) {
+            Ok(session) => (session, None),
+            Err(error) => (None, Some(note_no_session(error))),
+        };
+        let mut handle = SessionHandle::of(session);
+        let mut decided = handle.decide(request, rules, state);
+        decided.notes.extend(note);
+        (handle, decided)
+    }
+
+    /// The session that a request names, where it does.
+    fn enter(
+        &self,
+        request: &MessageFacts<'_>,
+        now: Timestamp,
+    ) -> Result<Option<SharedSession>, KeyTooLong> {
+        let Some(message) = request.message() else {
+            return Ok(None);
+        };
+        let key = SessionKey::of(&request.connection.server, message)?;
+        Ok(key.map(|key| self.sessions.enter(key, Side::Device, message, now)))
+    }
+}
+
+impl<'a> MessageFacts<'a> {
+    /// Who sent it.
+    pub fn speaker(&self) -> Side {
+        match self.response {
+            Some(_) => Side::Server,
+            None => Side::Device,
+        }
+    }
+
+    /// Its header fields.
+    pub fn headers(&self) -> &'a HeaderMap {
+        match self.response {
+            Some(response) => &response.headers,
+            None => &self.request.headers,
+        }
+    }
+
+    /// Its SyncML, where it is that.
+    fn message(&self) -> Option<Message<'a>> {
+        Message::of(self.document?)
+    }
+}
+
+fn note_no_session(error: KeyTooLong) -> Note {
+    Note {
+        id: "SES-01",
+        severity: Severity::Warning,
+        at: None,
+        text: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! One message decided: the rules first, then what dmtap owes the peers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+
+use super::handle::{Leaving, SessionHandle};
+use super::table::SessionView;
+use super::{Decided, MessageFacts};
+use crate::flow::reconciler::ReconcileContext;
+use crate::flow::{EffectDetail, RuleEffect, SessionTag, Side, media};
+use crate::patch::Patch;
+use crate::rules::{Facts, HeadEdit, RuleSet, RuleState, Stage, Verdict};
+
+impl SessionHandle {
+    /// Decides on one half of the exchange.
+    pub(super) fn decide(
+        &mut self,
+        message: &MessageFacts<'_>,
+        rules: &RuleSet,
+        state: &mut dyn RuleState,
+    ) -> Decided {
+        let view = match (&self.session, message.document) {
+            (Some(session), Some(document)) => session.receive(message.speaker(), document),
+            _ => SessionView::default(),
+        };
+        let session = self.tag(message.speaker(), message.document.map(|d| &**d));
+        let mut verdict = ask(message, &view, session.as_ref(), rules, state);
+        // A copy that is still held would be copied in earnest when the reconciler changes.
+        drop(view.reconciler);
+        self.reconcile(message, &mut verdict);
+        self.leaving = leaving(message, &verdict);
+        Decided {
+            session,
+            links: view.links,
+            notes: view.notes,
+            verdict,
+        }
+    }
+
+    /// Takes on what the rules promised, and does in this message what is owed about it.
+    fn reconcile(&self, message: &MessageFacts<'_>, verdict: &mut Verdict) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let promised = std::mem::take(&mut verdict.promised);
+        if let Err(full) = session.promise(&promised) {
+            let rule = promised.first().map_or("", |promised| &promised.rule);
+            verdict.applied.push(dropped(rule, full.to_string()));
+        }
+        let Some(document) = verdict.leaving(message.document).cloned() else {
+            return;
+        };
+        let context = ReconcileContext {
+            speaker: message.speaker(),
+            limits: message.limits,
+            hint: media::hint(message.headers()),
+        };
+        let reconciled = session.reconcile(&document, context);
+        let content_type = message.headers().get(header::CONTENT_TYPE);
+        verdict.apply_reconciled(reconciled, &document, content_type);
+    }
+}
+
+/// What the rules say.
+fn ask(
+    message: &MessageFacts<'_>,
+    view: &SessionView,
+    session: Option<&SessionTag>,
+    rules: &RuleSet,
+    state: &mut dyn RuleState,
+) -> Verdict {
+    if rules.is_empty() {
+        return Verdict::default();
+    }
+    let facts = Facts {
+        stage: match message.speaker() {
+            Side::Device => Stage::Request,
+            Side::Server => Stage::Response,
+        },
+        connection: message.connection,
+        exchange: message.exchange,
+        request: message.request,
+        response: message.response,
+        session,
+        document: message.document,
+        body: message.body,
+        links: &view.links,
+        reconciler: view.reconciler.as_ref(),
+        limits: message.limits,
+    };
+    rules.decide(&facts, state)
+}
+
+/// What the receiver gets of the message.
+fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> Leaving {
+    if verdict.answer.is_some() {
+        return Leaving::Unread;
+    }
+    let status = message
+        .response
+        .map(|head| restated(verdict).unwrap_or(head.status));
+    let has_body = !matches!(
+        restated(verdict),
+        Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    );
+    if let Some(document) = verdict.leaving(message.document).filter(|_| has_body) {
+        return Leaving::Message(Arc::clone(document));
+    }
+    let body = verdict.body.as_ref().or(message.body);
+    let is_empty = !has_body || body.is_some_and(Bytes::is_empty);
+    match status {
+        Some(status) if says_nothing(status, is_empty) => Leaving::Nothing,
+        _ => Leaving::Unread,
+    }
+}
+
+/// The status that rules give a response in place of its own.
+fn restated(verdict: &Verdict) -> Option<StatusCode> {
+    let mut edits = verdict.head.iter().rev();
+    edits.find_map(|edit| match edit {
+        HeadEdit::Status(status) => Some(*status),
+        _ => None,
+    })
+}
+
+/// Whether a response with nothing for DM to read goes no further: it is empty, or an error.
+fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
+    match status.is_success() {
+        true => is_empty,
+        false => status.is_client_error() || status.is_server_error(),
+    }
+}
+
+/// The effect of a rule whose promises could not be taken on.
+fn dropped(rule: &str, why: String) -> RuleEffect {
+    RuleEffect {
+        rule: rule.to_owned(),
+        changes: vec![EffectDetail {
+            path: String::new(),
+            step: "dropped",
+            before: String::new(),
+            after: why,
+        }],
+        patch: Patch::default(),
+    }
+}

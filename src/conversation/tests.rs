@@ -1,0 +1,149 @@
+//! One message decided, as its receiver gets it.
+
+use http::{Method, StatusCode, Version};
+
+use super::*;
+use crate::flow::ConnectionId;
+use crate::markup::{self, Hint};
+
+/// An exchange with a server, and rules for it.
+struct Stage {
+    connection: Connection,
+    request: RequestHead,
+    response: ResponseHead,
+    limits: Limits,
+    conversations: Conversations,
+    rules: RuleSet,
+}
+
+/// No rule here counts.
+struct NoState;
+
+impl RuleState for NoState {
+    fn count(&mut self, _: usize, _: &str) -> u64 {
+        1
+    }
+
+    fn state(&mut self, _: &str, _: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn advance(&mut self, _: &str, _: &str, _: Option<&str>, _: &str) -> bool {
+        true
+    }
+}
+
+impl Stage {
+    fn new(rules: &str) -> Self {
+        Self {
+            connection: Connection {
+                id: ConnectionId(1),
+                opened: Timestamp(0),
+                device: ([127, 0, 0, 1], 1).into(),
+                listener: ([127, 0, 0, 1], 2).into(),
+                server: "mdm.example:443".into(),
+                tls: None,
+            },
+            request: RequestHead {
+                method: Method::POST,
+                uri: "https://mdm.example/dm".parse().unwrap(),
+                version: Version::HTTP_11,
+                headers: HeaderMap::new(),
+            },
+            response: ResponseHead {
+                status: StatusCode::OK,
+                version: Version::HTTP_11,
+                headers: HeaderMap::new(),
+            },
+            limits: Limits::default(),
+            conversations: Conversations::new(SessionLimits::default()),
+            rules: crate::rules::load::parse_all([("test.toml", rules)]).unwrap(),
+        }
+    }
+
+    fn facts<'a>(&'a self, document: &'a Arc<Document>) -> MessageFacts<'a> {
+        MessageFacts {
+            connection: &self.connection,
+            exchange: ExchangeId(1),
+            request: &self.request,
+            response: None,
+            document: Some(document),
+            body: Some(document.source()),
+            limits: &self.limits,
+        }
+    }
+
+    fn request(&self, document: &Arc<Document>) -> (SessionHandle, Decided) {
+        let facts = self.facts(document);
+        self.conversations
+            .request(&facts, &self.rules, &mut NoState, Timestamp(0))
+    }
+
+    /// The response passes; the number of the session that the device's message with this number is of afterwards.
+    fn session_after(&self, response: &Arc<Document>) -> u64 {
+        let ask = |number| {
+            let (mut handle, _) = self.request(&message(number, STATUS));
+            handle.request_delivered();
+            handle
+        };
+        let pass = |mut handle: SessionHandle, response: &Arc<Document>| {
+            let facts = MessageFacts {
+                response: Some(&self.response),
+                ..self.facts(response)
+            };
+            let decided = handle.response(&facts, &self.rules, &mut NoState);
+            assert_eq!(decided.verdict.applied.len(), self.rules.rules().len());
+            handle.response_delivered(&HeaderMap::new());
+        };
+        pass(ask(1), &message(1, GET));
+        pass(ask(2), response);
+        ask(1).tag(Side::Device, None).unwrap().number
+    }
+}
+
+fn message(number: u32, commands: &str) -> Arc<Document> {
+    decoded(&format!(
+        "<SyncML><SyncHdr><SessionID>7</SessionID><MsgID>{number}</MsgID>\
+         <Source><LocURI>urn:uuid:1</LocURI></Source></SyncHdr>\
+         <SyncBody>{commands}<Final/></SyncBody></SyncML>"
+    ))
+}
+
+fn decoded(text: &str) -> Arc<Document> {
+    let bytes = text.as_bytes().to_vec().into();
+    Arc::new(markup::decode(bytes, Hint::default(), &Limits::default()).unwrap())
+}
+
+const GET: &str = "<Get><CmdID>9</CmdID></Get>";
+const STATUS: &str =
+    "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Data>200</Data></Status>";
+
+#[test]
+fn a_key_of_any_length_is_not_kept() {
+    let stage = Stage::new("");
+    let text = message(1, GET).source().to_vec();
+    let text = String::from_utf8(text)
+        .unwrap()
+        .replace("urn:uuid:1", &"9".repeat(2000));
+    let (handle, decided) = stage.request(&decoded(&text));
+    assert_eq!(decided.session, None);
+    assert_eq!(handle.tag(Side::Device, None), None);
+    let notes: Vec<_> = decided.notes.iter().map(|note| note.id).collect();
+    assert_eq!(notes, ["SES-01"]);
+}
+
+#[test]
+fn a_status_without_a_body_delivers_no_message() {
+    let check = |status: u16, next: u64| {
+        let stage = Stage::new(&format!(
+            "[[rule]]\nname = \"a\"\nstage = \"response\"\nstep = {{ set-http-status = {status} }}\n"
+        ));
+        // A message that asks for more keeps the session open, if the device gets it.
+        assert_eq!(stage.session_after(&message(2, GET)), next, "{status}");
+    };
+    check(200, 1);
+    check(204, 2);
+    // The device uses what it has.
+    check(304, 1);
+    check(500, 1);
+}
