@@ -1,18 +1,18 @@
-//! The shelf: the stories of the folder `rules/`, in the program itself.
+//! The built-in rules: the files of the folder `rules/`, as text in the program.
 
-/// A rule file that is ready to use.
+/// A built-in rule file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltinRule {
-    /// Its folder: what it is about.
+    /// Its folder, which names its subject.
     pub theme: &'static str,
-    /// Its file's name without `.toml`; no two stories have the same.
+    /// The name of its file without `.toml`; unique.
     pub name: &'static str,
-    /// The file.
+    /// The content of the file.
     pub text: &'static str,
 }
 
 impl BuiltinRule {
-    /// What it shows, in one line.
+    /// A description of the fault, in one line.
     pub fn shows(&self) -> &'static str {
         self.comment(0)
     }
@@ -22,12 +22,12 @@ impl BuiltinRule {
         self.comment(1)
     }
 
-    /// How its text is named where rules and mistakes are told: there is no such file where dmtap runs.
+    /// The file name in errors and records; no such file exists where dmtap runs.
     pub fn file(&self) -> String {
-        format!("shelf:{}/{}.toml", self.theme, self.name)
+        format!("built-in:{}/{}.toml", self.theme, self.name)
     }
 
-    /// Whether it needs values that travel in chunks to act on.
+    /// Whether it acts only on values that travel in chunks.
     pub fn is_about_chunks(&self) -> bool {
         self.theme == "chunks"
     }
@@ -38,14 +38,14 @@ impl BuiltinRule {
     }
 }
 
-/// The story of this name.
+/// The built-in rule of this name.
 pub fn find(name: &str) -> Option<&'static BuiltinRule> {
-    STORIES.iter().find(|story| story.name == name)
+    BUILTIN_RULES.iter().find(|rule| rule.name == name)
 }
 
-/// Every story, by theme and name. A test holds it against the folder.
+/// Every built-in rule, by theme and name. A test compares the list with the folder.
 #[rustfmt::skip]
-pub const STORIES: &[BuiltinRule] = &[
+pub const BUILTIN_RULES: &[BuiltinRule] = &[
     BuiltinRule { theme: "atomic", name: "add-then-replace", text: include_str!("../rules/atomic/add-then-replace.toml") },
     BuiltinRule { theme: "atomic", name: "atomic-fails", text: include_str!("../rules/atomic/atomic-fails.toml") },
     BuiltinRule { theme: "atomic", name: "atomic-refused", text: include_str!("../rules/atomic/atomic-refused.toml") },

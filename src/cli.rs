@@ -24,18 +24,24 @@ use crate::app::{print, rule_includes, signal};
 use crate::proxy::Authority;
 use crate::record::journal;
 
-/// An intercepting proxy for OMA DM: see, record and disturb what a device and its MDM server say.
+/// An intercepting proxy for OMA DM (Windows MDM): see, record and change the traffic between devices and their server.
 #[derive(Debug, Parser)]
 #[command(name = "dmtap", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
 
-    /// Text for people, or one JSON object a line.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    /// Output format: text for people, or one JSON object per line.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     output: Output,
 
-    /// More of the operator's log on standard error; twice for much more. RUST_LOG is obeyed too.
+    /// Log more to stderr (-vv for debug). RUST_LOG works, too.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -108,7 +114,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What is told of it.
+    /// The text to print.
     fn why(&self) -> &str {
         match self {
             Self::Failed(why) | Self::Usage(why) | Self::Interrupted(why) => why,
@@ -124,7 +130,7 @@ impl Failure {
     }
 }
 
-/// What a verb comes to.
+/// How a command ends.
 pub type Outcome = Result<(), Failure>;
 
 /// Runs the program.
@@ -156,7 +162,7 @@ pub fn main() -> ExitCode {
 }
 
 impl Verb {
-    /// Whether others depend on it while it runs, so that it must not wait for whoever reads its output.
+    /// Whether others depend on it while it runs, so that it must not block on an unread output.
     fn serves(&self) -> bool {
         matches!(
             self,
@@ -165,7 +171,7 @@ impl Verb {
     }
 }
 
-/// Dropped, it gives what is printed a moment to be read.
+/// On drop, waits a moment for the last output to be read.
 struct Printed;
 
 impl Drop for Printed {
@@ -186,7 +192,7 @@ fn complain(why: &str, code: u8) -> ExitCode {
 fn log_to_stderr(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
-        // What the verifier finds is told by whoever asked it, with what would help.
+        // The caller of the verifier reports what it finds, with a remedy.
         0 => "warn,rustls_platform_verifier=off",
         1 => "dmtap=info,warn,rustls_platform_verifier=off",
         2 => "dmtap=debug,info",
@@ -268,7 +274,7 @@ const MOST_INPUT: u64 = 256 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
-  dmtap demo                                           a whole session on this machine, with a fault
+  dmtap demo                                           sessions on this machine, with one fault
   dmtap proxy --mode reverse:https://mdm.example.com -w session.jsonl -w session.pcapng
-  dmtap decode message.wbxml --annotate                what is in a message
-  dmtap show session.jsonl                             a recorded session for people";
+  dmtap decode message.wbxml --annotate                show what a message contains
+  dmtap show session.jsonl                             show a recorded session";

@@ -25,16 +25,16 @@ something was let pass.")]
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,
-    /// Print a tree with offsets, the names of codes, documents inside documents, and what was let pass.
+    /// Print a tree with offsets, names of codes, documents inside documents, and deviations from the standard.
     #[arg(long)]
     annotate: bool,
-    /// Refuse what is let pass by default: no XML is printed then, but all that breaks the standard is told.
+    /// Refuse deviations from the standard that decode accepts by default: list all of them and print no XML.
     #[arg(long)]
     strict: bool,
-    /// Print XML on one line, without indentation: exactly what the message says.
+    /// Print XML without indentation: exactly the content of the message.
     #[arg(long)]
     compact: bool,
-    /// The media type the transport gave, which settles what the bytes leave open.
+    /// The media type from HTTP, for bytes that are ambiguous.
     #[arg(long, value_name = "TYPE")]
     media_type: Option<String>,
 }

@@ -9,9 +9,9 @@ use super::{Failure, Outcome, Output};
 use crate::app::demo::{self, Play};
 use crate::app::{print, signal};
 
-/// Watch two sessions pass, one in XML and one in WBXML, with one command failed on purpose or a story you name.
+/// Run two sessions on this machine, one in XML and one in WBXML, with one command failed on purpose or a rule you name.
 ///
-/// A simulated device, dmtap and a reference server talk over TLS on loopback. The records are written to
+/// A simulated device, dmtap and a reference server communicate over TLS on loopback. dmtap writes the records to
 /// ./dmtap-demo.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -20,8 +20,7 @@ Examples:
   dmtap demo --rule permission-denied
   dmtap demo --rules my-rules.toml")]
 pub struct Demo {
-    /// Rule files, in the order in which they act; of a folder all *.toml in it and in the folders
-    /// in it, by path.
+    /// Rule files or folders (searched recursively for *.toml), applied in this order.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rules: Vec<PathBuf>,
     #[command(flatten)]
@@ -66,6 +65,6 @@ impl Demo {
 fn print_wait(asked: Duration) {
     let asked = asked.as_secs();
     print::line(&format!(
-        "the server says to come back in {asked} s: the demo does not wait that long"
+        "the server asks to come back in {asked} s: the demo does not wait that long"
     ));
 }

@@ -24,13 +24,13 @@ Exit code 1: the session did not come to its end.")]
 pub struct Device {
     /// The server's address, or dmtap's.
     url: Uri,
-    /// Certificates to trust, PEM, besides those the platform trusts.
+    /// Also trust the CAs in this PEM file.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Trust any certificate.
     #[arg(short = 'k', long, conflicts_with = "ca")]
     ssl_insecure: bool,
-    /// Speak WBXML instead of XML.
+    /// Send WBXML instead of XML.
     #[arg(long)]
     wbxml: bool,
     /// The device's id: the Source of its messages.
@@ -39,10 +39,10 @@ pub struct Device {
     /// The SessionID; without it, each run takes another one.
     #[arg(long, value_name = "ID")]
     session_id: Option<String>,
-    /// The longest message it takes and sends, in bytes: what is longer comes in several.
+    /// MaxMsgSize: the longest message that the device accepts and sends, in bytes. Longer values travel in chunks.
     #[arg(long, value_name = "BYTES")]
     max_msg_size: Option<u32>,
-    /// The longest value it takes, in bytes: a longer one is answered with 413 or 416.
+    /// MaxObjSize: the longest value that the device accepts, in bytes. It answers longer ones with 413 or 416.
     #[arg(long, value_name = "BYTES")]
     max_obj_size: Option<u32>,
 }
@@ -108,7 +108,7 @@ fn patience() -> RetryPolicy {
             false => "waiting".into(),
         };
         let asked = asked.as_secs();
-        print::line(&format!("the server says to come back in {asked} s: {how}"));
+        print::line(&format!("the server asks to come back in {asked} s: {how}"));
     };
     RetryPolicy {
         tell,

@@ -23,16 +23,16 @@ pub struct Encode {
     /// The version of WBXML to write: 1.1, 1.2 or 1.3.
     #[arg(long, default_value = "1.2", value_parser = version, value_name = "VERSION")]
     wbxml_version: Version,
-    /// How the document type is named.
+    /// How to write the document type.
     #[arg(long, value_enum, default_value_t = PublicId::Numeric, value_name = "FORM")]
     public_id: PublicId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum PublicId {
-    /// By its number, such as 0x1201.
+    /// As a number, such as 0x1201.
     Numeric,
-    /// By its name in the string table.
+    /// As a name in the string table.
     Text,
 }
 

@@ -1,4 +1,4 @@
-//! `dmtap proxy`: the main job.
+//! `dmtap proxy`: the intercepting proxy.
 
 mod control;
 mod rules;
@@ -16,32 +16,32 @@ use crate::app::proxy::{self, RuleReports, Running};
 use crate::proxy::{BodyCapture, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
 use crate::record::Masking;
 
-/// Stand between devices and their server: show, record and disturb what they say.
+/// Intercept the traffic between devices and their server: show it, record it, and apply rules.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   dmtap proxy --mode reverse:https://mdm.example.com
-      devices take dmtap at https://127.0.0.1:8080 for the server
+      devices connect to https://127.0.0.1:8080 as if it were the server
   dmtap proxy --mode reverse:https://mdm.example.com --listen-host 0.0.0.0 -p 443 -w session.jsonl
-      reachable from other machines; the session goes to a file as well
+      reachable from other machines; also records the session to a file
   dmtap proxy --mode regular -p 8080
       devices (or curl -x) use dmtap as their HTTP proxy
   dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rule busy
-      a server with a private CA, and a fault of the shelf (dmtap rules list)
+      a server with a private CA, and a built-in rule (dmtap rules list)
 
-The CA that devices must trust is made at the first start: ~/.dmtap/dmtap-ca-cert.cer.
-Set SSLKEYLOGFILE to let Wireshark read the real TLS connections.")]
+Devices must trust dmtap's CA. The first start creates it: ~/.dmtap/dmtap-ca-cert.cer.
+Set SSLKEYLOGFILE to decrypt the real TLS connections in Wireshark.")]
 pub struct Proxy {
-    /// How devices reach dmtap: reverse:https://host[:port], reverse:http://host[:port], or regular.
+    /// Proxy mode: reverse:https://host[:port], reverse:http://host[:port], or regular.
     #[arg(long, short, value_parser = mode, value_name = "MODE")]
     mode: Mode,
-    /// Address to listen at. Only this machine reaches the default.
+    /// Listen address. The default accepts local connections only.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     listen_host: IpAddr,
-    /// Port to listen at; 0 takes a free one.
+    /// Listen port; 0 selects a free one.
     #[arg(short = 'p', long, default_value_t = 8080, value_name = "PORT")]
     listen_port: u16,
-    /// Write a record; several may be given. The form follows the extension: .jsonl, .pcapng, .txt.
+    /// Record to a file. The extension selects the format: .jsonl, .pcapng, .txt. Can be repeated.
     /// A leading + appends (.jsonl, .txt).
     #[arg(short = 'w', long = "save", value_name = "FILE")]
     save: Vec<String>,
@@ -52,25 +52,25 @@ pub struct Proxy {
     /// Do not verify the server's certificate.
     #[arg(short = 'k', long, conflicts_with = "server_ca")]
     ssl_insecure: bool,
-    /// Trust the CAs in this PEM file too.
+    /// Also trust the CAs in this PEM file.
     #[arg(long, value_name = "FILE")]
     server_ca: Option<PathBuf>,
-    /// HTTP version towards the server: auto takes the one the device speaks.
+    /// HTTP version towards the server; auto uses the version of the device.
     #[arg(long, default_value = "auto", value_name = "auto|1.1|2", value_parser = upstream_http)]
     upstream_http: UpstreamHttp,
-    /// Show devices this certificate (PEM: key, certificate, chain) instead of one of dmtap's CA.
+    /// Present this certificate to devices (PEM: key, certificate, chain) instead of one by dmtap's CA.
     #[arg(long, value_name = "[DOMAIN=]FILE")]
     certs: Vec<String>,
-    /// Where the CA is kept; ~/.dmtap if absent.
+    /// Folder of the CA; the default is ~/.dmtap.
     #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
     confdir: Option<PathBuf>,
-    /// Largest body to read, in bytes (k and M are understood); larger ones pass unread.
+    /// Largest body to decode, in bytes, or with k, M or G; dmtap forwards larger ones without decoding them.
     #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
     max_body: usize,
     /// Print no transcript.
     #[arg(short, long)]
     quiet: bool,
-    /// Keep passwords, tokens and credentials in records and on the terminal.
+    /// Do not mask passwords, tokens and credentials in records and on the terminal.
     #[arg(long)]
     raw: bool,
 }
@@ -157,12 +157,13 @@ fn announce(running: &Running<'_>) {
             "https",
             format!("{}://{}", server.scheme.name(), server.authority()),
         ),
-        Mode::Regular => ("http", "whatever server is asked for".into()),
+        Mode::Regular => ("http", "the server that each request names".into()),
     };
     print::line(&format!("listening at {scheme}://{address} → {to}"));
     if settings.mode == Mode::Regular && !address.ip().is_loopback() {
         print::line(&format!(
-            "warning: whoever reaches {address} can reach every host this machine reaches, itself included"
+            "warning: everybody who can connect to {address} can connect to every host that this machine can reach, \
+             including itself"
         ));
     }
     print::line(&format!(

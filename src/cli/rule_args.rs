@@ -1,4 +1,4 @@
-//! Rules without a file of one's own: stories of the shelf, and rules of one line.
+//! Rules without a file: built-in rules, and rules of one line.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -7,39 +7,39 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 use super::Failure;
 use crate::app::rule_sources::{OpenError, Sources};
-use crate::builtin_rules::{self, BuiltinRule, STORIES};
+use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::rules::load::closest;
 use crate::rules::load::inline_rule::InlineRule;
 use crate::rules::{ErrorStyle, RuleErrors};
 
-/// Rules picked on the command line; they act after those of `--rules`, in the order of these options.
+/// Rules given on the command line; they act after those of `--rules`, in the order of these options.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct RuleArgs {
-    /// A story of the shelf (dmtap rules list); several may be given.
+    /// A built-in rule (see dmtap rules list). Can be repeated.
     #[arg(
         long = "rule",
         value_name = "NAME",
-        value_parser = story(),
+        value_parser = builtin_rule(),
         hide_possible_values = true
     )]
-    stories: Vec<&'static BuiltinRule>,
+    builtin: Vec<&'static BuiltinRule>,
     /// Report commands on these nodes to the server as failed, e.g. './Device/Vendor/MSFT/BitLocker/**=500'.
     #[arg(long, value_name = "LOCURI=CODE")]
     fail: Vec<String>,
-    /// Set a header field, or remove it where the value is empty: mitmproxy's [/filter]/name/value, with the filters
+    /// Set a header field, or remove it if the value is empty: mitmproxy's [/filter]/name/value, with the filters
     /// ~q (requests), ~s (responses), ~m METHOD and ~c CODE.
     #[arg(short = 'H', long, value_name = "PATTERN")]
     modify_headers: Vec<String>,
-    /// Replace what matches in bodies: mitmproxy's [/filter]/regex/replacement.
+    /// Replace matches in bodies: mitmproxy's [/filter]/regex/replacement.
     #[arg(short = 'B', long, value_name = "PATTERN")]
     modify_body: Vec<String>,
 }
 
 impl RuleArgs {
-    /// Whether nothing was picked.
+    /// Whether no rule was given.
     pub(super) fn is_empty(&self) -> bool {
         let lines = [&self.fail, &self.modify_headers, &self.modify_body];
-        self.stories.is_empty() && lines.iter().all(|lines| lines.is_empty())
+        self.builtin.is_empty() && lines.iter().all(|lines| lines.is_empty())
     }
 
     /// The rules of one line.
@@ -52,18 +52,18 @@ impl RuleArgs {
             .chain(body.map(|argument| InlineRule::modify_body(argument)))
     }
 
-    /// The rules of these files and folders, then those that were picked.
+    /// The rules of these files and folders, then those of the command line.
     ///
     /// # Errors
-    /// What cannot be read or is wrong, all of it.
+    /// Every file that cannot be read or has mistakes.
     pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
         let usage = |errors: RuleErrors| Failure::Usage(errors.render(ErrorStyle::Coloured));
         let lines = RuleErrors::or_all(self.lines()).map_err(usage)?;
-        let stories = self.stories.iter();
-        let stories = stories.map(|story| (story.file(), story.text.to_owned()));
+        let builtin = self.builtin.iter();
+        let builtin = builtin.map(|rule| (rule.file(), rule.text.to_owned()));
         let given = lines.iter();
         let given = given.map(|line| (line.name().to_owned(), line.text().to_owned()));
-        let sources = Sources::open(files, stories.chain(given).collect(), seed);
+        let sources = Sources::open(files, builtin.chain(given).collect(), seed);
         sources.map_err(|error| match error {
             OpenError::Unreadable(lines) => Failure::Usage(lines),
             OpenError::Rules(errors) => usage(errors.in_arguments(&lines)),
@@ -71,16 +71,16 @@ impl RuleArgs {
     }
 }
 
-/// Reads the name of a story; a wrong one is told the nearest right one.
-pub(super) fn story() -> impl TypedValueParser<Value = &'static BuiltinRule> {
-    StoryParser
+/// Parses the name of a built-in rule; the error for a wrong name suggests the nearest one.
+pub(super) fn builtin_rule() -> impl TypedValueParser<Value = &'static BuiltinRule> {
+    BuiltinRuleParser
 }
 
-/// Tells a wrong name the nearest one, where clap would print them all.
+/// Suggests the nearest name, where clap would print all of them.
 #[derive(Clone)]
-struct StoryParser;
+struct BuiltinRuleParser;
 
-impl TypedValueParser for StoryParser {
+impl TypedValueParser for BuiltinRuleParser {
     type Value = &'static BuiltinRule;
 
     fn parse_ref(
@@ -89,41 +89,41 @@ impl TypedValueParser for StoryParser {
         argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<Self::Value, clap::Error> {
-        let find = |name: String| builtin_rules::find(&name).ok_or_else(|| no_story(&name));
+        let find = |name: String| builtin_rules::find(&name).ok_or_else(|| no_such_rule(&name));
         // clap's own words around it name the argument.
         let parser = StringValueParser::new().try_map(find);
         parser.parse_ref(command, argument, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let values = STORIES
+        let values = BUILTIN_RULES
             .iter()
-            .map(|story| PossibleValue::new(story.name).help(story.shows()));
+            .map(|rule| PossibleValue::new(rule.name).help(rule.shows()));
         Some(Box::new(values))
     }
 }
 
-/// Most stories that an error names.
+/// The most names that an error lists.
 const MOST: usize = 5;
 
-fn no_story(name: &str) -> String {
+fn no_such_rule(name: &str) -> String {
     if name.contains('/') || name.ends_with(".toml") {
-        return "no story has this name: a rule file? Those are given with --rules FILE".into();
+        return "no built-in rule has this name; use --rules FILE for a rule file".into();
     }
-    let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
+    let names: Vec<&str> = BUILTIN_RULES.iter().map(|rule| rule.name).collect();
     let word = name.to_lowercase();
-    let having = names.iter().filter(|story| story.contains(&word));
+    let having = names.iter().filter(|name| name.contains(&word));
     let having: Vec<&str> = having.copied().take(MOST).collect();
     if !word.is_empty() && !having.is_empty() {
         let having = having.join("', '");
         return format!(
-            "no story has this name; these have the word: '{having}' (dmtap rules list {word})"
+            "no built-in rule has this name; similar ones: '{having}' (dmtap rules list {word})"
         );
     }
     let tip = closest(name, &names).map_or(String::new(), |near| {
         format!("; a similar name exists: '{near}'")
     });
-    format!("no story has this name{tip} (dmtap rules list shows them all)")
+    format!("no built-in rule has this name{tip} (dmtap rules list prints all)")
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_wrong_name_is_told_what_was_meant() {
         let check = |name: &str, word: &str| {
-            let said = no_story(name);
+            let said = no_such_rule(name);
             assert!(said.contains(word), "{name}: {said}");
         };
         check("r/401.toml", "--rules FILE");

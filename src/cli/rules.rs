@@ -7,18 +7,18 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::rule_args::story;
+use super::rule_args::builtin_rule;
 use super::{Failure, Outcome, Output, write_output};
-use crate::builtin_rules::{BuiltinRule, STORIES};
+use crate::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 
-/// Work with rule files: check your own, use those of the shelf.
+/// Check and try rule files, list and print built-in rules.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  dmtap rules list tls                    stories of the shelf about TLS
+  dmtap rules list tls                    built-in rules about TLS
   dmtap rules show forbidden > my.toml    one of them, as a file to change
   dmtap rules check my.toml               whether the file is right
-  dmtap rules try my.toml session.jsonl   what it would do to a record")]
+  dmtap rules try my.toml session.jsonl   what it would change in a record")]
 pub struct Rules {
     #[command(subcommand)]
     verb: Verb,
@@ -26,7 +26,7 @@ pub struct Rules {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Check rule files; exit code 2 if one is wrong, with the line and what would be right.
+    /// Check rule files. Prints each mistake with its line and what would be right, and exits with 2.
     #[command(after_help = "\
 Examples:
   dmtap rules check my.toml
@@ -37,27 +37,27 @@ Examples:
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// List the stories of the shelf: theme, name, and what each shows.
+    /// List the built-in rules: theme, name, and description.
     #[command(after_help = "\
 Examples:
   dmtap rules list
   dmtap rules list tls
   dmtap rules list atomic 507
 
-Exit code 1: no story has all of the words.")]
+Exit code 1: no rule contains all of the words.")]
     List {
-        /// Only stories that have each of these words in their theme, their name or their file, in any case.
+        /// Only rules that contain each of these words in their theme, name or text; case is ignored.
         words: Vec<String>,
     },
-    /// Print a story of the shelf, to read it or to make a file of your own of it.
+    /// Print a built-in rule, to read it or to change it.
     #[command(after_help = "Example:\n  dmtap rules show forbidden > my.toml")]
     Show {
         /// Its name.
-        #[arg(value_parser = story(), hide_possible_values = true)]
+        #[arg(value_parser = builtin_rule(), hide_possible_values = true)]
         name: &'static BuiltinRule,
     },
     Try(Box<trial::Try>),
-    /// Print the JSON Schema of rule files, by which editors complete and check them.
+    /// Print the JSON Schema of rule files, with which editors complete and check them.
     #[command(after_help = "\
 Example:
   dmtap rules schema > rules.schema.json
@@ -85,55 +85,58 @@ impl Rules {
 
 fn list(words: &[String], output: Output) -> Outcome {
     let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
-    let stories: Vec<&BuiltinRule> = STORIES.iter().filter(|story| has(story, &words)).collect();
-    if stories.is_empty() {
+    let rules: Vec<&BuiltinRule> = BUILTIN_RULES
+        .iter()
+        .filter(|rule| has(rule, &words))
+        .collect();
+    if rules.is_empty() {
         let words = words.join(" ");
-        let why = format!("no story has {words:?} in its theme, its name or its file");
+        let why = format!("no built-in rule contains {words:?} in its theme, name or text");
         return Err(Failure::Failed(why));
     }
-    let widest = stories.iter().map(|story| story.name.len()).max();
+    let widest = rules.iter().map(|rule| rule.name.len()).max();
     let width = widest.unwrap_or_default();
-    let line = |story: &&BuiltinRule| match output {
+    let line = |rule: &&BuiltinRule| match output {
         Output::Text => {
-            let BuiltinRule { theme, name, .. } = story;
-            format!("{theme:<11} {name:<width$}  {}\n", story.shows())
+            let BuiltinRule { theme, name, .. } = rule;
+            format!("{theme:<11} {name:<width$}  {}\n", rule.shows())
         }
-        Output::Json => json_line(to_json(story)),
+        Output::Json => json_line(to_json(rule)),
     };
-    let text: String = stories.iter().map(line).collect();
+    let text: String = rules.iter().map(line).collect();
     write_output(text.as_bytes())
 }
 
-/// Whether a story has all of these words, which are in lower case.
-fn has(story: &BuiltinRule, words: &[String]) -> bool {
-    let text = story.text.to_lowercase();
+/// Whether a rule contains all of these words, which are in lower case.
+fn has(rule: &BuiltinRule, words: &[String]) -> bool {
+    let text = rule.text.to_lowercase();
     words.iter().all(|word| {
-        [story.theme, story.name, &text]
+        [rule.theme, rule.name, &text]
             .iter()
             .any(|place| place.contains(&**word))
     })
 }
 
-fn show(story: &BuiltinRule, output: Output) -> Outcome {
+fn show(rule: &BuiltinRule, output: Output) -> Outcome {
     let text = match output {
-        Output::Text => story.text.to_owned(),
+        Output::Text => rule.text.to_owned(),
         Output::Json => {
-            let mut told = to_json(story);
-            told["text"] = story.text.into();
-            json_line(told)
+            let mut value = to_json(rule);
+            value["text"] = rule.text.into();
+            json_line(value)
         }
     };
     write_output(text.as_bytes())
 }
 
-/// A story as JSON.
-fn to_json(story: &BuiltinRule) -> serde_json::Value {
+/// A built-in rule as JSON.
+fn to_json(rule: &BuiltinRule) -> serde_json::Value {
     serde_json::json!({
         "v": 1,
-        "theme": story.theme,
-        "name": story.name,
-        "shows": story.shows(),
-        "right": story.right(),
+        "theme": rule.theme,
+        "name": rule.name,
+        "shows": rule.shows(),
+        "right": rule.right(),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::rules::chance::DEFAULT_SEED;
 /// The seed of a run.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Seed {
-    /// What `chance` in rules is drawn from: the same number and the same conversation give the same faults.
+    /// Seed for `chance` in rules: the same seed and the same conversation give the same faults.
     #[arg(long, default_value_t = DEFAULT_SEED, value_name = "NUMBER")]
     seed: u64,
 }
@@ -17,8 +17,8 @@ impl Seed {
         self.seed
     }
 
-    /// Says how the same faults are to be had again.
+    /// Prints how to get the same faults again.
     pub(super) fn announce(self) {
-        print::line(&format!("chance is drawn with --seed {}", self.seed));
+        print::line(&format!("chance uses --seed {}", self.seed));
     }
 }

@@ -15,7 +15,7 @@ use crate::app::{print, signal};
 use crate::dm::StatusCode;
 use crate::peer::{self, Plan};
 
-/// Run a reference DM server: it answers any device and works through a plan of commands.
+/// Run a reference DM server: it accepts any device and sends it the commands of a plan.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,16 +32,16 @@ A plan is TOML, one [[package]] for each turn of the server:
 
 Its certificate comes from dmtap's CA, so that a device trusting that CA trusts the server.")]
 pub struct Server {
-    /// Address to listen at.
+    /// Listen address.
     #[arg(long, default_value = "127.0.0.1")]
     listen_host: IpAddr,
-    /// Port to listen at.
+    /// Listen port.
     #[arg(short = 'p', long, default_value_t = 8443)]
     listen_port: u16,
-    /// What to ask of devices.
+    /// The plan: a TOML file with the commands for devices.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Where the CA is kept.
+    /// Folder of the CA; the default is ~/.dmtap.
     #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
     confdir: Option<PathBuf>,
 }

@@ -30,7 +30,7 @@ fn a_device_that_waits_for_a_busy_server_says_so() {
     let output = device_against(vec![busy, http("200 OK", "", "")]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let expected = "the server says to come back in 1 s: waiting";
+    let expected = "the server asks to come back in 1 s: waiting";
     assert!(said.contains(expected), "{said}");
 }
 

@@ -281,7 +281,7 @@ fn a_story_is_told_as_one_of_the_shelf_and_not_as_a_file() {
     let mode = format!("reverse:http://{}", echo.address);
     let site = Site::with(echo, "", &["-q", "--mode", &mode, "--rule", "busy"]);
     let (_, rule) = site.json("GET /rules/busy", "");
-    assert_eq!(rule["file"], "shelf:http/busy.toml");
+    assert_eq!(rule["file"], "built-in:http/busy.toml");
 }
 
 #[cfg(unix)]

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use dmtap::builtin_rules::STORIES;
+use dmtap::builtin_rules::BUILTIN_RULES;
 
 use super::support::{refused, wrong};
 
 #[test]
 fn the_shelf_passes() {
-    assert!(STORIES.len() > 100);
-    for story in STORIES {
+    assert!(BUILTIN_RULES.len() > 100);
+    for story in BUILTIN_RULES {
         let wrong = wrong(story.text);
         assert!(wrong.is_none(), "{}: {wrong:#?}", story.name);
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use dmtap::app::device::{HttpClient, client};
 use dmtap::app::server;
-use dmtap::builtin_rules::{BuiltinRule, STORIES};
+use dmtap::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 use dmtap::dm::Message;
 use dmtap::flow::event::{Event, EventSink};
 use dmtap::markup::{Document, Hint, Limits, decode, tag};
@@ -31,7 +31,7 @@ async fn no_answer_reaches_the_server_for_a_command_it_never_sent() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let mut wrong = String::new();
-    let about_messages = STORIES.iter().filter(|story| {
+    let about_messages = BUILTIN_RULES.iter().filter(|story| {
         !["connection", "tls", "enrollment"].contains(&story.theme) && !MEANT.contains(&story.name)
     });
     for story in about_messages {

@@ -51,16 +51,16 @@ fn the_demo_takes_rule_files() {
 fn the_demo_does_not_wait_as_long_as_a_busy_server_says() {
     let output = demo(&["--rule", "retry-later"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let expected = "the server says to come back in 120 s: the demo does not wait that long";
+    let expected = "the server asks to come back in 120 s: the demo does not wait that long";
     assert!(said.contains(expected), "{said}");
 }
 
 #[test]
-fn a_wrong_name_is_not_told_all_the_right_ones() {
+fn the_error_for_a_wrong_name_does_not_list_every_rule() {
     let output = demo(&["--rule", "forbiden"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));
-    assert!(said.contains("dmtap rules list shows them all"), "{said}");
+    assert!(said.contains("dmtap rules list prints all"), "{said}");
     assert!(said.len() < 400, "{said}");
 }
 

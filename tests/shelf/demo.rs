@@ -278,9 +278,9 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
     };
     let (code, list, _) = dmtap(&["rules", "list"]);
     assert_eq!(code, Some(0));
-    assert_eq!(list.lines().count(), builtin_rules::STORIES.len());
+    assert_eq!(list.lines().count(), builtin_rules::BUILTIN_RULES.len());
     let (_, json, _) = dmtap(&["rules", "list", "--output", "json"]);
-    for (line, story) in json.lines().zip(builtin_rules::STORIES) {
+    for (line, story) in json.lines().zip(builtin_rules::BUILTIN_RULES) {
         let told: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(told["name"], story.name);
         assert_eq!(told["theme"], story.theme);
@@ -293,7 +293,7 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
     };
     assert!(names(&["TLS"]).1.contains(&"weak".into()));
     let of_theme = |theme| {
-        builtin_rules::STORIES
+        builtin_rules::BUILTIN_RULES
             .iter()
             .filter(|s| s.theme == theme)
             .count()

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use dmtap::builtin_rules::STORIES;
+use dmtap::builtin_rules::BUILTIN_RULES;
 
 #[test]
 fn the_documentation_lists_every_built_in_rule_with_what_a_correct_peer_does() {
@@ -25,7 +25,7 @@ fn the_documentation_lists_every_built_in_rule_with_what_a_correct_peer_does() {
 fn tables() -> String {
     let mut text = String::new();
     let mut theme = "";
-    for story in STORIES {
+    for story in BUILTIN_RULES {
         if story.theme != theme {
             theme = story.theme;
             write!(text, "\n## {theme}\n\n{HEAD}").unwrap();

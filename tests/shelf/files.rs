@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use dmtap::builtin_rules::STORIES;
+use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::rules::load;
 
 #[test]
@@ -26,14 +26,14 @@ fn the_program_holds_every_file_of_the_folder_and_no_other() {
         }
     }
     files.sort();
-    let held = STORIES.iter();
+    let held = BUILTIN_RULES.iter();
     let held: Vec<_> = held
         .map(|s| (s.theme.into(), s.name.into(), s.text.to_owned()))
         .collect();
     for file in &files {
         assert!(
             held.contains(file),
-            "{file:?} is missing in STORIES of src/shelf.rs"
+            "{file:?} is missing in BUILTIN_RULES of src/shelf.rs"
         );
     }
     assert_eq!(files, held, "the stories are in order");
@@ -41,7 +41,7 @@ fn the_program_holds_every_file_of_the_folder_and_no_other() {
 
 #[test]
 fn every_story_loads_and_says_what_it_shows_and_what_is_right() {
-    for story in STORIES {
+    for story in BUILTIN_RULES {
         let name = story.file();
         if let Err(errors) = load::parse(&name, story.text) {
             panic!("{errors}");
@@ -62,7 +62,7 @@ fn every_story_loads_and_says_what_it_shows_and_what_is_right() {
 
 #[test]
 fn the_rules_of_a_story_bear_its_name() {
-    for story in STORIES {
+    for story in BUILTIN_RULES {
         let rules = load::parse(&story.file(), story.text).unwrap();
         let mut names = rules.iter().map(|rule| rule.name.as_str());
         assert_eq!(names.next(), Some(story.name), "{}", story.file());
@@ -80,14 +80,14 @@ fn the_rules_of_a_story_bear_its_name() {
 
 #[test]
 fn all_stories_can_be_on_at_once_and_each_has_a_name_of_its_own() {
-    let files: Vec<_> = STORIES.iter().map(|s| (s.file(), s.text)).collect();
+    let files: Vec<_> = BUILTIN_RULES.iter().map(|s| (s.file(), s.text)).collect();
     let all = files.iter().map(|(file, text)| (&**file, *text));
     if let Err(errors) = load::parse_all(all) {
         panic!("{errors}");
     }
-    let names: HashSet<&str> = STORIES.iter().map(|story| story.name).collect();
-    assert_eq!(names.len(), STORIES.len());
-    for story in STORIES {
+    let names: HashSet<&str> = BUILTIN_RULES.iter().map(|story| story.name).collect();
+    assert_eq!(names.len(), BUILTIN_RULES.len());
+    for story in BUILTIN_RULES {
         let rules = load::parse("", story.text).unwrap();
         let own = |name: &str| name == story.name || name.starts_with(&format!("{}-", story.name));
         for rule in &rules {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dmtap::builtin_rules::{BuiltinRule, STORIES};
+use dmtap::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 use dmtap::peer::Encoding;
 use dmtap::proxy::Authority;
 use dmtap::rules::load;
@@ -48,7 +48,7 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
     let mut playing = JoinSet::new();
     let sessions =
         |story: &BuiltinRule| table.get(story.name).and_then(|e| e.sessions).unwrap_or(1);
-    for story in STORIES.iter().chain(NO_STORIES) {
+    for story in BUILTIN_RULES.iter().chain(NO_STORIES) {
         for wire in [Encoding::Xml, Encoding::Wbxml] {
             let (authority, sessions) = (authority.clone(), sessions(story));
             playing.spawn(async move {
@@ -57,7 +57,7 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
             });
         }
     }
-    let longer = STORIES.iter().filter(|story| sessions(story) > 1);
+    let longer = BUILTIN_RULES.iter().filter(|story| sessions(story) > 1);
     for sessions in longer.map(sessions).collect::<BTreeSet<_>>() {
         let (authority, none) = (authority.clone(), &NO_STORIES[0]);
         playing.spawn(async move {
@@ -108,7 +108,7 @@ async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
             }
         }
     }
-    let known = |name: &String| STORIES.iter().any(|story| story.name == name);
+    let known = |name: &String| BUILTIN_RULES.iter().any(|story| story.name == name);
     for name in table.keys().filter(|name| !known(name)) {
         wrong.push_str(&format!("# {name} is no story\n"));
     }

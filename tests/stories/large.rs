@@ -1,6 +1,6 @@
 //! Values that are longer than a message, under stories about them: nothing dangles, and both peers agree.
 
-use dmtap::builtin_rules::STORIES;
+use dmtap::builtin_rules::BUILTIN_RULES;
 use dmtap::peer::Plan;
 
 use super::stage::{Played, at, outline, play, rule};
@@ -12,7 +12,7 @@ fn of_notice(played: &Played) -> (Vec<u16>, Vec<u16>) {
 
 #[tokio::test]
 async fn peers_stay_consistent_under_every_story_of_the_shelf_about_chunks() {
-    let about = STORIES.iter().filter(|story| story.is_about_chunks());
+    let about = BUILTIN_RULES.iter().filter(|story| story.is_about_chunks());
     for story in about {
         for played in play(story.text, &Plan::large()).await {
             played.is_regular();

@@ -6,7 +6,7 @@ use super::broken;
 use super::effects::Effects;
 use crate::app::device::SessionError;
 use crate::app::rule_sources::{Entry, report::summary_with};
-use crate::builtin_rules::STORIES;
+use crate::builtin_rules::BUILTIN_RULES;
 use crate::dm::StatusCode;
 use crate::peer::Encoding;
 
@@ -91,7 +91,7 @@ pub(super) fn closing(
 
 /// Stories that had nothing to act on, because the demo's device does not enroll.
 fn beside_the_demo(entries: &[Entry]) -> String {
-    let idle = STORIES.iter().filter(|story| {
+    let idle = BUILTIN_RULES.iter().filter(|story| {
         let file: Arc<str> = story.file().into();
         let mut own = entries.iter().filter(|e| e.rule.file == file).peekable();
         own.peek().is_some() && own.all(|entry| entry.hits.messages == 0)

@@ -11,20 +11,20 @@ use crate::cli::Failure;
 /// The control API of `dmtap proxy`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ControlArguments {
-    /// Let programs on this machine switch rules, at a port of its own; 0 takes a free one. Whoever asks must show
-    /// a token: DMTAP_CONTROL_TOKEN, else one that is made and printed at the start.
+    /// Port of the control API, through which local programs switch rules; 0 selects a free one. Requests need a
+    /// bearer token: DMTAP_CONTROL_TOKEN, or one that dmtap creates and prints at the start.
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = address)]
     control: Option<SocketAddr>,
-    /// Keep the control token in this file; a new one is written there if there is none.
+    /// Read the control token from this file; dmtap creates the file if it does not exist.
     #[arg(long, value_name = "FILE", requires = "control")]
     control_token_file: Option<PathBuf>,
-    /// Let the control API listen at an address that other machines reach.
+    /// Allow an address of the control API that other machines can reach.
     #[arg(long, requires = "control")]
     control_anywhere: bool,
 }
 
 impl ControlArguments {
-    /// What the control API is told, if there is to be one.
+    /// The settings of the control API, if it is enabled.
     ///
     /// # Errors
     /// A token that cannot be read or is too short.
@@ -59,7 +59,7 @@ impl ControlArguments {
         }
     }
 
-    /// Says where the control API is, and what it must be shown.
+    /// Prints the address of the control API and its token.
     pub(super) fn announce(&self, running: &Running<'_>) {
         let Some((address, token)) = &running.control else {
             return;
@@ -72,8 +72,8 @@ impl ControlArguments {
         print::line(&format!("control at http://{address}, {token}"));
         if !address.ip().is_loopback() {
             print::line(&format!(
-                "warning: whoever reaches {address} and reads the token on its way, which is not encrypted, can \
-                 change the rules"
+                "warning: the control API is not encrypted: everybody who can read traffic to {address} can read the \
+                 token and change the rules"
             ));
         }
     }

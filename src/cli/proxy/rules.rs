@@ -1,4 +1,4 @@
-//! Which rules act, and what their chance is drawn from.
+//! Which rules act, and the seed for their chance.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use crate::cli::seed::Seed;
 /// The rules of `dmtap proxy`.
 #[derive(Debug, clap::Args)]
 pub(super) struct RuleArguments {
-    /// Rule files, in the order in which they act; of a folder all *.toml in it and in the folders
-    /// in it, by path. One that is saved while dmtap runs takes effect at the next exchange.
+    /// Rule files or folders (searched recursively for *.toml), applied in this order. dmtap reloads files that
+    /// change while it runs.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     rules: Vec<PathBuf>,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::check;
 use super::Try;
-use crate::builtin_rules::{self, STORIES};
+use crate::builtin_rules::{self, BUILTIN_RULES};
 use crate::cli::Failure;
 use crate::rules::RuleSet;
 use crate::rules::load::closest;
@@ -66,7 +66,7 @@ fn or_story(path: &Path, failure: Failure) -> Failure {
     if path.exists() {
         return failure;
     }
-    let names: Vec<&str> = STORIES.iter().map(|story| story.name).collect();
+    let names: Vec<&str> = BUILTIN_RULES.iter().map(|story| story.name).collect();
     let meant = match closest(name, &names) {
         Some(near) => format!("did you mean the story `{near}`?"),
         None => "nor is a story named so:".to_owned(),
