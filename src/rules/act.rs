@@ -28,14 +28,14 @@ use crate::flow::{EffectDetail, OwedByRule};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Document, Element, Limits, NodeId};
 
-/// The edits of one rule, with what is told about them.
+/// The edits of one rule, with their effect details.
 #[derive(Default)]
 pub(super) struct Planned {
     pub(super) edits: Vec<NestedEdit>,
-    /// Those of stories, which are of the message itself.
+    /// Edits of protocol steps, which concern the message itself.
     own: Vec<Edit>,
     pub(super) changes: Vec<EffectDetail>,
-    /// What its stories promise for later messages.
+    /// The obligations of its protocol steps for later messages.
     pub(super) promised: Vec<OwedByRule>,
     /// What the device gets in place of the server's answer.
     pub(super) answer: Option<SyntheticResponse>,
@@ -58,7 +58,7 @@ struct Planning<'a, 'v> {
     planned: Planned,
 }
 
-/// Changes of one rule in one message that are told one by one.
+/// The most changes of one rule in one message that are listed one by one.
 const MOST_TOLD: usize = 1_000;
 
 /// The edits that the steps of a rule make on a selection.
@@ -107,8 +107,8 @@ pub(super) fn edits(
         planning.reverse(&outermost);
     }
     for step in steps {
-        if let Step::Protocol(story) = step {
-            planning.planned.story(story, scene, selection);
+        if let Step::Protocol(step) = step {
+            planning.planned.protocol_step(step, scene, selection);
         }
     }
     planning.finish()
@@ -130,7 +130,7 @@ pub(super) fn too_large(most: usize) -> String {
 }
 
 impl Planning<'_, '_> {
-    /// What stands at a place; that nothing does is told.
+    /// The element at a place; a missing one is reported.
     fn find(
         &mut self,
         verb: &'static str,

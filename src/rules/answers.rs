@@ -9,7 +9,7 @@ use crate::dm::{Command, CommandKind, Refs, asked_kind};
 use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::{Document, NodeId};
 
-/// The links of a passage: by node in the document they were made for, and in one that rules have changed by MsgRef
+/// The links of a message: by node in the document they were made for, and in one that rules have changed by MsgRef
 /// and CmdRef, which survive edits.
 pub(super) struct LinkedAnswers<'a> {
     document: Option<&'a Document>,

@@ -1,4 +1,4 @@
-//! Chance without randomness: whether a find is acted on is a pure function of the seed and of what was said.
+//! Chance without randomness: whether a match is acted on is a pure function of the seed and of what was said.
 //!
 //! The same seed and the same conversation give the same outcome, whatever else passes at the same time: the
 //! draw knows no clock, and none of the numbers that only one run has.
@@ -33,8 +33,8 @@ impl Chance {
     }
 }
 
-/// The line of finds a passage's finds stand in: its session, by what the device says of it. A passage of no
-/// session stands in the line of its device's address and the server's.
+/// What matches are counted in: the session, as the device names it. A message of no
+/// session counts by its device's address and the server's.
 pub(super) fn line_of(facts: &Facts<'_>) -> String {
     match facts.session {
         Some(tag) => format!("{}\n{}", tag.key.device, tag.key.id),

@@ -86,7 +86,7 @@ impl RuleSet {
     }
 }
 
-/// Carries out the steps of a rule; gives what is told of it, and 1 if it did something.
+/// Runs the steps of a rule; returns their effect details, and 1 if one of them acted.
 fn receive(
     rule: &Rule,
     facts: &ConnectionFacts<'_>,

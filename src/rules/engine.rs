@@ -1,4 +1,4 @@
-//! The engine: one passage, one rule book, one verdict.
+//! The engine: one message, one rule set, one verdict.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::flow::{
 };
 use crate::markup::{Document, Limits};
 
-/// When a rule looks.
+/// When a rule is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// A request on its way to the server.
@@ -41,7 +41,7 @@ impl Stage {
     }
 }
 
-/// What is known of a passage when rules are asked.
+/// What is known about a message when rules are evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// Which way it goes.
@@ -68,7 +68,7 @@ pub struct Facts<'a> {
     pub limits: &'a Limits,
 }
 
-/// What is to happen to a passage. The default changes nothing.
+/// What is to happen to a message. The default changes nothing.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// The body to send instead, without content coding; `None`: the very bytes received.
@@ -101,12 +101,12 @@ pub struct SyntheticResponse {
     pub body: Bytes,
 }
 
-/// How much of what a rule says came about where it acted.
+/// Whether all steps of a rule acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completeness {
-    /// All of it.
+    /// All of them.
     Whole,
-    /// Some of it: a step could not act on something that was found.
+    /// Some of them: a step could not act on a match.
     Part,
 }
 
@@ -123,10 +123,10 @@ impl Completeness {
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
 /// is held for one call.
 pub trait RuleState {
-    /// The `n`th time (from 1) that rule `rule` of the book found something within `scope`.
+    /// Counts a match of rule `rule` of the set within `scope`; the first one is 1.
     fn count(&mut self, rule: usize, scope: &str) -> u64;
 
-    /// Rule `rule` of the book acted on so many finds of a message; on none, where it could not act on what it
+    /// Rule `rule` of the set acted on this many matches in a message; on 0 if it could not act on what it
     /// found. Nothing is decided by it.
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
         let _ = (rule, finds, extent);
@@ -151,7 +151,7 @@ pub struct RuleSet {
     seed: u64,
 }
 
-/// Two rules of one book have one name, and records could not tell them apart.
+/// Two rules of one set have the same name, and records could not distinguish them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two rules are named `{name}`: {first} and {second}")]
 pub struct DuplicateName {
@@ -164,10 +164,10 @@ pub struct DuplicateName {
 }
 
 impl RuleSet {
-    /// The book of these rules, such as [`super::load::parse`] gives them for each file.
+    /// The set of these rules, as [`super::load::parse`] returns them for each file.
     ///
     /// # Errors
-    /// [`DuplicateName`] if two rules have one name; [`super::load::parse_all`] tells that with both places.
+    /// [`DuplicateName`] if two rules have the same name; [`super::load::parse_all`] reports it with both places.
     pub fn from_rules(rules: Vec<Rule>) -> Result<Self, DuplicateName> {
         let mut places = HashMap::new();
         for rule in &rules {
@@ -183,7 +183,7 @@ impl RuleSet {
         Ok(Self::arranged(rules))
     }
 
-    /// The book of rules whose names are known to be unique.
+    /// The set of rules whose names are known to be unique.
     pub(super) fn arranged(rules: Vec<Rule>) -> Self {
         Self {
             request: Index::of(&rules, Stage::Request),
@@ -195,13 +195,13 @@ impl RuleSet {
         }
     }
 
-    /// The same book with another seed: what `chance` draws from. Without one it is [`DEFAULT_SEED`].
+    /// The same set with another seed for `chance`. The default is [`DEFAULT_SEED`].
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// What `chance` draws from.
+    /// The seed for `chance`.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -268,7 +268,7 @@ impl RuleSet {
     }
 }
 
-/// A rule that is asked about a passage.
+/// A rule that is evaluated for a message.
 struct Asking<'a, 'f> {
     rule: &'a Rule,
     number: usize,
@@ -278,7 +278,7 @@ struct Asking<'a, 'f> {
 }
 
 impl Asking<'_, '_> {
-    /// What the rule is to act on: of what it finds, what the act of its story and its limit leave.
+    /// What the rule acts on: of its matches, those that its scenario and its limit admit.
     fn admitted(&mut self, find: impl FnOnce() -> Vec<Selected>) -> Option<Vec<Selected>> {
         let Some(scenario) = &self.rule.scenario else {
             return self.within_limit(find());
@@ -299,7 +299,7 @@ impl Asking<'_, '_> {
         advanced.then_some(selection)
     }
 
-    /// Back to the state in which the rule looked: it could not act, and its story goes on without it.
+    /// Restores the state of the scenario, because the rule could not act.
     fn take_back(&mut self) {
         let scenario = self.rule.scenario.as_ref();
         let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
@@ -324,7 +324,7 @@ impl Asking<'_, '_> {
         (!selection.is_empty()).then_some(selection)
     }
 
-    /// Whether the next find is acted on.
+    /// Whether the rule acts on the next match.
     fn admits(&mut self, limit: Limit, scope: &str) -> bool {
         let n = self.tally.count(self.number, scope);
         if n <= limit.skip {

@@ -1,4 +1,4 @@
-//! One passage on its way through the book.
+//! One message on its way through the rule set.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Hint, Limits, NodeId};
 use crate::patch::Patch;
 
-/// A passage as the rules so far have left it.
+/// A message as earlier rules left it.
 pub(super) struct Evaluation<'a> {
     facts: &'a Facts<'a>,
     index: &'a Index,
     /// What jitter and noise are drawn from.
     seed: u64,
-    /// Rules under a word of the passage, whatever becomes of its document.
+    /// Rules under a word of the message, whatever becomes of its document.
     hits: Candidates,
     document: Option<Arc<Document>>,
     answers: Option<LinkedAnswers<'a>>,
@@ -36,7 +36,7 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// A passage as it was received.
+    /// A message as it was received.
     pub(super) fn new(facts: &'a Facts<'a>, index: &'a Index, seed: u64) -> Self {
         Self {
             facts,
@@ -70,7 +70,7 @@ impl<'a> Evaluation<'a> {
         next
     }
 
-    /// The rules that may find something in the passage as it is now, in order.
+    /// The rules that may find something in the message as it is now, in order.
     fn candidates(&mut self) -> Vec<usize> {
         let index = self.index;
         let mut candidates = index.free().to_vec();
@@ -86,7 +86,7 @@ impl<'a> Evaluation<'a> {
         candidates
     }
 
-    /// Whether a rule looks for something in a body that one before it broke; that is told.
+    /// Whether a rule looks for something in a body that an earlier rule broke; the record says so.
     pub(super) fn is_lost_on(&mut self, rule: &Rule) -> bool {
         let Some(why) = &self.broken else {
             return false;
@@ -105,7 +105,7 @@ impl<'a> Evaluation<'a> {
         looks
     }
 
-    /// What a rule finds: nothing where the passage does not suit it.
+    /// What a rule finds: nothing where the message does not suit it.
     pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
         let matcher = &rule.matcher;
         if let Some(command) = &matcher.command
@@ -151,7 +151,7 @@ impl<'a> Evaluation<'a> {
         act::is_idle(rule, self.facts, &self.verdict.head, body.as_ref())
     }
 
-    /// What matchers look at: the passage as it is now.
+    /// What matchers look at: the message as it is now.
     fn look(&self) -> Look<'_> {
         Look {
             facts: self.facts,

@@ -75,7 +75,7 @@ impl Word {
     const COUNT: usize = Self::Path as usize + 1;
 }
 
-/// The words of a passage, whatever its document.
+/// The words of a message, whatever its document.
 const OF_PASSAGE: [Word; 6] = [
     Word::Device,
     Word::User,
@@ -189,7 +189,7 @@ impl Index {
         rules.extend(found.into_iter().flatten().copied());
     }
 
-    /// The rules that stand under a word of this passage.
+    /// The rules that stand under a word of this message.
     pub(super) fn of_passage(&self, facts: &Facts<'_>) -> Candidates {
         let mut rules = Candidates::default();
         for word in OF_PASSAGE.into_iter().filter(|word| self.asks(*word)) {

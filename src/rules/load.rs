@@ -36,19 +36,19 @@ use super::{ConnectionMatcher, Rule, RuleErrors, RuleSet, Scenario, Stage};
 /// # Errors
 /// Everything that is wrong with the file.
 pub fn parse(file_name: &str, text: &str) -> Result<Vec<Rule>, RuleErrors> {
-    let mut book = Book::default();
-    book.read(file_name, text, &nothing_beside);
-    book.close()
+    let mut loader = Loader::default();
+    loader.read(file_name, text, &no_includes);
+    loader.close()
 }
 
-/// The book of several files, each a name and its text, in the order given.
+/// The rule set of several files, each a name and its text, in the order given.
 ///
 /// # Errors
 /// Everything that is wrong with any of the files; names are unique across them.
 pub fn parse_all<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<RuleSet, RuleErrors> {
-    parse_all_with(files, &nothing_beside)
+    parse_all_with(files, &no_includes)
 }
 
 /// The same, where `reader` reads what the files name in turn (`set-body = { file = "…" }`).
@@ -59,15 +59,15 @@ pub fn parse_all_with<'t>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
 ) -> Result<RuleSet, RuleErrors> {
-    let mut book = Book::default();
+    let mut loader = Loader::default();
     for (name, text) in files {
-        book.read(name, text, reader);
+        loader.read(name, text, reader);
     }
-    book.close().map(RuleSet::arranged)
+    loader.close().map(RuleSet::arranged)
 }
 
 /// The reader of rules that do not come from a folder.
-fn nothing_beside(_: &str, _: &str) -> Result<Bytes, String> {
+fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
     Err("these rules do not come from a folder".into())
 }
 
@@ -76,8 +76,8 @@ pub fn verbs() -> Vec<&'static str> {
     step::verbs()
 }
 
-/// The rules of several files that are to stand in one book with others, whose names they may not take, and in
-/// whose stories they may take part. What is wrong with the others is not told.
+/// The rules of several files that join a set with others, whose names they may not use, and in
+/// whose scenarios they may take part. Errors of the others are not reported.
 ///
 /// # Errors
 /// As [`parse_all`].
@@ -85,7 +85,7 @@ pub fn parse_beside<'r, 't>(
     others: impl IntoIterator<Item = &'r Rule>,
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
 ) -> Result<Vec<Rule>, RuleErrors> {
-    parse_beside_with(others, files, &nothing_beside)
+    parse_beside_with(others, files, &no_includes)
 }
 
 /// The same, where `reader` reads what the files name in turn.
@@ -97,16 +97,16 @@ pub fn parse_beside_with<'r, 't>(
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
 ) -> Result<Vec<Rule>, RuleErrors> {
-    let mut book = Book::default();
+    let mut loader = Loader::default();
     for rule in others {
         let place = (rule.file.clone(), rule.line, 0..0);
-        book.names.insert(rule.name.clone(), place);
-        book.stories.know(rule);
+        loader.names.insert(rule.name.clone(), place);
+        loader.scenarios.know(rule);
     }
     for (name, text) in files {
-        book.read(name, text, reader);
+        loader.read(name, text, reader);
     }
-    book.close()
+    loader.close()
 }
 
 /// The JSON Schema of rule files, by which editors complete and check them; a test holds it against this loader.
@@ -114,16 +114,16 @@ pub const SCHEMA: &str = include_str!("../../rules/rules.schema.json");
 
 /// What was read so far.
 #[derive(Default)]
-struct Book {
+struct Loader {
     rules: Vec<Rule>,
     names: HashMap<String, (Arc<str>, usize, Range<usize>)>,
-    stories: Scenarios,
+    scenarios: Scenarios,
     /// The files that have rules of their own, right or wrong, each with its name.
     texts: HashMap<String, String>,
     errors: Vec<super::RuleError>,
 }
 
-impl Book {
+impl Loader {
     fn read(&mut self, file_name: &str, text: &str, reader: Reader<'_>) {
         let mut report = Report::new(file_name, text, reader);
         let names = self.names.len();
@@ -214,7 +214,7 @@ impl Book {
             return Some(None);
         };
         let scenario = scenario::scenario(table, report)?;
-        self.stories.enter(scenario.clone(), table, report);
+        self.scenarios.enter(scenario.clone(), table, report);
         Some(Some(scenario))
     }
 
@@ -244,7 +244,7 @@ impl Book {
     }
 
     fn close(mut self) -> Result<Vec<Rule>, RuleErrors> {
-        for error in self.stories.errors() {
+        for error in self.scenarios.errors() {
             let behind = self.errors.iter().position(|other| other.is_behind(&error));
             self.errors
                 .insert(behind.unwrap_or(self.errors.len()), error);

@@ -105,7 +105,7 @@ impl LocUriSet {
     }
 }
 
-/// A walk for many LocURIs. The nodes of a message lie beside each other: what one LocURI shares with the one before
+/// A walk for many LocURIs. The nodes of a message are close to each other: what one LocURI shares with the one before
 /// it is not walked again.
 #[derive(Debug)]
 pub(super) struct Walk<'t> {

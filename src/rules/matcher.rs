@@ -1,7 +1,7 @@
-//! Matchers: which passages, and which commands in them.
+//! Matchers: which messages, and which commands in them.
 //!
 //! ```text
-//! Matcher ─┬─ PassageMatcher   address, head, session, document    passage.rs
+//! Matcher ─┬─ PassageMatcher   address, head, session, document    message.rs
 //!          ├─ CommandMatcher   kind, code, Items, what it answers  command.rs
 //!          ├─ has, where       a place in the selected element     probe.rs
 //!          └─ not, any, all    matchers again
@@ -38,7 +38,7 @@ use crate::markup::{Document, Element};
 /// Where a rule acts. The default matches every message, as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Matcher {
-    /// What must hold of the passage.
+    /// What must hold of the message.
     pub passage: MessageMatcher,
     /// Which of its commands are selected; `None`: the whole message is.
     pub command: Option<CommandMatcher>,
@@ -136,7 +136,7 @@ impl Matcher {
         })
     }
 
-    /// Whether it asks which session the passage belongs to.
+    /// Whether it asks which session the message belongs to.
     pub(super) fn asks_session(&self) -> bool {
         self.some(&mut |m| m.passage.asks_session())
     }
@@ -151,7 +151,7 @@ impl Matcher {
         self.some(&mut |m| m.command.as_ref().is_some_and(CommandMatcher::asks_links))
     }
 
-    /// Whether it holds of the passage as a whole.
+    /// Whether it holds of the message as a whole.
     pub(super) fn holds(&self, look: &Look<'_>) -> bool {
         let root = look.document.map(Document::root);
         self.items(look, root, None).is_some()

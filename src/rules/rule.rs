@@ -8,7 +8,7 @@ use super::{ConnectionMatcher, Facts, Matcher, Scenario, Stage, Step};
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Its name, unique in the book.
+    /// Its name, unique in the rule set.
     pub name: String,
     /// The file it was read from, for people.
     pub file: Arc<str>,
@@ -20,7 +20,7 @@ pub struct Rule {
     pub matcher: Matcher,
     /// How often it acts; `None`: always.
     pub limit: Option<Limit>,
-    /// The act of a story it belongs to; `None`: it acts in all of them.
+    /// The scenario state in which it acts; `None`: in every state.
     pub scenario: Option<Scenario>,
     /// What it does, in order.
     pub steps: Vec<Step>,
@@ -37,7 +37,7 @@ pub struct Limit {
     pub skip: u64,
     /// Finds acted on after those; `None`: all of them.
     pub times: Option<u64>,
-    /// Which of the finds after those are acted on, by chance; `None`: each.
+    /// Which of the matches after those are acted on, by chance; `None`: each.
     pub chance: Option<Chance>,
     /// What the count begins anew for.
     pub per: Per,
@@ -72,7 +72,7 @@ impl Per {
         named.map_or("", |(name, _)| name)
     }
 
-    /// The scope a passage counts in.
+    /// The scope a message counts in.
     pub fn scope(self, facts: &Facts<'_>) -> String {
         match (self, facts.session) {
             (Self::Run, _) => String::new(),
@@ -134,7 +134,7 @@ impl Rule {
             || self.steps.iter().any(Step::depends_on_reading)
     }
 
-    /// Whether it asks which session a passage belongs to, which only the bodies of requests tell.
+    /// Whether it asks which session a message belongs to, which only the bodies of requests tell.
     fn asks_session(&self) -> bool {
         let counted = |per| matches!(per, Per::Session | Per::Device);
         let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);

@@ -1,14 +1,14 @@
-//! Scenarios: stories in acts. A rule may require a state, and may bring another one about where it acts.
+//! Scenarios, as in WireMock: a rule may require a state, and may set another one when it acts.
 
 use super::rule::Per;
 
-/// Where a story is in before a rule changed that.
+/// The state before any rule set one.
 pub const STARTED: &str = "started";
 
-/// The part of a rule in a story.
+/// The part of a rule in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// The story's name; rules of one name share the state.
+    /// The name of the scenario; rules with the same name share the state.
     pub name: String,
     /// The state in which the rule looks; `None`: in every one.
     pub requires: Option<String>,

@@ -34,7 +34,7 @@ pub enum Step {
     WireFault(WireFault),
     /// Says how a connection is received.
     Connection(ConnectionStep),
-    /// Tells a story of OMA DM that holds for both peers.
+    /// A protocol step, which keeps both peers consistent.
     Protocol(ProtocolStep),
     /// `soap-fault`: answers enrollment in the server's place.
     Soap(SoapFault),
@@ -68,14 +68,14 @@ impl Step {
     pub fn is_about_selected(&self) -> bool {
         match self {
             Self::Edit(_) => true,
-            Self::Protocol(story) => story.is_about_commands(),
+            Self::Protocol(step) => step.is_about_commands(),
             _ => false,
         }
     }
 
     /// Whether it leaves something to be done in a later message of the session.
     pub fn promises(&self) -> bool {
-        matches!(self, Self::Protocol(story) if story.promises())
+        matches!(self, Self::Protocol(step) if step.promises())
     }
 
     /// Whether it changes the bytes of the body.

@@ -278,7 +278,7 @@ fn assert_others_stay(patch: &Patch, source: &Bytes, written: &Bytes) {
     assert_eq!(source[from..], written[at..]);
 }
 
-/// Whether XML has white space that is text or not by what stands beside it: alone between tags it is none,
+/// Whether XML has white space that is text or not by what belongs to it: alone between tags it is none,
 /// beside text or CDATA it is some, and edits change what is there.
 fn has_indented_text(document: &Document) -> bool {
     let mixed = |e: Element<'_>| {

@@ -326,7 +326,7 @@ fn commands_are_duplicated_and_put_in_another_order() {
     refused(
         STATUS,
         "{ reverse = true }",
-        "reverse: nothing beside it is selected",
+        "reverse: no sibling of it is selected",
     );
 }
 

@@ -53,7 +53,7 @@ error: this step has no verb
  --> test.toml:4:8
   |
 4 | step = { at = "Item" }
-  |        ^^^^^^^^^^^^^^^ `at` stands beside `set-text`, `set-attribute`, `remove-attribute`, `replace`, `remove` and others
+  |        ^^^^^^^^^^^^^^^ `at` belongs to `set-text`, `set-attribute`, `remove-attribute`, `replace`, `remove` and others
   |
   = help: every step stands in REFERENCE"#,
     );
@@ -68,7 +68,7 @@ error: this step has no verb
  --> test.toml:4:8
   |
 4 | step = { jitter = "3s" }
-  |        ^^^^^^^^^^^^^^^^^ `jitter` stands beside `latency`
+  |        ^^^^^^^^^^^^^^^^^ `jitter` belongs to `latency`
   |
   = help: every step stands in REFERENCE"#,
     );

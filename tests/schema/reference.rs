@@ -309,7 +309,7 @@ const KINDS: [(&str, &str); 7] = [
     ("raw", "Bytes of the body"),
     ("leave", "Answers and deliveries"),
     ("soap", "Enrollment faults"),
-    ("story", "Protocol steps"),
+    ("protocol", "Protocol steps"),
     ("admit", "How a connection is received"),
 ];
 

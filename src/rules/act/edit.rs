@@ -201,8 +201,8 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// The element that a template describes, for a place in the message, and its text; that it describes none
-    /// is told.
+    /// The element that a template describes, for a place in the message, and its text; an invalid template is
+    /// reported.
     fn fragment(
         &mut self,
         verb: &'static str,

@@ -37,7 +37,7 @@ pub(in crate::rules) fn head(
     }
 }
 
-/// The edit, with what was there and what is there then, told as `name: value`.
+/// The edit, with the field before and after as `name: value`.
 fn planned(
     step: &HeadStep,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! Stories at work: edits of the message at hand, and promises for later ones.
+//! Protocol steps: edits of this message, and obligations for later ones.
 
 mod abort;
 mod atomic;
@@ -20,7 +20,7 @@ use crate::rules::selection::Selected;
 use crate::rules::step::ProtocolStep;
 use crate::rules::{Facts, Stage};
 
-/// Where a story plays: a message as the rules so far have left it.
+/// The message as earlier rules left it.
 pub(in crate::rules) struct Scene<'a> {
     pub(in crate::rules) facts: &'a Facts<'a>,
     pub(in crate::rules) document: &'a Document,
@@ -77,11 +77,11 @@ impl<'a> Scene<'a> {
     where
         'a: 's,
     {
-        let told = self.promises().filter_map(|promise| match promise {
+        let known = self.promises().filter_map(|promise| match promise {
             Obligation::Session { said, meant } => Some((&**said, &**meant)),
             _ => None,
         });
-        let last = told.filter(|(known, _)| *known == said).last();
+        let last = known.filter(|(known, _)| *known == said).last();
         last.map_or(said, |(_, meant)| meant)
     }
 
@@ -95,19 +95,19 @@ impl<'a> Scene<'a> {
 }
 
 impl Planned {
-    /// Plans one story on what was selected.
-    pub(super) fn story(
+    /// Plans one protocol step for the selection.
+    pub(super) fn protocol_step(
         &mut self,
-        story: &ProtocolStep,
+        step: &ProtocolStep,
         scene: &Scene<'_>,
         selection: &[Selected],
     ) {
-        if story.promises()
+        if step.promises()
             && let Err(why) = scene.account()
         {
-            return self.decline(story.name(), why);
+            return self.decline(step.name(), why);
         }
-        let told = match story {
+        let planned = match step {
             ProtocolStep::Refuse(code) => self.refuse(*code, scene, selection),
             ProtocolStep::HideStatus => self.hide(scene, selection),
             ProtocolStep::InjectCommand { xml, to } => {
@@ -125,12 +125,12 @@ impl Planned {
             ProtocolStep::Header(field) => self.header(field, scene),
             ProtocolStep::WrongSize(by) => self.wrong_size(*by, scene, selection),
         };
-        if let Err(why) = told {
-            self.decline(story.name(), why);
+        if let Err(why) = planned {
+            self.decline(step.name(), why);
         }
     }
 
-    /// Tells why a story was not played.
+    /// Reports why a protocol step did not act.
     fn decline(&mut self, verb: &str, why: String) {
         self.changes.push(not_applied("", format!("{verb}: {why}")));
     }

@@ -22,7 +22,7 @@ pub(in crate::rules) struct Body<'a> {
     pub(in crate::rules) limits: &'a Limits,
 }
 
-/// What a step makes of a body, and how that is told.
+/// What a step makes of a body, and its description.
 ///
 /// # Errors
 /// Why it can do nothing here.
@@ -48,15 +48,15 @@ pub(in crate::rules) fn raw(
         RawStep::ReplaceText { pattern, with } => {
             let with = values.fill(with, Escape::Replacement, selected, None)?;
             let patch = Replacement::new(&pattern.0, &with, body.limits).patch(body)?;
-            let told = format!("{with}, {} times", patch.splices().len());
-            (patch, pattern.0.to_string(), told)
+            let after = format!("{with}, {} times", patch.splices().len());
+            (patch, pattern.0.to_string(), after)
         }
         RawStep::Flip { at, length, mask } => {
             let span = body.span(*at, *length)?;
             let flipped: Vec<u8> = span.of(body.bytes).iter().map(|b| b ^ mask).collect();
             // The bytes themselves may be of a secret.
-            let told = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);
-            (Patch::replacing(span, flipped), String::new(), told)
+            let after = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);
+            (Patch::replacing(span, flipped), String::new(), after)
         }
         RawStep::Truncate(keep) => {
             let kept = body.kept(*keep)?;
@@ -113,7 +113,7 @@ impl Body<'_> {
         Ok(written.into())
     }
 
-    /// Where bytes stand that are told by an offset, which may count from the end.
+    /// The position of bytes given by an offset, which may count from the end.
     fn span(&self, at: i64, length: u32) -> Result<Span, String> {
         let whole = self.bytes.len() as i64;
         let start = if at < 0 { whole.saturating_add(at) } else { at };

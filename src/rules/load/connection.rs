@@ -102,7 +102,7 @@ fn refuse_other_keys(table: Table<'_>, report: &mut Report) {
             .wrong(span, format!("`{key}` is not known when a device connects"))
             .label("the first message comes later")
             .help(format!(
-                "a connection is told by {}",
+                "a connection is matched by {}",
                 super::suggest::list(&KEYS)
             ))
             .help("or write the rule for stage = \"request\": `empty-response` and `reset` end the connection there");

@@ -1,6 +1,6 @@
 //! Rules of one line, as the command line takes them: written out as a rule file, and read as one.
 //!
-//! What is wrong with it is told at the place in the argument.
+//! Errors point at the place in the argument.
 
 mod mitm_pattern;
 
@@ -152,7 +152,7 @@ impl InlineRule {
 }
 
 impl RuleErrors {
-    /// The errors with those of rules of one line told at their places in the arguments.
+    /// The errors, with the places of one-line rules translated to places in the arguments.
     pub fn in_arguments(mut self, lines: &[InlineRule]) -> Self {
         for error in &mut self.0 {
             let line = lines
@@ -166,13 +166,13 @@ impl RuleErrors {
             }
         }
         // The rules of both directions have the same mistake.
-        let mut told: Vec<RuleError> = Vec::new();
+        let mut errors: Vec<RuleError> = Vec::new();
         for error in self.0 {
-            if !told.contains(&error) {
-                told.push(error);
+            if !errors.contains(&error) {
+                errors.push(error);
             }
         }
-        Self(told)
+        Self(errors)
     }
 }
 
@@ -184,7 +184,7 @@ fn error_at(
     title: String,
     help: &str,
 ) -> RuleErrors {
-    let mut report = Report::new(flag, argument, &super::nothing_beside);
+    let mut report = Report::new(flag, argument, &super::no_includes);
     report.wrong(part, title).help(help);
     RuleErrors(report.into_errors())
 }

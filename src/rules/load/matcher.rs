@@ -187,7 +187,7 @@ fn inner(
                 value.span(),
                 format!("`{key}` stands deeper than {DEPTH} tables"),
             )
-            .help("write a rule for each case: of the rules of a book every one is asked");
+            .help("write a rule for each case: dmtap evaluates every rule");
         return None;
     }
     if table.keys().is_empty() {

@@ -49,7 +49,7 @@ impl<'r> Report<'r> {
         (self.reader)(&self.file, path)
     }
 
-    /// Notes an error, and gives it to be told in full. Of those beyond [`MOST_ERRORS`] only the number is kept.
+    /// Adds an error, and returns it to be completed. Beyond [`MOST_ERRORS`] only their number is kept.
     pub(super) fn wrong(&mut self, span: Range<usize>, title: impl Into<String>) -> &mut RuleError {
         let error = RuleError::new(&self.file, &self.text, span, title.into());
         let at = self.errors.len();
@@ -88,7 +88,7 @@ impl<'r> Report<'r> {
     }
 }
 
-/// Errors of one rule file that are told one by one.
+/// The most errors of one rule file that are listed one by one.
 pub(super) const MOST_ERRORS: usize = 50;
 
 /// Most keys that an error lists.

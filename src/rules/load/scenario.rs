@@ -1,4 +1,4 @@
-//! The `scenario` table of a rule, and whether the stories of a book can be played to their end.
+//! The `scenario` table of a rule, and whether every state of the scenarios can be reached.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -63,7 +63,7 @@ fn text(table: Table<'_>, key: &str, report: &mut Report) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// The acts of all stories of a book.
+/// The rules of all scenarios in a rule set.
 #[derive(Default)]
 pub(super) struct Scenarios(Vec<Act>);
 
@@ -76,8 +76,8 @@ struct Act {
     span: Range<usize>,
     /// What it has a state for; the whole table where that is not said.
     per: Range<usize>,
-    /// Whether what is wrong with it is told.
-    told: bool,
+    /// Whether its errors are reported.
+    reported: bool,
 }
 
 impl Scenarios {
@@ -92,7 +92,7 @@ impl Scenarios {
             line: report.line(table.span().start),
             span: state.unwrap_or(table.span()),
             per: value("per").unwrap_or(table.span()),
-            told: true,
+            reported: true,
         });
     }
 
@@ -105,24 +105,24 @@ impl Scenarios {
             line: rule.line,
             span: 0..0,
             per: 0..0,
-            told: false,
+            reported: false,
         });
         self.0.extend(act);
     }
 
-    /// What is wrong with stories as a whole: states that no rule brings about, and rules of one story that
-    /// do not share its state. Each story is gone through once.
+    /// Errors of scenarios as a whole: states that no rule sets, and rules of one scenario that
+    /// do not share its state. Each scenario is examined once.
     pub(super) fn errors(&self) -> Vec<RuleError> {
-        let mut stories: HashMap<&str, Vec<&Act>> = HashMap::new();
+        let mut scenarios: HashMap<&str, Vec<&Act>> = HashMap::new();
         for act in &self.0 {
-            stories.entry(&act.scenario.name).or_default().push(act);
+            scenarios.entry(&act.scenario.name).or_default().push(act);
         }
-        let mut told = HashSet::new();
+        let mut reported = HashSet::new();
         let mut reached: HashMap<&str, Reached<'_>> = HashMap::new();
         let mut errors = Errors::default();
-        for act in self.0.iter().filter(|act| act.told) {
+        for act in self.0.iter().filter(|act| act.reported) {
             let name = &*act.scenario.name;
-            let acts = stories.get(name).map_or(&[][..], Vec::as_slice);
+            let acts = scenarios.get(name).map_or(&[][..], Vec::as_slice);
             if let Some(first) = acts.first()
                 && first.scenario.per != act.scenario.per
             {
@@ -131,7 +131,7 @@ impl Scenarios {
             let reached = reached.entry(name).or_insert_with(|| Reached::by(acts));
             let required = act.scenario.requires.as_deref();
             let missing = required.filter(|state| !reached.known.contains(state));
-            if let Some(state) = missing.filter(|state| told.insert((name, *state))) {
+            if let Some(state) = missing.filter(|state| reported.insert((name, *state))) {
                 errors.add_error(act, || act.never(state, &reached.order));
             }
         }
@@ -139,10 +139,10 @@ impl Scenarios {
     }
 }
 
-/// The first [`MOST_ERRORS`] errors of the stories of a book, the last of the others with their number.
+/// The first [`MOST_ERRORS`] errors of the scenarios, and the number of the others.
 #[derive(Default)]
 struct Errors<'a> {
-    told: Vec<RuleError>,
+    errors: Vec<RuleError>,
     untold: usize,
     last: Option<&'a Act>,
 }
@@ -150,8 +150,8 @@ struct Errors<'a> {
 impl<'a> Errors<'a> {
     /// Each error names words that are near, which takes a while: of those that are only counted none is made.
     fn add_error(&mut self, act: &'a Act, error: impl FnOnce() -> RuleError) {
-        if self.told.len() < MOST_ERRORS {
-            return self.told.push(error());
+        if self.errors.len() < MOST_ERRORS {
+            return self.errors.push(error());
         }
         self.untold += 1;
         self.last = Some(act);
@@ -159,13 +159,13 @@ impl<'a> Errors<'a> {
 
     fn all(mut self) -> Vec<RuleError> {
         let last = self.last.map(|act| act.wrong(String::new()));
-        self.told
+        self.errors
             .extend(last.map(|last| last.and_more(self.untold)));
-        self.told
+        self.errors
     }
 }
 
-/// The states a story can be in.
+/// The states that a scenario can be in.
 struct Reached<'a> {
     known: HashSet<&'a str>,
     /// In the order in which they are brought about.
@@ -231,7 +231,7 @@ impl Act {
         error
     }
 
-    /// Rules that keep the state of one story for different things never see each other's.
+    /// Rules of one scenario with different `per` never see each other's state.
     fn other_scope(&self, first: &Self) -> RuleError {
         let (own, other) = (self.scenario.per, first.scenario.per);
         let name = &self.scenario.name;

@@ -24,7 +24,7 @@ use crate::rules::step::SoapFault;
 use crate::rules::template::{BadTemplate, Name, Template};
 use crate::rules::{Stage, Step};
 
-/// A verb: its name, where it may stand, the keys that may stand beside it, and its reader.
+/// A verb: its name, its stages, its other keys, and its reader.
 pub(super) struct StepReader {
     pub(super) name: &'static str,
     /// The stages of rules it may stand in.
@@ -48,7 +48,7 @@ pub(super) const KINDS: [(&str, &[StepReader]); 7] = [
     ("raw", raw::VERBS),
     ("leave", wire_fault::VERBS),
     ("soap", soap::VERBS),
-    ("story", protocol::VERBS),
+    ("protocol", protocol::VERBS),
     ("admit", connection::VERBS),
 ];
 
@@ -176,22 +176,22 @@ fn step(table: Table<'_>, report: &mut Report) -> Option<Placed> {
 const MOST: usize = 5;
 
 fn no_verb(table: Table<'_>, keys: &[(&str, Range<usize>)], report: &mut Report) {
-    let beside = |key: &str| -> Vec<&str> {
+    let verbs_with = |key: &str| -> Vec<&str> {
         let verbs = all().filter(|verb| verb.options.contains(&key));
         verbs.map(|verb| verb.name).collect()
     };
-    let wrong = keys.iter().find(|(key, _)| beside(key).is_empty());
+    let wrong = keys.iter().find(|(key, _)| verbs_with(key).is_empty());
     if let Some((word, span)) = wrong {
         return unknown(word, span.clone(), report);
     }
     let error = report.wrong(table.span(), "this step has no verb");
     if let Some((option, _)) = keys.first() {
-        let verbs = beside(option);
+        let verbs = verbs_with(option);
         let shown = list(&verbs[..verbs.len().min(MOST)]);
         error.label(match verbs.len() > MOST {
-            true => format!("`{option}` stands beside {shown} and others"),
-            false if verbs.len() == 1 => format!("`{option}` stands beside {shown}"),
-            false => format!("`{option}` stands beside one of {shown}"),
+            true => format!("`{option}` belongs to {shown} and others"),
+            false if verbs.len() == 1 => format!("`{option}` belongs to {shown}"),
+            false => format!("`{option}` belongs to one of {shown}"),
         });
     }
     error.help(format!("every step stands in {REFERENCE}"));

@@ -8,7 +8,7 @@ use super::read::Report;
 
 /// Tells the errors of the reader of TOML; `tree` is what it could read.
 ///
-/// Where the header of a rule is missing, every key of it is there for the second time: the first one is told.
+/// If the header of a rule is missing, all of its keys are duplicates: only the first one is reported.
 pub(super) fn report(errors: &[Error], tree: &DeTable<'_>, report: &mut Report) {
     let text = report.text().clone();
     let mut last: Option<Range<usize>> = None;

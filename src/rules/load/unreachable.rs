@@ -46,7 +46,7 @@ impl Endpoints {
 fn leaves_nothing(end: &Rule, rule: &Rule) -> bool {
     // A rule that edits passes by what is no document.
     end.stage == rule.stage
-        // Two of one name are told as that.
+        // Duplicate names are reported elsewhere.
         && end.name != rule.name
         && (!end.edits() || rule.edits() || rule.matcher.reads_document())
 }

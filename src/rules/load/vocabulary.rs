@@ -28,13 +28,13 @@ pub struct Vocabulary {
 /// A verb of steps.
 #[derive(Clone, Debug)]
 pub struct StepName {
-    /// What kind of work it does: `edit`, `head`, `raw`, `leave`, `soap`, `story` or `admit`.
+    /// Its kind: `edit`, `head`, `raw`, `leave`, `soap`, `protocol` or `admit`.
     pub kind: &'static str,
     /// Its name.
     pub name: &'static str,
     /// The stages of rules it may stand in.
     pub stages: &'static [Stage],
-    /// The keys that may stand beside it.
+    /// Its other keys.
     pub options: &'static [&'static str],
 }
 

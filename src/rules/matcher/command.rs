@@ -62,7 +62,7 @@ pub(in crate::rules) struct Seen<'d> {
     pub(in crate::rules) about: &'d [TargetNodes],
 }
 
-/// What must be among the commands of a message for one of them to be selected: most rules that find nothing are told
+/// What must be among the commands of a message for one of them to be selected: most rules without a match are found
 /// by that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::rules) struct Gate {

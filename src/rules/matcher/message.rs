@@ -1,4 +1,4 @@
-//! What must hold of a passage as a whole.
+//! What must hold of a message as a whole.
 
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName};
@@ -9,7 +9,7 @@ use crate::flow::{Connection, media};
 use crate::rules::glob::Glob;
 use crate::rules::{Facts, Stage};
 
-/// What must hold of a passage. An empty list asks nothing; of a list one entry must match.
+/// What must hold of a message. An empty list asks nothing; of a list one entry must match.
 #[derive(Clone, Debug, Default)]
 pub struct MessageMatcher {
     /// Address of the device.
@@ -62,7 +62,7 @@ pub struct HeaderMatcher {
 }
 
 impl MessageMatcher {
-    /// Whether it holds of every passage.
+    /// Whether it holds of every message.
     pub fn asks_nothing(&self) -> bool {
         !self.asks_connection()
             && !self.asks_heads()

@@ -77,7 +77,7 @@ pub enum EditStep {
     Reverse,
 }
 
-/// A place beside elements, or in them.
+/// A place next to an element, or in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
     /// On which side of the elements, or in them.

@@ -11,7 +11,7 @@ use crate::rules::template::Template;
 pub enum HeadStep {
     /// `set-header`: the field gets this value, and only this one.
     Set(HeaderName, Template),
-    /// `add-header`: the field gets this value beside those it has.
+    /// `add-header`: adds a field with this value.
     Add(HeaderName, Template),
     /// `remove-header`: the field goes.
     Remove(HeaderName),
@@ -25,7 +25,7 @@ pub enum HeadStep {
 pub enum HeadEdit {
     /// The field gets this value, and only this one.
     Set(HeaderName, HeaderValue),
-    /// The field gets this value beside those it has.
+    /// Adds a field with this value.
     Add(HeaderName, HeaderValue),
     /// The field goes.
     Remove(HeaderName),

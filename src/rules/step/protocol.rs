@@ -1,9 +1,9 @@
-//! Stories: steps of OMA DM that hold for both peers.
+//! Protocol steps, which keep both peers consistent.
 
 use super::Neighbour;
 use crate::dm::StatusCode;
 
-/// A story. What it keeps from one peer it tells the other, by promises that later messages settle.
+/// A protocol step. Obligations repair in later messages what it hides from a peer or invents for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolStep {

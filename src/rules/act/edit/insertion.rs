@@ -53,7 +53,7 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// A copy of one element beside another; whether that can be.
+    /// A copy of one element next to another, if that is possible.
     fn put(
         &mut self,
         selected: &Selected,
@@ -67,10 +67,11 @@ impl Planning<'_, '_> {
             self.refuse(verb, selected, "an element stays in its document");
             return false;
         }
-        let Some((element, beside)) = source.element(document).zip(target.element(document)) else {
+        let Some((element, neighbour)) = source.element(document).zip(target.element(document))
+        else {
             return false;
         };
-        let after = format!("{} {}", relation.words(), beside.local());
+        let after = format!("{} {}", relation.words(), neighbour.local());
         if !self.add(element.span().len()) {
             return false;
         }
@@ -116,16 +117,16 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// Has the selected elements that stand beside each other change places, the first with the last.
+    /// Reverses the order of selected siblings.
     pub(in crate::rules::act) fn reverse(&mut self, outermost: &[&Selected]) {
-        let mut beside: BTreeMap<NodeId, Vec<&Selected>> = BTreeMap::new();
+        let mut families: BTreeMap<NodeId, Vec<&Selected>> = BTreeMap::new();
         for selected in outermost {
             let parent = self.document.parent(selected.node);
-            beside.entry(parent).or_default().push(selected);
+            families.entry(parent).or_default().push(selected);
         }
-        for siblings in beside.values() {
+        for siblings in families.values() {
             if let [alone] = siblings[..] {
-                self.refuse("reverse", alone, "nothing beside it is selected");
+                self.refuse("reverse", alone, "no sibling of it is selected");
             }
             for (selected, place) in siblings.iter().zip(siblings.iter().rev()) {
                 if selected.node != place.node {

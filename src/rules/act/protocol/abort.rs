@@ -39,7 +39,7 @@ impl Planned {
         Ok(())
     }
 
-    /// In a request Alert 1222 is put in. A response waits: the device is told that there is more to come, and
+    /// Inserts Alert 1222 into a request. A response waits: the device learns that there is more to come, and
     /// gets it when it asks.
     pub(super) fn next_message(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;

@@ -44,7 +44,7 @@ impl Planned {
         self.take_out(scene, taken)
     }
 
-    /// The device carried it out, and the server is told that it failed.
+    /// The device has run it, and the server receives a failure.
     fn fail_atomics(
         &mut self,
         fate: &AtomicFailure,

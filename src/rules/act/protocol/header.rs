@@ -94,11 +94,11 @@ impl Planned {
         at: Element<'_>,
         place: Place,
         xml: &str,
-        told: &str,
+        new: &str,
     ) -> Result<(), String> {
         let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
         let fragment = fragment.ok_or("it cannot be written as XML")?;
-        self.tell(at, verb, String::new(), told.to_owned());
+        self.tell(at, verb, String::new(), new.to_owned());
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }

@@ -32,17 +32,17 @@ impl Planned {
         if places.is_empty() {
             return Err(format!("there is no {} in the message", to.at));
         }
-        for (place, beside) in places {
-            self.inject_at(place, beside, xml, scene)?;
+        for (place, anchor) in places {
+            self.inject_at(place, anchor, xml, scene)?;
         }
         Ok(())
     }
 
-    /// Puts the command in at one place; `beside` is the element by which the place is named.
+    /// Inserts the command at one place; `anchor` is the element that names the place.
     fn inject_at(
         &mut self,
         place: Place,
-        beside: Element<'_>,
+        anchor: Element<'_>,
         xml: &str,
         scene: &Scene<'_>,
     ) -> Result<(), String> {
@@ -60,7 +60,7 @@ impl Planned {
         };
         self.promise(scene, ids.into_iter().map(swallow).collect())?;
         let what = summary(fragment.document().root());
-        self.tell(beside, "inject-command", String::new(), what);
+        self.tell(anchor, "inject-command", String::new(), what);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Planned {
     }
 }
 
-/// The places beside the selected elements, not in documents inside the message, each with its element.
+/// The places next to the selected elements, but not in documents inside the message, each with its element.
 fn places<'d>(
     to: &Neighbour,
     scene: &Scene<'d>,

@@ -10,7 +10,7 @@ use crate::rules::selection::Selected;
 use crate::rules::step::MsgIdBreak;
 
 impl Planned {
-    /// The selected Status refers to nothing. This story is about a dangling reference.
+    /// Makes the selected Status refer to a command that does not exist.
     pub(super) fn unknown_cmd_ref(
         &mut self,
         scene: &Scene<'_>,
@@ -88,8 +88,8 @@ impl Planned {
             return Err("no Meta with a Size was selected".into());
         }
         for element in sizes {
-            let told: i64 = element.text().trim_ascii().parse().unwrap_or_default();
-            let size = told.saturating_add(by).max(0);
+            let announced: i64 = element.text().trim_ascii().parse().unwrap_or_default();
+            let size = announced.saturating_add(by).max(0);
             self.put("wrong-size", element, size.to_string());
         }
         Ok(())

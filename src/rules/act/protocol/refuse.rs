@@ -14,7 +14,7 @@ use crate::rules::act::Planned;
 use crate::rules::act::edit::summary;
 use crate::rules::selection::Selected;
 
-/// Commands that are taken out of a message, with what their sender is told.
+/// Commands that are removed from a message, with the Status for their sender.
 #[derive(Default)]
 pub(super) struct RefusedCommands {
     /// The outermost elements that go.
@@ -81,8 +81,8 @@ impl RefusedCommands {
         self.codes.is_empty() && self.items.is_empty()
     }
 
-    /// Some Items of a command go, and the command with them if that is all of them, or if one has no LocURI to be
-    /// told by. In an Atomic, which fails as one, it goes in any case.
+    /// Removes some Items of a command; the whole command if these are all of them, if one has no LocURI to name it by,
+    /// or if it stands in an Atomic, which fails as a whole.
     fn take_some(&mut self, command: Command<'_>, items: &[NodeId], code: StatusCode) {
         let of_command = command.items();
         let chosen: Vec<Item<'_>> = of_command
@@ -150,7 +150,7 @@ impl RefusedCommands {
         self.codes.insert(atomic.element().id(), ATOMIC_FAILED);
     }
 
-    /// A Sequence that has lost all its commands goes, too; it was carried out as far as its sender is told.
+    /// A Sequence that lost all its commands is removed, too; its sender gets a Status for it as if it had run.
     fn empty_sequences(&mut self, message: Message<'_>) {
         let all: Vec<Command<'_>> = message.all_commands().collect();
         // Inner ones stand behind outer ones.

@@ -65,7 +65,7 @@ fn command(table: Table<'_>, report: &mut Report) -> Option<AnswersMatcher> {
     if asks_more && names.iter().any(|name| name == HEADER) {
         report
             .wrong(table.span(), "the SyncHdr is about no node and has no Item")
-            .help("answers = \"SyncHdr\" stands alone; a list may hold other commands beside it");
+            .help("write answers = \"SyncHdr\" alone, or in a list with other commands");
         return None;
     }
     Some(AnswersMatcher {

@@ -1,4 +1,4 @@
-//! The keys that ask about the passage as a whole.
+//! The keys that ask about the message as a whole.
 
 use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};

@@ -8,7 +8,7 @@ use crate::rules::step::WireFault;
 use crate::rules::template::{Escape, Template};
 use crate::rules::{Step, SyntheticResponse};
 
-/// The keys that may stand beside `answer`.
+/// The other keys of `answer`.
 pub(super) const OPTIONS: &[&str] = &["body", "headers", "content-type"];
 
 pub(super) fn answer(value: &Value<'_>, step: Table<'_>, report: &mut Report) -> Option<Step> {

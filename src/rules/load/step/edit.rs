@@ -11,7 +11,7 @@ use crate::rules::selector::Selector;
 use crate::rules::step::{EditStep, Ids, Neighbour, Relation};
 use crate::rules::template::{Escape, Template};
 
-/// What reads the value of a verb and the options beside it.
+/// Reads the value of a verb and its other keys.
 type Read = fn(&Value<'_>, Table<'_>, &mut Report) -> Option<Step>;
 
 pub(super) const VERBS: &[StepReader] = &[
@@ -48,7 +48,7 @@ pub(super) const VERBS: &[StepReader] = &[
     }),
     verb("insert", SIDES, |value, step, report| {
         let fragment = fragment(value, "insert", report);
-        let (fragment, to) = fragment.zip(beside("insert", step, report))?;
+        let (fragment, to) = fragment.zip(neighbour("insert", step, report))?;
         Some(Step::Edit(EditStep::Insert { fragment, to }))
     }),
     verb("replace", &["at"], |value, step, report| {
@@ -62,12 +62,12 @@ pub(super) const VERBS: &[StepReader] = &[
     }),
     verb("copy", SIDES, |value, step, report| {
         let from = place(value, "copy", report);
-        let (from, to) = from.zip(beside("copy", step, report))?;
+        let (from, to) = from.zip(neighbour("copy", step, report))?;
         Some(Step::Edit(EditStep::Copy { from, to }))
     }),
     verb("move", SIDES, |value, step, report| {
         let from = place(value, "move", report);
-        let (from, to) = from.zip(beside("move", step, report))?;
+        let (from, to) = from.zip(neighbour("move", step, report))?;
         Some(Step::Edit(EditStep::Move { from, to }))
     }),
     verb("duplicate", &["at", "new-ids"], |value, step, report| {
@@ -109,13 +109,13 @@ pub(super) fn beside_if_any(
     report: &mut Report,
 ) -> Option<Option<Neighbour>> {
     match SIDES.iter().any(|side| step.value(side).is_some()) {
-        true => beside(verb, step, report).map(Some),
+        true => neighbour(verb, step, report).map(Some),
         false => Some(None),
     }
 }
 
 /// Where something is to stand: one of the four keys, each with a place.
-fn beside(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Neighbour> {
+fn neighbour(verb: &str, step: Table<'_>, report: &mut Report) -> Option<Neighbour> {
     let given = |(key, relation): &(&'static str, Relation)| {
         let value = step.value(key)?;
         Some((*key, *relation, value))

@@ -59,7 +59,7 @@ pub(super) const VERBS: &[StepReader] = &[
     },
 ];
 
-/// The name of a field and its value, which stands beside.
+/// The name of a field and its `value`.
 fn field(
     value: &Value<'_>,
     step: Table<'_>,

@@ -1,4 +1,4 @@
-//! The verbs that tell stories of OMA DM.
+//! The verbs of protocol steps.
 
 mod protocol_tables;
 
@@ -231,20 +231,20 @@ fn command(value: &Value<'_>, key: &str, report: &mut Report) -> Option<String> 
     None
 }
 
-/// A story about commands needs to be told which.
+/// A protocol step about commands needs a matcher that selects some.
 pub(super) fn agree(
-    story: &ProtocolStep,
+    step: &ProtocolStep,
     span: &Range<usize>,
     found: &LoadedMatcher,
     report: &mut Report,
 ) {
-    if !story.is_about_commands() {
+    if !step.is_about_commands() {
         return;
     }
     let kinds = found.matcher.command.as_ref().map(|command| command.kinds);
-    let name = story.name();
+    let name = step.name();
     let gets = Kinds::of(CommandKind::Get);
-    if matches!(story, ProtocolStep::WrongSize(_))
+    if matches!(step, ProtocolStep::WrongSize(_))
         && kinds.is_some_and(|kinds| kinds.is_within(gets))
     {
         report
@@ -252,11 +252,11 @@ pub(super) fn agree(
             .help("write command = \"Replace\" into `match`");
         return;
     }
-    let (what, example) = match story {
+    let (what, example) = match step {
         ProtocolStep::Refuse(_) | ProtocolStep::WrongSize(_) => ("commands", "Replace"),
         _ => ("a Status", "Status"),
     };
-    let fits = kinds.is_some_and(|kinds| match story {
+    let fits = kinds.is_some_and(|kinds| match step {
         ProtocolStep::Refuse(_) | ProtocolStep::WrongSize(_) => !kinds.is_within(Kinds::answers()),
         _ => kinds.is_within(Kinds::answers()),
     });

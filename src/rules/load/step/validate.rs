@@ -131,7 +131,7 @@ fn right_order(step: &Step, last: &Step) -> String {
             format!("write answer = {code}, headers = {{ {name} = {value:?} }}")
         }
         (Step::Raw(raw), Some(_)) if raw.replaces_all() => {
-            "an answer has its body beside it: answer = 503, body = \"…\"".into()
+            "give the body of an answer as its own key: answer = 503, body = \"…\"".into()
         }
         _ => "put the two into rules of their own, with different matchers or limits".into(),
     }
@@ -187,7 +187,7 @@ pub(super) fn with_matcher(steps: &[Placed], found: &LoadedMatcher, report: &mut
                     needs_status(span, found, report);
                 }
             }
-            (Step::Protocol(story), _) => protocol::agree(story, span, found, report),
+            (Step::Protocol(step), _) => protocol::agree(step, span, found, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
                 needs_commands(edit, span, report);

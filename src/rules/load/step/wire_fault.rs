@@ -158,7 +158,7 @@ fn content_length(value: &Value<'_>, report: &mut Report) -> Option<Announced> {
     }
 }
 
-/// These work on what the device is told.
+/// These act on the response.
 const RESPONSE: &[Stage] = &[Stage::Response];
 
 /// The keys of `slicer`.

@@ -215,7 +215,7 @@ fn among(value: &Value<'_>, key: &str, codes: &[u16], report: &mut Report) -> Op
                 value.span(),
                 format!("`{key}` must be one of {}", all.join(", ")),
             )
-            .label("another code means another story");
+            .label("`busy` has only these codes");
     }
     known
 }
