@@ -4,16 +4,28 @@
 //! [`crate::flow::note`], never an error here.
 
 pub mod auth;
+pub mod certificate;
 pub mod code;
 pub mod command;
 pub mod dialect;
+pub mod enrollment;
+pub mod hresult;
+mod local;
 pub mod locuri;
 pub mod message;
+pub mod provisioning;
 pub mod refs;
+pub mod soap;
+pub mod token;
 
 pub use auth::{Chal, Cred};
+pub use certificate::{Certificate, CertificateRequest};
 pub use code::{AlertCode, StatusCode};
 pub use command::{Alert, Command, CommandKind, Item, Meta, Results, Status};
 pub use dialect::Dialect;
+pub use enrollment::EnrollmentMessage;
+pub use hresult::Hresult;
 pub use message::{Message, SyncBody, SyncHdr};
+pub use provisioning::Provisioning;
 pub use refs::{Refs, asked_kind};
+pub use soap::Envelope;

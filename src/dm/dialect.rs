@@ -22,7 +22,7 @@ impl Dialect {
         match () {
             () if root.is(tag::SYNC_ML) => Self::SyncMl,
             () if root.is(tag::WAP_PROVISIONINGDOC) => Self::Provisioning,
-            () if root.local() == "Envelope" => Self::Soap,
+            () if root.local().eq_ignore_ascii_case("Envelope") => Self::Soap,
             () => Self::Other,
         }
     }

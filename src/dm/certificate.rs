@@ -1,0 +1,178 @@
+//! Certificates and certificate requests: the facts that people compare. They are read leniently: Windows puts `!`
+//! and NUL into a PrintableString and signs with an OID that no standard has any more (1.3.14.3.2.29).
+
+use std::fmt::Write as _;
+
+use x509_parser::asn1_rs::{Any, FromBer, Tag};
+use x509_parser::prelude::{
+    AttributeTypeAndValue, FromDer, X509Certificate, X509CertificationRequest, X509Name,
+};
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+
+/// What a certificate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The subject, such as `CN=device, OU=contoso`, in the order of the certificate. It may hold NUL.
+    pub subject: String,
+    /// The issuer, written alike.
+    pub issuer: String,
+    /// Its serial number in hexadecimal.
+    pub serial: String,
+    /// The first moment at which it is valid, in seconds since the Unix epoch.
+    pub not_before: i64,
+    /// The last moment at which it is valid.
+    pub not_after: i64,
+    /// SHA-1 over the certificate, 40 hexadecimal digits in upper case: Windows finds certificates by it.
+    pub thumbprint: String,
+}
+
+/// What a certificate request says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRequest {
+    /// The subject, as in [`Certificate::subject`].
+    pub subject: String,
+    /// The kind of key, such as `RSA 2048`.
+    pub key: String,
+    /// The signature algorithm, such as `SHA-256 with RSA`, or its OID.
+    pub signature: String,
+}
+
+impl Certificate {
+    /// Reads a certificate in DER.
+    pub fn read(der: &[u8]) -> Option<Self> {
+        let (_, read) = X509Certificate::from_der(der).ok()?;
+        let validity = read.validity();
+        Some(Self {
+            subject: name(read.subject()),
+            issuer: name(read.issuer()),
+            serial: hex(read.raw_serial()),
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+            thumbprint: thumbprint(read.as_raw()),
+        })
+    }
+}
+
+impl CertificateRequest {
+    /// Reads a request in DER (PKCS#10).
+    pub fn read(der: &[u8]) -> Option<Self> {
+        let (_, read) = X509CertificationRequest::from_der(der).ok()?;
+        let info = &read.certification_request_info;
+        Some(Self {
+            subject: name(&info.subject),
+            key: key(&info.subject_pki),
+            signature: algorithm(&read.signature_algorithm),
+        })
+    }
+
+    /// Reads the request that is the content of a signed message (PKCS#7), as devices send it to renew.
+    pub fn read_signed(cms: &[u8]) -> Option<Self> {
+        Self::read(signed_content(cms)?)
+    }
+}
+
+/// SHA-1 over a certificate in DER, 40 hexadecimal digits in upper case.
+pub fn thumbprint(der: &[u8]) -> String {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+    hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref())
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{octet:02X}");
+        text
+    })
+}
+
+/// `CN=a, O=b`; where a part has several values they are joined with ` + `.
+fn name(name: &X509Name<'_>) -> String {
+    let parts = name.iter_rdn().map(|part| {
+        let values: Vec<String> = part.iter().map(attribute).collect();
+        values.join(" + ")
+    });
+    let parts: Vec<String> = parts.collect();
+    parts.join(", ")
+}
+
+fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let oid = attribute.attr_type().to_id_string();
+    let known = NAMES.iter().find(|(known, _)| *known == oid);
+    let kind = known.map_or(&*oid, |(_, name)| name);
+    format!("{kind}={}", characters(attribute.attr_value()))
+}
+
+/// Its characters, whatever its type allows.
+fn characters(value: &Any<'_>) -> String {
+    let octets = value.data;
+    match value.tag() {
+        Tag::BmpString => {
+            let pairs = octets.chunks_exact(2);
+            let units = pairs.map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units)
+                .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        }
+        Tag::T61String => octets.iter().copied().map(char::from).collect(),
+        _ => String::from_utf8_lossy(octets).into_owned(),
+    }
+}
+
+fn key(key: &SubjectPublicKeyInfo<'_>) -> String {
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => format!("RSA {}", rsa.key_size()),
+        Ok(PublicKey::EC(point)) => format!("EC {}", point.key_size()),
+        _ => key.algorithm.algorithm.to_id_string(),
+    }
+}
+
+fn algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {
+    let oid = algorithm.algorithm.to_id_string();
+    let known = ALGORITHMS.iter().find(|(known, _)| *known == oid);
+    known.map_or(oid.clone(), |(_, name)| (*name).to_owned())
+}
+
+/// `SignedData/encapContentInfo/eContent` of a ContentInfo (RFC 5652 §5.1, §5.2).
+fn signed_content(cms: &[u8]) -> Option<&[u8]> {
+    let content_info = inside(cms, Tag::Sequence)?;
+    let (explicit, _) = Any::from_ber(content_info).ok()?;
+    let signed = inside(Any::from_ber(explicit).ok()?.1.data, Tag::Sequence)?;
+    // Version and digest algorithms stand in front.
+    let (rest, _) = Any::from_ber(signed).ok()?;
+    let (rest, _) = Any::from_ber(rest).ok()?;
+    let encapsulated = inside(rest, Tag::Sequence)?;
+    let (explicit, _) = Any::from_ber(encapsulated).ok()?;
+    inside(Any::from_ber(explicit).ok()?.1.data, Tag::OctetString)
+}
+
+fn inside(octets: &[u8], tag: Tag) -> Option<&[u8]> {
+    let (_, any) = Any::from_ber(octets).ok()?;
+    (any.tag() == tag).then_some(any.data)
+}
+
+/// Types of the parts of a name that people know (RFC 4519).
+const NAMES: [(&str, &str); 11] = [
+    ("2.5.4.3", "CN"),
+    ("2.5.4.5", "serialNumber"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("2.5.4.12", "title"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("1.2.840.113549.1.9.1", "emailAddress"),
+];
+
+const ALGORITHMS: [(&str, &str); 8] = [
+    ("1.3.14.3.2.29", "SHA-1 with RSA (1.3.14.3.2.29)"),
+    ("1.2.840.113549.1.1.5", "SHA-1 with RSA"),
+    ("1.2.840.113549.1.1.10", "RSA-PSS"),
+    ("1.2.840.113549.1.1.11", "SHA-256 with RSA"),
+    ("1.2.840.113549.1.1.12", "SHA-384 with RSA"),
+    ("1.2.840.113549.1.1.13", "SHA-512 with RSA"),
+    ("1.2.840.10045.4.3.2", "ECDSA with SHA-256"),
+    ("1.2.840.10045.4.3.3", "ECDSA with SHA-384"),
+];

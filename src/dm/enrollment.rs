@@ -1,0 +1,402 @@
+//! Messages of Windows enrollment: discovery, policies, and the request for a certificate (MS-MDE2, MS-XCEP,
+//! MS-WSTEP). Elements are found by local name, and all of them may be missing.
+
+use std::borrow::Cow;
+
+use super::local::{attribute, child, children, descendant, is_named, text};
+use super::soap::{Envelope, is_nil, texts};
+use super::token::{BinaryToken, TokenKind};
+use crate::markup::{Element, Embedded, Limits};
+
+/// A message of enrollment, by what the body of its envelope holds.
+#[derive(Clone, Copy, Debug)]
+pub enum EnrollmentMessage<'d> {
+    /// The device asks where to enroll.
+    Discover(Discover<'d>),
+    /// The server answers where.
+    DiscoverResponse(DiscoverResponse<'d>),
+    /// The device asks how to make its key.
+    GetPolicies(GetPolicies<'d>),
+    /// The server answers how.
+    GetPoliciesResponse(GetPoliciesResponse<'d>),
+    /// The device asks for a certificate and an account.
+    Request(RequestSecurityToken<'d>),
+    /// The server grants them.
+    Response(RequestSecurityTokenResponse<'d>),
+}
+
+impl<'d> EnrollmentMessage<'d> {
+    /// The message in an envelope; `None` for a fault, for an empty body and for what is no enrollment.
+    pub fn of(envelope: Envelope<'d>) -> Option<Self> {
+        let content = envelope.content()?;
+        let is = |name: &str| is_named(content, name);
+        Some(match () {
+            () if is("Discover") => Self::Discover(Discover(content)),
+            () if is("DiscoverResponse") => Self::DiscoverResponse(DiscoverResponse(content)),
+            () if is("GetPolicies") => Self::GetPolicies(GetPolicies(content)),
+            () if is("GetPoliciesResponse") => {
+                Self::GetPoliciesResponse(GetPoliciesResponse(content))
+            }
+            () if is("RequestSecurityToken") => Self::Request(RequestSecurityToken(content)),
+            () if is("RequestSecurityTokenResponseCollection") => {
+                let inside = child(content, "RequestSecurityTokenResponse");
+                Self::Response(RequestSecurityTokenResponse(inside.unwrap_or(content)))
+            }
+            () if is("RequestSecurityTokenResponse") => {
+                Self::Response(RequestSecurityTokenResponse(content))
+            }
+            () => return None,
+        })
+    }
+
+    /// The name of the message, as the standards spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discover(_) => "Discover",
+            Self::DiscoverResponse(_) => "DiscoverResponse",
+            Self::GetPolicies(_) => "GetPolicies",
+            Self::GetPoliciesResponse(_) => "GetPoliciesResponse",
+            Self::Request(_) => "RequestSecurityToken",
+            Self::Response(_) => "RequestSecurityTokenResponseCollection",
+        }
+    }
+}
+
+/// `Discover`.
+#[derive(Clone, Copy, Debug)]
+pub struct Discover<'d>(Element<'d>);
+
+impl<'d> Discover<'d> {
+    /// `EmailAddress`: the user, which may be `domain\user`.
+    pub fn email_address(self) -> Option<Cow<'d, str>> {
+        self.field("EmailAddress")
+    }
+
+    /// `RequestVersion`, such as `5.0`.
+    pub fn request_version(self) -> Option<Cow<'d, str>> {
+        self.field("RequestVersion")
+    }
+
+    /// `DeviceType`, such as `CIMClient_Windows`.
+    pub fn device_type(self) -> Option<Cow<'d, str>> {
+        self.field("DeviceType")
+    }
+
+    /// `ApplicationVersion`: the build of the system.
+    pub fn application_version(self) -> Option<Cow<'d, str>> {
+        self.field("ApplicationVersion")
+    }
+
+    /// `OSEdition`: a number.
+    pub fn os_edition(self) -> Option<Cow<'d, str>> {
+        self.field("OSEdition")
+    }
+
+    /// The kinds of authentication that the device can do.
+    pub fn auth_policies(self) -> impl Iterator<Item = Cow<'d, str>> {
+        let around = child(self.request(), "AuthPolicies");
+        around
+            .into_iter()
+            .flat_map(|policies| texts(policies, "AuthPolicy"))
+    }
+
+    fn request(self) -> Element<'d> {
+        child(self.0, "request").unwrap_or(self.0)
+    }
+
+    fn field(self, name: &str) -> Option<Cow<'d, str>> {
+        text(self.request(), &[name])
+    }
+}
+
+/// `DiscoverResponse`.
+#[derive(Clone, Copy, Debug)]
+pub struct DiscoverResponse<'d>(Element<'d>);
+
+impl<'d> DiscoverResponse<'d> {
+    /// `DiscoverResult`, or what stands in its place.
+    pub fn result(self) -> Element<'d> {
+        child(self.0, "DiscoverResult").unwrap_or(self.0)
+    }
+
+    /// `AuthPolicy`: `Federated`, `Certificate` or `OnPremise`.
+    pub fn auth_policy(self) -> Option<Cow<'d, str>> {
+        text(self.result(), &["AuthPolicy"])
+    }
+
+    /// `EnrollmentVersion`, such as `5.0`.
+    pub fn enrollment_version(self) -> Option<Cow<'d, str>> {
+        text(self.result(), &["EnrollmentVersion"])
+    }
+
+    /// The elements whose text is an address (`EnrollmentServiceUrl`, `GatewayService` …), known to this version or
+    /// not. Those that are nil or empty are left out.
+    pub fn urls(self) -> impl Iterator<Item = Element<'d>> {
+        self.result().elements().filter(|element| {
+            let name = element.local();
+            let is_one = name.ends_with("Url") || name.eq_ignore_ascii_case("GatewayService");
+            let holds_one = || element.text().contains("://");
+            (is_one || holds_one()) && !is_nil(*element) && text(*element, &[]).is_some()
+        })
+    }
+}
+
+/// `GetPolicies`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetPolicies<'d>(Element<'d>);
+
+impl<'d> GetPolicies<'d> {
+    /// `client/preferredLanguage`.
+    pub fn preferred_language(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["client", "preferredLanguage"])
+    }
+
+    /// `client/TPMManufacturer`.
+    pub fn tpm_manufacturer(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["client", "TPMManufacturer"])
+    }
+}
+
+/// `GetPoliciesResponse`. What is asked of a policy is that of the first.
+#[derive(Clone, Copy, Debug)]
+pub struct GetPoliciesResponse<'d>(Element<'d>);
+
+impl<'d> GetPoliciesResponse<'d> {
+    /// `response/policyID`.
+    pub fn policy_id(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["response", "policyID"])
+    }
+
+    /// `response/policyFriendlyName`.
+    pub fn friendly_name(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["response", "policyFriendlyName"])
+    }
+
+    /// `policySchema`.
+    pub fn policy_schema(self) -> Option<Cow<'d, str>> {
+        text(self.attributes()?, &["policySchema"])
+    }
+
+    /// `minimalKeyLength`, in bits.
+    pub fn minimal_key_length(self) -> Option<Cow<'d, str>> {
+        let path = ["privateKeyAttributes", "minimalKeyLength"];
+        text(self.attributes()?, &path)
+    }
+
+    /// The providers in which the key may be made.
+    pub fn crypto_providers(self) -> impl Iterator<Item = Cow<'d, str>> {
+        let path = ["privateKeyAttributes", "cryptoProviders"];
+        let around = self.attributes().and_then(|a| descendant(a, &path));
+        around.into_iter().flat_map(|list| texts(list, "provider"))
+    }
+
+    /// `validityPeriodSeconds` of the certificate.
+    pub fn validity_seconds(self) -> Option<u64> {
+        self.period("validityPeriodSeconds")
+    }
+
+    /// `renewalPeriodSeconds` of the certificate.
+    pub fn renewal_seconds(self) -> Option<u64> {
+        self.period("renewalPeriodSeconds")
+    }
+
+    /// The OID that `hashAlgorithmOIDReference` refers to: its value, or its default name where it has one.
+    pub fn hash_algorithm(self) -> Option<Cow<'d, str>> {
+        let reference = text(self.attributes()?, &["hashAlgorithmOIDReference"])?;
+        let list = child(self.0, "oIDs")?;
+        let oid = children(list, "oID").find(|oid| {
+            let own = text(*oid, &["oIDReferenceID"]);
+            own.is_some_and(|own| own == reference)
+        })?;
+        text(oid, &["value"]).or_else(|| text(oid, &["defaultName"]))
+    }
+
+    /// `AttestationFailureBehavior`: whether the device may go on without attestation.
+    pub fn attestation_failure_behavior(self) -> Option<Cow<'d, str>> {
+        let attributes = self.attributes()?;
+        let around = [attributes, child(attributes, "attestation")?];
+        let mut found = around
+            .iter()
+            .filter_map(|around| text(*around, &["AttestationFailureBehavior"]));
+        found
+            .next()
+            .or_else(|| text(self.policy()?, &["AttestationFailureBehavior"]))
+    }
+
+    /// The elements whose text is an address: those of CAs, and that of the attestation service, which may lack
+    /// its scheme.
+    pub fn urls(self) -> impl Iterator<Item = Element<'d>> {
+        let authorities = child(self.0, "cAs");
+        let authorities = authorities.into_iter().flat_map(|list| list.elements());
+        let uris = authorities.filter_map(|authority| child(authority, "uris"));
+        let uris = uris.flat_map(|uris| uris.elements());
+        let uris = uris.filter_map(|uri| child(uri, "uri"));
+        let attestation = self
+            .attributes()
+            .and_then(|a| descendant(a, &["attestation", "azureAttestation", "endpointUri"]));
+        uris.chain(attestation)
+            .filter(|element| text(*element, &[]).is_some())
+    }
+
+    /// How many policies there are.
+    pub fn policies(self) -> usize {
+        let list = descendant(self.0, &["response", "policies"]);
+        list.map_or(0, |list| children(list, "policy").count())
+    }
+
+    fn policy(self) -> Option<Element<'d>> {
+        descendant(self.0, &["response", "policies", "policy"])
+    }
+
+    fn attributes(self) -> Option<Element<'d>> {
+        child(self.policy()?, "attributes")
+    }
+
+    fn period(self, name: &str) -> Option<u64> {
+        text(self.attributes()?, &["certificateValidity", name])?
+            .parse()
+            .ok()
+    }
+}
+
+/// What a device asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RequestType {
+    /// A first certificate: `…/Issue`.
+    Issue,
+    /// A new certificate for an old one: `…/Renew`.
+    Renew,
+    /// The account once more: `…/Recovery`.
+    Recovery,
+}
+
+impl RequestType {
+    /// Its name, as the standard spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Issue => "Issue",
+            Self::Renew => "Renew",
+            Self::Recovery => "Recovery",
+        }
+    }
+}
+
+/// `RequestSecurityToken`.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSecurityToken<'d>(Element<'d>);
+
+impl<'d> RequestSecurityToken<'d> {
+    /// `RequestType` as written.
+    pub fn request_type_uri(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["RequestType"])
+    }
+
+    /// `RequestType`, if it is one of those that devices send.
+    pub fn request_type(self) -> Option<RequestType> {
+        let written = self.request_type_uri()?;
+        let last = written.rsplit('/').next()?;
+        let all = [
+            RequestType::Issue,
+            RequestType::Renew,
+            RequestType::Recovery,
+        ];
+        all.into_iter()
+            .find(|known| known.name().eq_ignore_ascii_case(last))
+    }
+
+    /// `TokenType`.
+    pub fn token_type(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["TokenType"])
+    }
+
+    /// The `BinarySecurityToken` with the certificate request.
+    pub fn token(self) -> Option<BinaryToken<'d>> {
+        child(self.0, "BinarySecurityToken").map(BinaryToken::of)
+    }
+
+    /// What the device says about itself: an open list, in which names may come several times.
+    pub fn context_items(self) -> impl Iterator<Item = ContextItem<'d>> {
+        let around = child(self.0, "AdditionalContext");
+        let items = around
+            .into_iter()
+            .flat_map(|list| children(list, "ContextItem"));
+        items.map(ContextItem)
+    }
+
+    /// The value of the first context item of this name.
+    pub fn context(self, name: &str) -> Option<Cow<'d, str>> {
+        let mut items = self.context_items();
+        items
+            .find(|item| {
+                item.name()
+                    .is_some_and(|own| own.eq_ignore_ascii_case(name))
+            })
+            .and_then(ContextItem::value)
+    }
+}
+
+/// `ContextItem`: a name and a value.
+#[derive(Clone, Copy, Debug)]
+pub struct ContextItem<'d>(Element<'d>);
+
+impl<'d> ContextItem<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its `Name`.
+    pub fn name(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "Name")
+    }
+
+    /// Its `Value`.
+    pub fn value(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["Value"])
+    }
+
+    /// The element of its value.
+    pub fn value_element(self) -> Option<Element<'d>> {
+        child(self.0, "Value")
+    }
+}
+
+/// `RequestSecurityTokenResponse`, in its collection or without.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSecurityTokenResponse<'d>(Element<'d>);
+
+impl<'d> RequestSecurityTokenResponse<'d> {
+    /// `TokenType`.
+    pub fn token_type(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["TokenType"])
+    }
+
+    /// `DispositionMessage`.
+    pub fn disposition(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["DispositionMessage"])
+    }
+
+    /// `RequestID`.
+    pub fn request_id(self) -> Option<Cow<'d, str>> {
+        text(self.0, &["RequestID"])
+    }
+
+    /// The `BinarySecurityToken` in `RequestedSecurityToken`.
+    pub fn token(self) -> Option<BinaryToken<'d>> {
+        let path = ["RequestedSecurityToken", "BinarySecurityToken"];
+        descendant(self.0, &path).map(BinaryToken::of)
+    }
+
+    /// The provisioning document in its token. `limits` are those the envelope was decoded with.
+    pub fn provisioning(self, limits: &Limits) -> Option<Embedded> {
+        self.token()?.element().embedded(limits)
+    }
+
+    /// The certificate in its token, where the server sends no provisioning document.
+    pub fn certificate(self) -> Option<Vec<u8>> {
+        let token = self.token()?;
+        matches!(token.kind(), TokenKind::X509)
+            .then(|| token.octets())
+            .flatten()
+    }
+}

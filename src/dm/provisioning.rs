@@ -1,0 +1,189 @@
+//! Provisioning documents (OMA Client Provisioning 1.1; MS-MDE2 §2.2.9; w7 APPLICATION and DMClient CSPs).
+//!
+//! A type of characteristic may come several times, at the top too: Windows reads them as one, and so does a view.
+
+mod account;
+mod store;
+
+pub use account::{Account, AccountAuth, DmClientProvider};
+pub use store::{StoredCertificate, WstepRenewal};
+
+use std::borrow::Cow;
+
+use super::local::{attribute, children, is_named};
+use crate::markup::{Document, Element};
+
+/// A provisioning document.
+#[derive(Clone, Copy, Debug)]
+pub struct Provisioning<'d>(Element<'d>);
+
+impl<'d> Provisioning<'d> {
+    /// The provisioning document that a document is, if it is one.
+    pub fn of(document: &'d Document) -> Option<Self> {
+        let root = document.root();
+        is_named(root, "wap-provisioningdoc").then_some(Self(root))
+    }
+
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its version, such as `1.1`.
+    pub fn version(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "version")
+    }
+
+    /// The characteristics at the top, in order.
+    pub fn characteristics(self) -> impl Iterator<Item = Characteristic<'d>> {
+        characteristics_in(self.0)
+    }
+
+    /// Every parm of the document, in order.
+    pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
+        let (first, behind) = (self.0.id(), self.0.behind());
+        let elements = self.0.document().elements();
+        elements
+            .filter(move |element| (first..behind).contains(&element.id()))
+            .filter(|element| is_named(*element, "parm"))
+            .map(Parm)
+    }
+
+    /// The characteristics at the end of these types, those that come several times included.
+    pub fn at(self, types: &[&str]) -> Vec<Characteristic<'d>> {
+        at(self.0, types)
+    }
+
+    /// The accounts of management servers: `APPLICATION` with the APPID `w7`, or none.
+    pub fn accounts(self) -> impl Iterator<Item = Account<'d>> {
+        let applications = self
+            .characteristics()
+            .filter(|found| found.is("APPLICATION"));
+        applications.map(Account::of).filter(|account| {
+            account
+                .app_id()
+                .is_none_or(|id| id.eq_ignore_ascii_case("w7"))
+        })
+    }
+
+    /// The certificates for the stores of the device, in order.
+    pub fn certificates(self) -> impl Iterator<Item = StoredCertificate<'d>> {
+        store::certificates(self)
+    }
+
+    /// How the client certificate is renewed.
+    pub fn renewal(self) -> Option<WstepRenewal<'d>> {
+        let path = ["CertificateStore", "My", "WSTEP", "Renew"];
+        self.at(&path).into_iter().next().map(WstepRenewal::of)
+    }
+
+    /// What it says to the DMClient CSP, for each provider.
+    pub fn providers(self) -> impl Iterator<Item = DmClientProvider<'d>> {
+        let around = self.at(&["DMClient", "Provider"]);
+        let nodes = around.into_iter().flat_map(Characteristic::characteristics);
+        nodes.map(DmClientProvider::of)
+    }
+}
+
+/// A characteristic.
+#[derive(Clone, Copy, Debug)]
+pub struct Characteristic<'d>(Element<'d>);
+
+impl<'d> Characteristic<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its type: `APPLICATION`, or the name of a node.
+    pub fn type_name(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "type")
+    }
+
+    /// Whether it is of this type, whatever its case.
+    pub fn is(self, type_name: &str) -> bool {
+        self.type_name()
+            .is_some_and(|own| own.eq_ignore_ascii_case(type_name))
+    }
+
+    /// The characteristics in it, in order.
+    pub fn characteristics(self) -> impl Iterator<Item = Self> {
+        characteristics_in(self.0)
+    }
+
+    /// The characteristics at the end of these types.
+    pub fn at(self, types: &[&str]) -> Vec<Self> {
+        at(self.0, types)
+    }
+
+    /// Its own parms, in order.
+    pub fn parms(self) -> impl Iterator<Item = Parm<'d>> {
+        children(self.0, "parm").map(Parm)
+    }
+
+    /// Its first parm of this name, whatever the case.
+    pub fn parm(self, name: &str) -> Option<Parm<'d>> {
+        self.parms().find(|parm| {
+            parm.name()
+                .is_some_and(|own| own.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// The value of its first parm of this name; `None` where that has none, or an empty one.
+    pub fn value(self, name: &str) -> Option<Cow<'d, str>> {
+        self.parm(name)?.value().filter(|value| !value.is_empty())
+    }
+}
+
+/// A parm: a name, and mostly a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Parm<'d>(Element<'d>);
+
+impl<'d> Parm<'d> {
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its name.
+    pub fn name(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "name")
+    }
+
+    /// Its value. Some parms have none: they count by being there.
+    pub fn value(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "value")
+    }
+
+    /// Its `datatype`.
+    pub fn datatype(self) -> Option<Cow<'d, str>> {
+        attribute(self.0, "datatype")
+    }
+
+    /// The types of the characteristics around it, outermost first.
+    pub fn types(self) -> Vec<Cow<'d, str>> {
+        let around = std::iter::successors(self.0.parent(), |element| element.parent());
+        let around = around.filter(|element| is_named(*element, "characteristic"));
+        let mut types: Vec<_> = around
+            .map(|element| attribute(element, "type").unwrap_or_default())
+            .collect();
+        types.reverse();
+        types
+    }
+}
+
+fn characteristics_in<'d>(around: Element<'d>) -> impl Iterator<Item = Characteristic<'d>> {
+    children(around, "characteristic").map(Characteristic)
+}
+
+/// Depth is bounded by `types`.
+fn at<'d>(around: Element<'d>, types: &[&str]) -> Vec<Characteristic<'d>> {
+    let Some((first, rest)) = types.split_first() else {
+        return Vec::new();
+    };
+    let found = characteristics_in(around).filter(|found| found.is(first));
+    match rest.is_empty() {
+        true => found.collect(),
+        false => found.flat_map(|found| at(found.0, rest)).collect(),
+    }
+}

@@ -1,0 +1,112 @@
+//! The CertificateStore of a provisioning document.
+
+use std::borrow::Cow;
+
+use super::{Characteristic, Provisioning};
+use crate::dm::certificate::Certificate;
+use crate::dm::token::base64_octets;
+
+/// A certificate for a store of the device.
+#[derive(Clone, Debug)]
+pub struct StoredCertificate<'d> {
+    store: Cow<'d, str>,
+    scope: Cow<'d, str>,
+    node: Characteristic<'d>,
+}
+
+/// `CertificateStore/<store>/<scope>/<thumbprint>`.
+pub(super) fn certificates<'d>(
+    document: Provisioning<'d>,
+) -> impl Iterator<Item = StoredCertificate<'d>> {
+    let stores = document.at(&["CertificateStore"]);
+    let stores = stores.into_iter().flat_map(Characteristic::characteristics);
+    let scopes = stores.flat_map(|store| {
+        let name = store.type_name().unwrap_or_default();
+        let scopes = store.characteristics();
+        scopes.map(move |scope| (name.clone(), scope))
+    });
+    scopes.flat_map(|(store, scope)| {
+        let name = scope.type_name().unwrap_or_default();
+        let nodes = scope.characteristics();
+        let nodes = nodes.filter(|node| node.parm("EncodedCertificate").is_some());
+        nodes.map(move |node| StoredCertificate {
+            store: store.clone(),
+            scope: name.clone(),
+            node,
+        })
+    })
+}
+
+impl<'d> StoredCertificate<'d> {
+    /// The store: `Root`, `CA` or `My`.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
+    /// Whose store it is: `System` or `User`.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// Whether it is the client certificate.
+    pub fn is_own(&self) -> bool {
+        self.store.eq_ignore_ascii_case("My")
+    }
+
+    /// The characteristic with the certificate.
+    pub fn node(&self) -> Characteristic<'d> {
+        self.node
+    }
+
+    /// The name of the node: the thumbprint, as the server writes it.
+    pub fn thumbprint(&self) -> Option<Cow<'d, str>> {
+        self.node.type_name()
+    }
+
+    /// `EncodedCertificate` as octets.
+    pub fn octets(&self) -> Option<Vec<u8>> {
+        base64_octets(self.node.value("EncodedCertificate")?.as_bytes())
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> Option<Certificate> {
+        Certificate::read(&self.octets()?)
+    }
+}
+
+/// `CertificateStore/My/WSTEP/Renew`.
+#[derive(Clone, Copy, Debug)]
+pub struct WstepRenewal<'d>(Characteristic<'d>);
+
+impl<'d> WstepRenewal<'d> {
+    pub(super) fn of(renew: Characteristic<'d>) -> Self {
+        Self(renew)
+    }
+
+    /// Its characteristic.
+    pub fn characteristic(self) -> Characteristic<'d> {
+        self.0
+    }
+
+    /// `RenewPeriod` or `RenewalPeriod`: days before the certificate ends.
+    pub fn period_days(self) -> Option<Cow<'d, str>> {
+        self.0
+            .value("RenewPeriod")
+            .or_else(|| self.0.value("RenewalPeriod"))
+    }
+
+    /// `RetryInterval`, in days.
+    pub fn retry_days(self) -> Option<Cow<'d, str>> {
+        self.0.value("RetryInterval")
+    }
+
+    /// `ROBOSupport`: whether the device renews by itself.
+    pub fn robo_support(self) -> Option<Cow<'d, str>> {
+        self.0.value("ROBOSupport")
+    }
+
+    /// `ServerURL`: where it renews.
+    pub fn server_url(self) -> Option<Cow<'d, str>> {
+        self.0.value("ServerURL")
+    }
+}

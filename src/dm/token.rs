@@ -1,0 +1,147 @@
+//! Security tokens of enrollment: what a `wsse:BinarySecurityToken` holds, by its ValueType (MS-MDE2 §3, §5, §7).
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::local::attribute;
+use crate::markup::Element;
+
+/// A ValueType. Servers write it with different paths, so that its fragment or last segment counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueType<'d>(pub Cow<'d, str>);
+
+/// What a ValueType says that a token holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// A certificate request: `#PKCS10`.
+    Pkcs10,
+    /// A signed message that holds a certificate request (renewal): `#PKCS7`.
+    Pkcs7,
+    /// A provisioning document: `DeviceEnrollmentProvisionDoc`.
+    ProvisionDoc,
+    /// The token of a user who signed in at a web page: `DeviceEnrollmentUserToken`.
+    UserToken,
+    /// A JSON Web Token of Entra ID: `urn:ietf:params:oauth:token-type:jwt`.
+    Jwt,
+    /// A certificate: `#X509v3`.
+    X509,
+    /// Another one, or none.
+    Other,
+}
+
+impl ValueType<'_> {
+    /// Its fragment, or its last segment.
+    pub fn last(&self) -> &str {
+        let text = self.0.trim_ascii().trim_end_matches(['/', '#']);
+        text.rsplit(['#', '/', ':']).next().unwrap_or_default()
+    }
+
+    /// What it says that the token holds.
+    pub fn kind(&self) -> TokenKind {
+        let last = self.last();
+        let known = KINDS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(last));
+        known.map_or(TokenKind::Other, |(_, kind)| *kind)
+    }
+}
+
+const KINDS: [(&str, TokenKind); 9] = [
+    ("PKCS10", TokenKind::Pkcs10),
+    ("PKCS7", TokenKind::Pkcs7),
+    ("DeviceEnrollmentProvisionDoc", TokenKind::ProvisionDoc),
+    ("DeviceEnrollmentUserToken", TokenKind::UserToken),
+    ("jwt", TokenKind::Jwt),
+    ("X509v3", TokenKind::X509),
+    ("X509", TokenKind::X509),
+    ("X509v1", TokenKind::X509),
+    ("X509PKIPathv1", TokenKind::X509),
+];
+
+/// A `BinarySecurityToken`.
+#[derive(Clone, Copy, Debug)]
+pub struct BinaryToken<'d>(Element<'d>);
+
+impl<'d> BinaryToken<'d> {
+    /// The token an element is.
+    pub fn of(element: Element<'d>) -> Self {
+        Self(element)
+    }
+
+    /// Its element.
+    pub fn element(self) -> Element<'d> {
+        self.0
+    }
+
+    /// Its `ValueType`.
+    pub fn value_type(self) -> Option<ValueType<'d>> {
+        attribute(self.0, "ValueType").map(ValueType)
+    }
+
+    /// What its ValueType says that it holds.
+    pub fn kind(self) -> TokenKind {
+        self.value_type()
+            .map_or(TokenKind::Other, |value_type| value_type.kind())
+    }
+
+    /// Its octets, if its text is base64.
+    pub fn octets(self) -> Option<Vec<u8>> {
+        base64_octets(&self.0.octets())
+    }
+}
+
+/// The octets behind base64 that may have white space in it and lack its padding.
+pub fn base64_octets(text: &[u8]) -> Option<Vec<u8>> {
+    let packed: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    if packed.is_empty() {
+        return None;
+    }
+    LENIENT.decode(packed).ok()
+}
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_type_is_known_by_its_fragment_or_last_segment() {
+        let check = |written: &'static str, expected: TokenKind| {
+            assert_eq!(ValueType(written.into()).kind(), expected, "{written}");
+        };
+        let wstep = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS10";
+        check(wstep, TokenKind::Pkcs10);
+        check("http://docs.oasis-open.org/a/b.xsd#PKCS7", TokenKind::Pkcs7);
+        let user = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentUserToken";
+        check(user, TokenKind::UserToken);
+        let document = " http://schemas.microsoft.com/ConfigurationManager/Enrollment/DeviceEnrollmentProvisionDoc ";
+        check(document, TokenKind::ProvisionDoc);
+        check("urn:ietf:params:oauth:token-type:jwt", TokenKind::Jwt);
+        check("http://example.com/other", TokenKind::Other);
+        check("", TokenKind::Other);
+    }
+
+    #[test]
+    fn base64_is_read_with_white_space_and_without_padding() {
+        assert_eq!(
+            base64_octets(b" aGVs\r\n\tbG8 \n").as_deref(),
+            Some(&b"hello"[..])
+        );
+        assert_eq!(base64_octets(b"aGVsbG8=").as_deref(), Some(&b"hello"[..]));
+        assert_eq!(base64_octets(b"a*b*"), None);
+        assert_eq!(base64_octets(b" "), None);
+    }
+}
