@@ -95,11 +95,11 @@ impl Control {
         self.guard.token()
     }
 
-    /// Answers until `stop`. Changes are told.
-    pub async fn run(self, book: Arc<RuleSetUpdater>, tell: OnChange, stop: CancellationToken) {
+    /// Serves requests until `stop`. Reports changes to `tell`.
+    pub async fn run(self, rules: Arc<RuleSetUpdater>, tell: OnChange, stop: CancellationToken) {
         let desk = Arc::new(Desk {
             guard: self.guard,
-            book,
+            rules,
             tell,
         });
         let permits = Arc::new(Semaphore::new(CONNECTIONS));
@@ -136,7 +136,7 @@ impl Control {
 /// What every connection needs.
 struct Desk {
     guard: Guard,
-    book: Arc<RuleSetUpdater>,
+    rules: Arc<RuleSetUpdater>,
     tell: OnChange,
 }
 
@@ -178,9 +178,9 @@ async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<Response<Body
         }
         Ok(Err(_)) | Err(_) => return Ok(Answer::broken_body().into_response()),
     };
-    let (book, tell) = (desk.book.clone(), desk.tell.clone());
+    let (rules, tell) = (desk.rules.clone(), desk.tell.clone());
     // Reading a thousand rules takes a while, and the traffic is not to wait for it.
-    let answered = tokio::task::spawn_blocking(move || api::answer(&book, &tell, &head, &body));
+    let answered = tokio::task::spawn_blocking(move || api::answer(&rules, &tell, &head, &body));
     let answered = answered.await.unwrap_or_else(|_| Answer::fault());
     Ok(answered.into_response())
 }

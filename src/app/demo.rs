@@ -72,7 +72,7 @@ impl Play {
             .filter_map(|rule| builtin_rules::find(rule.name()));
         let plan = match { stories }.any(|story| story.is_about_chunks()) {
             true => Plan::large(),
-            false => Plan::shelf(),
+            false => Plan::for_builtin_rules(),
         };
         Self {
             title: None,

@@ -9,7 +9,7 @@ pub fn line(change: &EffectDetail) -> String {
     words(change.step, &change.path, &change.before, &change.after)
 }
 
-/// The same of a change that is told in parts; `place` may be empty.
+/// The same for the parts of a change; `place` may be empty.
 pub fn words(step: &str, place: &str, before: &str, after: &str) -> String {
     let mut line = step.to_owned();
     if !place.is_empty() {

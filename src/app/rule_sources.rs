@@ -1,4 +1,4 @@
-//! The rule book as something that lives: where its rules come from, and what becomes of them while dmtap runs.
+//! The live rule set: where its rules come from, and how they change while dmtap runs.
 //!
 //! ```text
 //!  --rules FILE or FOLDER ─► read ─┐
@@ -25,7 +25,7 @@ pub use watch_paths::WatchPaths;
 use crate::proxy::{Hits, LiveRules};
 use crate::rules::Rule;
 
-/// A rule book that can change while the proxy runs.
+/// A rule set that can change while the proxy runs.
 #[derive(Debug)]
 pub struct RuleSetUpdater {
     sources: Mutex<Sources>,
@@ -54,23 +54,23 @@ pub enum SourceState {
     InForce,
     /// It was disabled, and keeps its place.
     Disabled,
-    /// It is no longer in the book.
+    /// It is no longer in the set.
     Removed,
 }
 
 impl RuleSetUpdater {
-    /// The book of these sources; `in_force` is the proxy's.
+    /// The rule set of these sources; `in_force` is the proxy's.
     ///
     /// # Errors
-    /// [`ChangeError`], should the sources not make one book.
+    /// [`ChangeError`] if the sources do not form one rule set.
     pub fn new(sources: Sources, in_force: Arc<LiveRules>) -> Result<Self, ChangeError> {
-        let book = Self {
+        let updater = Self {
             sources: Mutex::new(sources),
             in_force,
             reloading: Mutex::default(),
         };
-        book.change(|_| Ok(()))?;
-        Ok(book)
+        updater.change(|_| Ok(()))?;
+        Ok(updater)
     }
 
     /// The rules in the order in which they act, disabled ones too.
@@ -140,7 +140,7 @@ impl RuleSetUpdater {
     /// Puts everything back as it was at the start, or as files that were saved since have it, counts too.
     ///
     /// # Errors
-    /// [`ChangeError`], should the files not make one book any more.
+    /// [`ChangeError`] if the files no longer form one rule set.
     pub fn restore(&self) -> Result<(), ChangeError> {
         self.change(Sources::restore)?;
         self.reset();
@@ -161,12 +161,12 @@ impl RuleSetUpdater {
         self.change(|sources| sources.reload(found))
     }
 
-    /// What must be watched to notice that the book is to be read again: folders, and names in them. Blocks.
+    /// What must be watched to notice changes: folders, and names in them. Blocks.
     pub fn places(&self) -> WatchPaths {
         let sources = self.sources();
-        let (arguments, beside) = (sources.arguments(), sources.beside());
+        let (arguments, includes) = (sources.arguments(), sources.includes());
         drop(sources);
-        WatchPaths::of(&arguments, &beside)
+        WatchPaths::of(&arguments, &includes)
     }
 
     fn sources(&self) -> MutexGuard<'_, Sources> {

@@ -88,7 +88,7 @@ pub(super) fn refused(error: &DecodeError) -> String {
 }
 
 /// What makes strict mode refuse a document: all that was let pass, and documents too deep inside (F31). OPAQUE
-/// declared as WBXML that is none (F32) is told by `--annotate` and refused by no mode.
+/// declared as WBXML that is none (F32) is reported by `--annotate` and refused by no mode.
 pub(super) fn breaches(document: &Document) -> Vec<Flag> {
     let mut found = document.flags().to_vec();
     too_deep(document, &Limits::default(), None, &mut found);
@@ -96,7 +96,7 @@ pub(super) fn breaches(document: &Document) -> Vec<Flag> {
     found
 }
 
-/// Collects documents that are too deep, each told at the outermost text around, which begins at `at`.
+/// Collects documents that are too deep, each at the outermost text around it, which begins at `at`.
 fn too_deep(document: &Document, limits: &Limits, at: Option<u32>, found: &mut Vec<Flag>) {
     for element in document.elements() {
         match element.open(limits) {
@@ -127,7 +127,7 @@ fn header(document: &Document) -> String {
     }
 }
 
-/// A text beside the roots of a fragment, on a line of its own.
+/// A text next to the roots of a fragment, on a line of its own.
 fn text_between(out: &mut String, text: Text<'_>, indent: usize) {
     let _ = write!(out, "{:>7}  {}", text.span().start, "  ".repeat(indent));
     piece(out, text);

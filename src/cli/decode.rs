@@ -20,7 +20,7 @@ Examples:
   base64 -w0 message.wbxml | dmtap decode -   base64 is recognised
   dmtap decode message.xml --output json
 
-Exit code 1: the message is broken (the offset is told); with --strict also if
+Exit code 1: the message is broken (with the offset); with --strict also if
 something was let pass.")]
 pub struct Decode {
     /// The message; `-` reads standard input.
@@ -74,10 +74,10 @@ impl Decode {
         if breaches.is_empty() {
             return Ok(());
         }
-        let told =
+        let line =
             |flag: &Flag| format!("{name}: at byte {}: {}", flag.at, annotate::flag_text(flag));
-        let told: Vec<String> = breaches.iter().map(told).collect();
-        Err(Failure::Failed(told.join("\n")))
+        let lines: Vec<String> = breaches.iter().map(line).collect();
+        Err(Failure::Failed(lines.join("\n")))
     }
 
     fn text(&self, document: &Document, output: Output) -> String {

@@ -63,7 +63,7 @@ const BY_NAME: [CommandKind; 64] = {
     kinds
 };
 
-/// Elements that stand beside commands without being one.
+/// Elements among commands that are none.
 const NO_COMMANDS: [NameId; 7] = [
     tag::FINAL,
     tag::CMD_ID,
@@ -110,7 +110,7 @@ impl fmt::Display for CommandKind {
 }
 
 impl<'d> Command<'d> {
-    /// The command an element is, unless it is one of the elements that stand beside commands.
+    /// The command that an element is, unless it is one of the other elements among commands.
     pub fn of(element: Element<'d>) -> Option<Self> {
         (!NO_COMMANDS.contains(&element.name())).then_some(Self(element))
     }

@@ -1,7 +1,7 @@
 //! The arena of a document's nodes: 12 bytes each, in document order.
 //!
 //! The children of a node follow it directly. Lengths, counts and distances seldom need more than 16 bits;
-//! where they do, they stand beside the nodes. Large nodes are few, since each holds tens of thousands of bytes
+//! where they do, they are stored next to the nodes. Large nodes are few, since each holds tens of thousands of bytes
 //! or nodes; nodes far from their parent may be many, but they come in runs:
 //!
 //! ```text

@@ -31,7 +31,7 @@ impl Charset {
         }
     }
 
-    /// The charset with this name or alias of the IANA registry, or a spelling that is common beside it; case
+    /// The charset with this name or alias of the IANA registry, or another common spelling; case
     /// does not matter.
     pub fn of_name(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);

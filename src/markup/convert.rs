@@ -88,7 +88,7 @@ fn merged(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
     first.chain(rest).collect()
 }
 
-/// Most adaptations that are told one by one.
+/// The most adaptations that are listed one by one.
 const MOST_TOLD: usize = 256;
 
 /// What an element is to hold in place of what it holds.

@@ -128,7 +128,7 @@ impl Document {
         }
     }
 
-    /// The elements at the top: the root, and in a fragment inside another document those beside it.
+    /// The elements at the top: the root, and in a fragment inside another document all of its top elements.
     pub fn roots(&self) -> impl Iterator<Item = Element<'_>> + Clone {
         self.top_ids().filter_map(|id| self.element(id))
     }

@@ -69,7 +69,7 @@ pub enum Edit {
 /// A place between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In front of this element or text; beside a root only in a fragment inside another document.
+    /// Before this element or text; before a root only in a fragment inside another document.
     Before(NodeId),
     /// Behind it.
     After(NodeId),
@@ -144,7 +144,7 @@ impl Fragment {
 }
 
 impl Place {
-    /// The node it is told by.
+    /// The node that names it in errors.
     pub fn node(self) -> NodeId {
         let (Self::Before(node) | Self::After(node) | Self::FirstIn(node) | Self::LastIn(node)) =
             self;
@@ -169,7 +169,7 @@ impl Edit {
 
 /// The one patch that carries out all `edits` on `document`'s source, touching nothing else.
 ///
-/// Insertions at one place keep the order in which they are given. An insertion beside a node that another
+/// Insertions at one place keep the order in which they are given. An insertion next to a node that another
 /// edit removes or replaces stands where the node stood.
 ///
 /// # Errors

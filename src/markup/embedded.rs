@@ -12,10 +12,10 @@
 //!
 //! Markup without a prolog may be several elements, with text between them: policies of Windows are
 //! `<enabled/><data id="x" value="y"/>`. Such a fragment has several roots ([`Document::roots`]), and more may be
-//! inserted beside them. Text in front of the first, or behind a single one, makes it plain text.
+//! inserted next to them. Text before the first, or after a single one, makes it plain text.
 //!
 //! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in one
-//! line. `Meta/Size` beside a `Data` is left as it is: an edit of its own sets it, where a rule wants that.
+//! line. The `Meta/Size` of a `Data` stays as it is: a rule sets it with an edit of its own.
 
 mod sniff;
 

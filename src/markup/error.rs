@@ -79,7 +79,7 @@ pub enum FlagKind {
     /// F04: a number padded with leading zeros.
     #[error("a number padded with zeros")]
     PaddedNumber,
-    /// F07: a public identifier that is not known; the media type told what the document is.
+    /// F07: an unknown public identifier; the media type decided what the document is.
     #[error("unknown public identifier {0}; the media type decided")]
     UnknownPublicId(String),
     /// F08: the media type is that of another kind of document.

@@ -1,11 +1,11 @@
-//! The Meta that holds for a `Data`, in time that does not grow with what stands beside it.
+//! The Meta that holds for a `Data`, in time that does not grow with its siblings.
 
 use super::{Element, NameId, tag};
 
 /// The field of Meta that holds for a `Data`: that of its item, else that of the command around.
 ///
 /// A Meta stands in front of Data and items (SyncML Representation Protocol 1.2.2 §6.6). To look at all that a
-/// hostile message has beside each Data would take quadratic time, and so would reading a long field for each.
+/// hostile message has next to each Data would take quadratic time, and so would reading a long field for each.
 pub(crate) fn field(data: Element<'_>, name: NameId) -> Option<Element<'_>> {
     let item = data.parent()?;
     let found = near(item, tag::META).and_then(|meta| near(meta, name));

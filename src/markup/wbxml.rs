@@ -36,7 +36,7 @@ pub struct Header {
     pub public_id: PublicId,
     /// The IANA MIBenum as written; 0 where the document says unknown, or is WBXML 1.0 and has no field for it.
     pub charset: u32,
-    /// The charset in force, which the transport may have told.
+    /// The charset in force, possibly from the transport.
     pub text: Charset,
     /// The length field of the string table.
     pub table_length: Span,

@@ -30,7 +30,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Whether elements and text may stand beside the first at the top. A prolog says that it is a document.
+    /// Whether more elements and text are allowed at the top. A prolog marks a complete document.
     #[inline]
     pub(crate) fn is_fragment(&self) -> bool {
         self.roots == Roots::Several && self.declaration.is_none() && self.doctype.is_none()

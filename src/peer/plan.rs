@@ -92,7 +92,7 @@ impl Plan {
         }
     }
 
-    /// A plan whose values are longer than its messages, for the stories of the shelf about chunks.
+    /// A plan whose values are longer than its messages, for the built-in rules about chunks.
     pub fn large() -> Self {
         use PlannedCommand::{Add, Delete, Get, Replace};
         let at = |leaf: &str| format!("./Device/Vendor/MSFT/DMTap/{leaf}");
@@ -119,8 +119,8 @@ impl Plan {
         }
     }
 
-    /// The plan of the demo and one package more, so that each story of the shelf finds something to act on.
-    pub fn shelf() -> Self {
+    /// The plan of the demo and one more package, so that each built-in rule has something to act on.
+    pub fn for_builtin_rules() -> Self {
         use PlannedCommand::{Delete, Exec, Get, Replace};
         let at = |node: &str| format!("./Device/Vendor/MSFT/{node}");
         let third = vec![

@@ -111,7 +111,7 @@ impl Server {
     }
 }
 
-/// A session does not begin in the middle: the one who thinks so is told that it is over (PRO 8.1).
+/// A session does not begin in the middle: a device that tries gets an abort (PRO 8.1).
 fn turn_away(message: Message<'_>, (device, session_id): &Key) -> String {
     let header = message.header();
     let own_uri = header.and_then(|h| h.target()).unwrap_or_default();

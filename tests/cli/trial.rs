@@ -248,7 +248,7 @@ fn a_story_of_the_shelf_is_tried_by_its_name() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = text(&output.stderr);
     assert!(
-        said.contains("did you mean the story `not-found`?"),
+        said.contains("did you mean the built-in rule `not-found`?"),
         "{said}"
     );
 }

@@ -54,7 +54,7 @@ pub async fn play(
     };
     let plan = match story.is_about_chunks() {
         true => Plan::large(),
-        false => Plan::shelf(),
+        false => Plan::for_builtin_rules(),
     };
     let peer = Arc::new(Mutex::new(Server::new(plan)));
     let tls = server::tls(&authority).unwrap();

@@ -27,7 +27,7 @@ const REQUESTS: [&str; 12] = [
 ];
 
 /// Answers one request. Blocks for as long as rules are read.
-pub(super) fn answer(book: &RuleSetUpdater, tell: &OnChange, head: &Parts, body: &[u8]) -> Answer {
+pub(super) fn answer(rules: &RuleSetUpdater, tell: &OnChange, head: &Parts, body: &[u8]) -> Answer {
     let path = head
         .uri
         .path()
@@ -38,7 +38,7 @@ pub(super) fn answer(book: &RuleSetUpdater, tell: &OnChange, head: &Parts, body:
         return Answer::error(StatusCode::BAD_REQUEST, why);
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let desk = Desk { book, tell };
+    let desk = Desk { rules, tell };
     let done = match &segments[..] {
         [""] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, overview()))),
         ["version"] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, version()))),
@@ -83,7 +83,7 @@ fn unknown() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
 }
 
-/// Rules, told.
+/// Rules as JSON.
 #[derive(Serialize)]
 struct List<'e> {
     rules: Vec<EntryReport<'e>>,
@@ -98,7 +98,7 @@ impl<'e> List<'e> {
 }
 
 struct Desk<'a> {
-    book: &'a RuleSetUpdater,
+    rules: &'a RuleSetUpdater,
     tell: &'a OnChange,
 }
 
@@ -106,7 +106,7 @@ impl Desk<'_> {
     fn rules(&self, method: &Method, body: &[u8]) -> Done {
         match *method {
             Method::GET | Method::HEAD => {
-                let entries = self.book.entries();
+                let entries = self.rules.entries();
                 Ok(Answer::of(StatusCode::OK, List::of(entries.iter())))
             }
             Method::POST => self.add(body),
@@ -119,7 +119,7 @@ impl Desk<'_> {
             Method::GET | Method::HEAD => self.show(StatusCode::OK, name),
             Method::PUT => self.put(name, body),
             Method::DELETE => {
-                self.book.change(|sources| sources.remove(name))?;
+                self.rules.change(|sources| sources.remove(name))?;
                 self.log("removed", name);
                 Ok(Answer::done())
             }
@@ -131,9 +131,9 @@ impl Desk<'_> {
         let Ok(text) = std::str::from_utf8(body) else {
             return Ok(no_text());
         };
-        let names = self.book.change(|sources| sources.add(text))?;
+        let names = self.rules.change(|sources| sources.add(text))?;
         self.log("added", &names.join(", "));
-        let entries = self.book.entries();
+        let entries = self.rules.entries();
         let added = entries
             .iter()
             .filter(|entry| names.contains(&entry.rule.name));
@@ -144,7 +144,7 @@ impl Desk<'_> {
         let Ok(text) = std::str::from_utf8(body) else {
             return Ok(no_text());
         };
-        let (status, did) = match self.book.change(|sources| sources.put(name, text))? {
+        let (status, did) = match self.rules.change(|sources| sources.put(name, text))? {
             Put::Added => (StatusCode::CREATED, "added"),
             Put::Replaced => (StatusCode::OK, "replaced"),
         };
@@ -153,44 +153,44 @@ impl Desk<'_> {
     }
 
     fn enable(&self, name: &str) -> Done {
-        self.book.change(|sources| sources.enable(name))?;
+        self.rules.change(|sources| sources.enable(name))?;
         self.log("enabled", name);
         self.show(StatusCode::OK, name)
     }
 
     fn disable(&self, name: &str) -> Done {
-        self.book.change(|sources| sources.disable(name))?;
+        self.rules.change(|sources| sources.disable(name))?;
         self.log("disabled", name);
         self.show(StatusCode::OK, name)
     }
 
     fn reset(&self) -> Done {
-        self.book.reset();
+        self.rules.reset();
         self.log("began all counts anew", "");
         Ok(Answer::done())
     }
 
     fn restore(&self) -> Done {
-        self.book.restore()?;
+        self.rules.restore()?;
         self.log("put everything back as it was at the start", "");
         self.rules(&Method::GET, &[])
     }
 
     fn reload(&self) -> Done {
-        let reloaded = self.book.reload()?;
+        let reloaded = self.rules.reload()?;
         self.log("reloaded", &reloaded.changed.join(", "));
         let absent = reloaded.absent.iter();
         let absent = absent.map(|(file, why)| json!({"file": file, "why": why}));
-        let told = json!({
+        let body = json!({
             "changed": reloaded.changed,
             "absent": absent.collect::<Vec<_>>(),
             "in_force": reloaded.in_force,
         });
-        Ok(Answer::of(StatusCode::OK, told))
+        Ok(Answer::of(StatusCode::OK, body))
     }
 
     fn show(&self, status: StatusCode, name: &str) -> Done {
-        let entry = self.book.entry(name)?;
+        let entry = self.rules.entry(name)?;
         Ok(Answer::of(status, EntryReport::of(&entry)))
     }
 

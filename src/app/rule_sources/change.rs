@@ -1,4 +1,4 @@
-//! What the control API does to the sources of a book.
+//! What the control API does to the rule sources.
 
 use super::sources::{Origin, RuleSource, Sources};
 use crate::rules::{DuplicateName, Rule, RuleErrors, load};
@@ -31,8 +31,8 @@ pub enum ChangeError {
         /// The one that was probably meant.
         near: Option<String>,
     },
-    /// The book is full.
-    #[error("the book has {MOST_RULES} rules, and takes no more")]
+    /// The rule set is full.
+    #[error("the rule set has {MOST_RULES} rules, which is the limit")]
     TooMany,
     /// Two rules have one name.
     #[error("{0}")]
@@ -115,7 +115,7 @@ impl Sources {
     /// Undoes everything the control API did.
     ///
     /// # Errors
-    /// [`ChangeError::Rules`], should the files not make one book any more.
+    /// [`ChangeError::Rules`], if the files no longer form one rule set.
     pub fn restore(&mut self) -> Result<(), ChangeError> {
         self.pages.retain(|page| page.origin != Origin::Control);
         self.resting.clear();
@@ -179,7 +179,7 @@ impl Sources {
             name: self.next_name(),
             text: text.into(),
             rules,
-            beside: Vec::new(),
+            includes: Vec::new(),
         });
         self.added += 1;
         Ok(())
@@ -202,5 +202,5 @@ fn names(text: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Rules of a book that still takes rules of the control API, at most.
+/// The most rules of a set to which the control API can still add some.
 const MOST_RULES: usize = 10_000;

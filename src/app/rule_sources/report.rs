@@ -16,7 +16,7 @@ pub struct EntryReport<'e> {
     pub stage: &'static str,
     /// Whether it is in force; if not, it was disabled or removed.
     pub enabled: bool,
-    /// Whether it was in the book in this run and is not any more.
+    /// Whether it was in force in this run and no longer is.
     #[serde(skip_serializing_if = "is_there")]
     pub removed: bool,
     /// Where it is written: a file, or `control:N` for the Nth text the control API took.
@@ -26,7 +26,7 @@ pub struct EntryReport<'e> {
     /// How often it acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<LimitReport>,
-    /// Its part in a story.
+    /// Its scenario.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario: Option<ScenarioReport<'e>>,
     /// The verbs of its steps.
@@ -51,10 +51,10 @@ pub struct LimitReport {
     pub per: &'static str,
 }
 
-/// A part in a story.
+/// The scenario of a rule.
 #[derive(Debug, Serialize)]
 pub struct ScenarioReport<'e> {
-    /// The story's name.
+    /// The name of the scenario.
     pub name: &'e str,
     /// The state in which the rule looks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct HitsReport {
 }
 
 impl<'e> EntryReport<'e> {
-    /// What is told of a rule.
+    /// The report about a rule.
     pub fn of(entry: &'e Entry) -> Self {
         let rule = &entry.rule;
         Self {

@@ -1,4 +1,4 @@
-//! Where the rules of a book come from: files, texts given at the start, and the control API.
+//! Where rules come from: files, texts given at the start, and the control API.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -12,7 +12,7 @@ use super::read::{self, Found};
 use crate::app::rule_includes;
 use crate::rules::{DuplicateName, Rule, RuleErrors, RuleSet, load};
 
-/// The sources of a book, in the order in which their rules act: files, given texts, the control API.
+/// The sources of a rule set, in the order in which their rules act: files, given texts, the control API.
 #[derive(Clone, Debug)]
 pub struct Sources {
     arguments: Arc<[PathBuf]>,
@@ -34,7 +34,7 @@ pub(super) struct RuleSource {
     /// Those of the text, unless the control API put others in their place or removed them.
     pub(super) rules: Vec<Rule>,
     /// The files that the text names, with what was in them.
-    pub(super) beside: Vec<(PathBuf, Bytes)>,
+    pub(super) includes: Vec<(PathBuf, Bytes)>,
 }
 
 /// Where a text comes from.
@@ -48,7 +48,7 @@ pub(super) enum Origin {
     Control,
 }
 
-/// Why there is no book to begin with.
+/// Why there is no rule set to begin with.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Files that cannot be read, a line for each.
@@ -100,7 +100,7 @@ impl Sources {
         Ok(sources)
     }
 
-    /// What the sources say, as one book, and the rules that rest.
+    /// The rules of all sources as one set, and the disabled ones.
     ///
     /// # Errors
     /// [`DuplicateName`]; the loader refuses that first.
@@ -132,8 +132,8 @@ impl Sources {
     }
 
     /// The files that rules name, such as bodies to send.
-    pub fn beside(&self) -> Vec<PathBuf> {
-        let pages = self.pages.iter().flat_map(|page| &page.beside);
+    pub fn includes(&self) -> Vec<PathBuf> {
+        let pages = self.pages.iter().flat_map(|page| &page.includes);
         pages.map(|(path, _)| path.clone()).collect()
     }
 
@@ -179,7 +179,7 @@ impl Sources {
         let given = others.iter().filter(|page| page.origin == Origin::Given);
         let texts = kept.iter().chain(&changed).chain(&gone).chain(given);
         fill(&mut texts.cloned().collect::<Vec<_>>(), [])?;
-        // A file is gone as well where its folder is, or has no file left: that is told once, and only where rules of
+        // A file is gone as well where its folder is, or has no file left: that is reported once, and only if rules of
         // it are in force.
         gone.retain(|page| !page.rules.is_empty());
         for page in &gone {
@@ -209,7 +209,7 @@ impl RuleSource {
             origin,
             text: text.into(),
             rules: Vec::new(),
-            beside: Vec::new(),
+            includes: Vec::new(),
         }
     }
 
@@ -221,7 +221,7 @@ impl RuleSource {
         let is_old =
             |path: &Path, content: &Bytes| rule_includes::read_at(path).as_ref() != Ok(content);
         let old = self
-            .beside
+            .includes
             .iter()
             .filter(|(path, content)| is_old(path, content));
         old.map(|(path, _)| path.display().to_string()).collect()
@@ -253,7 +253,7 @@ impl Origin {
     }
 }
 
-/// Takes the rules of pages from their texts; they are to stand in one book with others.
+/// Parses the rules of sources, which join a set with others.
 fn fill<'r>(
     pages: &mut [RuleSource],
     others: impl IntoIterator<Item = &'r Rule>,
@@ -273,7 +273,7 @@ fn fill<'r>(
         .peekable();
     let mut read = read.into_inner();
     for page in pages {
-        page.beside = read.remove(&page.name).unwrap_or_default();
+        page.includes = read.remove(&page.name).unwrap_or_default();
         page.rules.clear();
         while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
             page.rules.push(rule);

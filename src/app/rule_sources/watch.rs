@@ -1,4 +1,4 @@
-//! Rule files that are saved while dmtap runs, and SIGHUP: the book is read again.
+//! Reloads rules when their files change while dmtap runs, and at SIGHUP.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::rules::ErrorStyle;
 /// Tells a line, or an error drawn over several, to the person who runs dmtap.
 pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Reads a book again when its files change.
+/// Reloads the rules when their files change.
 pub struct Watch {
-    book: Arc<RuleSetUpdater>,
+    rules: Arc<RuleSetUpdater>,
     places: WatchPaths,
     tell: OnChange,
-    told: Told,
+    reported: Reported,
     changed: mpsc::Receiver<()>,
     sender: mpsc::Sender<()>,
     /// Dropped, it watches no more.
@@ -30,16 +30,16 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch the files of a book. Must be called within a tokio runtime.
-    pub fn begin(book: Arc<RuleSetUpdater>, tell: OnChange) -> Self {
+    /// Begins to watch the rule files. Must be called within a tokio runtime.
+    pub fn begin(rules: Arc<RuleSetUpdater>, tell: OnChange) -> Self {
         // One wake is enough for any number of changes: everything is read.
         let (sender, changed) = mpsc::channel(1);
-        let places = book.places();
+        let places = rules.places();
         let mut watch = Self {
-            book,
+            rules,
             places: WatchPaths::default(),
             tell,
-            told: Told::default(),
+            reported: Reported::default(),
             changed,
             sender,
             watcher: None,
@@ -63,8 +63,8 @@ impl Watch {
                 Asked::Signal if self.terminal_is_gone() => return stop.cancel(),
                 Asked::Signal => {}
             }
-            let book = self.book.clone();
-            let reading = tokio::task::spawn_blocking(move || (book.reload(), book.places()));
+            let rules = self.rules.clone();
+            let reading = tokio::task::spawn_blocking(move || (rules.reload(), rules.places()));
             let Ok((done, places)) = reading.await else {
                 continue;
             };
@@ -72,7 +72,7 @@ impl Watch {
             if places != self.places || asked == Asked::Signal {
                 self.look(places);
             }
-            for words in self.told.words(done, asked) {
+            for words in self.reported.words(done, asked) {
                 (self.tell)(&words);
             }
         }
@@ -125,14 +125,14 @@ enum Asked {
     Signal,
 }
 
-/// What was told last, so that it is told once.
+/// The last report, so that nothing is reported twice.
 #[derive(Default)]
-struct Told {
+struct Reported {
     refused: Option<String>,
     absent: Vec<(String, String)>,
 }
 
-impl Told {
+impl Reported {
     fn words(&mut self, done: Result<Reloaded, ChangeError>, asked: Asked) -> Vec<String> {
         let reloaded = match done {
             Ok(reloaded) => reloaded,
@@ -188,9 +188,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_again_when_somebody_asks_and_what_is_gone_once() {
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut check = |done: Result<Reloaded, ChangeError>, asked: Asked, expected: &[&str]| {
-            let words = told.words(done, asked);
+            let words = reported.words(done, asked);
             let lines: Vec<&str> = words
                 .iter()
                 .filter_map(|words| words.lines().next())

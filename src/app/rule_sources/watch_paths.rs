@@ -1,4 +1,4 @@
-//! Where changes of the files of a book show.
+//! The folders in which changes of rule files are noticed.
 //!
 //! Watched are the folders that files are in: editors put a new file in the place of the old one, and a watch on
 //! the file itself would go with it.
@@ -22,7 +22,7 @@ pub struct WatchPaths {
 
 impl WatchPaths {
     /// Those of files and folders of rules, and of the files that rules name. Blocks.
-    pub(super) fn of(arguments: &[PathBuf], beside: &[PathBuf]) -> Self {
+    pub(super) fn of(arguments: &[PathBuf], includes: &[PathBuf]) -> Self {
         let mut places = Self::default();
         for path in arguments {
             let inside = read::folders(path);
@@ -33,7 +33,7 @@ impl WatchPaths {
         // A folder that is gone cannot be watched, and must not keep the others from it.
         let has_folder = |path: &&PathBuf| folder(path).is_dir();
         for path in files
-            .chain(beside.iter().filter(has_folder))
+            .chain(includes.iter().filter(has_folder))
             .flat_map(|path| both(path))
         {
             places.names.extend(path.file_name().map(OsString::from));

@@ -22,24 +22,24 @@ struct Wrong {
 
 pub(super) fn run(files: &[PathBuf], output: Output) -> Outcome {
     let (texts, unreadable) = texts(files)?;
-    let book = parse(&texts);
-    match (book, unreadable.is_empty()) {
-        (Ok(book), true) => print(&texts, &book, output),
-        (book, _) => {
+    let rules = parse(&texts);
+    match (rules, unreadable.is_empty()) {
+        (Ok(rules), true) => print(&texts, &rules, output),
+        (rules, _) => {
             let wrong = Wrong {
                 unreadable,
-                rules: book.err(),
+                rules: rules.err(),
             };
             Err(wrong.failure(output)?)
         }
     }
 }
 
-/// The rule book of several files and folders, in order; everything that is wrong with any of them is told.
+/// The rule set of several files and folders, in order; the error lists every mistake.
 pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
     let (texts, unreadable) = texts(files)?;
     match unreadable.is_empty() {
-        true => book(texts),
+        true => rule_set(texts),
         false => {
             let rules = parse(&texts).err();
             Err(Failure::Usage(Wrong { unreadable, rules }.drawn()))
@@ -47,8 +47,8 @@ pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
     }
 }
 
-/// The rule book of these texts.
-pub(super) fn book(texts: Vec<Named>) -> Result<RuleSet, Failure> {
+/// The rule set of these texts.
+pub(super) fn rule_set(texts: Vec<Named>) -> Result<RuleSet, Failure> {
     parse(&texts).map_err(|errors| Failure::Usage(errors.render(ErrorStyle::Coloured)))
 }
 
@@ -81,8 +81,8 @@ fn texts(arguments: &[PathBuf]) -> Result<(Vec<Named>, Vec<Named>), Failure> {
     Ok((texts, unreadable))
 }
 
-fn print(texts: &[Named], book: &RuleSet, output: Output) -> Outcome {
-    let rules = book.rules();
+fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
+    let rules = rules.rules();
     let is_empty = |file: &&Named| !rules.iter().any(|rule| *rule.file == *file.0);
     let empty = texts.iter().filter(is_empty).map(|(name, _)| name.as_str());
     let names = rules.iter().map(|rule| rule.name.as_str());
@@ -100,7 +100,7 @@ fn print(texts: &[Named], book: &RuleSet, output: Output) -> Outcome {
 }
 
 impl Wrong {
-    /// How the verb ends: people are told on standard error, programs on standard output.
+    /// How the verb ends: text goes to standard error, JSON to standard output.
     fn failure(self, output: Output) -> Result<Failure, Failure> {
         if output == Output::Text {
             return Ok(Failure::Usage(self.drawn()));

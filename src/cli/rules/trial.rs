@@ -25,7 +25,7 @@ use crate::flow::Side;
 use crate::markup::{Hint, Limits, decode};
 use crate::rules::{Rule, RuleSet};
 
-/// Try rules on messages, without any traffic: which rule finds what, and the message before and after.
+/// Try rules on messages, without traffic: which rule matches what, and the message before and after.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "dmtap rules try [OPTIONS] RULES MESSAGES...\n       \
@@ -39,36 +39,36 @@ Examples:
   dmtap rules try --rule not-found --rules my.toml session.jsonl
   dmtap rules try --fail ./DevDetail/SwV=404 session.jsonl
 
-RULES is a rule file, a folder of them, or the name of a story of the shelf
+RULES is a rule file, a folder of them, or the name of a built-in rule
 (dmtap rules list). With --rule, --rules, --fail, -H or -B there is no RULES:
 every path is a message.
 
-Several messages are one conversation, in their order: that is how a rule finds
-out which command a Status answers. Who speaks is told by the message; --stage
-settles it where it does not.
+Several messages are one conversation, in this order: that is how a rule knows
+which command a Status answers. The SyncHdr says who sent a message; use --stage
+for a message without one.
 
-Of a record (JSON lines, as `dmtap proxy -w session.jsonl` writes them) every
-message is tried as it was received, with its head, its session and its address;
-shown are those on which a rule acts. What is masked in the record is masked for
-the rules, too. Where a rule keeps a request from the server, the rest of that
-session is not tried: it would not have been said.
+From a record (JSON lines, as `dmtap proxy -w session.jsonl` writes them) dmtap
+takes every message as it was received, with its head, session and address, and
+prints those that a rule changes. Rules see masked values where the record is
+masked. If a rule stops a request before the server, the record no longer fits,
+and dmtap skips the rest of that session.
 
-Exit code 1: no rule did anything, or a message cannot be decoded."
+Exit code 1: no rule acted, or a message cannot be decoded."
 )]
 pub(super) struct Try {
     /// Rules, if no option names them; then messages (XML, WBXML, or base64 of either) and records (JSON lines).
     /// `-` reads standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// A rule file, or a folder of them; the option may be given several times.
+    /// A rule file or folder. Can be repeated.
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
     #[command(flatten)]
     picked: RuleArgs,
-    /// Take every message from a file for one of this stage.
+    /// Treat every message from a file as one of this stage.
     #[arg(long, value_enum)]
     stage: Option<StageArgument>,
-    /// The address that messages from files go to, for rules about `host` and `path`.
+    /// The server address for messages from files, for rules about `host` and `path`.
     #[arg(long, default_value = "https://localhost/", value_name = "URL", value_parser = address)]
     url: Uri,
     #[command(flatten)]
@@ -85,7 +85,7 @@ enum StageArgument {
 
 impl Try {
     pub(super) fn run(self, output: Output) -> Outcome {
-        let (rules, messages) = self.book()?;
+        let (rules, messages) = self.rule_set()?;
         if rules.rules().iter().any(is_drawn) {
             self.seed.announce();
         }

@@ -76,7 +76,7 @@ fn open(
     })
 }
 
-/// The error with the place told from the outer document.
+/// The error, with its place in the outer document.
 fn outside(document: &Document, holder: NodeId, error: EditError) -> EditError {
     let place = |inner| format!("{}{}{inner}", overlap::path(document, holder), Path::INTO);
     match error {

@@ -48,7 +48,7 @@ pub(super) fn is_ordinary(text: Text<'_>) -> bool {
     !(begins_markup(bytes) || begins_base64(bytes))
 }
 
-/// What the octets of a text are, as far as can be told without decoding the document.
+/// What the octets of a text are, as far as that is known without decoding the document.
 pub(super) fn content(octets: &Bytes) -> Content {
     if begins_markup(octets) {
         return Content::Markup;

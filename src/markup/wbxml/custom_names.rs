@@ -28,7 +28,7 @@ impl CustomNames {
         Some(name)
     }
 
-    /// The name of a LITERAL in a namespace, told by number; `None` where there are too many names.
+    /// The number for the name of a LITERAL in a namespace; `None` if there are too many names.
     pub(crate) fn literal(&mut self, local: &str, namespace: u16) -> Option<NameId> {
         let key = (Box::from(local), namespace);
         if let Some(name) = self.literals.get(&key) {

@@ -51,7 +51,7 @@ pub enum EncodeError {
     #[error("no WBXML document type has the root element {0}")]
     Root(String),
     /// There is more at the top than one element, as only the text of an element may have.
-    #[error("WBXML has one root element, and this has more beside it")]
+    #[error("WBXML has one root element, and this has several")]
     Fragment,
     /// A long namespace that a prefix declares once has to be declared again and again.
     #[error(

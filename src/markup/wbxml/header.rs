@@ -189,26 +189,26 @@ impl Fields<'_, '_> {
                 (DocType::of_fpi(&fpi), fpi.into_owned())
             }
         };
-        let told = hint.media_type.and_then(DocType::of_media_type);
-        match (own, told) {
+        let hinted = hint.media_type.and_then(DocType::of_media_type);
+        match (own, hinted) {
             (Some(own), _) => {
-                self.compare(at, own, told, hint);
+                self.compare(at, own, hinted, hint);
                 Ok(own)
             }
-            (None, Some(told)) => {
+            (None, Some(hinted)) => {
                 if id != PublicId::Numeric(0x01) {
                     self.flag(at, FlagKind::UnknownPublicId(words));
                 }
-                Ok(told)
+                Ok(hinted)
             }
             (None, None) => Err(fault(at, Fault::PublicId(words))),
         }
     }
 
-    fn compare(&mut self, at: usize, own: DocType, told: Option<DocType>, hint: Hint<'_>) {
+    fn compare(&mut self, at: usize, own: DocType, hinted: Option<DocType>, hint: Hint<'_>) {
         let media_type = hint.media_type.unwrap_or_default();
         let text = media_type.ends_with("+xml") || media_type.ends_with("/xml");
-        if text || told.is_some_and(|told| told.space() != own.space()) {
+        if text || hinted.is_some_and(|hinted| hinted.space() != own.space()) {
             let media_type = media_type.into();
             self.flag(
                 at,

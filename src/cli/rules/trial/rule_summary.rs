@@ -11,7 +11,7 @@ use crate::rules::load::closest;
 
 impl Try {
     /// The rules, and the paths that are messages.
-    pub(super) fn book(&self) -> Result<(RuleSet, &[PathBuf]), Failure> {
+    pub(super) fn rule_set(&self) -> Result<(RuleSet, &[PathBuf]), Failure> {
         let seed = self.seed.number();
         if !self.picked.is_empty() || !self.rules.is_empty() {
             let sources = self.picked.open(&self.rules, seed)?;
@@ -26,8 +26,8 @@ impl Try {
         }
         match &*self.paths {
             [rules, messages @ ..] if !messages.is_empty() => {
-                let book = filled(first(rules)?, &rules.display().to_string())?;
-                Ok((book.with_seed(seed), messages))
+                let rules = filled(first(rules)?, &rules.display().to_string())?;
+                Ok((rules.with_seed(seed), messages))
             }
             _ => Err(Failure::Usage(
                 "error: rules and messages are needed: dmtap rules try RULES MESSAGES, \
@@ -45,11 +45,11 @@ fn filled(rules: RuleSet, name: &str) -> Result<RuleSet, Failure> {
     }
 }
 
-/// The rules of the file, or of the story of that name where there is no such file.
+/// The rules of the file, or the built-in rule of that name if there is no such file.
 fn first(path: &Path) -> Result<RuleSet, Failure> {
-    let story = path.to_str().and_then(builtin_rules::find);
-    match story.filter(|_| !path.exists()) {
-        Some(story) => check::book(vec![(story.file(), story.text.to_owned())]),
+    let builtin = path.to_str().and_then(builtin_rules::find);
+    match builtin.filter(|_| !path.exists()) {
+        Some(rule) => check::rule_set(vec![(rule.file(), rule.text.to_owned())]),
         None => check::read_book(&[path.to_owned()]).map_err(|failure| or_story(path, failure)),
     }
 }
@@ -66,10 +66,10 @@ fn or_story(path: &Path, failure: Failure) -> Failure {
     if path.exists() {
         return failure;
     }
-    let names: Vec<&str> = BUILTIN_RULES.iter().map(|story| story.name).collect();
+    let names: Vec<&str> = BUILTIN_RULES.iter().map(|rule| rule.name).collect();
     let meant = match closest(name, &names) {
-        Some(near) => format!("did you mean the story `{near}`?"),
-        None => "nor is a story named so:".to_owned(),
+        Some(near) => format!("did you mean the built-in rule `{near}`?"),
+        None => "and no built-in rule has this name:".to_owned(),
     };
     Failure::Usage(format!("{why}\n{meant} dmtap rules list has the names"))
 }

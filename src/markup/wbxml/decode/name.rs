@@ -55,7 +55,7 @@ impl<'s> Decoder<'s> {
         })
     }
 
-    /// Numbers the name of a LITERAL element, once its attributes have told its namespace.
+    /// Numbers the name of a LITERAL element, once its attributes have declared its namespace.
     pub(super) fn name_literal(
         &mut self,
         at: usize,

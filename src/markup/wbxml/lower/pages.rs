@@ -121,11 +121,11 @@ impl<'d> Track<'d> {
         let before = nodes.first_from(target);
         let since = |id: &u32| nodes.node(*id).span.start >= self.at;
         let mut between = (0..before).rev().take_while(since);
-        let told = between.find_map(|id| {
+        let known = between.find_map(|id| {
             let node = nodes.node(id);
             Some((id, node.span.start, self.page_of_tag(&node)?))
         });
-        if let Some((id, at, page)) = told {
+        if let Some((id, at, page)) = known {
             let earlier = self.attributes.partition_point(|attribute| *attribute < id);
             if let Some(attribute) = self.attributes[..earlier].last() {
                 self.source.attribute = self.page_behind(nodes.node(*attribute));

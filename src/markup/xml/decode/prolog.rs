@@ -1,4 +1,4 @@
-//! What stands in front of the root and around it, and what can be told before anything is read.
+//! What stands before and around the root, and what is known before decoding.
 
 use super::{Decoder, malformed};
 use crate::markup::xml::is_white;
