@@ -15,11 +15,11 @@ use queue::{Bounds, Next, Put, Queue, Ticket, Waited};
 pub const QUEUE: usize = 1024;
 
 /// Bytes that events waiting for one sink keep in memory at most, bodies and trees together. A single event may
-/// be larger.
+/// be larger. A quarter of it is for small events alone.
 pub const QUEUE_BYTES: u64 = 64 << 20;
 
-/// How long traffic waits for a sink with [`WhenFull::Block`]: one that has no room for an event in all this
-/// time has failed.
+/// How long traffic waits for a sink with [`WhenFull::Block`] that takes nothing: one that takes no event in all
+/// this time has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long [`Journal::close`] waits for a sink that writes nothing.
@@ -305,7 +305,7 @@ impl Lane {
             tracing::error!(
                 sink = self.name,
                 ?patience,
-                "record: no room for an event in all this time, nothing more is written there"
+                "record: it took no event in all this time, nothing more is written there"
             );
         }
     }

@@ -345,3 +345,90 @@ fn queues_are_bounded_in_bytes() {
     assert_eq!(*memory.told.lock().unwrap(), [1, 2]);
     assert_eq!(summary.sinks[0].dropped, 1);
 }
+
+/// An event of about so many bytes.
+fn of_bytes(bytes: usize) -> Event {
+    Event::Refused {
+        connection: ConnectionId(1),
+        at: Timestamp(0),
+        why: "x".repeat(bytes),
+    }
+}
+
+#[test]
+fn small_events_do_not_wait_behind_large_ones() {
+    let memory = Memory::default();
+    let (sink, waits, leave) = slow(&memory);
+    let journal = Journal::builder()
+        .sink("slow", Box::new(sink), WhenFull::Block)
+        .bytes(1 << 20)
+        .start();
+    std::thread::scope(|scope| {
+        journal.on_event(of_bytes(1));
+        assert_eq!(waits.recv(), Ok(1));
+        // The first of these has room, the other two wait.
+        let large = || journal.on_event(of_bytes(1 << 20));
+        let large: Vec<_> = (0..3).map(|_| scope.spawn(large)).collect();
+        while large.iter().filter(|thread| thread.is_finished()).count() < 1 {
+            std::thread::yield_now();
+        }
+        (0..50).for_each(|_| journal.on_event(of_bytes(1)));
+        let waiting = large.iter().filter(|thread| !thread.is_finished());
+        assert_eq!(waiting.count(), 2);
+        drop(leave);
+    });
+    let summary = journal.close().unwrap();
+    assert_eq!(*memory.told.lock().unwrap(), (1..=54).collect::<Vec<_>>());
+    assert_eq!((summary.sinks[0].told, summary.sinks[0].dropped), (54, 0));
+}
+
+#[test]
+fn small_events_are_bounded_in_bytes_too() {
+    let memory = Memory::default();
+    let (sink, waits, leave) = slow(&memory);
+    let journal = Journal::builder()
+        .sink("slow", Box::new(sink), WhenFull::DropNewest)
+        .bytes(1 << 20)
+        .start();
+    journal.on_event(of_bytes(1));
+    assert_eq!(waits.recv(), Ok(1));
+    (0..1000).for_each(|_| journal.on_event(of_bytes(1000)));
+    drop(leave);
+    let summary = journal.close().unwrap();
+    // A quarter of the bytes is theirs.
+    let told = summary.sinks[0].told;
+    assert!((150..250).contains(&told), "{told}");
+    assert_eq!(told + summary.sinks[0].dropped, 1001);
+}
+
+/// Takes a while for each event.
+struct Busy(Duration);
+
+impl Sink for Busy {
+    fn write_event(&mut self, _: u64, _: &Event) -> io::Result<()> {
+        std::thread::sleep(self.0);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_is_behind_but_busy_is_not_given_up() {
+    let patience = Duration::from_millis(500);
+    let busy = Busy(patience / 20);
+    let journal = Journal::builder()
+        .sink("busy", Box::new(busy), WhenFull::Block)
+        .capacity(1)
+        .patience(patience)
+        .start();
+    // The last of these waits for longer than that.
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| journal.on_event(event()));
+        }
+    });
+    assert_eq!(journal.close().unwrap().sinks[0].told, 40);
+}

@@ -3,6 +3,9 @@
 //! Events are put in in the order of their numbers, which takes no time; who has put in one that has no room
 //! yet waits afterwards, holding no lock. So a queue is longer than its bounds by one event for each waiting
 //! exchange at most, which that exchange would hold in memory anyway.
+//!
+//! Small events and large ones have bounds of their own, so that a device whose messages are small does not wait
+//! behind the bodies of others.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,9 +41,9 @@ struct State {
     /// Events put in, and taken out again.
     put: u64,
     taken: u64,
-    /// Their bytes.
-    put_bytes: u64,
-    taken_bytes: u64,
+    /// Their bytes, by [`Size`].
+    put_bytes: [u64; 2],
+    taken_bytes: [u64; 2],
     dropped: u64,
     /// The sink that is to take the place of the present one.
     replacement: Option<Box<dyn Sink>>,
@@ -72,10 +75,20 @@ pub(super) enum Put {
     Dropped(u64),
 }
 
+/// What bounds an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Small,
+    Large,
+}
+
 /// Where the queue must have got to for an event to have room.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
     before: u64,
+    size: Size,
+    /// Bytes of its size that were put in before it, and its own.
+    bytes_before: u64,
     bytes: u64,
 }
 
@@ -107,9 +120,12 @@ impl Queue {
         if state.closed || state.dead {
             return Put::In;
         }
+        let size = self.bounds.size_of(bytes);
         let ticket = Ticket {
             before: state.put,
-            bytes: state.put_bytes + bytes,
+            size,
+            bytes_before: state.put_bytes[size as usize],
+            bytes,
         };
         let has_room = state.has_room(ticket, self.bounds);
         if !has_room && self.when_full == WhenFull::DropNewest {
@@ -117,7 +133,7 @@ impl Queue {
             return Put::Dropped(state.dropped);
         }
         state.put += 1;
-        state.put_bytes = ticket.bytes;
+        state.put_bytes[size as usize] += bytes;
         let event = event.clone();
         state.waiting.push_back(Entry { seq, event, bytes });
         if state.idle {
@@ -134,17 +150,23 @@ impl Queue {
         self.lock().has_room(ticket, self.bounds)
     }
 
-    /// Waits for room. If there is none after `limit`, the sink is given up: this call says so, once for
-    /// each sink.
+    /// Waits for room. If the sink takes nothing for `limit`, it is given up: this call says so, once for each sink.
     pub(super) fn wait(&self, ticket: Ticket, limit: Duration) -> Waited {
         let mut state = self.lock();
         state.waiters += 1;
-        let waiting = |state: &mut State| !state.has_room(ticket, self.bounds);
-        let waited = self.drained.wait_timeout_while(state, limit, waiting);
-        let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        state = guard;
+        let mut moved = (state.taken, Instant::now());
+        let mut left = limit;
+        while !state.has_room(ticket, self.bounds) && !left.is_zero() {
+            let woken = self.drained.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            // A sink that is busy with much is not stuck.
+            if state.taken != moved.0 {
+                moved = (state.taken, Instant::now());
+            }
+            left = limit.saturating_sub(moved.1.elapsed());
+        }
         state.waiters -= 1;
-        if !timeout.timed_out() || !waiting(&mut state) {
+        if state.has_room(ticket, self.bounds) {
             return Waited::Room;
         }
         state.given_up = true;
@@ -197,7 +219,8 @@ impl Queue {
             };
         };
         state.taken += 1;
-        state.taken_bytes += entry.bytes;
+        let size = self.bounds.size_of(entry.bytes);
+        state.taken_bytes[size as usize] += entry.bytes;
         if state.waiters > 0 {
             self.drained.notify_all();
         }
@@ -261,14 +284,39 @@ pub(super) enum Waited {
 }
 
 impl State {
-    /// An event has room when few enough wait in front of it; the first in the queue has room whatever its size.
+    /// An event has room when few enough wait in front of it; the first of its size has room whatever its bytes.
     fn has_room(&self, ticket: Ticket, bounds: Bounds) -> bool {
         let in_front = ticket.before.saturating_sub(self.taken);
-        let bytes = ticket.bytes.saturating_sub(self.taken_bytes);
-        let fits = in_front < bounds.events && (in_front == 0 || bytes <= bounds.bytes);
-        fits || self.closed || self.dead
+        let taken = self.taken_bytes[ticket.size as usize];
+        let bytes_in_front = ticket.bytes_before.saturating_sub(taken);
+        let most = bounds.bytes_of(ticket.size);
+        let fits = bytes_in_front == 0 || bytes_in_front + ticket.bytes <= most;
+        in_front < bounds.events && fits || self.closed || self.dead
     }
 }
+
+impl Bounds {
+    fn size_of(self, bytes: u64) -> Size {
+        match bytes > self.bytes / SMALL {
+            true => Size::Large,
+            false => Size::Small,
+        }
+    }
+
+    fn bytes_of(self, size: Size) -> u64 {
+        let reserve = self.bytes / RESERVE;
+        match size {
+            Size::Small => reserve,
+            Size::Large => self.bytes - reserve,
+        }
+    }
+}
+
+/// An event is small up to one part in so many of the bytes: 128 KiB of 64 MiB.
+const SMALL: u64 = 512;
+
+/// One part in so many of the bytes is for small events alone.
+const RESERVE: u64 = 4;
 
 /// About how many bytes an event keeps in memory. Documents of earlier messages, which links refer to, are kept
 /// by their session.
