@@ -42,6 +42,9 @@ pub(super) struct Walk<'d, 'v> {
     command: Option<(NodeId, bool)>,
     /// What is around an element that names its next sibling as a secret.
     named: Option<NodeId>,
+    /// The name outside the tables that was asked about last, and whether it is that of a secret: a body of a
+    /// million equal elements is as many questions.
+    asked: Option<(NameId, bool)>,
 }
 
 impl<'d, 'v> Walk<'d, 'v> {
@@ -56,6 +59,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             item: None,
             command: None,
             named: None,
+            asked: None,
         }
     }
 
@@ -132,7 +136,14 @@ impl<'d, 'v> Walk<'d, 'v> {
                 let mut names = around.filter(|a| is_name(&a.name()));
                 names.any(|a| is_secret_name(a.value().as_bytes())) || is_secret_value(element)
             }
-            local => is_secret_name(local.as_bytes()),
+            local => match self.asked {
+                Some((asked, secret)) if asked == name => secret,
+                _ => {
+                    let secret = is_secret_name(local.as_bytes());
+                    self.asked = Some((name, secret));
+                    secret
+                }
+            },
         }
     }
 
