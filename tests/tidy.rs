@@ -1,10 +1,15 @@
-//! The house rules that a compiler does not hold: floors, purity, sizes.
+//! The rules of the architecture that the compiler does not check: layers, purity, sizes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room, and the rooms it may import. `patch` is at the bottom.
-const FLOORS: &[(&str, &[&str])] = &[
+use proc_macro2::{TokenStream, TokenTree};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree};
+
+/// Each top-level module, and those that it may import. `patch` is at the bottom.
+const LAYERS: &[(&str, &[&str])] = &[
     ("patch", &[]),
     ("builtin_rules", &[]),
     ("markup", &["patch"]),
@@ -59,7 +64,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Rooms that only compute.
+/// Modules that only compute.
 const PURE: &[&str] = &[
     "patch",
     "markup",
@@ -71,51 +76,56 @@ const PURE: &[&str] = &[
     "builtin_rules",
 ];
 
-/// What a pure room may not name: IO, clocks, randomness.
+/// What a pure module may not name: crates and paths of IO, clocks and randomness.
 const IMPURE: &[&str] = &[
     "tokio",
     "hyper",
     "rustls",
+    "tracing",
     "std::fs",
     "std::io",
     "std::thread",
-    "Instant",
-    "SystemTime",
-    "TcpStream",
-    "TcpListener",
-    "UdpSocket",
     "std::env",
     "std::process",
+    "std::net::TcpStream",
+    "std::net::TcpListener",
+    "std::net::UdpSocket",
+    "std::time::Instant::now",
+    "Instant::now",
+    "SystemTime",
     "println!",
     "eprintln!",
-    "tracing",
 ];
 
-/// Locks, which only `conversation` may name of them: exchanges of many connections share its sessions.
-const LOCKS: &[&str] = &["Mutex", "RwLock"];
+/// Locks and clocks' types, which of the pure modules only `conversation` may name: exchanges of many connections share
+/// its sessions, and it gets the time as an argument.
+const SHARED: &[&str] = &["Mutex", "RwLock", "Instant"];
+
+/// Macros that print to the standard streams: they panic if the stream cannot be written, and block if nobody reads.
+const PRINTING: &[&str] = &["println!", "eprintln!", "print!", "eprint!"];
 
 const LONGEST_FILE: usize = 500;
 
 #[test]
 fn imports_never_point_upwards() {
     let mut wrong = Vec::new();
-    for (file, text) in sources() {
-        let room = room_of(&file);
-        let Some((_, allowed)) = FLOORS.iter().find(|(name, _)| *name == room) else {
+    for file in sources() {
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == file.module()) else {
             assert!(
-                ["lib", "main"].contains(&room.as_str()),
-                "{room} has no floor: add it here"
+                ["lib", "main"].contains(&file.module()),
+                "{} has no layer: add it here",
+                file.module()
             );
             continue;
         };
-        for (number, line) in code_lines(&text) {
-            for (other, _) in FLOORS {
-                if *other != room && !allowed.contains(other) && names_room(line, other) {
-                    wrong.push(format!(
-                        "{}:{number}: {room} may not use {other}",
-                        file.display()
-                    ));
-                }
+        for found in paths(&file.text, &file.parents) {
+            if let [first, other, ..] = &found.segments[..]
+                && first == "crate"
+                && other != file.module()
+                && LAYERS.iter().any(|(name, _)| name == other)
+                && !allowed.contains(&&**other)
+            {
+                wrong.push(format!("{} may not use {other}", file.at(&found)));
             }
         }
     }
@@ -123,21 +133,20 @@ fn imports_never_point_upwards() {
 }
 
 #[test]
-fn pure_rooms_touch_no_io_clock_or_lock() {
+fn pure_modules_touch_no_io_clock_or_lock() {
     let mut wrong = Vec::new();
-    for (file, text) in sources() {
-        let room = room_of(&file);
-        if !PURE.contains(&room.as_str()) {
+    for file in sources() {
+        if !PURE.contains(&file.module()) {
             continue;
         }
-        let locks = if room == "conversation" { &[] } else { LOCKS };
-        for (number, line) in code_lines(&text) {
-            let impure = IMPURE.iter().chain(locks);
-            for word in impure.filter(|word| names(line, word)) {
-                wrong.push(format!(
-                    "{}:{number}: {word} in a pure room",
-                    file.display()
-                ));
+        let shared = if file.module() == "conversation" {
+            &[]
+        } else {
+            SHARED
+        };
+        for found in paths(&file.text, &file.parents) {
+            for name in IMPURE.iter().chain(shared).filter(|name| found.names(name)) {
+                wrong.push(format!("{}: {name} in a pure module", file.at(&found)));
             }
         }
     }
@@ -146,13 +155,11 @@ fn pure_rooms_touch_no_io_clock_or_lock() {
 
 #[test]
 fn nothing_prints_past_the_queue() {
-    // They panic where the stream cannot be written, and wait where nobody reads.
-    let forbidden = ["println!", "eprintln!", "print!", "eprint!"];
     let mut wrong = Vec::new();
-    for (file, text) in sources() {
-        for (number, line) in code_lines(&text) {
-            for word in forbidden.iter().filter(|word| names(line, word)) {
-                wrong.push(format!("{}:{number}: {word}", file.display()));
+    for file in sources() {
+        for found in paths(&file.text, &file.parents) {
+            if PRINTING.iter().any(|name| found.segments == [*name]) {
+                wrong.push(format!("{}: {}", file.at(&found), found.segments[0]));
             }
         }
     }
@@ -162,12 +169,12 @@ fn nothing_prints_past_the_queue() {
 #[test]
 fn no_file_is_longer_than_the_cap() {
     let mut files = sources();
-    collect(&root().join("tests"), &mut files);
+    collect(&root().join("tests"), &[], &mut files);
     let long: Vec<String> = files
         .iter()
-        .map(|(file, text)| (file, text.lines().count()))
+        .map(|file| (&file.path, file.text.lines().count()))
         .filter(|(_, lines)| *lines > LONGEST_FILE)
-        .map(|(file, lines)| format!("{}: {lines} lines", file.display()))
+        .map(|(path, lines)| format!("{}: {lines} lines", path.display()))
         .collect();
     assert!(
         long.is_empty(),
@@ -180,32 +187,221 @@ fn no_file_is_longer_than_the_cap() {
 fn every_source_file_says_what_it_is_for() {
     let silent: Vec<PathBuf> = sources()
         .into_iter()
-        .filter(|(_, text)| !text.starts_with("//!"))
-        .map(|(file, _)| file)
+        .filter(|file| !file.text.starts_with("//!"))
+        .map(|file| file.path)
         .collect();
     assert!(silent.is_empty(), "no `//!` line: {silent:?}");
 }
 
 #[test]
-fn these_checks_see_what_they_are_there_to_see() {
-    assert!(names_room("use crate::proxy::Proxy;", "proxy"));
-    assert!(names_room("    crate::{dm, proxy::wire}", "proxy"));
-    assert!(!names_room("use crate::proxying::x;", "proxy"));
-    assert!(names("use tokio::net::TcpStream;", "tokio"));
-    assert!(!names("let tokiomarine = 1;", "tokio"));
-    assert_eq!(
-        code_lines("a\n// tokio\n#[cfg(test)]\nmod tests { tokio }").count(),
-        1
-    );
+fn these_checks_find_what_they_look_for() {
+    let found = |code: &str, name: &str| {
+        let parents = ["crate", "record", "redact"].map(str::to_owned);
+        paths(code, &parents).iter().any(|path| path.names(name))
+    };
+    for code in [
+        "use crate::proxy::Proxy;",
+        "use crate::{\n    dm,\n    proxy::{\n wire }\n};",
+        "use super::super::proxy as front;",
+        "fn f() { let x = crate::proxy::wire::x(); }",
+        "fn f(x: Vec<crate::proxy::X>) {}",
+        "macro_rules! m { () => { crate::proxy::x() } }",
+        "mod inner { use super::super::super::proxy; }",
+    ] {
+        assert!(found(code, "crate::proxy"), "{code}");
+    }
+    assert!(!found("use crate::proxying::x;", "crate::proxy"));
+    assert!(!found("/// crate::proxy\nfn f() {}", "crate::proxy"));
+    assert!(!found(
+        "#[cfg(test)]\nmod tests { use crate::proxy; }",
+        "crate::proxy"
+    ));
+    assert!(found("use std::{fs, io};", "std::fs"));
+    assert!(found("use tokio::net::TcpStream;", "tokio"));
+    assert!(found("fn f() { tracing::warn!(\"x\") }", "tracing"));
+    assert!(found("fn f() { Instant::now(); }", "Instant::now"));
+    assert!(found("fn f() { x(println!(\"\")); }", "println!"));
+    assert!(found("fn f() { vec![print!(\"\")]; }", "print!"));
+    assert!(!found("fn f() { print(1); }", "print!"));
+    assert!(!found("fn f() { let tokiomarine = 1; }", "tokio"));
+}
+
+/// A source file.
+struct Source {
+    path: PathBuf,
+    text: String,
+    /// The path of its module, from `crate` on.
+    parents: Vec<String>,
+}
+
+impl Source {
+    /// The top-level module.
+    fn module(&self) -> &str {
+        self.parents.get(1).map_or("lib", |name| name)
+    }
+
+    fn at(&self, found: &Found) -> String {
+        format!("{}:{}", self.path.display(), found.line)
+    }
+}
+
+/// A path in code, from `crate` on where it leads into this crate.
+struct Found {
+    line: usize,
+    segments: Vec<String>,
+}
+
+impl Found {
+    /// Whether it begins with `name`, or ends with it; `name` may have several segments.
+    fn names(&self, name: &str) -> bool {
+        let name: Vec<&str> = name.split("::").collect();
+        self.segments
+            .windows(name.len())
+            .enumerate()
+            .any(|(at, part)| {
+                // The name of a crate counts only at the beginning, that of a type anywhere.
+                let is_type = name[0].starts_with(char::is_uppercase);
+                part == name && (at == 0 || is_type)
+            })
+    }
+}
+
+/// Every path that code names, unit tests left out.
+fn paths(text: &str, parents: &[String]) -> Vec<Found> {
+    let file = syn::parse_file(text).unwrap();
+    let mut paths = Paths {
+        parents: parents.to_vec(),
+        found: Vec::new(),
+    };
+    paths.visit_file(&file);
+    paths.found
+}
+
+struct Paths {
+    parents: Vec<String>,
+    found: Vec<Found>,
+}
+
+impl Paths {
+    fn add(&mut self, line: usize, segments: Vec<String>) {
+        let mut segments = segments.into_iter().peekable();
+        let mut path = match segments.peek().map(String::as_str) {
+            Some("self" | "super") => self.parents.clone(),
+            _ => Vec::new(),
+        };
+        while let Some(word) = segments.next_if(|word| word == "self" || word == "super") {
+            if word == "super" {
+                path.pop();
+            }
+        }
+        path.extend(segments);
+        self.found.push(Found {
+            line,
+            segments: path,
+        });
+    }
+
+    fn add_uses(&mut self, tree: &UseTree, before: &[String]) {
+        let path = |last: &syn::Ident| [before, &[last.to_string()]].concat();
+        match tree {
+            UseTree::Path(part) => self.add_uses(&part.tree, &path(&part.ident)),
+            UseTree::Group(group) => group
+                .items
+                .iter()
+                .for_each(|tree| self.add_uses(tree, before)),
+            UseTree::Name(name) => self.add(name.span().start().line, path(&name.ident)),
+            UseTree::Rename(name) => self.add(name.span().start().line, path(&name.ident)),
+            UseTree::Glob(glob) => self.add(glob.span().start().line, before.to_vec()),
+        }
+    }
+
+    /// The paths among the tokens of a macro, which have no syntax of their own.
+    fn add_tokens(&mut self, tokens: TokenStream) {
+        let mut segments: Vec<String> = Vec::new();
+        let mut line = 0;
+        let mut colons = 0;
+        for token in tokens {
+            match token {
+                TokenTree::Ident(ident) => {
+                    if colons != 2 && !segments.is_empty() {
+                        self.add(line, std::mem::take(&mut segments));
+                    }
+                    line = ident.span().start().line;
+                    segments.push(ident.to_string());
+                    colons = 0;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
+                TokenTree::Punct(punct) if punct.as_char() == '!' => {
+                    if let Some(last) = segments.last_mut() {
+                        last.push('!');
+                    }
+                    colons = 0;
+                }
+                TokenTree::Group(group) => self.add_tokens(group.stream()),
+                TokenTree::Punct(_) | TokenTree::Literal(_) => colons = 0,
+            }
+        }
+        if !segments.is_empty() {
+            self.add(line, segments);
+        }
+    }
+}
+
+fn is_test(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute
+                .parse_args::<syn::Path>()
+                .is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+impl<'a> Visit<'a> for Paths {
+    fn visit_item_mod(&mut self, module: &'a ItemMod) {
+        if !is_test(&module.attrs) {
+            self.parents.push(module.ident.to_string());
+            visit::visit_item_mod(self, module);
+            self.parents.pop();
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'a ItemUse) {
+        if !is_test(&item.attrs) {
+            self.add_uses(&item.tree, &[]);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        let segments = path.segments.iter();
+        let segments = segments.map(|segment| segment.ident.to_string());
+        self.add(path.span().start().line, segments.collect());
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, found: &'a Macro) {
+        let mut segments: Vec<String> = found
+            .path
+            .segments
+            .iter()
+            .map(|s| s.ident.to_string())
+            .collect();
+        if let Some(last) = segments.last_mut() {
+            last.push('!');
+        }
+        self.add(found.path.span().start().line, segments);
+        self.add_tokens(found.tokens.clone());
+    }
+
+    fn visit_attribute(&mut self, _: &'a Attribute) {}
 }
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn sources() -> Vec<(PathBuf, String)> {
+fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    collect(&root().join("src"), &mut files);
+    collect(&root().join("src"), &["crate".to_owned()], &mut files);
     assert!(
         files.len() > 20,
         "the sources are not where this test looks"
@@ -213,53 +409,26 @@ fn sources() -> Vec<(PathBuf, String)> {
     files
 }
 
-fn collect(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
+fn collect(folder: &Path, parents: &[String], files: &mut Vec<Source>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
     for entry in entries {
         let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let parents = match name.as_str() {
+            "lib" | "mod" => parents.to_vec(),
+            _ => [parents, &[name]].concat(),
+        };
         if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|e| e == "rs") {
+            collect(&path, &parents, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            files.push((path, text));
+            files.push(Source {
+                path,
+                text,
+                parents,
+            });
         }
     }
-}
-
-fn room_of(file: &Path) -> String {
-    let inside = file.strip_prefix(root().join("src")).unwrap();
-    let first = inside
-        .components()
-        .next()
-        .unwrap()
-        .as_os_str()
-        .to_string_lossy();
-    first.trim_end_matches(".rs").to_owned()
-}
-
-/// Lines of code with their numbers: comments and unit tests left out (tests stand last in a file).
-fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines()
-        .enumerate()
-        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
-        .filter(|(_, line)| !line.trim_start().starts_with("//"))
-        .map(|(at, line)| (at + 1, line))
-}
-
-/// Whether a line reaches for another room from the crate's root.
-fn names_room(line: &str, room: &str) -> bool {
-    line.contains("crate::") && names(line, room)
-}
-
-/// Whether `line` holds `word` as a word of its own.
-fn names(line: &str, word: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(word).any(|(at, _)| {
-        let before = line[..at].chars().next_back();
-        let after = line[at + word.len()..].chars().next();
-        let open_ended = !word.ends_with(char::is_alphanumeric);
-        !before.is_some_and(part) && (open_ended || !after.is_some_and(part))
-    })
 }
