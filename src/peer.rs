@@ -6,6 +6,7 @@
 mod auth;
 pub mod compose;
 pub mod device;
+pub mod enroll;
 pub mod large;
 pub mod plan;
 pub mod server;

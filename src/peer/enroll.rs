@@ -1,0 +1,5 @@
+//! Enrollment (MS-MDE2) of both simulators: the server with a CA of its own, and the device as Windows does it.
+
+pub mod certificate;
+pub mod csr;
+pub mod key;

@@ -1,0 +1,284 @@
+//! Certificates: the CA of the enrolling server, and what it issues for requests that strict readers refuse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+};
+use der::asn1::{Any, BitString, ObjectIdentifier, OctetString, UtcTime, Utf8StringRef};
+use der::{Decode, Encode};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::certificate::{Certificate, TbsCertificate, Version};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::request::CertReq;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use x509_cert::time::{Time, Validity};
+
+use super::csr::{CsrError, OIW_SHA1_RSA, SHA1_RSA, SHA256_RSA};
+use super::key::{Hash, PrivateKey};
+
+/// A request that was read, and whose signature is right.
+#[derive(Clone, Debug)]
+pub struct Requested {
+    public_key: SubjectPublicKeyInfoOwned,
+}
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It is no PKCS#10.
+    #[error("the certificate request cannot be read: {0}")]
+    Der(#[from] der::Error),
+    /// It is signed in a way that nobody uses.
+    #[error("the certificate request is signed with {0}, which this server does not know")]
+    Algorithm(ObjectIdentifier),
+    /// Another key signed it, or it was changed.
+    #[error("the signature of the certificate request is wrong")]
+    Signature,
+    /// It has no name.
+    #[error("the certificate request has no subject")]
+    NoSubject,
+}
+
+impl Requested {
+    /// Reads a request leniently, as most servers do: of the name it matters only that there is one.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn read(der: &[u8]) -> Result<Self, RequestError> {
+        let request = CertReq::from_der(der)?;
+        if request.info.subject.is_empty() {
+            return Err(RequestError::NoSubject);
+        }
+        let algorithm = match request.algorithm.oid {
+            OIW_SHA1_RSA | SHA1_RSA => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            SHA256_RSA => &RSA_PKCS1_2048_8192_SHA256,
+            other => return Err(RequestError::Algorithm(other)),
+        };
+        let public = request.info.public_key.to_der()?;
+        UnparsedPublicKey::new(algorithm, &public)
+            .verify(&request.info.to_der()?, request.signature.raw_bytes())
+            .map_err(|_| RequestError::Signature)?;
+        Ok(Self {
+            public_key: request.info.public_key,
+        })
+    }
+}
+
+/// The CA that signs the certificates of devices.
+#[derive(Debug)]
+pub struct EnrollmentCa {
+    key: Arc<PrivateKey>,
+    name: Name,
+    certificate: Vec<u8>,
+}
+
+impl EnrollmentCa {
+    /// A CA of this name and key, self-signed. `now` is the time since 1970.
+    ///
+    /// # Errors
+    /// [`CsrError`], where a name is too long for DER or the key does not sign.
+    pub fn new(
+        name: &str,
+        key: Arc<PrivateKey>,
+        serial: u64,
+        now: Duration,
+    ) -> Result<Self, CsrError> {
+        let name = RdnSequence(vec![rdn(COMMON_NAME, name)?]);
+        let usage = KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign);
+        let constraints = BasicConstraints {
+            ca: true,
+            path_len_constraint: Some(0),
+        };
+        let extensions = vec![
+            extension(BASIC_CONSTRAINTS, true, &constraints)?,
+            extension(KEY_USAGE, true, &usage)?,
+        ];
+        let public_key = SubjectPublicKeyInfoOwned::from_der(key.public_key())?;
+        let mut ca = Self {
+            key,
+            name: name.clone(),
+            certificate: Vec::new(),
+        };
+        ca.certificate = ca.sign(name, public_key, serial, CA_YEARS, now, extensions)?;
+        Ok(ca)
+    }
+
+    /// The CA's own certificate, DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// A certificate for the key of a request. The subject is the server's choice, as that of most servers is.
+    ///
+    /// # Errors
+    /// [`CsrError`].
+    pub fn issue(
+        &self,
+        requested: &Requested,
+        subject: &str,
+        serial: u64,
+        now: Duration,
+    ) -> Result<Vec<u8>, CsrError> {
+        let subject = RdnSequence(vec![
+            rdn(ORGANIZATION, SUBJECT_ORGANIZATION)?,
+            rdn(COMMON_NAME, subject)?,
+        ]);
+        let usage = KeyUsage(KeyUsages::DigitalSignature.into());
+        let extensions = vec![
+            extension(KEY_USAGE, true, &usage)?,
+            extension(
+                EXTENDED_KEY_USAGE,
+                false,
+                &ExtendedKeyUsage(vec![CLIENT_AUTH]),
+            )?,
+        ];
+        let public_key = requested.public_key.clone();
+        self.sign(subject, public_key, serial, DEVICE_YEARS, now, extensions)
+    }
+
+    fn sign(
+        &self,
+        subject: Name,
+        public_key: SubjectPublicKeyInfoOwned,
+        serial: u64,
+        years: u32,
+        now: Duration,
+        extensions: Vec<Extension>,
+    ) -> Result<Vec<u8>, CsrError> {
+        let time = |at: Duration| UtcTime::from_unix_duration(at).map(Time::UtcTime);
+        let algorithm = AlgorithmIdentifierOwned {
+            oid: SHA256_RSA,
+            parameters: Some(Any::null()),
+        };
+        let tbs_certificate = TbsCertificate {
+            version: Version::V3,
+            serial_number: SerialNumber::from(serial),
+            signature: algorithm.clone(),
+            issuer: self.name.clone(),
+            validity: Validity {
+                // Clocks of devices are late.
+                not_before: time(now.saturating_sub(BACKDATED))?,
+                not_after: time(now + YEAR * years)?,
+            },
+            subject,
+            subject_public_key_info: public_key,
+            issuer_unique_id: None,
+            subject_unique_id: None,
+            extensions: Some(extensions),
+        };
+        let signature = self.key.sign(Hash::Sha256, &tbs_certificate.to_der()?)?;
+        let certificate = Certificate {
+            tbs_certificate,
+            signature_algorithm: algorithm,
+            signature: BitString::from_bytes(&signature)?,
+        };
+        Ok(certificate.to_der()?)
+    }
+}
+
+/// The name of a certificate in a store of Windows: SHA-1 over its DER, 40 upper-case hexadecimal digits.
+pub fn thumbprint(der: &[u8]) -> String {
+    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
+    hash.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect()
+}
+
+/// The subject that the server issues for a common name, as search criteria spell it.
+pub(super) fn subject_text(common_name: &str) -> String {
+    format!("CN={common_name},O={SUBJECT_ORGANIZATION}")
+}
+
+fn rdn(oid: ObjectIdentifier, text: &str) -> der::Result<RelativeDistinguishedName> {
+    let value = Any::encode_from(&Utf8StringRef::new(text)?)?;
+    RelativeDistinguishedName::try_from(vec![AttributeTypeAndValue { oid, value }])
+}
+
+fn extension(oid: ObjectIdentifier, critical: bool, value: &impl Encode) -> der::Result<Extension> {
+    Ok(Extension {
+        extn_id: oid,
+        critical,
+        extn_value: OctetString::new(value.to_der()?)?,
+    })
+}
+
+const SUBJECT_ORGANIZATION: &str = "dmtap simulated server";
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const CA_YEARS: u32 = 10;
+const DEVICE_YEARS: u32 = 1;
+const BACKDATED: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+
+#[cfg(test)]
+mod tests {
+    use super::super::csr::{CsrForm, request};
+    use super::super::key::tests::key;
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_790_000_000);
+
+    fn csr(form: CsrForm) -> Vec<u8> {
+        request(
+            form,
+            "4D1B3A8C-5C0E-4F6B-9A77-0123456789AB",
+            "0F1E2D3C",
+            &key(0),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn requests_of_both_windows_are_read_and_a_changed_one_is_refused() {
+        for form in [CsrForm::Windows10, CsrForm::Windows11] {
+            let mut der = csr(form);
+            let requested = Requested::read(&der).unwrap();
+            let public_key = requested.public_key.to_der().unwrap();
+            assert_eq!(public_key, key(0).public_key(), "{form:?}");
+            let at = der.len() - 300;
+            der[at] ^= 1;
+            assert!(Requested::read(&der).is_err(), "{form:?}: byte {at}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_is_for_the_key_of_the_request_and_signed_by_the_ca() {
+        let ca = EnrollmentCa::new("A CA", key(1), 1, NOW).unwrap();
+        let requested = Requested::read(&csr(CsrForm::Windows10)).unwrap();
+        let issued = ca.issue(&requested, "device", 7, NOW).unwrap();
+        let read = Certificate::from_der(&issued).unwrap();
+        let tbs = &read.tbs_certificate;
+        let public_key = tbs.subject_public_key_info.to_der().unwrap();
+        assert_eq!(public_key, key(0).public_key());
+        assert_eq!(tbs.subject.to_string(), subject_text("device"));
+        assert_eq!(tbs.serial_number, SerialNumber::from(7u64));
+        let signed =
+            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key(1).public_key().to_vec());
+        let signature = read.signature.raw_bytes();
+        assert!(signed.verify(&tbs.to_der().unwrap(), signature).is_ok());
+        assert_eq!(
+            issued,
+            ca.issue(&requested, "device", 7, NOW).unwrap(),
+            "no randomness"
+        );
+    }
+
+    #[test]
+    fn thumbprints_are_sha_1_in_upper_case() {
+        assert_eq!(
+            thumbprint(b"abc"),
+            "A9993E364706816ABA3E25717850C26C9CD0D89D"
+        );
+    }
+}

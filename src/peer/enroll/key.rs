@@ -1,0 +1,181 @@
+//! An RSA key that its owner can use and nobody can read.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use der::asn1::{AnyRef, OctetStringRef, UintRef};
+use der::{Decode, Reader, SliceReader};
+use num_bigint::BigUint;
+
+/// Signs, and shows its public half. There is no way to export the private one.
+pub struct PrivateKey {
+    pair: KeyPair,
+    public_key: Vec<u8>,
+    modulus: BigUint,
+    exponent: BigUint,
+}
+
+/// What a signature is made over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// As Windows 10 requests certificates where the policy names no other.
+    Sha1,
+    /// As everybody else.
+    Sha256,
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The bytes are no RSA key in PKCS#8.
+    #[error("this is no RSA key in PKCS#8")]
+    NotRsa,
+    /// The library refused to sign.
+    #[error("the key does not sign")]
+    Sign,
+}
+
+impl PrivateKey {
+    /// Reads a key: RSA of 2048 bits or more, in PKCS#8 (RFC 5208).
+    ///
+    /// # Errors
+    /// [`KeyError::NotRsa`].
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let pair = KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError::NotRsa)?;
+        let public_key: PublicKeyX509Der<'_> =
+            pair.public_key().as_der().map_err(|_| KeyError::NotRsa)?;
+        let (modulus, exponent) = numbers(pkcs8).map_err(|_| KeyError::NotRsa)?;
+        Ok(Self {
+            public_key: public_key.as_ref().to_vec(),
+            pair,
+            modulus,
+            exponent,
+        })
+    }
+
+    /// Its public half: a SubjectPublicKeyInfo in DER (RFC 5280 §4.1.2.7).
+    pub fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    /// A signature by RSASSA-PKCS1-v1_5 (RFC 8017 §8.2): the same message gets the same signature.
+    ///
+    /// # Errors
+    /// [`KeyError::Sign`].
+    pub fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match hash {
+            Hash::Sha1 => Ok(self.sign_sha1(message)),
+            Hash::Sha256 => {
+                let mut signature = vec![0; self.pair.public_modulus_len()];
+                // This padding takes nothing from the source of randomness.
+                let random = SystemRandom::new();
+                self.pair
+                    .sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .map_err(|_| KeyError::Sign)?;
+                Ok(signature)
+            }
+        }
+    }
+
+    /// aws-lc-rs verifies SHA-1 and does not sign with it. Not in constant time: this is the key of a simulator.
+    fn sign_sha1(&self, message: &[u8]) -> Vec<u8> {
+        let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, message);
+        let info = [SHA1_DIGEST_INFO, hash.as_ref()].concat();
+        let length = self.pair.public_modulus_len();
+        // RFC 8017 §9.2: 00 01 FF … FF 00 DigestInfo.
+        let mut encoded = vec![0xFF; length];
+        let at = length - info.len();
+        (encoded[0], encoded[1], encoded[at - 1]) = (0, 1, 0);
+        encoded[at..].copy_from_slice(&info);
+        let signed = BigUint::from_bytes_be(&encoded).modpow(&self.exponent, &self.modulus);
+        let signed = signed.to_bytes_be();
+        [vec![0; length - signed.len()], signed].concat()
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey").finish_non_exhaustive()
+    }
+}
+
+/// Modulus and private exponent (RFC 8017 A.1.2, inside RFC 5208 §5).
+fn numbers(pkcs8: &[u8]) -> der::Result<(BigUint, BigUint)> {
+    let rsa = SliceReader::new(pkcs8)?.sequence(|outer| {
+        outer.decode::<u8>()?;
+        outer.decode::<AnyRef<'_>>()?;
+        let rsa = outer.decode::<OctetStringRef<'_>>()?.as_bytes().to_vec();
+        // Attributes may follow.
+        while !outer.is_finished() {
+            outer.decode::<AnyRef<'_>>()?;
+        }
+        Ok(rsa)
+    })?;
+    let key = AnyRef::from_der(&rsa)?;
+    let mut inside = SliceReader::new(key.value())?;
+    inside.decode::<u8>()?;
+    let number = |uint: UintRef<'_>| BigUint::from_bytes_be(uint.as_bytes());
+    let modulus = number(inside.decode()?);
+    inside.decode::<UintRef<'_>>()?;
+    Ok((modulus, number(inside.decode()?)))
+}
+
+/// What stands in front of a SHA-1 hash that is signed (RFC 8017 §9.2, note 1).
+const SHA1_DIGEST_INFO: &[u8] = &[
+    0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14,
+];
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use super::*;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{
+        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+    };
+
+    /// Two keys, made once for all tests.
+    pub(crate) fn key(number: usize) -> Arc<PrivateKey> {
+        static KEYS: OnceLock<[Arc<PrivateKey>; 2]> = OnceLock::new();
+        KEYS.get_or_init(|| [0, 1].map(|_| Arc::new(made())))[number].clone()
+    }
+
+    fn made() -> PrivateKey {
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let pkcs8: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        PrivateKey::from_pkcs8(pkcs8.as_ref()).unwrap()
+    }
+
+    #[test]
+    fn signatures_of_both_hashes_verify_with_the_public_half() {
+        let key = key(0);
+        let both = [
+            (Hash::Sha1, &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY),
+            (Hash::Sha256, &RSA_PKCS1_2048_8192_SHA256),
+        ];
+        for (hash, algorithm) in both {
+            let signature = key.sign(hash, b"message").unwrap();
+            let public = UnparsedPublicKey::new(algorithm, key.public_key());
+            assert!(public.verify(b"message", &signature).is_ok(), "{hash:?}");
+            assert!(public.verify(b"another", &signature).is_err(), "{hash:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_number_of_the_key() {
+        assert_eq!(format!("{:?}", key(0)), "PrivateKey { .. }");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        assert!(matches!(
+            PrivateKey::from_pkcs8(b"\x30\x00"),
+            Err(KeyError::NotRsa)
+        ));
+    }
+}
