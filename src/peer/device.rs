@@ -305,8 +305,8 @@ fn header_of(msg_ref: &str) -> Reference<'_> {
 }
 
 /// Who the device is for the server, where that asks.
-const USER: &str = "Bruce2";
-const PASSWORD: &str = "OhBehave";
+pub(super) const USER: &str = "Bruce2";
+pub(super) const PASSWORD: &str = "OhBehave";
 /// Challenges in one session that the device meets.
 const MOST_CHALLENGES: u32 = 2;
 

@@ -3,3 +3,10 @@
 pub mod certificate;
 pub mod csr;
 pub mod key;
+pub mod server;
+mod soap;
+
+pub use certificate::EnrollmentCa;
+pub use csr::CsrForm;
+pub use key::PrivateKey;
+pub use server::{EnrollServer, Login, Sites, User};

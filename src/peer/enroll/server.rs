@@ -1,0 +1,373 @@
+//! The enrolling server: discovery, policy, and a certificate with a management account for each device.
+
+mod answers;
+mod provisioning;
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION};
+use http::{Method, Request, Response, StatusCode, Uri};
+
+use super::certificate::{EnrollmentCa, Requested, thumbprint};
+use super::soap::{Envelope, action};
+use crate::peer::{Encoding, Plan, PlannedCommand};
+use answers::Fault;
+use provisioning::Provisioning;
+
+/// Where the server can be reached: two names, as at large services, which are one process.
+#[derive(Clone, Debug)]
+pub struct Sites {
+    /// The origin of discovery, such as `https://enterpriseenrollment.example.test:8443`.
+    pub discovery: String,
+    /// The origin of policy, enrollment and management.
+    pub management: String,
+}
+
+/// Somebody who may enroll devices.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The name in mail form.
+    pub name: String,
+    /// How the server knows them.
+    pub login: Login,
+    /// What their devices speak in management sessions.
+    pub encoding: Encoding,
+}
+
+/// How a user shows who they are.
+#[derive(Clone, Debug)]
+pub enum Login {
+    /// OnPremise: name and password in the message.
+    Password(String),
+    /// Federated: a token that a sign-in page gave.
+    Token(String),
+}
+
+/// What the server has granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The user.
+    pub user: String,
+    /// The device, as it names itself.
+    pub device: String,
+    /// SHA-1 over the certificate.
+    pub thumbprint: String,
+}
+
+/// A server with its users and its CA. It answers requests and knows no sockets.
+#[derive(Debug)]
+pub struct EnrollServer {
+    sites: Sites,
+    users: Vec<User>,
+    ca: EnrollmentCa,
+    next_serial: u64,
+    redirects: bool,
+    granted: Vec<Granted>,
+}
+
+impl EnrollServer {
+    /// A server that has granted nothing yet; certificates are numbered from `first_serial`.
+    pub fn new(sites: Sites, users: Vec<User>, ca: EnrollmentCa, first_serial: u64) -> Self {
+        Self {
+            sites,
+            users,
+            ca,
+            next_serial: first_serial,
+            redirects: false,
+            granted: Vec::new(),
+        }
+    }
+
+    /// The same, which answers discovery with a redirect to its other name.
+    #[must_use]
+    pub fn redirecting(mut self) -> Self {
+        self.redirects = true;
+        self
+    }
+
+    /// What it has granted, in order; of many the first 1024.
+    pub fn granted(&self) -> &[Granted] {
+        &self.granted
+    }
+
+    /// The address that devices are given for management, and the one where they are moved to in their first session.
+    pub fn management_urls(&self) -> [String; 2] {
+        [MANAGEMENT_PATH, MOVED_PATH].map(|path| format!("{}{path}", self.sites.management))
+    }
+
+    /// What the server asks of a device at its first address: the demo's plan, and at the end to go to the other.
+    pub fn first_plan(&self) -> Plan {
+        let [_, moved] = self.management_urls();
+        let node =
+            format!("./Vendor/MSFT/DMClient/Provider/{PROVIDER_ID}/ManagementServerAddressList");
+        let mut plan = Plan::demo();
+        let package = plan.packages.last_mut();
+        let move_on = PlannedCommand::Replace(node, format!("<{moved}>"));
+        package.map(|package| package.commands.push(move_on));
+        plan
+    }
+
+    /// The answer to a request; `now` is the time since 1970.
+    pub fn answer(&mut self, request: &Request<Bytes>, now: Duration) -> Response<Bytes> {
+        let (uri, path) = (request.uri(), request.uri().path());
+        let host = request
+            .headers()
+            .get(HOST)
+            .and_then(|host| host.to_str().ok());
+        let Some(host) = host.or(uri.authority().map(|authority| authority.as_str())) else {
+            return plain(StatusCode::BAD_REQUEST, "the request names no host\n");
+        };
+        let here = |site: &str| {
+            site.split_once("://")
+                .is_some_and(|(_, own)| same_host(own, host))
+        };
+        let (discovers, manages) = (here(&self.sites.discovery), here(&self.sites.management));
+        if !discovers && !manages {
+            let why = format!("{host} is no name of this server\n");
+            return plain(StatusCode::MISDIRECTED_REQUEST, &why);
+        }
+        let service = Service::at(path).filter(|service| manages || *service == Service::Discovery);
+        match (service, request.method()) {
+            (Some(Service::Discovery), _) if self.redirects && !manages => {
+                redirect(&format!("{}{DISCOVERY_PATH}", self.sites.management))
+            }
+            (Some(Service::Discovery), &Method::GET) => plain(StatusCode::OK, ""),
+            (Some(service), &Method::POST) => self.soap(service, request, host, now),
+            _ => plain(StatusCode::NOT_FOUND, "nothing is here\n"),
+        }
+    }
+
+    fn soap(
+        &mut self,
+        service: Service,
+        request: &Request<Bytes>,
+        host: &str,
+        now: Duration,
+    ) -> Response<Bytes> {
+        let Some(envelope) = Envelope::read(request.body().clone()) else {
+            return plain(StatusCode::BAD_REQUEST, "the body is no SOAP envelope\n");
+        };
+        let path = request.uri().path();
+        let answer = addressed(&envelope, host, path).and_then(|()| {
+            let action = envelope.text("Action").unwrap_or_default();
+            if action != service.action() {
+                let why = format!("the action {action:?} is not served at {path}");
+                return Err(Fault::sender("a:ActionNotSupported", why));
+            }
+            match service {
+                Service::Discovery => Ok(self.discover(&envelope)),
+                Service::Policy => {
+                    self.user(&envelope)?;
+                    Ok(answers::policies(&envelope, &self.sites.management))
+                }
+                Service::Enrollment => self.issue(&envelope, now),
+            }
+        });
+        let (status, xml) = match answer {
+            Ok(xml) => (StatusCode::OK, xml),
+            Err(fault) => {
+                let xml = answers::fault(&envelope, &fault);
+                (StatusCode::INTERNAL_SERVER_ERROR, xml)
+            }
+        };
+        response(status, CONTENT_TYPE, envelope.media_type(), xml)
+    }
+
+    /// The authentication that fits the user; a stranger learns no more than that a password is asked for.
+    fn discover(&self, envelope: &Envelope) -> String {
+        let name = envelope.text("EmailAddress").unwrap_or_default();
+        let user = self
+            .users
+            .iter()
+            .find(|user| user.name.eq_ignore_ascii_case(&name));
+        let is_federated = user.is_some_and(|user| matches!(user.login, Login::Token(_)));
+        answers::discovered(envelope, &self.sites.management, is_federated)
+    }
+
+    /// Who sends a message.
+    fn user(&self, envelope: &Envelope) -> Result<&User, Fault> {
+        let token = envelope.token("DeviceEnrollmentUserToken");
+        let token = token.and_then(|token| STANDARD.decode(without_space(&token)).ok());
+        let name = envelope.text("Username");
+        let password = envelope.find("Password").map(|password| password.text());
+        if token.is_none() && name.is_none() {
+            let why = "the message holds neither a UsernameToken nor a user token";
+            return Err(Fault::of("a:InvalidSecurity", why.into()));
+        }
+        let known = self.users.iter().find(|user| match &user.login {
+            Login::Token(own) => token.as_deref() == Some(own.as_bytes()),
+            Login::Password(own) => {
+                name.as_ref()
+                    .is_some_and(|name| user.name.eq_ignore_ascii_case(name))
+                    && password.as_deref() == Some(own)
+            }
+        });
+        known.ok_or_else(|| {
+            let who = name.map_or("the token".into(), |name| format!("the password of {name}"));
+            Fault::of(
+                "s:Authentication",
+                format!("{who} is not known to this server"),
+            )
+        })
+    }
+
+    /// The certificate and the account.
+    fn issue(&mut self, envelope: &Envelope, now: Duration) -> Result<String, Fault> {
+        let user = self.user(envelope)?.clone();
+        let refused = |why: String| Fault::of("s:CertificateRequest", why);
+        if envelope
+            .text("RequestType")
+            .is_none_or(|kind| !kind.ends_with("/Issue"))
+        {
+            return Err(Fault::of("s:MessageFormat", "only Issue is served".into()));
+        }
+        let csr = envelope.token("#PKCS10");
+        let csr = csr.ok_or_else(|| refused("the message holds no PKCS#10".into()))?;
+        let csr = STANDARD.decode(without_space(&csr));
+        let csr = csr.map_err(|error| refused(format!("the request is no base64: {error}")))?;
+        let requested = Requested::read(&csr).map_err(|error| refused(error.to_string()))?;
+        let device = envelope.context_item("DeviceID");
+        let device = device.filter(|id| !id.is_empty());
+        let device =
+            device.ok_or_else(|| Fault::of("s:MessageFormat", "there is no DeviceID".into()))?;
+        let serial = self.next_serial;
+        let issued = self.ca.issue(&requested, &device, serial, now);
+        let issued = issued.map_err(|error| Fault::of("s:EnrollmentServer", error.to_string()))?;
+        self.next_serial += 1;
+        let [address, _] = self.management_urls();
+        let renewal = format!("{}{ENROLLMENT_PATH}", self.sites.management);
+        let document = Provisioning {
+            root: self.ca.certificate(),
+            certificate: &issued,
+            is_for_device: envelope.context_item("EnrollmentType").as_deref() == Some("Device"),
+            device: &device,
+            user: &user.name,
+            address: &address,
+            renewal: &renewal,
+            encoding: user.encoding,
+            serial,
+        };
+        let document = document.to_string();
+        if self.granted.len() < MOST_GRANTED {
+            let thumbprint = thumbprint(&issued);
+            let user = user.name;
+            self.granted.push(Granted {
+                user,
+                device,
+                thumbprint,
+            });
+        }
+        Ok(answers::granted(envelope, &document, now))
+    }
+}
+
+/// What the server serves of enrollment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    Discovery,
+    Policy,
+    Enrollment,
+}
+
+impl Service {
+    fn at(path: &str) -> Option<Self> {
+        let all = [Self::Discovery, Self::Policy, Self::Enrollment];
+        let mut all = all.into_iter();
+        all.find(|service| service.path().eq_ignore_ascii_case(path))
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Discovery => DISCOVERY_PATH,
+            Self::Policy => POLICY_PATH,
+            Self::Enrollment => ENROLLMENT_PATH,
+        }
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Discovery => action::DISCOVER,
+            Self::Policy => action::GET_POLICIES,
+            Self::Enrollment => action::RST,
+        }
+    }
+}
+
+/// Whether a message was meant for this place: WCF compares `a:To` with the address that it was reached at.
+fn addressed(envelope: &Envelope, host: &str, path: &str) -> Result<(), Fault> {
+    let to = envelope.text("To").unwrap_or_default();
+    let uri: Option<Uri> = to.parse().ok();
+    let fits = uri.is_some_and(|uri| {
+        let authority = uri.authority().map(|authority| authority.as_str());
+        authority.is_some_and(|to| same_host(to, host)) && uri.path().eq_ignore_ascii_case(path)
+    });
+    fits.then_some(()).ok_or_else(|| {
+        let why = format!(
+            "The message with To '{to}' cannot be processed at the receiver, due to an AddressFilter mismatch at the \
+             EndpointDispatcher."
+        );
+        Fault::sender("a:DestinationUnreachable", why)
+    })
+}
+
+/// Without case; no port is that of HTTPS.
+fn same_host(one: &str, other: &str) -> bool {
+    let plain = |host: &str| {
+        host.strip_suffix(":443")
+            .unwrap_or(host)
+            .to_ascii_lowercase()
+    };
+    plain(one) == plain(other)
+}
+
+fn without_space(text: &str) -> String {
+    text.split_ascii_whitespace().collect()
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Bytes> {
+    response(
+        status,
+        CONTENT_TYPE,
+        "text/html; charset=utf-8",
+        text.into(),
+    )
+}
+
+fn redirect(to: &str) -> Response<Bytes> {
+    response(StatusCode::FOUND, LOCATION, to, String::new())
+}
+
+/// An answer with its length: Windows refuses chunked ones.
+fn response(
+    status: StatusCode,
+    name: http::HeaderName,
+    value: &str,
+    body: String,
+) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let length = response.body().len().into();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length);
+    // An origin with other characters names no host that a request could have reached.
+    if let Ok(value) = value.parse() {
+        headers.insert(name, value);
+    }
+    response
+}
+
+/// The path of discovery, which is the same at every server.
+pub const DISCOVERY_PATH: &str = "/EnrollmentServer/Discovery.svc";
+/// Where management sessions begin.
+pub const MANAGEMENT_PATH: &str = "/ManagementServer/MDM.svc";
+/// Where they go on after the move.
+pub const MOVED_PATH: &str = "/ManagementServer/Moved.svc";
+const POLICY_PATH: &str = "/EnrollmentServer/Policy.svc";
+const ENROLLMENT_PATH: &str = "/EnrollmentServer/Enrollment.svc";
+/// What the server calls itself in accounts.
+pub const PROVIDER_ID: &str = "dmtap-sim";
+/// Grants that are remembered.
+const MOST_GRANTED: usize = 1024;
