@@ -2,6 +2,8 @@
 
 #[path = "peer/bounds.rs"]
 mod bounds;
+#[path = "peer/enroll.rs"]
+mod enroll;
 #[path = "peer/large.rs"]
 mod large;
 

@@ -2,11 +2,13 @@
 
 pub mod certificate;
 pub mod csr;
+pub mod device;
 pub mod key;
 pub mod server;
 mod soap;
 
 pub use certificate::EnrollmentCa;
 pub use csr::CsrForm;
+pub use device::{EnrollProfile, EnrollingDevice, Enrollment, Refusal, Step};
 pub use key::PrivateKey;
 pub use server::{EnrollServer, Login, Sites, User};

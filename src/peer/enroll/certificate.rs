@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
 };
@@ -182,15 +181,6 @@ impl EnrollmentCa {
     }
 }
 
-/// The name of a certificate in a store of Windows: SHA-1 over its DER, 40 upper-case hexadecimal digits.
-pub fn thumbprint(der: &[u8]) -> String {
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
-    hash.as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect()
-}
-
 /// The subject that the server issues for a common name, as search criteria spell it.
 pub(super) fn subject_text(common_name: &str) -> String {
     format!("CN={common_name},O={SUBJECT_ORGANIZATION}")
@@ -271,14 +261,6 @@ mod tests {
             issued,
             ca.issue(&requested, "device", 7, NOW).unwrap(),
             "no randomness"
-        );
-    }
-
-    #[test]
-    fn thumbprints_are_sha_1_in_upper_case() {
-        assert_eq!(
-            thumbprint(b"abc"),
-            "A9993E364706816ABA3E25717850C26C9CD0D89D"
         );
     }
 }

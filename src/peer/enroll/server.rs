@@ -5,14 +5,18 @@ mod provisioning;
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION};
 use http::{Method, Request, Response, StatusCode, Uri};
 
-use super::certificate::{EnrollmentCa, Requested, thumbprint};
-use super::soap::{Envelope, action};
+use super::certificate::{EnrollmentCa, Requested};
+use super::soap::{SOAP_11, SOAP_12, action};
+use crate::dm::Envelope;
+use crate::dm::certificate::thumbprint;
+use crate::dm::enrollment::{Discover, EnrollmentMessage, RequestSecurityToken, RequestType};
+use crate::dm::soap::SoapVersion;
+use crate::dm::token::TokenKind;
+use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
 use answers::Fault;
 use provisioning::Provisioning;
@@ -147,52 +151,75 @@ impl EnrollServer {
         host: &str,
         now: Duration,
     ) -> Response<Bytes> {
-        let Some(envelope) = Envelope::read(request.body().clone()) else {
+        let document = decode(request.body().clone(), Hint::default(), &Limits::default()).ok();
+        let Some(envelope) = document.as_ref().and_then(Envelope::of) else {
             return plain(StatusCode::BAD_REQUEST, "the body is no SOAP envelope\n");
         };
-        let path = request.uri().path();
-        let answer = addressed(&envelope, host, path).and_then(|()| {
-            let action = envelope.text("Action").unwrap_or_default();
-            if action != service.action() {
-                let why = format!("the action {action:?} is not served at {path}");
-                return Err(Fault::sender("a:ActionNotSupported", why));
-            }
-            match service {
-                Service::Discovery => Ok(self.discover(&envelope)),
-                Service::Policy => {
-                    self.user(&envelope)?;
-                    Ok(answers::policies(&envelope, &self.sites.management))
-                }
-                Service::Enrollment => self.issue(&envelope, now),
-            }
-        });
+        let answer = self.serve(service, envelope, host, request.uri().path(), now);
         let (status, xml) = match answer {
             Ok(xml) => (StatusCode::OK, xml),
             Err(fault) => {
-                let xml = answers::fault(&envelope, &fault);
+                let xml = answers::fault(envelope, &fault);
                 (StatusCode::INTERNAL_SERVER_ERROR, xml)
             }
         };
-        response(status, CONTENT_TYPE, envelope.media_type(), xml)
+        let media_type = match envelope.version() {
+            Some(SoapVersion::V1_1) => SOAP_11,
+            _ => SOAP_12,
+        };
+        response(status, CONTENT_TYPE, media_type, xml)
+    }
+
+    fn serve(
+        &mut self,
+        service: Service,
+        envelope: Envelope<'_>,
+        host: &str,
+        path: &str,
+        now: Duration,
+    ) -> Result<String, Fault> {
+        addressed(envelope, host, path)?;
+        let action = envelope.action().unwrap_or_default();
+        if action != service.action() {
+            let why = format!("the action {action:?} is not served at {path}");
+            return Err(Fault::sender("a:ActionNotSupported", why));
+        }
+        match (service, EnrollmentMessage::of(envelope)) {
+            (Service::Discovery, Some(EnrollmentMessage::Discover(asked))) => {
+                Ok(self.discover(envelope, asked))
+            }
+            (Service::Policy, Some(EnrollmentMessage::GetPolicies(_))) => {
+                self.user(envelope)?;
+                Ok(answers::policies(envelope, &self.sites.management))
+            }
+            (Service::Enrollment, Some(EnrollmentMessage::Request(asked))) => {
+                self.issue(envelope, asked, now)
+            }
+            _ => {
+                let why = "the body does not hold what the action says";
+                Err(Fault::of("s:MessageFormat", why.into()))
+            }
+        }
     }
 
     /// The authentication that fits the user; a stranger learns no more than that a password is asked for.
-    fn discover(&self, envelope: &Envelope) -> String {
-        let name = envelope.text("EmailAddress").unwrap_or_default();
-        let user = self
-            .users
-            .iter()
-            .find(|user| user.name.eq_ignore_ascii_case(&name));
+    fn discover(&self, envelope: Envelope<'_>, asked: Discover<'_>) -> String {
+        let name = asked.email_address().unwrap_or_default();
+        let mut users = self.users.iter();
+        let user = users.find(|user| user.name.eq_ignore_ascii_case(&name));
         let is_federated = user.is_some_and(|user| matches!(user.login, Login::Token(_)));
         answers::discovered(envelope, &self.sites.management, is_federated)
     }
 
     /// Who sends a message.
-    fn user(&self, envelope: &Envelope) -> Result<&User, Fault> {
-        let token = envelope.token("DeviceEnrollmentUserToken");
-        let token = token.and_then(|token| STANDARD.decode(without_space(&token)).ok());
-        let name = envelope.text("Username");
-        let password = envelope.find("Password").map(|password| password.text());
+    fn user(&self, envelope: Envelope<'_>) -> Result<&User, Fault> {
+        let security = envelope.security();
+        let token = security.and_then(|security| security.binary_token());
+        let token = token.filter(|token| token.kind() == TokenKind::UserToken);
+        let token = token.and_then(|token| token.octets());
+        let name = security.and_then(|security| security.username());
+        let password = security.and_then(|security| security.password());
+        let password = password.map(|password| password.text());
         if token.is_none() && name.is_none() {
             let why = "the message holds neither a UsernameToken nor a user token";
             return Err(Fault::of("a:InvalidSecurity", why.into()));
@@ -200,9 +227,8 @@ impl EnrollServer {
         let known = self.users.iter().find(|user| match &user.login {
             Login::Token(own) => token.as_deref() == Some(own.as_bytes()),
             Login::Password(own) => {
-                name.as_ref()
-                    .is_some_and(|name| user.name.eq_ignore_ascii_case(name))
-                    && password.as_deref() == Some(own)
+                let is_named = |name: &str| user.name.eq_ignore_ascii_case(name);
+                name.as_deref().is_some_and(is_named) && password.as_deref() == Some(own)
             }
         });
         known.ok_or_else(|| {
@@ -215,24 +241,29 @@ impl EnrollServer {
     }
 
     /// The certificate and the account.
-    fn issue(&mut self, envelope: &Envelope, now: Duration) -> Result<String, Fault> {
+    fn issue(
+        &mut self,
+        envelope: Envelope<'_>,
+        asked: RequestSecurityToken<'_>,
+        now: Duration,
+    ) -> Result<String, Fault> {
         let user = self.user(envelope)?.clone();
+        let malformed = |why: &str| Fault::of("s:MessageFormat", why.into());
         let refused = |why: String| Fault::of("s:CertificateRequest", why);
-        if envelope
-            .text("RequestType")
-            .is_none_or(|kind| !kind.ends_with("/Issue"))
-        {
-            return Err(Fault::of("s:MessageFormat", "only Issue is served".into()));
+        if asked.request_type() != Some(RequestType::Issue) {
+            return Err(malformed("only Issue is served"));
         }
-        let csr = envelope.token("#PKCS10");
+        let csr = asked
+            .token()
+            .filter(|token| token.kind() == TokenKind::Pkcs10);
         let csr = csr.ok_or_else(|| refused("the message holds no PKCS#10".into()))?;
-        let csr = STANDARD.decode(without_space(&csr));
-        let csr = csr.map_err(|error| refused(format!("the request is no base64: {error}")))?;
+        let csr = csr.octets();
+        let csr = csr.ok_or_else(|| refused("the request is no base64".into()))?;
         let requested = Requested::read(&csr).map_err(|error| refused(error.to_string()))?;
-        let device = envelope.context_item("DeviceID");
-        let device = device.filter(|id| !id.is_empty());
-        let device =
-            device.ok_or_else(|| Fault::of("s:MessageFormat", "there is no DeviceID".into()))?;
+        let device = asked.context("DeviceID").filter(|id| !id.is_empty());
+        let device = device
+            .ok_or_else(|| malformed("there is no DeviceID"))?
+            .into_owned();
         let serial = self.next_serial;
         let issued = self.ca.issue(&requested, &device, serial, now);
         let issued = issued.map_err(|error| Fault::of("s:EnrollmentServer", error.to_string()))?;
@@ -242,7 +273,7 @@ impl EnrollServer {
         let document = Provisioning {
             root: self.ca.certificate(),
             certificate: &issued,
-            is_for_device: envelope.context_item("EnrollmentType").as_deref() == Some("Device"),
+            is_for_device: asked.context("EnrollmentType").as_deref() == Some("Device"),
             device: &device,
             user: &user.name,
             address: &address,
@@ -297,8 +328,8 @@ impl Service {
 }
 
 /// Whether a message was meant for this place: WCF compares `a:To` with the address that it was reached at.
-fn addressed(envelope: &Envelope, host: &str, path: &str) -> Result<(), Fault> {
-    let to = envelope.text("To").unwrap_or_default();
+fn addressed(envelope: Envelope<'_>, host: &str, path: &str) -> Result<(), Fault> {
+    let to = envelope.to().unwrap_or_default();
     let uri: Option<Uri> = to.parse().ok();
     let fits = uri.is_some_and(|uri| {
         let authority = uri.authority().map(|authority| authority.as_str());
@@ -321,10 +352,6 @@ fn same_host(one: &str, other: &str) -> bool {
             .to_ascii_lowercase()
     };
     plain(one) == plain(other)
-}
-
-fn without_space(text: &str) -> String {
-    text.split_ascii_whitespace().collect()
 }
 
 fn plain(status: StatusCode, text: &str) -> Response<Bytes> {

@@ -1,11 +1,8 @@
-//! SOAP of enrollment as text: what both simulators write, and how the server finds things in a request.
+//! SOAP of enrollment: the names that both simulators write.
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use quick_xml::escape::escape;
-
-use crate::markup::{Document, Element, Hint, Limits, decode};
 
 /// The actions of enrollment (MS-MDE2, MS-XCEP, MS-WSTEP).
 pub(super) mod action {
@@ -50,80 +47,7 @@ pub(super) const USER_TOKEN: &str = "http://schemas.microsoft.com/5.0.0.0/Config
 /// `ValueType` of the provisioning document.
 pub(super) const PROVISION_DOC: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentProvisionDoc";
 
-/// A request that was read.
-#[derive(Debug)]
-pub(super) struct Envelope {
-    document: Document,
-}
-
-impl Envelope {
-    /// Reads one of either version; `None` where it is none.
-    pub(super) fn read(body: Bytes) -> Option<Self> {
-        let document = decode(body, Hint::default(), &Limits::default()).ok()?;
-        (document.root().local() == "Envelope").then_some(Self { document })
-    }
-
-    /// The namespace to answer in.
-    pub(super) fn namespace(&self) -> &'static str {
-        match self.document.root().foreign_namespace() {
-            Some(ENVELOPE_11) => ENVELOPE_11,
-            _ => ENVELOPE_12,
-        }
-    }
-
-    /// The media type of the answer.
-    pub(super) fn media_type(&self) -> &'static str {
-        match self.namespace() {
-            ENVELOPE_11 => SOAP_11,
-            _ => SOAP_12,
-        }
-    }
-
-    /// The first element of this name, wherever it stands.
-    pub(super) fn find(&self, local: &str) -> Option<Element<'_>> {
-        self.document
-            .elements()
-            .find(|element| element.local() == local)
-    }
-
-    /// Its text, without white space around it.
-    pub(super) fn text(&self, local: &str) -> Option<String> {
-        self.find(local).map(trimmed)
-    }
-
-    /// A context item of a RequestSecurityToken.
-    pub(super) fn context_item(&self, name: &str) -> Option<String> {
-        let mut items = self
-            .document
-            .elements()
-            .filter(|e| e.local() == "ContextItem");
-        let item = items.find(|item| attribute(*item, "Name").as_deref() == Some(name))?;
-        item.elements().find(|e| e.local() == "Value").map(trimmed)
-    }
-
-    /// The token whose `ValueType` ends so.
-    pub(super) fn token(&self, value_type: &str) -> Option<String> {
-        let mut all = self.document.elements();
-        let token = all.find(|element| {
-            element.local() == "BinarySecurityToken"
-                && attribute(*element, "ValueType").is_some_and(|v| v.ends_with(value_type))
-        })?;
-        Some(trimmed(token))
-    }
-}
-
 /// Text of an element or attribute value, so that XML holds it.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
     escape(text)
-}
-
-/// An attribute by its name without prefix.
-fn attribute<'d>(element: Element<'d>, local: &str) -> Option<Cow<'d, str>> {
-    let mut attributes = element.attributes();
-    let found = attributes.find(|a| a.name().rsplit(':').next() == Some(local))?;
-    Some(found.value())
-}
-
-fn trimmed(element: Element<'_>) -> String {
-    element.text().trim().to_owned()
 }

@@ -6,10 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::soap::{
-    ADDRESSING, BASE64_BINARY, DISCOVERY, Envelope, POLICY, PROVISION_DOC, TOKEN_TYPE, WSSE, WST,
-    WSTEP, WSU, action, text,
+    ADDRESSING, BASE64_BINARY, DISCOVERY, ENVELOPE_11, ENVELOPE_12, POLICY, PROVISION_DOC,
+    TOKEN_TYPE, WSSE, WST, WSTEP, WSU, action, text,
 };
 use super::{ENROLLMENT_PATH, POLICY_PATH};
+use crate::dm::Envelope;
+use crate::dm::soap::SoapVersion;
 
 /// What the server refuses with.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Fault {
 }
 
 /// DiscoverResponse.
-pub(super) fn discovered(asked: &Envelope, origin: &str, is_federated: bool) -> String {
+pub(super) fn discovered(asked: Envelope<'_>, origin: &str, is_federated: bool) -> String {
     let origin = text(origin);
     let policy = if is_federated {
         "Federated"
@@ -65,7 +67,7 @@ pub(super) fn discovered(asked: &Envelope, origin: &str, is_federated: bool) -> 
 }
 
 /// GetPoliciesResponse: RSA of 2048 bits and SHA-256.
-pub(super) fn policies(asked: &Envelope, origin: &str) -> String {
+pub(super) fn policies(asked: Envelope<'_>, origin: &str) -> String {
     let origin = text(origin);
     let body = format!(
         "<GetPoliciesResponse xmlns=\"{POLICY}\" xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\"><response>\
@@ -93,7 +95,7 @@ pub(super) fn policies(asked: &Envelope, origin: &str) -> String {
 }
 
 /// RequestSecurityTokenResponseCollection with the provisioning document.
-pub(super) fn granted(asked: &Envelope, document: &str, now: Duration) -> String {
+pub(super) fn granted(asked: Envelope<'_>, document: &str, now: Duration) -> String {
     let time = |at: Duration| {
         let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
         jiff::Timestamp::from_second(seconds)
@@ -117,7 +119,7 @@ pub(super) fn granted(asked: &Envelope, document: &str, now: Duration) -> String
 }
 
 /// A fault, with the action that Windows expects one under.
-pub(super) fn fault(asked: &Envelope, fault: &Fault) -> String {
+pub(super) fn fault(asked: Envelope<'_>, fault: &Fault) -> String {
     let Fault {
         code,
         subcode,
@@ -131,9 +133,12 @@ pub(super) fn fault(asked: &Envelope, fault: &Fault) -> String {
     envelope(asked, action::RSTRC, "", &body)
 }
 
-fn envelope(asked: &Envelope, action: &str, header: &str, body: &str) -> String {
-    let namespace = asked.namespace();
-    let relates = asked.text("MessageID").unwrap_or_default();
+fn envelope(asked: Envelope<'_>, action: &str, header: &str, body: &str) -> String {
+    let namespace = match asked.version() {
+        Some(SoapVersion::V1_1) => ENVELOPE_11,
+        _ => ENVELOPE_12,
+    };
+    let relates = asked.message_id().unwrap_or_default();
     let relates = text(&relates);
     format!(
         "<s:Envelope xmlns:s=\"{namespace}\" xmlns:a=\"{ADDRESSING}\"><s:Header>\

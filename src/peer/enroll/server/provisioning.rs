@@ -5,9 +5,10 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::certificate::{subject_text, thumbprint};
+use super::super::certificate::subject_text;
 use super::super::soap::text;
 use super::PROVIDER_ID;
+use crate::dm::certificate::thumbprint;
 use crate::peer::Encoding;
 use crate::peer::device::{PASSWORD, USER};
 

@@ -1,0 +1,325 @@
+//! The device that enrolls: it goes only where answers send it, and refuses what Windows refuses.
+
+mod accept;
+mod criteria;
+mod refusal;
+mod requests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{Request, Response, StatusCode, Uri, Version};
+
+use super::csr::{self, CsrError, CsrForm};
+use super::key::PrivateKey;
+use super::server::Login;
+use crate::dm::enrollment::EnrollmentMessage;
+use crate::dm::{Envelope, Hresult};
+use crate::markup::{Document, Hint, Limits, decode};
+pub use accept::Enrollment;
+pub use refusal::Refusal;
+
+/// Who enrolls, and on what.
+#[derive(Clone, Debug)]
+pub struct EnrollProfile {
+    /// The user, in mail form.
+    pub user: String,
+    /// Password or token.
+    pub login: Login,
+    /// The device's id, in the certificate request and in sessions later: 32 hexadecimal digits.
+    pub device_id: String,
+    /// The GUID of this enrollment, which goes into the certificate request.
+    pub guid: String,
+    /// Which Windows it is.
+    pub csr: CsrForm,
+    /// Its build.
+    pub os_version: String,
+    /// Its name.
+    pub device_name: String,
+    /// `Full` or `Device`: whose store the certificate is for.
+    pub enrollment_type: &'static str,
+    /// Whether the user lets it follow redirects of discovery.
+    pub allows_redirects: bool,
+}
+
+impl EnrollProfile {
+    /// A device of this form with its first user.
+    pub fn new(user: String, login: Login, csr: CsrForm) -> Self {
+        let (os_version, device_id) = match csr {
+            CsrForm::Windows10 => ("10.0.19043.928", "0F1E2D3C4B5A69788796A5B4C3D2E1F0"),
+            CsrForm::Windows11 => ("10.0.22598.1", "F0E1D2C3B4A5968778695A4B3C2D1E0F"),
+        };
+        Self {
+            user,
+            login,
+            device_id: device_id.into(),
+            guid: "4D1B3A8C-5C0E-4F6B-9A77-0123456789AB".into(),
+            csr,
+            os_version: os_version.into(),
+            device_name: "DESKTOP-DMTAP01".into(),
+            enrollment_type: "Full",
+            allows_redirects: false,
+        }
+    }
+
+    fn request_version(&self) -> &'static str {
+        match self.csr {
+            CsrForm::Windows10 => "4.0",
+            CsrForm::Windows11 => "5.0",
+        }
+    }
+
+    fn has(&self) -> &'static str {
+        match self.login {
+            Login::Password(_) => "OnPremise",
+            Login::Token(_) => "Federated",
+        }
+    }
+}
+
+/// What comes after an answer.
+#[derive(Debug)]
+pub enum Step {
+    /// The next request.
+    Send(Request<Bytes>),
+    /// The device is enrolled.
+    Enrolled(Box<Enrollment>),
+}
+
+/// An enrollment under way.
+#[derive(Debug)]
+pub struct EnrollingDevice {
+    profile: EnrollProfile,
+    key: Arc<PrivateKey>,
+    stage: Stage,
+    url: Uri,
+    redirects: u32,
+}
+
+/// What was asked last.
+#[derive(Clone, Debug)]
+enum Stage {
+    Exists,
+    Discover,
+    GetPolicies { enrollment: Uri },
+    RequestToken,
+}
+
+impl Stage {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Exists => "the GET of discovery",
+            Self::Discover => "Discover",
+            Self::GetPolicies { .. } => "GetPolicies",
+            Self::RequestToken => "RequestSecurityToken",
+        }
+    }
+}
+
+impl EnrollingDevice {
+    /// A device that is about to enroll at the discovery address `url`, and its first request.
+    pub fn begin(profile: EnrollProfile, key: Arc<PrivateKey>, url: Uri) -> (Self, Request<Bytes>) {
+        let request = requests::exists(&url);
+        let device = Self {
+            profile,
+            key,
+            stage: Stage::Exists,
+            url,
+            redirects: 0,
+        };
+        (device, request)
+    }
+
+    /// Takes the answer to the last request.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the device does not enroll.
+    pub fn answer(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
+        if response.status().is_redirection() {
+            return self.redirected(response);
+        }
+        match self.stage.clone() {
+            Stage::Exists => {
+                self.expect_ok(response)?;
+                if self.url.scheme_str() != Some("https") {
+                    return Err(self.unusable("discovery without TLS leads nowhere"));
+                }
+                self.stage = Stage::Discover;
+                Ok(Step::Send(requests::discover(&self.url, &self.profile)))
+            }
+            Stage::Discover => self.discovered(response),
+            Stage::GetPolicies { enrollment } => {
+                let document = self.read(response)?;
+                let Some(EnrollmentMessage::GetPoliciesResponse(policies)) = message(&document)
+                else {
+                    return Err(self.unusable("it is no GetPoliciesResponse"));
+                };
+                if policies.policies() == 0 {
+                    return Err(self.unusable("it holds no policy"));
+                }
+                self.request_token(enrollment)
+            }
+            Stage::RequestToken => {
+                let document = self.read(response)?;
+                let answer = match message(&document) {
+                    Some(EnrollmentMessage::Response(answer)) => answer,
+                    _ => return Err(self.unusable("it is no RequestSecurityTokenResponse")),
+                };
+                let provisioning = answer.provisioning(&Limits::default());
+                let provisioning = provisioning
+                    .ok_or_else(|| self.unusable("it holds no provisioning document"))?;
+                let enrollment = accept::accept(provisioning.document(), self.key.public_key())?;
+                Ok(Step::Enrolled(Box::new(enrollment)))
+            }
+        }
+    }
+
+    /// Follows a redirect of discovery, if the user allows it.
+    fn redirected(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
+        let step = self.stage.name();
+        let to = response.headers().get(LOCATION);
+        let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+        let is_discovery = matches!(self.stage, Stage::Exists | Stage::Discover);
+        if !is_discovery || !self.profile.allows_redirects {
+            let to = to.to_owned();
+            return Err(Refusal::Redirect { step, to });
+        }
+        self.redirects += 1;
+        if self.redirects > MOST_REDIRECTS {
+            return Err(Refusal::Redirects);
+        }
+        let here = &self.url;
+        let absolute = match to.strip_prefix('/') {
+            Some(_) => {
+                let authority = here.authority().map_or("", |authority| authority.as_str());
+                format!("{}://{authority}{to}", here.scheme_str().unwrap_or("https"))
+            }
+            None => to.into(),
+        };
+        self.url = self.address("Location", &absolute)?;
+        Ok(Step::Send(match self.stage {
+            Stage::Discover => requests::discover(&self.url, &self.profile),
+            _ => requests::exists(&self.url),
+        }))
+    }
+
+    fn discovered(&mut self, response: &Response<Bytes>) -> Result<Step, Refusal> {
+        let document = self.read(response)?;
+        let Some(EnrollmentMessage::DiscoverResponse(answer)) = message(&document) else {
+            return Err(self.unusable("it is no DiscoverResponse"));
+        };
+        let asked = answer.auth_policy().unwrap_or_default();
+        let given = self.profile.has();
+        if asked != given {
+            let asked = asked.into_owned();
+            return Err(Refusal::Login { asked, given });
+        }
+        let url = |name: &str| {
+            let found = answer.urls().find(|url| url.local() == name);
+            found
+                .map(|url| self.address(name, url.text().trim()))
+                .transpose()
+        };
+        let enrollment = url("EnrollmentServiceUrl")?
+            .ok_or_else(|| self.unusable("it names no EnrollmentServiceUrl"))?;
+        let Some(policy) = url("EnrollmentPolicyServiceUrl")? else {
+            // MS-MDE2 §3.1: without a policy service the step is left out.
+            return self.request_token(enrollment);
+        };
+        let host = |url: &Uri| url.host().unwrap_or_default().to_ascii_lowercase();
+        let (own, other) = (host(&policy), host(&enrollment));
+        if own != other {
+            let (policy, enrollment) = (own, other);
+            return Err(Refusal::Hosts { policy, enrollment });
+        }
+        let request = requests::get_policies(&policy, &self.profile);
+        self.stage = Stage::GetPolicies { enrollment };
+        self.url = policy;
+        Ok(Step::Send(request))
+    }
+
+    fn request_token(&mut self, url: Uri) -> Result<Step, Refusal> {
+        let csr = self.csr();
+        let csr = csr.map_err(|error| self.unusable(&error.to_string()))?;
+        let request = requests::request_token(&url, &self.profile, &csr);
+        self.stage = Stage::RequestToken;
+        self.url = url;
+        Ok(Step::Send(request))
+    }
+
+    fn csr(&self) -> Result<String, CsrError> {
+        let EnrollProfile {
+            csr,
+            guid,
+            device_id,
+            ..
+        } = &self.profile;
+        let der = csr::request(*csr, guid, device_id, &self.key)?;
+        Ok(csr::base64(*csr, &der))
+    }
+
+    /// The document of an answer in one piece that is no fault.
+    fn read(&self, response: &Response<Bytes>) -> Result<Document, Refusal> {
+        let step = self.stage.name();
+        let has_length = response.headers().contains_key(CONTENT_LENGTH);
+        if response.version() < Version::HTTP_2 && !has_length {
+            return Err(Refusal::Chunked(step));
+        }
+        let media_type = response.headers().get(CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let hint = Hint {
+            media_type: media_type.and_then(|value| value.split(';').next()),
+            ..Hint::default()
+        };
+        let document = decode(response.body().clone(), hint, &Limits::default());
+        let fault = document
+            .as_ref()
+            .ok()
+            .and_then(|document| fault(step, document));
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        self.expect_ok(response)?;
+        document.map_err(|error| self.unusable(&error.to_string()))
+    }
+
+    fn expect_ok(&self, response: &Response<Bytes>) -> Result<(), Refusal> {
+        let (step, status) = (self.stage.name(), response.status());
+        match status {
+            StatusCode::OK => Ok(()),
+            status => Err(Refusal::Http { step, status }),
+        }
+    }
+
+    fn address(&self, what: &str, text: &str) -> Result<Uri, Refusal> {
+        let uri: Option<Uri> = text.parse().ok();
+        let uri = uri.filter(|uri| uri.host().is_some() && uri.scheme().is_some());
+        uri.ok_or_else(|| self.unusable(&format!("{what} is no address: {text:?}")))
+    }
+
+    fn unusable(&self, why: &str) -> Refusal {
+        Refusal::Unusable {
+            step: self.stage.name(),
+            why: why.into(),
+        }
+    }
+}
+
+fn message(document: &Document) -> Option<EnrollmentMessage<'_>> {
+    EnrollmentMessage::of(Envelope::of(document)?)
+}
+
+fn fault(step: &'static str, document: &Document) -> Option<Refusal> {
+    let fault = Envelope::of(document)?.fault()?;
+    let code = fault.subcode().or_else(|| fault.code());
+    Some(Refusal::Fault {
+        step,
+        code: code.unwrap_or_default().into_owned(),
+        reason: fault.reason().unwrap_or_default().into_owned(),
+        hresult: Hresult::of_fault(fault).map(|hresult| hresult.to_string()),
+    })
+}
+
+/// Redirects that are followed.
+const MOST_REDIRECTS: u32 = 5;

@@ -1,0 +1,182 @@
+//! The provisioning document as the device takes it.
+
+use der::{Decode, Encode};
+use x509_cert::certificate::Certificate as Parsed;
+
+use super::criteria;
+use super::refusal::Refusal;
+use crate::dm::certificate::{Certificate, thumbprint};
+use crate::dm::provisioning::{Account, Provisioning};
+use crate::markup::Document;
+use crate::peer::tree::Access;
+use crate::peer::{Encoding, Tree};
+
+/// What an enrolled device has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrollment {
+    /// The name of the account.
+    pub provider_id: String,
+    /// Where management sessions begin.
+    pub address: String,
+    /// What is spoken there.
+    pub encoding: Encoding,
+    /// The certificate that the search criteria find, DER.
+    pub certificate: Vec<u8>,
+    /// Its subject.
+    pub subject: String,
+    /// Its SHA-1.
+    pub thumbprint: String,
+    /// Where it is, such as `My\User`.
+    pub store: String,
+    /// Where the certificate is renewed, if the server says so.
+    pub renewal: Option<String>,
+}
+
+impl Enrollment {
+    /// The nodes of the account, which the server reads and writes later.
+    #[must_use]
+    pub fn in_tree(&self, tree: Tree) -> Tree {
+        let node = |leaf: &str| self.node(leaf);
+        let own = format!(
+            "./Vendor/MSFT/CertificateStore/{}/{}",
+            self.store.replace('\\', "/"),
+            self.thumbprint
+        );
+        tree.with(
+            &node("ManagementServiceAddress"),
+            "chr",
+            &self.address,
+            Access::Write,
+        )
+        .with(
+            &node("ManagementServerAddressList"),
+            "chr",
+            "",
+            Access::Write,
+        )
+        .with(
+            &format!("{own}/IssuedTo"),
+            "chr",
+            &self.subject,
+            Access::Read,
+        )
+    }
+
+    /// Where the next session goes, given what the list of addresses holds now: it overrides the account's address.
+    pub fn next_address(&self, list: &str) -> String {
+        let first = list
+            .split(['<', '>'])
+            .map(str::trim)
+            .find(|part| !part.is_empty());
+        first.unwrap_or(&self.address).into()
+    }
+
+    /// The node that holds the list of addresses.
+    pub fn address_list(&self) -> String {
+        self.node("ManagementServerAddressList")
+    }
+
+    fn node(&self, leaf: &str) -> String {
+        format!(
+            "./Vendor/MSFT/DMClient/Provider/{}/{leaf}",
+            self.provider_id
+        )
+    }
+}
+
+/// Checks a document as Windows does, and takes what it grants.
+///
+/// # Errors
+/// [`Refusal`].
+pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollment, Refusal> {
+    let lacks = |what: &str| Refusal::Unusable {
+        step: "RequestSecurityToken",
+        why: format!("the provisioning document has no {what}"),
+    };
+    let document = Provisioning::of(document).ok_or_else(|| lacks("wap-provisioningdoc"))?;
+    check_thumbprints(document)?;
+    let account = document
+        .accounts()
+        .next()
+        .ok_or_else(|| lacks("w7 APPLICATION"))?;
+    check_app_auth(account)?;
+    let provider_id = account
+        .provider_id()
+        .ok_or_else(|| lacks("PROVIDER-ID"))?
+        .into_owned();
+    let mut nodes = document.providers().filter_map(|provider| provider.id());
+    let node = nodes.next().ok_or_else(|| lacks("DMClient/Provider"))?;
+    if node != provider_id && !nodes.any(|node| node == provider_id) {
+        return Err(Refusal::ProviderId {
+            account: provider_id,
+            node: node.into_owned(),
+        });
+    }
+    let wanted = account.search_criteria().unwrap_or_default();
+    let found = document.certificates().find(|stored| {
+        let store = format!("{}\\{}", stored.store(), stored.scope());
+        let subject = stored.certificate().map(|certificate| certificate.subject);
+        stored.is_own() && criteria::matches(&wanted, &store, &subject.unwrap_or_default())
+    });
+    let found = found.ok_or_else(|| Refusal::NoCertificate(wanted.into_owned()))?;
+    let certificate = found.octets().unwrap_or_default();
+    let subject = Certificate::read(&certificate)
+        .map(|read| read.subject)
+        .unwrap_or_default();
+    let own = Parsed::from_der(&certificate)
+        .and_then(|parsed| parsed.tbs_certificate.subject_public_key_info.to_der());
+    if own.as_deref() != Ok(public_key) {
+        return Err(Refusal::ForeignKey(subject));
+    }
+    let encoding = account.default_encoding().unwrap_or_default();
+    Ok(Enrollment {
+        provider_id,
+        address: account.address().ok_or_else(|| lacks("ADDR"))?.into_owned(),
+        encoding: Encoding::of_media_type(&encoding),
+        thumbprint: thumbprint(&certificate),
+        certificate,
+        subject,
+        store: format!("{}\\{}", found.store(), found.scope()),
+        renewal: document
+            .renewal()
+            .and_then(|renewal| renewal.server_url())
+            .map(Into::into),
+    })
+}
+
+/// Each certificate stands under its SHA-1.
+fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
+    for stored in document.certificates() {
+        let name = stored.thumbprint().unwrap_or_default();
+        let sha1 = stored
+            .octets()
+            .map(|der| thumbprint(&der))
+            .unwrap_or_default();
+        if !name.eq_ignore_ascii_case(&sha1) {
+            return Err(Refusal::Thumbprint {
+                store: format!("{}\\{}", stored.store(), stored.scope()),
+                name: name.into_owned(),
+                sha1,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Both levels must be there, with a secret and the first nonce; without a nonce Windows fails with 0x80070057.
+fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
+    for level in ["APPSRV", "CLIENT"] {
+        let lacks = |lacks| Refusal::AppAuth { level, lacks };
+        let auth = account
+            .auths()
+            .find(|auth| auth.level().as_deref() == Some(level));
+        let auth = auth.ok_or_else(|| lacks("characteristic"))?;
+        auth.secret().ok_or_else(|| lacks("AAUTHSECRET"))?;
+        auth.data().ok_or_else(|| lacks("AAUTHDATA"))?;
+        let kind = auth.auth_type().unwrap_or_default();
+        if level == "CLIENT" && kind != "DIGEST" {
+            return Err(lacks("AAUTHTYPE DIGEST"));
+        }
+    }
+    Ok(())
+}
