@@ -348,7 +348,7 @@ fn run(
         let mut response = server.answer(&request, NOW);
         on_response(step, &mut response);
         match device.answer(&response)? {
-            Step::Send(next) => request = next,
+            Step::Send(next) => request = *next,
             Step::Enrolled(enrolled) => return Ok(*enrolled),
         }
     }

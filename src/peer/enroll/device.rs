@@ -82,7 +82,7 @@ impl EnrollProfile {
 #[derive(Debug)]
 pub enum Step {
     /// The next request.
-    Send(Request<Bytes>),
+    Send(Box<Request<Bytes>>),
     /// The device is enrolled.
     Enrolled(Box<Enrollment>),
 }
@@ -146,7 +146,7 @@ impl EnrollingDevice {
                     return Err(self.unusable("discovery without TLS leads nowhere"));
                 }
                 self.stage = Stage::Discover;
-                Ok(Step::Send(requests::discover(&self.url, &self.profile)))
+                Ok(send(requests::discover(&self.url, &self.profile)))
             }
             Stage::Discover => self.discovered(response),
             Stage::GetPolicies { enrollment } => {
@@ -198,7 +198,7 @@ impl EnrollingDevice {
             None => to.into(),
         };
         self.url = self.address("Location", &absolute)?;
-        Ok(Step::Send(match self.stage {
+        Ok(send(match self.stage {
             Stage::Discover => requests::discover(&self.url, &self.profile),
             _ => requests::exists(&self.url),
         }))
@@ -236,7 +236,7 @@ impl EnrollingDevice {
         let request = requests::get_policies(&policy, &self.profile);
         self.stage = Stage::GetPolicies { enrollment };
         self.url = policy;
-        Ok(Step::Send(request))
+        Ok(send(request))
     }
 
     fn request_token(&mut self, url: Uri) -> Result<Step, Refusal> {
@@ -245,7 +245,7 @@ impl EnrollingDevice {
         let request = requests::request_token(&url, &self.profile, &csr);
         self.stage = Stage::RequestToken;
         self.url = url;
-        Ok(Step::Send(request))
+        Ok(send(request))
     }
 
     fn csr(&self) -> Result<String, CsrError> {
@@ -304,6 +304,10 @@ impl EnrollingDevice {
             why: why.into(),
         }
     }
+}
+
+fn send(request: Request<Bytes>) -> Step {
+    Step::Send(Box::new(request))
 }
 
 fn message(document: &Document) -> Option<EnrollmentMessage<'_>> {

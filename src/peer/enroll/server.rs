@@ -108,9 +108,10 @@ impl EnrollServer {
         let node =
             format!("./Vendor/MSFT/DMClient/Provider/{PROVIDER_ID}/ManagementServerAddressList");
         let mut plan = Plan::demo();
-        let package = plan.packages.last_mut();
         let move_on = PlannedCommand::Replace(node, format!("<{moved}>"));
-        package.map(|package| package.commands.push(move_on));
+        if let Some(package) = plan.packages.last_mut() {
+            package.commands.push(move_on);
+        }
         plan
     }
 
