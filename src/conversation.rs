@@ -14,6 +14,7 @@
 
 mod decide;
 mod handle;
+mod rule_state;
 mod table;
 
 use bytes::Bytes;
@@ -29,6 +30,7 @@ use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
 
 pub use self::handle::SessionHandle;
+pub use self::rule_state::InMemoryState;
 pub use self::table::SessionLimits;
 
 use self::table::{Sessions, SharedSession};
@@ -102,17 +104,23 @@ impl Conversations {
         (handle, decided)
     }
 
-    /// The session that a request names, where it does.
+    /// The handle of an exchange whose request is not known: its response may name the session, too.
+    pub fn without_request(&self, response: &MessageFacts<'_>, now: Timestamp) -> SessionHandle {
+        SessionHandle::of(self.enter(response, now).ok().flatten())
+    }
+
+    /// The session that a message names, if any.
     fn enter(
         &self,
-        request: &MessageFacts<'_>,
+        facts: &MessageFacts<'_>,
         now: Timestamp,
     ) -> Result<Option<SharedSession>, KeyTooLong> {
-        let Some(message) = request.message() else {
+        let Some(message) = facts.message() else {
             return Ok(None);
         };
-        let key = SessionKey::of(&request.connection.server, message)?;
-        Ok(key.map(|key| self.sessions.enter(key, Side::Device, message, now)))
+        let speaker = facts.speaker();
+        let key = SessionKey::of(&facts.connection.server, speaker, message)?;
+        Ok(key.map(|key| self.sessions.enter(key, speaker, message, now)))
     }
 }
 

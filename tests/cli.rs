@@ -8,6 +8,8 @@ mod check;
 mod device;
 #[path = "cli/ends.rs"]
 mod ends;
+#[path = "cli/followed.rs"]
+mod followed;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "support/peers.rs"]

@@ -6,40 +6,41 @@
 //! a record of JSON lines ─► Recorded ────┘
 //! ```
 
-mod in_memory_state;
 mod recorded;
 mod replay_check;
 mod sender;
-mod sessions;
 pub mod why_not;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
 pub use self::recorded::{Recorded, Replayed};
 pub use self::replay_check::Applicability;
 pub use self::sender::{Evidence, speaker_of};
 
-use self::in_memory_state::InMemoryState;
 use self::replay_check::Unasked;
-use self::sessions::SessionTable;
-use crate::dm::Message;
-use crate::flow::reconciler::ReconcileContext;
-use crate::flow::{
-    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, Side, Timestamp,
-    media,
+use crate::conversation::{
+    Conversations, InMemoryState, MessageFacts, SessionHandle, SessionLimits,
 };
-use crate::markup::{self, Document, Limits};
-use crate::rules::{Facts, RuleSet, Stage, Verdict};
+use crate::dm::Message;
+use crate::flow::{
+    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, SessionKey, Side, Timestamp,
+};
+use crate::markup::{Document, Limits};
+use crate::rules::{RuleSet, Verdict};
 
 /// Conversations that rules are tried on, message by message.
 #[derive(Debug)]
 pub struct DryRun {
-    talks: SessionTable,
-    counts: InMemoryState,
+    conversations: Conversations,
+    /// Exchanges whose response is still to come.
+    open: BTreeMap<ExchangeId, SessionHandle>,
+    state: InMemoryState,
     unasked: Unasked,
+    limits: Limits,
     exchanges: u64,
     request: RequestHead,
     response: ResponseHead,
@@ -51,6 +52,8 @@ pub struct DryRun {
 pub struct Passed {
     /// Who spoke.
     pub speaker: Side,
+    /// When.
+    pub at: Timestamp,
     /// The exchange it is half of.
     pub exchange: ExchangeId,
     /// The device's connection.
@@ -68,13 +71,16 @@ pub struct Passed {
 }
 
 impl DryRun {
-    /// Messages are taken to have gone to this address of a server, and to have come from there.
-    pub fn new(uri: Uri) -> Self {
+    /// Messages are taken to have gone to this address of a server, and to have come from there. `limits` bounds the
+    /// decoding of what rules change.
+    pub fn new(uri: Uri, limits: Limits) -> Self {
         let server = uri.authority().map_or("", |authority| authority.as_str());
         Self {
-            talks: SessionTable::default(),
-            counts: InMemoryState::default(),
+            conversations: Conversations::new(SessionLimits::default()),
+            open: BTreeMap::new(),
+            state: InMemoryState::default(),
             unasked: Unasked::default(),
+            limits,
             exchanges: 0,
             connection: connection(server),
             request: RequestHead {
@@ -94,10 +100,15 @@ impl DryRun {
     /// The next message of one conversation, of which nothing else is known.
     pub fn message(&mut self, speaker: Side, document: Arc<Document>) -> Passed {
         if speaker == Side::Device || self.exchanges == 0 {
+            // The device goes on: the server had its message before this one.
+            if let Some(before) = self.open.get_mut(&ExchangeId(self.exchanges)) {
+                before.request_delivered();
+            }
             self.exchanges += 1;
         }
         Passed {
             speaker,
+            at: Timestamp::default(),
             exchange: ExchangeId(self.exchanges),
             connection: self.connection.clone(),
             request: self.request.clone(),
@@ -108,37 +119,84 @@ impl DryRun {
         }
     }
 
-    /// Asks the rules about the next message, and does in it what they promised before.
+    /// Does with the next message what the proxy does.
     pub fn play(&mut self, rules: &RuleSet, passed: &Passed) -> Verdict {
-        let session = self.talks.enter(passed);
-        let mut verdict = decide(rules, passed, session.as_deref(), &mut self.counts);
-        if let Some(session) = session {
-            reconcile(session, passed, &mut verdict);
+        let limits = self.limits;
+        let facts = passed.facts(&limits);
+        let (mut handle, decided) = match passed.speaker {
+            Side::Device => self
+                .conversations
+                .request(&facts, rules, &mut self.state, passed.at),
+            Side::Server => {
+                let mut handle = self.handle(passed);
+                let decided = handle.response(&facts, rules, &mut self.state);
+                (handle, decided)
+            }
+        };
+        let verdict = decided.verdict;
+        if let (None, Some(sent)) = (&verdict.body, &passed.sent)
+            && verdict.answer.is_none()
+            && verdict.delivery.is_whole()
+        {
+            handle.sends(sent.clone());
         }
-        if passed.speaker == Side::Device && !reaches_the_server(&verdict) {
-            let session = self.talks.key(passed);
-            self.unasked.enter(passed.exchange, session);
+        if let Some(answer) = &verdict.answer {
+            handle.answered(&answer.body, &answer.headers);
+        }
+        match passed.speaker {
+            Side::Server => handle.response_delivered(),
+            Side::Device if reaches_the_server(&verdict) => self.begin(passed.exchange, handle),
+            Side::Device => {
+                let session = decided.session.map(|tag| tag.key);
+                self.unasked.enter(passed.exchange, session);
+            }
         }
         verdict
     }
 
     /// Whether the next message of a record would still have been said, after what the rules did before it.
     pub fn fits(&mut self, passed: &Passed) -> Applicability {
-        let session = self.talks.key(passed);
+        let session = self.key(passed);
         self.unasked.fit(passed, session)
     }
 
     /// Takes notice of what dmtap itself said to the device when the record was made.
     pub fn overhear(&mut self, passed: &Passed) {
         // It was not the server then either that answered: the record goes on as the trial does.
-        let session = self.talks.key(passed);
+        let session = self.key(passed);
         if self.unasked.forgive(passed.exchange, session) {
             return;
         }
-        let session = self.talks.of(passed.exchange);
-        if let (Some(session), Some(document)) = (session, &passed.document) {
-            session.delivered(passed.speaker.other(), document.clone());
+        if let (Some(mut handle), Some(body)) = (self.open.remove(&passed.exchange), &passed.body) {
+            handle.answered(body, passed.headers());
         }
+    }
+
+    fn begin(&mut self, exchange: ExchangeId, handle: SessionHandle) {
+        self.open.insert(exchange, handle);
+        if self.open.len() > MOST_OPEN {
+            self.open.pop_first();
+        }
+    }
+
+    /// The handle of the exchange that this response ends; the server got the request.
+    fn handle(&mut self, response: &Passed) -> SessionHandle {
+        if let Some(mut handle) = self.open.remove(&response.exchange) {
+            handle.request_delivered();
+            return handle;
+        }
+        let facts = response.facts(&self.limits);
+        self.conversations.without_request(&facts, response.at)
+    }
+
+    /// Which session a message is of, if any.
+    fn key(&self, passed: &Passed) -> Option<SessionKey> {
+        if let (Side::Server, Some(handle)) = (passed.speaker, self.open.get(&passed.exchange)) {
+            return Some(handle.tag(Side::Device, None)?.key);
+        }
+        let message = Message::of(passed.document.as_deref()?)?;
+        let server = &passed.connection.server;
+        SessionKey::of(server, passed.speaker, message).ok()?
     }
 }
 
@@ -146,79 +204,25 @@ fn reaches_the_server(verdict: &Verdict) -> bool {
     verdict.answer.is_none() && verdict.delivery.is_whole()
 }
 
-fn decide(
-    rules: &RuleSet,
-    passed: &Passed,
-    session: Option<&Session>,
-    counts: &mut InMemoryState,
-) -> Verdict {
-    let message = passed.document.as_deref().and_then(Message::of);
-    let talk = session.zip(message);
-    let tag = talk.map(|(session, message)| session.tag(message));
-    let links = talk.map(|(session, message)| session.links(passed.speaker, message));
-    let facts = Facts {
-        stage: stage_of(passed.speaker),
-        connection: &passed.connection,
-        exchange: passed.exchange,
-        request: &passed.request,
-        response: passed.response.as_ref(),
-        session: tag.as_ref(),
-        reconciler: session.map(|session| &session.reconciler),
-        document: passed.document.as_ref(),
-        body: passed.body.as_ref(),
-        links: links.as_deref().unwrap_or_default(),
-        limits: &Limits::default(),
-    };
-    rules.decide(&facts, counts)
-}
-
-/// Does in the message what is owed about it, and enters what leaves into the ledger of its receiver.
-fn reconcile(session: &mut Session, passed: &Passed, verdict: &mut Verdict) {
-    // A conversation this short does not fill the account.
-    let _ = session
-        .reconciler
-        .promise(&std::mem::take(&mut verdict.promised));
-    if let Some(leaving) = verdict.leaving(passed.document.as_ref()).cloned() {
-        let headers = passed.headers();
-        let setting = ReconcileContext {
-            speaker: passed.speaker,
-            limits: &Limits::default(),
-            hint: media::hint(headers),
-        };
-        let settled = session.reconciler.reconcile(&leaving, setting);
-        verdict.apply_reconciled(settled, &leaving, headers.get(header::CONTENT_TYPE));
-    }
-    if let Some(answer) = &verdict.answer {
-        let hint = media::hint(&answer.headers);
-        if let Ok(said) = markup::decode(answer.body.clone(), hint, &Limits::default()) {
-            session.delivered(Side::Device, Arc::new(said));
-        }
-        return;
-    }
-    let sent = match &verdict.body {
-        Some(_) => verdict.document.as_ref(),
-        None => passed.sent.as_ref().or(passed.document.as_ref()),
-    };
-    if let Some(sent) = sent.filter(|_| verdict.delivery.is_whole()) {
-        session.delivered(passed.speaker.other(), sent.clone());
-    }
-}
-
 impl Passed {
+    fn facts<'a>(&'a self, limits: &'a Limits) -> MessageFacts<'a> {
+        MessageFacts {
+            connection: &self.connection,
+            exchange: self.exchange,
+            request: &self.request,
+            response: self.response.as_ref(),
+            document: self.document.as_ref(),
+            body: self.body.as_ref(),
+            limits,
+        }
+    }
+
     /// The header fields of the message.
     fn headers(&self) -> &HeaderMap {
         match &self.response {
             Some(head) => &head.headers,
             None => &self.request.headers,
         }
-    }
-}
-
-/// The stage at which rules see what a peer says.
-pub fn stage_of(speaker: Side) -> Stage {
-    match speaker {
-        Side::Device => Stage::Request,
-        Side::Server => Stage::Response,
     }
 }
 
@@ -232,3 +236,6 @@ fn connection(server: &str) -> Connection {
         tls: None,
     }
 }
+
+/// Exchanges without a response at a time.
+const MOST_OPEN: usize = 4096;

@@ -211,7 +211,7 @@ fn own_certificate(spec: &str) -> OwnCertificate {
     }
 }
 
-fn bytes(text: &str) -> Result<usize, String> {
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
     let (number, unit) = match text.trim_end_matches(|c: char| c.is_ascii_alphabetic()) {
         number if number.len() < text.len() => (number, &text[number.len()..]),
         number => (number, ""),

@@ -1,7 +1,5 @@
 //! One message decided: the rules first, then what dmtap owes the peers.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{StatusCode, header};
 
@@ -9,7 +7,7 @@ use super::handle::{Leaving, SessionHandle};
 use super::table::SessionView;
 use super::{Decided, MessageFacts};
 use crate::flow::reconciler::ReconcileContext;
-use crate::flow::{EffectDetail, RuleEffect, SessionTag, Side, media};
+use crate::flow::{EffectDetail, RuleEffect, SessionTag, media};
 use crate::patch::Patch;
 use crate::rules::{Facts, HeadEdit, RuleSet, RuleState, Stage, Verdict};
 
@@ -75,10 +73,7 @@ fn ask(
         return Verdict::default();
     }
     let facts = Facts {
-        stage: match message.speaker() {
-            Side::Device => Stage::Request,
-            Side::Server => Stage::Response,
-        },
+        stage: Stage::of(message.speaker()),
         connection: message.connection,
         exchange: message.exchange,
         request: message.request,
@@ -95,24 +90,33 @@ fn ask(
 
 /// What the receiver gets of the message.
 fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> Leaving {
-    if verdict.answer.is_some() {
-        return Leaving::Unread;
+    if verdict.answer.is_some() || !verdict.delivery.is_whole() {
+        return Leaving::Nothing;
     }
-    let status = message
-        .response
-        .map(|head| restated(verdict).unwrap_or(head.status));
+    let restated = restated(verdict);
     let has_body = !matches!(
-        restated(verdict),
+        restated,
         Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     );
     if let Some(document) = verdict.leaving(message.document).filter(|_| has_body) {
-        return Leaving::Message(Arc::clone(document));
+        return Leaving::Message(document.clone());
     }
+    let Some(response) = message.response else {
+        return Leaving::Unread;
+    };
     let body = verdict.body.as_ref().or(message.body);
     let is_empty = !has_body || body.is_some_and(Bytes::is_empty);
-    match status {
-        Some(status) if says_nothing(status, is_empty) => Leaving::Nothing,
-        _ => Leaving::Unread,
+    if !says_nothing(restated.unwrap_or(response.status), is_empty) {
+        return Leaving::Unread;
+    }
+    let mut headers = response.headers.clone();
+    verdict
+        .head
+        .iter()
+        .for_each(|edit| edit.apply(&mut headers));
+    match headers.contains_key(header::RETRY_AFTER) {
+        true => Leaving::Nothing,
+        false => Leaving::End,
     }
 }
 

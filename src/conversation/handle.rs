@@ -21,13 +21,15 @@ pub struct SessionHandle {
 /// What the receiver of a message gets.
 #[derive(Debug, Default)]
 pub(super) enum Leaving {
-    /// Something that was not read, or does not decode; or dmtap answers in its place.
+    /// Nothing: dmtap answers in its place, or cuts it. Or the device is to send its message again later.
     #[default]
-    Unread,
-    /// A response that says nothing: empty, or an error.
     Nothing,
     /// A document.
     Message(Arc<Document>),
+    /// Something that was not read, or does not decode.
+    Unread,
+    /// A response without content for DM, empty or an error, that ends the session.
+    End,
 }
 
 impl SessionHandle {
@@ -48,6 +50,11 @@ impl SessionHandle {
         self.decide(response, rules, state)
     }
 
+    /// Takes this for what leaves, if no rule changed the message: a record says so.
+    pub fn sends(&mut self, document: Arc<Document>) {
+        self.leaving = Leaving::Message(document);
+    }
+
     /// Notes that the server got the request.
     pub fn request_delivered(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);
@@ -56,16 +63,17 @@ impl SessionHandle {
         }
     }
 
-    /// Notes that the device got the response, with these header fields.
-    pub fn response_delivered(&mut self, headers: &HeaderMap) {
+    /// Notes that the device got the response.
+    pub fn response_delivered(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);
         let Some(session) = &self.session else {
             return;
         };
         match leaving {
             Leaving::Message(document) => session.delivered(Side::Device, document),
-            Leaving::Nothing => end(session, headers),
             Leaving::Unread => session.missed(Side::Device),
+            Leaving::End => session.ended(),
+            Leaving::Nothing => {}
         }
     }
 
@@ -77,7 +85,10 @@ impl SessionHandle {
         let is_syncml = hint.media_type.is_some_and(|kind| kind.contains("syncml"));
         let decode = || markup::decode(body.clone(), hint, &Limits::default()).ok();
         let Some(document) = is_syncml.then(decode).flatten() else {
-            end(session, headers);
+            // It is over, unless the device is asked to come back.
+            if !headers.contains_key(header::RETRY_AFTER) {
+                session.ended();
+            }
             return None;
         };
         let document = Arc::new(document);
@@ -92,12 +103,5 @@ impl SessionHandle {
             Side::Device => session.tag.clone(),
             Side::Server => session.tag_response(document),
         })
-    }
-}
-
-/// The device got a response that is no message: its session is over, unless it is asked to come back.
-fn end(session: &SharedSession, headers: &HeaderMap) {
-    if !headers.contains_key(header::RETRY_AFTER) {
-        session.ended();
     }
 }

@@ -3,7 +3,8 @@
 use http::{Method, StatusCode, Version};
 
 use super::*;
-use crate::flow::ConnectionId;
+use crate::flow::reconciler::{MOST_PROMISES, SuppressReply};
+use crate::flow::{ConnectionId, Obligation, OwedByRule};
 use crate::markup::{self, Hint};
 
 /// An exchange with a server, and rules for it.
@@ -93,7 +94,7 @@ impl Stage {
             };
             let decided = handle.response(&facts, &self.rules, &mut NoState);
             assert_eq!(decided.verdict.applied.len(), self.rules.rules().len());
-            handle.response_delivered(&HeaderMap::new());
+            handle.response_delivered();
         };
         pass(ask(1), &message(1, GET));
         pass(ask(2), response);
@@ -146,4 +147,57 @@ fn a_status_without_a_body_delivers_no_message() {
     // The device uses what it has.
     check(304, 1);
     check(500, 1);
+}
+
+/// Another exchange of the session promises as much as it may, while the rules decide on this one.
+struct Overtaken(SharedSession);
+
+impl RuleState for Overtaken {
+    fn count(&mut self, _: usize, _: &str) -> u64 {
+        let owed = |number| OwedByRule {
+            rule: "other".into(),
+            promise: Obligation::Swallow(SuppressReply {
+                from: Side::Device,
+                msg_ref: "1".into(),
+                cmd_ref: format!("{number}").into(),
+            }),
+        };
+        let all: Vec<_> = (0..MOST_PROMISES).map(owed).collect();
+        self.0.promise(&all).unwrap();
+        1
+    }
+
+    fn state(&mut self, _: &str, _: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn advance(&mut self, _: &str, _: &str, _: Option<&str>, _: &str) -> bool {
+        true
+    }
+}
+
+#[test]
+fn obligations_for_which_no_room_is_left_are_reported_as_dropped() {
+    let stage = Stage::new(
+        "[[rule]]\nname = \"a\"\nstage = \"response\"\nlimit = { times = 9 }\n\
+         match = { command = \"Get\" }\nstep = { refuse = 404 }\n",
+    );
+    let (mut handle, _) = stage.request(&message(1, STATUS));
+    let get = message(1, "<Get><CmdID>9</CmdID><Item/></Get>");
+    let facts = MessageFacts {
+        response: Some(&stage.response),
+        ..stage.facts(&get)
+    };
+    let mut other = Overtaken(handle.session.clone().unwrap());
+    let decided = handle.response(&facts, &stage.rules, &mut other);
+    let effects = decided.verdict.applied.iter();
+    let steps: Vec<_> = effects
+        .flat_map(|effect| {
+            effect
+                .changes
+                .iter()
+                .map(|change| (&*effect.rule, change.step))
+        })
+        .collect();
+    assert_eq!(steps, [("a", "refuse"), ("a", "dropped")]);
 }

@@ -34,14 +34,22 @@ pub struct SessionKey {
 }
 
 impl SessionKey {
-    /// The session a device's message to `server` belongs to; `None` where it names none.
+    /// The session with `server` that a message of `speaker` belongs to; `None` if it names none.
     ///
     /// # Errors
     /// [`KeyTooLong`]: the device chooses these texts, and they are remembered.
-    pub fn of(server: &str, message: Message<'_>) -> Result<Option<Self>, KeyTooLong> {
-        let parts = message
-            .header()
-            .and_then(|header| Some((header.source()?, header.session_id()?)));
+    pub fn of(
+        server: &str,
+        speaker: Side,
+        message: Message<'_>,
+    ) -> Result<Option<Self>, KeyTooLong> {
+        let parts = message.header().and_then(|header| {
+            let device = match speaker {
+                Side::Device => header.source(),
+                Side::Server => header.target(),
+            };
+            Some((device?, header.session_id()?))
+        });
         let Some((device, id)) = parts else {
             return Ok(None);
         };

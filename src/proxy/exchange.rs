@@ -265,9 +265,7 @@ impl Exchange {
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
         let response = self.send_response(&delivery, response).await?;
-        if delivery.is_whole() {
-            self.session.response_delivered(response.headers());
-        }
+        self.session.response_delivered();
         Ok(response)
     }
 

@@ -3,26 +3,23 @@
 //! ```text
 //!  RuleBook ── in force ─► Edition ── rule n ─► Standing (number, hits)
 //!     │ known: name ─► rule, Standing              │ number
-//!     └───────────────── Memory ◄──────────────────┘   what limits counted,
+//!     └─────────────── InMemoryState ◄───────────────┘   what limits counted,
 //!                                                      the states of scenarios
 //! ```
 //!
 //! An edition is never changed. A rule that says the same in the next one keeps its standing, and with it its
 //! counts.
 
-mod counts;
 mod hits;
-mod state;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use counts::{Counts, RuleNumber};
 pub use hits::Hits;
 use hits::{Growing, Hitting};
-use state::{STATES, States};
 
 use super::context::now;
+use crate::conversation::InMemoryState;
 use crate::rules::engine::{Completeness, RuleSet, RuleState};
 use crate::rules::rule::Rule;
 
@@ -31,7 +28,7 @@ use crate::rules::rule::Rule;
 pub struct LiveRules {
     edition: RwLock<Arc<RuleSnapshot>>,
     known: Mutex<Known>,
-    memory: Arc<Memory>,
+    memory: Arc<Mutex<InMemoryState>>,
 }
 
 /// The rules of the book by name, in force or resting.
@@ -52,13 +49,8 @@ struct Ran {
     hits: Arc<Growing>,
 }
 
-/// What all editions share.
-#[derive(Debug, Default)]
-struct Memory {
-    counts: Mutex<Counts>,
-    /// By the names of scenarios, whichever rules take part in them.
-    states: Mutex<States>,
-}
+/// The number a rule keeps for as long as it says the same, whichever snapshots it stands in.
+type RuleNumber = usize;
 
 /// What is known of a rule beside what it says.
 #[derive(Debug)]
@@ -70,7 +62,7 @@ struct RuleStats {
 impl LiveRules {
     /// A book that begins with these rules.
     pub fn new(rules: Arc<RuleSet>) -> Self {
-        let memory = Arc::new(Memory::default());
+        let memory = Arc::<Mutex<InMemoryState>>::default();
         let mut known = Known::default();
         let edition = RuleSnapshot::new(rules, &[], &mut known, &memory);
         Self {
@@ -98,7 +90,7 @@ impl LiveRules {
         let edition = Arc::new(RuleSnapshot::new(rules, resting, &mut known, &self.memory));
         *self.edition.write().unwrap_or_else(PoisonError::into_inner) = edition;
         let numbers = known.rules.values().map(|(_, standing)| standing.number);
-        lock(&self.memory.counts).keep(&numbers.collect());
+        lock(&self.memory).keep(&numbers.collect());
     }
 
     /// How often a rule acted; `None` if there is none of this name.
@@ -128,8 +120,7 @@ impl LiveRules {
     /// Begins everything anew: hits since then, what limits counted, the states of scenarios.
     pub fn reset(&self) {
         let known = lock(&self.known);
-        *lock(&self.memory.counts) = Counts::default();
-        *lock(&self.memory.states) = States::default();
+        *lock(&self.memory) = InMemoryState::default();
         for (_, standing) in known.rules.values() {
             standing.hits.reset();
         }
@@ -176,12 +167,17 @@ pub(super) struct RuleSnapshot {
     pub(super) rules: Arc<RuleSet>,
     /// One for each rule.
     standings: Vec<Arc<RuleStats>>,
-    memory: Arc<Memory>,
+    memory: Arc<Mutex<InMemoryState>>,
 }
 
 impl RuleSnapshot {
     /// The edition of these rules; afterwards only they and those that rest are known.
-    fn new(rules: Arc<RuleSet>, resting: &[Rule], known: &mut Known, memory: &Arc<Memory>) -> Self {
+    fn new(
+        rules: Arc<RuleSet>,
+        resting: &[Rule],
+        known: &mut Known,
+        memory: &Arc<Mutex<InMemoryState>>,
+    ) -> Self {
         let standing = |rule: &Rule| (rule.clone(), known.standing(rule));
         let all = rules.rules().iter().chain(resting);
         let all: Vec<(Rule, Arc<RuleStats>)> = all.map(standing).collect();
@@ -208,7 +204,7 @@ impl RuleState for SharedTally<'_> {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
         let standing = self.0.standings.get(rule);
         let number = standing.map_or(0, |standing| standing.number);
-        lock(&self.0.memory.counts).count(number, scope)
+        lock(&self.0.memory).count(number, scope)
     }
 
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
@@ -218,11 +214,11 @@ impl RuleState for SharedTally<'_> {
     }
 
     fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        lock(&self.0.memory.states).state(scenario, scope)
+        lock(&self.0.memory).state(scenario, scope)
     }
 
     fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        lock(&self.0.memory.states).advance(scenario, scope, from, to, STATES)
+        lock(&self.0.memory).advance(scenario, scope, from, to)
     }
 }
 

@@ -15,7 +15,7 @@ use super::step::WhichResponse;
 use super::{Limit, Rule, Step};
 use crate::flow::{
     AnswerLink, Connection, Delivery, EffectDetail, ExchangeId, OwedByRule, Reconciler,
-    RequestHead, ResponseHead, RuleEffect, SessionTag,
+    RequestHead, ResponseHead, RuleEffect, SessionTag, Side,
 };
 use crate::markup::{Document, Limits};
 
@@ -31,6 +31,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// The stage at which rules see what a peer says.
+    pub fn of(speaker: Side) -> Self {
+        match speaker {
+            Side::Device => Self::Request,
+            Side::Server => Self::Response,
+        }
+    }
+
     /// Its name in rule files.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::dry_run::stage_of;
 use crate::app::effect_text;
 use crate::dm::StatusCode;
 use crate::flow::{Event, EventSink};
 use crate::record::model::{CommandRecord, EffectDetailRecord, EventRecord};
 use crate::record::{Journal, Masking};
+use crate::rules::Stage;
 
 /// Hears for the journal, and remembers what rules did.
 pub(super) struct EffectCollector {
@@ -57,7 +57,7 @@ impl EventSink for EffectCollector {
         let stage = match &event {
             Event::Admitted { applied, .. } if !applied.is_empty() => Some("connection"),
             Event::Request(passage) | Event::Response(passage) if !passage.applied.is_empty() => {
-                Some(stage_of(passage.from).name())
+                Some(Stage::of(passage.from).name())
             }
             _ => None,
         };

@@ -16,8 +16,10 @@ use crate::record::EventRecord;
 use crate::record::model::{BodyRecord, ConnectionRecord, EventKind, HeadRecord, ParsedBodyRecord};
 
 /// Puts the events of a record together again, in their order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recorded {
+    /// What bounds the bodies that are read.
+    limits: Limits,
     /// Heads of requests, until the exchange ends.
     requests: HashMap<u64, RequestHead>,
 }
@@ -34,6 +36,14 @@ pub enum Replayed {
 }
 
 impl Recorded {
+    /// Bodies beyond these limits are not read, as in the proxy.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            requests: HashMap::new(),
+        }
+    }
+
     /// The message that an event tells of. What is masked in the record stays masked.
     pub fn next(&mut self, telling: &EventRecord<'_>) -> Replayed {
         let (Some(exchange), Some(head)) = (telling.exchange, &telling.head) else {
@@ -56,18 +66,19 @@ impl Recorded {
             _ => return Replayed::Other,
         };
         let headers = response.as_ref().map_or(&request.headers, |r| &r.headers);
-        let (body, document) = body(telling, headers);
+        let (body, document) = self.body(telling, headers);
         let passed = Passed {
             speaker: match response {
                 Some(_) => Side::Server,
                 None => Side::Device,
             },
+            at: Timestamp(telling.at_us),
             exchange: ExchangeId(exchange),
             connection: connection(&telling.connection),
             sent: telling
                 .sent
                 .as_ref()
-                .and_then(|sent| decoded(sent, headers)),
+                .and_then(|sent| self.decoded(sent, headers)),
             request,
             response,
             body,
@@ -78,30 +89,36 @@ impl Recorded {
             false => Replayed::Passed(passed),
         }
     }
-}
 
-/// The body without content coding, as far as the record has it, and what it decodes to.
-fn body(telling: &EventRecord<'_>, headers: &HeaderMap) -> (Option<Bytes>, Option<Arc<Document>>) {
-    let body = telling.body.as_ref();
-    let bytes = || body.map(|body| Bytes::copy_from_slice(&body.0));
-    match &telling.reading {
-        Some(ParsedBodyRecord::Document { .. }) => {
-            (bytes(), body.and_then(|body| decoded(body, headers)))
+    /// The body without content coding, as far as the record has it, and what it decodes to.
+    fn body(
+        &self,
+        telling: &EventRecord<'_>,
+        headers: &HeaderMap,
+    ) -> (Option<Bytes>, Option<Arc<Document>>) {
+        let body = telling.body.as_ref();
+        let body = body.filter(|body| body.0.len() <= self.limits.bytes);
+        let bytes = || body.map(|body| Bytes::copy_from_slice(&body.0));
+        match &telling.reading {
+            Some(ParsedBodyRecord::Document { .. }) => {
+                let document = body.and_then(|body| self.decoded(body, headers));
+                (bytes(), document)
+            }
+            Some(ParsedBodyRecord::Opaque { .. })
+                if !headers.contains_key(header::CONTENT_ENCODING) =>
+            {
+                (bytes(), None)
+            }
+            Some(ParsedBodyRecord::Empty) => (Some(Bytes::new()), None),
+            _ => (None, None),
         }
-        Some(ParsedBodyRecord::Opaque { .. })
-            if !headers.contains_key(header::CONTENT_ENCODING) =>
-        {
-            (bytes(), None)
-        }
-        Some(ParsedBodyRecord::Empty) => (Some(Bytes::new()), None),
-        _ => (None, None),
     }
-}
 
-fn decoded(body: &BodyRecord<'_>, headers: &HeaderMap) -> Option<Arc<Document>> {
-    let bytes = Bytes::copy_from_slice(&body.0);
-    let document = markup::decode(bytes, media::hint(headers), &Limits::default());
-    document.ok().map(Arc::new)
+    fn decoded(&self, body: &BodyRecord<'_>, headers: &HeaderMap) -> Option<Arc<Document>> {
+        let bytes = Bytes::copy_from_slice(&body.0);
+        let document = markup::decode(bytes, media::hint(headers), &self.limits);
+        document.ok().map(Arc::new)
+    }
 }
 
 fn request(head: &HeadRecord<'_>, connection: &ConnectionRecord<'_>) -> RequestHead {

@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-use super::{Passed, stage_of};
+use super::Passed;
 use crate::dm::Message;
 use crate::rules::glob::Glob;
 use crate::rules::{Matcher, Rule, Stage};
@@ -24,7 +24,7 @@ pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
     if rule.stage == Stage::Connection {
         return CONNECTIONS.into();
     }
-    if rule.stage != stage_of(passed.speaker) {
+    if rule.stage != Stage::of(passed.speaker) {
         return format!("looks at {}", rule.stage.name());
     }
     if let Some(why) = elsewhere(&rule.matcher, &passed.request.uri) {

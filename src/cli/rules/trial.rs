@@ -18,6 +18,7 @@ use self::source::Source;
 use crate::app::dry_run::{DryRun, speaker_of};
 use crate::app::print;
 use crate::cli::decode::unwrap_base64;
+use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
 use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, annotate, write_output};
@@ -71,6 +72,9 @@ pub(super) struct Try {
     /// The server address for messages from files, for rules about `host` and `path`.
     #[arg(long, default_value = "https://localhost/", value_name = "URL", value_parser = address)]
     url: Uri,
+    /// Largest body to read, as that of `dmtap proxy`.
+    #[arg(long, default_value = "16M", value_parser = bytes, value_name = "SIZE")]
+    max_body: usize,
     #[command(flatten)]
     seed: Seed,
 }
@@ -89,7 +93,7 @@ impl Try {
         if rules.rules().iter().any(is_drawn) {
             self.seed.announce();
         }
-        let mut trial = DryRun::new(self.url.clone());
+        let mut trial = DryRun::new(self.url.clone(), self.limits());
         let (mut acted, mut worst) = (false, None);
         for file in messages {
             match self.file(file, &rules, &mut trial, output) {
@@ -119,12 +123,19 @@ impl Try {
         output: Output,
     ) -> Result<bool, Failure> {
         match Source::open(file)? {
-            Source::Record(lines) => record::play(file, lines, rules, output),
+            Source::Record(lines) => record::play(file, lines, rules, self.limits(), output),
             Source::Message(bytes) => {
                 let tried = self.message(file, bytes, rules, trial)?;
                 write_output(tried.render(output).as_bytes())?;
                 Ok(tried.acts())
             }
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            bytes: self.max_body,
+            ..Limits::default()
         }
     }
 
@@ -136,7 +147,7 @@ impl Try {
         trial: &mut DryRun,
     ) -> Result<MessageOutcome<'r>, Failure> {
         let source = unwrap_base64(bytes);
-        let document = decode(source, Hint::default(), &Limits::default()).map_err(|error| {
+        let document = decode(source, Hint::default(), &self.limits()).map_err(|error| {
             let why = annotate::refused(&error);
             Failure::Failed(format!("error: {}: {why}", file.display()))
         })?;

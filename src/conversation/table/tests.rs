@@ -26,7 +26,9 @@ const NOW: Timestamp = Timestamp(0);
 impl Sessions {
     fn begin(&self, server: &str, document: &Document) -> SharedSession {
         let message = Message::of(document).unwrap();
-        let key = SessionKey::of(server, message).unwrap().unwrap();
+        let key = SessionKey::of(server, Side::Device, message)
+            .unwrap()
+            .unwrap();
         self.enter(key, Side::Device, message, NOW)
     }
 

@@ -8,13 +8,13 @@ use similar::TextDiff;
 
 use super::super::json_line;
 use crate::app::dry_run::why_not::{self, Address};
-use crate::app::dry_run::{Evidence, Passed, stage_of};
+use crate::app::dry_run::{Evidence, Passed};
 use crate::app::effect_text;
 use crate::cli::Output;
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::{self, Document, Limits};
-use crate::rules::{Rule, RuleSet, SyntheticResponse, Verdict};
+use crate::rules::{Rule, RuleSet, Stage, SyntheticResponse, Verdict};
 
 /// A message that was tried.
 pub(super) struct MessageOutcome<'r> {
@@ -149,7 +149,7 @@ impl<'r> MessageOutcome<'r> {
     }
 
     fn head(&self) -> String {
-        let (file, stage) = (&self.file, stage_of(self.passed.speaker).name());
+        let (file, stage) = (&self.file, Stage::of(self.passed.speaker).name());
         let exchange = self.exchange.map(|exchange| format!(" {exchange}"));
         let exchange = exchange.unwrap_or_default();
         let what = match (&self.passed.document, &self.passed.body) {
@@ -243,7 +243,7 @@ impl<'r> MessageOutcome<'r> {
             "v": 1,
             "file": self.file,
             "exchange": self.exchange.map(|exchange| exchange.0),
-            "stage": stage_of(self.passed.speaker).name(),
+            "stage": Stage::of(self.passed.speaker).name(),
             "guessed": self.evidence == Some(Evidence::Commands),
             "applied": applied,
             "silent": silent,

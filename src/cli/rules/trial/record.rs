@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::outcome::MessageOutcome;
 use super::tally::EffectCounts;
-use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded, Replayed, stage_of};
+use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded, Replayed};
 use crate::cli::{Failure, Output, write_output};
+use crate::markup::Limits;
 use crate::record::{Damage, EventRecord, replay};
-use crate::rules::RuleSet;
+use crate::rules::{RuleSet, Stage};
 
 /// A record being played.
 struct Playing<'a> {
@@ -25,14 +26,15 @@ pub(super) fn play(
     file: &Path,
     lines: Box<dyn BufRead>,
     rules: &RuleSet,
+    limits: Limits,
     output: Output,
 ) -> Result<bool, Failure> {
     let mut playing = Playing {
         file,
         rules,
         output,
-        recorded: Recorded::default(),
-        trial: DryRun::new(http::Uri::default()),
+        recorded: Recorded::new(limits),
+        trial: DryRun::new(http::Uri::default(), limits),
         tally: EffectCounts::default(),
     };
     let damage = replay(lines, |telling| playing.hear(&telling));
@@ -77,7 +79,7 @@ impl Playing<'_> {
     }
 
     fn tell(&mut self, passed: Passed) -> io::Result<()> {
-        let (exchange, stage) = (passed.exchange, stage_of(passed.speaker));
+        let (exchange, stage) = (passed.exchange, Stage::of(passed.speaker));
         let verdict = self.trial.play(self.rules, &passed);
         let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);
         for (rule, acted) in tried.rules() {

@@ -3,17 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-/// The number a rule keeps for as long as it says the same, whichever editions it stands in.
-pub(super) type RuleNumber = u64;
-
 /// Counts of rules within scopes, bounded.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Of rules that count over the whole run.
-    run: HashMap<RuleNumber, u64>,
-    scopes: HashMap<(RuleNumber, Arc<str>), Scope>,
+    run: HashMap<usize, u64>,
+    scopes: HashMap<(usize, Arc<str>), Scope>,
     /// The scopes by turn, the one that counted nothing for longest first.
-    order: BTreeMap<u64, (RuleNumber, Arc<str>)>,
+    order: BTreeMap<u64, (usize, Arc<str>)>,
     turns: u64,
 }
 
@@ -25,11 +22,11 @@ struct Scope {
 
 impl Counts {
     /// Counts one more, and gives the number it has.
-    pub(super) fn count(&mut self, rule: RuleNumber, scope: &str) -> u64 {
+    pub(super) fn count(&mut self, rule: usize, scope: &str) -> u64 {
         self.count_within(rule, scope, SCOPES)
     }
 
-    fn count_within(&mut self, rule: RuleNumber, scope: &str, most: usize) -> u64 {
+    fn count_within(&mut self, rule: usize, scope: &str, most: usize) -> u64 {
         if scope.is_empty() {
             // Rules are as many as were loaded: these counts make no room for others.
             let count = self.run.entry(rule).or_default();
@@ -57,7 +54,7 @@ impl Counts {
     }
 
     /// Forgets what rules other than these counted.
-    pub(super) fn keep(&mut self, rules: &HashSet<RuleNumber>) {
+    pub(super) fn keep(&mut self, rules: &HashSet<usize>) {
         self.run.retain(|rule, _| rules.contains(rule));
         self.scopes.retain(|(rule, _), _| rules.contains(rule));
         self.order.retain(|_, (rule, _)| rules.contains(rule));
