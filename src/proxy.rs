@@ -15,6 +15,7 @@ mod connection_handle;
 mod context;
 mod exchange;
 mod failure;
+mod framing;
 mod headers;
 mod interruptible_sleep;
 mod listen;

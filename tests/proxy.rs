@@ -28,6 +28,8 @@ mod edits;
 mod failures;
 #[path = "proxy/foreign.rs"]
 mod foreign;
+#[path = "proxy/framing.rs"]
+mod framing;
 #[path = "proxy/heads.rs"]
 mod heads;
 #[path = "proxy/limits.rs"]

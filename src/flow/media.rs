@@ -24,6 +24,16 @@ pub fn hint(headers: &HeaderMap) -> Hint<'_> {
     }
 }
 
+/// Whether SOAP or SyncML travels under the media type of a body.
+pub fn is_message(headers: &HeaderMap) -> bool {
+    let media_type = hint(headers).media_type.unwrap_or_default();
+    let media_type = media_type.to_ascii_lowercase();
+    MESSAGES.contains(&&*media_type) || media_type.starts_with("application/vnd.syncml")
+}
+
+/// Media types of SOAP 1.1 and 1.2, and what servers put on SyncML beside its own.
+const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -53,5 +63,36 @@ mod tests {
         );
         check("", (None, None));
         assert!(hint(&HeaderMap::new()).media_type.is_none());
+    }
+
+    #[test]
+    fn soap_and_syncml_are_known_by_their_media_types() {
+        let check = |value, expected| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(is_message(&headers), expected, "{value}");
+        };
+        for message in [
+            "application/soap+xml; charset=utf-8",
+            "Text/XML",
+            "application/xml",
+            "application/vnd.syncml.dm+xml",
+            "application/vnd.syncml.dm+wbxml;charset=utf-8",
+            "application/vnd.syncml+xml",
+            "application/vnd.syncml.notification",
+        ] {
+            check(message, true);
+        }
+        for other in [
+            "",
+            "text/html",
+            "image/svg+xml",
+            "application/json",
+            "application/octet-stream",
+            "application/vnd.ms-sync.wbxml",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        ] {
+            check(other, false);
+        }
     }
 }

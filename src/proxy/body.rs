@@ -36,6 +36,19 @@ pub(super) struct Body {
     run: Option<Box<PacedBody>>,
     hold: Option<Arc<BudgetPermit>>,
     pulse: Option<Arc<Pulse>>,
+    extent: Extent,
+}
+
+/// How the receiver of what is at hand learns where it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Extent {
+    /// The head states its length.
+    #[default]
+    Stated,
+    /// It sees the end when it comes: in HTTP/1.1 the last chunk.
+    Open,
+    /// That end has come.
+    Ended,
 }
 
 /// What becomes of bytes that nobody wants any more.
@@ -132,6 +145,28 @@ impl Body {
         body
     }
 
+    /// The same body, whose length its head does not state: in HTTP/1.1 it leaves in chunks.
+    pub(super) fn open_ended(mut self) -> Self {
+        self.extent = Extent::Open;
+        self
+    }
+
+    /// The head states the length of what is at hand.
+    pub(super) fn state_length(&mut self) {
+        self.extent = Extent::Stated;
+    }
+
+    /// The length of it, where all of it is at hand.
+    pub(super) fn length_at_hand(&self) -> Option<u64> {
+        let length: usize = self.first.iter().map(Bytes::len).sum();
+        (!self.is_streaming()).then_some(length as u64)
+    }
+
+    /// Takes the trailers that came with what is at hand.
+    pub(super) fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
+        self.trailers.take()
+    }
+
     /// The same body, which keeps its place in memory until it has left.
     pub(super) fn holding(mut self, hold: Arc<BudgetPermit>) -> Self {
         self.hold = Some(hold);
@@ -154,12 +189,18 @@ impl Body {
 
     /// The same bytes once more, where all of them are at hand and leave in the usual way.
     pub(super) fn copy(&self) -> Option<Self> {
-        if self.is_streaming() || self.run.is_some() {
+        self.run.is_none().then(|| self.same_again())?
+    }
+
+    /// The same bytes once more, where all of them are at hand; however these leave, those leave in the usual way.
+    pub(super) fn same_again(&self) -> Option<Self> {
+        if self.is_streaming() {
             return None;
         }
         let mut copy = Self::default();
         copy.first = self.first.clone();
         copy.trailers = self.trailers.clone();
+        copy.extent = self.extent;
         Some(copy)
     }
 
@@ -215,12 +256,20 @@ impl Body {
         self.rest.is_some() && !self.is_end_stream()
     }
 
+    /// Whether its last byte was handed on. hyper asks for nothing behind the length that a head states, though
+    /// trailers may stand there in HTTP/2.
+    fn has_passed(&self) -> bool {
+        let nothing_more = |rest: &Incoming| rest.size_hint().exact() == Some(0);
+        let is_last = self.first.is_empty() && self.rest.as_ref().is_some_and(nothing_more);
+        is_last || self.is_end_stream()
+    }
+
     fn pass(&mut self, bytes: usize) {
         self.passed += bytes as u64;
         if let Watch::Count(count) = &self.watch {
             count.0.fetch_add(bytes as u64, Ordering::Relaxed);
         }
-        if self.is_end_stream() {
+        if self.has_passed() {
             self.end(End::Whole);
         } else if let Some(progress) = &self.progress {
             progress.note(State::Flowing);
@@ -265,6 +314,10 @@ impl Body {
         }
         let Some(rest) = &mut self.rest else {
             let trailers = self.trailers.take();
+            self.extent = match self.extent {
+                Extent::Stated => Extent::Stated,
+                Extent::Open | Extent::Ended => Extent::Ended,
+            };
             self.end(End::Whole);
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
         };
@@ -288,7 +341,12 @@ impl Body {
                 self.pass(data.len());
                 Some(Ok(Frame::data(data)))
             }
-            Some(Ok(Err(other))) => Some(Ok(other)),
+            Some(Ok(Err(trailers))) => {
+                // Nothing follows, and nobody may ask whether something does.
+                self.end(End::Whole);
+                self.rest = None;
+                Some(Ok(trailers))
+            }
             Some(Err(error)) => {
                 self.end(match is_malformed(&error) {
                     true => End::Malformed,
@@ -334,6 +392,7 @@ impl http_body::Body for Body {
         self.run.is_none()
             && self.first.is_empty()
             && self.trailers.is_none()
+            && self.extent != Extent::Open
             && rest.is_none_or(http_body::Body::is_end_stream)
     }
 
@@ -343,7 +402,10 @@ impl http_body::Body for Body {
         }
         let first: usize = self.first.iter().map(Bytes::len).sum();
         let Some(rest) = &self.rest else {
-            return SizeHint::with_exact(first as u64);
+            return match self.extent {
+                Extent::Stated => SizeHint::with_exact(first as u64),
+                Extent::Open | Extent::Ended => SizeHint::default(),
+            };
         };
         let rest = rest.size_hint();
         let mut hint = SizeHint::new();

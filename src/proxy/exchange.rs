@@ -6,8 +6,6 @@ mod head;
 mod repeat;
 mod synthetic_response;
 
-use repeat::Repeat;
-
 pub(super) use synthetic_response::refuse;
 
 use std::sync::Arc;
@@ -20,6 +18,7 @@ use super::body_budget::BudgetPermit;
 use super::connection_handle::CloseSequence;
 use super::context::{Context, now};
 use super::failure::Failure;
+use super::framing::{self, Framing};
 use super::headers;
 use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
@@ -33,6 +32,7 @@ use crate::flow::{
 };
 use crate::markup::Limits;
 use crate::rules::engine::{Stage, SyntheticResponse};
+use crate::rules::step::WhichResponse;
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +78,10 @@ async fn respond(
         );
         return Ok(exchange.fail_unheard(looped));
     }
-    let heard = match exchange.receive(Stage::Request, body, headers).await {
+    let heard = match exchange
+        .receive(Stage::Request, body, headers, Framing::AsReceived)
+        .await
+    {
         Ok(heard) => heard,
         Err(broken) => match Failure::of_request(&broken) {
             Some(failure) => return Ok(exchange.fail_unheard(failure)),
@@ -123,8 +126,8 @@ struct Exchange {
     request: Option<PendingEvent>,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
     cut: Option<CloseSequence>,
-    /// The request as it is sent, where it is to be sent twice.
-    repeat: Option<Repeat>,
+    /// Which response the device gets, where the request is to be sent twice.
+    repeat: Option<WhichResponse>,
     /// The request's place in memory.
     hold: Option<Arc<BudgetPermit>>,
     over: bool,
@@ -172,21 +175,25 @@ impl Exchange {
         stage: Stage,
         body: Incoming,
         headers: &http::HeaderMap,
+        framing: Framing,
     ) -> Result<IncomingMessage, Broken> {
         let shared = &self.context.shared;
         let settings = &shared.settings;
         let needed = self.rules.rules.reads_bodies(stage)
             || shared.conversations.have_obligations(now())
             || read::has_transfer_codings(headers);
-        if settings.look == BodyCapture::Pass && !needed {
-            return Ok(IncomingMessage::unread(body, &settings.limits));
-        }
         let bounds = Bounds {
             length: settings.max_body,
             limits: &settings.limits,
             room: &shared.room,
         };
-        IncomingMessage::read(body, headers, bounds).await
+        match framing {
+            _ if settings.look != BodyCapture::Pass || needed => {
+                IncomingMessage::read(body, headers, bounds).await
+            }
+            Framing::Length => IncomingMessage::collected(body, bounds).await,
+            Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),
+        }
     }
 
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
@@ -239,12 +246,15 @@ impl Exchange {
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
-        let heard = match self.receive(Stage::Response, body, &head.headers).await {
+        let framing = Framing::of_response(&head, &body);
+        let heard = self.receive(Stage::Response, body, &head.headers, framing);
+        let mut heard = match heard.await {
             Ok(heard) => heard,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         let decided = self.decide_response(&heard, &head);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
+        framing.apply(&mut heard, &mut parts.headers);
         let head = Head::Response(head);
         let Outcome {
             mut told,
@@ -323,13 +333,12 @@ impl Exchange {
         let verdict = decided.verdict;
         if let Some(bytes) = verdict.body {
             heard.notes.extend(headers::note_signature(headers));
+            framing::drop_trailers(&mut heard, headers);
             headers::fit_changed_body(headers, bytes.len());
             heard.change(bytes, verdict.document);
         }
         let status = head::edit(&verdict.head, headers);
-        self.repeat = verdict
-            .duplicate
-            .map(|keep| Repeat::new(keep, &heard.payload));
+        self.repeat = verdict.duplicate;
         heard.notes.extend(decided.notes);
         let passage = CapturedMessage {
             session: decided.session,

@@ -2,6 +2,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::framing;
 use crate::flow::{Note, Severity};
 
 /// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
@@ -14,14 +15,17 @@ pub(super) fn forwarded(
     dropped: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) -> HeaderMap {
     let named = named_by_connection(headers).unwrap_or_default();
-    let coded = headers.contains_key(header::TRANSFER_ENCODING);
+    let mut overruled = headers.contains_key(header::TRANSFER_ENCODING);
     // Removing a field from a map moves the last one to its place: fields are copied to keep their order.
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        let overruled = coded && *name == header::CONTENT_LENGTH;
-        let hop = overruled || HOP_BY_HOP.contains(name) || named.contains(name);
-        if !hop && !dropped(name, value) {
-            kept.append(name.clone(), value.clone());
+        let is_length = *name == header::CONTENT_LENGTH;
+        let hop = HOP_BY_HOP.contains(name) || named.contains(name);
+        if !(hop || is_length && overruled || dropped(name, value)) {
+            let once = is_length.then(|| framing::one_length(value)).flatten();
+            kept.append(name.clone(), once.unwrap_or_else(|| value.clone()));
+            // hyper accepts a length that is stated twice where both are the same.
+            overruled |= is_length;
         }
     }
     kept

@@ -9,9 +9,10 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken, Count, End, Passed};
+use super::body_budget::BudgetPermit;
 use super::body_timeout::BodyTimeout;
 use super::context::{Shared, now};
-use super::read::{self, Bounds, CollectedBody};
+use super::read::{self, Bounds, CollectedBody, Cost};
 use super::settings::Limits;
 use crate::flow::event::Event;
 use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side, Timestamp};
@@ -58,6 +59,39 @@ impl IncomingMessage {
         }
     }
 
+    /// A body that nobody reads, but that is to be at hand, where it stays within its bounds.
+    ///
+    /// # Errors
+    /// Where the peer breaks off, or stops sending.
+    pub(super) async fn collected(body: Incoming, bounds: Bounds<'_>) -> Result<Self, Broken> {
+        Ok(match read::collect(body, Cost::UNREAD, bounds).await? {
+            CollectedBody::Whole {
+                bytes,
+                trailers,
+                mut hold,
+            } => {
+                hold.keep(bytes.len());
+                let why = NotParsed::NotAsked {
+                    bytes: bytes.len() as u64,
+                };
+                Self {
+                    payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
+                    notes: Vec::new(),
+                    body: Body::whole(bytes, trailers).holding(Arc::new(hold)),
+                    count: None,
+                    plain: None,
+                }
+            }
+            CollectedBody::Stream {
+                first,
+                rest,
+                patience,
+                hold,
+                why,
+            } => Self::uncollected(Body::stream(first, rest, patience), hold, why),
+        })
+    }
+
     /// A body that is read, where it stays within its bounds.
     ///
     /// # Errors
@@ -67,48 +101,60 @@ impl IncomingMessage {
         headers: &HeaderMap,
         bounds: Bounds<'_>,
     ) -> Result<Self, Broken> {
-        Ok(match read::collect(body, headers, bounds).await? {
-            CollectedBody::Whole {
-                bytes,
-                trailers,
-                mut hold,
-            } => {
-                let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
-                let read = read::read(&bytes, headers, bounds, &mut hold).await;
-                Self {
-                    body: Body::whole(bytes.clone(), trailers).holding(Arc::new(hold)),
-                    payload: untouched(bytes, read.reading),
-                    notes: read.notes,
-                    count: None,
-                    plain: read.plain,
+        // A framing that ends here is replaced by a length.
+        let has_length = body.size_hint().exact().is_some() || read::has_transfer_codings(headers);
+        Ok(
+            match read::collect(body, Cost::of(headers), bounds).await? {
+                CollectedBody::Whole {
+                    bytes,
+                    trailers,
+                    mut hold,
+                } => {
+                    let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
+                    let read = read::read(&bytes, headers, bounds, &mut hold).await;
+                    let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(hold));
+                    Self {
+                        body: match has_length {
+                            true => body,
+                            false => body.open_ended(),
+                        },
+                        payload: untouched(bytes, read.reading),
+                        notes: read.notes,
+                        count: None,
+                        plain: read.plain,
+                    }
                 }
-            }
-            CollectedBody::Stream {
-                first,
-                rest,
-                patience,
-                hold,
-                ..
-            } if read::has_transfer_codings(headers) => {
-                drop((first, rest, patience, hold));
-                return Err(Broken::Coding(
-                    "transfer coding needs too much memory to undo".into(),
-                ));
-            }
-            CollectedBody::Stream {
-                first,
-                rest,
-                patience,
-                hold,
-                why,
-            } => Self {
-                payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
-                notes: Vec::new(),
-                body: Body::stream(first, rest, patience).holding(Arc::new(hold)),
-                count: None,
-                plain: None,
+                CollectedBody::Stream {
+                    first,
+                    rest,
+                    patience,
+                    hold,
+                    ..
+                } if read::has_transfer_codings(headers) => {
+                    drop((first, rest, patience, hold));
+                    return Err(Broken::Coding(
+                        "transfer coding needs too much memory to undo".into(),
+                    ));
+                }
+                CollectedBody::Stream {
+                    first,
+                    rest,
+                    patience,
+                    hold,
+                    why,
+                } => Self::uncollected(Body::stream(first, rest, patience), hold, why),
             },
-        })
+        )
+    }
+
+    fn uncollected(body: Body, hold: BudgetPermit, why: NotParsed) -> Self {
+        Self {
+            payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
+            notes: Vec::new(),
+            body: body.holding(Arc::new(hold)),
+            count: None,
+            plain: None,
+        }
     }
 
     /// Sends other bytes instead.

@@ -30,7 +30,8 @@ use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 use coding::CodingError;
-use cost::{Cost, tree_of};
+pub(super) use cost::Cost;
+use cost::tree_of;
 
 /// A body that was asked for.
 pub(super) enum CollectedBody {
@@ -124,7 +125,7 @@ fn no_room(bounds: &Bounds<'_>) -> NotParsed {
 /// Where the peer breaks off, stops sending, or sends too slowly.
 pub(super) async fn collect(
     mut body: Incoming,
-    headers: &HeaderMap,
+    cost: Cost,
     bounds: Bounds<'_>,
 ) -> Result<CollectedBody, Broken> {
     let mut trailers = None;
@@ -133,7 +134,7 @@ pub(super) async fn collect(
         first: VecDeque::new(),
         length: 0,
         hold: BudgetPermit::default(),
-        cost: Cost::of(headers),
+        cost,
         bounds,
         begun: Instant::now(),
     };

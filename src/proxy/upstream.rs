@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub(super) use self::dial::{ConnectError, connect};
@@ -272,7 +273,14 @@ fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: 
         if !has_host {
             request.headers_mut().remove(header::HOST);
         }
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
         return;
+    }
+    if request.body().size_hint().exact().is_none() {
+        // hyper takes a GET without it for one without a body.
+        let chunked = HeaderValue::from_static("chunked");
+        let headers = request.headers_mut();
+        headers.insert(header::TRANSFER_ENCODING, chunked);
     }
     let path = target.path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));

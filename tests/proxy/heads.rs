@@ -71,22 +71,30 @@ async fn a_device_that_expects_100_is_told_to_continue() {
 }
 
 #[tokio::test]
-async fn a_collected_chunked_response_gets_its_length() {
+async fn a_chunked_response_gets_its_length_where_it_carries_syncml_and_stays_chunked_elsewhere() {
     let request = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    let response =
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-    let (_, answer) = talk(BodyCapture::Annotate, request, response).await;
-    assert!(answer.contains("content-length: 5\r\n"), "{answer}");
-    assert!(
-        !answer.contains("chunked") && answer.ends_with("\r\n\r\nabcde"),
-        "{answer}"
-    );
-    let (_, answer) = talk(BodyCapture::Pass, request, response).await;
-    assert!(
-        answer.contains("Transfer-Encoding: chunked\r\n"),
-        "{answer}"
-    );
-    assert!(answer.ends_with("0\r\n\r\n"), "{answer}");
+    let response = |media_type: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nTransfer-Encoding: chunked\r\n\r\n\
+            3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
+    };
+    for look in BOTH {
+        let syncml = response("application/vnd.syncml.dm+xml");
+        let (_, answer) = talk(look, request, &syncml).await;
+        assert!(answer.contains("content-length: 5\r\n"), "{answer}");
+        assert!(
+            !answer.contains("chunked") && answer.ends_with("\r\n\r\nabcde"),
+            "{answer}"
+        );
+        let (_, answer) = talk(look, request, &response("text/plain")).await;
+        assert!(
+            answer.contains("Transfer-Encoding: chunked\r\n"),
+            "{answer}"
+        );
+        assert!(answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
+        assert!(answer.contains("abc"), "{answer}");
+    }
 }
 
 #[tokio::test]

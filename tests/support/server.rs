@@ -209,7 +209,7 @@ async fn answer(
     Ok(response.body(Full::new(body)).unwrap())
 }
 
-/// Reads a head and the body its Content-Length announces.
+/// Reads a head and the body that its Content-Length announces, or that its last chunk ends.
 async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
     let mut read = Vec::new();
     loop {
@@ -224,9 +224,13 @@ async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u
                 fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
             lengths.next().map_or(0, |(_, v)| v.trim().parse().unwrap())
         };
+        let chunked = |head: &str| head.to_lowercase().contains("transfer-encoding: chunked");
         let whole = text
             .split_once("\r\n\r\n")
-            .is_some_and(|(head, _)| read.len() >= head.len() + 4 + length(head));
+            .is_some_and(|(head, body)| match chunked(head) {
+                true => format!("\r\n{body}").contains("\r\n0\r\n") && body.ends_with("\r\n\r\n"),
+                false => read.len() >= head.len() + 4 + length(head),
+            });
         if whole || count == 0 {
             return read;
         }

@@ -203,7 +203,11 @@ fn announce(
     response: &mut Response<Body>,
     last: &mut CloseSequence,
 ) -> Length {
-    let truth = response.body().size_hint().exact();
+    let body = response.body();
+    let truth = body.length_at_hand().or(body.size_hint().exact());
+    if course.announced.is_some() {
+        response.body_mut().state_length();
+    }
     let length = match (course.announced, truth) {
         (None, _) => return Length::Known,
         (Some(Announced::Chunks), _) => {

@@ -1,30 +1,13 @@
 //! A request that goes to the server twice, as after a transport retry.
 
-use bytes::Bytes;
 use http::{Response, request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
 use super::Exchange;
-use crate::flow::CapturedBody;
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
 use crate::rules::step::WhichResponse;
-
-/// What is sent twice.
-pub(super) struct Repeat {
-    keep: WhichResponse,
-    body: Bytes,
-}
-
-impl Repeat {
-    pub(super) fn new(keep: WhichResponse, payload: &CapturedBody) -> Self {
-        Self {
-            keep,
-            body: payload.sent.clone(),
-        }
-    }
-}
 
 impl Exchange {
     /// Sends the request on, twice where a rule says so, and waits for the response to pass on.
@@ -33,12 +16,12 @@ impl Exchange {
         parts: request::Parts,
         body: Body,
     ) -> Result<Response<Incoming>, Failure> {
-        let Some(repeat) = self.repeat.take() else {
+        // A message that a rule repeats was decoded, and so is at hand.
+        let (Some(keep), Some(again)) = (self.repeat.take(), body.same_again()) else {
             return self.ask(parts, body).await;
         };
         let first = self.ask(parts.clone(), body).await?;
-        let again = Body::whole(repeat.body, None);
-        match repeat.keep {
+        match keep {
             WhichResponse::Second => {
                 self.drain(first).await;
                 self.ask(parts, again).await

@@ -8,7 +8,7 @@ use crate::markup;
 
 /// What reading a body may cost in memory.
 #[derive(Clone, Copy)]
-pub(super) struct Cost {
+pub(in crate::proxy) struct Cost {
     is_coded: bool,
     /// Bytes of the tree for each byte of text.
     tree: usize,
@@ -21,7 +21,13 @@ impl Cost {
         tree: NODE,
     };
 
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// That of what is only collected.
+    pub(in crate::proxy) const UNREAD: Self = Self {
+        is_coded: false,
+        tree: 0,
+    };
+
+    pub(in crate::proxy) fn of(headers: &HeaderMap) -> Self {
         let media_type = media::hint(headers).media_type.unwrap_or_default();
         Self {
             is_coded: headers.contains_key(header::CONTENT_ENCODING)

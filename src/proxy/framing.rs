@@ -1,0 +1,93 @@
+//! How a message states the length of its body: as it came, except for answers that carry SOAP or SyncML.
+//!
+//! The enrollment and DM clients of Windows refuse an answer without `Content-Length` (MS-MDE2 §3), and the reference
+//! implementation of OMA DM sends none. So these answers are collected and state their length, whoever looks at them.
+
+use http::header::{self, HeaderMap};
+use http::{HeaderValue, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::headers::{forwarded, set_length};
+use super::message::IncomingMessage;
+use crate::flow::{Note, ResponseHead, Severity, media};
+
+/// What the head of a message says of the length of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// What it said when it came.
+    AsReceived,
+    /// One `Content-Length`; it has no trailers.
+    Length,
+}
+
+impl Framing {
+    /// That of an answer.
+    pub(super) fn of_response(head: &ResponseHead, body: &Incoming) -> Self {
+        let has_length = body.size_hint().exact().is_some();
+        // In HTTP/2 trailers may stand beside a length.
+        let may_have_trailers = !has_length || head.version == Version::HTTP_2;
+        match may_have_trailers && !body.is_end_stream() && media::is_message(&head.headers) {
+            true => Self::Length,
+            false => Self::AsReceived,
+        }
+    }
+
+    /// Lets a message that was received leave with this framing.
+    pub(super) fn apply(self, message: &mut IncomingMessage, headers: &mut HeaderMap) {
+        if self == Self::AsReceived {
+            return;
+        }
+        if let Some(length) = message.body.length_at_hand() {
+            message.body.state_length();
+            set_length(headers, length as usize);
+            drop_trailers(message, headers);
+        } else if message.body.size_hint().exact().is_none() {
+            message.notes.push(note_no_length());
+        }
+    }
+}
+
+/// Drops the trailers of a message whose head states its length, and the field that announces them.
+pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderMap) {
+    if headers.contains_key(header::TRAILER) {
+        *headers = forwarded(headers, |name, _| *name == header::TRAILER);
+    }
+    let Some(dropped) = message.body.take_trailers() else {
+        return;
+    };
+    let names: Vec<_> = dropped
+        .keys()
+        .take(NAMES)
+        .map(|name| name.as_str())
+        .collect();
+    message.notes.push(Note {
+        id: "HTTP-04",
+        severity: Severity::Info,
+        at: None,
+        text: format!(
+            "trailers are dropped, since the head states the length: {}",
+            names.join(", ")
+        ),
+    });
+}
+
+fn note_no_length() -> Note {
+    Note {
+        id: "HTTP-03",
+        severity: Severity::Warning,
+        at: None,
+        text: "the answer was not collected: it leaves as it came, without Content-Length, which Windows refuses"
+            .into(),
+    }
+}
+
+/// One length for a field that states it several times (RFC 9110 §8.6), where it states nothing else.
+pub(super) fn one_length(value: &HeaderValue) -> Option<HeaderValue> {
+    let (first, others) = value.to_str().ok()?.split_once(',')?;
+    let is_same = others.split(',').all(|other| other.trim() == first.trim());
+    is_same.then(|| HeaderValue::from_str(first.trim()).ok())?
+}
+
+/// Trailers that a note names.
+const NAMES: usize = 8;
