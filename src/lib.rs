@@ -74,7 +74,7 @@
 //! 3. *Broken input is data*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
 //! 4. *Deciding never waits*: `tests/tidy.rs`.
 //! 5. *Same seed, same conversation, same faults*: `tests/rules.rs`.
-//! 6. *Recording never changes the traffic*: `tests/record.rs`.
+//! 6. *Recording never changes the traffic*, framing included: `tests/record.rs`, `tests/proxy.rs`.
 //! 7. *One exchange, one rule set*: `tests/proxy.rs`, `tests/reload.rs`.
 //! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`, `tests/endure.rs`.
 //! 9. *Secrets fail closed*: what dmtap cannot examine for secrets it does not show: `tests/record.rs`.

@@ -1,7 +1,7 @@
 //! How a message states the length of its body: as it came, except for answers that carry SOAP or SyncML.
 //!
-//! The enrollment and DM clients of Windows refuse an answer without `Content-Length` (MS-MDE2 §3), and the reference
-//! implementation of OMA DM sends none. So these answers are collected and state their length, whoever looks at them.
+//! Windows refuses an answer of enrollment in chunks (Microsoft Learn, "MDM enrollment of Windows devices"), and whether a
+//! server sends chunks depends on its framework. So these answers are collected and state their length, whoever looks.
 
 use http::header::{self, HeaderMap};
 use http::{HeaderValue, Version};
@@ -62,7 +62,7 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
         .map(|name| name.as_str())
         .collect();
     message.notes.push(Note {
-        id: "HTTP-04",
+        id: "HTTP-05",
         severity: Severity::Info,
         at: None,
         text: format!(
@@ -74,7 +74,7 @@ pub(super) fn drop_trailers(message: &mut IncomingMessage, headers: &mut HeaderM
 
 fn note_no_length() -> Note {
     Note {
-        id: "HTTP-03",
+        id: "HTTP-04",
         severity: Severity::Warning,
         at: None,
         text: "the answer was not collected: it leaves as it came, without Content-Length, which Windows refuses"

@@ -71,15 +71,16 @@ impl IncomingMessage {
                 mut hold,
             } => {
                 hold.keep(bytes.len());
-                let why = NotParsed::NotAsked {
-                    bytes: bytes.len() as u64,
+                let reading = match bytes.len() as u64 {
+                    0 => ParsedBody::Empty,
+                    bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
                 };
                 Self {
-                    payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
+                    payload: untouched(Bytes::new(), reading),
                     notes: Vec::new(),
+                    plain: bytes.is_empty().then(Bytes::new),
                     body: Body::whole(bytes, trailers).holding(Arc::new(hold)),
                     count: None,
-                    plain: None,
                 }
             }
             CollectedBody::Stream {
