@@ -3,8 +3,12 @@
 pub mod control;
 pub mod demo;
 pub mod device;
+pub mod dial;
 pub mod dry_run;
 pub mod effect_text;
+pub mod enroll_device;
+pub mod enroll_server;
+mod https;
 pub mod pipe;
 pub mod print;
 pub mod proxy;

@@ -60,7 +60,7 @@ pub enum Output {
 enum Verb {
     Proxy(Box<proxy::Proxy>),
     Demo(demo::Demo),
-    Device(device::Device),
+    Device(Box<device::Device>),
     Server(server::Server),
     Decode(decode::Decode),
     Encode(encode::Encode),

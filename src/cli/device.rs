@@ -1,5 +1,7 @@
 //! `dmtap device`: the device simulator.
 
+mod enroll;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,16 +16,21 @@ use crate::proxy::Trust;
 
 /// Run a simulated device against a DM server: one session, from package 1 to its end.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(after_help = "\
 Examples:
   dmtap device https://localhost:8443/ManagementServer/MDM.svc --ca ~/.dmtap/dmtap-ca-cert.pem
   dmtap device https://localhost:8080/ --ca ~/.dmtap/dmtap-ca-cert.pem --wbxml
   dmtap device https://localhost:8080/ -k --max-msg-size 3000
+  dmtap device enroll https://localhost:8080/EnrollmentServer/Discovery.svc --user a@b.c --password secret
 
 Exit code 1: the session did not come to its end.")]
 pub struct Device {
+    #[command(subcommand)]
+    verb: Option<DeviceVerb>,
     /// The server's address, or dmtap's.
-    url: Uri,
+    #[arg(required = true)]
+    url: Option<Uri>,
     /// Also trust the CAs in this PEM file.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -47,18 +54,25 @@ pub struct Device {
     max_obj_size: Option<u32>,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum DeviceVerb {
+    Enroll(enroll::Enroll),
+}
+
 impl Device {
     /// Runs the verb.
     ///
     /// # Errors
     /// A session that does not come to its end.
     pub fn run(self, output: Output) -> Outcome {
-        if self.url.scheme().is_none() {
+        if let Some(DeviceVerb::Enroll(verb)) = self.verb {
+            return verb.run(output);
+        }
+        let url = self.url.unwrap_or_default();
+        if url.scheme().is_none() {
             let remedy = "begin with https://";
-            return Err(Failure::Usage(format!(
-                "error: {} is no full address: {remedy}",
-                self.url
-            )));
+            let why = format!("error: {url} is no full address: {remedy}");
+            return Err(Failure::Usage(why));
         }
         let trust = match (&self.ca, self.ssl_insecure) {
             (Some(file), _) => Trust::PlatformAnd(file.clone()),
@@ -81,7 +95,7 @@ impl Device {
         } else {
             Encoding::Xml
         };
-        let url = &self.url;
+        let url = &url;
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
         let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
         let ended = block_on(async { signal::unless_interrupted(session).await })?;

@@ -1,5 +1,7 @@
 //! `dmtap server`: the reference DM server.
 
+mod enroll;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -14,6 +16,7 @@ use crate::app::server::{self, ServerLine};
 use crate::app::{print, signal};
 use crate::dm::StatusCode;
 use crate::peer::{self, Plan};
+use enroll::EnrollArguments;
 
 /// Run a reference DM server: it accepts any device and sends it the commands of a plan.
 #[derive(Debug, clap::Args)]
@@ -21,6 +24,7 @@ use crate::peer::{self, Plan};
 Examples:
   dmtap server -p 8443
   dmtap server -p 8443 --plan plan.toml
+  dmtap server -p 8443 --enroll --user alice@example.com=secret
 
 It prints a line for each command that a device answers.
 
@@ -44,6 +48,8 @@ pub struct Server {
     /// Folder of the CA; the default is ~/.dmtap.
     #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
     confdir: Option<PathBuf>,
+    #[command(flatten)]
+    enroll: EnrollArguments,
 }
 
 impl Server {
@@ -71,11 +77,18 @@ impl Server {
             let stop = CancellationToken::new();
             tokio::spawn(signal::cancel_on_signal(stop.clone()));
             tokio::spawn(signal::cancel_on_hangup(stop.clone()));
-            let state = Arc::new(Mutex::new(peer::Server::new(plan)));
             let tell = match output {
                 Output::Text => text_lines,
                 Output::Json => json_lines,
             };
+            if self.enroll.enroll {
+                let plan = self.plan.is_some().then_some(plan);
+                let serving = self
+                    .enroll
+                    .serve(listener, &authority, plan, tell, output, stop);
+                return serving.await;
+            }
+            let state = Arc::new(Mutex::new(peer::Server::new(plan)));
             server::serve_and_tell(listener, tls, state, tell, stop).await;
             Ok(())
         })?

@@ -156,6 +156,14 @@ impl Device {
         message.finish()
     }
 
+    /// The text of a leaf of its tree.
+    pub fn text(&self, uri: &str) -> Option<String> {
+        match self.tree.get(uri) {
+            Ok(Found::Leaf(_, text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Carries out a message of the server.
     pub fn answer(&mut self, document: &Document) -> Next {
         let Some(message) = Message::of(document) else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 
 use super::certificate::{EnrollmentCa, Requested};
 use super::soap::{SOAP_11, SOAP_12, action};
@@ -118,21 +118,12 @@ impl EnrollServer {
     /// The answer to a request; `now` is the time since 1970.
     pub fn answer(&mut self, request: &Request<Bytes>, now: Duration) -> Response<Bytes> {
         let (uri, path) = (request.uri(), request.uri().path());
-        let host = request
-            .headers()
-            .get(HOST)
-            .and_then(|host| host.to_str().ok());
-        let Some(host) = host.or(uri.authority().map(|authority| authority.as_str())) else {
+        let Some(host) = host_of(request.headers().get(HOST), uri) else {
             return plain(StatusCode::BAD_REQUEST, "the request names no host\n");
         };
-        let here = |site: &str| {
-            site.split_once("://")
-                .is_some_and(|(_, own)| same_host(own, host))
-        };
-        let (discovers, manages) = (here(&self.sites.discovery), here(&self.sites.management));
-        if !discovers && !manages {
-            let why = format!("{host} is no name of this server\n");
-            return plain(StatusCode::MISDIRECTED_REQUEST, &why);
+        let manages = is_at(&self.sites.management, host);
+        if !manages && !is_at(&self.sites.discovery, host) {
+            return misdirected(host);
         }
         let service = Service::at(path).filter(|service| manages || *service == Service::Discovery);
         match (service, request.method()) {
@@ -143,6 +134,13 @@ impl EnrollServer {
             (Some(service), &Method::POST) => self.soap(service, request, host, now),
             _ => plain(StatusCode::NOT_FOUND, "nothing is here\n"),
         }
+    }
+
+    /// The answer to a management message that came to another name than that of management; `None` where it is
+    /// right.
+    pub fn misdirected(&self, host: Option<&HeaderValue>, uri: &Uri) -> Option<Response<Bytes>> {
+        let host = host_of(host, uri).unwrap_or_default();
+        (!is_at(&self.sites.management, host)).then(|| misdirected(host))
     }
 
     fn soap(
@@ -343,6 +341,23 @@ fn addressed(envelope: Envelope<'_>, host: &str, path: &str) -> Result<(), Fault
         );
         Fault::sender("a:DestinationUnreachable", why)
     })
+}
+
+/// The host that a request names, in either version of HTTP.
+fn host_of<'r>(host: Option<&'r HeaderValue>, uri: &'r Uri) -> Option<&'r str> {
+    let authority = uri.authority().map(|authority| authority.as_str());
+    host.and_then(|host| host.to_str().ok()).or(authority)
+}
+
+fn is_at(origin: &str, host: &str) -> bool {
+    origin
+        .split_once("://")
+        .is_some_and(|(_, own)| same_host(own, host))
+}
+
+fn misdirected(host: &str) -> Response<Bytes> {
+    let why = format!("{host} is no name of this server\n");
+    plain(StatusCode::MISDIRECTED_REQUEST, &why)
 }
 
 /// Without case; no port is that of HTTPS.

@@ -1,0 +1,183 @@
+//! How the simulated device reaches servers: names may lead elsewhere than DNS says, and each host is noted.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Uri;
+use http_body_util::Full;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::proxy::{Trust, client_config};
+
+/// One line of the table: curl's `HOST:PORT:ADDRESS`, whose address may have a port of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    host: String,
+    port: u16,
+    to: SocketAddr,
+}
+
+impl Resolve {
+    /// This host and port lead there.
+    pub fn new(host: &str, port: u16, to: SocketAddr) -> Self {
+        let host = host.to_ascii_lowercase();
+        Self { host, port, to }
+    }
+}
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form =
+            || format!("{text:?} is not HOST:PORT:ADDRESS, such as mdm.example.com:443:127.0.0.1");
+        let (host, rest) = text.split_once(':').ok_or_else(form)?;
+        let (port, to) = rest.split_once(':').ok_or_else(form)?;
+        let port = port.parse().map_err(|_| form())?;
+        let bare = to
+            .strip_prefix('[')
+            .and_then(|to| to.strip_suffix(']'))
+            .unwrap_or(to);
+        let to = match bare.parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, port),
+            Err(_) => to.parse().map_err(|_| form())?,
+        };
+        Ok(Self::new(host, port, to))
+    }
+}
+
+/// Opens connections, by the table first, and notes each host with its port.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    table: Arc<[Resolve]>,
+    dns: bool,
+    contacted: Arc<Mutex<Vec<String>>>,
+}
+
+impl Dialer {
+    /// One that asks DNS for names that are not in the table.
+    pub fn new(table: Vec<Resolve>) -> Self {
+        Self {
+            table: table.into(),
+            dns: true,
+            contacted: Arc::default(),
+        }
+    }
+
+    /// One that knows the table and nothing else.
+    pub fn without_dns(table: Vec<Resolve>) -> Self {
+        Self {
+            dns: false,
+            ..Self::new(table)
+        }
+    }
+
+    /// Each host and port that was connected to, in order, once.
+    pub fn contacted(&self) -> Vec<String> {
+        let contacted = self.contacted.lock();
+        contacted.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A client that trusts these servers and connects so.
+    ///
+    /// # Errors
+    /// In words, where the certificates cannot be loaded.
+    pub fn client(&self, trust: &Trust) -> Result<DialingClient, String> {
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(client_config(trust).map_err(|error| error.to_string())?)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(self.clone());
+        Ok(Client::builder(TokioExecutor::new()).build(connector))
+    }
+
+    async fn dial(self, uri: Uri) -> io::Result<TokioIo<TcpStream>> {
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        let default = if uri.scheme_str() == Some("http") {
+            80
+        } else {
+            443
+        };
+        let port = uri.port_u16().unwrap_or(default);
+        let mut known = self.table.iter();
+        let known = known.find(|line| line.host == host && line.port == port);
+        let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        let is_here = literal.is_some_and(|ip| ip.is_loopback()) || host == "localhost";
+        let stream = match known {
+            Some(line) => TcpStream::connect(line.to).await?,
+            None if self.dns || is_here => {
+                TcpStream::connect((host.trim_matches(['[', ']']), port)).await?
+            }
+            None => {
+                return Err(io::Error::other(format!(
+                    "{host}:{port} is not in the table of names"
+                )));
+            }
+        };
+        stream.set_nodelay(true)?;
+        let name = format!("{host}:{port}");
+        let mut contacted = self
+            .contacted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !contacted.contains(&name) && contacted.len() < MOST_HOSTS {
+            contacted.push(name);
+        }
+        Ok(TokioIo::new(stream))
+    }
+}
+
+impl Service<Uri> for Dialer {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<TcpStream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}
+
+/// What a device speaks HTTP with that notes where it connects to.
+pub type DialingClient = Client<HttpsConnector<Dialer>, Full<Bytes>>;
+
+/// Hosts that are noted.
+const MOST_HOSTS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_that_of_curl_and_may_name_a_port() {
+        let check = |text: &str, to: &str| {
+            let expected = to.parse().map(|to| Resolve::new("a.test", 443, to));
+            assert_eq!(text.parse::<Resolve>().ok(), expected.ok(), "{text}");
+        };
+        check("A.test:443:127.0.0.1", "127.0.0.1:443");
+        check("a.test:443:127.0.0.1:8443", "127.0.0.1:8443");
+        check("a.test:443:[::1]", "[::1]:443");
+        check("a.test:443:[::1]:8443", "[::1]:8443");
+        for wrong in [
+            "a.test",
+            "a.test:443",
+            "a.test:x:127.0.0.1",
+            "a.test:443:name",
+        ] {
+            check(wrong, "");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The enrolling device on the network: enrollment, then management sessions at the address it was given.
+
+pub mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+
+use super::device::{RetryPolicy, SessionError, causes, run_patiently};
+use super::dial::DialingClient;
+use crate::dm::StatusCode;
+use crate::markup::Limits;
+use crate::peer::enroll::{EnrollProfile, EnrollingDevice, Enrollment, PrivateKey, Refusal, Step};
+use crate::peer::{Device, Encoding, Profile, device};
+
+/// Why a device is not enrolled, or does not get through its sessions.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    /// Nobody answered, or nobody it trusts.
+    #[error("no response from {url}: {why}")]
+    NoResponse {
+        /// The address.
+        url: Uri,
+        /// Why, with all causes.
+        why: String,
+    },
+    /// The device refused an answer.
+    #[error("the device refuses: {0}")]
+    Refused(#[from] Refusal),
+    /// A management session failed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The address of the next session is none.
+    #[error("the device is to go to {0:?}, which is no address")]
+    Address(String),
+    /// It went on and on.
+    #[error("the enrollment did not end within {MOST_REQUESTS} requests")]
+    Endless,
+}
+
+/// Enrolls a device at a discovery address.
+///
+/// # Errors
+/// [`EnrollError`].
+pub async fn enroll(
+    client: &DialingClient,
+    profile: EnrollProfile,
+    key: Arc<PrivateKey>,
+    url: Uri,
+) -> Result<Enrollment, EnrollError> {
+    let (mut device, mut request) = EnrollingDevice::begin(profile, key, url);
+    for _ in 0..MOST_REQUESTS {
+        let response = send(client, request).await?;
+        match device.answer(&response)? {
+            Step::Send(next) => request = *next,
+            Step::Enrolled(enrollment) => return Ok(*enrollment),
+        }
+    }
+    Err(EnrollError::Endless)
+}
+
+async fn send(
+    client: &DialingClient,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, EnrollError> {
+    let url = request.uri().clone();
+    let no_response = |why: String| EnrollError::NoResponse {
+        url: url.clone(),
+        why,
+    };
+    let exchange = async {
+        let response = client.request(request.map(Full::new)).await;
+        let (parts, body) = response.map_err(|error| causes(&error))?.into_parts();
+        let body = Limited::new(body, Limits::default().bytes).collect().await;
+        let body = body.map_err(|error| causes(&*error))?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    };
+    let exchange = tokio::time::timeout(ANSWER, exchange).await;
+    let exchange = exchange.unwrap_or_else(|_| Err(format!("nothing came within {ANSWER:?}")));
+    exchange.map_err(no_response)
+}
+
+/// One management session of an enrolled device.
+#[derive(Debug)]
+pub struct ManagementSession {
+    /// Where it went.
+    pub url: Uri,
+    /// What was spoken.
+    pub encoding: Encoding,
+    /// The commands that the device carried out, and its answers.
+    pub done: Vec<(String, StatusCode)>,
+}
+
+/// An enrolled device with its tree.
+#[derive(Debug)]
+pub struct EnrolledDevice {
+    /// What the server granted.
+    pub enrollment: Enrollment,
+    device: Device,
+}
+
+impl EnrolledDevice {
+    /// A device with the nodes of its account.
+    pub fn new(enrollment: Enrollment, device_id: String) -> Self {
+        let profile = Profile {
+            id: device_id,
+            ..Profile::default()
+        };
+        let tree = enrollment.in_tree(device::demo_tree());
+        Self {
+            device: Device::new(profile, tree),
+            enrollment,
+        }
+    }
+
+    /// Runs one session, at the address that holds now.
+    ///
+    /// # Errors
+    /// [`EnrollError`].
+    pub async fn session(
+        &mut self,
+        client: &DialingClient,
+        session_id: &str,
+        patience: RetryPolicy,
+    ) -> Result<ManagementSession, EnrollError> {
+        let list = self.device.text(&self.enrollment.address_list());
+        let address = self.enrollment.next_address(&list.unwrap_or_default());
+        let url: Uri = address.parse().map_err(|_| EnrollError::Address(address))?;
+        let encoding = self.enrollment.encoding;
+        run_patiently(
+            client,
+            &url,
+            &mut self.device,
+            session_id,
+            encoding,
+            patience,
+        )
+        .await?;
+        Ok(ManagementSession {
+            url,
+            encoding,
+            done: self.device.done.clone(),
+        })
+    }
+}
+
+/// Requests of one enrollment: three and redirects.
+const MOST_REQUESTS: u32 = 20;
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(60);

@@ -1,0 +1,135 @@
+//! HTTPS around a function from request to response: what both simulated servers listen with.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::markup::Limits;
+use crate::proxy::Authority;
+
+/// Serves until `stop`, then lets running exchanges end.
+pub(super) async fn serve<R, F>(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    respond: R,
+    stop: CancellationToken,
+) where
+    R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let acceptor = TlsAcceptor::from(tls);
+    let tasks = TaskTracker::new();
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = async {
+            let permit = permits.clone().acquire_owned().await;
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accepted => accepted,
+        };
+        let Ok((socket, _)) = accepted else {
+            // No descriptors are left, as a rule: some come back when a connection ends.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let (acceptor, respond, stop) = (acceptor.clone(), respond.clone(), stop.clone());
+        tasks.spawn(async move {
+            serve_one(socket, acceptor, respond, stop).await;
+            drop(permit);
+        });
+    }
+    tasks.close();
+    let _ = tokio::time::timeout(GRACE, tasks.wait()).await;
+}
+
+/// Serves one connection.
+async fn serve_one<R, F>(
+    socket: TcpStream,
+    acceptor: TlsAcceptor,
+    respond: R,
+    stop: CancellationToken,
+) where
+    R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    // Small answers must not wait for the device's acknowledgements.
+    let _ = socket.set_nodelay(true);
+    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
+    let Ok(Ok(stream)) = handshake else { return };
+    let service = service_fn(move |request| {
+        let response = respond(request);
+        async move { Ok::<_, Infallible>(response.await) }
+    });
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(IDLE);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// A whole body, which must come in time and be no longer than a message may be.
+///
+/// # Errors
+/// In words.
+pub(super) async fn body(body: Incoming) -> Result<Bytes, String> {
+    let body = Limited::new(body, Limits::default().bytes).collect();
+    let body = tokio::time::timeout(BODY, body).await;
+    let body = body.map_err(|_| format!("the body did not come within {BODY:?}"))?;
+    Ok(body.map_err(|error| error.to_string())?.to_bytes())
+}
+
+/// TLS with a leaf of `authority` for these names, and both versions of HTTP.
+///
+/// # Errors
+/// In words, where no certificate can be made.
+pub(super) fn tls(
+    authority: &Authority,
+    names: &[&str],
+) -> Result<Arc<rustls::ServerConfig>, String> {
+    let leaf = authority.leaf(names).map_err(|error| error.to_string())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a kept connection may be silent.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(60);
+/// Connections at a time; more wait.
+const CONNECTIONS: usize = 1024;
+/// How long to wait after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long running exchanges have to end.
+const GRACE: Duration = Duration::from_secs(5);

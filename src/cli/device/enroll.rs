@@ -1,0 +1,140 @@
+//! `dmtap device enroll`: the simulated device enrolls, then runs its sessions.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use http::Uri;
+
+use super::patience;
+use crate::app::dial::{Dialer, Resolve};
+use crate::app::enroll_device::{self, EnrollError, EnrolledDevice, report};
+use crate::app::enroll_server::new_key;
+use crate::app::signal;
+use crate::cli::{Failure, Outcome, Output, block_on, write_and_end};
+use crate::peer::enroll::{CsrForm, EnrollProfile, Login};
+use crate::proxy::Trust;
+
+/// Enroll a simulated Windows device, then run management sessions at the address that the server gave it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap device enroll https://enterpriseenrollment.example.com/EnrollmentServer/Discovery.svc --user a@example.com \
+--password secret
+  dmtap device enroll https://mdm.lab:8080/EnrollmentServer/Discovery.svc --user a@example.com --password secret \
+--resolve mdm.lab:8080:127.0.0.1 --root-ca ~/.dmtap/dmtap-ca-cert.pem
+
+Exit code 1: the device refused something, or a session did not come to its end.")]
+pub(super) struct Enroll {
+    /// The discovery address: https://HOST/EnrollmentServer/Discovery.svc.
+    url: Uri,
+    /// The user, in mail form.
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// The user's password (OnPremise).
+    #[arg(
+        long,
+        env = "DMTAP_PASSWORD",
+        hide_env_values = true,
+        required_unless_present = "token"
+    )]
+    password: Option<String>,
+    /// The token that a sign-in page gave the user (Federated).
+    #[arg(long, value_name = "TOKEN", conflicts_with = "password")]
+    token: Option<String>,
+    /// Whose certificate request to send.
+    #[arg(long, value_enum, default_value_t, value_name = "WINDOWS")]
+    csr: Csr,
+    /// Also trust the CAs in this PEM file.
+    #[arg(long, value_name = "FILE")]
+    root_ca: Option<PathBuf>,
+    /// Where a name leads, instead of asking DNS; several may be given.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    resolve: Vec<Resolve>,
+    /// Follow redirects of discovery, as a user allows them.
+    #[arg(long)]
+    allow_redirect: bool,
+    /// The device's id: 32 hexadecimal digits.
+    #[arg(long, value_name = "ID")]
+    device_id: Option<String>,
+    /// Management sessions to run.
+    #[arg(long, default_value_t = 2, value_name = "NUMBER")]
+    sessions: u32,
+}
+
+/// Windows builds whose certificate requests are known byte for byte.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Csr {
+    /// Build 19043: SHA-1, a name that strict servers refuse.
+    #[default]
+    Windows10,
+    /// Build 22598: SHA-256, UTF-8, base64 in lines.
+    Windows11,
+}
+
+impl Enroll {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// What the device refuses; a session that does not come to its end.
+    pub(super) fn run(self, output: Output) -> Outcome {
+        let trust = match &self.root_ca {
+            Some(file) => Trust::PlatformAnd(file.clone()),
+            None => Trust::Platform,
+        };
+        let dialer = Dialer::new(self.resolve.clone());
+        let key = new_key().map_err(|why| Failure::Failed(format!("error: {why}")))?;
+        let profile = self.profile();
+        let id = profile.device_id.clone();
+        let mut lines = String::new();
+        let work = async {
+            let client = dialer.client(&trust);
+            let client = client.map_err(|why| Failure::Usage(format!("error: {why}")))?;
+            let failed = |error: EnrollError| Failure::Failed(format!("error: {error}"));
+            let url = self.url.clone();
+            let enrollment = enroll_device::enroll(&client, profile, key, url)
+                .await
+                .map_err(failed)?;
+            lines.push_str(&match output {
+                Output::Text => report::enrolled_text(&enrollment),
+                Output::Json => report::enrolled_json(&enrollment),
+            });
+            let mut device = EnrolledDevice::new(enrollment, id);
+            for number in 1..=self.sessions {
+                let number = number.to_string();
+                let session = device.session(&client, &number, patience());
+                let session = session.await.map_err(failed)?;
+                lines.push_str(&match output {
+                    Output::Text => report::session_text(&session),
+                    Output::Json => report::session_json(&session),
+                });
+            }
+            Ok(())
+        };
+        let ended = block_on(async { signal::unless_interrupted(work).await })?;
+        let hosts = dialer.contacted();
+        lines.push_str(&match output {
+            Output::Text => report::contacted_text(&hosts),
+            Output::Json => report::contacted_json(&hosts),
+        });
+        write_and_end(lines.as_bytes())?;
+        let stopped = "interrupted: the device stopped before its end";
+        ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?
+    }
+
+    fn profile(&self) -> EnrollProfile {
+        let login = match (&self.token, &self.password) {
+            (Some(token), _) => Login::Token(token.clone()),
+            (None, password) => Login::Password(password.clone().unwrap_or_default()),
+        };
+        let csr = match self.csr {
+            Csr::Windows10 => CsrForm::Windows10,
+            Csr::Windows11 => CsrForm::Windows11,
+        };
+        let mut profile = EnrollProfile::new(self.user.clone(), login, csr);
+        profile.allows_redirects = self.allow_redirect;
+        if let Some(id) = &self.device_id {
+            profile.device_id.clone_from(id);
+        }
+        profile
+    }
+}
