@@ -1,4 +1,4 @@
-//! What the proxy tells: the only words the outside hears.
+//! Events: what the proxy reports to records.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::{CapturedMessage, Connection, ConnectionId, ExchangeId, RuleEffect, S
 pub enum Event {
     /// A device connected, and its handshake, if any, succeeded.
     Opened(Arc<Connection>),
-    /// Rules had a say in how a connection is received; told before it opens or is refused.
+    /// Rules decided how to receive a connection; comes before it opens or is refused.
     Admitted {
         /// Its number.
         connection: ConnectionId,
@@ -49,7 +49,7 @@ pub enum Event {
     },
     /// A request passed (or was held back by a rule: see its `applied`).
     Request(Arc<CapturedMessage>),
-    /// A response passed to the device; it may be dmtap's own (`Passage::origin`).
+    /// A response went to the device; it may be dmtap's own ([`CapturedMessage::synthesized`]).
     Response(Arc<CapturedMessage>),
     /// An exchange came to no response.
     Failed {
@@ -66,8 +66,8 @@ pub enum Event {
     },
 }
 
-/// Somebody who is told. Called on the path of the traffic: it must hand the event on and return.
+/// Receives events. Called on the path of the traffic: it must not block.
 pub trait EventSink: Send + Sync {
-    /// Takes notice of an event.
+    /// Receives an event.
     fn on_event(&self, event: Event);
 }

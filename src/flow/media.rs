@@ -31,7 +31,7 @@ pub fn is_message(headers: &HeaderMap) -> bool {
     MESSAGES.contains(&&*media_type) || media_type.starts_with("application/vnd.syncml")
 }
 
-/// Media types of SOAP 1.1 and 1.2, and what servers put on SyncML beside its own.
+/// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
 const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What dmtap itself owes the peers of a session, so that a story told by rules holds for both.
+//! Keeps the peers of a session consistent after rules hid or invented something: the obligations of dmtap.
 //!
 //! ```text
 //!  server ──── Get 3 ────► dmtap ──╳           device     a rule refuses Get 3, and promises an answer
@@ -34,7 +34,7 @@ pub struct Reconciler {
     held: Option<Held>,
     /// The number of the newest message that the device got.
     newest: u32,
-    /// The nonce that the device was told last.
+    /// The nonce that the device received last.
     nonce: Option<Box<str>>,
 }
 
@@ -83,20 +83,20 @@ pub enum Obligation {
         /// Its own MsgID of the message that gets the next number.
         msg_id: u32,
     },
-    /// The hearer of one message was told another MsgID; what it answers is put right.
+    /// The receiver of one message got another MsgID; its answers are corrected.
     Alias {
         /// Who hears.
         from: Side,
-        /// The MsgID it was told.
+        /// The MsgID that it received.
         said: Box<str>,
         /// The one its sender wrote.
         meant: Box<str>,
         /// MsgID of the message in which the hearer answered.
         heard_in: Option<Box<str>>,
     },
-    /// The server was told another SessionID; the device gets its answer with its own.
+    /// The server received another SessionID; the device gets the answer with its own.
     Session {
-        /// The one it was told.
+        /// The one that it received.
         said: Box<str>,
         /// The device's.
         meant: Box<str>,
@@ -223,7 +223,7 @@ impl Reconciler {
         self.gaps.to(side, counted, number).unwrap_or(number)
     }
 
-    /// The nonce that the device was told last.
+    /// The nonce that the device received last.
     pub fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
     }

@@ -54,7 +54,7 @@ enum Extent {
 /// What becomes of bytes that nobody wants any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Leftover {
-    /// Their sender is told to stop.
+    /// Their sender gets a signal to stop.
     #[default]
     Refused,
     /// They are read and thrown away, within limits.
@@ -211,7 +211,7 @@ impl Body {
         self.hold = hold;
     }
 
-    /// The same body, read to its end even where nobody wants it: a device that is answered early and told to stop
+    /// The same body, read to its end even if nobody wants it: a device that is answered early and asked to stop
     /// sending may take its stream for broken and never read the answer (curl 7.88 over HTTP/2).
     pub(super) fn drained(mut self) -> Self {
         self.leftover = Leftover::Drained;
@@ -245,7 +245,7 @@ impl Body {
         }
     }
 
-    /// The same body, whose end is told.
+    /// The same body, with a callback at its end.
     pub(super) fn told(mut self, on_end: OnEnd) -> Self {
         self.watch = Watch::End(on_end);
         self

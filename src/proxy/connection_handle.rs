@@ -101,7 +101,7 @@ impl ConnectionHandle {
         self.0.away.notify_one();
     }
 
-    /// Returns when it was told to go away.
+    /// Returns when a GOAWAY was requested.
     pub(super) async fn goaway_requested(&self) {
         self.0.away.notified().await;
     }

@@ -34,7 +34,7 @@ pub(super) async fn run(
     let connection = Arc::new(guest.connection(server.to_string(), None));
     let _farewell = CloseEventGuard::new(shared, &connection);
     let line = wire.line();
-    // What is silent is told by bytes alone: nothing is read as a request here.
+    // Only bytes count as activity: nothing is parsed as a request here.
     drop(line.busy());
     let stop = shared.stop.child_token();
     tokio::select! {

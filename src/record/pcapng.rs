@@ -2,7 +2,7 @@
 //!
 //! What was inside TLS, and often HTTP/2, is written as HTTP/1.1 text over TCP over Ethernet, all made up around
 //! the messages that passed: the addresses and ports of the devices are real, servers get an address for
-//! documentation with their name beside it, and port 80, so that every tool takes the text for HTTP. Each
+//! documentation, with their name in a block of its own, and port 80, so that every tool takes the text for HTTP. Each
 //! message is written as its receiver got it; the comment of its packet is the block of the transcript, which
 //! tells what a rule changed.
 
@@ -153,12 +153,12 @@ impl<W: Write> Pcapng<W> {
         })
     }
 
-    fn passage(&mut self, seq: u64, event: &Event, passage: &CapturedMessage) -> io::Result<()> {
-        let told = EventRecord::of(seq, event, self.masking);
-        let at = self.place(&told, passage)?;
-        let id = passage.connection.id.0;
-        let comment = comment(&told);
-        let text = message::text(&told);
+    fn message(&mut self, seq: u64, event: &Event, captured: &CapturedMessage) -> io::Result<()> {
+        let record = EventRecord::of(seq, event, self.masking);
+        let at = self.place(&record, captured)?;
+        let id = captured.connection.id.0;
+        let comment = comment(&record);
+        let text = message::text(&record);
         let Some(stream) = self
             .connections
             .get_mut(&id)
@@ -166,59 +166,59 @@ impl<W: Write> Pcapng<W> {
         else {
             return Ok(());
         };
-        let to_server = told.event == EventKind::Request;
-        stream.exchange = to_server.then_some(passage.exchange.0);
-        let frames = match told.delivery.contains(&OpRecord::Reset) {
+        let to_server = record.event == EventKind::Request;
+        stream.exchange = to_server.then_some(captured.exchange.0);
+        let frames = match record.delivery.contains(&OpRecord::Reset) {
             true => vec![stream.reset()],
             false => stream.send(to_server, &text),
         };
-        if told.delivery.contains(&OpRecord::Reset) {
+        if record.delivery.contains(&OpRecord::Reset) {
             self.forget(id, at);
         }
         // The comment belongs to the packet that completes the message: that is where HTTP is dissected.
         let last = frames.len().saturating_sub(1);
         for (number, frame) in frames.into_iter().enumerate() {
             let comment = (number == last).then_some(&*comment);
-            self.frame(passage.at, frame, comment)?;
+            self.frame(captured.at, frame, comment)?;
         }
         Ok(())
     }
 
-    /// The stream for a passage: a response takes that of its request, a request one that waits for no response.
-    fn place(&mut self, told: &EventRecord<'_>, passage: &CapturedMessage) -> io::Result<usize> {
-        let wanted = match told.event {
+    /// The stream for a message: a response takes that of its request, a request one that waits for no response.
+    fn place(&mut self, record: &EventRecord<'_>, captured: &CapturedMessage) -> io::Result<usize> {
+        let wanted = match record.event {
             EventKind::Request => None,
-            _ => Some(passage.exchange.0),
+            _ => Some(captured.exchange.0),
         };
-        let id = passage.connection.id.0;
+        let id = captured.connection.id.0;
         let streams = self.connections.get(&id).map_or(&[][..], |all| all);
         if let Some(at) = streams.iter().position(|stream| stream.exchange == wanted) {
             return Ok(at);
         }
         let at = streams.len();
         let port = match at {
-            0 => passage.connection.device.port(),
+            0 => captured.connection.device.port(),
             _ => {
                 self.ports = (self.ports + 1) % 16_384;
                 49_152 + self.ports
             }
         };
-        let stream = self.stream(&passage.connection, port)?;
-        self.begin(id, stream, passage.at)?;
+        let stream = self.stream(&captured.connection, port)?;
+        self.begin(id, stream, captured.at)?;
         Ok(at)
     }
 
-    fn failed(&mut self, told: &EventRecord<'_>) -> io::Result<()> {
-        let id = told.connection.id;
+    fn failed(&mut self, record: &EventRecord<'_>) -> io::Result<()> {
+        let id = record.connection.id;
         let streams = self.connections.get_mut(&id).map_or(&mut [][..], |all| all);
         let found = streams.iter_mut().enumerate();
-        let mut found = found.filter(|(_, stream)| stream.exchange == told.exchange);
+        let mut found = found.filter(|(_, stream)| stream.exchange == record.exchange);
         let Some((at, stream)) = found.next() else {
             return Ok(());
         };
         let frame = stream.reset();
         self.forget(id, at);
-        self.frame(Timestamp(told.at_us), frame, Some(&comment(told)))
+        self.frame(Timestamp(record.at_us), frame, Some(&comment(record)))
     }
 
     fn closed(&mut self, connection: u64, at: Timestamp) -> io::Result<()> {
@@ -257,7 +257,9 @@ impl<W: Write + Send> Sink for Pcapng<W> {
         match event {
             Event::Opened(connection) => self.opened(connection, connection.opened),
             Event::Closed { connection, at } => self.closed(connection.0, *at),
-            Event::Request(passage) | Event::Response(passage) => self.passage(seq, event, passage),
+            Event::Request(captured) | Event::Response(captured) => {
+                self.message(seq, event, captured)
+            }
             Event::Failed { .. } => self.failed(&EventRecord::of(seq, event, self.masking)),
             Event::Refused { .. } | Event::Malformed { .. } | Event::Admitted { .. } => Ok(()),
         }
@@ -268,8 +270,8 @@ impl<W: Write + Send> Sink for Pcapng<W> {
     }
 }
 
-fn comment(told: &EventRecord<'_>) -> String {
-    let mut text = Transcript::<Vec<u8>>::text(told);
+fn comment(record: &EventRecord<'_>) -> String {
+    let mut text = Transcript::<Vec<u8>>::text(record);
     if text.len() > MOST_COMMENT {
         let cut = (0..=MOST_COMMENT)
             .rev()

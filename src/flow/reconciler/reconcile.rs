@@ -87,7 +87,7 @@ struct Settling<'a> {
     settled: Reconciled,
 }
 
-/// Edits under way, with what is told of them.
+/// Planned edits, with their effect details.
 #[derive(Default)]
 struct Entry {
     edits: Vec<Edit>,
@@ -96,7 +96,7 @@ struct Entry {
 
 impl Entry {
     fn push_detail(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
-        // A path takes time linear in the siblings; the rest of many is done and not told.
+        // A path takes time linear in the siblings; further edits are made and not listed.
         if self.changes.len() < MOST_TOLD {
             self.changes.push(EffectDetail {
                 path: at.path().to_string(),
@@ -127,7 +127,7 @@ impl Entry {
 }
 
 impl Settling<'_> {
-    /// Carries edits out, told as what `rule` did.
+    /// Makes the edits, as an effect of `rule`.
     fn enter(&mut self, rule: &str, entry: Entry) {
         if entry.edits.is_empty() {
             return;
@@ -190,5 +190,5 @@ fn summary(command: Command<'_>) -> String {
     format!("{} of {msg_ref}/{cmd_ref}", command.element().local())
 }
 
-/// Changes of one rule in one message that are told one by one.
+/// The most changes of one rule in one message that are listed one by one.
 const MOST_TOLD: usize = 1_000;

@@ -12,17 +12,17 @@ const CARRIAGE: [&str; 5] = [
 ];
 
 /// The message as its receiver got it. Content coding is undone where the body is recorded without.
-pub(super) fn text(told: &EventRecord<'_>) -> Vec<u8> {
-    let body = told.sent.as_ref().or(told.body.as_ref());
+pub(super) fn text(record: &EventRecord<'_>) -> Vec<u8> {
+    let body = record.sent.as_ref().or(record.body.as_ref());
     let body = body.map_or(&[][..], |body| &body.0);
-    let Some(head) = &told.head else {
+    let Some(head) = &record.head else {
         return body.to_vec();
     };
     let mut text = Vec::with_capacity(body.len() + 512);
     first_lines(&mut text, head);
-    let plain = told.sent.is_some()
+    let plain = record.sent.is_some()
         || matches!(
-            told.reading,
+            record.reading,
             Some(ParsedBodyRecord::Document { decoded: true, .. })
         );
     for (name, value) in &head.headers {

@@ -33,15 +33,15 @@ impl Settling<'_> {
         let Some(fragment) = compose::fragment(&document, &get) else {
             return;
         };
-        // The device refers to the message by the number it was told.
+        // The device refers to the message by the number it received.
         let promise = Obligation::Swallow(SuppressReply {
             from: Side::Device,
-            msg_ref: account.as_server_says(&msg_id).into(),
+            msg_ref: account.as_server_numbers(&msg_id).into(),
             cmd_ref: id.into(),
         });
         let mut entry = Entry::default();
-        let told = "Get ./DevInfo/DevId".into();
-        entry.push_detail(body.element(), "occupy", String::new(), told);
+        let after = "Get ./DevInfo/DevId".into();
+        entry.push_detail(body.element(), "occupy", String::new(), after);
         let place = last_place(body.element());
         entry.edits.push(Edit::Insert { place, fragment });
         let promised = OwedByRule {

@@ -88,8 +88,8 @@ impl Entry {
                 self.edits.push(Edit::Insert { place, fragment });
             }
         }
-        let told = format!("{} Items", items.len());
-        self.push_detail(element, "name", String::new(), told);
+        let after = format!("{} Items", items.len());
+        self.push_detail(element, "name", String::new(), after);
     }
 }
 

@@ -53,7 +53,7 @@ impl Settling<'_> {
 }
 
 impl Reconciler {
-    /// What the speaker of a message was told instead of the MsgIDs it answers.
+    /// The MsgIDs that the sender of a message received instead of those that it answers.
     fn aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<Alias> {
         let msg_id = message.header().and_then(|header| header.msg_id());
         let is_of = |promised: &OwedByRule| matches!(&promised.promise, Obligation::Alias { from, .. } if *from == speaker);
@@ -84,15 +84,15 @@ impl Reconciler {
         known.collect()
     }
 
-    /// The server's own number of a message that the device knows as `told`.
-    pub(super) fn as_server_says(&self, told: &str) -> String {
-        let number = told.parse().ok();
+    /// The server's own number of a message that the device knows as `sent`.
+    pub(super) fn as_server_numbers(&self, sent: &str) -> String {
+        let number = sent.parse().ok();
         let own = number.and_then(|n| self.gaps.to(Side::Server, Sequence::Responses, n));
-        own.map_or_else(|| told.to_owned(), |n| n.to_string())
+        own.map_or_else(|| sent.to_owned(), |n| n.to_string())
     }
 }
 
-/// A MsgID that one peer was told instead of another.
+/// A MsgID that one peer received instead of another.
 struct Alias {
     rule: Arc<str>,
     said: Box<str>,
