@@ -15,13 +15,15 @@ pub mod server;
 pub mod show;
 
 use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::app::{print, rule_includes, signal};
-use crate::proxy::Authority;
+use crate::error_text;
+use crate::proxy::{Authority, IN_TRANSCRIPT};
 use crate::record::journal;
 
 /// An intercepting proxy for OMA DM (Windows MDM): see, record and change the traffic between devices and their server.
@@ -142,7 +144,7 @@ pub fn main() -> ExitCode {
     if !cli.verb.serves() {
         print::STDERR.when_full(print::Full::Wait);
     }
-    log_to_stderr(cli.verbose);
+    log_to_stderr(cli.verbose, cli.verb.is_shown_on_stderr(cli.output));
     let output = cli.output;
     let outcome = match cli.verb {
         Verb::Proxy(verb) => verb.run(output),
@@ -162,6 +164,16 @@ pub fn main() -> ExitCode {
 }
 
 impl Verb {
+    /// Whether whoever reads standard error sees the transcript as well, with what failed in it.
+    fn is_shown_on_stderr(&self, output: Output) -> bool {
+        let prints = match self {
+            Self::Proxy(proxy) => proxy.prints_transcript(output),
+            Self::Demo(_) => output == Output::Text,
+            _ => false,
+        };
+        prints && print::is_stdout_stderr()
+    }
+
     /// Whether others depend on it while it runs, so that it must not block on an unread output.
     fn serves(&self) -> bool {
         matches!(
@@ -189,7 +201,8 @@ fn complain(why: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn log_to_stderr(verbose: u8) {
+/// Logs to standard error; `has_transcript` is whether its reader sees the transcript too.
+fn log_to_stderr(verbose: u8, has_transcript: bool) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
         // The caller of the verifier reports what it finds, with a remedy.
@@ -198,7 +211,11 @@ fn log_to_stderr(verbose: u8) {
         2 => "dmtap=debug,info",
         _ => "trace",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| match has_transcript {
+        // A failure is printed once.
+        true => EnvFilter::new(format!("{default},{IN_TRANSCRIPT}=off")),
+        false => EnvFilter::new(default),
+    });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .log_internal_errors(false)
@@ -215,12 +232,42 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let runtime =
-        runtime.map_err(|error| Failure::Failed(format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime.map_err(|error| {
+        Failure::Failed(format!(
+            "cannot start the runtime: {}",
+            error_text::io(&error)
+        ))
+    })?;
     let done = runtime.block_on(work);
     // Reading a pipe that is named as a file may never end.
     runtime.shutdown_timeout(LAST_WORDS);
     Ok(done)
+}
+
+/// The address of `--listen-host`: an IP address, or a name of this machine such as `localhost`.
+fn listen_host(text: &str) -> Result<IpAddr, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(text).parse() {
+        return Ok(address);
+    }
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let found = (text, 0).to_socket_addrs().ok();
+    let found: Vec<IpAddr> = found
+        .into_iter()
+        .flatten()
+        .map(|found| found.ip())
+        .collect();
+    let first = found
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(found.first());
+    first.copied().ok_or_else(|| {
+        "name an address of this machine: 127.0.0.1 or localhost for this machine alone, 0.0.0.0 or :: for all".into()
+    })
 }
 
 /// dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
@@ -252,7 +299,8 @@ fn write_output(bytes: &[u8]) -> Outcome {
     let mut out = anstream::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
-            "error: cannot write standard output: {error}"
+            "error: cannot write standard output: {}",
+            error_text::io(&error)
         ))),
         _ => Ok(()),
     }
@@ -262,8 +310,12 @@ fn write_output(bytes: &[u8]) -> Outcome {
 fn write_and_end(bytes: &[u8]) -> Outcome {
     print::STDOUT.put(bytes.to_vec());
     let written = print::STDOUT.finish(journal::FAREWELL);
-    written
-        .map_err(|error| Failure::Failed(format!("error: cannot write standard output: {error}")))
+    written.map_err(|error| {
+        Failure::Failed(format!(
+            "error: cannot write standard output: {}",
+            error_text::io(&error)
+        ))
+    })
 }
 
 /// How long the end waits for somebody to read what is still to be printed.

@@ -87,6 +87,7 @@ pub mod app;
 pub mod cli;
 pub mod conversation;
 pub mod dm;
+mod error_text;
 pub mod flow;
 pub mod markup;
 pub mod patch;

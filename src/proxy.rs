@@ -33,8 +33,12 @@ mod tunnel;
 mod upstream;
 mod wire;
 
+/// The target of log lines about what the transcript shows as well.
+pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
+
 pub use ca::{Authority, CaError};
-pub use listen::Proxy;
+pub use failure::ServerError;
+pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
 pub use settings::{
     BodyCapture, Limits, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream, UpstreamHttp,

@@ -23,6 +23,8 @@ mod readme;
 mod recorded;
 #[path = "cli/trial.rs"]
 mod trial;
+#[path = "cli/words.rs"]
+mod words;
 
 use std::fs;
 use std::path::Path;

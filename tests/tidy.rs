@@ -12,16 +12,18 @@ use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree};
 const LAYERS: &[(&str, &[&str])] = &[
     ("patch", &[]),
     ("builtin_rules", &[]),
+    ("error_text", &[]),
     ("markup", &["patch"]),
     ("dm", &["patch", "markup"]),
     ("flow", &["patch", "markup", "dm"]),
     ("rules", &["patch", "markup", "dm", "flow"]),
     ("conversation", &["patch", "markup", "dm", "flow", "rules"]),
-    ("record", &["patch", "markup", "dm", "flow"]),
+    ("record", &["error_text", "patch", "markup", "dm", "flow"]),
     ("peer", &["patch", "markup", "dm"]),
     (
         "proxy",
         &[
+            "error_text",
             "patch",
             "markup",
             "dm",
@@ -34,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "error_text",
             "patch",
             "markup",
             "dm",
@@ -49,6 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "error_text",
             "patch",
             "markup",
             "dm",

@@ -30,6 +30,8 @@ pub use token::{Token, TokenError};
 
 use super::rule_sources::RuleSetUpdater;
 use super::rule_sources::watch::OnChange;
+use crate::error_text;
+use crate::proxy::cannot_listen;
 
 /// Where the control API listens, and who may use it.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Control {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         let listener = TcpListener::bind(listen).await.map_err(|error| {
-            let why = format!("cannot listen at {listen} for the control API: {error}");
+            let why = format!("the control API: {}", cannot_listen(listen, &error));
             io::Error::new(error.kind(), why)
         })?;
         let address = listener.local_addr()?;
@@ -121,7 +123,8 @@ impl Control {
                         });
                     }
                     Err(error) => {
-                        tracing::warn!("control: accepting a connection failed: {error}");
+                        let why = error_text::io(&error);
+                        tracing::warn!("control: accepting a connection failed: {why}");
                         tokio::time::sleep(PAUSE).await;
                     }
                 }

@@ -16,6 +16,7 @@ use super::rule_sources::report::summary_line;
 use super::rule_sources::{RuleSetUpdater, Sources};
 use super::server;
 use crate::builtin_rules;
+use crate::error_text;
 use crate::peer::{Device, Encoding, Plan, Profile, Server, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use crate::record::Masking;
@@ -99,12 +100,13 @@ pub async fn run(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, 
     let limit = tokio::time::timeout(LONGEST, staged(live, play, tell));
     limit
         .await
-        .map_err(|_| format!("the demo did not end within {LONGEST:?}"))?
+        .map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
 }
 
 async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, String> {
     let folder = Path::new(FOLDER);
-    fs::create_dir_all(folder).map_err(|error| format!("cannot make {FOLDER}: {error}"))?;
+    fs::create_dir_all(folder)
+        .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
     let telling = RuleReports {
         live,
@@ -112,7 +114,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
         masking: Masking::Masked,
     };
     // Readable by this user only, and gone at the end.
-    let secrets = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let (title, breaks) = (play.title, play.breaks);
     let stage = Stage::set(Arc::new(authority), &telling, play, tell).await?;
@@ -154,7 +156,7 @@ impl Stage {
         play: Play,
         tell: fn(Duration),
     ) -> Result<Self, String> {
-        let told = |error: std::io::Error| error.to_string();
+        let told = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
         let ear = Arc::new(EffectCollector::new(Arc::new(telling.journal()?)));
         let guests = Arc::new(OpenConnections::new(ear.clone()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -14,7 +14,7 @@ use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
 use crate::peer::{Device, Encoding};
-use crate::proxy::{Trust, client_config};
+use crate::proxy::{ServerError, Trust, client_config};
 
 /// Why a session did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +24,14 @@ pub enum SessionError {
     NoResponse {
         /// The address.
         url: Uri,
-        /// Why, with all causes.
-        why: String,
+        /// Why, and what helps.
+        why: ServerError,
     },
     /// An HTTP error.
     #[error("the server answered HTTP {0}")]
     Http(StatusCode),
     /// The server is busy, again and again, and says when to come back.
-    #[error("the server answered HTTP {0}, to be asked again after {1:?}")]
+    #[error("the server answered HTTP {0}, to be asked again after {seconds} s", seconds = .1.as_secs())]
     Busy(StatusCode, Duration),
     /// The answer made no sense to the device.
     #[error("{0}")]
@@ -190,14 +190,12 @@ where
         )
         .body(Full::new(body))
         .expect("method, address and header fields are valid");
-    let no_response = |why: String| SessionError::NoResponse {
+    let no_response = |error: &(dyn std::error::Error + 'static)| SessionError::NoResponse {
         url: url.clone(),
-        why,
+        why: ServerError::of(error, "--ca"),
     };
-    let response = client
-        .request(request)
-        .await
-        .map_err(|error| no_response(causes(&error)))?;
+    let response = client.request(request).await;
+    let response = response.map_err(|error| no_response(&error))?;
     let after = response.headers().get(RETRY_AFTER);
     let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
     if let Some(seconds) = after.filter(|_| BUSY.contains(&response.status())) {
@@ -210,17 +208,22 @@ where
     let body = Limited::new(response.into_body(), Limits::default().bytes)
         .collect()
         .await;
-    Ok(body
-        .map_err(|error| no_response(error.to_string()))?
-        .to_bytes())
-}
-
-/// An error with all that caused it, in one line.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    let mut parts: Vec<String> = chain.map(ToString::to_string).collect();
-    parts.dedup();
-    parts.join(": ")
+    match body {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let most = Limits::default().bytes >> 20;
+            let why = format!("the server's message is longer than {most} MiB");
+            Err(SessionError::Broken(why))
+        }
+        Err(error) => {
+            let mut why = ServerError::of(&*error, "--ca");
+            why.what = format!("the answer broke off: {}", why.what);
+            Err(SessionError::NoResponse {
+                url: url.clone(),
+                why,
+            })
+        }
+    }
 }
 
 /// Messages a device sends in one session at most.

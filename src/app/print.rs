@@ -4,7 +4,11 @@
 //! reason to end. Standard output has other rules than a log: it may be a record, so this is no log writer of a library.
 
 use std::collections::VecDeque;
+#[cfg(not(unix))]
+use std::io::IsTerminal as _;
 use std::io::{self, ErrorKind, Write};
+#[cfg(unix)]
+use std::os::{fd::AsFd as _, unix::fs::MetadataExt as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +26,26 @@ pub static STDOUT: Printer = Printer::new(|| Box::new(anstream::stdout()));
 /// Prints a line on standard error.
 pub fn line(words: &str) {
     STDERR.put(format!("{words}\n").into_bytes());
+}
+
+/// Whether standard output and standard error lead to the same terminal, pipe or file.
+pub fn is_stdout_stderr() -> bool {
+    #[cfg(unix)]
+    {
+        let [out, err] = [
+            io::stdout().as_fd().try_clone_to_owned(),
+            io::stderr().as_fd().try_clone_to_owned(),
+        ];
+        let place = |stream: io::Result<std::os::fd::OwnedFd>| {
+            let there = std::fs::File::from(stream.ok()?).metadata().ok()?;
+            Some((there.dev(), there.ino()))
+        };
+        place(out).is_some_and(|out| Some(out) == place(err))
+    }
+    #[cfg(not(unix))]
+    {
+        io::stdout().is_terminal() && io::stderr().is_terminal()
+    }
 }
 
 /// Prints panics through the queue as well: the standard hook waits for a reader.

@@ -11,6 +11,7 @@ use super::print;
 use super::rule_sources::watch::{OnChange, Watch};
 use super::rule_sources::{RuleSetUpdater, Sources, report};
 use super::signal;
+use crate::error_text;
 use crate::flow::{Event, EventSink};
 use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::journal::FAREWELL;
@@ -141,7 +142,8 @@ async fn hang_up(ear: Arc<Ear>, is_reloading: bool, tell: OnChange, stop: Cancel
             tell(&match done {
                 Ok(()) => format!("record: {file} was moved away, a new one is begun"),
                 Err(error) => {
-                    format!("record: {file} was moved away and cannot be opened again: {error}")
+                    let why = error_text::io(&error);
+                    format!("record: {file} was moved away and cannot be opened again: {why}")
                 }
             });
         }
@@ -246,7 +248,7 @@ fn sum_up(book: &RuleSetUpdater, live: Live, tell: &OnChange) -> Result<(), RunE
     // The journal's thread may be stuck there, and keeps it to itself then.
     print::STDOUT.put(report::summary_line(&entries).into_bytes());
     let written = print::STDOUT.finish(FAREWELL);
-    written.map_err(|error| RunError::Record(format!("{STDOUT}: {error}")))
+    written.map_err(|error| RunError::Record(format!("{STDOUT}: {}", error_text::io(&error))))
 }
 
 fn start(error: impl std::fmt::Display) -> RunError {

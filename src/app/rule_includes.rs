@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::error_text;
 use bytes::Bytes;
 
 /// The content of `path` as the rule file names it: from the folder of the rule file, if it is not absolute.
@@ -20,7 +21,7 @@ pub fn read(rule_file: &str, path: &str) -> Result<Bytes, String> {
 /// # Errors
 /// Those of [`read`].
 pub fn read_at(file: &Path) -> Result<Bytes, String> {
-    let there = fs::metadata(file).map_err(|error| error.to_string())?;
+    let there = fs::metadata(file).map_err(|error| error_text::io(&error))?;
     if there.is_file() && there.len() > MOST {
         let length = there.len();
         return Err(format!("it has {length} bytes, and {MOST} are the most"));
@@ -37,7 +38,7 @@ pub fn read_at(file: &Path) -> Result<Bytes, String> {
 /// # Errors
 /// Why it cannot be read, in words.
 pub fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
-    let open = fs::File::open(file).map_err(|error| error.to_string())?;
+    let open = fs::File::open(file).map_err(|error| error_text::io(&error))?;
     take_bounded(open, most)
 }
 
@@ -48,7 +49,7 @@ pub fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
 pub fn take_bounded(input: impl Read, most: u64) -> Result<Vec<u8>, String> {
     let mut content = Vec::new();
     let read = input.take(most + 1).read_to_end(&mut content);
-    read.map_err(|error| error.to_string())?;
+    read.map_err(|error| error_text::io(&error))?;
     match content.len() as u64 > most {
         true => Err(format!("it is longer than {} MiB", most >> 20)),
         false => Ok(content),

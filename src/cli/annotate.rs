@@ -117,9 +117,9 @@ fn header(document: &Document) -> String {
     match document.encoding() {
         Encoding::Xml(_) => format!("XML, {} bytes\n", document.source().len()),
         Encoding::Wbxml(header) => format!(
-            "WBXML 1.{}, {:?}, charset {}, string table {} bytes, {} bytes\n",
+            "WBXML 1.{}, {}, charset {}, string table {} bytes, {} bytes\n",
             header.version,
-            header.doctype,
+            header.doctype.fpi(),
             header.charset,
             header.string_table.len(),
             document.source().len()

@@ -133,10 +133,8 @@ fn patience() -> RetryPolicy {
 /// What would help, where that is known.
 fn remedy(error: &SessionError, trust: &Trust) -> &'static str {
     match (error, trust) {
-        (SessionError::NoResponse { why, .. }, Trust::Platform)
-            if why.contains("UnknownIssuer") =>
-        {
-            "\nhelp: add --ca ~/.dmtap/dmtap-ca-cert.pem to trust dmtap, or -k to trust anybody"
+        (SessionError::NoResponse { why, .. }, Trust::Platform) if why.is_untrusted => {
+            "\nhelp: dmtap's own CA is in ~/.dmtap: --ca ~/.dmtap/dmtap-ca-cert.pem"
         }
         _ => "",
     }

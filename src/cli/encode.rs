@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::decode::unwrap_base64;
 use super::{Failure, Outcome, Output, read_input};
+use crate::error_text;
 use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};
 
@@ -69,11 +70,18 @@ impl Encode {
             }
             let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
             return written.map_err(|error| {
-                Failure::Failed(format!("error: cannot write standard output: {error}"))
+                Failure::Failed(format!(
+                    "error: cannot write standard output: {}",
+                    error_text::io(&error)
+                ))
             });
         };
         std::fs::write(out, bytes).map_err(|error| {
-            Failure::Failed(format!("error: cannot write {}: {error}", out.display()))
+            Failure::Failed(format!(
+                "error: cannot write {}: {}",
+                out.display(),
+                error_text::io(&error)
+            ))
         })
     }
 }

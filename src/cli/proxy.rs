@@ -35,8 +35,8 @@ pub struct Proxy {
     /// Proxy mode: reverse:https://host[:port], reverse:http://host[:port], or regular.
     #[arg(long, short, value_parser = mode, value_name = "MODE")]
     mode: Mode,
-    /// Listen address. The default accepts local connections only.
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    /// Listen address: an IP address, or a name such as localhost. The default accepts local connections only.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
     listen_host: IpAddr,
     /// Listen port; 0 selects a free one.
     #[arg(short = 'p', long, default_value_t = 8080, value_name = "PORT")]
@@ -94,13 +94,8 @@ impl Proxy {
         } else {
             Masking::Masked
         };
-        let live = match (self.quiet, output) {
-            (true, _) => proxy::Live::Nothing,
-            (_, Output::Text) => proxy::Live::Transcript,
-            (_, Output::Json) => proxy::Live::JsonLines,
-        };
         let telling = RuleReports {
-            live,
+            live: self.live(output),
             files: self.save.clone(),
             masking,
         };
@@ -117,6 +112,19 @@ impl Proxy {
             proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
             proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
         })
+    }
+
+    /// Whether standard output has the transcript.
+    pub(super) fn prints_transcript(&self, output: Output) -> bool {
+        self.live(output) == proxy::Live::Transcript
+    }
+
+    fn live(&self, output: Output) -> proxy::Live {
+        match (self.quiet, output) {
+            (true, _) => proxy::Live::Nothing,
+            (_, Output::Text) => proxy::Live::Transcript,
+            (_, Output::Json) => proxy::Live::JsonLines,
+        }
     }
 
     fn settings(&self, telling: &RuleReports) -> Settings {
@@ -221,7 +229,7 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
         "k" | "kb" | "kib" => 1 << 10,
         "m" | "mb" | "mib" => 1 << 20,
         "g" | "gb" | "gib" => 1 << 30,
-        _ => return Err(format!("{unit:?} is no unit; k, M and G are")),
+        _ => return Err(format!("`{unit}` is no unit; k, M and G are")),
     };
     let number: usize = number
         .parse()

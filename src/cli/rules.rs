@@ -91,7 +91,7 @@ fn list(words: &[String], output: Output) -> Outcome {
         .collect();
     if rules.is_empty() {
         let words = words.join(" ");
-        let why = format!("no built-in rule contains {words:?} in its theme, name or text");
+        let why = format!("no built-in rule contains `{words}` in its theme, name or text");
         return Err(Failure::Failed(why));
     }
     let widest = rules.iter().map(|rule| rule.name.len()).max();

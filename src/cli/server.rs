@@ -15,7 +15,9 @@ use crate::app::rule_sources::read;
 use crate::app::server::{self, ServerLine};
 use crate::app::{print, signal};
 use crate::dm::StatusCode;
+use crate::error_text;
 use crate::peer::{self, Plan};
+use crate::proxy::cannot_listen;
 use enroll::EnrollArguments;
 
 /// Run a reference DM server: it accepts any device and sends it the commands of a plan.
@@ -36,8 +38,8 @@ A plan is TOML, one [[package]] for each turn of the server:
 
 Its certificate comes from dmtap's CA, so that a device trusting that CA trusts the server.")]
 pub struct Server {
-    /// Listen address.
-    #[arg(long, default_value = "127.0.0.1")]
+    /// Listen address: an IP address, or a name such as localhost.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS", value_parser = super::listen_host)]
     listen_host: IpAddr,
     /// Listen port.
     #[arg(short = 'p', long, default_value_t = 8443)]
@@ -64,7 +66,7 @@ impl Server {
         block_on(async {
             let address = SocketAddr::new(self.listen_host, self.listen_port);
             let listener = TcpListener::bind(address).await.map_err(|error| {
-                Failure::Usage(format!("error: cannot listen at {address}: {error}"))
+                Failure::Usage(format!("error: {}", cannot_listen(address, &error)))
             })?;
             let address = listener.local_addr().unwrap_or(address);
             print::line(&format!(
@@ -102,7 +104,10 @@ impl Server {
         let text = rule_includes::read_bounded(file, rule_includes::MOST).and_then(read::decoded);
         let text =
             text.map_err(|why| Failure::Usage(format!("error: cannot read {name}: {why}")))?;
-        toml::from_str(&text).map_err(|error| Failure::Usage(format!("error: {name}: {error}")))
+        toml::from_str(&text).map_err(|error| {
+            let why = error_text::toml(&error, &text);
+            Failure::Usage(format!("error: {name}:{why}"))
+        })
     }
 }
 

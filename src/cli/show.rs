@@ -5,6 +5,7 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output};
+use crate::error_text;
 use crate::record::{self, Colour, Masking, Transcript};
 
 /// Print a recorded session (JSON lines) as an annotated transcript.
@@ -28,7 +29,10 @@ impl Show {
     pub fn run(self, output: Output) -> Outcome {
         super::only_text(output, "show")?;
         let name = self.file.display();
-        let unreadable = |error| Failure::Usage(format!("error: cannot read {name}: {error}"));
+        let unreadable = |error| {
+            let why = error_text::io(&error);
+            Failure::Usage(format!("error: cannot read {name}: {why}"))
+        };
         let record: Box<dyn Read> = match self.file.as_os_str() == "-" {
             true => Box::new(std::io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
@@ -39,7 +43,10 @@ impl Show {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 let remedy = "show reads the JSON lines that `-w FILE.jsonl` writes";
-                return Err(Failure::Failed(format!("error: {name}: {error}; {remedy}")));
+                return Err(Failure::Failed(format!(
+                    "error: {name}: {}; {remedy}",
+                    error_text::io(&error)
+                )));
             }
             Err(error) => return Err(unreadable(error)),
             Ok(damaged) => damaged,

@@ -13,11 +13,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::tls::provider;
+use crate::error_text;
 
 /// The authority that signs what devices are shown. Its key never leaves this type.
 #[derive(Debug)]
@@ -100,9 +101,10 @@ impl Authority {
             return Err(broken("it holds no certificate".into()));
         }
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
-            .map_err(|e| broken(format!("no private key can be read from it: {e}")))?;
-        let key = KeyPair::try_from(&key)
-            .map_err(|e| broken(format!("its private key cannot be used: {e}")))?;
+            .map_err(|error| broken(no_key(&error)))?;
+        let key = KeyPair::try_from(&key).map_err(|_| {
+            broken("its private key is of a kind that dmtap does not sign with".into())
+        })?;
         let certificate = chain.remove(0);
         check_pair(&certificate, &key).map_err(&broken)?;
         let self_signed = is_self_signed(&certificate);
@@ -126,7 +128,7 @@ impl Authority {
 #[non_exhaustive]
 pub enum CaError {
     /// A file or directory cannot be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {why}", path = path.display(), why = error_text::io(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -150,13 +152,13 @@ pub enum CaError {
         why: String,
     },
     /// A name no certificate can be made for.
-    #[error("no certificate can be made for the name {0:?}")]
+    #[error("no certificate can be made for the name `{0}`")]
     Name(String),
     /// Making a certificate failed.
-    #[error("making a certificate failed: {0}")]
+    #[error("no certificate can be made with this key")]
     Make(#[from] rcgen::Error),
     /// A key was made that TLS does not take.
-    #[error("a key cannot be used for TLS: {0}")]
+    #[error("no TLS with this key, or no random bytes from the system")]
     Tls(rustls::Error),
 }
 
@@ -234,12 +236,26 @@ impl Files {
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|e| format!("a certificate in it cannot be read: {e}"))
+        .map_err(|error| {
+            format!(
+                "a certificate in it cannot be read: {}",
+                error_text::pem(&error)
+            )
+        })
+}
+
+/// Why a PEM file gives no private key.
+pub(super) fn no_key(error: &pem::Error) -> String {
+    let why = match error {
+        pem::Error::NoItemsFound => "there is none in it, or it is encrypted".into(),
+        error => error_text::pem(error),
+    };
+    format!("no private key can be read from it: {why}")
 }
 
 fn check_pair(certificate: &CertificateDer<'_>, key: &KeyPair) -> Result<(), String> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate)
-        .map_err(|e| format!("its certificate cannot be read: {e}"))?;
+        .map_err(|_| "its certificate cannot be read as X.509 version 3")?;
     if !parsed.is_ca() {
         return Err("its certificate is not that of a CA".into());
     }

@@ -26,6 +26,7 @@ use super::failure::malformed;
 use super::settings::{Mode, Scheme, Upstream};
 use super::upstream::ServerLink;
 use super::wire::{ScriptedClose, Wire};
+use crate::error_text;
 use crate::flow::event::Event;
 use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsFacts};
 
@@ -109,7 +110,7 @@ impl IncomingConnection {
     ) -> Result<(), Refusal> {
         let first = within(shared, wire.first_byte())
             .await?
-            .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
+            .map_err(|error| no_first_byte(&error))?;
         let line = wire.line();
         let Some(first) = first else {
             return Err(Refusal::from("the device hung up before it sent anything"));
@@ -170,7 +171,7 @@ impl IncomingConnection {
     async fn to_proxy(&self, shared: &Arc<Shared>, mut wire: Wire) -> Result<(), Refusal> {
         let first = within(shared, wire.first_byte())
             .await?
-            .map_err(|e| format!("the device hung up before it sent anything: {e}"))?;
+            .map_err(|error| no_first_byte(&error))?;
         if first == Some(TLS_HANDSHAKE) {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
@@ -290,6 +291,11 @@ impl Drop for CloseEventGuard {
             at: now(),
         });
     }
+}
+
+fn no_first_byte(error: &std::io::Error) -> String {
+    let why = error_text::io(error);
+    format!("the device sent nothing: {why}")
 }
 
 async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T, String> {

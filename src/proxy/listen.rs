@@ -22,6 +22,7 @@ use super::settings::Settings;
 use super::tls::DeviceTls;
 use super::upstream::Upstreams;
 use crate::conversation::Conversations;
+use crate::error_text;
 use crate::flow::event::EventSink;
 use crate::rules::engine::RuleSet;
 
@@ -43,11 +44,9 @@ impl Proxy {
         rules: Arc<RuleSet>,
         hear: Arc<dyn EventSink>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(settings.listen).await.map_err(|e| {
-            io::Error::new(
-                e.kind(),
-                format!("cannot listen at {}: {e}", settings.listen),
-            )
+        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+            let why = cannot_listen(settings.listen, &error);
+            io::Error::new(error.kind(), why)
         })?;
         let address = listener.local_addr()?;
         let ca_file = authority.certificate_file().display().to_string();
@@ -124,6 +123,40 @@ impl Proxy {
     }
 }
 
+/// Why nothing can listen at an address, and what helps.
+pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    let why = match error.kind() {
+        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => {
+            return format!("cannot listen at {address}: {}", port_is_reserved());
+        }
+        io::ErrorKind::AddrInUse if port == 0 => "no port is free".into(),
+        io::ErrorKind::AddrInUse => {
+            format!("another program listens there; choose another port than {port}")
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        _ => error_text::io(error),
+    };
+    format!("cannot listen at {address}: {why}")
+}
+
+/// What helps where only root may listen.
+fn port_is_reserved() -> String {
+    if !cfg!(target_os = "linux") {
+        return "ports below 1024 are the administrator's; take a higher one".into();
+    }
+    let program =
+        std::env::current_exe().map_or_else(|_| "dmtap".into(), |p| p.display().to_string());
+    let program = match program.contains(|c: char| c.is_whitespace() || "'\"$\\".contains(c)) {
+        true => format!("'{}'", program.replace('\'', "'\\''")),
+        false => program,
+    };
+    format!(
+        "ports below 1024 are root's; let this program use them with `sudo setcap cap_net_bind_service=+ep {program}`, \
+         or take a higher port"
+    )
+}
+
 async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!("{device}: TCP_NODELAY: {error}");
@@ -164,7 +197,7 @@ fn report_panic(ended: Result<(), tokio::task::JoinError>) {
 
 /// A machine without free file descriptors must not spin.
 async fn pause_after(error: &io::Error) {
-    tracing::warn!("accepting a connection failed: {error}");
+    tracing::warn!("accepting a connection failed: {}", error_text::io(error));
     tokio::time::sleep(PAUSE).await;
 }
 

@@ -117,18 +117,18 @@ impl FromStr for Upstream {
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: http::Uri = text
             .parse()
-            .map_err(|e| format!("{text:?} is no URL: {e}"))?;
+            .map_err(|_| format!("`{text}` is no URL: write https://host[:port]"))?;
         let scheme = match uri.scheme_str() {
             Some("https") => Scheme::Https,
             Some("http") => Scheme::Http,
-            _ => return Err(format!("{text:?} begins with neither https:// nor http://")),
+            _ => return Err(format!("`{text}` begins with neither https:// nor http://")),
         };
         if uri
             .path_and_query()
             .is_some_and(|path| path.as_str() != "/")
         {
             return Err(format!(
-                "{text:?} has a path; the path is the device's choice"
+                "`{text}` has a path; the path is the device's choice"
             ));
         }
         let host = uri.host().unwrap_or_default();
@@ -139,7 +139,7 @@ impl FromStr for Upstream {
         // A user name, or a port that is no number up to 65535.
         if host.is_empty() || authority != format!("{host}{port}") {
             return Err(format!(
-                "{text:?} is not of the form {}://host[:port]",
+                "`{text}` is not of the form {}://host[:port]",
                 scheme.name()
             ));
         }

@@ -11,7 +11,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
 
-use super::ca::{Authority, CaError, certificates};
+use super::ca::{Authority, CaError, certificates, no_key};
 use super::settings::OwnCertificate;
 use crate::flow::{TlsTerms, TlsVersion};
 
@@ -189,10 +189,18 @@ fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
     if chain.is_empty() {
         return Err(broken("it holds no certificate".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|e| broken(format!("no private key can be read from it: {e}")))?;
-    CertifiedKey::from_der(chain, key, provider())
-        .map_err(|e| broken(format!("its key and certificate cannot be used: {e}")))
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| broken(no_key(&error)))?;
+    CertifiedKey::from_der(chain, key, provider()).map_err(|error| broken(no_pair(&error).into()))
+}
+
+fn no_pair(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "its private key and its certificate do not belong together"
+        }
+        rustls::Error::InvalidCertificate(_) => "its certificate cannot be read as X.509 version 3",
+        _ => "its private key is of a kind that dmtap does not use: RSA, ECDSA and Ed25519 are",
+    }
 }
 
 /// Stands in the configuration that others are made from, and is never asked.

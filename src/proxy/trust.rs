@@ -22,6 +22,7 @@ use x509_parser::public_key::PublicKey;
 use super::ca::certificates;
 use super::settings::Trust;
 use super::tls::{key_log, provider};
+use crate::error_text;
 
 /// TLS towards servers that are trusted so. ALPN is left to the connector.
 ///
@@ -45,7 +46,7 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
         Trust::Platform => Vec::new(),
         Trust::PlatformAnd(path) => {
             let named = |why: String| io::Error::other(format!("{}: {why}", path.display()));
-            let pem = std::fs::read(path).map_err(|e| named(e.to_string()))?;
+            let pem = std::fs::read(path).map_err(|error| named(error_text::io(&error)))?;
             let roots = certificates(&pem).map_err(named)?;
             if roots.is_empty() {
                 return Err(named("it holds no certificate in PEM form".into()));
@@ -53,12 +54,21 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
             roots
         }
     };
-    let verifier = Verifier::new_with_extra_roots(named.clone(), crypto).map_err(|e| {
-        io::Error::other(format!(
-            "no server can be verified: {e}; install the system's CA certificates, or use --server-ca FILE or -k"
-        ))
-    })?;
+    let verifier = Verifier::new_with_extra_roots(named.clone(), crypto)
+        .map_err(|error| io::Error::other(no_verifier(&error, trust)))?;
     Ok(Arc::new(Explained::new(verifier, named)))
+}
+
+fn no_verifier(error: &Error, trust: &Trust) -> String {
+    match (error, trust) {
+        (Error::InvalidCertificate(_), Trust::PlatformAnd(path)) => {
+            let path = path.display();
+            format!("{path}: a certificate in it cannot be read as X.509 version 3")
+        }
+        _ => "no server can be verified: this system trusts no CA; install its CA certificates, name a CA's file, \
+              or use -k"
+            .into(),
+    }
 }
 
 /// What is wrong with a server's certificate that rustls has no name for.

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Colour, JsonLines, Masking, Pcapng, Renew, Sink, Transcript};
+use crate::error_text;
 
 /// Why a record file cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +41,7 @@ pub enum FileErrorKind {
     #[error("it is a link to {0}: name that file itself")]
     Link(String),
     /// The system does not let it be written.
-    #[error(transparent)]
+    #[error("{why}", why = error_text::io(.0))]
     Io(#[from] io::Error),
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use super::{Renew, Sink};
+use crate::error_text;
 use crate::flow::{Event, EventSink};
 use queue::{Bounds, Next, Put, Queue, Ticket, Waited};
 
@@ -313,7 +314,7 @@ impl Lane {
     fn end(&self, farewell: Duration) -> SinkSummary {
         let (ended, dropped) = self.queue.end(farewell);
         let failure = match (&self.stillborn, &ended) {
-            (Some(error), _) => Some(error.to_string()),
+            (Some(error), _) => Some(error_text::io(error)),
             (None, Some(ended)) => ended.failure.clone(),
             (None, None) => Some(STUCK.to_owned()),
         };
@@ -352,13 +353,14 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
         }));
         let done = done.unwrap_or_else(|_| Err(io::Error::other("the sink panicked")));
         if let Err(error) = done {
+            let error = error_text::io(&error);
             tracing::error!(
                 sink = name,
                 %error,
                 told = ended.told,
                 "record: writing failed, nothing more is written there"
             );
-            ended.failure = Some(error.to_string());
+            ended.failure = Some(error);
         }
         // Files are complete before anybody is told so.
         drop(sink);

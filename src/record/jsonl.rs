@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::model::{BodyRecord, EventRecord, VERSION};
 use super::{Masking, Sink};
+use crate::error_text;
 use crate::flow::Event;
 
 /// Writes JSON lines.
@@ -27,13 +28,13 @@ pub enum ReadError {
     #[error("the record has version {0}, this dmtap reads version {VERSION}")]
     Version(u64),
     /// No whole JSON object: a line torn by a crash, or another file altogether.
-    #[error("the line is damaged: {0}")]
+    #[error("the line is damaged: {why}", why = error_text::json(.0))]
     Damaged(serde_json::Error),
     /// What rules did over a whole run: no event, and no damage.
     #[error("the line is the summary of the run, no event")]
     Summary,
     /// A JSON object that is no event.
-    #[error("the line is no event: {0}")]
+    #[error("the line is no event: {why}", why = error_text::json(.0))]
     NoEvent(serde_json::Error),
 }
 

@@ -41,23 +41,27 @@ async fn garbage_instead_of_a_request_is_told_with_who_sent_it_and_what_is_wrong
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let good = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     for (alpn, said, wrong) in [
-        (None, "\0\x01\x02\r\n\r\n", "invalid HTTP method"),
-        (Some(""), "\0\x01\x02\r\n\r\n", "invalid HTTP method"),
-        (Some("http/1.1"), "{\"json\": 1}\r\n\r\n", "invalid HTTP"),
+        (None, "\0\x01\x02\r\n\r\n", "no method of HTTP"),
+        (Some(""), "\0\x01\x02\r\n\r\n", "no method of HTTP"),
+        (
+            Some("http/1.1"),
+            "{\"json\": 1}\r\n\r\n",
+            "no method of HTTP",
+        ),
         (
             Some("http/1.1"),
             "GET / HTTP/1.1\r\nno field\r\n\r\n",
-            "invalid HTTP header",
+            "a line of the head is no header field",
         ),
         (
             Some("http/1.1"),
             "GET / FTP/1.1\r\n\r\n",
-            "invalid HTTP version",
+            "no version of HTTP",
         ),
         (
             Some("h2"),
             "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
-            "connection error detected",
+            "breaks the rules of HTTP/2 (PROTOCOL_ERROR)",
         ),
     ] {
         for first in ["", good] {
@@ -106,7 +110,7 @@ async fn garbage_to_a_proxy_is_told_too() {
     talk(tcp, b"\0\0\r\n\r\n").await;
     let (connection, device, why) = rig.heard.until(malformed).await;
     assert_eq!((connection, device), (1, from));
-    assert!(why.contains("invalid HTTP method"), "{why}");
+    assert!(why.contains("no method of HTTP"), "{why}");
     assert_eq!(rig.stop().await.names(), ["malformed"]);
     let rig = Rig::start(settings).await;
     let port = server.address.port();
@@ -117,7 +121,7 @@ async fn garbage_to_a_proxy_is_told_too() {
     )
     .await;
     let (_, _, why) = rig.heard.until(malformed).await;
-    assert!(why.contains("invalid HTTP method"), "{why}");
+    assert!(why.contains("no method of HTTP"), "{why}");
     rig.stop().await;
 }
 

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::{fmt, fs, io};
 
+use crate::error_text;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use subtle::ConstantTimeEq;
@@ -22,7 +23,7 @@ pub enum TokenError {
     )]
     Weak,
     /// Its file.
-    #[error("cannot read or write the token's file {0}: {1}")]
+    #[error("cannot read or write the token's file {0}: {why}", why = error_text::io(.1))]
     File(String, io::Error),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes for a token")]

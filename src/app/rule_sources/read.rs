@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::rule_includes;
+use crate::error_text;
 
 /// A rule file that was looked for.
 #[derive(Clone, Debug)]
@@ -104,7 +105,8 @@ impl Inside {
         }
         self.folders.push(folder.to_owned());
         let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = entries.map_err(|error| format!("{}: {error}", folder.display()))?;
+        let entries =
+            entries.map_err(|error| format!("{}: {}", folder.display(), error_text::io(&error)))?;
         for entry in entries {
             let path = entry.path();
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ChangeError, Reloaded, RuleSetUpdater, WatchPaths};
 use crate::app::signal::Hangups;
+use crate::error_text;
 use crate::rules::ErrorStyle;
 
 /// Tells a line, or an error drawn over several, to the person who runs dmtap.
@@ -99,8 +100,9 @@ impl Watch {
         });
         self.watcher = watched
             .map_err(|error| {
+                let why = error_text::watch(&error);
                 (self.tell)(&format!(
-                    "rules: changes of the files are not noticed ({error}); SIGHUP reads them again"
+                    "rules: changes of the files are not noticed ({why}); SIGHUP reads them again"
                 ));
             })
             .ok();

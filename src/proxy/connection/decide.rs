@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
 use super::{IncomingConnection, Refusal, TLS_HANDSHAKE, Target, within};
+use crate::error_text;
 use crate::flow::event::Event;
 use crate::flow::{ConnectionAction, ConnectionDecision, TlsAlert};
 use crate::proxy::context::{Shared, now};
@@ -67,7 +68,7 @@ impl IncomingConnection {
         let sni = match first == TLS_HANDSHAKE {
             true => within(shared, wire.server_name())
                 .await?
-                .map_err(|e| format!("the device's ClientHello cannot be read: {e}"))?,
+                .map_err(|error| no_hello(&error))?,
             false => None,
         };
         let facts = ConnectionFacts {
@@ -147,6 +148,19 @@ impl IncomingConnection {
             tracing::debug!("{}: {error}", self.id);
         }
         Err(Refusal::Intended(reason(admission)))
+    }
+}
+
+fn no_hello(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            "the device hung up in the middle of its ClientHello".into()
+        }
+        io::ErrorKind::InvalidData => "what the device sent is no ClientHello of TLS".into(),
+        _ => format!(
+            "the device sent no whole ClientHello: {}",
+            error_text::io(error)
+        ),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::proxy::body::Body;
 use crate::proxy::connection_handle::ConnectionHandle;
 use crate::proxy::context::{Context, Server, Shared, now};
 use crate::proxy::exchange::{self, Dropped, refuse};
-use crate::proxy::failure::malformed;
+use crate::proxy::failure::{malformed, unfinished};
 use crate::proxy::settings::{Scheme, Upstream};
 use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
@@ -154,10 +154,7 @@ impl<'a> ForwardProxyRequest<'a> {
                 Ok(())
             }
             (Some(_), Ok(())) => Ok(()),
-            (None, Err(error)) => {
-                let why = format!("the device sent no whole request: {error}");
-                Err(why.into())
-            }
+            (None, Err(error)) => Err(unfinished(&error).into()),
             (None, Ok(())) => Err("the device hung up without a request".into()),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::flow::ConnectionId;
+use crate::proxy::IN_TRANSCRIPT;
 
 /// Why a connection is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,12 @@ impl Refusal {
     /// The log has a warning for what nobody intends.
     pub(super) fn log(&self, id: ConnectionId, device: SocketAddr) {
         match self {
-            Self::Intended(why) => tracing::info!("{id} from {device} refused: {why}"),
-            Self::Fault(why) => tracing::warn!("{id} from {device} refused: {why}"),
+            Self::Intended(why) => {
+                tracing::info!(target: IN_TRANSCRIPT, "{id} from {device} refused: {why}");
+            }
+            Self::Fault(why) => {
+                tracing::warn!(target: IN_TRANSCRIPT, "{id} from {device} refused: {why}");
+            }
         }
     }
 

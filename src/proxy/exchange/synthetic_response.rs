@@ -12,6 +12,7 @@ use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, Head, NotParsed, ParsedBody, ResponseHead, RuleEffect,
     Side,
 };
+use crate::proxy::IN_TRANSCRIPT;
 use crate::proxy::body::Body;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
@@ -65,7 +66,7 @@ impl Exchange {
     /// Tells the device and everybody else why there is no response of the server.
     pub(super) fn fail(mut self, failure: Failure) -> Response<Body> {
         let server = &self.context.connection.server;
-        tracing::warn!("{} to {server} failed: {}", self.id, failure.why);
+        tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {}", self.id, failure.why);
         let answer = SyntheticResponse {
             status: failure.status,
             body: format!("dmtap: {server}: {}\n", failure.why).into(),

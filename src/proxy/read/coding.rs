@@ -1,6 +1,6 @@
 //! Content codings, and transfer codings beside `chunked`: undone one by one, within a limit.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use brotli_decompressor::Decompressor;
 use bytes::Bytes;
@@ -25,8 +25,8 @@ pub(in crate::proxy) enum CodingError {
     Broken {
         /// The coding.
         coding: String,
-        /// The decoder's words.
-        why: String,
+        /// What is wrong with them.
+        why: &'static str,
     },
     /// There is no decoder for it.
     #[error("{0} is not known")]
@@ -72,10 +72,7 @@ fn decompress(body: &[u8], coding: &str, limit: usize) -> Result<Bytes, CodingEr
         },
         "br" => drain(Decompressor::new(body, BUFFER), coding, limit),
         "zstd" => {
-            let broken = |e: std::io::Error| CodingError::Broken {
-                coding: coding.into(),
-                why: e.to_string(),
-            };
+            let broken = |error| broken(coding, &error);
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
             decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
             drain(decoder, coding, limit)
@@ -87,10 +84,7 @@ fn decompress(body: &[u8], coding: &str, limit: usize) -> Result<Bytes, CodingEr
 fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, CodingError> {
     let mut plain = Vec::new();
     let read = reader.take(limit as u64 + 1).read_to_end(&mut plain);
-    read.map_err(|e| CodingError::Broken {
-        coding: coding.into(),
-        why: e.to_string(),
-    })?;
+    read.map_err(|error| broken(coding, &error))?;
     if plain.len() > limit {
         return Err(CodingError::TooLong {
             coding: coding.into(),
@@ -98,6 +92,18 @@ fn drain(reader: impl Read, coding: &str, limit: usize) -> Result<Bytes, CodingE
         });
     }
     Ok(plain.into())
+}
+
+/// Each decoder has words of its own for the same two faults.
+fn broken(coding: &str, error: &io::Error) -> CodingError {
+    let why = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the body ends too early",
+        _ => "the body is damaged, or in another coding",
+    };
+    CodingError::Broken {
+        coding: coding.into(),
+        why,
+    }
 }
 
 /// Codings on top of each other that are undone.

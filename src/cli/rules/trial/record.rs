@@ -7,6 +7,7 @@ use super::outcome::MessageOutcome;
 use super::tally::EffectCounts;
 use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded, Replayed};
 use crate::cli::{Failure, Output, write_output};
+use crate::error_text;
 use crate::markup::Limits;
 use crate::record::{Damage, EventRecord, replay};
 use crate::rules::{RuleSet, Stage};
@@ -42,7 +43,10 @@ pub(super) fn play(
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(true),
         Err(error) => {
             let name = file.display();
-            return Err(Failure::Failed(format!("error: {name}: {error}")));
+            return Err(Failure::Failed(format!(
+                "error: {name}: {}",
+                error_text::io(&error)
+            )));
         }
         Ok(damage) => damage,
     };

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::cli::{Failure, MOST_INPUT};
+use crate::error_text;
 
 /// What a file holds, by how it begins.
 pub(super) enum Source {
@@ -20,8 +21,15 @@ impl Source {
         let is_stdin = file.as_os_str() == "-";
         let unreadable = |error: io::Error| {
             Failure::Usage(match is_stdin {
-                true => format!("error: cannot read standard input: {error}"),
-                false => format!("error: cannot read {}: {error}", file.display()),
+                true => format!(
+                    "error: cannot read standard input: {}",
+                    error_text::io(&error)
+                ),
+                false => format!(
+                    "error: cannot read {}: {}",
+                    file.display(),
+                    error_text::io(&error)
+                ),
             })
         };
         let input: Box<dyn Read> = match is_stdin {

@@ -44,11 +44,13 @@ impl Planned {
             };
         }
         let mut answer = SyntheticResponse {
-            status: HttpStatus::from_u16(busy.code).map_err(|error| error.to_string())?,
+            status: HttpStatus::from_u16(busy.code)
+                .map_err(|_| format!("{} is no HTTP status", busy.code))?,
             ..SyntheticResponse::default()
         };
         if let Some(value) = &busy.retry_after {
-            let value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| "a header field cannot hold this value")?;
             answer.headers.insert(header::RETRY_AFTER, value);
         }
         self.push_detail("busy", scene, answer.status.to_string());

@@ -67,7 +67,7 @@ impl<'a> Replacement<'a> {
             let mut bytes = Vec::with_capacity(new.len());
             for character in new.chars() {
                 if !charset.has(character) {
-                    return Err(format!("the charset of the body lacks {character:?}"));
+                    return Err(format!("the charset of the body lacks `{character}`"));
                 }
                 charset.write(&mut bytes, character.encode_utf8(&mut [0; 4]));
             }

@@ -1,7 +1,7 @@
 //! The verbs that change the bytes of the body.
 
-use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine};
 use bytes::Bytes;
 use regex::Regex;
 
@@ -113,8 +113,27 @@ fn base64(value: &Value<'_>, report: &mut Report) -> Option<Bytes> {
     match STANDARD.decode(packed) {
         Ok(bytes) => Some(bytes.into()),
         Err(error) => {
-            report.wrong(value.span(), format!("this is not base64: {error}"));
+            report.wrong(
+                value.span(),
+                format!("this is not base64: {}", no_base64(&error)),
+            );
             None
+        }
+    }
+}
+
+fn no_base64(error: &DecodeError) -> String {
+    match error {
+        DecodeError::InvalidByte(at, byte) => {
+            let character = char::from(*byte).escape_default();
+            format!("`{character}` stands at place {} of it", at + 1)
+        }
+        DecodeError::InvalidLength(length) => {
+            format!("it has {length} characters, which is no whole number of bytes")
+        }
+        DecodeError::InvalidLastSymbol { .. } => "its last character has too many bits".into(),
+        DecodeError::InvalidPadding => {
+            "the `=` at its end are too few, too many or misplaced".into()
         }
     }
 }

@@ -1,0 +1,141 @@
+//! What a device sent that is no request, and handshakes with devices that failed, in words.
+
+use std::error::Error;
+use std::io;
+
+use rustls::AlertDescription;
+
+use super::{alert_name, chain, reason_name};
+use crate::error_text;
+use crate::proxy::body::Broken;
+use crate::proxy::exchange::Dropped;
+
+/// What is wrong with what a device sent in place of a request, in words; `None` where its connection ended for
+/// another reason.
+pub(in crate::proxy) fn malformed(error: &(dyn Error + 'static)) -> Option<String> {
+    let http = chain(error).find_map(|error| error.downcast_ref::<hyper::Error>())?;
+    // The response could not be given: behind that stands what the server did, or a rule.
+    if http.is_user() {
+        return None;
+    }
+    if http.is_parse() {
+        return Some(unparsed(http).into());
+    }
+    let own = chain(http).take_while(|error| !error.is::<Broken>() && !error.is::<Dropped>());
+    let frames = own.filter_map(|error| error.downcast_ref::<h2::Error>());
+    // Found here, and not reported by the device.
+    let mut wrong = frames.filter(|frame| frame.is_library());
+    let reason = wrong.find_map(h2::Error::reason)?;
+    let reason = reason_name(reason);
+    Some(format!("it breaks the rules of HTTP/2 ({reason})"))
+}
+
+/// What is wrong with the head of a request. hyper tells what it expected by its texts alone.
+fn unparsed(error: &hyper::Error) -> &'static str {
+    const KNOWN: [(&str, &str); 8] = [
+        (
+            "HTTP2 preface",
+            "an HTTP/2 connection where HTTP/1.1 was agreed on",
+        ),
+        ("HTTP method", "it begins with no method of HTTP"),
+        (
+            "HTTP version",
+            "the request line ends with no version of HTTP",
+        ),
+        ("invalid URI", "the request line has no valid address"),
+        (
+            "URI too long",
+            "the address in the request line is too long",
+        ),
+        ("HTTP header", "a line of the head is no header field"),
+        ("content-length", "its Content-Length is not valid"),
+        ("transfer-encoding", "its Transfer-Encoding is not valid"),
+    ];
+    if error.is_parse_too_large() {
+        return "the head of the request is too large";
+    }
+    let text = error.to_string();
+    let known = KNOWN.iter().find(|(theirs, _)| text.contains(theirs));
+    known.map_or("it is no request of HTTP", |(_, words)| words)
+}
+
+/// Why a device sent no whole request, where what it sent is not malformed.
+pub(in crate::proxy) fn unfinished(error: &hyper::Error) -> String {
+    if error.is_timeout() {
+        return "the device sent no whole request in time".into();
+    }
+    let io = chain(error).find_map(|error| error.downcast_ref::<io::Error>());
+    match io.filter(|io| io.kind() != io::ErrorKind::UnexpectedEof) {
+        Some(io) => format!("the device sent no whole request: {}", error_text::io(io)),
+        None => "the device hung up in the middle of its request".into(),
+    }
+}
+
+/// Makes words of a failed handshake with a device.
+pub(in crate::proxy) fn device_handshake(error: &io::Error, ca: &str) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    let install = format!("install {ca} on it as a trusted root");
+    match tls {
+        Some(rustls::Error::AlertReceived(alert)) => match alert {
+            AlertDescription::UnknownCA => {
+                format!(
+                    "the device does not trust the certificate (alert {}): {install}",
+                    alert_name(*alert)
+                )
+            }
+            AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => format!(
+                "the device refused the certificate (alert {}): it does not trust dmtap's CA ({install}), \
+                 or it asked for a name that the certificate does not have",
+                alert_name(*alert)
+            ),
+            _ => format!(
+                "the device ended the TLS handshake (alert {})",
+                alert_name(*alert)
+            ),
+        },
+        Some(rustls::Error::InvalidMessage(_)) => "what the device sent is not TLS".into(),
+        Some(tls) => device_tls(tls).into(),
+        None => format!(
+            "the device hung up during the TLS handshake, as one does that does not trust the certificate: {install}"
+        ),
+    }
+}
+
+fn device_tls(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::PeerIncompatible(_) => {
+            "the device and dmtap have no TLS version or cipher in common: dmtap speaks TLS 1.2 and 1.3"
+        }
+        _ => "the device broke the rules of TLS in its handshake",
+    }
+}
+
+/// The same where a rule spoiled what the device was offered, without what to do about it.
+pub(in crate::proxy) fn spoiled_handshake(error: &io::Error) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::AlertReceived(alert)) => match alert {
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown => {
+                format!(
+                    "the device refused the certificate (alert {})",
+                    alert_name(*alert)
+                )
+            }
+            _ => format!(
+                "the device ended the TLS handshake (alert {})",
+                alert_name(*alert)
+            ),
+        },
+        Some(tls) => device_tls(tls).into(),
+        None => "the device hung up during the TLS handshake".into(),
+    }
+}

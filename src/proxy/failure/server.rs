@@ -1,0 +1,280 @@
+//! Errors on the way to a server, in words.
+
+use std::error::Error;
+use std::{fmt, io};
+
+use http::StatusCode;
+use hyper_util::client::legacy;
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
+
+use super::{alert_name, chain, reason_name};
+use crate::error_text;
+use crate::proxy::trust::Distrust;
+use crate::proxy::upstream::ConnectError;
+
+/// Why a server gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    /// What happened.
+    pub what: String,
+    /// What helps, where that is known.
+    pub help: Option<String>,
+    /// Whether its certificate is of no CA that is trusted.
+    pub is_untrusted: bool,
+    /// What a proxy answers in its place: 502 or 504.
+    pub status: StatusCode,
+}
+
+impl ServerError {
+    /// Makes words of an error on the way to a server. `ca_flag` is the flag that names a trusted CA.
+    pub fn of(error: &(dyn Error + 'static), ca_flag: &str) -> Self {
+        let mut found = Self {
+            what: String::new(),
+            help: None,
+            is_untrusted: false,
+            status: StatusCode::BAD_GATEWAY,
+        };
+        for error in chain(error) {
+            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+                found.is_untrusted = is_of_unknown_issuer(tls);
+                (found.what, found.help) = server_tls(tls, ca_flag);
+                return found;
+            }
+            if let Some(connect) = error.downcast_ref::<ConnectError>() {
+                match connect {
+                    ConnectError::Timeout(_) => found.status = StatusCode::GATEWAY_TIMEOUT,
+                    ConnectError::Loop(_)
+                    | ConnectError::Private(_)
+                    | ConnectError::ClientCertificate => {}
+                    ConnectError::Other(_) => continue,
+                }
+                found.what = connect.to_string();
+                return found;
+            }
+            let io = error.downcast_ref::<io::Error>();
+            if io.is_some_and(|e| e.kind() == io::ErrorKind::TimedOut) {
+                found.status = StatusCode::GATEWAY_TIMEOUT;
+            }
+        }
+        found.what = in_words(error);
+        found
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.help {
+            Some(help) => write!(f, "{}; {help}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+/// What happened, and what helps.
+type Words = (String, Option<String>);
+
+fn is_of_unknown_issuer(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)
+    )
+}
+
+/// An error of a connection to a server, in dmtap's words.
+fn in_words(error: &(dyn Error + 'static)) -> String {
+    let is_new = chain(error).any(is_of_connecting);
+    for error in chain(error) {
+        if let Some(http) = error.downcast_ref::<hyper::Error>() {
+            if http.is_incomplete_message() {
+                return "the server closed the connection without answering".into();
+            }
+            if http.is_parse_too_large() {
+                return "the head of the server's answer is too large".into();
+            }
+            if http.is_parse() {
+                return "what the server answered is not HTTP".into();
+            }
+        }
+        if let Some(frame) = error.downcast_ref::<h2::Error>()
+            && let Some(reason) = frame.reason()
+        {
+            let reason = reason_name(reason);
+            return match (frame.is_library(), frame.is_go_away()) {
+                (true, _) => format!("the server broke the rules of HTTP/2 ({reason})"),
+                (false, true) => format!("the server ended the HTTP/2 connection ({reason})"),
+                (false, false) => format!("the server ended the HTTP/2 stream ({reason})"),
+            };
+        }
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && let Some(words) = io_in_words(io, is_new)
+        {
+            return words;
+        }
+    }
+    let what = match is_new {
+        true => "no connection to the server",
+        false => "the connection to the server failed",
+    };
+    // What the system says; what a library adds around it says nothing more.
+    let system = chain(error).find_map(|error| {
+        let io = error.downcast_ref::<io::Error>()?;
+        io.raw_os_error().map(|_| error_text::io(io))
+    });
+    match system {
+        Some(words) => format!("{what}: {}", words.to_lowercase()),
+        None if is_new && is_of_resolver(error) => {
+            "the server's name cannot be resolved: check the name, or the network".into()
+        }
+        None => what.into(),
+    }
+}
+
+/// Whether an error is one of making a connection.
+fn is_of_connecting(error: &(dyn Error + 'static)) -> bool {
+    let client = error.downcast_ref::<legacy::Error>();
+    error.is::<ConnectError>() || client.is_some_and(legacy::Error::is_connect)
+}
+
+fn io_in_words(error: &io::Error, is_new: bool) -> Option<String> {
+    let words = match (error.kind(), is_new) {
+        (io::ErrorKind::ConnectionRefused, _) => {
+            "the server refused the connection: nothing listens at its address and port"
+        }
+        (io::ErrorKind::ConnectionReset, true) => {
+            "the server reset the connection during the TLS handshake"
+        }
+        (io::ErrorKind::ConnectionReset, false) => "the server reset the connection",
+        (io::ErrorKind::UnexpectedEof, true) => {
+            "the server closed the connection during the TLS handshake"
+        }
+        (io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe, _) => {
+            "the server closed the connection"
+        }
+        (io::ErrorKind::TimedOut, _) => "the server did not answer in time",
+        // hyper reports chunks so.
+        (io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData, false) => {
+            "the chunks of the answer are malformed"
+        }
+        _ => return None,
+    };
+    Some(words.into())
+}
+
+/// The resolver's errors carry no number of the system.
+fn is_of_resolver(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| error.to_string().contains("lookup address"))
+}
+
+fn server_tls(error: &rustls::Error, ca_flag: &str) -> Words {
+    let what = match error {
+        rustls::Error::InvalidCertificate(certificate) => {
+            return server_certificate(certificate, ca_flag);
+        }
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server asks for a client certificate, which dmtap does not have".into()
+        }
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS at this port".into(),
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion,
+        ) => "the server and dmtap have no TLS version or cipher in common: dmtap speaks TLS 1.2 and 1.3"
+            .into(),
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server ended the TLS handshake (alert {})", alert_name(*alert))
+        }
+        _ => "the server broke the rules of TLS in its handshake".into(),
+    };
+    (what, None)
+}
+
+fn server_certificate(error: &CertificateError, ca_flag: &str) -> Words {
+    let mut help = "-k accepts it all the same";
+    let what = match error {
+        CertificateError::Expired => "server certificate expired".into(),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("server certificate expired on {}", day(*not_after))
+        }
+        CertificateError::NotValidYet => "server certificate is not yet valid".into(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            help = "check the clocks, or -k accepts it all the same";
+            let begin = day(*not_before);
+            format!("server certificate is not yet valid: it begins on {begin}")
+        }
+        CertificateError::NotValidForName => "server certificate is for another name".into(),
+        CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        } => for_another_name(&expected.to_str(), presented),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "server certificate is not for servers: its extended key usage lacks serverAuth".into()
+        }
+        CertificateError::Revoked => "server certificate is revoked".into(),
+        CertificateError::BadEncoding => {
+            "server certificate cannot be read as X.509 version 3".into()
+        }
+        CertificateError::BadSignature => {
+            let what = "the server's certificate and its signature do not fit together";
+            return (what.into(), None);
+        }
+        CertificateError::Other(other) => {
+            return match other.0.downcast_ref::<Distrust>() {
+                Some(distrust) => distrusted(*distrust, ca_flag),
+                None => untrusted("it breaks a rule of X.509", ca_flag),
+            };
+        }
+        _ => return untrusted("its issuer is not known here", ca_flag),
+    };
+    (what, Some(help.into()))
+}
+
+fn untrusted(why: &str, ca_flag: &str) -> Words {
+    let help = format!("use {ca_flag} FILE to trust its CA, or -k to accept any");
+    (format!("server certificate not trusted: {why}"), Some(help))
+}
+
+fn distrusted(distrust: Distrust, ca_flag: &str) -> Words {
+    match distrust {
+        Distrust::ShortKey(_) => {
+            let what = format!(
+                "server certificate cannot be used: {distrust}, and no TLS library verifies fewer than 2048"
+            );
+            let help = "the server needs another certificate, -k does not help";
+            (what, Some(help.into()))
+        }
+        Distrust::Sha1 => {
+            let what = format!("server certificate not trusted: {distrust}");
+            let help =
+                "the server needs a certificate signed with SHA-256, or -k accepts it all the same";
+            (what, Some(help.into()))
+        }
+        Distrust::Ca | Distrust::SelfSigned => {
+            let what = format!("server certificate not trusted: {distrust}");
+            let help = format!(
+                "use {ca_flag} FILE with a FILE that holds this very certificate, or -k to accept any"
+            );
+            (what, Some(help))
+        }
+    }
+}
+
+fn for_another_name(expected: &str, presented: &[String]) -> String {
+    let names: Vec<String> = presented.iter().map(|name| plain_name(name)).collect();
+    let names = match names.is_empty() {
+        true => "it has no subjectAltName, and its CN does not count".into(),
+        false => format!("it is for {}", names.join(", ")),
+    };
+    format!("server certificate is for another name: {names}, and not {expected}")
+}
+
+/// A name as rustls lists it, `DnsName("a")`, as people write it.
+fn plain_name(name: &str) -> String {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_matches(|c| matches!(c, '(' | ')' | '"')).into()
+}
+
+fn day(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
+    moment.strftime("%Y-%m-%d").to_string()
+}

@@ -1,0 +1,277 @@
+//! What a user reads: each failure once, in words, and none of a library's.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+
+use super::peers::dmtap;
+
+/// What a program prints that shows how it is made.
+const OF_LIBRARIES: [&str; 8] = [
+    "os error",
+    "Error",
+    "Kind(",
+    "Os {",
+    "Some(",
+    "rustls",
+    "hyper",
+    "client error",
+];
+
+fn check_words(text: &str) {
+    for word in OF_LIBRARIES {
+        assert!(!text.contains(word), "{word} in: {text}");
+    }
+}
+
+/// A proxy in front of a port where nothing listens, and its address.
+fn proxy_in_front_of_nothing(
+    folder: &std::path::Path,
+    out: Stdio,
+    err: Stdio,
+    more: &[&str],
+) -> (Child, String) {
+    let record = folder.join("r.jsonl");
+    let child = dmtap()
+        .args([
+            "proxy",
+            "--mode",
+            "reverse:http://127.0.0.1:1",
+            "-p",
+            "0",
+            "--confdir",
+        ])
+        .arg(folder)
+        .arg("-w")
+        .arg(&record)
+        .args(more)
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .unwrap();
+    (child, record.display().to_string())
+}
+
+/// The address in `listening at …`, once it is in the file.
+fn address_in(file: &std::path::Path) -> String {
+    loop {
+        let text = std::fs::read_to_string(file).unwrap();
+        if let Some((_, rest)) = text.split_once("listening at https://")
+            && let Some((address, _)) = rest.split_once(' ')
+        {
+            return address.to_owned();
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn get(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[cfg(unix)]
+fn end(mut child: Child) {
+    let id = child.id().to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status();
+    assert!(killed.unwrap().success());
+    child.wait().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failure_is_printed_once_where_transcript_and_log_lead_to_the_same_place() {
+    let why = "the server refused the connection: nothing listens at its address and port";
+    let count = |text: &str| text.matches(why).count();
+    let folder = tempfile::tempdir().unwrap();
+    let both = folder.path().join("both.txt");
+    let file = File::create(&both).unwrap();
+    let again = file.try_clone().unwrap();
+    let (child, _) = proxy_in_front_of_nothing(folder.path(), file.into(), again.into(), &[]);
+    let answer = get(&address_in(&both));
+    assert_eq!(count(&answer), 1, "{answer}");
+    check_words(&answer);
+    end(child);
+    let text = std::fs::read_to_string(&both).unwrap();
+    assert_eq!(count(&text), 1, "{text}");
+    assert!(text.contains('✖'), "{text}");
+
+    // Apart, each has it: whoever reads the log alone must see what fails.
+    let (out, err) = (folder.path().join("out.txt"), folder.path().join("err.txt"));
+    let [out_file, err_file] = [&out, &err].map(|path| File::create(path).unwrap());
+    let (child, _) =
+        proxy_in_front_of_nothing(folder.path(), out_file.into(), err_file.into(), &[]);
+    get(&address_in(&err));
+    end(child);
+    for file in [out, err] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(count(&text), 1, "{text}");
+    }
+
+    // Without a transcript the log is what is left.
+    let quiet = folder.path().join("quiet.txt");
+    let file = File::create(&quiet).unwrap();
+    let again = file.try_clone().unwrap();
+    let (child, _) = proxy_in_front_of_nothing(folder.path(), file.into(), again.into(), &["-q"]);
+    get(&address_in(&quiet));
+    end(child);
+    let text = std::fs::read_to_string(quiet).unwrap();
+    assert_eq!(count(&text), 1, "{text}");
+}
+
+#[test]
+fn what_cannot_be_read_or_opened_is_named_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(
+        path("no.pem"),
+        "-----BEGIN CERTIFICATE-----\n???\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    std::fs::write(path("torn.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
+    std::fs::write(
+        path("der.pem"),
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
+    std::fs::write(path("bad.jsonl"), "{\"v\":1,\"seq\":\n{\"v\":1}\n").unwrap();
+    std::fs::write(path("plan.toml"), "session = \"x\"\n").unwrap();
+    let (missing, confdir) = (path("missing"), path("conf"));
+    let reverse = "reverse:https://localhost:1";
+    let proxy = |more: &[&str]| {
+        let mut command = dmtap();
+        command.args(["proxy", "-p", "0", "--confdir", &confdir, "--mode", reverse]);
+        command.args(more);
+        command
+    };
+    let verb = |arguments: &[&str]| {
+        let mut command = dmtap();
+        command.args(arguments);
+        command
+    };
+    for (mut command, expected) in [
+        (
+            proxy(&["--server-ca", &missing]),
+            "No such file or directory",
+        ),
+        (
+            proxy(&["--server-ca", &path("no.pem")]),
+            "its base64 is damaged",
+        ),
+        (
+            proxy(&["--server-ca", &path("torn.pem")]),
+            "a section has no END line",
+        ),
+        (
+            proxy(&["--server-ca", &path("der.pem")]),
+            "cannot be read as X.509",
+        ),
+        (
+            proxy(&["--certs", &path("torn.pem")]),
+            "a section has no END line",
+        ),
+        (
+            proxy(&["-w", &path("none/x.jsonl")]),
+            "No such file or directory",
+        ),
+        (proxy(&["--rules", &missing]), "No such file or directory"),
+        (verb(&["show", &missing]), "No such file or directory"),
+        (
+            verb(&["show", &path("bad.jsonl")]),
+            "it ends in the middle of a JSON value",
+        ),
+        (verb(&["decode", &missing]), "No such file or directory"),
+        (
+            verb(&["rules", "check", &missing]),
+            "No such file or directory",
+        ),
+        (
+            verb(&["server", "--plan", &missing]),
+            "No such file or directory",
+        ),
+        (
+            verb(&["server", "--plan", &path("plan.toml")]),
+            "plan.toml:1:1: unknown field `session`",
+        ),
+        (
+            verb(&["proxy", "--mode", "reverse:https://a b"]),
+            "is no URL",
+        ),
+        (
+            verb(&["device", "https://127.0.0.1:1/", "-k"]),
+            "nothing listens at its address and port",
+        ),
+    ] {
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{command:?}");
+        assert!(text.contains(expected), "{expected} is missing in: {text}");
+        check_words(&text);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_says_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    for verb in [&["proxy", "--mode", "regular"][..], &["server"]] {
+        let mut command = dmtap();
+        command
+            .args(verb)
+            .args(["-p", &port, "--confdir"])
+            .arg(folder.path());
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("another program listens there"), "{text}");
+        check_words(&text);
+    }
+}
+
+#[test]
+fn localhost_is_an_address_to_listen_at() {
+    let folder = tempfile::tempdir().unwrap();
+    for verb in [&["proxy", "--mode", "regular"][..], &["server"]] {
+        let mut command = dmtap();
+        command
+            .args(verb)
+            .args(["--listen-host", "localhost", "-p", "0", "--confdir"]);
+        let mut child = command
+            .arg(folder.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(
+            line.contains("listening at ") && line.contains("://127.0.0.1:"),
+            "{line}"
+        );
+    }
+    let output = dmtap()
+        .args([
+            "proxy",
+            "--mode",
+            "regular",
+            "--listen-host",
+            "no such host",
+        ])
+        .output();
+    let text = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
+    assert!(
+        text.contains("--listen-host") && text.contains("an address of this machine"),
+        "{text}"
+    );
+}
