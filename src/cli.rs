@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::app::{print, rule_includes, signal};
 use crate::error_text;
-use crate::proxy::{Authority, IN_TRANSCRIPT};
+use crate::proxy::{Authority, CaError, IN_TRANSCRIPT};
 use crate::record::journal;
 
 /// An intercepting proxy for OMA DM (Windows MDM): see, record and change the traffic between devices and their server.
@@ -43,6 +43,10 @@ pub struct Cli {
     )]
     output: Output,
 
+    /// Colors: auto means on a terminal. NO_COLOR and CLICOLOR_FORCE change auto.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+
     /// Log more to stderr (-vv for debug). RUST_LOG works, too.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -56,6 +60,30 @@ pub enum Output {
     Text,
     /// For programs.
     Json,
+}
+
+/// Whether output has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Also in a pipe or a file.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Color {
+    /// Sets the choice for everything that is printed from now on.
+    fn apply(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,7 +165,8 @@ pub type Outcome = Result<(), Failure>;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
+    cli.color.apply();
     print::print_panics();
     signal::survive_file_limits();
     let _printed = Printed;
@@ -161,6 +190,21 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => complain(failure.why(), failure.exit_code()),
     }
+}
+
+/// The command line, with help that offers no `--output` where there is no JSON.
+fn parse() -> Cli {
+    use clap::{CommandFactory as _, FromArgMatches as _};
+    let mut command = Cli::command();
+    // Now each verb has the global options.
+    command.build();
+    for verb in ["encode", "completions"] {
+        command = command.mut_subcommand(verb, |verb| {
+            verb.mut_arg("output", |output| output.hide(true))
+        });
+    }
+    let found = Cli::from_arg_matches(&command.get_matches());
+    found.unwrap_or_else(|error| error.exit())
 }
 
 impl Verb {
@@ -223,7 +267,7 @@ fn log_to_stderr(verbose: u8, has_transcript: bool) {
     // A second subscriber can only be refused; the first one then goes on serving.
     let _ = match std::io::stderr().is_terminal() {
         true => log.with_target(false).without_time().try_init(),
-        false => log.with_target(false).with_ansi(false).try_init(),
+        false => log.with_target(false).try_init(),
     };
 }
 
@@ -276,10 +320,16 @@ fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
     let folder = match confdir {
         Some(folder) => folder.to_owned(),
         None => home().map(|home| home.join(".dmtap")).ok_or_else(|| {
-            Failure::Usage("error: no home folder is known: use --confdir".into())
+            Failure::Usage("error: no home folder is known (HOME is not set): name a folder for the CA with --confdir FOLDER".into())
         })?,
     };
-    Authority::load_or_create(&folder).map_err(|error| Failure::Usage(format!("error: {error}")))
+    Authority::load_or_create(&folder).map_err(|error| {
+        let help = match (&error, confdir) {
+            (CaError::Io { .. }, None) => "\nhelp: --confdir FOLDER keeps the CA in another folder",
+            _ => "",
+        };
+        Failure::Usage(format!("error: {error}{help}"))
+    })
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -1,19 +1,20 @@
 //! `dmtap show`: a recorded session for people.
 
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufReader, BufWriter, ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output};
 use crate::error_text;
-use crate::record::{self, Colour, Masking, Transcript};
+use crate::record::{self, Colour, JsonLines, Masking, Sink as _, Transcript};
 
-/// Print a recorded session (JSON lines) as an annotated transcript.
+/// Print a recorded session (JSON lines) as an annotated transcript, or as its events.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   dmtap show session.jsonl
-  dmtap show session.jsonl | less -R
+  dmtap show --color always session.jsonl | less -R
+  dmtap show --output json session.jsonl      its events, without damaged lines
 
 Exit code 1: a line of the record is damaged; the others are shown.")]
 pub struct Show {
@@ -27,7 +28,6 @@ impl Show {
     /// # Errors
     /// A file that cannot be read, or lines that are damaged.
     pub fn run(self, output: Output) -> Outcome {
-        super::only_text(output, "show")?;
         let name = self.file.display();
         let unreadable = |error| {
             let why = error_text::io(&error);
@@ -37,8 +37,23 @@ impl Show {
             true => Box::new(std::io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
-        let mut transcript = Transcript::new(anstream::stdout(), Colour::Colour, Masking::Raw);
-        let damaged = match record::show(BufReader::new(record), &mut transcript) {
+        // What is in a record was masked when it was written.
+        let masking = Masking::Raw;
+        let shown = match output {
+            Output::Text => {
+                let out = anstream::stdout();
+                record::show(
+                    BufReader::new(record),
+                    &mut Transcript::new(out, Colour::Colour, masking),
+                )
+            }
+            Output::Json => {
+                let mut lines = JsonLines::new(BufWriter::new(std::io::stdout()), masking);
+                record::replay(BufReader::new(record), |event| lines.print(&event))
+                    .and_then(|damaged| lines.flush().map(|()| damaged))
+            }
+        };
+        let damaged = match shown {
             // A reader that went away (`| head`) is no error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {

@@ -203,3 +203,38 @@ async fn pause_after(error: &io::Error) {
 
 const PAUSE: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_nothing_can_listen_says_what_helps() {
+        let check = |address: &str, kind: io::ErrorKind, expected: &str| {
+            let words = cannot_listen(address.parse().unwrap(), &kind.into());
+            assert!(words.contains(expected), "{words}");
+        };
+        let denied = io::ErrorKind::PermissionDenied;
+        if cfg!(target_os = "linux") {
+            let program = std::env::current_exe().unwrap().display().to_string();
+            let command = format!("`sudo setcap cap_net_bind_service=+ep {program}`");
+            check("0.0.0.0:443", denied, &command);
+        }
+        check("0.0.0.0:443", denied, "take a higher port");
+        check(
+            "0.0.0.0:8080",
+            denied,
+            "cannot listen at 0.0.0.0:8080: permission denied",
+        );
+        check(
+            "[::1]:80",
+            io::ErrorKind::AddrInUse,
+            "choose another port than 80",
+        );
+        check(
+            "192.0.2.1:80",
+            io::ErrorKind::AddrNotAvailable,
+            "does not have that address",
+        );
+    }
+}

@@ -120,7 +120,10 @@ fn a_slip_in_a_plan_is_told_with_its_place() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(expected), "{expected} is missing in:\n{said}");
     };
-    check("[[package]]\ncommands = [{ fetch = './A' }]\n", "plan.toml:2:15: ");
+    check(
+        "[[package]]\ncommands = [{ fetch = './A' }]\n",
+        "plan.toml:2:15: ",
+    );
     check("[[packet]]\ncommands = []\n", "packet");
     check("[[package]]\ncommands = [{ add = './A' }]\n", "plan.toml");
 }

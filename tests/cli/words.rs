@@ -275,3 +275,136 @@ fn localhost_is_an_address_to_listen_at() {
         "{text}"
     );
 }
+
+#[test]
+fn a_home_that_is_no_folder_names_confdir() {
+    for home in ["", "/dev/null"] {
+        let mut command = dmtap();
+        command.args(["proxy", "--mode", "regular", "-p", "0"]);
+        let output = command
+            .env("HOME", home)
+            .env_remove("DMTAP_CONFDIR")
+            .output();
+        let text = String::from_utf8_lossy(&output.unwrap().stderr).into_owned();
+        assert!(text.contains("--confdir FOLDER"), "{home}: {text}");
+        check_words(&text);
+    }
+}
+
+/// A record with two events.
+fn record(folder: &std::path::Path) -> String {
+    let out = folder.join("err.txt");
+    let (child, record) = proxy_in_front_of_nothing(
+        folder,
+        Stdio::null(),
+        File::create(&out).unwrap().into(),
+        &[],
+    );
+    get(&address_in(&out));
+    end(child);
+    record
+}
+
+#[cfg(unix)]
+#[test]
+fn show_has_colours_where_they_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = record(folder.path());
+    for (arguments, variable, expected) in [
+        (&[][..], None, false),
+        (&["--color", "auto"], None, false),
+        (&["--color", "always"], None, true),
+        (&["--color", "always"], Some("NO_COLOR"), true),
+        (&["--color", "never"], Some("CLICOLOR_FORCE"), false),
+        (&[], Some("CLICOLOR_FORCE"), true),
+    ] {
+        let mut command = dmtap();
+        command.arg("show").args(arguments).arg(&record);
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        if let Some(variable) = variable {
+            command.env(variable, "1");
+        }
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("GET"), "{text}");
+        assert_eq!(
+            text.contains("\x1b["),
+            expected,
+            "{arguments:?} {variable:?}: {text}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn show_gives_json_lines_without_the_damaged_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = record(folder.path());
+    let whole = std::fs::read_to_string(&record).unwrap();
+    let show = |text: &str| {
+        std::fs::write(&record, text).unwrap();
+        let output = dmtap()
+            .args(["show", "--output", "json", &record])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    assert!(whole.lines().count() > 2);
+    assert_eq!(show(&whole), (Some(0), whole.clone()));
+    let (begin, rest) = whole.split_once('\n').unwrap();
+    assert_eq!(
+        show(&format!("{begin}\n{{\"v\":1,\n{rest}")),
+        (Some(1), whole.clone())
+    );
+}
+
+#[test]
+fn help_offers_no_json_where_there_is_none_and_no_file_that_an_installation_lacks() {
+    let help = |arguments: &[&str]| {
+        let output = dmtap().args(arguments).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for verb in ["encode", "completions"] {
+        let text = help(&[verb]);
+        assert!(!text.contains("--output"), "{text}");
+        assert!(text.contains("--color"), "{text}");
+    }
+    let verbs: [&[&str]; 14] = [
+        &[],
+        &["proxy"],
+        &["demo"],
+        &["device"],
+        &["server"],
+        &["decode"],
+        &["encode"],
+        &["show"],
+        &["rules"],
+        &["rules", "check"],
+        &["rules", "list"],
+        &["rules", "try"],
+        &["rules", "schema"],
+        &["completions"],
+    ];
+    for verb in verbs {
+        let text = help(verb);
+        for file in ["docs/", ".md", "README"] {
+            assert!(!text.contains(file), "{verb:?}: {text}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r.toml");
+    std::fs::write(
+        &file,
+        "[[rule]]\nname = 'x'\nmatch = { nonsense = 1 }\nstep.nonsense = 1\n",
+    )
+    .unwrap();
+    let output = dmtap().args(["rules", "check"]).arg(file).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains("dmtap rules schema") && !text.contains("docs/"),
+        "{text}"
+    );
+}

@@ -232,4 +232,4 @@ pub(crate) fn status(id: u32, message: u32, answered: u32, name: &str, code: u16
 }
 
 /// Where errors send people for all words.
-pub(crate) const REFERENCE: &str = "docs/rules.md and `dmtap rules schema`";
+pub(crate) const REFERENCE: &str = "`dmtap rules schema`";

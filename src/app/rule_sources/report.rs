@@ -1,5 +1,7 @@
 //! Rules and how they stand, as JSON and for people.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::{Entry, SourceState};
@@ -140,8 +142,7 @@ pub fn summary(entries: &[Entry]) -> String {
 pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String {
     let shown = entries.iter().filter(|entry| !is_idle_half(entry, entries));
     let shown: Vec<&Entry> = shown.collect();
-    let width = shown.iter().map(|entry| entry.rule.name.chars().count());
-    let width = width.max().unwrap_or_default();
+    let width = name_column(shown.iter().map(|entry| &*entry.rule.name));
     let mut text = String::new();
     for entry in shown {
         let feed = if text.is_empty() {
@@ -151,13 +152,34 @@ pub fn summary_with(entries: &[Entry], more: impl Fn(&str) -> String) -> String 
         };
         text.push_str(&format!(
             "{feed}\n  {:<width$}  {}{}",
-            entry.rule.name,
+            short_name(&entry.rule.name),
             did(entry),
             more(&entry.rule.name)
         ));
     }
     text
 }
+
+/// The width of a column of rules' names, in characters.
+pub fn name_column<'n>(names: impl Iterator<Item = &'n str>) -> usize {
+    let widths = names.map(|name| short_name(name).chars().count());
+    widths.max().unwrap_or_default()
+}
+
+/// A rule's name as a column has it: a long one without its middle.
+pub fn short_name(name: &str) -> Cow<'_, str> {
+    let count = name.chars().count();
+    if count <= WIDEST_NAME {
+        return name.into();
+    }
+    let half = WIDEST_NAME / 2;
+    let begin: String = name.chars().take(half).collect();
+    let end: String = name.chars().skip(count - (half - 1)).collect();
+    format!("{begin}…{end}").into()
+}
+
+/// Characters of a name in a column.
+const WIDEST_NAME: usize = 60;
 
 /// Whether a rule is one of two that an option made, and did nothing where the other one acted.
 fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
@@ -311,6 +333,29 @@ mod tests {
             "acted on 2 connections, could not act on 1 connection",
         );
     }
+
+    #[test]
+    fn a_long_name_loses_its_middle_and_widens_no_column() {
+        let long = format!("--fail ./Vendor/{}/End", "x".repeat(2000));
+        let entries = [long.as_str(), "short"].map(|name| {
+            let text =
+                format!("[[rule]]\nname = '{name}'\nstage = 'response'\nstep.delay = '1ms'\n");
+            Entry {
+                rule: load::parse("a.toml", &text).unwrap()[0].clone(),
+                standing: SourceState::InForce,
+                hits: Hits::default(),
+                run: Hits::default(),
+            }
+        });
+        let summary = summary(&entries);
+        let widest = summary.lines().map(|line| line.chars().count()).max();
+        assert!(widest < Some(80), "{summary}");
+        assert!(
+            summary.contains("--fail ./Vendor/") && summary.contains("/End  nothing"),
+            "{summary}"
+        );
+    }
+
     #[test]
     fn the_summary_is_of_the_run_and_says_what_was_since_a_reset() {
         let check = |standing: SourceState, messages: u64, expected: &str| {

@@ -28,7 +28,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Ve
 }
 
 /// Where all words are listed.
-pub(super) const REFERENCE: &str = "docs/rules.md and `dmtap rules schema`";
+pub(super) const REFERENCE: &str = "`dmtap rules schema`";
 
 /// `a`, `b` and `c`, each in backquotes.
 pub(super) fn list(words: &[&str]) -> String {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::json_line;
 use super::outcome::Silent;
 use crate::app::dry_run::why_not;
+use crate::app::rule_sources::report::{name_column, short_name};
 use crate::cli::Output;
 use crate::flow::ExchangeId;
 use crate::rules::{Rule, RuleSet, Stage};
@@ -104,11 +105,15 @@ impl EffectCounts {
             "{file}: {acted_on} of {} messages acted on{not_tried}\n",
             self.messages
         );
-        let names = rules.rules().iter().map(|rule| rule.name().chars().count());
-        let width = names.max().unwrap_or_default();
+        let width = name_column(rules.rules().iter().map(|rule| rule.name()));
         for rule in rules.rules() {
             let hits = self.of(rule);
-            let _ = writeln!(text, "  {:<width$}  {}", rule.name(), hits.words());
+            let _ = writeln!(
+                text,
+                "  {:<width$}  {}",
+                short_name(rule.name()),
+                hits.words()
+            );
             if let Some(why) = hits.why(rule) {
                 let _ = writeln!(text, "      {why}");
             }
