@@ -196,12 +196,12 @@ pub fn main() -> ExitCode {
 fn parse() -> Cli {
     use clap::{CommandFactory as _, FromArgMatches as _};
     let mut command = Cli::command();
-    // Now each verb has the global options.
-    command.build();
+    let output = |option: &&clap::Arg| option.get_id() == "output";
+    let output = command.get_arguments().find(output).cloned();
+    // A verb that has an option itself does not get the global one.
+    let hidden = output.map(|output| output.global(false).hide(true));
     for verb in ["encode", "completions"] {
-        command = command.mut_subcommand(verb, |verb| {
-            verb.mut_arg("output", |output| output.hide(true))
-        });
+        command = command.mut_subcommand(verb, |verb| verb.args(hidden.clone()));
     }
     let found = Cli::from_arg_matches(&command.get_matches());
     found.unwrap_or_else(|error| error.exit())

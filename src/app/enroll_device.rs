@@ -9,12 +9,13 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 
-use super::device::{RetryPolicy, SessionError, causes, run_patiently};
+use super::device::{RetryPolicy, SessionError, run_patiently};
 use super::dial::DialingClient;
 use crate::dm::StatusCode;
 use crate::markup::Limits;
 use crate::peer::enroll::{EnrollProfile, EnrollingDevice, Enrollment, PrivateKey, Refusal, Step};
 use crate::peer::{Device, Encoding, Profile, device};
+use crate::proxy::ServerError;
 
 /// Why a device is not enrolled, or does not get through its sessions.
 #[derive(Debug, thiserror::Error)]
@@ -71,15 +72,18 @@ async fn send(
         url: url.clone(),
         why,
     };
+    let why =
+        |error: &(dyn std::error::Error + 'static)| ServerError::of(error, "--ca").to_string();
     let exchange = async {
         let response = client.request(request.map(Full::new)).await;
-        let (parts, body) = response.map_err(|error| causes(&error))?.into_parts();
+        let (parts, body) = response.map_err(|error| why(&error))?.into_parts();
         let body = Limited::new(body, Limits::default().bytes).collect().await;
-        let body = body.map_err(|error| causes(&*error))?;
+        let body = body.map_err(|error| format!("the answer broke off: {}", why(&*error)))?;
         Ok(Response::from_parts(parts, body.to_bytes()))
     };
     let exchange = tokio::time::timeout(ANSWER, exchange).await;
-    let exchange = exchange.unwrap_or_else(|_| Err(format!("nothing came within {ANSWER:?}")));
+    let exchange =
+        exchange.unwrap_or_else(|_| Err(format!("nothing came within {} s", ANSWER.as_secs())));
     exchange.map_err(no_response)
 }
 

@@ -98,8 +98,9 @@ async fn serve_one<R, F>(
 pub(super) async fn body(body: Incoming) -> Result<Bytes, String> {
     let body = Limited::new(body, Limits::default().bytes).collect();
     let body = tokio::time::timeout(BODY, body).await;
-    let body = body.map_err(|_| format!("the body did not come within {BODY:?}"))?;
-    Ok(body.map_err(|error| error.to_string())?.to_bytes())
+    let body = body.map_err(|_| format!("the body did not come within {} s", BODY.as_secs()))?;
+    let body = body.map_err(|_| "the body is too long, or does not come whole")?;
+    Ok(body.to_bytes())
 }
 
 /// TLS with a leaf of `authority` for these names, and both versions of HTTP.
@@ -114,7 +115,7 @@ pub(super) fn tls(
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .map_err(|_| "TLS cannot be used with this key")?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

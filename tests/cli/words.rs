@@ -278,7 +278,7 @@ fn localhost_is_an_address_to_listen_at() {
 
 #[test]
 fn a_home_that_is_no_folder_names_confdir() {
-    for home in ["", "/dev/null"] {
+    for home in ["/dev/null", "/proc/self"] {
         let mut command = dmtap();
         command.args(["proxy", "--mode", "regular", "-p", "0"]);
         let output = command
@@ -372,6 +372,10 @@ fn help_offers_no_json_where_there_is_none_and_no_file_that_an_installation_lack
         assert!(!text.contains("--output"), "{text}");
         assert!(text.contains("--color"), "{text}");
     }
+    let output = dmtap()
+        .args(["completions", "bash", "--output", "json"])
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(2));
     let verbs: [&[&str]; 14] = [
         &[],
         &["proxy"],

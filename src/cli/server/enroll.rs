@@ -9,6 +9,7 @@ use crate::app::enroll_server::{self, EnrollService};
 use crate::app::print;
 use crate::app::server::OnLine;
 use crate::cli::{Failure, Output};
+use crate::error_text;
 use crate::peer::enroll::server::{DISCOVERY_PATH, Granted};
 use crate::peer::enroll::{Login, Sites, User};
 use crate::peer::{Encoding, Plan, Server};
@@ -56,7 +57,8 @@ impl EnrollArguments {
         stop: CancellationToken,
     ) -> Result<(), Failure> {
         let port = listener.local_addr().map(|address| address.port());
-        let port = port.map_err(|error| Failure::Failed(format!("error: {error}")))?;
+        let port =
+            port.map_err(|error| Failure::Failed(format!("error: {}", error_text::io(&error))))?;
         let origin = |name: &str| format!("https://{name}:{port}");
         let sites = Sites {
             discovery: origin(&self.discovery_name),
