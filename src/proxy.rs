@@ -37,7 +37,7 @@ mod wire;
 pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 
 pub use ca::{Authority, CaError};
-pub use failure::ServerError;
+pub use failure::{PlainError, ServerError};
 pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
 pub use settings::{

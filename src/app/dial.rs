@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::proxy::{Trust, client_config};
+use crate::proxy::{PlainError, Trust, client_config};
 
 /// One line of the table: curl's `HOST:PORT:ADDRESS`, whose address may have a port of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,9 +119,8 @@ impl Dialer {
                 TcpStream::connect((host.trim_matches(['[', ']']), port)).await?
             }
             None => {
-                return Err(io::Error::other(format!(
-                    "{host}:{port} is not in the table of names"
-                )));
+                let why = format!("{host}:{port} is not in the table of names");
+                return Err(io::Error::other(PlainError(why)));
             }
         };
         stream.set_nodelay(true)?;

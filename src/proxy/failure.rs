@@ -10,7 +10,7 @@ use http::StatusCode;
 use rustls::AlertDescription;
 
 pub(super) use self::device::{device_handshake, malformed, spoiled_handshake, unfinished};
-pub use self::server::ServerError;
+pub use self::server::{PlainError, ServerError};
 
 use super::body::Broken;
 use super::body_timeout::Stall;

@@ -13,6 +13,11 @@ use crate::error_text;
 use crate::proxy::trust::Distrust;
 use crate::proxy::upstream::ConnectError;
 
+/// An error of a connector in words of dmtap, which are printed as they are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PlainError(pub String);
+
 /// Why a server gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
@@ -50,6 +55,10 @@ impl ServerError {
                     ConnectError::Other(_) => continue,
                 }
                 found.what = connect.to_string();
+                return found;
+            }
+            if let Some(PlainError(words)) = error.downcast_ref() {
+                found.what.clone_from(words);
                 return found;
             }
             let io = error.downcast_ref::<io::Error>();
