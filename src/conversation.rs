@@ -16,6 +16,7 @@ mod decide;
 mod handle;
 mod rule_state;
 mod table;
+mod view;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -32,6 +33,7 @@ use crate::rules::{RuleSet, RuleState, Verdict};
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
 pub use self::table::SessionLimits;
+pub use self::view::SessionView;
 
 use self::table::{Sessions, SharedSession};
 

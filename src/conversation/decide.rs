@@ -4,12 +4,12 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 
 use super::handle::{Leaving, SessionHandle};
-use super::table::SessionView;
+use super::view::SessionView;
 use super::{Decided, MessageFacts};
 use crate::flow::reconciler::ReconcileContext;
-use crate::flow::{EffectDetail, RuleEffect, SessionTag, media};
+use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::patch::Patch;
-use crate::rules::{Facts, HeadEdit, RuleSet, RuleState, Stage, Verdict};
+use crate::rules::{HeadEdit, RuleSet, RuleState, Verdict};
 
 impl SessionHandle {
     /// Decides on one half of the exchange.
@@ -19,18 +19,17 @@ impl SessionHandle {
         rules: &RuleSet,
         state: &mut dyn RuleState,
     ) -> Decided {
-        let view = match (&self.session, message.document) {
-            (Some(session), Some(document)) => session.receive(message.speaker(), document),
-            _ => SessionView::default(),
+        let view = match &self.session {
+            Some(session) => session.receive(message.speaker(), message.document.map(|d| &**d)),
+            None => SessionView::default(),
         };
-        let session = self.tag(message.speaker(), message.document.map(|d| &**d));
-        let mut verdict = ask(message, &view, session.as_ref(), rules, state);
+        let mut verdict = view.decide(message, rules, state);
         // A copy that is still held would be copied in earnest when the reconciler changes.
         drop(view.reconciler);
         self.reconcile(message, &mut verdict);
         self.leaving = leaving(message, &verdict);
         Decided {
-            session,
+            session: view.tag,
             links: view.links,
             notes: view.notes,
             verdict,
@@ -59,33 +58,6 @@ impl SessionHandle {
         let content_type = message.headers().get(header::CONTENT_TYPE);
         verdict.apply_reconciled(reconciled, &document, content_type);
     }
-}
-
-/// What the rules say.
-fn ask(
-    message: &MessageFacts<'_>,
-    view: &SessionView,
-    session: Option<&SessionTag>,
-    rules: &RuleSet,
-    state: &mut dyn RuleState,
-) -> Verdict {
-    if rules.is_empty() {
-        return Verdict::default();
-    }
-    let facts = Facts {
-        stage: Stage::of(message.speaker()),
-        connection: message.connection,
-        exchange: message.exchange,
-        request: message.request,
-        response: message.response,
-        session,
-        document: message.document,
-        body: message.body,
-        links: &view.links,
-        reconciler: view.reconciler.as_ref(),
-        limits: message.limits,
-    };
-    rules.decide(&facts, state)
 }
 
 /// What the receiver gets of the message.

@@ -7,6 +7,7 @@ use http::{HeaderMap, header};
 
 use super::table::SharedSession;
 use super::{Decided, MessageFacts};
+use crate::dm::Message;
 use crate::flow::{SessionTag, Side, media};
 use crate::markup::{self, Document, Limits};
 use crate::rules::{RuleSet, RuleState};
@@ -99,9 +100,6 @@ impl SessionHandle {
     /// The place in its session of what `speaker` says in this exchange, whose body may be no message.
     pub fn tag(&self, speaker: Side, document: Option<&Document>) -> Option<SessionTag> {
         let session = self.session.as_ref()?;
-        Some(match speaker {
-            Side::Device => session.tag.clone(),
-            Side::Server => session.tag_response(document),
-        })
+        Some(session.tag(speaker, document.and_then(Message::of)))
     }
 }

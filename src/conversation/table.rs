@@ -5,12 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::view::SessionView;
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::reconciler::{ObligationsFull, ReconcileContext, Reconciled};
-use crate::flow::session::note_dangling;
-use crate::flow::{
-    AnswerLink, Note, OwedByRule, Reconciler, Session, SessionKey, SessionTag, Side, Timestamp,
-};
+use crate::flow::{OwedByRule, Session, SessionKey, SessionTag, Side, Timestamp};
 use crate::markup::Document;
 
 /// What bounds the sessions that are followed at a time.
@@ -70,16 +68,7 @@ pub(super) struct SharedSession {
     owed: Arc<AtomicUsize>,
     session: Arc<Mutex<SessionEntry>>,
     /// The tag of the request.
-    pub(super) tag: SessionTag,
-}
-
-/// What a session knows about a message.
-#[derive(Debug, Default)]
-pub(super) struct SessionView {
-    pub(super) links: Vec<AnswerLink>,
-    pub(super) notes: Vec<Note>,
-    /// What dmtap owes the peers, where there is a session.
-    pub(super) reconciler: Option<Reconciler>,
+    tag: SessionTag,
 }
 
 impl Sessions {
@@ -226,24 +215,17 @@ impl Table {
 }
 
 impl SharedSession {
-    /// Takes in a message as it arrived; gives what its answers refer to, and what rules may know of the session.
-    pub(super) fn receive(&self, speaker: Side, document: &Document) -> SessionView {
-        let Some(message) = Message::of(document) else {
-            return SessionView::default();
-        };
-        let mut entry = lock(&self.session);
-        let links = entry.session.links(speaker, message);
-        if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
-            entry.session.reconciler.note_received(speaker, &msg_id);
+    /// Takes in a message as it arrived.
+    pub(super) fn receive(&self, speaker: Side, document: Option<&Document>) -> SessionView {
+        let mut view = SessionView::default();
+        if let Some(document) = document {
+            let mut entry = lock(&self.session);
+            view = SessionView::of(&mut entry.session, speaker, document);
             entry.recount(&self.owed, Goes::On);
         }
-        let reconciler = entry.session.reconciler.clone();
-        drop(entry);
-        SessionView {
-            notes: note_dangling(document, &links),
-            links,
-            reconciler: Some(reconciler),
-        }
+        // That of this exchange, though another one may have begun since.
+        view.tag = Some(self.tag(speaker, document.and_then(Message::of)));
+        view
     }
 
     /// Takes on what rules promised.
@@ -296,12 +278,15 @@ impl SharedSession {
         entry.recount(&self.owed, Goes::NoFurther);
     }
 
-    /// The tag of the response, whose body may be no message.
-    pub(super) fn tag_response(&self, document: Option<&Document>) -> SessionTag {
-        let mut tag = self.tag.clone();
-        let message = document.and_then(Message::of);
-        tag.message = message.and_then(|message| lock(&self.session).session.tag(message).message);
-        tag
+    /// The tag of what `speaker` says in this exchange, which may be no message.
+    pub(super) fn tag(&self, speaker: Side, message: Option<Message<'_>>) -> SessionTag {
+        match speaker {
+            Side::Device => self.tag.clone(),
+            Side::Server => SessionTag {
+                message: message.and_then(SessionTag::number_of),
+                ..self.tag.clone()
+            },
+        }
     }
 }
 

@@ -92,6 +92,13 @@ pub struct SessionTag {
     pub user: Option<Arc<str>>,
 }
 
+impl SessionTag {
+    /// The MsgID of a message, where it is a number.
+    pub fn number_of(message: Message<'_>) -> Option<u32> {
+        message.header()?.msg_id()?.parse().ok()
+    }
+}
+
 /// What a Status or Results answers.
 #[derive(Clone, Debug)]
 pub struct AnswerLink {
@@ -185,14 +192,10 @@ impl Session {
 
     /// The tag of a message of this session.
     pub fn tag(&self, message: Message<'_>) -> SessionTag {
-        let number = message
-            .header()
-            .and_then(|h| h.msg_id())
-            .and_then(|id| id.parse().ok());
         SessionTag {
             number: self.number,
             key: self.key.clone(),
-            message: number,
+            message: SessionTag::number_of(message),
             exchange: self.exchanges,
             package: self.package.package(),
             user: self.package.user(),

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use dmtap::flow::Op;
+use dmtap::conversation::InMemoryState;
+use dmtap::flow::{ConnectionId, Op};
 use dmtap::rules::{RuleSet, Stage, load};
 
-use super::support::{Counts, Talk, book, message, status};
+use super::support::{Talk, book, message, status};
 
 /// For each message in turn, how many of its Statuses the rule turns to 500.
 fn hits(limit: &str, talks: &mut [Talk], turns: &[(usize, usize)]) -> Vec<usize> {
@@ -13,7 +14,7 @@ fn hits(limit: &str, talks: &mut [Talk], turns: &[(usize, usize)]) -> Vec<usize>
         "[[rule]]\nname = \"r\"\nstage = \"request\"\nmatch = {{ status = 200 }}\n{limit}\nstep = {{ set-status = 500 }}"
     );
     let book = book(&rules);
-    let mut tally = Counts::default();
+    let mut tally = InMemoryState::default();
     let mut hits = Vec::new();
     for (talk, statuses) in turns {
         let talk = &mut talks[*talk];
@@ -96,10 +97,14 @@ fn without_a_session_the_connection_counts() {
         "[[rule]]\nname = \"r\"\nstage = \"request\"\nlimit = { times = 1 }\nstep = { reset = true }",
     );
     let mut talk = Talk::new(1, "d");
-    let mut resets = || talk.decide_opaque(&book, Stage::Request).delivery.ops == [Op::Reset];
-    assert!(resets());
-    assert!(!resets());
-    assert_eq!(talk.tally.0.keys().next().unwrap().1, "c1");
+    let mut resets = |connection| {
+        talk.connection.id = ConnectionId(connection);
+        talk.decide_opaque(&book, Stage::Request).delivery.ops == [Op::Reset]
+    };
+    assert_eq!(
+        [1, 1, 2, 1, 2].map(&mut resets),
+        [true, false, true, false, false]
+    );
 }
 
 #[test]

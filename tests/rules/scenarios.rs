@@ -1,12 +1,13 @@
 //! Stories in acts, chance, and rules that end.
 
+use dmtap::conversation::InMemoryState;
 use dmtap::rules::{ErrorStyle, RuleSet, Stage, load};
 
-use super::support::{Counts, Talk, book, message, status};
+use super::support::{Talk, book, message, status};
 
 /// The code each message's Status has after the rules, for messages of these talks in turn.
 fn codes(book: &RuleSet, talks: &mut [Talk], turns: &[usize]) -> Vec<u16> {
-    let mut tally = Counts::default();
+    let mut tally = InMemoryState::default();
     let mut codes = Vec::new();
     for talk in turns {
         let talk = &mut talks[*talk];

@@ -1,52 +1,22 @@
 //! Conversations as data: what was said before, a message in, rules, a message out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::dm::Message;
+use dmtap::conversation::{InMemoryState, MessageFacts, SessionView};
 use dmtap::flow::{
     Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Session, SessionKey, Side,
     Timestamp,
 };
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{self, Document, Element, Hint, Limits};
-use dmtap::rules::{ErrorStyle, Facts, RuleSet, RuleState, Stage, Verdict, load};
-
-/// The tally of a run: counts of limits, states of scenarios.
-#[derive(Debug, Default)]
-pub(crate) struct Counts(
-    pub(crate) HashMap<(usize, String), u64>,
-    pub(crate) HashMap<(String, String), Arc<str>>,
-);
-
-impl RuleState for Counts {
-    fn count(&mut self, rule: usize, scope: &str) -> u64 {
-        let count = self.0.entry((rule, scope.to_owned())).or_default();
-        *count += 1;
-        *count
-    }
-
-    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        let key = (scenario.to_owned(), scope.to_owned());
-        self.1.get(&key).cloned()
-    }
-
-    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        let is = self.state(scenario, scope).as_deref() == from;
-        if is {
-            let key = (scenario.to_owned(), scope.to_owned());
-            self.1.insert(key, to.into());
-        }
-        is
-    }
-}
+use dmtap::rules::{ErrorStyle, RuleSet, Stage, Verdict, load};
 
 /// A session between a device and a server, as the proxy follows it.
 pub(crate) struct Talk {
     pub(crate) session: Session,
     pub(crate) connection: Connection,
-    pub(crate) tally: Counts,
+    pub(crate) tally: InMemoryState,
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
     pub(crate) limits: Limits,
@@ -66,7 +36,7 @@ impl Talk {
         Self {
             session: Session::new(number, key),
             connection: connection(number),
-            tally: Counts::default(),
+            tally: InMemoryState::default(),
             request: request_head(request.unwrap()),
             response: response_head(response),
             limits: Limits::default(),
@@ -81,32 +51,25 @@ impl Talk {
         self
     }
 
-    /// Asks the book about a body of `stage`.
+    /// Asks the book about a body of `stage`, as the proxy does.
     pub(crate) fn decide(&mut self, book: &RuleSet, stage: Stage, body: &Document) -> Verdict {
         let document = Arc::new(body.clone());
-        let message = Message::of(&document);
         let speaker = match stage {
             Stage::Response => Side::Server,
             _ => Side::Device,
         };
-        let links = message
-            .map(|m| self.session.links(speaker, m))
-            .unwrap_or_default();
-        let tag = message.map(|m| self.session.tag(m));
-        let facts = Facts {
-            stage,
-            connection: &self.connection,
-            exchange: ExchangeId(1),
-            request: &self.request,
-            response: (stage == Stage::Response).then_some(&self.response),
-            session: tag.as_ref(),
+        let mut view = SessionView::of(&mut self.session, speaker, &document);
+        if !self.has_account {
+            view.reconciler = None;
+        }
+        let mut tally = std::mem::take(&mut self.tally);
+        let facts = MessageFacts {
             document: Some(&document),
-            body: Some(document.source()),
-            links: &links,
-            reconciler: self.has_account.then_some(&self.session.reconciler),
-            limits: &self.limits,
+            ..self.facts(stage, Some(document.source()))
         };
-        book.decide(&facts, &mut self.tally)
+        let verdict = view.decide(&facts, book, &mut tally);
+        self.tally = tally;
+        verdict
     }
 
     /// Asks the book about a message that is not markup.
@@ -121,20 +84,23 @@ impl Talk {
         stage: Stage,
         body: Option<&Bytes>,
     ) -> Verdict {
-        let facts = Facts {
-            stage,
+        let mut tally = std::mem::take(&mut self.tally);
+        let facts = self.facts(stage, body);
+        let verdict = SessionView::default().decide(&facts, book, &mut tally);
+        self.tally = tally;
+        verdict
+    }
+
+    fn facts<'a>(&'a self, stage: Stage, body: Option<&'a Bytes>) -> MessageFacts<'a> {
+        MessageFacts {
             connection: &self.connection,
             exchange: ExchangeId(1),
             request: &self.request,
             response: (stage == Stage::Response).then_some(&self.response),
-            session: None,
             document: None,
             body,
-            links: &[],
-            reconciler: None,
             limits: &self.limits,
-        };
-        book.decide(&facts, &mut self.tally)
+        }
     }
 }
 

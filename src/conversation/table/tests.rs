@@ -143,7 +143,7 @@ impl Sessions {
     fn ask(&self, session: &str, number: u32) -> SharedSession {
         let document = numbered(session, number, HEADER);
         let place = self.begin(SERVER, &document);
-        drop(place.receive(Side::Device, &document));
+        drop(place.receive(Side::Device, Some(&document)));
         let limits = markup::Limits::default();
         let setting = ReconcileContext {
             speaker: Side::Device,
@@ -319,14 +319,14 @@ fn what_is_promised_is_not_copied_for_each_message() {
     place.promise(&[owed()]).unwrap();
     let document = numbered("1", 2, HEADER);
     let held = |known: &SessionView| known.reconciler.as_ref().unwrap().promises().as_ptr();
-    let first = place.receive(Side::Device, &document);
-    let second = place.receive(Side::Device, &document);
+    let first = place.receive(Side::Device, Some(&document));
+    let second = place.receive(Side::Device, Some(&document));
     assert_eq!(held(&first), held(&second));
     let before = held(&first);
     drop((first, second));
     // Nor where it changes, once nobody decides by it any more.
     drop(table.ask("1", 2));
-    assert_eq!(held(&place.receive(Side::Device, &document)), before);
+    assert_eq!(held(&place.receive(Side::Device, Some(&document))), before);
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! What a session knows about a message, and what rules say about it then.
+
+use super::MessageFacts;
+use crate::dm::Message;
+use crate::flow::session::note_dangling;
+use crate::flow::{AnswerLink, Note, Reconciler, Session, SessionTag, Side};
+use crate::markup::Document;
+use crate::rules::{Facts, RuleSet, RuleState, Stage, Verdict};
+
+/// What a session knows about a message that arrives. The default is a message of no session.
+#[derive(Debug, Default)]
+pub struct SessionView {
+    /// The place of the message in the session.
+    pub tag: Option<SessionTag>,
+    /// For each Status and Results, the command it answers.
+    pub links: Vec<AnswerLink>,
+    /// Remarks about those.
+    pub notes: Vec<Note>,
+    /// What dmtap owes the peers.
+    pub reconciler: Option<Reconciler>,
+}
+
+impl SessionView {
+    /// Takes a document of `speaker` in; one that is no message changes nothing.
+    pub fn of(session: &mut Session, speaker: Side, document: &Document) -> Self {
+        let Some(message) = Message::of(document) else {
+            return Self {
+                reconciler: Some(session.reconciler.clone()),
+                ..Self::default()
+            };
+        };
+        let links = session.links(speaker, message);
+        if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
+            session.reconciler.note_received(speaker, &msg_id);
+        }
+        Self {
+            tag: Some(session.tag(message)),
+            notes: note_dangling(document, &links),
+            links,
+            reconciler: Some(session.reconciler.clone()),
+        }
+    }
+
+    /// What the rules say about the message.
+    pub fn decide(
+        &self,
+        message: &MessageFacts<'_>,
+        rules: &RuleSet,
+        state: &mut dyn RuleState,
+    ) -> Verdict {
+        if rules.is_empty() {
+            return Verdict::default();
+        }
+        let facts = Facts {
+            stage: Stage::of(message.speaker()),
+            connection: message.connection,
+            exchange: message.exchange,
+            request: message.request,
+            response: message.response,
+            session: self.tag.as_ref(),
+            document: message.document,
+            body: message.body,
+            links: &self.links,
+            reconciler: self.reconciler.as_ref(),
+            limits: message.limits,
+        };
+        rules.decide(&facts, state)
+    }
+}
