@@ -4,6 +4,7 @@ pub mod control;
 pub mod demo;
 pub mod device;
 pub mod dial;
+pub mod doctor;
 pub mod dry_run;
 pub mod effect_text;
 pub mod enroll_device;

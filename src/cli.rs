@@ -6,6 +6,7 @@ mod annotate;
 pub mod decode;
 pub mod demo;
 pub mod device;
+pub mod doctor;
 pub mod encode;
 pub mod proxy;
 pub mod rule_args;
@@ -16,7 +17,7 @@ pub mod show;
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -92,6 +93,7 @@ enum Verb {
     Demo(demo::Demo),
     Device(Box<device::Device>),
     Server(server::Server),
+    Doctor(doctor::Doctor),
     Decode(decode::Decode),
     Encode(encode::Encode),
     Show(show::Show),
@@ -180,6 +182,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(verb) => verb.run(output),
         Verb::Device(verb) => verb.run(output),
         Verb::Server(verb) => verb.run(output),
+        Verb::Doctor(verb) => verb.run(output),
         Verb::Decode(verb) => verb.run(output),
         Verb::Encode(verb) => verb.run(output),
         Verb::Show(verb) => verb.run(output),
@@ -316,13 +319,7 @@ fn listen_host(text: &str) -> Result<IpAddr, String> {
 
 /// dmtap's certificate authority: in `confdir`, else in `~/.dmtap`.
 fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
-    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-    let folder = match confdir {
-        Some(folder) => folder.to_owned(),
-        None => home().map(|home| home.join(".dmtap")).ok_or_else(|| {
-            Failure::Usage("error: no home folder is known (HOME is not set): name a folder for the CA with --confdir FOLDER".into())
-        })?,
-    };
+    let folder = self::confdir(confdir)?;
     Authority::load_or_create(&folder).map_err(|error| {
         let help = match (&error, confdir) {
             (CaError::Io { .. }, None) => "\nhelp: --confdir FOLDER keeps the CA in another folder",
@@ -330,6 +327,17 @@ fn authority(confdir: Option<&Path>) -> Result<Authority, Failure> {
         };
         Failure::Usage(format!("error: {error}{help}"))
     })
+}
+
+/// The folder of the CA: `confdir`, else `~/.dmtap`.
+fn confdir(confdir: Option<&Path>) -> Result<PathBuf, Failure> {
+    let home = || std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    match confdir {
+        Some(folder) => Ok(folder.to_owned()),
+        None => home().map(|home| home.join(".dmtap")).ok_or_else(|| {
+            Failure::Usage("error: no home folder is known (HOME is not set): name a folder for the CA with --confdir FOLDER".into())
+        }),
+    }
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -1,5 +1,8 @@
 //! A device enrolls over real TLS on loopback, and its sessions go where the server sends it.
 
+#[path = "enroll/doctor.rs"]
+mod doctor;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 

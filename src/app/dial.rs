@@ -33,6 +33,12 @@ impl Resolve {
         let host = host.to_ascii_lowercase();
         Self { host, port, to }
     }
+
+    /// Where it leads, if it is about this host and port.
+    pub fn of(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let is_this = self.host.eq_ignore_ascii_case(host) && self.port == port;
+        is_this.then_some(self.to)
+    }
 }
 
 impl FromStr for Resolve {
@@ -109,12 +115,11 @@ impl Dialer {
             443
         };
         let port = uri.port_u16().unwrap_or(default);
-        let mut known = self.table.iter();
-        let known = known.find(|line| line.host == host && line.port == port);
+        let known = self.table.iter().find_map(|line| line.of(&host, port));
         let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         let is_here = literal.is_some_and(|ip| ip.is_loopback()) || host == "localhost";
         let stream = match known {
-            Some(line) => TcpStream::connect(line.to).await?,
+            Some(to) => TcpStream::connect(to).await?,
             None if self.dns || is_here => {
                 TcpStream::connect((host.trim_matches(['[', ']']), port)).await?
             }

@@ -63,7 +63,11 @@ pub async fn enroll(
     Err(EnrollError::Endless)
 }
 
-async fn send(
+/// One request and its whole answer.
+///
+/// # Errors
+/// [`EnrollError::NoResponse`].
+pub async fn send(
     client: &DialingClient,
     request: Request<Bytes>,
 ) -> Result<Response<Bytes>, EnrollError> {

@@ -19,6 +19,7 @@ use crate::dm::{Envelope, Hresult};
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
 pub use refusal::Refusal;
+pub use requests::{discover as discover_request, exists as exists_request};
 
 /// Who enrolls, and on what.
 #[derive(Clone, Debug)]

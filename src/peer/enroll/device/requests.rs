@@ -14,14 +14,14 @@ use super::EnrollProfile;
 use crate::peer::enroll::Login;
 
 /// Asks whether there is a server.
-pub(super) fn exists(url: &Uri) -> Request<Bytes> {
+pub fn exists(url: &Uri) -> Request<Bytes> {
     let mut request = Request::new(Bytes::new());
     *request.uri_mut() = url.clone();
     with_agent(request)
 }
 
 /// Discover.
-pub(super) fn discover(url: &Uri, profile: &EnrollProfile) -> Request<Bytes> {
+pub fn discover(url: &Uri, profile: &EnrollProfile) -> Request<Bytes> {
     let (user, build) = (text(&profile.user), text(&profile.os_version));
     let version = profile.request_version();
     let body = format!(

@@ -1,0 +1,304 @@
+//! Whether everything is there for a device to enroll through dmtap: names, ports, certificates, clock, discovery.
+
+mod discovery;
+mod probe;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use http::Uri;
+
+use super::dial::{Dialer, Resolve};
+use crate::dm::Certificate;
+use crate::peer::enroll::server::DISCOVERY_PATH;
+use crate::proxy::Trust;
+use probe::Handshake;
+
+/// What is examined.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// The server, or its discovery address.
+    pub server: Uri,
+    /// The mail domain of the users.
+    pub domain: Option<String>,
+    /// Where devices find dmtap.
+    pub public: Option<Uri>,
+    /// Which servers are trusted.
+    pub trust: Trust,
+    /// The certificate of dmtap's CA, PEM.
+    pub ca: PathBuf,
+    /// Names that lead elsewhere than DNS says.
+    pub resolve: Vec<Resolve>,
+}
+
+/// One thing that was examined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub what: &'static str,
+    /// How it is.
+    pub text: String,
+    /// What to do, where it is not right.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// It is as it should be.
+    fn ok(what: &'static str, text: impl Into<String>) -> Self {
+        let (text, remedy) = (text.into(), None);
+        Self { what, text, remedy }
+    }
+
+    /// It is not.
+    fn wrong(what: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what,
+            text: text.into(),
+            remedy: Some(remedy.into()),
+        }
+    }
+
+    /// Whether it is as it should be.
+    pub fn is_ok(&self) -> bool {
+        self.remedy.is_none()
+    }
+}
+
+impl Doctor {
+    /// Examines everything, in the order in which a device meets it.
+    pub async fn examine(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(domain) = &self.domain {
+            findings.push(self.domain(domain).await);
+        }
+        findings.extend(self.public().await);
+        findings.extend(self.server().await);
+        findings
+    }
+
+    /// The name that Windows makes of a mail domain.
+    async fn domain(&self, domain: &str) -> Finding {
+        let name = format!("enterpriseenrollment.{domain}");
+        match self.lookup(&name, 443).await {
+            Ok(addresses) => Finding::ok("domain", format!("{name} leads to {}", list(&addresses))),
+            Err(why) => Finding::wrong(
+                "domain",
+                format!("{name} leads nowhere: {why}"),
+                "let DNS or the hosts file of the device lead it to dmtap, or open the link \
+                 ms-device-enrollment:?mode=mdm&servername=https://<dmtap>/EnrollmentServer/Discovery.svc on the \
+                 device, which needs no such name",
+            ),
+        }
+    }
+
+    /// What devices meet: dmtap's name, its port, and the certificate that it shows.
+    async fn public(&self) -> Vec<Finding> {
+        let mut findings = vec![self.own_ca()];
+        let Some(public) = &self.public else {
+            return findings;
+        };
+        let (host, port) = host_and_port(public);
+        let addresses = match self.lookup(&host, port).await {
+            Ok(addresses) => addresses,
+            Err(why) => {
+                let remedy =
+                    format!("let DNS or the hosts file of the device lead {host} to dmtap");
+                findings.push(Finding::wrong(
+                    "public name",
+                    format!("{host}: {why}"),
+                    remedy,
+                ));
+                return findings;
+            }
+        };
+        findings.push(Finding::ok(
+            "public name",
+            format!("{host} leads to {}", list(&addresses)),
+        ));
+        let server = origin(&self.server);
+        let start = format!(
+            "start it: dmtap proxy --mode reverse:{server} --listen-host 0.0.0.0 -p {port}"
+        );
+        match Handshake::with(&addresses, &host, &Trust::PlatformAnd(self.ca.clone())).await {
+            Err(why) if why.is_tcp => {
+                let text = format!("nobody answers at {host}:{port}: {why}");
+                findings.push(Finding::wrong("public port", text, start));
+            }
+            done => {
+                findings.push(Finding::ok("public port", format!("{host}:{port} answers")));
+                findings.push(self.shown(&host, done));
+            }
+        }
+        findings
+    }
+
+    /// The certificate at the public origin.
+    fn shown(&self, host: &str, handshake: Result<Handshake, probe::Failed>) -> Finding {
+        let what = "public certificate";
+        let own = std::fs::read(&self.ca).ok();
+        let own = own.and_then(|pem| probe::first_certificate(&pem));
+        let shown = match handshake {
+            Ok(handshake) => handshake,
+            Err(why) => {
+                let remedy = "a device refuses it too: let dmtap listen there, with the CA of this --confdir";
+                return Finding::wrong(what, format!("{host}: {why}"), remedy);
+            }
+        };
+        let issued_here = own.is_some_and(|own| shown.issuer() == Some(own.subject));
+        match issued_here {
+            true => Finding::ok(what, format!("{} from dmtap's CA", shown.chain_text())),
+            false => Finding::wrong(
+                what,
+                format!("{}, which dmtap's CA did not issue", shown.chain_text()),
+                "this is another server than dmtap with this --confdir, or dmtap shows it by --certs",
+            ),
+        }
+    }
+
+    fn own_ca(&self) -> Finding {
+        let what = "dmtap's CA";
+        let file = self.ca.display();
+        let read = std::fs::read(&self.ca).ok();
+        let Some(ca) = read.and_then(|pem| probe::first_certificate(&pem)) else {
+            let text = format!("{file} is not there yet");
+            return Finding::wrong(what, text, "start dmtap proxy once: it makes the CA");
+        };
+        let until = date(ca.not_after);
+        match is_valid(&ca) {
+            true => Finding::ok(
+                what,
+                format!(
+                    "{file} ({}), until {until}; devices must trust it",
+                    ca.subject
+                ),
+            ),
+            false => Finding::wrong(
+                what,
+                format!("{file} is not valid now"),
+                "check the clock of this machine, or \
+                 remove the folder of the CA, and install the new certificate on devices",
+            ),
+        }
+    }
+
+    /// The server's name, port, certificate and discovery.
+    async fn server(&self) -> Vec<Finding> {
+        let (host, port) = host_and_port(&self.server);
+        let addresses = match self.lookup(&host, port).await {
+            Ok(addresses) => addresses,
+            Err(why) => {
+                let remedy = "check the name; --resolve HOST:PORT:ADDRESS says where it is";
+                return vec![Finding::wrong(
+                    "server name",
+                    format!("{host}: {why}"),
+                    remedy,
+                )];
+            }
+        };
+        let mut findings = vec![Finding::ok(
+            "server name",
+            format!("{host} leads to {}", list(&addresses)),
+        )];
+        let verified = Handshake::with(&addresses, &host, &self.trust).await;
+        if let Err(why) = &verified
+            && why.is_tcp
+        {
+            let remedy = "check the port and firewalls between this machine and the server";
+            findings.push(Finding::wrong(
+                "server port",
+                format!("{host}:{port}: {why}"),
+                remedy,
+            ));
+            return findings;
+        }
+        findings.push(Finding::ok("server port", format!("{host}:{port} answers")));
+        let handshake = match verified {
+            Ok(handshake) => {
+                findings.push(Finding::ok("server certificate", handshake.chain_text()));
+                handshake
+            }
+            Err(why) => {
+                let Ok(unverified) = Handshake::with(&addresses, &host, &Trust::Anything).await
+                else {
+                    let remedy = why.remedy();
+                    findings.push(Finding::wrong(
+                        "server certificate",
+                        why.to_string(),
+                        remedy,
+                    ));
+                    return findings;
+                };
+                let text = format!("{}: {why}", unverified.chain_text());
+                findings.push(Finding::wrong("server certificate", text, why.remedy()));
+                unverified
+            }
+        };
+        let first = addresses
+            .first()
+            .map(|first| Resolve::new(&host, port, *first));
+        let table = first.into_iter().chain(self.resolve.iter().cloned());
+        let dialer = Dialer::new(table.collect());
+        findings.extend(discovery::findings(self, &dialer, &handshake).await);
+        findings
+    }
+
+    /// The addresses of a name, by the table first.
+    async fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        if let Some(to) = self.resolve.iter().find_map(|line| line.of(host, port)) {
+            return Ok(vec![to]);
+        }
+        let bare = host.trim_matches(['[', ']']);
+        if let Ok(ip) = bare.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        let found = tokio::net::lookup_host((bare, port)).await;
+        let found: Vec<_> = found.map_err(|error| error.to_string())?.collect();
+        match found.is_empty() {
+            true => Err("it has no address".into()),
+            false => Ok(found),
+        }
+    }
+
+    /// Where discovery is.
+    fn discovery_url(&self) -> String {
+        let path = match self.server.path() {
+            "" | "/" => DISCOVERY_PATH,
+            path => path,
+        };
+        format!("{}{path}", origin(&self.server))
+    }
+}
+
+fn origin(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))
+}
+
+fn host_and_port(uri: &Uri) -> (String, u16) {
+    let default = if uri.scheme_str() == Some("http") {
+        80
+    } else {
+        443
+    };
+    let host = uri.host().unwrap_or_default().to_owned();
+    (host, uri.port_u16().unwrap_or(default))
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let mut ips: Vec<String> = addresses
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect();
+    ips.dedup();
+    ips.join(", ")
+}
+
+fn is_valid(certificate: &Certificate) -> bool {
+    let now = jiff::Timestamp::now().as_second();
+    (certificate.not_before..=certificate.not_after).contains(&now)
+}
+
+fn date(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.to_string().chars().take("2026-11-29".len()).collect()
+}

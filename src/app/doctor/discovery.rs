@@ -1,0 +1,184 @@
+//! What the server answers to discovery, and what else its answer shows.
+
+use http::header::{DATE, LOCATION};
+use http::{Response, Uri};
+
+use super::probe::Handshake;
+use super::{Doctor, Finding, origin};
+use crate::app::dial::{Dialer, DialingClient};
+use crate::app::enroll_device::{EnrollError, send};
+use crate::dm::Envelope;
+use crate::dm::enrollment::EnrollmentMessage;
+use crate::markup::{Hint, Limits, decode};
+use crate::peer::enroll::device::{discover_request, exists_request};
+use crate::peer::enroll::{CsrForm, EnrollProfile, Login};
+use crate::proxy::Trust;
+use bytes::Bytes;
+
+/// Client certificate, clock and discovery.
+pub(super) async fn findings(
+    doctor: &Doctor,
+    dialer: &Dialer,
+    handshake: &Handshake,
+) -> Vec<Finding> {
+    let url = doctor.discovery_url();
+    let Ok(url) = url.parse::<Uri>() else {
+        let remedy = "give an address such as https://mdm.example.com";
+        return vec![Finding::wrong(
+            "discovery",
+            format!("{url} is no address"),
+            remedy,
+        )];
+    };
+    // What is wrong with the certificate was found before.
+    let client = match dialer.client(&Trust::Anything) {
+        Ok(client) => client,
+        Err(why) => {
+            return vec![Finding::wrong(
+                "discovery",
+                why,
+                "check the file of --server-ca",
+            )];
+        }
+    };
+    let there = send(&client, exists_request(&url)).await;
+    let mut findings = vec![client_certificate(handshake, &there)];
+    let answer = match there {
+        Ok(answer) => answer,
+        Err(error) => {
+            let remedy = "check that this is a server for Windows enrollment, and its log";
+            findings.push(Finding::wrong("discovery", error.to_string(), remedy));
+            return findings;
+        }
+    };
+    findings.extend(clock(&answer));
+    if answer.status().is_redirection() {
+        let to = answer.headers().get(LOCATION);
+        let to = to.and_then(|to| to.to_str().ok()).unwrap_or_default();
+        let text = format!("{url} redirects to {to}, which Windows asks its user to allow");
+        let Some(target) = to.parse::<Uri>().ok().filter(|uri| uri.host().is_some()) else {
+            let remedy = "let the server redirect to a full address";
+            findings.push(Finding::wrong("redirect", text, remedy));
+            return findings;
+        };
+        findings.push(Finding::ok("redirect", text));
+        findings.push(discover(doctor, &client, &target).await);
+        return findings;
+    }
+    if !answer.status().is_success() {
+        let text = format!("GET {url} is answered with HTTP {}", answer.status());
+        let remedy = "check the path: Windows asks for /EnrollmentServer/Discovery.svc";
+        findings.push(Finding::wrong("discovery", text, remedy));
+        return findings;
+    }
+    findings.push(discover(doctor, &client, &url).await);
+    findings
+}
+
+/// Asks as a device of some user asks.
+async fn discover(doctor: &Doctor, client: &DialingClient, url: &Uri) -> Finding {
+    let domain = doctor.domain.as_deref().unwrap_or("example.com");
+    let user = format!("doctor@{domain}");
+    let profile = EnrollProfile::new(user, Login::Password(String::new()), CsrForm::Windows11);
+    let answer = send(client, discover_request(url, &profile)).await;
+    discovered(doctor, url, answer)
+}
+
+fn client_certificate(
+    handshake: &Handshake,
+    answer: &Result<Response<Bytes>, EnrollError>,
+) -> Finding {
+    let what = "client certificate";
+    let refused = answer
+        .as_ref()
+        .is_err_and(|error| error.to_string().contains("Certificate"));
+    match (handshake.asks, refused) {
+        (_, true) => Finding::wrong(
+            what,
+            "the server closes connections without a client certificate",
+            "let the server take connections without one, at least for discovery and enrollment",
+        ),
+        (true, false) => Finding::ok(
+            what,
+            "the server asks for one in the handshake, and takes none, too",
+        ),
+        (false, false) => Finding::ok(what, "the server does not ask for one in the handshake"),
+    }
+}
+
+/// The server's clock against that of this machine.
+fn clock(answer: &Response<Bytes>) -> Option<Finding> {
+    let theirs = answer.headers().get(DATE)?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(theirs)
+        .ok()?
+        .timestamp()
+        .as_second();
+    let apart = theirs - jiff::Timestamp::now().as_second();
+    let text = format!(
+        "the server's clock is {} s {} this one",
+        apart.abs(),
+        match apart < 0 {
+            true => "behind",
+            false => "ahead of",
+        }
+    );
+    Some(match apart.abs() <= CLOCKS_APART {
+        true => Finding::ok("clock", text),
+        false => Finding::wrong(
+            "clock",
+            text,
+            "set both clocks: certificates count in minutes",
+        ),
+    })
+}
+
+fn discovered(doctor: &Doctor, url: &Uri, answer: Result<Response<Bytes>, EnrollError>) -> Finding {
+    let what = "discovery";
+    let remedy = "check the server's log: Windows stops here, too";
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => return Finding::wrong(what, error.to_string(), remedy),
+    };
+    let status = answer.status();
+    let document = decode(answer.into_body(), Hint::default(), &Limits::default()).ok();
+    let envelope = document.as_ref().and_then(Envelope::of);
+    if let Some(fault) = envelope.and_then(|envelope| envelope.fault()) {
+        let code = fault.subcode().or_else(|| fault.code()).unwrap_or_default();
+        let reason = fault.reason().unwrap_or_default();
+        let remedy = "if it is about the user, give the mail domain with --domain";
+        return Finding::wrong(
+            what,
+            format!("Discover is answered with the fault {code}: {reason}"),
+            remedy,
+        );
+    }
+    let Some(EnrollmentMessage::DiscoverResponse(found)) = envelope.and_then(EnrollmentMessage::of)
+    else {
+        let text = format!("Discover is answered with HTTP {status} and no DiscoverResponse");
+        return Finding::wrong(what, text, remedy);
+    };
+    let policy = found.auth_policy().unwrap_or_default().into_owned();
+    let own = origin(url);
+    let mut others: Vec<String> = found
+        .urls()
+        .filter_map(|element| element.text().trim().parse::<Uri>().ok())
+        .map(|uri| origin(&uri))
+        .filter(|origin| *origin != own)
+        .collect();
+    others.sort();
+    others.dedup();
+    let elsewhere = match (others.is_empty(), &doctor.public) {
+        (true, _) => String::new(),
+        (false, _) => format!(
+            ", and leads to {}: dmtap --stay on keeps the device",
+            others.join(", ")
+        ),
+    };
+    Finding::ok(
+        what,
+        format!("{url} answers with {policy} authentication{elsewhere}"),
+    )
+}
+
+/// Seconds that clocks may differ.
+const CLOCKS_APART: i64 = 300;

@@ -1,0 +1,195 @@
+//! `dmtap doctor` finds what is not right, and nothing where all is.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use dmtap::app::dial::Resolve;
+use dmtap::app::doctor::{Doctor, Finding};
+use dmtap::flow::{Event, EventSink};
+use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{Bench, DISCOVERY, MANAGEMENT};
+
+impl Bench {
+    fn doctor(&self) -> Doctor {
+        let port = self.address.port();
+        let line = |name| Resolve::new(name, port, self.address);
+        Doctor {
+            server: format!("https://{DISCOVERY}:{port}").parse().unwrap(),
+            domain: None,
+            public: None,
+            trust: self.trust(),
+            ca: self.authority.certificate_file().to_owned(),
+            resolve: vec![line(DISCOVERY), line(MANAGEMENT)],
+        }
+    }
+}
+
+struct Nobody;
+
+impl EventSink for Nobody {
+    fn on_event(&self, _: Event) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
+    for redirects in [false, true] {
+        let bench = Bench::new(redirects).await;
+        let mut settings = Settings::reverse(Upstream {
+            scheme: Scheme::Https,
+            host: "localhost".into(),
+            port: bench.address.port(),
+        });
+        settings.listen.set_port(0);
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
+        let proxy = Proxy::bind(
+            settings,
+            authority.clone(),
+            Arc::default(),
+            Arc::new(Nobody),
+        );
+        let proxy = proxy.await.unwrap();
+        let port = proxy.local_addr().port();
+        tokio::spawn(proxy.run(bench.stop.clone()));
+        let mut doctor = bench.doctor();
+        doctor.ca = authority.certificate_file().to_owned();
+        doctor.domain = Some("dmtap.test".into());
+        doctor.public = Some(format!("https://dmtap.lab:{port}").parse().unwrap());
+        let here = (Ipv4Addr::LOCALHOST, port).into();
+        doctor.resolve.push(Resolve::new("dmtap.lab", port, here));
+        doctor.resolve.push(Resolve::new(DISCOVERY, 443, here));
+        let findings = doctor.examine().await;
+        let wrong: Vec<_> = findings.iter().filter(|finding| !finding.is_ok()).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        let mut expected = vec![
+            "domain",
+            "dmtap's CA",
+            "public name",
+            "public port",
+            "public certificate",
+            "server name",
+            "server port",
+            "server certificate",
+            "client certificate",
+            "clock",
+            "redirect",
+            "discovery",
+        ];
+        expected.retain(|what| redirects || *what != "redirect");
+        let whats: Vec<_> = findings.iter().map(|finding| finding.what).collect();
+        assert_eq!(whats, expected);
+        let last = &findings.last().unwrap().text;
+        assert!(last.contains("OnPremise authentication"), "{last}");
+        assert_eq!(
+            last.contains("leads to https://mdm.dmtap.test"),
+            !redirects,
+            "{last}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_right_is_found_with_what_to_do() {
+    let bench = Bench::new(false).await;
+    let other = tempfile::tempdir().unwrap();
+    let other = Authority::load_or_create(other.path()).unwrap();
+    // Another CA than the one that issued the server's certificate, and one that is not there at all.
+    let mut doctor = bench.doctor();
+    doctor.trust = Trust::PlatformAnd(other.certificate_file().to_owned());
+    doctor.ca = other.certificate_file().with_file_name("missing.pem");
+    let findings = doctor.examine().await;
+    check(&findings, "dmtap's CA", "start dmtap proxy once");
+    check(&findings, "server certificate", "--server-ca FILE");
+    assert_eq!(wrong(&findings), ["dmtap's CA", "server certificate"]);
+    // The server itself in the place of dmtap.
+    let mut doctor = bench.doctor();
+    doctor.ca = other.certificate_file().to_owned();
+    doctor.public = Some(doctor.server.clone());
+    let findings = doctor.examine().await;
+    check(&findings, "public certificate", "a device refuses it too");
+    // Nobody at all.
+    let closed = {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        listener.local_addr().unwrap()
+    };
+    let mut doctor = bench.doctor();
+    doctor.public = Some(
+        format!("https://127.0.0.1:{}", closed.port())
+            .parse()
+            .unwrap(),
+    );
+    doctor.resolve.push(Resolve::new("gone.test", 443, closed));
+    doctor.server = "https://gone.test".parse().unwrap();
+    let findings = doctor.examine().await;
+    check(
+        &findings,
+        "public port",
+        "dmtap proxy --mode reverse:https://gone.test",
+    );
+    check(&findings, "server port", "firewalls");
+    assert_eq!(wrong(&findings), ["public port", "server port"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_wants_client_certificates_is_found() {
+    for required in [false, true] {
+        let bench = Bench::new(false).await;
+        let mut roots = RootCertStore::empty();
+        roots.add(bench.authority.certificate().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let verifier = match required {
+            true => verifier,
+            false => verifier.allow_unauthenticated(),
+        };
+        let leaf = bench.authority.leaf(&[DISCOVERY]).unwrap();
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let service = bench.service.clone();
+        let serving = super::enroll_server::serve(listener, Arc::new(tls), service, stop.clone());
+        tokio::spawn(serving);
+        let port = bench.address.port();
+        let mut doctor = bench.doctor();
+        // The same name and port as the server knows, another listener.
+        doctor
+            .resolve
+            .insert(0, Resolve::new(DISCOVERY, port, address));
+        let findings = doctor.examine().await;
+        let found = find(&findings, "client certificate");
+        assert_eq!(found.is_ok(), !required, "{findings:#?}");
+        let text = match required {
+            true => "the server closes connections without a client certificate",
+            false => "the server asks for one in the handshake, and takes none, too",
+        };
+        assert_eq!(found.text, text);
+        stop.cancel();
+    }
+}
+
+fn wrong(findings: &[Finding]) -> Vec<&str> {
+    let wrong = findings.iter().filter(|finding| !finding.is_ok());
+    wrong.map(|finding| finding.what).collect()
+}
+
+fn find<'f>(findings: &'f [Finding], what: &str) -> &'f Finding {
+    let found = findings.iter().find(|finding| finding.what == what);
+    found.unwrap_or_else(|| panic!("{what}: {findings:#?}"))
+}
+
+fn check(findings: &[Finding], what: &str, remedy: &str) {
+    let found = find(findings, what);
+    let to_do = found.remedy.as_deref().unwrap_or_default();
+    assert!(to_do.contains(remedy), "{found:#?}");
+}
