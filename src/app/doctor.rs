@@ -252,7 +252,9 @@ impl Doctor {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
         let found = tokio::net::lookup_host((bare, port)).await;
-        let found: Vec<_> = found.map_err(|error| error.to_string())?.collect();
+        let found: Vec<_> = found
+            .map_err(|_| "it cannot be resolved".to_owned())?
+            .collect();
         match found.is_empty() {
             true => Err("it has no address".into()),
             false => Ok(found),

@@ -77,7 +77,7 @@ pub async fn send(
         why,
     };
     let why =
-        |error: &(dyn std::error::Error + 'static)| ServerError::of(error, "--ca").to_string();
+        |error: &(dyn std::error::Error + 'static)| ServerError::of(error, "--root-ca").to_string();
     let exchange = async {
         let response = client.request(request.map(Full::new)).await;
         let (parts, body) = response.map_err(|error| why(&error))?.into_parts();

@@ -16,7 +16,8 @@ use tokio_rustls::TlsConnector;
 
 use super::date;
 use crate::dm::Certificate;
-use crate::proxy::{Trust, client_config};
+use crate::error_text;
+use crate::proxy::{ServerError, Trust, client_config};
 
 /// What a handshake showed.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Failed {
     /// Whether nobody answered at all.
     pub(super) is_tcp: bool,
     why: String,
+    help: Option<String>,
 }
 
 impl Handshake {
@@ -41,20 +43,34 @@ impl Handshake {
         host: &str,
         trust: &Trust,
     ) -> Result<Self, Failed> {
-        let tcp = |why: String| Failed { is_tcp: true, why };
-        let tls = |why: String| Failed { is_tcp: false, why };
+        let failed = |is_tcp: bool, why: String| Failed {
+            is_tcp,
+            why,
+            help: None,
+        };
         let connecting = tokio::time::timeout(PATIENCE, TcpStream::connect(addresses)).await;
-        let socket = connecting.map_err(|_| tcp(format!("no answer within {PATIENCE:?}")))?;
-        let socket = socket.map_err(|error| tcp(error.to_string()))?;
-        let mut config = client_config(trust).map_err(|error| tls(error.to_string()))?;
+        let seconds = PATIENCE.as_secs();
+        let socket =
+            connecting.map_err(|_| failed(true, format!("no answer within {seconds} s")))?;
+        let socket = socket.map_err(|error| failed(true, error_text::io(&error)))?;
+        let config = client_config(trust);
+        let mut config = config.map_err(|error| failed(false, error_text::io(&error)))?;
         let asked = Arc::new(Asked::default());
         config.client_auth_cert_resolver = asked.clone();
         let bare = host.trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(bare).map_err(|error| tls(error.to_string()))?;
+        let name = ServerName::try_from(bare);
+        let name = name.map_err(|_| failed(false, format!("{host} is no name for TLS")))?;
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, socket);
         let handshake = tokio::time::timeout(PATIENCE, handshake).await;
-        let stream = handshake.map_err(|_| tls(format!("no TLS within {PATIENCE:?}")))?;
-        let stream = stream.map_err(|error| tls(error.to_string()))?;
+        let stream = handshake.map_err(|_| failed(false, format!("no TLS within {seconds} s")))?;
+        let stream = stream.map_err(|error| {
+            let ServerError { what, help, .. } = ServerError::of(&error, "--server-ca");
+            Failed {
+                is_tcp: false,
+                why: what,
+                help,
+            }
+        })?;
         let (_, connection) = stream.get_ref();
         let chain = connection.peer_certificates().unwrap_or_default();
         Ok(Self {
@@ -87,34 +103,9 @@ impl Handshake {
 
 impl Failed {
     /// What helps.
-    pub(super) fn remedy(&self) -> &'static str {
-        let known = [
-            (
-                "UnknownIssuer",
-                "give dmtap the CA of the server: --server-ca FILE",
-            ),
-            (
-                "expired",
-                "renew the certificate of the server, or check the clock of this machine",
-            ),
-            (
-                "not valid yet",
-                "check the clock of this machine and of the server",
-            ),
-            (
-                "not valid for name",
-                "use a name that the certificate holds, with --resolve if DNS has none",
-            ),
-            (
-                "CertificateRequired",
-                "the server takes no device without a client certificate, which dmtap does not have",
-            ),
-        ];
-        let found = known.iter().find(|(part, _)| self.why.contains(part));
-        found.map_or(
-            "the server cannot be verified; -k of dmtap proxy takes any certificate",
-            |(_, remedy)| remedy,
-        )
+    pub(super) fn remedy(&self) -> &str {
+        let general = "mend the certificate of the server; -k of dmtap proxy takes any";
+        self.help.as_deref().unwrap_or(general)
     }
 }
 
