@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod error;
 mod meta;
 pub mod path;
+pub mod utf16;
 pub mod vocabulary;
 pub mod wbxml;
 pub mod xml;

@@ -53,6 +53,9 @@ mod unread;
 #[path = "proxy/upstream.rs"]
 mod upstream;
 
+#[path = "proxy/utf16.rs"]
+mod utf16;
+
 use std::sync::Arc;
 
 /// The cryptography of both ends.

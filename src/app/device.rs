@@ -10,6 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
+use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
@@ -129,7 +130,9 @@ where
             // Windows takes an empty 200 for the end of the session.
             return Ok(sent);
         }
-        let document = decode(answer, Hint::default(), &Limits::default()).map_err(|error| {
+        let document =
+            in_utf8(answer).and_then(|answer| decode(answer, Hint::default(), &Limits::default()));
+        let document = document.map_err(|error| {
             SessionError::Broken(format!("the server's message is broken: {error}"))
         })?;
         match device.answer(&document) {

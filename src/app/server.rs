@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::https;
 use crate::dm::{Message, StatusCode as Outcome};
+use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::{Encoding, Server};
@@ -89,7 +90,7 @@ async fn answer(
         .to_owned();
     let bad = |why: String| (StatusCode::BAD_REQUEST, format!("{why}\n"));
     let body = https::body(request.into_body()).await.map_err(bad)?;
-    let document = decode(body, Hint::default(), &Limits::default());
+    let document = in_utf8(body).and_then(|body| decode(body, Hint::default(), &Limits::default()));
     let document = document.map_err(|error| bad(error.to_string()))?;
     let wire = match document.is_wbxml() {
         true => Encoding::Wbxml,

@@ -1,7 +1,5 @@
 //! `dmtap decode`: a message from a file, as XML or as an annotated tree.
 
-mod utf16;
-
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -9,6 +7,7 @@ use bytes::Bytes;
 
 use super::{Failure, Outcome, Output, annotate, read_input, write_output};
 use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::utf16::{Utf16, in_utf8};
 use crate::markup::{Document, Flag, Hint, Limits, decode};
 
 /// Decode a message (XML, WBXML, or base64 of either) and print it as XML.
@@ -52,15 +51,12 @@ impl Decode {
         };
         let name = self.file.display();
         let failed = |why| Failure::Failed(format!("error: {name}: {why}"));
-        let source = match utf16::narrowed(&source).map_err(failed)? {
-            Some(narrowed) => {
-                let charset = narrowed.charset;
-                tracing::warn!("{name} is {charset}: offsets are those of its text in UTF-8");
-                narrowed.text
-            }
-            None => source,
-        };
-        let document = decode(source, hint, &Limits::default())
+        if let Some(utf16) = Utf16::of(&source) {
+            let charset = utf16.name();
+            tracing::warn!("{name} is {charset}: offsets are those of its text in UTF-8");
+        }
+        let document = in_utf8(source)
+            .and_then(|source| decode(source, hint, &Limits::default()))
             .map_err(|error| failed(annotate::refused(&error)))?;
         let breaches = match self.strict {
             true => annotate::breaches(&document),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::decode::unwrap_base64;
 use super::{Failure, Outcome, Output, read_input};
 use crate::error_text;
+use crate::markup::utf16::in_utf8;
 use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};
 
@@ -46,7 +47,8 @@ impl Encode {
         super::only_text(output, "encode")?;
         let name = self.file.display();
         let source = unwrap_base64(read_input(&self.file)?);
-        let document = decode(source, Hint::default(), &Limits::default())
+        let document = in_utf8(source)
+            .and_then(|source| decode(source, Hint::default(), &Limits::default()))
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;
         let public_id = match self.public_id {
             PublicId::Numeric => PublicIdForm::Numeric,

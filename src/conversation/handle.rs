@@ -9,6 +9,7 @@ use super::table::SharedSession;
 use super::{Decided, MessageFacts};
 use crate::dm::Message;
 use crate::flow::{SessionTag, Side, media};
+use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
 use crate::rules::{RuleSet, RuleState};
 
@@ -84,7 +85,10 @@ impl SessionHandle {
         let session = self.session.as_ref()?;
         let hint = media::hint(headers);
         let is_syncml = hint.media_type.is_some_and(|kind| kind.contains("syncml"));
-        let decode = || markup::decode(body.clone(), hint, &Limits::default()).ok();
+        let decode = || {
+            let text = in_utf8(body.clone()).ok()?;
+            markup::decode(text, hint, &Limits::default()).ok()
+        };
         let Some(document) = is_syncml.then(decode).flatten() else {
             // It is over, unless the device is asked to come back.
             if !headers.contains_key(header::RETRY_AFTER) {

@@ -334,6 +334,7 @@ impl Exchange {
         if let Some(bytes) = verdict.body {
             heard.notes.extend(headers::note_signature(headers));
             framing::drop_trailers(&mut heard, headers);
+            let bytes = heard.encoded(bytes);
             headers::fit_changed_body(headers, bytes.len());
             heard.change(bytes, verdict.document);
         }

@@ -17,6 +17,7 @@ use super::settings::Limits;
 use crate::flow::event::Event;
 use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side, Timestamp};
 use crate::markup::Document;
+use crate::markup::utf16::Utf16;
 
 /// A body that came in: what is known of it, and what is to be sent.
 pub(super) struct IncomingMessage {
@@ -28,6 +29,8 @@ pub(super) struct IncomingMessage {
     /// The bytes that were read, without content coding; `None` where they were not, or are coded in a way that
     /// cannot be undone.
     pub(super) plain: Option<Bytes>,
+    /// How its text was written, where it was in UTF-16 and `plain` is not.
+    utf16: Option<Utf16>,
 }
 
 impl IncomingMessage {
@@ -56,6 +59,7 @@ impl IncomingMessage {
             body,
             count,
             plain,
+            utf16: None,
         }
     }
 
@@ -81,6 +85,7 @@ impl IncomingMessage {
                     plain: bytes.is_empty().then(Bytes::new),
                     body: Body::whole(bytes, trailers).holding(Arc::new(hold)),
                     count: None,
+                    utf16: None,
                 }
             }
             CollectedBody::Stream {
@@ -123,6 +128,7 @@ impl IncomingMessage {
                         notes: read.notes,
                         count: None,
                         plain: read.plain,
+                        utf16: read.utf16,
                     }
                 }
                 CollectedBody::Stream {
@@ -155,7 +161,14 @@ impl IncomingMessage {
             body: body.holding(Arc::new(hold)),
             count: None,
             plain: None,
+            utf16: None,
         }
+    }
+
+    /// A body that a rule made of this one, in the encoding this one came in.
+    pub(super) fn encoded(&self, changed: Bytes) -> Bytes {
+        let encoded = self.utf16.and_then(|utf16| utf16.from_utf8(&changed));
+        encoded.map_or(changed, Bytes::from)
     }
 
     /// Sends other bytes instead.

@@ -7,6 +7,7 @@
 
 pub(super) mod coding;
 mod cost;
+mod utf16;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,10 +29,12 @@ use super::settings;
 use crate::dm::{Dialect, dialect::Announced};
 use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
+use crate::markup::utf16::Utf16;
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
 use coding::CodingError;
 pub(super) use cost::Cost;
 use cost::tree_of;
+use utf16::{NoText, Plain};
 
 /// A body that was asked for.
 pub(super) enum CollectedBody {
@@ -196,8 +199,11 @@ fn join(mut frames: VecDeque<Bytes>, length: usize) -> Bytes {
 pub(super) struct Read {
     pub(super) reading: ParsedBody,
     pub(super) notes: Vec<Note>,
-    /// The bytes without content coding; `None` where they could not be undone.
+    /// The bytes without content coding, and in UTF-8 where they are XML in UTF-16; `None` where a coding could not be
+    /// undone.
     pub(super) plain: Option<Bytes>,
+    /// How the text was written, where it was in UTF-16.
+    pub(super) utf16: Option<Utf16>,
 }
 
 impl Read {
@@ -206,6 +212,7 @@ impl Read {
             reading: ParsedBody::Unread(why),
             notes: Vec::new(),
             plain: None,
+            utf16: None,
         }
     }
 }
@@ -223,6 +230,7 @@ pub(super) async fn read(
             reading: ParsedBody::Empty,
             notes: Vec::new(),
             plain: Some(Bytes::new()),
+            utf16: None,
         };
     }
     let codings = coding::listed(headers, &header::CONTENT_ENCODING);
@@ -233,32 +241,45 @@ pub(super) async fn read(
             return Read::unread(why);
         }
     };
-    let is_copy = plain.as_ptr() != body.as_ptr();
-    let text = body.len() + if is_copy { plain.len() } else { 0 };
-    let most = text + tree_of(&plain);
-    let missing = most.saturating_sub(hold.bytes());
-    // Large ones have announced it; it is more only where the media type is that of another encoding.
-    let covered = match hold.is_large() {
-        true => bounds.room.add_now(hold, missing),
-        false => bounds.room.add(hold, missing).await,
+    let plain = match utf16::in_utf8(plain.clone(), body, bounds, hold).await {
+        Ok(plain) => plain,
+        Err(NoText::Broken(error)) => {
+            // What it was unfolded from may be kept, too.
+            hold.keep(body.len() + plain.len());
+            return Read {
+                notes: vec![note_broken(&error, false)],
+                reading: ParsedBody::Opaque(error),
+                plain: Some(plain),
+                utf16: None,
+            };
+        }
+        Err(NoText::TooLarge(why)) => {
+            drop(plain);
+            hold.keep(body.len());
+            return Read::unread(why);
+        }
     };
-    if !covered {
+    let most = plain.kept + tree_of(&plain.bytes);
+    if !utf16::cover(bounds, hold, most).await {
         drop(plain);
         hold.keep(body.len());
         return Read::unread(no_room(&bounds));
     }
     hold.keep(most);
-    let (reading, notes) = heavy(plain.len(), || {
-        read_plain(plain.clone(), headers, bounds.length)
+    let (reading, notes) = heavy(plain.bytes.len(), || {
+        read_plain(&plain, headers, bounds.length)
     });
     hold.keep(match &reading {
-        ParsedBody::Document(document, _) => text + document.bytes() - document.source().len(),
-        _ => text,
+        ParsedBody::Document(document, _) => {
+            plain.kept + document.bytes() - document.source().len()
+        }
+        _ => plain.kept,
     });
     Read {
         reading,
         notes,
-        plain: Some(plain),
+        plain: Some(plain.bytes),
+        utf16: plain.utf16,
     }
 }
 
@@ -338,7 +359,7 @@ pub(super) fn limits(bytes: usize) -> Limits {
     }
 }
 
-fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (ParsedBody, Vec<Note>) {
+fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, Vec<Note>) {
     let hint = media::hint(headers);
     let media_type = hint.media_type;
     let announced = Announced::by(media_type);
@@ -349,13 +370,14 @@ fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (ParsedBody, V
             Vec::new(),
         )
     };
-    if announced != Announced::Markup && !looks_like_markup(&plain) {
+    if announced != Announced::Markup && !looks_like_markup(&plain.bytes) {
         return foreign();
     }
-    let is_wbxml = markup::wbxml::looks_like(&plain);
-    match markup::decode(plain, hint, &limits(limit)) {
+    let is_wbxml = markup::wbxml::looks_like(&plain.bytes);
+    match markup::decode(plain.bytes.clone(), hint, &limits(limit)) {
         Ok(document) => {
             let mut notes = note_flags(&document);
+            notes.extend(plain.utf16.map(utf16::note));
             notes.extend(note_media_type(media_type, document.is_wbxml()));
             notes.extend(note_cmd_ids(&document));
             notes.extend(note_escaped_twice(&document));
@@ -365,7 +387,11 @@ fn read_plain(plain: Bytes, headers: &HeaderMap, limit: usize) -> (ParsedBody, V
         Err(_) if announced == Announced::Other => foreign(),
         // A language of its own, such as that of ActiveSync.
         Err(error) if error.kind.is_of_another_vocabulary() => foreign(),
-        Err(error) => {
+        Err(mut error) => {
+            if let Some(utf16) = plain.utf16 {
+                // Of what does not decode the record has the bytes as they came.
+                error.at = utf16.offset_in_source(&plain.bytes, error.at as usize) as u32;
+            }
             let note = note_broken(&error, is_wbxml);
             (ParsedBody::Opaque(error), vec![note])
         }

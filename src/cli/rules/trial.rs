@@ -23,6 +23,7 @@ use crate::cli::rule_args::RuleArgs;
 use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, annotate, write_output};
 use crate::flow::Side;
+use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::rules::{Rule, RuleSet};
 
@@ -147,7 +148,9 @@ impl Try {
         trial: &mut DryRun,
     ) -> Result<MessageOutcome<'r>, Failure> {
         let source = unwrap_base64(bytes);
-        let document = decode(source, Hint::default(), &self.limits()).map_err(|error| {
+        let document =
+            in_utf8(source).and_then(|source| decode(source, Hint::default(), &self.limits()));
+        let document = document.map_err(|error| {
             let why = annotate::refused(&error);
             Failure::Failed(format!("error: {}: {why}", file.display()))
         })?;

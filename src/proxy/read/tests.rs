@@ -36,6 +36,38 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn read_plain(bytes: Bytes, headers: &HeaderMap, limit: usize) -> (ParsedBody, Vec<Note>) {
+    let plain = Plain {
+        kept: bytes.len(),
+        bytes,
+        utf16: None,
+    };
+    super::read_plain(&plain, headers, limit)
+}
+
+#[tokio::test]
+async fn the_text_of_utf_16_is_counted_beside_it() {
+    let limits = settings::Limits::default();
+    let text = format!("<a>{}</a>", "\u{4e2d}".repeat(1000));
+    let body: Bytes = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let check = async |bytes, is_read| {
+        let room = BodyBudget::new(bytes, Duration::ZERO);
+        let bounds = Bounds {
+            length: 16 << 20,
+            limits: &limits,
+            room: &room,
+        };
+        let mut hold = BudgetPermit::default();
+        let read = read(&body, &HeaderMap::new(), bounds, &mut hold).await;
+        assert_eq!(read.reading.document().is_some(), is_read, "{bytes}");
+        let kept = body.len() + if is_read { text.len() } else { 0 };
+        assert!(hold.bytes() <= kept + 100, "{} {kept}", hold.bytes());
+        assert!(!is_read || hold.bytes() >= kept, "{} {kept}", hold.bytes());
+    };
+    check(1 << 20, true).await;
+    check(4000, false).await;
+}
+
 #[test]
 fn content_codings_are_undone() {
     let check = |coding, body: Vec<u8>| {

@@ -27,7 +27,7 @@ fn is_wide(body: &[u8]) -> bool {
 /// behind; of anything else everything.
 pub(super) fn hidden(body: &[u8]) -> Vec<u8> {
     let mut hidden = body.to_vec();
-    let from = match wbxml::looks_like(body) {
+    let from = match wbxml::looks_like(body) && !is_wide(body) {
         true => strings(&mut hidden),
         false => 0,
     };

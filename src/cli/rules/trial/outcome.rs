@@ -13,6 +13,7 @@ use crate::app::effect_text;
 use crate::cli::Output;
 use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlOptions, to_xml};
+use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
 use crate::rules::{Rule, RuleSet, Stage, SyntheticResponse, Verdict};
 
@@ -282,7 +283,8 @@ fn answer_json(answer: &SyntheticResponse) -> Value {
 /// The body of an answer as XML or text; of other bytes, how many they are.
 fn body(answer: &SyntheticResponse) -> String {
     let hint = media::hint(&answer.headers);
-    if let Ok(document) = markup::decode(answer.body.clone(), hint, &Limits::default()) {
+    let text = in_utf8(answer.body.clone());
+    if let Ok(document) = text.and_then(|text| markup::decode(text, hint, &Limits::default())) {
         return shown(&document);
     }
     match std::str::from_utf8(&answer.body) {
