@@ -17,6 +17,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::pem;
 use super::tls::provider;
 use crate::error_text;
 
@@ -40,7 +41,7 @@ impl Authority {
         if !files.secret.exists() {
             files.create()?;
         }
-        let secret = fs::read(&files.secret).map_err(|e| CaError::io(&files.secret, e))?;
+        let secret = pem::read(&files.secret).map_err(|e| CaError::io(&files.secret, e))?;
         warn_if_readable(&files.secret);
         let authority = Self::parse(&secret, &files)?;
         files.publish(&authority.certificate)?;
@@ -207,7 +208,7 @@ impl Files {
     /// Writes the public files where they are missing, and checks those that are there.
     fn publish(&self, certificate: &CertificateDer<'_>) -> Result<(), CaError> {
         for path in [&self.certificate, &self.windows] {
-            let found = match fs::read(path) {
+            let found = match pem::read(path) {
                 Ok(found) => found,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let pem = pem_of(certificate);

@@ -40,6 +40,9 @@ pub enum FileErrorKind {
     /// Whoever made the link chooses the file that is overwritten.
     #[error("it is a link to {0}: name that file itself")]
     Link(String),
+    /// Opening it would wait for somebody who reads.
+    #[error("it is a pipe that nobody reads: start its reader first")]
+    NoReader,
     /// The system does not let it be written.
     #[error("{why}", why = error_text::io(.0))]
     Io(#[from] io::Error),
@@ -151,6 +154,8 @@ fn open_as(name: &str, append: Append, masking: Masking) -> Result<Opened, FileE
     if let Ok(to) = std::fs::read_link(name) {
         return Err(FileErrorKind::Link(to.display().to_string()));
     }
+    // Closing it before the file is open would end the pipe for its reader.
+    let _pipe = reader(name)?;
     let torn = append && ends_in_line(name)?;
     let mut options = options();
     options.append(append).write(true).create(true);
@@ -172,6 +177,29 @@ fn open_as(name: &str, append: Append, masking: Masking) -> Result<Opened, FileE
         Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain, masking)),
     };
     Ok((sink, identity))
+}
+
+/// The end of a pipe that has a reader, so that opening it once more does not wait for one.
+#[cfg(unix)]
+fn reader(name: &str) -> Result<Option<File>, FileErrorKind> {
+    use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+    if !std::fs::metadata(name).is_ok_and(|there| there.file_type().is_fifo()) {
+        return Ok(None);
+    }
+    let mut options = OpenOptions::new();
+    let opened = options
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(name);
+    match opened {
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Err(FileErrorKind::NoReader),
+        opened => Ok(Some(opened?)),
+    }
+}
+
+#[cfg(not(unix))]
+fn reader(_: &str) -> Result<Option<File>, FileErrorKind> {
+    Ok(None)
 }
 
 /// Keeps other programs of this kind from the file until it is closed.
@@ -210,10 +238,12 @@ fn identity(_: &Metadata) -> Option<Identity> {
 
 /// Whether a file ends in the middle of a line, as one does that was being written in a crash.
 fn ends_in_line(name: &str) -> io::Result<bool> {
-    let mut file = match File::open(name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        file => file?,
-    };
+    // Opening a pipe to read waits for somebody to write.
+    let is_file = std::fs::metadata(name).is_ok_and(|there| there.is_file());
+    if !is_file {
+        return Ok(false);
+    }
+    let mut file = File::open(name)?;
     if file.metadata()?.len() == 0 {
         return Ok(false);
     }

@@ -105,6 +105,19 @@ fn files_without_an_end_are_refused_in_clear_words() {
         &["server", "-p", "0", "--plan", "/dev/zero"],
         "it is longer than 16 MiB",
     );
+    let proxy = ["proxy", "--mode", "regular", "-p", "0", "--confdir", "conf"];
+    check(
+        &[&proxy[..], &["--server-ca", "/dev/zero"]].concat(),
+        "/dev/zero: it is longer than 4 MiB",
+    );
+    for (pipe, record) in [("pipe.jsonl", "pipe.jsonl"), ("more.txt", "+more.txt")] {
+        let made = Command::new("mkfifo").arg(path.join(pipe)).status();
+        assert!(made.unwrap().success());
+        check(
+            &[&proxy[..], &["-w", record]].concat(),
+            "it is a pipe that nobody reads",
+        );
+    }
 }
 
 #[test]

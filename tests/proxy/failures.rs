@@ -134,6 +134,27 @@ async fn a_server_that_does_not_answer_gives_504() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_no_connection_in_time_gives_504_in_plain_text() {
+    // Its queue takes the TCP connection, and nobody answers the handshake.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let settings = Settings {
+        limits: Limits {
+            connect: Duration::from_millis(50),
+            ..Limits::default()
+        },
+        ..https("127.0.0.1", port)
+    };
+    let (status, text) = refused(settings).await;
+    assert_eq!(status, 504);
+    assert!(
+        text.starts_with(&format!("dmtap: 127.0.0.1:{port}: ")),
+        "{text}"
+    );
+    drop(listener);
+}
+
+#[tokio::test]
 async fn a_server_that_does_not_speak_tls_is_found_out() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -1,0 +1,41 @@
+//! PEM files of the user, read within a limit.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The content of a PEM file.
+///
+/// # Errors
+/// Where it cannot be read, or is longer than any PEM file.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut content)?;
+    match content.len() as u64 > MOST {
+        true => {
+            let why = format!("it is longer than {} MiB: it is no PEM file", MOST >> 20);
+            Err(io::Error::other(why))
+        }
+        false => Ok(content),
+    }
+}
+
+/// Bytes of a PEM file at most; those of all CAs that a system trusts are about 250,000.
+const MOST: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("long.pem");
+        let sparse = File::create(&file).expect("a file");
+        sparse.set_len(MOST).expect("as long as it may be");
+        assert_eq!(read(&file).expect("short enough").len() as u64, MOST);
+        sparse.set_len(1 << 40).expect("no end in sight");
+        let error = read(&file).expect_err("too long");
+        assert!(error.to_string().contains("longer than 4 MiB"), "{error}");
+    }
+}
