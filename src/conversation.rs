@@ -56,7 +56,7 @@ pub struct MessageFacts<'a> {
     pub response: Option<&'a ResponseHead>,
     /// The body decoded, where it decodes.
     pub document: Option<&'a Arc<Document>>,
-    /// The body without content coding, where it was read.
+    /// The body without content coding, where it was read; XML in UTF-16 is in UTF-8.
     pub body: Option<&'a Bytes>,
     /// What bounds the decoding of a body that is changed.
     pub limits: &'a Limits,

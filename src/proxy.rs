@@ -23,7 +23,7 @@ mod live_rules;
 mod mark;
 mod message;
 mod paced_body;
-mod pem;
+mod pem_file;
 mod progress;
 mod pulse;
 mod read;

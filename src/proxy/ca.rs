@@ -17,7 +17,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::pem;
+use super::pem_file;
 use super::tls::provider;
 use crate::error_text;
 
@@ -41,7 +41,7 @@ impl Authority {
         if !files.secret.exists() {
             files.create()?;
         }
-        let secret = pem::read(&files.secret).map_err(|e| CaError::io(&files.secret, e))?;
+        let secret = pem_file::read(&files.secret).map_err(|e| CaError::io(&files.secret, e))?;
         warn_if_readable(&files.secret);
         let authority = Self::parse(&secret, &files)?;
         files.publish(&authority.certificate)?;
@@ -208,7 +208,7 @@ impl Files {
     /// Writes the public files where they are missing, and checks those that are there.
     fn publish(&self, certificate: &CertificateDer<'_>) -> Result<(), CaError> {
         for path in [&self.certificate, &self.windows] {
-            let found = match pem::read(path) {
+            let found = match pem_file::read(path) {
                 Ok(found) => found,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let pem = pem_of(certificate);

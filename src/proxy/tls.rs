@@ -12,7 +12,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
 
 use super::ca::{Authority, CaError, certificates, no_key};
-use super::pem;
+use super::pem_file;
 use super::settings::OwnCertificate;
 use crate::flow::{TlsTerms, TlsVersion};
 
@@ -182,7 +182,7 @@ fn load(own: &OwnCertificate) -> Result<CertifiedKey, CaError> {
         path: path.clone(),
         why,
     };
-    let pem = pem::read(path).map_err(|source| CaError::Io {
+    let pem = pem_file::read(path).map_err(|source| CaError::Io {
         path: path.clone(),
         source,
     })?;

@@ -20,7 +20,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::ca::certificates;
-use super::pem;
+use super::pem_file;
 use super::settings::Trust;
 use super::tls::{key_log, provider};
 use crate::error_text;
@@ -47,7 +47,7 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
         Trust::Platform => Vec::new(),
         Trust::PlatformAnd(path) => {
             let named = |why: String| io::Error::other(format!("{}: {why}", path.display()));
-            let pem = pem::read(path).map_err(|error| named(error_text::io(&error)))?;
+            let pem = pem_file::read(path).map_err(|error| named(error_text::io(&error)))?;
             let roots = certificates(&pem).map_err(named)?;
             if roots.is_empty() {
                 return Err(named("it holds no certificate in PEM form".into()));

@@ -66,7 +66,8 @@ pub struct Facts<'a> {
     pub session: Option<&'a SessionTag>,
     /// The body decoded, where it decodes.
     pub document: Option<&'a Arc<Document>>,
-    /// The body as received, without content coding, where it was read; it need not decode.
+    /// The body as received, without content coding and in UTF-8 where it is XML in UTF-16, where it was read; it need
+    /// not decode.
     pub body: Option<&'a Bytes>,
     /// For each Status and Results of the document, the command it answers.
     pub links: &'a [AnswerLink],
@@ -79,7 +80,8 @@ pub struct Facts<'a> {
 /// What is to happen to a message. The default changes nothing.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// The body to send instead, without content coding; `None`: the very bytes received.
+    /// The body to send instead, without content coding; XML that came in UTF-16 is in UTF-8 here. `None`: the very
+    /// bytes received.
     pub body: Option<Bytes>,
     /// That body decoded, where it decodes.
     pub document: Option<Arc<Document>>,

@@ -98,6 +98,10 @@ fn files_without_an_end_are_refused_in_clear_words() {
         &["encode", "/dev/zero"],
         "/dev/zero: it is longer than 256 MiB",
     );
+    check(
+        &["rules", "try", "--rule", "not-found", "/dev/zero"],
+        "/dev/zero: it is longer than 256 MiB",
+    );
     check(&["rules", "check", "zero.toml"], "it is no regular file");
     check(&["rules", "check", "fifo.toml"], "it is no regular file");
     check(&["rules", "check", "/dev/zero"], "it is longer than 16 MiB");

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use crate::app::rule_includes;
 use crate::cli::{Failure, MOST_INPUT};
 use crate::error_text;
 
@@ -42,9 +43,8 @@ impl Source {
         if begins.trim_ascii_start().starts_with(b"{") {
             return Ok(Self::Record(Box::new(input)));
         }
-        let mut bytes = Vec::new();
-        let read = input.take(MOST_INPUT).read_to_end(&mut bytes);
-        read.map_err(unreadable)?;
+        let bytes = rule_includes::take_bounded(input, MOST_INPUT);
+        let bytes = bytes.map_err(|why| unreadable(io::Error::other(why)))?;
         Ok(Self::Message(bytes))
     }
 }
