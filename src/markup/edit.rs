@@ -20,9 +20,10 @@ pub enum Edit {
         /// The new text, unescaped.
         text: String,
     },
-    /// Parts of one text, CDATA section or OPAQUE change; the rest of it keeps its very bytes.
+    /// Parts of one text, CDATA section, OPAQUE or, in XML, attribute's value change; the rest of it keeps its very
+    /// bytes.
     PatchText {
-        /// A text.
+        /// A text, or an attribute.
         text: NodeId,
         /// A patch of its octets ([`super::Text::octets`]): UTF-8, unescaped; in OPAQUE whatever is there.
         patch: Patch,

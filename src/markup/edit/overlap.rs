@@ -65,6 +65,10 @@ fn claim(document: &Document, edit: &Edit) -> Result<Claim, EditError> {
             is(*element, &[Kind::Element])?;
             claim(*element, Part::Content)
         }
+        Edit::PatchText { text, .. } if document.kind(*text) == Some(Kind::Attribute) => {
+            let claim = removal(document, *text).filter(|_| !document.is_wbxml());
+            claim.ok_or_else(|| unfit(*text))
+        }
         Edit::PatchText { text, .. } => {
             is(*text, &[Kind::Text, Kind::Cdata, Kind::Opaque])?;
             claim(*text, Part::Whole)

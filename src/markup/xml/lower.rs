@@ -70,6 +70,12 @@ impl Lowering<'_> {
                 for splice in splices {
                     let (from, to) = (splice.span.start, splice.span.end);
                     let span = Span::new(node.span.start + from, node.span.start + to);
+                    if node.kind == Kind::Attribute {
+                        let with = splice.with;
+                        let element = self.document.parent(*text);
+                        self.tag(element).attributes.push(Splice { span, with });
+                        continue;
+                    }
                     let rank = match span.start == node.span.end {
                         true => Rank::InText,
                         false => Rank::Node,

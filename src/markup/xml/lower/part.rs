@@ -3,10 +3,11 @@
 use super::unwritable;
 use crate::markup::Kind;
 use crate::markup::edit::EditError;
+use crate::markup::xml::attribute::quoted;
 use crate::markup::xml::{CDATA_CLOSE, CDATA_OPEN, Charset, escape, is_allowed, reference};
 use crate::patch::{Patch, Span, Splice};
 
-/// The splices of `written`, a text or CDATA section with its brackets, that carry out `patch` on its value.
+/// The splices of `written`, a text, a CDATA section with its brackets or a whole attribute, that carry out `patch` on its value.
 ///
 /// What is put into text is escaped. What is put into CDATA stands there as it is; where CDATA cannot hold it,
 /// the section is written anew, and so is a text of which the patch cuts an undefined entity in two.
@@ -31,10 +32,9 @@ pub(super) fn splices(
         };
         let mut with = Vec::with_capacity(splice.with.len());
         let characters = text(&splice.with)?;
-        if kind == Kind::Cdata {
-            charset.write(&mut with, characters);
-        } else {
-            escape::text(&mut with, characters, charset).map_err(unwritable)?;
+        match kind {
+            Kind::Cdata => charset.write(&mut with, characters),
+            _ => escaped(&mut with, kind, written, characters, charset)?,
         }
         let span = Span::new(start, end);
         splices.push(Splice { span, with });
@@ -51,13 +51,36 @@ fn anew(
 ) -> Result<Vec<Splice>, EditError> {
     let patched = patch.apply(&value(kind, written, charset).into_bytes().into());
     let mut with = Vec::new();
-    let escaped = match kind {
-        Kind::Cdata => escape::cdata(&mut with, text(&patched)?, charset),
-        _ => escape::text(&mut with, text(&patched)?, charset),
+    let patched = text(&patched)?;
+    let span = match kind {
+        Kind::Cdata => {
+            escape::cdata(&mut with, patched, charset).map_err(unwritable)?;
+            Span::new(0, written.len() as u32)
+        }
+        _ => {
+            escaped(&mut with, kind, written, patched, charset)?;
+            inner(kind, written)
+        }
     };
-    escaped.map_err(unwritable)?;
-    let span = Span::new(0, written.len() as u32);
     Ok(vec![Splice { span, with }])
+}
+
+/// Characters as they stand in a text, or between the quotes of an attribute.
+fn escaped(
+    with: &mut Vec<u8>,
+    kind: Kind,
+    written: &[u8],
+    characters: &str,
+    charset: Charset,
+) -> Result<(), EditError> {
+    let escaped = match kind {
+        Kind::Attribute => {
+            let quote = written.last().copied().unwrap_or(b'"');
+            escape::attribute(with, characters, quote, charset)
+        }
+        _ => escape::text(with, characters, charset),
+    };
+    escaped.map_err(unwritable)
 }
 
 fn text(octets: &[u8]) -> Result<&str, EditError> {
@@ -89,6 +112,10 @@ fn inner(kind: Kind, written: &[u8]) -> Span {
     let length = written.len() as u32;
     match kind {
         Kind::Cdata => Span::new(CDATA_OPEN.len() as u32, length - CDATA_CLOSE.len() as u32),
+        Kind::Attribute => {
+            let start = length - 1 - quoted(written).len() as u32;
+            Span::new(start, length - 1)
+        }
         _ => Span::new(0, length),
     }
 }
@@ -127,7 +154,7 @@ impl<'w> Places<'w> {
     /// How many bytes of the value and of what is written the next unit has: a reference, or a byte.
     fn unit(&self) -> (u32, u32) {
         let rest = &self.written[self.at as usize..];
-        if self.kind == Kind::Text
+        if self.kind != Kind::Cdata
             && rest[0] == b'&'
             && let Some(end) = memchr::memchr(b';', rest)
         {
