@@ -11,6 +11,7 @@ pub mod event;
 pub mod exchange;
 pub mod media;
 pub mod note;
+pub mod origin;
 pub mod reconciler;
 pub mod session;
 

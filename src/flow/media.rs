@@ -31,6 +31,15 @@ pub fn is_message(headers: &HeaderMap) -> bool {
     MESSAGES.contains(&&*media_type) || media_type.starts_with("application/vnd.syncml")
 }
 
+/// Whether a provisioning document travels under the media type of a body: `text/vnd.wap.connectivity-xml`,
+/// `application/vnd.wap.connectivity-wbxml`.
+pub fn is_provisioning(headers: &HeaderMap) -> bool {
+    let media_type = hint(headers).media_type.unwrap_or_default();
+    media_type
+        .to_ascii_lowercase()
+        .contains("vnd.wap.connectivity")
+}
+
 /// Media types of SOAP 1.1 and 1.2, and other types that servers use for SyncML.
 const MESSAGES: [&str; 3] = ["application/soap+xml", "text/xml", "application/xml"];
 

@@ -1,0 +1,91 @@
+//! Hosts that a mapped server named and that are in no pair: they are reached by a path of the public origin.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{Origin, Scheme, split_authority};
+
+/// Hosts that are learned at most.
+pub const MOST_LEARNED: usize = 64;
+
+/// The longest host name (RFC 1035 §2.3.4).
+const LONGEST_NAME: usize = 253;
+
+/// A host name and a port, reached by https.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedHost(Origin);
+
+/// The hosts that mapped servers named, in the order in which they did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LearnedHosts(Vec<NamedHost>);
+
+impl NamedHost {
+    /// The host of an https origin, where it is a host name: no address, in no form that resolvers take for one, and
+    /// not this machine.
+    pub fn of(origin: &Origin) -> Option<Self> {
+        (origin.scheme == Scheme::Https && is_host_name(&origin.host)).then(|| Self(origin.clone()))
+    }
+
+    /// Reads `HOST[:PORT]`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = split_authority(text)?;
+        Self::of(&Origin::new(Scheme::Https, host, port.unwrap_or(443)))
+    }
+
+    /// Its origin.
+    pub fn origin(&self) -> &Origin {
+        &self.0
+    }
+}
+
+impl fmt::Display for NamedHost {
+    /// `HOST[:PORT]`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.authority())
+    }
+}
+
+impl LearnedHosts {
+    /// Whether a host is among them.
+    pub fn has(&self, host: &NamedHost) -> bool {
+        self.0.contains(host)
+    }
+
+    /// Whether a host is among them, or there is room for it.
+    pub fn takes(&self, host: &NamedHost) -> bool {
+        self.0.len() < MOST_LEARNED || self.has(host)
+    }
+
+    /// Adds a host; `false` where it was there, or there is no room.
+    pub fn add(&mut self, host: NamedHost) -> bool {
+        let is_new = self.takes(&host) && !self.has(&host);
+        if is_new {
+            self.0.push(host);
+        }
+        is_new
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &NamedHost> {
+        self.0.iter()
+    }
+}
+
+fn is_host_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=63).contains(&label.len()) && label.bytes().all(fits)
+    };
+    let is_address = host.parse::<Ipv4Addr>().is_ok() || host.parse::<Ipv6Addr>().is_ok();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    // Resolvers take `127.1`, `2130706433` and `0x7f000001` for addresses.
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || last
+            .strip_prefix("0x")
+            .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    !is_address
+        && !is_number
+        && last != "localhost"
+        && host.len() <= LONGEST_NAME
+        && host.split('.').all(is_label)
+}
