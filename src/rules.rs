@@ -32,6 +32,7 @@ pub mod scenario;
 mod selection;
 pub mod selector;
 mod settled;
+pub mod stay;
 pub mod step;
 mod target_nodes;
 pub mod template;

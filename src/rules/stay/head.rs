@@ -1,0 +1,73 @@
+//! Header fields that hold URLs the device follows, and those that vouch for a body.
+
+use http::HeaderMap;
+
+use crate::flow::origin::{AT, LearnedHosts, OriginMap, Reach, Turned, UrlOrigin, host_in_path};
+
+/// A field value of a response as the device is to see it. `path` is that of the request, as the device wrote it: a
+/// URL without a host is relative to it.
+pub fn location(
+    value: &str,
+    path: &str,
+    map: &OriginMap,
+    reach: Reach,
+    learned: &LearnedHosts,
+) -> Turned {
+    if let Some(url) = UrlOrigin::of(value) {
+        return map.to_device(&url, reach, learned);
+    }
+    let scheme = format!("{}:", map.here().scheme.name());
+    let Some((named, _)) = host_in_path(path) else {
+        return match value.starts_with("//") {
+            true => with_scheme(map, &scheme, value, reach, learned),
+            false => Turned::Same,
+        };
+    };
+    match value {
+        // Without a scheme it is that of the server, which a path stands for by https only.
+        _ if value.starts_with("//") => with_scheme(map, "https:", value, reach, learned),
+        _ if value.starts_with('/') => Turned::To {
+            length: 0,
+            with: format!("{}{named}", AT),
+            origin: map.here().clone(),
+            learned: None,
+        },
+        _ => Turned::Same,
+    }
+}
+
+fn with_scheme(
+    map: &OriginMap,
+    scheme: &str,
+    value: &str,
+    reach: Reach,
+    learned: &LearnedHosts,
+) -> Turned {
+    let whole = format!("{scheme}{value}");
+    let Some(url) = UrlOrigin::of(&whole) else {
+        return Turned::Same;
+    };
+    match map.to_device(&url, reach, learned) {
+        Turned::To {
+            length,
+            with,
+            origin,
+            learned,
+        } => Turned::To {
+            length: length - scheme.len(),
+            with,
+            origin,
+            learned,
+        },
+        turned => turned,
+    }
+}
+
+/// The name of a field that vouches for the bytes of a body and that dmtap cannot make anew.
+pub fn seal(headers: &HeaderMap) -> Option<&'static str> {
+    let mut names = SEALS.iter().copied();
+    names.find(|name| headers.contains_key(*name))
+}
+
+/// OMA DM 1.2 Security §5.4; MS-MDM §2.1 and the DMClient CSP, which name the same header differently.
+const SEALS: [&str; 3] = ["x-syncml-hmac", "MS-Signature", "MDM-Signature"];

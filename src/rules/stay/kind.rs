@@ -1,0 +1,234 @@
+//! The kinds of places that hold URLs the device follows: MS-MDE2 §2.2.9, §3; the DMClient, DMAcc, CertificateStore
+//! and ClientCertificateInstall CSPs; w7 of OMA Client Provisioning.
+
+use crate::flow::origin::Reach;
+
+/// A kind of place that holds a URL.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name in tests and notes.
+    pub name: &'static str,
+    /// How it holds it.
+    pub form: Form,
+    /// Which hosts are mapped.
+    pub reach: Reach,
+}
+
+/// How a value holds URLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One URL.
+    One,
+    /// URLs in a list: separated by `;`, `,` or white space, or each in `<>`.
+    List,
+    /// One URL, perhaps without its scheme.
+    Bare,
+    /// The port beside an address.
+    Port,
+    /// No URL: whether the device looks for a CRL of the server's certificate.
+    CrlCheck,
+}
+
+const fn kind(name: &'static str, form: Form, reach: Reach) -> Kind {
+    Kind { name, form, reach }
+}
+
+use Form::{Bare, CrlCheck, List, One, Port};
+use Reach::{Learned, Mapped};
+
+/// Children of `DiscoverResult`, by their local names.
+pub const DISCOVERY: &[(&str, Kind)] = &[
+    (
+        "EnrollmentPolicyServiceUrl",
+        kind("EnrollmentPolicyServiceUrl", One, Learned),
+    ),
+    (
+        "EnrollmentServiceUrl",
+        kind("EnrollmentServiceUrl", One, Learned),
+    ),
+    // Sign-in pages stay unless they are mapped: their HTML is not read.
+    (
+        "AuthenticationServiceUrl",
+        kind("AuthenticationServiceUrl", One, Mapped),
+    ),
+    (
+        "DeviceAssociationMaaUrl",
+        kind("DeviceAssociationMaaUrl", One, Mapped),
+    ),
+    ("GatewayService", kind("GatewayService", One, Mapped)),
+];
+
+/// Another child of `DiscoverResult` that holds a URL.
+pub const DISCOVERY_OTHER: Kind = kind("DiscoverResult", One, Mapped);
+
+/// Elements of a GetPoliciesResponse, by their local names and their parents'.
+pub const POLICIES: &[(&str, &str, Kind)] = &[
+    ("cAURI", "uri", kind("cAURI", One, Learned)),
+    (
+        "azureAttestation",
+        "endpointUri",
+        kind("endpointUri", Bare, Mapped),
+    ),
+];
+
+/// The SOAP header that names the server.
+pub const TO: Kind = kind("To", One, Mapped);
+
+/// `SyncHdr/RespURI`.
+pub const RESP_URI: Kind = kind("RespURI", One, Learned);
+
+/// Target and Source of SyncHdr, with [`super::Extent::Full`].
+pub const SYNC_HDR: Kind = kind("SyncHdr", One, Mapped);
+
+/// Nodes of the management tree, which are characteristics and parameters of provisioning documents, too: without
+/// `./Device/Vendor/MSFT` and the like; `*` is any name.
+pub const NODES: &[(&[&str], Kind)] = &[
+    (
+        &["APPLICATION", "ADDR"],
+        kind("APPLICATION/ADDR", Bare, Learned),
+    ),
+    (
+        &["APPLICATION", "APPADDR", "ADDR"],
+        kind("APPADDR/ADDR", Bare, Learned),
+    ),
+    (
+        &["APPLICATION", "APPADDR", "PORT", "PORTNBR"],
+        kind("APPADDR/PORT/PORTNBR", Port, Learned),
+    ),
+    (
+        &["APPLICATION", "ServerList"],
+        kind("ServerList", List, Learned),
+    ),
+    // A link to a company app is no URL of management.
+    (
+        &["APPLICATION", "SSPHyperlink"],
+        kind("SSPHyperlink", One, Mapped),
+    ),
+    (
+        &["APPLICATION", "CRLCheck"],
+        kind("CRLCheck", CrlCheck, Mapped),
+    ),
+    (
+        &["DMClient", "Provider", "*", "ManagementServiceAddress"],
+        kind("ManagementServiceAddress", List, Learned),
+    ),
+    (
+        &["DMClient", "Provider", "*", "ManagementServerAddressList"],
+        kind("ManagementServerAddressList", List, Learned),
+    ),
+    (
+        &["DMClient", "Provider", "*", "ManagementServerToUpgradeTo"],
+        kind("ManagementServerToUpgradeTo", List, Learned),
+    ),
+    // Its JSON is not read, and leads away in any case.
+    (
+        &[
+            "DMClient",
+            "Provider",
+            "*",
+            "LinkedEnrollment",
+            "DiscoveryEndpoint",
+        ],
+        kind("LinkedEnrollment/DiscoveryEndpoint", One, Mapped),
+    ),
+    (
+        &["DMClient", "UpdateManagementServiceAddress"],
+        kind("UpdateManagementServiceAddress", List, Learned),
+    ),
+    (
+        &["CertificateStore", "My", "WSTEP", "Renew", "ServerURL"],
+        kind("WSTEP/Renew/ServerURL", List, Learned),
+    ),
+    (
+        &[
+            "CertificateStore",
+            "My",
+            "SCEP",
+            "*",
+            "Install",
+            "ServerURL",
+        ],
+        kind("My/SCEP/Install/ServerURL", List, Learned),
+    ),
+    (
+        &[
+            "ClientCertificateInstall",
+            "SCEP",
+            "*",
+            "Install",
+            "ServerURL",
+        ],
+        kind(
+            "ClientCertificateInstall/SCEP/Install/ServerURL",
+            List,
+            Learned,
+        ),
+    ),
+    (
+        &["SyncML", "DMAcc", "*", "AppAddr", "*", "Addr"],
+        kind("DMAcc/AppAddr/Addr", Bare, Learned),
+    ),
+    (
+        &[
+            "SyncML", "DMAcc", "*", "AppAddr", "*", "Port", "*", "PortNbr",
+        ],
+        kind("DMAcc/AppAddr/Port/PortNbr", Port, Learned),
+    ),
+    (
+        &["SyncML", "DMAcc", "*", "Ext", "Microsoft", "CRLCheck"],
+        kind("DMAcc/CRLCheck", CrlCheck, Mapped),
+    ),
+];
+
+/// Identifiers that look like URLs, and URLs that dmtap must not touch, by the last name of their place.
+pub const NEVER: &[&str] = &[
+    "AADResourceID",
+    "ChannelURI",
+    "PROVIDER-ID",
+    "ServerID",
+    "NAME",
+];
+
+/// Nodes below which files for apps are named.
+pub const DOWNLOADS: &[&str] = &[
+    "EnterpriseDesktopAppManagement",
+    "EnterpriseModernAppManagement",
+];
+
+/// The kind of a node; `names` as in [`node_names`].
+pub fn of_node(names: &[&str]) -> Option<&'static Kind> {
+    let fits = |pattern: &[&str]| {
+        let same =
+            |(pattern, name): (&&str, &&str)| *pattern == "*" || pattern.eq_ignore_ascii_case(name);
+        pattern.len() == names.len() && pattern.iter().zip(names).all(same)
+    };
+    let found = NODES.iter().find(|(pattern, _)| fits(pattern));
+    found.map(|(_, kind)| kind)
+}
+
+/// The names of a path in the management tree, without what stands in front of those in [`NODES`].
+pub fn node_names(uri: &str) -> Vec<&str> {
+    let uri = uri.split('?').next().unwrap_or_default();
+    let names = uri.split('/').filter(|name| !matches!(*name, "" | "."));
+    let mut names: Vec<&str> = names.take(LONGEST).collect();
+    let mut fronts = 0;
+    for front in [&["Device", "User"][..], &["Vendor"], &["MSFT"]] {
+        let is_front = |name: &&str| front.iter().any(|front| front.eq_ignore_ascii_case(name));
+        fronts += usize::from(names.get(fronts).is_some_and(is_front));
+    }
+    names.drain(..fronts);
+    names
+}
+
+/// Every kind, for tests and the text of `dmtap rules show stay`.
+pub fn all() -> impl Iterator<Item = &'static Kind> {
+    let soap = DISCOVERY.iter().map(|(_, kind)| kind);
+    let soap = soap
+        .chain([&DISCOVERY_OTHER])
+        .chain(POLICIES.iter().map(|(_, _, kind)| kind));
+    let single = [&TO, &RESP_URI, &SYNC_HDR];
+    soap.chain(single).chain(NODES.iter().map(|(_, kind)| kind))
+}
+
+/// Names of a path that are looked at; the longest in [`NODES`] has fewer.
+const LONGEST: usize = 16;

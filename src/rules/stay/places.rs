@@ -1,0 +1,374 @@
+//! Where a message holds URLs.
+
+use std::borrow::Cow;
+
+use super::kind::{self, Kind};
+use super::{Direction, Extent, StayFacts};
+use crate::dm::{CommandKind, Dialect, Item, Message};
+use crate::markup::{Document, Element, Limits, NodeId, Path, tag};
+
+/// A place that holds a URL.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The elements whose texts are the documents to step into.
+    pub(super) holders: Vec<NodeId>,
+    pub(super) element: NodeId,
+    pub(super) part: Part,
+    /// The one text of the element, if that is all it holds, or the attribute; `None` where it can only be written as
+    /// a whole.
+    pub(super) text: Option<NodeId>,
+    /// Its path, for people.
+    pub(super) path: String,
+    /// All of the text or the attribute.
+    pub(super) value: String,
+    /// Its kind; `None` where it is only looked at to note what leads away.
+    pub(super) kind: Option<&'static Kind>,
+    /// What an address and the port beside it have in common.
+    pub(super) group: Option<String>,
+    /// Whether it names a file for an app.
+    pub(super) is_download: bool,
+    /// The Size that Meta states, and where, if it fits.
+    pub(super) size: Option<NodeId>,
+}
+
+/// What of an element holds the URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Text,
+    /// The attribute `value`.
+    Value,
+}
+
+/// What a message holds.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub(super) places: Vec<Place>,
+    /// What signs the message as a whole.
+    pub(super) signature: Option<&'static str>,
+    /// Whether there are more than are looked at.
+    pub(super) is_cut: bool,
+}
+
+/// Places of one message that are looked at.
+pub(super) const MOST_PLACES: usize = 1_000;
+
+/// The places of a message on its way.
+pub(super) fn of(document: &Document, facts: &StayFacts<'_>) -> Places {
+    let mut finder = Finder {
+        facts,
+        found: Places::default(),
+    };
+    finder.visit(document, &Inside::default(), facts.limits);
+    finder.found
+}
+
+struct Finder<'a, 'f> {
+    facts: &'a StayFacts<'f>,
+    found: Places,
+}
+
+/// Which documents were stepped into.
+#[derive(Clone, Default)]
+struct Inside {
+    holders: Vec<NodeId>,
+    path: Option<Path>,
+}
+
+impl Inside {
+    fn path(&self, element: Element<'_>) -> String {
+        match &self.path {
+            Some(outer) => outer.joined(&element.path()).to_string(),
+            None => element.path().to_string(),
+        }
+    }
+}
+
+impl Finder<'_, '_> {
+    fn visit(&mut self, document: &Document, inside: &Inside, limits: &Limits) {
+        match Dialect::of(document) {
+            Dialect::SyncMl => self.syncml(document, inside, limits),
+            Dialect::Soap => self.soap(document, inside, limits),
+            Dialect::Provisioning if self.facts.direction == Direction::ToDevice => {
+                self.provisioning(document, inside);
+            }
+            Dialect::Provisioning | Dialect::Other => {}
+        }
+    }
+
+    /// Steps into the provisioning document that is the text of an element.
+    fn step_into(&mut self, holder: Element<'_>, inside: &Inside, limits: &Limits) -> bool {
+        let embedded = holder.embedded(limits);
+        let Some(embedded) =
+            embedded.filter(|it| Dialect::of(it.document()) == Dialect::Provisioning)
+        else {
+            return false;
+        };
+        let path = match &inside.path {
+            Some(outer) => outer.joined(&holder.path()),
+            None => holder.path(),
+        };
+        let mut holders = inside.holders.clone();
+        holders.push(holder.id());
+        let inside = Inside {
+            holders,
+            path: Some(path),
+        };
+        self.visit(embedded.document(), &inside, embedded.limits());
+        true
+    }
+
+    fn soap(&mut self, document: &Document, inside: &Inside, limits: &Limits) {
+        let to_device = self.facts.direction == Direction::ToDevice;
+        for element in document.elements() {
+            let parent = element.parent().map_or("", Element::local);
+            match element.local() {
+                "SignedInfo" if parent == "Signature" => self.found.signature = Some("XML-DSig"),
+                "To" if parent == "Header" && !to_device => {
+                    self.push_text(element, inside, Some(&kind::TO));
+                }
+                _ if !to_device => {}
+                "BinarySecurityToken" => {
+                    self.step_into(element, inside, limits);
+                }
+                name => {
+                    if let Some(kind) = of_soap(parent, name, element) {
+                        self.push_text(element, inside, Some(kind));
+                    } else if parent != "Header" && begins_as_url(element) {
+                        self.push_text(element, inside, None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn provisioning(&mut self, document: &Document, inside: &Inside) {
+        for parm in document.elements().filter(|element| element.is(tag::PARM)) {
+            let (Some(name), Some(value)) = (parm.attribute("name"), parm.attribute("value"))
+            else {
+                continue;
+            };
+            let types = around(parm).filter_map(|around| around.attribute("type"));
+            let mut path: Vec<Cow<'_, str>> = types.map(|kind| kind.value()).collect();
+            path.reverse();
+            path.push(name.value());
+            let names: Vec<&str> = path.iter().map(|name| &**name).collect();
+            if names.last().is_some_and(is_never) {
+                continue;
+            }
+            let kind = kind::of_node(&names).filter(|_| is_of_w7(parm, &names));
+            let text = (!document.is_wbxml()).then(|| value.id());
+            let value = value.value();
+            if kind.is_none() && !is_url(&value) {
+                continue;
+            }
+            let group = group(kind, parm, inside);
+            self.push(Place {
+                holders: inside.holders.clone(),
+                element: parm.id(),
+                part: Part::Value,
+                text,
+                path: format!("{}@value", inside.path(parm)),
+                value: value.into_owned(),
+                kind,
+                group,
+                is_download: false,
+                size: None,
+            });
+        }
+    }
+
+    fn syncml(&mut self, document: &Document, inside: &Inside, limits: &Limits) {
+        let Some(message) = Message::of(document) else {
+            return;
+        };
+        if let Some(header) = message.header() {
+            self.sync_hdr(header.element(), inside);
+        }
+        let to_device = self.facts.direction == Direction::ToDevice;
+        for command in message.all_commands() {
+            let is_read = match command.kind() {
+                CommandKind::Add | CommandKind::Replace | CommandKind::Exec => to_device,
+                CommandKind::Results => !to_device,
+                _ => false,
+            };
+            if !is_read {
+                continue;
+            }
+            for item in command.items() {
+                let Some(data) = item.data().filter(|_| !item.more_data()) else {
+                    continue;
+                };
+                if to_device && self.step_into(data, inside, limits) {
+                    continue;
+                }
+                let node = if to_device {
+                    item.target()
+                } else {
+                    item.source()
+                };
+                let Some(node) = node else {
+                    continue;
+                };
+                self.node(item, data, &node, inside);
+            }
+        }
+    }
+
+    /// The value of a node of the management tree.
+    fn node(&mut self, item: Item<'_>, data: Element<'_>, node: &str, inside: &Inside) {
+        let to_device = self.facts.direction == Direction::ToDevice;
+        let names = kind::node_names(node);
+        let is_download = to_device
+            && names
+                .first()
+                .is_some_and(|first| kind::DOWNLOADS.contains(first));
+        let kind = kind::of_node(&names).filter(|_| names.first() != Some(&"APPLICATION"));
+        let is_left_over = to_device && begins_as_url(data) && !names.last().is_some_and(is_never);
+        if kind.is_none() && !is_left_over && !is_download {
+            return;
+        }
+        let group = kind
+            .filter(|kind| matches!(kind.form, kind::Form::Port | kind::Form::Bare))
+            .map(|_| {
+                names[..names.len().min(ACCOUNT_ADDRESS)]
+                    .join("/")
+                    .to_ascii_lowercase()
+            });
+        self.push_text(data, inside, kind);
+        if let Some(place) = self.found.places.last_mut() {
+            place.group = group;
+            place.is_download = is_download;
+            place.size = size(item, &place.value);
+        }
+    }
+
+    fn sync_hdr(&mut self, header: Element<'_>, inside: &Inside) {
+        let to_device = self.facts.direction == Direction::ToDevice;
+        if let Some(resp_uri) = header.child(tag::RESP_URI).filter(|_| to_device) {
+            self.push_text(resp_uri, inside, Some(&kind::RESP_URI));
+        }
+        if self.facts.extent == Extent::Full {
+            let ends = [tag::TARGET, tag::SOURCE];
+            let ends = ends.map(|end| header.child(end)?.child(tag::LOC_URI));
+            for uri in ends.into_iter().flatten() {
+                self.push_text(uri, inside, Some(&kind::SYNC_HDR));
+            }
+        }
+    }
+
+    fn push_text(&mut self, element: Element<'_>, inside: &Inside, kind: Option<&'static Kind>) {
+        self.push(Place {
+            holders: inside.holders.clone(),
+            element: element.id(),
+            part: Part::Text,
+            text: only_text(element),
+            path: inside.path(element),
+            value: element.text().into_owned(),
+            kind,
+            group: None,
+            is_download: false,
+            size: None,
+        });
+    }
+
+    fn push(&mut self, place: Place) {
+        match self.found.places.len() < MOST_PLACES {
+            true => self.found.places.push(place),
+            false => self.found.is_cut = true,
+        }
+    }
+}
+
+/// The kind of an element of SOAP.
+fn of_soap(parent: &str, name: &str, element: Element<'_>) -> Option<&'static Kind> {
+    if parent == "DiscoverResult" {
+        let known = kind::DISCOVERY.iter().find(|(known, _)| *known == name);
+        let other = || begins_as_url(element).then_some(&kind::DISCOVERY_OTHER);
+        return known.map(|(_, kind)| kind).or_else(other);
+    }
+    let known = kind::POLICIES.iter();
+    let mut known = known.filter(|(around, known, _)| *around == parent && *known == name);
+    known.next().map(|(_, _, kind)| kind)
+}
+
+/// The characteristics around a parameter, from the inside out.
+fn around(parm: Element<'_>) -> impl Iterator<Item = Element<'_>> {
+    let around = std::iter::successors(parm.parent(), |element| element.parent());
+    around.filter(|element| element.is(tag::CHARACTERISTIC))
+}
+
+/// Whether a parameter of an APPLICATION is one of DM; other applications have addresses, too.
+fn is_of_w7(parm: Element<'_>, names: &[&str]) -> bool {
+    if !names
+        .first()
+        .is_some_and(|first| first.eq_ignore_ascii_case("APPLICATION"))
+    {
+        return true;
+    }
+    let Some(application) = around(parm).last() else {
+        return true;
+    };
+    let mut parms = application
+        .elements()
+        .filter(|child| child.is(tag::PARM))
+        .take(MOST_PLACES);
+    let id = parms.find_map(|parm| {
+        let name = parm.attribute("name")?.value();
+        name.eq_ignore_ascii_case("APPID")
+            .then(|| parm.attribute("value"))?
+    });
+    id.is_none_or(|id| id.value().eq_ignore_ascii_case("w7"))
+}
+
+/// What an address and the port beside it have in common: the APPADDR around them.
+fn group(kind: Option<&'static Kind>, parm: Element<'_>, inside: &Inside) -> Option<String> {
+    kind.filter(|kind| kind.name.starts_with("APPADDR"))?;
+    let is_address = |element: &Element<'_>| {
+        let kind = element.attribute("type");
+        kind.is_some_and(|kind| kind.value().eq_ignore_ascii_case("APPADDR"))
+    };
+    let address = around(parm).find(is_address)?;
+    Some(format!("{:?} {:?}", inside.holders, address.id()))
+}
+
+/// The Size in the item's Meta, where it states the length of the value as it is.
+fn size(item: Item<'_>, value: &str) -> Option<NodeId> {
+    let meta = item.element().child(tag::META)?;
+    let inside = || meta.child(tag::MET_INF)?.child(tag::SIZE);
+    let size = meta.child(tag::SIZE).or_else(inside)?;
+    let fits = size.text().trim().parse() == Ok(value.len());
+    fits.then(|| size.id())
+}
+
+fn begins_as_url(element: Element<'_>) -> bool {
+    let mut texts = element.texts();
+    let short = texts
+        .next()
+        .filter(|text| text.span().len() <= LONGEST_VALUE);
+    short.is_some_and(|text| is_url(&text.value())) && element.elements().next().is_none()
+}
+
+/// The text that is all an element holds, where its octets are its characters.
+fn only_text(element: Element<'_>) -> Option<NodeId> {
+    let mut inside = element.texts();
+    let text = inside.next()?;
+    let is_alone = inside.next().is_none() && element.elements().next().is_none();
+    (is_alone && *text.octets() == *text.value().as_bytes()).then(|| text.id())
+}
+
+fn is_url(value: &str) -> bool {
+    let value = value.trim_start().trim_start_matches('<');
+    let start = value.get(..4).unwrap_or_default();
+    start.eq_ignore_ascii_case("http")
+}
+
+fn is_never(name: &&str) -> bool {
+    kind::NEVER
+        .iter()
+        .any(|never| never.eq_ignore_ascii_case(name))
+}
+
+/// Names up to the address of an account: `SyncML/DMAcc/*/AppAddr/*`.
+const ACCOUNT_ADDRESS: usize = 5;
+/// The longest text of an unknown place that is looked at, in bytes as written.
+const LONGEST_VALUE: usize = 16 << 10;

@@ -1,0 +1,318 @@
+//! Places turned by the map: edits, what records show of them, and notes on what leads away.
+
+use std::collections::HashMap;
+
+use super::kind::{self, Form, Kind};
+use super::places::{MOST_PLACES, Part, Place};
+use super::value::{self, Change};
+use super::{Direction, StayFacts, Stayed};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
+use crate::flow::{EffectDetail, Note, Severity};
+use crate::markup::edit::{Edit, NestedEdit};
+use crate::patch::{Patch, Span, Splice};
+
+/// The places of one message, one after the other.
+pub(super) struct Turn<'a> {
+    facts: &'a StayFacts<'a>,
+    sealed: Option<&'static str>,
+    /// Those known, and those this message adds.
+    learned: LearnedHosts,
+    edits: Vec<NestedEdit>,
+    changes: Vec<EffectDetail>,
+    stayed: Stayed,
+    /// The port that addresses lead to now, by their group.
+    ports: HashMap<String, u16>,
+    unnoted: usize,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn new(facts: &'a StayFacts<'a>, sealed: Option<&'static str>) -> Self {
+        Self {
+            facts,
+            sealed,
+            learned: facts.learned.clone(),
+            edits: Vec::new(),
+            changes: Vec::new(),
+            stayed: Stayed::default(),
+            ports: HashMap::new(),
+            unnoted: 0,
+        }
+    }
+
+    pub(super) fn turn_all<'p>(&mut self, places: impl Iterator<Item = &'p Place> + Clone) {
+        let is_port = |place: &&Place| place.kind.is_some_and(|kind| kind.form == Form::Port);
+        // An address tells what becomes of the port beside it.
+        let written: HashMap<String, u16> = places
+            .clone()
+            .filter(is_port)
+            .filter_map(|place| Some((place.group.clone()?, place.value.trim().parse().ok()?)))
+            .collect();
+        for place in places.clone().filter(|place| !is_port(place)) {
+            let beside = place.group.as_ref().and_then(|group| written.get(group));
+            self.turn(place, beside.copied());
+        }
+        for place in places.filter(is_port) {
+            self.turn_port(place);
+        }
+    }
+
+    fn turn(&mut self, place: &Place, port: Option<u16>) {
+        let Some(kind) = place.kind else {
+            return self.left_over(place);
+        };
+        if kind.form == Form::CrlCheck {
+            return self.crl_check(place, kind);
+        }
+        let mut changes = Vec::new();
+        for found in value::urls(&place.value, kind.form) {
+            let mut url = found.origin();
+            // A port beside the address holds where the URL has none (OMA Client Provisioning, PORTNBR).
+            if let (false, Some(port)) = (url.has_port, port) {
+                url.origin.port = port;
+            }
+            let text = found.text(&place.value);
+            let turned = match self.facts.direction {
+                Direction::ToDevice => self.facts.map.to_device(&url, kind.reach, &self.learned),
+                Direction::ToServer => self.facts.map.to_server(&text),
+            };
+            if self.sealed.is_some() {
+                self.note_sealed(place, &turned, &url.origin);
+                continue;
+            }
+            match &turned {
+                Turned::Same => {}
+                Turned::Away(host) => self.note_away(place, Some(kind), host),
+                Turned::To { learned, .. } => {
+                    if let Some(named) = learned.clone() {
+                        self.learn(named);
+                    }
+                }
+            }
+            if let Some((change, origin)) = found.change(turned) {
+                if let Some(group) = &place.group {
+                    self.ports.insert(group.clone(), origin.port);
+                }
+                changes.push(change);
+            }
+        }
+        self.edit(place, &changes);
+    }
+
+    fn learn(&mut self, named: NamedHost) {
+        if self.facts.direction == Direction::ToDevice && self.learned.add(named.clone()) {
+            self.stayed.learned.push(named);
+        }
+    }
+
+    fn turn_port(&mut self, place: &Place) {
+        let beside = place.group.as_ref().and_then(|group| self.ports.get(group));
+        let written = place.value.trim().parse().ok();
+        let alone = || match self.facts.direction {
+            Direction::ToServer => Some(self.facts.map.server_at_port(written?)?.port),
+            Direction::ToDevice => None,
+        };
+        let Some(port) = beside.copied().or_else(alone) else {
+            return;
+        };
+        if self.sealed.is_none() && written.is_some_and(|written| written != port) {
+            self.edit(place, &[whole(&place.value, port.to_string())]);
+        }
+    }
+
+    fn crl_check(&mut self, place: &Place, kind: &Kind) {
+        let off = match place.value.trim() {
+            "1" => "0",
+            value if value.eq_ignore_ascii_case("true") => "false",
+            _ => return,
+        };
+        if self.facts.direction != Direction::ToDevice {
+            return;
+        }
+        let stays = self.sealed.is_some() || self.facts.map.is_identity();
+        let what = if stays { "is on" } else { "is switched off" };
+        let name = kind.name;
+        self.note(
+            "STAY-03",
+            if stays { Severity::Warning } else { Severity::Info },
+            format!("{name} {what}: dmtap's certificates have no CRL that the device could look for ({})", place.path),
+        );
+        if !stays {
+            self.edit(place, &[whole(&place.value, off.to_owned())]);
+        }
+    }
+
+    /// Places of no known kind: what is seen to lead past dmtap is noted.
+    fn left_over(&mut self, place: &Place) {
+        if place.is_download {
+            if let Some(host) = first_host(&place.value) {
+                self.note(
+                    "STAY-05",
+                    Severity::Info,
+                    format!("the device downloads from {host} itself ({})", place.path),
+                );
+            }
+            return;
+        }
+        for found in value::urls(&place.value, Form::List) {
+            let origin = &found.url.origin;
+            let mut pairs = self.facts.map.pairs().iter();
+            if pairs.any(|pair| pair.server == *origin && pair.public != *origin) {
+                self.note_away(place, None, &origin.authority());
+            }
+        }
+    }
+
+    fn edit(&mut self, place: &Place, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let after = value::changed(&place.value, changes);
+        let step = match place.part {
+            Part::Text => "set-text",
+            Part::Value => "set-attribute",
+        };
+        self.changes.push(EffectDetail {
+            path: place.path.clone(),
+            step,
+            before: place.value.trim().to_owned(),
+            after: after.trim().to_owned(),
+        });
+        let element = place.element;
+        let edit = match (place.part, &place.text) {
+            (Part::Value, None) => Edit::SetAttribute {
+                element,
+                name: "value".into(),
+                value: after.clone(),
+            },
+            (_, Some(text)) => Edit::PatchText {
+                text: *text,
+                patch: patch(changes),
+            },
+            (Part::Text, None) => Edit::SetText {
+                element,
+                text: after.clone(),
+            },
+        };
+        self.push(place, edit);
+        if let Some(element) = place.size {
+            let text = after.len().to_string();
+            self.push(place, Edit::SetText { element, text });
+        }
+    }
+
+    fn push(&mut self, place: &Place, edit: Edit) {
+        let holders = place.holders.clone();
+        self.edits.push(NestedEdit { holders, edit });
+    }
+
+    fn note_sealed(&mut self, place: &Place, turned: &Turned, origin: &Origin) {
+        let name = self.sealed.unwrap_or_default();
+        let path = &place.path;
+        let why = match (self.facts.direction, turned) {
+            (_, Turned::Same) => return,
+            (Direction::ToDevice, _) => format!(
+                "the message is signed ({name}) and passes unchanged: the device is told to go to {} ({path})",
+                origin.authority()
+            ),
+            (Direction::ToServer, _) => format!(
+                "the message is signed ({name}) and passes unchanged: the server sees dmtap's address {} ({path})",
+                origin.authority()
+            ),
+        };
+        self.note("STAY-02", Severity::Warning, why);
+    }
+
+    fn note_away(&mut self, place: &Place, kind: Option<&Kind>, host: &str) {
+        if self.facts.direction == Direction::ToServer {
+            return;
+        }
+        let path = &place.path;
+        let is_page = kind.is_some_and(|kind| {
+            let name = kind.name;
+            kind.reach == Reach::Mapped && kind::DISCOVERY.iter().any(|(known, _)| *known == name)
+        });
+        match is_page {
+            true => self.note(
+                "STAY-04",
+                Severity::Info,
+                format!(
+                    "sign-in stays at {host} ({path}); add --map PUBLIC=https://{host} to see it"
+                ),
+            ),
+            false => self.note("STAY-01", Severity::Warning, leads_away(host, path)),
+        }
+    }
+
+    /// Notes that not all places were looked at.
+    pub(super) fn note_cut(&mut self) {
+        let text = format!(
+            "the message has more than {MOST_PLACES} places that may hold URLs: the others stay"
+        );
+        self.note("STAY-01", Severity::Warning, text);
+    }
+
+    fn note(&mut self, id: &'static str, severity: Severity, text: String) {
+        if self.stayed.notes.len() >= MOST_NOTES {
+            self.unnoted += 1;
+            return;
+        }
+        let text = match text.char_indices().nth(LONGEST_NOTE) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        };
+        self.stayed.notes.push(Note {
+            id,
+            severity,
+            at: None,
+            text,
+        });
+    }
+
+    /// The edits, what records show of them, and the rest.
+    pub(super) fn finish(mut self) -> (Vec<NestedEdit>, Vec<EffectDetail>, Stayed) {
+        let unnoted = self.unnoted;
+        if let Some(last) = self.stayed.notes.last_mut().filter(|_| unnoted > 0) {
+            last.text = format!("{}, and {unnoted} more", last.text);
+        }
+        (self.edits, self.changes, self.stayed)
+    }
+}
+
+/// The note on what leads a device away from dmtap.
+pub fn leads_away(host: &str, path: &str) -> String {
+    format!("the device is told to go to {host} ({path}); add --map PUBLIC=https://{host}")
+}
+
+/// The note on pages of a host that is in no pair.
+pub fn signs_in(host: &str, path: &str) -> String {
+    format!("sign-in stays at {host} ({path}); --map PUBLIC=https://{host} would show it")
+}
+
+/// All of a value but the white space around it.
+fn whole(value: &str, with: String) -> Change {
+    Change {
+        at: value.len() - value.trim_start().len(),
+        length: value.trim().len(),
+        with,
+    }
+}
+
+fn patch(changes: &[Change]) -> Patch {
+    let splice = |change: &Change| Splice {
+        span: Span::new(change.at as u32, (change.at + change.length) as u32),
+        with: change.with.clone().into_bytes(),
+    };
+    // They come in order and apart from each other.
+    Patch::new(changes.iter().map(splice).collect()).unwrap_or_default()
+}
+
+fn first_host(value: &str) -> Option<String> {
+    let at = value.find("http")?;
+    let url = crate::flow::origin::UrlOrigin::of(&value[at..])?;
+    Some(url.origin.authority())
+}
+
+/// Notes of one message.
+const MOST_NOTES: usize = 16;
+/// Characters of a note.
+const LONGEST_NOTE: usize = 300;

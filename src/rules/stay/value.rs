@@ -1,0 +1,116 @@
+//! Values that hold URLs: one, a list of them, or one without its scheme.
+
+use super::kind::Form;
+use crate::flow::origin::{Origin, Scheme, Turned, UrlOrigin};
+
+/// A URL in a value.
+#[derive(Clone, Debug)]
+pub(super) struct FoundUrl {
+    /// Where it begins.
+    pub(super) at: usize,
+    pub(super) url: UrlOrigin,
+    /// Whether its scheme is left out.
+    pub(super) is_bare: bool,
+}
+
+/// Bytes of a value that give way to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) at: usize,
+    pub(super) length: usize,
+    pub(super) with: String,
+}
+
+/// The URLs of a value, in order.
+pub(super) fn urls(value: &str, form: Form) -> Vec<FoundUrl> {
+    let begin = value.len() - value.trim_start().len();
+    let mut found = Vec::new();
+    let mut push = |at: usize| {
+        if let Some(url) = UrlOrigin::of(&value[at..]) {
+            let is_bare = false;
+            found.push(FoundUrl { at, url, is_bare });
+        }
+    };
+    match form {
+        Form::Port | Form::CrlCheck => {}
+        Form::One => push(begin),
+        Form::Bare => {
+            push(begin);
+            let bare = UrlOrigin::of_bare(&value[begin..]);
+            if let (true, Some(url)) = (found.is_empty(), bare) {
+                let (at, is_bare) = (begin, true);
+                found.push(FoundUrl { at, url, is_bare });
+            }
+        }
+        Form::List => {
+            let behind = |(at, c): (usize, char)| separates(c).then_some(at + c.len_utf8());
+            let starts = value.char_indices().filter_map(behind);
+            std::iter::once(0).chain(starts).for_each(push);
+        }
+    }
+    found
+}
+
+impl FoundUrl {
+    /// The URL with its scheme, up to the end of the value.
+    pub(super) fn text(&self, value: &str) -> String {
+        let rest = &value[self.at..];
+        match self.is_bare {
+            true => format!("{HTTPS}{rest}"),
+            false => rest.to_owned(),
+        }
+    }
+
+    /// The origin of the URL in that text.
+    pub(super) fn origin(&self) -> UrlOrigin {
+        let mut url = self.url.clone();
+        url.end += self.before();
+        url
+    }
+
+    /// What a turned URL changes of the value, and the new origin.
+    pub(super) fn change(&self, turned: Turned) -> Option<(Change, Origin)> {
+        let Turned::To {
+            length,
+            with,
+            origin,
+            ..
+        } = turned
+        else {
+            return None;
+        };
+        let with = match (self.is_bare, origin.scheme) {
+            (true, Scheme::Https) => with[HTTPS.len()..].to_owned(),
+            _ => with,
+        };
+        let change = Change {
+            at: self.at,
+            length: length - self.before(),
+            with,
+        };
+        Some((change, origin))
+    }
+
+    fn before(&self) -> usize {
+        if self.is_bare { HTTPS.len() } else { 0 }
+    }
+}
+
+/// The value with changes carried out, which are in order.
+pub(super) fn changed(value: &str, changes: &[Change]) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut from = 0;
+    for change in changes {
+        out.push_str(&value[from..change.at]);
+        out.push_str(&change.with);
+        from = change.at + change.length;
+    }
+    out.push_str(&value[from..]);
+    out
+}
+
+fn separates(c: char) -> bool {
+    matches!(c, ';' | ',' | '<' | '>') || c.is_whitespace()
+}
+
+const HTTPS: &str = "https://";
