@@ -14,7 +14,7 @@ use crate::flow::{
     CapturedBody, CapturedMessage, EffectDetail, Event, NotParsed, Note, Op, Pace, ParsedBody,
     RuleEffect, Side, Timestamp,
 };
-use crate::markup::{Document, NameId};
+use crate::markup::{Document, NameId, Path};
 use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans};
 
 impl<'a> EventRecord<'a> {
@@ -330,6 +330,8 @@ fn applied<'a>(
     let told = applied.iter().map(|applied| {
         let touched = |change: &EffectDetail| secret_paths.touch(&change.path);
         let secret = applied.changes.iter().any(touched);
+        let is_inside = |change: &EffectDetail| change.path.contains(Path::INTO);
+        let is_embedded = applied.changes.iter().any(is_inside);
         let is_raw = applied.changes.iter().any(|c| RAW_STEPS.contains(&c.step));
         let changes = applied.changes.iter();
         let splices = applied.patch.splices().iter().map(|splice| SpliceRecord {
@@ -337,6 +339,10 @@ fn applied<'a>(
             end: splice.span.end,
             with: BodyRecord(match secret {
                 true => Cow::Owned(vec![b'*'; splice.with.len()]),
+                // A document in base64 is written anew as a whole, with all its secrets.
+                false if is_embedded && is_base64(&splice.with) => {
+                    Cow::Owned(vec![b'*'; splice.with.len()])
+                }
                 // What stands there may be no document any more, and then nothing is known of its secrets.
                 false if is_raw => {
                     let scrubbed = secrets.scrub_bytes(&splice.with);
@@ -352,6 +358,12 @@ fn applied<'a>(
         }
     });
     told.collect()
+}
+
+/// Whether these may be the bytes of a whole document in base64.
+fn is_base64(bytes: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    bytes.len() >= LEAST_BASE64 && bytes.iter().all(fits)
 }
 
 fn change<'a>(
@@ -393,6 +405,9 @@ fn op(op: &Op) -> OpRecord {
 fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
+/// Shorter base64 holds no document.
+const LEAST_BASE64: usize = 32;
+
 /// Steps whose changes are told as `name: value` of a header field.
 const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
 
