@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the thing asked about failed, 2 wrong usage or configuration, 130 interrupted.
 
 mod annotate;
+pub mod ca;
 pub mod decode;
 pub mod demo;
 pub mod device;
@@ -98,6 +99,7 @@ enum Verb {
     Encode(encode::Encode),
     Show(show::Show),
     Rules(rules::Rules),
+    Ca(ca::Ca),
     Completions(Completions),
 }
 
@@ -187,6 +189,7 @@ pub fn main() -> ExitCode {
         Verb::Encode(verb) => verb.run(output),
         Verb::Show(verb) => verb.run(output),
         Verb::Rules(verb) => verb.run(output),
+        Verb::Ca(verb) => verb.run(output),
         Verb::Completions(verb) => verb.run(output),
     };
     match outcome {

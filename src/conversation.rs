@@ -15,6 +15,7 @@
 mod decide;
 mod handle;
 mod rule_state;
+mod stay;
 mod table;
 mod view;
 
@@ -23,6 +24,7 @@ use http::HeaderMap;
 use std::sync::Arc;
 
 use crate::dm::Message;
+use crate::flow::origin::NamedHost;
 use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
     SessionTag, Severity, Side, Timestamp,
@@ -32,6 +34,7 @@ use crate::rules::{RuleSet, RuleState, Verdict};
 
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
+pub use self::stay::StayContext;
 pub use self::table::SessionLimits;
 pub use self::view::SessionView;
 
@@ -60,6 +63,8 @@ pub struct MessageFacts<'a> {
     pub body: Option<&'a Bytes>,
     /// What bounds the decoding of a body that is changed.
     pub limits: &'a Limits,
+    /// What keeps the device on the proxy, where something does.
+    pub stay: Option<StayContext<'a>>,
 }
 
 /// A message decided: what was found in it, and what leaves.
@@ -73,6 +78,8 @@ pub struct Decided {
     pub notes: Vec<Note>,
     /// What leaves instead of it, and how; with what rules promised already taken on.
     pub verdict: Verdict,
+    /// Hosts in no pair of the origin map that it names, and that get a path.
+    pub learned: Vec<NamedHost>,
 }
 
 impl Conversations {
@@ -100,9 +107,25 @@ impl Conversations {
             Ok(session) => (session, None),
             Err(error) => (None, Some(note_no_session(error))),
         };
+        let (rewritten, notes) = match &request.stay {
+            Some(stay) => stay.request(request),
+            None => (None, Vec::new()),
+        };
+        let seen = MessageFacts {
+            document: rewritten
+                .as_ref()
+                .map(|it| &it.document)
+                .or(request.document),
+            body: rewritten.as_ref().map(|it| &it.body).or(request.body),
+            ..*request
+        };
         let mut handle = SessionHandle::of(session);
-        let mut decided = handle.decide(request, rules, state);
+        let mut decided = handle.decide(&seen, rules, state);
         decided.notes.extend(note);
+        decided.notes.extend(notes);
+        if let Some(rewritten) = rewritten {
+            rewritten.enter(&mut decided);
+        }
         (handle, decided)
     }
 

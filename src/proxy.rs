@@ -27,7 +27,9 @@ mod pem_file;
 mod progress;
 mod pulse;
 mod read;
+mod route;
 mod settings;
+mod stay;
 mod tls;
 mod trust;
 mod tunnel;
@@ -42,6 +44,7 @@ pub use failure::{PlainError, ServerError};
 pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
 pub use settings::{
-    BodyCapture, Limits, Mode, OwnCertificate, Scheme, Settings, Trust, Upstream, UpstreamHttp,
+    BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings, Trust,
+    Upstream, UpstreamHttp,
 };
 pub use trust::client_config;

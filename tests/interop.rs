@@ -197,6 +197,74 @@ fn sigterm_lets_the_running_exchange_end_and_completes_the_records() {
     }
 }
 
+#[test]
+fn a_device_stays_on_dmtap_in_front_of_nginx_with_two_names() {
+    let (true, true) = (have("curl"), have("nginx")) else {
+        return;
+    };
+    let site = Site::open();
+    let nginx = site.port;
+    let mode = format!("reverse:https://mdm.example.com:{nginx}");
+    let resolve = ["mdm", "dm"].map(|name| format!("{name}.example.com:{nginx}:127.0.0.1"));
+    let proxy = site.start(&[
+        "--mode",
+        &mode,
+        "--server-ca",
+        text(&site.server_ca),
+        "--resolve",
+        &resolve[0],
+        "--resolve",
+        &resolve[1],
+    ]);
+    let port = port(&proxy);
+    let public = format!("https://localhost:{port}");
+    let soap = |inside: &str| {
+        format!(
+            "<Envelope xmlns=\"http://www.w3.org/2003/05/soap-envelope\"><Body>{inside}</Body></Envelope>"
+        )
+    };
+    let discovered = |at: &str| {
+        soap(&format!(
+            "<DiscoverResult><EnrollmentServiceUrl>{at}/wstep?a=1</EnrollmentServiceUrl></DiscoverResult>"
+        ))
+    };
+    for version in ["--http1.1", "--http2"] {
+        let ask = |url: &str, body: &str| {
+            let kind = "Content-Type: application/soap+xml; charset=utf-8";
+            let output = site.curl(&[version, "-i", "-H", kind, "--data-binary", body, url]);
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            String::from_utf8(output.stdout).unwrap()
+        };
+        // The redirect leads to the other name, by a path of the only name the device knows.
+        let moved = ask(
+            &format!("{public}/EnrollmentServer/Discovery.svc"),
+            "<Discover/>",
+        );
+        let below = format!("{public}/.dmtap/at/dm.example.com:{nginx}");
+        let location = format!("location: {below}/EnrollmentServer/Discovery.svc");
+        assert!(
+            moved.to_lowercase().contains(&location.to_lowercase()),
+            "{moved}"
+        );
+        // nginx takes the request for that of the other name.
+        let sent = discovered(&format!("https://dm.example.com:{nginx}"));
+        let gets = ask(&format!("{below}/EnrollmentServer/Discovery.svc"), &sent);
+        assert!(
+            gets.to_lowercase().contains("x-name: dm.example.com"),
+            "{gets}"
+        );
+        assert!(gets.ends_with(&discovered(&below)), "{gets}");
+        assert!(gets.to_lowercase().contains("content-length: "), "{gets}");
+        let other = ask(&format!("{public}/.dmtap/at/example.org/"), "");
+        assert!(other.contains(" 404"), "{other}");
+    }
+    assert_eq!(proxy.terminate(), Some(0));
+}
+
 /// A folder with nginx in front of an echo, a certificate for it, and dmtap's own CA.
 struct Site {
     folder: TempDir,
@@ -256,7 +324,9 @@ impl Site {
     }
 
     fn make_certificate(&self) {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+        let made =
+            rcgen::generate_simple_self_signed(vec!["localhost".into(), "*.example.com".into()])
+                .unwrap();
         fs::write(&self.server_ca, made.cert.pem()).unwrap();
         fs::write(self.path("server.key"), made.signing_key.serialize_pem()).unwrap();
     }
@@ -273,6 +343,16 @@ http {{
     listen 127.0.0.1:{port} ssl http2; server_name localhost;
     ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
     location / {{ proxy_pass http://{echo}; }}
+  }}
+  server {{
+    listen 127.0.0.1:{port} ssl http2; server_name mdm.example.com;
+    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
+    location / {{ return 302 https://dm.example.com:{port}$request_uri; }}
+  }}
+  server {{
+    listen 127.0.0.1:{port} ssl http2; server_name dm.example.com;
+    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
+    location / {{ add_header X-Name dm.example.com; proxy_pass http://{echo}; }}
   }}
 }}"
         )

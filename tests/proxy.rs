@@ -48,6 +48,8 @@ mod seeds;
 mod sessions;
 #[path = "proxy/shutdown.rs"]
 mod shutdown;
+#[path = "proxy/stay.rs"]
+mod stay;
 #[path = "proxy/unread.rs"]
 mod unread;
 #[path = "proxy/upstream.rs"]

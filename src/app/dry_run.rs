@@ -214,6 +214,7 @@ impl Passed {
             document: self.document.as_ref(),
             body: self.body.as_ref(),
             limits,
+            stay: None,
         }
     }
 

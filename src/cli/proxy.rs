@@ -2,6 +2,7 @@
 
 mod control;
 mod rules;
+mod stay;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use super::{Failure, Outcome, Output, authority, block_on};
 use control::ControlArguments;
 use rules::RuleArguments;
+use stay::StayArguments;
 
 use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
@@ -28,6 +30,10 @@ Examples:
       devices (or curl -x) use dmtap as their HTTP proxy
   dmtap proxy --mode reverse:https://localhost:8443 --server-ca ca.pem --rule busy
       a server with a private CA, and a built-in rule (dmtap rules list)
+  dmtap proxy --mode reverse:https://mdm.example.com --resolve mdm.example.com:443:192.0.2.7 -p 443
+      devices find dmtap where DNS has the server; dmtap finds the server by its address
+  dmtap proxy --mode reverse:https://mdm.example.com --public https://mdm.lab.example --map https://dm.lab.example=https://dm.example.com
+      two servers, each under a public name; devices that enroll stay on dmtap
 
 Devices must trust dmtap's CA. The first start creates it: ~/.dmtap/dmtap-ca-cert.cer.
 Set SSLKEYLOGFILE to decrypt the real TLS connections in Wireshark.")]
@@ -49,6 +55,8 @@ pub struct Proxy {
     rules: RuleArguments,
     #[command(flatten)]
     control: ControlArguments,
+    #[command(flatten)]
+    stay: StayArguments,
     /// Do not verify the server's certificate.
     #[arg(short = 'k', long, conflicts_with = "server_ca")]
     ssl_insecure: bool,
@@ -99,9 +107,16 @@ impl Proxy {
             files: self.save.clone(),
             masking,
         };
-        let settings = self.settings(&telling);
+        let confdir = authority.certificate_file().parent();
+        let stay = self.stay.settings(&self.mode, confdir)?;
+        let settings = Settings {
+            stay,
+            resolve: self.stay.resolve(),
+            ..self.settings(&telling)
+        };
         let announce = |running: &Running<'_>| {
             announce(running);
+            self.stay.announce();
             self.control.announce(running);
             if draw {
                 self.rules.seed.announce();

@@ -1,13 +1,13 @@
 //! `dmtap rules`: rule files without traffic.
 
 mod check;
+mod stay;
 mod trial;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::rule_args::builtin_rule;
 use super::{Failure, Outcome, Output, write_output};
 use crate::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 
@@ -52,9 +52,9 @@ Exit code 1: no rule contains all of the words.")]
     /// Print a built-in rule, to read it or to change it.
     #[command(after_help = "Example:\n  dmtap rules show forbidden > my.toml")]
     Show {
-        /// Its name.
-        #[arg(value_parser = builtin_rule(), hide_possible_values = true)]
-        name: &'static BuiltinRule,
+        /// Its name, or stay for the rule that keeps devices on the proxy.
+        #[arg(value_parser = stay::shown(), hide_possible_values = true)]
+        name: stay::Shown,
     },
     Try(Box<trial::Try>),
     /// Print the JSON Schema of rule files, with which editors complete and check them.
@@ -76,7 +76,12 @@ impl Rules {
         match self.verb {
             Verb::Check { files } => check::run(&files, output),
             Verb::List { words } => list(&words, output),
-            Verb::Show { name } => show(name, output),
+            Verb::Show {
+                name: stay::Shown::Builtin(rule),
+            } => show(rule, output),
+            Verb::Show {
+                name: stay::Shown::Stay,
+            } => stay::show(output),
             Verb::Try(verb) => verb.run(output),
             Verb::Schema => write_output(crate::rules::load::SCHEMA.as_bytes()),
         }

@@ -27,12 +27,20 @@ impl SessionHandle {
         // A copy that is still held would be copied in earnest when the reconciler changes.
         drop(view.reconciler);
         self.reconcile(message, &mut verdict);
+        let mut notes = view.notes;
+        let mut learned = Vec::new();
+        if let Some(stay) = message.stay.filter(|_| message.response.is_some()) {
+            let (more, hosts) = stay.response(message, &mut verdict);
+            notes.extend(more);
+            learned = hosts;
+        }
         self.leaving = leaving(message, &verdict);
         Decided {
             session: view.tag,
             links: view.links,
-            notes: view.notes,
+            notes,
             verdict,
+            learned,
         }
     }
 

@@ -71,6 +71,7 @@ impl Stage {
             document: Some(document),
             body: Some(document.source()),
             limits: &self.limits,
+            stay: None,
         }
     }
 

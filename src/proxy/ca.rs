@@ -58,6 +58,16 @@ impl Authority {
         &self.certificate_file
     }
 
+    /// The certificate that devices must trust, in DER.
+    pub fn certificate_der(&self) -> bytes::Bytes {
+        bytes::Bytes::copy_from_slice(&self.certificate)
+    }
+
+    /// The same in PEM.
+    pub fn certificate_pem(&self) -> bytes::Bytes {
+        pem_of(&self.certificate).into_bytes().into()
+    }
+
     /// What is wrong with the configuration directory, if others may look into it.
     pub fn exposure(&self) -> Option<String> {
         let confdir = self.certificate_file.parent()?;

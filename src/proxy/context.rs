@@ -1,10 +1,12 @@
 //! What exchanges share: the whole proxy's, and their connection's.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
 use http::{HeaderMap, HeaderValue, header};
 use hyper_util::rt::TokioTimer;
@@ -19,10 +21,12 @@ use super::live_rules::LiveRules;
 use super::mark::Mark;
 use super::pulse;
 use super::settings::{Scheme, Settings, Upstream};
+use super::stay::Stay;
 use super::tls::DeviceTls;
 use super::upstream::{ServerLink, Upstreams};
 use crate::conversation::Conversations;
 use crate::flow::event::{Event, EventSink};
+use crate::flow::origin::Origin;
 use crate::flow::{Connection, ConnectionId, ExchangeId, Side, Timestamp};
 
 /// One for the whole proxy.
@@ -32,7 +36,10 @@ pub(super) struct Shared {
     pub(super) tls: DeviceTls,
     /// The CA file that devices must trust, for messages.
     pub(super) ca_file: String,
+    /// The certificate in it, in DER.
+    pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
+    pub(super) stay: Stay,
     pub(super) rules: Arc<LiveRules>,
     pub(super) conversations: Conversations,
     pub(super) room: BodyBudget,
@@ -178,6 +185,8 @@ pub(super) struct Server {
 /// What becomes of the `Host` a device sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Host {
+    /// The server's name stands in its place: the device takes dmtap for the server.
+    Behind,
     /// The server's name stands in its place.
     Replaced,
     /// It is the device's choice; in a tunnel the server may have another name than the tunnel's end.
@@ -187,7 +196,18 @@ enum Host {
 impl Server {
     /// The server behind a reverse proxy, which must see its own name.
     pub(super) fn behind(upstream: &Upstream) -> Option<Self> {
-        Self::with(upstream, Host::Replaced)
+        Self::with(upstream, Host::Behind)
+    }
+
+    /// Another server behind a reverse proxy.
+    pub(super) fn at(origin: &Origin) -> Option<Self> {
+        let Origin { scheme, host, port } = origin.clone();
+        Self::behind(&Upstream { scheme, host, port })
+    }
+
+    /// Whether devices take dmtap for it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.host == Host::Behind
     }
 
     /// The server of a request with a full address, which outweighs `Host` (RFC 9112 §3.2.2).
@@ -218,7 +238,7 @@ impl Server {
             host.as_bytes()
                 .eq_ignore_ascii_case(self.authority.as_str().as_bytes())
         };
-        self.host == Host::Replaced || same()
+        self.host != Host::Kept || same()
     }
 
     /// What HTTP/2 says in `:authority` and HTTP/1.1 in `Host` is kept the same way.
@@ -241,6 +261,19 @@ impl Server {
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(path.unwrap_or(PathAndQuery::from_static("/")));
         Uri::from_parts(parts).ok()
+    }
+}
+
+impl fmt::Display for Server {
+    /// `host:port`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = if self.scheme == UriScheme::HTTPS {
+            443
+        } else {
+            80
+        };
+        let port = self.authority.port_u16().unwrap_or(own);
+        write!(f, "{}:{port}", self.authority.host())
     }
 }
 

@@ -23,12 +23,13 @@ use super::headers;
 use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, Bounds, heavy};
+use super::route::{self, Route};
 use super::settings::BodyCapture;
-use crate::conversation::{Decided, MessageFacts, SessionHandle};
+use crate::conversation::{Decided, MessageFacts, SessionHandle, StayContext};
 use crate::flow::event::Event;
 use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
-    Timestamp,
+    Timestamp, media,
 };
 use crate::markup::Limits;
 use crate::rules::engine::{Stage, SyntheticResponse};
@@ -66,6 +67,9 @@ async fn respond(
 ) -> Result<Response<Body>, Dropped> {
     if let Some(refusal) = synthetic_response::refused(&request) {
         return Ok(refusal);
+    }
+    if let Some(own) = own_path_behind(&context, &request) {
+        return Ok(own);
     }
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
@@ -113,12 +117,19 @@ async fn respond(
     }
 }
 
+/// What dmtap serves itself, where devices take it for the server.
+fn own_path_behind<B>(context: &Context, request: &Request<B>) -> Option<Response<Body>> {
+    let is_behind = context.server.is_behind();
+    is_behind.then(|| route::own_path(&context.shared, request))?
+}
+
 /// An exchange under way. Dropped before its end, it tells that it failed.
 struct Exchange {
     context: Arc<Context>,
     id: ExchangeId,
     rules: Arc<RuleSnapshot>,
     head: RequestHead,
+    route: Route,
     /// When the request was received whole.
     received: Timestamp,
     session: SessionHandle,
@@ -143,10 +154,9 @@ enum Passed {
 
 impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
-        let uri = context.server.address(&parts.uri);
-        context
-            .server
-            .keep_authority(&parts.uri, &mut parts.headers);
+        let mut route = context.route(parts);
+        let uri = route.uri.take();
+        route.server.keep_authority(&parts.uri, &mut parts.headers);
         let head = RequestHead {
             method: parts.method.clone(),
             uri: uri.ok_or(Dropped::Target)?,
@@ -158,6 +168,7 @@ impl Exchange {
             id: context.shared.next_exchange(),
             rules: context.shared.rules.current(),
             head,
+            route,
             received: now(),
             session: SessionHandle::default(),
             request: None,
@@ -187,13 +198,24 @@ impl Exchange {
             limits: &settings.limits,
             room: &shared.room,
         };
+        let needed = needed || settings.look != BodyCapture::Pass;
+        let is_for_stay = self.route.kept.is_some()
+            && (media::is_message(headers) || media::is_provisioning(headers));
         match framing {
-            _ if settings.look != BodyCapture::Pass || needed => {
-                IncomingMessage::read(body, headers, bounds).await
+            _ if needed || is_for_stay => {
+                let decodes = |body: &[u8]| needed || self.is_for_stay(body);
+                IncomingMessage::read(body, headers, bounds, &decodes).await
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
             Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),
         }
+    }
+
+    /// Whether a body may hold something for `stay`.
+    fn is_for_stay(&self, body: &[u8]) -> bool {
+        let prefilter = &self.context.shared.stay.prefilter;
+        let kept = self.route.kept.as_ref();
+        kept.is_some_and(|kept| prefilter.may_hold(body, &kept.map))
     }
 
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
@@ -206,7 +228,7 @@ impl Exchange {
         let decided = self.decide_request(&heard);
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
         // it makes nginx refuse the request.
-        let server = &self.context.server;
+        let server = &self.route.server;
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
             *name == header::HOST && server.replaces_host(value)
         });
@@ -252,7 +274,9 @@ impl Exchange {
             Ok(heard) => heard,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
-        let decided = self.decide_response(&heard, &head);
+        let mut decided = self.decide_response(&heard, &head);
+        let learned = std::mem::take(&mut decided.learned);
+        self.context.shared.stay.learn(learned);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
         framing.apply(&mut heard, &mut parts.headers);
         let head = Head::Response(head);
@@ -312,14 +336,27 @@ impl Exchange {
         limits: &'a Limits,
     ) -> MessageFacts<'a> {
         MessageFacts {
-            connection: &self.context.connection,
+            connection: &self.route.connection,
             exchange: self.id,
             request: &self.head,
             response,
             document: heard.document(),
             body: heard.plain.as_ref(),
             limits,
+            stay: self.stay(),
         }
+    }
+
+    /// What keeps the device on the proxy, where something does.
+    fn stay(&self) -> Option<StayContext<'_>> {
+        let kept = self.route.kept.as_ref()?;
+        Some(StayContext {
+            map: &kept.map,
+            learned: &kept.learned,
+            extent: kept.extent,
+            prefilter: &self.context.shared.stay.prefilter,
+            path: &kept.path,
+        })
     }
 
     /// Carries a verdict out on a message: its body, its header fields, the record of it.
@@ -369,7 +406,7 @@ impl Exchange {
         };
         CapturedMessage {
             exchange: self.id,
-            connection: self.context.connection.clone(),
+            connection: self.route.connection.clone(),
             from,
             synthesized: false,
             at,

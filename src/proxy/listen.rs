@@ -19,6 +19,7 @@ use super::context::{Servers, Shared};
 use super::live_rules::LiveRules;
 use super::mark::Mark;
 use super::settings::Settings;
+use super::stay::Stay;
 use super::tls::DeviceTls;
 use super::upstream::Upstreams;
 use crate::conversation::Conversations;
@@ -50,11 +51,14 @@ impl Proxy {
         })?;
         let address = listener.local_addr()?;
         let ca_file = authority.certificate_file().display().to_string();
+        let ca_certificate = authority.certificate_der();
         let streams = TaskTracker::new();
         let shared = Shared {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates).map_err(io::Error::other)?,
             ca_file,
+            ca_certificate,
+            stay: Stay::new(&settings)?,
             upstreams: Upstreams::new(&settings, address)?,
             rules: Arc::new(LiveRules::new(rules)),
             conversations: Conversations::new(settings.limits.sessions),

@@ -98,7 +98,8 @@ impl IncomingMessage {
         })
     }
 
-    /// A body that is read, where it stays within its bounds.
+    /// A body that is read, where it stays within its bounds. `decodes` tells of the body without content coding
+    /// whether it is decoded.
     ///
     /// # Errors
     /// Where the peer breaks off, or stops sending.
@@ -106,6 +107,7 @@ impl IncomingMessage {
         body: Incoming,
         headers: &HeaderMap,
         bounds: Bounds<'_>,
+        decodes: &(dyn Fn(&[u8]) -> bool + Sync),
     ) -> Result<Self, Broken> {
         // A framing that ends here is replaced by a length.
         let has_length = body.size_hint().exact().is_some() || read::has_transfer_codings(headers);
@@ -117,7 +119,7 @@ impl IncomingMessage {
                     mut hold,
                 } => {
                     let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
-                    let read = read::read(&bytes, headers, bounds, &mut hold).await;
+                    let read = read::read(&bytes, headers, bounds, &mut hold, decodes).await;
                     let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(hold));
                     Self {
                         body: match has_length {

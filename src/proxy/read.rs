@@ -224,6 +224,7 @@ pub(super) async fn read(
     headers: &HeaderMap,
     bounds: Bounds<'_>,
     hold: &mut BudgetPermit,
+    decodes: &(dyn Fn(&[u8]) -> bool + Sync),
 ) -> Read {
     if body.is_empty() {
         return Read {
@@ -241,6 +242,17 @@ pub(super) async fn read(
             return Read::unread(why);
         }
     };
+    if !decodes(&plain) {
+        let is_copy = plain.as_ptr() != body.as_ptr();
+        hold.keep(body.len() + if is_copy { plain.len() } else { 0 });
+        let bytes = body.len() as u64;
+        return Read {
+            reading: ParsedBody::Unread(NotParsed::NotAsked { bytes }),
+            notes: Vec::new(),
+            plain: Some(plain),
+            utf16: None,
+        };
+    }
     let plain = match utf16::in_utf8(plain.clone(), body, bounds, hold).await {
         Ok(plain) => plain,
         Err(NoText::Broken(error)) => {

@@ -1,12 +1,16 @@
 //! What the proxy is told before it starts.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use crate::flow::origin::Scheme;
+
 use crate::conversation::SessionLimits;
+use crate::flow::origin::{Origin, OriginPair};
+use crate::rules::stay::Extent;
 
 /// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
 #[derive(Clone, Debug)]
@@ -29,6 +33,10 @@ pub struct Settings {
     pub limits: Limits,
     /// Listeners of this machine that no request may reach through the proxy.
     pub private: Vec<SocketAddr>,
+    /// What keeps devices on the proxy, in reverse mode.
+    pub stay: StaySettings,
+    /// Addresses of servers that are not to be looked up.
+    pub resolve: Vec<Resolve>,
 }
 
 impl Settings {
@@ -53,6 +61,8 @@ impl Settings {
             look: BodyCapture::Annotate,
             limits: Limits::default(),
             private: Vec::new(),
+            stay: StaySettings::default(),
+            resolve: Vec::new(),
         }
     }
 }
@@ -67,6 +77,60 @@ pub enum Mode {
     },
     /// Devices know the proxy, and name the server in `CONNECT` or in the request line.
     Regular,
+}
+
+/// What keeps devices on the proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaySettings {
+    /// How much is rewritten; `None`: nothing.
+    pub extent: Option<Extent>,
+    /// The public origin of the server; `None`: what the device names.
+    pub public: Option<Origin>,
+    /// More servers, each with its public origin.
+    pub maps: Vec<OriginPair>,
+    /// Where the hosts are kept that servers named; `None`: for one run only.
+    pub learned_file: Option<PathBuf>,
+}
+
+impl Default for StaySettings {
+    fn default() -> Self {
+        Self {
+            extent: Some(Extent::Followed),
+            public: None,
+            maps: Vec::new(),
+            learned_file: None,
+        }
+    }
+}
+
+/// The address of a server: `HOST:PORT:ADDRESS`, as curl has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    /// The server's name, in lower case.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Where it is.
+    pub address: IpAddr,
+}
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not of the form HOST:PORT:ADDRESS");
+        let (host, rest) = text.split_once(':').ok_or_else(wrong)?;
+        let (port, address) = rest.split_once(':').ok_or_else(wrong)?;
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port: port.parse().map_err(|_| wrong())?,
+            address: address.parse().map_err(|_| wrong())?,
+        })
+    }
 }
 
 /// The HTTP version spoken to servers.
@@ -155,33 +219,6 @@ impl fmt::Display for Upstream {
     /// `host:port`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.bracketed(), self.port)
-    }
-}
-
-/// A scheme of URLs that the proxy speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// HTTP in clear text.
-    Http,
-    /// HTTP over TLS.
-    Https,
-}
-
-impl Scheme {
-    /// Its name in URLs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    /// The port URLs may leave out.
-    pub fn port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
     }
 }
 

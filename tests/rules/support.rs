@@ -100,6 +100,7 @@ impl Talk {
             document: None,
             body,
             limits: &self.limits,
+            stay: None,
         }
     }
 }

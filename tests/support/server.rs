@@ -26,6 +26,8 @@ use super::provider;
 pub struct Seen {
     pub method: Method,
     pub path: String,
+    /// What stands in `:authority`.
+    pub authority: Option<String>,
     pub version: Version,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -46,7 +48,7 @@ pub struct Server {
 
 impl Server {
     /// A hyper server with these ALPN protocols. Paths: `/gzip` sends the body as if it were coded, `/held` waits
-    /// for [`Server::release`], `/empty` says nothing, `/busy` neither, with 503, all others send the body back with its content type.
+    /// for [`Server::release`], `/empty` says nothing, `/busy` neither, with 503, all others send the body back with its content type; `x-location` makes a redirect of it.
     pub async fn start(directory: &Path, alpn: &[&str]) -> Self {
         let (acceptor, ca) = tls(directory, alpn);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -175,6 +177,7 @@ async fn answer(
     state.seen.lock().unwrap().push(Seen {
         method: parts.method.clone(),
         path: path.clone(),
+        authority: parts.uri.authority().map(ToString::to_string),
         version: parts.version,
         headers: parts.headers.clone(),
         body: body.clone(),
@@ -189,6 +192,9 @@ async fn answer(
     }
     if let Some(echo) = parts.headers.get("x-echo") {
         response = response.header("x-echo", echo);
+    }
+    if let Some(location) = parts.headers.get("x-location") {
+        response = response.status(302).header("location", location);
     }
     if path == "/gzip" {
         response = response.header("content-encoding", "gzip");
@@ -237,7 +243,7 @@ async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u
     }
 }
 
-/// TLS with a CA of the server's own, for `localhost` and 127.0.0.1.
+/// TLS with a CA of the server's own, for `localhost`, 127.0.0.1 and names below example.com.
 pub fn tls(directory: &Path, alpn: &[&str]) -> (TlsAcceptor, PathBuf) {
     let ca_key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::default();
@@ -249,7 +255,8 @@ pub fn tls(directory: &Path, alpn: &[&str]) -> (TlsAcceptor, PathBuf) {
     std::fs::write(&file, ca.pem()).unwrap();
 
     let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names = ["localhost", "127.0.0.1", "*.example.com"].map(str::to_owned);
+    let names = names.to_vec();
     let params = rcgen::CertificateParams::new(names).unwrap();
     let leaf = params.signed_by(&key, &ca).unwrap();
     let chain: Vec<CertificateDer<'static>> = vec![leaf.der().clone()];

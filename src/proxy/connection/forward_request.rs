@@ -14,6 +14,7 @@ use crate::proxy::connection_handle::ConnectionHandle;
 use crate::proxy::context::{Context, Server, Shared, now};
 use crate::proxy::exchange::{self, Dropped, refuse};
 use crate::proxy::failure::{malformed, unfinished};
+use crate::proxy::route;
 use crate::proxy::settings::{Scheme, Upstream};
 use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
@@ -69,6 +70,12 @@ impl<'a> ForwardProxyRequest<'a> {
             };
             self.state().tunnel = Some((bare_host(named.host()), port));
             return Ok(Response::new(Body::default()));
+        }
+        // A device that has dmtap's address fetches its certificate as from any server.
+        if request.uri().authority().is_none()
+            && let Some(own) = route::own_path(self.shared, &request)
+        {
+            return Ok(own);
         }
         let Some(upstream) = named_server(request.uri()) else {
             return Ok(refuse(

@@ -12,9 +12,10 @@ use crate::proxy::message::PendingEvent;
 use crate::rules::HeadEdit;
 
 impl Exchange {
-    /// The head of the request, to tell of; what only rules look at afterwards is kept for them only.
+    /// The head of the request, to tell of; what only rules and `stay` look at afterwards is kept for
+    /// them only.
     pub(super) fn take_head(&mut self) -> RequestHead {
-        if !self.rules.rules.is_empty() {
+        if !self.rules.rules.is_empty() || self.route.kept.is_some() {
             return self.head.clone();
         }
         let headers = std::mem::take(&mut self.head.headers);

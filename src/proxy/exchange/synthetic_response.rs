@@ -65,7 +65,7 @@ impl Exchange {
 
     /// Tells the device and everybody else why there is no response of the server.
     pub(super) fn fail(mut self, failure: Failure) -> Response<Body> {
-        let server = &self.context.connection.server;
+        let server = &self.route.connection.server;
         tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {}", self.id, failure.why);
         let answer = SyntheticResponse {
             status: failure.status,

@@ -58,7 +58,7 @@ async fn the_text_of_utf_16_is_counted_beside_it() {
             room: &room,
         };
         let mut hold = BudgetPermit::default();
-        let read = read(&body, &HeaderMap::new(), bounds, &mut hold).await;
+        let read = read(&body, &HeaderMap::new(), bounds, &mut hold, &|_| true).await;
         assert_eq!(read.reading.document().is_some(), is_read, "{bytes}");
         let kept = body.len() + if is_read { text.len() } else { 0 };
         assert!(hold.bytes() <= kept + 100, "{} {kept}", hold.bytes());

@@ -26,7 +26,7 @@ use super::Offer;
 use crate::proxy::body::{Body, Broken};
 use crate::proxy::failure::{self, Failure};
 use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
-use crate::proxy::settings::{Settings, Upstream};
+use crate::proxy::settings::{Resolve, Settings, Upstream};
 use crate::proxy::trust;
 
 /// Makes connections to servers.
@@ -374,6 +374,7 @@ struct TcpDialer {
     tcp: HttpConnector,
     listener: SocketAddr,
     private: Arc<[SocketAddr]>,
+    resolve: Arc<[Resolve]>,
 }
 
 impl TcpDialer {
@@ -386,11 +387,13 @@ impl TcpDialer {
             tcp,
             listener,
             private: settings.private.clone().into(),
+            resolve: settings.resolve.clone().into(),
         }
     }
 
     /// Connects to the server of an address. The connector is ready at any time.
     async fn call(mut self, server: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+        let server = self.resolved(&server).unwrap_or(server);
         let io = self.tcp.call(server).await.map_err(ConnectError::other)?;
         if leads_to(io.inner(), self.listener) {
             return Err(ConnectError::Loop(self.listener));
@@ -403,6 +406,25 @@ impl TcpDialer {
             Some(private) => Err(ConnectError::Private(private)),
             None => Ok(io),
         }
+    }
+}
+
+impl TcpDialer {
+    /// The address of a server that is not to be looked up.
+    fn resolved(&self, server: &Uri) -> Option<Uri> {
+        let own = if server.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        let port = server.port_u16().unwrap_or(own);
+        let host = server.host()?;
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let mut known = self.resolve.iter();
+        let known =
+            known.find(|known| known.port == port && known.host.eq_ignore_ascii_case(host))?;
+        let address = SocketAddr::new(known.address, port);
+        format!("http://{address}/").parse().ok()
     }
 }
 

@@ -1,0 +1,81 @@
+//! `dmtap ca`: the certificate that devices must trust.
+
+use std::path::{Path, PathBuf};
+
+use super::{Failure, Outcome, Output, authority, only_text, write_output};
+
+/// Work with dmtap's certificate authority.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap ca export dmtap.cer                 for a double click on Windows
+  dmtap ca export --format pem > dmtap.pem  for curl --cacert")]
+pub struct Ca {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Write the CA certificate that devices must trust, without its key; create the CA if there is none.
+    #[command(after_help = "\
+Examples:
+  dmtap ca export dmtap.cer
+  dmtap ca export --format pem > dmtap.pem")]
+    Export {
+        /// Where to write; standard output if absent.
+        path: Option<PathBuf>,
+        /// pem is text, cer is DER; the default is cer for a file that ends in .cer, .crt or .der, else pem.
+        #[arg(long, value_enum)]
+        format: Option<Format>,
+        /// Folder of the CA; the default is ~/.dmtap.
+        #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
+        confdir: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Text.
+    Pem,
+    /// DER.
+    Cer,
+}
+
+impl Ca {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// A CA that cannot be read or made (2), a file that cannot be written (1).
+    pub fn run(self, output: Output) -> Outcome {
+        only_text(output, "ca")?;
+        let Verb::Export {
+            path,
+            format,
+            confdir,
+        } = self.verb;
+        let authority = authority(confdir.as_deref())?;
+        let path = path.filter(|path| path.as_os_str() != "-");
+        let certificate = match format.unwrap_or_else(|| by_extension(path.as_deref())) {
+            Format::Cer => authority.certificate_der(),
+            Format::Pem => authority.certificate_pem(),
+        };
+        match path {
+            None => write_output(&certificate),
+            Some(path) => std::fs::write(&path, certificate).map_err(|error| {
+                Failure::Failed(format!("error: cannot write {}: {error}", path.display()))
+            }),
+        }
+    }
+}
+
+fn by_extension(path: Option<&Path>) -> Format {
+    let extension = path.and_then(Path::extension);
+    let extension = extension.map(|extension| extension.to_ascii_lowercase());
+    match extension
+        .is_some_and(|extension| extension == "cer" || extension == "der" || extension == "crt")
+    {
+        true => Format::Cer,
+        false => Format::Pem,
+    }
+}

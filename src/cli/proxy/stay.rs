@@ -1,0 +1,103 @@
+//! `--stay` and the map of origins: what keeps devices on the proxy.
+
+use std::path::Path;
+
+use crate::app::print;
+use crate::cli::Failure;
+use crate::flow::origin::{Origin, OriginPair};
+use crate::proxy::{Mode, Resolve, StaySettings};
+use crate::rules::stay::Extent;
+
+/// Which URLs are rewritten, and between which origins.
+#[derive(Debug, clap::Args)]
+pub(super) struct StayArguments {
+    /// Rewrite the URLs in enrollment and DM messages that would lead devices past dmtap (dmtap rules show stay):
+    /// on in reverse mode. full also rewrites Target and Source of SyncHdr.
+    #[arg(long, value_name = "on|off|full", value_parser = extent)]
+    stay: Option<StayExtent>,
+    /// The origin under which devices reach dmtap, such as https://mdm.lab.example; the default is what each device
+    /// names.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    public: Option<Origin>,
+    /// Another server behind dmtap, selected by its public host name. Can be repeated.
+    #[arg(long = "map", value_name = "PUBLIC=SERVER", value_parser = pair)]
+    maps: Vec<OriginPair>,
+    /// The address of a server, instead of the one that DNS knows, such as mdm.example.com:443:192.0.2.7. Can be
+    /// repeated.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    resolve: Vec<Resolve>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct StayExtent(Option<Extent>);
+
+impl StayArguments {
+    /// The settings, with the hosts that servers named kept in this folder.
+    ///
+    /// # Errors
+    /// Options that do not fit the mode, or each other.
+    pub(super) fn settings(
+        &self,
+        mode: &Mode,
+        confdir: Option<&Path>,
+    ) -> Result<StaySettings, Failure> {
+        let usage = |why: String| Failure::Usage(format!("error: {why}"));
+        let is_on = self.stay.is_some_and(|stay| stay.0.is_some());
+        if *mode == Mode::Regular && (is_on || self.public.is_some() || !self.maps.is_empty()) {
+            let why = "--stay, --public and --map need --mode reverse: devices that know the proxy stay on it";
+            return Err(usage(why.into()));
+        }
+        let mut seen: Vec<&Origin> = self.public.iter().collect();
+        for pair in &self.maps {
+            if seen.contains(&&pair.public) {
+                return Err(usage(format!(
+                    "--map: {} stands for two servers",
+                    pair.public
+                )));
+            }
+            seen.push(&pair.public);
+        }
+        Ok(StaySettings {
+            extent: self.stay.map_or(Some(Extent::Followed), |stay| stay.0),
+            public: self.public.clone(),
+            maps: self.maps.clone(),
+            learned_file: confdir.map(|folder| folder.join("origins.json")),
+        })
+    }
+
+    /// The addresses of servers.
+    pub(super) fn resolve(&self) -> Vec<Resolve> {
+        self.resolve.clone()
+    }
+
+    /// Prints the servers behind public names.
+    pub(super) fn announce(&self) {
+        for OriginPair { public, server } in &self.maps {
+            print::line(&format!("{public} → {server}"));
+        }
+    }
+}
+
+fn extent(text: &str) -> Result<StayExtent, String> {
+    match text {
+        "on" => Ok(StayExtent(Some(Extent::Followed))),
+        "full" => Ok(StayExtent(Some(Extent::Full))),
+        "off" => Ok(StayExtent(None)),
+        _ => Err("one of on, off, full".into()),
+    }
+}
+
+fn origin(text: &str) -> Result<Origin, String> {
+    text.parse()
+        .map_err(|error: crate::flow::origin::OriginError| error.to_string())
+}
+
+fn pair(text: &str) -> Result<OriginPair, String> {
+    let (public, server) = text
+        .split_once('=')
+        .ok_or("PUBLIC=SERVER, such as https://mdm.lab.example=https://mdm.example.com")?;
+    Ok(OriginPair {
+        public: origin(public)?,
+        server: origin(server)?,
+    })
+}

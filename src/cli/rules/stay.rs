@@ -1,0 +1,96 @@
+//! `dmtap rules show stay`: the rule that is no file.
+
+use clap::builder::TypedValueParser;
+
+use crate::builtin_rules::BuiltinRule;
+use crate::cli::rule_args::builtin_rule;
+use crate::cli::{Outcome, Output, only_text, write_output};
+use crate::flow::origin::Reach;
+use crate::rules::stay::kind::{self, Form};
+
+/// What `dmtap rules show` prints.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown {
+    /// A built-in rule file.
+    Builtin(&'static BuiltinRule),
+    /// The rule that keeps devices on the proxy.
+    Stay,
+}
+
+/// Parses the name of a built-in rule, or `stay`.
+pub(super) fn shown() -> impl TypedValueParser<Value = Shown> {
+    StayOrBuiltin
+}
+
+#[derive(Clone)]
+struct StayOrBuiltin;
+
+impl TypedValueParser for StayOrBuiltin {
+    type Value = Shown;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Shown, clap::Error> {
+        if value == crate::rules::stay::NAME {
+            return Ok(Shown::Stay);
+        }
+        let rule = builtin_rule().parse_ref(command, argument, value)?;
+        Ok(Shown::Builtin(rule))
+    }
+
+    fn possible_values(
+        &self,
+    ) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        let stay = clap::builder::PossibleValue::new(crate::rules::stay::NAME);
+        let rules = crate::builtin_rules::BUILTIN_RULES.iter();
+        let rules =
+            rules.map(|rule| clap::builder::PossibleValue::new(rule.name).help(rule.shows()));
+        Some(Box::new(std::iter::once(stay).chain(rules)))
+    }
+}
+
+/// Prints what the rule does.
+pub(super) fn show(output: Output) -> Outcome {
+    only_text(output, "rules show stay")?;
+    let mut text = INTRODUCTION.to_owned();
+    for kind in kind::all() {
+        let form = match (kind.form, kind.reach) {
+            (Form::CrlCheck, _) => "1 becomes 0",
+            (Form::Port, _) => "the port that fits the address beside it",
+            (_, Reach::Learned) => "mapped; a host in no pair gets a path",
+            (_, Reach::Mapped) => "mapped",
+        };
+        text.push_str(&format!("  {:<52} {form}\n", kind.name));
+    }
+    text.push_str(REST);
+    write_output(text.as_bytes())
+}
+
+const INTRODUCTION: &str = "\
+# stay: a device that enrolls through dmtap stays on it.
+#
+# It is no file and cannot be changed; --stay off switches it off, --stay full adds Target and Source of SyncHdr.
+# On the way to the device it acts behind all other rules, and leaves alone what they wrote; on the way to the server
+# it acts first, so that the other rules see the server's addresses.
+#
+# URLs of a server change to its public origin, and back; path and query stay:
+#   server of --mode reverse:   what the device names, or --public ORIGIN
+#   other servers               --map PUBLIC=SERVER
+#   a host in no pair           PUBLIC/.dmtap/at/HOST[:PORT]/…
+
+In messages to the device:
+";
+
+const REST: &str = "
+In header fields to the device:
+  Location, Content-Location, Refresh
+
+In messages to the server:
+  To of SOAP, Results of these nodes
+
+Never: Push/ChannelURI, AADResourceID, tokens, namespaces, ms-app: and other schemes, downloads of apps, messages
+that are signed as a whole. What leads away all the same is noted: STAY-01 to STAY-05.
+";

@@ -1,0 +1,255 @@
+//! Where the built-in rule `stay` acts: on a request before the user's rules, which see the server's addresses; on a
+//! response behind them and behind what dmtap owes the peers. What the user's rules wrote is left alone.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+
+use super::{Decided, MessageFacts};
+use crate::dm::Dialect;
+use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
+use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side, media};
+use crate::markup::{self, Document, Hint};
+use crate::patch::Patch;
+use crate::rules::stay::{self, Direction, Extent, Prefilter, StayFacts, Stayed};
+use crate::rules::{HeadEdit, Verdict};
+
+/// What `stay` knows of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct StayContext<'a> {
+    /// The map of origins as this exchange sees it.
+    pub map: &'a OriginMap,
+    /// The hosts in no pair that have a path.
+    pub learned: &'a LearnedHosts,
+    /// How much is mapped.
+    pub extent: Extent,
+    /// Tells from the bytes of a body whether it is worth a look.
+    pub prefilter: &'a Prefilter,
+    /// The path of the request as the device wrote it.
+    pub path: &'a str,
+}
+
+/// A request as the server is to see it.
+pub(super) struct Rewritten {
+    pub(super) document: Arc<Document>,
+    pub(super) body: Bytes,
+    effect: RuleEffect,
+}
+
+impl StayContext<'_> {
+    /// What becomes of a request before the rules see it, and notes.
+    pub(super) fn request(&self, message: &MessageFacts<'_>) -> (Option<Rewritten>, Vec<Note>) {
+        let Some(document) = message.document else {
+            return (None, Vec::new());
+        };
+        let stayed = self.stay(message, document, None);
+        let rewritten = stayed.effect.and_then(|effect| {
+            let (body, document) = patched(document, &effect.patch, message)?;
+            Some(Rewritten {
+                document,
+                body,
+                effect,
+            })
+        });
+        (rewritten, stayed.notes)
+    }
+
+    /// Does what is to be done to a response behind the rules; gives notes, and the hosts that get a path.
+    pub(super) fn response(
+        &self,
+        message: &MessageFacts<'_>,
+        verdict: &mut Verdict,
+    ) -> (Vec<Note>, Vec<NamedHost>) {
+        if verdict.answer.is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        let mut stayed = match verdict.leaving(message.document).cloned() {
+            Some(document) => {
+                let received = message.document.map(|document| &**document);
+                let received = received.filter(|_| verdict.body.is_some());
+                let stayed = self.stay(message, &document, received);
+                if let Some(effect) = &stayed.effect
+                    && let Some((body, document)) = patched(&document, &effect.patch, message)
+                {
+                    verdict.body = Some(body);
+                    verdict.document = Some(document);
+                }
+                stayed
+            }
+            None => Stayed::default(),
+        };
+        self.fields(message, verdict, &mut stayed);
+        verdict.applied.extend(stayed.effect);
+        (stayed.notes, stayed.learned)
+    }
+
+    fn stay(
+        &self,
+        message: &MessageFacts<'_>,
+        document: &Document,
+        received: Option<&Document>,
+    ) -> Stayed {
+        if !is_read_as(document, message) || !self.prefilter.may_hold(document.source(), self.map) {
+            return Stayed::default();
+        }
+        let facts = StayFacts {
+            direction: match message.speaker() {
+                Side::Device => Direction::ToServer,
+                Side::Server => Direction::ToDevice,
+            },
+            map: self.map,
+            learned: self.learned,
+            extent: self.extent,
+            received,
+            sealed: stay::seal(message.headers()),
+            limits: message.limits,
+        };
+        stay::stay(document, &facts)
+    }
+
+    /// Header fields of a response that lead somewhere.
+    fn fields(&self, message: &MessageFacts<'_>, verdict: &mut Verdict, stayed: &mut Stayed) {
+        let mut changes = Vec::new();
+        for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
+            let is_users = |edit: &HeadEdit| matches!(edit, HeadEdit::Set(n, _) | HeadEdit::Add(n, _) | HeadEdit::Remove(n) if *n == name);
+            let value = message.headers().get(&name);
+            let Some(value) = value.and_then(|value| value.to_str().ok()) else {
+                continue;
+            };
+            if verdict.head.iter().any(is_users) {
+                continue;
+            }
+            let reach = reach(message);
+            let at = if name == header::REFRESH {
+                url_of_refresh(value)
+            } else {
+                0
+            };
+            let turned = stay::location(&value[at..], self.path, self.map, reach, self.learned);
+            if let Turned::Away(host) = &turned {
+                stayed.notes.push(note_away(reach, host, &name));
+            }
+            let Some(after) = turned.apply(&value[at..]) else {
+                continue;
+            };
+            let after = format!("{}{after}", &value[..at]);
+            let Ok(set) = HeaderValue::from_str(&after) else {
+                continue;
+            };
+            changes.push(EffectDetail {
+                path: String::new(),
+                step: "set-header",
+                before: format!("{name}: {value}"),
+                after: format!("{name}: {after}"),
+            });
+            verdict.head.push(HeadEdit::Set(name, set));
+            if let Turned::To {
+                learned: Some(named),
+                ..
+            } = turned
+                && !self.learned.has(&named)
+            {
+                stayed.learned.push(named);
+            }
+        }
+        match &mut stayed.effect {
+            _ if changes.is_empty() => {}
+            Some(effect) => effect.changes.extend(changes),
+            None => stayed.effect = Some(stay::effect(changes, Patch::default())),
+        }
+    }
+}
+
+impl Rewritten {
+    /// Makes this what leaves, unless the rules made it something else.
+    pub(super) fn enter(self, decided: &mut Decided) {
+        let verdict = &mut decided.verdict;
+        if verdict.answer.is_some() {
+            return;
+        }
+        if verdict.body.is_none() {
+            verdict.body = Some(self.body);
+            verdict.document = Some(self.document);
+        }
+        verdict.applied.insert(0, self.effect);
+    }
+}
+
+/// Whether the receiver takes the document for what it is: nobody enrolls by an answer that is announced as SyncML.
+fn is_read_as(document: &Document, message: &MessageFacts<'_>) -> bool {
+    let announced = media::hint(message.headers())
+        .media_type
+        .unwrap_or_default();
+    let is_syncml = announced.to_ascii_lowercase().contains("syncml");
+    !is_syncml || Dialect::of(document) == Dialect::SyncMl
+}
+
+fn patched(
+    document: &Document,
+    patch: &Patch,
+    message: &MessageFacts<'_>,
+) -> Option<(Bytes, Arc<Document>)> {
+    let body = patch.apply(document.source());
+    let hint = media::hint(message.headers());
+    // A body in UTF-16 is UTF-8 by now, whatever the head says.
+    let utf8 = Hint {
+        charset: Some("utf-8"),
+        ..hint
+    };
+    let decoded = markup::decode(body.clone(), hint, message.limits);
+    let decoded = decoded.or_else(|_| markup::decode(body.clone(), utf8, message.limits));
+    let document = decoded.ok()?;
+    Some((body, Arc::new(document)))
+}
+
+/// How far a redirect is mapped: those of sign-in pages stay unless their host is in a pair.
+fn reach(message: &MessageFacts<'_>) -> Reach {
+    let request = message.request;
+    let says = |name: HeaderName, word: &str| {
+        let value = request.headers.get(name);
+        let value = value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        value.to_ascii_lowercase().contains(word)
+    };
+    let path = request.uri.path().to_ascii_lowercase();
+    // The clients are `ENROLLClient` and `Windows Phone 8 Enrollment Client`.
+    let enrolls = path.ends_with("discovery.svc") || says(header::USER_AGENT, "enroll");
+    let is_message = ["soap", "syncml"]
+        .iter()
+        .any(|kind| says(header::CONTENT_TYPE, kind));
+    match enrolls || is_message {
+        true => Reach::Learned,
+        false => Reach::Mapped,
+    }
+}
+
+fn note_away(reach: Reach, host: &str, name: &HeaderName) -> Note {
+    let (id, severity, text) = match reach {
+        Reach::Learned => (
+            "STAY-01",
+            Severity::Warning,
+            stay::leads_away(host, name.as_str()),
+        ),
+        Reach::Mapped => (
+            "STAY-04",
+            Severity::Info,
+            stay::signs_in(host, name.as_str()),
+        ),
+    };
+    Note {
+        id,
+        severity,
+        at: None,
+        text,
+    }
+}
+
+/// Where the URL of a Refresh begins: `5; url=https://…`.
+fn url_of_refresh(value: &str) -> usize {
+    let found = value.to_ascii_lowercase().find("url=");
+    let at = found.map_or(value.len(), |at| at + "url=".len());
+    let quote = value[at..].starts_with(['"', '\'']);
+    at + usize::from(quote)
+}

@@ -1,0 +1,148 @@
+//! Where a request goes: the server that its Host names, or the host in its path; and what dmtap serves itself.
+
+use std::sync::Arc;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, request};
+
+use super::body::Body;
+use super::context::{Context, Server, Shared};
+use super::exchange::refuse;
+use super::settings::Scheme;
+use super::stay::Kept;
+use crate::flow::Connection;
+use crate::flow::origin::{NamedHost, Origin, host_in_path};
+
+/// Where one request goes.
+pub(super) struct Route {
+    pub(super) server: Server,
+    /// The device's connection, with the server of this request.
+    pub(super) connection: Arc<Connection>,
+    /// What keeps the device on the proxy, where something does.
+    pub(super) kept: Option<Kept>,
+    /// The full address at the server; `None` where none can be made.
+    pub(super) uri: Option<Uri>,
+}
+
+impl Context {
+    /// Where a request goes.
+    pub(super) fn route(&self, parts: &request::Parts) -> Route {
+        let fixed = || Route {
+            server: self.server.clone(),
+            connection: self.connection.clone(),
+            kept: None,
+            uri: self.server.address(&parts.uri),
+        };
+        let stay = &self.shared.stay;
+        let Some(origins) = stay.origins.as_ref().filter(|_| self.server.is_behind()) else {
+            return fixed();
+        };
+        let Some(named) = self.named(parts) else {
+            return fixed();
+        };
+        let (map, server) = origins.seen_from(&named);
+        let path = parts.uri.path();
+        let at = host_in_path(path).filter(|_| stay.extent.is_some());
+        let (server, target) = match &at {
+            Some((host, length)) => (host.origin(), below(&parts.uri, *length)),
+            None => (server, Some(parts.uri.clone())),
+        };
+        let Some(server) = Server::at(server) else {
+            return fixed();
+        };
+        let kept = stay.extent.map(|extent| Kept {
+            map,
+            learned: stay.learned(),
+            extent,
+            path: path.to_owned(),
+        });
+        Route {
+            connection: self.connection_to(&server),
+            uri: target.and_then(|target| server.address(&target)),
+            kept,
+            server,
+        }
+    }
+
+    /// The origin that the device named: by `:authority` or the request line, Host, or SNI.
+    fn named(&self, parts: &request::Parts) -> Option<Origin> {
+        let tls = self.connection.tls.as_ref();
+        let scheme = if tls.is_some() {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let host = parts.headers.get(header::HOST);
+        let host = host
+            .and_then(|host| host.to_str().ok())
+            .filter(|host| !host.is_empty());
+        let authority = parts
+            .uri
+            .authority()
+            .map(|authority| authority.as_str())
+            .or(host);
+        match authority {
+            Some(authority) => Origin::of_authority(scheme, authority),
+            None => Origin::of_authority(scheme, tls?.sni.as_deref()?),
+        }
+    }
+
+    fn connection_to(&self, server: &Server) -> Arc<Connection> {
+        let server = server.to_string();
+        match self.connection.server == server {
+            true => self.connection.clone(),
+            false => Arc::new(Connection {
+                server,
+                ..Connection::clone(&self.connection)
+            }),
+        }
+    }
+}
+
+/// The target behind the first bytes of its path.
+fn below(uri: &Uri, length: usize) -> Option<Uri> {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let rest = &path[length..];
+    let rest = match rest.starts_with('/') {
+        true => rest.to_owned(),
+        false => format!("/{rest}"),
+    };
+    rest.parse().ok()
+}
+
+/// What dmtap serves itself: its CA certificate, and nothing else below `/.dmtap/` but the hosts that servers named.
+pub(super) fn own_path<B>(shared: &Shared, request: &Request<B>) -> Option<Response<Body>> {
+    let path = request.uri().path();
+    let below = path.strip_prefix(OWN)?;
+    if !(below.is_empty() || below.starts_with('/')) {
+        return None;
+    }
+    if below == CERTIFICATE {
+        return Some(certificate(shared, request.method()));
+    }
+    let is_learned = |named: &NamedHost| shared.stay.learned().has(named);
+    let named = host_in_path(path).map(|(named, _)| named);
+    if shared.stay.extent.is_some() && named.as_ref().is_some_and(is_learned) {
+        return None;
+    }
+    let why =
+        "there is nothing here: only /.dmtap/ca.cer, and hosts that a server behind dmtap named";
+    Some(refuse(StatusCode::NOT_FOUND, why))
+}
+
+/// The certificate that devices must trust, in the form in which Windows takes it.
+fn certificate(shared: &Shared, method: &Method) -> Response<Body> {
+    if *method != Method::GET && *method != Method::HEAD {
+        return refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD are allowed here",
+        );
+    }
+    let mut response = Response::new(Body::whole(shared.ca_certificate.clone(), None));
+    let kind = HeaderValue::from_static("application/x-x509-ca-cert");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+const OWN: &str = "/.dmtap";
+const CERTIFICATE: &str = "/ca.cer";

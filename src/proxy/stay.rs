@@ -1,0 +1,155 @@
+//! What keeps devices on the proxy: the origins that devices and servers use, and the hosts learned on the way.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::settings::{Mode, Settings};
+use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
+use crate::rules::stay::{Extent, Prefilter};
+
+/// One for the whole proxy.
+pub(super) struct Stay {
+    /// `None` for a proxy that devices know.
+    pub(super) origins: Option<Origins>,
+    /// How much is rewritten; `None`: nothing.
+    pub(super) extent: Option<Extent>,
+    pub(super) prefilter: Prefilter,
+    learned: Mutex<Arc<LearnedHosts>>,
+    file: Option<PathBuf>,
+}
+
+impl Stay {
+    /// With the hosts that earlier runs learned.
+    ///
+    /// # Errors
+    /// Where their file cannot be read.
+    pub(super) fn new(settings: &Settings) -> io::Result<Self> {
+        let stay = &settings.stay;
+        let origins = match &settings.mode {
+            Mode::Reverse { server } => Some(Origins {
+                server: Origin::new(server.scheme, &server.host, server.port),
+                public: stay.public.clone(),
+                maps: stay.maps.clone(),
+            }),
+            Mode::Regular => None,
+        };
+        let hosts = origins.iter().flat_map(|origins| {
+            let pairs = origins
+                .maps
+                .iter()
+                .flat_map(|pair| [&pair.public, &pair.server]);
+            pairs.chain(&origins.public).chain([&origins.server])
+        });
+        let learned = match &stay.learned_file {
+            Some(file) => read(file)?,
+            None => LearnedHosts::default(),
+        };
+        Ok(Self {
+            prefilter: Prefilter::new(hosts.map(|origin| origin.host.as_str()))
+                .map_err(io::Error::other)?,
+            extent: stay.extent.filter(|_| origins.is_some()),
+            origins,
+            learned: Mutex::new(Arc::new(learned)),
+            file: stay.learned_file.clone(),
+        })
+    }
+
+    /// The hosts learned so far.
+    pub(super) fn learned(&self) -> Arc<LearnedHosts> {
+        self.lock().clone()
+    }
+
+    /// Adds hosts that a server named.
+    pub(super) fn learn(&self, hosts: Vec<NamedHost>) {
+        let mut learned = self.lock();
+        let mut more = LearnedHosts::clone(&learned);
+        let added = hosts
+            .into_iter()
+            .filter(|host| more.add(host.clone()))
+            .count();
+        if added == 0 {
+            return;
+        }
+        *learned = Arc::new(more);
+        // At most as often as there are hosts; the device is not to come back before it is written.
+        if let Some(file) = &self.file
+            && let Err(error) = write(file, &learned)
+        {
+            tracing::warn!(
+                "{}: {error}: the hosts learned are kept for this run only",
+                file.display()
+            );
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<LearnedHosts>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How one exchange is kept on the proxy.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) map: OriginMap,
+    pub(super) learned: Arc<LearnedHosts>,
+    pub(super) extent: Extent,
+    /// The path as the device wrote it.
+    pub(super) path: String,
+}
+
+/// The form of the file.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    v: u32,
+    hosts: Vec<String>,
+}
+
+fn read(file: &Path) -> io::Result<LearnedHosts> {
+    use io::Read;
+    let mut text = String::new();
+    let opened = match std::fs::File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LearnedHosts::default()),
+        opened => opened,
+    };
+    let read = opened.and_then(|opened| opened.take(LONGEST).read_to_string(&mut text));
+    let broken = |why: String| {
+        io::Error::other(format!(
+            "{}: {why}; remove the file to begin with no hosts",
+            file.display()
+        ))
+    };
+    read.map_err(|error| broken(error.to_string()))?;
+    let written: Written =
+        serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+    let mut learned = LearnedHosts::default();
+    for host in &written.hosts {
+        let named =
+            NamedHost::parse(host).ok_or_else(|| broken(format!("{host:?} is no host name")))?;
+        learned.add(named);
+    }
+    Ok(learned)
+}
+
+/// Replaces the file as a whole. What another proxy added meanwhile stays.
+fn write(file: &Path, learned: &LearnedHosts) -> io::Result<()> {
+    let mut all = learned.clone();
+    for host in read(file).unwrap_or_default().iter() {
+        all.add(host.clone());
+    }
+    let written = Written {
+        v: 1,
+        hosts: all.iter().map(ToString::to_string).collect(),
+    };
+    let draft = file.with_extension(format!("json.{}", std::process::id()));
+    let text = serde_json::to_string_pretty(&written)?;
+    std::fs::write(&draft, text + "\n")?;
+    std::fs::rename(&draft, file).inspect_err(|_| {
+        // What is left of it is no use.
+        let _ = std::fs::remove_file(&draft);
+    })
+}
+
+/// Many times the length of 64 host names.
+const LONGEST: u64 = 64 << 10;
