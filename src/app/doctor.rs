@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use http::Uri;
 
 use super::dial::{Dialer, Resolve};
+use super::rule_includes;
 use crate::dm::Certificate;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::proxy::Trust;
@@ -135,7 +136,7 @@ impl Doctor {
     /// The certificate at the public origin.
     fn shown(&self, host: &str, handshake: Result<Handshake, probe::Failed>) -> Finding {
         let what = "public certificate";
-        let own = std::fs::read(&self.ca).ok();
+        let own = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok();
         let own = own.and_then(|pem| probe::first_certificate(&pem));
         let shown = match handshake {
             Ok(handshake) => handshake,
@@ -158,7 +159,7 @@ impl Doctor {
     fn own_ca(&self) -> Finding {
         let what = "dmtap's CA";
         let file = self.ca.display();
-        let read = std::fs::read(&self.ca).ok();
+        let read = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok();
         let Some(ca) = read.and_then(|pem| probe::first_certificate(&pem)) else {
             let text = format!("{file} is not there yet");
             return Finding::wrong(what, text, "start dmtap proxy once: it makes the CA");

@@ -228,7 +228,7 @@ fn damaged_lines_are_reported_and_skipped() {
     };
     let torn = check(
         &|lines| lines[..lines.len() - 20].into(),
-        &["6: the line is damaged: EOF"],
+        &["6: the line is damaged: it ends in the middle"],
     );
     assert!(torn.contains("get-fails-once"));
     check(

@@ -16,6 +16,7 @@ use super::key::PrivateKey;
 use super::server::Login;
 use crate::dm::enrollment::EnrollmentMessage;
 use crate::dm::{Envelope, Hresult};
+use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
 pub use refusal::Refusal;
@@ -273,7 +274,8 @@ impl EnrollingDevice {
             media_type: media_type.and_then(|value| value.split(';').next()),
             ..Hint::default()
         };
-        let document = decode(response.body().clone(), hint, &Limits::default());
+        let document = in_utf8(response.body().clone())
+            .and_then(|body| decode(body, hint, &Limits::default()));
         let fault = document
             .as_ref()
             .ok()

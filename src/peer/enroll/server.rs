@@ -16,6 +16,7 @@ use crate::dm::certificate::thumbprint;
 use crate::dm::enrollment::{Discover, EnrollmentMessage, RequestSecurityToken, RequestType};
 use crate::dm::soap::SoapVersion;
 use crate::dm::token::TokenKind;
+use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
 use answers::Fault;
@@ -150,7 +151,9 @@ impl EnrollServer {
         host: &str,
         now: Duration,
     ) -> Response<Bytes> {
-        let document = decode(request.body().clone(), Hint::default(), &Limits::default()).ok();
+        let document = in_utf8(request.body().clone())
+            .and_then(|body| decode(body, Hint::default(), &Limits::default()))
+            .ok();
         let Some(envelope) = document.as_ref().and_then(Envelope::of) else {
             return plain(StatusCode::BAD_REQUEST, "the body is no SOAP envelope\n");
         };
