@@ -12,6 +12,8 @@ mod rig;
 #[path = "support/server.rs"]
 mod server;
 
+#[path = "proxy/asked.rs"]
+mod asked;
 #[path = "proxy/attack.rs"]
 mod attack;
 #[path = "proxy/bytes.rs"]

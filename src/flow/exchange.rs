@@ -73,7 +73,7 @@ impl Head {
 pub struct RequestHead {
     /// The method; DM knows only POST.
     pub method: Method,
-    /// The full address at the server.
+    /// The full address that the device asked for: the host is `:authority`, or `Host`, as the device sent it.
     pub uri: Uri,
     /// The version spoken by the device.
     pub version: Version,

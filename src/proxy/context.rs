@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme as UriScheme, Uri};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header, request};
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use tokio_util::sync::CancellationToken;
@@ -172,6 +172,26 @@ pub(super) struct Context {
     pub(super) server: Server,
     pub(super) link: Arc<ServerLink>,
     pub(super) line: ConnectionHandle,
+}
+
+impl Context {
+    /// The address that a device asked for: the host is what it sent as `:authority`, in the request line or as `Host`.
+    /// `None` where it sent none (HTTP/1.0), or one that is no host.
+    pub(super) fn asked(&self, request: &request::Parts) -> Option<Uri> {
+        let target = &request.uri;
+        if target.scheme().is_some() || request.method == Method::CONNECT {
+            return Some(target.clone());
+        }
+        let host = request.headers.get(header::HOST)?;
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(match self.connection.tls {
+            Some(_) => UriScheme::HTTPS,
+            None => UriScheme::HTTP,
+        });
+        parts.authority = Authority::try_from(host.as_bytes()).ok();
+        parts.path_and_query = target.path_and_query().cloned();
+        Uri::from_parts(parts).ok()
+    }
 }
 
 /// Where requests of a connection go.

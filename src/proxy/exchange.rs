@@ -10,7 +10,7 @@ pub(super) use synthetic_response::refuse;
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version, header, request};
+use http::{Request, Response, StatusCode, Uri, Version, header, request};
 use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
@@ -65,31 +65,32 @@ async fn respond(
     context: Arc<Context>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Dropped> {
-    if let Some(refusal) = synthetic_response::refused(&request) {
-        return Ok(refusal);
-    }
     if let Some(own) = own_path_behind(&context, &request) {
         return Ok(own);
     }
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
-    let headers = &exchange.head.headers;
-    if let Some(looped) = exchange.looped() {
+    if let Some(refusal) = exchange.refusal() {
         drop(
             IncomingMessage::unread(body, &exchange.context.shared.settings.limits)
                 .body
                 .drained(),
         );
-        return Ok(exchange.fail_unheard(looped));
+        return Ok(exchange.fail(refusal));
     }
+    let headers = &exchange.head.headers;
     let heard = match exchange
         .receive(Stage::Request, body, headers, Framing::AsReceived)
         .await
     {
         Ok(heard) => heard,
         Err(broken) => match Failure::of_request(&broken) {
-            Some(failure) => return Ok(exchange.fail_unheard(failure)),
-            None => return Err(broken.into()),
+            Some(failure) => return Ok(exchange.fail(failure)),
+            None => {
+                let Failure { side, why, .. } = Failure::broken_request();
+                exchange.emit_failed(side, why);
+                return Err(broken.into());
+            }
         },
     };
     let body = match exchange.pass_request(heard, &mut parts).await? {
@@ -130,11 +131,14 @@ struct Exchange {
     rules: Arc<RuleSnapshot>,
     head: RequestHead,
     route: Route,
+    /// The full address at the server.
+    address: Uri,
     /// When the request was received whole.
     received: Timestamp,
     session: SessionHandle,
     /// The request, if it is still to be told of.
     request: Option<PendingEvent>,
+    is_told: bool,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
     cut: Option<CloseSequence>,
     /// Which response the device gets, where the request is to be sent twice.
@@ -155,11 +159,10 @@ enum Passed {
 impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let mut route = context.route(parts);
-        let uri = route.uri.take();
-        route.server.keep_authority(&parts.uri, &mut parts.headers);
+        let address = route.uri.take().ok_or(Dropped::Target)?;
         let head = RequestHead {
             method: parts.method.clone(),
-            uri: uri.ok_or(Dropped::Target)?,
+            uri: context.asked(parts).unwrap_or_else(|| address.clone()),
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
@@ -169,9 +172,11 @@ impl Exchange {
             rules: context.shared.rules.current(),
             head,
             route,
+            address,
             received: now(),
             session: SessionHandle::default(),
             request: None,
+            is_told: false,
             cut: None,
             repeat: None,
             hold: None,
@@ -232,7 +237,8 @@ impl Exchange {
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
             *name == header::HOST && server.replaces_host(value)
         });
-        parts.uri = self.head.uri.clone();
+        server.keep_authority(&self.head.uri, &mut parts.headers);
+        parts.uri = self.address.clone();
         // The version towards the server is agreed with the server.
         parts.version = Version::HTTP_11;
         let head = Head::Request(self.take_head());
@@ -424,12 +430,16 @@ impl Exchange {
     /// Tells of the request, once.
     fn emit_request(&mut self) {
         if let Some(told) = self.request.take() {
+            self.is_told = true;
             let passage = told.counted();
             self.context.shared.emit(Event::Request(Arc::new(passage)));
         }
     }
 
     fn emit_failed(&mut self, side: Side, why: String) {
+        if !self.is_told && self.request.is_none() {
+            self.request = Some(self.unreceived());
+        }
         self.emit_request();
         self.over = true;
         let connection = self.context.connection.id;

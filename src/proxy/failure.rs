@@ -69,6 +69,14 @@ impl Failure {
         }
     }
 
+    /// The request is none that dmtap sends on.
+    pub(super) fn refused_request(status: StatusCode, why: &str) -> Self {
+        Self {
+            status,
+            ..Self::of_device(why.into())
+        }
+    }
+
     /// The request passed through this proxy before.
     pub(super) fn looped() -> Self {
         let why = "the request came back to dmtap: the server leads here in a loop";

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::uri::Authority;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
 use super::decide::reason;
@@ -36,6 +36,8 @@ struct State {
     host: Option<String>,
     /// Why a rule refused a request, and the connection with it.
     refused: Option<String>,
+    /// What dmtap answered to a request that names no server.
+    answered: Option<String>,
 }
 
 impl<'a> ForwardProxyRequest<'a> {
@@ -65,8 +67,7 @@ impl<'a> ForwardProxyRequest<'a> {
             let named = request.uri().authority();
             let port = named.and_then(|named| port_of(named, Scheme::Https));
             let (Some(named), Some(port)) = (named, port) else {
-                let why = "CONNECT needs host:port, with a port from 1 to 65535";
-                return Ok(refuse(StatusCode::BAD_REQUEST, why));
+                return Ok(self.answer_400("CONNECT needs host:port, with a port from 1 to 65535"));
             };
             self.state().tunnel = Some((bare_host(named.host()), port));
             return Ok(Response::new(Body::default()));
@@ -78,16 +79,11 @@ impl<'a> ForwardProxyRequest<'a> {
             return Ok(own);
         }
         let Some(upstream) = named_server(request.uri()) else {
-            return Ok(refuse(
-                StatusCode::BAD_REQUEST,
-                "this is a proxy: it takes CONNECT, or requests with a full http:// address and a valid port. Is --mode reverse: meant?",
-            ));
+            let why = "no CONNECT, and no full http:// address with a valid port: this is a proxy. Is --mode reverse: meant?";
+            return Ok(self.answer_400(why));
         };
         let Some(server) = Server::named(&upstream) else {
-            return Ok(refuse(
-                StatusCode::BAD_REQUEST,
-                "the server's name is not valid in a URL",
-            ));
+            return Ok(self.answer_400("the server's name is not valid in a URL"));
         };
         self.admit(&upstream.host)?;
         let context = Context {
@@ -98,6 +94,15 @@ impl<'a> ForwardProxyRequest<'a> {
             line: self.line.clone(),
         };
         exchange::serve(Arc::new(context), request).await
+    }
+
+    /// Refuses a request that names no server, and ends the connection with it.
+    fn answer_400(&self, why: &str) -> Response<Body> {
+        self.state().answered = Some(format!("answered 400: {why}"));
+        let mut response = refuse(StatusCode::BAD_REQUEST, why);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
     }
 
     /// Asks rules about the connection, at its first request and at each for another host than the one before.
@@ -145,6 +150,7 @@ impl<'a> ForwardProxyRequest<'a> {
     pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), Refusal> {
         let mut state = self.state();
         let (told, refused) = (state.connection.take(), state.refused.take());
+        let answered = state.answered.take();
         drop(state);
         if let (None, Some(why)) = (&told, refused) {
             return Err(Refusal::Intended(why));
@@ -154,6 +160,9 @@ impl<'a> ForwardProxyRequest<'a> {
             tracing::debug!("{id}: {why}");
             self.shared.emit_malformed(id, device, why);
             return Ok(());
+        }
+        if let (None, Some(answered)) = (&told, answered) {
+            return Err(answered.into());
         }
         match (told, ended) {
             (Some(_), Err(error)) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::{Dropped, Exchange};
 use crate::dm::Dialect;
@@ -27,21 +27,24 @@ pub(in crate::proxy) fn refuse(status: StatusCode, why: &str) -> Response<Body> 
     response
 }
 
-/// Why a request is none to send on, if so.
-pub(super) fn refused<B>(request: &Request<B>) -> Option<Response<Body>> {
-    if *request.method() == Method::CONNECT {
-        let why = "CONNECT is for proxies in regular mode; this connection leads to one server";
-        let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, why);
-        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
-        response.headers_mut().insert(header::ALLOW, allowed);
-        return Some(response);
-    }
-    // RFC 9112 §3.2: which of them counts is what attacks are made of.
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    (hosts > 1).then(|| refuse(StatusCode::BAD_REQUEST, "more than one Host"))
-}
-
 impl Exchange {
+    /// Why a request is none to send on, if so.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        let head = &self.head;
+        if head.method == Method::CONNECT {
+            let why = "CONNECT is for proxies in regular mode; this connection leads to one server";
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            return Some(Failure::refused_request(status, why));
+        }
+        // RFC 9112 §3.2: which of them counts is what attacks are made of.
+        if head.headers.get_all(header::HOST).iter().count() > 1 {
+            let status = StatusCode::BAD_REQUEST;
+            return Some(Failure::refused_request(status, "more than one Host"));
+        }
+        let comes_back = self.context.shared.mark.is_in(&head.headers);
+        comes_back.then(Failure::looped)
+    }
+
     /// Answers in place of the server, which was not asked.
     pub(super) async fn answer(
         &mut self,
@@ -67,17 +70,21 @@ impl Exchange {
     pub(super) fn fail(mut self, failure: Failure) -> Response<Body> {
         let server = &self.route.connection.server;
         tracing::warn!(target: IN_TRANSCRIPT, "{} to {server} failed: {}", self.id, failure.why);
-        let answer = SyntheticResponse {
+        let mut answer = SyntheticResponse {
             status: failure.status,
             body: format!("dmtap: {server}: {}\n", failure.why).into(),
             ..SyntheticResponse::default()
         };
+        if failure.status == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
+            answer.headers.insert(header::ALLOW, allowed);
+        }
         self.emit_failed(failure.side, failure.why);
         self.own(answer, Vec::new(), Delivery::default())
     }
 
-    /// The same, where the request did not come whole.
-    pub(super) fn fail_unheard(mut self, failure: Failure) -> Response<Body> {
+    /// A request of which no more than the head came, for the record.
+    pub(super) fn unreceived(&mut self) -> PendingEvent {
         let head = Head::Request(self.take_head());
         let payload = CapturedBody {
             received: Bytes::new(),
@@ -85,17 +92,10 @@ impl Exchange {
             reading: ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 }),
             sent_document: None,
         };
-        self.request = Some(PendingEvent {
+        PendingEvent {
             passage: self.passage(head, payload),
             count: None,
-        });
-        self.fail(failure)
-    }
-
-    /// Why a request is not sent on again, where it comes back.
-    pub(super) fn looped(&self) -> Option<Failure> {
-        let comes_back = self.context.shared.mark.is_in(&self.head.headers);
-        comes_back.then(Failure::looped)
+        }
     }
 
     /// A response of dmtap's own, told of.

@@ -1,5 +1,6 @@
 //! What the names in templates stand for.
 
+use http::uri::Authority;
 use std::collections::BTreeSet;
 
 use super::too_large;
@@ -88,7 +89,10 @@ impl<'a> Values<'a> {
             }
             Name::Device => Some(session?.key.device.to_string()),
             Name::NextCmdId => Some(self.next_cmd_id()),
-            Name::Server => Some(self.facts.request.uri.host()?.to_owned()),
+            Name::Server => {
+                let server: Authority = self.facts.connection.server.parse().ok()?;
+                Some(server.host().to_owned())
+            }
             Name::Path => Some(self.facts.request.uri.path().to_owned()),
             Name::CmdId | Name::CmdRef | Name::MsgRef | Name::LocUri | Name::Data => {
                 self.of_command(name, selected?)
