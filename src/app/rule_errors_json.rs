@@ -2,12 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::rules::{ErrorStyle, RuleErrors};
+use crate::rules::{ErrorStyle, RuleError, RuleErrors};
 
 /// Each mistake: its file, line and column from 1, what is wrong in a line, what is said at the place, what would be
 /// right, and all of it as it is drawn on a terminal.
 pub fn to_json(errors: &RuleErrors) -> Vec<Value> {
-    let each = errors.errors().iter().map(|error| {
+    each(errors.errors())
+}
+
+/// The same of errors or warnings.
+pub fn each<'e>(errors: impl IntoIterator<Item = &'e RuleError>) -> Vec<Value> {
+    let each = errors.into_iter().map(|error| {
         let (line, column) = error.place();
         json!({
             "file": error.file(),

@@ -17,6 +17,7 @@ use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
 use crate::proxy::{BodyCapture, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
 use crate::record::Masking;
+use crate::rules::ErrorStyle;
 
 /// Intercept the traffic between devices and their server: show it, record it, and apply rules.
 #[derive(Debug, clap::Args)]
@@ -91,6 +92,8 @@ impl Proxy {
     pub fn run(self, output: Output) -> Outcome {
         let sources = self.rules.open()?;
         let draw = sources.draw();
+        let warnings = sources.rules().flat_map(|rule| &rule.warnings);
+        warnings.for_each(|warning| print::line(&warning.render(ErrorStyle::Coloured)));
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,

@@ -16,6 +16,7 @@ pub struct RuleError {
     label: String,
     pub(super) also: Option<(Range<usize>, String)>,
     helps: Vec<String>,
+    is_warning: bool,
 }
 
 /// Everything that is wrong with rule files, in file order. There is at least one.
@@ -41,7 +42,14 @@ impl RuleError {
             label: String::new(),
             also: None,
             helps: Vec::new(),
+            is_warning: false,
         }
+    }
+
+    /// The same as a warning: the rule loads all the same.
+    pub(super) fn into_warning(mut self) -> Self {
+        self.is_warning = true;
+        self
     }
 
     /// Tells of so many errors more, of which this is the last.
@@ -129,7 +137,11 @@ impl RuleError {
             snippet = snippet.annotation(also.label(&**label));
         }
         let helps = self.helps.iter().map(|help| Level::HELP.message(&**help));
-        let report = [Level::ERROR
+        let level = match self.is_warning {
+            true => Level::WARNING,
+            false => Level::ERROR,
+        };
+        let report = [level
             .primary_title(&*self.title)
             .element(snippet)
             .elements(helps)];

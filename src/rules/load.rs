@@ -8,6 +8,7 @@ mod code;
 mod connection;
 pub mod inline_rule;
 mod limit;
+mod loc_uri;
 mod matcher;
 mod read;
 mod scenario;
@@ -195,6 +196,7 @@ impl Loader {
         let scenario = self.scenario(table, report);
         let steps = step::steps(table, stage, matcher.as_ref(), report);
         let end = end(table, report);
+        let warnings = report.take_warnings();
         Some(Rule {
             name: name?,
             file: report.file().clone(),
@@ -206,6 +208,7 @@ impl Loader {
             steps: steps?,
             end: end?,
             connection: ConnectionMatcher::default(),
+            warnings,
         })
     }
 

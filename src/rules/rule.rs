@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chance::Chance;
-use super::{ConnectionMatcher, Facts, Matcher, Scenario, Stage, Step};
+use super::{ConnectionMatcher, Facts, Matcher, RuleError, Scenario, Stage, Step};
 
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Rule {
     pub end: bool,
     /// Where and how often it acts at the stage of connections, where nothing else is asked.
     pub connection: ConnectionMatcher,
+    /// What is odd about it, although it loads.
+    pub warnings: Vec<RuleError>,
 }
 
 /// How often a rule acts on what it finds.
@@ -96,6 +98,8 @@ impl Rule {
             let anywhere = Self {
                 file: Arc::from(""),
                 line: 0,
+                // They point at places of the file.
+                warnings: Vec::new(),
                 ..rule.clone()
             };
             format!("{anywhere:?}")

@@ -107,3 +107,88 @@ fn rules_come_from_standard_input_too() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(text(&output.stderr).contains("standard input:1:1"));
 }
+
+#[test]
+fn a_pattern_that_matches_no_node_is_a_warning_with_what_would_match() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("odd.toml");
+    let text = "[[rule]]\nname = 'odd'\nstage = 'response'\n\
+        match = { command = 'Get', loc-uri = ['./DevInfo/**', 'BitLocker/**'] }\nstep = { set-status = 404 }\n\n\
+        [[rule]]\nname = 'odd-answers'\nstage = 'request'\n\
+        match = { command = 'Status', answers = { loc-uri = '/Vendor/MSFT/X' } }\nstep = { set-status = 404 }\n";
+    let text = text.replacen("stage = 'response'", "stage = 'request'", 1);
+    let text = text.replacen("command = 'Get'", "command = 'Status'", 1);
+    std::fs::write(&file, text).unwrap();
+    let check = |more: &[&str]| {
+        let output = dmtap()
+            .args(["rules", "check"])
+            .arg(&file)
+            .args(more)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let [out, err] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (out, err)
+    };
+    let (out, err) = check(&[]);
+    assert_eq!(out, "ok  odd\nok  odd-answers\n");
+    assert_eq!(err.matches("warning: ").count(), 2, "{err}");
+    for expected in [
+        "odd.toml:4:",
+        "odd.toml:10:",
+        "./Device/Vendor/MSFT/BitLocker/**",
+        "./Vendor/MSFT/X",
+    ] {
+        assert!(err.contains(expected), "{expected} is missing in {err}");
+    }
+    let (out, err) = check(&["--output", "json"]);
+    assert_eq!(err, "");
+    let line: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let warnings = line["warnings"].as_array().unwrap();
+    assert_eq!(
+        (line["ok"].as_bool(), warnings.len()),
+        (Some(true), 2),
+        "{out}"
+    );
+    assert_eq!(warnings[0]["line"], 4, "{out}");
+    assert!(warnings[0]["column"].as_u64() > Some(1), "{out}");
+}
+
+#[test]
+fn no_built_in_rule_has_a_pattern_that_matches_nothing() {
+    for rule in dmtap::builtin_rules::BUILTIN_RULES {
+        for loaded in dmtap::rules::load::parse(rule.name, rule.text).unwrap() {
+            assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_with_an_odd_pattern_warns_and_starts() {
+    use std::io::{BufRead as _, BufReader};
+    let folder = TempDir::new().unwrap();
+    let mut child = dmtap()
+        .args([
+            "proxy",
+            "--mode",
+            "regular",
+            "-p",
+            "0",
+            "--fail",
+            "BitLocker/Status=404",
+            "--confdir",
+        ])
+        .arg(folder.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines
+        .map(Result::unwrap)
+        .take_while(|line| !line.starts_with("listening"));
+    let odd = lines.any(|line| line.contains("warning") && line.contains("BitLocker/Status"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(odd);
+}

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::{Entry, SourceState};
+use crate::app::rule_errors_json;
 use crate::flow::Timestamp;
 use crate::proxy::Hits;
 use crate::rules::{Limit, Scenario, Stage, Step};
@@ -33,6 +34,9 @@ pub struct EntryReport<'e> {
     pub scenario: Option<ScenarioReport<'e>>,
     /// The verbs of its steps.
     pub steps: Vec<&'static str>,
+    /// What is odd about it, although it loads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<serde_json::Value>,
     /// How often it acted since counts began anew.
     pub hits: HitsReport,
     /// How often it acted in the whole run, and others of its name before it.
@@ -98,6 +102,7 @@ impl<'e> EntryReport<'e> {
             limit: rule.limit.map(limit),
             scenario: rule.scenario.as_ref().map(scenario),
             steps: rule.steps.iter().map(Step::name).collect(),
+            warnings: rule_errors_json::each(&rule.warnings),
             hits: HitsReport::of(entry.hits),
             run: HitsReport::of(entry.run),
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::json_line;
 use crate::app::rule_sources::read::{self, Found};
-use crate::app::{rule_errors_json, rule_includes};
+use crate::app::{print, rule_errors_json, rule_includes};
 use crate::cli::{Failure, Outcome, Output, read_input, write_output};
 use crate::rules::{ErrorStyle, RuleErrors, RuleSet, load};
 
@@ -86,10 +86,17 @@ fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
     let is_empty = |file: &&Named| !rules.iter().any(|rule| *rule.file == *file.0);
     let empty = texts.iter().filter(is_empty).map(|(name, _)| name.as_str());
     let names = rules.iter().map(|rule| rule.name.as_str());
+    let warnings = || rules.iter().flat_map(|rule| &rule.warnings);
+    if output == Output::Text {
+        warnings().for_each(|warning| print::line(&warning.render(ErrorStyle::Coloured)));
+    }
     let text = match output {
         Output::Json => {
             let (names, empty): (Vec<&str>, Vec<&str>) = (names.collect(), empty.collect());
-            json_line(json!({"v": 1, "ok": true, "rules": names, "empty": empty}))
+            let warnings = rule_errors_json::each(warnings());
+            json_line(json!({
+                "v": 1, "ok": true, "rules": names, "empty": empty, "warnings": warnings
+            }))
         }
         Output::Text => names
             .map(|name| format!("ok  {name}\n"))

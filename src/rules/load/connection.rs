@@ -17,6 +17,7 @@ pub(super) fn rule(table: Table<'_>, name: Option<String>, report: &mut Report) 
     let steps = step::steps(table, Some(Stage::Connection), None, report);
     agree_on_versions(table, steps.as_deref().unwrap_or_default(), report);
     Some(Rule {
+        warnings: Vec::new(),
         name: name?,
         file: report.file().clone(),
         line: report.line(table.span().start),

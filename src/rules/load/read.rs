@@ -23,6 +23,8 @@ pub(super) struct Report<'r> {
     /// Where each line begins.
     lines: Vec<usize>,
     errors: Vec<RuleError>,
+    /// About the rule that is read.
+    warnings: Vec<RuleError>,
     /// The last error beyond [`MOST_ERRORS`], and how many there are.
     beyond: Option<Box<RuleError>>,
     untold: usize,
@@ -38,6 +40,7 @@ impl<'r> Report<'r> {
                 .chain(text.match_indices('\n').map(|(at, _)| at + 1))
                 .collect(),
             errors: Vec::new(),
+            warnings: Vec::new(),
             beyond: None,
             untold: 0,
             reader,
@@ -59,6 +62,22 @@ impl<'r> Report<'r> {
         }
         self.errors.push(error);
         &mut self.errors[at]
+    }
+
+    /// Adds a warning, which keeps no rule from loading. A rule has no more than [`MOST_WARNINGS`].
+    pub(super) fn warn(&mut self, span: Range<usize>, title: String, help: String) {
+        if self.warnings.len() < MOST_WARNINGS {
+            let mut warning = RuleError::new(&self.file, &self.text, span, title).into_warning();
+            warning.help(help);
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The warnings since the last call, in file order.
+    pub(super) fn take_warnings(&mut self) -> Vec<RuleError> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(RuleError::start);
+        warnings
     }
 
     /// How many errors there are so far.
@@ -90,6 +109,9 @@ impl<'r> Report<'r> {
 
 /// The most errors of one rule file that are listed one by one.
 pub(super) const MOST_ERRORS: usize = 50;
+
+/// The most warnings of one rule.
+const MOST_WARNINGS: usize = 10;
 
 /// Most keys that an error lists.
 pub(super) const MOST_KEYS: usize = 12;

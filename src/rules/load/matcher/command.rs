@@ -5,6 +5,7 @@ use super::{answers, validate};
 use crate::dm::CommandKind;
 use crate::rules::glob::UriGlob;
 use crate::rules::load::code::{ALERT, SYNCML};
+use crate::rules::load::loc_uri::{Doubt, doubt};
 use crate::rules::load::read::{self, Report, Table, each};
 use crate::rules::matcher::{Codes, CommandMatcher, ItemMatcher, Kinds};
 
@@ -102,6 +103,8 @@ pub(super) fn uris(table: Table<'_>, report: &mut Report) -> Vec<UriGlob> {
                 )
                 .label(bad.what)
                 .help(bad.remedy);
+        } else if let Some(Doubt { title, help }) = doubt(pattern) {
+            report.warn(value.span(), title, help);
         }
         glob.ok()
     })

@@ -1,0 +1,167 @@
+//! Patterns of LocURIs that load and probably match nothing.
+
+use crate::dm::locuri;
+
+/// Why a pattern probably matches nothing, or not as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// What is odd about it.
+    pub(super) title: String,
+    /// What would match.
+    pub(super) help: String,
+}
+
+/// What is odd about a pattern that [`crate::rules::glob::UriGlob`] takes, if anything.
+///
+/// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, a database of data synchronization, an
+/// address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
+pub(super) fn doubt(pattern: &str) -> Option<Doubt> {
+    if pattern.contains(':') {
+        return None;
+    }
+    if let Some(rest) = pattern.strip_prefix('/') {
+        return Some(Doubt {
+            title: format!("no LocURI begins with `/`, as `{pattern}` does"),
+            help: format!("dmtap takes it for `./{rest}`: write that"),
+        });
+    }
+    let path = locuri::segments(pattern);
+    let path = match path.get(..USER.len()) {
+        Some(start) if start.eq_ignore_ascii_case(USER) => &path[USER.len()..],
+        _ => path,
+    };
+    let mut segments = path.split('/');
+    let first = segments.next().unwrap_or_default();
+    if first.is_empty() || first.contains('*') {
+        return None;
+    }
+    let is = |known: &&str| known.eq_ignore_ascii_case(first);
+    let below = match first {
+        _ if ROOTS.iter().any(is) => return None,
+        _ if first.eq_ignore_ascii_case("MSFT") => format!("./Device/Vendor/{path}"),
+        _ if NODES.iter().any(is) => format!("./Device/Vendor/MSFT/{path}"),
+        // A root that dmtap does not know, or the name of a database.
+        _ if pattern.starts_with('.') || segments.next().is_none() => return None,
+        _ => format!("./Device/Vendor/MSFT/{path}"),
+    };
+    Some(Doubt {
+        title: format!("`{pattern}` matches no LocURI of Windows: none has `{first}` at its root"),
+        help: format!("write {below}, or **/{path} for nodes anywhere"),
+    })
+}
+
+const USER: &str = "user/";
+
+/// What stands at the root: of Windows, and of the management objects of OMA.
+const ROOTS: [&str; 24] = [
+    "Vendor",
+    "Device",
+    "User",
+    "DevInfo",
+    "DevDetail",
+    "DMAcc",
+    "SyncML",
+    "Inbox",
+    "DMS",
+    "AP",
+    "Con",
+    "Com",
+    "Ext",
+    "FUMO",
+    "SCOMO",
+    "LAWMO",
+    "DCMO",
+    "DiagMon",
+    "GwMO",
+    "SCM",
+    "ANDSF",
+    "IMS",
+    "BCAST",
+    "cimv2",
+];
+
+/// Nodes that Windows has below `./Vendor/MSFT`, and nobody at the root.
+const NODES: [&str; 19] = [
+    "AppLocker",
+    "AssignedAccess",
+    "BitLocker",
+    "ClientCertificateInstall",
+    "Defender",
+    "DeviceStatus",
+    "DMClient",
+    "EnrollmentStatusTracking",
+    "EnterpriseDesktopAppManagement",
+    "EnterpriseModernAppManagement",
+    "LAPS",
+    "NodeCache",
+    "PassportForWork",
+    "Policy",
+    "RemoteLock",
+    "RemoteWipe",
+    "RootCATrustedCertificates",
+    "VPNv2",
+    "WindowsLicensing",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_without_the_way_to_it_is_odd() {
+        let check = |pattern: &str, help: &str| {
+            let found = doubt(pattern).unwrap_or_else(|| panic!("{pattern}"));
+            assert!(found.help.contains(help), "{pattern}: {found:?}");
+        };
+        check(
+            "BitLocker/**",
+            "write ./Device/Vendor/MSFT/BitLocker/**, or **/BitLocker/**",
+        );
+        check(
+            "./BitLocker/Status",
+            "write ./Device/Vendor/MSFT/BitLocker/Status",
+        );
+        check(
+            "./User/Policy/Config/*",
+            "./Device/Vendor/MSFT/Policy/Config/*",
+        );
+        check(
+            "MSFT/BitLocker/**",
+            "write ./Device/Vendor/MSFT/BitLocker/**",
+        );
+        check("./MSFT/**", "write ./Device/Vendor/MSFT/**");
+        check("WiFi/Profile/*", "./Device/Vendor/MSFT/WiFi/Profile/*");
+        check("/Vendor/MSFT/**", "`./Vendor/MSFT/**`");
+    }
+
+    #[test]
+    fn roots_wildcards_and_names_of_others_are_not() {
+        for pattern in [
+            "./Vendor/MSFT/BitLocker/**",
+            "Vendor/MSFT/BitLocker",
+            "./Device/Vendor/**",
+            "Device/Vendor/MSFT",
+            "./User/Vendor/MSFT/**",
+            "./DevInfo",
+            "DevDetail/SwV",
+            "./SyncML/DMAcc/**",
+            "./DMAcc/*/AAuthPref",
+            "**",
+            "**/BitLocker/**",
+            "*/X",
+            "./*/MSFT",
+            "./FUMO/x",
+            "./com.example/Thing/**",
+            "./X/Y",
+            "contacts",
+            "./card",
+            "urn:uuid:1",
+            "https://mdm.example.com/dm",
+            "IMEI:493005100592800",
+            "./Inbox/abc",
+            "./cimv2/MDM_X/*",
+        ] {
+            assert_eq!(doubt(pattern), None, "{pattern}");
+        }
+    }
+}
