@@ -150,7 +150,7 @@ fn replaced_text_is_written_in_the_charset_of_the_body() {
     );
     assert_eq!(
         why(&verdict),
-        "replace-text: the charset of the body lacks '€'"
+        "replace-text: the charset of the body lacks `€`"
     );
 }
 

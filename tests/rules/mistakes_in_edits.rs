@@ -228,7 +228,7 @@ fn bytes_are_named_in_ways_that_can_be_found() {
     );
     check(
         "{ set-body = { base64 = '%' } }",
-        "this is not base64: Invalid symbol 37, offset 0.",
+        "this is not base64: `%` stands at place 1 of it",
         32,
         "",
     );
