@@ -24,7 +24,7 @@ const RULE: &str = "[[rule]]\nname = 'r'\nstage = 'request'\nmatch = { host = 'm
 #[tokio::test]
 async fn behind_a_reverse_proxy_host_and_address_are_the_devices() {
     let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
     for alpn in ["http/1.1", "h2"] {
         for (host, path, expected) in [
             ("mdm.example", "/dm?x=1", "POST https://mdm.example/dm?x=1"),
