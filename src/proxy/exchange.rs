@@ -160,9 +160,12 @@ impl Exchange {
     fn begin(context: Arc<Context>, parts: &mut request::Parts) -> Result<Self, Dropped> {
         let mut route = context.route(parts);
         let address = route.uri.take().ok_or(Dropped::Target)?;
+        // A path of dmtap's own names the host that the device asked for in its place.
+        let is_plain = |asked: &Uri| asked.path().is_empty() || asked.path() == address.path();
+        let asked = context.asked(parts).filter(is_plain);
         let head = RequestHead {
             method: parts.method.clone(),
-            uri: context.asked(parts).unwrap_or_else(|| address.clone()),
+            uri: asked.unwrap_or_else(|| address.clone()),
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
