@@ -202,3 +202,25 @@ fn obligations_for_which_no_room_is_left_are_reported_as_dropped() {
         .collect();
     assert_eq!(steps, [("a", "refuse"), ("a", "dropped")]);
 }
+
+#[test]
+fn a_message_that_dmtap_answers_itself_is_reported_as_the_effects_left_it() {
+    let stage = Stage::new(
+        "[[rule]]\nname = \"a\"\nstage = \"request\"\nmatch = { message = 1 }\n\
+         step = { challenge = 407, scheme = \"basic\" }\n",
+    );
+    let alert = "<Alert><CmdID>1</CmdID><Data>1201</Data></Alert>";
+    let (mut handle, decided) = stage.request(&message(1, alert));
+    let challenge = decided.verdict.answer.unwrap();
+    handle.answered(&challenge.body, &challenge.headers);
+    // Only dmtap has asked for this.
+    let answer = message(2, STATUS);
+    let (_, decided) = stage.request(&answer);
+    assert!(decided.verdict.answer.is_some());
+    let mut left = answer.source().clone();
+    for effect in &decided.verdict.applied {
+        left = effect.patch.apply(&left);
+    }
+    assert_ne!(left, answer.source());
+    assert_eq!(decided.verdict.body, Some(left));
+}

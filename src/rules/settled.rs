@@ -29,8 +29,6 @@ impl Verdict {
         self.applied.extend(settled.applied);
         if let Some(body) = settled.reply {
             self.answer = Some(SyntheticResponse::syncml(body, document, said));
-            self.body = None;
-            return;
         }
         if settled.body.is_some() {
             self.body = settled.body;

@@ -171,8 +171,6 @@ impl Settling<'_> {
             let last = spoke(&rule, "the end of the session");
             self.settled.applied.push(last);
             self.settled.reply = Some(reply);
-            self.settled.body = None;
-            self.settled.document = None;
         }
     }
 }
