@@ -128,6 +128,9 @@ pub struct CapturedMessage {
 pub struct CapturedBody {
     /// The bytes as received, with any content coding. Empty where [`Reading::Unread`] says so.
     pub received: Bytes,
+    /// The bytes as received without content coding: what rules change. `None` where there was none, or it could
+    /// not be undone, or the document's source has them.
+    pub plain: Option<Bytes>,
     /// The bytes as sent: the very same ones where no rule changed them.
     pub sent: Bytes,
     /// What dmtap read in `received`.

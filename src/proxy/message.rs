@@ -126,7 +126,10 @@ impl IncomingMessage {
                             true => body,
                             false => body.open_ended(),
                         },
-                        payload: untouched(bytes, read.reading),
+                        payload: CapturedBody {
+                            plain: uncoded(&bytes, &read),
+                            ..untouched(bytes, read.reading)
+                        },
                         notes: read.notes,
                         count: None,
                         plain: read.plain,
@@ -191,9 +194,17 @@ fn untouched(bytes: Bytes, reading: ParsedBody) -> CapturedBody {
     CapturedBody {
         sent: bytes.clone(),
         received: bytes,
+        plain: None,
         reading,
         sent_document: None,
     }
+}
+
+/// What a body is without its content coding, where nothing else has it.
+fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
+    let plain = read.plain.as_ref()?;
+    let is_known = read.reading.document().is_some() || plain.as_ptr() == bytes.as_ptr();
+    (!is_known).then(|| plain.clone())
 }
 
 /// A passage to tell of, when what passed is known.

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
+use dmtap::flow::event::Event;
 use dmtap::proxy::{BodyCapture, Settings};
+use dmtap::record::{EventRecord, Masking};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -134,5 +136,49 @@ async fn bodies_leave_with_the_length_they_have() {
         let response = [head.as_bytes(), &coded].concat();
         let expected = format!("\r\n\r\n{}", body.replace('t', "T"));
         check("{ replace-text = 't', with = 'T' }", &response, &expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_coded_body_that_is_no_markup_is_recorded_as_the_rule_found_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &["http/1.1"]).await;
+    for (media_type, is) in [
+        ("application/vnd.syncml.dm+xml", "opaque"),
+        ("text/plain", "unread"),
+    ] {
+        let rig = Rig::start(Settings {
+            look: BodyCapture::Annotate,
+            ..in_front_of(server.address, &server.ca)
+        })
+        .await;
+        rig.rule(
+            "[[rule]]\nname = 'r'\nstage = 'request'\nstep = { replace-text = 'broken', with = 'mended' }\n",
+        );
+        let mut device = rig.device("http/1.1").await;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(b"a <broken text").unwrap();
+        let mut request = device.request("POST", "/", gzip.finish().unwrap());
+        let headers = request.headers_mut();
+        headers.insert("content-type", media_type.parse().unwrap());
+        headers.insert("content-encoding", "gzip".parse().unwrap());
+        device.send(request).await.unwrap();
+        assert_eq!(server.last().body, "a <mended text");
+        for masking in [Masking::Raw, Masking::Masked] {
+            let event = Event::Request(rig.heard.request().await);
+            let record = EventRecord::of(1, &event, masking);
+            let text = |body: &Option<_>| {
+                let body: &dmtap::record::model::BodyRecord<'_> = body.as_ref().unwrap();
+                body.text().unwrap().to_owned()
+            };
+            assert_eq!(text(&record.body), "a <broken text");
+            assert_eq!(text(&record.sent), "a <mended text");
+            let splice = &record.applied[0].splices[0];
+            assert_eq!((splice.start, splice.end), (3, 9));
+            let reading = serde_json::to_value(record.reading.as_ref().unwrap()).unwrap();
+            assert_eq!(reading["is"], is);
+            assert_eq!(reading["decoded"], true);
+        }
+        rig.stop().await;
     }
 }

@@ -132,6 +132,7 @@ impl Stage {
             head,
             payload: CapturedBody {
                 received: body.clone(),
+                plain: None,
                 sent: body,
                 reading,
                 sent_document: None,

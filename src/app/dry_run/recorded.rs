@@ -104,8 +104,8 @@ impl Recorded {
                 let document = body.and_then(|body| self.decoded(body, headers));
                 (bytes(), document)
             }
-            Some(ParsedBodyRecord::Opaque { .. })
-                if !headers.contains_key(header::CONTENT_ENCODING) =>
+            Some(ParsedBodyRecord::Opaque { decoded, .. })
+                if *decoded || !headers.contains_key(header::CONTENT_ENCODING) =>
             {
                 (bytes(), None)
             }

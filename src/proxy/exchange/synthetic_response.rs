@@ -88,6 +88,7 @@ impl Exchange {
         let head = Head::Request(self.take_head());
         let payload = CapturedBody {
             received: Bytes::new(),
+            plain: None,
             sent: Bytes::new(),
             reading: ParsedBody::Unread(NotParsed::NotAsked { bytes: 0 }),
             sent_document: None,
@@ -128,6 +129,7 @@ impl Exchange {
         };
         let payload = CapturedBody {
             received,
+            plain: None,
             sent: bytes,
             reading,
             sent_document: None,

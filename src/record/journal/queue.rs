@@ -334,6 +334,7 @@ pub(super) fn weight(event: &Event) -> u64 {
 fn of_passage(passage: &CapturedMessage) -> usize {
     let CapturedBody {
         received,
+        plain,
         sent,
         reading,
         sent_document,
@@ -355,6 +356,7 @@ fn of_passage(passage: &CapturedMessage) -> usize {
     let heads = passage.head.headers().iter();
     let heads = heads.map(|(name, value)| name.as_str().len() + value.len());
     received.len()
+        + plain.as_ref().map_or(0, |plain| plain.len())
         + if changed { sent.len() } else { 0 }
         + documents.sum::<usize>()
         + applied.sum::<usize>()

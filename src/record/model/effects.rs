@@ -172,7 +172,7 @@ fn received_bytes(payload: &CapturedBody) -> u64 {
     }
 }
 
-/// The body as received: of a document its source, in which no content coding hides anything.
+/// The body as received, in which no content coding hides anything: of a document its source.
 fn received<'a>(
     passage: &'a CapturedMessage,
     spots: &SecretSpans,
@@ -181,6 +181,9 @@ fn received<'a>(
     let payload = &passage.payload;
     if let Some(document) = payload.reading.document() {
         return Some(filled(document, spots));
+    }
+    if let Some(plain) = &payload.plain {
+        return Some(unread(plain, secrets));
     }
     let hidden = passage
         .head

@@ -72,6 +72,9 @@ pub enum ParsedBodyRecord<'a> {
     Unread {
         /// For people.
         why: Cow<'a, str>,
+        /// Whether the body is recorded with its content coding undone.
+        #[serde(default, skip_serializing_if = "super::is_false")]
+        decoded: bool,
     },
     /// Not XML or WBXML, or broken.
     Opaque {
@@ -79,6 +82,9 @@ pub enum ParsedBodyRecord<'a> {
         at: u32,
         /// What is wrong there.
         why: Cow<'a, str>,
+        /// Whether the body is recorded with its content coding undone.
+        #[serde(default, skip_serializing_if = "super::is_false")]
+        decoded: bool,
     },
     /// Markup.
     Document {
@@ -228,14 +234,31 @@ fn version(version: http::Version) -> Cow<'static, str> {
     })
 }
 
+impl ParsedBodyRecord<'_> {
+    /// Whether the body is recorded with its content coding undone.
+    pub fn is_decoded(&self) -> bool {
+        match self {
+            Self::Empty => false,
+            Self::Unread { decoded, .. }
+            | Self::Opaque { decoded, .. }
+            | Self::Document { decoded, .. } => *decoded,
+        }
+    }
+}
+
 impl<'a> ParsedBodyRecord<'a> {
     pub(super) fn of(passage: &'a CapturedMessage) -> Self {
+        let is_plain = passage.payload.plain.is_some();
         match &passage.payload.reading {
             ParsedBody::Empty => Self::Empty,
-            ParsedBody::Unread(unread) => Self::Unread { why: why(unread) },
+            ParsedBody::Unread(unread) => Self::Unread {
+                why: why(unread),
+                decoded: is_plain,
+            },
             ParsedBody::Opaque(error) => Self::Opaque {
                 at: error.at,
                 why: error.kind.to_string().into(),
+                decoded: is_plain,
             },
             ParsedBody::Document(document, dialect) => Self::Document {
                 encoding: Cow::Borrowed(if document.is_wbxml() { "wbxml" } else { "xml" }),

@@ -20,11 +20,8 @@ pub(super) fn text(record: &EventRecord<'_>) -> Vec<u8> {
     };
     let mut text = Vec::with_capacity(body.len() + 512);
     first_lines(&mut text, head);
-    let plain = record.sent.is_some()
-        || matches!(
-            record.reading,
-            Some(ParsedBodyRecord::Document { decoded: true, .. })
-        );
+    let reading = record.reading.as_ref();
+    let plain = record.sent.is_some() || reading.is_some_and(ParsedBodyRecord::is_decoded);
     for (name, value) in &head.headers {
         let coding = plain && name == "content-encoding";
         if !coding && !CARRIAGE.contains(&&**name) {

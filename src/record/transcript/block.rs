@@ -164,7 +164,7 @@ fn passage(page: &mut TextBuffer, told: &EventRecord<'_>) {
             let words = body.text().unwrap_or_default();
             line(page).quoted(Style::Text, words, REASON).end();
         }
-        (Some(ParsedBodyRecord::Opaque { at, why }), _) => {
+        (Some(ParsedBodyRecord::Opaque { at, why, .. }), _) => {
             line(page).put(Style::Bad, "not readable");
             page.put(Style::Text, &format!(" at byte {at}: "));
             page.quoted(Style::Text, why, REASON).end();
@@ -272,7 +272,7 @@ fn form(page: &mut TextBuffer, told: &EventRecord<'_>) {
         None | Some(ParsedBodyRecord::Empty) if told.bytes.unwrap_or(0) == 0 => {
             page.put(Style::Text, "no body");
         }
-        Some(ParsedBodyRecord::Unread { why }) => {
+        Some(ParsedBodyRecord::Unread { why, .. }) => {
             page.put(Style::Odd, "body not read")
                 .put(Style::Text, ": ")
                 .quoted(Style::Text, why, LONG);
