@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dmtap::builtin_rules::{BUILTIN_RULES, BuiltinRule};
-use dmtap::peer::Encoding;
+use dmtap::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
+use dmtap::peer::{Encoding, Plan};
 use dmtap::proxy::Authority;
 use dmtap::rules::load;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::lines::outcomes;
-use super::stage::{Played, play};
+use super::stage::{Played, play, play_plan};
 
 /// What a story does.
 #[derive(Debug, Default, PartialEq, Deserialize)]
@@ -38,6 +38,24 @@ struct Expected {
     /// What it does in WBXML, where that is something else.
     #[serde(default)]
     wbxml: Option<Box<Self>>,
+}
+
+/// An Add without MoreData is a last chunk only where chunks went before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn last_chunk_lost_acts_on_the_last_chunk_of_a_large_object_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
+    let rule = builtin_rules::find("last-chunk-lost").unwrap();
+    for (plan, acts) in [(Plan::demo(), false), (Plan::large(), true)] {
+        let mut commands = plan.packages.iter().flat_map(|package| &package.commands);
+        assert!(commands.any(|command| command.name() == "Add"));
+        for wire in [Encoding::Xml, Encoding::Wbxml] {
+            let played = play_plan(rule, plan.clone(), authority.clone(), wire, 1).await;
+            // How often is what the table says.
+            let acted = played.acted.iter().any(|rule| rule == "last-chunk-lost");
+            assert_eq!(acted, acts, "{wire:?}: {:?}", played.acted);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,21 @@ pub async fn play(
     wire: Encoding,
     sessions: u32,
 ) -> Played {
+    let plan = match story.is_about_chunks() {
+        true => Plan::large(),
+        false => Plan::for_builtin_rules(),
+    };
+    play_plan(story, plan, authority, wire, sessions).await
+}
+
+/// The same with what the server asks for.
+pub async fn play_plan(
+    story: &BuiltinRule,
+    plan: Plan,
+    authority: Arc<Authority>,
+    wire: Encoding,
+    sessions: u32,
+) -> Played {
     let rules = load::parse_all([(story.name, story.text)]).unwrap();
     let stop = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -51,10 +66,6 @@ pub async fn play(
         scheme: Scheme::Https,
         host: "localhost".into(),
         port: listener.local_addr().unwrap().port(),
-    };
-    let plan = match story.is_about_chunks() {
-        true => Plan::large(),
-        false => Plan::for_builtin_rules(),
     };
     let peer = Arc::new(Mutex::new(Server::new(plan)));
     let tls = server::tls(&authority).unwrap();
