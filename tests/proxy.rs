@@ -7,6 +7,9 @@
 
 #[path = "support/device.rs"]
 mod device;
+#[expect(dead_code, reason = "shared by several files")]
+#[path = "support/peers.rs"]
+mod peer_programs;
 #[path = "support/rig.rs"]
 mod rig;
 #[path = "support/server.rs"]
@@ -38,6 +41,8 @@ mod heads;
 mod limits;
 #[path = "proxy/malformed.rs"]
 mod malformed;
+#[path = "proxy/mutated.rs"]
+mod mutated;
 #[path = "proxy/peers.rs"]
 mod peers;
 #[path = "proxy/regular.rs"]
