@@ -64,6 +64,47 @@ pub(super) fn shows(shown: &str, expected: &[&str]) {
 }
 
 #[test]
+fn messages_in_utf_16_are_tried_and_encoded_as_those_in_utf_8() {
+    let folder = TempDir::new().unwrap();
+    conversation(folder.path());
+    let arguments = ["rule.toml", "asks.xml", "answers.xml"];
+    let encoded = |file: &str| {
+        let mut encode = dmtap();
+        encode.current_dir(folder.path()).args(["encode", file]);
+        let output = encode.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        output.stdout
+    };
+    // The text in UTF-8 that a message in UTF-16 is read as is three bytes longer.
+    let shown = |output: &Output| {
+        let shown = text(&output.stdout);
+        let lines = shown.lines().filter(|line| !line.ends_with(" bytes"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = tried(folder.path(), &arguments);
+    let wbxml = encoded("asks.xml");
+    assert!(text(&expected.stdout).contains("404"), "{expected:?}");
+    for (mark, unit) in [
+        (&b"\xFF\xFE"[..], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        (b"", u16::to_be_bytes),
+    ] {
+        let wide = TempDir::new().unwrap();
+        fs::write(wide.path().join("rule.toml"), RULE).unwrap();
+        for file in ["asks.xml", "answers.xml"] {
+            let message = fs::read_to_string(folder.path().join(file)).unwrap();
+            let units = message.encode_utf16().flat_map(unit);
+            let bytes: Vec<u8> = mark.iter().copied().chain(units).collect();
+            fs::write(wide.path().join(file), bytes).unwrap();
+        }
+        let output = tried(wide.path(), &arguments);
+        assert_eq!(shown(&output), shown(&expected), "{output:?}");
+        let mut encode = dmtap();
+        encode.current_dir(wide.path()).args(["encode", "asks.xml"]);
+        assert_eq!(encode.output().unwrap().stdout, wbxml);
+    }
+}
+
+#[test]
 fn the_status_of_the_command_a_rule_is_about_is_shown_before_and_after() {
     let folder = TempDir::new().unwrap();
     conversation(folder.path());
