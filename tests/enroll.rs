@@ -1,7 +1,11 @@
 //! A device enrolls over real TLS on loopback, and its sessions go where the server sends it.
 
+#[path = "enroll/demo.rs"]
+mod demo;
 #[path = "enroll/doctor.rs"]
 mod doctor;
+#[path = "enroll/stay.rs"]
+mod stay;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -48,7 +52,11 @@ impl Bench {
             user("alice@dmtap.test", password(), Encoding::Xml),
             user("bob@dmtap.test", token(), Encoding::Wbxml),
         ];
-        let service = Arc::new(EnrollService::new(sites, users, redirects).unwrap());
+        let service = EnrollService::new(sites, users, |server| match redirects {
+            true => server.redirecting(),
+            false => server,
+        });
+        let service = Arc::new(service.unwrap());
         let tls = enroll_server::tls(&authority, &[DISCOVERY, MANAGEMENT]).unwrap();
         let stop = CancellationToken::new();
         let serving = enroll_server::serve(listener, tls, service.clone(), stop.clone());

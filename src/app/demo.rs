@@ -25,6 +25,7 @@ use open_connections::OpenConnections;
 
 mod broken;
 mod effects;
+pub mod enroll;
 mod open_connections;
 mod summary;
 

@@ -34,18 +34,19 @@ pub struct EnrollService {
 }
 
 impl EnrollService {
-    /// A server at these names, with a CA that nobody has seen before.
+    /// A server at these names, with a CA that nobody has seen before; `adapt` may change what it does.
     ///
     /// # Errors
     /// In words, where the CA cannot be made.
-    pub fn new(sites: Sites, users: Vec<User>, redirects: bool) -> Result<Self, String> {
+    pub fn new(
+        sites: Sites,
+        users: Vec<User>,
+        adapt: impl FnOnce(EnrollServer) -> EnrollServer,
+    ) -> Result<Self, String> {
         let now = now();
         let ca = EnrollmentCa::new(CA_NAME, new_key()?, now.as_secs(), now);
         let ca = ca.map_err(|error| error.to_string())?;
-        let mut enroll = EnrollServer::new(sites, users, ca, now.as_secs() + 1);
-        if redirects {
-            enroll = enroll.redirecting();
-        }
+        let enroll = adapt(EnrollServer::new(sites, users, ca, now.as_secs() + 1));
         let server = |plan| Arc::new(Mutex::new(Server::new(plan)));
         Ok(Self {
             first: server(enroll.first_plan()),

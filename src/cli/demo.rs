@@ -7,7 +7,10 @@ use super::rule_args::RuleArgs;
 use super::seed::Seed;
 use super::{Failure, Outcome, Output};
 use crate::app::demo::{self, Play};
+use crate::app::proxy::Live;
 use crate::app::{print, signal};
+use crate::proxy::StaySettings;
+use crate::rules::stay::Extent;
 
 /// Run two sessions on this machine, one in XML and one in WBXML, with one command failed on purpose or a rule you name.
 ///
@@ -18,7 +21,9 @@ use crate::app::{print, signal};
 Examples:
   dmtap demo && tshark -r dmtap-demo/demo.pcapng
   dmtap demo --rule permission-denied
-  dmtap demo --rules my-rules.toml")]
+  dmtap demo --rules my-rules.toml
+  dmtap demo --enroll              two devices enroll through dmtap and stay on it
+  dmtap demo --enroll --stay off   they leave: exit code 1")]
 pub struct Demo {
     /// Rule files or folders (searched recursively for *.toml), applied in this order.
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -27,6 +32,30 @@ pub struct Demo {
     picked: RuleArgs,
     #[command(flatten)]
     seed: Seed,
+    /// Enroll two devices, then manage them, instead of two sessions.
+    #[arg(long)]
+    enroll: bool,
+    /// With --enroll: whether dmtap keeps the devices on itself.
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "on|off|full",
+        requires = "enroll"
+    )]
+    stay: Stay,
+}
+
+/// How much dmtap rewrites.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Stay {
+    /// What devices follow.
+    #[default]
+    On,
+    /// Nothing.
+    Off,
+    /// Target and Source of SyncHdr, too.
+    Full,
 }
 
 impl Demo {
@@ -36,9 +65,16 @@ impl Demo {
     /// A wrong rule (2); a session that does not come to its end, or a file that cannot be written (1).
     pub fn run(self, output: Output) -> Outcome {
         let live = match output {
-            Output::Text => crate::app::proxy::Live::Transcript,
-            Output::Json => crate::app::proxy::Live::JsonLines,
+            Output::Text => Live::Transcript,
+            Output::Json => Live::JsonLines,
         };
+        if self.enroll {
+            if !self.rules.is_empty() || !self.picked.is_empty() {
+                let why = "error: demo --enroll runs without rules; try them with dmtap proxy";
+                return Err(Failure::Usage(why.into()));
+            }
+            return self.enroll(live, output);
+        }
         let seed = self.seed.number();
         let play = match self.rules.is_empty() && self.picked.is_empty() {
             true => Play::short(seed).map_err(Failure::Failed)?,
@@ -58,6 +94,33 @@ impl Demo {
         match output {
             Output::Text => super::write_and_end(closing.text.as_bytes()),
             Output::Json => super::write_and_end(closing.line.as_bytes()),
+        }
+    }
+}
+
+impl Demo {
+    fn enroll(&self, live: Live, output: Output) -> Outcome {
+        let stay = StaySettings {
+            extent: match self.stay {
+                Stay::On => Some(Extent::Followed),
+                Stay::Off => None,
+                Stay::Full => Some(Extent::Full),
+            },
+            ..StaySettings::default()
+        };
+        let run = demo::enroll::run(live, stay);
+        let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
+        let stopped = "interrupted: the demo stopped, and its records end here";
+        let closing = ended
+            .ok_or_else(|| Failure::Interrupted(stopped.into()))?
+            .map_err(|why| Failure::Failed(format!("error: {why}")))?;
+        match output {
+            Output::Text => super::write_and_end(closing.text.as_bytes())?,
+            Output::Json => super::write_and_end(closing.lines.as_bytes())?,
+        }
+        match closing.left_for {
+            None => Ok(()),
+            Some(host) => Err(Failure::Failed(format!("a device left dmtap for {host}"))),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Bench {
     }
 }
 
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl EventSink for Nobody {
     fn on_event(&self, _: Event) {}

@@ -72,7 +72,10 @@ impl EnrollArguments {
             .first()
             .map(|user| user.name.clone())
             .unwrap_or_default();
-        let service = EnrollService::new(sites, users, self.redirect);
+        let service = EnrollService::new(sites, users, |server| match self.redirect {
+            true => server.redirecting(),
+            false => server,
+        });
         let mut service = service.map_err(|why| Failure::Failed(format!("error: {why}")))?;
         if let Some(plan) = plan {
             service.moved = Arc::new(Mutex::new(Server::new(plan)));

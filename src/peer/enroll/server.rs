@@ -70,6 +70,7 @@ pub struct EnrollServer {
     ca: EnrollmentCa,
     next_serial: u64,
     redirects: bool,
+    checks_to: bool,
     granted: Vec<Granted>,
 }
 
@@ -82,6 +83,7 @@ impl EnrollServer {
             ca,
             next_serial: first_serial,
             redirects: false,
+            checks_to: true,
             granted: Vec::new(),
         }
     }
@@ -90,6 +92,13 @@ impl EnrollServer {
     #[must_use]
     pub fn redirecting(mut self) -> Self {
         self.redirects = true;
+        self
+    }
+
+    /// The same, which takes messages for other addresses (`To`), as servers do that are not WCF.
+    #[must_use]
+    pub fn taking_any_to(mut self) -> Self {
+        self.checks_to = false;
         self
     }
 
@@ -180,7 +189,9 @@ impl EnrollServer {
         path: &str,
         now: Duration,
     ) -> Result<String, Fault> {
-        addressed(envelope, host, path)?;
+        if self.checks_to {
+            addressed(envelope, host, path)?;
+        }
         let action = envelope.action().unwrap_or_default();
         if action != service.action() {
             let why = format!("the action {action:?} is not served at {path}");
