@@ -21,6 +21,8 @@ mod plan;
 mod readme;
 #[path = "cli/recorded.rs"]
 mod recorded;
+#[path = "cli/stay.rs"]
+mod stay;
 #[path = "cli/trial.rs"]
 mod trial;
 #[path = "cli/words.rs"]

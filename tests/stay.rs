@@ -14,7 +14,9 @@ use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origin
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::rules::stay::kind;
-use dmtap::rules::stay::{Direction, Extent, Prefilter, StayFacts, Stayed, location, seal, stay};
+use dmtap::rules::stay::{
+    Direction, Extent, Prefilter, StayFacts, Stayed, linked_enrollment, location, seal, stay,
+};
 
 use frame::{Frame, frames};
 
@@ -422,4 +424,22 @@ fn header_fields_lead_to_dmtap() {
         &learned,
     );
     assert_eq!(mapped.apply("https://login.example.net/"), None);
+}
+
+#[test]
+fn the_json_of_linked_enrollment_is_noted() {
+    let check = |json: &str, expected: &[&str]| {
+        let notes = linked_enrollment(json.as_bytes(), &map());
+        let texts: Vec<&str> = notes.iter().map(|note| &*note.text).collect();
+        assert_eq!(texts, expected);
+    };
+    check(
+        r#"{"EnrollmentServiceUrl": "https://enrollment.dm.example.net/x", "EnrollmentPolicyServiceUrl":"https://lab.test:8443/y"}"#,
+        &[
+            "the device is told to go to enrollment.dm.example.net (EnrollmentServiceUrl); \
+           add --map PUBLIC=https://enrollment.dm.example.net",
+        ],
+    );
+    check(r#"{"EnrollmentServiceUrl": null}"#, &[]);
+    check(r#"{"url": "https://enrollment.dm.example.net/x"}"#, &[]);
 }

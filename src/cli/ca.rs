@@ -1,8 +1,9 @@
 //! `dmtap ca`: the certificate that devices must trust.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Failure, Outcome, Output, authority, only_text, write_output};
+use super::{Failure, Outcome, Output, authority, only_text};
 
 /// Work with dmtap's certificate authority.
 #[derive(Debug, clap::Args)]
@@ -61,12 +62,20 @@ impl Ca {
             Format::Pem => authority.certificate_pem(),
         };
         match path {
-            None => write_output(&certificate),
+            None => print_bytes(&certificate),
             Some(path) => std::fs::write(&path, certificate).map_err(|error| {
                 Failure::Failed(format!("error: cannot write {}: {error}", path.display()))
             }),
         }
     }
+}
+
+/// Writes to standard output as it is: colours are stripped from text only.
+fn print_bytes(bytes: &[u8]) -> Outcome {
+    let mut stdout = std::io::stdout();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written
+        .map_err(|error| Failure::Failed(format!("error: cannot write standard output: {error}")))
 }
 
 fn by_extension(path: Option<&Path>) -> Format {

@@ -33,8 +33,8 @@ Examples:
       a server with a private CA, and a built-in rule (dmtap rules list)
   dmtap proxy --mode reverse:https://mdm.example.com --resolve mdm.example.com:443:192.0.2.7 -p 443
       devices find dmtap where DNS has the server; dmtap finds the server by its address
-  dmtap proxy --mode reverse:https://mdm.example.com --public https://mdm.lab.example --map https://dm.lab.example=https://dm.example.com
-      two servers, each under a public name; devices that enroll stay on dmtap
+  dmtap proxy --mode reverse:https://mdm.example.com --map https://dm.lab=https://dm.example.com
+      two servers; devices that enroll stay on dmtap
 
 Devices must trust dmtap's CA. The first start creates it: ~/.dmtap/dmtap-ca-cert.cer.
 Set SSLKEYLOGFILE to decrypt the real TLS connections in Wireshark.")]

@@ -77,7 +77,10 @@ impl StayContext<'_> {
                 }
                 stayed
             }
-            None => Stayed::default(),
+            None => Stayed {
+                notes: self.linked(message),
+                ..Stayed::default()
+            },
         };
         self.fields(message, verdict, &mut stayed);
         verdict.applied.extend(stayed.effect);
@@ -106,6 +109,19 @@ impl StayContext<'_> {
             limits: message.limits,
         };
         stay::stay(document, &facts)
+    }
+
+    /// Notes on a response that is JSON.
+    fn linked(&self, message: &MessageFacts<'_>) -> Vec<Note> {
+        let kind = media::hint(message.headers())
+            .media_type
+            .unwrap_or_default();
+        match message.body {
+            Some(body) if kind.to_ascii_lowercase().contains("json") => {
+                stay::linked_enrollment(body, self.map)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Header fields of a response that lead somewhere.

@@ -10,6 +10,7 @@
 
 mod head;
 pub mod kind;
+mod linked;
 mod places;
 mod prefilter;
 mod turn;
@@ -18,6 +19,7 @@ mod value;
 use std::collections::HashSet;
 
 pub use head::{location, seal};
+pub use linked::linked_enrollment;
 pub use prefilter::Prefilter;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};

@@ -56,9 +56,10 @@ impl TypedValueParser for StayOrBuiltin {
 pub(super) fn show(output: Output) -> Outcome {
     only_text(output, "rules show stay")?;
     let mut text = INTRODUCTION.to_owned();
-    for kind in kind::all() {
+    for kind in kind::all().filter(|kind| **kind != kind::TO) {
         let form = match (kind.form, kind.reach) {
             (Form::CrlCheck, _) => "1 becomes 0",
+            _ if *kind == kind::SYNC_HDR => "mapped, with --stay full",
             (Form::Port, _) => "the port that fits the address beside it",
             (_, Reach::Learned) => "mapped; a host in no pair gets a path",
             (_, Reach::Mapped) => "mapped",

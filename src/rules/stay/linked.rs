@@ -1,0 +1,41 @@
+//! The JSON of linked enrollment (WinDC): its URLs are not rewritten, and noted where they lead past dmtap.
+
+use super::turn::leads_away;
+use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
+use crate::flow::{Note, Severity};
+
+/// Notes on the URLs in a body that is JSON.
+pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
+    let Some(text) = std::str::from_utf8(body)
+        .ok()
+        .filter(|text| text.len() <= LONGEST)
+    else {
+        return Vec::new();
+    };
+    let found = KEYS.iter().filter_map(|key| Some((key, url(text, key)?)));
+    let notes = found.filter_map(|(key, url)| {
+        let url = UrlOrigin::of(url)?;
+        match map.to_device(&url, Reach::Mapped, &LearnedHosts::default()) {
+            Turned::Same => None,
+            Turned::To { .. } | Turned::Away(_) => Some(Note {
+                id: "STAY-01",
+                severity: Severity::Warning,
+                at: None,
+                text: leads_away(&url.origin.authority(), key),
+            }),
+        }
+    });
+    notes.collect()
+}
+
+/// The text behind a key: `"key" : "text`.
+fn url<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    let at = text.find(&format!("\"{key}\""))?;
+    let rest = text[at + key.len() + 2..].trim_start().strip_prefix(':')?;
+    rest.trim_start().strip_prefix('"')
+}
+
+/// The keys that the device follows.
+const KEYS: [&str; 2] = ["EnrollmentServiceUrl", "EnrollmentPolicyServiceUrl"];
+/// The longest JSON that is looked at; that of linked enrollment has a few hundred bytes.
+const LONGEST: usize = 64 << 10;
