@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::change::ChangeError;
 use super::read::{self, Found};
 use crate::app::rule_includes;
-use crate::rules::{DuplicateName, Rule, RuleErrors, RuleSet, load};
+use crate::rules::{DuplicateName, ErrorStyle, Rule, RuleErrors, RuleSet, load};
 
 /// The sources of a rule set, in the order in which their rules act: files, given texts, the control API.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub struct Reloaded {
     pub absent: Vec<(String, String)>,
     /// Rules that are in force now.
     pub in_force: usize,
+    /// What is odd about rules of the changed files, drawn.
+    pub warnings: Vec<String>,
 }
 
 impl Sources {
@@ -172,6 +174,9 @@ impl Sources {
 
         let standing = kept.iter().chain(&others).flat_map(|page| &page.rules);
         fill(&mut changed, standing)?;
+        let odd = changed.iter().flat_map(|page| &page.rules);
+        let odd = odd.flat_map(|rule| &rule.warnings);
+        reloaded.warnings = odd.map(|odd| odd.render(ErrorStyle::Coloured)).collect();
         let names: HashSet<&str> = changed.iter().flat_map(RuleSource::names).collect();
         gone.retain(|page| !page.names().any(|name| names.contains(name)));
 

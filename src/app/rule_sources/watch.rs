@@ -153,6 +153,7 @@ impl Reported {
                 "rules: the files say what is in force already, {count}"
             ));
         }
+        words.extend(reloaded.warnings);
         self.refused = None;
         for (file, why) in &reloaded.absent {
             let known = self.absent.iter().any(|(name, _)| name == file);
@@ -203,6 +204,11 @@ mod tests {
             changed: changed.iter().map(ToString::to_string).collect(),
             absent: Vec::new(),
             in_force: 1,
+            warnings: Vec::new(),
+        };
+        let odd = Reloaded {
+            warnings: vec!["warning: odd".into()],
+            ..fine(&["a"])
         };
         let gone = Reloaded {
             absent: vec![("a".into(), "it is gone".into())],
@@ -221,6 +227,8 @@ mod tests {
             Asked::Saved,
             &["rules: a, b reloaded, 1 rule in force"],
         );
+        let reloaded = "rules: a reloaded, 1 rule in force";
+        check(Ok(odd), Asked::Saved, &[reloaded, "warning: odd"]);
         check(Ok(gone.clone()), Asked::Saved, &[absent]);
         check(Ok(gone.clone()), Asked::Saved, &[]);
         check(Ok(gone), Asked::Signal, &[already]);
