@@ -110,13 +110,6 @@ impl Utf16 {
         Some(source)
     }
 
-    /// The offset in the source of an offset in its text.
-    pub fn offset_in_source(self, text: &[u8], at: usize) -> usize {
-        let before = text.get(BOM.len()..at).unwrap_or_default();
-        let units = String::from_utf8_lossy(before).encode_utf16().count();
-        self.mark().len() + 2 * units
-    }
-
     fn mark(self) -> &'static [u8] {
         match (self.has_mark, self.is_big_endian) {
             (false, _) => &[],
@@ -176,7 +169,6 @@ mod tests {
                 assert_eq!(utf16.from_utf8(&utf8), Some(source.clone()));
                 // A rule may have put another text there, without a mark.
                 assert_eq!(utf16.from_utf8(text.as_bytes()), Some(source.clone()));
-                assert_eq!(utf16.offset_in_source(&utf8, utf8.len()), source.len());
                 assert_eq!(in_utf8(source.into()).expect(charset), utf8);
             }
         }

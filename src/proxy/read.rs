@@ -399,13 +399,10 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
         Err(_) if announced == Announced::Other => foreign(),
         // A language of its own, such as that of ActiveSync.
         Err(error) if error.kind.is_of_another_vocabulary() => foreign(),
-        Err(mut error) => {
-            if let Some(utf16) = plain.utf16 {
-                // Of what does not decode the record has the bytes as they came.
-                error.at = utf16.offset_in_source(&plain.bytes, error.at as usize) as u32;
-            }
-            let note = note_broken(&error, is_wbxml);
-            (ParsedBody::Opaque(error), vec![note])
+        Err(error) => {
+            let mut notes = vec![note_broken(&error, is_wbxml)];
+            notes.extend(plain.utf16.map(utf16::note));
+            (ParsedBody::Opaque(error), notes)
         }
     }
 }
