@@ -1,4 +1,4 @@
-//! `dmtap demo --enroll`: devices stay on dmtap, or the demo names the host that they left for.
+//! `dmtap demo --enroll`: devices stay on dmtap, or the demo names the host that they left for; exit codes of `dmtap doctor`.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -80,3 +80,35 @@ const SECRETS: [&str; 6] = [
     "Serv3rSecret",
     "T2hCZWhhdm",
 ];
+
+#[test]
+fn doctor_fails_where_one_check_fails_and_says_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let run = |form: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
+        command.args([
+            "doctor",
+            "--output",
+            form,
+            "--server",
+            &format!("https://{closed}"),
+        ]);
+        command.arg("--confdir").arg(folder.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let shown = run("text");
+    assert!(shown.contains("failed  server port: "), "{shown}");
+    assert!(
+        shown.contains("to do: check the port and firewalls"),
+        "{shown}"
+    );
+    let lines = run("json");
+    let wrong = lines.lines().filter(|line| line.contains("\"ok\":false"));
+    assert_eq!(wrong.count(), 2, "the CA and the port: {lines}");
+}
