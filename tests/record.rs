@@ -2,12 +2,18 @@
 
 #[path = "record/answers.rs"]
 mod answers;
+#[path = "record/effects.rs"]
+mod effects;
+#[path = "record/enrollment.rs"]
+mod enrollment;
 #[path = "record/file.rs"]
 mod file;
 #[path = "record/journal.rs"]
 mod journal;
 #[path = "record/listed.rs"]
 mod listed;
+#[path = "support/literals.rs"]
+mod literals;
 #[path = "record/masking.rs"]
 mod masking;
 #[path = "record/message.rs"]

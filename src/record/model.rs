@@ -6,6 +6,7 @@ mod effects;
 mod http;
 mod reconciled;
 mod redact_record;
+mod rule_effect;
 
 use std::borrow::Cow;
 
@@ -168,8 +169,11 @@ pub struct SpliceRecord<'a> {
     pub start: u32,
     /// The byte after the last.
     pub end: u32,
-    /// What stands there afterwards.
+    /// What stands there afterwards; a mask in place of each secret.
     pub with: BodyRecord<'a>,
+    /// How many bytes stand there, where a mask makes `with` shorter or longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// One thing done around sending.

@@ -1,17 +1,21 @@
 //! What a record keeps to itself. Secrets are masked before anything is written, unless raw records are asked for.
 //!
 //! A document is masked in place: every byte of a secret gives way to a `*`, so spans, offsets and lengths of
-//! the record are those of the traffic and a masked WBXML body still parses. The length of a secret is told.
+//! the record are those of the traffic and a masked WBXML body still parses. A document in base64 is masked inside
+//! it and encoded again. The length of a secret is visible in bodies; in texts for people a mask is short.
 
 mod comment;
 mod head;
 mod heuristics;
+mod inside;
 mod name;
 mod path;
 mod repeat;
 mod secret;
 mod shape;
 mod source_mapped_text;
+mod spans;
+mod token;
 mod torn;
 mod value;
 
@@ -19,9 +23,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::flow::{AnswerLink, Head};
-use crate::markup::{Document, NodeId};
+use crate::markup::Document;
 
-pub use path::SecretPaths;
+pub use path::{SecretPaths, Touch};
+pub use spans::SecretSpans;
 use value::Values;
 
 /// Whether secrets are written.
@@ -42,16 +47,6 @@ pub const MASK: &str = "********";
 pub struct Redactor {
     masking: Masking,
     values: Values,
-}
-
-/// The secrets of one document: where they stand, and in which elements.
-#[derive(Debug, Default)]
-pub struct SecretSpans {
-    masking: Masking,
-    /// In order, none touching another.
-    fills: Vec<Range<usize>>,
-    /// In document order.
-    elements: Vec<NodeId>,
 }
 
 impl Redactor {
@@ -116,50 +111,29 @@ impl Redactor {
         }
     }
 
+    /// A text of which some is known to be a secret.
+    pub fn partly<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let is_address = text.contains("://") && !text.contains([' ', '<']);
+        match self.masking {
+            Masking::Masked if is_address => head::target(text),
+            Masking::Masked => head::by_looks(text),
+            Masking::Raw => Cow::Borrowed(text),
+        }
+    }
+
     /// A text without any of the secrets found: for what quotes the traffic, such as notes.
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.values.scrub(text)
     }
 
+    /// Bytes without any of the secrets found, a short mask in place of each.
+    pub fn scrub_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        self.values.scrub_shortly(bytes)
+    }
+
     /// Bytes without any of the secrets found, each filled with asterisks of its length.
     pub fn scrub_bytes<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
         self.values.scrub_bytes(bytes)
-    }
-}
-
-impl SecretSpans {
-    /// Whether the text of this element is a secret, or has one in it.
-    pub fn hold(&self, element: NodeId) -> bool {
-        self.elements.binary_search(&element).is_ok()
-    }
-
-    /// A LocURI without the secrets in its query, which that of a server may have.
-    pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
-        let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@' | b';');
-        let is_plain = || !uri.bytes().any(marks) || !uri.contains("://");
-        if self.masking == Masking::Raw || is_plain() {
-            return uri;
-        }
-        Cow::Owned(head::target(&uri).into_owned())
-    }
-
-    /// The elements whose text is a secret or has one in it, in document order.
-    pub fn elements(&self) -> &[NodeId] {
-        &self.elements
-    }
-
-    /// The source with its secrets filled; `None` where there are none to fill.
-    pub fn fill(&self, source: &[u8]) -> Option<Vec<u8>> {
-        if self.fills.is_empty() {
-            return None;
-        }
-        let mut masked = source.to_vec();
-        for range in &self.fills {
-            if let Some(secret) = masked.get_mut(range.clone()) {
-                secret.fill(b'*');
-            }
-        }
-        Some(masked)
     }
 }
 

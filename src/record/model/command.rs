@@ -348,7 +348,18 @@ impl<'a> DataRecord<'a> {
         let octets = data.octets();
         let bytes = octets.len() as u64;
         if masked {
-            return Self { bytes, ..told };
+            let text = spots.text(data);
+            let text = match text.trim_ascii() {
+                "" => MASK,
+                text => text,
+            };
+            let len = text.floor_char_boundary(SHORT);
+            return Self {
+                text: Cow::Owned(text[..len].to_owned()),
+                cut: len < text.len(),
+                bytes,
+                ..told
+            };
         }
         let len = beginning(&octets);
         let hex = len.is_none();

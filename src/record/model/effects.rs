@@ -5,17 +5,15 @@ use std::borrow::Cow;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::{
-    BodyRecord, CommandRecord, ConnectionRecord, EffectDetailRecord, EventKind, EventRecord,
-    HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, RuleEffectRecord,
-    SessionRecord, SpliceRecord, VERSION,
+    BodyRecord, CommandRecord, ConnectionRecord, EventKind, EventRecord, HeadRecord, MessageRecord,
+    NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord, VERSION, rule_effect,
 };
 use crate::dm::{Command, Message};
 use crate::flow::{
-    CapturedBody, CapturedMessage, EffectDetail, Event, NotParsed, Note, Op, Pace, ParsedBody,
-    RuleEffect, Side, Timestamp,
+    CapturedBody, CapturedMessage, Event, NotParsed, Note, Op, Pace, ParsedBody, Side, Timestamp,
 };
-use crate::markup::{Document, NameId, Path};
-use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans};
+use crate::markup::{Document, NameId};
+use crate::record::redact::{Masking, Redactor, SecretSpans};
 
 impl<'a> EventRecord<'a> {
     /// What is told of an event.
@@ -29,13 +27,10 @@ impl<'a> EventRecord<'a> {
                 connection,
                 at,
                 applied,
-            } => {
-                let secrets = Redactor::new(masking);
-                Self {
-                    applied: self::applied(applied, &SecretPaths::default(), &secrets),
-                    ..Self::numbered(seq, EventKind::Admitted, *at, *connection)
-                }
-            }
+            } => Self {
+                applied: rule_effect::of_connection(applied, masking),
+                ..Self::numbered(seq, EventKind::Admitted, *at, *connection)
+            },
             Event::Refused {
                 connection,
                 at,
@@ -123,7 +118,8 @@ impl<'a> EventRecord<'a> {
         let spots = document.map(|document| secrets.find(document, &passage.links));
         let sent_spots = passage.payload.sent_document.as_ref();
         let sent_spots = sent_spots.map(|document| secrets.find(document, &[]));
-        let secret_paths = secret_paths(passage, spots.as_ref(), sent_spots.as_ref());
+        let applied =
+            rule_effect::of_message(passage, spots.as_ref(), sent_spots.as_ref(), &secrets);
         let spots = spots.unwrap_or_default();
         let message = document.and_then(|document| Message::of(document));
         let changed = passage.payload.sent != passage.payload.received;
@@ -141,7 +137,7 @@ impl<'a> EventRecord<'a> {
             message: message.map(|message| MessageRecord::of(message, &spots)),
             commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
             notes: notes(&passage.notes, &secrets),
-            applied: applied(&passage.applied, &secret_paths, &secrets),
+            applied,
             delivery: passage.delivery.ops.iter().map(op).collect(),
             body: received(passage, &spots, &secrets),
             sent: changed.then(|| sent(&passage.payload, sent_spots.as_ref(), &secrets)),
@@ -310,87 +306,6 @@ fn notes<'a>(notes: &'a [Note], secrets: &Redactor) -> Vec<NoteRecord<'a>> {
     told.collect()
 }
 
-/// Paths of the elements whose text is a secret. Asked for only where a rule changed something.
-fn secret_paths(
-    passage: &CapturedMessage,
-    spots: Option<&SecretSpans>,
-    sent: Option<&SecretSpans>,
-) -> SecretPaths {
-    if passage.applied.is_empty() {
-        return SecretPaths::default();
-    }
-    let received = passage.payload.reading.document().zip(spots);
-    let sent = passage.payload.sent_document.as_ref().zip(sent);
-    let found = [received, sent].into_iter().flatten();
-    SecretPaths::of(found.map(|(document, spots)| (&**document, spots)))
-}
-
-fn applied<'a>(
-    applied: &'a [RuleEffect],
-    secret_paths: &SecretPaths,
-    secrets: &Redactor,
-) -> Vec<RuleEffectRecord<'a>> {
-    let told = applied.iter().map(|applied| {
-        let touched = |change: &EffectDetail| secret_paths.touch(&change.path);
-        let secret = applied.changes.iter().any(touched);
-        let is_inside = |change: &EffectDetail| change.path.contains(Path::INTO);
-        let is_embedded = applied.changes.iter().any(is_inside);
-        let is_raw = applied.changes.iter().any(|c| RAW_STEPS.contains(&c.step));
-        let changes = applied.changes.iter();
-        let splices = applied.patch.splices().iter().map(|splice| SpliceRecord {
-            start: splice.span.start,
-            end: splice.span.end,
-            with: BodyRecord(match secret {
-                true => Cow::Owned(vec![b'*'; splice.with.len()]),
-                // A document in base64 is written anew as a whole, with all its secrets.
-                false if is_embedded && is_base64(&splice.with) => {
-                    Cow::Owned(vec![b'*'; splice.with.len()])
-                }
-                // What stands there may be no document any more, and then nothing is known of its secrets.
-                false if is_raw => {
-                    let scrubbed = secrets.scrub_bytes(&splice.with);
-                    Cow::Owned(secrets.by_looks(&scrubbed).into_owned())
-                }
-                false => secrets.scrub_bytes(&splice.with),
-            }),
-        });
-        RuleEffectRecord {
-            rule: Cow::Borrowed(&applied.rule),
-            changes: changes.map(|c| change(c, touched(c), secrets)).collect(),
-            splices: splices.collect(),
-        }
-    });
-    told.collect()
-}
-
-/// Whether these may be the bytes of a whole document in base64.
-fn is_base64(bytes: &[u8]) -> bool {
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    bytes.len() >= LEAST_BASE64 && bytes.iter().all(fits)
-}
-
-fn change<'a>(
-    change: &'a EffectDetail,
-    is_secret: bool,
-    secrets: &Redactor,
-) -> EffectDetailRecord<'a> {
-    let is_head = HEAD_STEPS.contains(&change.step);
-    let show = |text: &'a str| match text.split_once(": ") {
-        _ if is_secret && !text.is_empty() => Cow::Borrowed(MASK),
-        Some((name, value)) if is_head => {
-            let value = secrets.header(name, value);
-            Cow::Owned(secrets.scrub(&format!("{name}: {value}")).into_owned())
-        }
-        _ => secrets.scrub(text),
-    };
-    EffectDetailRecord {
-        path: Cow::Borrowed(&change.path),
-        step: Cow::Borrowed(change.step),
-        before: show(&change.before),
-        after: show(&change.after),
-    }
-}
-
 fn op(op: &Op) -> OpRecord {
     match op {
         Op::Wait(time) => OpRecord::WaitUs(micros(*time)),
@@ -408,11 +323,3 @@ fn op(op: &Op) -> OpRecord {
 fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
-/// Shorter base64 holds no document.
-const LEAST_BASE64: usize = 32;
-
-/// Steps whose changes are told as `name: value` of a header field.
-const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
-
-/// Steps that change bytes, whatever they are.
-const RAW_STEPS: [&str; 4] = ["set-body", "replace-text", "flip", "truncate"];

@@ -15,10 +15,11 @@ use crate::flow::Head;
 pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match name {
         "devicetoken" | "cookie" | "set-cookie" => Cow::Borrowed(MASK),
+        // A challenge is there to be seen by everybody.
+        _ if name.ends_with("-authenticate") => Cow::Borrowed(value),
+        _ if is_public(name) => by_looks(value),
         "x-syncml-hmac" => mac(value),
         "location" | "content-location" | "referer" => target(value),
-        // A challenge is there to be seen by everybody.
-        "www-authenticate" | "proxy-authenticate" => Cow::Borrowed(value),
         _ if name.contains("authorization") => scheme_only(value),
         _ if is_secret_field(name) => Cow::Borrowed(MASK),
         _ => by_looks(value),
@@ -73,9 +74,16 @@ pub(super) fn learn(head: &Head, values: &mut Values) {
     values.prepare();
 }
 
-/// Fields with a part of a secret's name that everybody may know.
+/// Fields with a part of a secret's name that everybody may know: challenges, what a handshake of WebSockets exchanges,
+/// names of cached things.
 fn is_public(name: &str) -> bool {
-    name.starts_with("sec-websocket-") || name.ends_with("-authenticate") || name == "authority"
+    const NAMES: [&str; 4] = [
+        "authority",
+        "public-key-pins",
+        "surrogate-key",
+        "x-cache-key",
+    ];
+    name.starts_with("sec-websocket-") || name.ends_with("-authenticate") || NAMES.contains(&name)
 }
 
 /// What stands behind the scheme; of Basic also the password (RFC 7617 §2).
@@ -111,7 +119,8 @@ fn cookies(value: &[u8], values: &mut Values) {
 /// Attributes of a cookie with a value (RFC 6265 §4.1).
 const COOKIE_ATTRIBUTES: [&str; 5] = ["path", "domain", "expires", "max-age", "samesite"];
 
-fn by_looks(value: &str) -> Cow<'_, str> {
+/// A text with a mask in place of each secret that shows by its looks.
+pub(super) fn by_looks(value: &str) -> Cow<'_, str> {
     with_masks(value, super::heuristics::places(value.as_bytes()))
 }
 
@@ -217,8 +226,23 @@ pub(super) fn end_of_field(text: &[u8]) -> usize {
     text.iter().position(ends).unwrap_or(text.len())
 }
 
-/// Fields whose values say nothing about whom they are for (MS-MDE2 3.1.4, MS-MDM 2.1).
-const KNOWN_FIELDS: [&[u8]; 3] = [b"mode=", b"platform=", b"api-version="];
+/// Fields whose values open nothing: of enrollment and device management (MS-MDE2 §3.1.4, MS-MDM §2.1), of sign-in
+/// (MS-MDE2 §3.2, OpenID Connect Core §3.1.2.1), and of ActiveSync (MS-ASHTTP §2.2.1.1.1.2).
+const KNOWN_FIELDS: [&[u8]; 13] = [
+    b"mode=",
+    b"platform=",
+    b"api-version=",
+    b"client-request-id=",
+    b"appru=",
+    b"login_hint=",
+    b"cmd=",
+    b"user=",
+    b"deviceid=",
+    b"devicetype=",
+    b"collectionid=",
+    b"itemid=",
+    b"longid=",
+];
 
 /// `Bearer ********`: the scheme helps, the rest does not.
 fn scheme_only(value: &str) -> Cow<'_, str> {
@@ -262,6 +286,7 @@ mod tests {
         );
         check("ms-signature", "abc", "abc");
         check("x-api-key", "abc", "********");
+        check("sec-websocket-key", "abc", "abc");
         check("x-auth-token", "abc", "********");
         check("x-ms-authorization", "Bearer abc", "Bearer ********");
         check("www-authenticate", "Basic realm=\"a\"", "Basic realm=\"a\"");
@@ -292,6 +317,10 @@ mod tests {
         );
         check("/a?mode=x&s=1234&t=&u", "/a?mode=x&s=********&t=&********");
         check("/a?abc", "/a?********");
+        check(
+            "/Microsoft-Server-ActiveSync?Cmd=Ping&User=joe&DeviceId=a1&DeviceType=PocketPC&s=1",
+            "/Microsoft-Server-ActiveSync?Cmd=Ping&User=joe&DeviceId=a1&DeviceType=PocketPC&s=********",
+        );
         check(
             "/a#access_token=abc&mode=x",
             "/a#access_token=********&mode=x",

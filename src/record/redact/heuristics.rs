@@ -11,8 +11,9 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::{memchr, memmem, memrchr};
 
-use super::name::{MORE_TAILS, TAILS, is_secret_name};
+use super::name::{ATTESTATION, MORE_TAILS, TAILS, is_secret_name};
 use super::source_mapped_text::SourceMappedText;
+use super::token::{self, Token};
 use super::{head, merged, shape, torn};
 
 /// A body that did not decode, or was not tried, with what looks like a secret filled with asterisks.
@@ -68,6 +69,7 @@ fn named(text: &[u8]) -> Vec<Range<usize>> {
         }
         let place = match found.pattern().as_usize() {
             SCHEME => head::user_info(text, found.end()),
+            number if ITEMS.contains(&number) => context_item(text, found.start() + 1),
             _ => behind_name(text, found.start(), found.end()),
         };
         if !place.is_empty() {
@@ -79,8 +81,12 @@ fn named(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let names = ["://", "cred", "sessionid", "sid"];
-    let names = names.iter().chain(&TAILS).chain(&MORE_TAILS);
+    // Context items of an enrollment are found by how their names begin: see `ATTESTATION`.
+    let items = ["\"", "'"].map(|quote| ATTESTATION.map(|name| format!("{quote}{name}")));
+    let others = ["cred", "sessionid", "sid"];
+    let others = others.iter().chain(&TAILS).chain(&MORE_TAILS);
+    let names = std::iter::once("://").chain(items.as_flattened().iter().map(String::as_str));
+    let names = names.chain(others.copied());
     let mut builder = AhoCorasick::builder();
     builder.ascii_case_insensitive(true);
     builder.kind(Some(AhoCorasickKind::DFA));
@@ -89,6 +95,9 @@ static NAMES: LazyLock<AhoCorasick> = LazyLock::new(|| {
 
 /// The number of `://` among the names.
 const SCHEME: usize = 0;
+
+/// The numbers of the names of context items, with the quote in front.
+const ITEMS: std::ops::RangeInclusive<usize> = 1..=2 * ATTESTATION.len();
 
 /// The value that a name announces; empty where it announces none.
 fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
@@ -100,6 +109,12 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
     let start = start - front.take_while(|byte| part(byte)).count();
     let name = &text[start..end];
     let before = start.checked_sub(1).map_or(0, |at| text[at]);
+    if name.eq_ignore_ascii_case(token::BINARY.as_bytes()) && matches!(before, b'<' | b':') {
+        return match in_end_tag(text, start) {
+            true => 0..0,
+            false => token(text, end),
+        };
+    }
     let is_cred = name.eq_ignore_ascii_case(b"cred") && matches!(before, b'<' | b':');
     let is_field = || is_secret_field(name, before, text.get(end));
     if !is_cred && !is_secret_name(name) && !is_field() || in_end_tag(text, start) {
@@ -127,6 +142,41 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
         // A word of a text announces nothing.
         _ if !matches!(before, b'<' | b':' | b'>' | b'/') => 0..0,
         _ => behind_tag(text, end),
+    }
+}
+
+/// The Value of a context item of which the name begins at `start`; empty for another attribute.
+fn context_item(text: &[u8], start: usize) -> Range<usize> {
+    let near = &text[start..text.len().min(start + NEAR)];
+    let front = text[..start - 1].trim_ascii_end();
+    let is_name = front.len() > 5 && front[front.len() - 5..].eq_ignore_ascii_case(b"Name=");
+    match memchr(text[start - 1], near) {
+        Some(len) if is_name => behind_tag(text, start + len + 1),
+        _ => 0..0,
+    }
+}
+
+/// A BinarySecurityToken of which the start tag goes on at `at`, unless its ValueType says that it may be shown.
+fn token(text: &[u8], at: usize) -> Range<usize> {
+    let tag = text[at..].iter().take(LONGEST_TAG);
+    if text.len() - at > LONGEST_TAG && !tag.copied().any(|byte| byte == b'>') {
+        return at..text.len();
+    }
+    let place = behind_tag(text, at);
+    let tag = &text[at..place.start.clamp(at, text.len())];
+    let value_type = memmem::find(tag, b"ValueType").map(|from| {
+        let value = assigned(tag, from + "ValueType".len(), head::end_of_field);
+        // Behind the equals sign.
+        match tag.get(value.start) {
+            Some(b'=') => assigned(tag, value.start + 1, head::end_of_field),
+            _ => value,
+        }
+    });
+    let token = Token::of(value_type.map_or(&[][..], |place| &tag[place]));
+    match text.get(place.clone()) {
+        // Where it ends can be seen.
+        Some(held) if token.shows(held) && text.get(place.end) == Some(&b'<') => 0..0,
+        _ => place,
     }
 }
 
@@ -260,14 +310,27 @@ fn value_behind(text: &[u8], mut at: usize) -> Option<Range<usize>> {
 
 /// The text of this tag; where it has none, that of the Data or Value that follows.
 fn behind_tag(text: &[u8], from: usize) -> Range<usize> {
-    let near = &text[from..text.len().min(from + NEAR)];
-    let behind = |what: &[u8]| memmem::find(near, what).map(|at| at + what.len());
-    let has_text = |at: &usize| near.get(*at).is_some_and(|b| !b"<\r\n\t ".contains(b));
-    let tag_end = behind(b">");
-    let value = behind(b"value=\"").filter(|at| tag_end.is_none_or(|end| *at < end));
-    let start = value.or_else(|| tag_end.filter(has_text));
-    let start = start.or_else(|| behind(b"Data>"));
-    let Some(start) = start.or_else(|| behind(b"Value>")).map(|at| from + at) else {
+    // Declarations of namespaces make a tag long.
+    let tag = &text[from..text.len().min(from + LONGEST_TAG)];
+    let tag_end = memchr(b'>', tag).map(|at| at + 1);
+    let near = &text[from..text.len().min(from + tag_end.unwrap_or(0) + NEAR)];
+    let behind = |name: &[u8]| {
+        let end = memmem::find(near, name)? + name.len();
+        match near.get(end)? {
+            b'>' => Some(end + 1),
+            byte if byte.is_ascii_whitespace() => Some(end + memchr(b'>', &near[end..])? + 1),
+            _ => None,
+        }
+    };
+    let value = memmem::find(near, b"value=\"").map(|at| at + b"value=\"".len());
+    let value = value.filter(|at| tag_end.is_none_or(|end| *at < end));
+    let own = tag_end.map(|at| skip_white(text, from + at) - from);
+    let own = own.filter(|at| match &text[from + at..] {
+        [b'<', rest @ ..] => rest.starts_with(b"![CDATA["),
+        rest => !matches!(rest.first(), None | Some(0)),
+    });
+    let start = value.or(own).or_else(|| behind(b"Data"));
+    let Some(start) = start.or_else(|| behind(b"Value")).map(|at| from + at) else {
         return 0..0;
     };
     // What a CDATA section holds is a secret as a whole.
@@ -276,7 +339,7 @@ fn behind_tag(text: &[u8], from: usize) -> Range<usize> {
         let len = memmem::find(&text[start..], b"]]>");
         return start..len.map_or(text.len(), |len| start + len);
     }
-    let ends = |byte: &u8| matches!(byte, b'<' | b'"' | 0);
+    let ends = |byte: &u8| matches!(byte, b'<' | 0) || value.is_some() && *byte == b'"';
     let len = text[start..].iter().position(ends);
     start..len.map_or(text.len(), |len| start + len)
 }
@@ -296,6 +359,9 @@ fn in_end_tag(text: &[u8], at: usize) -> bool {
 
 /// How far behind its name a secret begins at most, in bytes.
 const NEAR: usize = 300;
+
+/// Bytes of a start tag behind its name that are looked at.
+const LONGEST_TAG: usize = 2048;
 
 /// How far in front of its name the tag of a value begins at most, in bytes.
 const FAR: usize = 16 * 1024;
@@ -322,6 +388,18 @@ mod tests {
         check("<wsse:Password Type=\"PasswordText\">SECRET1</wsse:Password>kept");
         check("<BinarySecurityToken ValueType=\"a\">SECRET1</BinarySecurityToken>kept");
         check("<ContextItem Name=\"EnrollmentData\"><Value>SECRET1</Value>kept");
+        check("<ContextItem Name='AIKPub'>\n <v:Value a=\"b\">SECRET1</v:Value>kept");
+        check("<ContextItem Name = \"AzureAttestationBlob\"><Value>SECRET1</Value>kept");
+        check("<w:Password>\n ab\"SECRET1\n</w:Password>kept");
+        check("<w:Password><![CDATA[SECRET1]]></w:Password>kept");
+        let declarations = "xmlns:a=\"http://example.com/a/long/name/of/a/namespace\" ".repeat(9);
+        check(&format!(
+            "<BinarySecurityToken {declarations}>\n SECRET1</BinarySecurityToken>kept"
+        ));
+        check(&format!(
+            "kept<BinarySecurityToken {}>SECRET1",
+            "a ".repeat(2000)
+        ));
         check("<parm name=\"AAUTHSECRET\" value=\"SECRET1\"/>kept");
         check("<Type>com.microsoft/MDM/AADUserToken</Type></Meta><Data>SECRET1</Data>kept");
         check("wresult=SECRET1&kept=1");
@@ -367,6 +445,10 @@ mod tests {
             "a://b?c=d",
             "form-data; name=token ",
             "<token ",
+            "<BinarySecurityToken ",
+            "Name=\"AIK",
+            "Name=\"AIK\" ",
+            ":token>x",
             "\"token\" a=",
             "://a",
         ] {

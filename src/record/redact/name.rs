@@ -49,6 +49,19 @@ pub(super) fn is_secret_name(name: &[u8]) -> bool {
     EXACT.iter().any(is_exact) || ENDINGS.iter().any(ends) || ends_with_word(name)
 }
 
+/// Whether a context item of an enrollment is a secret: the attestation of the device's keys is one, too (MS-MDE2
+/// §3.5.5.2). What became of it, AttestationStatus, is none.
+pub(super) fn is_secret_item(name: &[u8]) -> bool {
+    let begins = |known: &&str| {
+        let front = name.get(..known.len());
+        front.is_some_and(|front| front.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    ATTESTATION.iter().any(begins) || is_secret_name(name)
+}
+
+/// How the names of context items begin that attest the device's keys.
+pub(super) const ATTESTATION: [&str; 3] = ["AIK", "AAD", "AzureAttestationBlob"];
+
 /// Whether its last word is one that means a secret as a word of its own only: `ServerPW`, `x-user-pin`.
 fn ends_with_word(name: &[u8]) -> bool {
     WORDS.iter().any(|word| {
@@ -214,8 +227,13 @@ const VERBS: [&str; 8] = [
     "Allow", "Deny", "Disable", "Max", "Min", "Prevent", "Require", "Show",
 ];
 
-/// Names that end like a secret and are none: the request of an enrollment and what it is answered with (WS-Trust).
-const HARMLESS: [&str; 2] = ["RequestSecurityToken", "RequestedSecurityToken"];
+/// Names that end like a secret and are none: the request of an enrollment and what it is answered with (WS-Trust),
+/// and the element around a user's name and password (WS-Security UsernameToken Profile 1.1).
+const HARMLESS: [&str; 3] = [
+    "RequestSecurityToken",
+    "RequestedSecurityToken",
+    "UsernameToken",
+];
 
 #[cfg(test)]
 mod tests {

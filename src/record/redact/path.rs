@@ -1,45 +1,101 @@
-//! The paths of elements that hold secrets: a change is told by its path.
+//! The paths of elements that hold secrets: a record of a change names its place by the path.
 
 use std::collections::HashMap;
 
 use super::SecretSpans;
-use crate::markup::{Document, Element, NodeId};
+use super::spans::Extent;
+use crate::markup::{Document, Element, Limits, NodeId, Path};
 
-/// Paths in order.
+/// Paths in order, each with how much of what stands there is a secret.
 #[derive(Debug, Default)]
-pub struct SecretPaths(Vec<String>);
+pub struct SecretPaths(Vec<(String, Extent)>);
+
+/// What a place has to do with secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// Nothing.
+    None,
+    /// A secret is in an element inside it, not in its own text.
+    Around,
+    /// Some of its text is a secret.
+    Holds,
+    /// It is a secret, stands in one, or is a document with one inside.
+    Secret,
+}
 
 impl SecretPaths {
     /// The paths of the secrets of these documents.
     pub fn of<'d>(found: impl IntoIterator<Item = (&'d Document, &'d SecretSpans)>) -> Self {
-        let mut paths = Vec::new();
-        for (document, spots) in found {
-            let mut steps = Steps::default();
-            let elements = spots.elements().iter();
-            let elements = elements.filter_map(|id| document.element(*id));
-            paths.extend(elements.map(|element| steps.path(element)));
+        let mut paths = Self::default();
+        for (document, spans) in found {
+            paths.add("", document, spans, &Limits::default());
         }
-        paths.sort_unstable();
-        paths.dedup();
-        Self(paths)
+        let paths = &mut paths.0;
+        paths.sort_unstable_by(|(a, most), (b, least)| a.cmp(b).then(least.cmp(most)));
+        paths.dedup_by(|(next, _), (last, _)| next == last);
+        Self(std::mem::take(paths))
     }
 
-    /// Whether what stands at `path` holds a secret, or stands in one.
-    pub fn touch(&self, path: &str) -> bool {
+    fn add(&mut self, front: &str, document: &Document, spans: &SecretSpans, limits: &Limits) {
+        let mut steps = Steps::default();
+        for (id, extent) in &spans.elements {
+            // The document inside says it better.
+            if spans.inside(*id).is_some() {
+                continue;
+            }
+            if let Some(element) = document.element(*id) {
+                self.0.push((steps.path(front, element), *extent));
+            }
+        }
+        for (id, extent) in &spans.attributes {
+            let element = document.element(document.holder(*id));
+            let attribute = element.and_then(|e| e.attributes().find(|a| a.id() == *id));
+            if let (Some(element), Some(attribute)) = (element, attribute) {
+                let path = steps.path(front, element);
+                self.0
+                    .push((format!("{path}@{}", attribute.name()), *extent));
+            }
+        }
+        for (id, spans) in &spans.inside {
+            let Some(element) = document.element(*id) else {
+                continue;
+            };
+            let path = steps.path(front, element) + Path::INTO;
+            match element.embedded(limits) {
+                Some(embedded) => {
+                    self.add(&path, embedded.document(), spans, embedded.limits());
+                }
+                None => self.0.push((steps.path(front, element), Extent::Whole)),
+            }
+        }
+    }
+
+    /// What stands at `path` has to do with secrets.
+    pub fn touch(&self, path: &str) -> Touch {
         if path.is_empty() || self.0.is_empty() {
-            return false;
+            return Touch::None;
         }
-        let is_known = |path: &str| self.0.binary_search_by(|known| (**known).cmp(path)).is_ok();
-        let boundaries = path.match_indices(BOUNDARIES).map(|(at, _)| at);
-        if is_known(path) || boundaries.into_iter().any(|at| is_known(&path[..at])) {
-            return true;
+        let known = |path: &str| {
+            let at = self.0.binary_search_by(|(known, _)| (**known).cmp(path));
+            at.ok().map(|at| self.0[at].1)
+        };
+        let mut around = path.match_indices(BOUNDARIES).map(|(at, _)| at);
+        if around.any(|at| known(&path[..at]) == Some(Extent::Whole)) {
+            return Touch::Secret;
         }
-        BOUNDARIES.iter().any(|boundary| {
+        let within = |boundary: char| {
             let inside = format!("{path}{boundary}");
-            let first = self.0.partition_point(|known| **known < *inside);
+            let first = self.0.partition_point(|(known, _)| **known < *inside);
             let first = self.0.get(first);
-            first.is_some_and(|known| known.starts_with(&inside))
-        })
+            first.is_some_and(|(known, _)| known.starts_with(&inside))
+        };
+        match known(path) {
+            Some(Extent::Whole) => Touch::Secret,
+            Some(Extent::Part) => Touch::Holds,
+            None if within('!') => Touch::Secret,
+            None if within('/') || within('@') => Touch::Around,
+            None => Touch::None,
+        }
     }
 }
 
@@ -51,14 +107,14 @@ const BOUNDARIES: [char; 3] = ['/', '@', '!'];
 struct Steps {
     /// Numbers among siblings of the same name, where there are several.
     numbers: HashMap<NodeId, usize>,
-    counted: HashMap<NodeId, ()>,
+    counted: HashMap<Option<NodeId>, ()>,
 }
 
 impl Steps {
-    fn path(&mut self, element: Element<'_>) -> String {
+    fn path(&mut self, front: &str, element: Element<'_>) -> String {
         let around = std::iter::successors(Some(element), |element| element.parent());
         let around: Vec<Element<'_>> = around.collect();
-        let mut path = String::new();
+        let mut path = front.to_owned();
         for element in around.into_iter().rev() {
             path.push('/');
             path.push_str(element.local());
@@ -70,10 +126,14 @@ impl Steps {
     }
 
     fn number(&mut self, element: Element<'_>) -> Option<usize> {
-        let parent = element.parent()?;
-        if self.counted.insert(parent.id(), ()).is_none() {
+        let parent = element.parent();
+        if self.counted.insert(parent.map(Element::id), ()).is_none() {
             let mut alike: HashMap<&str, (NodeId, usize)> = HashMap::new();
-            for child in parent.elements() {
+            let siblings: Box<dyn Iterator<Item = Element<'_>>> = match parent {
+                Some(parent) => Box::new(parent.elements()),
+                None => Box::new(element.document().roots()),
+            };
+            for child in siblings {
                 let (first, count) = alike.entry(child.local()).or_insert((child.id(), 0));
                 *count += 1;
                 if *count > 1 {
@@ -97,18 +157,59 @@ mod tests {
         let document = decode(source.into(), Hint::default(), &Limits::default()).unwrap();
         let mut steps = Steps::default();
         for element in document.elements() {
-            assert_eq!(steps.path(element), element.path().as_str());
+            assert_eq!(steps.path("", element), element.path().as_str());
         }
     }
 
     #[test]
-    fn a_secret_is_touched_from_around_and_from_inside() {
-        let paths = SecretPaths(vec!["/a/b".into(), "/a/b-c/d".into(), "/a/e/f".into()]);
-        for path in ["/a", "/a/b", "/a/b/c", "/a/b@c", "/a/b!/x/y", "/a/e"] {
-            assert!(paths.touch(path), "{path}");
-        }
-        for path in ["", "/b", "/a/b[2]", "/a/c", "/a/e/g", "/a/b-"] {
-            assert!(!paths.touch(path), "{path}");
-        }
+    fn a_place_has_to_do_with_secrets_around_it_in_it_and_inside_it() {
+        let paths = ["/a/b", "/a/b-c/d", "/a/e/f", "/a/g!/h@i", "/a/g!/k"];
+        let mut paths: Vec<_> = paths.map(|path| (path.to_owned(), Extent::Whole)).into();
+        paths.push(("/a/l".into(), Extent::Part));
+        let paths = SecretPaths(paths);
+        let check = |touch: Touch, places: &[&str]| {
+            for place in places {
+                assert_eq!(paths.touch(place), touch, "{place}");
+            }
+        };
+        check(
+            Touch::Secret,
+            &[
+                "/a/b",
+                "/a/g",
+                "/a/b/c",
+                "/a/b@c",
+                "/a/b!/x/y",
+                "/a/g!/h@i",
+                "/a/g!/k/x",
+            ],
+        );
+        check(Touch::Holds, &["/a/l"]);
+        check(Touch::Around, &["/a", "/a/e", "/a/g!/h", "/a/b-c"]);
+        check(
+            Touch::None,
+            &[
+                "",
+                "/b",
+                "/a/b[2]",
+                "/a/c",
+                "/a/e/g",
+                "/a/b-",
+                "/a/g!/h@x",
+                "/a/g!/l",
+                "/a/l/m",
+            ],
+        );
+    }
+
+    #[test]
+    fn roots_of_a_fragment_are_counted() {
+        let source = "<a><b>&lt;c/&gt;&lt;c password=\"secret\"/&gt;</b></a>";
+        let document = decode(source.into(), Hint::default(), &Limits::default()).unwrap();
+        let spans = super::super::Redactor::default().find(&document, &[]);
+        assert_eq!(
+            SecretPaths::of([(&document, &spans)]).touch("/a/b!/c[2]@password"),
+            Touch::Secret
+        );
     }
 }

@@ -29,14 +29,14 @@ impl Walk<'_, '_> {
             return;
         }
         let texts = texts(self.document);
-        for (place, holder) in found {
-            let holder = holder.or_else(|| {
-                let at = texts.partition_point(|(text, _)| text.start <= place.start);
-                let (text, holder) = texts.get(at.checked_sub(1)?)?;
-                (place.end <= text.end).then_some(*holder)
+        for (place, text) in found {
+            let text = text.or_else(|| {
+                let at = texts.partition_point(|(span, _)| span.start <= place.start);
+                let (span, text) = texts.get(at.checked_sub(1)?)?;
+                (place.end <= span.end).then_some(*text)
             });
-            if let Some(holder) = holder {
-                self.elements.push(holder);
+            if let Some(text) = text {
+                self.mark(text);
             } else if !self.is_in_comment_or_table(&place) {
                 continue;
             }
@@ -57,9 +57,8 @@ impl Walk<'_, '_> {
             let mut places = Vec::new();
             self.values
                 .find(&plain.text, |place| plain.places(place, &mut places));
-            let holder = self.document.holder(id);
             let new = places.into_iter().filter(|p| !covers(&self.fills, p));
-            found.extend(new.map(|place| (place, Some(holder))));
+            found.extend(new.map(|place| (place, Some(id))));
         }
     }
 
@@ -69,13 +68,13 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Texts and values of attributes in order, with the element they belong to.
+/// Texts and values of attributes in order.
 fn texts(document: &Document) -> Vec<(Range<usize>, NodeId)> {
     let nodes = (0..document.len() as u32).map(NodeId);
     let texts = nodes.filter(|id| document.node(*id).kind != Kind::Element);
     let texts = texts.map(|id| {
         let span = document.node(id).span;
-        (span.start as usize..span.end as usize, document.holder(id))
+        (span.start as usize..span.end as usize, id)
     });
     texts.collect()
 }

@@ -10,23 +10,34 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::comment::comments;
-use super::name::{is_secret_branch, is_secret_leaf, is_secret_name, is_secret_node};
+use super::name::{
+    is_secret_branch, is_secret_item, is_secret_leaf, is_secret_name, is_secret_node,
+};
 use super::source_mapped_text::SourceMappedText;
+use super::spans::{Extent, Rewrite, SecretSpans};
 use super::value::Values;
-use super::{SecretSpans, head, heuristics, merged};
+use super::{head, heuristics, merged, token};
 use crate::dm::Meta;
 use crate::flow::AnswerLink;
-use crate::markup::{
-    Document, Element, EmbeddedResult, Kind, Limits, NameId, NodeId, Space, Wrapping, tag,
-};
+use crate::markup::{Document, Element, Kind, Limits, NameId, NodeId, Space, tag};
 
 /// The secrets of a document; their values are added to `values`.
 pub(super) fn find(document: &Document, links: &[AnswerLink], values: &mut Values) -> SecretSpans {
+    walked(document, links, values, &Limits::default())
+}
+
+/// The same; `limits` are for documents inside.
+pub(super) fn walked(
+    document: &Document,
+    links: &[AnswerLink],
+    values: &mut Values,
+    limits: &Limits,
+) -> SecretSpans {
     let mut walk = Walk::new(document, links, values);
-    walk.all(&Limits::default());
+    walk.all(limits);
     walk.by_looks_in_comments();
     walk.repeated();
-    walk.spots()
+    walk.spans()
 }
 
 pub(super) struct Walk<'d, 'v> {
@@ -34,7 +45,10 @@ pub(super) struct Walk<'d, 'v> {
     links: &'d [AnswerLink],
     pub(super) values: &'v mut Values,
     pub(super) fills: Vec<Range<usize>>,
-    pub(super) elements: Vec<NodeId>,
+    pub(super) rewrites: Vec<Rewrite>,
+    pub(super) elements: Vec<(NodeId, Extent)>,
+    pub(super) attributes: Vec<(NodeId, Extent)>,
+    pub(super) inside: Vec<(NodeId, SecretSpans)>,
     /// What stands between `<!--` and `-->`, or in a processing instruction.
     pub(super) comments: Vec<Range<usize>>,
     /// The Item asked about last, and whether its Data are secrets; the same of its command.
@@ -54,7 +68,10 @@ impl<'d, 'v> Walk<'d, 'v> {
             links,
             values,
             fills: Vec::new(),
+            rewrites: Vec::new(),
             elements: Vec::new(),
+            attributes: Vec::new(),
+            inside: Vec::new(),
             comments: comments(document),
             item: None,
             command: None,
@@ -63,13 +80,17 @@ impl<'d, 'v> Walk<'d, 'v> {
         }
     }
 
-    fn spots(self) -> SecretSpans {
-        let mut elements = self.elements;
-        elements.sort_unstable();
-        elements.dedup();
+    fn spans(self) -> SecretSpans {
+        let mut rewrites = self.rewrites;
+        rewrites.sort_unstable_by_key(|rewrite| rewrite.start);
+        let mut inside = self.inside;
+        inside.sort_unstable_by_key(|(holder, _)| *holder);
         SecretSpans {
             fills: merged(self.fills),
-            elements,
+            rewrites,
+            elements: in_order(self.elements),
+            attributes: in_order(self.attributes),
+            inside,
             ..SecretSpans::default()
         }
     }
@@ -99,21 +120,25 @@ impl<'d, 'v> Walk<'d, 'v> {
         if name == tag::LOC_URI || name == tag::RESP_URI {
             return self.address(element);
         }
+        let is_foreign = element.space().is_none();
+        if is_foreign && element.local() == token::BINARY {
+            self.token(element, limits);
+            return true;
+        }
         if self.is_secret(element) {
             self.hide(element);
             return true;
         }
         self.named_value(element);
-        if element.space().is_none() {
-            self.named_text(element);
+        let is_named = is_foreign && self.named_text(element);
+        let may_hold = is_foreign || matches!(name, tag::DATA | VALUE);
+        if is_named || !may_hold || !self.embedded(element, limits) {
+            return false;
         }
-        if name == tag::DATA {
-            for attribute in element.attributes() {
-                self.by_looks(attribute.id());
-            }
-            return self.embedded(element, limits);
+        for attribute in element.attributes() {
+            self.by_looks(attribute.id());
         }
-        false
+        true
     }
 
     fn is_secret(&mut self, element: Element<'d>) -> bool {
@@ -134,7 +159,7 @@ impl<'d, 'v> Walk<'d, 'v> {
             "Value" => {
                 let around = element.parent().into_iter().flat_map(Element::attributes);
                 let mut names = around.filter(|a| is_name(&a.name()));
-                names.any(|a| is_secret_name(a.value().as_bytes())) || is_secret_value(element)
+                names.any(|a| is_secret_item(a.value().as_bytes())) || is_secret_value(element)
             }
             local => match self.asked {
                 Some((asked, secret)) if asked == name => secret,
@@ -212,8 +237,8 @@ impl<'d, 'v> Walk<'d, 'v> {
     }
 
     /// Fills all characters of an element, of what is inside it and of its comments.
-    fn hide(&mut self, element: Element<'d>) {
-        self.elements.push(element.id());
+    pub(super) fn hide(&mut self, element: Element<'d>) {
+        self.elements.push((element.id(), Extent::Whole));
         self.values
             .remember(&SourceMappedText::of_texts(element).text);
         for at in element.id().0 + 1..element.behind().0 {
@@ -241,15 +266,20 @@ impl<'d, 'v> Walk<'d, 'v> {
         let span = self.document.span(attribute);
         let written = span.map_or(&[][..], |span| span.of(self.document.source()));
         let name = memchr::memchr(b'=', written).map_or(written, |len| written[..len].trim_ascii());
-        name.starts_with(b"xmlns") || NO_SECRETS.contains(&name)
+        let local = name.rsplit(|byte| *byte == b':').next();
+        name.starts_with(b"xmlns") || local.is_some_and(|local| NO_SECRETS.contains(&local))
     }
 
-    /// `<parm name="AAUTHSECRET" value="…"/>`, `<input name="wresult" value="…"/>`.
+    /// `<parm name="AAUTHSECRET" value="…"/>`, `<input name="wresult" value="…"/>`, `<user password="…"/>`.
     fn named_value(&mut self, element: Element<'d>) {
         let mut value = None;
         let mut is_secret = false;
         for attribute in element.attributes() {
             let name = attribute.name();
+            let local = name.rsplit(':').next().unwrap_or_default();
+            if !name.starts_with("xmlns") && is_secret_name(local.as_bytes()) {
+                self.hide_attribute(attribute.id());
+            }
             if name.eq_ignore_ascii_case("value") {
                 value = Some(attribute);
             } else if is_name(&name) {
@@ -257,15 +287,21 @@ impl<'d, 'v> Walk<'d, 'v> {
             }
         }
         if let Some(value) = value.filter(|_| is_secret) {
-            let plain = SourceMappedText::of(self.document, value.id());
-            self.values.remember(&plain.text);
-            plain.all(&mut self.fills);
+            self.hide_attribute(value.id());
         }
+    }
+
+    fn hide_attribute(&mut self, attribute: NodeId) {
+        let plain = SourceMappedText::of(self.document, attribute);
+        self.values.remember(&plain.text);
+        plain.all(&mut self.fills);
+        self.attributes.push((attribute, Extent::Whole));
     }
 
     /// `<string name="password">…</string>`, `<key>password</key><string>…</string>`, and a node of a declared
     /// configuration: `<CSP name="./Vendor/MSFT/VPNv2"><URI path="Work/PreSharedKey">…</URI></CSP>`.
-    fn named_text(&mut self, element: Element<'d>) {
+    /// Whether it was hidden.
+    fn named_text(&mut self, element: Element<'d>) -> bool {
         let local = element.local();
         let is_known = self.named.take();
         let is_named =
@@ -295,14 +331,16 @@ impl<'d, 'v> Walk<'d, 'v> {
             names.any(|a| is_secret_name(a.value().as_bytes()))
         };
         let is_secret = is_named || is_called() || local == "URI" && is_node() == Some(true);
-        if is_secret && element.elements().next().is_none() {
+        let is_secret = is_secret && element.elements().next().is_none();
+        if is_secret {
             let plain = SourceMappedText::of_texts(element);
             if !plain.text.trim_ascii().is_empty() {
                 self.values.remember(&plain.text);
                 plain.all(&mut self.fills);
-                self.elements.push(element.id());
+                self.elements.push((element.id(), Extent::Whole));
             }
         }
+        is_secret
     }
 
     /// An address of a server; a LocURI of the tree may have a query too, which tells nothing.
@@ -318,59 +356,24 @@ impl<'d, 'v> Walk<'d, 'v> {
         let is_server = memmem::find(&plain.text, b"://").is_some();
         if is_server || element.is(tag::RESP_URI) {
             for place in head::secrets(&plain.text) {
-                self.found(&plain, place, element.id());
+                self.found(&plain, place);
+                self.elements.push((element.id(), Extent::Part));
             }
         }
         true
     }
 
-    fn found(&mut self, plain: &SourceMappedText<'_>, place: Range<usize>, holder: NodeId) {
+    fn found(&mut self, plain: &SourceMappedText<'_>, place: Range<usize>) {
         self.values.remember(&plain.text[place.clone()]);
         plain.places(place, &mut self.fills);
-        self.elements.push(holder);
     }
 
-    /// The document that is the text of a Data, if it is one: it is looked at as any other.
-    fn embedded(&mut self, data: Element<'d>, limits: &Limits) -> bool {
-        let embedded = match data.open(limits) {
-            EmbeddedResult::Document(embedded) => embedded,
-            EmbeddedResult::Plain => return false,
-            // Torn, or too deep: as text it is looked at as such, what else it is cannot be examined.
-            EmbeddedResult::Closed(_) => {
-                let is_text = SourceMappedText::of_texts(data).text.contains(&b'<');
-                if !is_text {
-                    self.hide(data);
-                }
-                return !is_text;
-            }
-        };
-        let inner = embedded.document();
-        let mut walk = Walk::new(inner, &[], self.values);
-        walk.all(embedded.limits());
-        walk.by_looks_in_comments();
-        walk.repeated();
-        let inside = merged(walk.fills);
-        if inside.is_empty() {
-            return true;
+    /// Notes that a text or an attribute has a secret in it.
+    pub(super) fn mark(&mut self, id: NodeId) {
+        match self.document.kind(id) {
+            Some(Kind::Attribute) => self.attributes.push((id, Extent::Part)),
+            _ => self.elements.push((self.document.holder(id), Extent::Part)),
         }
-        self.elements.push(data.id());
-        let plain = SourceMappedText::of_texts(data);
-        let front = plain.text.len() - plain.text.trim_ascii_start().len();
-        match embedded.wrapping() {
-            Wrapping::Base64 => plain.all(&mut self.fills),
-            _ if plain.text.starts_with(inner.source()) => {
-                for place in inside {
-                    plain.places(place, &mut self.fills);
-                }
-            }
-            _ if plain.text[front..].starts_with(inner.source()) => {
-                for place in inside {
-                    plain.places(front + place.start..front + place.end, &mut self.fills);
-                }
-            }
-            _ => plain.all(&mut self.fills),
-        }
-        true
     }
 
     /// A text or the value of an attribute that nothing is known about.
@@ -386,10 +389,10 @@ impl<'d, 'v> Walk<'d, 'v> {
         if places.is_empty() {
             return;
         }
-        let holder = self.document.holder(id);
         for place in places {
-            self.found(&plain, place, holder);
+            self.found(&plain, place);
         }
+        self.mark(id);
     }
 
     fn by_looks_in_comments(&mut self) {
@@ -461,8 +464,15 @@ const PLACES: [NameId; 4] = [
     NameId::known(Space::SyncMl, 0x3A),
 ];
 
-/// Attributes of secret elements that say how they are written (WS-Security 1.0 §6.2, §6.3).
-const NO_SECRETS: [&[u8]; 4] = [b"ValueType", b"EncodingType", b"Type", b"wsu:Id"];
+/// Elements once each, in document order, with the most that is known of them.
+fn in_order(mut found: Vec<(NodeId, Extent)>) -> Vec<(NodeId, Extent)> {
+    found.sort_unstable_by_key(|(id, extent)| (*id, std::cmp::Reverse(*extent)));
+    found.dedup_by_key(|(id, _)| *id);
+    found
+}
+
+/// Attributes of secret elements that say how they are written, with or without a prefix (WS-Security 1.0 §6.2, §6.3).
+const NO_SECRETS: [&[u8]; 3] = [b"ValueType", b"EncodingType", b"Type"];
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::MASK;
+use super::spans::Rewrite;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId};
 
 /// Text with its places in the source.
@@ -101,6 +103,71 @@ impl<'s> SourceMappedText<'s> {
     pub(super) fn all(&self, places: &mut Vec<Range<usize>>) {
         let front = self.text.len() - self.text.trim_ascii_start().len();
         self.places(front..front + self.text.trim_ascii().len(), places);
+    }
+
+    /// Where a part of the text that gives way to other bytes is written; `None` where a character of it is written in
+    /// some other way.
+    pub(super) fn rewrite(&self, part: Rewrite, rewrites: &mut Vec<Rewrite>) -> Option<()> {
+        let range = part.range();
+        let first = self
+            .runs
+            .partition_point(|run| run.text + run.len <= range.start);
+        for run in self.runs[first..].iter().take_while(|r| r.text < range.end) {
+            let (from, end) = (range.start.max(run.text), range.end.min(run.text + run.len));
+            if run.len != run.raw_len {
+                return None;
+            }
+            rewrites.push(Rewrite {
+                start: run.raw + (from - run.text),
+                with: part.with[from - range.start..end - range.start].to_vec(),
+            });
+        }
+        Some(())
+    }
+
+    /// The text with a short mask in place of what `fills` cover in the source; `rewritten` gives the new byte of a place
+    /// in the source, where it has one.
+    pub(super) fn with_masks(
+        &self,
+        fills: &[Range<usize>],
+        rewritten: impl Fn(usize) -> Option<u8>,
+    ) -> String {
+        let mut shown = Vec::with_capacity(self.text.len());
+        let mut is_masked = false;
+        let mut mask = |shown: &mut Vec<u8>, hides: bool| {
+            if hides && !is_masked {
+                shown.extend_from_slice(MASK.as_bytes());
+            }
+            is_masked = hides;
+        };
+        for run in &self.runs {
+            let text = &self.text[run.text..run.text + run.len];
+            let is_literal = run.len == run.raw_len;
+            let mut next = fills.partition_point(|fill| fill.end <= run.raw);
+            let covers = |next: usize, at: usize| fills.get(next).is_some_and(|f| f.start <= at);
+            if !is_literal {
+                let hides = covers(next, run.raw + run.raw_len.saturating_sub(1));
+                mask(&mut shown, hides);
+                if !hides {
+                    shown.extend_from_slice(text);
+                }
+                continue;
+            }
+            for (at, byte) in (run.raw..).zip(text) {
+                while fills.get(next).is_some_and(|fill| fill.end <= at) {
+                    next += 1;
+                }
+                let hides = covers(next, at);
+                mask(&mut shown, hides);
+                if !hides {
+                    shown.push(rewritten(at).unwrap_or(*byte));
+                }
+            }
+        }
+        match String::from_utf8(shown) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }
     }
 
     fn literal(&mut self, source: &'s [u8], raw: Range<usize>) {

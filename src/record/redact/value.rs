@@ -29,7 +29,11 @@ impl Values {
     /// Values too short to tell from chance are not looked for elsewhere.
     pub(super) fn remember(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
-        if value.len() >= SHORTEST && !self.known.contains(value) {
+        let is_word = || {
+            let mut words = WORDS.iter();
+            words.any(|word| word.as_bytes().eq_ignore_ascii_case(value))
+        };
+        if value.len() >= SHORTEST && !is_word() && !self.known.contains(value) {
             self.known.insert(value.into());
         }
     }
@@ -88,19 +92,30 @@ impl Values {
 
     /// A text with a mask in place of each value.
     pub(super) fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut places = Vec::new();
-        self.find(text.as_bytes(), |place| places.push(place));
-        if places.is_empty() {
-            return Cow::Borrowed(text);
+        match self.scrub_shortly(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(scrubbed) => {
+                let scrubbed = String::from_utf8(scrubbed);
+                Cow::Owned(scrubbed.unwrap_or_else(|_| MASK.to_owned()))
+            }
         }
-        let mut scrubbed = String::new();
+    }
+
+    /// Bytes with a mask in place of each value.
+    pub(super) fn scrub_shortly<'b>(&self, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+        let mut places = Vec::new();
+        self.find(bytes, |place| places.push(place));
+        if places.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
+        let mut scrubbed = Vec::new();
         let mut from = 0;
         for place in super::merged(places) {
-            scrubbed.push_str(text.get(from..place.start).unwrap_or_default());
-            scrubbed.push_str(MASK);
+            scrubbed.extend_from_slice(&bytes[from..place.start]);
+            scrubbed.extend_from_slice(MASK.as_bytes());
             from = place.end;
         }
-        scrubbed.push_str(text.get(from..).unwrap_or_default());
+        scrubbed.extend_from_slice(&bytes[from..]);
         Cow::Owned(scrubbed)
     }
 
@@ -114,6 +129,22 @@ impl Values {
 
 /// The shortest value that is looked for elsewhere, in bytes.
 const SHORTEST: usize = 4;
+
+/// Values that stand everywhere: that one of them is a secret in one place makes it none in another.
+const WORDS: [&str; 12] = [
+    "true",
+    "false",
+    "null",
+    "none",
+    "auto",
+    "automatic",
+    "manual",
+    "default",
+    "enabled",
+    "disabled",
+    "always",
+    "never",
+];
 
 /// The shortest value of a head that is looked for in the body, in bytes.
 const SHORTEST_OF_HEAD: usize = 6;

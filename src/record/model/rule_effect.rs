@@ -1,0 +1,203 @@
+//! What rules did as plain data.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::{BodyRecord, EffectDetailRecord, RuleEffectRecord, SpliceRecord};
+use crate::flow::{CapturedMessage, EffectDetail, RuleEffect};
+use crate::markup::{self, Hint, Limits};
+use crate::patch::{Patch, Splice};
+use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans, Touch};
+
+/// What rules did to a connection.
+pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<RuleEffectRecord<'_>> {
+    let secrets = Redactor::new(masking);
+    let paths = SecretPaths::default();
+    let records = applied
+        .iter()
+        .map(|applied| record(applied, &paths, &secrets, Vec::new()));
+    records.collect()
+}
+
+/// What rules did to a message. `received` and `sent` are its secrets before and after.
+pub(super) fn of_message<'a>(
+    message: &'a CapturedMessage,
+    received: Option<&SecretSpans>,
+    sent: Option<&SecretSpans>,
+    secrets: &Redactor,
+) -> Vec<RuleEffectRecord<'a>> {
+    if message.applied.is_empty() {
+        return Vec::new();
+    }
+    let body = &message.payload;
+    let received = body.reading.document().zip(received);
+    let sent = body.sent_document.as_ref().zip(sent);
+    let found = [received, sent].into_iter().flatten();
+    let paths = SecretPaths::of(found.map(|(document, spans)| (&**document, spans)));
+    let mut source = match body.reading.document() {
+        Some(document) => document.source().clone(),
+        None => body.received.clone(),
+    };
+    let records = message.applied.iter().map(|applied| {
+        let patch = &applied.patch;
+        if patch.is_empty() {
+            return record(applied, &paths, secrets, Vec::new());
+        }
+        source = patch.apply(&source);
+        let is_sent = |document: &Bytes| *document == source;
+        let splices = match sent.filter(|(document, _)| is_sent(document.source())) {
+            _ if secrets.masking() == Masking::Raw => raw(patch),
+            Some((_, spans)) => masked(patch, spans, secrets),
+            None => match secrets_of(&source) {
+                Some(spans) => masked(patch, &spans, secrets),
+                None => unread(applied, &paths, secrets),
+            },
+        };
+        record(applied, &paths, secrets, splices)
+    });
+    records.collect()
+}
+
+/// The secrets of a body that only the next rule saw.
+fn secrets_of(body: &Bytes) -> Option<SecretSpans> {
+    let document = markup::decode(body.clone(), Hint::default(), &Limits::default()).ok()?;
+    Some(Redactor::new(Masking::Masked).find(&document, &[]))
+}
+
+fn raw(patch: &Patch) -> Vec<SpliceRecord<'_>> {
+    let splices = patch.splices().iter().map(|splice| SpliceRecord {
+        start: splice.span.start,
+        end: splice.span.end,
+        with: BodyRecord(Cow::Borrowed(&splice.with)),
+        bytes: None,
+    });
+    splices.collect()
+}
+
+/// Each splice with a mask in place of the secrets that stand in what it puts there. `spans` are those of what the patch
+/// makes.
+fn masked<'a>(patch: &'a Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceRecord<'a>> {
+    // How much is put in and taken out in front of a splice.
+    let (mut added, mut removed) = (0, 0);
+    let splices = patch.splices().iter().map(|splice| {
+        let start = splice.span.start as usize + added - removed;
+        added += splice.with.len();
+        removed += splice.span.len();
+        let shown = spans.shorten(&splice.with, start);
+        let with = secrets.scrub_shortly(&shown).into_owned();
+        shortened(splice, with)
+    });
+    splices.collect()
+}
+
+/// The same where what the patch makes is no document: nothing is known of its secrets.
+fn unread<'a>(
+    applied: &'a RuleEffect,
+    paths: &SecretPaths,
+    secrets: &Redactor,
+) -> Vec<SpliceRecord<'a>> {
+    let touches = |change: &EffectDetail| paths.touch(&change.path) != Touch::None;
+    let is_secret = applied.changes.iter().any(touches);
+    let splices = applied.patch.splices().iter().map(|splice| {
+        let with = match is_secret && !splice.with.is_empty() {
+            true => MASK.as_bytes().to_vec(),
+            false => {
+                let scrubbed = secrets.scrub_shortly(&splice.with);
+                secrets.by_looks(&scrubbed).into_owned()
+            }
+        };
+        shortened(splice, with)
+    });
+    splices.collect()
+}
+
+/// A splice with its secrets masked; how long it is stands beside it where that cannot be seen any more.
+fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord<'_> {
+    let is_shorter = with.len() != splice.with.len();
+    SpliceRecord {
+        start: splice.span.start,
+        end: splice.span.end,
+        with: BodyRecord(Cow::Owned(with)),
+        bytes: is_shorter.then_some(splice.with.len() as u64),
+    }
+}
+
+fn record<'a>(
+    applied: &'a RuleEffect,
+    paths: &SecretPaths,
+    secrets: &Redactor,
+    splices: Vec<SpliceRecord<'a>>,
+) -> RuleEffectRecord<'a> {
+    let changes = applied.changes.iter();
+    RuleEffectRecord {
+        rule: Cow::Borrowed(&applied.rule),
+        changes: changes
+            .map(|change| detail(change, paths.touch(&change.path), secrets))
+            .collect(),
+        splices,
+    }
+}
+
+fn detail<'a>(
+    change: &'a EffectDetail,
+    touch: Touch,
+    secrets: &Redactor,
+) -> EffectDetailRecord<'a> {
+    let is_head = HEAD_STEPS.contains(&change.step);
+    let show = |text: &'a str| match text.split_once(": ") {
+        Some((name, value)) if is_head => {
+            let value = secrets.header(name, value);
+            Cow::Owned(secrets.scrub(&format!("{name}: {value}")).into_owned())
+        }
+        _ if touch == Touch::Holds => match secrets.partly(text) {
+            Cow::Borrowed(text) => secrets.scrub(text),
+            Cow::Owned(text) => Cow::Owned(secrets.scrub(&text).into_owned()),
+        },
+        _ => secrets.scrub(text),
+    };
+    let hide = |text: &'a str| match text.split_once(' ') {
+        _ if text.is_empty() => Cow::Borrowed(""),
+        // The name of an element stands in front of its text.
+        Some((name, _)) if SUMMARY_STEPS.contains(&change.step) => {
+            Cow::Owned(format!("{name} {MASK}"))
+        }
+        None if SUMMARY_STEPS.contains(&change.step) => Cow::Borrowed(text),
+        _ => Cow::Borrowed(MASK),
+    };
+    let is_markup = MARKUP_STEPS.contains(&change.step);
+    let is_secret = touch == Touch::Secret && change.is_done();
+    let (before, after) = (&change.before, &change.after);
+    EffectDetailRecord {
+        path: Cow::Borrowed(&change.path),
+        step: Cow::Borrowed(change.step),
+        before: match is_secret {
+            true => hide(before),
+            false => show(before),
+        },
+        after: match touch {
+            // What is put there may have the secret in it.
+            Touch::Around | Touch::Holds if is_markup && !after.is_empty() => MASK.into(),
+            _ if is_secret && !SUMMARY_STEPS.contains(&change.step) => hide(after),
+            _ => show(after),
+        },
+    }
+}
+
+/// Steps whose changes are told as `name: value` of a header field.
+const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
+
+/// Steps that put markup into a message.
+const MARKUP_STEPS: [&str; 2] = ["insert", "replace"];
+
+/// Steps of which `before` is the name of an element and its text or node, and `after` says in words what became of it.
+const SUMMARY_STEPS: [&str; 8] = [
+    "remove",
+    "copy",
+    "move",
+    "duplicate",
+    "reverse",
+    "refuse",
+    "hide-status",
+    "session-abort",
+];

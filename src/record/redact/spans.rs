@@ -1,0 +1,157 @@
+//! Where the secrets of one document stand.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::source_mapped_text::SourceMappedText;
+use super::{MASK, Masking, head};
+use crate::markup::{Attribute, Element, NodeId};
+
+/// The secrets of one document: where they stand, and in which elements.
+#[derive(Debug, Default)]
+pub struct SecretSpans {
+    pub(super) masking: Masking,
+    /// In order, none touching another.
+    pub(super) fills: Vec<Range<usize>>,
+    /// Base64 written anew because what it encodes holds a secret; in order.
+    pub(super) rewrites: Vec<Rewrite>,
+    /// In document order.
+    pub(super) elements: Vec<(NodeId, Extent)>,
+    /// Attributes with a secret, in document order.
+    pub(super) attributes: Vec<(NodeId, Extent)>,
+    /// The secrets of documents that are the text of an element, in document order.
+    pub(super) inside: Vec<(NodeId, Self)>,
+}
+
+/// How much of a text is a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Extent {
+    /// Some of it.
+    Part,
+    /// All of it.
+    Whole,
+}
+
+/// Bytes that replace as many others.
+#[derive(Debug)]
+pub(super) struct Rewrite {
+    pub(super) start: usize,
+    pub(super) with: Vec<u8>,
+}
+
+impl Rewrite {
+    pub(super) fn range(&self) -> Range<usize> {
+        self.start..self.start + self.with.len()
+    }
+}
+
+impl SecretSpans {
+    /// Whether the document holds no secret.
+    pub fn is_empty(&self) -> bool {
+        self.fills.is_empty() && self.rewrites.is_empty()
+    }
+
+    /// Whether the text of this element is a secret, or has one in it.
+    pub fn hold(&self, element: NodeId) -> bool {
+        find(&self.elements, element).is_some()
+    }
+
+    /// The text of an element of this document, with a mask in place of each secret in it.
+    pub fn text<'d>(&self, element: Element<'d>) -> Cow<'d, str> {
+        match self.hold(element.id()) {
+            true => Cow::Owned(self.masked(&SourceMappedText::of_texts(element))),
+            false => element.text(),
+        }
+    }
+
+    /// The value of an attribute of this document, with a mask in place of each secret in it.
+    pub fn value<'d>(&self, attribute: Attribute<'d>) -> Cow<'d, str> {
+        match find(&self.attributes, attribute.id()) {
+            Some(_) => {
+                let text = SourceMappedText::of(attribute.document(), attribute.id());
+                Cow::Owned(self.masked(&text))
+            }
+            None => attribute.value(),
+        }
+    }
+
+    /// The secrets of the document that is the text of this element, opened with [`Element::embedded`]; `None` where
+    /// it holds none.
+    pub fn inside(&self, element: NodeId) -> Option<&Self> {
+        find(&self.inside, element)
+    }
+
+    /// A LocURI without the secrets in its query, which that of a server may have.
+    pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
+        let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@' | b';');
+        let is_plain = || !uri.bytes().any(marks) || !uri.contains("://");
+        if self.masking == Masking::Raw || is_plain() {
+            return uri;
+        }
+        Cow::Owned(head::target(&uri).into_owned())
+    }
+
+    /// The source with its secrets filled; `None` where there are none to fill.
+    pub fn fill(&self, source: &[u8]) -> Option<Vec<u8>> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut masked = source.to_vec();
+        for rewrite in &self.rewrites {
+            if let Some(place) = masked.get_mut(rewrite.range()) {
+                place.copy_from_slice(&rewrite.with);
+            }
+        }
+        for range in &self.fills {
+            if let Some(secret) = masked.get_mut(range.clone()) {
+                secret.fill(b'*');
+            }
+        }
+        Some(masked)
+    }
+
+    /// Bytes that stand in the source from `start` on, with a mask in place of each secret in them.
+    pub fn shorten(&self, bytes: &[u8], start: usize) -> Vec<u8> {
+        let mut rewritten = bytes.to_vec();
+        let within = |place: Range<usize>| {
+            let (from, to) = (place.start.max(start), place.end.min(start + bytes.len()));
+            (from < to).then(|| from - start..to - start)
+        };
+        for rewrite in &self.rewrites {
+            if let Some(place) = within(rewrite.range()) {
+                let from = place.start + start - rewrite.start;
+                rewritten[place.clone()].copy_from_slice(&rewrite.with[from..from + place.len()]);
+            }
+        }
+        let first = self.fills.partition_point(|fill| fill.end <= start);
+        let fills = self.fills[first..].iter().map_while(|f| within(f.clone()));
+        let (mut shown, mut from) = (Vec::new(), 0);
+        for fill in fills {
+            shown.extend_from_slice(&rewritten[from..fill.start]);
+            shown.extend_from_slice(MASK.as_bytes());
+            from = fill.end;
+        }
+        shown.extend_from_slice(&rewritten[from..]);
+        shown
+    }
+
+    /// Where the masked source differs from the source.
+    pub(super) fn changed(&self) -> Vec<Range<usize>> {
+        let rewritten = self.rewrites.iter().map(Rewrite::range);
+        super::merged(self.fills.iter().cloned().chain(rewritten).collect())
+    }
+
+    fn masked(&self, text: &SourceMappedText<'_>) -> String {
+        let rewritten = |at: usize| {
+            let next = self.rewrites.partition_point(|r| r.range().end <= at);
+            let rewrite = self.rewrites.get(next)?;
+            rewrite.with.get(at.checked_sub(rewrite.start)?).copied()
+        };
+        text.with_masks(&self.fills, rewritten)
+    }
+}
+
+fn find<T>(known: &[(NodeId, T)], id: NodeId) -> Option<&T> {
+    let at = known.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+    Some(&known[at].1)
+}
