@@ -31,6 +31,13 @@ fn unfolded(input: &str) -> (String, Vec<String>) {
     hide(&mut text, "JWT", JWT, "c2lnbmF0dXJl");
     hide(&mut text, "PEM", PEM, "MC4CAQAw");
     hide(&mut text, "RECOVERY", RECOVERY, "318450-540199");
+    if let Some(start) = text.find("LINES(") {
+        let end = text.rfind(')').unwrap();
+        let encoded = BASE64.encode(&text[start + 6..end]);
+        let (first, rest) = encoded.split_at(64);
+        hidden.extend([first.to_owned(), rest.to_owned()]);
+        text.replace_range(start..=end, &format!("{first}\r\n{rest}\r\n"));
+    }
     if let Some(start) = text.find("B64(") {
         let end = text.rfind(')').unwrap();
         let encoded = BASE64.encode(&text[start + 4..end]);

@@ -148,8 +148,11 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
 /// The Value of a context item of which the name begins at `start`; empty for another attribute.
 fn context_item(text: &[u8], start: usize) -> Range<usize> {
     let near = &text[start..text.len().min(start + NEAR)];
-    let front = text[..start - 1].trim_ascii_end();
-    let is_name = front.len() > 5 && front[front.len() - 5..].eq_ignore_ascii_case(b"Name=");
+    let front = &text[start.saturating_sub(NEAR)..start - 1];
+    let front = front.trim_ascii_end().strip_suffix(b"=");
+    let front = front.unwrap_or_default().trim_ascii_end();
+    let name = &front[front.len().saturating_sub(4)..];
+    let is_name = name.eq_ignore_ascii_case(b"Name");
     match memchr(text[start - 1], near) {
         Some(len) if is_name => behind_tag(text, start + len + 1),
         _ => 0..0,

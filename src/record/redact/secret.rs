@@ -276,14 +276,13 @@ impl<'d, 'v> Walk<'d, 'v> {
         let mut is_secret = false;
         for attribute in element.attributes() {
             let name = attribute.name();
-            let local = name.rsplit(':').next().unwrap_or_default();
-            if !name.starts_with("xmlns") && is_secret_name(local.as_bytes()) {
-                self.hide_attribute(attribute.id());
-            }
+            let local = || name.rsplit(':').next().unwrap_or_default();
             if name.eq_ignore_ascii_case("value") {
                 value = Some(attribute);
             } else if is_name(&name) {
                 is_secret |= is_secret_name(attribute.value().as_bytes());
+            } else if !name.starts_with("xmlns") && is_secret_name(local().as_bytes()) {
+                self.hide_attribute(attribute.id());
             }
         }
         if let Some(value) = value.filter(|_| is_secret) {

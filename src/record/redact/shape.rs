@@ -101,20 +101,58 @@ fn encoded(
     places: &mut Vec<Range<usize>>,
 ) {
     let mut at = 0;
+    // Lines of base64 that follow each other, and where the last one ends.
+    let (mut lines, mut end): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
     while at < text.len() {
         let run = text[at..]
             .iter()
             .take_while(|byte| in_base64(**byte))
             .count();
+        let line = at..at + run;
         if run >= SHORTEST {
-            let written = &text[at..at + run];
+            let written = &text[line.clone()];
             if is_token(written) || holds_secret(written, &inner) {
-                places.push(at..at + run);
+                places.push(line.clone());
             }
+        }
+        if run > 0 {
+            let gap = &text[end..at];
+            let goes_on = gap.contains(&b'\n') && gap.iter().all(u8::is_ascii_whitespace);
+            let is_full = |last: &Range<usize>| last.len() >= LINE.max(lines[0].len());
+            if !goes_on || !lines.last().is_some_and(is_full) {
+                in_lines(text, &lines, &inner, places);
+                lines.clear();
+            }
+            end = line.end;
+            lines.push(line);
         }
         at += run + 1;
     }
+    in_lines(text, &lines, &inner, places);
 }
+
+/// The same in several lines (RFC 2045 §6.8).
+fn in_lines(
+    text: &[u8],
+    lines: &[Range<usize>],
+    inner: impl Fn(&[u8]) -> Vec<Range<usize>>,
+    places: &mut Vec<Range<usize>>,
+) {
+    // The last one may be something else that stands below.
+    for lines in [lines, &lines[..lines.len().saturating_sub(1)]] {
+        let [first, .., last] = lines else {
+            return;
+        };
+        let written = lines.iter().map(|line| &text[line.clone()]);
+        let written: Vec<u8> = written.flatten().copied().collect();
+        if is_token(&written) || holds_secret(&written, &inner) {
+            return places.push(first.start..last.end);
+        }
+    }
+}
+
+/// The shortest line of base64 that another one continues, in characters.
+const LINE: usize = 32;
 
 /// The shortest run that may hold a name and a value, in characters.
 const SHORTEST: usize = 16;
@@ -137,23 +175,24 @@ fn is_token(run: &[u8]) -> bool {
 
 fn holds_secret(run: &[u8], inner: impl Fn(&[u8]) -> Vec<Range<usize>>) -> bool {
     let trimmed = run.strip_suffix(b".").unwrap_or(run);
-    let plain: Vec<u8> = trimmed
-        .iter()
-        .map(|byte| match byte {
+    let standard = |bytes: &[u8]| -> Vec<u8> {
+        let digits = bytes.iter().map(|byte| match byte {
             b'-' => b'+',
             b'_' => b'/',
             byte => *byte,
-        })
-        .collect();
-    // The first bytes tell what is no text.
-    let first = plain.get(..SHORTEST).unwrap_or_default();
+        });
+        digits.collect()
+    };
     let is_text = |bytes: &[u8]| {
         let odd = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0);
         !bytes.iter().any(odd)
     };
+    // The first bytes show what is no text.
+    let first = standard(trimmed.get(..SHORTEST).unwrap_or_default());
     if !BASE64.decode(first).is_ok_and(|bytes| is_text(&bytes)) {
         return false;
     }
+    let plain = standard(trimmed);
     let Ok(mut decoded) = BASE64.decode(&plain) else {
         return false;
     };

@@ -7,6 +7,7 @@ use crate::dm::StatusCode;
 use crate::record::model::{
     AnswerTargetRecord, CommandRecord, DataRecord, EventRecord, ItemRecord,
 };
+use crate::record::redact::MASK;
 
 /// The longest name or address written in full, in columns.
 const LONG: usize = 120;
@@ -168,8 +169,9 @@ fn item(page: &mut TextBuffer, item: &ItemRecord<'_>, known: Option<&str>) {
 fn data(page: &mut TextBuffer, data: &DataRecord<'_>) {
     page.put(Style::Faint, " = ");
     let told = size(data.bytes);
-    if data.masked {
-        page.put(Style::Odd, &format!("******** masked, {told}"));
+    // What is around a secret is shown as any value; of records of an older dmtap nothing is.
+    if data.masked && (data.markup || data.text == MASK) {
+        page.put(Style::Odd, &format!("{MASK} masked, {told}"));
         return;
     }
     if data.markup {
