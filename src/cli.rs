@@ -25,6 +25,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::app::{print, rule_includes, signal};
 use crate::error_text;
+use crate::printable;
 use crate::proxy::{Authority, CaError, IN_TRANSCRIPT};
 use crate::record::journal;
 
@@ -143,6 +144,8 @@ pub enum Failure {
     Failed(String),
     /// Wrong usage or configuration: exit code 2.
     Usage(String),
+    /// Rules with mistakes, drawn with colours: exit code 2.
+    Rules(String),
     /// A signal ended it: exit code 130.
     Interrupted(String),
 }
@@ -151,14 +154,14 @@ impl Failure {
     /// The text to print.
     fn why(&self) -> &str {
         match self {
-            Self::Failed(why) | Self::Usage(why) | Self::Interrupted(why) => why,
+            Self::Failed(why) | Self::Usage(why) | Self::Rules(why) | Self::Interrupted(why) => why,
         }
     }
 
     fn exit_code(&self) -> u8 {
         match self {
             Self::Failed(_) => 1,
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Rules(_) => 2,
             Self::Interrupted(_) => signal::INTERRUPTED,
         }
     }
@@ -194,7 +197,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => complain(failure.why(), failure.exit_code()),
+        Err(failure) => complain(&failure),
     }
 }
 
@@ -244,11 +247,13 @@ impl Drop for Printed {
     }
 }
 
-fn complain(why: &str, code: u8) -> ExitCode {
-    if !why.is_empty() {
-        print::line(why.trim_end());
+fn complain(failure: &Failure) -> ExitCode {
+    match (failure, failure.why().trim_end()) {
+        (_, "") => {}
+        (Failure::Rules(_), why) => print::coloured(why),
+        (_, why) => print::line(why),
     }
-    ExitCode::from(code)
+    ExitCode::from(failure.exit_code())
 }
 
 /// Logs to standard error; `has_transcript` is whether its reader sees the transcript too.
@@ -347,7 +352,10 @@ fn confdir(confdir: Option<&Path>) -> Result<PathBuf, Failure> {
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {
         return rule_includes::read_bounded(file, MOST_INPUT).map_err(|why| {
-            Failure::Usage(format!("error: cannot read {}: {why}", file.display()))
+            Failure::Usage(format!(
+                "error: cannot read {}: {why}",
+                printable::path(file)
+            ))
         });
     }
     let read = rule_includes::take_bounded(std::io::stdin().lock(), MOST_INPUT);
@@ -367,9 +375,21 @@ fn write_output(bytes: &[u8]) -> Outcome {
     }
 }
 
+/// The same for text: what a terminal would obey or hide is escaped. JSON has escapes of its own.
+fn write_text(text: &str, output: Output) -> Outcome {
+    match output {
+        Output::Text => write_output(printable::lines(text).as_bytes()),
+        Output::Json => write_output(text.as_bytes()),
+    }
+}
+
 /// The same for verbs that catch signals: they end even if nobody reads.
-fn write_and_end(bytes: &[u8]) -> Outcome {
-    print::STDOUT.put(bytes.to_vec());
+fn write_and_end(text: &str, output: Output) -> Outcome {
+    let text = match output {
+        Output::Text => printable::lines(text),
+        Output::Json => text.into(),
+    };
+    print::STDOUT.put(text.into_owned().into_bytes());
     let written = print::STDOUT.finish(journal::FAREWELL);
     written.map_err(|error| {
         Failure::Failed(format!(

@@ -24,7 +24,8 @@
 //!      patch                spans and splices
 //! ```
 //!
-//! `builtin_rules` has the files of the folder `rules/` as text and imports nothing.
+//! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `printable` escapes what a terminal
+//! would obey or hide.
 //!
 //! `patch`, `markup`, `dm`, `flow`, `rules`, `conversation` and `peer` are pure: no sockets, files, clock or
 //! randomness.
@@ -94,6 +95,7 @@ pub mod patch;
 pub mod peer;
 
 pub mod builtin_rules;
+pub mod printable;
 pub mod proxy;
 pub mod record;
 pub mod rules;

@@ -16,6 +16,8 @@ mod help;
 mod peers;
 #[path = "cli/plan.rs"]
 mod plan;
+#[path = "cli/printable.rs"]
+mod printable;
 #[cfg(unix)]
 #[path = "cli/readme.rs"]
 mod readme;

@@ -13,12 +13,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("patch", &[]),
     ("builtin_rules", &[]),
     ("error_text", &[]),
+    ("printable", &[]),
     ("markup", &["patch"]),
     ("dm", &["patch", "markup"]),
     ("flow", &["patch", "markup", "dm"]),
-    ("rules", &["patch", "markup", "dm", "flow"]),
+    ("rules", &["patch", "markup", "dm", "flow", "printable"]),
     ("conversation", &["patch", "markup", "dm", "flow", "rules"]),
-    ("record", &["error_text", "patch", "markup", "dm", "flow"]),
+    (
+        "record",
+        &["error_text", "patch", "markup", "dm", "flow", "printable"],
+    ),
     ("peer", &["patch", "markup", "dm"]),
     (
         "proxy",
@@ -47,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "peer",
             "proxy",
             "builtin_rules",
+            "printable",
         ],
     ),
     (
@@ -63,6 +68,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "peer",
             "proxy",
             "builtin_rules",
+            "printable",
             "app",
         ],
     ),
@@ -78,6 +84,7 @@ const PURE: &[&str] = &[
     "conversation",
     "peer",
     "builtin_rules",
+    "printable",
 ];
 
 /// What a pure module may not name: crates and paths of IO, clocks and randomness.

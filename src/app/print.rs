@@ -17,15 +17,22 @@ use tracing::callsite::Identifier;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::printable;
+
 /// Standard error: the log, and everything else for the person who runs dmtap.
 pub static STDERR: Printer = Printer::new(|| Box::new(anstream::stderr()));
 
 /// Standard output, where a program that serves others writes there.
 pub static STDOUT: Printer = Printer::new(|| Box::new(anstream::stdout()));
 
-/// Prints a line on standard error.
+/// Prints lines on standard error; what a terminal would obey or hide is escaped.
 pub fn line(words: &str) {
-    STDERR.put(format!("{words}\n").into_bytes());
+    STDERR.put(format!("{}\n", printable::lines(words)).into_bytes());
+}
+
+/// The same for lines with colours of dmtap's own.
+pub fn coloured(words: &str) {
+    STDERR.put(format!("{}\n", printable::coloured_lines(words)).into_bytes());
 }
 
 /// Whether standard output and standard error lead to the same terminal, pipe or file.
@@ -303,9 +310,10 @@ pub struct LogLine {
 
 impl Write for LogLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = log_line(bytes);
         match &self.kind {
-            Some(kind) => self.printer.put_repeated(kind.clone(), bytes.to_vec()),
-            None => self.printer.put(bytes.to_vec()),
+            Some(kind) => self.printer.put_repeated(kind.clone(), line),
+            None => self.printer.put(line),
         }
         Ok(bytes.len())
     }
@@ -313,6 +321,13 @@ impl Write for LogLine {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// An event is one line, whatever it quotes.
+fn log_line(event: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(event);
+    let text = printable::coloured_line(text.trim_end_matches('\n'));
+    format!("{text}\n").into_bytes()
 }
 
 impl MakeWriter<'_> for &'static Printer {
@@ -385,6 +400,13 @@ mod tests {
         assert!((4..=5).contains(&lines), "{lines} of 10");
         let note = format!("{} lines were dropped", 10 - lines);
         assert!(written.contains(&note), "{note}");
+    }
+
+    #[test]
+    fn an_event_of_the_log_is_one_line_without_what_a_terminal_obeys() {
+        let event = "\x1b[33mWARN\x1b[0m a\nWARN b\u{202e}\x1b[2J\n";
+        let line = "\x1b[33mWARN\x1b[0m a\\nWARN b\\u{202e}\\u{1b}[2J\n";
+        assert_eq!(log_line(event.as_bytes()), line.as_bytes());
     }
 
     #[test]

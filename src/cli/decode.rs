@@ -1,14 +1,16 @@
 //! `dmtap decode`: a message from a file, as XML or as an annotated tree.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use base64::Engine;
 use bytes::Bytes;
 
-use super::{Failure, Outcome, Output, annotate, read_input, write_output};
+use super::{Failure, Outcome, Output, annotate, read_input, write_output, write_text};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::utf16::{Utf16, in_utf8};
 use crate::markup::{Document, Flag, Hint, Limits, decode};
+use crate::printable;
 
 /// Decode a message (XML, WBXML, or base64 of either) and print it as XML.
 #[derive(Debug, clap::Args)]
@@ -49,7 +51,7 @@ impl Decode {
             media_type: self.media_type.as_deref(),
             charset: None,
         };
-        let name = self.file.display();
+        let name = printable::path(&self.file);
         let failed = |why| Failure::Failed(format!("error: {name}: {why}"));
         if let Some(utf16) = Utf16::of(&source) {
             let charset = utf16.name();
@@ -65,7 +67,7 @@ impl Decode {
         // A tree shows what is refused; XML would say that the message could be read.
         let shows_flags = self.annotate || output == Output::Json;
         if breaches.is_empty() || shows_flags {
-            write_output(self.text(&document, output).as_bytes())?;
+            self.print(&self.text(&document, output), output)?;
         }
         if breaches.is_empty() {
             return Ok(());
@@ -74,6 +76,14 @@ impl Decode {
             |flag: &Flag| format!("{name}: at byte {}: {}", flag.at, annotate::flag_text(flag));
         let lines: Vec<String> = breaches.iter().map(line).collect();
         Err(Failure::Failed(lines.join("\n")))
+    }
+
+    /// XML is what the message says: only a terminal is kept from what it would obey or hide.
+    fn print(&self, text: &str, output: Output) -> Outcome {
+        match self.annotate || std::io::stdout().is_terminal() {
+            true => write_text(text, output),
+            false => write_output(text.as_bytes()),
+        }
     }
 
     fn text(&self, document: &Document, output: Output) -> String {

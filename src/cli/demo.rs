@@ -92,8 +92,8 @@ impl Demo {
             .ok_or_else(|| Failure::Interrupted(stopped.into()))?
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
-            Output::Text => super::write_and_end(closing.text.as_bytes()),
-            Output::Json => super::write_and_end(closing.line.as_bytes()),
+            Output::Text => super::write_and_end(&closing.text, output),
+            Output::Json => super::write_and_end(&closing.line, output),
         }
     }
 }

@@ -99,7 +99,7 @@ impl Device {
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
         let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
         let ended = block_on(async { signal::unless_interrupted(session).await })?;
-        write_and_end(report(&device, output).as_bytes())?;
+        write_and_end(&report(&device, output), output)?;
         let stopped = "interrupted: the device stopped before the end of its session";
         let ended = ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?;
         ended.map_err(|error| {

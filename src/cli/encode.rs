@@ -9,6 +9,7 @@ use crate::error_text;
 use crate::markup::utf16::in_utf8;
 use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
 use crate::markup::{Hint, Limits, decode};
+use crate::printable;
 
 /// Encode an XML message as WBXML.
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,7 @@ impl Encode {
     /// A broken message, one that WBXML cannot hold, or a file that cannot be read or written.
     pub fn run(self, output: Output) -> Outcome {
         super::only_text(output, "encode")?;
-        let name = self.file.display();
+        let name = printable::path(&self.file);
         let source = unwrap_base64(read_input(&self.file)?);
         let document = in_utf8(source)
             .and_then(|source| decode(source, Hint::default(), &Limits::default()))

@@ -93,11 +93,11 @@ impl Proxy {
         let sources = self.rules.open()?;
         let draw = sources.draw();
         let warnings = sources.rules().flat_map(|rule| &rule.warnings);
-        warnings.for_each(|warning| print::line(&warning.render(ErrorStyle::Coloured)));
+        warnings.for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,
-            tell: Arc::new(print::line),
+            tell: Arc::new(print::coloured),
         };
         let authority = Arc::new(authority(self.confdir.as_deref())?);
         let masking = if self.raw {

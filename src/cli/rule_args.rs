@@ -57,7 +57,7 @@ impl RuleArgs {
     /// # Errors
     /// Every file that cannot be read or has mistakes.
     pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
-        let usage = |errors: RuleErrors| Failure::Usage(errors.render(ErrorStyle::Coloured));
+        let usage = |errors: RuleErrors| Failure::Rules(errors.render(ErrorStyle::Coloured));
         let lines = RuleErrors::or_all(self.lines()).map_err(usage)?;
         let builtin = self.builtin.iter();
         let builtin = builtin.map(|rule| (rule.file(), rule.text.to_owned()));

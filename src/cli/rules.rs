@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Failure, Outcome, Output, write_output};
+use super::{Failure, Outcome, Output, write_output, write_text};
 use crate::builtin_rules::{BUILTIN_RULES, BuiltinRule};
 
 /// Check and try rule files, list and print built-in rules.
@@ -109,7 +109,7 @@ fn list(words: &[String], output: Output) -> Outcome {
         Output::Json => json_line(to_json(rule)),
     };
     let text: String = rules.iter().map(line).collect();
-    write_output(text.as_bytes())
+    write_text(&text, output)
 }
 
 /// Whether a rule contains all of these words, which are in lower case.
@@ -131,7 +131,7 @@ fn show(rule: &BuiltinRule, output: Output) -> Outcome {
             json_line(value)
         }
     };
-    write_output(text.as_bytes())
+    write_text(&text, output)
 }
 
 /// A built-in rule as JSON.

@@ -17,6 +17,7 @@ use crate::app::{print, signal};
 use crate::dm::StatusCode;
 use crate::error_text;
 use crate::peer::{self, Plan};
+use crate::printable;
 use crate::proxy::cannot_listen;
 use enroll::EnrollArguments;
 
@@ -100,7 +101,7 @@ impl Server {
         let Some(file) = &self.plan else {
             return Ok(Plan::demo());
         };
-        let name = file.display();
+        let name = printable::path(file);
         let text = rule_includes::read_bounded(file, rule_includes::MOST).and_then(read::decoded);
         let text =
             text.map_err(|why| Failure::Usage(format!("error: cannot read {name}: {why}")))?;
@@ -113,7 +114,7 @@ impl Server {
 
 fn text_lines(told: &ServerLine<'_>) {
     let line = |(what, code): &(String, StatusCode)| {
-        let code = code.to_string();
+        let (code, what) = (code.to_string(), printable::line(what));
         format!("told: {code:<28}  {what}\n")
     };
     print(told.outcomes.iter().map(line).collect());

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output};
 use crate::error_text;
+use crate::printable;
 use crate::record::{self, Colour, JsonLines, Masking, Sink as _, Transcript};
 
 /// Print a recorded session (JSON lines) as an annotated transcript, or as its events.
@@ -28,7 +29,7 @@ impl Show {
     /// # Errors
     /// A file that cannot be read, or lines that are damaged.
     pub fn run(self, output: Output) -> Outcome {
-        let name = self.file.display();
+        let name = printable::path(&self.file);
         let unreadable = |error| {
             let why = error_text::io(&error);
             Failure::Usage(format!("error: cannot read {name}: {why}"))

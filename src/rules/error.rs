@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::printable;
+
 /// One thing that is wrong with a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleError {
@@ -127,22 +129,31 @@ impl RuleError {
 
     /// The error drawn with its lines of the file, and no line feed at the end.
     pub fn render(&self, look: ErrorStyle) -> String {
-        let mut snippet = Snippet::source(&*self.text).path(&*self.file).annotation(
-            AnnotationKind::Primary
-                .span(self.span.clone())
-                .label(&*self.label),
-        );
-        if let Some((span, label)) = &self.also {
-            let also = AnnotationKind::Context.span(span.clone());
-            snippet = snippet.annotation(also.label(&**label));
+        // Each place stands where the escapes in front of it move it to.
+        let moved = |at: usize| {
+            self.text
+                .get(..at)
+                .map_or(at, |front| printable::lines(front).len())
+        };
+        let span = |span: &Range<usize>| moved(span.start)..moved(span.end);
+        let source = printable::lines(&self.text);
+        let label = printable::lines(&self.label);
+        let primary = AnnotationKind::Primary.span(span(&self.span));
+        let mut snippet = Snippet::source(&*source)
+            .path(printable::line(&self.file))
+            .annotation(primary.label(&*label));
+        if let Some((place, label)) = &self.also {
+            let also = AnnotationKind::Context.span(span(place));
+            snippet = snippet.annotation(also.label(printable::lines(label)));
         }
-        let helps = self.helps.iter().map(|help| Level::HELP.message(&**help));
+        let helps = self.helps.iter();
+        let helps = helps.map(|help| Level::HELP.message(printable::lines(help)));
         let level = match self.is_warning {
             true => Level::WARNING,
             false => Level::ERROR,
         };
         let report = [level
-            .primary_title(&*self.title)
+            .primary_title(printable::lines(&self.title))
             .element(snippet)
             .elements(helps)];
         let renderer = match look {

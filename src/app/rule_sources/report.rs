@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Entry, SourceState};
 use crate::app::rule_errors_json;
 use crate::flow::Timestamp;
+use crate::printable;
 use crate::proxy::Hits;
 use crate::rules::{Limit, Scenario, Stage, Step};
 
@@ -173,9 +174,10 @@ pub fn name_column<'n>(names: impl Iterator<Item = &'n str>) -> usize {
 
 /// A rule's name as a column has it: a long one without its middle.
 pub fn short_name(name: &str) -> Cow<'_, str> {
+    let name = printable::line(name);
     let count = name.chars().count();
     if count <= WIDEST_NAME {
-        return name.into();
+        return name;
     }
     let half = WIDEST_NAME / 2;
     let begin: String = name.chars().take(half).collect();

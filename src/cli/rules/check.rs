@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::json_line;
 use crate::app::rule_sources::read::{self, Found};
 use crate::app::{print, rule_errors_json, rule_includes};
-use crate::cli::{Failure, Outcome, Output, read_input, write_output};
+use crate::cli::{Failure, Outcome, Output, read_input, write_output, write_text};
+use crate::printable;
 use crate::rules::{ErrorStyle, RuleErrors, RuleSet, load};
 
 /// A file's name for people, and its text.
@@ -49,7 +50,7 @@ pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
 
 /// The rule set of these texts.
 pub(super) fn rule_set(texts: Vec<Named>) -> Result<RuleSet, Failure> {
-    parse(&texts).map_err(|errors| Failure::Usage(errors.render(ErrorStyle::Coloured)))
+    parse(&texts).map_err(|errors| Failure::Rules(errors.render(ErrorStyle::Coloured)))
 }
 
 fn parse(texts: &[Named]) -> Result<RuleSet, RuleErrors> {
@@ -88,7 +89,7 @@ fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
     let names = rules.iter().map(|rule| rule.name.as_str());
     let warnings = || rules.iter().flat_map(|rule| &rule.warnings);
     if output == Output::Text {
-        warnings().for_each(|warning| print::line(&warning.render(ErrorStyle::Coloured)));
+        warnings().for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
     }
     let text = match output {
         Output::Json => {
@@ -99,18 +100,18 @@ fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
             }))
         }
         Output::Text => names
-            .map(|name| format!("ok  {name}\n"))
-            .chain(empty.map(|file| format!("{file}: no rules\n")))
+            .map(|name| format!("ok  {}\n", printable::line(name)))
+            .chain(empty.map(|file| format!("{}: no rules\n", printable::line(file))))
             .collect(),
     };
-    write_output(text.as_bytes())
+    write_text(&text, output)
 }
 
 impl Wrong {
     /// How the verb ends: text goes to standard error, JSON to standard output.
     fn failure(self, output: Output) -> Result<Failure, Failure> {
         if output == Output::Text {
-            return Ok(Failure::Usage(self.drawn()));
+            return Ok(Failure::Rules(self.drawn()));
         }
         let unreadable = self.unreadable.iter();
         let unreadable = unreadable
@@ -128,7 +129,10 @@ impl Wrong {
 
     fn drawn(&self) -> String {
         let unreadable = self.unreadable.iter();
-        let lines = unreadable.map(|(file, why)| format!("error: cannot read {file}: {why}"));
+        let lines = unreadable.map(|(file, why)| {
+            let (file, why) = (printable::line(file), printable::line(why));
+            format!("error: cannot read {file}: {why}")
+        });
         let mut parts: Vec<String> = lines.collect();
         if let Some(errors) = &self.rules {
             let gap = if parts.is_empty() { "" } else { "\n" };

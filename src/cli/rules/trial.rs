@@ -21,7 +21,7 @@ use crate::cli::decode::unwrap_base64;
 use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
 use crate::cli::seed::Seed;
-use crate::cli::{Failure, Outcome, Output, annotate, write_output};
+use crate::cli::{Failure, Outcome, Output, annotate, write_text};
 use crate::flow::Side;
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
@@ -100,7 +100,7 @@ impl Try {
             match self.file(file, &rules, &mut trial, output) {
                 Ok(acts) => acted |= acts,
                 Err(failure) => {
-                    write_output(render_failure(file, &failure, output).as_bytes())?;
+                    write_text(&render_failure(file, &failure, output), output)?;
                     worst = Some(worse(worst, &failure));
                 }
             }
@@ -127,7 +127,7 @@ impl Try {
             Source::Record(lines) => record::play(file, lines, rules, self.limits(), output),
             Source::Message(bytes) => {
                 let tried = self.message(file, bytes, rules, trial)?;
-                write_output(tried.render(output).as_bytes())?;
+                write_text(&tried.render(output), output)?;
                 Ok(tried.acts())
             }
         }
@@ -178,7 +178,8 @@ fn is_drawn(rule: &Rule) -> bool {
 /// The worse of two ends, of which everything was told already.
 fn worse(before: Option<Failure>, now: &Failure) -> Failure {
     match (before, now) {
-        (Some(Failure::Usage(_)), _) | (_, Failure::Usage(_)) => Failure::Usage(String::new()),
+        (Some(Failure::Usage(_) | Failure::Rules(_)), _)
+        | (_, Failure::Usage(_) | Failure::Rules(_)) => Failure::Usage(String::new()),
         _ => Failure::Failed(String::new()),
     }
 }

@@ -71,7 +71,7 @@ fn malformed(page: &mut TextBuffer, told: &EventRecord<'_>) {
 fn one_line(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
     page.put(ink, sign);
     time(page, told);
-    page.put(ink, what);
+    page.quoted(ink, what, REASON);
     if let Some(why) = &told.why {
         page.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
     }
@@ -83,7 +83,7 @@ fn one_line(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Styl
 fn done(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
     page.put(ink, sign);
     time(page, told);
-    page.put(ink, what);
+    page.quoted(ink, what, REASON);
     numbers(page, told);
     page.end();
 }

@@ -103,7 +103,7 @@ fn step(
         return;
     }
     if let Some(words) = change.settled() {
-        page.put(Style::Text, &words).end();
+        page.quoted(Style::Text, &words, REASON).end();
         return;
     }
     page.quoted(Style::Text, &change.step, 30);

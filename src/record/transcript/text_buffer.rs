@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Effects};
 
+use crate::printable::escaped;
+
 /// Whether a transcript has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
@@ -134,22 +136,6 @@ pub(super) fn safe(words: &str, most: usize) -> String {
     text
 }
 
-fn escaped(character: char) -> Option<String> {
-    match character {
-        '\n' => Some("\\n".into()),
-        '\r' => Some("\\r".into()),
-        '\t' => Some("\\t".into()),
-        // Directions and invisible characters can make one text look like another.
-        '\u{200B}'..='\u{200F}'
-        | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{61C}'
-        | '\u{FEFF}' => Some(character.escape_unicode().to_string()),
-        c if c.is_control() => Some(c.escape_unicode().to_string()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +149,7 @@ mod tests {
         check("a\nb\tc", 20, "a\\nb\\tc");
         check("\x1b[31mred", 20, "\\u{1b}[31mred");
         check("\u{202e}abc", 20, "\\u{202e}abc");
+        check("a\u{ad}\u{fff9}", 20, "a\\u{ad}\\u{fff9}");
         check("ab\x1bcd", 5, "ab…");
         check("", 4, "");
     }

@@ -15,6 +15,7 @@ use crate::flow::{EffectDetail, ExchangeId, RuleEffect, Side, media};
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
+use crate::printable;
 use crate::rules::{Rule, RuleSet, Stage, SyntheticResponse, Verdict};
 
 /// A message that was tried.
@@ -150,7 +151,10 @@ impl<'r> MessageOutcome<'r> {
     }
 
     fn head(&self) -> String {
-        let (file, stage) = (&self.file, Stage::of(self.passed.speaker).name());
+        let (file, stage) = (
+            printable::line(&self.file),
+            Stage::of(self.passed.speaker).name(),
+        );
         let exchange = self.exchange.map(|exchange| format!(" {exchange}"));
         let exchange = exchange.unwrap_or_default();
         let what = match (&self.passed.document, &self.passed.body) {
@@ -171,7 +175,7 @@ impl<'r> MessageOutcome<'r> {
         for applied in self.acting() {
             // What a rule does now and what it promised before are one thing to who wrote it.
             if applied.rule != before {
-                let _ = writeln!(out, "  rule {}", applied.rule);
+                let _ = writeln!(out, "  rule {}", printable::line(&applied.rule));
             }
             before = &applied.rule;
             for change in &applied.changes {

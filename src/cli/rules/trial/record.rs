@@ -6,7 +6,7 @@ use std::path::Path;
 use super::outcome::MessageOutcome;
 use super::tally::EffectCounts;
 use crate::app::dry_run::{Applicability, DryRun, Passed, Recorded, Replayed};
-use crate::cli::{Failure, Output, write_output};
+use crate::cli::{Failure, Output, write_text};
 use crate::error_text;
 use crate::markup::Limits;
 use crate::record::{Damage, EventRecord, replay};
@@ -50,7 +50,7 @@ pub(super) fn play(
         }
         Ok(damage) => damage,
     };
-    write_output(playing.tally.render(file, rules, output).as_bytes())?;
+    write_text(&playing.tally.render(file, rules, output), output)?;
     match damage.is_empty() {
         true => Ok(playing.tally.acted_on > 0),
         false => Err(damaged(file, &damage)),
@@ -96,7 +96,7 @@ impl Playing<'_> {
             return Ok(());
         }
         self.tally.acted_on += 1;
-        write(&tried.change(self.output))
+        write(&tried.change(self.output), self.output)
     }
 
     /// A message that would not have been said: its session is told once.
@@ -106,12 +106,13 @@ impl Playing<'_> {
             return Ok(());
         }
         let (file, exchange) = (self.file.display(), passed.exchange);
-        write(&format!(
+        let words = format!(
             "{file}: from here the record no longer fits: {exchange} and what follows in its session is not tried\n"
-        ))
+        );
+        write(&words, self.output)
     }
 }
 
-fn write(text: &str) -> io::Result<()> {
-    write_output(text.as_bytes()).map_err(|failure| io::Error::other(failure.why().to_owned()))
+fn write(text: &str, output: Output) -> io::Result<()> {
+    write_text(text, output).map_err(|failure| io::Error::other(failure.why().to_owned()))
 }
