@@ -93,12 +93,15 @@ fn names_of_rules_are_escaped_in_lists_and_in_errors() {
     let output = run(folder.path(), &["rules", "check", "w.toml"]);
     let text = shown(&output);
     assert!(
-        text.contains("b\\u{202e}\\u{ad}\\u{e0041}\\u{fff9}"),
+        text.contains("b[31m\\u{202e}\\u{ad}\\u{e0041}\\u{fff9}"),
         "{text}"
     );
-    let line = text.lines().find(|line| line.contains("^")).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("not known here"))
+        .unwrap();
     let carets = line.matches('^').count();
-    let stage = "\"b\\u{202e}\\u{ad}\\u{e0041}\\u{fff9}\"";
+    let stage = "\"b[31m\\u{202e}\\u{ad}\\u{e0041}\\u{fff9}\"";
     assert_eq!(carets, stage.len(), "{text}");
 }
 

@@ -116,7 +116,7 @@ impl Enroll {
             Output::Text => report::contacted_text(&hosts),
             Output::Json => report::contacted_json(&hosts),
         });
-        write_and_end(lines.as_bytes())?;
+        write_and_end(&lines, output)?;
         let stopped = "interrupted: the device stopped before its end";
         ended.ok_or_else(|| Failure::Interrupted(stopped.into()))?
     }

@@ -13,6 +13,7 @@ use crate::error_text;
 use crate::peer::enroll::server::{DISCOVERY_PATH, Granted};
 use crate::peer::enroll::{Login, Sites, User};
 use crate::peer::{Encoding, Plan, Server};
+use crate::printable;
 use crate::proxy::Authority;
 
 /// What an enrolling server is.
@@ -130,6 +131,7 @@ fn text_line(granted: &Granted) {
         device,
         thumbprint,
     } = granted;
+    let [user, device] = [user, device].map(|name| printable::line(name));
     print_out(format!(
         "enrolled: device {device} of {user}, certificate {thumbprint}\n"
     ));
