@@ -61,7 +61,7 @@ impl Doctor {
             Output::Json => json(finding),
         };
         let lines: String = findings.iter().map(line).collect();
-        write_and_end(lines.as_bytes())?;
+        write_and_end(&lines, output)?;
         let wrong = findings.iter().filter(|finding| !finding.is_ok()).count();
         match wrong {
             0 => Ok(()),
