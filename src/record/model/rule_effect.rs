@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{BodyRecord, EffectDetailRecord, RuleEffectRecord, SpliceRecord};
 use crate::flow::{CapturedMessage, EffectDetail, RuleEffect};
-use crate::markup::{self, Hint, Limits};
+use crate::markup::{self, Hint, Limits, Path};
 use crate::patch::{Patch, Splice};
 use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans, Touch};
 
@@ -97,7 +97,10 @@ fn unread<'a>(
     paths: &SecretPaths,
     secrets: &Redactor,
 ) -> Vec<SpliceRecord<'a>> {
-    let touches = |change: &EffectDetail| paths.touch(&change.path) != Touch::None;
+    // A document in base64 is written anew as a whole, with all its secrets.
+    let touches = |change: &EffectDetail| {
+        change.path.contains(Path::INTO) || paths.touch(&change.path) != Touch::None
+    };
     let is_secret = applied.changes.iter().any(touches);
     let splices = applied.patch.splices().iter().map(|splice| {
         let with = match is_secret && !splice.with.is_empty() {
