@@ -115,8 +115,8 @@ impl Demo {
             .ok_or_else(|| Failure::Interrupted(stopped.into()))?
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
-            Output::Text => super::write_and_end(closing.text.as_bytes())?,
-            Output::Json => super::write_and_end(closing.lines.as_bytes())?,
+            Output::Text => super::write_and_end(&closing.text, output)?,
+            Output::Json => super::write_and_end(&closing.lines, output)?,
         }
         match closing.left_for {
             None => Ok(()),
