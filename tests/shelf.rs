@@ -16,3 +16,5 @@ mod lines;
 mod played;
 #[path = "shelf/stage.rs"]
 mod stage;
+#[path = "shelf/tried.rs"]
+mod tried;

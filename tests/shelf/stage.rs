@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::lines;
+use super::tried::{self, Tried};
 
 /// What came of a story.
 pub struct Played {
@@ -30,6 +31,8 @@ pub struct Played {
     pub device: Outcomes,
     /// What the server was told.
     pub server: Outcomes,
+    /// What came of it when its record was tried.
+    pub tried: Tried,
     /// Why the device's session did not come to its end.
     pub broken: Option<String>,
 }
@@ -126,6 +129,7 @@ pub async fn play_plan(
     let numbers = (1..=sessions).map(|number| number.to_string());
     let heard = numbers.filter_map(|number| Some(peer.session(&id, &number)?.heard.clone()));
     Played {
+        tried: tried::again(story, &events),
         lines: lines::of(&events),
         acted: acted.map(|applied| applied.rule.clone()).collect(),
         device: done,

@@ -1,0 +1,157 @@
+//! The record of a played story, tried once more without a network: what leaves is the same, byte for byte.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+use dmtap::app::dry_run::{Applicability, DryRun, Recorded, Replayed};
+use dmtap::builtin_rules::BuiltinRule;
+use dmtap::flow::{Event, Side};
+use dmtap::markup::Limits;
+use dmtap::record::{EventRecord, JsonLines, Masking, Sink, replay};
+use dmtap::rules::{RuleSet, load};
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// Messages that left as they left the proxy.
+    pub same: usize,
+    /// Those of them on which a rule acted.
+    pub acted: usize,
+    /// Where they did not.
+    pub differences: Vec<String>,
+    /// What a record does not hold, so that nothing can be compared.
+    pub unknown: Vec<&'static str>,
+}
+
+/// Tries a story on what was played with it.
+pub fn again(story: &BuiltinRule, events: &[Event]) -> Tried {
+    let rules = load::parse_all([(story.name, story.text)]).unwrap();
+    let mut trial = Trial {
+        rules,
+        run: DryRun::new(http::Uri::default(), Limits::default()),
+        answers: HashMap::new(),
+        replaced: HashSet::new(),
+        tried: Tried::default(),
+    };
+    let mut recorded = Recorded::new(Limits::default());
+    let damage = replay(&*record(events), |event| {
+        trial.event(&mut recorded, &event);
+        Ok(())
+    });
+    assert!(damage.unwrap().is_empty());
+    for exchange in trial.answers.keys() {
+        let line = format!("x{exchange} is answered, and was not");
+        trial.tried.differences.push(line);
+    }
+    trial.tried
+}
+
+fn record(events: &[Event]) -> Vec<u8> {
+    let mut lines = JsonLines::new(Vec::new(), Masking::Raw);
+    for (seq, event) in (1..).zip(events) {
+        lines.write_event(seq, event).unwrap();
+    }
+    lines.finish().unwrap();
+    lines.into_inner()
+}
+
+struct Trial {
+    rules: RuleSet,
+    run: DryRun,
+    /// What dmtap answers in the server's place, until the record has its own answer.
+    answers: HashMap<u64, Bytes>,
+    /// Sessions in which dmtap answered in place of a response.
+    replaced: HashSet<u64>,
+    tried: Tried,
+}
+
+/// The server's response is not in the record then, and what was promised about it decides what follows.
+const REPLACED: &str = "answered in place of a response";
+
+impl Trial {
+    fn event(&mut self, recorded: &mut Recorded, event: &EventRecord<'_>) {
+        let number = event.exchange.unwrap_or_default();
+        let left = event.sent.as_ref().or(event.body.as_ref());
+        let left = left.map(|body| Bytes::copy_from_slice(&body.0));
+        let passed = match recorded.next(event) {
+            Replayed::Passed(passed) => passed,
+            Replayed::Own(passed) => {
+                self.run.overhear(&passed);
+                match self.answers.remove(&number) {
+                    Some(answer) => {
+                        self.compare(&format!("the answer of x{number}"), &answer, left)
+                    }
+                    None if !event.applied.is_empty() => {
+                        self.tried.unknown.push(REPLACED);
+                        self.replaced
+                            .extend(event.session.as_ref().map(|session| session.number));
+                    }
+                    None => self
+                        .tried
+                        .unknown
+                        .push("answered since the exchange failed"),
+                }
+                return;
+            }
+            Replayed::Other => return,
+        };
+        let session = event.session.as_ref().map(|session| session.number);
+        if session.is_some_and(|number| self.replaced.contains(&number)) {
+            self.tried.unknown.push(REPLACED);
+            return;
+        }
+        if self.run.fits(&passed) != Applicability::Fits {
+            self.tried
+                .unknown
+                .push("behind a request that was cut or answered");
+            return;
+        }
+        let verdict = self.run.play(&self.rules, &passed);
+        let what = match passed.speaker {
+            Side::Device => format!("request x{number}"),
+            Side::Server => format!("response x{number}"),
+        };
+        let then: Vec<(&str, usize)> = event
+            .applied
+            .iter()
+            .map(|effect| (&*effect.rule, effect.changes.len()))
+            .collect();
+        let now: Vec<(&str, usize)> = verdict
+            .applied
+            .iter()
+            .map(|effect| (&*effect.rule, effect.changes.len()))
+            .collect();
+        if then != now {
+            let line = format!("{what}: rules did {then:?}, and now {now:?}");
+            self.tried.differences.push(line);
+        }
+        if event.delivery.len() != verdict.delivery.ops.len() {
+            let line = format!("{what}: it was sent by {:?}", event.delivery);
+            self.tried.differences.push(line);
+        }
+        self.tried.acted += usize::from(!now.is_empty());
+        if let Some(answer) = verdict.answer {
+            self.answers.insert(number, answer.body);
+            return;
+        }
+        let Some(leaves) = verdict.body.or(passed.body) else {
+            self.tried.unknown.push("a body that was not read");
+            return;
+        };
+        self.compare(&what, &leaves, left);
+    }
+
+    fn compare(&mut self, what: &str, leaves: &Bytes, left: Option<Bytes>) {
+        let left = left.unwrap_or_default();
+        if *leaves == left {
+            self.tried.same += 1;
+            return;
+        }
+        let (now, then) = (
+            String::from_utf8_lossy(leaves),
+            String::from_utf8_lossy(&left),
+        );
+        let line = format!("{what} left as\n  {then}\nand leaves as\n  {now}");
+        self.tried.differences.push(line);
+    }
+}
