@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{Failure, Outcome, Output, authority, only_text};
+use crate::error_text;
 
 /// Work with dmtap's certificate authority.
 #[derive(Debug, clap::Args)]
@@ -64,7 +65,11 @@ impl Ca {
         match path {
             None => print_bytes(&certificate),
             Some(path) => std::fs::write(&path, certificate).map_err(|error| {
-                Failure::Failed(format!("error: cannot write {}: {error}", path.display()))
+                Failure::Failed(format!(
+                    "error: cannot write {}: {}",
+                    path.display(),
+                    error_text::io(&error)
+                ))
             }),
         }
     }
@@ -74,8 +79,12 @@ impl Ca {
 fn print_bytes(bytes: &[u8]) -> Outcome {
     let mut stdout = std::io::stdout();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written
-        .map_err(|error| Failure::Failed(format!("error: cannot write standard output: {error}")))
+    written.map_err(|error| {
+        Failure::Failed(format!(
+            "error: cannot write standard output: {}",
+            error_text::io(&error)
+        ))
+    })
 }
 
 fn by_extension(path: Option<&Path>) -> Format {
