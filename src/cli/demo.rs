@@ -22,7 +22,7 @@ Examples:
   dmtap demo && tshark -r dmtap-demo/demo.pcapng
   dmtap demo --rule permission-denied
   dmtap demo --rules my-rules.toml
-  dmtap demo --enroll              two devices enroll through dmtap and stay on it
+  dmtap demo --enroll              devices enroll through dmtap and stay on it
   dmtap demo --enroll --stay off   they leave: exit code 1")]
 pub struct Demo {
     /// Rule files or folders (searched recursively for *.toml), applied in this order.
