@@ -4,6 +4,8 @@
 mod answers;
 #[path = "record/effects.rs"]
 mod effects;
+#[path = "record/enrolled.rs"]
+mod enrolled;
 #[path = "record/enrollment.rs"]
 mod enrollment;
 #[path = "record/file.rs"]

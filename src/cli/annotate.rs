@@ -9,11 +9,18 @@ use crate::markup::{
     DecodeError, Document, Element, Embedded, EmbeddedResult, Encoding, Flag, FlagKind, Kind,
     Limits, Text, tag,
 };
+use crate::record::model::EnrollmentRecord;
+use crate::record::redact::Redactor;
+use crate::record::{Masking, Transcript};
 
-/// Each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
+/// What a message of enrollment says, and then each node on a line: its offset, its name, its text, the name of a code, the length of a long text. Documents
 /// inside stand opened in place, with offsets of their own; what was let pass comes last.
 pub(super) fn annotated(document: &Document) -> String {
     let mut out = header(document);
+    let in_full = Redactor::new(Masking::Raw).find(document, &[]);
+    if let Some(record) = EnrollmentRecord::of(document, &in_full, Masking::Raw) {
+        out.push_str(&Transcript::<Vec<u8>>::enrollment(&record));
+    }
     lines(&mut out, document, &Limits::default(), 0);
     out
 }

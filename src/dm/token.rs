@@ -91,6 +91,25 @@ impl<'d> BinaryToken<'d> {
     pub fn octets(self) -> Option<Vec<u8>> {
         base64_octets(&self.0.octets())
     }
+
+    /// The user that a JSON Web Token names. The text is the token, or base64 of it.
+    pub fn jwt_user(self) -> Option<String> {
+        if self.kind() != TokenKind::Jwt {
+            return None;
+        }
+        let text = self.0.text();
+        let text = match text.contains('.') {
+            true => text.into_owned(),
+            false => String::from_utf8(self.octets()?).ok()?,
+        };
+        let claims = URL_SAFE_LENIENT
+            .decode(text.trim().split('.').nth(1)?)
+            .ok()?;
+        let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+        let names = ["upn", "preferred_username", "unique_name"];
+        let mut users = names.iter().filter_map(|name| claims.get(name)?.as_str());
+        users.next().map(str::to_owned)
+    }
 }
 
 /// The octets behind base64 that may have white space in it and lack its padding.
@@ -106,12 +125,11 @@ pub fn base64_octets(text: &[u8]) -> Option<Vec<u8>> {
     LENIENT.decode(packed).ok()
 }
 
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
+const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
+const URL_SAFE_LENIENT: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 mod body;
 mod command;
 mod effects;
+mod enrollment;
 mod http;
 mod reconciled;
 mod redact_record;
@@ -17,6 +18,7 @@ pub use command::{
     AlertRecord, AnswerTargetRecord, ChalRecord, CommandRecord, DataRecord, ItemRecord,
     StatusRecord,
 };
+pub use enrollment::{EnrollmentRecord, Facts, FaultRecord, GrantRecord};
 pub use http::{
     ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord, SessionRecord, TlsRecord,
 };
@@ -72,6 +74,9 @@ pub struct EventRecord<'a> {
     /// The header of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageRecord<'a>>,
+    /// What a message of enrollment or a provisioning document says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<EnrollmentRecord<'a>>,
     /// The commands in document order, as received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<CommandRecord<'a>>,

@@ -6,11 +6,14 @@
 mod block;
 mod command;
 mod dump;
+mod enrollment;
+mod plain;
 mod rule;
 mod text_buffer;
 
 use std::io::{self, Write};
 
+use super::model::EnrollmentRecord;
 use super::{EventRecord, Masking, Sink};
 use crate::flow::Event;
 
@@ -55,6 +58,11 @@ impl<W: Write> Transcript<W> {
         let mut page = TextBuffer::new(Colour::Plain);
         block::event(&mut page, telling);
         page.text().to_owned()
+    }
+
+    /// What is printed of a message of enrollment that belongs to no exchange.
+    pub fn enrollment(record: &EnrollmentRecord<'_>) -> String {
+        enrollment::text(record)
     }
 
     /// The writer again.

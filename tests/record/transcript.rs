@@ -101,7 +101,7 @@ pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
 }
 
 /// Compares with a file, or writes it where DMTAP_BLESS is set.
-fn expect(name: &str, text: &str) {
+pub(crate) fn expect(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data/record")
         .join(name);

@@ -104,11 +104,10 @@ impl Recorded {
                 let document = body.and_then(|body| self.decoded(body, headers));
                 (bytes(), document)
             }
-            Some(ParsedBodyRecord::Opaque { decoded, .. })
-                if *decoded || !headers.contains_key(header::CONTENT_ENCODING) =>
-            {
-                (bytes(), None)
-            }
+            Some(
+                ParsedBodyRecord::Opaque { decoded, .. }
+                | ParsedBodyRecord::Undecoded { decoded, .. },
+            ) if *decoded || !headers.contains_key(header::CONTENT_ENCODING) => (bytes(), None),
             Some(ParsedBodyRecord::Empty) => (Some(Bytes::new()), None),
             _ => (None, None),
         }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::{
-    BodyRecord, CommandRecord, ConnectionRecord, EventKind, EventRecord, HeadRecord, MessageRecord,
-    NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord, VERSION, rule_effect,
+    BodyRecord, CommandRecord, ConnectionRecord, EnrollmentRecord, EventKind, EventRecord,
+    HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord, VERSION,
+    rule_effect,
 };
 use crate::dm::{Command, Message};
 use crate::flow::{
@@ -93,6 +94,7 @@ impl<'a> EventRecord<'a> {
             reading: None,
             session: None,
             message: None,
+            enrollment: None,
             commands: Vec::new(),
             notes: Vec::new(),
             applied: Vec::new(),
@@ -135,6 +137,8 @@ impl<'a> EventRecord<'a> {
             reading: Some(ParsedBodyRecord::of(passage)),
             session: passage.session.as_ref().map(SessionRecord::of),
             message: message.map(|message| MessageRecord::of(message, &spots)),
+            enrollment: document
+                .and_then(|document| EnrollmentRecord::of(document, &spots, masking)),
             commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
             notes: notes(&passage.notes, &secrets),
             applied,

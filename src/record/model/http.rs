@@ -76,7 +76,15 @@ pub enum ParsedBodyRecord<'a> {
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
     },
-    /// Not XML or WBXML, or broken.
+    /// Something else than XML or WBXML, by its media type: HTML, JSON, plain text, an image.
+    Undecoded {
+        /// The media type.
+        media_type: Cow<'a, str>,
+        /// Whether the body is recorded with its content coding undone.
+        #[serde(default, skip_serializing_if = "super::is_false")]
+        decoded: bool,
+    },
+    /// Broken XML or WBXML.
     Opaque {
         /// Offset of what could not be read.
         at: u32,
@@ -240,6 +248,7 @@ impl ParsedBodyRecord<'_> {
         match self {
             Self::Empty => false,
             Self::Unread { decoded, .. }
+            | Self::Undecoded { decoded, .. }
             | Self::Opaque { decoded, .. }
             | Self::Document { decoded, .. } => *decoded,
         }
@@ -251,6 +260,10 @@ impl<'a> ParsedBodyRecord<'a> {
         let is_plain = passage.payload.plain.is_some();
         match &passage.payload.reading {
             ParsedBody::Empty => Self::Empty,
+            ParsedBody::Unread(NotParsed::MediaType(media_type)) => Self::Undecoded {
+                media_type: Cow::Borrowed(media_type),
+                decoded: is_plain,
+            },
             ParsedBody::Unread(unread) => Self::Unread {
                 why: why(unread),
                 decoded: is_plain,
@@ -278,7 +291,7 @@ fn why(unread: &NotParsed) -> Cow<'_, str> {
             format!("other bodies hold all of the {limit} bytes set aside for reading")
         }
         NotParsed::TooSlow { seconds } => format!("not here after {seconds} seconds"),
-        NotParsed::MediaType(media_type) => format!("{media_type} is nothing that dmtap reads"),
+        NotParsed::MediaType(media_type) => format!("{media_type} is not decoded"),
         NotParsed::Coding(why) => format!("content coding: {why}"),
     })
 }

@@ -34,6 +34,9 @@ impl<'a> EventRecord<'a> {
         if let Some(message) = &mut self.message {
             in_message(message, &mut mask);
         }
+        if let Some(enrollment) = &mut self.enrollment {
+            enrollment.texts(&mut mask);
+        }
         for command in &mut self.commands {
             in_command(command, &mut mask);
         }

@@ -1,7 +1,8 @@
 //! One event as a block of lines.
 
 use super::text_buffer::{Style, TextBuffer, WIDTH};
-use super::{command, dump, rule};
+use super::{command, dump, enrollment, plain, rule};
+use crate::dm::Hresult;
 use crate::record::model::{
     EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
@@ -157,8 +158,10 @@ fn passage(page: &mut TextBuffer, told: &EventRecord<'_>) {
             line(page).put(Style::Faint, "     Final").end();
         }
     } else {
+        enrollment::of_event(page, told);
         rule::of_document(page, told);
     }
+    plain::first_lines(page, told);
     match (&told.reading, &told.body) {
         (Some(ParsedBodyRecord::Opaque { .. }), Some(body)) if told.own => {
             let words = body.text().unwrap_or_default();
@@ -210,6 +213,7 @@ fn first_line(page: &mut TextBuffer, told: &EventRecord<'_>) {
         }
         if let Some(status) = head.status {
             page.put(http_ink(status), &http_status(status));
+            windows_result(page, told, status);
         }
         page.put(Style::Faint, "  ")
             .quoted(Style::Faint, &head.version, 20);
@@ -221,6 +225,15 @@ fn first_line(page: &mut TextBuffer, told: &EventRecord<'_>) {
         page.put(Style::Rule, "  dmtap's own answer");
     }
     page.end();
+}
+
+/// What Windows shows for an HTTP status that is an error, where no fault says more.
+fn windows_result(page: &mut TextBuffer, told: &EventRecord<'_>, status: u16) {
+    let fault = told.enrollment.as_ref().and_then(|e| e.fault.as_ref());
+    let says_more = fault.is_some_and(|fault| fault.hresult.is_some());
+    if status >= 400 && !says_more {
+        page.put(Style::Faint, &format!(" ({})", Hresult::of_http(status)));
+    }
 }
 
 /// `session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · mdm.example.com:443 · x4 c1`
@@ -236,6 +249,9 @@ fn facts(page: &mut TextBuffer, told: &EventRecord<'_>) {
     if let Some(sent) = told.bytes_sent.filter(|_| is_own_alone(told)) {
         page.put(Style::Rule, &format!("own answer, {}", size(sent)));
         return media_type_and_numbers(page, told);
+    }
+    if plain::is_undecoded(told) {
+        return plain::undecoded(page, told);
     }
     form(page, told);
     if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
@@ -271,6 +287,9 @@ fn form(page: &mut TextBuffer, told: &EventRecord<'_>) {
     match &told.reading {
         None | Some(ParsedBodyRecord::Empty) if told.bytes.unwrap_or(0) == 0 => {
             page.put(Style::Text, "no body");
+            if plain::announces_soap(told) {
+                page.put(Style::Odd, ", though a SOAP envelope is expected:");
+            }
         }
         Some(ParsedBodyRecord::Unread { why, .. }) => {
             page.put(Style::Odd, "body not read")
@@ -296,9 +315,8 @@ fn form(page: &mut TextBuffer, told: &EventRecord<'_>) {
                     .quoted(Style::Faint, coding.unwrap_or("coded"), 20);
             }
         }
-        _ => {
-            page.put(if told.own { Style::Text } else { Style::Odd }, "undecoded");
-        }
+        // The caller has looked after them.
+        _ => {}
     }
 }
 
@@ -410,7 +428,7 @@ fn time(page: &mut TextBuffer, told: &EventRecord<'_>) {
         .put(Style::Text, "  ");
 }
 
-fn numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
+pub(super) fn numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
     if let Some(exchange) = told.exchange {
         page.put(Style::Faint, &format!(" · x{exchange}"));
     }

@@ -1,0 +1,108 @@
+//! Names with values, in order: an object in JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Names with values, in order. Each name comes once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Facts<'a> {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Adds a value. Values of one name are joined with commas; long ones are cut.
+    pub(super) fn add(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (name, value) = (name.into(), cut(value.into()));
+        let is_full = self.0.len() >= MOST;
+        match self.0.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, known)) if known.len() < LONGEST => {
+                let known = known.to_mut();
+                known.push_str(", ");
+                known.push_str(&value);
+            }
+            Some(_) => {}
+            None if is_full => {}
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// Adds a value, if there is one.
+    pub(super) fn add_some(&mut self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    pub(super) fn values(&mut self, mask: &mut impl FnMut(&mut Cow<'a, str>)) {
+        self.0.iter_mut().for_each(|(_, value)| mask(value));
+    }
+}
+
+/// A value of bounded length.
+pub(super) fn cut(value: Cow<'_, str>) -> Cow<'_, str> {
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &value[..end])),
+        None => value,
+    }
+}
+
+/// The most names.
+const MOST: usize = 64;
+
+/// The longest value, in characters.
+const LONGEST: usize = 1_000;
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Facts<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Vec<(String, String)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut facts = Vec::new();
+                while let Some(fact) = map.next_entry()? {
+                    facts.push(fact);
+                }
+                Ok(facts)
+            }
+        }
+        let facts = deserializer.deserialize_map(Read)?;
+        let owned = facts
+            .into_iter()
+            .map(|(name, value)| (Cow::Owned(name), Cow::Owned(value)));
+        Ok(Self(owned.collect()))
+    }
+}

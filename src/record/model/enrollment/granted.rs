@@ -1,0 +1,153 @@
+//! What a provisioning document grants: certificates, how they are renewed, accounts, and what DMClient is told.
+
+use std::borrow::Cow;
+
+use super::GrantRecord;
+use super::fact::Facts;
+use super::read::Shown;
+use crate::dm::provisioning::{Account, DmClientProvider, StoredCertificate, WstepRenewal};
+use crate::dm::{Certificate, Provisioning};
+
+/// Its parts, in the order in which they matter to people. Texts are owned: the document is often one inside another.
+pub(super) fn of<'a>(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecord<'a>> {
+    let mut parts: Vec<_> = document
+        .certificates()
+        .take(MOST)
+        .map(|stored| self::stored(&stored))
+        .collect();
+    parts.extend(
+        document
+            .renewal()
+            .map(|renewal| self::renewal(renewal, shown)),
+    );
+    let accounts = document.accounts().take(MOST);
+    parts.extend(accounts.map(|account| self::account(account, shown)));
+    let providers = document.providers().take(MOST);
+    parts.extend(providers.map(|provider| self::provider(provider, shown)));
+    parts
+}
+
+/// A certificate, with the place it is for and the name that the server gives it there.
+pub(super) fn certificate<'a>(
+    place: Option<String>,
+    node: Option<&str>,
+    read: &Certificate,
+) -> GrantRecord<'a> {
+    let mut facts = Facts::default();
+    facts.add("subject", read.subject.clone());
+    facts.add("issuer", read.issuer.clone());
+    facts.add("thumbprint", read.thumbprint.clone());
+    let wrong = node.filter(|node| !node.eq_ignore_ascii_case(&read.thumbprint));
+    facts.add_some("node", wrong.map(str::to_owned));
+    facts.add("not_before", day(read.not_before));
+    facts.add("not_after", day(read.not_after));
+    part("certificate", place, facts)
+}
+
+fn stored<'a>(stored: &StoredCertificate<'_>) -> GrantRecord<'a> {
+    let place = Some(format!("{}/{}", stored.store(), stored.scope()));
+    let node = stored.thumbprint();
+    if let Some(read) = stored.certificate() {
+        return certificate(place, node.as_deref(), &read);
+    }
+    let mut facts = Facts::default();
+    let size = stored.octets().map_or(0, |octets| octets.len());
+    facts.add("unreadable", format!("{size} B"));
+    facts.add_some("node", node.map(Cow::into_owned));
+    part("certificate", place, facts)
+}
+
+fn renewal<'a>(renewal: WstepRenewal<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
+    let mut facts = Facts::default();
+    facts.add_some("RenewPeriod", owned(renewal.period_days()));
+    facts.add_some("RetryInterval", owned(renewal.retry_days()));
+    facts.add_some("ROBOSupport", owned(renewal.robo_support()));
+    facts.add_some("ServerURL", address(renewal.server_url(), shown));
+    part("renewal", None, facts)
+}
+
+fn account<'a>(account: Account<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
+    let mut facts = Facts::default();
+    facts.add_some("ADDR", address(account.address(), shown));
+    facts.add_some("PORTNBR", owned(account.port()));
+    facts.add_some("ServerList", address(account.server_list(), shown));
+    facts.add_some("NAME", owned(account.name()));
+    facts.add_some("DEFAULTENCODING", owned(account.default_encoding()));
+    facts.add_some("PROTOVER", owned(account.proto_version()));
+    facts.add_some("ROLE", owned(account.role()));
+    facts.add_some("CRLCheck", owned(account.crl_check()));
+    let criteria = account.search_criteria();
+    let criteria = criteria.map(|text| percent_decoded(&text));
+    facts.add_some("SSLCLIENTCERTSEARCHCRITERIA", criteria);
+    for auth in account.auths().take(MOST) {
+        let level = auth.level().unwrap_or_default();
+        let kind = auth.auth_type().unwrap_or_default();
+        let user = auth.name().map(|name| format!(" as {name}"));
+        let lacks = match auth.data().is_none() {
+            true => " without AAUTHDATA",
+            false => "",
+        };
+        let text = format!("{level} {kind}{}{lacks}", user.unwrap_or_default());
+        facts.add("APPAUTH", text.trim().to_owned());
+    }
+    part("account", owned(account.provider_id()), facts)
+}
+
+fn provider<'a>(provider: DmClientProvider<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
+    let mut facts = Facts::default();
+    facts.add_some("UPN", owned(provider.upn()));
+    facts.add_some("EntDMID", owned(provider.ent_dm_id()));
+    facts.add_some("EntDeviceName", owned(provider.device_name()));
+    let addresses = provider.management_service_address();
+    facts.add_some("ManagementServiceAddress", address(addresses, shown));
+    let signing = provider.require_message_signing();
+    facts.add_some("RequireMessageSigning", owned(signing));
+    part("provider", owned(provider.id()), facts)
+}
+
+fn part<'a>(kind: &'static str, name: Option<String>, facts: Facts<'a>) -> GrantRecord<'a> {
+    GrantRecord {
+        kind: kind.into(),
+        name: name.map(Cow::Owned),
+        facts,
+    }
+}
+
+fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
+}
+
+fn address(text: Option<Cow<'_, str>>, shown: Shown<'_>) -> Option<String> {
+    owned(text.map(|text| shown.spots.address(text)))
+}
+
+/// A day in UTC, of seconds since the Unix epoch.
+fn day(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(moment) => moment.strftime("%Y-%m-%d").to_string(),
+        Err(_) => seconds.to_string(),
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let hex = after.get(..2).filter(|_| *byte == b'%');
+        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(value) => {
+                octets.push(value);
+                rest = &after[2..];
+            }
+            None => {
+                octets.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+/// The most parts of a kind that are shown.
+const MOST: usize = 32;

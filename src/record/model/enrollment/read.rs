@@ -1,0 +1,249 @@
+//! From a document to what is shown of it.
+
+use std::borrow::Cow;
+
+use super::fact::cut;
+use super::{EnrollmentRecord, FaultRecord, granted};
+use crate::dm::enrollment::{
+    Discover, DiscoverResponse, GetPoliciesResponse, RequestSecurityToken,
+    RequestSecurityTokenResponse,
+};
+use crate::dm::soap::{Fault, is_nil};
+use crate::dm::token::{BinaryToken, TokenKind};
+use crate::dm::{
+    Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning,
+};
+use crate::markup::{Document, Element, Limits};
+use crate::record::redact::{MASK, Masking, SecretSpans};
+
+/// What may be shown of a document.
+#[derive(Clone, Copy)]
+pub(super) struct Shown<'s> {
+    pub(super) spots: &'s SecretSpans,
+    masking: Masking,
+}
+
+impl<'a> EnrollmentRecord<'a> {
+    /// What a document says of enrollment; `None` where it is no envelope and no provisioning document. `spots` are
+    /// the secrets of the document.
+    pub fn of(document: &'a Document, spots: &SecretSpans, masking: Masking) -> Option<Self> {
+        let shown = Shown { spots, masking };
+        if let Some(provisioning) = Provisioning::of(document) {
+            return Some(Self {
+                message: Some("wap-provisioningdoc".into()),
+                granted: granted::of(provisioning, shown),
+                ..Self::default()
+            });
+        }
+        let envelope = Envelope::of(document)?;
+        let content = envelope.content();
+        let message = EnrollmentMessage::of(envelope);
+        let name = message.map(|message| Cow::Borrowed(message.name()));
+        let security = envelope.security();
+        let user = security.and_then(|security| {
+            let token = security.binary_token();
+            security
+                .username()
+                .or_else(|| token.and_then(BinaryToken::jwt_user).map(Cow::Owned))
+        });
+        let mut record = Self {
+            message: name.or_else(|| content.map(|content| content.local().into())),
+            soap: envelope.version().map(|version| version.name().into()),
+            action: envelope.action().map(cut),
+            to: envelope.to().map(|to| cut(spots.address(to))),
+            message_id: envelope.message_id().map(cut),
+            relates_to: envelope.relates_to().map(cut),
+            authentication: security
+                .and_then(|security| security.authentication())
+                .map(|authentication| authentication.name().into()),
+            user: user.map(cut),
+            fault: envelope.fault().map(|fault| {
+                let activity = envelope.activity_id();
+                self::fault(fault, activity, shown)
+            }),
+            ..Self::default()
+        };
+        if record.fault.is_some() {
+            record.message = Some("Fault".into());
+        }
+        match message {
+            Some(EnrollmentMessage::Discover(discover)) => record.discover(discover),
+            Some(EnrollmentMessage::DiscoverResponse(found)) => record.discovered(found, shown),
+            Some(EnrollmentMessage::GetPoliciesResponse(found)) => record.policies(found, shown),
+            Some(EnrollmentMessage::Request(request)) => record.request(request, shown),
+            Some(EnrollmentMessage::Response(response)) => record.response(response, shown),
+            Some(EnrollmentMessage::GetPolicies(_)) | None => {}
+        }
+        Some(record)
+    }
+
+    fn discover(&mut self, discover: Discover<'a>) {
+        self.user = self.user.take().or(discover.email_address().map(cut));
+        let facts = &mut self.facts;
+        facts.add_some("DeviceType", discover.device_type());
+        facts.add_some("RequestVersion", discover.request_version());
+        facts.add_some("OSEdition", discover.os_edition());
+        facts.add_some("ApplicationVersion", discover.application_version());
+        for policy in discover.auth_policies() {
+            facts.add("AuthPolicies", policy);
+        }
+    }
+
+    fn discovered(&mut self, response: DiscoverResponse<'a>, shown: Shown<'_>) {
+        let facts = &mut self.facts;
+        facts.add_some("AuthPolicy", response.auth_policy());
+        facts.add_some("EnrollmentVersion", response.enrollment_version());
+        for url in response.urls() {
+            facts.add(url.local(), shown.url(url));
+        }
+    }
+
+    fn policies(&mut self, response: GetPoliciesResponse<'a>, shown: Shown<'_>) {
+        let facts = &mut self.facts;
+        facts.add_some("policyID", response.policy_id());
+        facts.add_some("policyFriendlyName", response.friendly_name());
+        facts.add_some("policySchema", response.policy_schema());
+        facts.add_some("minimalKeyLength", response.minimal_key_length());
+        facts.add_some("hashAlgorithm", response.hash_algorithm());
+        facts.add_some("validityPeriod", days(response.validity_seconds()));
+        facts.add_some("renewalPeriod", days(response.renewal_seconds()));
+        for provider in response.crypto_providers() {
+            facts.add("cryptoProviders", provider);
+        }
+        let behavior = response.attestation_failure_behavior();
+        facts.add_some("AttestationFailureBehavior", behavior);
+        for url in response.urls() {
+            facts.add(url.local(), shown.url(url));
+        }
+    }
+
+    fn request(&mut self, request: RequestSecurityToken<'a>, shown: Shown<'_>) {
+        match (request.request_type(), request.request_type_uri()) {
+            (Some(known), _) => self.facts.add("RequestType", known.name()),
+            (None, other) => self.facts.add_some("RequestType", other),
+        }
+        for item in request.context_items() {
+            let (Some(name), Some(element)) = (item.name(), item.value_element()) else {
+                continue;
+            };
+            if !is_nil(element) {
+                let value = shown.context(&name, element);
+                self.facts.add(name, value);
+            }
+        }
+        let Some(token) = request.token() else {
+            return;
+        };
+        let octets = token.octets();
+        let read = octets.as_deref().and_then(|octets| match token.kind() {
+            TokenKind::Pkcs7 => CertificateRequest::read_signed(octets),
+            _ => CertificateRequest::read(octets),
+        });
+        let csr = &mut self.csr;
+        if let Some(read) = read {
+            csr.add("subject", read.subject);
+            csr.add("key", read.key);
+            csr.add("signature", read.signature);
+        } else {
+            let size = octets.map_or(0, |octets| octets.len());
+            csr.add("unreadable", format!("{size} B"));
+        }
+        csr.add_some(
+            "type",
+            token.value_type().map(|known| known.last().to_owned()),
+        );
+    }
+
+    fn response(&mut self, response: RequestSecurityTokenResponse<'a>, shown: Shown<'_>) {
+        self.facts.add_some("RequestID", response.request_id());
+        let disposition = response.disposition();
+        self.facts.add_some("DispositionMessage", disposition);
+        let embedded = response.provisioning(&Limits::default());
+        let document = embedded.as_ref().map(|embedded| embedded.document());
+        if let Some(provisioning) = document.and_then(Provisioning::of) {
+            self.granted = granted::of(provisioning, shown);
+            return;
+        }
+        if let Some(read) = response
+            .certificate()
+            .and_then(|der| Certificate::read(&der))
+        {
+            self.granted.push(granted::certificate(None, None, &read));
+        } else if let Some(token) = response.token() {
+            let kind = token.value_type().map(|known| known.last().to_owned());
+            let kind = kind.unwrap_or_else(|| "no ValueType".into());
+            let size = token.element().text().len();
+            self.facts
+                .add("token", format!("{kind}, {size} B, not readable"));
+        }
+    }
+}
+
+impl Shown<'_> {
+    /// The text of an element that holds an address.
+    fn url<'d>(self, element: Element<'d>) -> Cow<'d, str> {
+        let text = match element.text() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
+        };
+        self.spots.address(text)
+    }
+
+    /// The text of an element, unless it holds a secret.
+    fn text<'d>(self, element: Element<'d>, text: Cow<'d, str>) -> Cow<'d, str> {
+        match self.spots.hold(element.id()) {
+            true => Cow::Borrowed(MASK),
+            false => text,
+        }
+    }
+
+    /// The value of a context item; of secrets and attestation its size.
+    fn context<'d>(self, name: &str, value: Element<'d>) -> Cow<'d, str> {
+        let text = value.text();
+        let is_bound = ATTESTATION.iter().any(|start| {
+            let begins = name.get(..start.len());
+            begins.is_some_and(|begins| begins.eq_ignore_ascii_case(start))
+        });
+        if self.masking == Masking::Masked && (is_bound || self.spots.hold(value.id())) {
+            return Cow::Owned(format!("{MASK} ({} B)", text.trim_ascii().len()));
+        }
+        match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
+        }
+    }
+}
+
+/// How names of context items begin that are secret, or bind the key of the device.
+const ATTESTATION: [&str; 5] = [
+    "EnrollmentData",
+    "AIK",
+    "AadAIK",
+    "AADPub",
+    "AzureAttestationBlob",
+];
+
+fn fault<'a>(
+    fault: Fault<'a>,
+    activity: Option<Cow<'a, str>>,
+    shown: Shown<'_>,
+) -> FaultRecord<'a> {
+    let reason = fault.reason_element().zip(fault.reason());
+    FaultRecord {
+        code: fault.code().map(cut),
+        subcode: fault.subcode().map(cut),
+        reason: reason.map(|(element, text)| cut(shown.text(element, text))),
+        error_type: fault.error_type().map(cut),
+        message: fault.detail_message().map(cut),
+        trace_id: fault.trace_id().or(activity).map(cut),
+        hresult: Hresult::of_fault(fault).map(|result| result.to_string().into()),
+    }
+}
+
+fn days(seconds: Option<u64>) -> Option<String> {
+    let seconds = seconds?;
+    Some(match seconds.is_multiple_of(86_400) {
+        true => format!("{} days", seconds / 86_400),
+        false => format!("{seconds} s"),
+    })
+}

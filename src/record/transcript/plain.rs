@@ -1,0 +1,215 @@
+//! Bodies that are text and no message: the first lines of an answer that reports an error.
+
+use super::block::{line, numbers, size};
+use super::text_buffer::{Style, TextBuffer};
+use crate::record::model::{EventRecord, ParsedBodyRecord};
+
+/// The first lines of the body, where the answer reports an error, or is dmtap's own, and its body is text.
+pub(super) fn first_lines(page: &mut TextBuffer, told: &EventRecord<'_>) {
+    let status = told.head.as_ref().and_then(|head| head.status);
+    if !told.own && status.is_none_or(|status| status < 400) {
+        return;
+    }
+    let is_html = match &told.reading {
+        Some(ParsedBodyRecord::Undecoded { media_type, .. }) => is_html(media_type),
+        Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect == "other" => {
+            root.eq_ignore_ascii_case("html")
+        }
+        _ => return,
+    };
+    let Some(body) = &told.body else {
+        return;
+    };
+    let bytes = &body.0[..body.0.len().min(MOST_BYTES)];
+    let text = String::from_utf8_lossy(bytes);
+    if !looks_like_text(&text) {
+        return;
+    }
+    let text = match is_html {
+        true => visible(&text),
+        false => text.into_owned(),
+    };
+    let lines = text.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty()).peekable();
+    for shown in lines.by_ref().take(LINES) {
+        line(page)
+            .put(Style::Text, "  ")
+            .quoted(Style::Text, shown, LONGEST)
+            .end();
+    }
+    if lines.peek().is_some() || bytes.len() < body.0.len() {
+        line(page).put(Style::Faint, "  …").end();
+    }
+}
+
+/// Whether there is a body that is no message, or a broken one.
+pub(super) fn is_undecoded(told: &EventRecord<'_>) -> bool {
+    use ParsedBodyRecord::{Document, Empty, Opaque, Undecoded, Unread};
+    match &told.reading {
+        Some(Undecoded { .. } | Opaque { .. }) => true,
+        Some(Unread { .. } | Document { .. }) => false,
+        None | Some(Empty) => told.bytes.unwrap_or(0) > 0,
+    }
+}
+
+/// `text/html, 237 B, not decoded`
+pub(super) fn undecoded(page: &mut TextBuffer, told: &EventRecord<'_>) {
+    let head = told.head.as_ref();
+    let media_type = head.and_then(|head| head.header("content-type"));
+    let media_type = media_type.unwrap_or("no media type");
+    let ink = if told.own { Style::Text } else { Style::Odd };
+    page.quoted(ink, media_type, 60);
+    page.put(Style::Text, &format!(", {}", size(told.bytes.unwrap_or(0))));
+    if let Some(sent) = told.bytes_sent {
+        page.put(Style::Rule, &format!(", sent {}", size(sent)));
+    }
+    page.put(ink, ", not decoded");
+    numbers(page, told);
+    page.end();
+}
+
+/// Whether the media type announces an envelope.
+pub(super) fn announces_soap(told: &EventRecord<'_>) -> bool {
+    let head = told.head.as_ref();
+    let media_type = head.and_then(|head| head.header("content-type"));
+    media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
+}
+
+fn is_html(media_type: &str) -> bool {
+    media_type.to_ascii_lowercase().contains("html")
+}
+
+/// Whether most of it is characters that people read.
+fn looks_like_text(text: &str) -> bool {
+    let odd = |c: &char| c.is_control() && !c.is_whitespace() || *c == char::REPLACEMENT_CHARACTER;
+    let odd = text.chars().filter(odd).count();
+    !text.is_empty() && odd * 50 <= text.len()
+}
+
+/// The text of a page of HTML, a line for each element: styles, scripts and comments are left out.
+fn visible(html: &str) -> String {
+    let mut text = String::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        text.push_str(&unescaped(&rest[..start]));
+        rest = &rest[start..];
+        let hidden = HIDDEN.iter().find(|(open, _)| begins(rest, open));
+        let end = match hidden {
+            Some((_, close)) => end_of(rest, close),
+            None => rest.find('>').map(|end| end + 1),
+        };
+        let Some(end) = end else {
+            return text;
+        };
+        if !INLINE.iter().any(|open| begins(rest, open)) {
+            text.push('\n');
+        }
+        rest = &rest[end..];
+    }
+    text.push_str(&unescaped(rest));
+    text
+}
+
+/// What opens a part that nobody sees, and what closes it.
+const HIDDEN: [(&str, &str); 3] = [
+    ("<!--", "-->"),
+    ("<style", "</style>"),
+    ("<script", "</script>"),
+];
+
+/// Elements that do not begin a line.
+const INLINE: [&str; 12] = [
+    "<a ", "</a>", "<b>", "</b>", "<i>", "</i>", "<span", "</span", "<strong", "</strong", "<code",
+    "</code",
+];
+
+fn begins(text: &str, start: &str) -> bool {
+    let found = text.get(..start.len());
+    found.is_some_and(|found| found.eq_ignore_ascii_case(start))
+}
+
+/// Where `close` ends, whatever its case.
+fn end_of(text: &str, close: &str) -> Option<usize> {
+    let close = close.as_bytes();
+    let mut windows = text.as_bytes().windows(close.len());
+    let at = windows.position(|window| window.eq_ignore_ascii_case(close))?;
+    Some(at + close.len())
+}
+
+fn unescaped(text: &str) -> String {
+    let mut text = text.split_ascii_whitespace().fold(
+        String::from(if text.starts_with(char::is_whitespace) {
+            " "
+        } else {
+            ""
+        }),
+        |mut line, word| {
+            if !line.is_empty() && !line.ends_with(' ') {
+                line.push(' ');
+            }
+            line.push_str(word);
+            line
+        },
+    );
+    for (entity, character) in ENTITIES {
+        if text.contains('&') {
+            text = text.replace(entity, character);
+        }
+    }
+    text
+}
+
+/// In this order, so that none is made anew.
+const ENTITIES: [(&str, &str); 7] = [
+    ("&nbsp;", " "),
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&#39;", "'"),
+    ("&apos;", "'"),
+    ("&amp;", "&"),
+];
+
+/// The most bytes that are looked at.
+const MOST_BYTES: usize = 16 << 10;
+
+/// The most lines that are shown.
+const LINES: usize = 8;
+
+/// The longest line, in columns.
+const LONGEST: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_page_is_what_people_see() {
+        let check = |html: &str, expected: &[&str]| {
+            let text = visible(html);
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            assert_eq!(lines.collect::<Vec<_>>(), expected, "{html}");
+        };
+        check(
+            "<p>one <b>two</b> three<br>four",
+            &["one two three", "four"],
+        );
+        check(
+            "<STYLE>p { color: red }</Style>a<!-- <p>b -->c",
+            &["a", "c"],
+        );
+        check(
+            "<script>if (a < b) {}</script>&lt;a&gt; &amp;amp;",
+            &["<a> &amp;"],
+        );
+        check("a <b", &["a"]);
+        check("<script>never closed", &[]);
+    }
+
+    #[test]
+    fn bytes_that_nobody_reads_are_no_text() {
+        assert!(looks_like_text("{\"a\": 1}\n"));
+        assert!(!looks_like_text("\u{1}\u{2}\u{FFFD}PNG"));
+        assert!(!looks_like_text(""));
+    }
+}
