@@ -207,7 +207,9 @@ fn rows(words: &[String], width: usize) -> Vec<String> {
             columns = INDENT.len();
         } else if columns > 0 {
             columns += 1;
-            rows.last_mut().map(|row| row.push(' '));
+            if let Some(row) = rows.last_mut() {
+                row.push(' ');
+            }
         }
         if let Some(row) = rows.last_mut() {
             row.push_str(&word);
