@@ -70,15 +70,15 @@
 //!
 //! # The laws, and the tests that hold them
 //!
-//! 1. *Untouched means identical*: `tests/proxy.rs`, `tests/interop.rs`.
-//! 2. *A rule changes only what it names*: `tests/edits.rs`, `tests/rules.rs`.
-//! 3. *Broken input is data*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`.
+//! 1. *Untouched means identical*: `tests/it/proxy.rs`, `tests/it/interop.rs`.
+//! 2. *A rule changes only what it names*: `tests/it/edits.rs`, `tests/it/rules.rs`.
+//! 3. *Broken input is data*: `tests/it/codec_xml.rs`, `tests/it/codec_wbxml.rs`, `tests/it/proxy.rs`.
 //! 4. *Deciding never waits*: `tests/tidy.rs`.
-//! 5. *Same seed, same conversation, same faults*: `tests/rules.rs`.
-//! 6. *Recording never changes the traffic*, framing included: `tests/record.rs`, `tests/proxy.rs`.
-//! 7. *One exchange, one rule set*: `tests/proxy.rs`, `tests/reload.rs`.
-//! 8. *Nothing unbounded*: `tests/codec_xml.rs`, `tests/codec_wbxml.rs`, `tests/proxy.rs`, `tests/endure.rs`.
-//! 9. *Secrets fail closed*: what dmtap cannot examine for secrets it does not show: `tests/record.rs`.
+//! 5. *Same seed, same conversation, same faults*: `tests/it/rules.rs`.
+//! 6. *Recording never changes the traffic*, framing included: `tests/it/record.rs`, `tests/it/proxy.rs`.
+//! 7. *One exchange, one rule set*: `tests/it/proxy.rs`, `tests/it/reload.rs`.
+//! 8. *Nothing unbounded*: `tests/it/codec_xml.rs`, `tests/it/codec_wbxml.rs`, `tests/it/proxy.rs`, `tests/it/endure.rs`.
+//! 9. *Secrets fail closed*: what dmtap cannot examine for secrets it does not show: `tests/it/record.rs`.
 
 // These hold for the program; tests may unwrap, print and share.
 #![warn(missing_docs, unreachable_pub)]

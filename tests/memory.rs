@@ -5,11 +5,14 @@
 //! decoding ever allocated, which is counted here; since hardly anything is freed meanwhile, that is close.
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
-#[path = "support/heap.rs"]
-#[expect(dead_code, reason = "the bench shows more of it")]
+#[path = "memory/heap.rs"]
 mod heap;
-#[path = "support/message.rs"]
+#[path = "memory/message.rs"]
 mod message;
+#[path = "memory/peer.rs"]
+mod peer;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
@@ -21,9 +24,9 @@ fn parse(source: &Bytes) -> Document {
     decode(source.clone(), Hint::default(), &Limits::default()).unwrap()
 }
 
-/// All in one test: the count is the program's, and tests run beside each other.
 #[test]
 fn decoding_allocates_a_constant_number_of_times_and_at_most_four_bytes_for_each_of_the_source() {
+    let _alone = alone();
     for message in [device_answers, server_commands] {
         for form in [Form::Xml, Form::Wbxml] {
             let allocations = [1, 4, 64, 500].map(|kilobytes| {
@@ -44,6 +47,12 @@ fn decoding_allocates_a_constant_number_of_times_and_at_most_four_bytes_for_each
             assert!(allocations[3] <= allocations[0] + 2);
         }
     }
+}
+
+/// Runs one test at a time: allocations are counted for the whole program.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Clone, Copy)]

@@ -4,13 +4,13 @@
 //! machine slows all of them alike; a row is the median of the rounds. An argument keeps the contenders whose
 //! name holds it. What the codec takes from the heap is counted, and the same each time.
 
-#[path = "../support/heap.rs"]
+#[path = "../memory/heap.rs"]
 mod heap;
 #[path = "codec/libwbxml.rs"]
 mod libwbxml;
 #[path = "codec/memory.rs"]
 mod memory;
-#[path = "../support/message.rs"]
+#[path = "../memory/message.rs"]
 #[expect(dead_code, reason = "the test of memory looks at more messages")]
 mod message;
 

@@ -10,7 +10,7 @@ use dmtap::record::{Colour, JsonLines, Masking, Sink, Transcript};
 #[path = "proxy/message.rs"]
 mod message;
 #[expect(dead_code, reason = "the tests use the rest")]
-#[path = "../record/stage.rs"]
+#[path = "../it/record/stage.rs"]
 mod stage;
 
 use message::Form;

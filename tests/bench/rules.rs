@@ -3,7 +3,7 @@
 //! `cargo bench --bench rules`, some seconds. A row is the median of the rounds; decoding the message stands
 //! beside it.
 
-#[path = "../rules/support.rs"]
+#[path = "../it/rules/support.rs"]
 #[expect(dead_code, reason = "tests use more of it")]
 mod support;
 

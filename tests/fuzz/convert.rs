@@ -3,7 +3,7 @@
 
 #![no_main]
 
-#[path = "../convert/said.rs"]
+#[path = "../it/convert/said.rs"]
 mod said;
 
 use bytes::Bytes;

@@ -4,10 +4,10 @@
 
 #![no_main]
 
-#[path = "../edits/meant.rs"]
+#[path = "../it/edits/meant.rs"]
 #[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod meant;
-#[path = "../codec_wbxml/model.rs"]
+#[path = "../it/codec_wbxml/model.rs"]
 #[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod model;
 mod wish;

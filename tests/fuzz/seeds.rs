@@ -1,12 +1,12 @@
 //! Writes the seeds: `seeds FOLDER`. They are our own: the documents of the tests, and random ones.
 
-#[path = "../codec_wbxml/classes.rs"]
+#[path = "../it/codec_wbxml/classes.rs"]
 #[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod classes;
-#[path = "../codec_wbxml/model.rs"]
+#[path = "../it/codec_wbxml/model.rs"]
 #[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod model;
-#[path = "../codec_wbxml/support.rs"]
+#[path = "../it/codec_wbxml/support.rs"]
 #[allow(dead_code, reason = "shared with tests, which use more of it")]
 mod support;
 

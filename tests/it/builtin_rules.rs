@@ -1,0 +1,11 @@
+//! The shelf: every story is in the program, says what it shows, and is played over the real proxy.
+
+mod agreeable;
+mod closing;
+mod demo;
+mod docs;
+mod files;
+mod lines;
+mod played;
+mod stage;
+mod tried;

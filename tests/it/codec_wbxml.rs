@@ -1,0 +1,18 @@
+//! WBXML: what is read, what is refused, what is written, what edits change.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by failing, and one that is skipped prints a note"
+)]
+
+mod classes;
+mod corpus;
+mod documented;
+mod edit;
+mod golden;
+mod kept;
+mod malformed;
+pub(crate) mod model;
+mod property;
+mod support;

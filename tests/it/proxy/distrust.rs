@@ -1,0 +1,180 @@
+//! Why a server is not trusted, or does not answer: in words, each with what helps.
+
+use crate::support::provider;
+use std::path::Path;
+use std::sync::Arc;
+
+use dmtap::proxy::{Scheme, Settings, Trust, Upstream};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::rig::Rig;
+
+/// A certificate that signs itself, for `localhost`; its PEM form and how a server serves it.
+fn made(change: impl FnOnce(&mut rcgen::CertificateParams)) -> (String, rustls::ServerConfig) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    change(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
+    let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    (certificate.pem(), config)
+}
+
+fn as_ca(params: &mut rcgen::CertificateParams) {
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+}
+
+/// A server that answers each connection with `answer`, and where it listens.
+async fn serve(config: rustls::ServerConfig, answer: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(mut tls) = acceptor.accept(tcp).await else {
+                continue;
+            };
+            let _ = tls.read(&mut [0; 4096]).await;
+            let _ = tls.write_all(answer.as_bytes()).await;
+            let _ = tls.shutdown().await;
+        }
+    });
+    port
+}
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
+async fn asked(host: &str, port: u16, trust: Trust) -> (u16, String) {
+    let settings = Settings {
+        trust,
+        ..Settings::reverse(Upstream {
+            scheme: Scheme::Https,
+            host: host.into(),
+            port,
+        })
+    };
+    let rig = Rig::start(settings).await;
+    let response = rig.device("http/1.1").await.post("/", "<a/>").await;
+    let text = String::from_utf8(response.body().to_vec()).unwrap();
+    let status = response.status().as_u16();
+    drop(rig);
+    for library in [
+        "Other(", "Error", "os error", "rustls", "hyper", "::", "http2 ",
+    ] {
+        assert!(!text.contains(library), "{text}");
+    }
+    (status, text)
+}
+
+fn file(folder: &Path, pem: &str) -> Trust {
+    let path = folder.join("named.pem");
+    std::fs::write(&path, pem).unwrap();
+    Trust::PlatformAnd(path)
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_in_the_file_is_trusted_by_its_name_and_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |change: fn(&mut rcgen::CertificateParams), status, words: &str| {
+        let (pem, config) = made(change);
+        let port = serve(config, HELLO).await;
+        let found = asked("localhost", port, file(folder.path(), &pem)).await;
+        assert_eq!(found.0, status, "{found:?}");
+        assert!(found.1.contains(words), "{found:?}");
+    };
+    check(as_ca, 200, "hello").await;
+    check(|_| {}, 200, "hello").await;
+    let other_name = |params: &mut rcgen::CertificateParams| {
+        as_ca(params);
+        params.subject_alt_names =
+            vec![rcgen::SanType::DnsName("other.example".try_into().unwrap())];
+    };
+    let words = "for another name: it is for other.example, and not localhost";
+    check(other_name, 502, words).await;
+    let expired = |params: &mut rcgen::CertificateParams| {
+        as_ca(params);
+        params.not_after = rcgen::date_time_ymd(2020, 2, 3);
+    };
+    check(expired, 502, "expired on 2020-02-03").await;
+    let early = |params: &mut rcgen::CertificateParams| {
+        as_ca(params);
+        params.not_before = rcgen::date_time_ymd(2090, 2, 3);
+        params.not_after = rcgen::date_time_ymd(2091, 2, 3);
+    };
+    check(early, 502, "not yet valid: it begins on 2090-02-03").await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_named() {
+    let check = async |change: fn(&mut rcgen::CertificateParams), words: &str| {
+        let (_, config) = made(change);
+        let port = serve(config, HELLO).await;
+        let (status, text) = asked("localhost", port, Trust::Platform).await;
+        assert_eq!(status, 502);
+        assert!(text.contains(words), "{text}");
+    };
+    check(
+        as_ca,
+        "it is self-signed; use --server-ca FILE with a FILE that holds this very",
+    )
+    .await;
+    let for_clients = |params: &mut rcgen::CertificateParams| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    check(for_clients, "lacks serverAuth").await;
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_client_certificate_is_named_over_both_versions() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        as_ca(&mut params);
+        let certificate = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            provider(),
+        );
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(clients.build().unwrap())
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let port = serve(config, HELLO).await;
+        let (status, text) = asked("localhost", port, Trust::Anything).await;
+        assert_eq!(status, 502);
+        assert!(
+            text.contains("asks for a client certificate"),
+            "{version:?}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_in_words() {
+    let check = async |answer: &'static str, words: &str| {
+        let (_, config) = made(|_| {});
+        let port = serve(config, answer).await;
+        let (status, text) = asked("localhost", port, Trust::Anything).await;
+        assert_eq!(status, 502);
+        assert!(text.contains(words), "{text}");
+    };
+    check("", "the server closed the connection without answering").await;
+    check("what?\r\n\r\n", "what the server answered is not HTTP").await;
+}

@@ -1,0 +1,16 @@
+//! Records: what is written, what is masked, and what happens when writing fails.
+
+mod answers;
+mod effects;
+mod enrolled;
+mod enrollment;
+mod file;
+mod journal;
+mod listed;
+use crate::support::literals;
+mod masking;
+mod message;
+mod pcapng;
+mod planted;
+mod stage;
+mod transcript;

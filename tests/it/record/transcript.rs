@@ -1,0 +1,255 @@
+//! The transcript as expected files have it, and the same from JSON lines.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dmtap::flow::{Event, NotParsed, Op, Severity, Side};
+use dmtap::record::{self, Colour, JsonLines, Masking, Sink, Transcript, jsonl};
+
+use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
+use crate::record::stage::{Stage, change, coded, note};
+
+const XML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+xml");
+const WBXML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+wbxml");
+
+/// Two exchanges in which a rule makes a command fail, on its way to the server.
+pub(crate) fn session() -> Stage {
+    let mut stage = Stage::new();
+    let hmac = "algorithm=MD5, username=\"joe\", mac=aG1hYzE=";
+    stage.request(&[XML, ("x-syncml-hmac", hmac)], PACKAGE_1);
+    stage.response(&[XML], COMMANDS);
+    let path = "/SyncML/SyncBody/Status[2]/Data";
+    let answers = stage.request(&[XML], ANSWERS);
+    answers
+        .notes
+        .push(note(Severity::Warning, "the device counts from 2"));
+    change(answers, "get-fails-once", "set-status", path, "500");
+    stage.response(&[XML], END);
+    stage.closed();
+    stage
+}
+
+/// Everything that is not an ordinary exchange.
+fn troubles() -> Stage {
+    let mut stage = Stage::new();
+    stage.request(&[WBXML], wbxml("cred", "nonce", "profile"));
+    let busy = stage.response(&[("content-type", "text/plain")], "busy");
+    busy.synthesized = true;
+    busy.delivery.ops = vec![Op::Wait(Duration::from_millis(1500))];
+    step(
+        busy,
+        "server-is-busy",
+        "answer",
+        "",
+        "503 Service Unavailable",
+    );
+    stage.request(
+        &[XML],
+        "<SyncML><SyncHdr><VerDTD>1.2</VerDTD></SyncHdr><SyncBody></Oops></SyncML>",
+    );
+    let reset = stage.response(&[], Bytes::new());
+    reset.delivery.ops = vec![Op::Reset];
+    step(reset, "cut \u{1b}[31mit", "reset", "", "");
+    let weird = PACKAGE_1.replace("<Data>user</Data>", "<Data>\u{202e}a\u{7f}\n\tb</Data>");
+    stage.request(&[XML], weird);
+    let large = stage.response(&[XML], Bytes::new());
+    large.payload.reading = dmtap::flow::ParsedBody::Unread(NotParsed::TooLarge { limit: 1 << 24 });
+    let gzip = stage.request(&[XML, ("content-encoding", "gzip")], END);
+    coded(gzip, b"\x1f\x8b not really");
+    stage.failed(Some(Side::Server), "connection refused (os error 111)");
+    stage.failed(None, "it had not ended when dmtap was to");
+    stage.malformed("invalid HTTP method \u{1b}parsed");
+    stage.closed();
+    stage
+}
+
+fn step(
+    passage: &mut dmtap::flow::CapturedMessage,
+    rule: &str,
+    step: &'static str,
+    before: &str,
+    after: &str,
+) {
+    passage.applied.push(dmtap::flow::RuleEffect {
+        rule: rule.into(),
+        changes: vec![dmtap::flow::EffectDetail {
+            path: String::new(),
+            step,
+            before: before.into(),
+            after: after.into(),
+        }],
+        patch: dmtap::patch::Patch::default(),
+    });
+}
+
+fn told<S: Sink>(mut sink: S, events: &[Event]) -> S {
+    for (seq, event) in (1..).zip(events) {
+        sink.write_event(seq, event).unwrap();
+    }
+    sink.finish().unwrap();
+    sink
+}
+
+pub(crate) fn transcript(events: &[Event], masking: Masking) -> String {
+    let transcript = told(Transcript::new(Vec::new(), Colour::Plain, masking), events);
+    String::from_utf8(transcript.into_inner()).unwrap()
+}
+
+pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
+    told(JsonLines::new(Vec::new(), masking), events).into_inner()
+}
+
+/// Compares with a file, or writes it where DMTAP_BLESS is set.
+pub(crate) fn expect(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/record")
+        .join(name);
+    if std::env::var_os("DMTAP_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        text, expected,
+        "{name} differs; DMTAP_BLESS=1 takes it as it is now"
+    );
+}
+
+#[test]
+fn a_session_reads_as_expected() {
+    expect(
+        "session.txt",
+        &transcript(&session().events, Masking::Masked),
+    );
+}
+
+#[test]
+fn troubles_read_as_expected() {
+    let text = transcript(&troubles().events, Masking::Masked);
+    expect("troubles.txt", &text);
+    let harmless = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
+    assert!(text.chars().all(harmless));
+}
+
+#[test]
+fn json_lines_shown_again_read_as_the_transcript_did() {
+    for stage in [session(), troubles()] {
+        for masking in [Masking::Masked, Masking::Raw] {
+            let lines = json_lines(&stage.events, masking);
+            let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Raw);
+            let damage = record::show(&lines[..], &mut transcript).unwrap();
+            assert!(damage.is_empty(), "{damage:?}");
+            let shown = String::from_utf8(transcript.into_inner()).unwrap();
+            assert_eq!(shown, self::transcript(&stage.events, masking));
+        }
+    }
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let events = session().events;
+    let coloured = told(
+        Transcript::new(Vec::new(), Colour::Colour, Masking::Masked),
+        &events,
+    );
+    let coloured = coloured.into_inner();
+    assert!(coloured.contains(&0x1b));
+    let stripped = anstream::adapter::strip_bytes(&coloured).into_vec();
+    assert_eq!(
+        String::from_utf8(stripped).unwrap(),
+        transcript(&events, Masking::Masked)
+    );
+}
+
+#[test]
+fn a_line_begins_with_its_version_and_holds_the_bodies() {
+    let events = session().events;
+    let lines = json_lines(&events, Masking::Raw);
+    for line in lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        assert!(line.starts_with(b"{\"v\":1,\"seq\":"));
+        let told = jsonl::read(line).unwrap();
+        let event = &events[told.seq as usize - 1];
+        let (Event::Request(passage) | Event::Response(passage)) = event else {
+            continue;
+        };
+        assert_eq!(*told.body.unwrap().0, passage.payload.received);
+        match told.sent {
+            Some(sent) => assert_eq!(*sent.0, passage.payload.sent),
+            None => assert_eq!(passage.payload.sent, passage.payload.received),
+        }
+        let commands = told.commands.iter();
+        for command in commands {
+            let (from, to) = command.span;
+            let written = &passage.payload.received[from as usize..to as usize];
+            assert!(written.starts_with(format!("<{}", command.kind).as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn paths_told_are_those_of_the_tree() {
+    let stage = session();
+    for (seq, event) in (1..).zip(&stage.events) {
+        let (Event::Request(passage) | Event::Response(passage)) = event else {
+            continue;
+        };
+        let document = crate::record::stage::document(passage);
+        let message = dmtap::dm::Message::of(document).unwrap();
+        let told = dmtap::record::EventRecord::of(seq, event, Masking::Masked);
+        let told: Vec<_> = told.commands.iter().map(|c| c.path.to_string()).collect();
+        let paths = message
+            .all_commands()
+            .map(|c| c.element().path().to_string());
+        assert_eq!(told, paths.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn damaged_lines_are_reported_and_skipped() {
+    let check = |damage: &dyn Fn(&str) -> String, expected: &[&str]| {
+        let lines = String::from_utf8(json_lines(&session().events, Masking::Masked)).unwrap();
+        let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Raw);
+        let damage = record::show(damage(&lines).as_bytes(), &mut transcript);
+        let damage: Vec<String> = match damage {
+            Ok(damage) => damage.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![error.to_string()],
+        };
+        assert_eq!(damage.len(), expected.len(), "{damage:?}");
+        for (damage, expected) in damage.iter().zip(expected) {
+            assert!(
+                damage.starts_with(expected),
+                "{damage} does not begin with {expected}"
+            );
+        }
+        String::from_utf8(transcript.into_inner()).unwrap()
+    };
+    let torn = check(
+        &|lines| lines[..lines.len() - 20].into(),
+        &["6: the line is damaged: it ends in the middle"],
+    );
+    assert!(torn.contains("get-fails-once"));
+    check(
+        &|lines| lines.replacen('{', "", 1),
+        &["1: the line is damaged"],
+    );
+    check(
+        &|lines| format!("{lines}{{\"a\":1}}\n\n"),
+        &["7: the line is no event"],
+    );
+    let newer = "line 1: the record has version 2, this dmtap reads version 1";
+    check(&|lines| lines.replace("{\"v\":1,", "{\"v\":2,"), &[newer]);
+}
+
+#[test]
+fn why_something_was_not_done_is_told_to_its_end() {
+    let why = format!("set-text: {} and what to do about it", "long ".repeat(50));
+    let mut stage = Stage::new();
+    let busy = stage.request(&[XML], PACKAGE_1);
+    step(busy, "r", dmtap::flow::EffectDetail::NOT_APPLIED, "", &why);
+    stage.failed(Some(Side::Server), &why);
+    let text = transcript(&stage.events, Masking::Masked);
+    assert_eq!(text.matches(&*why).count(), 2, "{text}");
+}

@@ -1,0 +1,443 @@
+//! The rule `stay` on messages: what it changes in the places that hold URLs, and nothing else.
+
+mod frame;
+mod origins;
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use dmtap::flow::origin::{LearnedHosts, NamedHost, OriginMap, OriginPair, Origins, Reach};
+use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
+use dmtap::markup::{Document, Hint, Limits, decode};
+use dmtap::rules::stay::kind;
+use dmtap::rules::stay::{
+    Direction, Extent, Prefilter, StayFacts, Stayed, linked_enrollment, location, seal, stay,
+};
+
+use frame::{Frame, frames};
+
+/// A row of the data file.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    kind: String,
+    r#in: String,
+    out: String,
+    back: Option<String>,
+    /// The address beside a port.
+    address: Option<String>,
+    note: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Rows {
+    url: Vec<Row>,
+}
+
+fn rows() -> Vec<Row> {
+    let rows: Rows = toml::from_str(include_str!("../data/stay.toml")).unwrap();
+    rows.url
+}
+
+/// The map that the data file names.
+fn map() -> OriginMap {
+    let origin = |text: &str| text.parse().unwrap();
+    let origins = Origins {
+        server: origin("https://mdm.example.com"),
+        public: None,
+        maps: vec![OriginPair {
+            public: origin("https://dm.lab.test"),
+            server: origin("https://dm.example.com:9443"),
+        }],
+    };
+    origins.seen_from(&origin("https://lab.test:8443")).0
+}
+
+fn document(source: impl Into<Bytes>) -> Document {
+    decode(source.into(), Hint::default(), &Limits::default()).unwrap()
+}
+
+fn facts<'a>(
+    direction: Direction,
+    extent: Extent,
+    map: &'a OriginMap,
+    learned: &'a LearnedHosts,
+    limits: &'a Limits,
+) -> StayFacts<'a> {
+    StayFacts {
+        direction,
+        map,
+        learned,
+        extent,
+        received: None,
+        sealed: None,
+        limits,
+    }
+}
+
+/// What the rule makes of a message, and what it reports.
+fn turned(source: &Bytes, direction: Direction, extent: Extent) -> (Bytes, Stayed) {
+    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let document = document(source.clone());
+    let stayed = stay(
+        &document,
+        &facts(direction, extent, &map, &learned, &limits),
+    );
+    let bytes = match &stayed.effect {
+        Some(effect) => effect.patch.apply(source),
+        None => source.clone(),
+    };
+    (bytes, stayed)
+}
+
+/// The message as it is, and as WBXML where that can be.
+fn encodings(frame: &Frame, text: String) -> Vec<Bytes> {
+    let xml = Bytes::from(text);
+    match frame.has_wbxml {
+        true => {
+            let wbxml = encode(&document(xml.clone()), &WbxmlOptions::default()).unwrap();
+            vec![xml, wbxml.into()]
+        }
+        false => vec![xml],
+    }
+}
+
+#[test]
+fn every_kind_of_url_leads_to_dmtap_and_back_to_the_server() {
+    for row in rows() {
+        let address = row
+            .address
+            .as_deref()
+            .map(|address| (address, public(address)));
+        let mut seen = 0;
+        for frame in frames(&row.kind) {
+            seen += 1;
+            let before = address.as_ref().map_or("", |(before, _)| before);
+            let after = address.as_ref().map_or("", |(_, after)| after.as_str());
+            if let Some(to_device) = &frame.to_device {
+                let sent = encodings(&frame, to_device(&row.r#in, before));
+                let gets = encodings(&frame, to_device(&row.out, after));
+                for (sent, gets) in sent.into_iter().zip(gets) {
+                    gets_from(&row, &sent, &gets, frame.extent);
+                }
+            }
+            let Some(to_server) = &frame.to_server else {
+                continue;
+            };
+            let back = row.back.as_ref().unwrap_or(&row.r#in);
+            let repeated = encodings(&frame, to_server(&row.out, after));
+            let received = encodings(&frame, to_server(back, before));
+            for (repeated, received) in repeated.into_iter().zip(received) {
+                let (bytes, stayed) = turned(&repeated, Direction::ToServer, frame.extent);
+                assert_eq!(
+                    shown(&bytes),
+                    shown(&received),
+                    "{} back in {}",
+                    row.out,
+                    row.kind
+                );
+                assert_eq!(stayed.notes, []);
+            }
+        }
+        assert!(seen > 0, "{} has no frame", row.kind);
+    }
+}
+
+fn gets_from(row: &Row, sent: &Bytes, gets: &Bytes, extent: Extent) {
+    let (bytes, stayed) = turned(sent, Direction::ToDevice, extent);
+    assert_eq!(shown(&bytes), shown(gets), "{} in {}", row.r#in, row.kind);
+    let ids: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
+    assert_eq!(ids, Vec::from_iter(row.note.as_deref()), "{}", row.r#in);
+    assert_eq!(stayed.effect.is_some(), row.r#in != row.out, "{}", row.kind);
+}
+
+#[test]
+fn the_data_file_has_a_row_for_every_kind() {
+    let rows = rows();
+    let rows: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row.r#in != row.out)
+        .map(|row| row.kind.as_str())
+        .collect();
+    let kinds: BTreeSet<&str> = kind::all().map(|kind| kind.name).collect();
+    assert_eq!(rows, kinds);
+}
+
+/// The public address of one of the servers in the data file.
+fn public(address: &str) -> String {
+    address
+        .replace("https://mdm.example.com", "https://lab.test:8443")
+        .replace("https://dm.example.com", "https://dm.lab.test")
+}
+
+fn shown(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn nothing_else_of_an_enrollment_changes() {
+    let token = |document: &str| {
+        let line = STANDARD.encode(document);
+        let lines: Vec<&str> = line
+            .as_bytes()
+            .chunks(64)
+            .map(|l| std::str::from_utf8(l).unwrap())
+            .collect();
+        lines.join("\n")
+    };
+    let answer = |token: &str| include_str!("stay/answer.xml").replace("{token}", token);
+    let sent = include_str!("stay/provisioning.xml");
+    let gets = sent
+        .replace(
+            "value='https://mdm.example.com/omadm/cimhandler.ashx?a=1&#38;b=2'",
+            "value='https://lab.test:8443/omadm/cimhandler.ashx?a=1&#38;b=2'",
+        )
+        .replace(
+            "\"&#x3c;https://mdm.example.com/a&gt;&lt;https://dm.example.com:9443&gt;\"",
+            "\"&#x3c;https://lab.test:8443/a&gt;&lt;https://dm.lab.test&gt;\"",
+        )
+        .replace(
+            "name=\"CRLCheck\" value=\"1\"",
+            "name=\"CRLCheck\" value=\"0\"",
+        )
+        .replace(
+            "https://mdm.example.com/renew",
+            "https://lab.test:8443/renew",
+        );
+    let (bytes, stayed) = turned(
+        &answer(&token(sent)).into(),
+        Direction::ToDevice,
+        Extent::Full,
+    );
+    let expected = answer(&STANDARD.encode(&gets));
+    assert_eq!(shown(&bytes), expected);
+    let notes: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
+    assert_eq!(notes, ["STAY-03"]);
+    let effect = stayed.effect.unwrap();
+    assert_eq!(effect.rule, "stay");
+    let paths: Vec<&str> = effect.changes.iter().map(|change| &*change.path).collect();
+    assert!(
+        paths[0].contains("/BinarySecurityToken!/wap-provisioningdoc/characteristic"),
+        "{paths:?}"
+    );
+    assert_eq!(effect.changes.len(), 4, "{paths:?}");
+}
+
+#[test]
+fn identifiers_push_channels_and_downloads_stay() {
+    let source = Bytes::from(include_str!("stay/left.xml"));
+    let (bytes, stayed) = turned(&source, Direction::ToDevice, Extent::Followed);
+    assert_eq!(shown(&bytes), shown(&source));
+    let notes: Vec<String> = stayed.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "info STAY-05: the device downloads from mdm.example.com itself (/SyncML/SyncBody/Exec/Item/Data)",
+            "warning STAY-01: the device is told to go to mdm.example.com (/SyncML/SyncBody/Add/Item/Data); \
+             add --map PUBLIC=https://mdm.example.com",
+        ]
+    );
+}
+
+#[test]
+fn a_message_that_is_signed_as_a_whole_stays() {
+    let request = Bytes::from(include_str!("stay/signed.xml"));
+    let (bytes, stayed) = turned(&request, Direction::ToServer, Extent::Followed);
+    assert_eq!(bytes, request);
+    let notes: Vec<String> = stayed.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        [
+            "warning STAY-02: the message is signed (XML-DSig) and passes unchanged: the server sees dmtap's address \
+          lab.test:8443 (/Envelope/Header/To)"
+        ]
+    );
+    let answer = Bytes::from((frames("RespURI")[0].to_device.as_ref().unwrap())(
+        "https://mdm.example.com/s",
+        "",
+    ));
+    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let mut headers = http::HeaderMap::new();
+    headers.insert("X-SyncML-HMAC", http::HeaderValue::from_static("mac=x"));
+    let sealed = StayFacts {
+        sealed: seal(&headers),
+        ..facts(
+            Direction::ToDevice,
+            Extent::Followed,
+            &map,
+            &learned,
+            &limits,
+        )
+    };
+    let stayed = stay(&document(answer), &sealed);
+    assert!(stayed.effect.is_none());
+    assert!(
+        stayed.notes[0].text.contains("signed (x-syncml-hmac)"),
+        "{}",
+        stayed.notes[0]
+    );
+}
+
+#[test]
+fn what_a_rule_of_the_user_wrote_is_left_alone() {
+    let frame = &frames("RespURI")[0];
+    let to_device = frame.to_device.as_ref().unwrap();
+    let received = document(to_device("https://mdm.example.com/a", ""));
+    let written = Bytes::from(to_device("https://dm.example.com:9443/b", ""));
+    let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
+    let facts = StayFacts {
+        received: Some(&received),
+        ..facts(
+            Direction::ToDevice,
+            Extent::Followed,
+            &map,
+            &learned,
+            &limits,
+        )
+    };
+    let stayed = stay(&document(written), &facts);
+    assert!(stayed.effect.is_none());
+    let same = stay(&received, &facts);
+    assert_eq!(same.effect.unwrap().changes.len(), 1);
+}
+
+#[test]
+fn a_size_beside_the_data_fits_it_again() {
+    let message = |url: &str, size: usize| {
+        let item = format!(
+            "<Item><Target><LocURI>./Vendor/MSFT/DMClient/Provider/P/ManagementServiceAddress</LocURI></Target>\
+             <Meta><Size xmlns=\"syncml:metinf\">{size}</Size></Meta><Data>{url}</Data></Item>"
+        );
+        format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr/><SyncBody><Add><CmdID>1</CmdID>{item}</Add></SyncBody></SyncML>"
+        )
+    };
+    let check = |before: usize, after: usize| {
+        let sent = Bytes::from(message("https://mdm.example.com/a", before));
+        let (bytes, _) = turned(&sent, Direction::ToDevice, Extent::Followed);
+        assert_eq!(shown(&bytes), message("https://lab.test:8443/a", after));
+    };
+    check(
+        "https://mdm.example.com/a".len(),
+        "https://lab.test:8443/a".len(),
+    );
+    check(4711, 4711);
+}
+
+#[test]
+fn the_65th_host_gets_no_path() {
+    let mut learned = LearnedHosts::default();
+    for n in 0..64 {
+        learned.add(NamedHost::parse(&format!("h{n}.example.org")).unwrap());
+    }
+    let (map, limits) = (map(), Limits::default());
+    let facts = facts(
+        Direction::ToDevice,
+        Extent::Followed,
+        &map,
+        &learned,
+        &limits,
+    );
+    let frame = &frames("RespURI")[0];
+    let to_device = frame.to_device.as_ref().unwrap();
+    let known = stay(
+        &document(to_device("https://h63.example.org/a", "")),
+        &facts,
+    );
+    assert!(known.effect.is_some() && known.learned.is_empty());
+    let other = stay(
+        &document(to_device("https://other.example.org/a", "")),
+        &facts,
+    );
+    assert!(other.effect.is_none());
+    assert_eq!(other.notes[0].id, "STAY-01");
+}
+
+#[test]
+fn the_prefilter_passes_every_row_and_keeps_ordinary_messages_undecoded() {
+    let map = map();
+    let filter =
+        Prefilter::new(["mdm.example.com", "dm.lab.test", "dm.example.com"].into_iter()).unwrap();
+    for row in rows().into_iter().filter(|row| row.r#in != row.out) {
+        for frame in frames(&row.kind) {
+            let address = row.address.as_deref().unwrap_or("https://mdm.example.com");
+            let to_device = frame.to_device.iter().map(|fill| fill(&row.r#in, address));
+            let to_server = frame.to_server.iter().map(|fill| fill(&row.out, address));
+            for text in to_device.chain(to_server) {
+                for bytes in encodings(&frame, text) {
+                    assert!(
+                        filter.may_hold(&bytes, &map),
+                        "{}: {}",
+                        row.kind,
+                        shown(&bytes)
+                    );
+                }
+            }
+        }
+    }
+    let ordinary = "<SyncML><SyncHdr><Target><LocURI>https://10.0.0.1/x</LocURI></Target></SyncHdr><SyncBody><Get><CmdID>1</CmdID>\
+        <Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get><Final/></SyncBody></SyncML>";
+    assert!(!filter.may_hold(ordinary.as_bytes(), &map));
+    assert!(!filter.may_hold(
+        &encode(&document(ordinary), &WbxmlOptions::default()).unwrap(),
+        &map
+    ));
+}
+
+#[test]
+fn header_fields_lead_to_dmtap() {
+    let (map, learned) = (map(), LearnedHosts::default());
+    let check = |value: &str, path: &str, expected: &str| {
+        let turned = location(value, path, &map, Reach::Learned, &learned);
+        let after = turned.apply(value);
+        assert_eq!(after.as_deref().unwrap_or(value), expected);
+    };
+    check(
+        "https://mdm.example.com/x?y",
+        "/a",
+        "https://lab.test:8443/x?y",
+    );
+    check(
+        "https://other.example.net/x",
+        "/a",
+        "https://lab.test:8443/.dmtap/at/other.example.net/x",
+    );
+    check("//mdm.example.com/x", "/a", "https://lab.test:8443/x");
+    check("/x", "/a", "/x");
+    check("x", "/.dmtap/at/other.example.net/a/b", "x");
+    check(
+        "/x",
+        "/.dmtap/at/other.example.net:444/a/b",
+        "/.dmtap/at/other.example.net:444/x",
+    );
+    check("https://10.0.0.1/x", "/a", "https://10.0.0.1/x");
+    check("ms-app://s-1-2", "/a", "ms-app://s-1-2");
+    let mapped = location(
+        "https://login.example.net/",
+        "/a",
+        &map,
+        Reach::Mapped,
+        &learned,
+    );
+    assert_eq!(mapped.apply("https://login.example.net/"), None);
+}
+
+#[test]
+fn the_json_of_linked_enrollment_is_noted() {
+    let check = |json: &str, expected: &[&str]| {
+        let notes = linked_enrollment(json.as_bytes(), &map());
+        let texts: Vec<&str> = notes.iter().map(|note| &*note.text).collect();
+        assert_eq!(texts, expected);
+    };
+    check(
+        r#"{"EnrollmentServiceUrl": "https://enrollment.dm.example.net/x", "EnrollmentPolicyServiceUrl":"https://lab.test:8443/y"}"#,
+        &[
+            "the device is told to go to enrollment.dm.example.net (EnrollmentServiceUrl); \
+           add --map PUBLIC=https://enrollment.dm.example.net",
+        ],
+    );
+    check(r#"{"EnrollmentServiceUrl": null}"#, &[]);
+    check(r#"{"url": "https://enrollment.dm.example.net/x"}"#, &[]);
+}

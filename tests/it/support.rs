@@ -1,0 +1,19 @@
+//! Peers, proxies and messages that several tests use.
+
+pub(crate) mod device;
+pub(crate) mod echo;
+pub(crate) mod literals;
+pub(crate) mod peers;
+pub(crate) mod rig;
+pub(crate) mod running;
+pub(crate) mod server;
+pub(crate) mod shape;
+pub(crate) mod stage;
+pub(crate) mod told;
+
+use std::sync::Arc;
+
+/// The cryptography of both ends.
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

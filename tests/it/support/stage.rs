@@ -1,0 +1,313 @@
+//! A stage for stories: device, proxy and server, and what each of them said and heard.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use dmtap::app::device::{SessionError, client, run_session};
+use dmtap::app::server;
+use dmtap::dm::{Message, StatusCode};
+use dmtap::flow::event::Event;
+use dmtap::flow::{CapturedMessage, Note};
+use dmtap::markup::{Document, Hint, Limits, decode};
+use dmtap::peer::{Device, Encoding, Plan, PlannedCommand, Profile, Server};
+use dmtap::proxy::{Authority, Trust};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::rig::{Heard, Rig, in_front_of, soon};
+
+/// One session that was played.
+pub struct Played {
+    pub wire: Encoding,
+    /// How the session ended for the device: how many messages it sent.
+    pub end: Result<u32, SessionError>,
+    /// What the device did, in order.
+    pub done: Vec<(String, StatusCode)>,
+    /// What the server was told, in order.
+    pub heard: Vec<(String, StatusCode)>,
+    /// The code with which the server refused the device altogether.
+    pub refused: Option<u16>,
+    pub device: Side,
+    pub server: Side,
+    pub notes: Vec<Note>,
+    pub applied: Vec<(String, String, String)>,
+}
+
+/// What one peer said and heard, in order.
+#[derive(Default)]
+pub struct Side {
+    pub said: Vec<Document>,
+    pub heard: Vec<Document>,
+}
+
+pub const DEVICE: &str = "DMTAP-0123456789ABCDEF";
+
+/// Plays rules on a plan, in XML and in WBXML.
+pub async fn play(rules: &str, plan: &Plan) -> [Played; 2] {
+    [
+        play_in(Encoding::Xml, rules, plan).await,
+        play_in(Encoding::Wbxml, rules, plan).await,
+    ]
+}
+
+pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
+    let secrets = tempfile::tempdir().unwrap();
+    let authority = Authority::load_or_create(secrets.path()).unwrap();
+    let shared = Arc::new(Mutex::new(Server::remembering(plan.clone())));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let tls = server::tls(&authority).unwrap();
+    let serving = tokio::spawn(server::serve(listener, tls, shared.clone(), stop.clone()));
+
+    let rig = Rig::start(in_front_of(address, authority.certificate_file())).await;
+    rig.rule(rules);
+    let client = client(&Trust::PlatformAnd(rig.ca())).unwrap();
+    let url = format!("https://localhost:{}/dm", rig.address.port());
+    let url: http::Uri = url.parse().unwrap();
+    let mut device = Device::new(Profile::default(), dmtap::peer::device::demo_tree());
+    let session = run_session(&client, &url, &mut device, "1", wire);
+    let end = soon(session).await;
+    drop(client);
+    let events = rig.stop().await;
+    stop.cancel();
+    soon(serving).await.unwrap();
+    let server = shared.lock().unwrap();
+    let heard = server.session(DEVICE, "1").map(|talk| talk.heard.clone());
+    let mut played = collect(wire, end, &device, heard.unwrap_or_default(), events);
+    for (request, reply) in server.log() {
+        played.server.heard.extend(document(request));
+        played.server.said.extend(document(&reply.clone().into()));
+    }
+    played
+}
+
+fn collect(
+    wire: Encoding,
+    end: Result<u32, SessionError>,
+    device: &Device,
+    heard: Vec<(String, StatusCode)>,
+    events: Arc<Heard>,
+) -> Played {
+    let mut played = Played {
+        wire,
+        end,
+        done: device.done.clone(),
+        refused: device.refused.map(|code| code.0),
+        heard,
+        device: Side::default(),
+        server: Side::default(),
+        notes: Vec::new(),
+        applied: Vec::new(),
+    };
+    for event in events.events() {
+        match event {
+            Event::Request(passage) => played.pass(&passage, true),
+            Event::Response(passage) => played.pass(&passage, false),
+            _ => {}
+        }
+    }
+    played
+}
+
+impl Played {
+    fn pass(&mut self, passage: &CapturedMessage, is_request: bool) {
+        match is_request {
+            true => self.device.said.extend(document(&passage.payload.received)),
+            false => self.device.heard.extend(document(&passage.payload.sent)),
+        }
+        self.notes.extend(passage.notes.iter().cloned());
+        for applied in &passage.applied {
+            let told = applied.changes.iter().map(|change| {
+                let what = format!("{} {}", change.before, change.after);
+                (applied.rule.clone(), change.step.to_owned(), what)
+            });
+            self.applied.extend(told);
+        }
+    }
+
+    /// That nothing dangles for either peer, and that the session ended.
+    pub fn is_regular(&self) -> &Self {
+        self.ends().device.answered("device", self, Rest::Answered);
+        self.server.answered("server", self, Rest::Answered);
+        self.has_no_dangling_notes()
+    }
+
+    /// The same, where the session ends so early that commands stay without answer.
+    pub fn is_consistent(&self) -> &Self {
+        self.device.answered("device", self, Rest::Open);
+        self.server.answered("server", self, Rest::Open);
+        self.has_no_dangling_notes()
+    }
+
+    fn has_no_dangling_notes(&self) -> &Self {
+        let dangling: Vec<_> = self.notes.iter().filter(|n| n.id == "STA-03").collect();
+        assert!(dangling.is_empty(), "{dangling:?}{self}");
+        self
+    }
+
+    pub fn ends(&self) -> &Self {
+        assert!(self.end.is_ok(), "{:?}{self}", self.end);
+        self
+    }
+
+    /// That the server was told what the device did with its commands.
+    pub fn agrees(&self) -> &Self {
+        let done = self
+            .done
+            .iter()
+            .filter(|(what, _)| !what.starts_with("Alert"));
+        assert!(done.eq(self.heard.iter()), "{self}");
+        self
+    }
+
+    /// The codes the server was told for commands whose name and LocURI contain this.
+    pub fn told(&self, what: &str) -> Vec<u16> {
+        let about = self.heard.iter().filter(|(name, _)| name.contains(what));
+        about.map(|(_, code)| code.0).collect()
+    }
+
+    /// The codes with which the device did commands whose name and LocURI contain this.
+    pub fn did(&self, what: &str) -> Vec<u16> {
+        let about = self.done.iter().filter(|(name, _)| name.contains(what));
+        about.map(|(_, code)| code.0).collect()
+    }
+}
+
+/// What becomes of commands that nobody answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Answered,
+    Open,
+}
+
+impl Side {
+    /// Every Status it got refers once to a command it sent, and every command it sent got one.
+    fn answered(&self, name: &str, played: &Played, rest: Rest) {
+        let mut open: HashMap<(String, String), (String, u32)> = HashMap::new();
+        for message in self.said.iter().map(|d| Message::of(d).unwrap()) {
+            let id = message.header().unwrap().msg_id().unwrap().into_owned();
+            open.insert((id.clone(), "0".into()), ("SyncHdr".into(), 0));
+            for command in message.all_commands().filter(|c| c.as_status().is_none()) {
+                let cmd = command.cmd_id().unwrap().into_owned();
+                let local = command.element().local().to_owned();
+                open.insert((id.clone(), cmd), (local, 0));
+            }
+        }
+        for message in self.heard.iter().map(|d| Message::of(d).unwrap()) {
+            let mut ids = Vec::new();
+            for command in message.all_commands() {
+                ids.push(command.cmd_id().unwrap().into_owned());
+                let Some(status) = command.as_status() else {
+                    continue;
+                };
+                let refs = (
+                    status.msg_ref().unwrap().into_owned(),
+                    status.cmd_ref().unwrap().into_owned(),
+                );
+                let Some((cmd, count)) = open.get_mut(&refs) else {
+                    panic!("the {name} got a Status for {refs:?}, which it never sent{played}");
+                };
+                assert_eq!(
+                    status.cmd().as_deref(),
+                    Some(&**cmd),
+                    "{name} {refs:?}{played}"
+                );
+                *count += 1;
+            }
+            let count = ids.len();
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), count, "the {name} got a CmdID twice{played}");
+        }
+        let last = self.said.last().and_then(|d| {
+            let header = Message::of(d)?.header()?;
+            Some(header.msg_id()?.into_owned())
+        });
+        for ((message, cmd), (what, count)) in open {
+            // Nobody answers the header of the server's last message.
+            if cmd == "0" && Some(&message) == last.as_ref() {
+                continue;
+            }
+            // Results get a Status only where something is to be said of them.
+            let open = (rest == Rest::Open || what == "Results") && count == 0;
+            assert!(
+                count == 1 || open || cmd.is_empty(),
+                "the {name} got {count} Statuses for {what} {message}/{cmd}{played}"
+            );
+        }
+    }
+}
+
+impl std::fmt::Display for Played {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |documents: &[Document]| {
+            let text = documents.iter().map(outline);
+            text.collect::<Vec<_>>().join("\n    ")
+        };
+        write!(
+            f,
+            "\n{:?}\n  device said\n    {}\n  server heard\n    {}\n  server said\n    {}\n  device heard\n    {}\n  {:#?}",
+            self.wire,
+            list(&self.device.said),
+            list(&self.server.heard),
+            list(&self.server.said),
+            list(&self.device.heard),
+            self.applied,
+        )
+    }
+}
+
+/// A message in one line: its MsgID, and each command with its CmdID and what it answers.
+pub fn outline(document: &Document) -> String {
+    let Some(message) = Message::of(document) else {
+        return document.root().local().to_owned();
+    };
+    let id = message.header().and_then(|h| h.msg_id());
+    let mut line = format!("{}:", id.unwrap_or_default());
+    for command in message.all_commands() {
+        let cmd = command.cmd_id().unwrap_or_default();
+        line += &match (command.as_status(), command.as_results()) {
+            (Some(s), _) => format!(
+                " {}/{}={}",
+                s.msg_ref().unwrap_or_default(),
+                s.cmd_ref().unwrap_or_default(),
+                s.code().map_or(0, |code| code.0)
+            ),
+            (_, Some(r)) => format!(" Results{}", r.cmd_ref().unwrap_or_default()),
+            _ => match command.as_alert().and_then(|alert| alert.code()) {
+                Some(code) => format!(" Alert{cmd}({})", code.0),
+                None => format!(" {}{cmd}", command.element().local()),
+            },
+        };
+    }
+    if message.is_final() {
+        line += " Final";
+    }
+    line
+}
+
+fn document(body: &bytes::Bytes) -> Option<Document> {
+    let document = decode(body.clone(), Hint::default(), &Limits::default()).ok()?;
+    Message::of(&document)?;
+    Some(document)
+}
+
+/// A node of the demo's tree.
+pub fn at(leaf: &str) -> String {
+    format!("./Device/Vendor/MSFT/DMTap/{leaf}")
+}
+
+pub fn plan<const N: usize>(packages: [Vec<PlannedCommand>; N]) -> Plan {
+    Plan::of(packages)
+}
+
+/// Get, Add, Replace, Exec; then an Atomic and a Sequence.
+pub fn demo() -> Plan {
+    Plan::demo()
+}
+
+/// A rule.
+pub fn rule(stage: &str, matcher: &str, step: &str) -> String {
+    format!("[[rule]]\nname = \"story\"\nstage = \"{stage}\"\nmatch = {matcher}\nstep = {step}\n")
+}
