@@ -46,33 +46,34 @@ pub struct Play {
 pub enum Breaks {
     /// It is an error.
     Fail,
-    /// It is told: breaking off is what some stories are about.
+    /// It is printed: some rules break the connection on purpose.
     Tell,
 }
 
 impl Play {
-    /// The short one, with one story of the shelf.
+    /// The short one, with one built-in rule.
     ///
     /// # Errors
-    /// In words, where the story is not right.
+    /// In words, if the built-in rule is invalid.
     pub fn short(seed: u64) -> Result<Self, String> {
-        let story = builtin_rules::find(STORY).ok_or_else(|| format!("no story {STORY}"))?;
-        let given = vec![(story.file(), story.text.to_owned())];
+        let rule = builtin_rules::find(DEMO_RULE)
+            .ok_or_else(|| format!("no built-in rule {DEMO_RULE}"))?;
+        let given = vec![(rule.file(), rule.text.to_owned())];
         let sources = Sources::open(&[], given, seed).map_err(|error| error.to_string())?;
         Ok(Self {
             sources,
             plan: Plan::demo(),
-            title: Some("the device carried a command out, and the server was told that it failed"),
+            title: Some("the device ran a command, and the server received a failure"),
             breaks: Breaks::Fail,
         })
     }
 
     /// A longer one, with these rules.
     pub fn with(sources: Sources) -> Self {
-        let stories = sources
+        let builtin = sources
             .rules()
             .filter_map(|rule| builtin_rules::find(rule.name()));
-        let plan = match { stories }.any(|story| story.is_about_chunks()) {
+        let plan = match { builtin }.any(|rule| rule.is_about_chunks()) {
             true => Plan::large(),
             false => Plan::for_builtin_rules(),
         };
@@ -256,5 +257,5 @@ const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// How long the last connection may take to end at most.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 const PATH: &str = "/ManagementServer/MDM.svc?mode=Maintenance";
-/// The story of the short demo.
-const STORY: &str = "command-fails";
+/// The rule of the short demo.
+const DEMO_RULE: &str = "command-fails";

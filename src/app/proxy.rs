@@ -17,7 +17,7 @@ use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::journal::FAREWELL;
 use crate::record::{self, CloseError, Colour, Journal, JsonLines, Masking, Transcript, WhenFull};
 
-/// Where a run is told.
+/// Where a run is recorded.
 #[derive(Clone, Debug)]
 pub struct RuleReports {
     /// On standard output.
@@ -53,7 +53,7 @@ pub struct Rules {
 pub struct Running<'r> {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What it was told.
+    /// Its settings.
     pub settings: &'r Settings,
     /// Its CA.
     pub authority: &'r Authority,
@@ -73,7 +73,7 @@ pub enum RunError {
 }
 
 impl RuleReports {
-    /// Whether nobody is told, so that nothing need be read.
+    /// Whether nothing is recorded, so that nothing must be decoded.
     pub fn is_silent(&self) -> bool {
         self.live == Live::Nothing && self.files.is_empty()
     }

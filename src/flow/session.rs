@@ -1,4 +1,4 @@
-//! A DM session: what each peer was told, so that an answer finds its command.
+//! A DM session: the messages that each peer received, so that an answer finds its command.
 //!
 //! There are two ledgers, one per peer, of messages *as delivered*: a Status of the device refers to the
 //! commands the device received, whatever the server sent. Ledgers hold the decoded documents themselves;
@@ -204,11 +204,11 @@ impl Session {
 
     /// What each answer in a message of `speaker` refers to.
     pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
-        let told = match speaker {
+        let entry = match speaker {
             Side::Device => &self.told_device,
             Side::Server => &self.told_server,
         };
-        let mut lookup = Lookup::new(told);
+        let mut lookup = Lookup::new(entry);
         let answers = message
             .commands()
             .filter_map(|command| lookup.link(command));
@@ -315,16 +315,16 @@ impl Ledger {
             .and_then(|h| h.msg_id())
             .unwrap_or_default()
             .into();
-        let told = LedgerEntry { msg_id, document };
-        self.bytes += told.bytes();
-        self.messages.push_back(told);
+        let entry = LedgerEntry { msg_id, document };
+        self.bytes += entry.bytes();
+        self.messages.push_back(entry);
         // The newest one stays in any case: it is the one that answers refer to.
         while self.messages.len() > 1
             && (self.messages.len() > REMEMBERED || self.bytes > LEDGER_BYTES)
         {
             let gone = self.messages.pop_front();
             self.has_gaps = true;
-            self.bytes -= gone.map_or(0, |told| told.bytes());
+            self.bytes -= gone.map_or(0, |entry| entry.bytes());
         }
     }
 }
@@ -360,14 +360,14 @@ impl<'l> Lookup<'l> {
 
     fn refer(&mut self, msg_ref: &str, cmd_ref: &str, asked: Option<CommandKind>) -> AnswerTarget {
         let has_gaps = self.ledger.has_gaps;
-        let Some((told, listed)) = self.message(msg_ref) else {
+        let Some((entry, listed)) = self.message(msg_ref) else {
             return match has_gaps {
                 true => AnswerTarget::Unseen,
                 false => AnswerTarget::Nothing,
             };
         };
         let command = |node| AnswerTarget::Command {
-            document: told.document.clone(),
+            document: entry.document.clone(),
             node,
         };
         if cmd_ref == "0" {
@@ -387,13 +387,13 @@ impl<'l> Lookup<'l> {
     }
 
     fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<'l>)> {
-        let is_meant = |told: &LedgerEntry| *told.msg_id == *msg_ref;
-        if let Some(at) = self.listed.iter().position(|(told, _)| is_meant(told)) {
+        let is_meant = |entry: &LedgerEntry| *entry.msg_id == *msg_ref;
+        if let Some(at) = self.listed.iter().position(|(entry, _)| is_meant(entry)) {
             return self.listed.get(at);
         }
         let mut newest_first = self.ledger.messages.iter().rev();
-        let told = newest_first.find(|told| is_meant(told))?;
-        self.listed.push((told, CommandIndex::of(&told.document)));
+        let entry = newest_first.find(|entry| is_meant(entry))?;
+        self.listed.push((entry, CommandIndex::of(&entry.document)));
         self.listed.last()
     }
 }

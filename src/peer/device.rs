@@ -1,4 +1,4 @@
-//! The device simulator: begins a session as Windows does and carries out what it is told on a tree in memory.
+//! The device simulator: begins a session as Windows does and runs the server's commands on a tree in memory.
 
 mod perform;
 mod report;

@@ -246,7 +246,7 @@ impl Body {
     }
 
     /// The same body, with a callback at its end.
-    pub(super) fn told(mut self, on_end: OnEnd) -> Self {
+    pub(super) fn on_end(mut self, on_end: OnEnd) -> Self {
         self.watch = Watch::End(on_end);
         self
     }

@@ -32,20 +32,24 @@ use crate::flow::{Connection, ConnectionDecision, ConnectionId, Timestamp, TlsFa
 
 /// Serves a connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
-    let mut guest = IncomingConnection {
+    let mut incoming = IncomingConnection {
         id: shared.next_connection(),
         opened: now(),
         device,
         listener: tcp.local_addr().unwrap_or(shared.listener),
         admission: None,
     };
-    let id = guest.id;
-    guest.admission = guest.admit_early(&shared);
+    let id = incoming.id;
+    incoming.admission = incoming.admit_early(&shared);
     let wire = Wire::new(tcp, &shared.settings.limits, shared.stop.child_token());
     let ended = match shared.settings.mode.clone() {
-        _ if guest.is_refused() => guest.refuse(wire),
-        Mode::Reverse { server } => guest.to_server(&shared, wire, Target::Behind(server)).await,
-        Mode::Regular => guest.to_proxy(&shared, wire).await,
+        _ if incoming.is_refused() => incoming.refuse(wire),
+        Mode::Reverse { server } => {
+            incoming
+                .to_server(&shared, wire, Target::Behind(server))
+                .await
+        }
+        Mode::Regular => incoming.to_proxy(&shared, wire).await,
     };
     if let Err(refusal) = ended {
         refusal.log(id, device);

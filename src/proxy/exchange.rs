@@ -136,7 +136,7 @@ struct Exchange {
     /// When the request was received whole.
     received: Timestamp,
     session: SessionHandle,
-    /// The request, if it is still to be told of.
+    /// The request, if its event is still to be emitted.
     request: Option<PendingEvent>,
     is_told: bool,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
@@ -234,7 +234,7 @@ impl Exchange {
     ) -> Result<Passed, Dropped> {
         self.received = now();
         let decided = self.decide_request(&heard);
-        // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where a Host beside
+        // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where an additional Host
         // it makes nginx refuse the request.
         let server = &self.route.server;
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
@@ -246,15 +246,18 @@ impl Exchange {
         parts.version = Version::HTTP_11;
         let head = Head::Request(self.take_head());
         let Outcome {
-            told, body, answer, ..
+            pending,
+            body,
+            answer,
+            ..
         } = self.apply(head, heard, decided, &mut parts.headers);
         let mark = &self.context.shared.mark;
         mark.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
         let body = body.drained();
         self.hold = body.hold();
-        let delivery = told.passage.delivery.clone();
-        self.request = Some(told);
+        let delivery = pending.message.delivery.clone();
+        self.request = Some(pending);
         if self.request.as_ref().is_some_and(PendingEvent::is_complete) {
             self.emit_request();
         }
@@ -290,20 +293,20 @@ impl Exchange {
         framing.apply(&mut heard, &mut parts.headers);
         let head = Head::Response(head);
         let Outcome {
-            mut told,
+            mut pending,
             mut body,
             status,
             answer,
         } = self.apply(head, heard, decided, &mut parts.headers);
         if let Some(status) = status {
-            head::restate(&mut parts, status, &mut told, &mut body);
+            head::restate(&mut parts, status, &mut pending, &mut body);
         }
-        let delivery = told.passage.delivery.clone();
+        let delivery = pending.message.delivery.clone();
         if let Some(answer) = answer {
-            return self.answer_late(answer, told).await;
+            return self.answer_late(answer, pending).await;
         }
         self.over = true;
-        let body = told.emit_response(&self.context.shared, body, self.received);
+        let body = pending.emit_response(&self.context.shared, body, self.received);
         // Devices speak their own version; hyper writes it.
         parts.version = Version::HTTP_11;
         let response = Response::from_parts(parts, body);
@@ -387,17 +390,17 @@ impl Exchange {
         let status = head::edit(&verdict.head, headers);
         self.repeat = verdict.duplicate;
         heard.notes.extend(decided.notes);
-        let passage = CapturedMessage {
+        let message = CapturedMessage {
             session: decided.session,
             links: decided.links,
             notes: heard.notes,
             applied: verdict.applied,
             delivery: verdict.delivery,
-            ..self.passage(head, heard.payload)
+            ..self.message(head, heard.payload)
         };
         Outcome {
-            told: PendingEvent {
-                passage,
+            pending: PendingEvent {
+                message,
                 count: heard.count,
             },
             body: heard.body,
@@ -406,8 +409,8 @@ impl Exchange {
         }
     }
 
-    /// A passage of which only head and body are known.
-    fn passage(&self, head: Head, payload: CapturedBody) -> CapturedMessage {
+    /// A message of which only head and body are known.
+    fn message(&self, head: Head, payload: CapturedBody) -> CapturedMessage {
         let from = speaker(&head);
         let at = match from {
             Side::Device => self.received,
@@ -432,10 +435,10 @@ impl Exchange {
 
     /// Tells of the request, once.
     fn emit_request(&mut self) {
-        if let Some(told) = self.request.take() {
+        if let Some(pending) = self.request.take() {
             self.is_told = true;
-            let passage = told.counted();
-            self.context.shared.emit(Event::Request(Arc::new(passage)));
+            let message = pending.counted();
+            self.context.shared.emit(Event::Request(Arc::new(message)));
         }
     }
 
@@ -477,7 +480,7 @@ fn speaker(head: &Head) -> Side {
 
 /// What a verdict came to.
 struct Outcome {
-    told: PendingEvent,
+    pending: PendingEvent,
     body: Body,
     /// The HTTP status to send in place of the one received.
     status: Option<StatusCode>,

@@ -21,7 +21,7 @@ use crate::flow::Side;
 pub(super) struct Failure {
     /// Whose fault it is.
     pub(super) side: Side,
-    /// What the device is told: 400, 408, 502, 504 or 508.
+    /// The status for the device: 400, 408, 502, 504 or 508.
     pub(super) status: StatusCode,
     /// Why, for people.
     pub(super) why: String,
@@ -46,7 +46,7 @@ impl Failure {
         }
     }
 
-    /// The body of a request does not come whole, and its device may be told so.
+    /// The body of a request is incomplete, and the device can get an answer.
     pub(super) fn of_request(broken: &Broken) -> Option<Self> {
         match broken {
             Broken::Stalled(stall) => Some(Self::stalled_request(*stall)),

@@ -25,7 +25,7 @@ impl Framing {
     /// That of an answer.
     pub(super) fn of_response(head: &ResponseHead, body: &Incoming) -> Self {
         let has_length = body.size_hint().exact().is_some();
-        // In HTTP/2 trailers may stand beside a length.
+        // HTTP/2 allows both trailers and a length.
         let may_have_trailers = !has_length || head.version == Version::HTTP_2;
         match may_have_trailers && !body.is_end_stream() && media::is_message(&head.headers) {
             true => Self::Length,

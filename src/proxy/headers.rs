@@ -8,7 +8,7 @@ use crate::flow::{Note, Severity};
 /// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
 /// that `Connection` names, and those that `dropped` picks.
 ///
-/// Where `Transfer-Encoding` frames the body, a `Content-Length` beside it goes: another reader could take it for the
+/// Where `Transfer-Encoding` frames the body, a `Content-Length` is removed: another reader could take it for the
 /// length, and the rest of the body for the next message (RFC 9112 §6.3).
 pub(super) fn forwarded(
     headers: &HeaderMap,

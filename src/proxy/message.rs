@@ -1,4 +1,4 @@
-//! A message between being heard and being told of.
+//! A message from its receipt until its event is emitted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -207,9 +207,9 @@ fn uncoded(bytes: &Bytes, read: &read::Read) -> Option<Bytes> {
     (!is_known).then(|| plain.clone())
 }
 
-/// A passage to tell of, when what passed is known.
+/// A message to tell of, when what passed is known.
 pub(super) struct PendingEvent {
-    pub(super) passage: CapturedMessage,
+    pub(super) message: CapturedMessage,
     pub(super) count: Option<Arc<Count>>,
 }
 
@@ -219,37 +219,37 @@ impl PendingEvent {
         self.count.is_none()
     }
 
-    /// The passage, with what was counted up to now.
+    /// The message, with what was counted up to now.
     pub(super) fn counted(self) -> CapturedMessage {
-        let mut passage = self.passage;
+        let mut message = self.message;
         if let Some(count) = self.count {
-            set_passed(&mut passage, count.bytes());
+            set_passed(&mut message, count.bytes());
         }
-        passage
+        message
     }
 
     /// Tells of a response: at once where it is at hand, else when it has passed.
     pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
-        let mut passage = self.passage;
+        let mut message = self.message;
         if !body.is_streaming() {
-            shared.emit(Event::Response(Arc::new(passage)));
+            shared.emit(Event::Response(Arc::new(message)));
             return body;
         }
         let shared = shared.clone();
-        body.told(Box::new(move |passed: Passed| {
+        body.on_end(Box::new(move |passed: Passed| {
             let at = now();
             // A rule that cuts the body leaves the rest of it undelivered.
-            let cut = passed.end == End::Dropped && passage.delivery.is_ended();
+            let cut = passed.end == End::Dropped && message.delivery.is_ended();
             let (side, what) = match passed.end {
                 _ if cut => {
-                    set_passed(&mut passage, passed.bytes);
-                    return shared.emit(Event::Response(Arc::new(passage)));
+                    set_passed(&mut message, passed.bytes);
+                    return shared.emit(Event::Response(Arc::new(message)));
                 }
                 End::Whole => {
-                    passage.at = at;
-                    passage.took = at.since(asked);
-                    set_passed(&mut passage, passed.bytes);
-                    return shared.emit(Event::Response(Arc::new(passage)));
+                    message.at = at;
+                    message.took = at.since(asked);
+                    set_passed(&mut message, passed.bytes);
+                    return shared.emit(Event::Response(Arc::new(message)));
                 }
                 End::Broken => (Side::Server, "broke off"),
                 End::Malformed => (Side::Server, "has malformed chunks"),
@@ -257,13 +257,13 @@ impl PendingEvent {
                 End::Dropped => (Side::Device, "broke off"),
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);
-            shared.emit_failed(passage.exchange, passage.connection.id, side, why);
+            shared.emit_failed(message.exchange, message.connection.id, side, why);
         }))
     }
 }
 
-fn set_passed(passage: &mut CapturedMessage, passed: u64) {
-    if let ParsedBody::Unread(NotParsed::NotAsked { bytes }) = &mut passage.payload.reading {
+fn set_passed(message: &mut CapturedMessage, passed: u64) {
+    if let ParsedBody::Unread(NotParsed::NotAsked { bytes }) = &mut message.payload.reading {
         *bytes = passed;
     }
 }

@@ -295,7 +295,7 @@ pub(super) async fn read(
     }
 }
 
-/// Whether a body has transfer codings beside `chunked`, which end here (RFC 9112 §7).
+/// Whether a body has transfer codings other than `chunked`, which end here (RFC 9112 §7).
 pub(super) fn has_transfer_codings(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
         && !coding::listed(headers, &header::TRANSFER_ENCODING).is_empty()

@@ -1,4 +1,4 @@
-//! What the proxy is told before it starts.
+//! The settings of the proxy.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -15,7 +15,7 @@ use super::wire::Wire;
 /// # Errors
 /// Where the server cannot be reached, in words.
 pub(super) async fn run(
-    guest: &IncomingConnection,
+    incoming: &IncomingConnection,
     shared: &Arc<Shared>,
     mut wire: Wire,
     target: Target,
@@ -31,7 +31,7 @@ pub(super) async fn run(
     let mut tcp = upstream::connect(&shared.settings, shared.listener, &server)
         .await
         .map_err(|why| format!("no tunnel to {server}: {why}"))?;
-    let connection = Arc::new(guest.connection(server.to_string(), None));
+    let connection = Arc::new(incoming.connection(server.to_string(), None));
     let _farewell = CloseEventGuard::new(shared, &connection);
     let line = wire.line();
     // Only bytes count as activity: nothing is parsed as a request here.
@@ -40,12 +40,12 @@ pub(super) async fn run(
     tokio::select! {
         ended = copy_bidirectional(&mut wire, &mut tcp) => {
             if let Err(error) = ended {
-                tracing::debug!("{}: tunnel: {error}", guest.id);
+                tracing::debug!("{}: tunnel: {error}", incoming.id);
             }
         }
         () = stop.cancelled() => {}
         why = line.silence(&shared.settings.limits) => {
-            tracing::info!("{} is closed: {why}", guest.id);
+            tracing::info!("{} is closed: {why}", incoming.id);
         }
     }
     Ok(())

@@ -67,7 +67,7 @@ struct Lane {
 /// How a sink's thread ended.
 #[derive(Default)]
 struct Ended {
-    told: u64,
+    written: u64,
     failure: Option<String>,
 }
 
@@ -86,7 +86,7 @@ pub struct SinkSummary {
     /// Its name.
     pub name: String,
     /// Events it wrote.
-    pub told: u64,
+    pub written: u64,
     /// Events left out because its queue was full.
     pub dropped: u64,
     /// Why it stopped, if it failed.
@@ -140,25 +140,25 @@ impl Builder {
         self
     }
 
-    /// Changes how many events may wait for one sink; [`QUEUE`] unless told.
+    /// Changes how many events may wait for one sink; the default is [`QUEUE`].
     pub fn capacity(mut self, events: usize) -> Self {
         self.bounds.events = events as u64;
         self
     }
 
-    /// Changes how many bytes the events that wait for one sink may keep; [`QUEUE_BYTES`] unless told.
+    /// Changes how many bytes the events that wait for one sink may keep; the default is [`QUEUE_BYTES`].
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bounds.bytes = bytes;
         self
     }
 
-    /// Changes how long traffic waits for a sink; [`PATIENCE`] unless told.
+    /// Changes how long traffic waits for a sink; the default is [`PATIENCE`].
     pub fn patience(mut self, limit: Duration) -> Self {
         self.patience = limit;
         self
     }
 
-    /// Changes how long closing waits for a sink that writes nothing; [`FAREWELL`] unless told.
+    /// Changes how long closing waits for a sink that writes nothing; the default is [`FAREWELL`].
     pub fn farewell(mut self, limit: Duration) -> Self {
         self.farewell = limit;
         self
@@ -195,16 +195,16 @@ impl Journal {
         Builder::default()
     }
 
-    /// Lets every sink write what it was told, completes the files and ends the threads. Events heard
+    /// Lets every sink write its events, completes the files and ends the threads. Events heard
     /// afterwards go nowhere; a second call gives the same answer again. A sink that writes nothing for
     /// [`FAREWELL`] is left behind, with its thread.
     ///
     /// # Errors
     /// [`CloseError`] naming each sink that failed, with the summary of all.
     pub fn close(&self) -> Result<Summary, CloseError> {
-        let mut told = lock(&self.written);
-        if let Some(told) = &*told {
-            return told.clone();
+        let mut written = lock(&self.written);
+        if let Some(written) = &*written {
+            return written.clone();
         }
         let events = {
             let mut inlet = lock(&self.inlet);
@@ -219,7 +219,7 @@ impl Journal {
             true => Err(CloseError(summary)),
             false => Ok(summary),
         };
-        told.insert(done).clone()
+        written.insert(done).clone()
     }
 
     /// Replaces the sinks whose files were rotated away, and gives their names; for each that could not be replaced,
@@ -326,7 +326,7 @@ impl Lane {
         }
         SinkSummary {
             name: self.name.clone(),
-            told: ended.map_or(0, |ended| ended.told),
+            written: ended.map_or(0, |ended| ended.written),
             dropped,
             failure,
         }
@@ -349,7 +349,7 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
     let run = move || {
         let mut ended = Ended::default();
         let done = catch_unwind(AssertUnwindSafe(|| {
-            drain(&mut sink, &queue, &mut ended.told).and_then(|()| sink.finish())
+            drain(&mut sink, &queue, &mut ended.written).and_then(|()| sink.finish())
         }));
         let done = done.unwrap_or_else(|_| Err(io::Error::other("the sink panicked")));
         if let Err(error) = done {
@@ -357,12 +357,12 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
             tracing::error!(
                 sink = name,
                 %error,
-                told = ended.told,
+                written = ended.written,
                 "record: writing failed, nothing more is written there"
             );
             ended.failure = Some(error);
         }
-        // Files are complete before anybody is told so.
+        // Files are complete before anybody learns so.
         drop(sink);
         queue.ended(ended);
     };
@@ -371,14 +371,14 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
 }
 
 /// Tells events until no more can come, flushing [`FLUSH_AFTER`] the first that is not written yet.
-fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, told: &mut u64) -> io::Result<()> {
+fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, written: &mut u64) -> io::Result<()> {
     let mut flush_at = None;
     loop {
         match queue.next(flush_at) {
             Next::Tell(seq, event) => {
                 flush_at = flush_at.or_else(|| Some(Instant::now() + FLUSH_AFTER));
                 sink.write_event(seq, &event)?;
-                *told += 1;
+                *written += 1;
             }
             Next::Flush => {
                 sink.flush()?;

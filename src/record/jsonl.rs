@@ -48,7 +48,7 @@ impl<W: Write> JsonLines<W> {
         }
     }
 
-    /// Writes what is told of one event.
+    /// Writes the record of one event.
     ///
     /// # Errors
     /// Those of the writer.

@@ -75,7 +75,7 @@ impl Redactor {
         }
     }
 
-    /// Whether any value is known that must not be told.
+    /// Whether any value is known that must be masked.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }

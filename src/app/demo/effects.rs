@@ -125,7 +125,7 @@ impl Effect {
             varies: false,
             times: 1,
         };
-        // They are told once for each message.
+        // They are listed once for each message.
         if let Some(words) = change.settled() {
             let step = words.into_owned();
             return Self { step, ..effect };
@@ -213,7 +213,7 @@ fn shown(value: &str) -> String {
     text
 }
 
-/// Things told of one rule, one by one.
+/// The most effects of one rule that are listed one by one.
 const MOST: usize = 8;
-/// How much of a value is told, in characters.
+/// How much of a value is shown, in characters.
 const LONGEST: usize = 60;

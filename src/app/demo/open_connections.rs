@@ -21,7 +21,7 @@ impl OpenConnections {
         Self { ear, there }
     }
 
-    /// Waits until every connection that was told of has ended, but no longer than this.
+    /// Waits until every opened connection has ended, but no longer than this.
     pub(super) async fn gone(&self, longest: Duration) {
         let mut there = self.there.subscribe();
         let gone = there.wait_for(HashSet::is_empty);

@@ -1,4 +1,4 @@
-//! What the device did and what the server was told, side by side.
+//! What the device answered and what the server received, side by side.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::peer::Encoding;
 /// What one side knows, in order: the command and the code of its outcome.
 pub(super) type Outcomes = [(String, StatusCode)];
 
-/// One command: what the device answered, if it saw it, and what the server was told, if anything.
+/// One command: the device's answer, if it saw the command, and the Status that the server received, if any.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SummaryLine {
     what: String,
@@ -40,18 +40,18 @@ impl Session {
 
 /// Puts both sides together; either may lack commands that the other one knows.
 pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<SummaryLine> {
-    let (mut lines, mut told) = (Vec::new(), server);
+    let (mut lines, mut received) = (Vec::new(), server);
     let alone = |(what, code): &(String, StatusCode)| SummaryLine {
         what: what.clone(),
         device: None,
         server: Some(*code),
     };
     for (what, code) in device {
-        let found = told.iter().position(|(other, _)| other == what);
+        let found = received.iter().position(|(other, _)| other == what);
         let server = found.map(|at| {
-            lines.extend(told[..at].iter().map(alone));
-            let code = told[at].1;
-            told = &told[at + 1..];
+            lines.extend(received[..at].iter().map(alone));
+            let code = received[at].1;
+            received = &received[at + 1..];
             code
         });
         lines.push(SummaryLine {
@@ -60,7 +60,7 @@ pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<SummaryLin
             server,
         });
     }
-    lines.extend(told.iter().map(alone));
+    lines.extend(received.iter().map(alone));
     lines
 }
 
@@ -89,16 +89,16 @@ pub(super) fn closing(
     text
 }
 
-/// Stories that had nothing to act on, because the demo's device does not enroll.
+/// Built-in rules that had nothing to act on, because the demo's device does not enroll.
 fn beside_the_demo(entries: &[Entry]) -> String {
-    let idle = BUILTIN_RULES.iter().filter(|story| {
-        let file: Arc<str> = story.file().into();
+    let idle = BUILTIN_RULES.iter().filter(|rule| {
+        let file: Arc<str> = rule.file().into();
         let mut own = entries.iter().filter(|e| e.rule.file == file).peekable();
         own.peek().is_some() && own.all(|entry| entry.hits.messages == 0)
     });
-    idle.filter(|story| story.theme == "enrollment")
-        .map(|story| {
-            let name = story.name;
+    idle.filter(|rule| rule.theme == "enrollment")
+        .map(|rule| {
+            let name = rule.name;
             format!(
                 "\n{name} is about enrollment, which the demo does not play: use it with dmtap proxy --rule {name}"
             )
@@ -129,7 +129,7 @@ fn table(title: Option<&str>, sessions: &[Session]) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        let head = ["command", "the device answered", "the server was told"];
+        let head = ["command", "the device answered", "the server received"];
         text.push_str(&columns(&head.map(str::to_owned), widths));
         for row in &rows {
             text.push_str(&columns(row, widths));
@@ -139,7 +139,7 @@ fn table(title: Option<&str>, sessions: &[Session]) -> String {
     text
 }
 
-/// What the two sides of a session know differently: the command, and what each of them was told.
+/// What the two sides of a session know differently: the command, and the Status that each of them knows.
 fn rows(session: &Session) -> Vec<[String; 3]> {
     let code = |code: Option<StatusCode>| code.map_or("nothing".into(), |c| c.to_string());
     let differ = session

@@ -173,19 +173,19 @@ fn version(text: &str) -> Version {
     }
 }
 
-fn connection(told: &ConnectionRecord<'_>) -> Connection {
+fn connection(record: &ConnectionRecord<'_>) -> Connection {
     let address = |text: &Option<std::borrow::Cow<'_, str>>| {
         let address = text.as_deref().and_then(|text| text.parse().ok());
         address.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
     };
     let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
     Connection {
-        id: ConnectionId(told.id),
+        id: ConnectionId(record.id),
         opened: Timestamp::default(),
-        device: address(&told.device),
-        listener: address(&told.listener),
-        server: text(&told.server).unwrap_or_default(),
-        tls: told.tls.as_ref().map(|tls| TlsFacts {
+        device: address(&record.device),
+        listener: address(&record.listener),
+        server: text(&record.server).unwrap_or_default(),
+        tls: record.tls.as_ref().map(|tls| TlsFacts {
             sni: text(&tls.sni),
             alpn: text(&tls.alpn),
             version: text(&tls.version),

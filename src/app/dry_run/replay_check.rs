@@ -25,7 +25,7 @@ pub(super) struct Unasked {
     exchanges: HashSet<ExchangeId>,
     sessions: HashSet<SessionKey>,
     /// Those of which a message was met since.
-    told: HashSet<SessionKey>,
+    reported: HashSet<SessionKey>,
 }
 
 impl Unasked {
@@ -55,10 +55,10 @@ impl Unasked {
         // SessionIDs come again: a first message begins anew.
         if passed.speaker == Side::Device && is_first(passed) {
             self.sessions.remove(&session);
-            self.told.remove(&session);
+            self.reported.remove(&session);
             return Applicability::Fits;
         }
-        match self.told.insert(session) {
+        match self.reported.insert(session) {
             true => Applicability::First,
             false => Applicability::Later,
         }

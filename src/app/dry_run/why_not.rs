@@ -1,4 +1,4 @@
-//! Why a rule did nothing to a message, as far as it can be told without asking its matcher in full.
+//! Why a rule did nothing to a message, as far as that is known without its full matcher.
 
 use http::Uri;
 

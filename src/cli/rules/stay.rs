@@ -60,7 +60,7 @@ pub(super) fn show(output: Output) -> Outcome {
         let form = match (kind.form, kind.reach) {
             (Form::CrlCheck, _) => "1 becomes 0",
             _ if *kind == kind::SYNC_HDR => "mapped, with --stay full",
-            (Form::Port, _) => "the port that fits the address beside it",
+            (Form::Port, _) => "the port of the address next to it",
             (_, Reach::Learned) => "mapped; a host in no pair gets a path",
             (_, Reach::Mapped) => "mapped",
         };

@@ -175,7 +175,7 @@ fn is_drawn(rule: &Rule) -> bool {
     rule.limit.is_some_and(|limit| limit.chance.is_some())
 }
 
-/// The worse of two ends, of which everything was told already.
+/// The worse of two ends, both of which were reported already.
 fn worse(before: Option<Failure>, now: &Failure) -> Failure {
     match (before, now) {
         (Some(Failure::Usage(_) | Failure::Rules(_)), _)

@@ -77,14 +77,14 @@ mod tests {
     #[test]
     fn a_state_changes_once_from_where_it_is() {
         let mut states = States::default();
-        assert_eq!(states.state("story", "a"), None);
-        assert!(states.advance("story", "a", None, "refused", 9));
-        assert!(!states.advance("story", "a", None, "again", 9));
-        assert_eq!(states.state("story", "a").as_deref(), Some("refused"));
-        assert_eq!(states.state("story", "b"), None);
+        assert_eq!(states.state("scenario", "a"), None);
+        assert!(states.advance("scenario", "a", None, "refused", 9));
+        assert!(!states.advance("scenario", "a", None, "again", 9));
+        assert_eq!(states.state("scenario", "a").as_deref(), Some("refused"));
+        assert_eq!(states.state("scenario", "b"), None);
         assert_eq!(states.state("other", "a"), None);
-        assert!(states.advance("story", "a", Some("refused"), "over", 9));
-        assert_eq!(states.state("story", "a").as_deref(), Some("over"));
+        assert!(states.advance("scenario", "a", Some("refused"), "over", 9));
+        assert_eq!(states.state("scenario", "a").as_deref(), Some("over"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::proxy::wire::Wire;
 
 /// What a device asked of a proxy on one connection.
 pub(super) struct ForwardProxyRequest<'a> {
-    guest: IncomingConnection,
+    incoming: IncomingConnection,
     shared: &'a Arc<Shared>,
     line: ConnectionHandle,
     link: Arc<ServerLink>,
@@ -41,9 +41,9 @@ struct State {
 }
 
 impl<'a> ForwardProxyRequest<'a> {
-    pub(super) fn new(guest: IncomingConnection, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
+    pub(super) fn new(incoming: IncomingConnection, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
         Self {
-            guest,
+            incoming,
             shared,
             line: wire.line(),
             link: Arc::new(ServerLink::new(&shared.upstreams)),
@@ -108,11 +108,11 @@ impl<'a> ForwardProxyRequest<'a> {
     /// Asks rules about the connection, at its first request and at each for another host than the one before.
     fn admit(&self, host: &str) -> Result<(), Dropped> {
         let mut state = self.state();
-        if self.guest.admission.is_some() || state.host.as_deref() == Some(host) {
+        if self.incoming.admission.is_some() || state.host.as_deref() == Some(host) {
             return Ok(());
         }
         state.host = Some(host.to_owned());
-        let admission = self.guest.admit_request(self.shared, host);
+        let admission = self.incoming.admit_request(self.shared, host);
         if admission.reception != ConnectionAction::Refuse {
             return Ok(());
         }
@@ -121,17 +121,17 @@ impl<'a> ForwardProxyRequest<'a> {
         Err(Dropped::ByRule)
     }
 
-    /// The connection as a request to this server sees it; it is told of at its first request.
+    /// The connection as a request to this server sees it; its event is emitted at its first request.
     fn connection(&self, server: &Upstream) -> Arc<Connection> {
         let server = server.to_string();
         let mut state = self.state();
         if let Some((connection, _)) = &mut state.connection {
             if connection.server != server {
-                *connection = Arc::new(self.guest.connection(server, None));
+                *connection = Arc::new(self.incoming.connection(server, None));
             }
             return connection.clone();
         }
-        let connection = Arc::new(self.guest.connection(server, None));
+        let connection = Arc::new(self.incoming.connection(server, None));
         let farewell = CloseEventGuard::new(self.shared, &connection);
         state.connection = Some((connection.clone(), farewell));
         connection
@@ -139,34 +139,34 @@ impl<'a> ForwardProxyRequest<'a> {
 
     /// The number of the tunnel's connection: of its own where this one carried requests.
     pub(super) fn tunnelling(&self) -> IncomingConnection {
-        let mut guest = self.guest.clone();
+        let mut incoming = self.incoming.clone();
         if self.state().connection.take().is_some() {
-            guest.id = self.shared.next_connection();
-            guest.opened = now();
+            incoming.id = self.shared.next_connection();
+            incoming.opened = now();
         }
-        guest
+        incoming
     }
 
     pub(super) fn ended(&self, ended: hyper::Result<()>) -> Result<(), Refusal> {
         let mut state = self.state();
-        let (told, refused) = (state.connection.take(), state.refused.take());
+        let (opened, refused) = (state.connection.take(), state.refused.take());
         let answered = state.answered.take();
         drop(state);
-        if let (None, Some(why)) = (&told, refused) {
+        if let (None, Some(why)) = (&opened, refused) {
             return Err(Refusal::Intended(why));
         }
         if let Some(why) = ended.as_ref().err().and_then(|error| malformed(error)) {
-            let IncomingConnection { id, device, .. } = self.guest;
+            let IncomingConnection { id, device, .. } = self.incoming;
             tracing::debug!("{id}: {why}");
             self.shared.emit_malformed(id, device, why);
             return Ok(());
         }
-        if let (None, Some(answered)) = (&told, answered) {
+        if let (None, Some(answered)) = (&opened, answered) {
             return Err(answered.into());
         }
-        match (told, ended) {
+        match (opened, ended) {
             (Some(_), Err(error)) => {
-                tracing::debug!("{}: {error}", self.guest.id);
+                tracing::debug!("{}: {error}", self.incoming.id);
                 Ok(())
             }
             (Some(_), Ok(())) => Ok(()),

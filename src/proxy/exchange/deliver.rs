@@ -142,7 +142,7 @@ impl Exchange {
         Ok(response.map(|body| body.running(run)))
     }
 
-    /// A device that waits for the end of the connection is told that it comes.
+    /// Announces the end of the connection to a device that waits for it.
     fn say_close<B>(&self, end: &End, response: &mut Response<B>) {
         if matches!(end, End::WholeThen(ClientProtocol::One(_), _)) {
             let close = HeaderValue::from_static("close");

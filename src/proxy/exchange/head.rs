@@ -43,7 +43,7 @@ pub(super) fn edit(edits: &[HeadEdit], headers: &mut HeaderMap) -> Option<Status
 pub(super) fn restate(
     parts: &mut Parts,
     status: StatusCode,
-    told: &mut PendingEvent,
+    pending: &mut PendingEvent,
     body: &mut Body,
 ) {
     parts.status = status;
@@ -52,8 +52,8 @@ pub(super) fn restate(
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         parts.headers.remove(header::CONTENT_LENGTH);
         *body = Body::default();
-        told.passage.payload.sent = bytes::Bytes::new();
-        told.passage.payload.sent_document = None;
-        told.count = None;
+        pending.message.payload.sent = bytes::Bytes::new();
+        pending.message.payload.sent_document = None;
+        pending.count = None;
     }
 }

@@ -59,10 +59,10 @@ impl Exchange {
     pub(super) async fn answer_late(
         mut self,
         answer: SyntheticResponse,
-        told: PendingEvent,
+        pending: PendingEvent,
     ) -> Result<Response<Body>, Dropped> {
-        let delivery = told.passage.delivery.clone();
-        let response = self.own(answer, told.passage.applied, delivery.clone());
+        let delivery = pending.message.delivery.clone();
+        let response = self.own(answer, pending.message.applied, delivery.clone());
         self.send_response(&delivery, response).await
     }
 
@@ -94,12 +94,12 @@ impl Exchange {
             sent_document: None,
         };
         PendingEvent {
-            passage: self.passage(head, payload),
+            message: self.message(head, payload),
             count: None,
         }
     }
 
-    /// A response of dmtap's own, told of.
+    /// A response of dmtap's own, with its event.
     fn own(
         &mut self,
         answer: SyntheticResponse,
@@ -119,7 +119,7 @@ impl Exchange {
         }
         headers::set_length(response.headers_mut(), bytes.len());
         let said = self.session.answered(&bytes, response.headers());
-        // What dmtap says in SyncML is told as the message it is.
+        // A SyncML answer of dmtap's own is recorded as a message.
         let (received, reading) = match &said {
             Some(said) => (
                 bytes.clone(),
@@ -139,15 +139,15 @@ impl Exchange {
             version: self.head.version,
             headers: response.headers().clone(),
         });
-        let passage = CapturedMessage {
+        let message = CapturedMessage {
             synthesized: true,
             session: self.session.tag(Side::Server, said.as_deref()),
             applied,
             delivery,
-            ..self.passage(head, payload)
+            ..self.message(head, payload)
         };
         let shared = &self.context.shared;
-        shared.emit(Event::Response(Arc::new(passage)));
+        shared.emit(Event::Response(Arc::new(message)));
         response
     }
 }

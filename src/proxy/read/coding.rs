@@ -1,4 +1,4 @@
-//! Content codings, and transfer codings beside `chunked`: undone one by one, within a limit.
+//! Content codings, and transfer codings other than `chunked`: undone one by one, within a limit.
 
 use std::io::{self, Read};
 

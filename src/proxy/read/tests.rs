@@ -158,9 +158,9 @@ fn wbxml_of_another_vocabulary_is_no_broken_message() {
         // A Ping of ActiveSync.
         let body = Bytes::from_static(b"\x03\x01\x6a\x00\x00\x0d\x45\x48\x03240\x00\x01\x01");
         let (reading, notes) = read_plain(body, &headers, 1000);
-        let told = matches!(reading, ParsedBody::Unread(NotParsed::MediaType(_)));
+        let by_type = matches!(reading, ParsedBody::Unread(NotParsed::MediaType(_)));
         assert_eq!(
-            (told, notes.is_empty()),
+            (by_type, notes.is_empty()),
             (is_foreign, is_foreign),
             "{media_type}"
         );

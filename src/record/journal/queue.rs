@@ -15,7 +15,7 @@ use super::{Ended, WhenFull};
 use crate::flow::{CapturedBody, CapturedMessage, Event};
 use crate::record::Sink;
 
-/// What one sink is still to be told.
+/// The events that one sink has not taken yet.
 pub(super) struct Queue {
     bounds: Bounds,
     when_full: WhenFull,
@@ -24,7 +24,7 @@ pub(super) struct Queue {
     filled: Condvar,
     /// There is room again, or nobody need wait for it any more.
     drained: Condvar,
-    /// The sink's thread told something, or ended.
+    /// The sink's thread wrote something, or ended.
     moved: Condvar,
 }
 
@@ -67,7 +67,7 @@ struct Entry {
 
 /// What became of an event that was put in.
 pub(super) enum Put {
-    /// It waits to be told.
+    /// It waits for an event.
     In,
     /// It waits, and there was no room: [`Queue::wait`] for this ticket.
     Crowded(Ticket),
@@ -95,9 +95,9 @@ pub(super) struct Ticket {
 /// What a sink's thread is to do next.
 pub(super) enum Next {
     Tell(u64, Event),
-    /// What was told waited long enough to be written.
+    /// Written events waited long enough to be flushed.
     Flush,
-    /// This sink is told from now on.
+    /// This sink gets events from now on.
     Replace(Box<dyn Sink>),
     End,
 }
@@ -175,7 +175,7 @@ impl Queue {
         Waited::GivenUp
     }
 
-    /// Nothing more is told; gives what was still to be, to be dropped without the lock.
+    /// No more events; returns the remaining ones, to be dropped without the lock.
     fn stop(&self, mut state: MutexGuard<'_, State>) -> VecDeque<Entry> {
         state.dead = true;
         self.drained.notify_all();

@@ -137,7 +137,7 @@ fn behind_name(text: &[u8], start: usize, end: usize) -> Range<usize> {
         Some(b',') if is_quote(before) => value_in_json(text, after + 1),
         Some(b'&' | b';' | b',') => 0..0,
         _ if is_quote(before) || before == b'=' => {
-            beside(text, start, at).unwrap_or_else(|| behind_tag(text, end))
+            next_to(text, start, at).unwrap_or_else(|| behind_tag(text, end))
         }
         // A word of a text announces nothing.
         _ if !matches!(before, b'<' | b':' | b'>' | b'/') => 0..0,
@@ -280,7 +280,7 @@ fn end_of_group(text: &[u8]) -> usize {
 }
 
 /// `name="…" value="SECRET"`, in whichever order they stand in the tag; `at` is behind the name's quote.
-fn beside(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
+fn next_to(text: &[u8], start: usize, at: usize) -> Option<Range<usize>> {
     let from = start.saturating_sub(FAR);
     let open = memrchr(b'<', &text[from..start]).map(|open| from + open);
     let in_front = open.and_then(|open| {

@@ -1,4 +1,4 @@
-//! The values of the secrets found, to be looked for elsewhere: a secret told twice is told.
+//! The values of the secrets found, to mask them wherever else they occur.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -23,7 +23,7 @@ pub enum Form {
     List,
     /// One URL, perhaps without its scheme.
     Bare,
-    /// The port beside an address.
+    /// The port of an address.
     Port,
     /// No URL: whether the device looks for a CRL of the server's certificate.
     CrlCheck,

@@ -23,7 +23,7 @@ pub(super) struct Place {
     pub(super) value: String,
     /// Its kind; `None` where it is only looked at to note what leads away.
     pub(super) kind: Option<&'static Kind>,
-    /// What an address and the port beside it have in common.
+    /// What an address and its port have in common.
     pub(super) group: Option<String>,
     /// Whether it names a file for an app.
     pub(super) is_download: bool,
@@ -320,7 +320,7 @@ fn is_of_w7(parm: Element<'_>, names: &[&str]) -> bool {
     id.is_none_or(|id| id.value().eq_ignore_ascii_case("w7"))
 }
 
-/// What an address and the port beside it have in common: the APPADDR around them.
+/// What an address and its port have in common: the APPADDR around them.
 fn group(kind: Option<&'static Kind>, parm: Element<'_>, inside: &Inside) -> Option<String> {
     kind.filter(|kind| kind.name.starts_with("APPADDR"))?;
     let is_address = |element: &Element<'_>| {

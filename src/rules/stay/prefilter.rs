@@ -1,4 +1,4 @@
-//! Whether a body may hold anything for the rule, told from its bytes: most bodies are never decoded for it.
+//! Whether a body may contain anything for the rule, by its bytes: most bodies are never decoded for it.
 
 use aho_corasick::AhoCorasick;
 

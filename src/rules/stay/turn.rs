@@ -41,15 +41,15 @@ impl<'a> Turn<'a> {
 
     pub(super) fn turn_all<'p>(&mut self, places: impl Iterator<Item = &'p Place> + Clone) {
         let is_port = |place: &&Place| place.kind.is_some_and(|kind| kind.form == Form::Port);
-        // An address tells what becomes of the port beside it.
+        // An address decides about its port.
         let written: HashMap<String, u16> = places
             .clone()
             .filter(is_port)
             .filter_map(|place| Some((place.group.clone()?, place.value.trim().parse().ok()?)))
             .collect();
         for place in places.clone().filter(|place| !is_port(place)) {
-            let beside = place.group.as_ref().and_then(|group| written.get(group));
-            self.turn(place, beside.copied());
+            let neighbour = place.group.as_ref().and_then(|group| written.get(group));
+            self.turn(place, neighbour.copied());
         }
         for place in places.filter(is_port) {
             self.turn_port(place);
@@ -66,7 +66,7 @@ impl<'a> Turn<'a> {
         let mut changes = Vec::new();
         for found in value::urls(&place.value, kind.form) {
             let mut url = found.origin();
-            // A port beside the address holds where the URL has none (OMA Client Provisioning, PORTNBR).
+            // A port next to the address applies if the URL has none (OMA Client Provisioning, PORTNBR).
             if let (false, Some(port)) = (url.has_port, port) {
                 url.origin.port = port;
             }
@@ -105,13 +105,13 @@ impl<'a> Turn<'a> {
     }
 
     fn turn_port(&mut self, place: &Place) {
-        let beside = place.group.as_ref().and_then(|group| self.ports.get(group));
+        let neighbour = place.group.as_ref().and_then(|group| self.ports.get(group));
         let written = place.value.trim().parse().ok();
         let alone = || match self.facts.direction {
             Direction::ToServer => Some(self.facts.map.server_at_port(written?)?.port),
             Direction::ToDevice => None,
         };
-        let Some(port) = beside.copied().or_else(alone) else {
+        let Some(port) = neighbour.copied().or_else(alone) else {
             return;
         };
         if self.sealed.is_none() && written.is_some_and(|written| written != port) {

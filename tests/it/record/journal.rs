@@ -107,7 +107,7 @@ fn every_sink_is_told_everything_in_order_and_finished_once() {
     assert_eq!(summary.events, 1000);
     for (memory, sink) in [one, two].iter().zip(&summary.sinks) {
         assert_eq!(*memory.told.lock().unwrap(), (1..=1000).collect::<Vec<_>>());
-        assert_eq!((sink.told, sink.dropped), (1000, 0));
+        assert_eq!((sink.written, sink.dropped), (1000, 0));
         assert_eq!(*memory.finished.lock().unwrap(), 1);
     }
 }
@@ -170,7 +170,7 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
             .to_string()
             .starts_with("the record is not complete: disk.jsonl: ")
     );
-    assert_eq!(error.0.sinks[0].told, 2);
+    assert_eq!(error.0.sinks[0].written, 2);
     assert!(error.0.sinks[0].failure.is_some());
     assert_eq!(error.0.sinks[1].failure, None);
     assert_eq!(memory.told.lock().unwrap().len(), 100);
@@ -379,7 +379,10 @@ fn small_events_do_not_wait_behind_large_ones() {
     });
     let summary = journal.close().unwrap();
     assert_eq!(*memory.told.lock().unwrap(), (1..=54).collect::<Vec<_>>());
-    assert_eq!((summary.sinks[0].told, summary.sinks[0].dropped), (54, 0));
+    assert_eq!(
+        (summary.sinks[0].written, summary.sinks[0].dropped),
+        (54, 0)
+    );
 }
 
 #[test]
@@ -396,7 +399,7 @@ fn small_events_are_bounded_in_bytes_too() {
     drop(leave);
     let summary = journal.close().unwrap();
     // A quarter of the bytes is theirs.
-    let told = summary.sinks[0].told;
+    let told = summary.sinks[0].written;
     assert!((150..250).contains(&told), "{told}");
     assert_eq!(told + summary.sinks[0].dropped, 1001);
 }
@@ -430,5 +433,5 @@ fn a_sink_that_is_behind_but_busy_is_not_given_up() {
             scope.spawn(|| journal.on_event(event()));
         }
     });
-    assert_eq!(journal.close().unwrap().sinks[0].told, 40);
+    assert_eq!(journal.close().unwrap().sinks[0].written, 40);
 }

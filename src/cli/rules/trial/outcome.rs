@@ -1,4 +1,4 @@
-//! A message that was tried, and how it is told.
+//! A message that was tried, and how it is printed.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(super) struct Silent<'r> {
     pub(super) failed: bool,
 }
 
-/// Most rules that are told to have done nothing to a message.
+/// The most rules that are listed as having done nothing to a message.
 const MOST_SILENT: usize = 20;
 
 impl<'r> MessageOutcome<'r> {

@@ -99,7 +99,7 @@ impl Playing<'_> {
         write(&tried.change(self.output), self.output)
     }
 
-    /// A message that would not have been said: its session is told once.
+    /// A message that would not have been sent: its session is reported once.
     fn pass_over(&mut self, passed: &Passed, fit: Applicability) -> io::Result<()> {
         self.tally.not_tried += 1;
         if fit != Applicability::First || self.output == Output::Json {

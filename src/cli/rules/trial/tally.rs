@@ -84,14 +84,14 @@ impl EffectCounts {
             let why = hits.why(rule);
             json!({"rule": rule.name(), "messages": hits.messages, "failed": hits.failed, "why": why})
         };
-        let told: Vec<Value> = rules.rules().iter().map(rule).collect();
+        let list: Vec<Value> = rules.rules().iter().map(rule).collect();
         json_line(json!({
             "v": 1,
             "file": file.display().to_string(),
             "messages": self.messages,
             "acted-on": self.acted_on,
             "not-tried": self.not_tried,
-            "rules": told,
+            "rules": list,
         }))
     }
 
@@ -140,9 +140,9 @@ impl Hits {
 
     /// Why the rule could not act, or did not, with the first exchange in which that was so.
     fn why(&self, rule: &Rule) -> Option<String> {
-        let told = |reason: &Reason| format!("{}: {}", reason.exchange, reason.why);
+        let line = |reason: &Reason| format!("{}: {}", reason.exchange, reason.why);
         if let Some(unfit) = &self.unfit {
-            return Some(told(unfit));
+            return Some(line(unfit));
         }
         if self.messages > 0 {
             return None;
@@ -152,7 +152,7 @@ impl Hits {
         }
         let stage = rule.stage.name();
         Some(match &self.idle {
-            Some(idle) => told(idle),
+            Some(idle) => line(idle),
             None => format!("looks at {stage}, and there is none that was tried"),
         })
     }

@@ -40,11 +40,11 @@ impl Reconciler {
         self.held = None;
         // Their patches are of the message that waited, not of this one.
         let done = std::mem::take(&mut settling.settled.applied);
-        let told = |applied: RuleEffect| RuleEffect {
+        let named = |applied: RuleEffect| RuleEffect {
             patch: Patch::default(),
             ..applied
         };
-        let mut applied: Vec<RuleEffect> = done.into_iter().map(told).collect();
+        let mut applied: Vec<RuleEffect> = done.into_iter().map(named).collect();
         applied.push(spoke(&held.rule, "the server's message, which waited"));
         Some(Reconciled {
             applied,
@@ -112,17 +112,17 @@ impl Settling<'_> {
         let fragment = compose::fragment(&document, &credentials.xml);
         if let Some(cred) = cred {
             let node = cred.id();
-            let (told, edit) = match fragment {
+            let (after, edit) = match fragment {
                 Some(fragment) => ("as before the challenge", Edit::Replace { node, fragment }),
                 None => ("none, as before the challenge", Edit::Remove { node }),
             };
-            entry.push_detail(cred, "credentials", String::new(), told.into());
+            entry.push_detail(cred, "credentials", String::new(), after.into());
             entry.edits.push(edit);
         }
         self.enter(&credentials.rule, entry);
     }
 
-    /// Gives the device back the SessionID that the server was told another one for.
+    /// Restores the device's SessionID, for which the server received another one.
     pub(super) fn own_session(&mut self, account: &Reconciler) {
         let document = self.document.clone();
         let header = Message::of(&document).and_then(|message| message.header());
@@ -130,7 +130,7 @@ impl Settling<'_> {
         let (Side::Server, Some(id)) = (self.setting.speaker, id) else {
             return;
         };
-        let told = account
+        let changed = account
             .promises
             .iter()
             .rev()
@@ -140,7 +140,7 @@ impl Settling<'_> {
                 }
                 _ => None,
             });
-        if let Some((rule, meant)) = told {
+        if let Some((rule, meant)) = changed {
             let mut entry = Entry::default();
             entry.set(id, meant.to_string());
             self.enter(&rule, entry);
