@@ -136,20 +136,15 @@ fn end_of(text: &str, close: &str) -> Option<usize> {
     Some(at + close.len())
 }
 
+/// A text with its entities resolved and each run of white space as one blank, also at both ends.
 fn unescaped(text: &str) -> String {
-    let mut text = text.split_ascii_whitespace().fold(
-        String::from(if text.starts_with(char::is_whitespace) {
-            " "
-        } else {
-            ""
-        }),
-        |mut line, word| {
-            if !line.is_empty() && !line.ends_with(' ') {
-                line.push(' ');
-            }
-            line.push_str(word);
-            line
-        },
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let blank = |is_blank: bool| if is_blank { " " } else { "" };
+    let mut text = format!(
+        "{}{}{}",
+        blank(text.starts_with(char::is_whitespace)),
+        words.join(" "),
+        blank(!words.is_empty() && text.ends_with(char::is_whitespace)),
     );
     for (entity, character) in ENTITIES {
         if text.contains('&') {
