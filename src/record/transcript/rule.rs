@@ -9,6 +9,9 @@ use crate::record::model::{EffectDetailRecord, EventRecord, RuleEffectRecord};
 /// How much of a changed value is told, in columns.
 const VALUE: usize = 48;
 
+/// How much of the path of a changed place is shown, in columns.
+const PATH: usize = 60;
+
 /// Changes of the whole message, and rules that changed nothing in it.
 pub(super) fn of_message(page: &mut TextBuffer, told: &EventRecord<'_>) {
     for applied in &told.applied {
@@ -108,7 +111,7 @@ fn step(
     }
     page.quoted(Style::Text, &change.step, 30);
     if !inner.is_empty() {
-        page.put(Style::Text, " ").quoted(Style::Text, inner, 60);
+        page.put(Style::Text, " ").path(Style::Text, inner, PATH);
     }
     match (change.before_as_written(&applied.rule), &*change.after) {
         ("", "") => page,

@@ -87,6 +87,12 @@ impl TextBuffer {
         let safe = safe(words, most);
         self.put(ink, &safe)
     }
+
+    /// A path, made harmless; of one longer than `most` columns the end is kept.
+    pub(super) fn path(&mut self, ink: Style, path: &str, most: usize) -> &mut Self {
+        let end = end_of_path(path, most);
+        self.put(ink, &end)
+    }
 }
 
 impl Style {
@@ -136,9 +142,60 @@ pub(super) fn safe(words: &str, most: usize) -> String {
     text
 }
 
+/// A path that a terminal takes as text only. Of one longer than `most` columns the last steps are kept, with `…` in
+/// front; of a step longer than that, its end.
+fn end_of_path(path: &str, most: usize) -> String {
+    let mut pieces: Vec<String> = Vec::new();
+    let mut columns = 0;
+    // How many pieces, counted from the end, are whole steps.
+    let mut steps = 0;
+    let mut is_cut = false;
+    for character in path.chars().rev() {
+        let piece = escaped(character).map_or_else(|| character.to_string(), Into::into);
+        let piece_columns = piece.chars().count();
+        if columns + piece_columns > most {
+            is_cut = true;
+            break;
+        }
+        columns += piece_columns;
+        pieces.push(piece);
+        // One column is for the `…`.
+        if character == '/' && columns < most {
+            steps = pieces.len();
+        }
+    }
+    if is_cut {
+        if steps > 0 {
+            pieces.truncate(steps);
+        } else {
+            while columns >= most {
+                let Some(first) = pieces.pop() else {
+                    break;
+                };
+                columns -= first.chars().count();
+            }
+        }
+        pieces.push("…".into());
+    }
+    pieces.into_iter().rev().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_path_is_kept_in_whole_steps() {
+        let check =
+            |path: &str, most: usize, expected: &str| assert_eq!(end_of_path(path, most), expected);
+        check("a/b/c", 5, "a/b/c");
+        check("a/b/c", 4, "…/c");
+        check("aaa/b/c", 5, "…/b/c");
+        check("aaa/bcdef", 4, "…def");
+        check("a/b\u{1b}c", 20, "a/b\\u{1b}c");
+        check("aaaa\u{1b}c", 7, "…c");
+        check("", 4, "");
+    }
 
     #[test]
     fn what_was_said_is_cut_and_harmless() {

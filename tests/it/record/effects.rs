@@ -265,3 +265,66 @@ fn a_value_with_a_secret_in_it_is_shown_around_it() {
     assert!(text.starts_with("password=******** é"), "{text}");
     assert!(masked && cut);
 }
+
+/// Each changed value of a provisioning document is one line of its own that names its place and both values; the
+/// secret beside them is masked.
+#[test]
+fn changes_inside_a_provisioning_document_are_shown_except_its_secrets() {
+    let inner = "<wap-provisioningdoc><characteristic type=\"APPLICATION\"><parm name=\"ADDR\" value=\"https://mdm.example.com/a\"/>\
+                 <parm name=\"NAME\" value=\"https://mdm.example.com/a\"/><characteristic type=\"APPAUTH\">\
+                 <parm name=\"AAUTHSECRET\" value=\"s3cret-of-server\"/></characteristic></characteristic></wap-provisioningdoc>";
+    let token = "RequestSecurityTokenResponseCollection/RequestSecurityTokenResponse/RequestedSecurityToken";
+    let (open, close) = token
+        .split('/')
+        .fold((String::new(), String::new()), |(open, close), name| {
+            (format!("{open}<{name}>"), format!("</{name}>{close}"))
+        });
+    let body = format!(
+        "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body>{open}<BinarySecurityToken \
+         ValueType=\"urn:a/DeviceEnrollmentProvisionDoc\">{}</BinarySecurityToken>{close}</s:Body></s:Envelope>",
+        BASE64.encode(inner)
+    );
+    let front =
+        format!("/Envelope/Body/{token}/BinarySecurityToken!/wap-provisioningdoc/characteristic");
+    let mut stage = Stage::new();
+    let message = stage.response(&[], body);
+    for (place, before, after) in [
+        (
+            "parm[1]@value",
+            "https://mdm.example.com/a",
+            "https://dmtap.example/a",
+        ),
+        (
+            "parm[2]@value",
+            "https://mdm.example.com/a",
+            "https://dmtap.example/a",
+        ),
+        (
+            "characteristic/parm@value",
+            "s3cret-of-server",
+            "an0ther-secret",
+        ),
+    ] {
+        said(
+            message,
+            "set-attribute",
+            &format!("{front}/{place}"),
+            before,
+            after,
+        );
+    }
+    let shown = transcript(&stage.events, Masking::Masked);
+    let lines: Vec<_> = shown
+        .lines()
+        .filter_map(|line| line.split_once("✎ rule r: "))
+        .collect();
+    let lines: Vec<_> = lines.iter().map(|(_, change)| *change).collect();
+    assert_eq!(
+        lines,
+        [
+            "set-attribute …/wap-provisioningdoc/characteristic/parm[1]@value https://mdm.example.com/a → https://dmtap.example/a",
+            "set-attribute …/wap-provisioningdoc/characteristic/parm[2]@value https://mdm.example.com/a → https://dmtap.example/a",
+            "set-attribute …/characteristic/characteristic/parm@value ******** → ********",
+        ]
+    );
+}
