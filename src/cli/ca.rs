@@ -3,8 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::{Failure, Outcome, Output, authority, only_text};
+use crate::app::print;
+use crate::dm::Certificate;
 use crate::error_text;
+use crate::printable;
+use crate::proxy::Authority;
 
 /// Work with dmtap's certificate authority.
 #[derive(Debug, clap::Args)]
@@ -56,7 +62,14 @@ impl Ca {
             format,
             confdir,
         } = self.verb;
+        let is_new = !super::confdir(confdir.as_deref())?.join(SECRET).exists();
         let authority = authority(confdir.as_deref())?;
+        if is_new {
+            let folder = authority.certificate_file().parent();
+            let folder = folder.unwrap_or(Path::new(".")).display();
+            print::line(&format!("created a new CA in {folder}"));
+        }
+        let facts = facts(&authority);
         let path = path.filter(|path| path.as_os_str() != "-");
         let certificate = match format.unwrap_or_else(|| by_extension(path.as_deref())) {
             Format::Cer => authority.certificate_der(),
@@ -64,15 +77,33 @@ impl Ca {
         };
         match path {
             None => print_bytes(&certificate),
-            Some(path) => std::fs::write(&path, certificate).map_err(|error| {
-                Failure::Failed(format!(
-                    "error: cannot write {}: {}",
-                    path.display(),
-                    error_text::io(&error)
-                ))
-            }),
+            Some(path) => {
+                let name = printable::path(&path);
+                std::fs::write(&path, certificate).map_err(|error| {
+                    let why = error_text::io(&error);
+                    Failure::Failed(format!("error: cannot write {name}: {why}"))
+                })?;
+                print::line(&format!("wrote {name}: {facts}"));
+                Ok(())
+            }
         }
     }
+}
+
+/// Its subject and SHA-256, to compare with what the device shows.
+fn facts(authority: &Authority) -> String {
+    let der = authority.certificate_der();
+    let subject = Certificate::read(&der).map(|certificate| certificate.subject);
+    let hash = digest(&SHA256, &der);
+    let hash: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    format!(
+        "{}, SHA-256 {hash}",
+        printable::line(&subject.unwrap_or_default())
+    )
 }
 
 /// Writes to standard output as it is: colours are stripped from text only.
@@ -97,3 +128,6 @@ fn by_extension(path: Option<&Path>) -> Format {
         false => Format::Pem,
     }
 }
+
+/// The file that makes a folder the folder of a CA.
+const SECRET: &str = "dmtap-ca.pem";

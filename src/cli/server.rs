@@ -112,12 +112,12 @@ impl Server {
     }
 }
 
-fn text_lines(told: &ServerLine<'_>) {
+fn text_lines(answers: &ServerLine<'_>) {
     let line = |(what, code): &(String, StatusCode)| {
         let (code, what) = (code.to_string(), printable::line(what));
-        format!("told: {code:<28}  {what}\n")
+        format!("device answered: {code:<28}  {what}\n")
     };
-    print(told.outcomes.iter().map(line).collect());
+    print(answers.outcomes.iter().map(line).collect());
 }
 
 fn json_lines(told: &ServerLine<'_>) {

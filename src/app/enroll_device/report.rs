@@ -5,6 +5,7 @@ use serde_json::json;
 use super::ManagementSession;
 use crate::peer::Encoding;
 use crate::peer::enroll::Enrollment;
+use crate::printable;
 
 /// One line for people: what was granted.
 pub fn enrolled_text(enrollment: &Enrollment) -> String {
@@ -37,12 +38,18 @@ pub fn enrolled_json(enrollment: &Enrollment) -> String {
 
 /// One line for people: a management session.
 pub fn session_text(session: &ManagementSession) -> String {
-    let failed = session.done.iter().filter(|(_, code)| !code.is_success());
-    let (failed, commands) = (failed.count(), session.done.len());
+    let errors = session.done.iter().filter(|(_, code)| !code.is_success());
+    let errors = errors.map(|(what, code)| format!("{} {}", code.0, printable::line(what)));
+    let errors: Vec<String> = errors.collect();
+    let answers = match errors.is_empty() {
+        true => String::new(),
+        false => format!(", the device answered {}", errors.join(", ")),
+    };
     format!(
-        "session in {} at {}: {commands} commands, {failed} of them answered with an error\n",
+        "session in {} at {}: {} commands{answers}\n",
         name(session.encoding),
-        session.url
+        session.url,
+        session.done.len()
     )
 }
 
@@ -59,8 +66,11 @@ pub fn session_json(session: &ManagementSession) -> String {
     format!("{line}\n")
 }
 
-/// The hosts that the device connected to, for people.
+/// The hosts that the device connected to, for people; nothing where there is none.
 pub fn contacted_text(hosts: &[String]) -> String {
+    if hosts.is_empty() {
+        return String::new();
+    }
     format!("the device connected to {}\n", hosts.join(", "))
 }
 

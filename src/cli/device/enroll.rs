@@ -45,7 +45,7 @@ pub(super) struct Enroll {
     #[arg(long, value_enum, default_value_t, value_name = "WINDOWS")]
     csr: Csr,
     /// Also trust the CAs in this PEM file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "ca", value_name = "FILE")]
     root_ca: Option<PathBuf>,
     /// Where a name leads, instead of asking DNS; several may be given.
     #[arg(long, value_name = "HOST:PORT:ADDRESS")]

@@ -32,7 +32,8 @@ pub(super) struct EnrollArguments {
     /// With --enroll: the name of policy, enrollment and management.
     #[arg(long, default_value = "mdm.dmtap.test", value_name = "HOST")]
     management_name: String,
-    /// With --enroll: a user with a password (OnPremise), whose devices speak XML; several may be given.
+    /// With --enroll: a user with a password (OnPremise), whose devices speak XML; several may be given. With neither --user
+    /// nor --token-user it is user@dmtap.test=password.
     #[arg(long, value_name = "NAME=PASSWORD", value_parser = pair)]
     user: Vec<(String, String)>,
     /// With --enroll: a user with a token (Federated), whose devices speak WBXML; several may be given.
@@ -65,14 +66,13 @@ impl EnrollArguments {
             discovery: origin(&self.discovery_name),
             management: origin(&self.management_name),
         };
-        let url = format!("{}{DISCOVERY_PATH}", sites.discovery);
+        let discovery = sites.discovery.clone();
+        let url = format!("{discovery}{DISCOVERY_PATH}");
         let names = [&*self.discovery_name, &*self.management_name];
         let tls = enroll_server::tls(authority, &names).map_err(Failure::Failed)?;
         let users = self.users();
-        let first = users
-            .first()
-            .map(|user| user.name.clone())
-            .unwrap_or_default();
+        let login = users.first().map(|user| self.login(user));
+        let login = login.unwrap_or_default();
         let service = EnrollService::new(sites, users, |server| match self.redirect {
             true => server.redirecting(),
             false => server,
@@ -88,13 +88,30 @@ impl EnrollArguments {
         };
         print::line(&format!("enrollment at {url}"));
         let resolve = names.map(|name| format!("--resolve {name}:{port}:127.0.0.1"));
-        let ca = authority.certificate_file().display();
+        let (ca, resolve) = (authority.certificate_file().display(), resolve.join(" "));
         print::line(&format!(
-            "try: dmtap device enroll {url} --root-ca {ca} --user {first} --password … {}",
-            resolve.join(" ")
+            "try: dmtap device enroll {url} --root-ca {ca} {login} {resolve}"
+        ));
+        let through = format!("https://localhost:{PROXY_PORT}{DISCOVERY_PATH}");
+        print::line(&format!(
+            "through dmtap: dmtap proxy --mode reverse:{discovery} --server-ca {ca} -p {PROXY_PORT} {resolve}"
+        ));
+        print::line(&format!(
+            "          then: dmtap device enroll {through} --root-ca {ca} {login}"
         ));
         enroll_server::serve(listener, tls, Arc::new(service), stop).await;
         Ok(())
+    }
+
+    /// The options of a device for this user; secrets that the command line gave are not repeated.
+    fn login(&self, user: &User) -> String {
+        let is_default = self.user.is_empty() && self.token_user.is_empty();
+        let secret = match (&user.login, is_default) {
+            (_, true) => format!("--password {PASSWORD}"),
+            (Login::Password(_), false) => "--password …".into(),
+            (Login::Token(_), false) => "--token …".into(),
+        };
+        format!("--user {} {secret}", user.name)
     }
 
     fn users(&self) -> Vec<User> {
@@ -151,3 +168,5 @@ fn print_out(line: String) {
 /// Who may enroll where nobody is named.
 const USER: &str = "user@dmtap.test";
 const PASSWORD: &str = "password";
+/// Where the printed example starts dmtap.
+const PROXY_PORT: u16 = 8080;

@@ -133,7 +133,13 @@ fn the_server_says_what_it_is_told() {
     let folder = TempDir::new().unwrap();
     let plan = "[[package]]\ncommands = [{ get = './DevDetail/SwV' }, { get = './Nowhere' }]\n";
     for (form, expected) in [
-        ("text", ["told: 200 OK ", "told: 404 Not found "]),
+        (
+            "text",
+            [
+                "device answered: 200 OK ",
+                "device answered: 404 Not found ",
+            ],
+        ),
         ("json", ["\"status\":200", "\"status\":404"]),
     ] {
         let mut server = Server::start_with(&folder, plan, &["--output", form]);

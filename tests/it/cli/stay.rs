@@ -1,5 +1,8 @@
 //! What keeps devices on the proxy, on the command line; the certificate that they must trust.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use super::{dmtap, run, stdout};
 
 #[test]
@@ -63,16 +66,70 @@ fn the_certificate_is_exported_as_text_and_as_der() {
             .arg(folder.path())
             .args(arguments));
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        output.stdout
+        (output.stdout, String::from_utf8(output.stderr).unwrap())
     };
-    let pem = export(&[]);
+    let (pem, created) = export(&[]);
+    assert!(created.starts_with("created a new CA in "), "{created}");
     assert_eq!(
         pem,
         std::fs::read(folder.path().join("dmtap-ca-cert.pem")).unwrap()
     );
-    let der = export(&["--format", "cer"]);
+    let (der, silent) = export(&["--format", "cer"]);
+    assert_eq!(silent, "");
     assert!(der.starts_with(&[0x30, 0x82]));
     let file = folder.path().join("out.cer");
-    assert!(export(&[file.to_str().unwrap()]).is_empty());
+    let (nothing, wrote) = export(&[file.to_str().unwrap()]);
+    assert!(nothing.is_empty());
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
+    let hash: String = hash
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    assert!(wrote.contains("out.cer: O=dmtap, CN=dmtap CA "), "{wrote}");
+    assert!(
+        wrote.trim_end().ends_with(&format!(", SHA-256 {hash}")),
+        "{wrote}"
+    );
     assert_eq!(std::fs::read(file).unwrap(), der);
+}
+
+#[test]
+fn the_printed_command_enrolls_a_device_at_the_server_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = dmtap();
+    server
+        .args(["server", "-p", "0", "--enroll", "--confdir"])
+        .arg(folder.path());
+    server.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let mut lines = BufReader::new(server.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let mut find =
+        |start: &str| lines.find_map(|line| line.trim().strip_prefix(start).map(str::to_owned));
+    let direct = find("try: dmtap ").unwrap();
+    let through = find("through dmtap: dmtap proxy ").unwrap();
+    let enroll = find("then: dmtap device enroll ").unwrap();
+    let output = run(dmtap().args(direct.split(' ')));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let sessions = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        sessions.contains("404 Get ./Device/Vendor/MSFT/DMTap/Greeting"),
+        "{sessions}"
+    );
+    for part in [
+        "--resolve enterpriseenrollment.dmtap.test:",
+        "--resolve mdm.dmtap.test:",
+        "--server-ca",
+    ] {
+        assert!(through.contains(part), "{through}");
+    }
+    assert!(enroll.starts_with("https://localhost:8080/"), "{enroll}");
+    // Nobody listens now: no host was connected to, and --ca is --root-ca.
+    let output = run(dmtap().args(direct.replace("--root-ca", "--ca").split(' ')));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
 }
