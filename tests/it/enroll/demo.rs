@@ -3,7 +3,10 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use dmtap::record::jsonl;
 use tempfile::TempDir;
+
+use crate::support::literals::Literals;
 
 fn demo(folder: &TempDir, options: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
@@ -45,18 +48,44 @@ fn devices_stay_on_dmtap_and_records_hold_no_secret() {
                 "{sessions:?}"
             );
         }
-        for form in ["jsonl", "txt", "pcapng"] {
-            let record = folder
-                .path()
-                .join("dmtap-demo")
-                .join(format!("demo.{form}"));
-            let record = text(&fs::read(record).unwrap());
-            assert!(record.contains("/ManagementServer/MDM.svc"), "{form}");
-            for secret in SECRETS {
-                assert!(!record.contains(secret), "{form}: {secret}");
-            }
+        let records = records(&folder);
+        let literals = Literals::read(&literals(&records));
+        let wrong = literals.wrong(&records);
+        assert!(wrong.is_empty(), "{options:?}: {}", wrong.join("\n"));
+    }
+}
+
+/// The three records of the demo, each with its name.
+fn records(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
+    let record = |form| {
+        let name = format!("demo.{form}");
+        let path = folder.path().join("dmtap-demo").join(&name);
+        (name, fs::read(path).unwrap())
+    };
+    ["jsonl", "txt", "pcapng"].map(record).into()
+}
+
+/// What the records must hide and show: [`LITERALS`], and the thumbprints of the certificates that the devices got.
+fn literals(records: &[(String, Vec<u8>)]) -> String {
+    let (_, lines) = &records[0];
+    let mut list = LITERALS.to_owned();
+    let mut thumbprints = 0;
+    for record in lines.split(|byte| *byte == b'\n') {
+        let Some(enrollment) = jsonl::read(record).ok().and_then(|r| r.enrollment) else {
+            continue;
+        };
+        for thumbprint in enrollment
+            .granted
+            .iter()
+            .filter_map(|g| g.facts.get("thumbprint"))
+        {
+            assert_eq!(thumbprint.len(), 40, "{thumbprint}");
+            list += &format!("shown | {thumbprint}\ntranscript | {thumbprint}\n");
+            thumbprints += 1;
         }
     }
+    assert_eq!(thumbprints, 4, "of a CA and a device, twice");
+    list
 }
 
 #[test]
@@ -71,15 +100,22 @@ fn a_device_that_leaves_is_named_with_its_host() {
     );
 }
 
-/// Passwords and tokens of the demo and of its accounts, and what they look like in base64.
-const SECRETS: [&str; 6] = [
-    "Tr0ub4dor",
-    "the-token-of-a-sign-in-page",
-    "dGhlLXRva2VuLW9mLWEtc2lnbi1pbi1wYWdl",
-    "OhBehave",
-    "Serv3rSecret",
-    "T2hCZWhhdm",
-];
+/// Passwords and tokens of the demo and of its accounts are hidden; addresses and certificates are shown.
+const LITERALS: &str = "\
+hidden | Tr0ub4dor&3
+hidden | Tr0ub4dor
+hidden | the-token-of-a-sign-in-page
+hidden | dGhlLXRva2VuLW9mLWEtc2lnbi1pbi1wYWdl
+hidden | OhBehave
+hidden | Serv3rSecret
+shown | alice@dmtap.test
+shown | /ManagementServer/MDM.svc
+shown | dmtap simulated enrollment CA
+shown | DEFAULTENCODING
+transcript | alice@dmtap.test
+transcript | /ManagementServer/MDM.svc
+transcript | CN=dmtap simulated enrollment CA
+";
 
 #[test]
 fn doctor_fails_where_one_check_fails_and_says_what_to_do() {
