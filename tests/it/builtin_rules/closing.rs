@@ -8,7 +8,7 @@ fn the_demo_ends_with_what_its_rules_did() {
     for (arguments, expected) in [
         (
             &["--rule", "permission-denied"][..],
-            &["what the rules did:", "the server was told"][..],
+            &["what the rules did:", "the server received"][..],
         ),
         (
             &["--rule", "value-changed"],

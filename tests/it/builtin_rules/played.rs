@@ -24,7 +24,7 @@ struct Expected {
     /// What the device did otherwise than without the story.
     #[serde(default)]
     device: Vec<String>,
-    /// What the server was told otherwise than without the story.
+    /// What the server received otherwise than without the story.
     #[serde(default)]
     server: Vec<String>,
     /// The device's session breaks off, and for a reason that begins so.

@@ -29,7 +29,7 @@ pub struct Played {
     pub acted: Vec<String>,
     /// What the device did, and what it answered.
     pub device: Outcomes,
-    /// What the server was told.
+    /// What the server received.
     pub server: Outcomes,
     /// What came of it when its record was tried.
     pub tried: Tried,

@@ -34,7 +34,7 @@ impl Talked {
         self
     }
 
-    /// The values that the server was told of the nodes it chunked.
+    /// The values that the server received of the nodes it chunked.
     fn values(&self) -> Vec<String> {
         let session = self.server.session(DEVICE, "1").unwrap();
         let values = session.values.iter();

@@ -23,7 +23,7 @@ pub struct Played {
     pub end: Result<u32, SessionError>,
     /// What the device did, in order.
     pub done: Vec<(String, StatusCode)>,
-    /// What the server was told, in order.
+    /// What the server received, in order.
     pub heard: Vec<(String, StatusCode)>,
     /// The code with which the server refused the device altogether.
     pub refused: Option<u16>,
@@ -151,7 +151,7 @@ impl Played {
         self
     }
 
-    /// That the server was told what the device did with its commands.
+    /// That the server received what the device did with its commands.
     pub fn agrees(&self) -> &Self {
         let done = self
             .done
@@ -161,7 +161,7 @@ impl Played {
         self
     }
 
-    /// The codes the server was told for commands whose name and LocURI contain this.
+    /// The codes the server received for commands whose name and LocURI contain this.
     pub fn told(&self, what: &str) -> Vec<u16> {
         let about = self.heard.iter().filter(|(name, _)| name.contains(what));
         about.map(|(_, code)| code.0).collect()
