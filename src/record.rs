@@ -40,21 +40,21 @@ pub trait Renew: Send {
     fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>>;
 }
 
-/// Somebody who is told every event, on a thread of its own.
+/// Receives every event, on a thread of its own.
 pub trait Sink: Send {
     /// Tells one event. `seq` counts the events of a run from 1.
     ///
     /// # Errors
-    /// Whatever keeps it from being written; the sink is not told anything more after that.
+    /// Whatever keeps it from being written; the sink gets no more events after that.
     fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()>;
 
-    /// Makes what was told visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
+    /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
     ///
     /// # Errors
     /// Whatever keeps it from being written.
     fn flush(&mut self) -> io::Result<()>;
 
-    /// Completes what is written; nothing is told afterwards.
+    /// Completes what is written; no event follows.
     ///
     /// # Errors
     /// Whatever keeps it from being written.

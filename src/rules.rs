@@ -9,7 +9,7 @@
 //!                 └─────── Matcher  where: nodes          matcher.rs
 //! ```
 //!
-//! A new verb is a variant in its file of `step/`, an entry in the table of verbs beside it in `load/step/`, and an
+//! A new verb is a variant in its file of `step/`, an entry in the table of verbs in `load/step/`, and an
 //! arm in `act/`. Edits of a rule become one patch; bytes are changed on top of it ([`crate::patch::Patch::then`]).
 
 mod act;

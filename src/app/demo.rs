@@ -94,7 +94,7 @@ pub struct Closing {
     pub line: String,
 }
 
-/// Runs the demo; `tell` is told how long the server says to wait, which the demo's device does not.
+/// Runs the demo; calls `tell` with the time that a busy server asks for, which the demo's device does not wait.
 ///
 /// # Errors
 /// In words, where something did not work.
@@ -158,15 +158,15 @@ impl Stage {
         play: Play,
         tell: fn(Duration),
     ) -> Result<Self, String> {
-        let told = |error: std::io::Error| error_text::io(&error);
+        let words = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
         let ear = Arc::new(EffectCollector::new(Arc::new(telling.journal()?)));
         let guests = Arc::new(OpenConnections::new(ear.clone()));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
-            .map_err(told)?;
-        let port = listener.local_addr().map_err(told)?.port();
+            .map_err(words)?;
+        let port = listener.local_addr().map_err(words)?.port();
         let serving = server::serve(
             listener,
             server::tls(&authority)?,
@@ -177,7 +177,7 @@ impl Stage {
         let settings = settings(port, &authority);
         let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), guests.clone())
             .await
-            .map_err(told)?;
+            .map_err(words)?;
         let book =
             RuleSetUpdater::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());

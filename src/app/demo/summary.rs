@@ -174,7 +174,7 @@ mod tests {
         };
         let device = outcomes(&[("Get a", 200), ("Put x", 400), ("Add b", 200)]);
         let server = outcomes(&[("Get a", 404), ("Exec c", 500), ("Add b", 200)]);
-        let told: Vec<_> = both_sides(&device, &server)
+        let rows: Vec<_> = both_sides(&device, &server)
             .into_iter()
             .map(|l| (l.what, l.device.map(|c| c.0), l.server.map(|c| c.0)))
             .collect();
@@ -184,7 +184,7 @@ mod tests {
             ("Exec c".into(), None, Some(500)),
             ("Add b".into(), Some(200), Some(200)),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(rows, expected);
     }
 
     #[test]

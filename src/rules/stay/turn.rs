@@ -211,7 +211,7 @@ impl<'a> Turn<'a> {
         let why = match (self.facts.direction, turned) {
             (_, Turned::Same) => return,
             (Direction::ToDevice, _) => format!(
-                "the message is signed ({name}) and passes unchanged: the device is told to go to {} ({path})",
+                "the message is signed ({name}) and passes unchanged: it leads the device to {} ({path})",
                 origin.authority()
             ),
             (Direction::ToServer, _) => format!(

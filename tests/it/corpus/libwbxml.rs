@@ -185,7 +185,7 @@ fn squeezed(text: &str) -> String {
 const WORDS: &str = "\
 libwbxml 0.11.8, with white space kept (`-k`). XML goes through `xml2wbxml` and WBXML through `wbxml2xml`; the trees
 are compared with those of dmtap, whose own way from XML through WBXML to XML keeps the tree and every text of each
-of these files (`tests/it/roundtrip.rs`): where libwbxml differs, dmtap shows what the file says. Told is the first
+of these files (`tests/it/roundtrip.rs`): where libwbxml differs, dmtap shows what the file says. Listed is the first
 difference of each file. Many samples of documentation are fragments, whose root libwbxml does not know.
 
 ";

@@ -145,7 +145,7 @@ async fn a_coded_body_that_is_no_markup_is_recorded_as_the_rule_found_it() {
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     for (media_type, is) in [
         ("application/vnd.syncml.dm+xml", "opaque"),
-        ("text/plain", "unread"),
+        ("text/plain", "undecoded"),
     ] {
         let rig = Rig::start(Settings {
             look: BodyCapture::Annotate,
