@@ -14,6 +14,7 @@ use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::compose::on_wire;
 use crate::peer::device::Next;
+use crate::peer::enroll::device::first_line;
 use crate::peer::{Device, Encoding};
 use crate::proxy::{ServerError, Trust, client_config};
 
@@ -29,8 +30,8 @@ pub enum SessionError {
         why: ServerError,
     },
     /// An HTTP error.
-    #[error("the server answered HTTP {0}")]
-    Http(StatusCode),
+    #[error("{}", http_error(*.0, .1))]
+    Http(StatusCode, String),
     /// The server is busy, again and again, and says when to come back.
     #[error("the server answered HTTP {0}, to be asked again after {seconds} s", seconds = .1.as_secs())]
     Busy(StatusCode, Duration),
@@ -206,7 +207,11 @@ where
         return Err(SessionError::Busy(response.status(), wait));
     }
     if response.status() != StatusCode::OK {
-        return Err(SessionError::Http(response.status()));
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, MOST_ERROR).collect().await;
+        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        let text = first_line(&parts.headers, &body);
+        return Err(SessionError::Http(parts.status, text));
     }
     let body = Limited::new(response.into_body(), Limits::default().bytes)
         .collect()
@@ -229,6 +234,17 @@ where
     }
 }
 
+/// An HTTP error with the first line of its text. dmtap's own errors are not the server's.
+fn http_error(status: StatusCode, text: &str) -> String {
+    match text {
+        "" => format!("the server answered HTTP {status}"),
+        text if text.starts_with("dmtap: ") => format!("HTTP {}: {text}", status.as_u16()),
+        text => format!("the server answered HTTP {status}: {text}"),
+    }
+}
+
+/// Bytes of an error's text that are read at most.
+const MOST_ERROR: usize = 64 << 10;
 /// Messages a device sends in one session at most.
 const MOST_MESSAGES: u32 = 200;
 /// How often a message is posted to a busy server.

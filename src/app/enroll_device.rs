@@ -76,8 +76,10 @@ pub async fn send(
         url: url.clone(),
         why,
     };
-    let why =
-        |error: &(dyn std::error::Error + 'static)| ServerError::of(error, "--root-ca").to_string();
+    let why = |error: &(dyn std::error::Error + 'static)| {
+        let error = ServerError::of(error, "--root-ca");
+        error.without_insecure(None).to_string()
+    };
     let exchange = async {
         let response = client.request(request.map(Full::new)).await;
         let (parts, body) = response.map_err(|error| why(&error))?.into_parts();

@@ -4,7 +4,7 @@ use http::header::{DATE, LOCATION};
 use http::{Response, Uri};
 
 use super::probe::Handshake;
-use super::{Doctor, Finding, origin};
+use super::{DISCOVERY_PATH, Doctor, Finding, host_and_port, origin};
 use crate::app::dial::{Dialer, DialingClient};
 use crate::app::enroll_device::{EnrollError, send};
 use crate::dm::Envelope;
@@ -62,26 +62,74 @@ pub(super) async fn findings(
             return findings;
         };
         findings.push(Finding::ok("redirect", text));
-        findings.push(discover(doctor, &client, &target).await);
+        findings.extend(discover(doctor, &client, &target).await);
         return findings;
     }
     if !answer.status().is_success() {
         let text = format!("GET {url} is answered with HTTP {}", answer.status());
-        let remedy = "check the path: Windows asks for /EnrollmentServer/Discovery.svc";
+        let host = url.host().unwrap_or_default();
+        let remedy = match answer.status().as_u16() {
+            421 => format!(
+                "the server does not know the name {host}: give the name that it is set up for, and \
+                 --resolve NAME:PORT:ADDRESS where DNS leads elsewhere"
+            ),
+            404 | 405 => format!(
+                "this server offers no enrollment here: check the address; Windows asks for \
+                 https://{host}{DISCOVERY_PATH}"
+            ),
+            _ => format!("check the server's log, and the path: Windows asks for {DISCOVERY_PATH}"),
+        };
         findings.push(Finding::wrong("discovery", text, remedy));
         return findings;
     }
-    findings.push(discover(doctor, &client, &url).await);
+    findings.extend(discover(doctor, &client, &url).await);
     findings
 }
 
-/// Asks as a device of some user asks.
-async fn discover(doctor: &Doctor, client: &DialingClient, url: &Uri) -> Finding {
+/// Asks as a device of some user asks, then examines each host where the device goes on.
+async fn discover(doctor: &Doctor, client: &DialingClient, url: &Uri) -> Vec<Finding> {
     let domain = doctor.domain.as_deref().unwrap_or("example.com");
     let user = format!("doctor@{domain}");
     let profile = EnrollProfile::new(user, Login::Password(String::new()), CsrForm::Windows11);
     let answer = send(client, discover_request(url, &profile)).await;
-    discovered(doctor, url, answer)
+    let (finding, mut named) = discovered(doctor, url, answer);
+    named.push(origin(url));
+    named.retain(|named| *named != origin(&doctor.server));
+    let named = named.iter().filter_map(|named| named.parse::<Uri>().ok());
+    let named = named.filter(|named| named.scheme_str() == Some("https"));
+    let mut findings = vec![finding];
+    for named in named.take(MOST_NAMED) {
+        findings.push(named_host(doctor, &named).await);
+    }
+    findings
+}
+
+/// Name, port and certificate of a host that discovery leads to.
+async fn named_host(doctor: &Doctor, named: &Uri) -> Finding {
+    let what = "named host";
+    let (host, port) = host_and_port(named);
+    let addresses = match doctor.lookup(&host, port).await {
+        Ok(addresses) => addresses,
+        Err(why) => {
+            let remedy = format!(
+                "let DNS of this machine know the name, or say where it is, here and to dmtap proxy: \
+                 --resolve {host}:{port}:ADDRESS"
+            );
+            return Finding::wrong(what, format!("{host}: {why}"), remedy);
+        }
+    };
+    match Handshake::with(&addresses, &host, &doctor.trust).await {
+        Ok(handshake) => Finding::ok(
+            what,
+            format!("{host}:{port} answers, {}", handshake.chain_text()),
+        ),
+        Err(why) if why.is_tcp => Finding::wrong(
+            what,
+            format!("{host}:{port}: {why}"),
+            "check the port and firewalls between this machine and the server",
+        ),
+        Err(why) => Finding::wrong(what, format!("{host}:{port}: {why}"), why.remedy()),
+    }
 }
 
 fn client_certificate(
@@ -130,12 +178,17 @@ fn clock(answer: &Response<Bytes>) -> Option<Finding> {
     })
 }
 
-fn discovered(doctor: &Doctor, url: &Uri, answer: Result<Response<Bytes>, EnrollError>) -> Finding {
+/// What discovery says, and the other origins that it names.
+fn discovered(
+    doctor: &Doctor,
+    url: &Uri,
+    answer: Result<Response<Bytes>, EnrollError>,
+) -> (Finding, Vec<String>) {
     let what = "discovery";
     let remedy = "check the server's log: Windows stops here, too";
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return Finding::wrong(what, error.to_string(), remedy),
+        Err(error) => return (Finding::wrong(what, error.to_string(), remedy), Vec::new()),
     };
     let status = answer.status();
     let document = decode(answer.into_body(), Hint::default(), &Limits::default()).ok();
@@ -144,16 +197,13 @@ fn discovered(doctor: &Doctor, url: &Uri, answer: Result<Response<Bytes>, Enroll
         let code = fault.subcode().or_else(|| fault.code()).unwrap_or_default();
         let reason = fault.reason().unwrap_or_default();
         let remedy = "if it is about the user, give the mail domain with --domain";
-        return Finding::wrong(
-            what,
-            format!("Discover is answered with the fault {code}: {reason}"),
-            remedy,
-        );
+        let text = format!("Discover is answered with the fault {code}: {reason}");
+        return (Finding::wrong(what, text, remedy), Vec::new());
     }
     let Some(EnrollmentMessage::DiscoverResponse(found)) = envelope.and_then(EnrollmentMessage::of)
     else {
         let text = format!("Discover is answered with HTTP {status} and no DiscoverResponse");
-        return Finding::wrong(what, text, remedy);
+        return (Finding::wrong(what, text, remedy), Vec::new());
     };
     let policy = found.auth_policy().unwrap_or_default().into_owned();
     let own = origin(url);
@@ -172,11 +222,11 @@ fn discovered(doctor: &Doctor, url: &Uri, answer: Result<Response<Bytes>, Enroll
             others.join(", ")
         ),
     };
-    Finding::ok(
-        what,
-        format!("{url} answers with {policy} authentication{elsewhere}"),
-    )
+    let text = format!("{url} answers with {policy} authentication{elsewhere}");
+    (Finding::ok(what, text), others)
 }
 
+/// Hosts of one discovery that are examined at most.
+const MOST_NAMED: usize = 8;
 /// Seconds that clocks may differ.
 const CLOCKS_APART: i64 = 300;

@@ -64,7 +64,10 @@ impl Handshake {
         let handshake = tokio::time::timeout(PATIENCE, handshake).await;
         let stream = handshake.map_err(|_| failed(false, format!("no TLS within {seconds} s")))?;
         let stream = stream.map_err(|error| {
-            let ServerError { what, help, .. } = ServerError::of(&error, "--server-ca");
+            let ServerError { what, help, .. } = ServerError::of(&error, "--server-ca")
+                .without_insecure(Some(
+                    "start dmtap proxy with -k, which accepts any certificate",
+                ));
             Failed {
                 is_tcp: false,
                 why: what,
@@ -104,7 +107,8 @@ impl Handshake {
 impl Failed {
     /// What helps.
     pub(super) fn remedy(&self) -> &str {
-        let general = "mend the certificate of the server; -k of dmtap proxy takes any";
+        let general =
+            "mend the certificate of the server, or start dmtap proxy with -k, which accepts any";
         self.help.as_deref().unwrap_or(general)
     }
 }

@@ -19,7 +19,7 @@ use crate::dm::{Envelope, Hresult};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, first_line};
 pub use requests::{discover as discover_request, exists as exists_request};
 
 /// Who enrolls, and on what.
@@ -291,7 +291,10 @@ impl EnrollingDevice {
         let (step, status) = (self.stage.name(), response.status());
         match status {
             StatusCode::OK => Ok(()),
-            status => Err(Refusal::Http { step, status }),
+            status => {
+                let text = first_line(response.headers(), response.body());
+                Err(Refusal::Http { step, status, text })
+            }
         }
     }
 

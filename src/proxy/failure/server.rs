@@ -71,6 +71,23 @@ impl ServerError {
     }
 }
 
+impl ServerError {
+    /// The same with the advice of a program that has no `-k`; `instead` says what is there in its place.
+    #[must_use]
+    pub fn without_insecure(mut self, instead: Option<&str>) -> Self {
+        let Some(help) = self.help.take() else {
+            return self;
+        };
+        self.help = match (help.split_once(", or -k"), instead) {
+            (Some((kept, _)), None) => Some(kept.into()),
+            (Some((kept, _)), Some(instead)) => Some(format!("{kept}, or {instead}")),
+            (None, _) if help.starts_with("-k") => instead.map(str::to_owned),
+            (None, _) => help.split(", -k").next().map(str::to_owned),
+        };
+        self
+    }
+}
+
 impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.help {

@@ -25,6 +25,26 @@ fn a_server_that_refuses_the_login_is_told_and_fails_the_session() {
 }
 
 #[test]
+fn an_http_error_is_shown_with_its_first_line_and_one_of_dmtap_is_not_the_servers() {
+    for (body, expected) in [
+        (
+            "dmtap: mdm.test: the server refused\nmore",
+            "error: HTTP 502: dmtap: mdm.test: the server refused\n",
+        ),
+        (
+            "try later\nmore",
+            "error: the server answered HTTP 502 Bad Gateway: try later\n",
+        ),
+    ] {
+        let answer = http("502 Bad Gateway", "Content-Type: text/plain\r\n", body);
+        let plain = device_against(vec![answer]);
+        assert_eq!(plain.status.code(), Some(1), "{plain:?}");
+        let error = String::from_utf8_lossy(&plain.stderr).into_owned();
+        assert!(error.ends_with(expected), "{error}");
+    }
+}
+
+#[test]
 fn a_device_that_waits_for_a_busy_server_says_so() {
     let busy = http("503 Service Unavailable", "Retry-After: 1\r\n", "");
     let output = device_against(vec![busy, http("200 OK", "", "")]);
@@ -62,8 +82,19 @@ fn a_device_that_does_not_trust_the_server_is_told_once_what_helps() {
     said.read_line(&mut line).unwrap();
     let url = line.split(' ').find(|word| word.starts_with("https://"));
     let output = dmtap().args(["device", url.unwrap()]).output().unwrap();
+    let enroll = ["--user", "a@b.c", "--password", "x"];
+    let enrolling = dmtap()
+        .args(["device", "enroll", url.unwrap()])
+        .args(enroll)
+        .output()
+        .unwrap();
     server.kill().unwrap();
     server.wait().unwrap();
+    let error = String::from_utf8_lossy(&enrolling.stderr).into_owned();
+    assert!(
+        error.contains("use --root-ca FILE to trust its CA\n"),
+        "{error}"
+    );
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(

@@ -79,11 +79,12 @@ async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
             "clock",
             "redirect",
             "discovery",
+            "named host",
         ];
         expected.retain(|what| redirects || *what != "redirect");
         let whats: Vec<_> = findings.iter().map(|finding| finding.what).collect();
         assert_eq!(whats, expected);
-        let last = &findings.last().unwrap().text;
+        let last = &find(&findings, "discovery").text;
         assert!(last.contains("OnPremise authentication"), "{last}");
         assert_eq!(
             last.contains("leads to https://mdm.dmtap.test"),
@@ -105,7 +106,40 @@ async fn what_is_not_right_is_found_with_what_to_do() {
     let findings = doctor.examine().await;
     check(&findings, "dmtap's CA", "start dmtap proxy once");
     check(&findings, "server certificate", "--server-ca FILE");
-    assert_eq!(wrong(&findings), ["dmtap's CA", "server certificate"]);
+    check(
+        &findings,
+        "server certificate",
+        "or start dmtap proxy with -k",
+    );
+    assert_eq!(
+        wrong(&findings),
+        ["dmtap's CA", "server certificate", "named host"]
+    );
+    // Discovery names a host that does not resolve.
+    let mut doctor = bench.doctor();
+    doctor.resolve.truncate(1);
+    let findings = doctor.examine().await;
+    check(&findings, "named host", "--resolve mdm.dmtap.test:");
+    assert_eq!(wrong(&findings), ["named host"]);
+    // A name that the server does not know, and a path where it has nothing.
+    let mut doctor = bench.doctor();
+    doctor.server = format!("https://localhost:{}", bench.address.port())
+        .parse()
+        .unwrap();
+    let findings = doctor.examine().await;
+    check(
+        &findings,
+        "discovery",
+        "the server does not know the name localhost",
+    );
+    let mut doctor = bench.doctor();
+    doctor.server = format!("{}nothing", doctor.server).parse().unwrap();
+    let findings = doctor.examine().await;
+    check(
+        &findings,
+        "discovery",
+        "this server offers no enrollment here",
+    );
     // The server itself in the place of dmtap.
     let mut doctor = bench.doctor();
     doctor.ca = other.certificate_file().to_owned();

@@ -1,6 +1,9 @@
 //! Why the device does not enroll, as far as its own judgement goes.
 
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+
+use crate::printable;
 
 /// What the device does not take from a server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +23,14 @@ pub enum Refusal {
     #[error("discovery is redirected without end")]
     Redirects,
     /// An HTTP error.
-    #[error("the server answered {step} with HTTP {status}")]
+    #[error("{}", answered(step, *status, text))]
     Http {
         /// What was asked.
         step: &'static str,
         /// What came.
         status: StatusCode,
+        /// The first line of its text, if any.
+        text: String,
     },
     /// A SOAP fault.
     #[error("the server answered {step} with the fault {code}{}: {reason}", hresult.as_deref().map(|h| format!(" ({h})")).unwrap_or_default())]
@@ -96,3 +101,28 @@ pub enum Refusal {
         node: String,
     },
 }
+
+/// An HTTP error in words. dmtap's own errors are not the server's.
+fn answered(step: &str, status: StatusCode, text: &str) -> String {
+    match text {
+        "" => format!("the server answered {step} with HTTP {status}"),
+        text if text.starts_with("dmtap: ") => format!("{step}: HTTP {}: {text}", status.as_u16()),
+        text => format!("the server answered {step} with HTTP {status}: {text}"),
+    }
+}
+
+/// The first line of a plain text, empty for any other body.
+pub fn first_line(headers: &HeaderMap, body: &[u8]) -> String {
+    let media_type = headers.get(CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    if !media_type.is_some_and(|media_type| media_type.starts_with("text/plain")) {
+        return String::new();
+    }
+    let start = body.get(..MOST_TEXT).unwrap_or(body);
+    let text = String::from_utf8_lossy(start);
+    let line = text.lines().next().unwrap_or_default().trim();
+    printable::line(line).into_owned()
+}
+
+/// Bytes of a text that are looked at.
+const MOST_TEXT: usize = 400;
