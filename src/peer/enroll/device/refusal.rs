@@ -3,8 +3,6 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 
-use crate::printable;
-
 /// What the device does not take from a server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -111,7 +109,7 @@ fn answered(step: &str, status: StatusCode, text: &str) -> String {
     }
 }
 
-/// The first line of a plain text, empty for any other body.
+/// The first line of a plain text without control characters, empty for any other body.
 pub fn first_line(headers: &HeaderMap, body: &[u8]) -> String {
     let media_type = headers.get(CONTENT_TYPE);
     let media_type = media_type.and_then(|value| value.to_str().ok());
@@ -121,7 +119,7 @@ pub fn first_line(headers: &HeaderMap, body: &[u8]) -> String {
     let start = body.get(..MOST_TEXT).unwrap_or(body);
     let text = String::from_utf8_lossy(start);
     let line = text.lines().next().unwrap_or_default().trim();
-    printable::line(line).into_owned()
+    line.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// Bytes of a text that are looked at.
