@@ -79,7 +79,13 @@ impl Exchange {
             let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS");
             answer.headers.insert(header::ALLOW, allowed);
         }
-        self.emit_failed(failure.side, failure.why);
+        let is_elsewhere = *server != self.context.connection.server;
+        let why = match failure.side {
+            // The record names the server where the connection begins.
+            Side::Server if is_elsewhere => format!("{server}: {}", failure.why),
+            _ => failure.why,
+        };
+        self.emit_failed(failure.side, why);
         self.own(answer, Vec::new(), Delivery::default())
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use bytes::Bytes;
+use dmtap::flow::Event;
 use dmtap::flow::origin::OriginPair;
 use dmtap::proxy::{BodyCapture, Resolve, Settings, StaySettings, Trust, Upstream};
 use dmtap::rules::stay::Extent;
@@ -382,4 +383,49 @@ async fn a_file_of_hosts_that_is_broken_is_named() {
         why.contains("origins.json: \"10.0.0.1\" is no host name"),
         "{why}"
     );
+}
+
+#[tokio::test]
+async fn a_failure_names_the_server_where_it_is_not_the_one_of_the_connection() {
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let port = closed.port();
+    let server = |name: &str| format!("https://{name}.example.com:{port}");
+    let rig = Rig::start(Settings {
+        stay: StaySettings {
+            maps: vec![OriginPair {
+                public: "https://dm.lab.test".parse().unwrap(),
+                server: server("dm").parse().unwrap(),
+            }],
+            ..StaySettings::default()
+        },
+        resolve: ["mdm", "dm"]
+            .map(|name| Resolve {
+                host: format!("{name}.example.com"),
+                port,
+                address: closed.ip(),
+            })
+            .into(),
+        ..Settings::reverse(server("mdm").parse().unwrap())
+    })
+    .await;
+    let refused = "the server refused the connection: nothing listens at its address and port";
+    for (name, expected) in [
+        ("lab.test", refused.to_owned()),
+        ("dm.lab.test", format!("dm.example.com:{port}: {refused}")),
+    ] {
+        let mut device = device(&rig, "http/1.1", name).await;
+        let ask = request(&device, name, "/a", "");
+        let response = device.send(ask).await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        // It is recorded before the device gets the answer.
+        let events = rig.heard.events();
+        let why = events.iter().rev().find_map(|event| match event {
+            Event::Failed { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        assert_eq!(why, Some(expected));
+    }
 }
