@@ -22,7 +22,7 @@ Examples:
   dmtap device https://localhost:8443/ManagementServer/MDM.svc --ca ~/.dmtap/dmtap-ca-cert.pem
   dmtap device https://localhost:8080/ --ca ~/.dmtap/dmtap-ca-cert.pem --wbxml
   dmtap device https://localhost:8080/ -k --max-msg-size 3000
-  dmtap device enroll https://localhost:8080/EnrollmentServer/Discovery.svc --user a@b.c --password secret \
+  dmtap device enroll https://localhost:8080/EnrollmentServer/Discovery.svc --user user@dmtap.test --password password \
 --root-ca ~/.dmtap/dmtap-ca-cert.pem
 
 Exit code 1: the session did not come to its end.")]
