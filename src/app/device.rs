@@ -76,7 +76,7 @@ pub fn random_session_id() -> String {
 pub struct RetryPolicy {
     /// It waits no longer, whatever the server says.
     pub longest: Duration,
-    /// Is told how long the server says to wait, before each wait.
+    /// Receives the time that the server asks to wait, before each wait.
     pub tell: fn(Duration),
 }
 
@@ -140,8 +140,10 @@ where
             Next::Send(next) => {
                 message = next;
                 // The next message goes where the server says (PRO 9.1), if that is an address.
-                let told = device.resp_uri.as_deref().and_then(|uri| uri.parse().ok());
-                url = told.filter(|uri: &Uri| uri.host().is_some()).unwrap_or(url);
+                let record = device.resp_uri.as_deref().and_then(|uri| uri.parse().ok());
+                url = record
+                    .filter(|uri: &Uri| uri.host().is_some())
+                    .unwrap_or(url);
             }
             Next::End => return Ok(sent),
             Next::Broken(why) => return Err(SessionError::Broken(why)),

@@ -21,7 +21,7 @@ use crate::proxy::Authority;
 /// The server's state, shared by its connections.
 pub type Shared = Arc<Mutex<Server>>;
 
-/// What a message of a device told the server.
+/// What the server learned from a message of a device.
 #[derive(Debug)]
 pub struct ServerLine<'a> {
     /// The device.
@@ -32,7 +32,7 @@ pub struct ServerLine<'a> {
     pub outcomes: &'a [(String, Outcome)],
 }
 
-/// Is told what the server was told.
+/// Receives what the server learned.
 pub type OnLine = fn(&ServerLine<'_>);
 
 /// Serves until `stop`, then lets running exchanges end.
@@ -105,7 +105,7 @@ async fn answer(
     Ok(response.expect("a known media type is a valid header"))
 }
 
-/// The server's answer, after it was told of what the device's message tells.
+/// The server's answer, after the callback received what the device's message says.
 fn reply(server: &Shared, document: &Document, tell: OnLine) -> Option<String> {
     let header = Message::of(document)?.header()?;
     let (device, session) = (header.source()?, header.session_id()?);

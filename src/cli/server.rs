@@ -120,15 +120,15 @@ fn text_lines(answers: &ServerLine<'_>) {
     print(answers.outcomes.iter().map(line).collect());
 }
 
-fn json_lines(told: &ServerLine<'_>) {
+fn json_lines(record: &ServerLine<'_>) {
     let line = |(what, code): &(String, StatusCode)| {
-        let (device, session) = (told.device, told.session);
+        let (device, session) = (record.device, record.session);
         let line = serde_json::json!({
             "v": 1, "device": device, "session": session, "command": what, "status": code.0
         });
         format!("{line}\n")
     };
-    print(told.outcomes.iter().map(line).collect());
+    print(record.outcomes.iter().map(line).collect());
 }
 
 /// A reader that went away, or reads nothing, is no reason to leave devices alone.

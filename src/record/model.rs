@@ -26,7 +26,7 @@ pub use http::{
 /// The version of the record. It grows when a reader of the old one would misread the new one.
 pub const VERSION: u32 = 1;
 
-/// What is told of one event.
+/// The record of one event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventRecord<'a> {
     /// The version of the record: [`VERSION`].

@@ -41,7 +41,7 @@ impl<W: Write> Transcript<W> {
         }
     }
 
-    /// Prints what is told of one event.
+    /// Prints the record of one event.
     ///
     /// # Errors
     /// Those of the writer.

@@ -82,7 +82,7 @@ pub struct StatusRecord<'a> {
     pub chal: Option<ChalRecord<'a>>,
 }
 
-/// A challenge; its nonce is not told.
+/// A challenge, without its nonce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChalRecord<'a> {
     /// The scheme asked for.
@@ -133,10 +133,10 @@ pub struct DataRecord<'a> {
     pub text: Cow<'a, str>,
     /// How long the value is, in bytes.
     pub bytes: u64,
-    /// Whether more follows than is told.
+    /// Whether there is more than is shown.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub cut: bool,
-    /// Whether it is no text, and told as octets in hex.
+    /// Whether it is no text, and shown as octets in hex.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub hex: bool,
     /// Whether it is a secret that was masked.
@@ -148,7 +148,7 @@ pub struct DataRecord<'a> {
 }
 
 impl<'a> CommandRecord<'a> {
-    /// What is told of a command; `spots` are the secrets to leave out.
+    /// The record of a command; `spots` are the secrets to leave out.
     pub(super) fn of(
         command: Command<'a>,
         depth: u32,
@@ -201,10 +201,10 @@ fn items<'a>(
     let Some(first) = items.next() else {
         return Vec::new();
     };
-    let mut told = Vec::with_capacity(1);
-    told.push(first);
-    told.extend(items);
-    told
+    let mut record = Vec::with_capacity(1);
+    record.push(first);
+    record.extend(items);
+    record
 }
 
 impl<'a> AnswerTargetRecord<'a> {
@@ -279,7 +279,7 @@ fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec
     }
 }
 
-/// Nodes that are told of one answer.
+/// The most nodes that are listed for one answer.
 const MOST_NODES: usize = 16;
 
 /// The text of an element without white space around it.
@@ -330,7 +330,7 @@ impl<'a> ItemRecord<'a> {
 impl<'a> DataRecord<'a> {
     fn of(data: Element<'a>, spots: &SecretSpans) -> Self {
         let masked = spots.hold(data.id());
-        let told = Self {
+        let record = Self {
             text: Cow::Borrowed(MASK),
             bytes: data.span().len() as u64,
             cut: false,
@@ -342,7 +342,7 @@ impl<'a> DataRecord<'a> {
             return Self {
                 text: inside.local().into(),
                 markup: true,
-                ..told
+                ..record
             };
         }
         let octets = data.octets();
@@ -358,7 +358,7 @@ impl<'a> DataRecord<'a> {
                 text: Cow::Owned(text[..len].to_owned()),
                 cut: len < text.len(),
                 bytes,
-                ..told
+                ..record
             };
         }
         let len = beginning(&octets);
@@ -372,12 +372,12 @@ impl<'a> DataRecord<'a> {
             },
             bytes,
             hex,
-            ..told
+            ..record
         }
     }
 }
 
-/// How many octets are told as text; `None` for what has to be told in hex instead.
+/// How many octets are shown as text; `None` for what must be shown in hex.
 fn beginning(octets: &[u8]) -> Option<usize> {
     let len = octets.len().min(SHORT);
     match std::str::from_utf8(&octets[..len]) {
@@ -400,10 +400,10 @@ fn in_hex(octets: &[u8]) -> String {
     hex.collect::<Vec<_>>().join(" ")
 }
 
-/// How much of a value is told, in bytes.
+/// How much of a value is shown, in bytes.
 const SHORT: usize = 120;
 
-/// How many octets of a value that is no text are told.
+/// How many octets of a value that is no text are shown.
 const HEX: usize = 16;
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]

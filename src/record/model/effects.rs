@@ -1,4 +1,4 @@
-//! From an event to what is told of it.
+//! From an event to its record.
 
 use std::borrow::Cow;
 
@@ -17,12 +17,12 @@ use crate::markup::{Document, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
 
 impl<'a> EventRecord<'a> {
-    /// What is told of an event.
+    /// The record of an event.
     pub fn of(seq: u64, event: &'a Event, masking: Masking) -> Self {
         match event {
             Event::Opened(connection) => {
-                let told = ConnectionRecord::of(connection);
-                Self::bare(seq, EventKind::Opened, connection.opened, told)
+                let record = ConnectionRecord::of(connection);
+                Self::bare(seq, EventKind::Opened, connection.opened, record)
             }
             Event::Admitted {
                 connection,
@@ -125,7 +125,7 @@ impl<'a> EventRecord<'a> {
         let spots = spots.unwrap_or_default();
         let message = document.and_then(|document| Message::of(document));
         let changed = passage.payload.sent != passage.payload.received;
-        let mut told = Self {
+        let mut record = Self {
             exchange: Some(passage.exchange.0),
             from: Some(Cow::Borrowed(passage.from.name())),
             own: passage.synthesized,
@@ -152,8 +152,8 @@ impl<'a> EventRecord<'a> {
                 ConnectionRecord::of(&passage.connection),
             )
         };
-        told.scrub(&secrets);
-        told
+        record.scrub(&secrets);
+        record
     }
 }
 
@@ -227,12 +227,12 @@ fn commands<'a>(
     passage: &'a CapturedMessage,
     spots: &SecretSpans,
 ) -> Vec<CommandRecord<'a>> {
-    let mut told = Vec::new();
+    let mut record = Vec::new();
     if let Some(body) = message.body() {
         let top: Vec<Command<'a>> = body.commands().collect();
-        level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut told);
+        level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut record);
     }
-    told
+    record
 }
 
 /// Commands that are siblings, each followed by those inside it. Paths are counted on the way: asking each
@@ -243,7 +243,7 @@ fn level<'a>(
     path: &str,
     passage: &'a CapturedMessage,
     spots: &SecretSpans,
-    told: &mut Vec<CommandRecord<'a>>,
+    record: &mut Vec<CommandRecord<'a>>,
 ) {
     // In order of the names, of which there are few as a rule.
     let mut counts: Vec<(NameId, usize, usize)> = Vec::new();
@@ -254,7 +254,7 @@ fn level<'a>(
             Err(at) => counts.insert(at, (name, 1, 0)),
         }
     }
-    told.reserve(siblings.len());
+    record.reserve(siblings.len());
     for command in siblings {
         let element = command.element();
         let local = element.local();
@@ -269,7 +269,7 @@ fn level<'a>(
         }
         let inner: Vec<Command<'a>> = command.nested().collect();
         let inner_path = (!inner.is_empty()).then(|| own.clone());
-        told.push(CommandRecord::of(
+        record.push(CommandRecord::of(
             *command,
             depth,
             own,
@@ -277,7 +277,7 @@ fn level<'a>(
             spots,
         ));
         if let Some(path) = inner_path {
-            level(&inner, depth + 1, &path, passage, spots, told);
+            level(&inner, depth + 1, &path, passage, spots, record);
         }
     }
 }
@@ -301,13 +301,13 @@ fn numbered(path: &mut String, number: usize) {
 }
 
 fn notes<'a>(notes: &'a [Note], secrets: &Redactor) -> Vec<NoteRecord<'a>> {
-    let told = notes.iter().map(|note| NoteRecord {
+    let record = notes.iter().map(|note| NoteRecord {
         id: Cow::Borrowed(note.id),
         severity: Cow::Borrowed(note.severity.name()),
         at: note.at,
         text: secrets.scrub(&note.text),
     });
-    told.collect()
+    record.collect()
 }
 
 fn op(op: &Op) -> OpRecord {

@@ -145,7 +145,7 @@ pub struct MessageRecord<'a> {
     /// `RespURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resp_uri: Option<Cow<'a, str>>,
-    /// The scheme of its credentials; empty where they name none. The credentials are not told.
+    /// The scheme of its credentials; empty where they name none. The credentials are not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cred: Option<Cow<'a, str>>,
     /// `MaxMsgSize` in bytes.
@@ -162,16 +162,16 @@ pub struct MessageRecord<'a> {
 impl<'a> ConnectionRecord<'a> {
     pub(super) fn of(connection: &'a Connection) -> Self {
         let tls = connection.tls.as_ref();
-        let told = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        let record = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
         Self {
             id: connection.id.0,
             device: Some(connection.device.to_string().into()),
             listener: Some(connection.listener.to_string().into()),
             server: Some(Cow::Borrowed(&connection.server)),
             tls: tls.map(|tls| TlsRecord {
-                sni: told(&tls.sni),
-                alpn: told(&tls.alpn),
-                version: told(&tls.version),
+                sni: record(&tls.sni),
+                alpn: record(&tls.alpn),
+                version: record(&tls.version),
             }),
         }
     }
@@ -197,14 +197,14 @@ impl<'a> ConnectionRecord<'a> {
 impl<'a> HeadRecord<'a> {
     pub(super) fn of(head: &'a Head, secrets: &Redactor) -> Self {
         let headers = head.headers().iter().map(|(name, value)| {
-            let told = match value.to_str() {
+            let record = match value.to_str() {
                 Ok(value) => secrets.header(name.as_str(), value),
                 Err(_) => {
                     let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
                     Cow::Owned(secrets.header(name.as_str(), &value).into_owned())
                 }
             };
-            (Cow::Borrowed(name.as_str()), told)
+            (Cow::Borrowed(name.as_str()), record)
         });
         let headers = headers.collect();
         match head {

@@ -1,4 +1,4 @@
-//! A secret told twice is told: what is told besides the body has none of the values found in it.
+//! Removes the secrets found in a body from the rest of its record.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::record::redact::Redactor;
 type Text<'a> = Cow<'a, str>;
 
 impl<'a> EventRecord<'a> {
-    /// Masks the values of secrets wherever something of the traffic is told; bodies, notes and changes have been
+    /// Masks the values of secrets in every other text of the record; bodies, notes and changes have been
     /// looked after.
     pub(super) fn scrub(&mut self, secrets: &Redactor) {
         if secrets.is_empty() {

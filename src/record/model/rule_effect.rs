@@ -115,7 +115,7 @@ fn unread<'a>(
     splices.collect()
 }
 
-/// A splice with its secrets masked; how long it is stands beside it where that cannot be seen any more.
+/// A splice with its secrets masked; its length is a field of its own where it is no longer visible.
 fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord<'_> {
     let is_shorter = with.len() != splice.with.len();
     SpliceRecord {
@@ -187,7 +187,7 @@ fn detail<'a>(
     }
 }
 
-/// Steps whose changes are told as `name: value` of a header field.
+/// Steps whose changes are written as `name: value` of a header field.
 const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
 
 /// Steps that put markup into a message.

@@ -33,65 +33,71 @@ pub(super) fn line(page: &mut TextBuffer) -> &mut TextBuffer {
     page.put(Style::Faint, GUTTER)
 }
 
-pub(super) fn event(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    match told.event {
-        EventKind::Request | EventKind::Response => passage(page, told),
-        EventKind::Opened => opened(page, told),
-        EventKind::Admitted => admitted(page, told),
-        EventKind::Refused => one_line(page, told, "✖", Style::Bad, "connection refused"),
-        EventKind::Closed => one_line(page, told, "○", Style::Faint, "connection closed"),
-        EventKind::Malformed => malformed(page, told),
-        EventKind::Failed => failed(page, told),
+pub(super) fn event(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    match record.event {
+        EventKind::Request | EventKind::Response => passage(page, record),
+        EventKind::Opened => opened(page, record),
+        EventKind::Admitted => admitted(page, record),
+        EventKind::Refused => one_line(page, record, "✖", Style::Bad, "connection refused"),
+        EventKind::Closed => one_line(page, record, "○", Style::Faint, "connection closed"),
+        EventKind::Malformed => malformed(page, record),
+        EventKind::Failed => failed(page, record),
     }
     page.end();
 }
 
-fn failed(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let Some(who) = told.from.as_deref() else {
-        return one_line(page, told, "✖", Style::Odd, "no response, dmtap stopped");
+fn failed(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let Some(who) = record.from.as_deref() else {
+        return one_line(page, record, "✖", Style::Odd, "no response, dmtap stopped");
     };
-    let why = told.why.as_deref();
+    let why = record.why.as_deref();
     match why.and_then(|why| why.strip_suffix(" by a rule")) {
         Some(how) => {
             let what = format!("no response, a rule {how} the {who}'s connection");
-            done(page, told, "✖", Style::Rule, &what);
+            done(page, record, "✖", Style::Rule, &what);
         }
         None => {
             let what = format!("no response, the {who} failed");
-            one_line(page, told, "✖", Style::Bad, &what);
+            one_line(page, record, "✖", Style::Bad, &what);
         }
     }
 }
 
-fn malformed(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let device = told.connection.device.as_deref().unwrap_or("?");
+fn malformed(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let device = record.connection.device.as_deref().unwrap_or("?");
     let what = format!("what the device {device} sent is no HTTP");
-    one_line(page, told, "✖", Style::Bad, &what);
+    one_line(page, record, "✖", Style::Bad, &what);
 }
 
-fn one_line(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
+fn one_line(page: &mut TextBuffer, record: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
     page.put(ink, sign);
-    time(page, told);
+    time(page, record);
     page.quoted(ink, what, REASON);
-    if let Some(why) = &told.why {
+    if let Some(why) = &record.why {
         page.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
     }
-    numbers(page, told);
+    numbers(page, record);
     page.end();
 }
 
 /// The same without the reason, which `what` tells.
-fn done(page: &mut TextBuffer, told: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
+fn done(page: &mut TextBuffer, record: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
     page.put(ink, sign);
-    time(page, told);
+    time(page, record);
     page.quoted(ink, what, REASON);
-    numbers(page, told);
+    numbers(page, record);
     page.end();
 }
 
-fn admitted(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    one_line(page, told, "✎", Style::Rule, "connection received by rules");
-    for applied in &told.applied {
+fn admitted(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    one_line(
+        page,
+        record,
+        "✎",
+        Style::Rule,
+        "connection received by rules",
+    );
+    for applied in &record.applied {
         line(page)
             .put(Style::Rule, "✎ rule ")
             .quoted(Style::Rule, &applied.rule, LONG);
@@ -107,10 +113,10 @@ fn admitted(page: &mut TextBuffer, told: &EventRecord<'_>) {
     }
 }
 
-fn opened(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let connection = &told.connection;
+fn opened(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let connection = &record.connection;
     page.put(Style::Faint, "●");
-    time(page, told);
+    time(page, record);
     page.put(Style::Text, "device ");
     page.quoted(
         Style::Device,
@@ -123,7 +129,7 @@ fn opened(page: &mut TextBuffer, told: &EventRecord<'_>) {
         connection.server.as_deref().unwrap_or("?"),
         LONG,
     );
-    numbers(page, told);
+    numbers(page, record);
     page.end();
     line(page);
     if let Some(tls) = &connection.tls {
@@ -143,27 +149,27 @@ fn opened(page: &mut TextBuffer, told: &EventRecord<'_>) {
     page.end();
 }
 
-fn passage(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    first_line(page, told);
-    facts(page, told);
-    if let Some(head) = &told.head {
+fn passage(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    first_line(page, record);
+    facts(page, record);
+    if let Some(head) = &record.head {
         auth(page, head);
     }
-    rule::of_message(page, told);
-    if let Some(message) = &told.message {
+    rule::of_message(page, record);
+    if let Some(message) = &record.message {
         header(page, message);
-        rule::of_header(page, told);
-        command::all(page, told);
+        rule::of_header(page, record);
+        command::all(page, record);
         if message.is_final {
             line(page).put(Style::Faint, "     Final").end();
         }
     } else {
-        enrollment::of_event(page, told);
-        rule::of_document(page, told);
+        enrollment::of_event(page, record);
+        rule::of_document(page, record);
     }
-    plain::first_lines(page, told);
-    match (&told.reading, &told.body) {
-        (Some(ParsedBodyRecord::Opaque { .. }), Some(body)) if told.own => {
+    plain::first_lines(page, record);
+    match (&record.reading, &record.body) {
+        (Some(ParsedBodyRecord::Opaque { .. }), Some(body)) if record.own => {
             let words = body.text().unwrap_or_default();
             line(page).quoted(Style::Text, words, REASON).end();
         }
@@ -171,33 +177,33 @@ fn passage(page: &mut TextBuffer, told: &EventRecord<'_>) {
             line(page).put(Style::Bad, "not readable");
             page.put(Style::Text, &format!(" at byte {at}: "));
             page.quoted(Style::Text, why, REASON).end();
-            dump::around(page, told, *at);
+            dump::around(page, record, *at);
         }
         _ => {}
     }
-    for note in &told.notes {
+    for note in &record.notes {
         self::note(page, note);
     }
-    for op in &told.delivery {
+    for op in &record.delivery {
         delivery(page, *op);
     }
 }
 
 /// `▶ 10:15:32.123456  device → server  POST /path  HTTP/2.0`
-fn first_line(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let to_server = told.event == EventKind::Request;
+fn first_line(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let to_server = record.event == EventKind::Request;
     let (sign, ink) = match to_server {
         true => ("▶", Style::Device),
         false => ("◀", Style::Server),
     };
     page.put(ink, sign);
-    time(page, told);
-    let speaker = match (told.own, to_server) {
+    time(page, record);
+    let speaker = match (record.own, to_server) {
         (true, _) => "dmtap",
         (false, true) => "device",
         (false, false) => "server",
     };
-    page.put(if told.own { Style::Rule } else { ink }, speaker);
+    page.put(if record.own { Style::Rule } else { ink }, speaker);
     page.put(
         ink,
         if to_server {
@@ -206,30 +212,30 @@ fn first_line(page: &mut TextBuffer, told: &EventRecord<'_>) {
             " → device  "
         },
     );
-    if let Some(head) = &told.head {
+    if let Some(head) = &record.head {
         if let (Some(method), Some(uri)) = (&head.method, &head.uri) {
             page.quoted(Style::Strong, method, 20).put(Style::Text, " ");
             page.quoted(Style::Strong, path_of(uri), LONG);
         }
         if let Some(status) = head.status {
             page.put(http_ink(status), &http_status(status));
-            windows_result(page, told, status);
+            windows_result(page, record, status);
         }
         page.put(Style::Faint, "  ")
             .quoted(Style::Faint, &head.version, 20);
     }
-    if let Some(took) = told.took_us {
+    if let Some(took) = record.took_us {
         page.put(Style::Text, &format!("  after {}", duration(took)));
     }
-    if told.own {
+    if record.own {
         page.put(Style::Rule, "  dmtap's own answer");
     }
     page.end();
 }
 
 /// What Windows shows for an HTTP status that is an error, where no fault says more.
-fn windows_result(page: &mut TextBuffer, told: &EventRecord<'_>, status: u16) {
-    let fault = told.enrollment.as_ref().and_then(|e| e.fault.as_ref());
+fn windows_result(page: &mut TextBuffer, record: &EventRecord<'_>, status: u16) {
+    let fault = record.enrollment.as_ref().and_then(|e| e.fault.as_ref());
     let says_more = fault.is_some_and(|fault| fault.hresult.is_some());
     if status >= 400 && !says_more {
         page.put(Style::Faint, &format!(" ({})", Hresult::of_http(status)));
@@ -237,40 +243,40 @@ fn windows_result(page: &mut TextBuffer, told: &EventRecord<'_>, status: u16) {
 }
 
 /// `session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · mdm.example.com:443 · x4 c1`
-fn facts(page: &mut TextBuffer, told: &EventRecord<'_>) {
+fn facts(page: &mut TextBuffer, record: &EventRecord<'_>) {
     line(page);
-    if let Some(session) = &told.session {
+    if let Some(session) = &record.session {
         let of = format!(
             "session {} · exchange {} · ",
             session.number, session.exchange
         );
         page.put(Style::Text, &of);
     }
-    if let Some(sent) = told.bytes_sent.filter(|_| is_own_alone(told)) {
+    if let Some(sent) = record.bytes_sent.filter(|_| is_own_alone(record)) {
         page.put(Style::Rule, &format!("own answer, {}", size(sent)));
-        return media_type_and_numbers(page, told);
+        return media_type_and_numbers(page, record);
     }
-    if plain::is_undecoded(told) {
-        return plain::undecoded(page, told);
+    if plain::is_undecoded(record) {
+        return plain::undecoded(page, record);
     }
-    form(page, told);
-    if let Some(bytes) = told.bytes.filter(|bytes| *bytes > 0) {
+    form(page, record);
+    if let Some(bytes) = record.bytes.filter(|bytes| *bytes > 0) {
         page.put(Style::Text, &format!(" {}", size(bytes)));
     }
-    if let Some(sent) = told.bytes_sent {
+    if let Some(sent) = record.bytes_sent {
         page.put(Style::Rule, &format!(", sent {}", size(sent)));
     }
-    media_type_and_numbers(page, told);
+    media_type_and_numbers(page, record);
 }
 
 /// Whether nothing but dmtap's own answer is there, of which only the size is known.
-fn is_own_alone(told: &EventRecord<'_>) -> bool {
-    let empty = matches!(told.reading, None | Some(ParsedBodyRecord::Empty));
-    told.own && empty && told.bytes.unwrap_or(0) == 0
+fn is_own_alone(record: &EventRecord<'_>) -> bool {
+    let empty = matches!(record.reading, None | Some(ParsedBodyRecord::Empty));
+    record.own && empty && record.bytes.unwrap_or(0) == 0
 }
 
-fn media_type_and_numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let media_type = told
+fn media_type_and_numbers(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let media_type = record
         .head
         .as_ref()
         .and_then(|head| head.header("content-type"));
@@ -278,16 +284,16 @@ fn media_type_and_numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
         page.put(Style::Faint, " ")
             .quoted(Style::Faint, media_type, 60);
     }
-    numbers(page, told);
+    numbers(page, record);
     page.end();
 }
 
 /// What the body is.
-fn form(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    match &told.reading {
-        None | Some(ParsedBodyRecord::Empty) if told.bytes.unwrap_or(0) == 0 => {
+fn form(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    match &record.reading {
+        None | Some(ParsedBodyRecord::Empty) if record.bytes.unwrap_or(0) == 0 => {
             page.put(Style::Text, "no body");
-            if plain::announces_soap(told) {
+            if plain::announces_soap(record) {
                 page.put(Style::Odd, ", though a SOAP envelope is expected:");
             }
         }
@@ -307,7 +313,7 @@ fn form(page: &mut TextBuffer, told: &EventRecord<'_>) {
                 page.put(Style::Text, " ").quoted(Style::Text, root, 40);
             }
             if *decoded {
-                let coding = told
+                let coding = record
                     .head
                     .as_ref()
                     .and_then(|head| head.header("content-encoding"));
@@ -421,18 +427,21 @@ fn delivery(page: &mut TextBuffer, op: OpRecord) {
     line(page).put(Style::Rule, &words).end();
 }
 
-fn time(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let time = told.at.split_once('T').map_or(&*told.at, |(_, time)| time);
+fn time(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let time = record
+        .at
+        .split_once('T')
+        .map_or(&*record.at, |(_, time)| time);
     page.put(Style::Text, " ")
         .quoted(Style::Faint, time.trim_end_matches('Z'), 20)
         .put(Style::Text, "  ");
 }
 
-pub(super) fn numbers(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    if let Some(exchange) = told.exchange {
+pub(super) fn numbers(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    if let Some(exchange) = record.exchange {
         page.put(Style::Faint, &format!(" · x{exchange}"));
     }
-    page.put(Style::Faint, &format!(" · c{}", told.connection.id));
+    page.put(Style::Faint, &format!(" · c{}", record.connection.id));
 }
 
 /// The path and query of an absolute address.

@@ -15,9 +15,9 @@ const LONG: usize = 120;
 /// The least room that a value gets, in columns.
 const LEAST: usize = 24;
 
-pub(super) fn all(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    for (number, command) in told.commands.iter().enumerate() {
-        let changed = rule::touches(told, number);
+pub(super) fn all(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    for (number, command) in record.commands.iter().enumerate() {
+        let changed = rule::touches(record, number);
         line(page);
         page.put(Style::Rule, if changed { "✎" } else { " " });
         let id = command.id.as_deref().unwrap_or("–");
@@ -28,7 +28,7 @@ pub(super) fn all(page: &mut TextBuffer, told: &EventRecord<'_>) {
         page.quoted(Style::Faint, id, 12);
         page.put(Style::Text, &" ".repeat(2 + indent(command)));
         self::command(page, command);
-        rule::of_command(page, told, number);
+        rule::of_command(page, record, number);
     }
 }
 
@@ -144,7 +144,7 @@ fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_name
     page.put(Style::Text, if answers.more { ", …" } else { "" });
 }
 
-/// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just told it.
+/// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just named it.
 fn item(page: &mut TextBuffer, item: &ItemRecord<'_>, known: Option<&str>) {
     for (word, uri) in [("", &item.target), ("from ", &item.source)] {
         let Some(uri) = uri.as_deref().filter(|uri| Some(*uri) != known) else {
@@ -168,22 +168,22 @@ fn item(page: &mut TextBuffer, item: &ItemRecord<'_>, known: Option<&str>) {
 
 fn data(page: &mut TextBuffer, data: &DataRecord<'_>) {
     page.put(Style::Faint, " = ");
-    let told = size(data.bytes);
+    let record = size(data.bytes);
     // What is around a secret is shown as any value; of records of an older dmtap nothing is.
     if data.masked && (data.markup || data.text == MASK) {
-        page.put(Style::Odd, &format!("{MASK} masked, {told}"));
+        page.put(Style::Odd, &format!("{MASK} masked, {record}"));
         return;
     }
     if data.markup {
         page.put(Style::Text, "<")
             .quoted(Style::Text, &data.text, 40);
-        page.put(Style::Text, "> ").put(Style::Faint, &told);
+        page.put(Style::Text, "> ").put(Style::Faint, &record);
         return;
     }
-    let room = page.room().saturating_sub(told.len() + 4).max(LEAST);
+    let room = page.room().saturating_sub(record.len() + 4).max(LEAST);
     if data.hex {
         page.quoted(Style::Text, &data.text, room)
-            .put(Style::Faint, &format!(" … {told}"));
+            .put(Style::Faint, &format!(" … {record}"));
         return;
     }
     let columns = super::text_buffer::safe(&data.text, usize::MAX)
@@ -201,6 +201,6 @@ fn data(page: &mut TextBuffer, data: &DataRecord<'_>) {
         .quoted(Style::Text, &data.text, room)
         .put(Style::Faint, close);
     if data.cut || columns > room {
-        page.put(Style::Faint, &format!(" {told}"));
+        page.put(Style::Faint, &format!(" {record}"));
     }
 }

@@ -10,12 +10,12 @@ use crate::record::model::EventRecord;
 const ROW: usize = 16;
 
 /// Three rows, in hex and as text, the middle one with the byte that could not be read.
-pub(super) fn around(page: &mut TextBuffer, told: &EventRecord<'_>, at: u32) {
-    let coded = told
+pub(super) fn around(page: &mut TextBuffer, record: &EventRecord<'_>, at: u32) {
+    let coded = record
         .head
         .as_ref()
         .and_then(|head| head.header("content-encoding"));
-    let (Some(body), None) = (&told.body, coded) else {
+    let (Some(body), None) = (&record.body, coded) else {
         return;
     };
     let broken = at as usize;

@@ -10,11 +10,11 @@ use crate::record::model::{EnrollmentRecord, EventRecord, FaultRecord, GrantReco
 pub(super) type Line = (Style, Vec<String>);
 
 /// The lines of an event.
-pub(super) fn of_event(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let Some(record) = &told.enrollment else {
+pub(super) fn of_event(page: &mut TextBuffer, event: &EventRecord<'_>) {
+    let Some(record) = &event.enrollment else {
         return;
     };
-    let status = told.head.as_ref().and_then(|head| head.status);
+    let status = event.head.as_ref().and_then(|head| head.status);
     for (ink, words) in lines(record, status) {
         wrapped(page, ink, &words);
     }

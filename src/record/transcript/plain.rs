@@ -5,19 +5,19 @@ use super::text_buffer::{Style, TextBuffer};
 use crate::record::model::{EventRecord, ParsedBodyRecord};
 
 /// The first lines of the body, where the answer reports an error, or is dmtap's own, and its body is text.
-pub(super) fn first_lines(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let status = told.head.as_ref().and_then(|head| head.status);
-    if !told.own && status.is_none_or(|status| status < 400) {
+pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let status = record.head.as_ref().and_then(|head| head.status);
+    if !record.own && status.is_none_or(|status| status < 400) {
         return;
     }
-    let is_html = match &told.reading {
+    let is_html = match &record.reading {
         Some(ParsedBodyRecord::Undecoded { media_type, .. }) => is_html(media_type),
         Some(ParsedBodyRecord::Document { dialect, root, .. }) if dialect == "other" => {
             root.eq_ignore_ascii_case("html")
         }
         _ => return,
     };
-    let Some(body) = &told.body else {
+    let Some(body) = &record.body else {
         return;
     };
     let bytes = &body.0[..body.0.len().min(MOST_BYTES)];
@@ -43,34 +43,37 @@ pub(super) fn first_lines(page: &mut TextBuffer, told: &EventRecord<'_>) {
 }
 
 /// Whether there is a body that is no message, or a broken one.
-pub(super) fn is_undecoded(told: &EventRecord<'_>) -> bool {
+pub(super) fn is_undecoded(record: &EventRecord<'_>) -> bool {
     use ParsedBodyRecord::{Document, Empty, Opaque, Undecoded, Unread};
-    match &told.reading {
+    match &record.reading {
         Some(Undecoded { .. } | Opaque { .. }) => true,
         Some(Unread { .. } | Document { .. }) => false,
-        None | Some(Empty) => told.bytes.unwrap_or(0) > 0,
+        None | Some(Empty) => record.bytes.unwrap_or(0) > 0,
     }
 }
 
 /// `text/html, 237 B, not decoded`
-pub(super) fn undecoded(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    let head = told.head.as_ref();
+pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    let head = record.head.as_ref();
     let media_type = head.and_then(|head| head.header("content-type"));
     let media_type = media_type.unwrap_or("no media type");
-    let ink = if told.own { Style::Text } else { Style::Odd };
+    let ink = if record.own { Style::Text } else { Style::Odd };
     page.quoted(ink, media_type, 60);
-    page.put(Style::Text, &format!(", {}", size(told.bytes.unwrap_or(0))));
-    if let Some(sent) = told.bytes_sent {
+    page.put(
+        Style::Text,
+        &format!(", {}", size(record.bytes.unwrap_or(0))),
+    );
+    if let Some(sent) = record.bytes_sent {
         page.put(Style::Rule, &format!(", sent {}", size(sent)));
     }
     page.put(ink, ", not decoded");
-    numbers(page, told);
+    numbers(page, record);
     page.end();
 }
 
 /// Whether the media type announces an envelope.
-pub(super) fn announces_soap(told: &EventRecord<'_>) -> bool {
-    let head = told.head.as_ref();
+pub(super) fn announces_soap(record: &EventRecord<'_>) -> bool {
+    let head = record.head.as_ref();
     let media_type = head.and_then(|head| head.header("content-type"));
     media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))
 }

@@ -1,4 +1,4 @@
-//! What rules changed, told where they changed it.
+//! What rules changed, shown where they changed it.
 
 use super::block::{REASON, line};
 use super::text_buffer::{Style, TextBuffer};
@@ -6,15 +6,15 @@ use crate::dm::StatusCode;
 use crate::flow::EffectDetail;
 use crate::record::model::{EffectDetailRecord, EventRecord, RuleEffectRecord};
 
-/// How much of a changed value is told, in columns.
+/// How much of a changed value is shown, in columns.
 const VALUE: usize = 48;
 
 /// How much of the path of a changed place is shown, in columns.
 const PATH: usize = 60;
 
 /// Changes of the whole message, and rules that changed nothing in it.
-pub(super) fn of_message(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    for applied in &told.applied {
+pub(super) fn of_message(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    for applied in &record.applied {
         if applied.changes.is_empty() {
             named(page, applied, 0).end();
         }
@@ -30,8 +30,8 @@ pub(super) fn of_message(page: &mut TextBuffer, told: &EventRecord<'_>) {
 }
 
 /// Changes inside the message but outside its commands.
-pub(super) fn of_header(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    for applied in &told.applied {
+pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    for applied in &record.applied {
         // One line for all of them, wherever they are.
         let shift = applied
             .changes
@@ -42,36 +42,37 @@ pub(super) fn of_header(page: &mut TextBuffer, told: &EventRecord<'_>) {
             step(page, applied, shift, "");
         }
     }
-    print(page, told, None, 8);
+    print(page, record, None, 8);
 }
 
 /// Changes inside a document that is no message.
-pub(super) fn of_document(page: &mut TextBuffer, told: &EventRecord<'_>) {
-    print(page, told, None, 0);
+pub(super) fn of_document(page: &mut TextBuffer, record: &EventRecord<'_>) {
+    print(page, record, None, 0);
 }
 
 /// Changes of one command.
-pub(super) fn of_command(page: &mut TextBuffer, told: &EventRecord<'_>, number: usize) {
-    if !told.applied.is_empty() {
-        let indent = 6 + 2 * told.commands[number].depth.min(20) as usize;
-        print(page, told, Some(number), indent);
+pub(super) fn of_command(page: &mut TextBuffer, record: &EventRecord<'_>, number: usize) {
+    if !record.applied.is_empty() {
+        let indent = 6 + 2 * record.commands[number].depth.min(20) as usize;
+        print(page, record, Some(number), indent);
     }
 }
 
 /// Whether a rule changed something in this command.
-pub(super) fn touches(told: &EventRecord<'_>, number: usize) -> bool {
-    let mut changes = told.applied.iter().flat_map(|applied| &applied.changes);
-    changes.any(|change| !change.is_renumbering() && told.command_at(&change.path) == Some(number))
+pub(super) fn touches(record: &EventRecord<'_>, number: usize) -> bool {
+    let mut changes = record.applied.iter().flat_map(|applied| &applied.changes);
+    changes
+        .any(|change| !change.is_renumbering() && record.command_at(&change.path) == Some(number))
 }
 
-fn print(page: &mut TextBuffer, told: &EventRecord<'_>, number: Option<usize>, indent: usize) {
-    for applied in &told.applied {
+fn print(page: &mut TextBuffer, record: &EventRecord<'_>, number: Option<usize>, indent: usize) {
+    for applied in &record.applied {
         for change in &applied.changes {
-            let is_elsewhere = || told.command_at(&change.path) != number;
+            let is_elsewhere = || record.command_at(&change.path) != number;
             if change.path.is_empty() || change.is_renumbering() || is_elsewhere() {
                 continue;
             }
-            let path = number.map_or("", |number| &*told.commands[number].path);
+            let path = number.map_or("", |number| &*record.commands[number].path);
             let inner = change.path.strip_prefix(path).unwrap_or(&change.path);
             named(page, applied, indent);
             step(page, applied, change, inner.trim_start_matches('/'));

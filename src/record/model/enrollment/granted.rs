@@ -1,4 +1,4 @@
-//! What a provisioning document grants: certificates, how they are renewed, accounts, and what DMClient is told.
+//! What a provisioning document grants: certificates, how they are renewed, accounts, and the settings of DMClient.
 
 use std::borrow::Cow;
 
