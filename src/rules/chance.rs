@@ -1,4 +1,4 @@
-//! Chance without randomness: whether a match is acted on is a pure function of the seed and of what was said.
+//! Chance without randomness: whether a match is acted on is a pure function of the seed and of the conversation.
 //!
 //! The same seed and the same conversation give the same outcome, whatever else passes at the same time: the
 //! draw knows no clock, and none of the numbers that only one run has.

@@ -95,7 +95,7 @@ impl RuleError {
         &self.title
     }
 
-    /// What is said at the place itself; may be empty.
+    /// The label at the place itself; may be empty.
     pub fn remark(&self) -> &str {
         &self.label
     }

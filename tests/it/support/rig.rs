@@ -176,7 +176,6 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A request as the server read it, without the mark of the proxy: that is another one each time.
-#[allow(dead_code, reason = "shared by several files")]
 pub fn unmarked(request: &str) -> String {
     let mark = "via: 1.1 dmtap-";
     let Some((head, rest)) = request.split_once(mark) else {
