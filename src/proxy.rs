@@ -10,6 +10,7 @@ mod body;
 mod body_budget;
 mod body_timeout;
 mod ca;
+mod client_identity;
 mod connection;
 mod connection_handle;
 mod context;
@@ -40,6 +41,7 @@ mod wire;
 pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 
 pub use ca::{Authority, CaError};
+pub use client_identity::{ClientIdentity, FindIdentity, IdentityError};
 pub use failure::{PlainError, ServerError};
 pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};

@@ -1,0 +1,204 @@
+//! A client certificate with its key: what dmtap presents to a server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use rustls::SignatureScheme;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::ca::{certificates, no_key};
+use super::tls::provider;
+
+/// A client certificate, its chain and its key. The key signs, and cannot be read.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    id: Arc<str>,
+    key: Arc<CertifiedKey>,
+}
+
+/// Finds the identity that stands for a device.
+pub trait FindIdentity: fmt::Debug + Send + Sync {
+    /// The identity for the certificate that a device presents, which has this SHA-256; `None` where it is not one
+    /// that dmtap issued. It is called for each connection, and must not wait for a disk.
+    fn of_certificate(&self, sha256: &[u8; 32]) -> Option<ClientIdentity>;
+}
+
+impl ClientIdentity {
+    /// A certificate with the certificates between it and its root, and its key.
+    ///
+    /// # Errors
+    /// Where the key is of no kind that TLS signs with, or is another certificate's.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, IdentityError> {
+        let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
+        let sha256 = digest::digest(&digest::SHA256, leaf);
+        let id = sha256.as_ref().iter().map(|byte| format!("{byte:02x}"));
+        let id = id.collect::<String>().into();
+        let key = CertifiedKey::from_der(chain, key, provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => IdentityError::OtherKey,
+            rustls::Error::InvalidCertificate(_) => IdentityError::NotX509,
+            _ => IdentityError::KindOfKey,
+        })?;
+        Ok(Self {
+            id,
+            key: Arc::new(key),
+        })
+    }
+
+    /// Reads PEM: the certificate, its chain, and the key anywhere among them.
+    ///
+    /// # Errors
+    /// Where something of it is missing or broken.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, IdentityError> {
+        if is_pfx(pem) {
+            return Err(IdentityError::Pfx);
+        }
+        let chain = certificates(pem).map_err(IdentityError::Pem)?;
+        if chain.is_empty() {
+            return Err(IdentityError::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(pem)
+            .map_err(|error| IdentityError::Pem(no_key(&error)))?;
+        Self::new(chain, key)
+    }
+
+    /// SHA-256 of the certificate, in hex: it tells identities apart.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The certificate.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.key.cert[0]
+    }
+
+    /// The certificate and those between it and its root.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.key.cert
+    }
+
+    /// Signs a message, of which it makes the digest itself. RSA keys sign with PKCS#1 and PSS.
+    ///
+    /// # Errors
+    /// Where the key does not sign in this way.
+    pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        let signer = self.key.key.choose_scheme(&[scheme]);
+        let signer = signer.ok_or(rustls::Error::General("the key has no such scheme".into()))?;
+        signer.sign(message)
+    }
+
+    /// Certificate and key, as TLS takes them.
+    #[expect(dead_code, reason = "the connections to servers will take it")]
+    pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {
+        &self.key
+    }
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for ClientIdentity {}
+
+/// Why a file is no client identity. The text does not name the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// It is a PFX (PKCS#12), which only openssl converts.
+    #[error(
+        "it is a PFX (PKCS#12), and dmtap reads PEM; convert it: openssl pkcs12 -in FILE.pfx -out FILE.pem -nodes \
+         (with -legacy if openssl 3 refuses it)"
+    )]
+    Pfx,
+    /// It holds no certificate.
+    #[error("it holds no certificate in PEM form")]
+    NoCertificate,
+    /// Its certificate is none.
+    #[error("its certificate cannot be read as X.509 version 3")]
+    NotX509,
+    /// Its key and its certificate differ.
+    #[error("its private key and its first certificate do not belong together")]
+    OtherKey,
+    /// TLS does not sign with such a key.
+    #[error("its private key is of a kind that dmtap does not use: RSA, ECDSA and Ed25519 are")]
+    KindOfKey,
+    /// Its PEM is damaged, or the key is missing.
+    #[error("{0}")]
+    Pem(String),
+}
+
+/// Whether a file is PKCS#12 in DER or BER: a SEQUENCE that begins with version 3 (RFC 7292 §4).
+fn is_pfx(content: &[u8]) -> bool {
+    let Some((0x30, rest)) = content.split_first().map(|(tag, rest)| (*tag, rest)) else {
+        return false;
+    };
+    let length = match rest.first() {
+        Some(&long @ 0x80..=0x84) => 1 + usize::from(long & 0x7f),
+        _ => 1,
+    };
+    rest.get(length..)
+        .is_some_and(|inner| inner.starts_with(&[0x02, 0x01, 0x03]))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn pem() -> (String, KeyPair) {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["device".into()]).expect("parameters");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        (certificate.pem() + &key.serialize_pem(), key)
+    }
+
+    #[test]
+    fn an_identity_is_read_from_pem_and_signs_and_shows_no_key() {
+        let (pem, key) = pem();
+        let identity = ClientIdentity::from_pem(pem.as_bytes()).expect("an identity");
+        assert_eq!(identity.id().len(), 64);
+        let scheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+        let signature = identity.sign(scheme, b"message").expect("a signature");
+        let algorithm = &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1;
+        let public = aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.public_key_raw());
+        public.verify(b"message", &signature).expect("it verifies");
+        assert!(identity.sign(SignatureScheme::ED25519, b"message").is_err());
+        let shown = format!("{identity:?}");
+        assert_eq!(
+            shown,
+            format!("ClientIdentity {{ id: {:?}, .. }}", identity.id())
+        );
+    }
+
+    #[test]
+    fn what_is_no_identity_is_named() {
+        let (pem, _) = pem();
+        let (_, other) = self::pem();
+        let certificate = pem.split("-----BEGIN PRIVATE").next().unwrap_or_default();
+        let check = |content: &[u8], expected: &str| {
+            let error = ClientIdentity::from_pem(content).expect_err(expected);
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check(&[0x30, 0x82, 9, 9, 2, 1, 3, 0x30], "openssl pkcs12");
+        check(&[0x30, 0x80, 2, 1, 3, 0x30], "-legacy");
+        check(b"", "no certificate");
+        check(certificate.as_bytes(), "no private key");
+        let mixed = certificate.to_owned() + &other.serialize_pem();
+        check(mixed.as_bytes(), "do not belong together");
+    }
+}
