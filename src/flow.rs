@@ -7,6 +7,7 @@ pub mod compose;
 pub mod connection;
 pub mod connection_decision;
 pub mod delivery;
+pub mod effect;
 pub mod event;
 pub mod exchange;
 pub mod media;
@@ -20,10 +21,11 @@ pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,
 };
 pub use delivery::{Announced, Delivery, Noise, Op, Pace};
+pub use effect::{EffectDetail, EffectKind, RuleEffect};
 pub use event::{Event, EventSink};
 pub use exchange::{
-    CapturedBody, CapturedMessage, EffectDetail, ExchangeId, Head, NotParsed, ParsedBody,
-    RequestHead, ResponseHead, RuleEffect, Side,
+    CapturedBody, CapturedMessage, ExchangeId, Head, NotParsed, ParsedBody, RequestHead,
+    ResponseHead, Side,
 };
 pub use note::{Note, Severity};
 pub use reconciler::{Obligation, OwedByRule, Reconciler};

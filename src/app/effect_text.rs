@@ -7,7 +7,12 @@ use crate::printable;
 
 /// `set-status at /SyncML/SyncBody/Status[2]/Data: 200 → 404`
 pub fn line(change: &EffectDetail) -> String {
-    words(change.step, &change.path, &change.before, &change.after)
+    words(
+        change.kind.name(),
+        &change.path,
+        &change.before,
+        &change.after,
+    )
 }
 
 /// The same for the parts of a change; `place` may be empty.

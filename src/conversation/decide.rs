@@ -7,7 +7,7 @@ use super::handle::{Leaving, SessionHandle};
 use super::view::SessionView;
 use super::{Decided, MessageFacts};
 use crate::flow::reconciler::ReconcileContext;
-use crate::flow::{EffectDetail, RuleEffect, media};
+use crate::flow::{EffectDetail, EffectKind, RuleEffect, media};
 use crate::patch::Patch;
 use crate::rules::{HeadEdit, RuleSet, RuleState, Verdict};
 
@@ -123,7 +123,7 @@ fn dropped(rule: &str, why: String) -> RuleEffect {
         rule: rule.to_owned(),
         changes: vec![EffectDetail {
             path: String::new(),
-            step: "dropped",
+            kind: EffectKind::other("dropped"),
             before: String::new(),
             after: why,
         }],

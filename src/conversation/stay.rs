@@ -9,7 +9,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use super::{Decided, MessageFacts};
 use crate::dm::Dialect;
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
-use crate::flow::{EffectDetail, Note, RuleEffect, Severity, Side, media};
+use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
 use crate::markup::{self, Document, Hint};
 use crate::patch::Patch;
 use crate::rules::stay::{self, Direction, Extent, Prefilter, StayFacts, Stayed};
@@ -155,7 +155,7 @@ impl StayContext<'_> {
             };
             changes.push(EffectDetail {
                 path: String::new(),
-                step: "set-header",
+                kind: EffectKind::Header("set-header"),
                 before: format!("{name}: {value}"),
                 after: format!("{name}: {after}"),
             });

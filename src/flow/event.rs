@@ -61,6 +61,8 @@ pub enum Event {
         at: Timestamp,
         /// The peer that failed; `None`: neither, dmtap itself stopped first.
         side: Option<Side>,
+        /// Whether a rule broke the connection to that peer: nobody failed.
+        by_rule: bool,
         /// Why, for people.
         why: String,
     },

@@ -7,10 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
-use super::{AnswerLink, Connection, Delivery, Note, SessionTag, Timestamp};
+use super::{AnswerLink, Connection, Delivery, Note, RuleEffect, SessionTag, Timestamp};
 use crate::dm::Dialect;
 use crate::markup::{DecodeError, Document};
-use crate::patch::Patch;
 
 /// Counts exchanges from 1 in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -189,45 +188,4 @@ pub enum NotParsed {
     MediaType(String),
     /// Its content coding is not known or does not decode, in words.
     Coding(String),
-}
-
-/// A rule that acted on a passage.
-#[derive(Clone, Debug)]
-pub struct RuleEffect {
-    /// The rule's name.
-    pub rule: String,
-    /// What it did, in order.
-    pub changes: Vec<EffectDetail>,
-    /// What it changed of the body as the rule found it; empty for heads and deliveries.
-    pub patch: Patch,
-}
-
-/// One thing a rule did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EffectDetail {
-    /// Where: a path in the document; empty for the whole message.
-    pub path: String,
-    /// The step's name, such as `set-status`.
-    pub step: &'static str,
-    /// What was there.
-    pub before: String,
-    /// What is there now.
-    pub after: String,
-}
-
-impl RuleEffect {
-    /// Whether the rule did anything: one that found something and could not act on any of it did not.
-    pub fn has_acted(&self) -> bool {
-        self.changes.is_empty() || self.changes.iter().any(EffectDetail::is_done)
-    }
-}
-
-impl EffectDetail {
-    /// What stands for the step where a rule found something and could not act on it; `after` says why.
-    pub const NOT_APPLIED: &'static str = "not applied";
-
-    /// Whether it came about.
-    pub fn is_done(&self) -> bool {
-        self.step != Self::NOT_APPLIED
-    }
 }

@@ -60,13 +60,14 @@ impl Shared {
         self.hear.on_event(event);
     }
 
-    /// Tells that an exchange came to no response, because `side` failed in this way, or because dmtap itself ended
-    /// it first.
+    /// Reports that an exchange came to no response: `side` failed in this way, a rule broke the connection to it, or
+    /// dmtap itself stopped first.
     pub(super) fn emit_failed(
         &self,
         exchange: ExchangeId,
         connection: ConnectionId,
         side: Side,
+        by_rule: bool,
         why: String,
     ) {
         let (side, why) = match self.cut.is_cancelled() {
@@ -78,6 +79,7 @@ impl Shared {
             connection,
             at: now(),
             side,
+            by_rule: by_rule && side.is_some(),
             why,
         });
     }

@@ -443,6 +443,11 @@ impl Exchange {
     }
 
     fn emit_failed(&mut self, side: Side, why: String) {
+        self.emit_end(side, false, why);
+    }
+
+    /// Reports that there is no response: `side` failed, or a rule broke the connection to it.
+    fn emit_end(&mut self, side: Side, by_rule: bool, why: String) {
         if !self.is_told && self.request.is_none() {
             self.request = Some(self.unreceived());
         }
@@ -450,7 +455,7 @@ impl Exchange {
         self.over = true;
         let connection = self.context.connection.id;
         let shared = &self.context.shared;
-        shared.emit_failed(self.id, connection, side, why);
+        shared.emit_failed(self.id, connection, side, by_rule, why);
     }
 }
 

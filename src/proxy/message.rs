@@ -257,7 +257,8 @@ impl PendingEvent {
                 End::Dropped => (Side::Device, "broke off"),
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);
-            shared.emit_failed(message.exchange, message.connection.id, side, why);
+            let connection = message.connection.id;
+            shared.emit_failed(message.exchange, connection, side, false, why);
         }))
     }
 }

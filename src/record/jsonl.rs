@@ -101,7 +101,11 @@ pub fn read(line: &[u8]) -> Result<EventRecord<'static>, ReadError> {
     if version.event == RULES {
         return Err(ReadError::Summary);
     }
-    serde_json::from_slice(line).map_err(ReadError::NoEvent)
+    let mut record: EventRecord<'_> = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
+    // Records of the first version have no field for that.
+    let why = record.why.as_deref();
+    record.by_rule |= why.is_some_and(|why| ["closed by a rule", "reset by a rule"].contains(&why));
+    Ok(record)
 }
 
 /// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.

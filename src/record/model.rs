@@ -13,6 +13,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::flow::EffectDetail;
+
 pub use body::BodyRecord;
 pub use command::{
     AlertRecord, AnswerTargetRecord, ChalRecord, CommandRecord, DataRecord, ItemRecord,
@@ -56,6 +58,9 @@ pub struct EventRecord<'a> {
     /// Why a connection or exchange failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Cow<'a, str>>,
+    /// Whether a rule broke the connection to `from`, of `failed`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_rule: bool,
     /// The head as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadRecord<'a>>,
@@ -148,23 +153,10 @@ pub struct RuleEffectRecord<'a> {
     pub rule: Cow<'a, str>,
     /// What it did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<EffectDetailRecord<'a>>,
+    pub changes: Vec<EffectDetail>,
     /// What it changed of the body as the rule found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splices: Vec<SpliceRecord<'a>>,
-}
-
-/// One thing a rule did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EffectDetailRecord<'a> {
-    /// Where: a path in the document; empty for the whole message.
-    pub path: Cow<'a, str>,
-    /// The step's name.
-    pub step: Cow<'a, str>,
-    /// What was there.
-    pub before: Cow<'a, str>,
-    /// What is there now.
-    pub after: Cow<'a, str>,
 }
 
 /// One replacement of bytes.

@@ -24,7 +24,7 @@ use super::selector::{SelectedElement, Selector};
 use super::step::{EditStep, WhichResponse};
 use super::{Rule, Step, SyntheticResponse};
 use crate::flow::compose::CmdIdAllocator;
-use crate::flow::{EffectDetail, OwedByRule};
+use crate::flow::{EffectDetail, EffectKind, OwedByRule};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Document, Element, Limits, NodeId};
 
@@ -118,7 +118,7 @@ pub(super) fn edits(
 pub(in crate::rules) fn not_applied(path: &str, why: String) -> EffectDetail {
     EffectDetail {
         path: path.into(),
-        step: EffectDetail::NOT_APPLIED,
+        kind: EffectKind::NotApplied,
         before: String::new(),
         after: why,
     }
@@ -161,7 +161,7 @@ impl Planning<'_, '_> {
         &mut self,
         spot: &SelectedElement,
         part: &str,
-        step: &'static str,
+        kind: EffectKind,
         before: String,
         after: String,
     ) {
@@ -172,7 +172,7 @@ impl Planning<'_, '_> {
         }
         self.planned.changes.push(EffectDetail {
             path: format!("{}{part}", spot.path(self.document)),
-            step,
+            kind,
             before,
             after,
         });
@@ -217,14 +217,14 @@ impl Planning<'_, '_> {
 }
 
 impl Planned {
-    fn tell(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
+    fn tell(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
         if self.changes.len() >= MOST_TOLD {
             self.untold += 1;
             return;
         }
         self.changes.push(EffectDetail {
             path: at.path().to_string(),
-            step,
+            kind,
             before,
             after,
         });
@@ -232,12 +232,15 @@ impl Planned {
 
     fn push_omitted_count(&mut self) {
         let (untold, last) = (self.untold, self.changes.last());
-        let Some(step) = last.filter(|_| untold > 0).map(|change| change.step) else {
+        let Some(kind) = last
+            .filter(|_| untold > 0)
+            .map(|change| change.kind.clone())
+        else {
             return;
         };
         self.changes.push(EffectDetail {
             path: String::new(),
-            step,
+            kind,
             before: String::new(),
             after: format!("and {untold} more like these"),
         });

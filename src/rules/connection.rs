@@ -6,7 +6,7 @@ use super::Rule;
 use super::act::not_applied;
 use super::engine::{Completeness, RuleSet, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
-use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, RuleEffect};
+use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 use crate::patch::Patch;
 
 /// What is known of a connection when rules are asked how to receive it.
@@ -112,7 +112,7 @@ fn receive(
         done = 1;
         changes.push(EffectDetail {
             path: String::new(),
-            step: step.name(),
+            kind: EffectKind::other(step.name()),
             before: String::new(),
             after: describe(*step, admission),
         });

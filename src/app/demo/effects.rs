@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::effect_text;
 use crate::dm::StatusCode;
-use crate::flow::{Event, EventSink};
-use crate::record::model::{CommandRecord, EffectDetailRecord, EventRecord};
+use crate::flow::{EffectDetail, Event, EventSink};
+use crate::record::model::{CommandRecord, EventRecord};
 use crate::record::{Journal, Masking};
 use crate::rules::Stage;
 
@@ -113,20 +113,20 @@ impl Effect {
         rule: &str,
         stage: &'static str,
         telling: &EventRecord<'_>,
-        change: &EffectDetailRecord<'_>,
+        change: &EffectDetail,
     ) -> Self {
         let effect = Self {
             rule: rule.to_owned(),
             stage,
             subject: String::new(),
-            step: change.step.to_string(),
+            step: change.kind.to_string(),
             place: String::new(),
             values: (String::new(), String::new()),
             varies: false,
             times: 1,
         };
         // They are listed once for each message.
-        if let Some(words) = change.settled() {
+        if let Some(words) = change.reconciled() {
             let step = words.into_owned();
             return Self { step, ..effect };
         }
@@ -144,7 +144,7 @@ impl Effect {
             _ => shown(value),
         };
         let says_itself = |value: &&str| command.is_some_and(|command| is_itself(value, command));
-        let before = Some(change.before_as_written(rule)).filter(|before| !says_itself(before));
+        let before = Some(change.before_as_shown()).filter(|before| !says_itself(before));
         Self {
             place: inner.to_owned(),
             values: (before.map_or_else(String::new, value), value(&change.after)),

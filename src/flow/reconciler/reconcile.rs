@@ -12,7 +12,7 @@ mod renumber;
 
 use super::Reconciler;
 use crate::dm::{Command, CommandKind, Message, Refs};
-use crate::flow::{EffectDetail, RuleEffect, Side};
+use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{self, Edit, Place};
 use crate::markup::{self, Document, Element, Hint, Limits, tag};
 
@@ -95,12 +95,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn push_detail(&mut self, at: Element<'_>, step: &'static str, before: String, after: String) {
+    fn push_detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
         // A path takes time linear in the siblings; further edits are made and not listed.
         if self.changes.len() < MOST_TOLD {
             self.changes.push(EffectDetail {
                 path: at.path().to_string(),
-                step,
+                kind,
                 before,
                 after,
             });
@@ -112,7 +112,7 @@ impl Entry {
         if before.trim_ascii() == text {
             return;
         }
-        self.push_detail(at, "renumber", before, text.clone());
+        self.push_detail(at, EffectKind::Renumber, before, text.clone());
         self.edits.push(Edit::SetText {
             element: at.id(),
             text,
@@ -121,7 +121,8 @@ impl Entry {
 
     fn remove(&mut self, command: Command<'_>) {
         let element = command.element();
-        self.push_detail(element, "swallow", summary(command), String::new());
+        let kind = EffectKind::SuppressReply;
+        self.push_detail(element, kind, summary(command), String::new());
         self.edits.push(Edit::Remove { node: element.id() });
     }
 }
@@ -153,7 +154,7 @@ impl Settling<'_> {
             Err(why) => {
                 applied.changes = vec![EffectDetail {
                     path: String::new(),
-                    step: EffectDetail::NOT_APPLIED,
+                    kind: EffectKind::NotApplied,
                     before: String::new(),
                     after: format!("what it promised: {why}"),
                 }];

@@ -169,7 +169,7 @@ pub(super) fn reason(admission: &ConnectionDecision) -> String {
     let last = admission.applied.last();
     let rule = last.map_or("?", |applied| &applied.rule);
     let steps = last.into_iter().flat_map(|applied| &applied.changes);
-    let steps: Vec<&str> = steps.map(|change| change.step).collect();
+    let steps: Vec<&str> = steps.map(|change| change.kind.name()).collect();
     format!("rule `{rule}`: {}", steps.join(", "))
 }
 

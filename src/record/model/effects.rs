@@ -65,9 +65,11 @@ impl<'a> EventRecord<'a> {
                 connection,
                 at,
                 side,
+                by_rule,
                 why,
             } => Self {
                 exchange: Some(exchange.0),
+                by_rule: *by_rule,
                 from: side.map(|side| Cow::Borrowed(side.name())),
                 why: Some(Cow::Borrowed(why)),
                 ..Self::numbered(seq, EventKind::Failed, *at, *connection)
@@ -88,6 +90,7 @@ impl<'a> EventRecord<'a> {
             own: false,
             took_us: None,
             why: None,
+            by_rule: false,
             head: None,
             bytes: None,
             bytes_sent: None,

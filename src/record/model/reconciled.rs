@@ -1,31 +1,29 @@
-//! What follows from what a rule did before, in words.
+//! Changes that follow from what a rule did before, in words.
 
 use std::borrow::Cow;
 
-use super::EffectDetailRecord;
+use crate::flow::{EffectDetail, EffectKind};
 
-impl EffectDetailRecord<'_> {
-    /// Whether it only keeps the numbers of both sides in step: there are many such changes, and they say one thing.
+impl EffectDetail {
+    /// Whether it only adapts a number: there are many such changes, and they say one thing.
     pub fn is_renumbering(&self) -> bool {
-        self.step == "renumber"
+        self.kind == EffectKind::Renumber
     }
 
-    /// What was there, as it was written: `-B` puts a flag in front of its regular expression.
-    pub fn before_as_written(&self, rule: &str) -> &str {
-        let own = self.before.strip_prefix("(?s)");
-        own.filter(|_| rule.starts_with("modify-body "))
-            .unwrap_or(&self.before)
+    /// What was there, as a person reads it: a regular expression without the flags in front of it.
+    pub fn before_as_shown(&self) -> &str {
+        match self.kind {
+            EffectKind::ReplaceText => self.before.strip_prefix("(?s)").unwrap_or(&self.before),
+            _ => &self.before,
+        }
     }
 
-    /// What a change that settles an earlier one comes to, where its values do not say that.
-    pub fn settled(&self) -> Option<Cow<'static, str>> {
-        match &*self.step {
-            "renumber" => Some(self.shift()),
-            "credentials" => Some("credentials as before the challenge".into()),
-            "swallow" => {
-                let kind = self.before.split(' ').next().unwrap_or_default();
-                Some(format!("removed: the {kind} for what dmtap said itself").into())
-            }
+    /// What a change comes to that reconciles the peers with an earlier one, where its values do not say that.
+    pub fn reconciled(&self) -> Option<Cow<'static, str>> {
+        match self.kind {
+            EffectKind::Renumber => Some(self.shift()),
+            EffectKind::RestoreCredentials => Some("credentials as before the challenge".into()),
+            EffectKind::SuppressReply => Some("removed: the answer to what dmtap sent".into()),
             _ => None,
         }
     }

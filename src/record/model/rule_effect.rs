@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{BodyRecord, EffectDetailRecord, RuleEffectRecord, SpliceRecord};
-use crate::flow::{CapturedMessage, EffectDetail, RuleEffect};
+use super::{BodyRecord, RuleEffectRecord, SpliceRecord};
+use crate::flow::{CapturedMessage, EffectDetail, EffectKind, RuleEffect};
 use crate::markup::{self, Hint, Limits, Path};
 use crate::patch::{Patch, Splice};
 use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans, Touch};
@@ -142,65 +142,43 @@ fn record<'a>(
     }
 }
 
-fn detail<'a>(
-    change: &'a EffectDetail,
-    touch: Touch,
-    secrets: &Redactor,
-) -> EffectDetailRecord<'a> {
-    let is_head = HEAD_STEPS.contains(&change.step);
-    let show = |text: &'a str| match text.split_once(": ") {
-        Some((name, value)) if is_head => {
+fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDetail {
+    let EffectDetail {
+        path,
+        kind,
+        before,
+        after,
+    } = change;
+    let show = |text: &str| match (kind, text.split_once(": ")) {
+        (EffectKind::Header(_), Some((name, value))) => {
             let value = secrets.header(name, value);
-            Cow::Owned(secrets.scrub(&format!("{name}: {value}")).into_owned())
+            secrets.scrub(&format!("{name}: {value}")).into_owned()
         }
-        _ if touch == Touch::Holds => match secrets.partly(text) {
-            Cow::Borrowed(text) => secrets.scrub(text),
-            Cow::Owned(text) => Cow::Owned(secrets.scrub(&text).into_owned()),
-        },
-        _ => secrets.scrub(text),
+        _ if touch == Touch::Holds => secrets.scrub(&secrets.partly(text)).into_owned(),
+        _ => secrets.scrub(text).into_owned(),
     };
-    let hide = |text: &'a str| match text.split_once(' ') {
-        _ if text.is_empty() => Cow::Borrowed(""),
-        // The name of an element stands in front of its text.
-        Some((name, _)) if SUMMARY_STEPS.contains(&change.step) => {
-            Cow::Owned(format!("{name} {MASK}"))
-        }
-        None if SUMMARY_STEPS.contains(&change.step) => Cow::Borrowed(text),
-        _ => Cow::Borrowed(MASK),
+    let hide = |text: &str| match (kind, text.split_once(' ')) {
+        _ if text.is_empty() => String::new(),
+        (EffectKind::Element(_), Some((name, _))) => format!("{name} {MASK}"),
+        (EffectKind::Element(_), None) => text.to_owned(),
+        _ => MASK.to_owned(),
     };
-    let is_markup = MARKUP_STEPS.contains(&change.step);
     let is_secret = touch == Touch::Secret && change.is_done();
-    let (before, after) = (&change.before, &change.after);
-    EffectDetailRecord {
-        path: Cow::Borrowed(&change.path),
-        step: Cow::Borrowed(change.step),
+    EffectDetail {
+        path: path.clone(),
+        kind: kind.clone(),
         before: match is_secret {
             true => hide(before),
             false => show(before),
         },
-        after: match touch {
+        after: match (touch, kind) {
             // What is put there may have the secret in it.
-            Touch::Around | Touch::Holds if is_markup && !after.is_empty() => MASK.into(),
-            _ if is_secret && !SUMMARY_STEPS.contains(&change.step) => hide(after),
+            (Touch::Around | Touch::Holds, EffectKind::Markup(_)) if !after.is_empty() => {
+                MASK.into()
+            }
+            (_, EffectKind::Element(_)) => show(after),
+            _ if is_secret => hide(after),
             _ => show(after),
         },
     }
 }
-
-/// Steps whose changes are written as `name: value` of a header field.
-const HEAD_STEPS: [&str; 3] = ["set-header", "add-header", "remove-header"];
-
-/// Steps that put markup into a message.
-const MARKUP_STEPS: [&str; 2] = ["insert", "replace"];
-
-/// Steps of which `before` is the name of an element and its text or node, and `after` says in words what became of it.
-const SUMMARY_STEPS: [&str; 8] = [
-    "remove",
-    "copy",
-    "move",
-    "duplicate",
-    "reverse",
-    "refuse",
-    "hide-status",
-    "session-abort",
-];

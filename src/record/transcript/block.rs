@@ -50,10 +50,9 @@ fn failed(page: &mut TextBuffer, record: &EventRecord<'_>) {
     let Some(who) = record.from.as_deref() else {
         return one_line(page, record, "✖", Style::Odd, "no response, dmtap stopped");
     };
-    let why = record.why.as_deref();
-    match why.and_then(|why| why.strip_suffix(" by a rule")) {
+    match record.why.as_deref().filter(|_| record.by_rule) {
         Some(how) => {
-            let what = format!("no response, a rule {how} the {who}'s connection");
+            let what = format!("no response, the {who}'s connection was {how}");
             done(page, record, "✖", Style::Rule, &what);
         }
         None => {
@@ -103,7 +102,7 @@ fn admitted(page: &mut TextBuffer, record: &EventRecord<'_>) {
             .quoted(Style::Rule, &applied.rule, LONG);
         for change in &applied.changes {
             page.put(Style::Text, "  ")
-                .quoted(Style::Text, &change.step, LONG);
+                .quoted(Style::Text, change.kind.name(), LONG);
             if !change.after.is_empty() {
                 page.put(Style::Text, " ")
                     .quoted(Style::Text, &change.after, REASON);

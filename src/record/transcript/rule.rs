@@ -3,8 +3,8 @@
 use super::block::{REASON, line};
 use super::text_buffer::{Style, TextBuffer};
 use crate::dm::StatusCode;
-use crate::flow::EffectDetail;
-use crate::record::model::{EffectDetailRecord, EventRecord, RuleEffectRecord};
+use crate::flow::{EffectDetail, EffectKind};
+use crate::record::model::{EventRecord, RuleEffectRecord};
 
 /// How much of a changed value is shown, in columns.
 const VALUE: usize = 48;
@@ -24,7 +24,7 @@ pub(super) fn of_message(page: &mut TextBuffer, record: &EventRecord<'_>) {
             .filter(|change| change.path.is_empty())
         {
             named(page, applied, 0);
-            step(page, applied, change, "");
+            step(page, change, "");
         }
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord<'_>) {
             .find(|change| change.is_renumbering());
         if let Some(shift) = shift {
             named(page, applied, 8);
-            step(page, applied, shift, "");
+            step(page, shift, "");
         }
     }
     print(page, record, None, 8);
@@ -75,7 +75,7 @@ fn print(page: &mut TextBuffer, record: &EventRecord<'_>, number: Option<usize>,
             let path = number.map_or("", |number| &*record.commands[number].path);
             let inner = change.path.strip_prefix(path).unwrap_or(&change.path);
             named(page, applied, indent);
-            step(page, applied, change, inner.trim_start_matches('/'));
+            step(page, change, inner.trim_start_matches('/'));
         }
     }
 }
@@ -91,14 +91,9 @@ fn named<'p>(
 }
 
 /// `: Status 200 OK → 500 Command failed`
-fn step(
-    page: &mut TextBuffer,
-    applied: &RuleEffectRecord<'_>,
-    change: &EffectDetailRecord<'_>,
-    inner: &str,
-) {
+fn step(page: &mut TextBuffer, change: &EffectDetail, inner: &str) {
     page.put(Style::Text, ": ");
-    if change.step == "set-status" {
+    if change.kind == EffectKind::SetStatus {
         page.put(Style::Text, "Status ")
             .quoted(Style::Text, &status(&change.before), VALUE);
         page.put(Style::Text, " → ")
@@ -106,17 +101,17 @@ fn step(
             .end();
         return;
     }
-    if let Some(words) = change.settled() {
+    if let Some(words) = change.reconciled() {
         page.quoted(Style::Text, &words, REASON).end();
         return;
     }
-    page.quoted(Style::Text, &change.step, 30);
+    page.quoted(Style::Text, change.kind.name(), 30);
     if !inner.is_empty() {
         page.put(Style::Text, " ").path(Style::Text, inner, PATH);
     }
-    match (change.before_as_written(&applied.rule), &*change.after) {
+    match (change.before_as_shown(), &*change.after) {
         ("", "") => page,
-        ("", why) if change.step == EffectDetail::NOT_APPLIED => {
+        ("", why) if !change.is_done() => {
             page.put(Style::Text, " ").quoted(Style::Rule, why, REASON)
         }
         (before, "") => page

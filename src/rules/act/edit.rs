@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::Planning;
 use crate::dm::{Command, StatusCode};
-use crate::flow::compose;
+use crate::flow::{EffectKind, compose};
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
 use crate::rules::selection::Selected;
@@ -47,7 +47,7 @@ impl Planning<'_, '_> {
         };
         let before = data.text().trim_ascii().to_owned();
         let spot = SelectedElement::of(data);
-        self.push_detail(&spot, "", "set-status", before, text.clone());
+        self.push_detail(&spot, "", EffectKind::SetStatus, before, text.clone());
         let element = data.id();
         self.push(&spot, Edit::SetText { element, text });
     }
@@ -63,7 +63,7 @@ impl Planning<'_, '_> {
             .last();
         let place = last.map_or(Place::FirstIn(status.id()), |last| Place::After(last.id()));
         let spot = SelectedElement::of(status);
-        self.push_detail(&spot, "", "set-status", String::new(), text);
+        self.push_detail(&spot, "", EffectKind::SetStatus, String::new(), text);
         self.push(&spot, Edit::Insert { place, fragment });
     }
 
@@ -87,7 +87,7 @@ impl Planning<'_, '_> {
             if !self.add(text.len()) {
                 return;
             }
-            self.push_detail(&spot, "", verb, before, text.clone());
+            self.push_detail(&spot, "", EffectKind::other(verb), before, text.clone());
             let element = spot.node;
             self.push(&spot, Edit::SetText { element, text });
         }
@@ -131,7 +131,7 @@ impl Planning<'_, '_> {
                 self.push_detail(
                     &spot,
                     &format!("@{name}"),
-                    verb,
+                    EffectKind::other(verb),
                     String::new(),
                     value.clone(),
                 );
@@ -144,7 +144,8 @@ impl Planning<'_, '_> {
                     },
                 );
             }
-            self.push_detail(&spot, &format!("@{name}"), verb, before, value.clone());
+            let kind = EffectKind::other(verb);
+            self.push_detail(&spot, &format!("@{name}"), kind, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
                 name: name.into(),
@@ -163,7 +164,8 @@ impl Planning<'_, '_> {
                 continue;
             };
             let (node, before) = (attribute.id(), attribute.value().into_owned());
-            self.push_detail(&spot, &format!("@{name}"), verb, before, String::new());
+            let kind = EffectKind::other(verb);
+            self.push_detail(&spot, &format!("@{name}"), kind, before, String::new());
             self.push(&spot, Edit::Remove { node });
         }
     }
@@ -175,7 +177,7 @@ impl Planning<'_, '_> {
                 continue;
             };
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", verb, before, text);
+            self.push_detail(&spot, "", EffectKind::Markup(verb), before, text);
             let node = spot.node;
             self.push(&spot, Edit::Replace { node, fragment });
         }
@@ -195,7 +197,7 @@ impl Planning<'_, '_> {
         };
         for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", verb, before, String::new());
+            self.push_detail(&spot, "", EffectKind::Element(verb), before, String::new());
             let node = spot.node;
             self.push(&spot, Edit::Remove { node });
         }

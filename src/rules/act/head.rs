@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 use super::{Values, not_applied};
-use crate::flow::EffectDetail;
+use crate::flow::{EffectDetail, EffectKind};
 use crate::rules::selection::Selected;
 use crate::rules::step::{HeadEdit, HeadStep};
 use crate::rules::template::{Escape, Template};
@@ -21,14 +21,17 @@ pub(in crate::rules) fn head(
     let headers = headers_now(facts, &verdict.head);
     match planned(step, &headers, values, selected) {
         Ok((edit, before, after)) => {
-            let before = match &edit {
-                HeadEdit::Status(_) => status_now(facts, &verdict.head),
-                _ => before,
+            let (kind, before) = match &edit {
+                HeadEdit::Status(_) => {
+                    let kind = EffectKind::other(step.name());
+                    (kind, status_now(facts, &verdict.head))
+                }
+                _ => (EffectKind::Header(step.name()), before),
             };
             verdict.head.push(edit);
             EffectDetail {
                 path: String::new(),
-                step: step.name(),
+                kind,
                 before,
                 after,
             }

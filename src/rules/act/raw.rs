@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use self::replace::Replacement;
 use super::Values;
-use crate::flow::EffectDetail;
+use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::wbxml::{WbxmlOptions, encode};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::{Patch, Span};
@@ -68,9 +68,13 @@ pub(in crate::rules) fn raw(
             )
         }
     };
+    let kind = match step {
+        RawStep::ReplaceText { .. } => EffectKind::ReplaceText,
+        _ => EffectKind::other(step.name()),
+    };
     let change = EffectDetail {
         path: String::new(),
-        step: step.name(),
+        kind,
         before,
         after,
     };

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
 use super::not_applied;
-use crate::flow::EffectDetail;
 use crate::flow::compose::leaf;
+use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::{Document, Element};
 use crate::rules::step::SoapFault;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
@@ -46,7 +46,7 @@ pub(in crate::rules) fn soap(
     let error_type = fault.error_type.unwrap_or_default();
     EffectDetail {
         path: String::new(),
-        step: "soap-fault",
+        kind: EffectKind::other("soap-fault"),
         before: String::new(),
         after: format!("{} {error_type}", fault.subcode).trim_end().into(),
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::not_applied;
-use crate::flow::{Announced, EffectDetail, Noise, Op, Pace};
+use crate::flow::{Announced, EffectDetail, EffectKind, Noise, Op, Pace};
 use crate::rules::rng::Rng;
 use crate::rules::step::WireFault;
 use crate::rules::{Facts, Rule, Verdict};
@@ -18,7 +18,7 @@ pub(in crate::rules) fn leave(
 ) -> EffectDetail {
     let mut change = EffectDetail {
         path: String::new(),
-        step: step.name(),
+        kind: EffectKind::other(step.name()),
         before: String::new(),
         after: String::new(),
     };

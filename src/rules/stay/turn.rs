@@ -7,7 +7,7 @@ use super::places::{MOST_PLACES, Part, Place};
 use super::value::{self, Change};
 use super::{Direction, StayFacts, Stayed};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
-use crate::flow::{EffectDetail, Note, Severity};
+use crate::flow::{EffectDetail, EffectKind, Note, Severity};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Span, Splice};
 
@@ -173,7 +173,7 @@ impl<'a> Turn<'a> {
         };
         self.changes.push(EffectDetail {
             path: place.path.clone(),
-            step,
+            kind: EffectKind::other(step),
             before: place.value.trim().to_owned(),
             after: after.trim().to_owned(),
         });

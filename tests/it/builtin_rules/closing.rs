@@ -73,7 +73,7 @@ fn what_a_rule_closed_and_dmtaps_own_answers_are_told_as_such() {
     let output = demo(&["--rules", file.to_str().unwrap()]);
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        shown.contains("no response, a rule closed the device's connection"),
+        shown.contains("no response, the device's connection was closed by a rule"),
         "{shown}"
     );
     let output = demo(&["--rule", "busy"]);

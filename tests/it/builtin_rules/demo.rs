@@ -230,7 +230,7 @@ const EFFECTS: &[(&str, &str)] = &[
     ("challenge", "request: numbers shifted by one (8 times)"),
     (
         "challenge",
-        "request: removed: the Status for what dmtap said itself (2 times)",
+        "request: removed: the answer to what dmtap sent (2 times)",
     ),
     ("challenge", "request: credentials as before the challenge"),
     ("busy", "request: answer: 503 Service Unavailable (2 times)"),

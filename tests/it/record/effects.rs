@@ -46,7 +46,7 @@ fn replaced(message: &mut CapturedMessage, step: &'static str, path: &str, from:
         rule: "r".into(),
         changes: vec![EffectDetail {
             path: path.into(),
-            step,
+            kind: step.to_owned().into(),
             before: from.into(),
             after: to.into(),
         }],
@@ -84,7 +84,7 @@ fn shown(
         after,
     );
     let change = effects(&stage).remove(0).changes.remove(0);
-    (change.before.into(), change.after.into())
+    (change.before, change.after)
 }
 
 #[test]

@@ -346,7 +346,7 @@ fn applied(
         rule: "r".into(),
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
-            step,
+            kind: step.to_owned().into(),
             before: told.0.into(),
             after: told.1.into(),
         }],

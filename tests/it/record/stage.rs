@@ -168,6 +168,7 @@ impl Stage {
             connection: self.connection.id,
             at,
             side,
+            by_rule: false,
             why: why.into(),
         });
     }
@@ -224,7 +225,7 @@ pub(crate) fn change(
     };
     let change = EffectDetail {
         path: path.into(),
-        step,
+        kind: step.to_owned().into(),
         before: element.text().into(),
         after: after.into(),
     };

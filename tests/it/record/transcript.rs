@@ -75,7 +75,7 @@ fn step(
         rule: rule.into(),
         changes: vec![dmtap::flow::EffectDetail {
             path: String::new(),
-            step,
+            kind: step.to_owned().into(),
             before: before.into(),
             after: after.into(),
         }],
@@ -244,11 +244,34 @@ fn damaged_lines_are_reported_and_skipped() {
 }
 
 #[test]
+fn names_and_reasons_that_look_like_those_of_options_and_rules_are_shown_as_they_are() {
+    let mut stage = Stage::new();
+    let request = stage.request(&[XML], PACKAGE_1);
+    step(request, "modify-body x", "set-text", "(?s)old", "new");
+    stage.failed(Some(Side::Server), "it was stopped by a rule");
+    let text = transcript(&stage.events, Masking::Masked);
+    assert!(text.contains("set-text (?s)old → new"), "{text}");
+    let failed = "no response, the server failed: it was stopped by a rule";
+    assert!(text.contains(failed), "{text}");
+}
+
+#[test]
+fn records_of_other_versions_keep_what_rules_did() {
+    let line = r#"{"v":1,"seq":1,"event":"failed","at":"2026-01-01T00:00:00Z","at_us":1,"connection":{"id":1},"from":"device","why":"reset by a rule","applied":[{"rule":"r","changes":[{"path":"","step":"renumber","before":"2","after":"1"},{"path":"","step":"bake","before":"","after":"done"}]}]}"#;
+    let record = dmtap::record::jsonl::read(line.as_bytes()).unwrap();
+    let changes = &record.applied[0].changes;
+    assert_eq!(changes[0].kind, dmtap::flow::EffectKind::Renumber);
+    assert_eq!(changes[1].kind.name(), "bake");
+    let text = Transcript::<Vec<u8>>::text(&record);
+    assert!(text.contains("the device's connection was reset by a rule"));
+}
+
+#[test]
 fn why_something_was_not_done_is_told_to_its_end() {
     let why = format!("set-text: {} and what to do about it", "long ".repeat(50));
     let mut stage = Stage::new();
     let busy = stage.request(&[XML], PACKAGE_1);
-    step(busy, "r", dmtap::flow::EffectDetail::NOT_APPLIED, "", &why);
+    step(busy, "r", "not applied", "", &why);
     stage.failed(Some(Side::Server), &why);
     let text = transcript(&stage.events, Masking::Masked);
     assert_eq!(text.matches(&*why).count(), 2, "{text}");

@@ -65,7 +65,7 @@ fn the_first_rule_that_ends_a_connection_has_the_word() {
     assert_eq!(verdict.delivery.ops, [Op::Send(5), Op::Close]);
     let told = verdict.applied.iter().map(|applied| {
         let change = &applied.changes[0];
-        (&*applied.rule, change.step)
+        (&*applied.rule, change.kind.name())
     });
     assert_eq!(
         told.collect::<Vec<_>>(),

@@ -120,7 +120,7 @@ impl Played {
         for applied in &passage.applied {
             let told = applied.changes.iter().map(|change| {
                 let what = format!("{} {}", change.before, change.after);
-                (applied.rule.clone(), change.step.to_owned(), what)
+                (applied.rule.clone(), change.kind.to_string(), what)
             });
             self.applied.extend(told);
         }

@@ -233,7 +233,7 @@ impl<'r> MessageOutcome<'r> {
 
     fn json(&self) -> Value {
         let changes = |changes: &[EffectDetail]| -> Vec<Value> {
-            let one = |c: &EffectDetail| json!({"at": c.path, "step": c.step, "before": c.before, "after": c.after});
+            let one = |c: &EffectDetail| json!({"at": c.path, "step": c.kind, "before": c.before, "after": c.after});
             changes.iter().map(one).collect()
         };
         let applied: Vec<Value> = self

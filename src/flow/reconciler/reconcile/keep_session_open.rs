@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{Entry, Settling, is_work, last_place};
 use crate::dm::{Command, Message};
-use crate::flow::Side;
 use crate::flow::compose::{self, CmdIdAllocator};
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, SuppressReply};
+use crate::flow::{EffectKind, Side};
 use crate::markup::edit::Edit;
 
 impl Settling<'_> {
@@ -41,7 +41,8 @@ impl Settling<'_> {
         });
         let mut entry = Entry::default();
         let after = "Get ./DevInfo/DevId".into();
-        entry.push_detail(body.element(), "occupy", String::new(), after);
+        let kind = EffectKind::other("occupy");
+        entry.push_detail(body.element(), kind, String::new(), after);
         let place = last_place(body.element());
         entry.edits.push(Edit::Insert { place, fragment });
         let promised = OwedByRule {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Entry, Settling, answers, refs};
 use crate::dm::{Message, Status};
-use crate::flow::Side;
 use crate::flow::compose::{self, CmdIdAllocator, ItemRef};
 use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
+use crate::flow::{EffectKind, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 
@@ -89,7 +89,7 @@ impl Entry {
             }
         }
         let after = format!("{} Items", items.len());
-        self.push_detail(element, "name", String::new(), after);
+        self.push_detail(element, EffectKind::other("name"), String::new(), after);
     }
 }
 
@@ -181,7 +181,8 @@ fn give(
     let in_front = line.in_front.get(behind).copied().flatten();
     let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
     let after = format!("{} {} {}", owed.cmd, owed.cmd_ref(), owed.code);
-    entry.push_detail(body.element(), "answer", String::new(), after);
+    let kind = EffectKind::other("answer");
+    entry.push_detail(body.element(), kind, String::new(), after);
     entry.edits.push(Edit::Insert { place, fragment });
     true
 }

@@ -8,7 +8,7 @@ use super::{Entry, ReconcileContext, Reconciled, Settling, answers, is_work};
 use crate::dm::{Message, StatusCode};
 use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::flow::reconciler::{Obligation, Reconciler, Sequence};
-use crate::flow::{EffectDetail, RuleEffect, Side};
+use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{Document, tag};
 use crate::patch::Patch;
@@ -116,7 +116,8 @@ impl Settling<'_> {
                 Some(fragment) => ("as before the challenge", Edit::Replace { node, fragment }),
                 None => ("none, as before the challenge", Edit::Remove { node }),
             };
-            entry.push_detail(cred, "credentials", String::new(), after.into());
+            let kind = EffectKind::RestoreCredentials;
+            entry.push_detail(cred, kind, String::new(), after.into());
             entry.edits.push(edit);
         }
         self.enter(&credentials.rule, entry);
@@ -215,7 +216,7 @@ fn spoke(rule: &str, what: &str) -> RuleEffect {
         rule: rule.to_owned(),
         changes: vec![EffectDetail {
             path: String::new(),
-            step: "answer",
+            kind: EffectKind::other("answer"),
             before: String::new(),
             after: what.to_owned(),
         }],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::summary;
+use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 use crate::rules::act::Planning;
@@ -18,7 +19,7 @@ impl Planning<'_, '_> {
             let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
                 continue;
             };
-            self.push_detail(&spot, "", verb, String::new(), text);
+            self.push_detail(&spot, "", EffectKind::Markup(verb), String::new(), text);
             let place = to.relation.to(spot.node);
             self.push(&spot, Edit::Insert { place, fragment });
         }
@@ -75,7 +76,13 @@ impl Planning<'_, '_> {
         if !self.add(element.span().len()) {
             return false;
         }
-        self.push_detail(source, "", verb, summary(element), after);
+        self.push_detail(
+            source,
+            "",
+            EffectKind::Element(verb),
+            summary(element),
+            after,
+        );
         let edit = Edit::Copy {
             place: relation.to(target.node),
             node: source.node,
@@ -107,7 +114,13 @@ impl Planning<'_, '_> {
             if !self.add(element.span().len()) {
                 return;
             }
-            self.push_detail(&spot, "", verb, summary(element), after);
+            self.push_detail(
+                &spot,
+                "",
+                EffectKind::Element(verb),
+                summary(element),
+                after,
+            );
             let edit = Edit::Copy {
                 place: Place::After(spot.node),
                 node: spot.node,
@@ -144,7 +157,13 @@ impl Planning<'_, '_> {
         };
         let (spot, verb) = (SelectedElement::of(element), "reverse");
         let after = format!("in the place of {}", summary(there));
-        self.push_detail(&spot, "", verb, summary(element), after);
+        self.push_detail(
+            &spot,
+            "",
+            EffectKind::Element(verb),
+            summary(element),
+            after,
+        );
         let copy = Edit::Copy {
             place: Place::Before(place),
             node,

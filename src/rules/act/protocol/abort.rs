@@ -8,7 +8,7 @@ use crate::dm::{Message, StatusCode};
 use crate::flow::Obligation;
 use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::flow::reconciler::{HeldDocument, Sequence, SuppressReply, last_place};
-use crate::flow::{EffectDetail, Side};
+use crate::flow::{EffectDetail, EffectKind, Side};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::tag;
 use crate::rules::Stage;
@@ -23,11 +23,12 @@ impl Planned {
         if scene.facts.stage == Stage::Response {
             for command in message.commands().filter(|c| is_work(*c)) {
                 let element = command.element();
-                self.tell(element, "session-abort", summary(element), String::new());
+                let kind = EffectKind::Element("session-abort");
+                self.tell(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node: element.id() });
             }
         }
-        self.put_alert(1223, "session-abort", scene, message)?;
+        self.put_alert(1223, EffectKind::Element("session-abort"), scene, message)?;
         let body = body(message)?;
         if body.child(tag::FINAL).is_none() {
             let fragment: Option<Fragment> = compose::fragment(scene.document, "<Final/>");
@@ -44,7 +45,8 @@ impl Planned {
     pub(super) fn next_message(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         if scene.facts.stage == Stage::Request {
-            return self.put_alert(1222, "next-message", scene, message);
+            let kind = EffectKind::other("next-message");
+            return self.put_alert(1222, kind, scene, message);
         }
         let number = msg_id(message)?.parse();
         let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
@@ -78,7 +80,7 @@ impl Planned {
         self.promise(scene, vec![hold])?;
         self.changes.push(EffectDetail {
             path: String::new(),
-            step: "next-message",
+            kind: EffectKind::other("next-message"),
             before: String::new(),
             after: "Alert 1222; the server's message waits".into(),
         });
@@ -90,7 +92,7 @@ impl Planned {
     fn put_alert(
         &mut self,
         code: u16,
-        verb: &'static str,
+        kind: EffectKind,
         scene: &Scene<'_>,
         message: Message<'_>,
     ) -> Result<(), String> {
@@ -104,7 +106,7 @@ impl Planned {
             cmd_ref: id.into(),
         });
         self.promise(scene, vec![swallow])?;
-        self.tell(body, verb, String::new(), format!("Alert {code}"));
+        self.tell(body, kind, String::new(), format!("Alert {code}"));
         let place = last_place(body);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
@@ -123,7 +125,7 @@ impl Planned {
         };
         self.changes.push(EffectDetail {
             path: String::new(),
-            step: "duplicate-message",
+            kind: EffectKind::other("duplicate-message"),
             before: String::new(),
             after: format!("sent twice; the {which} response goes to the device"),
         });

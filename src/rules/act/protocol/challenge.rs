@@ -8,8 +8,8 @@ use http::{HeaderValue, StatusCode as HttpStatus, header};
 use super::refuse::RefusedCommands;
 use super::{Scene, is_work, msg_id};
 use crate::dm::{Message, Status, StatusCode};
-use crate::flow::Obligation;
 use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
+use crate::flow::{EffectKind, Obligation};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
 use crate::rules::act::Planned;
@@ -191,7 +191,7 @@ impl Planned {
     fn push_detail(&mut self, verb: &'static str, scene: &Scene<'_>, what: String) {
         self.changes.push(crate::flow::EffectDetail {
             path: String::new(),
-            step: verb,
+            kind: EffectKind::other(verb),
             before: scene
                 .facts
                 .response

@@ -1,7 +1,7 @@
 //! Fields of the header, and the end of the body.
 
 use super::{Scene, body};
-use crate::flow::{Obligation, compose};
+use crate::flow::{EffectKind, Obligation, compose};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::{Element, NameId, tag};
 use crate::rules::Stage;
@@ -14,7 +14,8 @@ impl Planned {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let last = body(message)?.child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
-        self.tell(last, "drop-final", "Final".into(), String::new());
+        let kind = EffectKind::other("drop-final");
+        self.tell(last, kind, "Final".into(), String::new());
         self.own.push(Edit::Remove { node: last.id() });
         Ok(())
     }
@@ -98,7 +99,7 @@ impl Planned {
     ) -> Result<(), String> {
         let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
         let fragment = fragment.ok_or("it cannot be written as XML")?;
-        self.tell(at, verb, String::new(), new.to_owned());
+        self.tell(at, EffectKind::other(verb), String::new(), new.to_owned());
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
@@ -121,7 +122,7 @@ impl Planned {
         });
         let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
         let before = declared.map_or(String::new(), |a| a.value().into_owned());
-        self.tell(root, verb, before, uri.to_owned());
+        self.tell(root, EffectKind::other(verb), before, uri.to_owned());
         self.own.push(Edit::SetAttribute {
             element: root.id(),
             name,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scene;
 use crate::dm::{Command, Refs, locuri};
+use crate::flow::EffectKind;
 use crate::markup::NodeId;
 use crate::markup::edit::Edit;
 use crate::rules::act::Planned;
@@ -33,7 +34,8 @@ impl Planned {
         }
         for node in gone {
             if let Some(element) = scene.document.element(node) {
-                self.tell(element, "hide-status", summary(element), String::new());
+                let kind = EffectKind::Element("hide-status");
+                self.tell(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node });
             }
         }

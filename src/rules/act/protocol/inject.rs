@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use super::{Scene, body, msg_id};
 use crate::dm::{Command, Message};
-use crate::flow::Obligation;
-use crate::flow::compose;
 use crate::flow::reconciler::{SuppressReply, last_place};
+use crate::flow::{EffectKind, Obligation, compose};
 use crate::markup::edit::{self, Edit, Fragment, Place};
 use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
@@ -60,7 +59,8 @@ impl Planned {
         };
         self.promise(scene, ids.into_iter().map(swallow).collect())?;
         let what = summary(fragment.document().root());
-        self.tell(anchor, "inject-command", String::new(), what);
+        let kind = EffectKind::other("inject-command");
+        self.tell(anchor, kind, String::new(), what);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }

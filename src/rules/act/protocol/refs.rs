@@ -2,7 +2,7 @@
 
 use super::{Scene, msg_id};
 use crate::dm::Command;
-use crate::flow::Obligation;
+use crate::flow::{EffectKind, Obligation};
 use crate::markup::edit::Edit;
 use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
@@ -48,7 +48,8 @@ impl Planned {
             let next = number
                 .checked_add(1)
                 .ok_or("there is no MsgID behind this one")?;
-            self.tell(element, "break-msgid", meant.to_string(), next.to_string());
+            let kind = EffectKind::other("break-msgid");
+            self.tell(element, kind, meant.to_string(), next.to_string());
             let skip = Obligation::Skip {
                 from,
                 msg_id: number,
@@ -97,7 +98,8 @@ impl Planned {
 
     /// Sets the text of an element, and tells it.
     pub(super) fn put(&mut self, verb: &'static str, element: Element<'_>, text: String) {
-        self.tell(element, verb, element.text().into_owned(), text.clone());
+        let (kind, before) = (EffectKind::other(verb), element.text().into_owned());
+        self.tell(element, kind, before, text.clone());
         self.own.push(Edit::SetText {
             element: element.id(),
             text,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::{Scene, is_work, msg_id};
 use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
-use crate::flow::Obligation;
 use crate::flow::compose::ItemRef;
 use crate::flow::reconciler::{NarrowedStatus, PendingStatus};
+use crate::flow::{EffectKind, Obligation};
 use crate::markup::NodeId;
 use crate::markup::edit::Edit;
 use crate::rules::act::Planned;
@@ -57,11 +57,13 @@ impl Planned {
                 continue;
             };
             let element = command.element();
-            self.tell(element, "refuse", summary(element), code.to_string());
+            let kind = EffectKind::Element("refuse");
+            self.tell(element, kind, summary(element), code.to_string());
         }
         for (node, code) in &taken.items {
             if let Some(element) = scene.document.element(*node) {
-                self.tell(element, "refuse", summary(element), code.to_string());
+                let kind = EffectKind::Element("refuse");
+                self.tell(element, kind, summary(element), code.to_string());
             }
         }
         let gone = taken.removed.iter().chain(taken.items.keys());
