@@ -7,6 +7,7 @@ pub mod auth;
 pub mod certificate;
 pub mod code;
 pub mod command;
+pub mod compose;
 pub mod dialect;
 pub mod enrollment;
 pub mod hresult;

@@ -3,7 +3,6 @@
 //! The proxy fills these in, the rule book decides on them, records tell them. Nothing here waits, reads a
 //! clock or draws a random number.
 
-pub mod compose;
 pub mod connection;
 pub mod connection_decision;
 pub mod delivery;
@@ -28,5 +27,5 @@ pub use exchange::{
     ResponseHead, Side,
 };
 pub use note::{Note, Severity};
-pub use reconciler::{Obligation, OwedByRule, Reconciler};
+pub use reconciler::{Obligation, OwedByRule, Reconciler, SessionChange, SessionEffects};
 pub use session::{AnswerLink, AnswerTarget, KeyTooLong, Session, SessionKey, SessionTag};

@@ -44,14 +44,14 @@ impl SessionHandle {
         }
     }
 
-    /// Takes on what the rules promised, and does in this message what is owed about it.
+    /// Takes on what the rules cause in the session, and does in this message what is owed about it.
     fn reconcile(&self, message: &MessageFacts<'_>, verdict: &mut Verdict) {
         let Some(session) = &self.session else {
             return;
         };
-        let promised = std::mem::take(&mut verdict.promised);
-        if let Err(full) = session.promise(&promised) {
-            let rule = promised.first().map_or("", |promised| &promised.rule);
+        let effects = std::mem::take(&mut verdict.session_effects);
+        if let Err(full) = session.take_on(&effects) {
+            let rule = effects.owed.first().map_or("", |owed| &owed.rule);
             verdict.applied.push(dropped(rule, full.to_string()));
         }
         let Some(document) = verdict.leaving(message.document).cloned() else {
@@ -117,7 +117,7 @@ fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
     }
 }
 
-/// The effect of a rule whose promises could not be taken on.
+/// The effect of a rule whose obligations could not be taken on.
 fn dropped(rule: &str, why: String) -> RuleEffect {
     RuleEffect {
         rule: rule.to_owned(),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::view::SessionView;
-use crate::dm::{AlertCode, Command, CommandKind, Message};
+use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode};
 use crate::flow::reconciler::{ObligationsFull, ReconcileContext, Reconciled};
-use crate::flow::{OwedByRule, Session, SessionKey, SessionTag, Side, Timestamp};
+use crate::flow::{Session, SessionEffects, SessionKey, SessionTag, Side, Timestamp};
 use crate::markup::Document;
 
 /// What bounds the sessions that are followed at a time.
@@ -105,9 +105,7 @@ impl Sessions {
         message: Message<'_>,
         now: Timestamp,
     ) -> SharedSession {
-        let number = message.header().and_then(|header| header.msg_id());
-        let is_first = number.is_some_and(|id| id.trim() == "1");
-        let opens = match is_first && speaker == Side::Device {
+        let opens = match message.is_first() && speaker == Side::Device {
             true => Opens::Perhaps,
             false => Opens::Never,
         };
@@ -228,15 +226,15 @@ impl SharedSession {
         view
     }
 
-    /// Takes on what rules promised.
-    pub(super) fn promise(&self, promised: &[OwedByRule]) -> Result<(), ObligationsFull> {
-        if promised.is_empty() {
+    /// Takes on what rules cause in the session.
+    pub(super) fn take_on(&self, effects: &SessionEffects) -> Result<(), ObligationsFull> {
+        if effects.is_empty() {
             return Ok(());
         }
         let mut entry = lock(&self.session);
-        let promised = entry.session.reconciler.promise(promised);
+        let taken = entry.session.reconciler.take_on(effects);
         entry.recount(&self.owed, Goes::On);
-        promised
+        taken
     }
 
     /// Does in a message what is owed about it.
@@ -351,16 +349,11 @@ fn is_last(document: &Document) -> bool {
         return false;
     };
     let asks = |command: Command<'_>| match command.as_status() {
-        Some(status) => status
-            .code()
-            .is_some_and(|code| matches!(code.0, 401 | 407)),
+        Some(status) => status.code().is_some_and(StatusCode::is_challenge),
         None => command.kind() != CommandKind::Results,
     };
-    let aborts = |command: Command<'_>| {
-        let code = command.as_alert().and_then(|alert| alert.code());
-        code == Some(AlertCode::SESSION_ABORT)
-    };
-    message.is_final() && (message.commands().any(aborts) || !message.commands().any(asks))
+    message.is_final()
+        && (message.has_alert(AlertCode::SESSION_ABORT) || !message.commands().any(asks))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

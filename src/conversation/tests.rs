@@ -3,8 +3,8 @@
 use http::{Method, StatusCode, Version};
 
 use super::*;
-use crate::flow::reconciler::{MOST_PROMISES, SuppressReply};
-use crate::flow::{ConnectionId, Obligation, OwedByRule};
+use crate::flow::reconciler::{MOST_OBLIGATIONS, SuppressReply};
+use crate::flow::{ConnectionId, Obligation, OwedByRule, SessionEffects};
 use crate::markup::{self, Hint};
 
 /// An exchange with a server, and rules for it.
@@ -150,21 +150,24 @@ fn a_status_without_a_body_delivers_no_message() {
     check(500, 1);
 }
 
-/// Another exchange of the session promises as much as it may, while the rules decide on this one.
+/// Another exchange of the session fills its reconciler, while the rules decide on this one.
 struct Overtaken(SharedSession);
 
 impl RuleState for Overtaken {
     fn count(&mut self, _: usize, _: &str) -> u64 {
         let owed = |number| OwedByRule {
             rule: "other".into(),
-            promise: Obligation::Swallow(SuppressReply {
+            obligation: Obligation::Suppress(SuppressReply {
                 from: Side::Device,
                 msg_ref: "1".into(),
                 cmd_ref: format!("{number}").into(),
             }),
         };
-        let all: Vec<_> = (0..MOST_PROMISES).map(owed).collect();
-        self.0.promise(&all).unwrap();
+        let effects = SessionEffects {
+            owed: (0..MOST_OBLIGATIONS).map(owed).collect(),
+            ..SessionEffects::default()
+        };
+        self.0.take_on(&effects).unwrap();
         1
     }
 

@@ -30,9 +30,7 @@ impl SessionView {
             };
         };
         let links = session.links(speaker, message);
-        if let Some(msg_id) = message.header().and_then(|header| header.msg_id()) {
-            session.reconciler.note_received(speaker, &msg_id);
-        }
+        session.reconciler.note_received(speaker, message);
         Self {
             tag: Some(session.tag(message)),
             notes: note_dangling(document, &links),

@@ -17,6 +17,11 @@ impl StatusCode {
         (200..300).contains(&self.0)
     }
 
+    /// Whether it asks for credentials: 401 or 407.
+    pub fn is_challenge(self) -> bool {
+        matches!(self.0, 401 | 407)
+    }
+
     /// Every assigned code with its name.
     pub fn all() -> impl Iterator<Item = (Self, &'static str)> {
         STATUS.iter().map(|(code, name)| (Self(*code), *name))
@@ -34,6 +39,8 @@ impl fmt::Display for StatusCode {
 pub struct AlertCode(pub u16);
 
 impl AlertCode {
+    /// 1222: the receiver sends the next message of its package.
+    pub const NEXT_MESSAGE: Self = Self(1222);
     /// 1223: its sender ends the session.
     pub const SESSION_ABORT: Self = Self(1223);
 

@@ -97,6 +97,11 @@ impl CommandKind {
             .unwrap_or("unknown")
     }
 
+    /// Whether it answers another command; its receiver gives no Status for it.
+    pub fn is_answer(self) -> bool {
+        matches!(self, Self::Status | Self::Results)
+    }
+
     /// Whether it holds other commands.
     pub fn is_container(self) -> bool {
         matches!(self, Self::Atomic | Self::Sequence | Self::Sync)
@@ -154,6 +159,11 @@ impl<'d> Command<'d> {
         let container = self.kind().is_container().then_some(self.0);
         let inside = container.into_iter().flat_map(Nested::inside);
         std::iter::once(self).chain(inside)
+    }
+
+    /// Whether its receiver has work to do and answers with a Status: all but Status and Results.
+    pub fn expects_status(self) -> bool {
+        !self.kind().is_answer()
     }
 
     /// The LocURI it is about: the Target of its first Item, else that Item's Source.
@@ -300,6 +310,11 @@ impl<'d> Status<'d> {
     /// CmdID of the answered command; `0` is the SyncHdr.
     pub fn cmd_ref(self) -> Option<Cow<'d, str>> {
         self.0.child(tag::CMD_REF).map(trimmed)
+    }
+
+    /// Whether it answers the SyncHdr: its CmdRef is 0 (DM_RepPro 1.2.1 §6.1.5).
+    pub fn is_for_header(self) -> bool {
+        self.cmd_ref().as_deref() == Some("0")
     }
 
     /// Name of the answered command.

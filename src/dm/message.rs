@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Command, Cred, Meta};
+use super::{AlertCode, Command, Cred, Meta, Status};
+use crate::markup::edit::Place;
 use crate::markup::{Document, Element, NodeId, tag};
 
 /// A SyncML message.
@@ -41,6 +42,32 @@ impl<'d> Message<'d> {
         self.body()
             .into_iter()
             .flat_map(|body| Nested::inside(body.0))
+    }
+
+    /// The Statuses of its body, without those inside other commands.
+    pub fn statuses(self) -> impl Iterator<Item = Status<'d>> {
+        self.commands().filter_map(Command::as_status)
+    }
+
+    /// The Status for the header of the message that it answers.
+    pub fn header_status(self) -> Option<Status<'d>> {
+        self.statuses().find(|status| status.is_for_header())
+    }
+
+    /// Whether it has an Alert with this code.
+    pub fn has_alert(self, code: AlertCode) -> bool {
+        let mut alerts = self.commands().filter_map(Command::as_alert);
+        alerts.any(|alert| alert.code() == Some(code))
+    }
+
+    /// MsgID of its header, as written.
+    pub fn msg_id(self) -> Option<Cow<'d, str>> {
+        self.header()?.msg_id()
+    }
+
+    /// Whether it has the number of the first message of a session: its MsgID is 1.
+    pub fn is_first(self) -> bool {
+        self.msg_id().as_deref() == Some("1")
     }
 
     /// Whether it closes its package.
@@ -119,6 +146,12 @@ impl<'d> SyncBody<'d> {
     /// Its element.
     pub fn element(self) -> Element<'d> {
         self.0
+    }
+
+    /// The place behind its last command, in front of Final.
+    pub fn end(self) -> Place {
+        let last = self.0.child(tag::FINAL);
+        last.map_or(Place::LastIn(self.0.id()), |last| Place::Before(last.id()))
     }
 
     /// Its commands in order; elements that are no known command come as `CommandKind::Unknown`.

@@ -1,11 +1,11 @@
 //! Keeps the peers of a session consistent after rules hid or invented something: the obligations of dmtap.
 //!
 //! ```text
-//!  server ──── Get 3 ────► dmtap ──╳           device     a rule refuses Get 3, and promises an answer
-//!  server ◄─ Status of 3 ─ dmtap ◄─ Statuses ─ device     its next message settles that
+//!  server ──── Get 3 ────► dmtap ──╳           device     a rule refuses Get 3: dmtap owes the server a Status
+//!  server ◄─ Status of 3 ─ dmtap ◄─ Statuses ─ device     and adds it to the next message of the device
 //! ```
 //!
-//! MsgRefs and CmdRefs of promises are the ones of the peer who spoke, as it wrote them.
+//! MsgRefs and CmdRefs of obligations are those that the sender of the command wrote.
 
 pub mod msg_id_map;
 mod reconcile;
@@ -13,116 +13,117 @@ mod reconcile;
 use std::sync::Arc;
 
 use super::Side;
-use super::compose::{ItemRef, StatusBuilder};
+use crate::dm::compose::{ItemRef, StatusBuilder};
 use crate::dm::{Message, StatusCode};
 use crate::markup::Document;
 
 pub use msg_id_map::{MsgIdMap, Sequence};
-pub(crate) use reconcile::last_place;
 pub use reconcile::{ReconcileContext, Reconciled};
 
-/// Everything owed in one session, bounded by [`MOST_PROMISES`] and [`MOST_BYTES`].
+/// Everything owed in one session, bounded by [`MOST_OBLIGATIONS`] and [`MOST_BYTES`].
 #[derive(Clone, Debug, Default)]
 pub struct Reconciler {
-    /// Whoever decides about a message has a copy of the account: that is not to cost what is promised.
-    promises: Arc<Vec<OwedByRule>>,
+    /// Shared, since each decision about a message holds a copy of the reconciler.
+    obligations: Arc<Vec<OwedByRule>>,
     bytes: usize,
     gaps: MsgIdMap,
-    /// What the session is authenticated with, where a rule made the device try something else.
-    credentials: Option<Credentials>,
-    /// A message of the server that waits until the device asks for the next one.
-    held: Option<Held>,
+    /// The `Cred` as XML, empty for none, that the server still gets, and the rule that challenged the device.
+    credentials: Option<(Arc<str>, Box<str>)>,
+    /// A message of the server that waits until the device asks for the next one, and the rule that held it.
+    held: Option<(Arc<str>, Arc<Document>)>,
     /// The number of the newest message that the device got.
     newest: u32,
     /// The nonce that the device received last.
     nonce: Option<Box<str>>,
 }
 
-#[derive(Clone, Debug)]
-struct Credentials {
-    rule: Arc<str>,
-    /// The `Cred` as XML; empty for none.
-    xml: Box<str>,
-}
-
-#[derive(Clone, Debug)]
-struct Held {
-    rule: Arc<str>,
-    document: Arc<Document>,
-}
-
-/// A promise, with the rule that made it.
+/// An obligation, with the rule that caused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwedByRule {
     /// The rule's name.
     pub rule: Arc<str>,
-    /// What it promised.
-    pub promise: Obligation,
+    /// What dmtap owes.
+    pub obligation: Obligation,
 }
 
-/// Something dmtap will do in a later message.
+/// Something that dmtap has to do in a later message. It is kept until that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obligation {
     /// Answer a command that never reached its receiver.
-    Answer(PendingStatus),
-    /// Keep the answers to a command of dmtap's own from the peer that never sent it.
-    Swallow(SuppressReply),
-    /// Say which Items an answer is about, of which its sender knows no others.
-    Name(NarrowedStatus),
-    /// The device got an answer of dmtap's own: the server saw nothing of the two messages.
-    Spoke {
+    Status(PendingStatus),
+    /// Hide the answers to a command of dmtap's own from the peer that never sent it.
+    Suppress(SuppressReply),
+    /// Name the Items that an answer is about, of which its sender knows no others.
+    Narrow(NarrowedStatus),
+    /// The receiver of one message got another MsgID; its answers are corrected.
+    MsgId {
+        /// Who received it.
+        from: Side,
+        /// The MsgID that it received.
+        received: Box<str>,
+        /// The one its sender wrote.
+        original: Box<str>,
+        /// MsgID of the message in which the receiver answered.
+        answered_in: Option<Box<str>>,
+    },
+    /// The server received another SessionID; the device gets the answer with its own.
+    SessionId {
+        /// The one that it received.
+        received: Box<str>,
+        /// The device's.
+        original: Box<str>,
+    },
+}
+
+/// What the rules cause in a session when they decide about one message.
+#[derive(Clone, Debug, Default)]
+pub struct SessionEffects {
+    /// What dmtap owes from now on.
+    pub owed: Vec<OwedByRule>,
+    /// What changes at once, each under the rule that changes it.
+    pub changes: Vec<(Arc<str>, SessionChange)>,
+}
+
+impl SessionEffects {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.owed.is_empty() && self.changes.is_empty()
+    }
+
+    /// Adds those of another rule.
+    pub fn extend(&mut self, other: Self) {
+        self.owed.extend(other.owed);
+        self.changes.extend(other.changes);
+    }
+}
+
+/// A change to what dmtap knows of the session, made at once.
+#[derive(Clone, Debug)]
+pub enum SessionChange {
+    /// The device got an answer of dmtap's own: the server saw neither of the two messages.
+    Answered {
         /// MsgID of the device's message.
         request: u32,
         /// MsgID of dmtap's answer.
         response: u32,
     },
     /// A number is left out, and the peer who counts these messages never learns of it.
-    Skip {
-        /// Who speaks.
+    Skipped {
+        /// The sender.
         from: Side,
         /// Its own MsgID of the message that gets the next number.
         msg_id: u32,
     },
-    /// The receiver of one message got another MsgID; its answers are corrected.
-    Alias {
-        /// Who hears.
-        from: Side,
-        /// The MsgID that it received.
-        said: Box<str>,
-        /// The one its sender wrote.
-        meant: Box<str>,
-        /// MsgID of the message in which the hearer answered.
-        heard_in: Option<Box<str>>,
-    },
-    /// The server received another SessionID; the device gets the answer with its own.
-    Session {
-        /// The one that it received.
-        said: Box<str>,
-        /// The device's.
-        meant: Box<str>,
-    },
-    /// Until the server speaks of credentials, it gets these, as XML; empty for none.
+    /// Until the server answers credentials, it gets these, as XML; empty for none.
     Credentials(Box<str>),
     /// The server's message waits: the device gets it when it asks for the next one.
-    Hold {
+    Held {
         /// The message.
-        document: HeldDocument,
+        document: Arc<Document>,
         /// The number that dmtap's own message took from it, as the server counts.
         msg_id: u32,
     },
 }
-
-/// A document that is compared by what it is made of.
-#[derive(Clone, Debug)]
-pub struct HeldDocument(pub Arc<Document>);
-
-impl PartialEq for HeldDocument {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.source() == other.0.source()
-    }
-}
-
-impl Eq for HeldDocument {}
 
 /// A Status that dmtap owes a peer for a command it sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,10 +170,10 @@ pub struct NarrowedStatus {
     pub items: Vec<ItemRef>,
 }
 
-/// The account is full, and what a rule wanted to promise could not be kept.
+/// So much is owed in the session that an obligation cannot be taken on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "dmtap owes the peers of this session {MOST_PROMISES} answers, or {MOST_BYTES} bytes, already"
+    "dmtap owes the peers of this session {MOST_OBLIGATIONS} answers, or {MOST_BYTES} bytes, already"
 )]
 pub struct ObligationsFull;
 
@@ -181,7 +182,7 @@ impl PendingStatus {
     fn status(&self) -> StatusBuilder<'_> {
         StatusBuilder {
             msg_ref: &self.msg_ref,
-            cmd_ref: self.cmd_ref(),
+            cmd_ref: self.cmd_ref().into(),
             cmd: &self.cmd,
             items: &self.items,
             chal: "",
@@ -207,7 +208,7 @@ fn is_old(msg_ref: &str, msg_id: &str) -> bool {
 impl Reconciler {
     /// Whether nothing is owed, and messages keep their numbers.
     pub fn is_empty(&self) -> bool {
-        self.promises.is_empty()
+        self.obligations.is_empty()
             && self.gaps.is_empty()
             && self.credentials.is_none()
             && self.held.is_none()
@@ -228,127 +229,118 @@ impl Reconciler {
         self.nonce.as_deref()
     }
 
-    /// The promises, oldest first.
-    pub fn promises(&self) -> &[OwedByRule] {
-        &self.promises
+    /// What is owed, oldest first.
+    pub fn obligations(&self) -> &[OwedByRule] {
+        &self.obligations
     }
 
     /// How much it holds, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes + self.held.as_ref().map_or(0, |held| held.document.bytes())
+        let credentials = self.credentials.as_ref().map_or(0, |(_, xml)| xml.len());
+        let held = self.held.as_ref().map_or(0, |(_, held)| held.bytes());
+        self.bytes + credentials + held
     }
 
-    /// Takes promises on, all or none of them. One about a command that there is a promise about replaces it:
-    /// the message was delivered once more.
+    /// Takes on what rules cause, all or nothing of it.
     ///
     /// # Errors
-    /// [`Full`]
-    pub fn promise(&mut self, promised: &[OwedByRule]) -> Result<(), ObligationsFull> {
-        self.has_room_for(promised)?;
-        let renewed =
-            |old: &OwedByRule| promised.iter().any(|new| new.promise.renews(&old.promise));
-        if self.promises.iter().any(renewed) {
-            Arc::make_mut(&mut self.promises).retain(|old| !renewed(old));
+    /// [`ObligationsFull`]
+    pub fn take_on(&mut self, effects: &SessionEffects) -> Result<(), ObligationsFull> {
+        self.owe(&effects.owed)?;
+        for (rule, change) in &effects.changes {
+            self.change(rule, change);
         }
-        for promised in promised {
-            self.take_on(promised);
-        }
-        self.bytes = weight(&self.promises);
         Ok(())
     }
 
-    fn take_on(&mut self, promised: &OwedByRule) {
-        let rule = &promised.rule;
-        match &promised.promise {
-            Obligation::Answer(_)
-            | Obligation::Swallow(_)
-            | Obligation::Name(_)
-            | Obligation::Alias { .. }
-            | Obligation::Session { .. } => {
-                Arc::make_mut(&mut self.promises).push(promised.clone());
+    /// Takes on obligations. One about a command that there is an obligation about replaces it: the message was
+    /// delivered once more.
+    fn owe(&mut self, owed: &[OwedByRule]) -> Result<(), ObligationsFull> {
+        if owed.is_empty() {
+            return Ok(());
+        }
+        self.has_room_for(owed.iter())?;
+        let renewed = |old: &OwedByRule| {
+            let mut new = owed.iter();
+            new.any(|new| new.obligation.renews(&old.obligation))
+        };
+        let obligations = Arc::make_mut(&mut self.obligations);
+        obligations.retain(|old| !renewed(old));
+        obligations.extend_from_slice(owed);
+        self.bytes = weight(obligations.iter());
+        Ok(())
+    }
+
+    fn change(&mut self, rule: &Arc<str>, change: &SessionChange) {
+        match change {
+            SessionChange::Answered { request, response } => {
+                self.note_answered(*request, *response, rule);
             }
-            Obligation::Spoke { request, response } => self.spoke(*request, *response, rule),
-            Obligation::Skip { from, msg_id } => {
-                let counted = Sequence::said_by(*from);
-                let hearer = from.other();
-                if let Some(number) = self.gaps.to(hearer, counted, *msg_id) {
-                    self.gaps.take(counted, hearer, number, rule);
-                }
+            SessionChange::Skipped { from, msg_id } => {
+                self.take_number(Sequence::said_by(*from), from.other(), *msg_id, rule);
             }
-            Obligation::Credentials(xml) => {
-                let (rule, xml) = (rule.clone(), xml.clone());
-                self.credentials = Some(Credentials { rule, xml });
+            SessionChange::Credentials(xml) => self.credentials = Some((rule.clone(), xml.clone())),
+            SessionChange::Held { document, msg_id } => {
+                self.take_number(Sequence::Responses, Side::Device, *msg_id, rule);
+                self.held = Some((rule.clone(), document.clone()));
             }
-            Obligation::Hold { document, msg_id } => {
-                let (rule, document) = (rule.clone(), document.0.clone());
-                if let Some(own) = self.gaps.to(Side::Device, Sequence::Responses, *msg_id) {
-                    self.gaps
-                        .take(Sequence::Responses, Side::Device, own, &rule);
-                }
-                self.held = Some(Held { rule, document });
-            }
+        }
+    }
+
+    /// Takes the number that only `side` knows, which the other peer calls `msg_id`.
+    fn take_number(&mut self, counted: Sequence, side: Side, msg_id: u32, rule: &Arc<str>) {
+        if let Some(number) = self.gaps.to(side, counted, msg_id) {
+            self.gaps.take(counted, side, number, rule);
         }
     }
 
     /// dmtap answered a message of the device.
-    fn spoke(&mut self, request: u32, response: u32, rule: &Arc<str>) {
+    fn note_answered(&mut self, request: u32, response: u32, rule: &Arc<str>) {
         let only = Side::Device;
         self.gaps.take(Sequence::Requests, only, request, rule);
         self.gaps.take(Sequence::Responses, only, response, rule);
     }
 
-    /// Takes notice of a message that the device got.
+    /// Notes a message that the device got.
     pub(super) fn delivered(&mut self, message: Message<'_>) {
-        let number = message.header().and_then(|header| header.msg_id());
-        self.newest = number.and_then(|n| n.parse().ok()).unwrap_or(self.newest);
-        let status = message.commands().find_map(|command| command.as_status());
-        let nonce = status.and_then(|status| status.chal()?.next_nonce());
+        let number = message.msg_id().and_then(|id| id.parse().ok());
+        self.newest = number.unwrap_or(self.newest);
+        let chal = message.header_status().and_then(|status| status.chal());
+        let nonce = chal.and_then(|chal| chal.next_nonce());
         if let Some(nonce) = nonce.filter(|nonce| nonce.len() <= LONGEST_NONCE) {
             self.nonce = Some(nonce.as_ref().into());
         }
     }
 
-    /// Takes notice of a message that arrives: what was settled in an earlier one of its sender is done with.
-    pub fn note_received(&mut self, from: Side, msg_id: &str) {
-        if from == Side::Device && msg_id == "1" {
+    /// Notes a message that arrives: what was done in an earlier one of its sender is over.
+    pub fn note_received(&mut self, from: Side, message: Message<'_>) {
+        if from == Side::Device && message.is_first() {
             // The session begins, or begins anew.
             *self = Self::default();
             return;
         }
-        if self.is_empty() {
+        let Some(msg_id) = message.msg_id() else {
             return;
-        }
-        let done = |promised: &OwedByRule| match &promised.promise {
-            Obligation::Answer(owed) if owed.to != from => owed
-                .given_in
-                .as_ref()
-                .is_some_and(|given| **given != *msg_id),
-            Obligation::Swallow(swallow) if swallow.from != from => {
-                is_old(&swallow.msg_ref, msg_id)
-            }
-            Obligation::Name(named) if named.from != from => is_old(&named.msg_ref, msg_id),
-            Obligation::Session { .. } => from == Side::Device,
-            Obligation::Alias {
-                from: hearer,
-                heard_in,
-                ..
-            } if *hearer == from => heard_in.as_ref().is_some_and(|heard| **heard != *msg_id),
-            _ => false,
         };
-        if self.promises.iter().any(done) {
-            Arc::make_mut(&mut self.promises).retain(|promised| !done(promised));
-            self.bytes = weight(&self.promises);
+        let is_done = |owed: &OwedByRule| owed.obligation.is_done(from, &msg_id);
+        if self.obligations.iter().any(is_done) {
+            let obligations = Arc::make_mut(&mut self.obligations);
+            obligations.retain(|owed| !is_done(owed));
+            self.bytes = weight(obligations.iter());
         }
     }
 
-    /// Whether these promises could be taken on.
+    /// Whether these obligations could be taken on.
     ///
     /// # Errors
-    /// [`Full`]
-    pub fn has_room_for(&self, promised: &[OwedByRule]) -> Result<(), ObligationsFull> {
-        let bytes = self.bytes.saturating_add(weight(promised));
-        let count = self.promises.len() + promised.len();
-        match bytes <= MOST_BYTES && count <= MOST_PROMISES {
+    /// [`ObligationsFull`]
+    pub fn has_room_for<'a>(
+        &self,
+        owed: impl Iterator<Item = &'a OwedByRule> + Clone,
+    ) -> Result<(), ObligationsFull> {
+        let count = self.obligations.len() + owed.clone().count();
+        let bytes = self.bytes.saturating_add(weight(owed));
+        match bytes <= MOST_BYTES && count <= MOST_OBLIGATIONS {
             true => Ok(()),
             false => Err(ObligationsFull),
         }
@@ -357,47 +349,63 @@ impl Reconciler {
 
 impl OwedByRule {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.rule.len() + self.promise.bytes()
+        size_of::<Self>() + self.rule.len() + self.obligation.bytes()
     }
 }
 
 impl Obligation {
+    /// Whether it is over when `from` sends its message `msg_id`.
+    fn is_done(&self, from: Side, msg_id: &str) -> bool {
+        let was_before =
+            |done_in: &Option<Box<str>>| done_in.as_ref().is_some_and(|id| **id != *msg_id);
+        match self {
+            Self::Status(owed) => owed.to != from && was_before(&owed.given_in),
+            Self::Suppress(reply) => reply.from != from && is_old(&reply.msg_ref, msg_id),
+            Self::Narrow(status) => status.from != from && is_old(&status.msg_ref, msg_id),
+            Self::SessionId { .. } => from == Side::Device,
+            Self::MsgId {
+                from: receiver,
+                answered_in,
+                ..
+            } => *receiver == from && was_before(answered_in),
+        }
+    }
+
     /// Whether it is about the same command.
     fn renews(&self, old: &Self) -> bool {
         match (self, old) {
-            (Self::Answer(new), Self::Answer(old)) => {
+            (Self::Status(new), Self::Status(old)) => {
                 (new.to, &new.msg_ref, new.cmd_ref(), &new.items)
                     == (old.to, &old.msg_ref, old.cmd_ref(), &old.items)
             }
-            (Self::Swallow(new), Self::Swallow(old)) => new == old,
-            (Self::Name(new), Self::Name(old)) => {
+            (Self::Suppress(new), Self::Suppress(old)) => new == old,
+            (Self::Narrow(new), Self::Narrow(old)) => {
                 (new.from, &new.msg_ref, &new.cmd_ref) == (old.from, &old.msg_ref, &old.cmd_ref)
             }
-            (Self::Session { .. }, Self::Session { .. }) => true,
+            (Self::SessionId { .. }, Self::SessionId { .. }) => true,
             (
-                Self::Alias { from, meant, .. },
-                Self::Alias {
+                Self::MsgId { from, original, .. },
+                Self::MsgId {
                     from: before,
-                    meant: old,
+                    original: old,
                     ..
                 },
-            ) => (from, meant) == (before, old),
+            ) => (from, original) == (before, old),
             _ => false,
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Answer(owed) => owed.msg_ref.len() + owed.cmd.len() + weight_of(&owed.items),
-            Self::Swallow(swallow) => swallow.msg_ref.len() + swallow.cmd_ref.len(),
-            Self::Name(named) => {
-                named.msg_ref.len() + named.cmd_ref.len() + weight_of(&named.items)
+            Self::Status(owed) => owed.msg_ref.len() + owed.cmd.len() + weight_of(&owed.items),
+            Self::Suppress(reply) => reply.msg_ref.len() + reply.cmd_ref.len(),
+            Self::Narrow(status) => {
+                status.msg_ref.len() + status.cmd_ref.len() + weight_of(&status.items)
             }
-            Self::Alias { said, meant, .. } | Self::Session { said, meant } => {
-                said.len() + meant.len()
+            Self::MsgId {
+                received, original, ..
             }
-            Self::Credentials(xml) => xml.len(),
-            Self::Spoke { .. } | Self::Skip { .. } | Self::Hold { .. } => 0,
+            | Self::SessionId { received, original } => received.len() + original.len(),
         }
     }
 }
@@ -408,13 +416,13 @@ fn weight_of(items: &[ItemRef]) -> usize {
     bytes.sum()
 }
 
-/// What promises hold, in bytes. Those of one rule about one message share their list of CmdIDs.
-fn weight(promised: &[OwedByRule]) -> usize {
+/// What obligations hold, in bytes. Those of one rule about one message share their list of CmdIDs.
+fn weight<'a>(obligations: impl Iterator<Item = &'a OwedByRule>) -> usize {
     let mut last: Option<&Arc<[Box<str>]>> = None;
     let mut bytes = 0;
-    for promised in promised {
-        bytes += promised.bytes();
-        if let Obligation::Answer(owed) = &promised.promise
+    for owed in obligations {
+        bytes += owed.bytes();
+        if let Obligation::Status(owed) = &owed.obligation
             && !last.is_some_and(|order| Arc::ptr_eq(order, &owed.order))
         {
             last = Some(&owed.order);
@@ -428,10 +436,10 @@ fn weight(promised: &[OwedByRule]) -> usize {
     bytes
 }
 
-/// Bytes that the account of one session holds at most.
+/// Bytes that the obligations of one session hold at most.
 pub const MOST_BYTES: usize = 1 << 20;
-/// Promises that the account of one session holds at most.
-pub const MOST_PROMISES: usize = 4096;
+/// Obligations of one session at most.
+pub const MOST_OBLIGATIONS: usize = 4096;
 /// How many messages after a command its answers may come.
 const LATEST_ANSWER: u32 = 32;
 /// Longest nonce that is remembered, in bytes.

@@ -95,7 +95,7 @@ pub struct SessionTag {
 impl SessionTag {
     /// The MsgID of a message, where it is a number.
     pub fn number_of(message: Message<'_>) -> Option<u32> {
-        message.header()?.msg_id()?.parse().ok()
+        message.msg_id()?.parse().ok()
     }
 }
 
@@ -310,11 +310,7 @@ impl Ledger {
         let Some(message) = Message::of(&document) else {
             return;
         };
-        let msg_id = message
-            .header()
-            .and_then(|h| h.msg_id())
-            .unwrap_or_default()
-            .into();
+        let msg_id = message.msg_id().unwrap_or_default().into();
         let entry = LedgerEntry { msg_id, document };
         self.bytes += entry.bytes();
         self.messages.push_back(entry);

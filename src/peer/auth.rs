@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 
-use crate::dm::Chal;
+use crate::dm::{Chal, compose};
 
 /// The `Cred` a challenge asks for, as XML; `None` for a scheme or a nonce that makes no sense.
 pub(crate) fn cred(chal: Chal<'_>, user: &str, password: &str) -> Option<String> {
@@ -14,10 +14,7 @@ pub(crate) fn cred(chal: Chal<'_>, user: &str, password: &str) -> Option<String>
         "syncml:auth-md5" => digest(user, password, &STANDARD.decode(&*chal.next_nonce()?).ok()?),
         _ => return None,
     };
-    Some(format!(
-        "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format><Type xmlns=\"syncml:metinf\">{scheme}</Type>\
-         </Meta><Data>{data}</Data></Cred>"
-    ))
+    Some(compose::cred(Some("b64"), Some(&scheme), &data))
 }
 
 /// `B64(H(B64(H(user:password)):nonce))`, with the nonce as octets (SEC 5.3.2).

@@ -3,9 +3,8 @@
 use bytes::Bytes;
 
 use super::large::{Chunk, Sizes, What};
-use crate::dm::{AlertCode, StatusCode};
-use crate::markup::wbxml::encode::{WbxmlOptions, encode};
-use crate::markup::{Hint, Limits, decode};
+use crate::dm::AlertCode;
+use crate::dm::compose::{self, CmdIdAllocator, HeaderBuilder, StatusBuilder};
 
 /// How messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -36,24 +35,11 @@ impl Encoding {
     }
 }
 
-/// What a header says.
-#[derive(Clone, Debug)]
-pub(crate) struct Header<'a> {
-    pub(crate) session_id: &'a str,
-    pub(crate) msg_id: u32,
-    pub(crate) target: &'a str,
-    pub(crate) source: &'a str,
-    /// `Cred` as XML, and the user it is of; `None` for neither.
-    pub(crate) cred: Option<(&'a str, &'a str)>,
-    /// What its sender takes.
-    pub(crate) sizes: Sizes,
-}
-
 /// A message being written. Commands get their CmdIDs as they come.
 #[derive(Debug)]
 pub(crate) struct Composer {
     out: String,
-    next_cmd: u32,
+    ids: CmdIdAllocator,
     /// Bytes of the header.
     header: usize,
 }
@@ -62,60 +48,30 @@ pub(crate) struct Composer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     len: usize,
-    next_cmd: u32,
-}
-
-/// Which command a Status or Results answers.
-#[derive(Clone, Debug)]
-pub(crate) struct Reference<'a> {
-    pub(crate) msg: &'a str,
-    pub(crate) cmd: &'a str,
-    pub(crate) name: &'a str,
+    last_id: u32,
 }
 
 impl Composer {
-    /// Begins a message; the first command gets `first_cmd` (Windows begins at 2).
-    pub(crate) fn new(header: &Header<'_>, first_cmd: u32) -> Self {
-        let mut message = Self {
-            out: String::with_capacity(1024),
-            next_cmd: first_cmd,
-            header: 0,
-        };
-        message.out.push_str("<SyncML xmlns=\"SYNCML:SYNCML1.2\">");
-        message.within("SyncHdr", |m| {
-            m.leaf("VerDTD", "1.2");
-            m.leaf("VerProto", "DM/1.2");
-            m.leaf("SessionID", header.session_id);
-            m.leaf("MsgID", &header.msg_id.to_string());
-            m.within("Target", |m| m.leaf("LocURI", header.target));
-            m.within("Source", |m| {
-                m.leaf("LocURI", header.source);
-                if let Some((_, user)) = header.cred {
-                    m.leaf("LocName", user);
-                }
-            });
-            if let Some((cred, _)) = header.cred {
-                m.out.push_str(cred);
-            }
-            m.sizes(header.sizes);
-        });
-        message.out.push_str("<SyncBody>");
-        message.header = message.out.len();
-        message
-    }
-
-    fn sizes(&mut self, sizes: Sizes) {
-        if sizes == Sizes::default() {
-            return;
+    /// Begins a message with this header, whose sender takes messages and values of these sizes. CmdIDs follow on
+    /// `last_id`.
+    pub(crate) fn new(mut header: HeaderBuilder<'_>, sizes: Sizes, last_id: u32) -> Self {
+        let size =
+            |name, size: Option<u32>| size.map(|size| compose::meta(name, &size.to_string()));
+        let fields = [
+            size("MaxMsgSize", sizes.message),
+            size("MaxObjSize", sizes.object),
+        ];
+        let fields: String = fields.into_iter().flatten().collect();
+        if !fields.is_empty() {
+            header.rest += &format!("<Meta>{fields}</Meta>");
         }
-        let fields = [("MaxMsgSize", sizes.message), ("MaxObjSize", sizes.object)];
-        self.within("Meta", |m| {
-            for (name, size) in fields {
-                if let Some(size) = size {
-                    m.meta(name, &size.to_string());
-                }
-            }
-        });
+        let mut out = header.begin("SYNCML:SYNCML1.2");
+        out.reserve(1024);
+        Self {
+            header: out.len(),
+            out,
+            ids: CmdIdAllocator::after(last_id),
+        }
     }
 
     /// Bytes written so far.
@@ -127,14 +83,14 @@ impl Composer {
     pub(crate) fn mark(&self) -> Mark {
         Mark {
             len: self.out.len(),
-            next_cmd: self.next_cmd,
+            last_id: self.ids.last(),
         }
     }
 
     /// Takes back what was written since.
     pub(crate) fn back_to(&mut self, mark: Mark) {
         self.out.truncate(mark.len);
-        self.next_cmd = mark.next_cmd;
+        self.ids = CmdIdAllocator::after(mark.last_id);
     }
 
     /// Whether it can be finished within `most` bytes.
@@ -155,31 +111,23 @@ impl Composer {
 
     /// A command with its CmdID first, which is returned.
     pub(crate) fn command(&mut self, name: &str, inside: impl FnOnce(&mut Self)) -> u32 {
-        let id = self.next_cmd;
-        self.next_cmd += 1;
+        let text = self.ids.give();
+        let id = self.ids.last();
         self.within(name, |m| {
-            m.leaf("CmdID", &id.to_string());
+            m.leaf("CmdID", &text);
             inside(m);
         });
         id
     }
 
-    /// A Status. `target` is named where several items have their own outcomes.
-    pub(crate) fn status(&mut self, of: &Reference<'_>, target: Option<&str>, code: StatusCode) {
-        self.command("Status", |m| {
-            m.leaf("MsgRef", of.msg);
-            m.leaf("CmdRef", of.cmd);
-            m.leaf("Cmd", of.name);
-            if let Some(target) = target {
-                m.leaf("TargetRef", target);
-            }
-            m.leaf("Data", &code.0.to_string());
-        });
+    /// A Status.
+    pub(crate) fn status(&mut self, status: &StatusBuilder<'_>) {
+        self.out += &status.xml(&self.ids.give());
     }
 
     /// An Alert without items.
     pub(crate) fn alert(&mut self, code: AlertCode) {
-        self.command("Alert", |m| m.leaf("Data", &code.0.to_string()));
+        self.out += &compose::alert(&self.ids.give(), code);
     }
 
     /// Alert 1225: of a large object the end never came (PRO 7).
@@ -197,15 +145,13 @@ impl Composer {
     }
 
     /// The message, leaving its package open.
-    pub(crate) fn finish_open(mut self) -> String {
-        self.out.push_str("</SyncBody></SyncML>");
-        self.out
+    pub(crate) fn finish_open(self) -> String {
+        self.out + compose::END
     }
 
     /// The message, closing its package.
-    pub(crate) fn finish(mut self) -> String {
-        self.out.push_str("<Final/></SyncBody></SyncML>");
-        self.out
+    pub(crate) fn finish(self) -> String {
+        self.out + "<Final/>" + compose::END
     }
 
     /// An element with things inside.
@@ -221,9 +167,7 @@ impl Composer {
 
     /// An element with text.
     pub(crate) fn leaf(&mut self, name: &str, text: &str) {
-        self.within(name, |m| {
-            m.out.push_str(&quick_xml::escape::partial_escape(text))
-        });
+        self.out += &compose::leaf(name, text);
     }
 
     /// Meta, Data and MoreData of an Item.
@@ -243,10 +187,7 @@ impl Composer {
 
     /// An element of `syncml:metinf` with text.
     pub(crate) fn meta(&mut self, name: &str, text: &str) {
-        self.out
-            .push_str(&format!("<{name} xmlns=\"syncml:metinf\">"));
-        self.out.push_str(&quick_xml::escape::partial_escape(text));
-        self.out.push_str(&format!("</{name}>"));
+        self.out += &compose::meta(name, text);
     }
 }
 
@@ -259,14 +200,9 @@ const LITTLE_ELSE: usize = 250;
 ///
 /// # Errors
 /// In words, where WBXML cannot hold what the XML says; what this crate composes always fits.
-pub fn on_wire(xml: String, wire: Encoding) -> Result<Bytes, String> {
-    match wire {
+pub fn on_wire(xml: String, encoding: Encoding) -> Result<Bytes, String> {
+    match encoding {
         Encoding::Xml => Ok(xml.into()),
-        Encoding::Wbxml => {
-            let document = decode(xml.into(), Hint::default(), &Limits::default());
-            let document = document.map_err(|error| error.to_string())?;
-            let bytes = encode(&document, &WbxmlOptions::default());
-            bytes.map(Bytes::from).map_err(|error| error.to_string())
-        }
+        Encoding::Wbxml => compose::to_wbxml(xml),
     }
 }

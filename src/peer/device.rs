@@ -4,10 +4,11 @@ mod perform;
 mod report;
 
 use super::auth;
-use super::compose::{Composer, Header, Reference};
+use super::compose::Composer;
 use super::large::{Incoming, Sizes, What};
-use super::server::{alerts, wrong_version};
+use super::server::wrong_version;
 use super::tree::{Access, Found, Tree};
+use crate::dm::compose::{HeaderBuilder, ItemRef, StatusBuilder};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
 use crate::markup::Document;
 use report::Backlog;
@@ -85,7 +86,7 @@ pub enum Next {
 struct Outcome {
     cmd: String,
     name: String,
-    target: Option<String>,
+    target: Option<ItemRef>,
     /// Its node for people; of an Alert, its code in front.
     uri: String,
     code: StatusCode,
@@ -139,7 +140,7 @@ impl Device {
     fn package_1(&mut self, challenged_in: Option<&str>) -> String {
         let mut message = self.message();
         if let Some(msg_ref) = challenged_in {
-            message.status(&header_of(msg_ref), None, StatusCode(200));
+            message.status(&StatusBuilder::of_header(msg_ref, StatusCode(200)));
         }
         message.alert(AlertCode(1201));
         message.command("Alert", |m| {
@@ -172,13 +173,13 @@ impl Device {
                 document.root().local()
             ));
         };
-        let Some(msg_ref) = message.header().and_then(|h| h.msg_id()) else {
+        let Some(msg_ref) = message.msg_id() else {
             return Next::Broken("the server's message has no MsgID".into());
         };
         if let Some(next) = self.turned_down(message, &msg_ref) {
             return next;
         }
-        if alerts(message, 1223) {
+        if message.has_alert(AlertCode::SESSION_ABORT) {
             return Next::Broken("the server aborted the session (Alert 1223)".into());
         }
         let outcomes = self.work_on(message);
@@ -218,16 +219,18 @@ impl Device {
 
     fn message(&mut self) -> Composer {
         self.msg_id += 1;
-        let header = Header {
+        let header = HeaderBuilder {
             session_id: &self.session_id,
             msg_id: self.msg_id,
             target: &self.server,
             source: &self.profile.id,
-            cred: self.cred.as_deref().map(|cred| (cred, USER)),
-            sizes: self.profile.sizes,
+            user: self.cred.is_some().then_some(USER),
+            rest: self.cred.clone().unwrap_or_default(),
+            ..HeaderBuilder::default()
         };
         // Windows begins at 2 in package 1 and at 1 afterwards.
-        Composer::new(&header, if self.msg_id == 1 { 2 } else { 1 })
+        let last_id = u32::from(self.msg_id == 1);
+        Composer::new(header, self.profile.sizes, last_id)
     }
 
     fn dev_info(&self, message: &mut Composer) {
@@ -275,7 +278,7 @@ impl Device {
         if let Some(code) = wrong_version(header) {
             self.giving_up = true;
             let mut reply = self.message();
-            reply.status(&header_of(msg_ref), None, code);
+            reply.status(&StatusBuilder::of_header(msg_ref, code));
             return Some(Next::Send(reply.finish()));
         }
         self.refused_by(message, msg_ref)
@@ -283,12 +286,11 @@ impl Device {
 
     /// What it does where the server refuses the message before: it meets a challenge, or gives up.
     fn refused_by(&mut self, message: Message<'_>, msg_ref: &str) -> Option<Next> {
-        let mut statuses = message.commands().filter_map(|c| c.as_status());
-        let own = statuses.find(|status| status.cmd_ref().as_deref() == Some("0"))?;
+        let own = message.header_status()?;
         let code = own.code().filter(|code| !code.is_success())?;
         self.challenged += 1;
         // The nonce may have been stale: one more challenge is to be met (SEC 5.3.3).
-        let asked = matches!(code.0, 401 | 407) && self.challenged <= MOST_CHALLENGES;
+        let asked = code.is_challenge() && self.challenged <= MOST_CHALLENGES;
         let cred = own.chal().filter(|_| asked);
         let cred = cred.and_then(|chal| auth::cred(chal, USER, PASSWORD));
         match cred {
@@ -301,14 +303,6 @@ impl Device {
                 Some(Next::End)
             }
         }
-    }
-}
-
-fn header_of(msg_ref: &str) -> Reference<'_> {
-    Reference {
-        msg: msg_ref,
-        cmd: "0",
-        name: "SyncHdr",
     }
 }
 

@@ -6,9 +6,10 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::compose::{Composer, Header};
+use super::compose::Composer;
 use super::large::Sizes;
 use super::plan::Plan;
+use crate::dm::compose::HeaderBuilder;
 use crate::dm::{AlertCode, Message, StatusCode, SyncHdr};
 use crate::markup::Document;
 
@@ -72,34 +73,30 @@ impl Server {
             header.session_id()?.into_owned(),
         );
         let msg_ref = header.msg_id()?.into_owned();
-        let known = self.sessions.get(&key).and_then(|talk| talk.last.as_ref());
+        let known = self
+            .sessions
+            .get(&key)
+            .and_then(|session| session.last.as_ref());
         if let Some((_, reply)) = known.filter(|(request, _)| request == document.source()) {
             return Some(reply.clone());
         }
-        if msg_ref != "1" && !self.sessions.contains_key(&key) {
+        if !message.is_first() && !self.sessions.contains_key(&key) {
             return Some(turn_away(message, &key));
         }
-        self.remember(&key, &msg_ref);
+        self.remember(&key, message.is_first());
         let own_uri = header.target().unwrap_or_default();
         let plan = &self.plan;
-        let talk = self.sessions.get_mut(&key)?;
-        talk.begin(header);
-        let head = Header {
-            session_id: &key.1,
-            msg_id: talk.msg_id,
-            target: &key.0,
-            source: &own_uri,
-            cred: None,
-            sizes: plan.sizes(),
-        };
-        let reply = talk.answer(message, &msg_ref, &head, plan);
-        talk.last = Some((document.source().clone(), reply.clone()));
+        let session = self.sessions.get_mut(&key)?;
+        session.begin(header);
+        let reply = Composer::new(header_to(&key, &own_uri, session.msg_id), plan.sizes(), 0);
+        let reply = session.answer(message, &msg_ref, reply, plan);
+        session.last = Some((document.source().clone(), reply.clone()));
         Some(reply)
     }
 
     /// Makes room for a session; message 1 begins it anew.
-    fn remember(&mut self, key: &Key, msg_ref: &str) {
-        if msg_ref == "1" || !self.sessions.contains_key(key) {
+    fn remember(&mut self, key: &Key, is_first: bool) {
+        if is_first || !self.sessions.contains_key(key) {
             self.order.retain(|known| known != key);
             self.order.push_back(key.clone());
             self.sessions.insert(key.clone(), ServerSession::default());
@@ -112,30 +109,29 @@ impl Server {
 }
 
 /// A session does not begin in the middle: a device that tries gets an abort (PRO 8.1).
-fn turn_away(message: Message<'_>, (device, session_id): &Key) -> String {
-    let header = message.header();
-    let own_uri = header.and_then(|h| h.target()).unwrap_or_default();
-    let head = Header {
-        session_id,
-        msg_id: 1,
-        target: device,
-        source: &own_uri,
-        cred: None,
-        sizes: Sizes::default(),
-    };
-    let mut reply = Composer::new(&head, 1);
-    let msg_ref = header.and_then(|h| h.msg_id()).unwrap_or_default();
+fn turn_away(message: Message<'_>, key: &Key) -> String {
+    let own_uri = message.header().and_then(|header| header.target());
+    let header = header_to(key, own_uri.as_deref().unwrap_or_default(), 1);
+    let mut reply = Composer::new(header, Sizes::default(), 0);
+    let msg_ref = message.msg_id().unwrap_or_default();
     ServerSession::default().acknowledge(&mut reply, message, &msg_ref, None);
-    reply.alert(AlertCode(1223));
+    reply.alert(AlertCode::SESSION_ABORT);
     reply.finish()
 }
 
-/// Whether an Alert of a message has this code.
-pub(super) fn alerts(message: Message<'_>, code: u16) -> bool {
-    message
-        .commands()
-        .filter_map(|c| c.as_alert())
-        .any(|alert| alert.code().is_some_and(|c| c.0 == code))
+/// The header of a message to a device.
+fn header_to<'a>(
+    (device, session_id): &'a Key,
+    own_uri: &'a str,
+    msg_id: u32,
+) -> HeaderBuilder<'a> {
+    HeaderBuilder {
+        session_id,
+        msg_id,
+        target: device,
+        source: own_uri,
+        ..HeaderBuilder::default()
+    }
 }
 
 /// The code for a version that neither peer speaks.

@@ -23,8 +23,8 @@ use super::selection::Selected;
 use super::selector::{SelectedElement, Selector};
 use super::step::{EditStep, WhichResponse};
 use super::{Rule, Step, SyntheticResponse};
-use crate::flow::compose::CmdIdAllocator;
-use crate::flow::{EffectDetail, EffectKind, OwedByRule};
+use crate::dm::compose::CmdIdAllocator;
+use crate::flow::{EffectDetail, EffectKind, SessionEffects};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::markup::{Document, Element, Limits, NodeId};
 
@@ -35,8 +35,8 @@ pub(super) struct Planned {
     /// Edits of protocol steps, which concern the message itself.
     own: Vec<Edit>,
     pub(super) changes: Vec<EffectDetail>,
-    /// The obligations of its protocol steps for later messages.
-    pub(super) promised: Vec<OwedByRule>,
+    /// What its protocol steps cause in the session.
+    pub(super) session_effects: SessionEffects,
     /// What the device gets in place of the server's answer.
     pub(super) answer: Option<SyntheticResponse>,
     /// Which response of two the device gets, where the request goes out twice.

@@ -14,8 +14,8 @@ use super::step::HeadEdit;
 use super::step::WhichResponse;
 use super::{Limit, Rule, Step};
 use crate::flow::{
-    AnswerLink, Connection, Delivery, EffectDetail, ExchangeId, OwedByRule, Reconciler,
-    RequestHead, ResponseHead, RuleEffect, SessionTag, Side,
+    AnswerLink, Connection, Delivery, EffectDetail, ExchangeId, Reconciler, RequestHead,
+    ResponseHead, RuleEffect, SessionEffects, SessionTag, Side,
 };
 use crate::markup::{Document, Limits};
 
@@ -94,8 +94,8 @@ pub struct Verdict {
     pub delivery: Delivery,
     /// What the rules did, in order.
     pub applied: Vec<RuleEffect>,
-    /// What they promised the peers for later messages.
-    pub promised: Vec<OwedByRule>,
+    /// What they cause in the session.
+    pub session_effects: SessionEffects,
     /// The request goes to the server twice, and this response of the two to the device.
     pub duplicate: Option<WhichResponse>,
 }

@@ -247,7 +247,7 @@ impl<'a> Evaluation<'a> {
         let scene = Scene {
             facts: self.facts,
             document,
-            promised: &self.verdict.promised,
+            owed: &self.verdict.session_effects.owed,
         };
         let planned = act::edits(rule, &scene, limits, values, selection);
         applied.changes = planned.changes;
@@ -257,7 +257,7 @@ impl<'a> Evaluation<'a> {
         if let Some(answer) = planned.answer {
             // Nothing of the message is left that edits could show in.
             self.verdict.answer = Some(answer);
-            self.verdict.promised.extend(planned.promised);
+            self.verdict.session_effects.extend(planned.session_effects);
             return false;
         }
         let patch = markup::edit::plan_within(document, &planned.edits, limits);
@@ -265,7 +265,7 @@ impl<'a> Evaluation<'a> {
         match patch.and_then(|patch| fitting(patch, document.source(), limits)) {
             Ok(patch) => {
                 self.verdict.duplicate = planned.duplicate.or(self.verdict.duplicate);
-                self.verdict.promised.extend(planned.promised);
+                self.verdict.session_effects.extend(planned.session_effects);
                 if !planned.edits.is_empty() {
                     self.accept(rule, patch.apply(document.source()));
                     applied.patch = patch;

@@ -62,9 +62,8 @@ pub(super) fn each(
     let mut none = true;
     if let Some(status) = command.as_status() {
         // That of a header names the two addresses of the message, which are no nodes.
-        let is_of_header = || status.cmd_ref().as_deref() == Some("0");
         for uri in status.ref_nodes() {
-            if std::mem::take(&mut none) && is_of_header() {
+            if std::mem::take(&mut none) && status.is_for_header() {
                 return;
             }
             show(None, uri);

@@ -67,7 +67,5 @@ impl Unasked {
 
 fn is_first(passed: &Passed) -> bool {
     let message = passed.document.as_deref().and_then(Message::of);
-    let header = message.and_then(|message| message.header());
-    let msg_id = header.and_then(|header| header.msg_id());
-    msg_id.is_some_and(|msg_id| msg_id.trim() == "1")
+    message.is_some_and(Message::is_first)
 }

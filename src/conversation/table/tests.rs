@@ -1,8 +1,8 @@
 //! The table under pressure.
 
 use super::*;
-use crate::flow::Obligation;
 use crate::flow::reconciler::PendingStatus;
+use crate::flow::{Obligation, OwedByRule};
 use crate::markup::{self, Hint};
 
 const SERVER: &str = "localhost:443";
@@ -106,20 +106,24 @@ fn a_ledger_keeps_its_newest_message_and_so_many_bytes() {
     assert!(table.bytes() > 5 << 20 && table.bytes() < 6 << 20);
 }
 
-/// A promise about a command of the server, MsgID 1 of session `1`.
-fn owed() -> OwedByRule {
-    OwedByRule {
+/// An obligation about a command of the server, MsgID 1 of session `1`.
+fn owed() -> SessionEffects {
+    let owed = OwedByRule {
         rule: "r".into(),
-        promise: Obligation::Answer(PendingStatus {
+        obligation: Obligation::Status(PendingStatus {
             to: Side::Server,
             msg_ref: "1".into(),
             order: Arc::new(["5".into()]),
             place: 0,
             cmd: "Get".into(),
             items: Vec::new(),
-            code: crate::dm::StatusCode(500),
+            code: StatusCode(500),
             given_in: None,
         }),
+    };
+    SessionEffects {
+        owed: vec![owed],
+        ..SessionEffects::default()
     }
 }
 
@@ -165,7 +169,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         assert!(!table.have_obligations(NOW));
         let place = table.ask("1", 1);
         assert!(!table.have_obligations(NOW));
-        place.promise(&[owed()]).unwrap();
+        place.take_on(&owed()).unwrap();
         assert!(table.have_obligations(NOW));
         place.delivered(Side::Device, numbered("1", 1, GET));
         assert!(table.have_obligations(NOW));
@@ -257,7 +261,7 @@ fn bodies_are_read_for_as_long_as_a_session_is_owed_something() {
         "another one goes on",
         &|table, _| {
             let other = table.ask("2", 1);
-            other.promise(&[owed()]).unwrap();
+            other.take_on(&owed()).unwrap();
             drop(table.ask("1", 1));
         },
         true,
@@ -316,9 +320,9 @@ fn a_session_that_gives_its_place_to_another_one_gives_its_bytes_back() {
 fn what_is_promised_is_not_copied_for_each_message() {
     let table = sessions(SessionLimits::default());
     let place = table.ask("1", 1);
-    place.promise(&[owed()]).unwrap();
+    place.take_on(&owed()).unwrap();
     let document = numbered("1", 2, HEADER);
-    let held = |known: &SessionView| known.reconciler.as_ref().unwrap().promises().as_ptr();
+    let held = |known: &SessionView| known.reconciler.as_ref().unwrap().obligations().as_ptr();
     let first = place.receive(Side::Device, Some(&document));
     let second = place.receive(Side::Device, Some(&document));
     assert_eq!(held(&first), held(&second));
@@ -336,7 +340,7 @@ fn a_session_silent_for_too_long_is_owed_nothing_though_none_other_comes() {
         ..SessionLimits::default()
     });
     let place = table.ask("1", 1);
-    place.promise(&[owed()]).unwrap();
+    place.take_on(&owed()).unwrap();
     assert!(table.have_obligations(NOW), "its exchange goes on");
     drop(place);
     assert!(!table.have_obligations(NOW));

@@ -1,4 +1,4 @@
-//! The account is settled in a message on its way out, after the rules: what was promised about it is done.
+//! Does what is owed about a message on its way out, after the rules.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ mod proxy_replies;
 mod renumber;
 
 use super::Reconciler;
-use crate::dm::{Command, CommandKind, Message, Refs};
+use crate::dm::{Command, Message, Refs};
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
-use crate::markup::edit::{self, Edit, Place};
-use crate::markup::{self, Document, Element, Hint, Limits, tag};
+use crate::markup::edit::{self, Edit};
+use crate::markup::{self, Document, Element, Hint, Limits};
 
-/// What a message is settled in.
+/// What is known about a message that is to be reconciled.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconcileContext<'a> {
-    /// Who speaks.
+    /// Who sent it.
     pub speaker: Side,
     /// What bounds the decoding of what was changed.
     pub limits: &'a Limits,
@@ -27,10 +27,10 @@ pub struct ReconcileContext<'a> {
     pub hint: Hint<'a>,
 }
 
-/// What settling came to. The default changes nothing.
+/// What became of a message. The default changes nothing.
 #[derive(Debug, Default)]
 pub struct Reconciled {
-    /// What was done, each under the rule that promised it.
+    /// What was done, each under the rule that caused it.
     pub applied: Vec<RuleEffect>,
     /// The body to send instead.
     pub body: Option<Bytes>,
@@ -50,41 +50,41 @@ impl Reconciler {
         if self.is_empty() || Message::of(document).is_none() {
             return Reconciled::default();
         }
-        let mut settling = Settling {
+        let mut message = Reconciling {
             document: document.clone(),
             setting,
-            settled: Reconciled::default(),
+            done: Reconciled::default(),
         };
         if setting.speaker == Side::Device
             && let Some(reply) = self.release(document, setting)
         {
             return reply;
         }
-        settling.credentials(self);
-        settling.own_session(self);
-        settling.renumber(self);
-        settling.name(self);
+        message.credentials(self);
+        message.own_session(self);
+        message.renumber(self);
+        message.name(self);
         let mut rules: Vec<Arc<str>> = Vec::new();
-        for promised in self.promises.iter() {
-            if !rules.contains(&promised.rule) {
-                rules.push(promised.rule.clone());
+        for owed in self.obligations.iter() {
+            if !rules.contains(&owed.rule) {
+                rules.push(owed.rule.clone());
             }
         }
         for rule in rules {
-            settling.keep(self, &rule);
+            message.keep(self, &rule);
         }
-        settling.occupy(self);
-        settling.close(self, document);
-        settling.settled
+        message.occupy(self);
+        message.close(self, document);
+        message.done
     }
 }
 
-/// A message being settled.
-struct Settling<'a> {
+/// A message on its way out.
+struct Reconciling<'a> {
     /// As it is by now.
     document: Arc<Document>,
     setting: ReconcileContext<'a>,
-    settled: Reconciled,
+    done: Reconciled,
 }
 
 /// Planned edits, with their effect details.
@@ -97,7 +97,7 @@ struct Entry {
 impl Entry {
     fn push_detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
         // A path takes time linear in the siblings; further edits are made and not listed.
-        if self.changes.len() < MOST_TOLD {
+        if self.changes.len() < MOST_DETAILS {
             self.changes.push(EffectDetail {
                 path: at.path().to_string(),
                 kind,
@@ -127,7 +127,7 @@ impl Entry {
     }
 }
 
-impl Settling<'_> {
+impl Reconciling<'_> {
     /// Makes the edits, as an effect of `rule`.
     fn enter(&mut self, rule: &str, entry: Entry) {
         if entry.edits.is_empty() {
@@ -147,8 +147,8 @@ impl Settling<'_> {
         match patched {
             Ok((patch, body, document)) => {
                 self.document = Arc::new(document);
-                self.settled.body = Some(body);
-                self.settled.document = Some(self.document.clone());
+                self.done.body = Some(body);
+                self.done.document = Some(self.document.clone());
                 applied.patch = patch;
             }
             Err(why) => {
@@ -156,34 +156,24 @@ impl Settling<'_> {
                     path: String::new(),
                     kind: EffectKind::NotApplied,
                     before: String::new(),
-                    after: format!("what it promised: {why}"),
+                    after: format!("what dmtap owes: {why}"),
                 }];
             }
         }
-        self.settled.applied.push(applied);
+        self.done.applied.push(applied);
     }
 }
 
 /// Status and Results of a message.
 fn answers(message: Message<'_>) -> impl Iterator<Item = Command<'_>> {
-    let is_answer = |kind| matches!(kind, CommandKind::Status | CommandKind::Results);
-    message.commands().filter(move |c| is_answer(c.kind()))
+    message
+        .commands()
+        .filter(|command| command.kind().is_answer())
 }
 
 /// MsgRef and CmdRef of an answer; empty where there is none.
 fn refs(answer: Command<'_>) -> (Cow<'_, str>, Cow<'_, str>) {
     Refs::of(answer).map(Refs::or_empty).unwrap_or_default()
-}
-
-/// Whether its receiver has to answer it.
-fn is_work(command: Command<'_>) -> bool {
-    !matches!(command.kind(), CommandKind::Status | CommandKind::Results)
-}
-
-/// Behind the last command: in front of Final.
-pub(crate) fn last_place(body: Element<'_>) -> Place {
-    let last = body.child(tag::FINAL);
-    last.map_or(Place::LastIn(body.id()), |last| Place::Before(last.id()))
 }
 
 fn summary(command: Command<'_>) -> String {
@@ -192,4 +182,4 @@ fn summary(command: Command<'_>) -> String {
 }
 
 /// The most changes of one rule in one message that are listed one by one.
-const MOST_TOLD: usize = 1_000;
+const MOST_DETAILS: usize = 1_000;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::SessionTag;
 use crate::dm::{AlertCode, Command, Message};
 
 /// What the device has said so far.
@@ -34,8 +35,7 @@ impl PackageTracker {
         if let Some(user) = user(message) {
             self.user = Some(user);
         }
-        let number = message.header().and_then(|header| header.msg_id());
-        let number = number.and_then(|id| id.parse().ok());
+        let number = SessionTag::number_of(message);
         let follows = match (self.newest, number) {
             // Sent again, or the next one; a device that begins anew counts from 1.
             (_, Some(1)) => true,
@@ -48,7 +48,8 @@ impl PackageTracker {
         self.newest = number;
         let opens = match self.stage {
             Stage::Opening => true,
-            Stage::Before => is_first(message) || message.commands().any(opens_session),
+            // Microsoft's samples leave the alert out of the first message.
+            Stage::Before => message.is_first() || message.commands().any(opens_session),
             // After a 401 the device says its package 1 again.
             Stage::Opened | Stage::Managing => message.commands().any(opens_session),
         };
@@ -75,15 +76,6 @@ impl PackageTracker {
     pub(super) fn user(&self) -> Option<Arc<str>> {
         self.user.clone()
     }
-}
-
-/// Microsoft's samples leave the alert out of the first message.
-fn is_first(message: Message<'_>) -> bool {
-    message
-        .header()
-        .and_then(|header| header.msg_id())
-        .as_deref()
-        == Some("1")
 }
 
 /// Alert 1200 or 1201.

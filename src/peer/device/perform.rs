@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Device, Outcome};
+use crate::dm::compose::ItemRef;
 use crate::dm::{AlertCode, Command, CommandKind, Item, StatusCode, locuri};
 use crate::peer::large::{BUFFERED, LARGEST, TOO_LARGE, What};
 use crate::peer::tree::Found;
@@ -67,7 +68,7 @@ impl Device {
         let mut each: Vec<Outcome> = codes
             .into_iter()
             .map(|(uri, code)| Outcome {
-                target: Some(uri.clone()),
+                target: Some(ItemRef::Target(uri.as_str().into())),
                 uri,
                 ..outcome(command, cmd_id, code)
             })

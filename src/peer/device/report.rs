@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{Device, Next, Outcome, header_of};
+use super::{Device, Next, Outcome};
+use crate::dm::compose::{ItemRef, StatusBuilder};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
-use crate::peer::compose::{Composer, Mark, Reference};
+use crate::peer::compose::{Composer, Mark};
 use crate::peer::large::{BUFFERED, Chunk, NoRoom, Outgoing, SIZE_MISMATCH, What};
 use crate::peer::tree::Found;
 
@@ -27,7 +28,7 @@ pub(super) struct Backlog {
 enum Part {
     Status {
         of: Of,
-        target: Option<String>,
+        target: Option<ItemRef>,
         code: StatusCode,
     },
     Results(Of, Vec<(String, Found)>),
@@ -54,16 +55,6 @@ struct Of {
     name: String,
 }
 
-impl Of {
-    fn reference(&self) -> Reference<'_> {
-        Reference {
-            msg: &self.msg,
-            cmd: &self.cmd,
-            name: &self.name,
-        }
-    }
-}
-
 impl Backlog {
     /// Takes notice of the Status for a chunk: unless that is 213, the rest is not wanted; where it is 424, the
     /// object comes once more (PRO 7).
@@ -71,8 +62,7 @@ impl Backlog {
         let msg_id = msg_id.to_string();
         let code_for = |chunk: u32| {
             let chunk = chunk.to_string();
-            let mut statuses = message.commands().filter_map(|command| command.as_status());
-            let own = statuses.find(|status| {
+            let own = message.statuses().find(|status| {
                 let (msg, cmd) = (status.msg_ref(), status.cmd_ref());
                 (msg.as_deref(), cmd.as_deref()) == (Some(&*msg_id), Some(&*chunk))
             });
@@ -223,7 +213,12 @@ impl Part {
     fn write(&self, message: &mut Composer) {
         match self {
             Self::Status { of, target, code } => {
-                message.status(&of.reference(), target.as_deref(), *code);
+                message.status(&StatusBuilder {
+                    cmd_ref: of.cmd.as_str().into(),
+                    cmd: &of.name,
+                    items: target.as_slice(),
+                    ..StatusBuilder::of_header(&of.msg, *code)
+                });
             }
             Self::Results(of, found) => {
                 results(message, of, |m| {
@@ -285,7 +280,7 @@ impl Device {
     /// in kind, and with Alert 1222 where nothing else is left to say (PRO 6).
     pub(super) fn report(&mut self, msg_ref: &str) -> Next {
         let mut message = self.message();
-        message.status(&header_of(msg_ref), None, StatusCode(200));
+        message.status(&StatusBuilder::of_header(msg_ref, StatusCode(200)));
         let most = self.profile.sizes.longest_message(self.theirs);
         let has_results = match self.backlog.say(&mut message, most) {
             Ok(has_results) => has_results,
@@ -299,7 +294,7 @@ impl Device {
             return Next::Send(message.finish());
         }
         if is_done && !has_results {
-            message.alert(AlertCode(1222));
+            message.alert(AlertCode::NEXT_MESSAGE);
         }
         Next::Send(message.finish_open())
     }

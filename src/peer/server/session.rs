@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{alerts, wrong_version};
+use super::wrong_version;
+use crate::dm::compose::StatusBuilder;
 use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode, SyncHdr, locuri};
-use crate::peer::compose::{Composer, Header, Mark, Reference};
+use crate::peer::compose::{Composer, Mark};
 use crate::peer::large::{
     BUFFERED, Incoming, LARGEST, NoRoom, Outgoing, SIZE_MISMATCH, Sizes, What,
 };
@@ -83,19 +84,20 @@ impl ServerSession {
         &mut self,
         message: Message<'_>,
         msg_ref: &str,
-        head: &Header<'_>,
+        mut reply: Composer,
         plan: &Plan,
     ) -> String {
-        let mut reply = Composer::new(head, 1);
         let version = message.header().and_then(wrong_version);
         self.note_message(message);
         self.acknowledge(&mut reply, message, msg_ref, version);
-        let goes_on = version.is_none() && !alerts(message, 1223);
+        let goes_on = version.is_none() && !message.has_alert(AlertCode::SESSION_ABORT);
         // While a value is on its way, it is the server's package that is open.
-        let asks = !message.is_final() && !alerts(message, 1222) && self.sending.is_none();
+        let asks = !message.is_final()
+            && !message.has_alert(AlertCode::NEXT_MESSAGE)
+            && self.sending.is_none();
         let open = if goes_on && asks {
             // The device has more to say: "Next Message" (PRO 6).
-            reply.alert(AlertCode(1222));
+            reply.alert(AlertCode::NEXT_MESSAGE);
             true
         } else {
             goes_on && self.go_on(plan, &mut reply)
@@ -277,7 +279,7 @@ impl ServerSession {
     fn abort(&mut self, reply: &mut Composer) {
         self.queue.clear();
         self.package = usize::MAX;
-        reply.alert(AlertCode(1223));
+        reply.alert(AlertCode::SESSION_ABORT);
     }
 
     fn enter(&mut self, sent: Vec<Sent>, order: &Arc<PlannedCommand>) {
@@ -297,12 +299,8 @@ impl ServerSession {
         msg_ref: &str,
         refused: Option<StatusCode>,
     ) {
-        let header = Reference {
-            msg: msg_ref,
-            cmd: "0",
-            name: "SyncHdr",
-        };
-        reply.status(&header, None, refused.unwrap_or(StatusCode(200)));
+        let code = refused.unwrap_or(StatusCode(200));
+        reply.status(&StatusBuilder::of_header(msg_ref, code));
         for command in message.commands() {
             let code = match command.kind() {
                 CommandKind::Status => continue,
@@ -313,13 +311,8 @@ impl ServerSession {
                 CommandKind::Alert | CommandKind::Replace => StatusCode(200),
                 _ => StatusCode(405),
             };
-            let cmd = command.cmd_id().unwrap_or_default();
-            let of = Reference {
-                msg: msg_ref,
-                cmd: &cmd,
-                name: command.element().local(),
-            };
-            reply.status(&of, None, refused.unwrap_or(code));
+            let code = refused.unwrap_or(code);
+            reply.status(&StatusBuilder::of(msg_ref, command, code));
         }
         if message.is_final() {
             self.lost.extend(self.incoming.give_up(None));

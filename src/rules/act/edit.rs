@@ -5,8 +5,9 @@ mod insertion;
 use std::borrow::Cow;
 
 use super::Planning;
+use crate::dm::compose;
 use crate::dm::{Command, StatusCode};
-use crate::flow::{EffectKind, compose};
+use crate::flow::EffectKind;
 use crate::markup::edit::{Edit, Fragment, NestedEdit, Place};
 use crate::markup::{Element, tag};
 use crate::rules::selection::Selected;

@@ -12,10 +12,10 @@ mod refuse;
 use std::collections::HashSet;
 
 use super::{Planned, not_applied};
-use crate::dm::{Command, CommandKind, Message};
-use crate::flow::compose::CmdIdAllocator;
-use crate::flow::{Obligation, OwedByRule, Reconciler, Side};
-use crate::markup::{Document, Element, NodeId};
+use crate::dm::compose::CmdIdAllocator;
+use crate::dm::{Command, Message, SyncBody};
+use crate::flow::{Obligation, OwedByRule, Reconciler, SessionChange, Side};
+use crate::markup::{Document, NodeId};
 use crate::rules::selection::Selected;
 use crate::rules::step::ProtocolStep;
 use crate::rules::{Facts, Stage};
@@ -24,8 +24,8 @@ use crate::rules::{Facts, Stage};
 pub(in crate::rules) struct Scene<'a> {
     pub(in crate::rules) facts: &'a Facts<'a>,
     pub(in crate::rules) document: &'a Document,
-    /// What rules before this one promised about the same message.
-    pub(in crate::rules) promised: &'a [OwedByRule],
+    /// What is owed because of rules before this one, about the same message.
+    pub(in crate::rules) owed: &'a [OwedByRule],
 }
 
 impl<'a> Scene<'a> {
@@ -53,9 +53,9 @@ impl<'a> Scene<'a> {
         selection: &'s [Selected],
     ) -> Vec<(Command<'a>, &'s [NodeId])> {
         let own: HashSet<&str> = self
-            .promises()
-            .filter_map(|promise| match promise {
-                Obligation::Swallow(own) => Some(&*own.cmd_ref),
+            .obligations()
+            .filter_map(|obligation| match obligation {
+                Obligation::Suppress(own) => Some(&*own.cmd_ref),
                 _ => None,
             })
             .collect();
@@ -67,28 +67,30 @@ impl<'a> Scene<'a> {
         commands.filter(|(command, _)| !is_own(command)).collect()
     }
 
-    /// What rules before this one promised about the same message.
-    fn promises(&self) -> impl Iterator<Item = &'a Obligation> {
-        self.promised.iter().map(|promised| &promised.promise)
+    /// What is owed because of rules before this one, about the same message.
+    fn obligations(&self) -> impl Iterator<Item = &'a Obligation> {
+        self.owed.iter().map(|owed| &owed.obligation)
     }
 
-    /// The SessionID that the device wrote where a rule before this one changed it to `said`.
-    fn own_session<'s>(&self, said: &'s str) -> &'s str
+    /// The SessionID that the device wrote where a rule before this one changed it to `id`.
+    fn original_session_id<'s>(&self, id: &'s str) -> &'s str
     where
         'a: 's,
     {
-        let known = self.promises().filter_map(|promise| match promise {
-            Obligation::Session { said, meant } => Some((&**said, &**meant)),
-            _ => None,
-        });
-        let last = known.filter(|(known, _)| *known == said).last();
-        last.map_or(said, |(_, meant)| meant)
+        let changed = self
+            .obligations()
+            .filter_map(|obligation| match obligation {
+                Obligation::SessionId { received, original } if **received == *id => {
+                    Some(&**original)
+                }
+                _ => None,
+            });
+        changed.last().unwrap_or(id)
     }
 
-    /// The account, if these promises can be made about this message.
-    fn account(&self) -> Result<&'a Reconciler, String> {
-        let account = self.facts.reconciler;
-        account.ok_or_else(|| {
+    /// The reconciler of the session.
+    fn reconciler(&self) -> Result<&'a Reconciler, String> {
+        self.facts.reconciler.ok_or_else(|| {
             "no DM session is known, and a later message would have to be changed".into()
         })
     }
@@ -103,7 +105,7 @@ impl Planned {
         selection: &[Selected],
     ) {
         if step.promises()
-            && let Err(why) = scene.account()
+            && let Err(why) = scene.reconciler()
         {
             return self.decline(step.name(), why);
         }
@@ -141,43 +143,36 @@ impl Planned {
             .get_or_insert_with(|| CmdIdAllocator::of(message))
     }
 
-    /// Takes promises on if the account has room for them.
-    fn promise(&mut self, scene: &Scene<'_>, promises: Vec<Obligation>) -> Result<(), String> {
-        let rule = self.rule.clone();
-        let promised = promises.into_iter().map(|promise| OwedByRule {
-            rule: rule.clone(),
-            promise,
-        });
-        let before = self.promised.len();
-        self.promised.extend(promised);
-        // What rules before this one promised in the same message takes room, too.
-        let all: Vec<_> = scene
-            .promised
-            .iter()
-            .chain(&self.promised)
-            .cloned()
-            .collect();
-        let room = scene.account()?.has_room_for(&all);
+    /// Takes on obligations if the session has room for them.
+    fn owe(&mut self, scene: &Scene<'_>, obligations: Vec<Obligation>) -> Result<(), String> {
+        let owed = &mut self.session_effects.owed;
+        let before = owed.len();
+        owed.extend(obligations.into_iter().map(|obligation| OwedByRule {
+            rule: self.rule.clone(),
+            obligation,
+        }));
+        let reconciler = scene.reconciler()?;
+        // What rules before this one caused in the same message takes room, too.
+        let room = reconciler.has_room_for(scene.owed.iter().chain(&*owed));
         room.map_err(|full| {
-            self.promised.truncate(before);
+            owed.truncate(before);
             full.to_string()
         })
+    }
+
+    /// Changes what dmtap knows of the session.
+    fn change_session(&mut self, change: SessionChange) {
+        let changes = &mut self.session_effects.changes;
+        changes.push((self.rule.clone(), change));
     }
 }
 
 /// MsgID of a message as its speaker wrote it.
 fn msg_id(message: Message<'_>) -> Result<Box<str>, String> {
-    let id = message.header().and_then(|header| header.msg_id());
-    id.map(|id| id.as_ref().into())
-        .ok_or_else(|| "the message has no MsgID".into())
+    let id = message.msg_id().ok_or("the message has no MsgID")?;
+    Ok(id.as_ref().into())
 }
 
-fn body<'d>(message: Message<'d>) -> Result<Element<'d>, String> {
-    let body = message.body().map(|body| body.element());
-    body.ok_or_else(|| "the message has no SyncBody".into())
-}
-
-/// Whether its receiver gives a Status for it.
-fn is_work(command: Command<'_>) -> bool {
-    !matches!(command.kind(), CommandKind::Status | CommandKind::Results)
+fn body(message: Message<'_>) -> Result<SyncBody<'_>, &'static str> {
+    message.body().ok_or("the message has no SyncBody")
 }

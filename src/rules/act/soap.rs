@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
 use super::not_applied;
-use crate::flow::compose::leaf;
+use crate::dm::compose::leaf;
 use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::{Document, Element};
 use crate::rules::step::SoapFault;

@@ -22,7 +22,7 @@ fn refused(matcher: &str, steps: &str, document: &Document, room: usize) {
     let verdict = within(matcher, steps, document, room);
     let most = document.source().len() + room;
     assert!(verdict.body.is_none(), "{steps}");
-    assert!(verdict.promised.is_empty(), "{steps}");
+    assert!(verdict.session_effects.is_empty(), "{steps}");
     let [change] = &verdict.applied[0].changes[..] else {
         panic!("{steps}: {:?}", verdict.applied)
     };

@@ -43,7 +43,7 @@ fn no_number_is_behind_the_largest_msgid() {
     let file = "[[rule]]\nname = 'a'\nstage = 'response'\nstep = { break-msgid = 'skip' }\n";
     let body = message(u32::MAX, &on("Add", 1, "./A"));
     let verdict = Talk::new(1, "d").decide(&book(file), Stage::Response, &body);
-    assert!(verdict.body.is_none() && verdict.promised.is_empty());
+    assert!(verdict.body.is_none() && verdict.session_effects.is_empty());
     let change = &verdict.applied[0].changes[0];
     assert!(change.after.contains("no MsgID behind"), "{change:?}");
 }

@@ -1,7 +1,7 @@
 //! Stories in rule files, and where they cannot be played.
 
 use dmtap::flow::reconciler::ReconcileContext;
-use dmtap::flow::{Obligation, Side};
+use dmtap::flow::{Obligation, SessionChange, Side};
 use dmtap::markup::{Document, Hint, Limits};
 use dmtap::rules::{Stage, Verdict};
 use std::sync::Arc;
@@ -146,7 +146,11 @@ fn a_story_that_cannot_be_played_says_why_and_changes_nothing() {
     let check = |stage: Stage, matcher: &str, step: &str, body: &Document, words: &str| {
         let name = stage.name();
         let verdict = decide(&rule(name, matcher, step), stage, body);
-        assert!(verdict.body.is_none() && verdict.promised.is_empty() && verdict.answer.is_none());
+        assert!(
+            verdict.body.is_none()
+                && verdict.session_effects.is_empty()
+                && verdict.answer.is_none()
+        );
         let why = why_not(&verdict);
         assert!(why.contains(words), "{step}: {why}");
     };
@@ -225,7 +229,7 @@ fn a_story_without_a_session_is_not_played() {
         let mut talk = Talk::new(1, "d");
         talk.has_account = false;
         let verdict = talk.decide(&book(&rules), Stage::Response, &body);
-        assert!(verdict.body.is_none() && verdict.promised.is_empty());
+        assert!(verdict.body.is_none() && verdict.session_effects.is_empty());
         assert!(why_not(&verdict).contains("no DM session"), "{step}");
     }
 }
@@ -254,14 +258,20 @@ fn a_repeated_message_gets_the_same_answers_again_and_a_later_one_none() {
     let rules = rule("response", "{ command = \"Add\" }", "{ refuse = 418 }");
     let mut talk = Talk::new(1, "d");
     let verdict = talk.decide(&book(&rules), Stage::Response, &server);
-    assert!(matches!(verdict.promised[0].promise, Obligation::Answer(_)));
-    talk.session.reconciler.promise(&verdict.promised).unwrap();
+    assert!(matches!(
+        verdict.session_effects.owed[0].obligation,
+        Obligation::Status(_)
+    ));
+    talk.session
+        .reconciler
+        .take_on(&verdict.session_effects)
+        .unwrap();
     let settle = |talk: &mut Talk, number: u32| {
         let commands = [status(1, 1, 0, "SyncHdr", 200), status(2, 1, 2, "Get", 200)];
         let body = Arc::new(message(number, &commands.concat()));
         talk.session
             .reconciler
-            .note_received(Side::Device, &number.to_string());
+            .note_received(Side::Device, dmtap::dm::Message::of(&body).unwrap());
         let setting = ReconcileContext {
             speaker: Side::Device,
             limits: &Limits::default(),
@@ -284,7 +294,7 @@ fn an_account_is_bounded_and_says_so_before_anything_is_changed() {
     let many: String = (1..=5000).map(|id| on("Get", id, "./A")).collect();
     let rules = rule("response", "{ command = \"Get\" }", "{ refuse = 500 }");
     let verdict = decide(&rules, Stage::Response, &message(1, &many));
-    assert!(verdict.body.is_none() && verdict.promised.is_empty());
+    assert!(verdict.body.is_none() && verdict.session_effects.is_empty());
     assert!(
         why_not(&verdict).contains("4096 answers"),
         "{}",
@@ -313,9 +323,12 @@ fn two_rules_together_promise_no_more_than_an_account_holds() {
         second.changes[0].after.contains("4096 answers"),
         "{second:?}"
     );
-    // What the first one promised is kept, and the Adds pass.
-    assert_eq!(verdict.promised.len(), 2500);
-    talk.session.reconciler.promise(&verdict.promised).unwrap();
+    // What is owed because of the first one is kept, and the Adds pass.
+    assert_eq!(verdict.session_effects.owed.len(), 2500);
+    talk.session
+        .reconciler
+        .take_on(&verdict.session_effects)
+        .unwrap();
     let document = verdict.document.unwrap();
     let left = dmtap::dm::Message::of(&document).unwrap().commands();
     assert_eq!(left.count(), 2500);
@@ -330,10 +343,14 @@ fn a_message_that_waits_is_not_lost_to_one_that_cannot_be_answered() {
     let rules = rule("response", "{ message = 1 }", "{ next-message = true }");
     let mut talk = Talk::new(1, "d");
     let verdict = talk.decide(&book(&rules), Stage::Response, &server);
-    assert!(
-        matches!(verdict.promised[..], [ref p] if matches!(p.promise, Obligation::Hold { .. }))
-    );
-    talk.session.reconciler.promise(&verdict.promised).unwrap();
+    assert!(matches!(
+        verdict.session_effects.changes[..],
+        [(_, SessionChange::Held { .. })]
+    ));
+    talk.session
+        .reconciler
+        .take_on(&verdict.session_effects)
+        .unwrap();
     let mut ask = |number: &str| {
         let more = "<Alert><CmdID>2</CmdID><Data>1222</Data></Alert>";
         let text = message_text(2, &(status(1, 1, 0, "SyncHdr", 200) + more));
@@ -343,11 +360,11 @@ fn a_message_that_waits_is_not_lost_to_one_that_cannot_be_answered() {
             limits: &Limits::default(),
             hint: Hint::default(),
         };
-        talk.session.reconciler.note_received(Side::Device, number);
-        talk.session
-            .reconciler
-            .reconcile(&Arc::new(decode(&text)), setting)
-            .reply
+        let document = Arc::new(decode(&text));
+        let message = dmtap::dm::Message::of(&document).unwrap();
+        let reconciler = &mut talk.session.reconciler;
+        reconciler.note_received(Side::Device, message);
+        reconciler.reconcile(&document, setting).reply
     };
     assert_eq!(ask("two"), None);
     let reply = String::from_utf8(ask("2").unwrap().to_vec()).unwrap();

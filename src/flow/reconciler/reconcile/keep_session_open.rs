@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Settling, is_work, last_place};
-use crate::dm::{Command, Message};
-use crate::flow::compose::{self, CmdIdAllocator};
+use super::{Entry, Reconciling};
+use crate::dm::compose::{self, CmdIdAllocator};
+use crate::dm::{Command, Message, StatusCode};
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, SuppressReply};
 use crate::flow::{EffectKind, Side};
 use crate::markup::edit::Edit;
 
-impl Settling<'_> {
+impl Reconciling<'_> {
     /// A device that has nothing to answer ends the session, and the server would wait for ever for what it
     /// is owed: the device gets something harmless to do.
     pub(super) fn occupy(&mut self, account: &mut Reconciler) {
@@ -20,11 +20,10 @@ impl Settling<'_> {
         let Some(rule) = owing(account).filter(|_| self.setting.speaker == Side::Server) else {
             return;
         };
-        if message.commands().any(is_work) || message.commands().any(is_challenge) {
+        if message.commands().any(Command::expects_status) || is_challenge(message) {
             return;
         }
-        let msg_id = message.header().and_then(|header| header.msg_id());
-        let (Some(body), Some(msg_id)) = (message.body(), msg_id) else {
+        let (Some(body), Some(msg_id)) = (message.body(), message.msg_id()) else {
             return;
         };
         let id = CmdIdAllocator::of(message).give();
@@ -34,7 +33,7 @@ impl Settling<'_> {
             return;
         };
         // The device refers to the message by the number it received.
-        let promise = Obligation::Swallow(SuppressReply {
+        let obligation = Obligation::Suppress(SuppressReply {
             from: Side::Device,
             msg_ref: account.as_server_numbers(&msg_id).into(),
             cmd_ref: id.into(),
@@ -43,32 +42,30 @@ impl Settling<'_> {
         let after = "Get ./DevInfo/DevId".into();
         let kind = EffectKind::other("occupy");
         entry.push_detail(body.element(), kind, String::new(), after);
-        let place = last_place(body.element());
+        let place = body.end();
         entry.edits.push(Edit::Insert { place, fragment });
-        let promised = OwedByRule {
+        let owed = OwedByRule {
             rule: rule.clone(),
-            promise,
+            obligation,
         };
-        if account.promise(&[promised]).is_ok() {
+        if account.owe(&[owed]).is_ok() {
             self.enter(&rule, entry);
         }
     }
 }
 
-/// The first rule that promised the server an answer which it has not got.
+/// The first rule for which the server is owed a Status that it has not got.
 fn owing(account: &Reconciler) -> Option<Arc<str>> {
-    let owes = |promised: &&OwedByRule| match &promised.promise {
-        Obligation::Answer(owed) => owed.to == Side::Server && owed.given_in.is_none(),
+    let owes = |owed: &&OwedByRule| match &owed.obligation {
+        Obligation::Status(owed) => owed.to == Side::Server && owed.given_in.is_none(),
         _ => false,
     };
-    let owing = account.promises.iter().find(owes);
-    owing.map(|promised| promised.rule.clone())
+    let owing = account.obligations.iter().find(owes);
+    owing.map(|owed| owed.rule.clone())
 }
 
 /// Whether it makes the device come back with credentials.
-fn is_challenge(command: Command<'_>) -> bool {
-    let status = command.as_status();
-    status.is_some_and(|s| {
-        s.cmd_ref().as_deref() == Some("0") && s.code().is_some_and(|c| matches!(c.0, 401 | 407))
-    })
+fn is_challenge(message: Message<'_>) -> bool {
+    let code = message.header_status().and_then(|status| status.code());
+    code.is_some_and(StatusCode::is_challenge)
 }

@@ -1,21 +1,21 @@
-//! Answers that are given, named and kept back, as rules promised.
+//! Answers that dmtap gives, narrows to some Items, and suppresses.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Entry, Settling, answers, refs};
+use super::{Entry, Reconciling, answers, refs};
+use crate::dm::compose::{self, CmdIdAllocator, ItemRef};
 use crate::dm::{Message, Status};
-use crate::flow::compose::{self, CmdIdAllocator, ItemRef};
 use crate::flow::reconciler::{Obligation, PendingStatus, Reconciler, SuppressReply};
 use crate::flow::{EffectKind, Side};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::{NodeId, tag};
 
-impl Settling<'_> {
+impl Reconciling<'_> {
     /// Says which Items a Status is about that would be taken for all of them, also for those that went.
     pub(super) fn name(&mut self, account: &Reconciler) {
         let names: HashMap<_, _> = account.names(self.setting.speaker).collect();
-        // The newest promise about a command is the one that counts.
+        // The newest obligation about a command is the one that counts.
         let mut rules: Vec<&Arc<str>> = names.values().map(|(rule, _)| *rule).collect();
         rules.sort();
         rules.dedup();
@@ -25,7 +25,7 @@ impl Settling<'_> {
                 return;
             };
             let mut entry = Entry::default();
-            for status in answers(message).filter_map(|answer| answer.as_status()) {
+            for status in message.statuses() {
                 let refs = (status.msg_ref(), status.cmd_ref());
                 let refs = refs.0.as_deref().zip(refs.1.as_deref());
                 let known = refs.and_then(|refs| names.get(&refs));
@@ -39,7 +39,7 @@ impl Settling<'_> {
         }
     }
 
-    /// Keeps the promises of one rule, as far as they are about this message.
+    /// Does what one rule caused, as far as it is about this message.
     pub(super) fn keep(&mut self, account: &mut Reconciler, rule: &Arc<str>) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
@@ -47,20 +47,20 @@ impl Settling<'_> {
         };
         let speaker = self.setting.speaker;
         let mut entry = Entry::default();
-        let swallows = account.swallows(speaker, rule);
-        let swallows: HashSet<_> = swallows.map(|s| (&*s.msg_ref, &*s.cmd_ref)).collect();
-        for answer in answers(message).filter(|_| !swallows.is_empty()) {
+        let suppressed = account.suppressed(speaker, rule);
+        let suppressed: HashSet<_> = suppressed.map(|s| (&*s.msg_ref, &*s.cmd_ref)).collect();
+        for answer in answers(message).filter(|_| !suppressed.is_empty()) {
             let (msg_ref, cmd_ref) = refs(answer);
-            if swallows.contains(&(&*msg_ref, &*cmd_ref)) {
+            if suppressed.contains(&(&*msg_ref, &*cmd_ref)) {
                 entry.remove(answer);
             }
         }
         let mut ids = CmdIdAllocator::of(message);
-        let msg_id = message.header().and_then(|h| h.msg_id());
+        let msg_id = message.msg_id();
         let mut line: Option<Line> = None;
         for owed in account.owed(speaker.other(), rule) {
-            let said_before = |given: &str| msg_id.as_deref() == Some(given);
-            if !owed.given_in.as_deref().is_none_or(said_before) {
+            let is_repeated = |given: &str| msg_id.as_deref() == Some(given);
+            if !owed.given_in.as_deref().is_none_or(is_repeated) {
                 continue;
             }
             let line = match line.take() {
@@ -96,30 +96,30 @@ impl Entry {
 impl Reconciler {
     /// The Items that Statuses of a peer are about, by MsgRef and CmdRef.
     fn names(&self, from: Side) -> impl Iterator<Item = (Refs<'_>, (&Arc<str>, &[ItemRef]))> {
-        self.promises
+        self.obligations
             .iter()
-            .filter_map(move |promised| match &promised.promise {
-                Obligation::Name(named) if named.from == from => {
-                    let refs = (&*named.msg_ref, &*named.cmd_ref);
-                    Some((refs, (&promised.rule, &*named.items)))
+            .filter_map(move |owed| match &owed.obligation {
+                Obligation::Narrow(status) if status.from == from => {
+                    let refs = (&*status.msg_ref, &*status.cmd_ref);
+                    Some((refs, (&owed.rule, &*status.items)))
                 }
                 _ => None,
             })
     }
 
-    fn swallows(&self, from: Side, rule: &Arc<str>) -> impl Iterator<Item = &SuppressReply> {
-        let of_rule = self.promises.iter().filter(move |p| p.rule == *rule);
-        of_rule.filter_map(move |promised| match &promised.promise {
-            Obligation::Swallow(swallow) if swallow.from == from => Some(swallow),
+    fn suppressed(&self, from: Side, rule: &Arc<str>) -> impl Iterator<Item = &SuppressReply> {
+        let of_rule = self.obligations.iter().filter(move |o| o.rule == *rule);
+        of_rule.filter_map(move |owed| match &owed.obligation {
+            Obligation::Suppress(reply) if reply.from == from => Some(reply),
             _ => None,
         })
     }
 
     fn owed(&mut self, to: Side, rule: &Arc<str>) -> impl Iterator<Item = &mut PendingStatus> {
-        let promises = Arc::make_mut(&mut self.promises);
-        let of_rule = promises.iter_mut().filter(move |p| p.rule == *rule);
-        of_rule.filter_map(move |promised| match &mut promised.promise {
-            Obligation::Answer(owed) if owed.to == to => Some(owed),
+        let obligations = Arc::make_mut(&mut self.obligations);
+        let of_rule = obligations.iter_mut().filter(move |o| o.rule == *rule);
+        of_rule.filter_map(move |owed| match &mut owed.obligation {
+            Obligation::Status(owed) if owed.to == to => Some(owed),
             _ => None,
         })
     }

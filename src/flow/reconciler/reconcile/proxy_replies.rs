@@ -1,12 +1,12 @@
-//! Where dmtap answers the device itself, because the server is not to hear of its message.
+//! Where dmtap answers the device itself, because the server never gets its message.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entry, ReconcileContext, Reconciled, Settling, answers, is_work};
-use crate::dm::{Message, StatusCode};
-use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
+use super::{Entry, ReconcileContext, Reconciled, Reconciling};
+use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
+use crate::dm::{Command, Message, StatusCode};
 use crate::flow::reconciler::{Obligation, Reconciler, Sequence};
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, Side};
 use crate::markup::edit::{Edit, Place};
@@ -20,65 +20,55 @@ impl Reconciler {
         document: &Arc<Document>,
         setting: ReconcileContext<'_>,
     ) -> Option<Reconciled> {
-        let held = self.held.clone()?;
+        let (rule, waiting) = self.held.clone()?;
         let asking = Message::of(document)?;
-        let request = asking.header()?.msg_id()?.parse().ok()?;
+        let request = asking.msg_id()?.parse().ok()?;
         self.gaps
-            .take(Sequence::Requests, Side::Device, request, &held.rule);
-        let mut settling = Settling {
-            document: held.document,
+            .take(Sequence::Requests, Side::Device, request, &rule);
+        let mut reply = Reconciling {
+            document: waiting,
             setting: ReconcileContext {
                 speaker: Side::Server,
                 ..setting
             },
-            settled: Reconciled::default(),
+            done: Reconciled::default(),
         };
-        settling.renumber(self);
-        let entry = settling.answer_also(asking)?;
-        settling.enter(&held.rule, entry);
-        let reply = settling.settled.body.clone()?;
+        reply.renumber(self);
+        let entry = reply.answer_also(asking)?;
+        reply.enter(&rule, entry);
+        let body = reply.done.body.clone()?;
         self.held = None;
         // Their patches are of the message that waited, not of this one.
-        let done = std::mem::take(&mut settling.settled.applied);
+        let done = std::mem::take(&mut reply.done.applied);
         let named = |applied: RuleEffect| RuleEffect {
             patch: Patch::default(),
             ..applied
         };
         let mut applied: Vec<RuleEffect> = done.into_iter().map(named).collect();
-        applied.push(spoke(&held.rule, "the server's message, which waited"));
+        applied.push(spoke(&rule, "the server's message, which waited"));
         Some(Reconciled {
             applied,
-            reply: Some(reply),
+            reply: Some(body),
             ..Reconciled::default()
         })
     }
 }
 
-impl Settling<'_> {
+impl Reconciling<'_> {
     /// Edits that make a message that waited the answer to another message, too.
     fn answer_also(&self, asking: Message<'_>) -> Option<Entry> {
         let message = Message::of(&self.document)?;
-        let msg_ref = asking.header()?.msg_id()?;
+        let msg_ref = asking.msg_id()?;
         let mut entry = Entry::default();
-        let header = answers(message).find(|answer| {
-            let status = answer.as_status();
-            status.is_some_and(|status| status.cmd_ref().as_deref() == Some("0"))
-        })?;
+        let header = message.header_status()?;
         let element = header.element().child(tag::MSG_REF)?;
         entry.edits.push(Edit::SetText {
             element: element.id(),
             text: msg_ref.to_string(),
         });
         let mut ids = CmdIdAllocator::of(message);
-        for command in asking.all_commands().filter(|c| is_work(*c)) {
-            let status = StatusBuilder {
-                msg_ref: &msg_ref,
-                cmd_ref: &command.cmd_id().unwrap_or_default(),
-                cmd: command.element().local(),
-                items: &[],
-                chal: "",
-                code: StatusCode(200),
-            };
+        for command in asking.all_commands().filter(|c| c.expects_status()) {
+            let status = StatusBuilder::of(&msg_ref, command, StatusCode(200));
             entry.edits.push(Edit::Insert {
                 place: Place::After(header.element().id()),
                 fragment: compose::fragment(&self.document, &status.xml(&ids.give()))?,
@@ -90,26 +80,25 @@ impl Settling<'_> {
     /// Gives the server the credentials it would have got without the rule.
     pub(super) fn credentials(&mut self, account: &mut Reconciler) {
         let document = self.document.clone();
-        let (Some(message), Some(credentials)) =
+        let (Some(message), Some((rule, credentials))) =
             (Message::of(&document), account.credentials.clone())
         else {
             return;
         };
         if self.setting.speaker == Side::Server {
-            let codes = answers(message).filter_map(|answer| answer.as_status());
-            let speaks = |s: crate::dm::Status<'_>| {
-                let code = s.code().map_or(0, |code| code.0);
-                s.cmd_ref().as_deref() == Some("0")
-                    && (s.chal().is_some() || matches!(code, 212 | 401 | 407))
-            };
-            if codes.into_iter().any(speaks) {
+            let is_authenticated = StatusCode(212);
+            let answers_them = message.header_status().is_some_and(|status| {
+                let is_answer = |code: StatusCode| code == is_authenticated || code.is_challenge();
+                status.chal().is_some() || status.code().is_some_and(is_answer)
+            });
+            if answers_them {
                 account.credentials = None;
             }
             return;
         }
         let cred = message.header().and_then(|h| h.element().child(tag::CRED));
         let mut entry = Entry::default();
-        let fragment = compose::fragment(&document, &credentials.xml);
+        let fragment = compose::fragment(&document, &credentials);
         if let Some(cred) = cred {
             let node = cred.id();
             let (after, edit) = match fragment {
@@ -120,7 +109,7 @@ impl Settling<'_> {
             entry.push_detail(cred, kind, String::new(), after.into());
             entry.edits.push(edit);
         }
-        self.enter(&credentials.rule, entry);
+        self.enter(&rule, entry);
     }
 
     /// Restores the device's SessionID, for which the server received another one.
@@ -131,19 +120,18 @@ impl Settling<'_> {
         let (Side::Server, Some(id)) = (self.setting.speaker, id) else {
             return;
         };
-        let changed = account
-            .promises
-            .iter()
-            .rev()
-            .find_map(|p| match &p.promise {
-                Obligation::Session { said, meant } if **said == *id.text().trim_ascii() => {
-                    Some((p.rule.clone(), meant))
-                }
-                _ => None,
-            });
-        if let Some((rule, meant)) = changed {
+        let mut newest = account.obligations.iter().rev();
+        let changed = newest.find_map(|owed| match &owed.obligation {
+            Obligation::SessionId { received, original }
+                if **received == *id.text().trim_ascii() =>
+            {
+                Some((owed.rule.clone(), original))
+            }
+            _ => None,
+        });
+        if let Some((rule, original)) = changed {
             let mut entry = Entry::default();
-            entry.set(id, meant.to_string());
+            entry.set(id, original.to_string());
             self.enter(&rule, entry);
         }
     }
@@ -151,18 +139,17 @@ impl Settling<'_> {
     /// A message of the device of which nothing but the Status for the header is left must not be sent (PRO 8):
     /// dmtap ends the session in the server's place, which thinks it is over.
     pub(super) fn close(&mut self, account: &mut Reconciler, received: &Arc<Document>) {
-        let owes = account.promises.iter().any(|promised| {
-            matches!(&promised.promise, Obligation::Answer(owed) if owed.to == Side::Device)
-        });
-        if self.setting.speaker == Side::Server || self.settled.body.is_none() && !owes {
+        let owes = account.obligations.iter().any(
+            |owed| matches!(&owed.obligation, Obligation::Status(owed) if owed.to == Side::Device),
+        );
+        if self.setting.speaker == Side::Server || self.done.body.is_none() && !owes {
             return;
         }
         let document = self.document.clone();
-        let is_header = |command: crate::dm::Command<'_>| {
-            let status = command.as_status();
-            status.is_some_and(|s| {
-                s.cmd_ref().as_deref() == Some("0") && s.code().is_some_and(StatusCode::is_success)
-            })
+        let is_header = |command: Command<'_>| {
+            let status = command.as_status().filter(|status| status.is_for_header());
+            let code = status.and_then(|status| status.code());
+            code.is_some_and(StatusCode::is_success)
         };
         let left = Message::of(&document);
         if !left.is_some_and(|message| message.is_final() && message.commands().all(is_header)) {
@@ -170,8 +157,8 @@ impl Settling<'_> {
         }
         if let Some((reply, rule)) = closing(account, received) {
             let last = spoke(&rule, "the end of the session");
-            self.settled.applied.push(last);
-            self.settled.reply = Some(reply);
+            self.done.applied.push(last);
+            self.done.reply = Some(reply);
         }
     }
 }
@@ -179,24 +166,14 @@ impl Settling<'_> {
 /// The message that ends the session, and the rule that made it needed.
 fn closing(account: &mut Reconciler, received: &Arc<Document>) -> Option<(Bytes, Arc<str>)> {
     let message = Message::of(received)?;
-    let msg_ref = message.header()?.msg_id()?;
-    let rule = account
-        .promises
-        .last()
-        .map(|promised| promised.rule.clone());
-    let rule = rule.or_else(|| account.gaps.rule().cloned())?;
-    let mut ids = CmdIdAllocator::none_taken();
-    let header = StatusBuilder {
-        msg_ref: &msg_ref,
-        cmd_ref: "0",
-        cmd: "SyncHdr",
-        items: &[],
-        chal: "",
-        code: StatusCode(200),
-    };
+    let msg_ref = message.msg_id()?;
+    let last = account.obligations.last().map(|owed| &owed.rule);
+    let rule = last.or(account.gaps.rule()).cloned()?;
+    let mut ids = CmdIdAllocator::after(0);
+    let header = StatusBuilder::of_header(&msg_ref, StatusCode(200));
     let mut body = header.xml(&ids.give());
-    for promised in account.promises.iter() {
-        if let Obligation::Answer(owed) = &promised.promise
+    for owed in account.obligations.iter() {
+        if let Obligation::Status(owed) = &owed.obligation
             && owed.to == Side::Device
             && owed.given_in.is_none()
         {
@@ -206,7 +183,7 @@ fn closing(account: &mut Reconciler, received: &Arc<Document>) -> Option<(Bytes,
     let reply = compose::message(received, account.next_msg_id(), &(body + "<Final/>"))?;
     if let Ok(request) = msg_ref.parse() {
         let response = account.next_msg_id();
-        account.spoke(request, response, &rule);
+        account.note_answered(request, response, &rule);
     }
     Some((reply, rule))
 }

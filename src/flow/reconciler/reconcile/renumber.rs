@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Entry, Settling, answers};
+use super::{Entry, Reconciling, answers};
 use crate::dm::Message;
 use crate::flow::Side;
 use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, Sequence};
 use crate::markup::{Element, tag};
 
-impl Settling<'_> {
+impl Reconciling<'_> {
     /// Translates MsgID and MsgRefs where the peers count differently.
     pub(super) fn renumber(&mut self, account: &mut Reconciler) {
         let document = self.document.clone();
@@ -34,16 +34,16 @@ impl Settling<'_> {
             let Some(msg_ref) = answer.element().child(tag::MSG_REF) else {
                 continue;
             };
-            let said = msg_ref.text();
+            let received = msg_ref.text();
             let mut newest = aliases.iter().rev();
-            if let Some(alias) = newest.find(|alias| *alias.said == *said.trim_ascii()) {
-                entry.set(msg_ref, alias.meant.to_string());
+            if let Some(alias) = newest.find(|alias| *alias.received == *received.trim_ascii()) {
+                entry.set(msg_ref, alias.original.to_string());
                 continue;
             }
             let other = Sequence::said_by(hearer);
             match number(msg_ref).map(|n| account.gaps.to(hearer, other, n)) {
                 Some(Some(number)) => entry.set(msg_ref, number.to_string()),
-                // It answers what dmtap said in the other's place.
+                // It answers a message that dmtap sent in the other's place.
                 Some(None) => entry.remove(answer),
                 None => {}
             }
@@ -55,32 +55,30 @@ impl Settling<'_> {
 impl Reconciler {
     /// The MsgIDs that the sender of a message received instead of those that it answers.
     fn aliases(&mut self, speaker: Side, message: Message<'_>) -> Vec<Alias> {
-        let msg_id = message.header().and_then(|header| header.msg_id());
-        let is_of = |promised: &OwedByRule| matches!(&promised.promise, Obligation::Alias { from, .. } if *from == speaker);
-        if !self.promises.iter().any(is_of) {
+        let msg_id = message.msg_id();
+        let is_of = |owed: &OwedByRule| matches!(&owed.obligation, Obligation::MsgId { from, .. } if *from == speaker);
+        if !self.obligations.iter().any(is_of) {
             return Vec::new();
         }
-        let promises = Arc::make_mut(&mut self.promises);
-        let known = promises.iter_mut().filter_map(|promised| {
-            let Obligation::Alias {
-                from,
-                said,
-                meant,
-                heard_in,
-            } = &mut promised.promise
-            else {
-                return None;
-            };
-            if *from != speaker {
-                return None;
-            }
-            *heard_in = msg_id.as_deref().map(Into::into);
-            Some(Alias {
-                rule: promised.rule.clone(),
-                said: said.clone(),
-                meant: meant.clone(),
-            })
-        });
+        let obligations = Arc::make_mut(&mut self.obligations);
+        let known = obligations
+            .iter_mut()
+            .filter_map(|owed| match &mut owed.obligation {
+                Obligation::MsgId {
+                    from,
+                    received,
+                    original,
+                    answered_in,
+                } if *from == speaker => {
+                    *answered_in = msg_id.as_deref().map(Into::into);
+                    Some(Alias {
+                        rule: owed.rule.clone(),
+                        received: received.clone(),
+                        original: original.clone(),
+                    })
+                }
+                _ => None,
+            });
         known.collect()
     }
 
@@ -95,8 +93,8 @@ impl Reconciler {
 /// A MsgID that one peer received instead of another.
 struct Alias {
     rule: Arc<str>,
-    said: Box<str>,
-    meant: Box<str>,
+    received: Box<str>,
+    original: Box<str>,
 }
 
 fn number(element: Element<'_>) -> Option<u32> {

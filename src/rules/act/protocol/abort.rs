@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::challenge::syncml;
-use super::{Scene, body, is_work, msg_id};
-use crate::dm::{Message, StatusCode};
-use crate::flow::Obligation;
-use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
-use crate::flow::reconciler::{HeldDocument, Sequence, SuppressReply, last_place};
-use crate::flow::{EffectDetail, EffectKind, Side};
+use super::{Scene, body, msg_id};
+use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
+use crate::dm::{AlertCode, Message, StatusCode};
+use crate::flow::reconciler::{Sequence, SuppressReply};
+use crate::flow::{EffectDetail, EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::tag;
 use crate::rules::Stage;
@@ -21,15 +20,16 @@ impl Planned {
     pub(super) fn abort(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         if scene.facts.stage == Stage::Response {
-            for command in message.commands().filter(|c| is_work(*c)) {
+            for command in message.commands().filter(|c| c.expects_status()) {
                 let element = command.element();
                 let kind = EffectKind::Element("session-abort");
                 self.tell(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node: element.id() });
             }
         }
-        self.put_alert(1223, EffectKind::Element("session-abort"), scene, message)?;
-        let body = body(message)?;
+        let kind = EffectKind::Element("session-abort");
+        self.put_alert(AlertCode::SESSION_ABORT, kind, scene, message)?;
+        let body = body(message)?.element();
         if body.child(tag::FINAL).is_none() {
             let fragment: Option<Fragment> = compose::fragment(scene.document, "<Final/>");
             self.own.push(Edit::Insert {
@@ -46,38 +46,29 @@ impl Planned {
         let message = scene.message().ok_or("this is no SyncML message")?;
         if scene.facts.stage == Stage::Request {
             let kind = EffectKind::other("next-message");
-            return self.put_alert(1222, kind, scene, message);
+            return self.put_alert(AlertCode::NEXT_MESSAGE, kind, scene, message);
         }
         let number = msg_id(message)?.parse();
         let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
-        let account = scene.account()?;
-        let own_id = account.in_numbers_of(Side::Device, Sequence::Responses, msg_id);
-        let header = message.commands().find_map(|command| command.as_status());
-        let msg_ref = header.and_then(|status| status.msg_ref());
+        let reconciler = scene.reconciler()?;
+        let own_id = reconciler.in_numbers_of(Side::Device, Sequence::Responses, msg_id);
+        let msg_ref = message.header_status().and_then(|status| status.msg_ref());
         let msg_ref = msg_ref.ok_or("the message has no Status for the header")?;
         let msg_ref = match msg_ref.parse() {
-            Ok(n) => account
+            Ok(n) => reconciler
                 .in_numbers_of(Side::Device, Sequence::Requests, n)
                 .to_string(),
             Err(_) => msg_ref.into_owned(),
         };
-        let mut ids = CmdIdAllocator::none_taken();
-        let status = StatusBuilder {
-            msg_ref: &msg_ref,
-            cmd_ref: "0",
-            cmd: "SyncHdr",
-            items: &[],
-            chal: "",
-            code: StatusCode(200),
-        };
-        let text = status.xml(&ids.give()) + &compose::alert(&ids.give(), 1222);
+        let mut ids = CmdIdAllocator::after(0);
+        let status = StatusBuilder::of_header(&msg_ref, StatusCode(200));
+        let text = status.xml(&ids.give()) + &compose::alert(&ids.give(), AlertCode::NEXT_MESSAGE);
         let bytes = compose::message_as(scene.document, own_id, &text);
         let bytes = bytes.ok_or("no message can be written in its place")?;
-        let hold = Obligation::Hold {
-            document: HeldDocument(Arc::new(scene.document.clone())),
+        self.change_session(SessionChange::Held {
+            document: Arc::new(scene.document.clone()),
             msg_id,
-        };
-        self.promise(scene, vec![hold])?;
+        });
         self.changes.push(EffectDetail {
             path: String::new(),
             kind: EffectKind::other("next-message"),
@@ -88,26 +79,28 @@ impl Planned {
         Ok(())
     }
 
-    /// An Alert of dmtap's own; what the hearer answers is swallowed.
+    /// An Alert of dmtap's own; the answer to it is suppressed.
     fn put_alert(
         &mut self,
-        code: u16,
+        code: AlertCode,
         kind: EffectKind,
         scene: &Scene<'_>,
         message: Message<'_>,
     ) -> Result<(), String> {
-        let (body, msg_ref) = (body(message)?, msg_id(message)?);
+        let body = body(message)?;
+        let msg_ref = msg_id(message)?;
         let id = self.fresh(message).give();
         let fragment = compose::fragment(scene.document, &compose::alert(&id, code));
         let fragment = fragment.ok_or("the Alert cannot be written")?;
-        let swallow = Obligation::Swallow(SuppressReply {
+        let suppress = Obligation::Suppress(SuppressReply {
             from: scene.speaker().other(),
             msg_ref,
             cmd_ref: id.into(),
         });
-        self.promise(scene, vec![swallow])?;
-        self.tell(body, kind, String::new(), format!("Alert {code}"));
-        let place = last_place(body);
+        self.owe(scene, vec![suppress])?;
+        let after = format!("Alert {}", code.0);
+        self.tell(body.element(), kind, String::new(), after);
+        let place = body.end();
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }

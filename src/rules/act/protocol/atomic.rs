@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Scene;
 use super::refuse::{RefusedCommands, is_atomic};
-use super::{Scene, is_work};
 use crate::dm::{Command, Message, StatusCode};
 use crate::flow::AnswerTarget;
 use crate::markup::tag;
@@ -37,7 +37,8 @@ impl Planned {
     ) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
         for atomic in chosen(scene, selection, message, |c| is_atomic(&c)) {
-            let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();
+            let children: Vec<Command<'_>> =
+                atomic.nested().filter(|c| c.expects_status()).collect();
             let failing = pick(&children, fate)?;
             taken.roll_back(atomic, *failing, fate.code, fate.undone);
         }
@@ -117,7 +118,7 @@ struct OfMessage {
 impl OfMessage {
     /// An Atomic fails. Of one in another, the outer one, which is answered first, decides.
     fn fail(&mut self, atomic: Command<'_>, fate: &AtomicFailure) -> Result<(), String> {
-        let children: Vec<Command<'_>> = atomic.nested().filter(|c| is_work(*c)).collect();
+        let children: Vec<Command<'_>> = atomic.nested().filter(|c| c.expects_status()).collect();
         let failing = pick(&children, fate)?.element().id();
         self.set(atomic, StatusCode(507));
         for child in atomic.with_nested().skip(1) {

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode as HttpStatus, header};
 
 use super::refuse::RefusedCommands;
-use super::{Scene, is_work, msg_id};
+use super::{Scene, msg_id};
+use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Message, Status, StatusCode};
-use crate::flow::compose::{self, CmdIdAllocator, StatusBuilder};
-use crate::flow::{EffectKind, Obligation};
+use crate::flow::reconciler::{MOST_BYTES, ObligationsFull};
+use crate::flow::{EffectKind, SessionChange};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
 use crate::rules::act::Planned;
@@ -28,9 +29,13 @@ impl Planned {
         match scene.facts.stage {
             Stage::Response => self.turn_down(challenge.code, &chal, "challenge", scene),
             _ => {
-                let credentials = Obligation::Credentials(cred(message).into());
-                self.promise(scene, vec![credentials])?;
-                self.answer_each(challenge.code, &chal, "challenge", scene)
+                let credentials = cred(message);
+                if credentials.len() > MOST_BYTES {
+                    return Err(ObligationsFull.to_string());
+                }
+                self.answer_each(challenge.code, &chal, "challenge", scene)?;
+                self.change_session(SessionChange::Credentials(credentials.into()));
+                Ok(())
             }
         }
     }
@@ -67,30 +72,21 @@ impl Planned {
         scene: &Scene<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
-        let response = scene.account()?.next_msg_id();
+        let response = scene.reconciler()?.next_msg_id();
         let msg_ref = msg_id(message)?;
         let request = msg_ref.parse().map_err(|_| "the MsgID is no number")?;
-        let mut ids = CmdIdAllocator::none_taken();
-        let status = |cmd_ref: &str, cmd: &str, chal: &str, id: &str| {
-            let status = StatusBuilder {
-                msg_ref: &msg_ref,
-                cmd_ref,
-                cmd,
-                items: &[],
-                chal,
-                code,
-            };
-            status.xml(id)
+        let mut ids = CmdIdAllocator::after(0);
+        let header = StatusBuilder {
+            chal,
+            ..StatusBuilder::of_header(&msg_ref, code)
         };
-        let mut body = status("0", "SyncHdr", chal, &ids.give());
-        for command in message.all_commands().filter(|c| is_work(*c)) {
-            let cmd_id = command.cmd_id().unwrap_or_default();
-            body += &status(&cmd_id, command.element().local(), "", &ids.give());
+        let mut body = header.xml(&ids.give());
+        for command in message.all_commands().filter(|c| c.expects_status()) {
+            body += &StatusBuilder::of(&msg_ref, command, code).xml(&ids.give());
         }
         let bytes = compose::message(scene.document, response, &(body + "<Final/>"));
         let bytes = bytes.ok_or("no answer can be written to this message")?;
-        let spoke = Obligation::Spoke { request, response };
-        self.promise(scene, vec![spoke])?;
+        self.change_session(SessionChange::Answered { request, response });
         self.push_detail(verb, scene, code.to_string());
         self.answer = Some(syncml(scene, bytes));
         Ok(())
@@ -114,7 +110,7 @@ impl Planned {
             };
             let Some(data) = status.data() else { continue };
             self.put(verb, data, code.0.to_string());
-            if status.cmd_ref().as_deref() == Some("0") && !header_seen {
+            if status.is_for_header() && !header_seen {
                 header_seen = true;
                 self.set_chal(status, chal, scene)?;
             }
@@ -158,7 +154,7 @@ impl Planned {
             (Nonce::Given(nonce), _) => Some(nonce.clone()),
             (Nonce::Fresh, _) => Some(self.nonce(scene, message)),
             (Nonce::Used, _) => {
-                let used = scene.facts.reconciler.and_then(|account| account.nonce());
+                let used = scene.facts.reconciler.and_then(|known| known.nonce());
                 Some(used.map_or_else(|| self.nonce(scene, message), str::to_owned))
             }
         };
@@ -212,13 +208,7 @@ fn cred(message: Message<'_>) -> String {
     let Some(cred) = message.header().and_then(|header| header.cred()) else {
         return String::new();
     };
-    let meta = |name: &str, text: Option<std::borrow::Cow<'_, str>>| {
-        text.map_or(String::new(), |text| compose::meta(name, &text))
-    };
-    let inside = [
-        meta("Type", cred.scheme()),
-        meta("Format", cred.meta().and_then(|meta| meta.format())),
-    ];
-    let data = compose::leaf("Data", &cred.data().unwrap_or_default());
-    format!("<Cred><Meta>{}</Meta>{data}</Cred>", inside.concat())
+    let format = cred.meta().and_then(|meta| meta.format());
+    let data = cred.data().unwrap_or_default();
+    compose::cred(format.as_deref(), cred.scheme().as_deref(), &data)
 }

@@ -1,7 +1,8 @@
 //! Fields of the header, and the end of the body.
 
 use super::{Scene, body};
-use crate::flow::{EffectKind, Obligation, compose};
+use crate::dm::compose;
+use crate::flow::{EffectKind, Obligation};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::{Element, NameId, tag};
 use crate::rules::Stage;
@@ -12,7 +13,7 @@ impl Planned {
     /// The message leaves its package open.
     pub(super) fn drop_final(&mut self, scene: &Scene<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
-        let last = body(message)?.child(tag::FINAL);
+        let last = body(message)?.element().child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
         let kind = EffectKind::other("drop-final");
         self.tell(last, kind, "Final".into(), String::new());
@@ -30,14 +31,15 @@ impl Planned {
             Field::MaxObjSize(size) => self.set_meta(verb, header, tag::MAX_OBJ_SIZE, *size),
             Field::RespUri(uri) => self.set_field(verb, header, tag::RESP_URI, "RespURI", uri),
             Field::SessionId(id) => {
-                if let Some(meant) = header.child(tag::SESSION_ID)
+                if let Some(original) = header.child(tag::SESSION_ID)
                     && scene.facts.stage == Stage::Request
                     && scene.facts.reconciler.is_some()
                 {
                     // The device is not to learn of it by the answer.
-                    let meant = scene.own_session(meant.text().trim_ascii()).into();
-                    let said = id.as_str().into();
-                    self.promise(scene, vec![Obligation::Session { said, meant }])?;
+                    let original = original.text();
+                    let original = scene.original_session_id(original.trim_ascii()).into();
+                    let received = id.as_str().into();
+                    self.owe(scene, vec![Obligation::SessionId { received, original }])?;
                 }
                 self.set_field(verb, header, tag::SESSION_ID, "SessionID", id)
             }

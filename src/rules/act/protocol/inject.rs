@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::{Scene, body, msg_id};
+use crate::dm::compose;
 use crate::dm::{Command, Message};
-use crate::flow::reconciler::{SuppressReply, last_place};
-use crate::flow::{EffectKind, Obligation, compose};
+use crate::flow::reconciler::SuppressReply;
+use crate::flow::{EffectKind, Obligation};
 use crate::markup::edit::{self, Edit, Fragment, Place};
 use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
@@ -25,7 +26,7 @@ impl Planned {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let body = body(message)?;
         let Some(to) = to else {
-            return self.inject_at(last_place(body), body, xml, scene);
+            return self.inject_at(body.end(), body.element(), xml, scene);
         };
         let places = places(to, scene, selection);
         if places.is_empty() {
@@ -50,14 +51,14 @@ impl Planned {
         let (written, ids) = self.with_fresh_ids(xml, message)?;
         let fragment = compose::fragment(scene.document, &written);
         let fragment = fragment.ok_or("the command is not well-formed")?;
-        let swallow = |cmd_ref: String| {
-            Obligation::Swallow(SuppressReply {
+        let suppress = |cmd_ref: String| {
+            Obligation::Suppress(SuppressReply {
                 from: scene.speaker().other(),
                 msg_ref: msg_ref.clone(),
                 cmd_ref: cmd_ref.into(),
             })
         };
-        self.promise(scene, ids.into_iter().map(swallow).collect())?;
+        self.owe(scene, ids.into_iter().map(suppress).collect())?;
         let what = summary(fragment.document().root());
         let kind = EffectKind::other("inject-command");
         self.tell(anchor, kind, String::new(), what);

@@ -2,7 +2,7 @@
 
 use super::{Scene, msg_id};
 use crate::dm::Command;
-use crate::flow::{EffectKind, Obligation};
+use crate::flow::{EffectKind, Obligation, SessionChange};
 use crate::markup::edit::Edit;
 use crate::markup::{Element, tag};
 use crate::rules::act::Planned;
@@ -40,8 +40,8 @@ impl Planned {
         let element = message.header().map(|header| header.element());
         let element = element.and_then(|header| header.child(tag::MSG_ID));
         let element = element.ok_or("the message has no MsgID")?;
-        let meant = msg_id(message)?;
-        let number: Option<u32> = meant.parse().ok();
+        let original = msg_id(message)?;
+        let number: Option<u32> = original.parse().ok();
         let number = number.ok_or("the MsgID is no number already")?;
         if how == MsgIdBreak::Skip {
             let from = scene.speaker();
@@ -49,14 +49,14 @@ impl Planned {
                 .checked_add(1)
                 .ok_or("there is no MsgID behind this one")?;
             let kind = EffectKind::other("break-msgid");
-            self.tell(element, kind, meant.to_string(), next.to_string());
-            let skip = Obligation::Skip {
+            self.tell(element, kind, original.to_string(), next.to_string());
+            self.change_session(SessionChange::Skipped {
                 from,
                 msg_id: number,
-            };
-            return self.promise(scene, vec![skip]);
+            });
+            return Ok(());
         }
-        let said: Box<str> = match how {
+        let received: Box<str> = match how {
             MsgIdBreak::Zero => "0".into(),
             MsgIdBreak::Text => "x".into(),
             MsgIdBreak::Repeat | MsgIdBreak::Skip => {
@@ -65,14 +65,14 @@ impl Planned {
                 before.to_string().into()
             }
         };
-        let alias = Obligation::Alias {
+        let corrected = Obligation::MsgId {
             from: scene.speaker().other(),
-            said: said.clone(),
-            meant,
-            heard_in: None,
+            received: received.clone(),
+            original,
+            answered_in: None,
         };
-        self.promise(scene, vec![alias])?;
-        self.put("break-msgid", element, said.into());
+        self.owe(scene, vec![corrected])?;
+        self.put("break-msgid", element, received.into());
         Ok(())
     }
 

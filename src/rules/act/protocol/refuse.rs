@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Scene, is_work, msg_id};
+use super::{Scene, msg_id};
+use crate::dm::compose::ItemRef;
 use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
-use crate::flow::compose::ItemRef;
 use crate::flow::reconciler::{NarrowedStatus, PendingStatus};
 use crate::flow::{EffectKind, Obligation};
 use crate::markup::NodeId;
@@ -39,7 +39,7 @@ impl Planned {
         self.take_out(scene, taken)
     }
 
-    /// Removes what was taken and promises the answers.
+    /// Removes what was taken; dmtap owes the answers.
     pub(super) fn take_out(
         &mut self,
         scene: &Scene<'_>,
@@ -50,8 +50,8 @@ impl Planned {
             return Err("nothing that gets a Status was selected".into());
         }
         taken.empty_sequences(message);
-        let promises = taken.owed(scene, message)?;
-        self.promise(scene, promises)?;
+        let owed = taken.owed(scene, message)?;
+        self.owe(scene, owed)?;
         for (node, code) in &taken.codes {
             let Some(command) = scene.document.element(*node).and_then(Command::of) else {
                 continue;
@@ -95,7 +95,7 @@ impl RefusedCommands {
         let have_uris = chosen.iter().all(|item| ItemRef::of(*item).is_some());
         let mut around = std::iter::successors(command.element().parent(), |e| e.parent());
         let in_atomic = around.any(|e| Command::of(e).as_ref().is_some_and(is_atomic));
-        if !is_some || !have_uris || in_atomic || !is_work(command) {
+        if !is_some || !have_uris || in_atomic || !command.expects_status() {
             return self.take(command, code);
         }
         let nodes = chosen.iter().map(|item| item.element().id());
@@ -104,7 +104,7 @@ impl RefusedCommands {
 
     /// A command goes. Inside an Atomic it takes the whole Atomic along, which fails as one.
     pub(super) fn take(&mut self, command: Command<'_>, code: StatusCode) {
-        if !is_work(command) {
+        if !command.expects_status() {
             return;
         }
         let around = std::iter::successors(command.element().parent(), |e| e.parent());
@@ -170,10 +170,13 @@ impl RefusedCommands {
         }
     }
 
-    /// The promises to answer what goes.
+    /// The obligations to answer what goes.
     fn owed(&self, scene: &Scene<'_>, message: Message<'_>) -> Result<Vec<Obligation>, String> {
         let msg_ref = msg_id(message)?;
-        let work: Vec<Command<'_>> = message.all_commands().filter(|c| is_work(*c)).collect();
+        let work: Vec<Command<'_>> = message
+            .all_commands()
+            .filter(|c| c.expects_status())
+            .collect();
         let ids = work
             .iter()
             .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
@@ -181,7 +184,7 @@ impl RefusedCommands {
         let divided = divided(scene, &msg_ref);
         let owed = work.iter().enumerate().flat_map(|(place, command)| {
             let about = |items, code| {
-                Obligation::Answer(PendingStatus {
+                Obligation::Status(PendingStatus {
                     to: scene.speaker(),
                     msg_ref: msg_ref.clone(),
                     order: order.clone(),
@@ -207,7 +210,7 @@ impl RefusedCommands {
         Ok(owed.collect())
     }
 
-    /// The promises about a command that loses some of its Items: to answer those, and to have the answer of its
+    /// The obligations about a command that loses some of its Items: to answer those, and to have the answer of its
     /// receiver name the others.
     fn divide(
         &self,
@@ -216,37 +219,39 @@ impl RefusedCommands {
         msg_ref: &str,
         about: impl Fn(Vec<ItemRef>, StatusCode) -> Obligation,
     ) -> Vec<Obligation> {
-        let mut promises = Vec::new();
+        let mut owed = Vec::new();
         let mut stay = Vec::new();
         for item in command.items() {
             let reference = ItemRef::of(item).into_iter();
             match self.items.get(&item.element().id()) {
-                Some(code) => promises.push(about(reference.collect(), *code)),
+                Some(code) => owed.push(about(reference.collect(), *code)),
                 None => stay.extend(reference),
             }
         }
-        if !promises.is_empty() && !stay.is_empty() {
+        if !owed.is_empty() && !stay.is_empty() {
             // In a Status, TargetRefs stand in front of SourceRefs.
             stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
-            promises.push(Obligation::Name(NarrowedStatus {
+            owed.push(Obligation::Narrow(NarrowedStatus {
                 from: scene.speaker().other(),
                 msg_ref: msg_ref.into(),
                 cmd_ref: command.cmd_id().unwrap_or_default().as_ref().into(),
                 items: stay,
             }));
         }
-        promises
+        owed
     }
 }
 
 /// The CmdIDs of commands of which rules before refused some Items.
 fn divided<'a>(scene: &Scene<'a>, msg_ref: &str) -> HashSet<&'a str> {
-    let before = scene.promises().filter_map(|promise| match promise {
-        Obligation::Answer(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
-            Some(owed.cmd_ref())
-        }
-        _ => None,
-    });
+    let before = scene
+        .obligations()
+        .filter_map(|obligation| match obligation {
+            Obligation::Status(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {
+                Some(owed.cmd_ref())
+            }
+            _ => None,
+        });
     before.collect()
 }
 

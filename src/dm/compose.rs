@@ -1,11 +1,12 @@
-//! What dmtap itself says in SyncML: commands put into a peer's message, and whole messages in a peer's place.
+//! Writing SyncML: commands for the message of a peer, and whole messages. All XML is compact; WBXML is made of it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use bytes::Bytes;
 use quick_xml::escape::partial_escape;
 
-use crate::dm::{Item, Message, StatusCode, SyncHdr};
+use super::{AlertCode, Command, Item, Message, StatusCode, SyncHdr};
 use crate::markup::edit::Fragment;
 use crate::markup::wbxml::DocType;
 use crate::markup::wbxml::encode::{WbxmlOptions, encode};
@@ -29,12 +30,17 @@ impl CmdIdAllocator {
         Self { taken, last }
     }
 
-    /// Those of a message without commands.
-    pub fn none_taken() -> Self {
+    /// Those of a message that is being written; the first one follows on `last`.
+    pub fn after(last: u32) -> Self {
         Self {
             taken: HashSet::new(),
-            last: 0,
+            last,
         }
+    }
+
+    /// The last one given.
+    pub fn last(&self) -> u32 {
+        self.last
     }
 
     /// The next one.
@@ -49,7 +55,7 @@ impl CmdIdAllocator {
     }
 }
 
-/// What a Status calls an Item by: a LocURI of the Item.
+/// The LocURI by which a Status names an Item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ItemRef {
     /// Its Target.
@@ -80,16 +86,16 @@ impl ItemRef {
     }
 }
 
-/// A Status as dmtap writes it.
+/// A Status to write.
 #[derive(Clone, Debug)]
 pub struct StatusBuilder<'a> {
     /// MsgID of the message that held the command.
     pub msg_ref: &'a str,
     /// CmdID of the command; `0` for the SyncHdr.
-    pub cmd_ref: &'a str,
+    pub cmd_ref: Cow<'a, str>,
     /// Name of the command.
     pub cmd: &'a str,
-    /// The items it is about, where not all of them.
+    /// The Items it is about; none for all of them.
     pub items: &'a [ItemRef],
     /// A `Chal` as XML; empty for none.
     pub chal: &'a str,
@@ -97,7 +103,28 @@ pub struct StatusBuilder<'a> {
     pub code: StatusCode,
 }
 
-impl StatusBuilder<'_> {
+impl<'a> StatusBuilder<'a> {
+    /// That of the SyncHdr of message `msg_ref`.
+    pub fn of_header(msg_ref: &'a str, code: StatusCode) -> Self {
+        Self {
+            msg_ref,
+            cmd_ref: "0".into(),
+            cmd: "SyncHdr",
+            items: &[],
+            chal: "",
+            code,
+        }
+    }
+
+    /// That of a command of message `msg_ref`.
+    pub fn of(msg_ref: &'a str, command: Command<'a>, code: StatusCode) -> Self {
+        Self {
+            cmd_ref: command.cmd_id().unwrap_or_default(),
+            cmd: command.element().local(),
+            ..Self::of_header(msg_ref, code)
+        }
+    }
+
     /// As XML, in the order of the DTD.
     pub fn xml(&self, cmd_id: &str) -> String {
         let items: String = self.items.iter().map(ItemRef::xml).collect();
@@ -105,7 +132,7 @@ impl StatusBuilder<'_> {
             "<Status>",
             &leaf("CmdID", cmd_id),
             &leaf("MsgRef", self.msg_ref),
-            &leaf("CmdRef", self.cmd_ref),
+            &leaf("CmdRef", &self.cmd_ref),
             &leaf("Cmd", self.cmd),
             &items,
             self.chal,
@@ -117,8 +144,8 @@ impl StatusBuilder<'_> {
 }
 
 /// An Alert without items, as XML.
-pub fn alert(cmd_id: &str, code: u16) -> String {
-    let inside = leaf("CmdID", cmd_id) + &leaf("Data", &code.to_string());
+pub fn alert(cmd_id: &str, code: AlertCode) -> String {
+    let inside = leaf("CmdID", cmd_id) + &leaf("Data", &code.0.to_string());
     format!("<Alert>{inside}</Alert>")
 }
 
@@ -132,6 +159,75 @@ pub fn meta(name: &str, text: &str) -> String {
     let text = partial_escape(text);
     format!("<{name} xmlns=\"syncml:metinf\">{text}</{name}>")
 }
+
+/// A `Cred` as XML.
+pub fn cred(format: Option<&str>, scheme: Option<&str>, data: &str) -> String {
+    let meta = |name, text: Option<&str>| text.map_or(String::new(), |text| meta(name, text));
+    let inside = meta("Format", format) + &meta("Type", scheme);
+    format!("<Cred><Meta>{inside}</Meta>{}</Cred>", leaf("Data", data))
+}
+
+/// The header of a message to write.
+#[derive(Clone, Debug)]
+pub struct HeaderBuilder<'a> {
+    /// `VerDTD`.
+    pub ver_dtd: &'a str,
+    /// `VerProto`.
+    pub ver_proto: &'a str,
+    /// `SessionID`.
+    pub session_id: &'a str,
+    /// `MsgID`.
+    pub msg_id: u32,
+    /// Where the message goes.
+    pub target: &'a str,
+    /// Who sends it.
+    pub source: &'a str,
+    /// `LocName` of the sender: the user.
+    pub user: Option<&'a str>,
+    /// `Cred` and `Meta` as XML, where it has them.
+    pub rest: String,
+}
+
+impl Default for HeaderBuilder<'_> {
+    fn default() -> Self {
+        Self {
+            ver_dtd: "1.2",
+            ver_proto: "DM/1.2",
+            session_id: "",
+            msg_id: 1,
+            target: "",
+            source: "",
+            user: None,
+            rest: String::new(),
+        }
+    }
+}
+
+impl HeaderBuilder<'_> {
+    /// The message up to its first command; [`END`] ends it.
+    pub fn begin(&self, namespace: &str) -> String {
+        let user = self
+            .user
+            .map_or(String::new(), |user| leaf("LocName", user));
+        let fields = [
+            leaf("VerDTD", self.ver_dtd),
+            leaf("VerProto", self.ver_proto),
+            leaf("SessionID", self.session_id),
+            leaf("MsgID", &self.msg_id.to_string()),
+        ]
+        .concat();
+        format!(
+            "<SyncML xmlns=\"{namespace}\"><SyncHdr>{fields}<Target>{}</Target><Source>{}{user}</Source>{}</SyncHdr>\
+             <SyncBody>",
+            leaf("LocURI", self.target),
+            leaf("LocURI", self.source),
+            self.rest,
+        )
+    }
+}
+
+/// What ends a message that [`HeaderBuilder::begin`] began.
+pub const END: &str = "</SyncBody></SyncML>";
 
 /// A message to the sender of `document`, in its encoding and version, with these commands in its body.
 ///
@@ -157,32 +253,31 @@ fn write(
     msg_id: u32,
     body: &str,
 ) -> Option<Bytes> {
-    let text = format!(
-        "<SyncML xmlns=\"{}\"><SyncHdr>{}</SyncHdr><SyncBody>{body}</SyncBody></SyncML>",
-        namespace(document),
-        head(header, to, from, msg_id)?,
-    );
-    if !document.is_wbxml() {
-        return Some(text.into());
+    let builder = HeaderBuilder {
+        ver_dtd: &header.ver_dtd().unwrap_or("1.2".into()),
+        ver_proto: &header.ver_proto().unwrap_or("DM/1.2".into()),
+        session_id: &header.session_id()?,
+        msg_id,
+        target: to,
+        source: from,
+        ..HeaderBuilder::default()
+    };
+    let text = builder.begin(&namespace(document)) + body + END;
+    match document.is_wbxml() {
+        true => to_wbxml(text).ok(),
+        false => Some(text.into()),
     }
-    let own = decode(text.into(), Hint::default(), &Limits::default()).ok()?;
-    encode(&own, &WbxmlOptions::default()).ok().map(Bytes::from)
 }
 
-/// What the header says, in the versions and the session of another one.
-fn head(header: SyncHdr<'_>, to: &str, from: &str, msg_id: u32) -> Option<String> {
-    let place = |name: &str, uri: &str| format!("<{name}>{}</{name}>", leaf("LocURI", uri));
-    Some(
-        [
-            leaf("VerDTD", &header.ver_dtd().unwrap_or("1.2".into())),
-            leaf("VerProto", &header.ver_proto().unwrap_or("DM/1.2".into())),
-            leaf("SessionID", &header.session_id()?),
-            leaf("MsgID", &msg_id.to_string()),
-            place("Target", to),
-            place("Source", from),
-        ]
-        .concat(),
-    )
+/// A message in XML as WBXML.
+///
+/// # Errors
+/// In words, where it is not well-formed, or WBXML cannot hold what it says.
+pub fn to_wbxml(xml: String) -> Result<Bytes, String> {
+    let document = decode(xml.into(), Hint::default(), &Limits::default());
+    let document = document.map_err(|error| error.to_string())?;
+    let bytes = encode(&document, &WbxmlOptions::default());
+    bytes.map(Bytes::from).map_err(|error| error.to_string())
 }
 
 /// The namespace of a message, which tells its version.
