@@ -43,8 +43,7 @@ pub fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
 fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
     let crypto = provider().clone();
     let named = match trust {
-        Trust::Anything => return Ok(Arc::new(Explained::new(Anything(crypto), Vec::new()))),
-        Trust::Platform => Vec::new(),
+        Trust::Anything | Trust::Platform => Vec::new(),
         Trust::PlatformAnd(path) => {
             let named = |why: String| io::Error::other(format!("{}: {why}", path.display()));
             let pem = pem_file::read(path).map_err(|error| named(error_text::io(&error)))?;
@@ -55,9 +54,18 @@ fn verifier(trust: &Trust) -> io::Result<Arc<dyn ServerCertVerifier>> {
             roots
         }
     };
-    let verifier = Verifier::new_with_extra_roots(named.clone(), crypto)
-        .map_err(|error| io::Error::other(no_verifier(&error, trust)))?;
-    Ok(Arc::new(Explained::new(verifier, named)))
+    let platform = match trust {
+        Trust::Anything => None,
+        _ => Some(
+            Verifier::new_with_extra_roots(named.clone(), crypto.clone())
+                .map_err(|error| io::Error::other(no_verifier(&error, trust)))?,
+        ),
+    };
+    Ok(Arc::new(NamingVerifier {
+        platform,
+        named,
+        crypto,
+    }))
 }
 
 fn no_verifier(error: &Error, trust: &Trust) -> String {
@@ -89,21 +97,17 @@ pub(super) enum Distrust {
     SelfSigned,
 }
 
-/// Another verifier, with two differences: a certificate that the user's file holds is believed as it is, where its
-/// name and dates are right; and what is wrong is named.
+/// Verifies servers as the platform does, with two differences: a certificate that the user's file holds is trusted as
+/// it is, where its name and dates are right; and what is wrong is named.
 #[derive(Debug)]
-struct Explained<V> {
-    inner: V,
+struct NamingVerifier {
+    /// `None` trusts every certificate; the signature made with its key is checked all the same.
+    platform: Option<Verifier>,
     named: Vec<CertificateDer<'static>>,
+    crypto: Arc<CryptoProvider>,
 }
 
-impl<V: ServerCertVerifier> Explained<V> {
-    fn new(inner: V, named: Vec<CertificateDer<'static>>) -> Self {
-        Self { inner, named }
-    }
-}
-
-impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
+impl ServerCertVerifier for NamingVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -117,9 +121,11 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());
         }
+        let Some(platform) = &self.platform else {
+            return Ok(ServerCertVerified::assertion());
+        };
         let verified =
-            self.inner
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
+            platform.verify_server_cert(end_entity, intermediates, server_name, ocsp, now);
         verified.map_err(|error| explained(error, end_entity, intermediates))
     }
 
@@ -129,9 +135,8 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let verified = self
-            .inner
-            .verify_tls12_signature(message, certificate, signature);
+        let algorithms = &self.crypto.signature_verification_algorithms;
+        let verified = verify_tls12_signature(message, certificate, signature, algorithms);
         verified.map_err(|error| short_key(certificate).unwrap_or(error))
     }
 
@@ -141,14 +146,14 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Explained<V> {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let verified = self
-            .inner
-            .verify_tls13_signature(message, certificate, signature);
+        let algorithms = &self.crypto.signature_verification_algorithms;
+        let verified = verify_tls13_signature(message, certificate, signature, algorithms);
         verified.map_err(|error| short_key(certificate).unwrap_or(error))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        let algorithms = &self.crypto.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }
 
@@ -270,46 +275,5 @@ impl ResolvesClientCert for NoCertificate {
 
     fn has_certs(&self) -> bool {
         false
-    }
-}
-
-/// Accepts every certificate; only the signature made with its key is checked.
-#[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
