@@ -1,10 +1,11 @@
 //! A certificate whose key is too short: RSA with 1,024 bits, which devices must refuse and old ones take.
 //!
-//! No library of cryptography signs with such a key any more. The arithmetic is done here, plainly and without care
-//! for who watches the clock: the key stands below, for everybody to read.
+//! No library of cryptography signs with such a key any more, so dmtap signs with it, not in constant time: the key
+//! stands below, for everybody to read.
 
 use std::sync::Arc;
 
+use num_bigint::BigUint;
 use rcgen::{CertificateParams, PublicKeyData};
 use rustls::crypto::hash::Hash;
 use rustls::pki_types::CertificateDer;
@@ -34,7 +35,7 @@ impl WeakKey {
     fn new() -> Self {
         // SEQUENCE { INTEGER 00 modulus, INTEGER 65537 }
         let mut public = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
-        public.extend(to_bytes(&number(MODULUS)));
+        public.extend(number(MODULUS).to_bytes_be());
         public.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
         Self { public }
     }
@@ -77,9 +78,10 @@ impl Signer for WeakSigner {
             SignatureScheme::RSA_PSS_SHA256 => pss(&hash)?,
             _ => pkcs1(&hash),
         };
-        let modulus = number(MODULUS);
-        let signature = power(&from_bytes(&encoded), &number(EXPONENT), &modulus);
-        Ok(to_bytes(&signature))
+        let signature =
+            BigUint::from_bytes_be(&encoded).modpow(&number(EXPONENT), &number(MODULUS));
+        let signature = signature.to_bytes_be();
+        Ok([vec![0; BYTES - signature.len()], signature].concat())
     }
 
     fn scheme(&self) -> SignatureScheme {
@@ -132,112 +134,13 @@ fn sha256(bytes: &[u8]) -> Result<Vec<u8>, rustls::Error> {
     Ok(sha256.hash(bytes).as_ref().to_vec())
 }
 
-/// A number of 1,024 bits, the least significant part first.
-type Number = [u32; LIMBS];
-
-/// `base` to the power of `exponent`, modulo `modulus`.
-fn power(base: &Number, exponent: &Number, modulus: &Number) -> Number {
-    // 2^1024 and 2^2048, modulo the modulus, by doubling 1.
-    let mut one = [0; LIMBS];
-    one[0] = 1;
-    let doubled = |number: Number, times: usize| {
-        (0..times).fold(number, |number, _| double(&number, modulus))
-    };
-    let unit = doubled(one, LIMBS * 32);
-    let square = doubled(unit, LIMBS * 32);
-    let base = montgomery(base, &square, modulus);
-    let mut result = unit;
-    for limb in exponent.iter().rev() {
-        for bit in (0..32).rev() {
-            result = montgomery(&result, &result, modulus);
-            if limb >> bit & 1 == 1 {
-                result = montgomery(&result, &base, modulus);
-            }
-        }
-    }
-    montgomery(&result, &one, modulus)
-}
-
-/// `a * b / 2^1024` modulo an odd modulus (Montgomery, Modular Multiplication Without Trial Division, 1985).
-fn montgomery(a: &Number, b: &Number, modulus: &Number) -> Number {
-    // The inverse of the lowest limb, by Newton's method: each step doubles the bits that are right.
-    let inverse = (0..5).fold(1_u32, |inverse, _| {
-        inverse.wrapping_mul(2_u32.wrapping_sub(modulus[0].wrapping_mul(inverse)))
-    });
-    let mut sum = [0_u32; LIMBS + 2];
-    for limb in a {
-        add_product(&mut sum, *limb, b);
-        let factor = sum[0].wrapping_mul(inverse.wrapping_neg());
-        add_product(&mut sum, factor, modulus);
-        sum.copy_within(1.., 0);
-        sum[LIMBS + 1] = 0;
-    }
-    let mut number = [0; LIMBS];
-    number.copy_from_slice(&sum[..LIMBS]);
-    reduced(&number, sum[LIMBS] != 0, modulus)
-}
-
-/// Adds `factor * number`.
-fn add_product(sum: &mut [u32; LIMBS + 2], factor: u32, number: &Number) {
-    let mut carry = 0_u64;
-    for (at, limb) in number.iter().copied().chain([0, 0]).enumerate() {
-        carry += u64::from(sum[at]) + u64::from(factor) * u64::from(limb);
-        sum[at] = carry as u32;
-        carry >>= 32;
-    }
-}
-
-/// `2 * number`, modulo the modulus, of a number below it.
-fn double(number: &Number, modulus: &Number) -> Number {
-    let mut doubled = [0; LIMBS];
-    let mut carry = 0;
-    for (to, limb) in doubled.iter_mut().zip(number) {
-        *to = limb << 1 | carry;
-        carry = limb >> 31;
-    }
-    reduced(&doubled, carry == 1, modulus)
-}
-
-/// A number below twice the modulus, modulo the modulus; `over` stands for 2^1024.
-fn reduced(number: &Number, over: bool, modulus: &Number) -> Number {
-    let mut less = [0; LIMBS];
-    let mut borrow = false;
-    for (at, to) in less.iter_mut().enumerate() {
-        let (first, under) = number[at].overflowing_sub(modulus[at]);
-        let (second, under_again) = first.overflowing_sub(u32::from(borrow));
-        *to = second;
-        borrow = under || under_again;
-    }
-    if over || !borrow { less } else { *number }
-}
-
-fn number(hex: &str) -> Number {
+/// A number in hexadecimal, in several lines.
+fn number(hex: &str) -> BigUint {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0);
-    let mut number = [0; LIMBS];
-    for (to, digits) in number.iter_mut().zip(digits.rchunks(8)) {
-        *to = digits.iter().fold(0, |limb, byte| limb << 4 | digit(*byte));
-    }
-    number
+    BigUint::parse_bytes(&digits, 16).unwrap_or_default()
 }
 
-fn from_bytes(bytes: &[u8]) -> Number {
-    let mut number = [0; LIMBS];
-    for (to, bytes) in number.iter_mut().zip(bytes.rchunks(4)) {
-        *to = bytes
-            .iter()
-            .fold(0, |limb, byte| limb << 8 | u32::from(*byte));
-    }
-    number
-}
-
-fn to_bytes(number: &Number) -> Vec<u8> {
-    let limbs = number.iter().rev();
-    limbs.flat_map(|limb| limb.to_be_bytes()).collect()
-}
-
-const LIMBS: usize = 32;
-const BYTES: usize = LIMBS * 4;
+const BYTES: usize = 128;
 
 /// The modulus.
 const MODULUS: &str = "ba54c9a81ce76988896ff8f1d8e1d0fbca878845495cf5f1aaa7aeda2007019c77408339a7b1fb37bca66ab3 \
@@ -255,14 +158,10 @@ mod tests {
 
     #[test]
     fn what_the_private_exponent_does_the_public_one_undoes() {
-        let modulus = number(MODULUS);
-        let mut public = [0; LIMBS];
-        public[0] = 65537;
-        for hash in [[0; 32], [0xff; 32], [7; 32]] {
-            let message = from_bytes(&pkcs1(&hash));
-            let signature = power(&message, &number(EXPONENT), &modulus);
-            assert_ne!(signature, message);
-            assert_eq!(power(&signature, &public, &modulus), message);
-        }
+        let signer = WeakSigner(SignatureScheme::RSA_PKCS1_SHA256);
+        let signature = BigUint::from_bytes_be(&signer.sign(b"message").unwrap());
+        let opened = signature.modpow(&BigUint::from(65537_u32), &number(MODULUS));
+        let expected = pkcs1(&sha256(b"message").unwrap());
+        assert_eq!(opened, BigUint::from_bytes_be(&expected));
     }
 }
