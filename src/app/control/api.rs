@@ -1,7 +1,10 @@
 //! What can be asked for, and what it does.
 
+use std::borrow::Cow;
+
 use http::request::Parts;
 use http::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
 
@@ -204,20 +207,13 @@ fn no_text() -> Answer {
         .help("the body is TOML as in a rule file")
 }
 
-/// A segment of a path with its percent-encoding undone (RFC 3986 §2.1); `None` if that is broken.
+/// A segment of a path without its percent-encoding (RFC 3986 §2.1); `None` if that is broken.
 fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || (rest.next()? as char).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
+    let is_hex =
+        |part: &str| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    let is_whole = segment.split('%').skip(1).all(is_hex);
+    let text = percent_decode_str(segment).decode_utf8();
+    text.ok().filter(|_| is_whole).map(Cow::into_owned)
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// Whether a node of the management tree holds a key, a password or a profile with one inside.
 pub(super) fn is_secret_node(uri: &str) -> bool {
     let path = uri.trim_ascii();
     let path = path.split_once('?').map_or(path, |(path, _)| path);
-    let path = match path.contains('%') {
-        true => Cow::Owned(percent_decoded(path)),
-        false => Cow::Borrowed(path.as_bytes()),
-    };
+    let path: Cow<'_, [u8]> = percent_decode_str(path).into();
     let mut segments = path.split(|byte| *byte == b'/').filter(|s| !s.is_empty());
     let mut from_the_end = segments.clone().rev();
     let last = from_the_end.next().unwrap_or_default();
@@ -91,26 +90,6 @@ fn is_policy(name: &[u8]) -> bool {
 fn one_of(known: &[&str], name: &[u8]) -> bool {
     let mut known = known.iter();
     known.any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-}
-
-fn percent_decoded(path: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [byte, after @ ..] = rest {
-        let hex = after.get(..2).filter(|_| *byte == b'%');
-        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                rest = &after[2..];
-            }
-            None => {
-                decoded.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    decoded
 }
 
 /// Branches of which everything is kept secret: profiles that carry keys inside (WiFi, VPN, VPNv2 and

@@ -1,9 +1,11 @@
 //! The right word for a wrong one.
 
+use strsim::osa_distance;
+
 /// The candidate that was probably meant: the nearest, unless it is too far away to be a slip.
 pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let word = plain(word);
-    let near = |candidate: &&&str| distance(&word, &plain(candidate));
+    let near = |candidate: &&&str| osa_distance(&word, &plain(candidate));
     let best = candidates.iter().min_by_key(near)?;
     let slips = 1 + word.len().min(best.len()) / 4;
     if near(&best) <= slips || same_beginning(&word, &plain(best)) {
@@ -18,7 +20,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Ve
     let word = plain(word);
     let mut near: Vec<_> = candidates
         .iter()
-        .map(|candidate| (distance(&word, &plain(candidate)), *candidate))
+        .map(|candidate| (osa_distance(&word, &plain(candidate)), *candidate))
         .filter(|(far, candidate)| {
             *far <= word.len().max(candidate.len()) / 2 || same_beginning(&word, &plain(candidate))
         })
@@ -44,25 +46,6 @@ fn plain(word: &str) -> String {
 
 fn same_beginning(word: &str, candidate: &str) -> bool {
     word.len() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate))
-}
-
-/// Letters to put in, take out, exchange, or swap with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let exchange = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = exchange.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
+
 /// An IP address, or a network such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Net {
-    address: IpAddr,
-    bits: u8,
-}
+pub struct Net(IpNet);
 
 /// Why a text is no network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +15,7 @@ pub enum BadNet {
     /// It is neither an address nor a network.
     #[error("neither an IP address nor a network")]
     Unreadable,
-    /// Its address goes on behind its prefix.
+    /// Its address has bits behind its prefix.
     #[error("the address goes on behind the prefix")]
     Beyond {
         /// The network that was probably meant.
@@ -27,23 +26,7 @@ pub enum BadNet {
 impl Net {
     /// Whether an address is in it. An IPv4 address counts as itself in its IPv6 form, too.
     pub fn has(self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.address.is_ipv4() && self.cut(address) == self.address
-    }
-
-    /// The address with all bits behind the prefix zero.
-    fn cut(self, address: IpAddr) -> IpAddr {
-        let bits = u32::from(self.bits);
-        match address {
-            IpAddr::V4(v4) => {
-                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-                IpAddr::V4((v4.to_bits() & mask).into())
-            }
-            IpAddr::V6(v6) => {
-                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-                IpAddr::V6((v6.to_bits() & mask).into())
-            }
-        }
+        self.0.contains(&address.to_canonical())
     }
 }
 
@@ -51,35 +34,21 @@ impl FromStr for Net {
     type Err = BadNet;
 
     fn from_str(text: &str) -> Result<Self, BadNet> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| BadNet::Unreadable)?;
-        let address = address.to_canonical();
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = match bits {
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= most),
-            None => Some(most),
-        };
-        let net = Self {
-            address,
-            bits: bits.ok_or(BadNet::Unreadable)?,
-        };
-        let meant = Self {
-            address: net.cut(address),
-            ..net
-        };
-        if meant != net {
-            return Err(BadNet::Beyond { meant });
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(address.to_canonical().into()));
         }
-        Ok(net)
+        let net: IpNet = text.parse().map_err(|_| BadNet::Unreadable)?;
+        match net.trunc() {
+            meant if meant != net => Err(BadNet::Beyond { meant: Self(meant) }),
+            net if net.addr().to_canonical() != net.addr() => Err(BadNet::Unreadable),
+            net => Ok(Self(net)),
+        }
     }
 }
 
 impl std::fmt::Display for Net {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
+        self.0.fmt(f)
     }
 }
 
@@ -107,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_told() {
+    fn a_text_that_is_no_network_is_refused() {
         for text in [
             "",
             "localhost",
@@ -115,6 +84,7 @@ mod tests {
             "10.0.0.0/",
             "10/8",
             "::/129",
+            "::ffff:192.0.2.0/120",
         ] {
             assert_eq!(text.parse::<Net>(), Err(BadNet::Unreadable), "{text}");
         }

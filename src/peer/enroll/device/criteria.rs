@@ -1,5 +1,7 @@
 //! `SSLCLIENTCERTSEARCHCRITERIA`: which certificate a device shows (w7 APPLICATION CSP).
 
+use percent_encoding::percent_decode_str;
+
 /// Whether a certificate in `store` with this subject (`CN=a, O=b`) is one that the criteria find. They are pairs
 /// joined with `&`, percent-encoded; only `Subject` and `Stores` count, and U+F000 stands between several values.
 pub(super) fn matches(criteria: &str, store: &str, subject: &str) -> bool {
@@ -8,7 +10,7 @@ pub(super) fn matches(criteria: &str, store: &str, subject: &str) -> bool {
         let Some((name, value)) = pair.split_once('=') else {
             continue;
         };
-        let value = unescaped(value);
+        let value = percent_decode_str(value).decode_utf8_lossy();
         let mut values = value.split('\u{F000}');
         let fits = match name {
             "Subject" => {
@@ -34,29 +36,6 @@ fn parts(name: &str) -> Vec<String> {
     let mut parts: Vec<String> = name.split(',').map(part).collect();
     parts.sort();
     parts
-}
-
-/// Without percent-encoding; what is none stays.
-fn unescaped(text: &str) -> String {
-    let mut octets = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, behind @ ..] = rest {
-        let code = behind
-            .get(..2)
-            .and_then(|code| std::str::from_utf8(code).ok());
-        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
-        match code.filter(|_| *first == b'%') {
-            Some(octet) => {
-                octets.push(octet);
-                rest = &behind[2..];
-            }
-            None => {
-                octets.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    String::from_utf8_lossy(&octets).into_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 use super::GrantRecord;
 use super::fact::Facts;
 use super::read::Shown;
@@ -77,7 +79,10 @@ fn account<'a>(account: Account<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
     facts.add_some("ROLE", owned(account.role()));
     facts.add_some("CRLCheck", owned(account.crl_check()));
     let criteria = account.search_criteria();
-    let criteria = criteria.map(|text| percent_decoded(&text));
+    let criteria = criteria.map(|text| {
+        let text = percent_decode_str(&text).decode_utf8_lossy();
+        text.into_owned()
+    });
     facts.add_some("SSLCLIENTCERTSEARCHCRITERIA", criteria);
     for auth in account.auths().take(MOST) {
         let level = auth.level().unwrap_or_default();
@@ -127,26 +132,6 @@ fn day(seconds: i64) -> String {
         Ok(moment) => moment.strftime("%Y-%m-%d").to_string(),
         Err(_) => seconds.to_string(),
     }
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        let hex = after.get(..2).filter(|_| *byte == b'%');
-        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(value) => {
-                octets.push(value);
-                rest = &after[2..];
-            }
-            None => {
-                octets.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// The most parts of a kind that are shown.
