@@ -6,6 +6,7 @@
 //!                        read (bodies) · conversation · flow::Event
 //! ```
 
+mod accept;
 mod body;
 mod body_budget;
 mod body_timeout;
@@ -40,6 +41,7 @@ mod wire;
 /// The target of log lines about what the transcript shows as well.
 pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 
+pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError};
 pub use client_identity::{ClientIdentity, FindIdentity, IdentityError};
 pub use failure::{PlainError, ServerError};

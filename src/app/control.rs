@@ -1,7 +1,7 @@
 //! The control API: rules listed, added, replaced, removed, enabled and disabled while dmtap runs.
 //!
-//! It has a port of its own on loopback. Whoever asks must show the token; a browser is not answered, whatever
-//! it shows; and the proxy itself leads nobody there (`proxy::Settings::private`).
+//! It has a port of its own on loopback. Requests need the token; those of a browser are refused in any case; and the
+//! control API is never reachable through the proxy (`proxy::Settings::private`).
 
 mod answer;
 mod api;
@@ -20,8 +20,6 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use answer::{Answer, Body};
@@ -30,8 +28,7 @@ pub use token::{Token, TokenError};
 
 use super::rule_sources::RuleSetUpdater;
 use super::rule_sources::watch::OnChange;
-use crate::error_text;
-use crate::proxy::cannot_listen;
+use crate::proxy::{accept_until, all_ended, cannot_listen};
 
 /// Where the control API listens, and who may use it.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ pub struct ControlSettings {
     pub listen: SocketAddr,
     /// Whether other machines may reach it.
     pub reach: Reach,
-    /// What those who ask must show.
+    /// The token that requests need.
     pub token: Token,
 }
 
@@ -49,7 +46,7 @@ pub struct ControlSettings {
 pub enum Reach {
     /// This machine.
     Loopback,
-    /// Whoever reaches the address it listens at.
+    /// Every machine that reaches the address it listens at.
     Anybody,
 }
 
@@ -92,62 +89,42 @@ impl Control {
         self.address
     }
 
-    /// What those who ask must show.
+    /// The token that requests need.
     pub fn token(&self) -> &Token {
         self.guard.token()
     }
 
-    /// Serves requests until `stop`. Reports changes to `tell`.
-    pub async fn run(self, rules: Arc<RuleSetUpdater>, tell: OnChange, stop: CancellationToken) {
-        let desk = Arc::new(Desk {
+    /// Serves requests until `stop`; `on_change` gets what changes.
+    pub async fn run(
+        self,
+        rules: Arc<RuleSetUpdater>,
+        on_change: OnChange,
+        stop: CancellationToken,
+    ) {
+        let api = Arc::new(Api {
             guard: self.guard,
             rules,
-            tell,
+            on_change,
         });
-        let permits = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = async {
-                let permit = permits.clone().acquire_owned().await;
-                (permit, self.listener.accept().await)
-            };
-            tokio::select! {
-                () = stop.cancelled() => break,
-                Some(_) = connections.join_next() => {}
-                (permit, accepted) = accepted => match accepted {
-                    Ok((tcp, _)) => {
-                        let (desk, stop) = (desk.clone(), stop.clone());
-                        connections.spawn(async move {
-                            serve(desk, tcp, stop).await;
-                            drop(permit);
-                        });
-                    }
-                    Err(error) => {
-                        let why = error_text::io(&error);
-                        tracing::warn!("control: accepting a connection failed: {why}");
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
-            }
-        }
+        let serve = |tcp, _| serve(api.clone(), tcp, stop.clone());
+        let mut connections = accept_until(self.listener, CONNECTIONS, &stop, serve).await;
         // An answer on its way arrives; nobody is waited for longer.
-        let ended = async { while connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(PAUSE, ended).await;
+        let _ = tokio::time::timeout(GRACE, all_ended(&mut connections)).await;
     }
 }
 
 /// What every connection needs.
-struct Desk {
+struct Api {
     guard: Guard,
     rules: Arc<RuleSetUpdater>,
-    tell: OnChange,
+    on_change: OnChange,
 }
 
-async fn serve(desk: Arc<Desk>, tcp: TcpStream, stop: CancellationToken) {
-    let service = service_fn(|request| answer(&desk, request));
+async fn serve(api: Arc<Api>, tcp: TcpStream, stop: CancellationToken) {
+    let service = service_fn(|request| answer(&api, request));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(TIMEOUT)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(tcp), service);
     tokio::pin!(connection);
@@ -163,9 +140,9 @@ async fn serve(desk: Arc<Desk>, tcp: TcpStream, stop: CancellationToken) {
     }
 }
 
-async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
-    if let Some(refusal) = desk.guard.refuses(&head) {
+    if let Some(refusal) = api.guard.refuses(&head) {
         let (method, path, why) = (&head.method, head.uri.path(), refusal.why());
         tracing::warn!("control: {method} {path} refused: {why}");
         return Ok(refusal.into_response());
@@ -174,16 +151,17 @@ async fn answer(desk: &Desk, request: Request<Incoming>) -> Result<Response<Body
         return Ok(Answer::too_large(BODY_BYTES).into_response());
     }
     let body = Limited::new(body, BODY_BYTES).collect();
-    let body = match tokio::time::timeout(PATIENCE, body).await {
+    let body = match tokio::time::timeout(TIMEOUT, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             return Ok(Answer::too_large(BODY_BYTES).into_response());
         }
         Ok(Err(_)) | Err(_) => return Ok(Answer::broken_body().into_response()),
     };
-    let (rules, tell) = (desk.rules.clone(), desk.tell.clone());
+    let (rules, on_change) = (api.rules.clone(), api.on_change.clone());
     // Reading a thousand rules takes a while, and the traffic is not to wait for it.
-    let answered = tokio::task::spawn_blocking(move || api::answer(&rules, &tell, &head, &body));
+    let answered =
+        tokio::task::spawn_blocking(move || api::answer(&rules, &on_change, &head, &body));
     let answered = answered.await.unwrap_or_else(|_| Answer::fault());
     Ok(answered.into_response())
 }
@@ -195,5 +173,6 @@ const BODY_BYTES: usize = 1 << 20;
 /// The largest head, in bytes.
 const HEAD_BYTES: usize = 16 << 10;
 /// For a head, and for a body.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long answers on their way may take when it stops.
+const GRACE: Duration = Duration::from_millis(200);

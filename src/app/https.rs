@@ -12,13 +12,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::markup::Limits;
-use crate::proxy::Authority;
+use crate::proxy::{Authority, accept_until, all_ended};
 
 /// Serves until `stop`, then lets running exchanges end.
 pub(super) async fn serve<R, F>(
@@ -31,30 +29,9 @@ pub(super) async fn serve<R, F>(
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let acceptor = TlsAcceptor::from(tls);
-    let tasks = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let accepted = async {
-            let permit = permits.clone().acquire_owned().await;
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accepted => accepted,
-        };
-        let Ok((socket, _)) = accepted else {
-            // No descriptors are left, as a rule: some come back when a connection ends.
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        let (acceptor, respond, stop) = (acceptor.clone(), respond.clone(), stop.clone());
-        tasks.spawn(async move {
-            serve_one(socket, acceptor, respond, stop).await;
-            drop(permit);
-        });
-    }
-    tasks.close();
-    let _ = tokio::time::timeout(GRACE, tasks.wait()).await;
+    let serve = |socket, _| serve_one(socket, acceptor.clone(), respond.clone(), stop.clone());
+    let mut connections = accept_until(listener, CONNECTIONS, &stop, serve).await;
+    let _ = tokio::time::timeout(GRACE, all_ended(&mut connections)).await;
 }
 
 /// Serves one connection.
@@ -67,8 +44,6 @@ async fn serve_one<R, F>(
     R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    // Small answers must not wait for the device's acknowledgements.
-    let _ = socket.set_nodelay(true);
     let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
     let Ok(Ok(stream)) = handshake else { return };
     let service = service_fn(move |request| {
@@ -130,7 +105,5 @@ const IDLE: Duration = Duration::from_secs(60);
 const BODY: Duration = Duration::from_secs(60);
 /// Connections at a time; more wait.
 const CONNECTIONS: usize = 1024;
-/// How long to wait after a connection could not be accepted.
-const PAUSE: Duration = Duration::from_millis(100);
 /// How long running exchanges have to end.
 const GRACE: Duration = Duration::from_secs(5);

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::accept::{accept_until, all_ended};
 use super::body_budget::BodyBudget;
 use super::ca::Authority;
 use super::connection;
@@ -100,29 +100,9 @@ impl Proxy {
             shared,
             streams,
         } = self;
-        let mut connections = JoinSet::new();
-        let permits = Arc::new(Semaphore::new(shared.settings.limits.connections.max(1)));
-        loop {
-            let accepted = async {
-                let permit = permits.clone().acquire_owned().await;
-                (permit, listener.accept().await)
-            };
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                Some(ended) = connections.join_next() => report_panic(ended),
-                (permit, accepted) = accepted => match accepted {
-                    Ok((tcp, device)) => {
-                        let shared = shared.clone();
-                        connections.spawn(async move {
-                            serve(shared, tcp, device).await;
-                            drop(permit);
-                        });
-                    }
-                    Err(error) => pause_after(&error).await,
-                }
-            }
-        }
-        drop(listener);
+        let most = shared.settings.limits.connections;
+        let serve = |tcp, device| connection::serve(shared.clone(), tcp, device);
+        let connections = accept_until(listener, most, &shutdown, serve).await;
         finish(&shared, connections, streams).await;
     }
 }
@@ -161,21 +141,12 @@ fn port_is_reserved() -> String {
     )
 }
 
-async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAddr) {
-    if let Err(error) = tcp.set_nodelay(true) {
-        tracing::debug!("{device}: TCP_NODELAY: {error}");
-    }
-    connection::serve(shared, tcp, device).await;
-}
-
 /// Lets exchanges finish, then ends those that take too long.
 async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTracker) {
     shared.stop.cancel();
     streams.close();
     let ended = async {
-        while let Some(ended) = connections.join_next().await {
-            report_panic(ended);
-        }
+        all_ended(&mut connections).await;
         streams.wait().await;
     };
     let grace = shared.settings.limits.grace;
@@ -187,26 +158,12 @@ async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTrac
         shared.cut.cancel();
         connections.shutdown().await;
         // Streams of HTTP/2 end with their connection.
-        let _ = tokio::time::timeout(LAST_WORDS, streams.wait()).await;
+        let _ = tokio::time::timeout(CUT, streams.wait()).await;
     }
 }
 
-fn report_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!("a connection ended by a fault in dmtap: {error}");
-    }
-}
-
-/// A machine without free file descriptors must not spin.
-async fn pause_after(error: &io::Error) {
-    tracing::warn!("accepting a connection failed: {}", error_text::io(error));
-    tokio::time::sleep(PAUSE).await;
-}
-
-const PAUSE: Duration = Duration::from_millis(100);
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long streams may take that are cut.
+const CUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
