@@ -1,39 +1,123 @@
 //! What the rules of a run remember: what limits counted, and the states of scenarios.
 
-mod counts;
-mod scenarios;
-
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use self::counts::Counts;
-use self::scenarios::{STATES, States};
+use hashlink::LruCache;
+
 use crate::rules::RuleState;
 
-/// What rules remember, bounded, in memory.
-#[derive(Debug, Default)]
+/// What rules remember, in memory. Of scopes and states the least recently used one makes room; a scenario that is
+/// forgotten begins anew.
+#[derive(Debug)]
 pub struct InMemoryState {
-    counts: Counts,
-    states: States,
+    /// What limits counted over the whole run, by rule: as many as were loaded, so that they need no bound.
+    run: HashMap<usize, u64>,
+    /// What limits counted, by rule and scope.
+    scopes: LruCache<(usize, Arc<str>), u64>,
+    /// The states of scenarios, by scenario and scope.
+    states: LruCache<(Arc<str>, Arc<str>), Arc<str>>,
+}
+
+impl Default for InMemoryState {
+    fn default() -> Self {
+        Self::bounded(MOST)
+    }
 }
 
 impl InMemoryState {
+    fn bounded(most: usize) -> Self {
+        Self {
+            run: HashMap::new(),
+            scopes: LruCache::new(most),
+            states: LruCache::new(most),
+        }
+    }
+
     /// Forgets what rules with other numbers counted; scenarios outlive their rules.
     pub fn keep(&mut self, rules: &HashSet<usize>) {
-        self.counts.keep(rules);
+        self.run.retain(|rule, _| rules.contains(rule));
+        self.scopes.retain(|(rule, _), _| rules.contains(rule));
     }
 }
 
 impl RuleState for InMemoryState {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
-        self.counts.count(rule, scope)
+        if scope.is_empty() {
+            let count = self.run.entry(rule).or_default();
+            *count += 1;
+            return *count;
+        }
+        let key = (rule, Arc::from(scope));
+        let count = self.scopes.get(&key).map_or(1, |count| count + 1);
+        self.scopes.insert(key, count);
+        count
     }
 
     fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        self.states.state(scenario, scope)
+        self.states.get(&(scenario.into(), scope.into())).cloned()
     }
 
     fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        self.states.advance(scenario, scope, from, to, STATES)
+        let is_there = self.state(scenario, scope).as_deref() == from;
+        if is_there {
+            let key = (scenario.into(), scope.into());
+            self.states.insert(key, to.into());
+        }
+        is_there
+    }
+}
+
+/// Scopes (rule and session) counted at a time, and states kept at a time.
+const MOST: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_scope_makes_room_and_the_run_never_does() {
+        let mut counts = InMemoryState::bounded(2);
+        let counted =
+            ["", "a", "b", "a", "c", "", "a", "b", ""].map(|scope| counts.count(0, scope));
+        assert_eq!(counted, [1, 1, 1, 2, 1, 2, 3, 1, 3]);
+        assert_eq!(counts.scopes.len(), 2);
+    }
+
+    #[test]
+    fn rules_that_are_gone_leave_nothing_behind() {
+        let mut counts = InMemoryState::default();
+        for (rule, scope) in [(1, ""), (2, ""), (1, "a"), (2, "a")] {
+            counts.count(rule, scope);
+        }
+        counts.keep(&HashSet::from([2]));
+        assert_eq!((counts.run.len(), counts.scopes.len()), (1, 1));
+        let counted = [(1, ""), (2, ""), (1, "a"), (2, "a")];
+        let counted = counted.map(|(rule, scope)| counts.count(rule, scope));
+        assert_eq!(counted, [1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn a_state_changes_once_from_where_it_is() {
+        let mut states = InMemoryState::default();
+        assert_eq!(states.state("scenario", "a"), None);
+        assert!(states.advance("scenario", "a", None, "refused"));
+        assert!(!states.advance("scenario", "a", None, "again"));
+        assert_eq!(states.state("scenario", "a").as_deref(), Some("refused"));
+        assert_eq!(states.state("scenario", "b"), None);
+        assert_eq!(states.state("other", "a"), None);
+        assert!(states.advance("scenario", "a", Some("refused"), "over"));
+        assert_eq!(states.state("scenario", "a").as_deref(), Some("over"));
+    }
+
+    #[test]
+    fn the_state_that_was_unused_for_longest_makes_room() {
+        let mut states = InMemoryState::bounded(2);
+        assert!(states.advance("s", "a", None, "1"));
+        assert!(states.advance("s", "b", None, "1"));
+        assert!(states.state("s", "a").is_some());
+        assert!(states.advance("s", "c", None, "1"));
+        let known = ["a", "b", "c"].map(|scope| states.state("s", scope).is_some());
+        assert_eq!(known, [true, false, true]);
     }
 }

@@ -1,9 +1,11 @@
 //! The DM sessions under way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+use parking_lot::Mutex;
 
 use super::view::SessionView;
 use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode};
@@ -43,10 +45,8 @@ pub(super) struct Sessions {
 
 #[derive(Debug)]
 struct Table {
-    sessions: HashMap<SessionKey, Held>,
-    /// The keys by turn, the longest silent one first.
-    order: BTreeMap<u64, SessionKey>,
-    turns: u64,
+    /// The longest silent one first.
+    sessions: LinkedHashMap<SessionKey, Held>,
     begun: u64,
     bytes: usize,
     limits: SessionLimits,
@@ -57,7 +57,6 @@ struct Held {
     session: Arc<Mutex<SessionEntry>>,
     number: u64,
     used: Timestamp,
-    turn: u64,
     bytes: usize,
 }
 
@@ -74,9 +73,7 @@ pub(super) struct SharedSession {
 impl Sessions {
     pub(super) fn new(limits: SessionLimits) -> Self {
         let table = Table {
-            sessions: HashMap::new(),
-            order: BTreeMap::new(),
-            turns: 0,
+            sessions: LinkedHashMap::new(),
             begun: 0,
             bytes: 0,
             limits,
@@ -92,7 +89,7 @@ impl Sessions {
         let owes = || self.owed.load(Ordering::Relaxed) > 0;
         // The table is looked at only where that may save reading bodies.
         if owes() {
-            lock(&self.table).forget_silent(now);
+            self.table.lock().forget_silent(now);
         }
         owes()
     }
@@ -109,8 +106,8 @@ impl Sessions {
             true => Opens::Perhaps,
             false => Opens::Never,
         };
-        let session = lock(&self.table).session(key, opens, now);
-        let mut entry = lock(&session);
+        let session = self.table.lock().session(key, opens, now);
+        let mut entry = session.lock();
         entry.is_over = false;
         entry.session.begin_exchange();
         if speaker == Side::Device {
@@ -140,13 +137,8 @@ impl Table {
         if opens == Opens::Perhaps {
             self.forget_over(&key);
         }
-        self.turns += 1;
-        let turn = self.turns;
-        if let Some(held) = self.sessions.get_mut(&key) {
-            self.order.remove(&held.turn);
-            self.order.insert(turn, key);
+        if let Some(held) = self.sessions.to_back(&key) {
             held.used = now;
-            held.turn = turn;
             return held.session.clone();
         }
         while self.sessions.len() >= self.limits.count.max(1) {
@@ -162,29 +154,25 @@ impl Table {
             session: session.clone(),
             number: self.begun,
             used: now,
-            turn,
             bytes: 0,
         };
-        self.order.insert(turn, key.clone());
         self.sessions.insert(key, held);
         session
     }
 
     /// Forgets the session of this key if it is over: nobody locks the table while holding one.
     fn forget_over(&mut self, key: &SessionKey) {
-        let is_over = |held: &Held| lock(&held.session).is_over;
+        let is_over = |held: &Held| held.session.lock().is_over;
         if self.sessions.get(key).is_some_and(is_over)
             && let Some(held) = self.sessions.remove(key)
         {
-            self.order.remove(&held.turn);
             self.bytes -= held.bytes;
         }
     }
 
     fn forget_silent(&mut self, now: Timestamp) {
-        while let Some((_, key)) = self.order.first_key_value() {
-            let used = self.sessions.get(key).map(|held| held.used);
-            if used.is_some_and(|used| now.since(used) < self.limits.silence) {
+        while let Some((_, held)) = self.sessions.front() {
+            if now.since(held.used) < self.limits.silence {
                 return;
             }
             self.forget_first();
@@ -192,9 +180,8 @@ impl Table {
     }
 
     fn forget_first(&mut self) {
-        let first = self.order.pop_first();
-        let held = first.and_then(|(_, key)| self.sessions.remove(&key));
-        self.bytes -= held.map_or(0, |held| held.bytes);
+        let first = self.sessions.pop_front();
+        self.bytes -= first.map_or(0, |(_, held)| held.bytes);
     }
 
     /// Takes notice of what a session holds now, and makes room for it.
@@ -206,7 +193,7 @@ impl Table {
         };
         self.bytes = self.bytes - held.bytes + bytes;
         held.bytes = bytes;
-        while self.bytes > self.limits.bytes && !self.order.is_empty() {
+        while self.bytes > self.limits.bytes && !self.sessions.is_empty() {
             self.forget_first();
         }
     }
@@ -217,7 +204,7 @@ impl SharedSession {
     pub(super) fn receive(&self, speaker: Side, document: Option<&Document>) -> SessionView {
         let mut view = SessionView::default();
         if let Some(document) = document {
-            let mut entry = lock(&self.session);
+            let mut entry = self.session.lock();
             view = SessionView::of(&mut entry.session, speaker, document);
             entry.recount(&self.owed, Goes::On);
         }
@@ -231,7 +218,7 @@ impl SharedSession {
         if effects.is_empty() {
             return Ok(());
         }
-        let mut entry = lock(&self.session);
+        let mut entry = self.session.lock();
         let taken = entry.session.reconciler.take_on(effects);
         entry.recount(&self.owed, Goes::On);
         taken
@@ -243,7 +230,7 @@ impl SharedSession {
         document: &Arc<Document>,
         context: ReconcileContext<'_>,
     ) -> Reconciled {
-        let mut entry = lock(&self.session);
+        let mut entry = self.session.lock();
         let reconciled = entry.session.reconciler.reconcile(document, context);
         entry.recount(&self.owed, Goes::On);
         reconciled
@@ -252,7 +239,7 @@ impl SharedSession {
     /// Remembers a message as it was delivered.
     pub(super) fn delivered(&self, to: Side, document: Arc<Document>) {
         let is_last = to == Side::Device && is_last(&document);
-        let mut entry = lock(&self.session);
+        let mut entry = self.session.lock();
         entry.session.delivered(to, document);
         if is_last {
             entry.is_over = true;
@@ -260,17 +247,17 @@ impl SharedSession {
         }
         let bytes = entry.session.bytes();
         drop(entry);
-        lock(&self.table).weigh(&self.tag, bytes);
+        self.table.lock().weigh(&self.tag, bytes);
     }
 
     /// Takes notice that a peer got something of this session that was not read.
     pub(super) fn missed(&self, by: Side) {
-        lock(&self.session).session.missed(by);
+        self.session.lock().session.missed(by);
     }
 
     /// Takes the session for ended: the device got something that is no message.
     pub(super) fn ended(&self) {
-        let mut entry = lock(&self.session);
+        let mut entry = self.session.lock();
         // A device whose first message came to nothing sends it once more, and that is no other session.
         entry.is_over = self.tag.message != Some(1);
         entry.recount(&self.owed, Goes::NoFurther);
@@ -354,11 +341,6 @@ fn is_last(document: &Document) -> bool {
     };
     message.is_final()
         && (message.has_alert(AlertCode::SESSION_ABORT) || !message.commands().any(asks))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves counters and ledgers that are still good enough to tell about.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

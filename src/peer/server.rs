@@ -2,9 +2,8 @@
 
 mod session;
 
-use std::collections::{HashMap, VecDeque};
-
 use bytes::Bytes;
+use hashlink::LruCache;
 
 use super::compose::Composer;
 use super::large::Sizes;
@@ -19,8 +18,7 @@ pub use session::ServerSession;
 #[derive(Debug)]
 pub struct Server {
     plan: Plan,
-    sessions: HashMap<Key, ServerSession>,
-    order: VecDeque<Key>,
+    sessions: LruCache<Key, ServerSession>,
     log: Option<Vec<(Bytes, String)>>,
 }
 
@@ -31,8 +29,7 @@ impl Server {
     pub fn new(plan: Plan) -> Self {
         Self {
             plan,
-            sessions: HashMap::new(),
-            order: VecDeque::new(),
+            sessions: LruCache::new(MOST_SESSIONS),
             log: None,
         }
     }
@@ -53,7 +50,7 @@ impl Server {
     /// The session of a device.
     pub fn session(&self, device: &str, session_id: &str) -> Option<&ServerSession> {
         self.sessions
-            .get(&(device.to_owned(), session_id.to_owned()))
+            .peek(&(device.to_owned(), session_id.to_owned()))
     }
 
     /// The answer to a device's message, as XML; `None` where it is no SyncML message with a header.
@@ -73,17 +70,17 @@ impl Server {
             header.session_id()?.into_owned(),
         );
         let msg_ref = header.msg_id()?.into_owned();
-        let known = self
-            .sessions
-            .get(&key)
-            .and_then(|session| session.last.as_ref());
+        let known = self.sessions.get(&key);
+        let known = known.and_then(|session| session.last.as_ref());
         if let Some((_, reply)) = known.filter(|(request, _)| request == document.source()) {
             return Some(reply.clone());
         }
         if !message.is_first() && !self.sessions.contains_key(&key) {
             return Some(turn_away(message, &key));
         }
-        self.remember(&key, message.is_first());
+        if message.is_first() {
+            self.sessions.insert(key.clone(), ServerSession::default());
+        }
         let own_uri = header.target().unwrap_or_default();
         let plan = &self.plan;
         let session = self.sessions.get_mut(&key)?;
@@ -92,19 +89,6 @@ impl Server {
         let reply = session.answer(message, &msg_ref, reply, plan);
         session.last = Some((document.source().clone(), reply.clone()));
         Some(reply)
-    }
-
-    /// Makes room for a session; message 1 begins it anew.
-    fn remember(&mut self, key: &Key, is_first: bool) {
-        if is_first || !self.sessions.contains_key(key) {
-            self.order.retain(|known| known != key);
-            self.order.push_back(key.clone());
-            self.sessions.insert(key.clone(), ServerSession::default());
-        }
-        while self.order.len() > MOST_SESSIONS {
-            let oldest = self.order.pop_front();
-            oldest.map(|key| self.sessions.remove(&key));
-        }
     }
 }
 
@@ -149,5 +133,5 @@ pub(super) fn wrong_version(header: SyncHdr<'_>) -> Option<StatusCode> {
     }
 }
 
-/// Sessions a server remembers; the oldest is forgotten.
+/// Sessions a server remembers; the least recently used one is forgotten.
 const MOST_SESSIONS: usize = 1024;

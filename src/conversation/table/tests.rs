@@ -41,11 +41,11 @@ impl Sessions {
     }
 
     fn bytes(&self) -> usize {
-        lock(&self.table).bytes
+        self.table.lock().bytes
     }
 
     fn len(&self) -> usize {
-        lock(&self.table).sessions.len()
+        self.table.lock().sessions.len()
     }
 }
 
