@@ -3,10 +3,11 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -209,7 +210,7 @@ impl Stage {
         let mut device = Device::new(profile, device::demo_tree());
         let (url, patience) = (&self.address, self.patience);
         let end = run_patiently(&client, url, &mut device, session_id, wire, patience).await;
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = self.server.lock();
         let heard = server.session(&id, session_id);
         let heard = heard.map_or(&[][..], |talk| &talk.heard);
         Ok(summary::Session {

@@ -1,6 +1,6 @@
 //! The enrolling server on the network: enrollment, and management sessions before and after the move.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
@@ -10,6 +10,7 @@ use http::header::HOST;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +60,7 @@ impl EnrollService {
 
     /// What it has granted.
     pub fn granted(&self) -> Vec<Granted> {
-        let enroll = self.enroll.lock().unwrap_or_else(PoisonError::into_inner);
+        let enroll = self.enroll.lock();
         enroll.granted().to_vec()
     }
 
@@ -71,7 +72,7 @@ impl EnrollService {
         };
         if let Some(server) = management {
             let refusal = {
-                let enroll = self.enroll.lock().unwrap_or_else(PoisonError::into_inner);
+                let enroll = self.enroll.lock();
                 enroll.misdirected(request.headers().get(HOST), request.uri())
             };
             return match refusal {
@@ -88,7 +89,7 @@ impl EnrollService {
                 return response;
             }
         };
-        let mut enroll = self.enroll.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut enroll = self.enroll.lock();
         let before = enroll.granted().len();
         let response = enroll.answer(&Request::from_parts(parts, body), now());
         let granted = enroll.granted().get(before..).unwrap_or_default().to_vec();

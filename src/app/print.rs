@@ -9,10 +9,10 @@ use std::io::IsTerminal as _;
 use std::io::{self, ErrorKind, Write};
 #[cfg(unix)]
 use std::os::{fd::AsFd as _, unix::fs::MetadataExt as _};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tracing::callsite::Identifier;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
@@ -138,7 +138,7 @@ impl Printer {
     pub fn put(&'static self, text: Vec<u8>) {
         let mut state = self.start();
         while state.full == Full::Wait && !state.fits(&text) {
-            state = wait(&self.written, state, None);
+            self.written.wait(&mut state);
         }
         state.put(text);
         self.filled.notify_one();
@@ -168,7 +168,7 @@ impl Printer {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(ErrorKind::TimedOut.into());
             }
-            state = wait(&self.written, state, left);
+            wait(&self.written, &mut state, left);
             if state.done != moved.0 {
                 moved = (state.done, Instant::now());
             }
@@ -195,7 +195,7 @@ impl Printer {
         loop {
             let Some(text) = state.next() else {
                 let due = state.due();
-                state = wait(&self.filled, state, due);
+                wait(&self.filled, &mut state, due);
                 state.sum_up(Some(Instant::now()));
                 continue;
             };
@@ -213,7 +213,7 @@ impl Printer {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -285,18 +285,11 @@ impl State {
     }
 }
 
-fn wait<'s>(
-    condition: &Condvar,
-    state: MutexGuard<'s, State>,
-    limit: Option<Duration>,
-) -> MutexGuard<'s, State> {
+fn wait(condition: &Condvar, state: &mut MutexGuard<'_, State>, limit: Option<Duration>) {
     match limit {
-        None => condition
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner),
+        None => condition.wait(state),
         Some(limit) => {
-            let woken = condition.wait_timeout(state, limit);
-            woken.unwrap_or_else(PoisonError::into_inner).0
+            condition.wait_for(state, limit);
         }
     }
 }
@@ -370,10 +363,10 @@ mod tests {
 
     impl Write for Gate {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let leave = LEAVE.lock().unwrap();
+            let leave = LEAVE.lock();
             // A sender that is gone is leave for everything.
             let _ = leave.as_ref().unwrap().recv();
-            WRITTEN.lock().unwrap().extend_from_slice(bytes);
+            WRITTEN.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -385,7 +378,7 @@ mod tests {
     #[test]
     fn what_nobody_reads_is_dropped_and_counted() {
         let (sender, leave): (Sender<()>, _) = channel();
-        *LEAVE.lock().unwrap() = Some(leave);
+        *LEAVE.lock() = Some(leave);
         let line = vec![b'x'; MOST / 4];
         for _ in 0..10 {
             GATED.put(line.clone());
@@ -394,7 +387,7 @@ mod tests {
         assert_eq!(waited.unwrap_err().kind(), ErrorKind::TimedOut);
         drop(sender);
         GATED.finish(Duration::from_secs(30)).unwrap();
-        let written = WRITTEN.lock().unwrap();
+        let written = WRITTEN.lock();
         let written = String::from_utf8_lossy(&written);
         let lines = written.matches('x').count() / line.len();
         assert!((4..=5).contains(&lines), "{lines} of 10");

@@ -16,7 +16,9 @@ mod sources;
 pub mod watch;
 mod watch_paths;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 pub use change::{ChangeError, Put};
 pub use sources::{OpenError, Reloaded, Sources};
@@ -152,10 +154,7 @@ impl RuleSetUpdater {
     /// # Errors
     /// What is wrong with them; the rules in force stay.
     pub fn reload(&self) -> Result<Reloaded, ChangeError> {
-        let _turn = self
-            .reloading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.reloading.lock();
         let arguments = self.sources().arguments();
         let found = read::files(&arguments);
         self.change(|sources| sources.reload(found))
@@ -170,7 +169,6 @@ impl RuleSetUpdater {
     }
 
     fn sources(&self) -> MutexGuard<'_, Sources> {
-        // They are replaced as a whole: a panic elsewhere leaves them whole.
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sources.lock()
     }
 }

@@ -1,12 +1,13 @@
 //! The reference server on the network: HTTPS, one session table.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -109,7 +110,7 @@ async fn answer(
 fn reply(server: &Shared, document: &Document, tell: OnLine) -> Option<String> {
     let header = Message::of(document)?.header()?;
     let (device, session) = (header.source()?, header.session_id()?);
-    let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = server.lock();
     let heard = server.session(&device, &session);
     let before = heard.map_or(0, |talk| talk.heard.len());
     let reply = server.answer(document);

@@ -1,10 +1,11 @@
 //! What is known of a device's connection while it runs, and when it has been silent for too long.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -92,8 +93,8 @@ impl ConnectionHandle {
         self.last().take()
     }
 
-    fn last(&self) -> std::sync::MutexGuard<'_, Option<CloseSequence>> {
-        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> parking_lot::MutexGuard<'_, Option<CloseSequence>> {
+        self.0.last.lock()
     }
 
     /// Lets the exchanges under way be the last ones: GOAWAY in HTTP/2.

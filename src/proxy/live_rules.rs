@@ -13,7 +13,9 @@
 mod hits;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
 
 pub use hits::Hits;
 use hits::{Growing, Hitting};
@@ -74,8 +76,7 @@ impl LiveRules {
 
     /// The rules for an exchange that begins now.
     pub(super) fn current(&self) -> Arc<RuleSnapshot> {
-        let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner);
-        snapshot.clone()
+        self.snapshot.read().clone()
     }
 
     /// Puts other rules in force, for later exchanges. A rule keeps its hits and the counts of its limit if a rule with
@@ -86,33 +87,30 @@ impl LiveRules {
 
     /// As [`Self::replace`]; the `disabled` rules keep their counts until they are enabled again.
     pub fn publish(&self, rules: Arc<RuleSet>, disabled: &[Rule]) {
-        let mut known = lock(&self.known);
+        let mut known = self.known.lock();
         let snapshot = Arc::new(RuleSnapshot::new(rules, disabled, &mut known, &self.memory));
-        *self
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = snapshot;
+        *self.snapshot.write() = snapshot;
         let numbers = known.rules.values().map(|(_, stats)| stats.number);
-        lock(&self.memory).keep(&numbers.collect());
+        self.memory.lock().keep(&numbers.collect());
     }
 
     /// How often a rule acted; `None` if there is none of this name.
     pub fn hits(&self, name: &str) -> Option<Hits> {
-        let known = lock(&self.known);
+        let known = self.known.lock();
         let (_, stats) = known.rules.get(name)?;
         Some(stats.hits.read())
     }
 
     /// How often the rules of this name acted in the whole run.
     pub fn hits_in_run(&self, name: &str) -> Option<Hits> {
-        let known = lock(&self.known);
+        let known = self.known.lock();
         Some(known.run.get(name)?.hits.read())
     }
 
     /// The rules of this run that are no longer in the set, in their last version, with their hits; of more than 20,000
     /// names the first ones.
     pub fn left(&self) -> Vec<(Rule, Hits)> {
-        let known = lock(&self.known);
+        let known = self.known.lock();
         let mut left: Vec<&Ran> = known.run.values().collect();
         left.retain(|ran| !known.rules.contains_key(&ran.rule.name));
         left.sort_by_key(|ran| ran.number);
@@ -122,8 +120,8 @@ impl LiveRules {
 
     /// Sets back the hits, the counts of limits, and the states of scenarios.
     pub fn reset(&self) {
-        let known = lock(&self.known);
-        *lock(&self.memory) = InMemoryState::default();
+        let known = self.known.lock();
+        *self.memory.lock() = InMemoryState::default();
         for (_, stats) in known.rules.values() {
             stats.hits.reset();
         }
@@ -207,7 +205,7 @@ impl RuleState for SharedTally<'_> {
     fn count(&mut self, rule: usize, scope: &str) -> u64 {
         let stats = self.0.standings.get(rule);
         let number = stats.map_or(0, |stats| stats.number);
-        lock(&self.0.memory).count(number, scope)
+        self.0.memory.lock().count(number, scope)
     }
 
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
@@ -217,11 +215,11 @@ impl RuleState for SharedTally<'_> {
     }
 
     fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        lock(&self.0.memory).state(scenario, scope)
+        self.0.memory.lock().state(scenario, scope)
     }
 
     fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        lock(&self.0.memory).advance(scenario, scope, from, to)
+        self.0.memory.lock().advance(scenario, scope, from, to)
     }
 }
 
@@ -229,10 +227,6 @@ impl RuleState for SharedTally<'_> {
 const MOST_NAMES: usize = 20_000;
 
 /// A panic elsewhere leaves what these locks guard whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

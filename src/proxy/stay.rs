@@ -2,7 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::settings::{Mode, Settings};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
@@ -83,8 +85,8 @@ impl Stay {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Arc<LearnedHosts>> {
-        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Arc<LearnedHosts>> {
+        self.learned.lock()
     }
 }
 

@@ -1,7 +1,9 @@
 //! What each rule did on the way, gathered while the sessions pass.
 
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::app::effect_text;
 use crate::dm::StatusCode;
@@ -47,7 +49,7 @@ impl EffectCollector {
 
     /// What was heard so far.
     pub(super) fn effects(&self) -> Effects {
-        let effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
+        let effects = self.effects.lock();
         effects.clone()
     }
 }
@@ -62,7 +64,7 @@ impl EventSink for EffectCollector {
             _ => None,
         };
         if let Some(stage) = stage {
-            let mut effects = self.effects.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut effects = self.effects.lock();
             effects.take(&EventRecord::of(0, &event, Masking::Masked), stage);
         }
         self.journal.on_event(event);

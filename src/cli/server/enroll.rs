@@ -1,7 +1,8 @@
 //! `dmtap server --enroll`: the same server with enrollment in front of it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -1,10 +1,11 @@
 //! What a device asks of a proxy in regular mode: `CONNECT`, or requests with a full address.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 
 use super::decide::reason;
 use super::{CloseEventGuard, IncomingConnection, Refusal};
@@ -51,8 +52,8 @@ impl<'a> ForwardProxyRequest<'a> {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> parking_lot::MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     pub(super) fn tunnel(&self) -> Option<(String, u16)> {

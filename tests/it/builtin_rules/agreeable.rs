@@ -2,7 +2,7 @@
 //! server, what the server never sent.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use dmtap::app::device::{HttpClient, client};
@@ -15,6 +15,7 @@ use dmtap::peer::{Plan, PlannedCommand, Server};
 use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::rules::load;
 use http_body_util::{BodyExt, Full};
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -157,7 +158,7 @@ async fn play(story: &BuiltinRule, authority: Arc<Authority>) -> Vec<(Bytes, Str
     stop.cancel();
     running.await.unwrap();
     serving.await.unwrap();
-    let peer = peer.lock().unwrap();
+    let peer = peer.lock();
     peer.log().to_vec()
 }
 

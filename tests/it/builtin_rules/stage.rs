@@ -1,6 +1,6 @@
 //! A device, dmtap with a story, and a reference server, over real TLS on loopback.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use dmtap::peer::{Device, Encoding, Plan, Profile, Server, device::demo_tree};
 use dmtap::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
 use dmtap::rules::load;
 use http_body_util::{BodyExt, Full};
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -112,7 +113,7 @@ pub async fn play_plan(
     running.await.unwrap();
     serving.await.unwrap();
 
-    let events = heard.0.lock().unwrap();
+    let events = heard.0.lock();
     let passages: Vec<&CapturedMessage> = events.iter().filter_map(passage).collect();
     for passage in &passages {
         only_the_splices_changed(story, passage);
@@ -125,7 +126,7 @@ pub async fn play_plan(
     let acted = acted
         .chain(admitted.flatten())
         .filter(|applied| acts(applied));
-    let peer = peer.lock().unwrap();
+    let peer = peer.lock();
     let numbers = (1..=sessions).map(|number| number.to_string());
     let heard = numbers.filter_map(|number| Some(peer.session(&id, &number)?.heard.clone()));
     Played {
@@ -240,7 +241,7 @@ struct Heard(Mutex<Vec<Event>>);
 
 impl EventSink for Heard {
     fn on_event(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
+        self.0.lock().push(event);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A stage for stories: device, proxy and server, and what each of them said and heard.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use dmtap::app::device::{SessionError, client, run_session};
 use dmtap::app::server;
@@ -11,6 +11,7 @@ use dmtap::flow::{CapturedMessage, Note};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::peer::{Device, Encoding, Plan, PlannedCommand, Profile, Server};
 use dmtap::proxy::{Authority, Trust};
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +73,7 @@ pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
     let events = rig.stop().await;
     stop.cancel();
     soon(serving).await.unwrap();
-    let server = shared.lock().unwrap();
+    let server = shared.lock();
     let heard = server.session(DEVICE, "1").map(|talk| talk.heard.clone());
     let mut played = collect(wire, end, &device, heard.unwrap_or_default(), events);
     for (request, reply) in server.log() {
