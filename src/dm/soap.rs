@@ -1,5 +1,7 @@
 //! SOAP envelopes of enrollment (SOAP 1.1, SOAP 1.2; MS-MDE2 §2.2). Elements are found by local name.
 
+pub mod action;
+
 use std::borrow::Cow;
 
 use super::local::{attribute, child, children, descendant, is_named, text};

@@ -10,6 +10,7 @@ pub mod inline_rule;
 mod limit;
 mod loc_uri;
 mod matcher;
+mod place;
 mod read;
 mod scenario;
 mod step;

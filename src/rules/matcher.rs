@@ -16,6 +16,7 @@ mod items;
 mod kinds;
 mod message;
 mod probe;
+mod soap;
 mod text;
 
 pub use address::{BadNet, Net};
@@ -24,10 +25,12 @@ pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
 pub use kinds::Kinds;
 pub use message::{HeaderMatcher, MessageMatcher};
 pub use probe::{BadProbe, Probe, ValueTest};
+pub use soap::SoapMatcher;
 pub use text::TextTest;
 
 pub(super) use command::{Gate, Seen};
 pub(super) use items::Items;
+pub(super) use soap::is_action;
 
 use std::ops::RangeInclusive;
 

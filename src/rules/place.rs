@@ -1,22 +1,34 @@
-//! A place inside a selected element: `Item/Data`, `Item[2]/Meta/Type`.
+//! A place inside a selected element: `Item/Data`, `Item[2]/Meta/Type`, `parm[@name='ADDR']`.
 
 use std::fmt;
 
-use crate::markup::Element;
+use crate::markup::{Attribute, Element};
 
-/// Names of child elements, one below the other. A name without a number means every child of that name.
+/// Names of child elements, one below the other. A name alone means every child of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElementPlace(Vec<Segment>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Segment {
     name: String,
-    number: Option<usize>,
+    /// Each keeps some of the children that those before it kept, as in XPath.
+    predicates: Vec<Predicate>,
+}
+
+/// What stands in brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Predicate {
+    /// `[2]`: the second one.
+    Number(usize),
+    /// `[@name]`, `[@name='ADDR']`: those with this attribute, or with this value of it.
+    Attribute { name: String, value: Option<String> },
 }
 
 /// A place that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("names of elements with slashes between them, such as Item/Data or Item[2]/Data")]
+#[error(
+    "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']"
+)]
 pub struct BadPlace;
 
 impl ElementPlace {
@@ -24,20 +36,18 @@ impl ElementPlace {
     pub fn value() -> Self {
         let segment = |name: &str| Segment {
             name: name.into(),
-            number: None,
+            predicates: Vec::new(),
         };
         Self(vec![segment("Item"), segment("Data")])
     }
 
-    /// Reads `Item/Data` or `Item[2]/Data`; numbers count from 1.
+    /// Reads `Item/Data`, `Item[2]/Data` or `parm[@name='ADDR']`; numbers count from 1.
     ///
     /// # Errors
-    /// [`BadPlace`] for an empty name or a number that is none.
+    /// [`BadPlace`] for an empty name, a number that is none, or brackets that hold something else.
     pub fn parse(text: &str) -> Result<Self, BadPlace> {
-        text.split('/')
-            .map(segment)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let segments = split(text, "/").into_iter().map(Segment::parse);
+        segments.collect::<Result<_, _>>().map(Self)
     }
 
     /// The elements there, in document order. Items of the outermost element are kept to `items`, unless that
@@ -57,34 +67,130 @@ impl ElementPlace {
         }
         found
     }
+
+    /// Each attribute that a predicate asks for, with the name of its element.
+    pub(super) fn asked_attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|segment| {
+            segment
+                .predicates
+                .iter()
+                .filter_map(|predicate| match predicate {
+                    Predicate::Number(_) => None,
+                    Predicate::Attribute { name, .. } => Some((&*segment.name, &**name)),
+                })
+        })
+    }
 }
 
 impl Segment {
+    fn parse(text: &str) -> Result<Self, BadPlace> {
+        let (name, brackets) = match text.find('[') {
+            None => (text, ""),
+            Some(at) => text.split_at(at),
+        };
+        if !is_name(name) {
+            return Err(BadPlace);
+        }
+        let mut pieces = split(brackets, "]");
+        // The last bracket closes the segment.
+        if pieces.pop() != Some("") {
+            return Err(BadPlace);
+        }
+        let predicate = |piece: &str| Predicate::parse(piece.strip_prefix('[').ok_or(BadPlace)?);
+        Ok(Self {
+            name: name.into(),
+            predicates: pieces
+                .into_iter()
+                .map(predicate)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
     fn children<'d>(&self, of: Element<'d>) -> Vec<Element<'d>> {
-        let mut named = of.elements().filter(|child| child.local() == self.name);
-        match self.number {
-            Some(number) => named.nth(number - 1).into_iter().collect(),
-            None => named.collect(),
+        let named = of.elements().filter(|child| child.local() == self.name);
+        let mut found = named.collect();
+        for predicate in &self.predicates {
+            predicate.keep(&mut found);
+        }
+        found
+    }
+}
+
+impl Predicate {
+    fn parse(text: &str) -> Result<Self, BadPlace> {
+        let text = text.trim_ascii();
+        let Some(text) = text.strip_prefix('@') else {
+            let number = text.parse().ok().filter(|number| *number > 0);
+            return number.map(Self::Number).ok_or(BadPlace);
+        };
+        let (name, value) = match text.split_once('=') {
+            None => (text, None),
+            Some((name, value)) => (name.trim_ascii_end(), Some(unquoted(value)?.to_owned())),
+        };
+        let is_name = name.split(':').all(is_name) && name.matches(':').count() < 2;
+        is_name.then_some(()).ok_or(BadPlace)?;
+        Ok(Self::Attribute {
+            name: name.into(),
+            value,
+        })
+    }
+
+    fn keep(&self, elements: &mut Vec<Element<'_>>) {
+        match self {
+            Self::Number(number) => {
+                elements.truncate(*number);
+                elements.drain(..elements.len().min(number - 1));
+            }
+            Self::Attribute { name, value } => elements.retain(|element| {
+                let found = attribute(*element, name);
+                found.is_some_and(|found| {
+                    value
+                        .as_ref()
+                        .is_none_or(|value| found.value() == value.as_str())
+                })
+            }),
         }
     }
 }
 
-fn segment(text: &str) -> Result<Segment, BadPlace> {
-    let (name, number) = match text.split_once('[') {
-        None => (text, None),
-        Some((name, rest)) => {
-            let number = rest.strip_suffix(']').and_then(|n| n.parse().ok());
-            (name, Some(number.filter(|n| *n > 0).ok_or(BadPlace)?))
-        }
-    };
-    let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || !name.chars().all(fits) {
-        return Err(BadPlace);
-    }
-    Ok(Segment {
-        name: name.into(),
-        number,
+/// The attribute of this name. A name without a prefix is that of an attribute with any prefix, too.
+pub(super) fn attribute<'d>(element: Element<'d>, name: &str) -> Option<Attribute<'d>> {
+    element.attribute(name).or_else(|| {
+        let is_local = |written: &str| written.rsplit_once(':').is_some_and(|(_, own)| own == name);
+        element.attributes().find(|found| is_local(&found.name()))
     })
+}
+
+/// The pieces of a text between separators. What stands in quotes separates nothing.
+pub(super) fn split<'t>(text: &'t str, separator: &str) -> Vec<&'t str> {
+    let mut pieces = Vec::new();
+    let (mut start, mut quote) = (0, None);
+    for (at, character) in text.char_indices() {
+        match quote {
+            Some(open) if open == character => quote = None,
+            Some(_) => {}
+            None if matches!(character, '\'' | '"') => quote = Some(character),
+            None if at >= start && text[at..].starts_with(separator) => {
+                pieces.push(&text[start..at]);
+                start = at + separator.len();
+            }
+            None => {}
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
+}
+
+fn unquoted(text: &str) -> Result<&str, BadPlace> {
+    let text = text.trim_ascii();
+    let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    let within = |quote: char| within(quote).filter(|inner| !inner.contains(quote));
+    within('\'').or_else(|| within('"')).ok_or(BadPlace)
+}
+
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.chars().all(fits)
 }
 
 impl fmt::Display for ElementPlace {
@@ -92,11 +198,26 @@ impl fmt::Display for ElementPlace {
         for (at, segment) in self.0.iter().enumerate() {
             let slash = if at == 0 { "" } else { "/" };
             write!(f, "{slash}{}", segment.name)?;
-            if let Some(number) = segment.number {
-                write!(f, "[{number}]")?;
-            }
+            let mut predicates = segment.predicates.iter();
+            predicates.try_for_each(|predicate| predicate.fmt(f))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "[{number}]"),
+            Self::Attribute { name, value: None } => write!(f, "[@{name}]"),
+            Self::Attribute {
+                name,
+                value: Some(value),
+            } => {
+                let quote = if value.contains('\'') { '"' } else { '\'' };
+                write!(f, "[@{name}={quote}{value}{quote}]")
+            }
+        }
     }
 }
 
@@ -106,7 +227,16 @@ mod tests {
 
     #[test]
     fn places_print_as_they_are_written() {
-        for text in ["Item/Data", "Item[2]/Meta/Type", "Data"] {
+        for text in [
+            "Item/Data",
+            "Item[2]/Meta/Type",
+            "Data",
+            "parm[@name='ADDR']",
+            "parm[@name=\"it's\"]",
+            "characteristic[@type='A/B]!/@c'][2]/parm[@datatype]",
+            "Data[@msft:originalerror='0x1']",
+            "Item[2][@a='']",
+        ] {
             assert_eq!(ElementPlace::parse(text).unwrap().to_string(), text);
         }
         for text in [
@@ -117,8 +247,26 @@ mod tests {
             "Item[x]",
             "a b",
             "Item[1",
+            "Item[1]x",
+            "Item]",
+            "Item[]",
+            "parm[name='ADDR']",
+            "parm[@name=ADDR]",
+            "parm[@name='ADDR]",
+            "parm[@name='A'B']",
+            "parm[@='ADDR']",
+            "parm[@a:b:c]",
+            "parm[@name='ADDR'",
+            "[@name='ADDR']",
         ] {
             assert_eq!(ElementPlace::parse(text), Err(BadPlace), "{text}");
+        }
+    }
+    #[test]
+    fn both_quotes_and_blanks_mean_the_same() {
+        let expected = ElementPlace::parse("parm[@name='ADDR']");
+        for text in ["parm[@name=\"ADDR\"]", "parm[ @name = 'ADDR' ]"] {
+            assert_eq!(ElementPlace::parse(text), expected, "{text}");
         }
     }
 }

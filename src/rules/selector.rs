@@ -10,7 +10,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use super::place::ElementPlace;
+use super::place::{self, ElementPlace};
 use super::selection::Selected;
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
@@ -40,8 +40,8 @@ struct FromRoot {
 /// A text that is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "names of elements with slashes between them, such as Item/Data or Item[2]/Data; /SyncML/SyncHdr from the \
-     root; Item/Data!/MgmtTree inside an embedded document; . for the selected element"
+    "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; \
+     /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element"
 )]
 pub struct BadSelector;
 
@@ -84,10 +84,11 @@ impl Selector {
     /// # Errors
     /// [`BadAt`] for an empty name or a number that is none.
     pub fn parse(text: &str) -> Result<Self, BadSelector> {
-        let mut levels = text.split(Path::INTO);
+        let mut levels = place::split(text, Path::INTO).into_iter();
         let first = levels.next().unwrap_or_default();
         // No name of an element begins with a dot; a LocURI does.
-        let dotted = first != "." && first.split('/').any(|name| name.starts_with('.'));
+        let mut names = place::split(first, "/").into_iter();
+        let dotted = first != "." && names.any(|name| name.starts_with('.'));
         let start = match first {
             _ if dotted => return Err(BadSelector),
             "." => Start::Selected(None),
@@ -114,6 +115,16 @@ impl Selector {
             Start::Root(from) => Some(&from.root),
             Start::Selected(_) => None,
         }
+    }
+
+    /// The places it consists of, each below the one before or inside it.
+    pub(super) fn places(&self) -> impl Iterator<Item = &ElementPlace> {
+        let start = match &self.start {
+            Start::Selected(place) => place.as_ref(),
+            Start::Root(from) => from.place.as_ref(),
+        };
+        let inside = self.inside.iter().filter_map(|level| level.place.as_ref());
+        start.into_iter().chain(inside)
     }
 
     /// The elements there, in document order.
@@ -270,6 +281,7 @@ mod tests {
             "/SyncML",
             "/SyncML/SyncBody/Final",
             "Item/Data!/MgmtTree/Node[3]!/A",
+            "/wap-provisioningdoc/characteristic[@type='./a!/b']/parm[@name='ADDR']",
         ] {
             assert_eq!(Selector::parse(text).unwrap().to_string(), text);
         }

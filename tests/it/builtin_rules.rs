@@ -4,6 +4,7 @@ mod agreeable;
 mod closing;
 mod demo;
 mod docs;
+mod enrollment;
 mod files;
 mod lines;
 mod played;

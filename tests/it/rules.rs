@@ -18,6 +18,7 @@ mod mistakes_in_steps;
 mod mistakes_in_stories;
 mod mistakes_in_wire;
 mod passages;
+mod predicates;
 mod remedies;
 mod reviewed;
 mod scenarios;

@@ -4,18 +4,7 @@ use std::borrow::Cow;
 
 use quick_xml::escape::escape;
 
-/// The actions of enrollment (MS-MDE2, MS-XCEP, MS-WSTEP).
-pub(super) mod action {
-    pub(crate) const DISCOVER: &str = "http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/Discover";
-    pub(crate) const DISCOVER_RESPONSE: &str = "http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/DiscoverResponse";
-    pub(crate) const GET_POLICIES: &str =
-        "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPolicies";
-    pub(crate) const GET_POLICIES_RESPONSE: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPoliciesResponse";
-    pub(crate) const RST: &str =
-        "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RST/wstep";
-    pub(crate) const RSTRC: &str =
-        "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RSTRC/wstep";
-}
+pub(super) use crate::dm::soap::action;
 
 /// The media type of SOAP 1.2.
 pub(super) const SOAP_12: &str = "application/soap+xml; charset=utf-8";

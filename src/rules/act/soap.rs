@@ -4,8 +4,9 @@ use http::{HeaderMap, HeaderValue, StatusCode as HttpStatus, header};
 
 use super::not_applied;
 use crate::dm::compose::leaf;
+use crate::dm::soap::{Envelope, SoapVersion, action};
 use crate::flow::{EffectDetail, EffectKind};
-use crate::markup::{Document, Element};
+use crate::markup::Document;
 use crate::rules::step::SoapFault;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
@@ -16,24 +17,29 @@ pub(in crate::rules) fn soap(
     document: Option<&Document>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let envelope = document.map(Document::root);
-    let Some(envelope) = envelope.filter(|root| root.local() == "Envelope") else {
+    let envelope = document.and_then(Envelope::of);
+    let Some(envelope) = envelope.filter(|envelope| envelope.element().local() == "Envelope")
+    else {
         return not_applied("", "soap-fault: this is no SOAP message".into());
     };
-    let relates_to = relates_to(envelope, facts.stage);
-    let is_old = envelope.foreign_namespace() == Some(SOAP_1_1);
-    let (namespace, media_type, body) = match is_old {
-        true => (SOAP_1_1, "text/xml; charset=utf-8", body_1_1(fault)),
-        false => (
+    let (namespace, media_type, body) = match envelope.version() {
+        Some(SoapVersion::V1_1) => (SOAP_1_1, "text/xml; charset=utf-8", body_1_1(fault)),
+        Some(SoapVersion::V1_2) | None => (
             SOAP_1_2,
             "application/soap+xml; charset=utf-8",
             body_1_2(fault),
         ),
     };
+    let action = action::of_response(envelope);
+    // MessageID of the request, which the server's response repeats.
+    let relates_to = match facts.stage {
+        Stage::Response => envelope.relates_to(),
+        _ => envelope.message_id(),
+    };
     let relates_to = relates_to.map_or(String::new(), |id| leaf("a:RelatesTo", &id));
     let text = format!(
         "<s:Envelope xmlns:s=\"{namespace}\" xmlns:a=\"{ADDRESSING}\"><s:Header>\
-         <a:Action s:mustUnderstand=\"1\">{ACTION}</a:Action>{relates_to}</s:Header>\
+         <a:Action s:mustUnderstand=\"1\">{action}</a:Action>{relates_to}</s:Header>\
          <s:Body><s:Fault>{body}</s:Fault></s:Body></s:Envelope>"
     );
     let mut headers = HeaderMap::new();
@@ -50,20 +56,6 @@ pub(in crate::rules) fn soap(
         before: String::new(),
         after: format!("{} {error_type}", fault.subcode).trim_end().into(),
     }
-}
-
-/// MessageID of the request, which the server's response repeats.
-fn relates_to(envelope: Element<'_>, stage: Stage) -> Option<String> {
-    let name = match stage {
-        Stage::Response => "RelatesTo",
-        _ => "MessageID",
-    };
-    let header = child(envelope, "Header")?;
-    Some(child(header, name)?.text().trim().to_owned())
-}
-
-fn child<'d>(element: Element<'d>, name: &str) -> Option<Element<'d>> {
-    element.elements().find(|child| child.local() == name)
 }
 
 fn body_1_2(fault: &SoapFault) -> String {
@@ -104,4 +96,3 @@ const SOAP_1_1: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const SOAP_1_2: &str = "http://www.w3.org/2003/05/soap-envelope";
 const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const WSTEP: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment";
-const ACTION: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RSTRC/wstep";

@@ -4,6 +4,7 @@ mod answers;
 mod command;
 mod message;
 mod probe;
+mod soap;
 mod validate;
 mod value;
 
@@ -27,7 +28,7 @@ pub(super) struct LoadedMatcher {
 }
 
 /// The keys of `match` that select no commands.
-const OTHER_KEYS: [&str; 24] = [
+const OTHER_KEYS: [&str; 26] = [
     "has",
     "where",
     "message",
@@ -48,6 +49,8 @@ const OTHER_KEYS: [&str; 24] = [
     "http-status",
     "encoding",
     "dialect",
+    "soap-action",
+    "soap-fault",
     "body-size",
     "not",
     "any",

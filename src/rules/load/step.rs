@@ -15,6 +15,7 @@ use std::ops::Range;
 use toml::de::DeValue;
 
 use super::matcher::LoadedMatcher;
+use super::place;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{REFERENCE, closest, list, nearest};
 use super::vocabulary::{Keys, names};
@@ -231,7 +232,10 @@ fn at(step: Table<'_>, otherwise: Selector, report: &mut Report) -> Option<Selec
 fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<Selector> {
     match Selector::parse(text) {
         Ok(at) => match at.root().and_then(|root| below_root(root, text)) {
-            None => Some(at),
+            None => {
+                place::doubt(at.places(), value, report);
+                Some(at)
+            }
             Some(right) => {
                 report
                     .wrong(value.span(), format!("no message has the root of `{text}`"))

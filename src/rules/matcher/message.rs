@@ -3,7 +3,7 @@
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName};
 
-use super::{Codes, Look, Net, Numbers, any_code, any_number};
+use super::{Codes, Look, Net, Numbers, SoapMatcher, any_code, any_number};
 use crate::dm::Dialect;
 use crate::flow::{Connection, media};
 use crate::rules::glob::Glob;
@@ -38,6 +38,8 @@ pub struct MessageMatcher {
     pub wbxml: Vec<bool>,
     /// The language of the body.
     pub dialect: Vec<Dialect>,
+    /// What must hold of the SOAP envelope in the body.
+    pub soap: SoapMatcher,
     /// Device id: the Source of the device's messages.
     pub device: Vec<Glob>,
     /// The user the device speaks for.
@@ -96,6 +98,7 @@ impl MessageMatcher {
         !self.body_size.is_empty()
             || !self.wbxml.is_empty()
             || !self.dialect.is_empty()
+            || !self.soap.asks_nothing()
             || !self.message.is_empty()
     }
 
@@ -150,6 +153,7 @@ impl MessageMatcher {
         any_number(&self.body_size, size)
             && (self.wbxml.is_empty() || self.wbxml.iter().any(has_form))
             && (self.dialect.is_empty() || self.dialect.iter().copied().any(has_dialect))
+            && self.soap.holds(document)
     }
 }
 

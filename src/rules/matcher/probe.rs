@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::TextTest;
 use crate::markup::{Element, Limits, NodeId, Path};
-use crate::rules::place::ElementPlace;
+use crate::rules::place::{self, ElementPlace};
 
 /// A place below an element, in the documents inside it, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Probe {
 /// A place that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "names of elements with slashes between them, such as Item/Data; ! steps into a document (Item/Data!/MgmtTree/Node), and @ stands before an attribute (Data/@name)"
+    "names of elements with slashes between them, such as Item/Data or parm[@name='ADDR']; ! steps into a document (Item/Data!/MgmtTree/Node), and @ stands before an attribute (Data/@name)"
 )]
 pub struct BadProbe;
 
@@ -39,12 +39,13 @@ impl Probe {
     /// # Errors
     /// [`BadProbe`] for a text that names none.
     pub fn parse(text: &str) -> Result<Self, BadProbe> {
-        let (path, attribute) = match text.rsplit_once("/@") {
-            Some((_, "")) => return Err(BadProbe),
-            Some((path, name)) => (path, Some(name.to_owned())),
-            None => (text, None),
+        let (path, attribute) = match place::split(text, "/@")[..] {
+            [path] => (path, None),
+            [_, ""] => return Err(BadProbe),
+            [path, name] => (path, Some(name.to_owned())),
+            _ => return Err(BadProbe),
         };
-        let mut levels = path.split(Path::INTO);
+        let mut levels = place::split(path, Path::INTO).into_iter();
         let place = levels.next().ok_or(BadProbe)?;
         Ok(Self {
             place: ElementPlace::parse(place).map_err(|_| BadProbe)?,
@@ -58,6 +59,12 @@ impl Probe {
     pub(in crate::rules) fn first_name(&self) -> &str {
         let end = self.written.find(['/', '[', '!']);
         &self.written[..end.unwrap_or(self.written.len())]
+    }
+
+    /// The places it consists of, each below the one before or inside it.
+    pub(in crate::rules) fn places(&self) -> impl Iterator<Item = &ElementPlace> {
+        let inside = self.inside.iter().filter_map(|(_, place)| place.as_ref());
+        std::iter::once(&self.place).chain(inside)
     }
 
     /// Whether a text there meets `test`. Items of `from` are kept to `items`, unless that is empty.
@@ -82,7 +89,7 @@ impl Probe {
     ) -> bool {
         let Some(((root_name, place), deeper)) = levels.split_first() else {
             return match &self.attribute {
-                Some(name) => element.attribute(name).is_some_and(|a| test(&a.value())),
+                Some(name) => place::attribute(element, name).is_some_and(|a| test(&a.value())),
                 None => test(&element.text()),
             };
         };

@@ -160,7 +160,8 @@ async fn enroll(client: &HttpClient, port: u16) -> String {
 
 const REQUEST_SECURITY_TOKEN: &[u8] = b"<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
     xmlns:a=\"http://www.w3.org/2005/08/addressing\"><s:Header><a:MessageID>urn:uuid:1</a:MessageID></s:Header>\
-    <s:Body><wst:RequestSecurityToken xmlns:wst=\"http://docs.oasis-open.org/ws-sx/ws-trust/200512\"/></s:Body>\
+    <s:Body><wst:RequestSecurityToken xmlns:wst=\"http://docs.oasis-open.org/ws-sx/ws-trust/200512\"><wst:RequestType>\
+    http://docs.oasis-open.org/ws-sx/ws-trust/200512/Renew</wst:RequestType></wst:RequestSecurityToken></s:Body>\
     </s:Envelope>";
 
 /// An error without the address, which has another port in each run, and without offsets and times.

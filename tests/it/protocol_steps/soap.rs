@@ -53,6 +53,68 @@ async fn every_pair_of_codes_is_answered_in_the_envelope_s_own_version() {
     rig.stop().await;
 }
 
+/// What a fault answers, and the Action that it has.
+#[tokio::test]
+async fn a_fault_has_the_action_of_the_step_that_it_answers() {
+    let rig = rig(
+        "[[rule]]\nname = \"fault\"\nstage = \"request\"\nstep = { soap-fault = { subcode = \"s:MessageFormat\" } }\n",
+    )
+    .await;
+    let discover = include_str!("../../data/enrollment/discover.xml");
+    let policies = include_str!("../../data/enrollment/policies.xml");
+    let issue = include_str!("../../data/enrollment/request-issue.xml");
+    let renew = include_str!("../../data/enrollment/request-renew.xml");
+    let other_prefix = discover
+        .replace("<s:", "<soapenv:")
+        .replace("</s:", "</soapenv:")
+        .replace(" s:", " soapenv:")
+        .replace("xmlns:s=", "xmlns:soapenv=");
+    let no_prefix = discover
+        .replace("<s:", "<")
+        .replace("</s:", "</")
+        .replace(" s:", " ")
+        .replace("xmlns:s=", "xmlns=");
+    let old = policies.replace(
+        "http://www.w3.org/2003/05/soap-envelope",
+        "http://schemas.xmlsoap.org/soap/envelope/",
+    );
+    assert_ne!(old, policies);
+    let action_only = REQUEST.replace(
+        ">x<",
+        ">http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPolicies<",
+    );
+    for (request, action) in [
+        (discover, "/IDiscoveryService/DiscoverResponse"),
+        (&other_prefix, "/IDiscoveryService/DiscoverResponse"),
+        (&no_prefix, "/IDiscoveryService/DiscoverResponse"),
+        (policies, "/IPolicy/GetPoliciesResponse"),
+        (&old, "/IPolicy/GetPoliciesResponse"),
+        (&action_only, "/IPolicy/GetPoliciesResponse"),
+        (issue, "/RSTRC/wstep"),
+        (renew, "/RSTRC/wstep"),
+        (REQUEST, "/RSTRC/wstep"),
+    ] {
+        let mut device = rig.device("http/1.1").await;
+        let response = device.post("/x", request.to_owned()).await;
+        assert_eq!(response.status(), 500, "{request}");
+        let document = decode(response.into_body(), Hint::default(), &Limits::default()).unwrap();
+        let found = document.elements().find(|e| e.local() == "Action").unwrap();
+        assert!(
+            found.text().ends_with(action),
+            "{request}: {}",
+            found.text()
+        );
+        let version = |text: &str| text.contains("http://schemas.xmlsoap.org/soap/envelope/");
+        let answered = document.root().foreign_namespace().unwrap();
+        assert_eq!(version(answered), version(request), "{request}");
+    }
+    // The name of an element has a case.
+    let lower = discover.replace("Envelope", "envelope");
+    let response = rig.device("http/1.1").await.post("/x", lower).await;
+    assert_eq!(response.status(), 502);
+    rig.stop().await;
+}
+
 async fn check(rig: &Rig, request: &str, subcode: &str, error_type: &str, media_type: &str) {
     rig.rule(&format!(
         "[[rule]]\nname = \"fault\"\nstage = \"request\"\n\

@@ -31,7 +31,7 @@ error: `match` has no key `loc-url`
 4 | match = { command = ["Replace", "status"], loc-url = "x" }
   |                                            ^^^^^^^ did you mean `loc-uri`?
   |
-  = help: its keys are `command`, `cmd-id`, `loc-uri`, `format`, `type`, `data`, `status`, `alert`, `alert-type`, `answers`, `has`, `where` and 22 more: `dmtap rules schema`"#,
+  = help: its keys are `command`, `cmd-id`, `loc-uri`, `format`, `type`, `data`, `status`, `alert`, `alert-type`, `answers`, `has`, `where` and 24 more: `dmtap rules schema`"#,
     );
     check(
         r#"[[rule]]
@@ -228,5 +228,77 @@ error: a request has no HTTP status
   |           ^^^^^^^^^^^ known at the stage `response`
   |
   = help: write stage = "response", or leave `http-status` out"#,
+    );
+}
+
+#[test]
+fn soap_keys_need_soap_and_a_fault_needs_a_response() {
+    check(
+        r#"[[rule]]
+name = "a"
+stage = "request"
+match = { soap-fault = "Authorization" }
+step = { reset = true }
+"#,
+        r#"
+error: a request has no SOAP fault
+ --> test.toml:4:11
+  |
+4 | match = { soap-fault = "Authorization" }
+  |           ^^^^^^^^^^ known at the stage `response`
+  |
+  = help: write stage = "response", or leave `soap-fault` out"#,
+    );
+    check(
+        r#"[[rule]]
+name = "a"
+stage = "request"
+match = { soap-action = "Discover", dialect = "syncml" }
+step = { reset = true }
+"#,
+        r#"
+error: only SOAP has `soap-action`
+ --> test.toml:4:11
+  |
+4 | match = { soap-action = "Discover", dialect = "syncml" }
+  |           ^^^^^^^^^^^                         -------- this is another language
+  |
+  = help: write dialect = "soap", or leave it out"#,
+    );
+    check(
+        r#"[[rule]]
+name = "a"
+stage = "request"
+match = { soap-action = "Discover", encoding = "wbxml" }
+step = { reset = true }
+"#,
+        r#"
+error: SOAP is never WBXML
+ --> test.toml:4:48
+  |
+4 | match = { soap-action = "Discover", encoding = "wbxml" }
+  |           -----------                          ^^^^^^^
+  |           |
+  |           WBXML has no tokens for this
+  |
+  = help: leave `encoding` out"#,
+    );
+    check(
+        r#"[[rule]]
+name = "a"
+stage = "request"
+match = { soap-action = "Discover", command = "Get" }
+step = { reset = true }
+"#,
+        r#"
+error: only SyncML has commands, and `command`
+ --> test.toml:4:37
+  |
+4 | match = { soap-action = "Discover", command = "Get" }
+  |           -----------               ^^^^^^^
+  |           |
+  |           these have none
+  |
+  = help: `has` and `where` look into documents of every kind, from the root"#,
     );
 }

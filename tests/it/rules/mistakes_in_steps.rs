@@ -240,7 +240,7 @@ error: `//x` is no place in a command
 4 | step = { remove = true, at = "//x" }
   |                              ^^^^^
   |
-  = help: write names of elements with slashes between them, such as Item/Data or Item[2]/Data; /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element"#,
+  = help: write names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element"#,
     );
     check(
         r#"[[rule]]

@@ -110,7 +110,7 @@ fn group(text: &mut String, title: &str, table: &str, keys: &[&str], stages: Sta
         let needed = needs(table, key);
         let stages = match (stages, *key) {
             (Stages::Left, _) => "",
-            (Stages::Shown, "http-status") => " response |",
+            (Stages::Shown, "http-status" | "soap-fault") => " response |",
             (Stages::Shown, _) => " both |",
         };
         let values = cell(&values(schema));

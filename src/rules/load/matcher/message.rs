@@ -32,6 +32,7 @@ pub(super) fn read(table: Table<'_>, stage: Option<Stage>, report: &mut Report) 
             let named = DIALECTS.map(|dialect| (dialect.name(), dialect));
             read::one_of(value, "dialect", &named, report)
         }),
+        soap: super::soap::read(table, stage, report),
         device: wilds(table, "device", report),
         user: wilds(table, "user", report),
         session: wilds(table, "session", report),

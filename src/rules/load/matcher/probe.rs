@@ -1,6 +1,7 @@
 //! `has` and `where`: places in the selected element.
 
 use super::value::{COMPARISONS, test};
+use crate::rules::load::place;
 use crate::rules::load::read::{self, Report, Table, Value, each};
 use crate::rules::matcher::{Probe, ValueTest};
 
@@ -37,7 +38,10 @@ pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<ValueTest> {
 fn probe(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Probe> {
     let text = read::text(value, key, report)?;
     match Probe::parse(text) {
-        Ok(probe) => Some(probe),
+        Ok(probe) => {
+            place::doubt(probe.places(), value, report);
+            Some(probe)
+        }
         Err(bad) => {
             report
                 .wrong(value.span(), format!("`{text}` is no place"))

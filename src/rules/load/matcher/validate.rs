@@ -93,30 +93,50 @@ fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report
 /// Encodings and languages that do not go with each other, or with commands.
 pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report) {
     let passage = &matcher.passage;
-    let Some(dialect) = table.value("dialect") else {
+    let dialect = table.value("dialect");
+    let asks_soap = SOAP_KEYS.iter().find(|key| table.value(key).is_some());
+    if let (Some(key), Some(dialect)) = (asks_soap, dialect)
+        && !passage.dialect.contains(&Dialect::Soap)
+    {
+        report
+            .wrong(table.key_span(key), format!("only SOAP has `{key}`"))
+            .also(dialect.span(), "this is another language")
+            .help("write dialect = \"soap\", or leave it out");
         return;
-    };
+    }
     let is_soap = |dialect: &Dialect| *dialect == Dialect::Soap;
-    let soap = !passage.dialect.is_empty() && passage.dialect.iter().all(is_soap);
+    let only_soap = !passage.dialect.is_empty() && passage.dialect.iter().all(is_soap);
+    let soap = match (asks_soap, dialect) {
+        (Some(key), _) => Some(table.key_span(key)),
+        (None, Some(dialect)) => only_soap.then(|| dialect.span()),
+        (None, None) => None,
+    };
     let wbxml = !passage.wbxml.is_empty() && passage.wbxml.iter().all(|wbxml| *wbxml);
-    if let Some(encoding) = table.value("encoding").filter(|_| soap && wbxml) {
+    if let (Some(encoding), Some(soap)) = (table.value("encoding").filter(|_| wbxml), &soap) {
         report
             .wrong(encoding.span(), "SOAP is never WBXML")
-            .also(dialect.span(), "WBXML has no tokens for this")
+            .also(soap.clone(), "WBXML has no tokens for this")
             .help("leave `encoding` out");
     }
     let no_syncml = !passage.dialect.is_empty() && !passage.dialect.contains(&Dialect::SyncMl);
+    let other = match (asks_soap, dialect.filter(|_| no_syncml)) {
+        (Some(_), _) => soap,
+        (None, dialect) => dialect.map(Value::span),
+    };
     let key = command::KEYS.iter().find(|key| table.value(key).is_some());
-    if let Some(key) = key.filter(|_| no_syncml) {
+    if let (Some(key), Some(other)) = (key, other) {
         report
             .wrong(
                 table.key_span(key),
                 format!("only SyncML has commands, and `{key}`"),
             )
-            .also(dialect.span(), "these have none")
+            .also(other, "these have none")
             .help("`has` and `where` look into documents of every kind, from the root");
     }
 }
+
+/// The keys that only SOAP has.
+const SOAP_KEYS: [&str; 2] = ["soap-action", "soap-fault"];
 
 /// Places that are looked for where they never are: those of a command in the root, or the other way round.
 pub(super) fn probes(matcher: &Matcher, table: Table<'_>, report: &mut Report) {

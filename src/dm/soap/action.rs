@@ -1,0 +1,46 @@
+//! The actions of enrollment (MS-MDE2 §3.1.4, MS-XCEP §3.1.4.1, MS-WSTEP §3.1.4.1).
+
+use super::Envelope;
+use crate::dm::enrollment::EnrollmentMessage;
+
+/// Of the request of discovery.
+pub const DISCOVER: &str =
+    "http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/Discover";
+/// Of its response.
+pub const DISCOVER_RESPONSE: &str = "http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/DiscoverResponse";
+/// Of the request for the policies.
+pub const GET_POLICIES: &str =
+    "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPolicies";
+/// Of its response.
+pub const GET_POLICIES_RESPONSE: &str =
+    "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy/IPolicy/GetPoliciesResponse";
+/// Of a RequestSecurityToken.
+pub const RST: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RST/wstep";
+/// Of its response, a RequestSecurityTokenResponseCollection.
+pub const RSTRC: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment/RSTRC/wstep";
+
+/// Those of requests, each at the place of its response in [`RESPONSES`].
+pub const REQUESTS: [&str; 3] = [DISCOVER, GET_POLICIES, RST];
+/// Those of responses, faults included.
+pub const RESPONSES: [&str; 3] = [DISCOVER_RESPONSE, GET_POLICIES_RESPONSE, RSTRC];
+
+/// The action of what answers this request, or stands in the place of this response. What is neither is answered as
+/// a RequestSecurityToken.
+pub fn of_response(envelope: Envelope<'_>) -> &'static str {
+    match EnrollmentMessage::of(envelope) {
+        Some(EnrollmentMessage::Discover(_) | EnrollmentMessage::DiscoverResponse(_)) => {
+            DISCOVER_RESPONSE
+        }
+        Some(EnrollmentMessage::GetPolicies(_) | EnrollmentMessage::GetPoliciesResponse(_)) => {
+            GET_POLICIES_RESPONSE
+        }
+        Some(EnrollmentMessage::Request(_) | EnrollmentMessage::Response(_)) => RSTRC,
+        None => {
+            let action = envelope.action().unwrap_or_default();
+            let named = REQUESTS.into_iter().zip(RESPONSES);
+            let mut named =
+                named.filter(|(request, response)| [request, response].contains(&&&*action));
+            named.next().map_or(RSTRC, |(_, response)| response)
+        }
+    }
+}

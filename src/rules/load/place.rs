@@ -1,0 +1,38 @@
+//! Places that load and never match.
+
+use super::read::{Report, Value};
+use super::suggest::list;
+use crate::rules::place::ElementPlace;
+
+/// Warns of a predicate for an attribute that no element of the name has.
+pub(super) fn doubt<'p>(
+    places: impl Iterator<Item = &'p ElementPlace>,
+    value: &Value<'_>,
+    report: &mut Report,
+) {
+    for (element, attribute) in places.flat_map(ElementPlace::asked_attributes) {
+        let known = ATTRIBUTES.iter().find(|(name, _)| *name == element);
+        let known = known.map(|(_, attributes)| *attributes);
+        let Some(known) = known.filter(|known| !known.contains(&attribute)) else {
+            continue;
+        };
+        let help = match known {
+            [] => "write a number in the brackets, or leave them out".into(),
+            known => format!("its attributes are {}", list(known)),
+        };
+        let title = format!("no `{element}` has an attribute `{attribute}`");
+        report.warn(value.span(), title, help);
+    }
+}
+
+/// The attributes of elements that have no others.
+const ATTRIBUTES: [(&str, &[&str]); 8] = [
+    ("characteristic", &["type"]),
+    ("parm", &["name", "value", "datatype"]),
+    ("Item", &[]),
+    ("Target", &[]),
+    ("Source", &[]),
+    ("LocURI", &[]),
+    ("CmdID", &[]),
+    ("SyncBody", &[]),
+];
