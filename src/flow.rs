@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod media;
 pub mod note;
 pub mod origin;
+pub mod provider;
 pub mod reconciler;
 pub mod session;
 

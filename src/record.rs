@@ -28,7 +28,7 @@ pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
-pub use show::{Damage, replay, show};
+pub use show::{Damage, is_record, replay, show};
 pub use transcript::{Colour, Transcript};
 
 /// Makes a sink that takes the place of another whose file was rotated away.

@@ -2,6 +2,7 @@
 
 mod discovery;
 mod probe;
+mod public;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -41,13 +42,19 @@ pub struct Finding {
     pub text: String,
     /// What to do, where it is not right.
     pub remedy: Option<String>,
+    /// Whether devices can only enroll where it is right.
+    pub is_needed: bool,
 }
 
 impl Finding {
     /// It is as it should be.
     fn ok(what: &'static str, text: impl Into<String>) -> Self {
-        let (text, remedy) = (text.into(), None);
-        Self { what, text, remedy }
+        Self {
+            what,
+            text: text.into(),
+            remedy: None,
+            is_needed: true,
+        }
     }
 
     /// It is not.
@@ -56,12 +63,21 @@ impl Finding {
             what,
             text: text.into(),
             remedy: Some(remedy.into()),
+            is_needed: true,
         }
     }
 
-    /// Whether it is as it should be.
+    /// It is not, and devices can enroll all the same.
+    fn optional(what: &'static str, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            is_needed: false,
+            ..Self::wrong(what, text, remedy)
+        }
+    }
+
+    /// Whether devices can enroll as far as this goes.
     pub fn is_ok(&self) -> bool {
-        self.remedy.is_none()
+        self.remedy.is_none() || !self.is_needed
     }
 }
 
@@ -82,12 +98,14 @@ impl Doctor {
         let name = format!("enterpriseenrollment.{domain}");
         match self.lookup(&name, 443).await {
             Ok(addresses) => Finding::ok("domain", format!("{name} leads to {}", list(&addresses))),
-            Err(why) => Finding::wrong(
+            Err(why) => Finding::optional(
                 "domain",
-                format!("{name} leads nowhere: {why}"),
-                "let DNS or the hosts file of the device lead it to dmtap, or open the link \
-                 ms-device-enrollment:?mode=mdm&servername=https://<dmtap>/EnrollmentServer/Discovery.svc on the \
-                 device, which needs no such name",
+                format!(
+                    "{name} leads nowhere ({why}), which is not needed for the link \
+                     ms-device-enrollment:?mode=mdm&servername=https://<dmtap>/EnrollmentServer/Discovery.svc"
+                ),
+                "only where users enroll with their mail address: let DNS or the hosts file of the device lead the \
+                 name to dmtap",
             ),
         }
     }
@@ -127,40 +145,18 @@ impl Doctor {
             }
             done => {
                 findings.push(Finding::ok("public port", format!("{host}:{port} answers")));
-                findings.push(self.shown(&host, done));
+                let answers = public::answers(self, public, &addresses).await;
+                findings.push(public::shown(self, &host, &addresses, done, answers.is_ok()).await);
+                findings.push(answers);
             }
         }
         findings
     }
 
-    /// The certificate at the public origin.
-    fn shown(&self, host: &str, handshake: Result<Handshake, probe::Failed>) -> Finding {
-        let what = "public certificate";
-        let own = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok();
-        let own = own.and_then(|pem| probe::first_certificate(&pem));
-        let shown = match handshake {
-            Ok(handshake) => handshake,
-            Err(why) => {
-                let remedy = "a device refuses it too: let dmtap listen there, with the CA of this --confdir";
-                return Finding::wrong(what, format!("{host}: {why}"), remedy);
-            }
-        };
-        let issued_here = own.is_some_and(|own| shown.issuer() == Some(own.subject));
-        match issued_here {
-            true => Finding::ok(what, format!("{} from dmtap's CA", shown.chain_text())),
-            false => Finding::wrong(
-                what,
-                format!("{}, which dmtap's CA did not issue", shown.chain_text()),
-                "this is another server than dmtap with this --confdir, or dmtap shows it by --certs",
-            ),
-        }
-    }
-
     fn own_ca(&self) -> Finding {
         let what = "dmtap's CA";
         let file = self.ca.display();
-        let read = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok();
-        let Some(ca) = read.and_then(|pem| probe::first_certificate(&pem)) else {
+        let Some(ca) = self.read_ca() else {
             let text = format!("{file} is not there yet");
             return Finding::wrong(what, text, "start dmtap proxy once: it makes the CA");
         };
@@ -180,6 +176,12 @@ impl Doctor {
                  remove the folder of the CA, and install the new certificate on devices",
             ),
         }
+    }
+
+    /// The certificate of dmtap's CA.
+    fn read_ca(&self) -> Option<Certificate> {
+        let read = rule_includes::read_bounded(&self.ca, rule_includes::MOST).ok();
+        read.and_then(|pem| probe::first_certificate(&pem))
     }
 
     /// The server's name, port, certificate and discovery.

@@ -30,7 +30,10 @@ pub enum EnrollError {
     },
     /// The device refused an answer.
     #[error("the device refuses: {0}")]
-    Refused(#[from] Refusal),
+    Refused(Refusal),
+    /// The answer is an error itself: an HTTP error, or a fault.
+    #[error("{0}")]
+    Answered(Refusal),
     /// A management session failed.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -40,6 +43,15 @@ pub enum EnrollError {
     /// It went on and on.
     #[error("the enrollment did not end within {MOST_REQUESTS} requests")]
     Endless,
+}
+
+impl From<Refusal> for EnrollError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Http { .. } | Refusal::Fault { .. } => Self::Answered(refusal),
+            refusal => Self::Refused(refusal),
+        }
+    }
 }
 
 /// Enrolls a device at a discovery address.

@@ -11,6 +11,7 @@ use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::utf16::{Utf16, in_utf8};
 use crate::markup::{Document, Flag, Hint, Limits, decode};
 use crate::printable;
+use crate::record;
 
 /// Decode a message (XML, WBXML, or base64 of either) and print it as XML.
 #[derive(Debug, clap::Args)]
@@ -47,6 +48,11 @@ impl Decode {
     /// A broken message, or an unreadable file.
     pub fn run(self, output: Output) -> Outcome {
         let source = unwrap_base64(read_input(&self.file)?);
+        if record::is_record(&source) {
+            let name = printable::path(&self.file);
+            let why = format!("error: {name} is a record of dmtap, not a message");
+            return Err(Failure::Failed(format!("{why}\nhelp: dmtap show {name}")));
+        }
         let hint = Hint {
             media_type: self.media_type.as_deref(),
             charset: None,

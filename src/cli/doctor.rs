@@ -74,17 +74,27 @@ impl Doctor {
 }
 
 fn text(finding: &Finding) -> String {
-    let Finding { what, text, remedy } = finding;
+    let Finding {
+        what, text, remedy, ..
+    } = finding;
     match remedy {
         None => format!("ok      {what}: {text}\n"),
+        Some(remedy) if finding.is_ok() => {
+            format!("note    {what}: {text}\n        {remedy}\n")
+        }
         Some(remedy) => format!("failed  {what}: {text}\n        to do: {remedy}\n"),
     }
 }
 
 fn json(finding: &Finding) -> String {
-    let Finding { what, text, remedy } = finding;
+    let Finding {
+        what,
+        text,
+        remedy,
+        is_needed,
+    } = finding;
     let line = serde_json::json!({
-        "v": 1, "check": what, "ok": finding.is_ok(), "text": text, "to_do": remedy
+        "v": 1, "check": what, "ok": finding.is_ok(), "needed": is_needed, "text": text, "to_do": remedy
     });
     format!("{line}\n")
 }

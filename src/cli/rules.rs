@@ -94,6 +94,8 @@ fn list(words: &[String], output: Output) -> Outcome {
         .iter()
         .filter(|rule| has(rule, &words))
         .collect();
+    let stay = stay::listed().filter(|stay| has(stay, &words));
+    let rules: Vec<&BuiltinRule> = rules.into_iter().chain(stay.as_ref()).collect();
     if rules.is_empty() {
         let words = words.join(" ");
         let why = format!("no built-in rule contains `{words}` in its theme, name or text");

@@ -5,6 +5,7 @@ use std::io::{BufReader, BufWriter, ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Output};
+use crate::app::print;
 use crate::error_text;
 use crate::printable;
 use crate::record::{self, Colour, JsonLines, Masking, Sink as _, Transcript};
@@ -40,18 +41,23 @@ impl Show {
         };
         // What is in a record was masked when it was written.
         let masking = Masking::Raw;
+        let (record, mut events) = (BufReader::new(record), 0_u64);
         let shown = match output {
             Output::Text => {
                 let out = anstream::stdout();
-                record::show(
-                    BufReader::new(record),
-                    &mut Transcript::new(out, Colour::Colour, masking),
-                )
+                let mut transcript = Transcript::new(out, Colour::Colour, masking);
+                record::replay(record, |event| {
+                    events += 1;
+                    transcript.print(&event)
+                })
             }
             Output::Json => {
                 let mut lines = JsonLines::new(BufWriter::new(std::io::stdout()), masking);
-                record::replay(BufReader::new(record), |event| lines.print(&event))
-                    .and_then(|damaged| lines.flush().map(|()| damaged))
+                record::replay(record, |event| {
+                    events += 1;
+                    lines.print(&event)
+                })
+                .and_then(|damaged| lines.flush().map(|()| damaged))
             }
         };
         let damaged = match shown {
@@ -68,6 +74,9 @@ impl Show {
             Ok(damaged) => damaged,
         };
         if damaged.is_empty() {
+            if events == 0 {
+                print::line(&format!("{name} is empty: it records no event"));
+            }
             return Ok(());
         }
         let lines = damaged

@@ -27,6 +27,7 @@ use super::body_budget::{BodyBudget, BudgetPermit};
 use super::body_timeout::BodyTimeout;
 use super::settings;
 use crate::dm::{Dialect, dialect::Announced};
+use crate::flow::provider::note_provider_id;
 use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::utf16::Utf16;
@@ -393,6 +394,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
             notes.extend(note_media_type(media_type, document.is_wbxml()));
             notes.extend(note_cmd_ids(&document));
             notes.extend(note_escaped_twice(&document));
+            notes.extend(note_provider_id(&document));
             let dialect = Dialect::of(&document);
             (ParsedBody::Document(Arc::new(document), dialect), notes)
         }

@@ -5,11 +5,13 @@ mod command;
 mod effects;
 mod enrollment;
 mod http;
+mod place_name;
 mod reconciled;
 mod redact_record;
 mod rule_effect;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +156,9 @@ pub struct RuleEffectRecord<'a> {
     /// What it did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<EffectDetail>,
+    /// The places of changes in provisioning documents by name: the path, and `APPLICATION/ADDR`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
     /// What it changed of the body as the rule found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splices: Vec<SpliceRecord<'a>>,

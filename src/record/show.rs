@@ -79,6 +79,16 @@ pub fn replay<R: BufRead>(
     }
 }
 
+/// Whether these bytes begin as a record of JSON lines.
+pub fn is_record(text: &[u8]) -> bool {
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mut pairs = first.windows(EVENT.len());
+    first.starts_with(b"{\"v\":") && pairs.any(|part| part == EVENT)
+}
+
+/// What every line of a record has.
+const EVENT: &[u8] = b"\"event\":";
+
 fn no_record() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "this is no record")
 }

@@ -11,9 +11,10 @@ mod plain;
 mod rule;
 mod text_buffer;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::model::EnrollmentRecord;
+use super::model::{EnrollmentRecord, EventKind};
 use super::{EventRecord, Masking, Sink};
 use crate::flow::Event;
 
@@ -27,6 +28,8 @@ pub struct Transcript<W> {
     page: TextBuffer,
     day: String,
     session: Option<u64>,
+    /// The server of each open connection, by its number.
+    servers: BTreeMap<u64, String>,
 }
 
 impl<W: Write> Transcript<W> {
@@ -38,6 +41,7 @@ impl<W: Write> Transcript<W> {
             page: TextBuffer::new(style),
             day: String::new(),
             session: None,
+            servers: BTreeMap::new(),
         }
     }
 
@@ -49,14 +53,15 @@ impl<W: Write> Transcript<W> {
         self.page.clear();
         self.new_day(telling);
         self.new_session(telling);
-        block::event(&mut self.page, telling);
+        let server = self.other_server(telling);
+        block::event(&mut self.page, telling, server);
         self.out.write_all(self.page.text().as_bytes())
     }
 
     /// What is printed of one event, without the lines that a new day or session gets.
     pub fn text(telling: &EventRecord<'_>) -> String {
         let mut page = TextBuffer::new(Colour::Plain);
-        block::event(&mut page, telling);
+        block::event(&mut page, telling, None);
         page.text().to_owned()
     }
 
@@ -68,6 +73,30 @@ impl<W: Write> Transcript<W> {
     /// The writer again.
     pub fn into_inner(self) -> W {
         self.out
+    }
+
+    /// The server of an exchange, where it is not the one of its connection.
+    fn other_server<'r>(&mut self, telling: &'r EventRecord<'_>) -> Option<&'r str> {
+        let connection = &telling.connection;
+        let server = connection.server.as_deref();
+        match telling.event {
+            EventKind::Opened => {
+                self.servers
+                    .extend(server.map(|server| (connection.id, server.to_owned())));
+                while self.servers.len() > MOST_CONNECTIONS {
+                    self.servers.pop_first();
+                }
+                None
+            }
+            EventKind::Closed => {
+                self.servers.remove(&connection.id);
+                None
+            }
+            _ => {
+                let own = self.servers.get(&connection.id)?;
+                server.filter(|server| server != own)
+            }
+        }
     }
 
     fn new_day(&mut self, telling: &EventRecord<'_>) {
@@ -91,6 +120,9 @@ impl<W: Write> Transcript<W> {
         block::rule_off(&mut self.page, &[&number, &id, &session.device]);
     }
 }
+
+/// Connections whose servers are remembered; of more, the oldest are forgotten.
+const MOST_CONNECTIONS: usize = 10_000;
 
 impl Transcript<Vec<u8>> {
     /// Prints one event into memory.

@@ -175,3 +175,32 @@ async fn an_untrusted_server_and_an_unknown_name_are_not_asked() {
         "{why}"
     );
 }
+
+#[test]
+fn an_http_error_or_a_fault_is_not_said_to_be_refused_by_the_device() {
+    let http = Refusal::Http {
+        step: "Discover",
+        status: http::StatusCode::BAD_GATEWAY,
+        text: "dmtap: connection refused".into(),
+    };
+    let fault = Refusal::Fault {
+        step: "RequestSecurityToken",
+        code: "s:Authorization".into(),
+        reason: "too many devices".into(),
+        hresult: None,
+    };
+    let redirects = Refusal::Redirects;
+    for (refusal, expected) in [
+        (http, "Discover: HTTP 502: dmtap: connection refused"),
+        (
+            fault,
+            "the server answered RequestSecurityToken with the fault s:Authorization: too many devices",
+        ),
+        (
+            redirects,
+            "the device refuses: discovery is redirected without end",
+        ),
+    ] {
+        assert_eq!(EnrollError::from(refusal).to_string(), expected);
+    }
+}

@@ -1,5 +1,6 @@
 //! The rule `stay` on messages: what it changes in the places that hold URLs, and nothing else.
 
+mod fields;
 mod frame;
 mod origins;
 
@@ -234,8 +235,8 @@ fn identifiers_push_channels_and_downloads_stay() {
     assert_eq!(
         notes,
         [
-            "info STAY-05: the device downloads from mdm.example.com itself (/SyncML/SyncBody/Exec/Item/Data)",
-            "warning STAY-01: the device is told to go to mdm.example.com (/SyncML/SyncBody/Add/Item/Data); \
+            "info STAY-05: the device downloads from mdm.example.com itself (./Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/x/DownloadInstall)",
+            "warning STAY-01: the device is told to go to mdm.example.com (./Vendor/MSFT/Policy/Config/X/ServerUrl); \
              add --map PUBLIC=https://mdm.example.com",
         ]
     );

@@ -52,6 +52,16 @@ impl TypedValueParser for StayOrBuiltin {
     }
 }
 
+/// The rule among the built-in ones, as a list shows it.
+pub(super) fn listed() -> Option<BuiltinRule> {
+    let rule = BuiltinRule {
+        theme: "enrollment",
+        name: crate::rules::stay::NAME,
+        text: INTRODUCTION,
+    };
+    Some(rule)
+}
+
 /// Prints what the rule does.
 pub(super) fn show(output: Output) -> Outcome {
     only_text(output, "rules show stay")?;
@@ -71,9 +81,10 @@ pub(super) fn show(output: Output) -> Outcome {
 }
 
 const INTRODUCTION: &str = "\
-# stay: a device that enrolls through dmtap stays on it.
+# A device that enrolls through dmtap stays on it: on in reverse mode, --stay on|off|full.
+# A correct device and a correct server notice nothing of it.
 #
-# It is no file and cannot be changed; --stay off switches it off, --stay full adds Target and Source of SyncHdr.
+# The rule stay is no file and cannot be changed; --stay off switches it off, --stay full adds Target and Source of SyncHdr.
 # On the way to the device it acts behind all other rules, and leaves alone what they wrote; on the way to the server
 # it acts first, so that the other rules see the server's addresses.
 #

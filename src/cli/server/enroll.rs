@@ -27,21 +27,27 @@ pub(super) struct EnrollArguments {
     #[arg(
         long,
         default_value = "enterpriseenrollment.dmtap.test",
-        value_name = "HOST"
+        value_name = "HOST",
+        requires = "enroll"
     )]
     discovery_name: String,
     /// With --enroll: the name of policy, enrollment and management.
-    #[arg(long, default_value = "mdm.dmtap.test", value_name = "HOST")]
+    #[arg(
+        long,
+        default_value = "mdm.dmtap.test",
+        value_name = "HOST",
+        requires = "enroll"
+    )]
     management_name: String,
     /// With --enroll: a user with a password (OnPremise), whose devices speak XML; several may be given. With neither --user
     /// nor --token-user it is user@dmtap.test=password.
-    #[arg(long, value_name = "NAME=PASSWORD", value_parser = pair)]
+    #[arg(long, value_name = "NAME=PASSWORD", value_parser = pair, requires = "enroll")]
     user: Vec<(String, String)>,
     /// With --enroll: a user with a token (Federated), whose devices speak WBXML; several may be given.
-    #[arg(long, value_name = "NAME=TOKEN", value_parser = pair)]
+    #[arg(long, value_name = "NAME=TOKEN", value_parser = pair, requires = "enroll")]
     token_user: Vec<(String, String)>,
     /// With --enroll: answer discovery with an HTTP redirect to the other name.
-    #[arg(long)]
+    #[arg(long, requires = "enroll")]
     redirect: bool,
 }
 

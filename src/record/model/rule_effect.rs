@@ -1,12 +1,13 @@
 //! What rules did as plain data.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{BodyRecord, RuleEffectRecord, SpliceRecord};
+use super::{BodyRecord, RuleEffectRecord, SpliceRecord, place_name};
 use crate::flow::{CapturedMessage, EffectDetail, EffectKind, RuleEffect};
-use crate::markup::{self, Hint, Limits, Path};
+use crate::markup::{self, Document, Hint, Limits, Path};
 use crate::patch::{Patch, Splice};
 use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans, Touch};
 
@@ -16,7 +17,7 @@ pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<Rul
     let paths = SecretPaths::default();
     let records = applied
         .iter()
-        .map(|applied| record(applied, &paths, &secrets, Vec::new()));
+        .map(|applied| record(applied, None, &paths, &secrets, Vec::new()));
     records.collect()
 }
 
@@ -31,6 +32,7 @@ pub(super) fn of_message<'a>(
         return Vec::new();
     }
     let body = &message.payload;
+    let document = body.reading.document().map(|document| &**document);
     let received = body.reading.document().zip(received);
     let sent = body.sent_document.as_ref().zip(sent);
     let found = [received, sent].into_iter().flatten();
@@ -42,7 +44,7 @@ pub(super) fn of_message<'a>(
     let records = message.applied.iter().map(|applied| {
         let patch = &applied.patch;
         if patch.is_empty() {
-            return record(applied, &paths, secrets, Vec::new());
+            return record(applied, document, &paths, secrets, Vec::new());
         }
         source = patch.apply(&source);
         let is_sent = |document: &Bytes| *document == source;
@@ -54,7 +56,7 @@ pub(super) fn of_message<'a>(
                 None => unread(applied, &paths, secrets),
             },
         };
-        record(applied, &paths, secrets, splices)
+        record(applied, document, &paths, secrets, splices)
     });
     records.collect()
 }
@@ -126,8 +128,10 @@ fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord<'_> {
     }
 }
 
+/// `document` is the message as received.
 fn record<'a>(
     applied: &'a RuleEffect,
+    document: Option<&Document>,
     paths: &SecretPaths,
     secrets: &Redactor,
     splices: Vec<SpliceRecord<'a>>,
@@ -138,8 +142,21 @@ fn record<'a>(
         changes: changes
             .map(|change| detail(change, paths.touch(&change.path), secrets))
             .collect(),
+        names: names(applied, document, secrets),
         splices,
     }
+}
+
+fn names(
+    applied: &RuleEffect,
+    document: Option<&Document>,
+    secrets: &Redactor,
+) -> BTreeMap<String, String> {
+    let names = applied.changes.iter().filter_map(|change| {
+        let name = place_name::of(&change.path, document)?;
+        Some((change.path.clone(), secrets.scrub(&name).into_owned()))
+    });
+    names.collect()
 }
 
 fn detail(change: &EffectDetail, touch: Touch, secrets: &Redactor) -> EffectDetail {

@@ -1,6 +1,6 @@
 //! One event as a block of lines.
 
-use super::text_buffer::{Style, TextBuffer, WIDTH};
+use super::text_buffer::{Style, TextBuffer, WIDTH, duration};
 use super::{command, dump, enrollment, plain, rule};
 use crate::dm::Hresult;
 use crate::record::model::{
@@ -33,9 +33,10 @@ pub(super) fn line(page: &mut TextBuffer) -> &mut TextBuffer {
     page.put(Style::Faint, GUTTER)
 }
 
-pub(super) fn event(page: &mut TextBuffer, record: &EventRecord<'_>) {
+/// `server` is that of the exchange, where it is not the one of the connection.
+pub(super) fn event(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) {
     match record.event {
-        EventKind::Request | EventKind::Response => passage(page, record),
+        EventKind::Request | EventKind::Response => passage(page, record, server),
         EventKind::Opened => opened(page, record),
         EventKind::Admitted => admitted(page, record),
         EventKind::Refused => one_line(page, record, "✖", Style::Bad, "connection refused"),
@@ -53,7 +54,7 @@ fn failed(page: &mut TextBuffer, record: &EventRecord<'_>) {
     match record.why.as_deref().filter(|_| record.by_rule) {
         Some(how) => {
             let what = format!("no response, the {who}'s connection was {how}");
-            done(page, record, "✖", Style::Rule, &what);
+            done(page, record, "✖", Style::Rule, &what, None);
         }
         None => {
             let what = format!("no response, the {who} failed");
@@ -69,21 +70,23 @@ fn malformed(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 fn one_line(page: &mut TextBuffer, record: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
-    page.put(ink, sign);
-    time(page, record);
-    page.quoted(ink, what, REASON);
-    if let Some(why) = &record.why {
-        page.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
-    }
-    numbers(page, record);
-    page.end();
+    done(page, record, sign, ink, what, record.why.as_deref());
 }
 
-/// The same without the reason, which `what` tells.
-fn done(page: &mut TextBuffer, record: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
+fn done(
+    page: &mut TextBuffer,
+    record: &EventRecord<'_>,
+    sign: &str,
+    ink: Style,
+    what: &str,
+    why: Option<&str>,
+) {
     page.put(ink, sign);
     time(page, record);
     page.quoted(ink, what, REASON);
+    if let Some(why) = why {
+        page.put(Style::Text, ": ").quoted(Style::Text, why, REASON);
+    }
     numbers(page, record);
     page.end();
 }
@@ -148,9 +151,9 @@ fn opened(page: &mut TextBuffer, record: &EventRecord<'_>) {
     page.end();
 }
 
-fn passage(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn passage(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) {
     first_line(page, record);
-    facts(page, record);
+    facts(page, record, server);
     if let Some(head) = &record.head {
         auth(page, head);
     }
@@ -241,9 +244,14 @@ fn windows_result(page: &mut TextBuffer, record: &EventRecord<'_>, status: u16) 
     }
 }
 
-/// `session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · mdm.example.com:443 · x4 c1`
-fn facts(page: &mut TextBuffer, record: &EventRecord<'_>) {
+/// `server mdm.example.com:443 · session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · x4 · c1`
+fn facts(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) {
     line(page);
+    if let Some(server) = server {
+        page.put(Style::Text, "server ")
+            .quoted(Style::Server, server, LONG)
+            .put(Style::Text, " · ");
+    }
     if let Some(session) = &record.session {
         let of = format!(
             "session {} · exchange {} · ",
@@ -331,7 +339,12 @@ fn auth(page: &mut TextBuffer, head: &HeadRecord<'_>) {
             continue;
         };
         line(page).put(Style::Faint, shown).put(Style::Faint, ": ");
-        page.quoted(Style::Faint, value, WIDTH - 30).end();
+        let most = if name == "location" {
+            REASON
+        } else {
+            WIDTH - 30
+        };
+        page.quoted(Style::Faint, value, most).end();
     }
 }
 
@@ -387,7 +400,7 @@ fn header(page: &mut TextBuffer, message: &MessageRecord<'_>) {
     if !more.is_empty() {
         line(page)
             .put(Style::Text, "        ")
-            .quoted(Style::Faint, &more.join(" · "), LONG)
+            .quoted(Style::Faint, &more.join(" · "), REASON)
             .end();
     }
 }
@@ -401,7 +414,7 @@ fn note(page: &mut TextBuffer, note: &NoteRecord<'_>) {
     line(page).put(ink, "! ").quoted(ink, &note.severity, 10);
     page.put(ink, " ").quoted(ink, &note.id, 20);
     page.put(Style::Text, ": ")
-        .quoted(Style::Text, &note.text, LONG);
+        .quoted(Style::Text, &note.text, REASON);
     if let Some(at) = note.at {
         page.put(Style::Faint, &format!(" (at byte {at})"));
     }
@@ -478,12 +491,4 @@ pub(super) fn size(bytes: u64) -> String {
         text.push(digit);
     }
     text + " B"
-}
-
-fn duration(micros: u64) -> String {
-    match micros {
-        0..1_000 => format!("{micros} µs"),
-        1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
-        _ => format!("{:.2} s", micros as f64 / 1e6),
-    }
 }

@@ -9,6 +9,9 @@ use crate::record::model::{EventRecord, RuleEffectRecord};
 /// How much of a changed value is shown, in columns.
 const VALUE: usize = 48;
 
+/// The same of a URL, which says where a device goes.
+const URL: usize = 400;
+
 /// How much of the path of a changed place is shown, in columns.
 const PATH: usize = 60;
 
@@ -75,7 +78,8 @@ fn print(page: &mut TextBuffer, record: &EventRecord<'_>, number: Option<usize>,
             let path = number.map_or("", |number| &*record.commands[number].path);
             let inner = change.path.strip_prefix(path).unwrap_or(&change.path);
             named(page, applied, indent);
-            step(page, change, inner.trim_start_matches('/'));
+            let name = applied.names.get(&change.path).map(|name| &**name);
+            step(page, change, name.unwrap_or(inner.trim_start_matches('/')));
         }
     }
 }
@@ -114,18 +118,34 @@ fn step(page: &mut TextBuffer, change: &EffectDetail, inner: &str) {
         ("", why) if !change.is_done() => {
             page.put(Style::Text, " ").quoted(Style::Rule, why, REASON)
         }
-        (before, "") => page
-            .put(Style::Text, " was ")
-            .quoted(Style::Faint, before, VALUE),
-        ("", after) => page.put(Style::Text, " ").quoted(Style::Rule, after, VALUE),
+        (before, "") => {
+            page.put(Style::Text, " was ")
+                .quoted(Style::Faint, before, room_for(before))
+        }
+        ("", after) => page
+            .put(Style::Text, " ")
+            .quoted(Style::Rule, after, room_for(after)),
         (before, after) => {
-            page.put(Style::Text, " ")
-                .quoted(Style::Text, before, VALUE);
+            let most = room_for(before).max(room_for(after));
+            let wide = |text: &str| text.chars().count().min(most);
+            let is_long = wide(before) + wide(after) + " → ".len() > page.room();
+            page.put(Style::Text, " ").quoted(Style::Text, before, most);
+            if most == URL && is_long {
+                page.end();
+                line(page).put(Style::Text, "           ");
+            }
             page.put(Style::Text, " → ")
-                .quoted(Style::Rule, after, VALUE)
+                .quoted(Style::Rule, after, most)
         }
     }
     .end();
+}
+
+fn room_for(value: &str) -> usize {
+    match value.contains("://") {
+        true => URL,
+        false => VALUE,
+    }
 }
 
 fn status(code: &str) -> String {

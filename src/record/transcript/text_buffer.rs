@@ -180,6 +180,15 @@ fn end_of_path(path: &str, most: usize) -> String {
     pieces.into_iter().rev().collect()
 }
 
+/// `12.3 ms`
+pub(super) fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,8 @@ pub(super) struct Place {
     pub(super) text: Option<NodeId>,
     /// Its path, for people.
     pub(super) path: String,
+    /// Its name, for people who do not read paths: `APPLICATION/ADDR`, or the node of the management tree.
+    pub(super) name: Option<String>,
     /// All of the text or the attribute.
     pub(super) value: String,
     /// Its kind; `None` where it is only looked at to note what leads away.
@@ -29,6 +31,13 @@ pub(super) struct Place {
     pub(super) is_download: bool,
     /// The Size that Meta states, and where, if it fits.
     pub(super) size: Option<NodeId>,
+}
+
+impl Place {
+    /// What notes call it.
+    pub(super) fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.path)
+    }
 }
 
 /// What of an element holds the URL.
@@ -168,6 +177,7 @@ impl Finder<'_, '_> {
                 part: Part::Value,
                 text,
                 path: format!("{}@value", inside.path(parm)),
+                name: Some(names.join("/")),
                 value: value.into_owned(),
                 kind,
                 group,
@@ -237,6 +247,7 @@ impl Finder<'_, '_> {
         self.push_text(data, inside, kind);
         if let Some(place) = self.found.places.last_mut() {
             place.group = group;
+            place.name = Some(node.to_owned());
             place.is_download = is_download;
             place.size = size(item, &place.value);
         }
@@ -263,6 +274,7 @@ impl Finder<'_, '_> {
             part: Part::Text,
             text: only_text(element),
             path: inside.path(element),
+            name: None,
             value: element.text().into_owned(),
             kind,
             group: None,

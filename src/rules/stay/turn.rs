@@ -134,7 +134,7 @@ impl<'a> Turn<'a> {
         self.note(
             "STAY-03",
             if stays { Severity::Warning } else { Severity::Info },
-            format!("{name} {what}: dmtap's certificates have no CRL that the device could look for ({})", place.path),
+            format!("{name} {what}: dmtap's certificates have no CRL that the device could look for ({})", place.shown()),
         );
         if !stays {
             self.edit(place, &[whole(&place.value, off.to_owned())]);
@@ -148,7 +148,10 @@ impl<'a> Turn<'a> {
                 self.note(
                     "STAY-05",
                     Severity::Info,
-                    format!("the device downloads from {host} itself ({})", place.path),
+                    format!(
+                        "the device downloads from {host} itself ({})",
+                        place.shown()
+                    ),
                 );
             }
             return;
@@ -207,7 +210,7 @@ impl<'a> Turn<'a> {
 
     fn note_sealed(&mut self, place: &Place, turned: &Turned, origin: &Origin) {
         let name = self.sealed.unwrap_or_default();
-        let path = &place.path;
+        let path = place.shown();
         let why = match (self.facts.direction, turned) {
             (_, Turned::Same) => return,
             (Direction::ToDevice, _) => format!(
@@ -226,7 +229,7 @@ impl<'a> Turn<'a> {
         if self.facts.direction == Direction::ToServer {
             return;
         }
-        let path = &place.path;
+        let path = place.shown();
         let is_page = kind.is_some_and(|kind| {
             let name = kind.name;
             kind.reach == Reach::Mapped && kind::DISCOVERY.iter().any(|(known, _)| *known == name)

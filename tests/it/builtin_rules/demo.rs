@@ -278,7 +278,8 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
     };
     let (code, list, _) = dmtap(&["rules", "list"]);
     assert_eq!(code, Some(0));
-    assert_eq!(list.lines().count(), builtin_rules::BUILTIN_RULES.len());
+    // The rule `stay` is in the program, and no file.
+    assert_eq!(list.lines().count(), builtin_rules::BUILTIN_RULES.len() + 1);
     let (_, json, _) = dmtap(&["rules", "list", "--output", "json"]);
     for (line, story) in json.lines().zip(builtin_rules::BUILTIN_RULES) {
         let told: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -304,6 +305,8 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
         (0, vec!["too-many-requests".into()])
     );
     assert_eq!(names(&["nothing-like-this"]), (1, Vec::new()));
+    assert_eq!(names(&["stay", "reverse"]).1.last().unwrap(), "stay");
+    assert!(names(&["enrollment"]).1.contains(&"stay".into()));
     let (_, json, _) = dmtap(&["rules", "list", "429", "--output", "json"]);
     assert_eq!(json.lines().count(), 1, "{json}");
     let forbidden = builtin_rules::find("forbidden").unwrap();

@@ -133,3 +133,43 @@ fn the_printed_command_enrolls_a_device_at_the_server_as_it_is() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
 }
+
+#[test]
+fn options_of_an_enrolling_server_need_enroll() {
+    for option in [
+        ["--user", "a@example.com=b"],
+        ["--token-user", "a@example.com=b"],
+        ["--discovery-name", "a.example"],
+        ["--management-name", "a.example"],
+        ["--redirect", "-p8443"],
+    ] {
+        let output = run(dmtap().arg("server").args(option));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{option:?}: {text}");
+        assert!(text.contains("--enroll"), "{option:?}: {text}");
+    }
+}
+
+#[test]
+fn a_record_without_events_says_so_and_decode_names_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("empty.jsonl");
+    std::fs::write(&file, "").unwrap();
+    let shown = run(dmtap().arg("show").arg(&file));
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let text = String::from_utf8_lossy(&shown.stderr).into_owned();
+    assert!(text.contains("empty.jsonl is empty"), "{text}");
+    let line = "{\"v\":1,\"seq\":1,\"event\":\"closed\",\"at\":\"2026-11-29T10:00:00.000000Z\",\"at_us\":1,\
+                \"connection\":{\"id\":1}}\n";
+    std::fs::write(&file, line).unwrap();
+    let shown = run(dmtap().arg("show").arg(&file));
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    assert!(shown.stderr.is_empty(), "{shown:?}");
+    let decoded = run(dmtap().arg("decode").arg(&file));
+    let text = String::from_utf8_lossy(&decoded.stderr).into_owned();
+    assert_eq!(decoded.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("is a record of dmtap") && text.contains("dmtap show "),
+        "{text}"
+    );
+}

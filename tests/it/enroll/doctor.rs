@@ -72,6 +72,7 @@ async fn everything_is_right_where_dmtap_stands_in_front_of_a_server() {
             "public name",
             "public port",
             "public certificate",
+            "public answer",
             "server name",
             "server port",
             "server certificate",
@@ -146,6 +147,9 @@ async fn what_is_not_right_is_found_with_what_to_do() {
     doctor.public = Some(doctor.server.clone());
     let findings = doctor.examine().await;
     check(&findings, "public certificate", "a device refuses it too");
+    let shown = &find(&findings, "public certificate").text;
+    assert!(shown.contains("dmtap"), "the chain is shown: {shown}");
+    check(&findings, "public answer", "start dmtap there");
     // Nobody at all.
     let closed = {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -167,6 +171,57 @@ async fn what_is_not_right_is_found_with_what_to_do() {
     );
     check(&findings, "server port", "firewalls");
     assert_eq!(wrong(&findings), ["public port", "server port"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_domain_without_a_name_is_only_noted() {
+    let bench = Bench::new(false).await;
+    let mut doctor = bench.doctor();
+    doctor.domain = Some("nowhere.invalid".into());
+    let findings = doctor.examine().await;
+    let found = find(&findings, "domain");
+    assert!(found.is_ok() && !found.is_needed, "{found:#?}");
+    assert!(
+        found
+            .text
+            .contains("not needed for the link ms-device-enrollment:"),
+        "{found:#?}"
+    );
+    check(&findings, "domain", "let DNS or the hosts file");
+    assert_eq!(wrong(&findings), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_dmtap_at_the_public_address_is_found() {
+    let bench = Bench::new(false).await;
+    let mut settings = Settings::reverse(Upstream {
+        scheme: Scheme::Https,
+        host: "localhost".into(),
+        port: bench.address.port(),
+    });
+    settings.listen.set_port(0);
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
+    let proxy = Proxy::bind(settings, authority, Arc::default(), Arc::new(Nobody));
+    let proxy = proxy.await.unwrap();
+    let here = proxy.local_addr();
+    tokio::spawn(proxy.run(bench.stop.clone()));
+    let mut doctor = bench.doctor();
+    doctor.public = Some(
+        format!("https://dmtap.lab:{}", here.port())
+            .parse()
+            .unwrap(),
+    );
+    doctor
+        .resolve
+        .push(Resolve::new("dmtap.lab", here.port(), here));
+    let findings = doctor.examine().await;
+    assert_eq!(wrong(&findings), ["public certificate", "public answer"]);
+    check(
+        &findings,
+        "public answer",
+        "give doctor the --confdir of that dmtap",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

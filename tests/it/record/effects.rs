@@ -322,9 +322,46 @@ fn changes_inside_a_provisioning_document_are_shown_except_its_secrets() {
     assert_eq!(
         lines,
         [
-            "set-attribute …/wap-provisioningdoc/characteristic/parm[1]@value https://mdm.example.com/a → https://dmtap.example/a",
-            "set-attribute …/wap-provisioningdoc/characteristic/parm[2]@value https://mdm.example.com/a → https://dmtap.example/a",
-            "set-attribute …/characteristic/characteristic/parm@value ******** → ********",
+            "set-attribute APPLICATION/ADDR https://mdm.example.com/a → https://dmtap.example/a",
+            "set-attribute APPLICATION/NAME https://mdm.example.com/a → https://dmtap.example/a",
+            "set-attribute APPLICATION/APPAUTH/AAUTHSECRET ******** → ********",
         ]
     );
+}
+
+#[test]
+fn urls_that_a_rule_changed_are_shown_whole_and_on_a_line_of_their_own_where_they_are_long() {
+    let long = format!("https://mdm.example.com/{}?a=1", "segment/".repeat(12));
+    let [before, after] = ["https://mdm.example.com/x", &*long].map(str::to_owned);
+    let mut stage = Stage::new();
+    let message = stage.request(&[], "<Envelope><Body><Url>x</Url></Body></Envelope>");
+    change_of(message, "/Envelope/Body/Url", &before, &after);
+    change_of(
+        message,
+        "/Envelope/Body/Url",
+        &"words ".repeat(20),
+        &"other ".repeat(20),
+    );
+    let shown = transcript(&stage.events, Masking::Masked);
+    let shown = shown.split_once("✎ rule r: ").unwrap().1;
+    let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
+    assert_eq!(
+        lines[0], "set-text Envelope/Body/Url https://mdm.example.com/x",
+        "{shown}"
+    );
+    assert_eq!(
+        lines[1].trim_start_matches([' ', '│']),
+        format!("→ {after}"),
+        "{shown}"
+    );
+    // Other texts are cut as ever.
+    assert!(
+        lines[2].contains("…  → other") || lines[2].contains("… → other"),
+        "{shown}"
+    );
+    assert!(lines[2].chars().count() < 170, "{shown}");
+}
+
+fn change_of(message: &mut CapturedMessage, path: &str, before: &str, after: &str) {
+    said(message, "set-text", path, before, after);
 }

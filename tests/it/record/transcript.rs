@@ -276,3 +276,33 @@ fn why_something_was_not_done_is_told_to_its_end() {
     let text = transcript(&stage.events, Masking::Masked);
     assert_eq!(text.matches(&*why).count(), 2, "{text}");
 }
+
+#[test]
+fn the_server_of_an_exchange_is_shown_where_it_is_not_the_one_of_the_connection() {
+    let mut stage = Stage::new();
+    stage.request(&[XML], PACKAGE_1);
+    stage.response(&[XML], COMMANDS);
+    let other = dmtap::flow::Connection {
+        server: "dm.example.net:8443".into(),
+        ..dmtap::flow::Connection::clone(&stage.connection)
+    };
+    let other = std::sync::Arc::new(other);
+    stage.request(&[XML], ANSWERS).connection = other.clone();
+    stage.response(&[XML], END).connection = other;
+    let mut transcript = Transcript::in_memory(Colour::Plain, Masking::Masked);
+    for (seq, event) in (1..).zip(&stage.events) {
+        transcript.write_event(seq, event).unwrap();
+    }
+    let text = String::from_utf8(transcript.into_inner()).unwrap();
+    let shown: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("│ server "))
+        .collect();
+    assert_eq!(shown.len(), 2, "{text}");
+    for line in shown {
+        assert!(
+            line.starts_with("  │ server dm.example.net:8443 · "),
+            "{line}"
+        );
+    }
+}

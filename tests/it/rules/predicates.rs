@@ -97,7 +97,8 @@ fn steps_act_on_the_elements_with_an_attribute() {
         let verdict = decide(Stage::Response, "", &step, &decode(PROVISIONING));
         assert!(verdict.body.is_none(), "{nowhere}");
         assert_eq!(
-            verdict.applied[0].changes[0].step, "not applied",
+            verdict.applied[0].changes[0].kind.name(),
+            "not applied",
             "{nowhere}"
         );
     }
@@ -253,7 +254,7 @@ fn what_can_never_match_is_a_warning() {
     check("response", "soap-fault = 's:Receiver'", "");
     check(
         "response",
-        "soap-fault = 'DeviceCap'",
+        "soap-fault = 'DeviceCapReach'",
         "did you mean `DeviceCapReached`?",
     );
     check(

@@ -1,0 +1,97 @@
+//! What devices meet at the public origin: the certificate there, and who answers.
+
+use std::net::SocketAddr;
+
+use http::{Request, Uri};
+
+use super::probe::{Failed, Handshake};
+use super::{Doctor, Finding, host_and_port, origin};
+use crate::app::dial::{Dialer, Resolve};
+use crate::app::enroll_device::send;
+use crate::dm::Certificate;
+use crate::proxy::Trust;
+use bytes::Bytes;
+
+/// Who answers: dmtap serves its CA certificate, and no other server does.
+pub(super) async fn answers(doctor: &Doctor, public: &Uri, addresses: &[SocketAddr]) -> Finding {
+    let what = "public answer";
+    let (host, port) = host_and_port(public);
+    let table = addresses
+        .first()
+        .map(|first| Resolve::new(&host, port, *first));
+    let url = format!("{}{CA}", origin(public));
+    let request = Request::get(&url).body(Bytes::new());
+    // What is wrong with the certificate is a finding of its own.
+    let client = Dialer::new(table.into_iter().collect()).client(&Trust::Anything);
+    let (Ok(request), Ok(client)) = (request, client) else {
+        let remedy = "give an address such as https://dmtap.lab:8080";
+        return Finding::wrong(what, format!("{url} is no address"), remedy);
+    };
+    let answer = match send(&client, request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let remedy = "check what runs there: a device gets no answer either";
+            return Finding::wrong(what, error.to_string(), remedy);
+        }
+    };
+    let status = answer.status().as_u16();
+    let served = Certificate::read(answer.body()).filter(|_| answer.status().is_success());
+    let Some(served) = served else {
+        let remedy = "start dmtap there; what stands in front of it must pass /.dmtap/ on";
+        let text = format!("an HTTPS server answers GET {CA} with HTTP {status}: it is not dmtap");
+        return Finding::wrong(what, text, remedy);
+    };
+    let is_own = |own: Certificate| own.thumbprint == served.thumbprint;
+    match doctor.read_ca().is_some_and(is_own) {
+        true => Finding::ok(what, format!("dmtap answers, with this CA ({url})")),
+        false => Finding::wrong(
+            what,
+            format!("dmtap answers, with another CA: {}", served.subject),
+            format!(
+                "give doctor the --confdir of that dmtap, and devices the certificate of {url}"
+            ),
+        ),
+    }
+}
+
+/// The certificate that devices are shown.
+pub(super) async fn shown(
+    doctor: &Doctor,
+    host: &str,
+    addresses: &[SocketAddr],
+    handshake: Result<Handshake, Failed>,
+    is_dmtap: bool,
+) -> Finding {
+    let what = "public certificate";
+    let shown = match handshake {
+        Ok(shown) => shown,
+        Err(why) => {
+            let remedy =
+                "a device refuses it too: let dmtap listen there, with the CA of this --confdir";
+            let unverified = Handshake::with(addresses, host, &Trust::Anything).await;
+            let text = match unverified {
+                Ok(unverified) => format!("{}: {why}", unverified.chain_text()),
+                Err(_) => format!("{host}: {why}"),
+            };
+            return Finding::wrong(what, text, remedy);
+        }
+    };
+    let own = doctor.read_ca();
+    let issued_here = own.is_some_and(|own| shown.issuer() == Some(own.subject));
+    let chain = shown.chain_text();
+    match (issued_here, is_dmtap) {
+        (true, _) => Finding::ok(what, format!("{chain}, from dmtap's CA")),
+        (false, true) => Finding::ok(
+            what,
+            format!("{chain}, of another CA that this machine trusts"),
+        ),
+        (false, false) => Finding::wrong(
+            what,
+            format!("{chain}, which dmtap's CA did not issue"),
+            "this is another server than dmtap with this --confdir",
+        ),
+    }
+}
+
+/// Where dmtap serves its CA certificate.
+const CA: &str = "/.dmtap/ca.cer";

@@ -1,0 +1,98 @@
+//! The account of a provisioning document and its node in DMClient, which must have one name.
+
+use crate::dm::{EnrollmentMessage, Envelope, Provisioning};
+use crate::flow::{Note, Severity};
+use crate::markup::{Document, Limits};
+
+/// Notes on accounts whose PROVIDER-ID is not the name of a node `DMClient/Provider/*` of the same document. Windows
+/// then enrolls, and never connects.
+pub fn note_provider_id(document: &Document) -> Vec<Note> {
+    if let Some(provisioning) = Provisioning::of(document) {
+        return in_document(provisioning);
+    }
+    let message = Envelope::of(document).and_then(EnrollmentMessage::of);
+    let Some(EnrollmentMessage::Response(response)) = message else {
+        return Vec::new();
+    };
+    let embedded = response.provisioning(&Limits::default());
+    let provisioning = embedded.as_ref();
+    let provisioning = provisioning.and_then(|inside| Provisioning::of(inside.document()));
+    provisioning.map_or_else(Vec::new, in_document)
+}
+
+fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
+    let nodes = provisioning
+        .providers()
+        .filter_map(|provider| provider.id());
+    let nodes: Vec<_> = nodes.take(MOST).collect();
+    // Without any node there is none of another name.
+    if nodes.is_empty() {
+        return Vec::new();
+    }
+    let accounts = provisioning.accounts().take(MOST);
+    let ids = accounts.filter_map(|account| account.provider_id());
+    let note = |id: &str| Note {
+        id: "PROV-01",
+        severity: Severity::Warning,
+        at: None,
+        text: format!(
+            "PROVIDER-ID of the account is {}, and DMClient/Provider has {}: Windows enrolls and never connects",
+            short(id),
+            short(&nodes.join(", "))
+        ),
+    };
+    ids.filter(|id| !nodes.contains(id))
+        .map(|id| note(&id))
+        .collect()
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Accounts and nodes that are compared.
+const MOST: usize = 16;
+/// The longest name that a note repeats, in characters.
+const LONGEST: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markup::{Hint, decode};
+
+    #[test]
+    fn an_account_without_a_node_of_its_name_is_noted() {
+        let check = |account: &str, nodes: &[&str], expected: bool| {
+            let node = |name: &&str| format!("<characteristic type='{name}'/>");
+            let nodes: String = nodes.iter().map(node).collect();
+            let nodes = match nodes.is_empty() {
+                true => nodes,
+                false => format!(
+                    "<characteristic type='DMClient'><characteristic type='Provider'>{nodes}</characteristic></characteristic>"
+                ),
+            };
+            let text = format!(
+                "<wap-provisioningdoc version='1.1'><characteristic type='APPLICATION'><parm name='APPID' value='w7'/>\
+                 <parm name='PROVIDER-ID' value='{account}'/></characteristic>{nodes}</wap-provisioningdoc>"
+            );
+            let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+            let notes = note_provider_id(&document);
+            assert_eq!(notes.len(), usize::from(expected), "{account}: {notes:?}");
+        };
+        check("Contoso", &["Contoso"], false);
+        check("Contoso", &["Fabrikam", "Contoso"], false);
+        check("Contoso", &[], false);
+        check("Contoso", &["contoso"], true);
+        check("Contoso", &["Contoso MDM"], true);
+    }
+
+    #[test]
+    fn the_response_of_enrollment_is_looked_into() {
+        let text = include_str!("../../tests/data/enrollment/response.xml");
+        let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+        assert!(note_provider_id(&document).is_empty());
+    }
+}
