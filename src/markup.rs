@@ -7,6 +7,7 @@
 //! [`Span`]: crate::patch::Span
 
 mod arena;
+pub mod base64;
 mod charset;
 pub mod convert;
 pub mod document;

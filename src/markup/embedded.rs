@@ -14,8 +14,8 @@
 //! `<enabled/><data id="x" value="y"/>`. Such a fragment has several roots ([`Document::roots`]), and more may be
 //! inserted next to them. Text before the first, or after a single one, makes it plain text.
 //!
-//! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in one
-//! line. The `Meta/Size` of a `Data` stays as it is: a rule sets it with an edit of its own.
+//! Only what is changed is written anew, in the wrapping it had; base64 is written anew as a whole, in lines as
+//! they were. The `Meta/Size` of a `Data` stays as it is: a rule sets it with an edit of its own.
 
 mod sniff;
 
@@ -24,9 +24,9 @@ use bytes::Bytes;
 use super::edit::{Edit, EditError};
 use super::{
     DecodeError, DecodeErrorKind, Document, Element, Encoding, Flag, FlagKind, Hint, Kind, Limits,
-    NodeId, Text, meta, tag, wbxml, xml,
+    NodeId, Text, base64, meta, tag, wbxml, xml,
 };
-use crate::patch::{Patch, Span};
+use crate::patch::Patch;
 use sniff::Content;
 
 /// How an embedded document is wrapped in the text of an element.
@@ -68,10 +68,10 @@ pub struct Embedded {
 }
 
 /// What of the holder's text the document is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Seat {
-    /// These bytes of the value of one text; the rest is white space.
-    Part { text: NodeId, part: Span },
+    /// One text, but for white space around it; with its octets where they are base64.
+    Part { text: NodeId, base64: Bytes },
     /// Several texts in one.
     All,
 }
@@ -143,24 +143,27 @@ fn only_piece(element: Element<'_>) -> Option<Piece<'_>> {
 
 fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedResult {
     let octets = octets(text);
-    let whole = Span::new(0, octets.len() as u32);
+    let mut base64 = Bytes::new();
     let wrapping = match (text.kind(), holder.document().is_wbxml()) {
         (Kind::Opaque, _) => Wrapping::Opaque,
         (Kind::Cdata, _) => Wrapping::Cdata,
         (_, true) => Wrapping::String,
         (_, false) => Wrapping::Escaped,
     };
-    let (source, wrapping, part) = match sniff::content(&octets) {
-        Content::Markup => (octets, wrapping, whole),
-        Content::Binary if wrapping == Wrapping::Opaque => (octets, wrapping, whole),
-        Content::Base64(source, part) => (source, Wrapping::Base64, part),
+    let (source, wrapping) = match sniff::content(&octets) {
+        Content::Markup => (octets, wrapping),
+        Content::Binary if wrapping == Wrapping::Opaque => (octets, wrapping),
+        Content::Base64(source) => {
+            base64 = octets;
+            (source, Wrapping::Base64)
+        }
         Content::Binary | Content::Ordinary => {
             return unreadable(holder, text, "it does not begin as WBXML does".into());
         }
     };
     let seat = Seat::Part {
         text: text.id(),
-        part,
+        base64,
     };
     finish(holder, text, source, wrapping, seat, limits)
 }
@@ -312,15 +315,15 @@ impl Embedded {
         if patch.is_empty() {
             return Ok(None);
         }
-        let edit = match self.seat {
-            Seat::Part { text, part } if self.wrapping == Wrapping::Base64 => {
-                let with = sniff::base64(&patch.apply(&self.document.source));
-                let patch = Patch::replacing(part, with);
-                Edit::PatchText { text, patch }
-            }
-            Seat::Part { text, .. } => Edit::PatchText {
-                text,
-                patch: patch.clone(),
+        let edit = match &self.seat {
+            Seat::Part { text, base64 } => Edit::PatchText {
+                text: *text,
+                patch: match self.wrapping {
+                    Wrapping::Base64 => {
+                        base64::replacing(base64, &patch.apply(&self.document.source))
+                    }
+                    _ => patch.clone(),
+                },
             },
             Seat::All => Edit::SetText {
                 element: self.holder,

@@ -5,7 +5,6 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use bytes::Bytes;
 
 use crate::markup::{Kind, Text, wbxml};
-use crate::patch::Span;
 
 /// What the octets of a text may be.
 pub(super) enum Content {
@@ -15,8 +14,8 @@ pub(super) enum Content {
     Markup,
     /// They begin with a WBXML header.
     Binary,
-    /// They are base64 of one of these, in these bytes of the text.
-    Base64(Bytes, Span),
+    /// They are base64 of one of these.
+    Base64(Bytes),
 }
 
 /// Whether a text is white space.
@@ -60,28 +59,18 @@ pub(super) fn content(octets: &Bytes) -> Content {
         return Content::Ordinary;
     }
     match unwrap_base64(octets) {
-        Some((inner, part)) if begins_markup(&inner) || begins_wbxml(&inner) => {
-            Content::Base64(inner, part)
-        }
+        Some(inner) if begins_markup(&inner) || begins_wbxml(&inner) => Content::Base64(inner),
         _ => Content::Ordinary,
     }
 }
 
-/// Base64 in one line, padded.
-pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
-    STANDARD.encode(octets).into_bytes()
-}
-
-/// The octets behind base64 in the standard alphabet, lines and padding as they please, and where it stands.
-fn unwrap_base64(octets: &[u8]) -> Option<(Bytes, Span)> {
-    let start = octets.iter().position(|byte| !white(byte))?;
-    let end = octets.iter().rposition(|byte| !white(byte))? + 1;
-    let inner = octets.get(start..end)?;
+/// The octets behind base64 in the standard alphabet, lines and padding as they please.
+fn unwrap_base64(octets: &[u8]) -> Option<Bytes> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    if !inner.iter().all(|byte| fits(byte) || white(byte)) {
+    if !octets.iter().all(|byte| fits(byte) || white(byte)) {
         return None;
     }
-    let packed: Vec<u8> = inner.iter().copied().filter(|byte| !white(byte)).collect();
+    let packed: Vec<u8> = octets.iter().copied().filter(|byte| !white(byte)).collect();
     if packed.len() < LEAST_BASE64 {
         return None;
     }
@@ -89,7 +78,7 @@ fn unwrap_base64(octets: &[u8]) -> Option<(Bytes, Span)> {
         .decode(&packed)
         .or_else(|_| STANDARD_NO_PAD.decode(&packed))
         .ok()?;
-    Some((decoded.into(), Span::new(start as u32, end as u32)))
+    Some(decoded.into())
 }
 
 /// `<` and what may follow it, behind white space or a byte order mark.
