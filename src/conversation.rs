@@ -14,6 +14,7 @@
 
 mod decide;
 mod handle;
+mod pairs;
 mod rule_state;
 mod stay;
 mod table;
@@ -29,15 +30,17 @@ use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
     SessionTag, Severity, Side, Timestamp,
 };
+use crate::identity::session::Pairs;
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
 
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
-pub use self::stay::StayContext;
+pub use self::stay::{StayContext, patched};
 pub use self::table::SessionLimits;
 pub use self::view::SessionView;
 
+use self::stay::Rewritten;
 use self::table::{Sessions, SharedSession};
 
 /// The sessions of all devices.
@@ -65,6 +68,8 @@ pub struct MessageFacts<'a> {
     pub limits: &'a Limits,
     /// What keeps the device on the proxy, where something does.
     pub stay: Option<StayContext<'a>>,
+    /// The certificates that stand for each other, where there are any.
+    pub pairs: Option<&'a Pairs>,
 }
 
 /// A message decided: what was found in it, and what leaves.
@@ -119,11 +124,18 @@ impl Conversations {
             body: rewritten.as_ref().map(|it| &it.body).or(request.body),
             ..*request
         };
+        let (paired, note_paired) = seen.paired_request();
+        let seen = MessageFacts {
+            document: paired.as_ref().map(|it| &it.document).or(seen.document),
+            body: paired.as_ref().map(|it| &it.body).or(seen.body),
+            ..seen
+        };
         let mut handle = SessionHandle::of(session);
         let mut decided = handle.decide(&seen, rules, state);
         decided.notes.extend(note);
         decided.notes.extend(notes);
-        if let Some(rewritten) = rewritten {
+        decided.notes.extend(note_paired);
+        if let Some(rewritten) = Rewritten::both(rewritten, paired) {
             rewritten.enter(&mut decided);
         }
         (handle, decided)

@@ -13,8 +13,8 @@
 //!     │
 //!  conversation             one message decided: sessions, rules, reconciliation
 //!     │
-//!   rules    peer           decide / the simulated device and server
-//!     └──┬─────┘
+//!   rules  identity  peer   decide / swap client certificates / the simulated device and server
+//!     └──┬─────┴──────┘
 //!       flow                what happened and what is to happen, as plain data
 //!        │
 //!        dm                 meaning: typed views on SyncML, SOAP, provisioning; codes
@@ -27,8 +27,8 @@
 //! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `printable` escapes what a terminal
 //! would obey or hide.
 //!
-//! `patch`, `markup`, `dm`, `flow`, `rules`, `conversation` and `peer` are pure: no sockets, files, clock or
-//! randomness.
+//! `patch`, `markup`, `dm`, `flow`, `rules`, `identity`, `conversation` and `peer` are pure: no sockets, files,
+//! clock or randomness.
 //! `tests/tidy.rs` holds this table.
 //!
 //! # Glossary
@@ -90,6 +90,7 @@ pub mod conversation;
 pub mod dm;
 mod error_text;
 pub mod flow;
+pub mod identity;
 pub mod markup;
 pub mod patch;
 pub mod peer;

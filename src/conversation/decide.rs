@@ -34,14 +34,18 @@ impl SessionHandle {
             notes.extend(more);
             learned = hosts;
         }
-        self.leaving = leaving(message, &verdict);
-        Decided {
+        let mut decided = Decided {
             session: view.tag,
             links: view.links,
             notes,
             verdict,
             learned,
+        };
+        if message.response.is_some() {
+            message.pair_response(&mut decided);
         }
+        self.leaving = leaving(message, &decided.verdict);
+        decided
     }
 
     /// Takes on what the rules cause in the session, and does in this message what is owed about it.

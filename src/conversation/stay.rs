@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
 use super::{Decided, MessageFacts};
 use crate::dm::Dialect;
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
-use crate::markup::{self, Document, Hint};
+use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
 use crate::rules::stay::{self, Direction, Extent, Prefilter, StayFacts, Stayed};
 use crate::rules::{HeadEdit, Verdict};
@@ -34,7 +35,8 @@ pub struct StayContext<'a> {
 pub(super) struct Rewritten {
     pub(super) document: Arc<Document>,
     pub(super) body: Bytes,
-    effect: RuleEffect,
+    /// In the order in which they came about.
+    pub(super) effects: Vec<RuleEffect>,
 }
 
 impl StayContext<'_> {
@@ -45,11 +47,12 @@ impl StayContext<'_> {
         };
         let stayed = self.stay(message, document, None);
         let rewritten = stayed.effect.and_then(|effect| {
-            let (body, document) = patched(document, &effect.patch, message)?;
+            let (body, document) =
+                patched(document, &effect.patch, message.headers(), message.limits)?;
             Some(Rewritten {
                 document,
                 body,
-                effect,
+                effects: vec![effect],
             })
         });
         (rewritten, stayed.notes)
@@ -70,7 +73,8 @@ impl StayContext<'_> {
                 let received = received.filter(|_| verdict.body.is_some());
                 let stayed = self.stay(message, &document, received);
                 if let Some(effect) = &stayed.effect
-                    && let Some((body, document)) = patched(&document, &effect.patch, message)
+                    && let Some((body, document)) =
+                        patched(&document, &effect.patch, message.headers(), message.limits)
                 {
                     verdict.body = Some(body);
                     verdict.document = Some(document);
@@ -178,6 +182,17 @@ impl StayContext<'_> {
 }
 
 impl Rewritten {
+    /// A request rewritten twice.
+    pub(super) fn both(first: Option<Self>, second: Option<Self>) -> Option<Self> {
+        match (first, second) {
+            (Some(first), Some(mut second)) => {
+                second.effects.splice(0..0, first.effects);
+                Some(second)
+            }
+            (first, second) => second.or(first),
+        }
+    }
+
     /// Makes this what leaves, unless the rules made it something else.
     pub(super) fn enter(self, decided: &mut Decided) {
         let verdict = &mut decided.verdict;
@@ -188,7 +203,7 @@ impl Rewritten {
             verdict.body = Some(self.body);
             verdict.document = Some(self.document);
         }
-        verdict.applied.insert(0, self.effect);
+        verdict.applied.splice(0..0, self.effects);
     }
 }
 
@@ -201,20 +216,22 @@ fn is_read_as(document: &Document, message: &MessageFacts<'_>) -> bool {
     !is_syncml || Dialect::of(document) == Dialect::SyncMl
 }
 
-fn patched(
+/// A document after a patch; `None` where it could not be read any more. `headers` are those of its message.
+pub fn patched(
     document: &Document,
     patch: &Patch,
-    message: &MessageFacts<'_>,
+    headers: &HeaderMap,
+    limits: &Limits,
 ) -> Option<(Bytes, Arc<Document>)> {
     let body = patch.apply(document.source());
-    let hint = media::hint(message.headers());
+    let hint = media::hint(headers);
     // A body in UTF-16 is UTF-8 by now, whatever the head says.
     let utf8 = Hint {
         charset: Some("utf-8"),
         ..hint
     };
-    let decoded = markup::decode(body.clone(), hint, message.limits);
-    let decoded = decoded.or_else(|_| markup::decode(body.clone(), utf8, message.limits));
+    let decoded = markup::decode(body.clone(), hint, limits);
+    let decoded = decoded.or_else(|_| markup::decode(body.clone(), utf8, limits));
     let document = decoded.ok()?;
     Some((body, Arc::new(document)))
 }

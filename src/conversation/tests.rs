@@ -72,6 +72,7 @@ impl Stage {
             body: Some(document.source()),
             limits: &self.limits,
             stay: None,
+            pairs: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! dmtap's own certificate authority: made once per installation, in mitmproxy's file layout.
 
 mod defect;
+mod device;
 mod weak;
 
 use std::fs;
@@ -65,7 +66,7 @@ impl Authority {
 
     /// The same in PEM.
     pub fn certificate_pem(&self) -> bytes::Bytes {
-        pem_of(&self.certificate).into_bytes().into()
+        pem_of("CERTIFICATE", &self.certificate).into_bytes().into()
     }
 
     /// What is wrong with the configuration directory, if others may look into it.
@@ -221,7 +222,7 @@ impl Files {
             let found = match pem_file::read(path) {
                 Ok(found) => found,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    let pem = pem_of(certificate);
+                    let pem = pem_of("CERTIFICATE", certificate);
                     let written = write_new(path, pem.as_bytes(), 0o644);
                     written.map_err(|e| CaError::io(path, e))?;
                     continue;
@@ -357,15 +358,16 @@ fn random<const N: usize>() -> Result<[u8; N], CaError> {
     Ok(bytes)
 }
 
-fn pem_of(certificate: &CertificateDer<'_>) -> String {
+/// DER in PEM under this label.
+pub(super) fn pem_of(label: &str, der: &[u8]) -> String {
     use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
     for line in text.as_bytes().chunks(64) {
         pem.extend(line.iter().map(|&byte| char::from(byte)));
         pem.push('\n');
     }
-    pem + "-----END CERTIFICATE-----\n"
+    pem + &format!("-----END {label}-----\n")
 }
 
 /// Writes a file with this mode, whole or not at all, and leaves one that is there.
@@ -389,7 +391,8 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     }
 }
 
-fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+/// Writes a file with this mode, which must not be there, to the disk.
+pub(super) fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -401,7 +404,8 @@ fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
-fn private_directory(path: &Path) -> io::Result<()> {
+/// Makes a folder that nobody else may look into, and those around it.
+pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -1,0 +1,45 @@
+//! Where certificates that stand for each other are exchanged: on a request before the rules, which see what the server
+//! knows; on a response behind them.
+
+use super::stay::{Rewritten, patched};
+use super::{Decided, MessageFacts};
+use crate::flow::Note;
+use crate::rules::stay::seal;
+
+impl MessageFacts<'_> {
+    /// What becomes of a request, and what could not be done.
+    pub(super) fn paired_request(&self) -> (Option<Rewritten>, Option<Note>) {
+        let (Some(pairs), Some(document)) = (self.pairs, self.document) else {
+            return (None, None);
+        };
+        let (effect, note) = pairs.map(document, self.speaker(), seal(self.headers()));
+        let rewritten = effect.and_then(|effect| {
+            let (body, document) = patched(document, &effect.patch, self.headers(), self.limits)?;
+            Some(Rewritten {
+                document,
+                body,
+                effects: vec![effect],
+            })
+        });
+        (rewritten, note)
+    }
+
+    /// Does the same to a response that is decided.
+    pub(super) fn pair_response(&self, decided: &mut Decided) {
+        let verdict = &mut decided.verdict;
+        let (Some(pairs), Some(document)) = (self.pairs, verdict.leaving(self.document)) else {
+            return;
+        };
+        let (effect, note) = pairs.map(document, self.speaker(), seal(self.headers()));
+        decided.notes.extend(note);
+        let Some(effect) = effect else {
+            return;
+        };
+        let changed = patched(document, &effect.patch, self.headers(), self.limits);
+        if let Some((body, document)) = changed {
+            verdict.body = Some(body);
+            verdict.document = Some(document);
+            verdict.applied.push(effect);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Certificate requests (PKCS#10, RFC 2986): the device's, and the same for another key.
+
+use der::Tag;
+
+use super::raw::{self, Elements};
+use super::signature::{self, Digest, SignError, SignatureError, Signer};
+
+/// A request whose signature is that of the key it is for.
+#[derive(Clone, Copy, Debug)]
+pub struct CertificationRequest<'d> {
+    version: &'d [u8],
+    subject: &'d [u8],
+    public_key: &'d [u8],
+    /// The attributes with their tag, byte for byte; empty where there are none.
+    attributes: &'d [u8],
+    digest: Digest,
+}
+
+/// Why a request is not swapped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CsrError {
+    /// It is longer than any device's.
+    #[error("the certificate request has more than {MOST_BYTES} bytes")]
+    TooLong,
+    /// It is no PKCS#10.
+    #[error("the certificate request cannot be read: {0}")]
+    Der(#[from] der::Error),
+    /// It proves nothing.
+    #[error("the certificate request: {0}")]
+    Signature(#[from] SignatureError),
+    /// dmtap makes RSA keys only.
+    #[error("the certificate request is for a key that is not RSA")]
+    NotRsa,
+    /// dmtap's key does not sign.
+    #[error("dmtap's own certificate request cannot be signed: {0}")]
+    Sign(#[from] SignError),
+}
+
+impl<'d> CertificationRequest<'d> {
+    /// Reads a request, and checks that the holder of its key signed it. Names and attributes may be as they please.
+    ///
+    /// # Errors
+    /// [`CsrError`].
+    pub fn read(der: &'d [u8]) -> Result<Self, CsrError> {
+        if der.len() > MOST_BYTES {
+            return Err(CsrError::TooLong);
+        }
+        let mut request = Elements::of(der)?;
+        let info = request.next()?;
+        let algorithm = request.next()?;
+        let signature = raw::bits(request.next()?)?;
+        let mut inside = Elements::of(info)?;
+        let version = inside.next()?;
+        let subject = inside.next()?;
+        let public_key = inside.next()?;
+        let attributes = inside.rest();
+        let digest = signature::verify(algorithm, public_key, info, signature)?;
+        Ok(Self {
+            version,
+            subject,
+            public_key,
+            attributes,
+            digest,
+        })
+    }
+
+    /// The key it is for: a SubjectPublicKeyInfo in DER.
+    pub fn public_key(&self) -> &'d [u8] {
+        self.public_key
+    }
+
+    /// Its subject: a Name in DER.
+    pub fn subject(&self) -> &'d [u8] {
+        self.subject
+    }
+
+    /// Its attributes, with their tag.
+    pub fn attributes(&self) -> &'d [u8] {
+        self.attributes
+    }
+
+    /// Bits of its RSA key.
+    ///
+    /// # Errors
+    /// [`CsrError::NotRsa`].
+    pub fn key_bits(&self) -> Result<usize, CsrError> {
+        signature::rsa_bits(self.public_key).ok_or(CsrError::NotRsa)
+    }
+
+    /// The same request for the key of `signer`, signed by it: subject and attributes byte for byte, and the same
+    /// digest, SHA-256 in place of SHA-1.
+    ///
+    /// # Errors
+    /// [`CsrError::Sign`], or [`CsrError::Der`] where it grows too long for DER.
+    pub fn with_key(&self, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
+        let public_key = signer.public_key();
+        let parts = [self.version, self.subject, public_key, self.attributes];
+        let info = raw::around(Tag::Sequence, &parts)?;
+        let digest = self.digest.for_new();
+        let signature = raw::bit_string(&signer.sign(digest, &info)?)?;
+        let request = [&info[..], &digest.rsa_algorithm()?, &signature];
+        Ok(raw::around(Tag::Sequence, &request)?)
+    }
+}
+
+/// The longest request, in bytes of DER.
+pub const MOST_BYTES: usize = 64 << 10;

@@ -1,0 +1,186 @@
+//! The two messages of an enrollment that the swap changes: the request for a certificate, and its answer.
+
+use super::document::{self, NoSwap, Replacement};
+use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
+use crate::dm::token::TokenKind;
+use crate::dm::{Envelope, Provisioning};
+use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity};
+use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
+use crate::markup::{Document, Element, Embedded, Limits, base64};
+use crate::patch::Patch;
+
+/// The name of the swap among the rule effects of records.
+pub const NAME: &str = "swap-client-identity";
+
+/// A request for a certificate: the first message of a swap.
+#[derive(Clone, Debug)]
+pub struct Asked<'d> {
+    token: Element<'d>,
+    /// What its token holds.
+    pub kind: TokenKind,
+    /// Its token: PKCS#10 or PKCS#7 in DER.
+    pub octets: Vec<u8>,
+    /// The device's name for itself; empty where it has none.
+    pub device_id: String,
+    /// The names of its context items that bind the device's key.
+    pub attested: Vec<String>,
+    is_signed: bool,
+}
+
+/// What a server granted.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The certificate for dmtap's key, in DER.
+    pub certificate: Vec<u8>,
+    /// The certificates of the stores Root and CA.
+    pub authorities: Vec<Vec<u8>>,
+}
+
+impl<'d> Asked<'d> {
+    /// The request that a message is, if it is one; `None` also where its token is no base64.
+    pub fn of(document: &'d Document) -> Option<Self> {
+        let envelope = Envelope::of(document)?;
+        let Some(EnrollmentMessage::Request(request)) = EnrollmentMessage::of(envelope) else {
+            return None;
+        };
+        let token = request.token()?;
+        Some(Self {
+            token: token.element(),
+            kind: token.kind(),
+            octets: token.octets()?,
+            device_id: request.context("DeviceID").unwrap_or_default().into_owned(),
+            attested: attested(request),
+            is_signed: envelope
+                .security()
+                .is_some_and(|security| security.is_signed()),
+        })
+    }
+
+    /// The message with another token, in lines as those of the one it has.
+    ///
+    /// # Errors
+    /// Where the message is signed as a whole, or the token cannot be written.
+    pub fn with_token(&self, token: &[u8], changed: String) -> Result<RuleEffect, NoSwap> {
+        if self.is_signed {
+            return Err(NoSwap::Signed);
+        }
+        let document = self.token.document();
+        let mut texts = self.token.texts();
+        let edit = match (texts.next(), texts.next()) {
+            (Some(text), None) => Edit::PatchText {
+                text: text.id(),
+                patch: base64::replacing(&text.octets(), token),
+            },
+            _ => Edit::SetText {
+                element: self.token.id(),
+                text: {
+                    let written = self.token.octets().into_owned();
+                    let after = base64::replacing(&written, token).apply(&written.into());
+                    String::from_utf8_lossy(&after).into_owned()
+                },
+            },
+        };
+        let changes = vec![EffectDetail {
+            path: self.token.path().to_string(),
+            kind: EffectKind::other("set-text"),
+            before: String::new(),
+            after: changed,
+        }];
+        let patch = plan(document, &[edit]).map_err(unwritable)?;
+        Ok(effect(changes, patch))
+    }
+
+    /// What is to be expected of a server that looks at the attestation of the request.
+    pub fn note_attestation(&self) -> Option<Note> {
+        let names = self.attested.join(", ");
+        (!self.attested.is_empty()).then(|| Note {
+            id: "SWAP-03",
+            severity: Severity::Warning,
+            at: None,
+            text: format!(
+                "the request proves with its TPM that the device holds its key ({names}); a server that checks it will \
+                 refuse (0x80180032): try the rules software-keys and enrollment-version-4"
+            ),
+        })
+    }
+}
+
+/// What an answer grants to the holder of a key, a SubjectPublicKeyInfo.
+///
+/// # Errors
+/// [`NoSwap`] says what it is instead.
+pub fn granted(document: &Document, limits: &Limits, public_key: &[u8]) -> Result<Granted, NoSwap> {
+    let (_, embedded) = provisioning(document, limits)?;
+    let provisioning = Provisioning::of(embedded.document()).ok_or(NoSwap::NoDocument)?;
+    Ok(Granted {
+        certificate: document::certificate_for(provisioning, public_key)?,
+        authorities: document::authorities(provisioning),
+    })
+}
+
+/// The answer with the device's certificate in place of the server's.
+///
+/// # Errors
+/// [`NoSwap::Edit`].
+pub fn with_certificate(
+    document: &Document,
+    limits: &Limits,
+    replacement: Replacement<'_>,
+) -> Result<RuleEffect, NoSwap> {
+    let (token, embedded) = provisioning(document, limits)?;
+    let (edits, changes) = document::replace(&embedded, &token.path(), replacement);
+    let edits: Vec<NestedEdit> = edits;
+    let patch = plan_within(document, &edits, limits).map_err(unwritable)?;
+    Ok(effect(changes, patch))
+}
+
+fn provisioning<'d>(
+    document: &'d Document,
+    limits: &Limits,
+) -> Result<(Element<'d>, Embedded), NoSwap> {
+    let envelope = Envelope::of(document).ok_or(NoSwap::NoAnswer)?;
+    if let Some(fault) = envelope.fault() {
+        let code = fault.subcode().or_else(|| fault.code());
+        return Err(NoSwap::Fault(code.unwrap_or_default().into_owned()));
+    }
+    let Some(EnrollmentMessage::Response(answer)) = EnrollmentMessage::of(envelope) else {
+        return Err(NoSwap::NoAnswer);
+    };
+    let token = answer.token().ok_or(NoSwap::NoDocument)?;
+    let embedded = answer.provisioning(limits).ok_or(NoSwap::NoDocument)?;
+    Ok((token.element(), embedded))
+}
+
+/// Names of the context items that only the holder of the device's own key can send. AttestationStatus proves nothing.
+fn attested(request: RequestSecurityToken<'_>) -> Vec<String> {
+    let names = request.context_items().filter_map(|item| {
+        let name = item.name()?.into_owned();
+        let is_binding = BINDING
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&name));
+        let has_value = item.value().is_some_and(|value| !value.is_empty());
+        (is_binding && has_value).then_some(name)
+    });
+    names.collect()
+}
+
+fn unwritable(error: EditError) -> NoSwap {
+    NoSwap::Edit(error.to_string())
+}
+
+/// What the swap did to a message.
+pub(super) fn effect(changes: Vec<EffectDetail>, patch: Patch) -> RuleEffect {
+    RuleEffect {
+        rule: NAME.to_owned(),
+        changes,
+        patch,
+    }
+}
+
+const BINDING: [&str; 5] = [
+    "AIKPub",
+    "AIKCert",
+    "AIKAttestationClaim",
+    "AadAIKAttestationClaim",
+    "AzureAttestationBlob",
+];

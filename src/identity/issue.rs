@@ -1,0 +1,161 @@
+//! Certificates (RFC 5280): the server's by its parts, and the one for the device's key that takes its place.
+
+use der::asn1::ObjectIdentifier;
+use der::{Decode, Tag, TagNumber};
+
+use super::raw::{self, Elements, context};
+use super::signature::SignError;
+
+/// What signs the certificates of devices: dmtap's CA.
+pub trait Issuer {
+    /// Its subject: a Name in DER.
+    fn name(&self) -> &[u8];
+
+    /// The algorithm it signs with: an AlgorithmIdentifier in DER.
+    fn algorithm(&self) -> &[u8];
+
+    /// A signature over a TBSCertificate.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
+/// A certificate taken apart, each part byte for byte.
+#[derive(Clone, Debug)]
+pub struct CertificateParts<'d> {
+    serial: &'d [u8],
+    validity: &'d [u8],
+    subject: &'d [u8],
+    public_key: &'d [u8],
+    extensions: Vec<&'d [u8]>,
+}
+
+/// Why a certificate for the device cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// The server's certificate is none.
+    #[error("the certificate of the server cannot be read: {0}")]
+    Der(#[from] der::Error),
+    /// The CA's key does not sign.
+    #[error("dmtap's CA cannot sign a certificate: {0}")]
+    Sign(#[from] SignError),
+}
+
+impl<'d> CertificateParts<'d> {
+    /// Takes a certificate apart.
+    ///
+    /// # Errors
+    /// [`IssueError::Der`].
+    pub fn read(der: &'d [u8]) -> Result<Self, IssueError> {
+        let certificate = Elements::of(der)?.next()?;
+        let mut inside = Elements::of(certificate)?;
+        inside.next_if(context(TagNumber::N0));
+        let serial = inside.next()?;
+        let [_algorithm, _issuer] = [inside.next()?, inside.next()?];
+        let [validity, subject, public_key] = [inside.next()?, inside.next()?, inside.next()?];
+        let mut extensions = Vec::new();
+        while !inside.rest().is_empty() {
+            // Unique identifiers may stand in front.
+            let Some(explicit) = inside.next_if(context(TagNumber::N3)) else {
+                inside.next()?;
+                continue;
+            };
+            let mut list = Elements::of(raw::content(explicit)?)?;
+            while !list.rest().is_empty() {
+                extensions.push(list.next()?);
+            }
+        }
+        Ok(Self {
+            serial,
+            validity,
+            subject,
+            public_key,
+            extensions,
+        })
+    }
+
+    /// Its key: a SubjectPublicKeyInfo in DER.
+    pub fn public_key(&self) -> &'d [u8] {
+        self.public_key
+    }
+
+    /// Its subject: a Name in DER.
+    pub fn subject(&self) -> &'d [u8] {
+        self.subject
+    }
+
+    /// Its serial number: an INTEGER in DER.
+    pub fn serial(&self) -> &'d [u8] {
+        self.serial
+    }
+
+    /// A certificate by `issuer` for another key, which says what this one says but for whose it is: subject, validity
+    /// and extensions are the same, without those that lead to the CA of this one. `serial` takes the place of the serial
+    /// number where that was given out already.
+    ///
+    /// # Errors
+    /// [`IssueError`].
+    pub fn reissued(
+        &self,
+        public_key: &[u8],
+        issuer: &dyn Issuer,
+        serial: Option<u128>,
+    ) -> Result<Vec<u8>, IssueError> {
+        let serial = match serial {
+            Some(number) => own_serial(number)?,
+            None => self.serial.to_vec(),
+        };
+        let kept = self.extensions.iter().copied();
+        let kept: Vec<&[u8]> = kept.filter(|extension| !leads_to_ca(extension)).collect();
+        let extensions = match kept.is_empty() {
+            true => Vec::new(),
+            false => {
+                let list = raw::around(Tag::Sequence, &kept)?;
+                raw::around(context(TagNumber::N3), &[&list])?
+            }
+        };
+        let to_be_signed = raw::around(
+            Tag::Sequence,
+            &[
+                VERSION_3,
+                &serial,
+                issuer.algorithm(),
+                issuer.name(),
+                self.validity,
+                self.subject,
+                public_key,
+                &extensions,
+            ],
+        )?;
+        let signature = raw::bit_string(&issuer.sign(&to_be_signed)?)?;
+        let certificate = [&to_be_signed[..], issuer.algorithm(), &signature];
+        Ok(raw::around(Tag::Sequence, &certificate)?)
+    }
+}
+
+/// A positive INTEGER of 16 octets at most.
+fn own_serial(number: u128) -> der::Result<Vec<u8>> {
+    let octets = (number >> 1).max(1).to_be_bytes();
+    der::Encode::to_der(&der::asn1::UintRef::new(&octets)?)
+}
+
+/// Whether an extension says something of the CA of its certificate.
+fn leads_to_ca(extension: &[u8]) -> bool {
+    let oid = Elements::of(extension).and_then(|mut parts| parts.next());
+    let oid = oid.and_then(ObjectIdentifier::from_der);
+    oid.is_ok_and(|oid| OF_CA.contains(&oid))
+}
+
+/// `[0] { INTEGER 2 }`: version 3.
+const VERSION_3: &[u8] = &[0xa0, 0x03, 0x02, 0x01, 0x02];
+
+/// RFC 5280 §4.2.1.1, §4.2.1.2, §4.2.1.13, §4.2.1.15, §4.2.2.1: identifiers of keys, where CRLs are, and where the CA
+/// is.
+const OF_CA: [ObjectIdentifier; 5] = [
+    ObjectIdentifier::new_unwrap("2.5.29.35"),
+    ObjectIdentifier::new_unwrap("2.5.29.14"),
+    ObjectIdentifier::new_unwrap("2.5.29.31"),
+    ObjectIdentifier::new_unwrap("2.5.29.46"),
+    ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1"),
+];

@@ -1,0 +1,165 @@
+//! DM sessions after a swap: the device names the certificate that dmtap issued, the server the one that it issued
+//! itself. Thumbprints in LocURI and Data, and certificates in Data, become those of the other side.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::document::{in_case_of, thumbprints};
+use crate::dm::certificate::thumbprint;
+use crate::dm::token::base64_octets;
+use crate::dm::{Dialect, Message};
+use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side};
+use crate::markup::edit::{Edit, plan};
+use crate::markup::{Document, Text, base64};
+use crate::patch::{Patch, Span, Splice};
+
+/// Certificates of devices, and those of servers in whose place they stand.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    /// By thumbprint in upper case.
+    of_devices: HashMap<String, Arc<Other>>,
+    of_servers: HashMap<String, Arc<Other>>,
+}
+
+/// The certificate of the other side.
+#[derive(Debug)]
+struct Other {
+    thumbprint: String,
+    der: Vec<u8>,
+}
+
+impl Pairs {
+    /// Adds the certificate that a device got and the one that the server issued, in DER.
+    pub fn add(&mut self, device: &[u8], server: &[u8]) {
+        let other = |der: &[u8]| {
+            Arc::new(Other {
+                thumbprint: thumbprint(der),
+                der: der.to_vec(),
+            })
+        };
+        let (device, server) = (other(device), other(server));
+        self.of_devices
+            .insert(device.thumbprint.clone(), server.clone());
+        self.of_servers.insert(server.thumbprint.clone(), device);
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.of_devices.is_empty()
+    }
+
+    /// Whether a body may hold something of a pair.
+    pub fn may_be_in(&self, body: &[u8]) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let mut digits = 0;
+        let is_thumbprint = |byte: &u8| {
+            digits = if byte.is_ascii_hexdigit() {
+                digits + 1
+            } else {
+                0
+            };
+            digits >= 40
+        };
+        // A certificate in base64 begins so; in UTF-16 there are zeros between, as there are in no other text.
+        let is_certificate = memchr::memmem::find(body, b"MI").is_some();
+        is_certificate
+            || body.iter().any(is_thumbprint)
+            || matches!(body, [0, b'<', ..] | [b'<', 0, ..] | [0xfe | 0xff, ..])
+    }
+
+    /// What becomes of a message on its way to the other side. `sealed` is what vouches for its bytes, if anything does.
+    pub fn map(
+        &self,
+        document: &Document,
+        from: Side,
+        sealed: Option<&'static str>,
+    ) -> (Option<RuleEffect>, Option<Note>) {
+        if self.is_empty()
+            || Dialect::of(document) != Dialect::SyncMl
+            || Message::of(document).is_none()
+        {
+            return (None, None);
+        }
+        let others = match from {
+            Side::Device => &self.of_devices,
+            Side::Server => &self.of_servers,
+        };
+        let mut edits = Vec::new();
+        let mut changes = Vec::new();
+        for element in document.elements() {
+            if !matches!(element.local(), "LocURI" | "Data") {
+                continue;
+            }
+            for text in element.texts() {
+                let Some(patch) = patch_of(text, others) else {
+                    continue;
+                };
+                let value = text.value();
+                let after = patch.apply(&text.octets().into_owned().into());
+                changes.push(EffectDetail {
+                    path: element.path().to_string(),
+                    kind: EffectKind::other("set-text"),
+                    before: value.trim().to_owned(),
+                    after: String::from_utf8_lossy(&after).trim().to_owned(),
+                });
+                edits.push(Edit::PatchText {
+                    text: text.id(),
+                    patch,
+                });
+            }
+        }
+        let patch = match (edits.is_empty(), sealed) {
+            (true, _) => return (None, None),
+            (false, Some(name)) => Err(format!("the message is signed ({name})")),
+            (false, None) => plan(document, &edits).map_err(|error| error.to_string()),
+        };
+        match patch {
+            Ok(patch) => (Some(super::enrollment::effect(changes, patch)), None),
+            Err(why) => {
+                let whose = match from {
+                    Side::Device => "dmtap issued",
+                    Side::Server => "the server issued",
+                };
+                let text = format!(
+                    "{why}, so that it names the certificate that {whose} ({})",
+                    changes[0].path
+                );
+                let note = Note {
+                    id: "SWAP-04",
+                    severity: Severity::Warning,
+                    at: None,
+                    text,
+                };
+                (None, Some(note))
+            }
+        }
+    }
+}
+
+fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patch> {
+    let octets = text.octets();
+    if octets.len() > LONGEST {
+        return None;
+    }
+    if octets.trim_ascii_start().starts_with(b"MI") {
+        let der = base64_octets(&octets)?;
+        let other = others.get(&thumbprint(&der))?;
+        return Some(base64::replacing(&octets, &other.der));
+    }
+    let value = std::str::from_utf8(&octets).ok()?;
+    let splices = thumbprints(value).filter_map(|at| {
+        let written = &value[at.clone()];
+        let other = others.get(&written.to_ascii_uppercase())?;
+        Some(Splice {
+            span: Span::new(at.start as u32, at.end as u32),
+            with: in_case_of(written, &other.thumbprint).into_bytes(),
+        })
+    });
+    let patch = Patch::new(splices.collect()).unwrap_or_default();
+    (!patch.is_empty()).then_some(patch)
+}
+
+/// The longest text that is looked at, in bytes: lists of thumbprints and certificates are shorter.
+const LONGEST: usize = 256 << 10;
