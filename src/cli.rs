@@ -9,6 +9,7 @@ pub mod demo;
 pub mod device;
 pub mod doctor;
 pub mod encode;
+pub mod identity;
 pub mod proxy;
 pub mod rule_args;
 pub mod rules;
@@ -101,6 +102,7 @@ enum Verb {
     Show(show::Show),
     Rules(rules::Rules),
     Ca(ca::Ca),
+    Identity(identity::Identity),
     Completions(Completions),
 }
 
@@ -193,6 +195,7 @@ pub fn main() -> ExitCode {
         Verb::Show(verb) => verb.run(output),
         Verb::Rules(verb) => verb.run(output),
         Verb::Ca(verb) => verb.run(output),
+        Verb::Identity(verb) => verb.run(output),
         Verb::Completions(verb) => verb.run(output),
     };
     match outcome {

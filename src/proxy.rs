@@ -19,6 +19,7 @@ mod exchange;
 mod failure;
 mod framing;
 mod headers;
+mod identity;
 mod interruptible_sleep;
 mod listen;
 mod live_rules;
@@ -45,10 +46,14 @@ pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError};
 pub use client_identity::{ClientIdentity, FindIdentity, IdentityError};
 pub use failure::{PlainError, ServerError};
+pub use identity::{
+    CertificateFacts, IdentityId, IdentityStore, KeyError, MOST_IDENTITIES, OwnKey, StoreError,
+    StoredIdentity, identity_pem, write_private,
+};
 pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
 pub use settings::{
-    BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings, Trust,
-    Upstream, UpstreamHttp,
+    BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings,
+    SwapSettings, Trust, Upstream, UpstreamHttp,
 };
 pub use trust::client_config;

@@ -215,6 +215,7 @@ impl Passed {
             body: self.body.as_ref(),
             limits,
             stay: None,
+            pairs: None,
         }
     }
 

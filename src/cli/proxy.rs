@@ -5,7 +5,7 @@ mod rules;
 mod stay;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Outcome, Output, authority, block_on};
@@ -15,7 +15,9 @@ use stay::StayArguments;
 
 use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
-use crate::proxy::{BodyCapture, Mode, OwnCertificate, Settings, Trust, Upstream, UpstreamHttp};
+use crate::proxy::{
+    BodyCapture, Mode, OwnCertificate, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
+};
 use crate::record::Masking;
 use crate::rules::ErrorStyle;
 
@@ -58,6 +60,16 @@ pub struct Proxy {
     control: ControlArguments,
     #[command(flatten)]
     stay: StayArguments,
+    /// Enroll a key of dmtap's own in place of the device's, and give the device a certificate of dmtap's CA: then
+    /// dmtap can present a client certificate to the server. In regular mode name the servers: =HOST,…
+    #[arg(
+        long,
+        value_name = "HOST,…",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ""
+    )]
+    swap_client_identity: Option<String>,
     /// Do not verify the server's certificate.
     #[arg(short = 'k', long, conflicts_with = "server_ca")]
     ssl_insecure: bool,
@@ -114,6 +126,8 @@ impl Proxy {
         let stay = self.stay.settings(&self.mode, confdir)?;
         let settings = Settings {
             stay,
+            swap: self.swap()?,
+            confdir: confdir.map(Path::to_owned),
             resolve: self.stay.resolve(),
             ..self.settings(&telling)
         };
@@ -142,6 +156,24 @@ impl Proxy {
             (true, _) => proxy::Live::Nothing,
             (_, Output::Text) => proxy::Live::Transcript,
             (_, Output::Json) => proxy::Live::JsonLines,
+        }
+    }
+
+    /// Where dmtap enrolls in place of devices.
+    fn swap(&self) -> Result<SwapSettings, Failure> {
+        match (self.swap_client_identity.as_deref(), &self.mode) {
+            (None, _) => Ok(SwapSettings::Off),
+            (Some(""), Mode::Reverse { .. }) => Ok(SwapSettings::All),
+            (Some(""), Mode::Regular) => Err(Failure::Usage(
+                "error: --swap-client-identity in regular mode names the servers: \
+                 --swap-client-identity=mdm.example.com"
+                    .into(),
+            )),
+            (Some(hosts), _) => {
+                let hosts = hosts.split(',').map(str::trim);
+                let hosts = hosts.filter(|host| !host.is_empty()).map(str::to_owned);
+                Ok(SwapSettings::Hosts(hosts.collect()))
+            }
         }
     }
 

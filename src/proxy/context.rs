@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::body_budget::BodyBudget;
 use super::connection_handle::ConnectionHandle;
 use super::headers::{LONGEST_HEAD, MOST_FIELDS};
+use super::identity::Identities;
 use super::live_rules::LiveRules;
 use super::mark::Mark;
 use super::pulse;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
     pub(super) stay: Stay,
+    pub(super) identities: Arc<Identities>,
     pub(super) rules: Arc<LiveRules>,
     pub(super) conversations: Conversations,
     pub(super) room: BodyBudget,
@@ -225,6 +227,11 @@ impl Server {
     pub(super) fn at(origin: &Origin) -> Option<Self> {
         let Origin { scheme, host, port } = origin.clone();
         Self::behind(&Upstream { scheme, host, port })
+    }
+
+    /// Its name.
+    pub(super) fn host(&self) -> &str {
+        self.authority.host()
     }
 
     /// Whether devices take dmtap for it.

@@ -3,7 +3,9 @@
 mod ask;
 mod deliver;
 mod head;
+mod receive;
 mod repeat;
+mod swap;
 mod synthetic_response;
 
 pub(super) use synthetic_response::refuse;
@@ -20,17 +22,18 @@ use super::context::{Context, now};
 use super::failure::Failure;
 use super::framing::{self, Framing};
 use super::headers;
+use super::identity::Swap;
 use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
-use super::read::{self, Bounds, heavy};
+use super::read::{self, heavy};
 use super::route::{self, Route};
-use super::settings::BodyCapture;
 use crate::conversation::{Decided, MessageFacts, SessionHandle, StayContext};
 use crate::flow::event::Event;
 use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
-    Timestamp, media,
+    Timestamp,
 };
+use crate::identity::session::Pairs;
 use crate::markup::Limits;
 use crate::rules::engine::{Stage, SyntheticResponse};
 use crate::rules::step::WhichResponse;
@@ -145,6 +148,10 @@ struct Exchange {
     repeat: Option<WhichResponse>,
     /// The request's place in memory.
     hold: Option<Arc<BudgetPermit>>,
+    /// The enrollment of which this is the request, where dmtap enrolls in place of the device.
+    swap: Option<Swap>,
+    /// The certificates that stand for each other.
+    pairs: Arc<Pairs>,
     over: bool,
 }
 
@@ -183,47 +190,11 @@ impl Exchange {
             cut: None,
             repeat: None,
             hold: None,
+            swap: None,
+            pairs: context.shared.identities.pairs(),
             over: false,
             context,
         })
-    }
-
-    /// Takes a body in: read where somebody looks, else as a stream.
-    async fn receive(
-        &self,
-        stage: Stage,
-        body: Incoming,
-        headers: &http::HeaderMap,
-        framing: Framing,
-    ) -> Result<IncomingMessage, Broken> {
-        let shared = &self.context.shared;
-        let settings = &shared.settings;
-        let needed = self.rules.rules.reads_bodies(stage)
-            || shared.conversations.have_obligations(now())
-            || read::has_transfer_codings(headers);
-        let bounds = Bounds {
-            length: settings.max_body,
-            limits: &settings.limits,
-            room: &shared.room,
-        };
-        let needed = needed || settings.look != BodyCapture::Pass;
-        let is_for_stay = self.route.kept.is_some()
-            && (media::is_message(headers) || media::is_provisioning(headers));
-        match framing {
-            _ if needed || is_for_stay => {
-                let decodes = |body: &[u8]| needed || self.is_for_stay(body);
-                IncomingMessage::read(body, headers, bounds, &decodes).await
-            }
-            Framing::Length => IncomingMessage::collected(body, bounds).await,
-            Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),
-        }
-    }
-
-    /// Whether a body may hold something for `stay`.
-    fn is_for_stay(&self, body: &[u8]) -> bool {
-        let prefilter = &self.context.shared.stay.prefilter;
-        let kept = self.route.kept.as_ref();
-        kept.is_some_and(|kept| prefilter.may_hold(body, &kept.map))
     }
 
     /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
@@ -233,7 +204,9 @@ impl Exchange {
         parts: &mut request::Parts,
     ) -> Result<Passed, Dropped> {
         self.received = now();
-        let decided = self.decide_request(&heard);
+        let mut decided = self.decide_request(&heard);
+        let leaving = decided.verdict.leaving(heard.document()).cloned();
+        self.swap_request(leaving, &mut decided).await;
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where an additional Host
         // it makes nginx refuse the request.
         let server = &self.route.server;
@@ -287,6 +260,9 @@ impl Exchange {
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         let mut decided = self.decide_response(&heard, &head);
+        let leaving = decided.verdict.leaving(heard.document()).cloned();
+        self.swap_response(leaving, &head.headers, &mut decided)
+            .await;
         let learned = std::mem::take(&mut decided.learned);
         self.context.shared.stay.learn(learned);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
@@ -356,6 +332,7 @@ impl Exchange {
             body: heard.plain.as_ref(),
             limits,
             stay: self.stay(),
+            pairs: Some(&*self.pairs),
         }
     }
 

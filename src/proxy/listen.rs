@@ -16,6 +16,7 @@ use super::body_budget::BodyBudget;
 use super::ca::Authority;
 use super::connection;
 use super::context::{Servers, Shared};
+use super::identity::Identities;
 use super::live_rules::LiveRules;
 use super::mark::Mark;
 use super::settings::Settings;
@@ -52,6 +53,9 @@ impl Proxy {
         let address = listener.local_addr()?;
         let ca_file = authority.certificate_file().display().to_string();
         let ca_certificate = authority.certificate_der();
+        let identities = Identities::new(&settings).map_err(io::Error::other)?;
+        identities.prepare();
+        let identities = Arc::new(identities);
         let streams = TaskTracker::new();
         let shared = Shared {
             listener: address,
@@ -59,6 +63,7 @@ impl Proxy {
             ca_file,
             ca_certificate,
             stay: Stay::new(&settings)?,
+            identities,
             upstreams: Upstreams::new(&settings, address)?,
             rules: Arc::new(LiveRules::new(rules)),
             conversations: Conversations::new(settings.limits.sessions),

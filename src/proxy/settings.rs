@@ -37,6 +37,10 @@ pub struct Settings {
     pub stay: StaySettings,
     /// Addresses of servers that are not to be looked up.
     pub resolve: Vec<Resolve>,
+    /// The folder of the CA, which holds client identities, too; `None`: there are none.
+    pub confdir: Option<PathBuf>,
+    /// Where dmtap enrolls in place of devices.
+    pub swap: SwapSettings,
 }
 
 impl Settings {
@@ -63,6 +67,8 @@ impl Settings {
             private: Vec::new(),
             stay: StaySettings::default(),
             resolve: Vec::new(),
+            confdir: None,
+            swap: SwapSettings::Off,
         }
     }
 }
@@ -101,6 +107,18 @@ impl Default for StaySettings {
             learned_file: None,
         }
     }
+}
+
+/// Where dmtap enrolls in place of devices (`--swap-client-identity`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SwapSettings {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// At every server.
+    All,
+    /// At servers of these names.
+    Hosts(Vec<String>),
 }
 
 /// The address of a server: `HOST:PORT:ADDRESS`, as curl has it.
@@ -284,6 +302,8 @@ pub struct Limits {
     pub grace: Duration,
     /// DM sessions remembered at a time.
     pub sessions: SessionLimits,
+    /// Enrollments at a time in which dmtap stands in for the device.
+    pub enrollments: usize,
 }
 
 impl Default for Limits {
@@ -302,6 +322,7 @@ impl Default for Limits {
             idle: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             sessions: SessionLimits::default(),
+            enrollments: 256,
         }
     }
 }

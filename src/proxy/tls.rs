@@ -48,6 +48,11 @@ struct Leaf {
 }
 
 impl DeviceTls {
+    /// The authority that signs what devices are shown.
+    pub(super) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// Prepares TLS with an authority and the user's own certificates.
     ///
     /// # Errors

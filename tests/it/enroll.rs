@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod stay;
+mod swap;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

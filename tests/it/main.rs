@@ -13,6 +13,7 @@ mod endure;
 mod enroll;
 mod enrollment;
 mod faults;
+mod identity;
 mod interop;
 mod peer;
 mod protocol_steps;

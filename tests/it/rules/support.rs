@@ -101,6 +101,7 @@ impl Talk {
             body,
             limits: &self.limits,
             stay: None,
+            pairs: None,
         }
     }
 }

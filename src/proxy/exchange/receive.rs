@@ -1,0 +1,60 @@
+//! Bodies taken in: read where somebody looks, else as a stream.
+
+use hyper::body::Incoming;
+
+use super::Exchange;
+use crate::flow::media;
+use crate::proxy::body::Broken;
+use crate::proxy::context::now;
+use crate::proxy::framing::Framing;
+use crate::proxy::message::IncomingMessage;
+use crate::proxy::read::{self, Bounds};
+use crate::proxy::settings::BodyCapture;
+use crate::rules::engine::Stage;
+
+impl Exchange {
+    /// Takes a body in.
+    pub(super) async fn receive(
+        &self,
+        stage: Stage,
+        body: Incoming,
+        headers: &http::HeaderMap,
+        framing: Framing,
+    ) -> Result<IncomingMessage, Broken> {
+        let shared = &self.context.shared;
+        let settings = &shared.settings;
+        let needed = self.rules.rules.reads_bodies(stage)
+            || shared.conversations.have_obligations(now())
+            || read::has_transfer_codings(headers);
+        let bounds = Bounds {
+            length: settings.max_body,
+            limits: &settings.limits,
+            room: &shared.room,
+        };
+        let needed = needed || settings.look != BodyCapture::Pass || self.swap.is_some();
+        let may_hold = self.route.kept.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
+        let is_message = media::is_message(headers) || media::is_provisioning(headers);
+        match framing {
+            _ if needed || (may_hold && is_message) => {
+                let decodes = |body: &[u8]| needed || self.is_for_dmtap(body);
+                IncomingMessage::read(body, headers, bounds, &decodes).await
+            }
+            Framing::Length => IncomingMessage::collected(body, bounds).await,
+            Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),
+        }
+    }
+
+    /// Whether a body may hold something for `stay`, or for the swap of client identities.
+    fn is_for_dmtap(&self, body: &[u8]) -> bool {
+        let prefilter = &self.context.shared.stay.prefilter;
+        let kept = self.route.kept.as_ref();
+        kept.is_some_and(|kept| prefilter.may_hold(body, &kept.map))
+            || self.may_be_swapped()
+            || self.pairs.may_be_in(body)
+    }
+
+    fn may_be_swapped(&self) -> bool {
+        let identities = &self.context.shared.identities;
+        identities.swaps(self.route.server.host())
+    }
+}

@@ -1,0 +1,122 @@
+//! The swap of client identities in one exchange: behind the rules, on the request and on its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::Exchange;
+use crate::conversation::{Decided, patched};
+use crate::flow::{Note, RuleEffect, Severity};
+use crate::identity::enrollment::Asked;
+use crate::markup::{Document, Limits};
+use crate::proxy::identity::Swap;
+use crate::proxy::read;
+
+impl Exchange {
+    /// Puts a request for dmtap's key in place of the device's, where this is an enrollment that is swapped.
+    /// `leaving` is the message as it is to leave.
+    pub(super) async fn swap_request(
+        &mut self,
+        leaving: Option<Arc<Document>>,
+        decided: &mut Decided,
+    ) {
+        let identities = &self.context.shared.identities;
+        if !identities.swaps(self.route.server.host()) {
+            return;
+        }
+        let Some(document) = leaving else {
+            return;
+        };
+        let Some(asked) = Asked::of(&document) else {
+            return;
+        };
+        decided.notes.extend(asked.note_attestation());
+        let server = self.route.connection.server.clone();
+        let begun = identities.begin(&asked, &server).await;
+        let changed = begun.and_then(|prepared| {
+            let effect = asked
+                .with_token(&prepared.request, prepared.text)
+                .map_err(|error| error.to_string())?;
+            let limits = read::limits(self.context.shared.settings.max_body);
+            enter(&document, effect, &self.head.headers, &limits, decided)?;
+            Ok(prepared.swap)
+        });
+        match changed {
+            Ok(swap) => self.swap = Some(swap),
+            Err(why) => decided.notes.push(not_swapped(&asked.device_id, &why)),
+        }
+    }
+
+    /// Puts a certificate for the device's key in place of the server's, if everything that it takes is done.
+    pub(super) async fn swap_response(
+        &mut self,
+        leaving: Option<Arc<Document>>,
+        headers: &HeaderMap,
+        decided: &mut Decided,
+    ) {
+        let Some(swap) = self.swap.take() else {
+            return;
+        };
+        match self.swapped(&swap, leaving, headers, decided).await {
+            Ok(note) => decided.notes.push(note),
+            Err(why) => decided.notes.push(not_swapped(swap.device_id(), &why)),
+        }
+    }
+
+    async fn swapped(
+        &self,
+        swap: &Swap,
+        leaving: Option<Arc<Document>>,
+        headers: &HeaderMap,
+        decided: &mut Decided,
+    ) -> Result<Note, String> {
+        let shared = &self.context.shared;
+        let document = leaving.ok_or("the answer cannot be read")?;
+        let limits = read::limits(shared.settings.max_body);
+        let authority = shared.tls.authority();
+        let ready = swap.answered(&shared.identities, authority, &document, &limits)?;
+        let (body, after) = patched(&document, &ready.effect.patch, headers, &limits)
+            .ok_or("the answer could not be read any more")?;
+        let (effect, id) = ready.store(&shared.identities).await?;
+        let verdict = &mut decided.verdict;
+        verdict.body = Some(body);
+        verdict.document = Some(after);
+        verdict.applied.push(effect);
+        Ok(Note {
+            id: "SWAP-01",
+            severity: Severity::Info,
+            at: None,
+            text: format!(
+                "dmtap enrolled in place of device {}: identity {id}",
+                swap.device_id()
+            ),
+        })
+    }
+}
+
+/// Makes a changed message what leaves.
+fn enter(
+    document: &Document,
+    effect: RuleEffect,
+    headers: &HeaderMap,
+    limits: &Limits,
+    decided: &mut Decided,
+) -> Result<(), String> {
+    let changed: Option<(Bytes, Arc<Document>)> = patched(document, &effect.patch, headers, limits);
+    let (body, document) = changed.ok_or("the message could not be read any more")?;
+    let verdict = &mut decided.verdict;
+    verdict.body = Some(body);
+    verdict.document = Some(document);
+    verdict.applied.push(effect);
+    Ok(())
+}
+
+fn not_swapped(device_id: &str, why: &str) -> Note {
+    Note {
+        id: "SWAP-02",
+        severity: Severity::Warning,
+        at: None,
+        text: format!("no swap for device {device_id}: {why}"),
+    }
+}

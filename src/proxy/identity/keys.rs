@@ -1,0 +1,62 @@
+//! A small stock of keys: making one takes as long as many exchanges.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::key::{self, KeyError, OwnKey};
+
+/// Keys of the usual size, made beforehand.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct KeyStock(Arc<Mutex<Stock>>);
+
+#[derive(Debug, Default)]
+struct Stock {
+    ready: VecDeque<OwnKey>,
+    in_making: usize,
+}
+
+impl KeyStock {
+    /// A key of at least so many bits; one that was ready is made up for.
+    pub(in crate::proxy) async fn take(&self, bits: usize) -> Result<OwnKey, KeyError> {
+        if key::rounded(bits) == Some(USUAL) {
+            let ready = lock(&self.0).ready.pop_front();
+            self.fill();
+            if let Some(ready) = ready {
+                return Ok(ready);
+            }
+        }
+        let made = tokio::task::spawn_blocking(move || OwnKey::generate(bits));
+        made.await.unwrap_or(Err(KeyError::Make))
+    }
+
+    /// Makes keys until the stock is full, on another thread.
+    pub(in crate::proxy) fn fill(&self) {
+        let lacks = {
+            let mut stock = lock(&self.0);
+            let lacks = STOCK.saturating_sub(stock.ready.len() + stock.in_making);
+            stock.in_making += lacks;
+            lacks
+        };
+        if lacks == 0 {
+            return;
+        }
+        let stock = self.0.clone();
+        tokio::task::spawn_blocking(move || {
+            for _ in 0..lacks {
+                let made = OwnKey::generate(USUAL);
+                let mut stock = lock(&stock);
+                stock.in_making -= 1;
+                stock.ready.extend(made.ok());
+            }
+        });
+    }
+}
+
+fn lock(stock: &Mutex<Stock>) -> std::sync::MutexGuard<'_, Stock> {
+    stock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keys that are ready.
+const STOCK: usize = 4;
+/// The size that every known device asks for, in bits.
+const USUAL: usize = 2048;

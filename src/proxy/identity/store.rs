@@ -1,0 +1,316 @@
+//! The store: `<confdir>/identities/<id>/` with `identity.pem`, which holds a private key, and `identity.json`.
+//!
+//! An identity appears whole or not at all: its folder is written beside and renamed, and is on the disk before
+//! [`IdentityStore::add`] returns.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::key::{KeyError, OwnKey};
+use super::stored::{CertificateFacts, IdentityId, StoredIdentity};
+use crate::error_text;
+use crate::proxy::ca::{certificates, no_key, pem_of, private_directory, write_draft};
+use crate::proxy::pem_file;
+
+/// The identities of a configuration folder.
+#[derive(Clone, Debug)]
+pub struct IdentityStore {
+    folder: PathBuf,
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file cannot be read or written.
+    #[error("{}: {}", path.display(), error_text::io(source))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Somebody else may look into it.
+    #[error("{}: others may read private keys here: chmod {mode} {}", path.display(), path.display())]
+    Open {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it should have.
+        mode: &'static str,
+    },
+    /// A file does not hold what it should.
+    #[error("{}: {why}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// There are as many as the store takes.
+    #[error("the store holds {MOST_IDENTITIES} identities: remove some with dmtap identity remove")]
+    Full,
+    /// There is none of this name.
+    #[error("there is no identity {0}: see dmtap identity list")]
+    Unknown(String),
+    /// There are several of this name.
+    #[error("{0} identities begin with {1}: write more of it")]
+    Several(usize, String),
+}
+
+impl StoreError {
+    fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self::Io { path, source }
+    }
+}
+
+impl IdentityStore {
+    /// The store of a configuration folder; it need not be there.
+    pub fn of(confdir: &Path) -> Self {
+        Self {
+            folder: confdir.join("identities"),
+        }
+    }
+
+    /// Every identity, by its name. Nobody else may be able to read any of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn list(&self) -> Result<Vec<StoredIdentity>, StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| StoreError::io(&self.folder, error))?,
+        };
+        closed(&self.folder, "700")?;
+        let mut ids = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::io(&self.folder, error))?;
+            let name = entry.file_name();
+            // What was being written when the power failed has another name.
+            ids.extend(name.to_str().and_then(|name| name.parse().ok()));
+        }
+        if ids.len() > MOST_IDENTITIES {
+            return Err(StoreError::Full);
+        }
+        ids.sort();
+        ids.iter().map(|id: &IdentityId| self.read(id)).collect()
+    }
+
+    /// The one identity whose name, thumbprint or DeviceID this is, or whose name begins so.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find(&self, text: &str) -> Result<StoredIdentity, StoreError> {
+        let is_named = |identity: &StoredIdentity| {
+            let thumbprints = [&identity.server_certificate, &identity.device_certificate];
+            let mut names = thumbprints
+                .map(|certificate| &certificate.thumbprint)
+                .into_iter()
+                .chain([&identity.device_id]);
+            let begins = identity.id.as_str().starts_with(&text.to_ascii_lowercase());
+            begins || names.any(|name| name.eq_ignore_ascii_case(text))
+        };
+        let mut found: Vec<_> = self.list()?.into_iter().filter(is_named).collect();
+        let count = found.len();
+        match found.pop() {
+            Some(identity) if count == 1 && !text.is_empty() => Ok(identity),
+            None => Err(StoreError::Unknown(text.to_owned())),
+            Some(_) => Err(StoreError::Several(count, text.to_owned())),
+        }
+    }
+
+    /// What is known of an identity.
+    fn read(&self, id: &IdentityId) -> Result<StoredIdentity, StoreError> {
+        closed(&self.folder.join(id.as_str()), "700")?;
+        closed(&self.pem_file(id), "600")?;
+        let path = self.folder.join(id.as_str()).join(JSON);
+        let broken = |why: String| StoreError::Broken {
+            path: path.clone(),
+            why,
+        };
+        let text = pem_file::read(&path).map_err(|error| StoreError::io(&path, error))?;
+        let read: StoredIdentity =
+            serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
+        let device = read.device_certificate.octets().unwrap_or_default();
+        match read.id == *id && IdentityId::of(&device) == *id {
+            true => Ok(read),
+            false => Err(broken("it is of another identity".into())),
+        }
+    }
+
+    /// Certificate, chain and private key of an identity in PEM.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn pem(&self, id: &IdentityId) -> Result<Vec<u8>, StoreError> {
+        let path = self.pem_file(id);
+        closed(&path, "600")?;
+        pem_file::read(&path).map_err(|error| StoreError::io(&path, error))
+    }
+
+    /// Whether an identity is there.
+    pub(super) fn has(&self, id: &IdentityId) -> bool {
+        self.pem_file(id).exists()
+    }
+
+    /// Adds an identity, or writes it anew. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was added.
+    pub fn add(&self, identity: &StoredIdentity, pem: &str) -> Result<(), StoreError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |error| StoreError::io(&path, error)
+        };
+        private_directory(&self.folder).map_err(io(&self.folder))?;
+        let own = self.folder.join(identity.id.as_str());
+        let entries = fs::read_dir(&self.folder).map_err(io(&self.folder))?;
+        if entries.count() >= MOST_IDENTITIES && !own.exists() {
+            return Err(StoreError::Full);
+        }
+        let draft = self
+            .folder
+            .join(format!(".{}.{}.new", identity.id, std::process::id()));
+        let _ = fs::remove_dir_all(&draft);
+        let written = self.write(&draft, identity, pem).and_then(|()| {
+            let _ = fs::remove_dir_all(&own);
+            fs::rename(&draft, &own)?;
+            sync(&self.folder)
+        });
+        written.map_err(|error| {
+            // Half of it is of no use, and a key must not stay where nobody looks for it.
+            let _ = fs::remove_dir_all(&draft);
+            StoreError::io(&own, error)
+        })
+    }
+
+    fn write(&self, draft: &Path, identity: &StoredIdentity, pem: &str) -> io::Result<()> {
+        private_directory(draft)?;
+        write_draft(&draft.join(PEM), pem.as_bytes(), 0o600)?;
+        let json = serde_json::to_string_pretty(identity)? + "\n";
+        write_draft(&draft.join(JSON), json.as_bytes(), 0o600)?;
+        sync(draft)
+    }
+
+    /// Removes an identity.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove(&self, id: &IdentityId) -> Result<(), StoreError> {
+        let own = self.folder.join(id.as_str());
+        // The key goes first: without it the rest is no identity.
+        let removed = fs::remove_file(self.pem_file(id)).and_then(|()| fs::remove_dir_all(&own));
+        removed.map_err(|error| StoreError::io(&own, error))
+    }
+
+    /// An identity as one text: a line of JSON, then its PEM. openssl and curl pass over the line.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn export(&self, identity: &StoredIdentity) -> Result<Vec<u8>, StoreError> {
+        let json = serde_json::to_string(identity).map_err(io::Error::other);
+        let json = json.map_err(|error| StoreError::io(&self.pem_file(&identity.id), error))?;
+        let head = format!("{EXPORTED}{json}\n").into_bytes();
+        Ok([head, self.pem(&identity.id)?].concat())
+    }
+
+    /// Adds what [`Self::export`] made.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] where it is none; `path` is the file it comes from.
+    pub fn import(&self, text: &[u8], path: &Path) -> Result<StoredIdentity, StoreError> {
+        let broken = |why: String| StoreError::Broken {
+            path: path.to_owned(),
+            why,
+        };
+        let text = std::str::from_utf8(text).map_err(|_| broken("it is no text".into()))?;
+        let (head, pem) = text.split_once('\n').unwrap_or((text, ""));
+        let json = head.strip_prefix(EXPORTED).ok_or_else(|| {
+            broken(
+                "it does not come from dmtap identity export; a certificate that no device enrolled through dmtap is \
+                 given with --client-certs"
+                    .into(),
+            )
+        })?;
+        let identity: StoredIdentity =
+            serde_json::from_str(json).map_err(|error| broken(error.to_string()))?;
+        fits(&identity, pem.as_bytes()).map_err(broken)?;
+        self.add(&identity, pem)?;
+        Ok(identity)
+    }
+
+    fn pem_file(&self, id: &IdentityId) -> PathBuf {
+        self.folder.join(id.as_str()).join(PEM)
+    }
+}
+
+/// A certificate, its chain and its key in PEM, in this order: what the store keeps.
+///
+/// # Errors
+/// [`KeyError::Make`], where there is no memory for it.
+pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> Result<String, KeyError> {
+    let pkcs8 = key.pkcs8()?;
+    let certificates = chain
+        .iter()
+        .map(|der| pem_of("CERTIFICATE", der))
+        .collect::<String>();
+    Ok(certificates + &pem_of("PRIVATE KEY", pkcs8.as_ref()))
+}
+
+/// Whether facts and PEM belong together.
+fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
+    let device = identity.device_certificate.octets().unwrap_or_default();
+    if IdentityId::of(&device) != identity.id || CertificateFacts::of(&device).is_none() {
+        return Err("its first line is of another identity".into());
+    }
+    let chain: Vec<CertificateDer<'_>> = certificates(pem)?;
+    let server = identity.server_certificate.octets().unwrap_or_default();
+    if chain.first().is_none_or(|first| **first != *server) {
+        return Err("its first certificate is not that of its first line".into());
+    }
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| no_key(&error))?;
+    Ok(())
+}
+
+/// Whether nobody else may look into a file or folder.
+fn closed(path: &Path, mode: &'static str) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = fs::metadata(path).map_err(|error| StoreError::io(path, error))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            let path = path.to_owned();
+            return Err(StoreError::Open { path, mode });
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
+    Ok(())
+}
+
+/// Brings the names in a folder to the disk.
+fn sync(folder: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+/// Writes a file that nobody else may read, and that is not there yet.
+///
+/// # Errors
+/// Those of the system.
+pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_draft(path, content, 0o600)
+}
+
+/// Identities in one store.
+pub const MOST_IDENTITIES: usize = 10_000;
+const PEM: &str = "identity.pem";
+const JSON: &str = "identity.json";
+/// What stands in front of the JSON of an exported identity.
+const EXPORTED: &str = "dmtap-identity: ";

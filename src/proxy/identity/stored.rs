@@ -1,0 +1,141 @@
+//! What is known of an identity in the store, its key left out.
+
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::dm::Certificate;
+
+/// The name of an identity: the first 32 hexadecimal digits of the SHA-256 over the device's certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IdentityId(String);
+
+impl IdentityId {
+    /// The identity of the device with this certificate, in DER.
+    pub fn of(device_certificate: &[u8]) -> Self {
+        Self::of_hash(&sha256(device_certificate))
+    }
+
+    /// The same by the SHA-256 of that certificate.
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
+        let mut hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        hex.truncate(DIGITS);
+        Self(hex)
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdentityId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+        match text.len() == DIGITS && text.bytes().all(is_digit) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!("{text:?} is not {DIGITS} hexadecimal digits")),
+        }
+    }
+}
+
+impl TryFrom<String> for IdentityId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<IdentityId> for String {
+    fn from(id: IdentityId) -> Self {
+        id.0
+    }
+}
+
+impl std::fmt::Display for IdentityId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An identity without its key: what `identity.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredIdentity {
+    /// The version of this form: 1.
+    pub v: u32,
+    /// Its name.
+    pub id: IdentityId,
+    /// The device's name for itself at enrollment.
+    pub device_id: String,
+    /// The server that issued the certificate: `host:port`.
+    pub server: String,
+    /// When, in RFC 3339.
+    pub created: String,
+    /// The server's certificate.
+    pub server_certificate: CertificateFacts,
+    /// dmtap's certificate for the device's key.
+    pub device_certificate: CertificateFacts,
+    /// The identity that this one renews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renews: Option<IdentityId>,
+}
+
+/// A certificate, and what people look for in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateFacts {
+    /// Its subject.
+    pub subject: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
+    /// From when it is valid, in RFC 3339.
+    pub not_before: String,
+    /// Until when.
+    pub not_after: String,
+    /// SHA-1, as Windows writes it.
+    pub thumbprint: String,
+    /// The certificate: base64 of DER.
+    pub der: String,
+}
+
+impl CertificateFacts {
+    /// The facts of a certificate in DER.
+    pub fn of(der: &[u8]) -> Option<Self> {
+        let read = Certificate::read(der)?;
+        let time = |seconds: i64| {
+            let time = jiff::Timestamp::from_second(seconds);
+            time.map_or_else(|_| seconds.to_string(), |time| time.to_string())
+        };
+        Some(Self {
+            subject: read.subject,
+            issuer: read.issuer,
+            serial: read.serial,
+            not_before: time(read.not_before),
+            not_after: time(read.not_after),
+            thumbprint: read.thumbprint,
+            der: STANDARD.encode(der),
+        })
+    }
+
+    /// The certificate in DER.
+    pub fn octets(&self) -> Option<Vec<u8>> {
+        crate::dm::token::base64_octets(self.der.as_bytes())
+    }
+}
+
+/// SHA-256.
+pub(super) fn sha256(octets: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, octets);
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest.as_ref());
+    hash
+}
+
+const DIGITS: usize = 32;

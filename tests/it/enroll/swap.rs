@@ -1,0 +1,385 @@
+//! dmtap enrolls in place of the device, or leaves everything as it is.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use dmtap::app::dial::DialingClient;
+use dmtap::dm::certificate::thumbprint;
+use dmtap::flow::event::Event;
+use dmtap::flow::{CapturedMessage, Note};
+use dmtap::peer::enroll::{EnrollServer, Enrollment, EnrollmentCa};
+use dmtap::proxy::{self, IdentityStore, Proxy, Scheme, Settings, SwapSettings, Upstream};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+
+use super::*;
+use crate::support::rig::Heard;
+
+/// What a server makes of an answer.
+type Change = dyn Fn(Response<Bytes>) -> Option<Response<Bytes>> + Send + Sync;
+
+/// dmtap with the swap in front of a server.
+struct Lab {
+    heard: Arc<Heard>,
+    confdir: tempfile::TempDir,
+    dialer: Dialer,
+    trust: Trust,
+    _folder: Option<tempfile::TempDir>,
+    stop: CancellationToken,
+}
+
+impl Lab {
+    async fn in_front_of(
+        bench_trust: (&Authority, Trust),
+        server: SocketAddr,
+        adapt: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let (authority, trust) = bench_trust;
+        let port = server.port();
+        let mut settings = Settings::reverse(Upstream {
+            scheme: Scheme::Https,
+            host: DISCOVERY.into(),
+            port,
+        });
+        let confdir = tempfile::tempdir().unwrap();
+        settings.listen.set_port(0);
+        settings.trust = trust.clone();
+        settings.confdir = Some(confdir.path().to_owned());
+        settings.swap = SwapSettings::All;
+        settings.resolve = [DISCOVERY, MANAGEMENT]
+            .map(|host| proxy::Resolve {
+                host: host.into(),
+                port,
+                address: server.ip(),
+            })
+            .into();
+        adapt(&mut settings);
+        // The CA of dmtap is that of the server: the device trusts one file.
+        let authority = authority.certificate_file().parent().unwrap();
+        let authority = Arc::new(Authority::load_or_create(authority).unwrap());
+        let heard = Arc::new(Heard::default());
+        let proxy = Proxy::bind(settings, authority, Arc::default(), heard.clone());
+        let proxy = proxy.await.unwrap();
+        let here = proxy.local_addr();
+        let stop = CancellationToken::new();
+        tokio::spawn(proxy.run(stop.clone()));
+        let dialer = Dialer::without_dns(vec![
+            Resolve::new("one.dmtap.test", 443, here),
+            // Without the rule `stay` the device asks for this name, and DNS leads it to dmtap.
+            Resolve::new(DISCOVERY, port, here),
+        ]);
+        Self {
+            heard,
+            confdir,
+            dialer,
+            trust,
+            _folder: None,
+            stop,
+        }
+    }
+
+    /// In front of a server whose answers to the request for a certificate are changed.
+    async fn with_answers(change: Arc<Change>, adapt: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::load_or_create(folder.path()).unwrap();
+        let address = server(&authority, change).await;
+        let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+        let mut lab = Self::in_front_of((&authority, trust), address, adapt).await;
+        lab._folder = Some(folder);
+        lab
+    }
+
+    fn client(&self) -> DialingClient {
+        self.dialer.client(&self.trust).unwrap()
+    }
+
+    async fn enroll(&self, profile: EnrollProfile) -> Result<Enrollment, EnrollError> {
+        let url = "https://one.dmtap.test/EnrollmentServer/Discovery.svc";
+        let key = new_key().unwrap();
+        enroll(&self.client(), profile, key, url.parse().unwrap()).await
+    }
+
+    /// The answer to the request for a certificate, as it came and as it left.
+    fn answer(&self) -> Arc<CapturedMessage> {
+        let events = self.heard.events();
+        let responses = events.into_iter().filter_map(|event| match event {
+            Event::Response(message) => Some(message),
+            _ => None,
+        });
+        responses.last().unwrap()
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let events = self.heard.events();
+        let notes = events.into_iter().flat_map(|event| match event {
+            Event::Request(message) | Event::Response(message) => message.notes.clone(),
+            _ => Vec::new(),
+        });
+        notes.filter(|note| note.id.starts_with("SWAP")).collect()
+    }
+
+    fn store(&self) -> IdentityStore {
+        IdentityStore::of(self.confdir.path())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// An enrolling server under one name; `None` of a change closes the connection.
+async fn server(authority: &Authority, change: Arc<Change>) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let tls = enroll_server::tls(authority, &[DISCOVERY]).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls);
+    let origin = format!("https://{DISCOVERY}:{}", address.port());
+    let sites = Sites {
+        discovery: origin.clone(),
+        management: origin,
+    };
+    let user = User {
+        name: "alice@dmtap.test".into(),
+        login: password(),
+        encoding: Encoding::Xml,
+    };
+    let now = Duration::from_secs(1_790_000_000);
+    let ca = EnrollmentCa::new("CA", new_key().unwrap(), 1, now).unwrap();
+    let server = EnrollServer::new(sites, vec![user], ca, 2).taking_any_to();
+    let server = Arc::new(Mutex::new(server));
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(tcp).await else {
+                continue;
+            };
+            let (server, change) = (server.clone(), change.clone());
+            let respond = move |request: Request<Incoming>| {
+                let (server, change) = (server.clone(), change.clone());
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.unwrap().to_bytes();
+                    let is_last = parts.uri.path().ends_with("Enrollment.svc");
+                    let request = Request::from_parts(parts, body);
+                    let answer = server.lock().unwrap().answer(&request, now);
+                    let answer = match is_last {
+                        true => change(answer),
+                        false => Some(answer),
+                    };
+                    answer.map(|answer| answer.map(Full::new)).ok_or("gone")
+                }
+            };
+            tokio::spawn(async move {
+                let service = service_fn(respond);
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    address
+}
+
+/// The answer with another provisioning document.
+fn with_document(answer: Response<Bytes>, change: impl Fn(String) -> String) -> Response<Bytes> {
+    let text = String::from_utf8(answer.body().to_vec()).unwrap();
+    let from = text.find("<BinarySecurityToken").unwrap();
+    let from = from + text[from..].find('>').unwrap() + 1;
+    let to = from + text[from..].find('<').unwrap();
+    let document = String::from_utf8(STANDARD.decode(&text[from..to]).unwrap()).unwrap();
+    let token = STANDARD.encode(change(document));
+    let text = format!("{}{token}{}", &text[..from], &text[to..]);
+    let mut answer = answer;
+    answer
+        .headers_mut()
+        .insert("content-length", text.len().into());
+    *answer.body_mut() = text.into();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
+    let bench = Bench::new(false).await;
+    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
+    let bob = EnrollProfile::new("bob@dmtap.test".into(), token(), CsrForm::Windows11);
+    for profile in [alice(), bob] {
+        let id = profile.device_id.clone();
+        let enrollment = lab.enroll(profile).await.unwrap();
+        let granted = bench.service.granted();
+        let granted = &granted.last().unwrap().thumbprint;
+        assert_ne!(&enrollment.thumbprint, granted);
+        let stored = lab.store().find(&id).unwrap();
+        assert_eq!(&stored.server_certificate.thumbprint, granted);
+        assert_eq!(stored.device_certificate.thumbprint, enrollment.thumbprint);
+        let (server, device) = (&stored.server_certificate, &stored.device_certificate);
+        assert_eq!(server.subject, device.subject);
+        assert_eq!(server.serial, device.serial);
+        assert_eq!(server.not_after, device.not_after);
+        assert_ne!(server.issuer, device.issuer);
+        let answer = lab.answer();
+        let rules: Vec<_> = answer.applied.iter().map(|effect| &*effect.rule).collect();
+        assert_eq!(rules, ["stay", "swap-client-identity"]);
+        let (client, mut device) = (lab.client(), EnrolledDevice::new(enrollment, id));
+        for session_id in ["1", "2"] {
+            let session = device.session(&client, session_id, RetryPolicy::default());
+            session.await.unwrap();
+        }
+    }
+    let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
+    assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
+    assert_eq!(lab.store().list().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_leaves_the_answer_of_the_server_as_it_is() {
+    let check = async |change: Arc<Change>, expected: &str| {
+        let lab = Lab::with_answers(change, |settings| settings.stay.extent = None).await;
+        lab.enroll(alice()).await.unwrap_err();
+        let notes = lab.notes();
+        let texts: Vec<_> = notes.iter().map(|note| &*note.text).collect();
+        assert_eq!(notes.len(), 1, "{texts:?}");
+        assert_eq!(notes[0].id, "SWAP-02");
+        assert!(texts[0].contains(expected), "{texts:?}");
+        let answer = lab.answer();
+        assert_eq!(answer.payload.sent, answer.payload.received);
+        assert!(answer.applied.is_empty());
+        assert!(lab.store().list().unwrap().is_empty());
+    };
+    check(
+        Arc::new(|mut answer| {
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            let fault = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><s:Fault><s:Code>\
+                         <s:Value>s:Receiver</s:Value><s:Subcode><s:Value>s:Authorization</s:Value></s:Subcode></s:Code>\
+                         <s:Reason><s:Text>no</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>";
+            answer
+                .headers_mut()
+                .insert("content-length", fault.len().into());
+            *answer.body_mut() = fault.into();
+            Some(answer)
+        }),
+        "the fault s:Authorization",
+    )
+    .await;
+    check(
+        Arc::new(|answer| {
+            Some(with_document(answer, |document| {
+                document.replace("\"EncodedCertificate\"", "\"Another\"")
+            }))
+        }),
+        "no certificate in the provisioning document is for dmtap's key",
+    )
+    .await;
+    check(
+        Arc::new(|answer| {
+            Some(with_document(answer, |document| {
+                let start = document.rfind("<characteristic type=\"My\"").unwrap();
+                let end = start
+                    + document[start..]
+                        .find("<characteristic type=\"WSTEP\"")
+                        .unwrap();
+                let own = format!("{}</characteristic>", &document[start..end]);
+                document.replacen(&own[..30], &format!("{own}{}", &own[..30]), 1)
+            }))
+        }),
+        "2 certificates in the provisioning document",
+    )
+    .await;
+    check(
+        Arc::new(|answer| Some(with_document(answer, |_| "<other/>".into()))),
+        "the answer holds no provisioning document",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_takes_nothing_leaves_the_answer_as_it_is() {
+    let lab = Lab::with_answers(Arc::new(Some), |settings| settings.stay.extent = None).await;
+    let folder: PathBuf = lab.confdir.path().join("identities");
+    std::fs::write(&folder, "a file").unwrap();
+    lab.enroll(alice()).await.unwrap_err();
+    let notes = lab.notes();
+    assert_eq!(notes.len(), 1);
+    assert!(
+        notes[0].text.contains(&*folder.display().to_string()),
+        "{}",
+        notes[0].text
+    );
+    let answer = lab.answer();
+    assert_eq!(answer.payload.sent, answer.payload.received);
+    // The device may come back when there is room again.
+    std::fs::remove_file(folder).unwrap();
+    let enrollment = lab.enroll(alice()).await.unwrap();
+    let stored = lab.store().list().unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(
+        stored[0].device_certificate.thumbprint,
+        enrollment.thumbprint
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_leaves_nothing_behind_and_the_next_enrollment_works() {
+    let asked = Arc::new(Mutex::new(0));
+    let change = move |answer| {
+        let mut asked = asked.lock().unwrap();
+        *asked += 1;
+        (*asked > 1).then_some(answer)
+    };
+    let lab = Lab::with_answers(Arc::new(change), |_| {}).await;
+    lab.enroll(alice()).await.unwrap_err();
+    assert!(lab.store().list().unwrap().is_empty());
+    lab.enroll(alice()).await.unwrap();
+    assert_eq!(lab.store().list().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_enrollments_than_the_limit_pass_as_they_are() {
+    let lab = Lab::with_answers(Arc::new(Some), |settings| settings.limits.enrollments = 0).await;
+    // The certificate that the server issues is then for the device's own key.
+    let enrollment = lab.enroll(alice()).await.unwrap();
+    let notes = lab.notes();
+    assert_eq!(notes.len(), 1);
+    let text = &notes[0].text;
+    assert!(text.contains("0 enrollments are under way"), "{text}");
+    assert!(lab.store().list().unwrap().is_empty());
+    assert_eq!(enrollment.thumbprint.len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_device_gets_the_document_of_the_server_but_for_one_certificate() {
+    let lab = Lab::with_answers(Arc::new(Some), |settings| settings.stay.extent = None).await;
+    lab.enroll(alice()).await.unwrap();
+    let answer = lab.answer();
+    let inside = |body: &Bytes| {
+        let mut document = String::new();
+        let whole = Response::new(body.clone());
+        let document_of = Mutex::new(&mut document);
+        with_document(whole, |inner| {
+            **document_of.lock().unwrap() = inner.clone();
+            inner
+        });
+        document
+    };
+    let (before, after) = (
+        inside(&answer.payload.received),
+        inside(&answer.payload.sent),
+    );
+    let stored = lab.store().list().unwrap().remove(0);
+    let (server, device) = (&stored.server_certificate, &stored.device_certificate);
+    let expected = before
+        .replace(&server.der, &device.der)
+        .replace(&server.thumbprint, &device.thumbprint);
+    assert_eq!(after, expected);
+    assert_ne!(after, before);
+    let der = STANDARD.decode(&device.der).unwrap();
+    assert_eq!(thumbprint(&der), device.thumbprint);
+}

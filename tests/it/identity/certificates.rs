@@ -1,0 +1,193 @@
+//! Certificates for the device's key that say what the server's says.
+
+use std::path::Path;
+
+use dmtap::identity::{CertificateParts, CertificationRequest, Issuer};
+
+use super::*;
+
+#[test]
+fn both_chains_verify_as_those_of_tls_clients() {
+    for form in FORMS {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, ca) = (folder.path(), server_ca());
+        let authority = authority(folder);
+        let csr = request(form);
+        let csr = CertificationRequest::read(&csr).unwrap();
+        let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 7);
+        let parts = CertificateParts::read(&server).unwrap();
+        let issuer = authority.issuer().unwrap();
+        let device = parts.reissued(csr.public_key(), &issuer, None).unwrap();
+        write_pem(folder, "server.pem", &server);
+        write_pem(folder, "device.pem", &device);
+        write_pem(folder, "ca.pem", ca.certificate());
+        let at = format!("-attime {}", NOW.as_secs());
+        said(
+            folder,
+            &format!("verify -purpose sslclient {at} -CAfile ca.pem server.pem"),
+        );
+        said(
+            folder,
+            "verify -purpose sslclient -no_check_time -CAfile dmtap-ca-cert.pem device.pem",
+        );
+        for what in [
+            "-subject",
+            "-dates",
+            "-serial",
+            "-ext keyUsage,extendedKeyUsage",
+        ] {
+            let of = |name: &str| {
+                said(
+                    folder,
+                    &format!("x509 -noout -nameopt RFC2253 {what} -in {name}"),
+                )
+            };
+            assert_eq!(of("device.pem"), of("server.pem"), "{what}");
+        }
+        let key = |der: &[u8]| CertificateParts::read(der).unwrap().public_key().to_vec();
+        assert_eq!(key(&device), device_key().public_key());
+        assert_ne!(key(&device), key(&server));
+    }
+}
+
+#[test]
+fn extensions_are_kept_but_those_that_lead_to_the_ca_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let authority = authority(folder);
+    let server = made_with_openssl(folder);
+    let parts = CertificateParts::read(&server).unwrap();
+    let issuer = authority.issuer().unwrap();
+    let key = device_key();
+    let device = parts.reissued(key.public_key(), &issuer, None).unwrap();
+    write_pem(folder, "device.pem", &device);
+    write_pem(folder, "server.pem", &server);
+    let of = |name: &str| {
+        said(
+            folder,
+            &format!(
+                "x509 -noout -text -certopt no_pubkey,no_sigdump,no_signame,no_issuer -in {name}"
+            ),
+        )
+    };
+    let (device, server) = (of("device.pem"), of("server.pem"));
+    for gone in [
+        "Authority Key",
+        "Subject Key",
+        "CRL Distribution",
+        "Authority Information",
+        "Freshest CRL",
+    ] {
+        assert!(server.contains(gone), "{server}");
+        assert!(!device.contains(gone), "{device}");
+    }
+    let both = [
+        "OU = one",
+        "OU = two",
+        "1.2.3.4",
+        "TLS Web Client Authentication",
+        "Digital Signature, Key Encipherment",
+    ];
+    for kept in both {
+        assert!(server.contains(kept), "{kept}: {server}");
+        assert!(device.contains(kept), "{kept}: {device}");
+    }
+    said(
+        folder,
+        "verify -purpose sslclient -CAfile dmtap-ca-cert.pem device.pem",
+    );
+}
+
+#[test]
+fn a_serial_number_of_dmtaps_own_takes_the_place_of_one_that_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = authority(folder.path());
+    let issuer = authority.issuer().unwrap();
+    let ca = server_ca();
+    let csr = request(FORMS[0]);
+    let csr = CertificationRequest::read(&csr).unwrap();
+    let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 2);
+    let parts = CertificateParts::read(&server).unwrap();
+    for number in [0, 1, 255, u128::MAX] {
+        let device = parts
+            .reissued(csr.public_key(), &issuer, Some(number))
+            .unwrap();
+        write_pem(folder.path(), "device.pem", &device);
+        let serial = said(folder.path(), "x509 -noout -serial -in device.pem");
+        let expected = format!("serial={:02X}\n", (number >> 1).max(1));
+        assert_eq!(serial, expected);
+        assert_ne!(
+            CertificateParts::read(&device).unwrap().serial(),
+            parts.serial()
+        );
+    }
+}
+
+#[test]
+fn an_authority_of_each_kind_of_key_signs_certificates_that_verify() {
+    for kind in [
+        "EC -pkeyopt ec_paramgen_curve:P-384",
+        "RSA -pkeyopt rsa_keygen_bits:2048",
+        "ED25519",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        said(folder, &format!("genpkey -algorithm {kind} -out key.pem"));
+        said(
+            folder,
+            "req -x509 -new -key key.pem -days 10 -subj /CN=Lab -out ca.pem \
+             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign",
+        );
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let both = format!("{}{}", read("key.pem"), read("ca.pem"));
+        std::fs::write(folder.join("dmtap-ca.pem"), both).unwrap();
+        let authority = authority(folder);
+        let server = made_with_openssl(folder);
+        let parts = CertificateParts::read(&server).unwrap();
+        let issuer = authority.issuer().expect(kind);
+        assert!(!issuer.name().is_empty());
+        let device = parts
+            .reissued(device_key().public_key(), &issuer, None)
+            .unwrap();
+        write_pem(folder, "device.pem", &device);
+        said(
+            folder,
+            "verify -purpose sslclient -CAfile ca.pem device.pem",
+        );
+    }
+}
+
+#[test]
+fn what_is_no_certificate_is_refused() {
+    let ca = server_ca();
+    let server = issued(&ca, &request(FORMS[0]), 2);
+    for length in (0..server.len()).step_by(7) {
+        // A certificate whose signature is cut off is one no more, but its parts may be there.
+        let _ = CertificateParts::read(&server[..length]);
+    }
+    assert!(CertificateParts::read(b"").is_err());
+    assert!(CertificateParts::read(b"\x30\x02\x30\x00").is_err());
+}
+
+/// A certificate with what real CAs put into one.
+fn made_with_openssl(folder: &Path) -> Vec<u8> {
+    let config = "[e]\nkeyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=clientAuth\n\
+                  subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid,issuer\n\
+                  crlDistributionPoints=URI:http://a.example/b.crl\nfreshestCRL=URI:http://a.example/c.crl\n\
+                  authorityInfoAccess=OCSP;URI:http://o.example\n1.2.3.4=ASN1:UTF8String:something of theirs\n";
+    std::fs::write(folder.join("e.cnf"), config).unwrap();
+    said(
+        folder,
+        "req -x509 -new -newkey rsa:2048 -nodes -keyout sca.key -subj /CN=TheirCA -days 30 -out sca.pem",
+    );
+    said(
+        folder,
+        "req -new -newkey rsa:2048 -nodes -keyout s.key -subj /OU=one/OU=two/CN=device -out s.csr",
+    );
+    said(
+        folder,
+        "x509 -req -in s.csr -CA sca.pem -CAkey sca.key -set_serial 0x1234 -days 20 -extfile e.cnf -extensions e \
+         -outform DER -out s.der",
+    );
+    std::fs::read(folder.join("s.der")).unwrap()
+}

@@ -1,0 +1,81 @@
+//! Certificate requests made anew for another key.
+
+use dmtap::identity::csr::CsrError;
+use dmtap::identity::signature::SignatureError;
+use dmtap::identity::{CertificationRequest, Signer};
+
+use super::{FORMS, device_key, own_key, request, said};
+
+#[test]
+fn both_requests_of_windows_are_made_anew_for_another_key_and_openssl_verifies_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for form in FORMS {
+        let device = request(form);
+        let read = CertificationRequest::read(&device).unwrap();
+        assert_eq!(read.public_key(), device_key().public_key());
+        assert_eq!(read.key_bits(), Ok(2048));
+        let made = read.with_key(own_key()).unwrap();
+        let own = CertificationRequest::read(&made).unwrap();
+        assert_eq!(own.public_key(), own_key().public_key());
+        assert_eq!(own.subject(), read.subject(), "{form:?}");
+        assert_eq!(own.attributes(), read.attributes(), "{form:?}");
+        assert!(read.attributes().len() > 40);
+        std::fs::write(folder.path().join("own.der"), &made).unwrap();
+        let text = said(
+            folder.path(),
+            "req -verify -noout -text -inform DER -in own.der",
+        );
+        assert!(
+            text.contains("elf-signature verify OK") || text.contains("verify OK"),
+            "{text}"
+        );
+        assert!(text.contains("sha256WithRSAEncryption"), "{text}");
+    }
+}
+
+#[test]
+fn a_request_that_the_holder_of_its_key_did_not_sign_is_refused() {
+    for form in FORMS {
+        let device = request(form);
+        for at in [30, device.len() - 300, device.len() - 1] {
+            let mut changed = device.clone();
+            changed[at] ^= 1;
+            let refused = CertificationRequest::read(&changed).unwrap_err();
+            let wrong = CsrError::Signature(SignatureError::Wrong);
+            assert_eq!(refused, wrong, "{form:?}: byte {at}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_request_is_refused_with_a_reason() {
+    let check = |der: &[u8], expected: &str| {
+        let refused = CertificationRequest::read(der).unwrap_err().to_string();
+        assert!(refused.starts_with(expected), "{refused}");
+    };
+    check(b"", "the certificate request cannot be read");
+    check(b"\x30\x00", "the certificate request cannot be read");
+    check(
+        &[0x30; 70_000],
+        "the certificate request has more than 65536 bytes",
+    );
+    let device = request(FORMS[0]);
+    for length in 0..device.len() {
+        assert!(CertificationRequest::read(&device[..length]).is_err());
+    }
+    // ecdsa-with-SHA512, which nobody asked for.
+    let mut unknown = device;
+    let oid = [0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1d];
+    let at = unknown.windows(7).position(|part| part == oid).unwrap();
+    unknown[at + 6] = 0x1e;
+    check(
+        &unknown,
+        "the certificate request: it is signed with the algorithm 1.3.14.3.2.30",
+    );
+}
+
+#[test]
+fn keys_show_nothing_of_themselves() {
+    assert_eq!(format!("{:?}", own_key()), "OwnKey { .. }");
+    assert!(own_key().sign(dmtap::identity::Digest::Sha1, b"").is_err());
+}

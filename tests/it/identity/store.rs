@@ -1,0 +1,201 @@
+//! The store, and the verbs that work with it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use dmtap::identity::{CertificateParts, CertificationRequest};
+use dmtap::proxy::{CertificateFacts, IdentityId, IdentityStore, StoredIdentity};
+use rustls::pki_types::pem::PemObject;
+
+use super::*;
+
+/// A stored identity of a device.
+fn stored(confdir: &Path, device_id: &str) -> StoredIdentity {
+    let (ca, csr) = (server_ca(), request(FORMS[0]));
+    let csr = CertificationRequest::read(&csr).unwrap();
+    let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 7);
+    let authority = authority(confdir);
+    let issuer = authority.issuer().unwrap();
+    let parts = CertificateParts::read(&server).unwrap();
+    let serial = Some(device_id.len() as u128 * 2);
+    let device = parts.reissued(csr.public_key(), &issuer, serial).unwrap();
+    let identity = StoredIdentity {
+        v: 1,
+        id: IdentityId::of(&device),
+        device_id: device_id.into(),
+        server: "mdm.example.com:443".into(),
+        created: "2026-11-29T12:00:00Z".into(),
+        server_certificate: CertificateFacts::of(&server).unwrap(),
+        device_certificate: CertificateFacts::of(&device).unwrap(),
+        renews: None,
+    };
+    let pem = dmtap::proxy::identity_pem(&[&server], own_key()).unwrap();
+    IdentityStore::of(confdir).add(&identity, &pem).unwrap();
+    identity
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn dmtap(confdir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_dmtap"))
+        .arg("identity")
+        .args(arguments)
+        .arg("--confdir")
+        .arg(confdir)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn pem_file(confdir: &Path, identity: &StoredIdentity) -> PathBuf {
+    let folder = confdir.join("identities").join(identity.id.as_str());
+    folder.join("identity.pem")
+}
+
+#[test]
+fn an_identity_is_stored_for_its_owner_alone_and_read_again() {
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    let identity = stored(confdir, "device-1");
+    let file = pem_file(confdir, &identity);
+    let folder = file.parent().unwrap();
+    assert_eq!(mode(&file), 0o600);
+    assert_eq!(mode(&folder.join("identity.json")), 0o600);
+    assert_eq!(mode(folder), 0o700);
+    assert_eq!(mode(folder.parent().unwrap()), 0o700);
+    let names = std::fs::read_dir(folder.parent().unwrap()).unwrap().count();
+    assert_eq!(names, 1, "nothing is left beside");
+    let store = IdentityStore::of(confdir);
+    assert_eq!(store.list().unwrap(), std::slice::from_ref(&identity));
+    for name in [
+        identity.id.as_str(),
+        &identity.id.as_str()[..6],
+        "DEVICE-1",
+        &identity.server_certificate.thumbprint.to_lowercase(),
+    ] {
+        assert_eq!(store.find(name).unwrap(), identity, "{name}");
+    }
+    said(folder, "rsa -in identity.pem -check -noout");
+}
+
+#[test]
+fn a_file_that_others_may_read_is_refused_with_the_line_that_mends_it() {
+    let check = |path: &Path, confdir: &Path, mode: u32, remedy: &str| {
+        let set = |mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
+        let before = std::fs::metadata(path).unwrap().permissions().mode();
+        set(mode).unwrap();
+        let (code, _, why) = dmtap(confdir, &["list"]);
+        assert_eq!(code, 2, "{why}");
+        assert!(
+            why.contains(&format!("chmod {remedy} {}", path.display())),
+            "{why}"
+        );
+        set(before).unwrap();
+    };
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    let identity = stored(confdir, "device-1");
+    let file = pem_file(confdir, &identity);
+    check(&file, confdir, 0o644, "600");
+    check(file.parent().unwrap(), confdir, 0o755, "700");
+    check(&confdir.join("identities"), confdir, 0o750, "700");
+    assert_eq!(dmtap(confdir, &["list"]).0, 0);
+}
+
+#[test]
+fn the_verbs_list_show_export_import_and_remove() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (one, other) = (one.path(), other.path());
+    let first = stored(one, "device-1");
+    stored(one, "the second device");
+    let (code, list, _) = dmtap(one, &["list"]);
+    assert_eq!((code, list.lines().count()), (0, 2), "{list}");
+    let (_, shown, _) = dmtap(one, &["show", "device-1"]);
+    assert!(
+        shown.contains(&first.device_certificate.thumbprint),
+        "{shown}"
+    );
+    assert!(!shown.contains("PRIVATE"), "{shown}");
+    let (_, json, _) = dmtap(one, &["list", "--output", "json"]);
+    for line in json.lines() {
+        let read: StoredIdentity = serde_json::from_str(line).unwrap();
+        assert!(read.device_id.contains("device"));
+    }
+    let path = other.join("exported.pem");
+    let (code, _, why) = dmtap(one, &["export", "device-1", path.to_str().unwrap()]);
+    assert_eq!(code, 0, "{why}");
+    assert!(why.contains("holds a private key"), "{why}");
+    assert_eq!(mode(&path), 0o600);
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(&path);
+    assert!(key.is_ok());
+    assert_eq!(
+        dmtap(one, &["export", "device-1", path.to_str().unwrap()]).0,
+        1,
+        "it is there"
+    );
+    let (code, _, why) = dmtap(other, &["import", path.to_str().unwrap()]);
+    assert_eq!(code, 0, "{why}");
+    let imported = IdentityStore::of(other).list().unwrap();
+    assert_eq!(imported, std::slice::from_ref(&first));
+    let pem = |confdir| IdentityStore::of(confdir).pem(&first.id).unwrap();
+    assert_eq!(pem(one), pem(other));
+    let (code, _, why) = dmtap(one, &["remove", "device-1"]);
+    assert_eq!(code, 0, "{why}");
+    assert_eq!(IdentityStore::of(one).list().unwrap().len(), 1);
+    let (code, _, why) = dmtap(one, &["show", "device-1"]);
+    assert_eq!(code, 1);
+    assert!(why.contains("there is no identity device-1"), "{why}");
+}
+
+#[test]
+fn what_was_not_exported_is_not_imported() {
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    let identity = stored(confdir, "device-1");
+    let exported = IdentityStore::of(confdir).export(&identity).unwrap();
+    let text = String::from_utf8(exported).unwrap();
+    let (head, pem) = text.split_once('\n').unwrap();
+    let store = IdentityStore::of(&confdir.join("other"));
+    let check = |text: String, expected: &str| {
+        let refused = store.import(text.as_bytes(), Path::new("f.pem"));
+        let why = refused.unwrap_err().to_string();
+        assert!(
+            why.starts_with("f.pem: ") && why.contains(expected),
+            "{why}"
+        );
+    };
+    check(pem.into(), "--client-certs");
+    check(head.into(), "its first certificate");
+    let key = pem.find("-----BEGIN PRIVATE").unwrap();
+    check(format!("{head}\n{}", &pem[..key]), "no private key");
+    check(format!("{head}\n{}", &pem[key..]), "its first certificate");
+    assert!(store.list().unwrap().is_empty());
+}
+
+#[test]
+fn what_a_power_failure_left_is_no_identity() {
+    let confdir = tempfile::tempdir().unwrap();
+    let confdir = confdir.path();
+    let identity = stored(confdir, "device-1");
+    let folder = confdir.join("identities");
+    std::fs::create_dir(folder.join(format!(".{}.77.new", identity.id))).unwrap();
+    let store = IdentityStore::of(confdir);
+    assert_eq!(store.list().unwrap().len(), 1);
+    // Written anew as a whole, where one that was begun lies in the way.
+    let own = format!(".{}.{}.new", identity.id, std::process::id());
+    std::fs::create_dir(folder.join(own)).unwrap();
+    let pem = String::from_utf8(store.pem(&identity.id).unwrap()).unwrap();
+    let renamed = StoredIdentity {
+        device_id: "another".into(),
+        ..identity
+    };
+    store.add(&renamed, &pem).unwrap();
+    assert_eq!(store.list().unwrap(), [renamed]);
+}
