@@ -1,8 +1,9 @@
 //! The identities in use: those of the store, found by what devices present.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::keys::KeyStock;
@@ -79,7 +80,7 @@ impl Identities {
 
     /// The certificates of devices and of servers that stand for each other.
     pub(in crate::proxy) fn pairs(&self) -> Arc<Pairs> {
-        self.lock().pairs.clone()
+        self.known.lock().pairs.clone()
     }
 
     /// A place among the enrollments under way.
@@ -90,7 +91,7 @@ impl Identities {
 
     /// The number to take in place of a serial number of the server, where a device has that already.
     pub(super) fn serial(&self, servers: &[u8]) -> Result<Option<u128>, String> {
-        if self.lock().serials.insert(servers.to_vec()) {
+        if self.known.lock().serials.insert(servers.to_vec()) {
             return Ok(None);
         }
         let mut own = [0; 16];
@@ -103,15 +104,11 @@ impl Identities {
     pub(super) fn know(&self, identity: &StoredIdentity) {
         let server = identity.server_certificate.octets().unwrap_or_default();
         let device = identity.device_certificate.octets().unwrap_or_default();
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         if let Ok(parts) = CertificateParts::read(&device) {
             known.serials.insert(parts.serial().to_vec());
         }
         Arc::make_mut(&mut known.pairs).add(&device, &server);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,17 +119,17 @@ impl FindIdentity for Identities {
         let store = self.store.as_ref()?;
         let id = IdentityId::of_hash(sha256);
         if !store.has(&id) {
-            self.lock().loaded.remove(sha256);
+            self.known.lock().loaded.remove(sha256);
             return None;
         }
-        if let Some((_, identity)) = self.lock().loaded.get(sha256) {
+        if let Some((_, identity)) = self.known.lock().loaded.get(sha256) {
             return Some(identity.clone());
         }
         let stored = store.find(id.as_str()).ok()?;
         let pem = store.pem(&id).ok()?;
         let identity = ClientIdentity::from_pem(&pem).ok()?;
         self.know(&stored);
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         known.loaded.insert(*sha256, (id, identity.clone()));
         Some(identity)
     }

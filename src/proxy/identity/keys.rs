@@ -1,7 +1,9 @@
 //! A small stock of keys: making one takes as long as many exchanges.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::key::{self, KeyError, OwnKey};
 
@@ -19,7 +21,7 @@ impl KeyStock {
     /// A key of at least so many bits; one that was ready is made up for.
     pub(in crate::proxy) async fn take(&self, bits: usize) -> Result<OwnKey, KeyError> {
         if key::rounded(bits) == Some(USUAL) {
-            let ready = lock(&self.0).ready.pop_front();
+            let ready = self.0.lock().ready.pop_front();
             self.fill();
             if let Some(ready) = ready {
                 return Ok(ready);
@@ -32,7 +34,7 @@ impl KeyStock {
     /// Makes keys until the stock is full, on another thread.
     pub(in crate::proxy) fn fill(&self) {
         let lacks = {
-            let mut stock = lock(&self.0);
+            let mut stock = self.0.lock();
             let lacks = STOCK.saturating_sub(stock.ready.len() + stock.in_making);
             stock.in_making += lacks;
             lacks
@@ -44,16 +46,12 @@ impl KeyStock {
         tokio::task::spawn_blocking(move || {
             for _ in 0..lacks {
                 let made = OwnKey::generate(USUAL);
-                let mut stock = lock(&stock);
+                let mut stock = stock.lock();
                 stock.in_making -= 1;
                 stock.ready.extend(made.ok());
             }
         });
     }
-}
-
-fn lock(stock: &Mutex<Stock>) -> std::sync::MutexGuard<'_, Stock> {
-    stock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keys that are ready.
