@@ -102,6 +102,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
             prefilter: &prefilter,
             path,
         }),
+        pairs: None,
     };
     let conversations = Conversations::new(Default::default());
     let mut handle = conversations.without_request(&facts, Timestamp(0));
