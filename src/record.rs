@@ -1,13 +1,14 @@
-//! Telling: numbers events, masks secrets and fans them out to sinks.
+//! Records: numbers events, masks secrets and hands the records to sinks.
 //!
 //! ```text
-//! proxy ─ Event ─▶ Journal ─┬─ queue ─▶ Transcript     for people
-//!                  (seq)    ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
-//!                           └─ queue ─▶ Pcapng         for Wireshark
+//! proxy ─ Event ─▶ Journal ─▶ record thread ─┬─ queue ─▶ Transcript     for people
+//!                  (number)   (EventRecord)  ├─ queue ─▶ JsonLines      for programs, and for `dmtap show`
+//!                                            ├─ queue ─▶ Pcapng         for Wireshark
+//!                                            └─────────▶ Subscription   for those who look on
 //! ```
 //!
-//! A transcript and a JSON line tell the same [`Telling`]: plain data made from an event once its secrets are
-//! masked, so that a record shown later reads as it did when it happened.
+//! One thread makes one [`EventRecord`] of each event, its secrets masked, and every sink gets that same record. So a
+//! record that is shown later reads as it did when it happened.
 
 pub mod file;
 pub mod journal;
@@ -20,10 +21,10 @@ pub mod transcript;
 
 use std::io;
 
-use crate::flow::Event;
-
 pub use file::{FileError, FileErrorKind, Named, open, open_all};
-pub use journal::{Builder, CloseError, Journal, SinkSummary, Summary, WhenFull};
+pub use journal::{
+    Builder, CloseError, Journal, Live, SinkSummary, Subscription, Summary, WhenFull,
+};
 pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;
@@ -42,11 +43,11 @@ pub trait Renew: Send {
 
 /// Receives every event, on a thread of its own.
 pub trait Sink: Send {
-    /// Tells one event. `seq` counts the events of a run from 1.
+    /// Writes one event.
     ///
     /// # Errors
     /// Whatever keeps it from being written; the sink gets no more events after that.
-    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()>;
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()>;
 
     /// Makes written events visible to others. Called [`journal::FLUSH_AFTER`] the first event that is not visible yet.
     ///

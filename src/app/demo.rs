@@ -20,7 +20,7 @@ use crate::builtin_rules;
 use crate::error_text;
 use crate::peer::{Device, Encoding, Plan, Profile, Server, device};
 use crate::proxy::{Authority, Proxy, Scheme, Settings, Trust, Upstream};
-use crate::record::Masking;
+use crate::record::{Journal, Masking, WhenFull};
 use effects::EffectCollector;
 use open_connections::OpenConnections;
 
@@ -121,7 +121,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let (title, breaks) = (play.title, play.breaks);
     let stage = Stage::set(Arc::new(authority), &telling, play, tell).await?;
-    let (book, ear) = (stage.book.clone(), stage.ear.clone());
+    let (book, effects) = (stage.book.clone(), stage.effects.clone());
 
     let mut sessions = Vec::new();
     for (session_id, wire) in [("1", Encoding::Xml), ("2", Encoding::Wbxml)] {
@@ -134,7 +134,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     stage.strike().await?;
     let entries = book.entries();
     Ok(Closing {
-        text: summary::closing(title, &sessions, &entries, &ear.effects(), &files),
+        text: summary::closing(title, &sessions, &entries, &effects.effects(), &files),
         line: summary_line(&entries),
     })
 }
@@ -146,7 +146,8 @@ struct Stage {
     address: Uri,
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
-    ear: Arc<EffectCollector>,
+    journal: Arc<Journal>,
+    effects: EffectCollector,
     guests: Arc<OpenConnections>,
     book: Arc<RuleSetUpdater>,
     patience: RetryPolicy,
@@ -161,8 +162,11 @@ impl Stage {
     ) -> Result<Self, String> {
         let words = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
-        let ear = Arc::new(EffectCollector::new(Arc::new(telling.journal()?)));
-        let guests = Arc::new(OpenConnections::new(ear.clone()));
+        let effects = EffectCollector::default();
+        let journal = telling.builder()?;
+        let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
+        let journal = Arc::new(journal.start());
+        let guests = Arc::new(OpenConnections::new(journal.clone()));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -192,7 +196,8 @@ impl Stage {
             address,
             stop,
             running,
-            ear,
+            journal,
+            effects,
             guests,
             book: Arc::new(book),
             patience: RetryPolicy {
@@ -228,8 +233,7 @@ impl Stage {
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;
         }
-        self.ear
-            .journal
+        self.journal
             .close()
             .map(drop)
             .map_err(|error| error.to_string())

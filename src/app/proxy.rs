@@ -97,26 +97,33 @@ impl RuleReports {
     /// # Errors
     /// A file that cannot be opened, or an extension that names no form.
     pub fn journal(&self) -> Result<Journal, String> {
-        let mut journal = Journal::builder();
+        self.builder().map(record::Builder::start)
+    }
+
+    /// The same before it starts.
+    ///
+    /// # Errors
+    /// Those of [`Self::journal`].
+    pub fn builder(&self) -> Result<record::Builder, String> {
+        let mut journal = Journal::builder().masking(self.masking);
         journal = match self.live {
             Live::Nothing => journal,
             Live::Transcript => {
-                let transcript =
-                    Transcript::new(Pipe::new(anstream::stdout()), Colour::Colour, self.masking);
+                let transcript = Transcript::new(Pipe::new(anstream::stdout()), Colour::Colour);
                 journal.sink(STDOUT, Box::new(transcript), WhenFull::DropNewest)
             }
             Live::JsonLines => {
-                let lines = JsonLines::new(Pipe::new(std::io::stdout()), self.masking);
+                let lines = JsonLines::new(Pipe::new(std::io::stdout()));
                 journal.sink(STDOUT, Box::new(lines), WhenFull::DropNewest)
             }
         };
-        let files = record::open_all(&self.files, self.masking);
+        let files = record::open_all(&self.files);
         for (file, sink, renew) in files.map_err(|error| error.to_string())? {
             journal = journal
                 .renewal(&file, renew)
                 .sink(file, sink, WhenFull::Block);
         }
-        Ok(journal.start())
+        Ok(journal)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Failure, Outcome, Output};
 use crate::app::print;
 use crate::error_text;
 use crate::printable;
-use crate::record::{self, Colour, JsonLines, Masking, Sink as _, Transcript};
+use crate::record::{self, Colour, JsonLines, Sink, Transcript};
 
 /// Print a recorded session (JSON lines) as an annotated transcript, or as its events.
 #[derive(Debug, clap::Args)]
@@ -39,27 +39,16 @@ impl Show {
             true => Box::new(std::io::stdin()),
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
-        // What is in a record was masked when it was written.
-        let masking = Masking::Raw;
         let (record, mut events) = (BufReader::new(record), 0_u64);
-        let shown = match output {
-            Output::Text => {
-                let out = anstream::stdout();
-                let mut transcript = Transcript::new(out, Colour::Colour, masking);
-                record::replay(record, |event| {
-                    events += 1;
-                    transcript.print(&event)
-                })
-            }
-            Output::Json => {
-                let mut lines = JsonLines::new(BufWriter::new(std::io::stdout()), masking);
-                record::replay(record, |event| {
-                    events += 1;
-                    lines.print(&event)
-                })
-                .and_then(|damaged| lines.flush().map(|()| damaged))
-            }
+        let mut sink: Box<dyn Sink> = match output {
+            Output::Text => Box::new(Transcript::new(anstream::stdout(), Colour::Colour)),
+            Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
         };
+        let shown = record::replay(record, |event| {
+            events += 1;
+            sink.write_event(&event)
+        });
+        let shown = shown.and_then(|damaged| sink.flush().map(|()| damaged));
         let damaged = match shown {
             // A reader that went away (`| head`) is no error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),

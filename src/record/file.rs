@@ -6,7 +6,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Colour, JsonLines, Masking, Pcapng, Renew, Sink, Transcript};
+use super::{Colour, JsonLines, Pcapng, Renew, Sink, Transcript};
 use crate::error_text;
 
 /// Why a record file cannot be written.
@@ -60,9 +60,9 @@ enum Kind {
 ///
 /// # Errors
 /// [`FileError`], which names the file.
-pub fn open(path: &str, masking: Masking) -> Result<Box<dyn Sink>, FileError> {
+pub fn open(path: &str) -> Result<Box<dyn Sink>, FileError> {
     let (append, name) = parsed(path);
-    let opened = open_as(name, append, masking);
+    let opened = open_as(name, append);
     let opened = opened.map(|(sink, _)| sink);
     opened.map_err(|why| failed(name, why))
 }
@@ -73,7 +73,6 @@ pub type Named = (String, Box<dyn Sink>, Box<dyn Renew>);
 /// A record file that is open.
 struct Rotation {
     path: String,
-    masking: Masking,
     /// Which file of the system it was; `None` of a pipe or a device, which are not rotated.
     identity: Option<Identity>,
 }
@@ -86,7 +85,7 @@ impl Renew for Rotation {
         if self.identity.is_none() || there == self.identity {
             return Ok(None);
         }
-        let (sink, identity) = open_as(name, append, self.masking).map_err(io::Error::other)?;
+        let (sink, identity) = open_as(name, append).map_err(io::Error::other)?;
         self.identity = identity;
         Ok(Some(sink))
     }
@@ -96,7 +95,7 @@ impl Renew for Rotation {
 ///
 /// # Errors
 /// [`FileError`] for the first that cannot be opened, or that is named a second time, be it in another way.
-pub fn open_all(paths: &[String], masking: Masking) -> Result<Vec<Named>, FileError> {
+pub fn open_all(paths: &[String]) -> Result<Vec<Named>, FileError> {
     let mut known: Vec<PathBuf> = Vec::new();
     let mut sinks = Vec::new();
     for path in paths {
@@ -106,11 +105,10 @@ pub fn open_all(paths: &[String], masking: Masking) -> Result<Vec<Named>, FileEr
             return Err(failed(name, FileErrorKind::Twice));
         }
         let (append, _) = parsed(path);
-        let opened = open_as(name, append, masking);
+        let opened = open_as(name, append);
         let (sink, identity) = opened.map_err(|why| failed(name, why))?;
         let rotation = Rotation {
             path: path.clone(),
-            masking,
             identity,
         };
         sinks.push((path.clone(), sink, Box::new(rotation) as _));
@@ -145,7 +143,7 @@ fn whole(name: &str) -> Option<PathBuf> {
 
 type Opened = (Box<dyn Sink>, Option<Identity>);
 
-fn open_as(name: &str, append: Append, masking: Masking) -> Result<Opened, FileErrorKind> {
+fn open_as(name: &str, append: Append) -> Result<Opened, FileErrorKind> {
     let kind = kind(name).ok_or(FileErrorKind::Extension)?;
     let append = append == Append::Yes;
     if append && matches!(kind, Kind::Pcapng) {
@@ -172,9 +170,9 @@ fn open_as(name: &str, append: Append, masking: Masking) -> Result<Opened, FileE
     let identity = identity(&file.metadata()?);
     let out = BufWriter::with_capacity(BUFFER, file);
     let sink: Box<dyn Sink> = match kind {
-        Kind::JsonLines => Box::new(JsonLines::new(out, masking)),
-        Kind::Pcapng => Box::new(Pcapng::new(out, masking)?),
-        Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain, masking)),
+        Kind::JsonLines => Box::new(JsonLines::new(out)),
+        Kind::Pcapng => Box::new(Pcapng::new(out)?),
+        Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain)),
     };
     Ok((sink, identity))
 }

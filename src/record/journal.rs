@@ -1,16 +1,21 @@
-//! The journal: numbers events and hands them to sinks, each with a queue and a thread of its own.
+//! The journal: numbers events, makes the record of each on a thread of its own, and hands it to the sinks, each of which
+//! has a queue and a thread.
 
+mod inlet;
 mod queue;
+mod subscription;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::{Renew, Sink};
+use super::{EventRecord, Masking, Renew, Sink};
 use crate::error_text;
 use crate::flow::{Event, EventSink};
-use queue::{Bounds, Next, Put, Queue, Ticket, Waited};
+use inlet::{Inlet, Numbered};
+use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
+pub use subscription::{Live, Subscription};
 
 /// Events that wait for one sink at most.
 pub const QUEUE: usize = 1024;
@@ -39,21 +44,14 @@ pub enum WhenFull {
     DropNewest,
 }
 
-/// Numbers events from 1 and tells them to every sink.
+/// Numbers events from 1 and hands their records to every sink.
 pub struct Journal {
-    inlet: Mutex<Inlet>,
-    lanes: Vec<Lane>,
+    inlet: Arc<Inlet>,
+    lanes: Arc<[Lane]>,
     renewals: Mutex<Vec<(String, Box<dyn Renew>)>>,
     patience: Duration,
     farewell: Duration,
     written: Mutex<Option<Result<Summary, CloseError>>>,
-}
-
-/// Numbers are given and queued under one lock, so sinks see them in order. Nobody waits under it.
-#[derive(Default)]
-struct Inlet {
-    seq: u64,
-    closed: bool,
 }
 
 /// One sink's side of the journal.
@@ -61,7 +59,7 @@ struct Lane {
     name: String,
     queue: Arc<Queue>,
     /// Why it has no thread.
-    stillborn: Option<io::Error>,
+    stillborn: Option<String>,
 }
 
 /// How a sink's thread ended.
@@ -102,6 +100,7 @@ pub struct CloseError(pub Summary);
 pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
     renewals: Vec<(String, Box<dyn Renew>)>,
+    masking: Masking,
     bounds: Bounds,
     patience: Duration,
     farewell: Duration,
@@ -112,6 +111,7 @@ impl Default for Builder {
         Self {
             sinks: Vec::new(),
             renewals: Vec::new(),
+            masking: Masking::default(),
             bounds: Bounds {
                 events: QUEUE as u64,
                 bytes: QUEUE_BYTES,
@@ -140,6 +140,12 @@ impl Builder {
         self
     }
 
+    /// Whether the records have the secrets of the traffic; the default is that they are masked.
+    pub fn masking(mut self, masking: Masking) -> Self {
+        self.masking = masking;
+        self
+    }
+
     /// Changes how many events may wait for one sink; the default is [`QUEUE`].
     pub fn capacity(mut self, events: usize) -> Self {
         self.bounds.events = events as u64;
@@ -164,23 +170,30 @@ impl Builder {
         self
     }
 
-    /// Starts one thread for each sink. A sink that gets no thread has failed: [`Journal::close`] reports it.
+    /// Starts the thread that makes records, and one for each sink. A sink that gets no thread has failed:
+    /// [`Journal::close`] reports it.
     pub fn start(self) -> Journal {
         let lanes = self.sinks.into_iter().map(|(name, sink, when_full)| {
             let queue = Arc::new(Queue::new(self.bounds, when_full));
-            let stillborn = spawn(name.clone(), sink, queue.clone()).err();
-            if stillborn.is_some() {
-                queue.ended(Ended::default());
-            }
-            Lane {
-                name,
-                queue,
-                stillborn,
-            }
+            let started = spawn(name.clone(), sink, queue.clone());
+            Lane::new(name, queue, started)
         });
+        let mut lanes: Arc<[Lane]> = lanes.collect();
+        let inlet = Arc::new(Inlet::default());
+        let examining = (inlet.clone(), lanes.clone(), self.masking);
+        let run = move || examine(&examining.0, &examining.1, examining.2);
+        let started = thread::Builder::new().name("records".into()).spawn(run);
+        if let Err(error) = started {
+            inlet.close();
+            let failed = lanes.iter().map(|lane| {
+                let error = io::Error::new(error.kind(), error.to_string());
+                Lane::new(lane.name.clone(), lane.queue.clone(), Err(error))
+            });
+            lanes = failed.collect();
+        }
         Journal {
-            inlet: Mutex::default(),
-            lanes: lanes.collect(),
+            inlet,
+            lanes,
             renewals: Mutex::new(self.renewals),
             patience: self.patience,
             farewell: self.farewell,
@@ -206,11 +219,7 @@ impl Journal {
         if let Some(written) = &*written {
             return written.clone();
         }
-        let events = {
-            let mut inlet = lock(&self.inlet);
-            inlet.closed = true;
-            inlet.seq
-        };
+        let events = self.inlet.close();
         self.lanes.iter().for_each(|lane| lane.queue.close());
         let sinks = self.lanes.iter().map(|lane| lane.end(self.farewell));
         let sinks = sinks.collect();
@@ -243,25 +252,40 @@ impl Journal {
         renewed
     }
 
-    /// Numbers an event and queues it for every sink; gives the sinks that had no room for it.
-    fn queue(&self, event: &Event) -> Vec<(&Lane, Ticket)> {
-        let bytes = queue::weight(event);
+    /// Lets somebody look on: records from now on, without a promise. Whoever is too slow misses some and is given
+    /// their count; neither the traffic nor a file waits.
+    pub fn subscribe(&self) -> Subscription {
+        self.inlet.subscribe()
+    }
+
+    /// Numbers an event and gives it its place with every sink; returns the sinks that had no room for it.
+    fn queue(&self, event: Event) -> Vec<(&Lane, Ticket)> {
+        let bytes = queue::weight(&event);
         let mut crowded = Vec::new();
         let mut short = Vec::new();
-        {
-            let mut inlet = lock(&self.inlet);
-            if inlet.closed {
-                return crowded;
-            }
-            inlet.seq += 1;
-            for lane in &self.lanes {
-                match lane.queue.put(inlet.seq, event, bytes) {
-                    Put::In => {}
-                    Put::Crowded(ticket) => crowded.push((lane, ticket)),
-                    Put::Dropped(count) => short.push((lane, count)),
+        self.inlet.put(|seq| {
+            let mut without = Vec::new();
+            for (number, lane) in self.lanes.iter().enumerate() {
+                match lane.queue.place(bytes) {
+                    Place::Taken => continue,
+                    Place::Crowded(ticket) => {
+                        crowded.push((lane, ticket));
+                        continue;
+                    }
+                    Place::Dropped(count) => short.push((lane, count)),
+                    Place::Ended => {}
                 }
+                without.push(number);
             }
-        }
+            let is_wanted = without.len() < self.lanes.len();
+            let numbered = Numbered {
+                seq,
+                event,
+                bytes,
+                without,
+            };
+            (numbered, is_wanted, !crowded.is_empty())
+        });
         // Each time it has doubled: a sink that is far behind does not fill the log as well.
         for (lane, dropped) in short.iter().filter(|(_, count)| count.is_power_of_two()) {
             tracing::warn!(
@@ -276,10 +300,10 @@ impl Journal {
 
 impl EventSink for Journal {
     fn on_event(&self, event: Event) {
-        if self.lanes.is_empty() {
+        if self.lanes.is_empty() && !self.inlet.has_subscribers() {
             return;
         }
-        let mut crowded = self.queue(&event);
+        let mut crowded = self.queue(event);
         crowded.retain(|(lane, ticket)| !lane.queue.has_room(*ticket));
         if crowded.is_empty() {
             return;
@@ -300,6 +324,18 @@ impl Drop for Journal {
 }
 
 impl Lane {
+    fn new(name: String, queue: Arc<Queue>, started: io::Result<()>) -> Self {
+        let stillborn = started.err().map(|error| error_text::io(&error));
+        if stillborn.is_some() {
+            queue.ended(Ended::default());
+        }
+        Self {
+            name,
+            queue,
+            stillborn,
+        }
+    }
+
     /// Waits until there is room, or gives the sink up.
     fn wait(&self, ticket: Ticket, patience: Duration) {
         if self.queue.wait(ticket, patience) == Waited::GivenUp {
@@ -314,7 +350,7 @@ impl Lane {
     fn end(&self, farewell: Duration) -> SinkSummary {
         let (ended, dropped) = self.queue.end(farewell);
         let failure = match (&self.stillborn, &ended) {
-            (Some(error), _) => Some(error_text::io(error)),
+            (Some(error), _) => Some(error.clone()),
             (None, Some(ended)) => ended.failure.clone(),
             (None, None) => Some(STUCK.to_owned()),
         };
@@ -343,6 +379,42 @@ fn waiting(wait: impl FnOnce()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
         _ => wait(),
     }
+}
+
+/// Makes the records of events and delivers them, until no more can come.
+fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
+    while let Some(batch) = inlet.next() {
+        let records: Vec<_> = batch
+            .into_iter()
+            .map(|numbered| {
+                let record = record_of(&numbered, masking);
+                (Arc::new(record), numbered.bytes, numbered.without)
+            })
+            .collect();
+        for (number, lane) in lanes.iter().enumerate() {
+            let wanted = records
+                .iter()
+                .filter(|(.., without)| !without.contains(&number));
+            let wanted = wanted.map(|(record, bytes, _)| (record.clone(), *bytes));
+            lane.queue.deliver(wanted);
+        }
+        for (record, bytes, _) in records {
+            inlet.show(record, bytes);
+        }
+    }
+}
+
+/// The record of an event. What cannot be examined is not shown.
+fn record_of(numbered: &Numbered, masking: Masking) -> EventRecord {
+    let Numbered { seq, event, .. } = numbered;
+    let made = catch_unwind(AssertUnwindSafe(|| EventRecord::of(*seq, event, masking)));
+    made.unwrap_or_else(|_| {
+        tracing::error!(
+            seq,
+            "record: the event could not be examined, its content is not shown"
+        );
+        EventRecord::unexamined(*seq, event)
+    })
 }
 
 fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result<()> {
@@ -375,9 +447,9 @@ fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, written: &mut u64) -> io::Resu
     let mut flush_at = None;
     loop {
         match queue.next(flush_at) {
-            Next::Tell(seq, event) => {
+            Next::Write(record) => {
                 flush_at = flush_at.or_else(|| Some(Instant::now() + FLUSH_AFTER));
-                sink.write_event(seq, &event)?;
+                sink.write_event(&record)?;
                 *written += 1;
             }
             Next::Flush => {

@@ -9,15 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
+use super::Sink;
 use super::model::{BodyRecord, EventRecord, VERSION};
-use super::{Masking, Sink};
 use crate::error_text;
-use crate::flow::Event;
 
 /// Writes JSON lines.
 pub struct JsonLines<W> {
     out: W,
-    masking: Masking,
     line: Vec<u8>,
 }
 
@@ -40,26 +38,11 @@ pub enum ReadError {
 
 impl<W: Write> JsonLines<W> {
     /// Lines written to `out`, which should be buffered: each is written with one call.
-    pub fn new(out: W, masking: Masking) -> Self {
+    pub fn new(out: W) -> Self {
         Self {
             out,
-            masking,
             line: Vec::new(),
         }
-    }
-
-    /// Writes the record of one event.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn print(&mut self, telling: &EventRecord<'_>) -> io::Result<()> {
-        self.line.clear();
-        write_line(telling, &mut self.line)?;
-        self.out.write_all(&self.line)?;
-        if self.line.capacity() > KEPT {
-            self.line = Vec::new();
-        }
-        Ok(())
     }
 }
 
@@ -71,8 +54,14 @@ impl<W> JsonLines<W> {
 }
 
 impl<W: Write + Send> Sink for JsonLines<W> {
-    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
-        self.print(&EventRecord::of(seq, event, self.masking))
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        self.line.clear();
+        write_line(record, &mut self.line)?;
+        self.out.write_all(&self.line)?;
+        if self.line.capacity() > KEPT {
+            self.line = Vec::new();
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -84,7 +73,7 @@ impl<W: Write + Send> Sink for JsonLines<W> {
 ///
 /// # Errors
 /// [`ReadError`]: what is wrong with it.
-pub fn read(line: &[u8]) -> Result<EventRecord<'static>, ReadError> {
+pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
     #[derive(Deserialize)]
     struct Version {
         #[serde(default)]
@@ -101,7 +90,7 @@ pub fn read(line: &[u8]) -> Result<EventRecord<'static>, ReadError> {
     if version.event == RULES {
         return Err(ReadError::Summary);
     }
-    let mut record: EventRecord<'_> = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
+    let mut record: EventRecord = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
     // Records of the first version have no field for that.
     let why = record.why.as_deref();
     record.by_rule |= why.is_some_and(|why| ["closed by a rule", "reset by a rule"].contains(&why));
@@ -109,7 +98,7 @@ pub fn read(line: &[u8]) -> Result<EventRecord<'static>, ReadError> {
 }
 
 /// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.
-fn write_line(telling: &EventRecord<'_>, line: &mut Vec<u8>) -> io::Result<()> {
+fn write_line(telling: &EventRecord, line: &mut Vec<u8>) -> io::Result<()> {
     serde_json::to_writer(&mut *line, telling)?;
     let closed = line.pop();
     debug_assert_eq!(closed, Some(b'}'), "an event is a JSON object");
@@ -125,7 +114,7 @@ fn write_line(telling: &EventRecord<'_>, line: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_body(body: &BodyRecord<'_>, line: &mut Vec<u8>) {
+fn write_body(body: &BodyRecord, line: &mut Vec<u8>) {
     match body.text() {
         Some(text) => {
             line.extend_from_slice(b"{\"text\":\"");

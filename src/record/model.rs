@@ -10,10 +10,10 @@ mod reconciled;
 mod redact_record;
 mod rule_effect;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::flow::EffectDetail;
 
@@ -32,7 +32,7 @@ pub const VERSION: u32 = 1;
 
 /// The record of one event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EventRecord<'a> {
+pub struct EventRecord {
     /// The version of the record: [`VERSION`].
     pub v: u32,
     /// The event's number, from 1.
@@ -40,17 +40,17 @@ pub struct EventRecord<'a> {
     /// What happened.
     pub event: EventKind,
     /// When: RFC 3339, in UTC, to the microsecond.
-    pub at: Cow<'a, str>,
+    pub at: SmolStr,
     /// When: microseconds since the Unix epoch.
     pub at_us: u64,
     /// The connection.
-    pub connection: ConnectionRecord<'a>,
+    pub connection: ConnectionRecord,
     /// The number of the exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<u64>,
     /// Who speaks, or who failed: `device` or `server`; of `failed` absent where dmtap itself stopped first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Cow<'a, str>>,
+    pub from: Option<SmolStr>,
     /// Whether dmtap itself wrote it, in place of `from`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub own: bool,
@@ -59,13 +59,13 @@ pub struct EventRecord<'a> {
     pub took_us: Option<u64>,
     /// Why a connection or exchange failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<Cow<'a, str>>,
+    pub why: Option<SmolStr>,
     /// Whether a rule broke the connection to `from`, of `failed`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_rule: bool,
     /// The head as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head: Option<HeadRecord<'a>>,
+    pub head: Option<HeadRecord>,
     /// Bytes of the body as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
@@ -74,40 +74,40 @@ pub struct EventRecord<'a> {
     pub bytes_sent: Option<u64>,
     /// What was read in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reading: Option<ParsedBodyRecord<'a>>,
+    pub reading: Option<ParsedBodyRecord>,
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionRecord<'a>>,
+    pub session: Option<SessionRecord>,
     /// The header of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<MessageRecord<'a>>,
+    pub message: Option<MessageRecord>,
     /// What a message of enrollment or a provisioning document says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enrollment: Option<EnrollmentRecord<'a>>,
+    pub enrollment: Option<EnrollmentRecord>,
     /// The commands in document order, as received.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub commands: Vec<CommandRecord<'a>>,
+    pub commands: Vec<CommandRecord>,
     /// What is remarkable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<NoteRecord<'a>>,
+    pub notes: Vec<NoteRecord>,
     /// The rules that acted on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub applied: Vec<RuleEffectRecord<'a>>,
+    pub applied: Vec<RuleEffectRecord>,
     /// What was done around sending it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delivery: Vec<OpRecord>,
     /// The body as received, its content coding undone where `reading` says so. Written last, by the sink.
     #[serde(default, skip_serializing)]
-    pub body: Option<BodyRecord<'a>>,
+    pub body: Option<BodyRecord>,
     /// The body as sent, where a rule changed it.
     #[serde(default, skip_serializing)]
-    pub sent: Option<BodyRecord<'a>>,
+    pub sent: Option<BodyRecord>,
 }
 
-impl EventRecord<'_> {
+impl EventRecord {
     /// The number of the innermost command that a place in the document is in.
     pub fn command_at(&self, path: &str) -> Option<usize> {
-        let inside = |command: &CommandRecord<'_>| {
+        let inside = |command: &CommandRecord| {
             let rest = path.strip_prefix(&*command.path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
         };
@@ -136,23 +136,23 @@ pub enum EventKind {
 
 /// A remark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NoteRecord<'a> {
+pub struct NoteRecord {
     /// The rule of the protocol.
-    pub id: Cow<'a, str>,
+    pub id: SmolStr,
     /// `info`, `warning` or `error`.
-    pub severity: Cow<'a, str>,
+    pub severity: SmolStr,
     /// Offset into the decoded body, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u32>,
     /// For people.
-    pub text: Cow<'a, str>,
+    pub text: SmolStr,
 }
 
 /// A rule that acted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RuleEffectRecord<'a> {
+pub struct RuleEffectRecord {
     /// Its name.
-    pub rule: Cow<'a, str>,
+    pub rule: SmolStr,
     /// What it did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<EffectDetail>,
@@ -161,18 +161,18 @@ pub struct RuleEffectRecord<'a> {
     pub names: BTreeMap<String, String>,
     /// What it changed of the body as the rule found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub splices: Vec<SpliceRecord<'a>>,
+    pub splices: Vec<SpliceRecord>,
 }
 
 /// One replacement of bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SpliceRecord<'a> {
+pub struct SpliceRecord {
     /// The first byte replaced.
     pub start: u32,
     /// The byte after the last.
     pub end: u32,
     /// What stands there afterwards; a mask in place of each secret.
-    pub with: BodyRecord<'a>,
+    pub with: BodyRecord,
     /// How many bytes stand there, where a mask makes `with` shorter or longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,

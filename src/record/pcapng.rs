@@ -27,15 +27,14 @@ use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::pcapng::{PcapNgBlock, PcapNgWriter};
 
-use super::model::{EventKind, OpRecord};
-use super::{EventRecord, Masking, Sink, Transcript};
-use crate::flow::{CapturedMessage, Connection, Event, Timestamp};
+use super::model::{ConnectionRecord, EventKind, OpRecord};
+use super::{EventRecord, Sink, Transcript};
+use crate::flow::Timestamp;
 use stream::{Frame, Stream};
 
 /// Writes a pcapng file.
 pub struct Pcapng<W: Write> {
     out: PcapNgWriter<W>,
-    masking: Masking,
     /// The streams of each connection, by its number: one for each exchange that runs at the same time.
     connections: BTreeMap<u64, Vec<Stream>>,
     servers: HashMap<String, u16>,
@@ -66,7 +65,7 @@ impl<W: Write> Pcapng<W> {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn new(out: W, masking: Masking) -> io::Result<Self> {
+    pub fn new(out: W) -> io::Result<Self> {
         let mut section = SectionHeaderBlock::default();
         let application = Cow::Borrowed(concat!("dmtap ", env!("CARGO_PKG_VERSION")));
         section.options = vec![
@@ -82,7 +81,6 @@ impl<W: Write> Pcapng<W> {
         write(&mut out, interface)?;
         Ok(Self {
             out,
-            masking,
             connections: BTreeMap::new(),
             servers: HashMap::new(),
             ports: 0,
@@ -90,15 +88,17 @@ impl<W: Write> Pcapng<W> {
         })
     }
 
-    fn opened(&mut self, connection: &Connection, at: Timestamp) -> io::Result<()> {
-        let stream = self.stream(connection, connection.device.port())?;
-        self.begin(connection.id.0, stream, at)
+    fn opened(&mut self, record: &EventRecord) -> io::Result<()> {
+        let connection = &record.connection;
+        let stream = self.stream(connection, device(connection).port())?;
+        self.begin(connection.id, stream, at(record))
     }
 
     /// A stream between the device's address, from `port`, and the server's.
-    fn stream(&mut self, connection: &Connection, port: u16) -> io::Result<Stream> {
-        let device = connection.device.ip().to_canonical();
-        let server = self.server(&connection.server, device)?;
+    fn stream(&mut self, connection: &ConnectionRecord, port: u16) -> io::Result<Stream> {
+        let device = device(connection).ip().to_canonical();
+        let server = connection.server.as_deref().unwrap_or_default();
+        let server = self.server(server, device)?;
         self.begun = self.begun.wrapping_add(1);
         Ok(Stream::new(
             SocketAddr::new(device, port),
@@ -153,72 +153,71 @@ impl<W: Write> Pcapng<W> {
         })
     }
 
-    fn message(&mut self, seq: u64, event: &Event, captured: &CapturedMessage) -> io::Result<()> {
-        let record = EventRecord::of(seq, event, self.masking);
-        let at = self.place(&record, captured)?;
-        let id = captured.connection.id.0;
-        let comment = comment(&record);
-        let text = message::text(&record);
+    fn message(&mut self, record: &EventRecord) -> io::Result<()> {
+        let place = self.place(record)?;
+        let id = record.connection.id;
+        let comment = comment(record);
+        let text = message::text(record);
         let Some(stream) = self
             .connections
             .get_mut(&id)
-            .and_then(|all| all.get_mut(at))
+            .and_then(|all| all.get_mut(place))
         else {
             return Ok(());
         };
         let to_server = record.event == EventKind::Request;
-        stream.exchange = to_server.then_some(captured.exchange.0);
+        stream.exchange = record.exchange.filter(|_| to_server);
         let frames = match record.delivery.contains(&OpRecord::Reset) {
             true => vec![stream.reset()],
             false => stream.send(to_server, &text),
         };
         if record.delivery.contains(&OpRecord::Reset) {
-            self.forget(id, at);
+            self.forget(id, place);
         }
         // The comment belongs to the packet that completes the message: that is where HTTP is dissected.
         let last = frames.len().saturating_sub(1);
         for (number, frame) in frames.into_iter().enumerate() {
             let comment = (number == last).then_some(&*comment);
-            self.frame(captured.at, frame, comment)?;
+            self.frame(at(record), frame, comment)?;
         }
         Ok(())
     }
 
     /// The stream for a message: a response takes that of its request, a request one that waits for no response.
-    fn place(&mut self, record: &EventRecord<'_>, captured: &CapturedMessage) -> io::Result<usize> {
+    fn place(&mut self, record: &EventRecord) -> io::Result<usize> {
         let wanted = match record.event {
             EventKind::Request => None,
-            _ => Some(captured.exchange.0),
+            _ => record.exchange,
         };
-        let id = captured.connection.id.0;
+        let id = record.connection.id;
         let streams = self.connections.get(&id).map_or(&[][..], |all| all);
-        if let Some(at) = streams.iter().position(|stream| stream.exchange == wanted) {
-            return Ok(at);
+        if let Some(place) = streams.iter().position(|stream| stream.exchange == wanted) {
+            return Ok(place);
         }
-        let at = streams.len();
-        let port = match at {
-            0 => captured.connection.device.port(),
+        let place = streams.len();
+        let port = match place {
+            0 => device(&record.connection).port(),
             _ => {
                 self.ports = (self.ports + 1) % 16_384;
                 49_152 + self.ports
             }
         };
-        let stream = self.stream(&captured.connection, port)?;
-        self.begin(id, stream, captured.at)?;
-        Ok(at)
+        let stream = self.stream(&record.connection, port)?;
+        self.begin(id, stream, at(record))?;
+        Ok(place)
     }
 
-    fn failed(&mut self, record: &EventRecord<'_>) -> io::Result<()> {
+    fn failed(&mut self, record: &EventRecord) -> io::Result<()> {
         let id = record.connection.id;
         let streams = self.connections.get_mut(&id).map_or(&mut [][..], |all| all);
         let found = streams.iter_mut().enumerate();
         let mut found = found.filter(|(_, stream)| stream.exchange == record.exchange);
-        let Some((at, stream)) = found.next() else {
+        let Some((place, stream)) = found.next() else {
             return Ok(());
         };
         let frame = stream.reset();
-        self.forget(id, at);
-        self.frame(Timestamp(record.at_us), frame, Some(&comment(record)))
+        self.forget(id, place);
+        self.frame(at(record), frame, Some(&comment(record)))
     }
 
     fn closed(&mut self, connection: u64, at: Timestamp) -> io::Result<()> {
@@ -253,15 +252,13 @@ impl<W: Write> Pcapng<W> {
 }
 
 impl<W: Write + Send> Sink for Pcapng<W> {
-    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
-        match event {
-            Event::Opened(connection) => self.opened(connection, connection.opened),
-            Event::Closed { connection, at } => self.closed(connection.0, *at),
-            Event::Request(captured) | Event::Response(captured) => {
-                self.message(seq, event, captured)
-            }
-            Event::Failed { .. } => self.failed(&EventRecord::of(seq, event, self.masking)),
-            Event::Refused { .. } | Event::Malformed { .. } | Event::Admitted { .. } => Ok(()),
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        match record.event {
+            EventKind::Opened => self.opened(record),
+            EventKind::Closed => self.closed(record.connection.id, at(record)),
+            EventKind::Request | EventKind::Response => self.message(record),
+            EventKind::Failed => self.failed(record),
+            EventKind::Refused | EventKind::Malformed | EventKind::Admitted => Ok(()),
         }
     }
 
@@ -270,7 +267,17 @@ impl<W: Write + Send> Sink for Pcapng<W> {
     }
 }
 
-fn comment(record: &EventRecord<'_>) -> String {
+fn at(record: &EventRecord) -> Timestamp {
+    Timestamp(record.at_us)
+}
+
+/// The device's address, which the records of messages and of connections that opened have.
+fn device(connection: &ConnectionRecord) -> SocketAddr {
+    let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    connection.device.unwrap_or(nowhere)
+}
+
+fn comment(record: &EventRecord) -> String {
     let mut text = Transcript::<Vec<u8>>::text(record);
     if text.len() > MOST_COMMENT {
         let cut = (0..=MOST_COMMENT)

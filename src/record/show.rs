@@ -1,10 +1,10 @@
 //! Reading a record again.
 
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 
 use super::jsonl::{self, ReadError};
-use super::{EventRecord, Transcript};
+use super::{EventRecord, Sink};
 
 /// Lines of a record that cannot be read.
 #[derive(Debug)]
@@ -24,17 +24,14 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Prints a record of JSON lines as the transcript it was when it happened. Lines that cannot be read are skipped
-/// and returned.
+/// Writes a record of JSON lines to a sink, as when it happened. Lines that cannot be read are skipped and returned.
 ///
 /// # Errors
 /// Those of the reader and the writer; [`io::ErrorKind::InvalidData`] for a record of another version, for a file
 /// that does not even begin as a record, and for one with more than [`MOST_DAMAGE`] damaged lines.
-pub fn show<R: BufRead, W: Write>(
-    record: R,
-    transcript: &mut Transcript<W>,
-) -> io::Result<Vec<Damage>> {
-    replay(record, |telling| transcript.print(&telling))
+pub fn show<R: BufRead>(record: R, sink: &mut impl Sink) -> io::Result<Vec<Damage>> {
+    let damaged = replay(record, |record| sink.write_event(&record))?;
+    sink.flush().map(|()| damaged)
 }
 
 /// Tells every event of a record of JSON lines again, in order. Lines that cannot be read are skipped and returned.
@@ -43,7 +40,7 @@ pub fn show<R: BufRead, W: Write>(
 /// Those of the reader and of `tell`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
 pub fn replay<R: BufRead>(
     mut record: R,
-    mut tell: impl FnMut(EventRecord<'static>) -> io::Result<()>,
+    mut tell: impl FnMut(EventRecord) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();

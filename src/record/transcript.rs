@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::model::{EnrollmentRecord, EventKind};
-use super::{EventRecord, Masking, Sink};
-use crate::flow::Event;
+use super::{EventRecord, Sink};
 
 pub use text_buffer::Colour;
 use text_buffer::TextBuffer;
@@ -24,7 +23,6 @@ use text_buffer::TextBuffer;
 /// Writes a transcript.
 pub struct Transcript<W> {
     out: W,
-    masking: Masking,
     page: TextBuffer,
     day: String,
     session: Option<u64>,
@@ -34,10 +32,9 @@ pub struct Transcript<W> {
 
 impl<W: Write> Transcript<W> {
     /// A transcript written to `out`. Whether colours are wanted there is the caller's to know.
-    pub fn new(out: W, style: Colour, masking: Masking) -> Self {
+    pub fn new(out: W, style: Colour) -> Self {
         Self {
             out,
-            masking,
             page: TextBuffer::new(style),
             day: String::new(),
             session: None,
@@ -45,28 +42,15 @@ impl<W: Write> Transcript<W> {
         }
     }
 
-    /// Prints the record of one event.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn print(&mut self, telling: &EventRecord<'_>) -> io::Result<()> {
-        self.page.clear();
-        self.new_day(telling);
-        self.new_session(telling);
-        let server = self.other_server(telling);
-        block::event(&mut self.page, telling, server);
-        self.out.write_all(self.page.text().as_bytes())
-    }
-
     /// What is printed of one event, without the lines that a new day or session gets.
-    pub fn text(telling: &EventRecord<'_>) -> String {
+    pub fn text(telling: &EventRecord) -> String {
         let mut page = TextBuffer::new(Colour::Plain);
         block::event(&mut page, telling, None);
         page.text().to_owned()
     }
 
     /// What is printed of a message of enrollment that belongs to no exchange.
-    pub fn enrollment(record: &EnrollmentRecord<'_>) -> String {
+    pub fn enrollment(record: &EnrollmentRecord) -> String {
         enrollment::text(record)
     }
 
@@ -76,7 +60,7 @@ impl<W: Write> Transcript<W> {
     }
 
     /// The server of an exchange, where it is not the one of its connection.
-    fn other_server<'r>(&mut self, telling: &'r EventRecord<'_>) -> Option<&'r str> {
+    fn other_server<'r>(&mut self, telling: &'r EventRecord) -> Option<&'r str> {
         let connection = &telling.connection;
         let server = connection.server.as_deref();
         match telling.event {
@@ -99,7 +83,7 @@ impl<W: Write> Transcript<W> {
         }
     }
 
-    fn new_day(&mut self, telling: &EventRecord<'_>) {
+    fn new_day(&mut self, telling: &EventRecord) {
         let day = telling.at.split('T').next().unwrap_or_default();
         if day == self.day {
             return;
@@ -108,7 +92,7 @@ impl<W: Write> Transcript<W> {
         block::rule_off(&mut self.page, &[&format!("{day} (times are UTC)")]);
     }
 
-    fn new_session(&mut self, telling: &EventRecord<'_>) {
+    fn new_session(&mut self, telling: &EventRecord) {
         let Some(session) = &telling.session else {
             return;
         };
@@ -124,16 +108,14 @@ impl<W: Write> Transcript<W> {
 /// Connections whose servers are remembered; of more, the oldest are forgotten.
 const MOST_CONNECTIONS: usize = 10_000;
 
-impl Transcript<Vec<u8>> {
-    /// Prints one event into memory.
-    pub fn in_memory(style: Colour, masking: Masking) -> Self {
-        Self::new(Vec::new(), style, masking)
-    }
-}
-
 impl<W: Write + Send> Sink for Transcript<W> {
-    fn write_event(&mut self, seq: u64, event: &Event) -> io::Result<()> {
-        self.print(&EventRecord::of(seq, event, self.masking))
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        self.page.clear();
+        self.new_day(record);
+        self.new_session(record);
+        let server = self.other_server(record);
+        block::event(&mut self.page, record, server);
+        self.out.write_all(self.page.text().as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,22 +1,21 @@
-//! What each rule did on the way, gathered while the sessions pass.
+//! What each rule did, collected from the records of the sessions.
 
 use std::fmt::Write;
+use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::app::effect_text;
 use crate::dm::StatusCode;
-use crate::flow::{EffectDetail, Event, EventSink};
-use crate::record::model::{CommandRecord, EventRecord};
-use crate::record::{Journal, Masking};
+use crate::flow::EffectDetail;
+use crate::record::Sink;
+use crate::record::model::{CommandRecord, EventKind, EventRecord};
 use crate::rules::Stage;
 
-/// Hears for the journal, and remembers what rules did.
-pub(super) struct EffectCollector {
-    pub(super) journal: Arc<Journal>,
-    effects: Mutex<Effects>,
-}
+/// A sink that remembers what rules did.
+#[derive(Clone, Default)]
+pub(super) struct EffectCollector(Arc<Mutex<Effects>>);
 
 /// What rules did, in the order in which it was first seen.
 #[derive(Clone, Debug, Default)]
@@ -40,39 +39,34 @@ struct Effect {
 }
 
 impl EffectCollector {
-    pub(super) fn new(journal: Arc<Journal>) -> Self {
-        Self {
-            journal,
-            effects: Mutex::default(),
-        }
-    }
-
-    /// What was heard so far.
+    /// What they did so far.
     pub(super) fn effects(&self) -> Effects {
-        let effects = self.effects.lock();
+        let effects = self.0.lock();
         effects.clone()
     }
 }
 
-impl EventSink for EffectCollector {
-    fn on_event(&self, event: Event) {
-        let stage = match &event {
-            Event::Admitted { applied, .. } if !applied.is_empty() => Some("connection"),
-            Event::Request(passage) | Event::Response(passage) if !passage.applied.is_empty() => {
-                Some(Stage::of(passage.from).name())
-            }
-            _ => None,
+impl Sink for EffectCollector {
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        let stage = match record.event {
+            EventKind::Admitted => Stage::Connection,
+            EventKind::Request => Stage::Request,
+            _ => Stage::Response,
         };
-        if let Some(stage) = stage {
-            let mut effects = self.effects.lock();
-            effects.take(&EventRecord::of(0, &event, Masking::Masked), stage);
+        if !record.applied.is_empty() {
+            let mut effects = self.0.lock();
+            effects.take(record, stage.name());
         }
-        self.journal.on_event(event);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl Effects {
-    fn take(&mut self, telling: &EventRecord<'_>, stage: &'static str) {
+    fn take(&mut self, telling: &EventRecord, stage: &'static str) {
         for applied in &telling.applied {
             let mut shifts = applied.changes.iter().filter(|it| it.is_renumbering());
             let shift = shifts.next();
@@ -111,12 +105,7 @@ impl Effects {
 }
 
 impl Effect {
-    fn of(
-        rule: &str,
-        stage: &'static str,
-        telling: &EventRecord<'_>,
-        change: &EffectDetail,
-    ) -> Self {
+    fn of(rule: &str, stage: &'static str, telling: &EventRecord, change: &EffectDetail) -> Self {
         let effect = Self {
             rule: rule.to_owned(),
             stage,
@@ -180,7 +169,7 @@ impl Effect {
 }
 
 /// A command for people: for a Status or Results, what it answers.
-fn subject(command: &CommandRecord<'_>) -> String {
+fn subject(command: &CommandRecord) -> String {
     let kind = &command.kind;
     let uri = command.loc_uri.as_deref();
     let answered = command.answers.as_ref();
@@ -194,7 +183,7 @@ fn subject(command: &CommandRecord<'_>) -> String {
 }
 
 /// Whether a value is nothing but the name of the command, and perhaps of its node.
-fn is_itself(value: &str, command: &CommandRecord<'_>) -> bool {
+fn is_itself(value: &str, command: &CommandRecord) -> bool {
     let rest = value.strip_prefix(&*command.kind).map(str::trim_start);
     rest.is_some_and(|rest| rest.is_empty() || Some(rest) == command.loc_uri.as_deref())
 }

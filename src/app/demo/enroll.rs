@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::effects::EffectCollector;
 use super::open_connections::OpenConnections;
 use super::{FOLDER, LAST_WORDS, LONGEST};
 use crate::app::device::RetryPolicy;
@@ -22,7 +21,7 @@ use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::peer::enroll::{CsrForm, EnrollProfile, Login, PrivateKey, Sites, User};
 use crate::proxy::{self, Authority, Proxy, Scheme, Settings, StaySettings, Trust, Upstream};
-use crate::record::Masking;
+use crate::record::{Journal, Masking};
 
 /// What came of it.
 pub struct EnrollClosing {
@@ -111,7 +110,7 @@ struct Stage {
     authority: Arc<Authority>,
     server_port: u16,
     proxy_port: u16,
-    collector: Arc<EffectCollector>,
+    journal: Arc<Journal>,
     connections: Arc<OpenConnections>,
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
@@ -136,8 +135,8 @@ impl Stage {
         let stop = CancellationToken::new();
         let serving = enroll_server::serve(listener, tls, service, stop.clone());
 
-        let collector = Arc::new(EffectCollector::new(Arc::new(reports.journal()?)));
-        let connections = Arc::new(OpenConnections::new(collector.clone()));
+        let journal = Arc::new(reports.journal()?);
+        let connections = Arc::new(OpenConnections::new(journal.clone()));
         let settings = settings(server_port, &authority, stay);
         let (rules, sink) = (Arc::default(), connections.clone());
         let proxy = Proxy::bind(settings, authority.clone(), rules, sink)
@@ -149,7 +148,7 @@ impl Stage {
             authority,
             server_port,
             proxy_port,
-            collector,
+            journal,
             connections,
             stop,
             running,
@@ -219,7 +218,7 @@ impl Stage {
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;
         }
-        let closed = self.collector.journal.close();
+        let closed = self.journal.close();
         closed.map(drop).map_err(|error| error.to_string())
     }
 }

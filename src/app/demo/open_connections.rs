@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::effects::EffectCollector;
 use crate::flow::{ConnectionId, Event, EventSink};
+use crate::record::Journal;
 
-/// Hears for the ear, and knows the connections that are there.
+/// Passes events on to the journal, and knows the connections that are there.
 pub(super) struct OpenConnections {
-    ear: Arc<EffectCollector>,
+    journal: Arc<Journal>,
     there: watch::Sender<HashSet<ConnectionId>>,
 }
 
 impl OpenConnections {
-    pub(super) fn new(ear: Arc<EffectCollector>) -> Self {
+    pub(super) fn new(journal: Arc<Journal>) -> Self {
         let (there, _) = watch::channel(HashSet::new());
-        Self { ear, there }
+        Self { journal, there }
     }
 
     /// Waits until every opened connection has ended, but no longer than this.
@@ -40,7 +40,7 @@ impl EventSink for OpenConnections {
             _ => None,
         };
         // First the record, then the word that it is complete.
-        self.ear.on_event(event);
+        self.journal.on_event(event);
         if let Some((id, is_there)) = change {
             self.there.send_modify(|there| {
                 match is_there {

@@ -1,10 +1,12 @@
 //! Messages of a record of JSON lines, as they were received.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+use smol_str::SmolStr;
 
 use super::Passed;
 use crate::flow::{
@@ -45,7 +47,7 @@ impl Recorded {
     }
 
     /// The message that an event tells of. What is masked in the record stays masked.
-    pub fn next(&mut self, telling: &EventRecord<'_>) -> Replayed {
+    pub fn next(&mut self, telling: &EventRecord) -> Replayed {
         let (Some(exchange), Some(head)) = (telling.exchange, &telling.head) else {
             if let (EventKind::Failed, Some(exchange)) = (telling.event, telling.exchange) {
                 self.requests.remove(&exchange);
@@ -93,12 +95,12 @@ impl Recorded {
     /// The body without content coding, as far as the record has it, and what it decodes to.
     fn body(
         &self,
-        telling: &EventRecord<'_>,
+        telling: &EventRecord,
         headers: &HeaderMap,
     ) -> (Option<Bytes>, Option<Arc<Document>>) {
         let body = telling.body.as_ref();
         let body = body.filter(|body| body.0.len() <= self.limits.bytes);
-        let bytes = || body.map(|body| Bytes::copy_from_slice(&body.0));
+        let bytes = || body.map(|body| body.0.clone());
         match &telling.reading {
             Some(ParsedBodyRecord::Document { .. }) => {
                 let document = body.and_then(|body| self.decoded(body, headers));
@@ -113,14 +115,13 @@ impl Recorded {
         }
     }
 
-    fn decoded(&self, body: &BodyRecord<'_>, headers: &HeaderMap) -> Option<Arc<Document>> {
-        let bytes = Bytes::copy_from_slice(&body.0);
-        let document = markup::decode(bytes, media::hint(headers), &self.limits);
+    fn decoded(&self, body: &BodyRecord, headers: &HeaderMap) -> Option<Arc<Document>> {
+        let document = markup::decode(body.0.clone(), media::hint(headers), &self.limits);
         document.ok().map(Arc::new)
     }
 }
 
-fn request(head: &HeadRecord<'_>, connection: &ConnectionRecord<'_>) -> RequestHead {
+fn request(head: &HeadRecord, connection: &ConnectionRecord) -> RequestHead {
     let method = head.method.as_ref().and_then(|method| method.parse().ok());
     let uri = head.uri.as_ref().and_then(|uri| uri.parse().ok());
     let unknown = request_to(connection);
@@ -133,7 +134,7 @@ fn request(head: &HeadRecord<'_>, connection: &ConnectionRecord<'_>) -> RequestH
 }
 
 /// The head of a request of which nothing is known but the connection.
-fn request_to(connection: &ConnectionRecord<'_>) -> RequestHead {
+fn request_to(connection: &ConnectionRecord) -> RequestHead {
     let server = connection.server.as_deref().unwrap_or("localhost");
     RequestHead {
         method: Method::POST,
@@ -145,7 +146,7 @@ fn request_to(connection: &ConnectionRecord<'_>) -> RequestHead {
     }
 }
 
-fn response(head: &HeadRecord<'_>) -> ResponseHead {
+fn response(head: &HeadRecord) -> ResponseHead {
     let status = head.status.and_then(|code| StatusCode::from_u16(code).ok());
     ResponseHead {
         status: status.unwrap_or_default(),
@@ -154,7 +155,7 @@ fn response(head: &HeadRecord<'_>) -> ResponseHead {
     }
 }
 
-fn fields(head: &HeadRecord<'_>) -> HeaderMap {
+fn fields(head: &HeadRecord) -> HeaderMap {
     let field = |name: &str, value: &str| -> Option<(HeaderName, HeaderValue)> {
         Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?))
     };
@@ -173,17 +174,14 @@ fn version(text: &str) -> Version {
     }
 }
 
-fn connection(record: &ConnectionRecord<'_>) -> Connection {
-    let address = |text: &Option<std::borrow::Cow<'_, str>>| {
-        let address = text.as_deref().and_then(|text| text.parse().ok());
-        address.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())
-    };
-    let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
+fn connection(record: &ConnectionRecord) -> Connection {
+    let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
+    let text = |text: &Option<SmolStr>| text.as_deref().map(str::to_owned);
     Connection {
         id: ConnectionId(record.id),
         opened: Timestamp::default(),
-        device: address(&record.device),
-        listener: address(&record.listener),
+        device: record.device.unwrap_or(unknown),
+        listener: record.listener.unwrap_or(unknown),
         server: text(&record.server).unwrap_or_default(),
         tls: record.tls.as_ref().map(|tls| TlsFacts {
             sni: text(&tls.sni),

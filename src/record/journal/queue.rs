@@ -1,26 +1,27 @@
 //! The queue of one sink: bounded in events and in bytes, and nobody waits there for ever.
 //!
-//! Events are put in in the order of their numbers, which takes no time; who has put in one that has no room
-//! yet waits afterwards, holding no lock. So a queue is longer than its bounds by one event for each waiting
-//! exchange at most, which that exchange would hold in memory anyway.
+//! Events get their place in the order of their numbers, which takes no time; who has got a place where there is no
+//! room yet waits afterwards, holding no lock. So a queue is longer than its bounds by one event for each waiting
+//! exchange at most, which that exchange would hold in memory anyway. The record of an event follows later: an event
+//! counts from the moment it has a place.
 //!
 //! Small events and large ones have bounds of their own, so that a device whose messages are small does not wait
 //! behind the bodies of others.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Ended, WhenFull};
 use crate::flow::{CapturedBody, CapturedMessage, Event};
-use crate::record::Sink;
+use crate::record::{EventRecord, Sink};
 
-/// The events that one sink has not taken yet.
+/// The records that one sink has not taken yet.
 pub(super) struct Queue {
     bounds: Bounds,
     when_full: WhenFull,
     state: Mutex<State>,
-    /// Something to tell came, or nothing will any more.
+    /// Records came, or none will any more.
     filled: Condvar,
     /// There is room again, or nobody need wait for it any more.
     drained: Condvar,
@@ -38,7 +39,7 @@ pub(super) struct Bounds {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Entry>,
-    /// Events put in, and taken out again.
+    /// Events that got a place, and those taken out again.
     put: u64,
     taken: u64,
     /// Their bytes, by [`Size`].
@@ -59,20 +60,19 @@ struct State {
     ended: Option<Ended>,
 }
 
-struct Entry {
-    seq: u64,
-    event: Event,
-    bytes: u64,
-}
+/// A record, and about how many bytes its event kept in memory.
+pub(super) type Entry = (Arc<EventRecord>, u64);
 
-/// What became of an event that was put in.
-pub(super) enum Put {
-    /// It waits for an event.
-    In,
-    /// It waits, and there was no room: [`Queue::wait`] for this ticket.
+/// Whether an event got a place.
+pub(super) enum Place {
+    /// It has one: its record is to be delivered.
+    Taken,
+    /// It has one, and there was no room: [`Queue::wait`] for this ticket.
     Crowded(Ticket),
-    /// It was left out; so many were by now.
+    /// It is left out; so many were by now.
     Dropped(u64),
+    /// The sink takes nothing more.
+    Ended,
 }
 
 /// What bounds an event.
@@ -94,7 +94,7 @@ pub(super) struct Ticket {
 
 /// What a sink's thread is to do next.
 pub(super) enum Next {
-    Tell(u64, Event),
+    Write(Arc<EventRecord>),
     /// Written events waited long enough to be flushed.
     Flush,
     /// This sink gets events from now on.
@@ -114,11 +114,11 @@ impl Queue {
         }
     }
 
-    /// Puts an event in, without ever waiting.
-    pub(super) fn put(&self, seq: u64, event: &Event, bytes: u64) -> Put {
+    /// Gives an event of so many bytes its place, without ever waiting.
+    pub(super) fn place(&self, bytes: u64) -> Place {
         let mut state = self.lock();
         if state.closed || state.dead {
-            return Put::In;
+            return Place::Ended;
         }
         let size = self.bounds.size_of(bytes);
         let ticket = Ticket {
@@ -130,18 +130,25 @@ impl Queue {
         let has_room = state.has_room(ticket, self.bounds);
         if !has_room && self.when_full == WhenFull::DropNewest {
             state.dropped += 1;
-            return Put::Dropped(state.dropped);
+            return Place::Dropped(state.dropped);
         }
         state.put += 1;
         state.put_bytes[size as usize] += bytes;
-        let event = event.clone();
-        state.waiting.push_back(Entry { seq, event, bytes });
+        match has_room {
+            true => Place::Taken,
+            false => Place::Crowded(ticket),
+        }
+    }
+
+    /// Puts records in whose events have a place, in order.
+    pub(super) fn deliver(&self, records: impl Iterator<Item = Entry>) {
+        let mut state = self.lock();
+        if state.dead {
+            return;
+        }
+        state.waiting.extend(records);
         if state.idle {
             self.filled.notify_one();
-        }
-        match has_room {
-            true => Put::In,
-            false => Put::Crowded(ticket),
         }
     }
 
@@ -196,7 +203,7 @@ impl Queue {
         state.idle = true;
         let idle = |state: &mut State| {
             let has_work = !state.waiting.is_empty() || state.replacement.is_some();
-            !has_work && !state.closed && !state.dead
+            !has_work && !state.is_over()
         };
         state = match patience {
             None => {
@@ -212,19 +219,19 @@ impl Queue {
         if let Some(sink) = state.replacement.take() {
             return Next::Replace(sink);
         }
-        let Some(entry) = state.waiting.pop_front() else {
-            return match state.closed || state.dead {
+        let Some((record, bytes)) = state.waiting.pop_front() else {
+            return match state.is_over() {
                 true => Next::End,
                 false => Next::Flush,
             };
         };
         state.taken += 1;
-        let size = self.bounds.size_of(entry.bytes);
-        state.taken_bytes[size as usize] += entry.bytes;
+        let size = self.bounds.size_of(bytes);
+        state.taken_bytes[size as usize] += bytes;
         if state.waiters > 0 {
             self.drained.notify_all();
         }
-        Next::Tell(entry.seq, entry.event)
+        Next::Write(record)
     }
 
     /// Another sink takes the place of the present one.
@@ -284,6 +291,11 @@ pub(super) enum Waited {
 }
 
 impl State {
+    /// Whether nothing more can come.
+    fn is_over(&self) -> bool {
+        self.closed && self.put == self.taken || self.dead
+    }
+
     /// An event has room when few enough wait in front of it; the first of its size has room whatever its bytes.
     fn has_room(&self, ticket: Ticket, bounds: Bounds) -> bool {
         let in_front = ticket.before.saturating_sub(self.taken);

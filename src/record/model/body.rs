@@ -1,25 +1,24 @@
 //! Bytes in JSON: text where they are UTF-8, base64 otherwise.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use serde::de::Error as _;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The bytes of a body: `{"text": "…"}` or `{"base64": "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct BodyRecord<'a>(pub Cow<'a, [u8]>);
+pub struct BodyRecord(pub Bytes);
 
-impl BodyRecord<'_> {
+impl BodyRecord {
     /// Its text, if it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 }
 
-impl Serialize for BodyRecord<'_> {
+impl Serialize for BodyRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
         match self.text() {
@@ -30,7 +29,7 @@ impl Serialize for BodyRecord<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for BodyRecord<'_> {
+impl<'de> Deserialize<'de> for BodyRecord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "lowercase")]
@@ -42,6 +41,6 @@ impl<'de> Deserialize<'de> for BodyRecord<'_> {
             Written::Text(text) => text.into_bytes(),
             Written::Base64(text) => BASE64.decode(text).map_err(D::Error::custom)?,
         };
-        Ok(Self(Cow::Owned(bytes)))
+        Ok(Self(bytes.into()))
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
 use crate::dm::{Command, Item, Meta, Refs, Status};
 use crate::flow::{AnswerLink, AnswerTarget};
@@ -11,52 +12,52 @@ use crate::record::redact::{MASK, SecretSpans};
 
 /// A command, a Status or Results included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CommandRecord<'a> {
+pub struct CommandRecord {
     /// Its element name.
-    pub kind: Cow<'a, str>,
+    pub kind: SmolStr,
     /// `CmdID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<Cow<'a, str>>,
+    pub id: Option<SmolStr>,
     /// How many commands it stands in.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth: u32,
     /// Its place in the document.
-    pub path: Cow<'a, str>,
+    pub path: SmolStr,
     /// Its first byte and the byte after its last, in the decoded body as received.
     pub span: (u32, u32),
     /// The node it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loc_uri: Option<Cow<'a, str>>,
+    pub loc_uri: Option<SmolStr>,
     /// What it answers: of Status and Results.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answers: Option<AnswerTargetRecord<'a>>,
+    pub answers: Option<AnswerTargetRecord>,
     /// The code: of Status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<StatusRecord<'a>>,
+    pub status: Option<StatusRecord>,
     /// The code: of Alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alert: Option<AlertRecord<'a>>,
+    pub alert: Option<AlertRecord>,
     /// Its items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<ItemRecord<'a>>,
+    pub items: Vec<ItemRecord>,
 }
 
 /// What a Status or Results answers, in its own words and in what was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AnswerTargetRecord<'a> {
+pub struct AnswerTargetRecord {
     /// The message it refers to.
-    pub msg: Cow<'a, str>,
+    pub msg: SmolStr,
     /// The CmdID it refers to; `0` is the header.
-    pub id: Cow<'a, str>,
+    pub id: SmolStr,
     /// The name of the command: as found, otherwise as the answer says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cmd: Option<Cow<'a, str>>,
+    pub cmd: Option<SmolStr>,
     /// The node that the answer is about, the first of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loc_uri: Option<Cow<'a, str>>,
+    pub loc_uri: Option<SmolStr>,
     /// All of them where there are several, up to 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub loc_uris: Vec<Cow<'a, str>>,
+    pub loc_uris: Vec<SmolStr>,
     /// Whether it is about more nodes than that.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub more: bool,
@@ -67,60 +68,60 @@ pub struct AnswerTargetRecord<'a> {
 
 /// The result a Status reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StatusRecord<'a> {
+pub struct StatusRecord {
     /// The code; absent where Data is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Cow<'a, str>>,
+    pub name: Option<SmolStr>,
     /// Windows' native error, such as `0x80070002`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub original_error: Option<Cow<'a, str>>,
+    pub original_error: Option<SmolStr>,
     /// A challenge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chal: Option<ChalRecord<'a>>,
+    pub chal: Option<ChalRecord>,
 }
 
 /// A challenge, without its nonce.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChalRecord<'a> {
+pub struct ChalRecord {
     /// The scheme asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheme: Option<Cow<'a, str>>,
+    pub scheme: Option<SmolStr>,
     /// Whether a nonce came with it.
     pub nonce: bool,
 }
 
 /// What an Alert is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AlertRecord<'a> {
+pub struct AlertRecord {
     /// The code; absent where Data is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Cow<'a, str>>,
+    pub name: Option<SmolStr>,
 }
 
 /// One item of a command.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ItemRecord<'a> {
+pub struct ItemRecord {
     /// `Target/LocURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Cow<'a, str>>,
+    pub target: Option<SmolStr>,
     /// `Source/LocURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Cow<'a, str>>,
+    pub source: Option<SmolStr>,
     /// `Meta/Format`, of the item or of its command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<Cow<'a, str>>,
+    pub format: Option<SmolStr>,
     /// `Meta/Type`, of the item or of its command.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<Cow<'a, str>>,
+    pub media_type: Option<SmolStr>,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<DataRecord<'a>>,
+    pub data: Option<DataRecord>,
     /// Whether more chunks follow.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub more: bool,
@@ -128,9 +129,9 @@ pub struct ItemRecord<'a> {
 
 /// The beginning of a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DataRecord<'a> {
+pub struct DataRecord {
     /// Its first characters; what is inside, for markup.
-    pub text: Cow<'a, str>,
+    pub text: SmolStr,
     /// How long the value is, in bytes.
     pub bytes: u64,
     /// Whether there is more than is shown.
@@ -147,13 +148,13 @@ pub struct DataRecord<'a> {
     pub markup: bool,
 }
 
-impl<'a> CommandRecord<'a> {
+impl CommandRecord {
     /// The record of a command; `spots` are the secrets to leave out.
     pub(super) fn of(
-        command: Command<'a>,
+        command: Command<'_>,
         depth: u32,
-        path: String,
-        links: &'a [AnswerLink],
+        path: SmolStr,
+        links: &[AnswerLink],
         spots: &SecretSpans,
     ) -> Self {
         let span = command.element().span();
@@ -163,16 +164,16 @@ impl<'a> CommandRecord<'a> {
         let meta = command.meta();
         Self {
             kind: command.element().local().into(),
-            id: command.cmd_id(),
+            id: command.cmd_id().map(SmolStr::from),
             depth,
-            path: path.into(),
+            path,
             span: (span.start, span.end),
             loc_uri: None,
             answers: AnswerTargetRecord::of(command, links, spots),
             status: status.map(StatusRecord::of),
             alert: alert.map(|alert| AlertRecord {
                 code: alert.code().map(|code| code.0),
-                name: alert.code().and_then(|c| c.name()).map(Cow::Borrowed),
+                name: alert.code().and_then(|c| c.name()).map(SmolStr::new_static),
             }),
             items: items(command, meta, spots),
         }
@@ -190,11 +191,7 @@ impl<'a> CommandRecord<'a> {
 }
 
 /// The items of a command, of which most have one: no room is kept for more.
-fn items<'a>(
-    command: Command<'a>,
-    meta: Option<Meta<'a>>,
-    spots: &SecretSpans,
-) -> Vec<ItemRecord<'a>> {
+fn items(command: Command<'_>, meta: Option<Meta<'_>>, spots: &SecretSpans) -> Vec<ItemRecord> {
     let mut items = command
         .items()
         .map(|item| ItemRecord::of(item, meta, spots));
@@ -207,13 +204,13 @@ fn items<'a>(
     record
 }
 
-impl<'a> AnswerTargetRecord<'a> {
+impl AnswerTargetRecord {
     /// Whether it is about the header: CmdRef 0, where that is not the CmdID of a command.
     pub fn is_of_header(&self) -> bool {
         self.id == "0" && self.cmd.as_deref().is_none_or(|cmd| cmd == "SyncHdr")
     }
 
-    fn of(command: Command<'a>, links: &'a [AnswerLink], spots: &SecretSpans) -> Option<Self> {
+    fn of(command: Command<'_>, links: &[AnswerLink], spots: &SecretSpans) -> Option<Self> {
         let (msg, id) = Refs::of(command)?.or_empty();
         let from = command.element().id();
         let link = links.binary_search_by_key(&from, |link| link.from);
@@ -226,15 +223,16 @@ impl<'a> AnswerTargetRecord<'a> {
         let mut nodes = answered_nodes(command, answered);
         let more = nodes.len() > MOST_NODES;
         nodes.truncate(MOST_NODES);
-        let mut loc_uris: Vec<_> = nodes.into_iter().map(|uri| spots.address(uri)).collect();
+        let nodes = nodes.into_iter();
+        let mut loc_uris: Vec<SmolStr> = nodes.map(|uri| spots.address(uri).into()).collect();
         let loc_uri = loc_uris.first().cloned();
         if loc_uris.len() == 1 {
             loc_uris.clear();
         }
         Some(Self {
-            msg,
-            id,
-            cmd,
+            msg: msg.into(),
+            id: id.into(),
+            cmd: cmd.map(SmolStr::from),
             loc_uri,
             loc_uris,
             more,
@@ -290,35 +288,36 @@ fn trimmed(element: Element<'_>) -> Cow<'_, str> {
     }
 }
 
-impl<'a> StatusRecord<'a> {
-    fn of(status: Status<'a>) -> Self {
+impl StatusRecord {
+    fn of(status: Status<'_>) -> Self {
         let code = status.code();
         Self {
             code: code.map(|code| code.0),
-            name: code.and_then(|code| code.name()).map(Cow::Borrowed),
-            original_error: status.original_error(),
+            name: code.and_then(|code| code.name()).map(SmolStr::new_static),
+            original_error: status.original_error().map(SmolStr::from),
             chal: status.chal().map(|chal| ChalRecord {
-                scheme: chal.scheme(),
+                scheme: chal.scheme().map(SmolStr::from),
                 nonce: chal.next_nonce().is_some(),
             }),
         }
     }
 }
 
-impl<'a> ItemRecord<'a> {
+impl ItemRecord {
     /// Whether it names a node.
     pub fn is_named(&self) -> bool {
         self.target.is_some() || self.source.is_some()
     }
 
-    fn of(item: Item<'a>, meta: Option<Meta<'a>>, spots: &SecretSpans) -> Self {
+    fn of<'d>(item: Item<'d>, meta: Option<Meta<'d>>, spots: &SecretSpans) -> Self {
         let own = item.meta();
-        let field = |read: fn(Meta<'a>) -> Option<Cow<'a, str>>| {
-            own.and_then(read).or_else(|| meta.and_then(read))
+        let field = |read: fn(Meta<'d>) -> Option<Cow<'d, str>>| {
+            let own = own.and_then(read);
+            own.or_else(|| meta.and_then(read)).map(SmolStr::from)
         };
         Self {
-            target: item.target().map(|uri| spots.address(uri)),
-            source: item.source().map(|uri| spots.address(uri)),
+            target: item.target().map(|uri| spots.address(uri).into()),
+            source: item.source().map(|uri| spots.address(uri).into()),
             format: field(Meta::format),
             media_type: field(Meta::media_type),
             data: item.data().map(|data| DataRecord::of(data, spots)),
@@ -327,11 +326,11 @@ impl<'a> ItemRecord<'a> {
     }
 }
 
-impl<'a> DataRecord<'a> {
-    fn of(data: Element<'a>, spots: &SecretSpans) -> Self {
+impl DataRecord {
+    fn of(data: Element<'_>, spots: &SecretSpans) -> Self {
         let masked = spots.hold(data.id());
         let record = Self {
-            text: Cow::Borrowed(MASK),
+            text: SmolStr::new_static(MASK),
             bytes: data.span().len() as u64,
             cut: false,
             hex: false,
@@ -355,7 +354,7 @@ impl<'a> DataRecord<'a> {
             };
             let len = text.floor_char_boundary(SHORT);
             return Self {
-                text: Cow::Owned(text[..len].to_owned()),
+                text: SmolStr::new(&text[..len]),
                 cut: len < text.len(),
                 bytes,
                 ..record
@@ -365,10 +364,12 @@ impl<'a> DataRecord<'a> {
         let hex = len.is_none();
         Self {
             cut: octets.len() > len.unwrap_or(HEX),
-            text: match (len, octets) {
-                (None, octets) => Cow::Owned(in_hex(&octets)),
-                (Some(len), Cow::Borrowed(octets)) => as_text(&octets[..len]),
-                (Some(len), Cow::Owned(octets)) => Cow::Owned(as_text(&octets[..len]).into_owned()),
+            text: match len {
+                None => in_hex(&octets),
+                // They were found to be text.
+                Some(len) => std::str::from_utf8(&octets[..len])
+                    .unwrap_or_default()
+                    .into(),
             },
             bytes,
             hex,
@@ -390,14 +391,13 @@ fn beginning(octets: &[u8]) -> Option<usize> {
     }
 }
 
-/// Octets that were found to be text.
-fn as_text(octets: &[u8]) -> Cow<'_, str> {
-    Cow::Borrowed(std::str::from_utf8(octets).unwrap_or_default())
-}
-
-fn in_hex(octets: &[u8]) -> String {
-    let hex = octets.iter().take(HEX).map(|byte| format!("{byte:02x}"));
-    hex.collect::<Vec<_>>().join(" ")
+fn in_hex(octets: &[u8]) -> SmolStr {
+    let mut hex = SmolStrBuilder::new();
+    for (number, byte) in octets.iter().take(HEX).enumerate() {
+        let space = if number > 0 { " " } else { "" };
+        hex.push_str(&format_smolstr!("{space}{byte:02x}"));
+    }
+    hex.finish()
 }
 
 /// How much of a value is shown, in bytes.

@@ -1,8 +1,11 @@
 //! From an event to its record.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
+use bytes::Bytes;
 use jiff::fmt::temporal::DateTimePrinter;
+use smol_str::SmolStr;
 
 use super::{
     BodyRecord, CommandRecord, ConnectionRecord, EnrollmentRecord, EventKind, EventRecord,
@@ -11,14 +14,15 @@ use super::{
 };
 use crate::dm::{Command, Message};
 use crate::flow::{
-    CapturedBody, CapturedMessage, Event, NotParsed, Note, Op, Pace, ParsedBody, Side, Timestamp,
+    AnswerLink, CapturedBody, CapturedMessage, Event, NotParsed, Note, Op, Pace, ParsedBody, Side,
+    Timestamp,
 };
 use crate::markup::{Document, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
 
-impl<'a> EventRecord<'a> {
+impl EventRecord {
     /// The record of an event.
-    pub fn of(seq: u64, event: &'a Event, masking: Masking) -> Self {
+    pub fn of(seq: u64, event: &Event, masking: Masking) -> Self {
         match event {
             Event::Opened(connection) => {
                 let record = ConnectionRecord::of(connection);
@@ -37,7 +41,7 @@ impl<'a> EventRecord<'a> {
                 at,
                 why,
             } => Self {
-                why: Some(Cow::Borrowed(why)),
+                why: Some(SmolStr::new(why)),
                 ..Self::numbered(seq, EventKind::Refused, *at, *connection)
             },
             Event::Malformed {
@@ -46,8 +50,8 @@ impl<'a> EventRecord<'a> {
                 at,
                 why,
             } => Self {
-                why: Some(Cow::Borrowed(why)),
-                from: Some(Cow::Borrowed(Side::Device.name())),
+                why: Some(SmolStr::new(why)),
+                from: Some(SmolStr::new_static(Side::Device.name())),
                 ..Self::bare(
                     seq,
                     EventKind::Malformed,
@@ -70,14 +74,61 @@ impl<'a> EventRecord<'a> {
             } => Self {
                 exchange: Some(exchange.0),
                 by_rule: *by_rule,
-                from: side.map(|side| Cow::Borrowed(side.name())),
-                why: Some(Cow::Borrowed(why)),
+                from: side.map(|side| SmolStr::new_static(side.name())),
+                why: Some(SmolStr::new(why)),
                 ..Self::numbered(seq, EventKind::Failed, *at, *connection)
             },
         }
     }
 
-    fn bare(seq: u64, event: EventKind, at: Timestamp, connection: ConnectionRecord<'a>) -> Self {
+    /// The record of an event of which nothing but its kind may be shown, since it could not be examined.
+    pub(in crate::record) fn unexamined(seq: u64, event: &Event) -> Self {
+        let of_message = |kind, message: &CapturedMessage| Self {
+            exchange: Some(message.exchange.0),
+            from: Some(SmolStr::new_static(message.from.name())),
+            own: message.synthesized,
+            why: Some(SmolStr::new_static("dmtap could not examine the message")),
+            ..Self::bare(
+                seq,
+                kind,
+                message.at,
+                ConnectionRecord::of(&message.connection),
+            )
+        };
+        match event {
+            Event::Request(message) => of_message(EventKind::Request, message),
+            Event::Response(message) => of_message(EventKind::Response, message),
+            Event::Admitted { connection, at, .. } => {
+                Self::numbered(seq, EventKind::Admitted, *at, *connection)
+            }
+            // There is nothing to examine in the others.
+            other => Self::of(seq, other, Masking::Masked),
+        }
+    }
+
+    /// The same without commands and bodies.
+    pub(in crate::record) fn without_content(&self) -> Self {
+        Self {
+            at: self.at.clone(),
+            connection: self.connection.clone(),
+            from: self.from.clone(),
+            why: self.why.clone(),
+            head: self.head.clone(),
+            reading: self.reading.clone(),
+            session: self.session.clone(),
+            message: self.message.clone(),
+            enrollment: None,
+            commands: Vec::new(),
+            notes: Vec::new(),
+            applied: Vec::new(),
+            delivery: self.delivery.clone(),
+            body: None,
+            sent: None,
+            ..*self
+        }
+    }
+
+    fn bare(seq: u64, event: EventKind, at: Timestamp, connection: ConnectionRecord) -> Self {
         Self {
             v: VERSION,
             seq,
@@ -116,7 +167,7 @@ impl<'a> EventRecord<'a> {
         Self::bare(seq, event, at, ConnectionRecord::numbered(connection))
     }
 
-    fn passage(seq: u64, event: EventKind, passage: &'a CapturedMessage, masking: Masking) -> Self {
+    fn passage(seq: u64, event: EventKind, passage: &CapturedMessage, masking: Masking) -> Self {
         let mut secrets = Redactor::new(masking);
         secrets.learn(&passage.head);
         let document = passage.payload.reading.document();
@@ -130,7 +181,7 @@ impl<'a> EventRecord<'a> {
         let changed = passage.payload.sent != passage.payload.received;
         let mut record = Self {
             exchange: Some(passage.exchange.0),
-            from: Some(Cow::Borrowed(passage.from.name())),
+            from: Some(SmolStr::new_static(passage.from.name())),
             own: passage.synthesized,
             took_us: (event == EventKind::Response)
                 .then(|| u64::try_from(passage.took.as_micros()).unwrap_or(u64::MAX)),
@@ -142,7 +193,7 @@ impl<'a> EventRecord<'a> {
             message: message.map(|message| MessageRecord::of(message, &spots)),
             enrollment: document
                 .and_then(|document| EnrollmentRecord::of(document, &spots, masking)),
-            commands: message.map_or_else(Vec::new, |m| commands(m, passage, &spots)),
+            commands: message.map_or_else(Vec::new, |m| commands(m, &passage.links, &spots)),
             notes: notes(&passage.notes, &secrets),
             applied,
             delivery: passage.delivery.ops.iter().map(op).collect(),
@@ -176,11 +227,11 @@ fn received_bytes(payload: &CapturedBody) -> u64 {
 }
 
 /// The body as received, in which no content coding hides anything: of a document its source.
-fn received<'a>(
-    passage: &'a CapturedMessage,
+fn received(
+    passage: &CapturedMessage,
     spots: &SecretSpans,
     secrets: &Redactor,
-) -> Option<BodyRecord<'a>> {
+) -> Option<BodyRecord> {
     let payload = &passage.payload;
     if let Some(document) = payload.reading.document() {
         return Some(filled(document, spots));
@@ -198,11 +249,7 @@ fn received<'a>(
     Some(unread(&payload.received, secrets))
 }
 
-fn sent<'a>(
-    payload: &'a CapturedBody,
-    spots: Option<&SecretSpans>,
-    secrets: &Redactor,
-) -> BodyRecord<'a> {
+fn sent(payload: &CapturedBody, spots: Option<&SecretSpans>, secrets: &Redactor) -> BodyRecord {
     if let (Some(document), Some(spots)) = (&payload.sent_document, spots) {
         return filled(document, spots);
     }
@@ -210,105 +257,89 @@ fn sent<'a>(
 }
 
 /// A body that is no document: what looks like a secret and what is known as one is filled.
-fn unread<'a>(body: &'a [u8], secrets: &Redactor) -> BodyRecord<'a> {
-    let body = secrets.by_looks(body);
-    match secrets.scrub_bytes(&body) {
-        Cow::Owned(scrubbed) => BodyRecord(Cow::Owned(scrubbed)),
-        Cow::Borrowed(_) => BodyRecord(body),
-    }
+fn unread(body: &Bytes, secrets: &Redactor) -> BodyRecord {
+    let shown = secrets.by_looks(body);
+    let scrubbed = match secrets.scrub_bytes(&shown) {
+        Cow::Owned(scrubbed) => Some(scrubbed),
+        Cow::Borrowed(_) => None,
+    };
+    BodyRecord(match (scrubbed, shown) {
+        (Some(scrubbed), _) => scrubbed.into(),
+        (None, Cow::Owned(shown)) => shown.into(),
+        (None, Cow::Borrowed(_)) => body.clone(),
+    })
 }
 
-fn filled<'a>(document: &'a Document, spots: &SecretSpans) -> BodyRecord<'a> {
-    match spots.fill(document.source()) {
-        Some(masked) => BodyRecord(Cow::Owned(masked)),
-        None => BodyRecord(Cow::Borrowed(document.source())),
-    }
+fn filled(document: &Document, spots: &SecretSpans) -> BodyRecord {
+    BodyRecord(match spots.fill(document.source()) {
+        Some(masked) => masked.into(),
+        None => document.source().clone(),
+    })
 }
 
-fn commands<'a>(
-    message: Message<'a>,
-    passage: &'a CapturedMessage,
-    spots: &SecretSpans,
-) -> Vec<CommandRecord<'a>> {
-    let mut record = Vec::new();
+fn commands(message: Message<'_>, links: &[AnswerLink], spots: &SecretSpans) -> Vec<CommandRecord> {
+    let mut listing = Listing {
+        links,
+        spots,
+        path: String::from("/SyncML/SyncBody"),
+        record: Vec::new(),
+    };
     if let Some(body) = message.body() {
-        let top: Vec<Command<'a>> = body.commands().collect();
-        level(&top, 0, "/SyncML/SyncBody", passage, spots, &mut record);
+        listing.level(&body.commands().collect::<Vec<_>>(), 0);
     }
-    record
+    listing.record
 }
 
-/// Commands that are siblings, each followed by those inside it. Paths are counted on the way: asking each
-/// element for its own would take quadratic time.
-fn level<'a>(
-    siblings: &[Command<'a>],
-    depth: u32,
-    path: &str,
-    passage: &'a CapturedMessage,
-    spots: &SecretSpans,
-    record: &mut Vec<CommandRecord<'a>>,
-) {
-    // In order of the names, of which there are few as a rule.
-    let mut counts: Vec<(NameId, usize, usize)> = Vec::new();
-    for command in siblings {
-        let name = command.element().name();
-        match counts.binary_search_by_key(&name, |(known, ..)| *known) {
-            Ok(at) => counts[at].1 += 1,
-            Err(at) => counts.insert(at, (name, 1, 0)),
+/// The commands of a message, listed with their paths.
+struct Listing<'a> {
+    links: &'a [AnswerLink],
+    spots: &'a SecretSpans,
+    path: String,
+    record: Vec<CommandRecord>,
+}
+
+impl Listing<'_> {
+    /// Commands that are siblings, each followed by those inside it. Paths are counted on the way: asking each
+    /// element for its own would take quadratic time.
+    fn level(&mut self, siblings: &[Command<'_>], depth: u32) {
+        // In order of the names, of which there are few as a rule.
+        let mut counts: Vec<(NameId, usize, usize)> = Vec::new();
+        for command in siblings {
+            let name = command.element().name();
+            match counts.binary_search_by_key(&name, |(known, ..)| *known) {
+                Ok(at) => counts[at].1 += 1,
+                Err(at) => counts.insert(at, (name, 1, 0)),
+            }
         }
-    }
-    record.reserve(siblings.len());
-    for command in siblings {
-        let element = command.element();
-        let local = element.local();
-        let mut own = String::with_capacity(path.len() + local.len() + NUMBERED);
-        own.push_str(path);
-        own.push('/');
-        own.push_str(local);
-        let known = counts.binary_search_by_key(&element.name(), |(known, ..)| *known);
-        if let Some((_, 2.., seen)) = known.ok().and_then(|at| counts.get_mut(at)) {
-            *seen += 1;
-            numbered(&mut own, *seen);
-        }
-        let inner: Vec<Command<'a>> = command.nested().collect();
-        let inner_path = (!inner.is_empty()).then(|| own.clone());
-        record.push(CommandRecord::of(
-            *command,
-            depth,
-            own,
-            &passage.links,
-            spots,
-        ));
-        if let Some(path) = inner_path {
-            level(&inner, depth + 1, &path, passage, spots, record);
+        self.record.reserve(siblings.len());
+        let outer = self.path.len();
+        for command in siblings {
+            let element = command.element();
+            self.path.push('/');
+            self.path.push_str(element.local());
+            let known = counts.binary_search_by_key(&element.name(), |(known, ..)| *known);
+            if let Some((_, 2.., seen)) = known.ok().and_then(|at| counts.get_mut(at)) {
+                *seen += 1;
+                let _ = write!(self.path, "[{seen}]");
+            }
+            let path = SmolStr::new(&self.path);
+            let record = CommandRecord::of(*command, depth, path, self.links, self.spots);
+            self.record.push(record);
+            let inner: Vec<Command<'_>> = command.nested().collect();
+            if !inner.is_empty() {
+                self.level(&inner, depth + 1);
+            }
+            self.path.truncate(outer);
         }
     }
 }
 
-/// Room for `/` and `[number]`.
-const NUMBERED: usize = 8;
-
-/// Appends `[number]`.
-fn numbered(path: &mut String, number: usize) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    while rest > 0 {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    path.push('[');
-    path.extend(digits[at..].iter().map(|digit| char::from(*digit)));
-    path.push(']');
-}
-
-fn notes<'a>(notes: &'a [Note], secrets: &Redactor) -> Vec<NoteRecord<'a>> {
+fn notes(notes: &[Note], secrets: &Redactor) -> Vec<NoteRecord> {
     let record = notes.iter().map(|note| NoteRecord {
-        id: Cow::Borrowed(note.id),
-        severity: Cow::Borrowed(note.severity.name()),
+        id: SmolStr::new_static(note.id),
+        severity: SmolStr::new_static(note.severity.name()),
         at: note.at,
-        text: secrets.scrub(&note.text),
+        text: secrets.scrub(&note.text).into(),
     });
     record.collect()
 }

@@ -5,95 +5,94 @@ mod fact;
 mod granted;
 mod read;
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 pub use fact::Facts;
 
 /// What a message of enrollment says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct EnrollmentRecord<'a> {
+pub struct EnrollmentRecord {
     /// What the message is: `Discover`, `RequestSecurityToken`, `Fault`, `wap-provisioningdoc`; the first element of
     /// the body where that is something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<Cow<'a, str>>,
+    pub message: Option<SmolStr>,
     /// The version of SOAP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub soap: Option<Cow<'a, str>>,
+    pub soap: Option<SmolStr>,
     /// `Action`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<Cow<'a, str>>,
+    pub action: Option<SmolStr>,
     /// `To`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Cow<'a, str>>,
+    pub to: Option<SmolStr>,
     /// `MessageID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<Cow<'a, str>>,
+    pub message_id: Option<SmolStr>,
     /// `RelatesTo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub relates_to: Option<Cow<'a, str>>,
+    pub relates_to: Option<SmolStr>,
     /// How the message says who sends it: `UsernameToken`, `user token`, `JWT`, `certificate signature`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub authentication: Option<Cow<'a, str>>,
+    pub authentication: Option<SmolStr>,
     /// The user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<Cow<'a, str>>,
+    pub user: Option<SmolStr>,
     /// What else it says, by the names of the standards.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
-    pub facts: Facts<'a>,
+    pub facts: Facts,
     /// The certificate request of the device: `subject`, `key`, `signature`.
     #[serde(default, skip_serializing_if = "Facts::is_empty")]
-    pub csr: Facts<'a>,
+    pub csr: Facts,
     /// What the server grants.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub granted: Vec<GrantRecord<'a>>,
+    pub granted: Vec<GrantRecord>,
     /// Why the server refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<FaultRecord<'a>>,
+    pub fault: Option<FaultRecord>,
 }
 
 /// One part of a provisioning document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GrantRecord<'a> {
+pub struct GrantRecord {
     /// `certificate`, `renewal`, `account` (w7 APPLICATION) or `provider` (DMClient).
-    pub kind: Cow<'a, str>,
+    pub kind: SmolStr,
     /// Its name: the path in the store, PROVIDER-ID or the name of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Cow<'a, str>>,
+    pub name: Option<SmolStr>,
     /// What it says.
-    pub facts: Facts<'a>,
+    pub facts: Facts,
 }
 
 /// A SOAP fault.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FaultRecord<'a> {
+pub struct FaultRecord {
     /// The code, such as `s:Receiver`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<Cow<'a, str>>,
+    pub code: Option<SmolStr>,
     /// The innermost subcode, such as `s:Authentication`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subcode: Option<Cow<'a, str>>,
+    pub subcode: Option<SmolStr>,
     /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Cow<'a, str>>,
+    pub reason: Option<SmolStr>,
     /// `ErrorType` of the detail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error_type: Option<Cow<'a, str>>,
+    pub error_type: Option<SmolStr>,
     /// `Message` of the detail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<Cow<'a, str>>,
+    pub message: Option<SmolStr>,
     /// `TraceId` of the detail, else `ActivityId` of the header: the server's log has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace_id: Option<Cow<'a, str>>,
+    pub trace_id: Option<SmolStr>,
     /// What Windows shows for it, such as `0x80180002`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hresult: Option<Cow<'a, str>>,
+    pub hresult: Option<SmolStr>,
 }
 
-impl<'a> EnrollmentRecord<'a> {
+impl EnrollmentRecord {
     /// Hands out each text, for masking.
-    pub(in crate::record) fn texts(&mut self, mask: &mut impl FnMut(&mut Cow<'a, str>)) {
+    pub(in crate::record) fn texts(&mut self, mask: &mut impl FnMut(&mut SmolStr)) {
         let own = [
             &mut self.message,
             &mut self.action,

@@ -1,9 +1,9 @@
 //! Connection, head, header and session as plain data.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
 use crate::dm::Message;
 use crate::flow::{
@@ -13,65 +13,73 @@ use crate::record::redact::{Redactor, SecretSpans};
 
 /// The connection of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConnectionRecord<'a> {
+pub struct ConnectionRecord {
     /// Its number.
     pub id: u64,
     /// The device's address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<Cow<'a, str>>,
+    #[serde(
+        default,
+        deserialize_with = "address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub device: Option<SocketAddr>,
     /// The address it was accepted at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub listener: Option<Cow<'a, str>>,
+    #[serde(
+        default,
+        deserialize_with = "address",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub listener: Option<SocketAddr>,
     /// The server it is for: `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<Cow<'a, str>>,
+    pub server: Option<SmolStr>,
     /// TLS as agreed with the device; absent for clear text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<TlsRecord<'a>>,
+    pub tls: Option<TlsRecord>,
 }
 
 /// What a TLS handshake agreed on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TlsRecord<'a> {
+pub struct TlsRecord {
     /// The name the device asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sni: Option<Cow<'a, str>>,
+    pub sni: Option<SmolStr>,
     /// The protocol agreed by ALPN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alpn: Option<Cow<'a, str>>,
+    pub alpn: Option<SmolStr>,
     /// The version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<Cow<'a, str>>,
+    pub version: Option<SmolStr>,
 }
 
 /// A head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HeadRecord<'a> {
+pub struct HeadRecord {
     /// The method, of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<Cow<'a, str>>,
+    pub method: Option<SmolStr>,
     /// The address at the server, of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uri: Option<Cow<'a, str>>,
+    pub uri: Option<SmolStr>,
     /// The status, of a response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The version, such as `HTTP/2.0`.
-    pub version: Cow<'a, str>,
+    pub version: SmolStr,
     /// Names and values in order; repeated names are repeated.
-    pub headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    pub headers: Vec<(SmolStr, SmolStr)>,
 }
 
 /// What was read in a body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "lowercase")]
-pub enum ParsedBodyRecord<'a> {
+pub enum ParsedBodyRecord {
     /// No body.
     Empty,
     /// Nobody looked, and why.
     Unread {
         /// For people.
-        why: Cow<'a, str>,
+        why: SmolStr,
         /// Whether the body is recorded with its content coding undone.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
@@ -79,7 +87,7 @@ pub enum ParsedBodyRecord<'a> {
     /// Something else than XML or WBXML, by its media type: HTML, JSON, plain text, an image.
     Undecoded {
         /// The media type.
-        media_type: Cow<'a, str>,
+        media_type: SmolStr,
         /// Whether the body is recorded with its content coding undone.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
@@ -89,7 +97,7 @@ pub enum ParsedBodyRecord<'a> {
         /// Offset of what could not be read.
         at: u32,
         /// What is wrong there.
-        why: Cow<'a, str>,
+        why: SmolStr,
         /// Whether the body is recorded with its content coding undone.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
@@ -97,11 +105,11 @@ pub enum ParsedBodyRecord<'a> {
     /// Markup.
     Document {
         /// `xml` or `wbxml`.
-        encoding: Cow<'a, str>,
+        encoding: SmolStr,
         /// `syncml`, `soap`, `provisioning` or `other`.
-        dialect: Cow<'a, str>,
+        dialect: SmolStr,
         /// The name of its root element.
-        root: Cow<'a, str>,
+        root: SmolStr,
         /// Whether the body is recorded with its content coding undone.
         #[serde(default, skip_serializing_if = "super::is_false")]
         decoded: bool,
@@ -110,13 +118,13 @@ pub enum ParsedBodyRecord<'a> {
 
 /// The place of a message in its session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SessionRecord<'a> {
+pub struct SessionRecord {
     /// The session's number in its run, from 1.
     pub number: u64,
     /// The device's LocURI.
-    pub device: Cow<'a, str>,
+    pub device: SmolStr,
     /// The SessionID.
-    pub id: Cow<'a, str>,
+    pub id: SmolStr,
     /// The MsgID, where it is a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msg: Option<u32>,
@@ -126,28 +134,28 @@ pub struct SessionRecord<'a> {
 
 /// The header of a SyncML message.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct MessageRecord<'a> {
+pub struct MessageRecord {
     /// `VerProto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proto: Option<Cow<'a, str>>,
+    pub proto: Option<SmolStr>,
     /// `SessionID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<Cow<'a, str>>,
+    pub session: Option<SmolStr>,
     /// `MsgID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub msg: Option<Cow<'a, str>>,
+    pub msg: Option<SmolStr>,
     /// `Source/LocURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Cow<'a, str>>,
+    pub source: Option<SmolStr>,
     /// `Target/LocURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Cow<'a, str>>,
+    pub target: Option<SmolStr>,
     /// `RespURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resp_uri: Option<Cow<'a, str>>,
+    pub resp_uri: Option<SmolStr>,
     /// The scheme of its credentials; empty where they name none. The credentials are not recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cred: Option<Cow<'a, str>>,
+    pub cred: Option<SmolStr>,
     /// `MaxMsgSize` in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_msg_size: Option<u64>,
@@ -159,15 +167,21 @@ pub struct MessageRecord<'a> {
     pub is_final: bool,
 }
 
-impl<'a> ConnectionRecord<'a> {
-    pub(super) fn of(connection: &'a Connection) -> Self {
+/// An address; what is none is taken for absent.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = Option::<SmolStr>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+impl ConnectionRecord {
+    pub(super) fn of(connection: &Connection) -> Self {
         let tls = connection.tls.as_ref();
-        let record = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        let record = |text: &Option<String>| text.as_deref().map(SmolStr::from);
         Self {
             id: connection.id.0,
-            device: Some(connection.device.to_string().into()),
-            listener: Some(connection.listener.to_string().into()),
-            server: Some(Cow::Borrowed(&connection.server)),
+            device: Some(connection.device),
+            listener: Some(connection.listener),
+            server: Some(SmolStr::new(&connection.server)),
             tls: tls.map(|tls| TlsRecord {
                 sni: record(&tls.sni),
                 alpn: record(&tls.alpn),
@@ -178,7 +192,7 @@ impl<'a> ConnectionRecord<'a> {
 
     pub(super) fn from(id: ConnectionId, device: SocketAddr) -> Self {
         Self {
-            device: Some(device.to_string().into()),
+            device: Some(device),
             ..Self::numbered(id)
         }
     }
@@ -194,23 +208,18 @@ impl<'a> ConnectionRecord<'a> {
     }
 }
 
-impl<'a> HeadRecord<'a> {
-    pub(super) fn of(head: &'a Head, secrets: &Redactor) -> Self {
+impl HeadRecord {
+    pub(super) fn of(head: &Head, secrets: &Redactor) -> Self {
         let headers = head.headers().iter().map(|(name, value)| {
-            let record = match value.to_str() {
-                Ok(value) => secrets.header(name.as_str(), value),
-                Err(_) => {
-                    let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                    Cow::Owned(secrets.header(name.as_str(), &value).into_owned())
-                }
-            };
-            (Cow::Borrowed(name.as_str()), record)
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let value = secrets.header(name.as_str(), &value).into();
+            (SmolStr::new(name.as_str()), value)
         });
         let headers = headers.collect();
         match head {
             Head::Request(head) => Self {
                 method: Some(head.method.as_str().into()),
-                uri: Some(secrets.target(&head.uri.to_string()).into_owned().into()),
+                uri: Some(secrets.target(&head.uri.to_smolstr()).into()),
                 status: None,
                 version: version(head.version),
                 headers,
@@ -232,8 +241,8 @@ impl<'a> HeadRecord<'a> {
     }
 }
 
-fn version(version: http::Version) -> Cow<'static, str> {
-    Cow::Borrowed(match version {
+fn version(version: http::Version) -> SmolStr {
+    SmolStr::new_static(match version {
         http::Version::HTTP_09 => "HTTP/0.9",
         http::Version::HTTP_10 => "HTTP/1.0",
         http::Version::HTTP_11 => "HTTP/1.1",
@@ -242,7 +251,7 @@ fn version(version: http::Version) -> Cow<'static, str> {
     })
 }
 
-impl ParsedBodyRecord<'_> {
+impl ParsedBodyRecord {
     /// Whether the body is recorded with its content coding undone.
     pub fn is_decoded(&self) -> bool {
         match self {
@@ -255,13 +264,13 @@ impl ParsedBodyRecord<'_> {
     }
 }
 
-impl<'a> ParsedBodyRecord<'a> {
-    pub(super) fn of(passage: &'a CapturedMessage) -> Self {
+impl ParsedBodyRecord {
+    pub(super) fn of(passage: &CapturedMessage) -> Self {
         let is_plain = passage.payload.plain.is_some();
         match &passage.payload.reading {
             ParsedBody::Empty => Self::Empty,
             ParsedBody::Unread(NotParsed::MediaType(media_type)) => Self::Undecoded {
-                media_type: Cow::Borrowed(media_type),
+                media_type: SmolStr::new(media_type),
                 decoded: is_plain,
             },
             ParsedBody::Unread(unread) => Self::Unread {
@@ -270,12 +279,12 @@ impl<'a> ParsedBodyRecord<'a> {
             },
             ParsedBody::Opaque(error) => Self::Opaque {
                 at: error.at,
-                why: error.kind.to_string().into(),
+                why: error.kind.to_smolstr(),
                 decoded: is_plain,
             },
             ParsedBody::Document(document, dialect) => Self::Document {
-                encoding: Cow::Borrowed(if document.is_wbxml() { "wbxml" } else { "xml" }),
-                dialect: Cow::Borrowed(dialect.name()),
+                encoding: SmolStr::new_static(if document.is_wbxml() { "wbxml" } else { "xml" }),
+                dialect: SmolStr::new_static(dialect.name()),
                 root: document.root().local().into(),
                 decoded: *document.source() != passage.payload.received,
             },
@@ -283,33 +292,33 @@ impl<'a> ParsedBodyRecord<'a> {
     }
 }
 
-fn why(unread: &NotParsed) -> Cow<'_, str> {
-    Cow::Owned(match unread {
-        NotParsed::NotAsked { bytes } => format!("not looked at: {bytes} bytes passed"),
-        NotParsed::TooLarge { limit } => format!("larger than the limit of {limit} bytes"),
+fn why(unread: &NotParsed) -> SmolStr {
+    match unread {
+        NotParsed::NotAsked { bytes } => format_smolstr!("not looked at: {bytes} bytes passed"),
+        NotParsed::TooLarge { limit } => format_smolstr!("larger than the limit of {limit} bytes"),
         NotParsed::NoRoom { limit } => {
-            format!("other bodies hold all of the {limit} bytes set aside for reading")
+            format_smolstr!("other bodies hold all of the {limit} bytes set aside for reading")
         }
-        NotParsed::TooSlow { seconds } => format!("not here after {seconds} seconds"),
-        NotParsed::MediaType(media_type) => format!("{media_type} is not decoded"),
-        NotParsed::Coding(why) => format!("content coding: {why}"),
-    })
+        NotParsed::TooSlow { seconds } => format_smolstr!("not here after {seconds} seconds"),
+        NotParsed::MediaType(media_type) => format_smolstr!("{media_type} is not decoded"),
+        NotParsed::Coding(why) => format_smolstr!("content coding: {why}"),
+    }
 }
 
-impl<'a> SessionRecord<'a> {
-    pub(super) fn of(tag: &'a SessionTag) -> Self {
+impl SessionRecord {
+    pub(super) fn of(tag: &SessionTag) -> Self {
         Self {
             number: tag.number,
-            device: Cow::Borrowed(&tag.key.device),
-            id: Cow::Borrowed(&tag.key.id),
+            device: SmolStr::new(&tag.key.device),
+            id: SmolStr::new(&tag.key.id),
             msg: tag.message,
             exchange: tag.exchange,
         }
     }
 }
 
-impl<'a> MessageRecord<'a> {
-    pub(super) fn of(message: Message<'a>, spots: &SecretSpans) -> Self {
+impl MessageRecord {
+    pub(super) fn of(message: Message<'_>, spots: &SecretSpans) -> Self {
         let is_final = message.is_final();
         let Some(header) = message.header() else {
             return Self {
@@ -318,14 +327,17 @@ impl<'a> MessageRecord<'a> {
             };
         };
         let meta = header.meta();
+        let address = |uri| SmolStr::from(spots.address(uri));
         Self {
-            proto: header.ver_proto(),
-            session: header.session_id(),
-            msg: header.msg_id(),
-            source: header.source().map(|uri| spots.address(uri)),
-            target: header.target().map(|uri| spots.address(uri)),
-            resp_uri: header.resp_uri().map(|uri| spots.address(uri)),
-            cred: header.cred().map(|cred| cred.scheme().unwrap_or_default()),
+            proto: header.ver_proto().map(SmolStr::from),
+            session: header.session_id().map(SmolStr::from),
+            msg: header.msg_id().map(SmolStr::from),
+            source: header.source().map(address),
+            target: header.target().map(address),
+            resp_uri: header.resp_uri().map(address),
+            cred: header
+                .cred()
+                .map(|cred| cred.scheme().unwrap_or_default().into()),
             max_msg_size: meta.and_then(|meta| meta.max_msg_size()),
             max_obj_size: meta.and_then(|meta| meta.max_obj_size()),
             is_final,

@@ -2,21 +2,21 @@
 
 use std::borrow::Cow;
 
+use smol_str::SmolStr;
+
 use super::{CommandRecord, EventRecord, MessageRecord, ParsedBodyRecord};
 use crate::record::redact::Redactor;
 
-type Text<'a> = Cow<'a, str>;
-
-impl<'a> EventRecord<'a> {
+impl EventRecord {
     /// Masks the values of secrets in every other text of the record; bodies, notes and changes have been
     /// looked after.
     pub(super) fn scrub(&mut self, secrets: &Redactor) {
         if secrets.is_empty() {
             return;
         }
-        let mut mask = |text: &mut Text<'a>| {
+        let mut mask = |text: &mut SmolStr| {
             if let Cow::Owned(scrubbed) = secrets.scrub(text) {
-                *text = Cow::Owned(scrubbed);
+                *text = scrubbed.into();
             }
         };
         if let Some(head) = &mut self.head {
@@ -43,7 +43,7 @@ impl<'a> EventRecord<'a> {
     }
 }
 
-fn in_message<'a>(message: &mut MessageRecord<'a>, mask: &mut impl FnMut(&mut Text<'a>)) {
+fn in_message(message: &mut MessageRecord, mask: &mut impl FnMut(&mut SmolStr)) {
     let texts = [
         &mut message.proto,
         &mut message.session,
@@ -56,7 +56,7 @@ fn in_message<'a>(message: &mut MessageRecord<'a>, mask: &mut impl FnMut(&mut Te
     texts.into_iter().flatten().for_each(mask);
 }
 
-fn in_command<'a>(command: &mut CommandRecord<'a>, mask: &mut impl FnMut(&mut Text<'a>)) {
+fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) {
     mask(&mut command.kind);
     mask(&mut command.path);
     let own = [&mut command.id, &mut command.loc_uri];

@@ -1,6 +1,5 @@
 //! What rules did as plain data.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use crate::patch::{Patch, Splice};
 use crate::record::redact::{MASK, Masking, Redactor, SecretPaths, SecretSpans, Touch};
 
 /// What rules did to a connection.
-pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<RuleEffectRecord<'_>> {
+pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<RuleEffectRecord> {
     let secrets = Redactor::new(masking);
     let paths = SecretPaths::default();
     let records = applied
@@ -22,12 +21,12 @@ pub(super) fn of_connection(applied: &[RuleEffect], masking: Masking) -> Vec<Rul
 }
 
 /// What rules did to a message. `received` and `sent` are its secrets before and after.
-pub(super) fn of_message<'a>(
-    message: &'a CapturedMessage,
+pub(super) fn of_message(
+    message: &CapturedMessage,
     received: Option<&SecretSpans>,
     sent: Option<&SecretSpans>,
     secrets: &Redactor,
-) -> Vec<RuleEffectRecord<'a>> {
+) -> Vec<RuleEffectRecord> {
     if message.applied.is_empty() {
         return Vec::new();
     }
@@ -67,11 +66,11 @@ fn secrets_of(body: &Bytes) -> Option<SecretSpans> {
     Some(Redactor::new(Masking::Masked).find(&document, &[]))
 }
 
-fn raw(patch: &Patch) -> Vec<SpliceRecord<'_>> {
+fn raw(patch: &Patch) -> Vec<SpliceRecord> {
     let splices = patch.splices().iter().map(|splice| SpliceRecord {
         start: splice.span.start,
         end: splice.span.end,
-        with: BodyRecord(Cow::Borrowed(&splice.with)),
+        with: BodyRecord(Bytes::copy_from_slice(&splice.with)),
         bytes: None,
     });
     splices.collect()
@@ -79,7 +78,7 @@ fn raw(patch: &Patch) -> Vec<SpliceRecord<'_>> {
 
 /// Each splice with a mask in place of the secrets that stand in what it puts there. `spans` are those of what the patch
 /// makes.
-fn masked<'a>(patch: &'a Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceRecord<'a>> {
+fn masked(patch: &Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<SpliceRecord> {
     // How much is put in and taken out in front of a splice.
     let (mut added, mut removed) = (0, 0);
     let splices = patch.splices().iter().map(|splice| {
@@ -94,11 +93,7 @@ fn masked<'a>(patch: &'a Patch, spans: &SecretSpans, secrets: &Redactor) -> Vec<
 }
 
 /// The same where what the patch makes is no document: nothing is known of its secrets.
-fn unread<'a>(
-    applied: &'a RuleEffect,
-    paths: &SecretPaths,
-    secrets: &Redactor,
-) -> Vec<SpliceRecord<'a>> {
+fn unread(applied: &RuleEffect, paths: &SecretPaths, secrets: &Redactor) -> Vec<SpliceRecord> {
     // A document in base64 is written anew as a whole, with all its secrets.
     let touches = |change: &EffectDetail| {
         change.path.contains(Path::INTO) || paths.touch(&change.path) != Touch::None
@@ -118,27 +113,27 @@ fn unread<'a>(
 }
 
 /// A splice with its secrets masked; its length is a field of its own where it is no longer visible.
-fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord<'_> {
+fn shortened(splice: &Splice, with: Vec<u8>) -> SpliceRecord {
     let is_shorter = with.len() != splice.with.len();
     SpliceRecord {
         start: splice.span.start,
         end: splice.span.end,
-        with: BodyRecord(Cow::Owned(with)),
+        with: BodyRecord(with.into()),
         bytes: is_shorter.then_some(splice.with.len() as u64),
     }
 }
 
 /// `document` is the message as received.
-fn record<'a>(
-    applied: &'a RuleEffect,
+fn record(
+    applied: &RuleEffect,
     document: Option<&Document>,
     paths: &SecretPaths,
     secrets: &Redactor,
-    splices: Vec<SpliceRecord<'a>>,
-) -> RuleEffectRecord<'a> {
+    splices: Vec<SpliceRecord>,
+) -> RuleEffectRecord {
     let changes = applied.changes.iter();
     RuleEffectRecord {
-        rule: Cow::Borrowed(&applied.rule),
+        rule: applied.rule.as_str().into(),
         changes: changes
             .map(|change| detail(change, paths.touch(&change.path), secrets))
             .collect(),

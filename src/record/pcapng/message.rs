@@ -12,7 +12,7 @@ const CARRIAGE: [&str; 5] = [
 ];
 
 /// The message as its receiver got it. Content coding is undone where the body is recorded without.
-pub(super) fn text(record: &EventRecord<'_>) -> Vec<u8> {
+pub(super) fn text(record: &EventRecord) -> Vec<u8> {
     let body = record.sent.as_ref().or(record.body.as_ref());
     let body = body.map_or(&[][..], |body| &body.0);
     let Some(head) = &record.head else {
@@ -34,7 +34,7 @@ pub(super) fn text(record: &EventRecord<'_>) -> Vec<u8> {
     text
 }
 
-fn first_lines(text: &mut Vec<u8>, head: &HeadRecord<'_>) {
+fn first_lines(text: &mut Vec<u8>, head: &HeadRecord) {
     let (Some(method), Some(uri)) = (&head.method, &head.uri) else {
         let status = head.status.unwrap_or_default();
         let known = http::StatusCode::from_u16(status).ok();

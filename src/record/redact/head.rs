@@ -71,7 +71,6 @@ pub(super) fn learn(head: &Head, values: &mut Values) {
             values.remember_long(&uri.as_bytes()[place]);
         }
     }
-    values.prepare();
 }
 
 /// Fields with a part of a secret's name that everybody may know: challenges, what a handshake of WebSockets exchanges,

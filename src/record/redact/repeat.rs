@@ -13,8 +13,10 @@ impl Walk<'_, '_> {
         if self.values.is_empty() {
             return;
         }
-        self.values.prepare();
         self.fills = merged(std::mem::take(&mut self.fills));
+        if self.values.are_too_many() {
+            return self.hide_texts();
+        }
         let source = self.document.source();
         let mut found = Vec::new();
         self.values.find(source, |place| {
@@ -42,6 +44,15 @@ impl Walk<'_, '_> {
             }
             self.fills.push(place);
         }
+    }
+
+    /// Fills every text: what cannot be searched for secrets is not shown.
+    fn hide_texts(&mut self) {
+        for (place, text) in texts(self.document) {
+            self.mark(text);
+            self.fills.push(place);
+        }
+        self.fills.append(&mut self.comments);
     }
 
     fn repeated_in_references(&self, found: &mut Vec<(Range<usize>, Option<NodeId>)>) {

@@ -1,6 +1,7 @@
 //! The values of the secrets found, to mask them wherever else they occur.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -13,16 +14,18 @@ use super::MASK;
 #[derive(Debug, Default)]
 pub(super) struct Values {
     known: HashSet<Box<[u8]>>,
-    search: Search,
+    /// Looks for all that are known; made anew where more became known since.
+    search: OnceCell<Search>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Search {
-    #[default]
     Nothing,
     /// The longest first.
     Few(Vec<Finder<'static>>),
     Many(Box<AhoCorasick>),
+    /// They are too many to look for: whatever a text is, some of them may stand in it.
+    TooMany,
 }
 
 impl Values {
@@ -35,6 +38,7 @@ impl Values {
         };
         if value.len() >= SHORTEST && !is_word() && !self.known.contains(value) {
             self.known.insert(value.into());
+            self.search.take();
         }
     }
 
@@ -49,36 +53,18 @@ impl Values {
         self.known.is_empty()
     }
 
-    /// Gets ready to look for all that is known now.
-    pub(super) fn prepare(&mut self) {
-        let mut values: Vec<&[u8]> = self.known.iter().map(|value| &**value).collect();
-        values.sort_unstable_by(|a, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
-        self.search = match values.len() {
-            0 => Search::Nothing,
-            1..=FEW => {
-                let longest_first = values.iter().rev();
-                Search::Few(longest_first.map(|v| Finder::new(v).into_owned()).collect())
-            }
-            _ => {
-                let mut room = MOST_BYTES;
-                values.retain(|value| {
-                    room = room.saturating_sub(value.len());
-                    room > 0
-                });
-                let mut builder = AhoCorasick::builder();
-                builder.kind(Some(AhoCorasickKind::ContiguousNFA));
-                builder.match_kind(MatchKind::LeftmostLongest);
-                match builder.build(values) {
-                    Ok(all) => Search::Many(Box::new(all)),
-                    Err(_) => Search::Nothing,
-                }
-            }
-        };
+    /// Whether they are too many to look for.
+    pub(super) fn are_too_many(&self) -> bool {
+        matches!(self.search(), Search::TooMany)
+    }
+
+    fn search(&self) -> &Search {
+        self.search.get_or_init(|| Search::of(&self.known))
     }
 
     /// Tells where values stand; they may overlap.
     pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
-        match &self.search {
+        match self.search() {
             Search::Nothing => {}
             Search::Few(finders) => {
                 for finder in finders {
@@ -87,6 +73,7 @@ impl Values {
                 }
             }
             Search::Many(all) => all.find_iter(text).for_each(|m| found(m.range())),
+            Search::TooMany => found(0..text.len()),
         }
     }
 
@@ -127,6 +114,30 @@ impl Values {
     }
 }
 
+impl Search {
+    fn of(known: &HashSet<Box<[u8]>>) -> Self {
+        let mut values: Vec<&[u8]> = known.iter().map(|value| &**value).collect();
+        values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        match values.len() {
+            0 => Self::Nothing,
+            1..=FEW => {
+                let finders = values.into_iter().map(|v| Finder::new(v).into_owned());
+                Self::Few(finders.collect())
+            }
+            _ if values.iter().map(|value| value.len()).sum::<usize>() > MOST_BYTES => {
+                Self::TooMany
+            }
+            _ => {
+                let mut builder = AhoCorasick::builder();
+                builder.kind(Some(AhoCorasickKind::ContiguousNFA));
+                builder.match_kind(MatchKind::LeftmostLongest);
+                let all = builder.build(values);
+                all.map_or(Self::TooMany, |all| Self::Many(Box::new(all)))
+            }
+        }
+    }
+}
+
 /// The shortest value that is looked for elsewhere, in bytes.
 const SHORTEST: usize = 4;
 
@@ -152,5 +163,31 @@ const SHORTEST_OF_HEAD: usize = 6;
 /// Up to so many values are looked for one after the other.
 const FEW: usize = 8;
 
-/// Bytes of many values that are looked for at once, the shortest ones first.
+/// Bytes of many values that are looked for at once.
 const MOST_BYTES: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_looked_for_as_soon_as_it_is_known() {
+        let mut values = Values::default();
+        assert_eq!(values.scrub("first second"), "first second");
+        values.remember(b"first");
+        assert_eq!(values.scrub("first second"), "******** second");
+        values.remember(b"second");
+        assert_eq!(values.scrub("first second"), "******** ********");
+    }
+
+    #[test]
+    fn where_values_are_too_many_to_look_for_nothing_is_shown() {
+        let mut values = Values::default();
+        for number in 0..=FEW {
+            values.remember(&vec![b'a' + number as u8; MOST_BYTES / FEW]);
+        }
+        assert!(values.are_too_many());
+        assert_eq!(values.scrub("no value"), MASK);
+        assert_eq!(&*values.scrub_bytes(b"none"), b"****");
+    }
+}

@@ -1,5 +1,7 @@
 //! One event as a block of lines.
 
+use smol_str::{SmolStr, ToSmolStr};
+
 use super::text_buffer::{Style, TextBuffer, WIDTH, duration};
 use super::{command, dump, enrollment, plain, rule};
 use crate::dm::Hresult;
@@ -34,7 +36,7 @@ pub(super) fn line(page: &mut TextBuffer) -> &mut TextBuffer {
 }
 
 /// `server` is that of the exchange, where it is not the one of the connection.
-pub(super) fn event(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) {
+pub(super) fn event(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     match record.event {
         EventKind::Request | EventKind::Response => passage(page, record, server),
         EventKind::Opened => opened(page, record),
@@ -47,7 +49,7 @@ pub(super) fn event(page: &mut TextBuffer, record: &EventRecord<'_>, server: Opt
     page.end();
 }
 
-fn failed(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn failed(page: &mut TextBuffer, record: &EventRecord) {
     let Some(who) = record.from.as_deref() else {
         return one_line(page, record, "✖", Style::Odd, "no response, dmtap stopped");
     };
@@ -63,19 +65,19 @@ fn failed(page: &mut TextBuffer, record: &EventRecord<'_>) {
     }
 }
 
-fn malformed(page: &mut TextBuffer, record: &EventRecord<'_>) {
-    let device = record.connection.device.as_deref().unwrap_or("?");
+fn malformed(page: &mut TextBuffer, record: &EventRecord) {
+    let device = device(record);
     let what = format!("what the device {device} sent is no HTTP");
     one_line(page, record, "✖", Style::Bad, &what);
 }
 
-fn one_line(page: &mut TextBuffer, record: &EventRecord<'_>, sign: &str, ink: Style, what: &str) {
+fn one_line(page: &mut TextBuffer, record: &EventRecord, sign: &str, ink: Style, what: &str) {
     done(page, record, sign, ink, what, record.why.as_deref());
 }
 
 fn done(
     page: &mut TextBuffer,
-    record: &EventRecord<'_>,
+    record: &EventRecord,
     sign: &str,
     ink: Style,
     what: &str,
@@ -91,7 +93,7 @@ fn done(
     page.end();
 }
 
-fn admitted(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn admitted(page: &mut TextBuffer, record: &EventRecord) {
     one_line(
         page,
         record,
@@ -115,16 +117,12 @@ fn admitted(page: &mut TextBuffer, record: &EventRecord<'_>) {
     }
 }
 
-fn opened(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn opened(page: &mut TextBuffer, record: &EventRecord) {
     let connection = &record.connection;
     page.put(Style::Faint, "●");
     time(page, record);
     page.put(Style::Text, "device ");
-    page.quoted(
-        Style::Device,
-        connection.device.as_deref().unwrap_or("?"),
-        LONG,
-    );
+    page.quoted(Style::Device, &device(record), LONG);
     page.put(Style::Text, " connected, for server ");
     page.quoted(
         Style::Server,
@@ -146,12 +144,17 @@ fn opened(page: &mut TextBuffer, record: &EventRecord<'_>) {
     }
     if let Some(listener) = &connection.listener {
         page.put(Style::Faint, " · at ")
-            .quoted(Style::Faint, listener, LONG);
+            .quoted(Style::Faint, &listener.to_smolstr(), LONG);
     }
     page.end();
 }
 
-fn passage(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) {
+fn device(record: &EventRecord) -> SmolStr {
+    let device = record.connection.device;
+    device.map_or(SmolStr::new_static("?"), |device| device.to_smolstr())
+}
+
+fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     first_line(page, record);
     facts(page, record, server);
     if let Some(head) = &record.head {
@@ -192,7 +195,7 @@ fn passage(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>
 }
 
 /// `▶ 10:15:32.123456  device → server  POST /path  HTTP/2.0`
-fn first_line(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn first_line(page: &mut TextBuffer, record: &EventRecord) {
     let to_server = record.event == EventKind::Request;
     let (sign, ink) = match to_server {
         true => ("▶", Style::Device),
@@ -236,7 +239,7 @@ fn first_line(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 /// What Windows shows for an HTTP status that is an error, where no fault says more.
-fn windows_result(page: &mut TextBuffer, record: &EventRecord<'_>, status: u16) {
+fn windows_result(page: &mut TextBuffer, record: &EventRecord, status: u16) {
     let fault = record.enrollment.as_ref().and_then(|e| e.fault.as_ref());
     let says_more = fault.is_some_and(|fault| fault.hresult.is_some());
     if status >= 400 && !says_more {
@@ -245,7 +248,7 @@ fn windows_result(page: &mut TextBuffer, record: &EventRecord<'_>, status: u16) 
 }
 
 /// `server mdm.example.com:443 · session 1 · exchange 2 · XML 1,842 B application/vnd.syncml.dm+xml · x4 · c1`
-fn facts(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) {
+fn facts(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     line(page);
     if let Some(server) = server {
         page.put(Style::Text, "server ")
@@ -277,12 +280,12 @@ fn facts(page: &mut TextBuffer, record: &EventRecord<'_>, server: Option<&str>) 
 }
 
 /// Whether nothing but dmtap's own answer is there, of which only the size is known.
-fn is_own_alone(record: &EventRecord<'_>) -> bool {
+fn is_own_alone(record: &EventRecord) -> bool {
     let empty = matches!(record.reading, None | Some(ParsedBodyRecord::Empty));
     record.own && empty && record.bytes.unwrap_or(0) == 0
 }
 
-fn media_type_and_numbers(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn media_type_and_numbers(page: &mut TextBuffer, record: &EventRecord) {
     let media_type = record
         .head
         .as_ref()
@@ -296,7 +299,7 @@ fn media_type_and_numbers(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 /// What the body is.
-fn form(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn form(page: &mut TextBuffer, record: &EventRecord) {
     match &record.reading {
         None | Some(ParsedBodyRecord::Empty) if record.bytes.unwrap_or(0) == 0 => {
             page.put(Style::Text, "no body");
@@ -333,7 +336,7 @@ fn form(page: &mut TextBuffer, record: &EventRecord<'_>) {
     }
 }
 
-fn auth(page: &mut TextBuffer, head: &HeadRecord<'_>) {
+fn auth(page: &mut TextBuffer, head: &HeadRecord) {
     for (name, shown) in SHOWN_HEADERS {
         let Some(value) = head.header(name) else {
             continue;
@@ -358,7 +361,7 @@ const SHOWN_HEADERS: [(&str, &str); 6] = [
     ("location", "Location"),
 ];
 
-fn header(page: &mut TextBuffer, message: &MessageRecord<'_>) {
+fn header(page: &mut TextBuffer, message: &MessageRecord) {
     line(page).put(Style::Strong, "SyncHdr");
     if let Some(msg) = &message.msg {
         page.put(Style::Text, " message ")
@@ -405,7 +408,7 @@ fn header(page: &mut TextBuffer, message: &MessageRecord<'_>) {
     }
 }
 
-fn note(page: &mut TextBuffer, note: &NoteRecord<'_>) {
+fn note(page: &mut TextBuffer, note: &NoteRecord) {
     let ink = match &*note.severity {
         "error" => Style::Bad,
         "warning" => Style::Odd,
@@ -439,7 +442,7 @@ fn delivery(page: &mut TextBuffer, op: OpRecord) {
     line(page).put(Style::Rule, &words).end();
 }
 
-fn time(page: &mut TextBuffer, record: &EventRecord<'_>) {
+fn time(page: &mut TextBuffer, record: &EventRecord) {
     let time = record
         .at
         .split_once('T')
@@ -449,7 +452,7 @@ fn time(page: &mut TextBuffer, record: &EventRecord<'_>) {
         .put(Style::Text, "  ");
 }
 
-pub(super) fn numbers(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn numbers(page: &mut TextBuffer, record: &EventRecord) {
     if let Some(exchange) = record.exchange {
         page.put(Style::Faint, &format!(" · x{exchange}"));
     }

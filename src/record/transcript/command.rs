@@ -15,7 +15,7 @@ const LONG: usize = 120;
 /// The least room that a value gets, in columns.
 const LEAST: usize = 24;
 
-pub(super) fn all(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
         line(page);
@@ -32,11 +32,11 @@ pub(super) fn all(page: &mut TextBuffer, record: &EventRecord<'_>) {
     }
 }
 
-fn indent(command: &CommandRecord<'_>) -> usize {
+fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
-fn command(page: &mut TextBuffer, command: &CommandRecord<'_>) {
+fn command(page: &mut TextBuffer, command: &CommandRecord) {
     page.quoted(Style::Strong, &command.kind, 40);
     code(page, command);
     if let Some(answers) = &command.answers {
@@ -71,7 +71,7 @@ fn command(page: &mut TextBuffer, command: &CommandRecord<'_>) {
     }
 }
 
-fn code(page: &mut TextBuffer, command: &CommandRecord<'_>) {
+fn code(page: &mut TextBuffer, command: &CommandRecord) {
     if let Some(status) = &command.status {
         page.put(Style::Text, " ");
         let Some(code) = status.code else {
@@ -104,7 +104,7 @@ fn code(page: &mut TextBuffer, command: &CommandRecord<'_>) {
 }
 
 /// `← Get 5 ./DevDetail/SwV`
-fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_named: bool) {
+fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
     page.put(Style::Faint, " ← ");
     let never_sent = answers.found == Some(false);
     if answers.is_of_header() {
@@ -127,7 +127,7 @@ fn answers(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_na
     }
 }
 
-fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_named: bool) {
+fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord, items_are_named: bool) {
     if answers.loc_uris.is_empty() {
         if let Some(uri) = &answers.loc_uri {
             page.put(Style::Text, " ").quoted(Style::Text, uri, LONG);
@@ -145,7 +145,7 @@ fn nodes(page: &mut TextBuffer, answers: &AnswerTargetRecord<'_>, items_are_name
 }
 
 /// `./DevDetail/SwV chr = "10.0.1"`; the node is left out where `known` has just named it.
-fn item(page: &mut TextBuffer, item: &ItemRecord<'_>, known: Option<&str>) {
+fn item(page: &mut TextBuffer, item: &ItemRecord, known: Option<&str>) {
     for (word, uri) in [("", &item.target), ("from ", &item.source)] {
         let Some(uri) = uri.as_deref().filter(|uri| Some(*uri) != known) else {
             continue;
@@ -166,7 +166,7 @@ fn item(page: &mut TextBuffer, item: &ItemRecord<'_>, known: Option<&str>) {
     }
 }
 
-fn data(page: &mut TextBuffer, data: &DataRecord<'_>) {
+fn data(page: &mut TextBuffer, data: &DataRecord) {
     page.put(Style::Faint, " = ");
     let record = size(data.bytes);
     // What is around a secret is shown as any value; of records of an older dmtap nothing is.

@@ -10,7 +10,7 @@ use crate::record::model::EventRecord;
 const ROW: usize = 16;
 
 /// Three rows, in hex and as text, the middle one with the byte that could not be read.
-pub(super) fn around(page: &mut TextBuffer, record: &EventRecord<'_>, at: u32) {
+pub(super) fn around(page: &mut TextBuffer, record: &EventRecord, at: u32) {
     let coded = record
         .head
         .as_ref()

@@ -10,7 +10,7 @@ use crate::record::model::{EnrollmentRecord, EventRecord, FaultRecord, GrantReco
 pub(super) type Line = (Style, Vec<String>);
 
 /// The lines of an event.
-pub(super) fn of_event(page: &mut TextBuffer, event: &EventRecord<'_>) {
+pub(super) fn of_event(page: &mut TextBuffer, event: &EventRecord) {
     let Some(record) = &event.enrollment else {
         return;
     };
@@ -21,7 +21,7 @@ pub(super) fn of_event(page: &mut TextBuffer, event: &EventRecord<'_>) {
 }
 
 /// The lines as text, for a message without an exchange.
-pub(in crate::record) fn text(record: &EnrollmentRecord<'_>) -> String {
+pub(in crate::record) fn text(record: &EnrollmentRecord) -> String {
     let mut text = String::new();
     for (_, words) in lines(record, None) {
         for row in rows(&words, WIDTH) {
@@ -32,7 +32,7 @@ pub(in crate::record) fn text(record: &EnrollmentRecord<'_>) -> String {
     text
 }
 
-fn lines(record: &EnrollmentRecord<'_>, status: Option<u16>) -> Vec<Line> {
+fn lines(record: &EnrollmentRecord, status: Option<u16>) -> Vec<Line> {
     let mut lines = vec![(Style::Strong, first(record))];
     if !record.csr.is_empty() {
         lines.push((Style::Text, csr(record)));
@@ -47,7 +47,7 @@ fn lines(record: &EnrollmentRecord<'_>, status: Option<u16>) -> Vec<Line> {
 }
 
 /// `RST/wstep, UsernameToken of anna@contoso.example, device 0011…, EnrollmentType Full, …`
-fn first(record: &EnrollmentRecord<'_>) -> Vec<String> {
+fn first(record: &EnrollmentRecord) -> Vec<String> {
     let message = record.message.as_deref();
     let action = record.action.as_deref().map(action_name);
     let mut words = vec![action.or(message).unwrap_or("SOAP envelope").to_owned()];
@@ -66,7 +66,7 @@ fn first(record: &EnrollmentRecord<'_>) -> Vec<String> {
     }
     match (&record.authentication, &record.user) {
         (Some(how), Some(user)) => words.push(format!("{how} of {user}")),
-        (Some(how), None) => words.push(how.clone().into_owned()),
+        (Some(how), None) => words.push(how.to_string()),
         (None, Some(user)) => words.push(format!("user {user}")),
         (None, None) => {}
     }
@@ -100,7 +100,7 @@ const FIRST: [&str; 7] = [
 ];
 
 /// `asks for a certificate (Issue, PKCS10), subject CN=…, RSA 2048, SHA-256 with RSA`
-fn csr(record: &EnrollmentRecord<'_>) -> Vec<String> {
+fn csr(record: &EnrollmentRecord) -> Vec<String> {
     let get = |name| record.csr.get(name).map(str::to_owned);
     let kind = [record.facts.get(REQUEST_TYPE), record.csr.get("type")];
     let kind: Vec<&str> = kind.into_iter().flatten().collect();
@@ -117,7 +117,7 @@ fn csr(record: &EnrollmentRecord<'_>) -> Vec<String> {
     words
 }
 
-fn grant(granted: &GrantRecord<'_>) -> Vec<String> {
+fn grant(granted: &GrantRecord) -> Vec<String> {
     let mut words = vec![match &granted.name {
         Some(name) => format!("{} {name}", granted.kind),
         None => granted.kind.to_string(),
@@ -139,7 +139,7 @@ fn grant(granted: &GrantRecord<'_>) -> Vec<String> {
 }
 
 /// `fault s:Authentication (0x80180002): the reason`, and what else the server says.
-fn fault(fault: &FaultRecord<'_>, record: &EnrollmentRecord<'_>, status: Option<u16>) -> Vec<Line> {
+fn fault(fault: &FaultRecord, record: &EnrollmentRecord, status: Option<u16>) -> Vec<Line> {
     let code = fault.subcode.as_ref().or(fault.code.as_ref());
     let mut head = "fault".to_owned();
     for part in [code, fault.error_type.as_ref()].into_iter().flatten() {
@@ -176,7 +176,7 @@ fn fault(fault: &FaultRecord<'_>, record: &EnrollmentRecord<'_>, status: Option<
 }
 
 /// The name that Windows has for the result.
-fn symbol(fault: &FaultRecord<'_>) -> Option<&'static str> {
+fn symbol(fault: &FaultRecord) -> Option<&'static str> {
     let digits = fault.hresult.as_deref()?.strip_prefix("0x")?;
     Hresult(u32::from_str_radix(digits, 16).ok()?).name()
 }

@@ -5,7 +5,7 @@ use super::text_buffer::{Style, TextBuffer};
 use crate::record::model::{EventRecord, ParsedBodyRecord};
 
 /// The first lines of the body, where the answer reports an error, or is dmtap's own, and its body is text.
-pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord) {
     let status = record.head.as_ref().and_then(|head| head.status);
     if !record.own && status.is_none_or(|status| status < 400) {
         return;
@@ -43,7 +43,7 @@ pub(super) fn first_lines(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 /// Whether there is a body that is no message, or a broken one.
-pub(super) fn is_undecoded(record: &EventRecord<'_>) -> bool {
+pub(super) fn is_undecoded(record: &EventRecord) -> bool {
     use ParsedBodyRecord::{Document, Empty, Opaque, Undecoded, Unread};
     match &record.reading {
         Some(Undecoded { .. } | Opaque { .. }) => true,
@@ -53,7 +53,7 @@ pub(super) fn is_undecoded(record: &EventRecord<'_>) -> bool {
 }
 
 /// `text/html, 237 B, not decoded`
-pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord) {
     let head = record.head.as_ref();
     let media_type = head.and_then(|head| head.header("content-type"));
     let media_type = media_type.unwrap_or("no media type");
@@ -72,7 +72,7 @@ pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 /// Whether the media type announces an envelope.
-pub(super) fn announces_soap(record: &EventRecord<'_>) -> bool {
+pub(super) fn announces_soap(record: &EventRecord) -> bool {
     let head = record.head.as_ref();
     let media_type = head.and_then(|head| head.header("content-type"));
     media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))

@@ -16,7 +16,7 @@ const URL: usize = 400;
 const PATH: usize = 60;
 
 /// Changes of the whole message, and rules that changed nothing in it.
-pub(super) fn of_message(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn of_message(page: &mut TextBuffer, record: &EventRecord) {
     for applied in &record.applied {
         if applied.changes.is_empty() {
             named(page, applied, 0).end();
@@ -33,7 +33,7 @@ pub(super) fn of_message(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 /// Changes inside the message but outside its commands.
-pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord) {
     for applied in &record.applied {
         // One line for all of them, wherever they are.
         let shift = applied
@@ -49,12 +49,12 @@ pub(super) fn of_header(page: &mut TextBuffer, record: &EventRecord<'_>) {
 }
 
 /// Changes inside a document that is no message.
-pub(super) fn of_document(page: &mut TextBuffer, record: &EventRecord<'_>) {
+pub(super) fn of_document(page: &mut TextBuffer, record: &EventRecord) {
     print(page, record, None, 0);
 }
 
 /// Changes of one command.
-pub(super) fn of_command(page: &mut TextBuffer, record: &EventRecord<'_>, number: usize) {
+pub(super) fn of_command(page: &mut TextBuffer, record: &EventRecord, number: usize) {
     if !record.applied.is_empty() {
         let indent = 6 + 2 * record.commands[number].depth.min(20) as usize;
         print(page, record, Some(number), indent);
@@ -62,13 +62,13 @@ pub(super) fn of_command(page: &mut TextBuffer, record: &EventRecord<'_>, number
 }
 
 /// Whether a rule changed something in this command.
-pub(super) fn touches(record: &EventRecord<'_>, number: usize) -> bool {
+pub(super) fn touches(record: &EventRecord, number: usize) -> bool {
     let mut changes = record.applied.iter().flat_map(|applied| &applied.changes);
     changes
         .any(|change| !change.is_renumbering() && record.command_at(&change.path) == Some(number))
 }
 
-fn print(page: &mut TextBuffer, record: &EventRecord<'_>, number: Option<usize>, indent: usize) {
+fn print(page: &mut TextBuffer, record: &EventRecord, number: Option<usize>, indent: usize) {
     for applied in &record.applied {
         for change in &applied.changes {
             let is_elsewhere = || record.command_at(&change.path) != number;
@@ -86,7 +86,7 @@ fn print(page: &mut TextBuffer, record: &EventRecord<'_>, number: Option<usize>,
 
 fn named<'p>(
     page: &'p mut TextBuffer,
-    applied: &RuleEffectRecord<'_>,
+    applied: &RuleEffectRecord,
     indent: usize,
 ) -> &'p mut TextBuffer {
     line(page).put(Style::Text, &" ".repeat(indent));

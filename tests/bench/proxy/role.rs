@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dmtap::flow::{Event, EventSink};
 use dmtap::proxy::{Authority, BodyCapture, Proxy, Scheme, Settings, Trust, Upstream};
-use dmtap::record::{Journal, JsonLines, Masking, WhenFull};
+use dmtap::record::{Journal, JsonLines, WhenFull};
 use dmtap::rules::RuleSet;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -112,7 +112,7 @@ impl Role {
             return Arc::new(Nobody);
         }
         let file = File::create(directory.join("bench.jsonl")).unwrap();
-        let lines = JsonLines::new(Wheel { file, written: 0 }, Masking::default());
+        let lines = JsonLines::new(Wheel { file, written: 0 });
         let journal = Journal::builder().sink("bench.jsonl", Box::new(lines), WhenFull::Block);
         Arc::new(journal.start())
     }

@@ -47,9 +47,10 @@ pub fn again(story: &BuiltinRule, events: &[Event]) -> Tried {
 }
 
 fn record(events: &[Event]) -> Vec<u8> {
-    let mut lines = JsonLines::new(Vec::new(), Masking::Raw);
+    let mut lines = JsonLines::new(Vec::new());
     for (seq, event) in (1..).zip(events) {
-        lines.write_event(seq, event).unwrap();
+        let record = EventRecord::of(seq, event, Masking::Raw);
+        lines.write_event(&record).unwrap();
     }
     lines.finish().unwrap();
     lines.into_inner()
@@ -69,7 +70,7 @@ struct Trial {
 const REPLACED: &str = "answered in place of a response";
 
 impl Trial {
-    fn event(&mut self, recorded: &mut Recorded, event: &EventRecord<'_>) {
+    fn event(&mut self, recorded: &mut Recorded, event: &EventRecord) {
         let number = event.exchange.unwrap_or_default();
         let left = event.sent.as_ref().or(event.body.as_ref());
         let left = left.map(|body| Bytes::copy_from_slice(&body.0));

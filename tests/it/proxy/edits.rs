@@ -168,7 +168,7 @@ async fn a_coded_body_that_is_no_markup_is_recorded_as_the_rule_found_it() {
             let event = Event::Request(rig.heard.request().await);
             let record = EventRecord::of(1, &event, masking);
             let text = |body: &Option<_>| {
-                let body: &dmtap::record::model::BodyRecord<'_> = body.as_ref().unwrap();
+                let body: &dmtap::record::model::BodyRecord = body.as_ref().unwrap();
                 body.text().unwrap().to_owned()
             };
             assert_eq!(text(&record.body), "a <broken text");

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dmtap::builtin_rules::{BUILTIN_RULES, BuiltinRule};
-use dmtap::flow::event::EventSink;
+use dmtap::flow::event::{Event, EventSink};
 use dmtap::proxy::{Authority, BodyCapture, Proxy, Settings};
 use dmtap::record::{
     Colour, EventRecord, Journal, JsonLines, Masking, Pcapng, Transcript, WhenFull, jsonl,
@@ -142,7 +142,7 @@ impl Batch {
         let authority = Arc::new(Authority::load_or_create(directory).unwrap());
         let ca = authority.certificate_file().to_owned();
         let lines = Lines::default();
-        let journal = Arc::new(journal(look, &lines));
+        let journal = Arc::new(Journals::new(look, &lines));
         let settings = Settings {
             look,
             listen: ([127, 0, 0, 1], 0).into(),
@@ -179,7 +179,7 @@ impl Batch {
         }
         stop.cancel();
         soon(running).await.unwrap();
-        journal.close().unwrap();
+        journal.close();
         let requests = std::mem::take(&mut *server.arrived.lock().unwrap());
         let lines = std::mem::take(&mut *lines.0.lock().unwrap());
         Self {
@@ -200,29 +200,49 @@ impl Batch {
         })
     }
 
-    fn record(&self) -> Vec<EventRecord<'static>> {
+    fn record(&self) -> Vec<EventRecord> {
         let lines = self.lines.split_inclusive(|byte| *byte == b'\n');
         lines.map(|line| jsonl::read(line).unwrap()).collect()
     }
 }
 
-/// A record in every form, of which the JSON lines are kept; none where nobody looks.
-fn journal(look: BodyCapture, lines: &Lines) -> Journal {
-    let masked = Masking::Masked;
-    let jsonl = JsonLines::new(lines.clone(), Masking::Raw);
-    let masked_lines = JsonLines::new(io::sink(), masked);
-    let transcript = Transcript::new(io::sink(), Colour::Plain, masked);
-    let pcapng = Pcapng::new(io::sink(), masked).unwrap();
-    let journal = Journal::builder();
-    if look == BodyCapture::Pass {
-        return journal.start();
+/// Records in every form, masked and not, of which the JSON lines that are not masked are kept; none where nobody looks.
+struct Journals(Vec<Journal>);
+
+impl Journals {
+    fn new(look: BodyCapture, lines: &Lines) -> Self {
+        if look == BodyCapture::Pass {
+            return Self(Vec::new());
+        }
+        let jsonl = JsonLines::new(lines.clone());
+        let raw = Journal::builder().masking(Masking::Raw);
+        let raw = raw.sink("raw", Box::new(jsonl), WhenFull::Block);
+        let transcript = Transcript::new(io::sink(), Colour::Plain);
+        let pcapng = Pcapng::new(io::sink()).unwrap();
+        let masked = Journal::builder()
+            .sink(
+                "masked",
+                Box::new(JsonLines::new(io::sink())),
+                WhenFull::Block,
+            )
+            .sink("transcript", Box::new(transcript), WhenFull::Block)
+            .sink("pcapng", Box::new(pcapng), WhenFull::Block);
+        Self(vec![raw.start(), masked.start()])
     }
-    journal
-        .sink("raw", Box::new(jsonl), WhenFull::Block)
-        .sink("masked", Box::new(masked_lines), WhenFull::Block)
-        .sink("transcript", Box::new(transcript), WhenFull::Block)
-        .sink("pcapng", Box::new(pcapng), WhenFull::Block)
-        .start()
+
+    fn close(&self) {
+        for journal in &self.0 {
+            journal.close().unwrap();
+        }
+    }
+}
+
+impl EventSink for Journals {
+    fn on_event(&self, event: Event) {
+        for journal in &self.0 {
+            journal.on_event(event.clone());
+        }
+    }
 }
 
 /// A writer whose bytes stay.

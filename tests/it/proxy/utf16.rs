@@ -5,7 +5,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use dmtap::flow::{CapturedMessage, NotParsed, ParsedBody};
 use dmtap::proxy::{BodyCapture, Settings};
-use dmtap::record::{Colour, JsonLines, Masking, Pcapng, Sink, Transcript};
+use dmtap::record::{Colour, EventRecord, JsonLines, Masking, Pcapng, Sink, Transcript};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -103,15 +103,16 @@ async fn send_within(
     let events = rig.stop().await.events();
     let written = |masking| {
         let mut out = Vec::new();
-        let mut lines = JsonLines::new(&mut out, masking);
+        let mut lines = JsonLines::new(&mut out);
         let mut text = Vec::new();
-        let mut page = Transcript::new(&mut text, Colour::Plain, masking);
+        let mut page = Transcript::new(&mut text, Colour::Plain);
         let mut packets = Vec::new();
-        let mut pcapng = Pcapng::new(&mut packets, masking).unwrap();
+        let mut pcapng = Pcapng::new(&mut packets).unwrap();
         for (seq, event) in (1..).zip(&events) {
-            lines.write_event(seq, event).unwrap();
-            page.write_event(seq, event).unwrap();
-            pcapng.write_event(seq, event).unwrap();
+            let record = EventRecord::of(seq, event, masking);
+            lines.write_event(&record).unwrap();
+            page.write_event(&record).unwrap();
+            pcapng.write_event(&record).unwrap();
         }
         pcapng.finish().unwrap();
         drop((lines, page, pcapng));

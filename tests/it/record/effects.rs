@@ -61,7 +61,7 @@ fn said(message: &mut CapturedMessage, step: &'static str, path: &str, before: &
     (change.before, change.after) = (before.into(), after.into());
 }
 
-fn effects(stage: &Stage) -> Vec<RuleEffectRecord<'static>> {
+fn effects(stage: &Stage) -> Vec<RuleEffectRecord> {
     let lines = json_lines(&stage.events, Masking::Masked);
     let records = lines.split(|byte| *byte == b'\n');
     let records = records.filter_map(|line| jsonl::read(line).ok());
@@ -250,7 +250,7 @@ fn a_value_with_a_secret_in_it_is_shown_around_it() {
             record.commands.into_iter().next()
         });
         let data = record.unwrap().items.remove(0).data.unwrap();
-        (data.text.into_owned(), data.bytes, data.masked, data.cut)
+        (data.text.to_string(), data.bytes, data.masked, data.cut)
     };
     let shown =
         "<enabled/><Data id=\"ProxyPassword\" value=\"********\"/><Data id=\"b\" value=\"c\"/>";

@@ -159,8 +159,7 @@ fn an_enrollment_reads_as_expected() {
 fn an_enrollment_shown_again_from_json_reads_the_same() {
     let events = enrollment().events;
     let lines = json_lines(&events, Masking::Masked);
-    let mut again =
-        dmtap::record::Transcript::in_memory(dmtap::record::Colour::Plain, Masking::Raw);
+    let mut again = dmtap::record::Transcript::new(Vec::new(), dmtap::record::Colour::Plain);
     dmtap::record::show(&lines[..], &mut again).unwrap();
     let again = String::from_utf8(again.into_inner()).unwrap();
     assert_eq!(again, transcript(&events, Masking::Masked));
@@ -169,7 +168,7 @@ fn an_enrollment_shown_again_from_json_reads_the_same() {
 #[test]
 fn json_lines_name_what_is_asked_and_granted() {
     let lines = json_lines(&enrollment().events, Masking::Masked);
-    let records: Vec<EventRecord<'_>> = lines
+    let records: Vec<EventRecord> = lines
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| jsonl::read(line).unwrap())

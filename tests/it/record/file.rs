@@ -4,21 +4,22 @@ use std::fs;
 use std::path::Path;
 
 use dmtap::flow::Event;
-use dmtap::record::{self, Colour, Masking, Sink, Transcript};
+use dmtap::record::{self, Colour, EventRecord, Masking, Sink, Transcript};
 
 use crate::record::transcript::session;
 
 fn open(path: &Path, append: bool) -> Result<Box<dyn Sink>, String> {
     let plus = if append { "+" } else { "" };
     let path = format!("{plus}{}", path.display());
-    record::open(&path, Masking::Masked).map_err(|error| error.to_string())
+    record::open(&path).map_err(|error| error.to_string())
 }
 
 fn write(path: &Path, append: bool) {
     let mut sink = open(path, append).unwrap();
     let events: Vec<Event> = session().events;
     for (seq, event) in (1..).zip(&events) {
-        sink.write_event(seq, event).unwrap();
+        let record = EventRecord::of(seq, event, Masking::Masked);
+        sink.write_event(&record).unwrap();
     }
     sink.finish().unwrap();
 }
@@ -58,7 +59,7 @@ fn a_file_is_overwritten_unless_a_plus_asks_to_append() {
     let once = lines();
     write(&path, true);
     assert_eq!(lines(), 2 * once);
-    let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Masked);
+    let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
     assert!(
         record::show(&fs::read(&path).unwrap()[..], &mut transcript)
             .unwrap()
@@ -78,7 +79,7 @@ fn appending_to_a_torn_line_begins_a_new_one() {
     let path = folder.path().join("a.jsonl");
     fs::write(&path, "{\"v\":1,\"seq\":1,\"eve").unwrap();
     write(&path, true);
-    let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Masked);
+    let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
     let damage = record::show(&fs::read(&path).unwrap()[..], &mut transcript).unwrap();
     assert_eq!(damage.len(), 1);
     assert_eq!(damage[0].line, 1);
@@ -138,7 +139,7 @@ fn a_file_named_twice_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let name = |name: &str| folder.path().join(name).display().to_string();
     let all = |paths: &[String]| {
-        let opened = record::open_all(paths, Masking::Masked);
+        let opened = record::open_all(paths);
         opened.map(|sinks| sinks.len()).map_err(|e| e.to_string())
     };
     let (one, two) = (name("a.jsonl"), name("b.jsonl"));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dmtap::flow::{CapturedMessage, Event};
 use dmtap::markup::{self, Hint, Limits};
-use dmtap::record::{Masking, Pcapng, Sink, jsonl};
+use dmtap::record::{EventRecord, Masking, Pcapng, Sink, jsonl};
 
 use crate::record::message::{PACKAGE_1, wbxml};
 use crate::record::stage::{Stage, change, coded, note};
@@ -14,9 +14,10 @@ pub(crate) const SECRET: &str = "S3cr3t!";
 
 pub(crate) fn pcapng(events: &[Event], masking: Masking) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut sink = Pcapng::new(&mut out, masking).unwrap();
+    let mut sink = Pcapng::new(&mut out).unwrap();
     for (seq, event) in (1..).zip(events) {
-        sink.write_event(seq, event).unwrap();
+        let record = EventRecord::of(seq, event, masking);
+        sink.write_event(&record).unwrap();
     }
     sink.finish().unwrap();
     drop(sink);

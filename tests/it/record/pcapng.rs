@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dmtap::flow::{Connection, ConnectionId, Event, ExchangeId, Op, Side};
-use dmtap::record::{self, Masking};
+use dmtap::record::{self, EventRecord, Masking};
 
 use crate::record::message::{COMMANDS, wbxml};
 use crate::record::stage::Stage;
@@ -15,9 +15,10 @@ use crate::record::transcript::session;
 fn written(events: &[Event]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("session.pcapng");
-    let mut sink = record::open(file.to_str().unwrap(), Masking::Masked).unwrap();
+    let mut sink = record::open(file.to_str().unwrap()).unwrap();
     for (seq, event) in (1..).zip(events) {
-        sink.write_event(seq, event).unwrap();
+        let record = EventRecord::of(seq, event, Masking::Masked);
+        sink.write_event(&record).unwrap();
     }
     sink.finish().unwrap();
     (folder, file)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dmtap::flow::{Event, NotParsed, Op, Severity, Side};
-use dmtap::record::{self, Colour, JsonLines, Masking, Sink, Transcript, jsonl};
+use dmtap::record::{self, Colour, EventRecord, JsonLines, Masking, Sink, Transcript, jsonl};
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
 use crate::record::stage::{Stage, change, coded, note};
@@ -83,21 +83,22 @@ fn step(
     });
 }
 
-fn told<S: Sink>(mut sink: S, events: &[Event]) -> S {
+fn told<S: Sink>(mut sink: S, events: &[Event], masking: Masking) -> S {
     for (seq, event) in (1..).zip(events) {
-        sink.write_event(seq, event).unwrap();
+        let record = EventRecord::of(seq, event, masking);
+        sink.write_event(&record).unwrap();
     }
     sink.finish().unwrap();
     sink
 }
 
 pub(crate) fn transcript(events: &[Event], masking: Masking) -> String {
-    let transcript = told(Transcript::new(Vec::new(), Colour::Plain, masking), events);
+    let transcript = told(Transcript::new(Vec::new(), Colour::Plain), events, masking);
     String::from_utf8(transcript.into_inner()).unwrap()
 }
 
 pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
-    told(JsonLines::new(Vec::new(), masking), events).into_inner()
+    told(JsonLines::new(Vec::new()), events, masking).into_inner()
 }
 
 /// Compares with a file, or writes it where DMTAP_BLESS is set.
@@ -136,7 +137,7 @@ fn json_lines_shown_again_read_as_the_transcript_did() {
     for stage in [session(), troubles()] {
         for masking in [Masking::Masked, Masking::Raw] {
             let lines = json_lines(&stage.events, masking);
-            let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Raw);
+            let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
             let damage = record::show(&lines[..], &mut transcript).unwrap();
             assert!(damage.is_empty(), "{damage:?}");
             let shown = String::from_utf8(transcript.into_inner()).unwrap();
@@ -149,8 +150,9 @@ fn json_lines_shown_again_read_as_the_transcript_did() {
 fn colours_change_nothing_but_colours() {
     let events = session().events;
     let coloured = told(
-        Transcript::new(Vec::new(), Colour::Colour, Masking::Masked),
+        Transcript::new(Vec::new(), Colour::Colour),
         &events,
+        Masking::Masked,
     );
     let coloured = coloured.into_inner();
     assert!(coloured.contains(&0x1b));
@@ -198,7 +200,7 @@ fn paths_told_are_those_of_the_tree() {
         };
         let document = crate::record::stage::document(passage);
         let message = dmtap::dm::Message::of(document).unwrap();
-        let told = dmtap::record::EventRecord::of(seq, event, Masking::Masked);
+        let told = EventRecord::of(seq, event, Masking::Masked);
         let told: Vec<_> = told.commands.iter().map(|c| c.path.to_string()).collect();
         let paths = message
             .all_commands()
@@ -211,7 +213,7 @@ fn paths_told_are_those_of_the_tree() {
 fn damaged_lines_are_reported_and_skipped() {
     let check = |damage: &dyn Fn(&str) -> String, expected: &[&str]| {
         let lines = String::from_utf8(json_lines(&session().events, Masking::Masked)).unwrap();
-        let mut transcript = Transcript::new(Vec::new(), Colour::Plain, Masking::Raw);
+        let mut transcript = Transcript::new(Vec::new(), Colour::Plain);
         let damage = record::show(damage(&lines).as_bytes(), &mut transcript);
         let damage: Vec<String> = match damage {
             Ok(damage) => damage.iter().map(ToString::to_string).collect(),

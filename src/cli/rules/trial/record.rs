@@ -66,7 +66,7 @@ fn damaged(file: &Path, damage: &[Damage]) -> Failure {
 }
 
 impl Playing<'_> {
-    fn hear(&mut self, telling: &EventRecord<'_>) -> io::Result<()> {
+    fn hear(&mut self, telling: &EventRecord) -> io::Result<()> {
         let passed = match self.recorded.next(telling) {
             Replayed::Passed(passed) => passed,
             Replayed::Own(passed) => {

@@ -1,17 +1,17 @@
 //! Names with values, in order: an object in JSON.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::{SmolStr, format_smolstr};
 
 /// Names with values, in order. Each name comes once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Facts(Vec<(SmolStr, SmolStr)>);
 
-impl<'a> Facts<'a> {
+impl Facts {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -30,14 +30,12 @@ impl<'a> Facts<'a> {
     }
 
     /// Adds a value. Values of one name are joined with commas; long ones are cut.
-    pub(super) fn add(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
-        let (name, value) = (name.into(), cut(value.into()));
+    pub(super) fn add(&mut self, name: impl Into<SmolStr>, value: impl Into<SmolStr>) {
+        let (name, value) = (name.into(), cut(value));
         let is_full = self.0.len() >= MOST;
         match self.0.iter_mut().find(|(own, _)| *own == name) {
             Some((_, known)) if known.len() < LONGEST => {
-                let known = known.to_mut();
-                known.push_str(", ");
-                known.push_str(&value);
+                *known = format_smolstr!("{known}, {value}");
             }
             Some(_) => {}
             None if is_full => {}
@@ -46,21 +44,22 @@ impl<'a> Facts<'a> {
     }
 
     /// Adds a value, if there is one.
-    pub(super) fn add_some(&mut self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) {
+    pub(super) fn add_some(&mut self, name: &'static str, value: Option<impl Into<SmolStr>>) {
         if let Some(value) = value {
             self.add(name, value);
         }
     }
 
-    pub(super) fn values(&mut self, mask: &mut impl FnMut(&mut Cow<'a, str>)) {
+    pub(super) fn values(&mut self, mask: &mut impl FnMut(&mut SmolStr)) {
         self.0.iter_mut().for_each(|(_, value)| mask(value));
     }
 }
 
 /// A value of bounded length.
-pub(super) fn cut(value: Cow<'_, str>) -> Cow<'_, str> {
+pub(super) fn cut(value: impl Into<SmolStr>) -> SmolStr {
+    let value = value.into();
     match value.char_indices().nth(LONGEST) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &value[..end])),
+        Some((end, _)) => format_smolstr!("{}…", &value[..end]),
         None => value,
     }
 }
@@ -71,7 +70,7 @@ const MOST: usize = 64;
 /// The longest value, in characters.
 const LONGEST: usize = 1_000;
 
-impl Serialize for Facts<'_> {
+impl Serialize for Facts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, value) in &self.0 {
@@ -81,11 +80,11 @@ impl Serialize for Facts<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Facts<'_> {
+impl<'de> Deserialize<'de> for Facts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Read;
         impl<'de> Visitor<'de> for Read {
-            type Value = Vec<(String, String)>;
+            type Value = Facts;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object with texts")
@@ -96,13 +95,9 @@ impl<'de> Deserialize<'de> for Facts<'_> {
                 while let Some(fact) = map.next_entry()? {
                     facts.push(fact);
                 }
-                Ok(facts)
+                Ok(Facts(facts))
             }
         }
-        let facts = deserializer.deserialize_map(Read)?;
-        let owned = facts
-            .into_iter()
-            .map(|(name, value)| (Cow::Owned(name), Cow::Owned(value)));
-        Ok(Self(owned.collect()))
+        deserializer.deserialize_map(Read)
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use smol_str::SmolStr;
 
 use super::GrantRecord;
 use super::fact::Facts;
@@ -10,8 +11,8 @@ use super::read::Shown;
 use crate::dm::provisioning::{Account, DmClientProvider, StoredCertificate, WstepRenewal};
 use crate::dm::{Certificate, Provisioning};
 
-/// Its parts, in the order in which they matter to people. Texts are owned: the document is often one inside another.
-pub(super) fn of<'a>(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecord<'a>> {
+/// Its parts, in the order in which they matter to people.
+pub(super) fn of(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantRecord> {
     let mut parts: Vec<_> = document
         .certificates()
         .take(MOST)
@@ -30,11 +31,11 @@ pub(super) fn of<'a>(document: Provisioning<'_>, shown: Shown<'_>) -> Vec<GrantR
 }
 
 /// A certificate, with the place it is for and the name that the server gives it there.
-pub(super) fn certificate<'a>(
+pub(super) fn certificate(
     place: Option<String>,
     node: Option<&str>,
     read: &Certificate,
-) -> GrantRecord<'a> {
+) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add("subject", read.subject.clone());
     facts.add("issuer", read.issuer.clone());
@@ -46,7 +47,7 @@ pub(super) fn certificate<'a>(
     part("certificate", place, facts)
 }
 
-fn stored<'a>(stored: &StoredCertificate<'_>) -> GrantRecord<'a> {
+fn stored(stored: &StoredCertificate<'_>) -> GrantRecord {
     let place = Some(format!("{}/{}", stored.store(), stored.scope()));
     let node = stored.thumbprint();
     if let Some(read) = stored.certificate() {
@@ -59,7 +60,7 @@ fn stored<'a>(stored: &StoredCertificate<'_>) -> GrantRecord<'a> {
     part("certificate", place, facts)
 }
 
-fn renewal<'a>(renewal: WstepRenewal<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
+fn renewal(renewal: WstepRenewal<'_>, shown: Shown<'_>) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add_some("RenewPeriod", owned(renewal.period_days()));
     facts.add_some("RetryInterval", owned(renewal.retry_days()));
@@ -68,7 +69,7 @@ fn renewal<'a>(renewal: WstepRenewal<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
     part("renewal", None, facts)
 }
 
-fn account<'a>(account: Account<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
+fn account(account: Account<'_>, shown: Shown<'_>) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add_some("ADDR", address(account.address(), shown));
     facts.add_some("PORTNBR", owned(account.port()));
@@ -98,7 +99,7 @@ fn account<'a>(account: Account<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
     part("account", owned(account.provider_id()), facts)
 }
 
-fn provider<'a>(provider: DmClientProvider<'_>, shown: Shown<'_>) -> GrantRecord<'a> {
+fn provider(provider: DmClientProvider<'_>, shown: Shown<'_>) -> GrantRecord {
     let mut facts = Facts::default();
     facts.add_some("UPN", owned(provider.upn()));
     facts.add_some("EntDMID", owned(provider.ent_dm_id()));
@@ -110,10 +111,10 @@ fn provider<'a>(provider: DmClientProvider<'_>, shown: Shown<'_>) -> GrantRecord
     part("provider", owned(provider.id()), facts)
 }
 
-fn part<'a>(kind: &'static str, name: Option<String>, facts: Facts<'a>) -> GrantRecord<'a> {
+fn part(kind: &'static str, name: Option<String>, facts: Facts) -> GrantRecord {
     GrantRecord {
-        kind: kind.into(),
-        name: name.map(Cow::Owned),
+        kind: SmolStr::new_static(kind),
+        name: name.map(SmolStr::from),
         facts,
     }
 }

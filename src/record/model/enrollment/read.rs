@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smol_str::{SmolStr, ToSmolStr};
+
 use super::fact::cut;
 use super::{EnrollmentRecord, FaultRecord, granted};
 use crate::dm::enrollment::{
@@ -23,10 +25,10 @@ pub(super) struct Shown<'s> {
     masking: Masking,
 }
 
-impl<'a> EnrollmentRecord<'a> {
+impl EnrollmentRecord {
     /// What a document says of enrollment; `None` where it is no envelope and no provisioning document. `spots` are
     /// the secrets of the document.
-    pub fn of(document: &'a Document, spots: &SecretSpans, masking: Masking) -> Option<Self> {
+    pub fn of(document: &Document, spots: &SecretSpans, masking: Masking) -> Option<Self> {
         let shown = Shown { spots, masking };
         if let Some(provisioning) = Provisioning::of(document) {
             return Some(Self {
@@ -38,7 +40,7 @@ impl<'a> EnrollmentRecord<'a> {
         let envelope = Envelope::of(document)?;
         let content = envelope.content();
         let message = EnrollmentMessage::of(envelope);
-        let name = message.map(|message| Cow::Borrowed(message.name()));
+        let name = message.map(|message| SmolStr::new(message.name()));
         let security = envelope.security();
         let user = security.and_then(|security| {
             let token = security.binary_token();
@@ -77,7 +79,7 @@ impl<'a> EnrollmentRecord<'a> {
         Some(record)
     }
 
-    fn discover(&mut self, discover: Discover<'a>) {
+    fn discover(&mut self, discover: Discover<'_>) {
         self.user = self.user.take().or(discover.email_address().map(cut));
         let facts = &mut self.facts;
         facts.add_some("DeviceType", discover.device_type());
@@ -89,7 +91,7 @@ impl<'a> EnrollmentRecord<'a> {
         }
     }
 
-    fn discovered(&mut self, response: DiscoverResponse<'a>, shown: Shown<'_>) {
+    fn discovered(&mut self, response: DiscoverResponse<'_>, shown: Shown<'_>) {
         let facts = &mut self.facts;
         facts.add_some("AuthPolicy", response.auth_policy());
         facts.add_some("EnrollmentVersion", response.enrollment_version());
@@ -98,7 +100,7 @@ impl<'a> EnrollmentRecord<'a> {
         }
     }
 
-    fn policies(&mut self, response: GetPoliciesResponse<'a>, shown: Shown<'_>) {
+    fn policies(&mut self, response: GetPoliciesResponse<'_>, shown: Shown<'_>) {
         let facts = &mut self.facts;
         facts.add_some("policyID", response.policy_id());
         facts.add_some("policyFriendlyName", response.friendly_name());
@@ -117,7 +119,7 @@ impl<'a> EnrollmentRecord<'a> {
         }
     }
 
-    fn request(&mut self, request: RequestSecurityToken<'a>, shown: Shown<'_>) {
+    fn request(&mut self, request: RequestSecurityToken<'_>, shown: Shown<'_>) {
         match (request.request_type(), request.request_type_uri()) {
             (Some(known), _) => self.facts.add("RequestType", known.name()),
             (None, other) => self.facts.add_some("RequestType", other),
@@ -154,7 +156,7 @@ impl<'a> EnrollmentRecord<'a> {
         );
     }
 
-    fn response(&mut self, response: RequestSecurityTokenResponse<'a>, shown: Shown<'_>) {
+    fn response(&mut self, response: RequestSecurityTokenResponse<'_>, shown: Shown<'_>) {
         self.facts.add_some("RequestID", response.request_id());
         let disposition = response.disposition();
         self.facts.add_some("DispositionMessage", disposition);
@@ -223,11 +225,7 @@ const ATTESTATION: [&str; 5] = [
     "AzureAttestationBlob",
 ];
 
-fn fault<'a>(
-    fault: Fault<'a>,
-    activity: Option<Cow<'a, str>>,
-    shown: Shown<'_>,
-) -> FaultRecord<'a> {
+fn fault(fault: Fault<'_>, activity: Option<Cow<'_, str>>, shown: Shown<'_>) -> FaultRecord {
     let reason = fault.reason_element().zip(fault.reason());
     FaultRecord {
         code: fault.code().map(cut),
@@ -236,7 +234,7 @@ fn fault<'a>(
         error_type: fault.error_type().map(cut),
         message: fault.detail_message().map(cut),
         trace_id: fault.trace_id().or(activity).map(cut),
-        hresult: Hresult::of_fault(fault).map(|result| result.to_string().into()),
+        hresult: Hresult::of_fault(fault).map(|result| result.to_smolstr()),
     }
 }
 

@@ -13,7 +13,7 @@ use super::messages::{Exchange, Half};
 
 /// Holds each message of a record against what was sent and what arrived. Gives how many bodies rules changed.
 pub fn check(
-    records: &[EventRecord<'_>],
+    records: &[EventRecord],
     exchanges: &[Exchange],
     requests: &[Arrived],
     responses: &[Arrived],
@@ -60,7 +60,7 @@ pub fn check(
 }
 
 /// The body that the rules made of the one received, by the splices of the record; `None`: they changed nothing.
-fn explained(record: &EventRecord<'_>, half: &Half) -> Option<Bytes> {
+fn explained(record: &EventRecord, half: &Half) -> Option<Bytes> {
     let body = record.body.as_ref().map_or(&[][..], |body| &body.0);
     let received = Bytes::copy_from_slice(body);
     let is_known = |plain: &Bytes| [&half.body, plain, &text(plain)].contains(&&received);
@@ -85,7 +85,7 @@ fn text(bytes: &Bytes) -> Bytes {
     utf16::in_utf8(bytes.clone()).unwrap_or_else(|_| bytes.clone())
 }
 
-fn patch(effect: &RuleEffectRecord<'_>) -> Patch {
+fn patch(effect: &RuleEffectRecord) -> Patch {
     let splices = effect.splices.iter().map(|splice| Splice {
         span: Span::new(splice.start, splice.end),
         with: splice.with.0.to_vec(),
@@ -94,7 +94,7 @@ fn patch(effect: &RuleEffectRecord<'_>) -> Patch {
 }
 
 /// A record for people, without its bodies.
-fn what(record: &EventRecord<'_>) -> String {
+fn what(record: &EventRecord) -> String {
     let short = EventRecord {
         body: None,
         sent: None,
