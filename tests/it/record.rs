@@ -7,6 +7,7 @@ mod enrollment;
 mod file;
 mod journal;
 mod listed;
+mod live;
 use crate::support::literals;
 mod masking;
 mod message;
