@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use dmtap::flow::EventSink;
 use dmtap::record::{EventRecord, Journal, Sink, WhenFull};
 
 use super::journal::event;

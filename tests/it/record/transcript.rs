@@ -291,11 +291,7 @@ fn the_server_of_an_exchange_is_shown_where_it_is_not_the_one_of_the_connection(
     let other = std::sync::Arc::new(other);
     stage.request(&[XML], ANSWERS).connection = other.clone();
     stage.response(&[XML], END).connection = other;
-    let mut transcript = Transcript::in_memory(Colour::Plain, Masking::Masked);
-    for (seq, event) in (1..).zip(&stage.events) {
-        transcript.write_event(seq, event).unwrap();
-    }
-    let text = String::from_utf8(transcript.into_inner()).unwrap();
+    let text = transcript(&stage.events, Masking::Masked);
     let shown: Vec<_> = text
         .lines()
         .filter(|line| line.contains("│ server "))
