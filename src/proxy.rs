@@ -11,6 +11,7 @@ mod body;
 mod body_budget;
 mod body_timeout;
 mod ca;
+mod client_certs;
 mod client_identity;
 mod connection;
 mod connection_handle;
@@ -44,6 +45,7 @@ pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 
 pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError};
+pub use client_certs::ClientCertSettings;
 pub use client_identity::{ClientIdentity, FindIdentity, IdentityError};
 pub use failure::{PlainError, ServerError};
 pub use identity::{

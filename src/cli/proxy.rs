@@ -16,7 +16,8 @@ use stay::StayArguments;
 use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
 use crate::proxy::{
-    BodyCapture, Mode, OwnCertificate, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
+    BodyCapture, ClientCertSettings, Mode, OwnCertificate, Settings, SwapSettings, Trust, Upstream,
+    UpstreamHttp,
 };
 use crate::record::Masking;
 use crate::rules::ErrorStyle;
@@ -82,6 +83,10 @@ pub struct Proxy {
     /// Present this certificate to devices (PEM: key, certificate, chain) instead of one by dmtap's CA.
     #[arg(long, value_name = "[DOMAIN=]FILE")]
     certs: Vec<String>,
+    /// Present this client certificate to servers that ask for one: a PEM file (certificate, chain, key), or a folder
+    /// with a file <host>.pem for each server.
+    #[arg(long, value_name = "FILE|FOLDER")]
+    client_certs: Option<PathBuf>,
     /// Folder of the CA; the default is ~/.dmtap.
     #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
     confdir: Option<PathBuf>,
@@ -203,6 +208,9 @@ impl Proxy {
             look,
             trust,
             upstream_http: self.upstream_http,
+            client_certs: ClientCertSettings {
+                files: self.client_certs.clone(),
+            },
             ..base
         }
     }

@@ -72,6 +72,11 @@ impl ClientIdentity {
         &self.id
     }
 
+    /// The same, shared.
+    pub(super) fn shared_id(&self) -> Arc<str> {
+        self.id.clone()
+    }
+
     /// The certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.key.cert[0]
@@ -93,7 +98,6 @@ impl ClientIdentity {
     }
 
     /// Certificate and key, as TLS takes them.
-    #[expect(dead_code, reason = "the connections to servers will take it")]
     pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {
         &self.key
     }
@@ -155,12 +159,12 @@ fn is_pfx(content: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
 
-    fn pem() -> (String, KeyPair) {
+    pub(in crate::proxy) fn pem() -> (String, KeyPair) {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(vec!["device".into()]).expect("parameters");
         let certificate = params.self_signed(&key).expect("a certificate");

@@ -219,10 +219,11 @@ fn open(
     server: Server,
     line: ConnectionHandle,
 ) -> Context {
+    let connection = Arc::new(connection);
     Context {
-        link: Arc::new(ServerLink::new(&shared.upstreams)),
+        link: Arc::new(ServerLink::new(&shared.upstreams, connection.clone())),
         shared: shared.clone(),
-        connection: Arc::new(connection),
+        connection,
         server,
         line,
     }

@@ -139,6 +139,14 @@ pub(super) fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
+/// The alert that ended a handshake.
+pub(super) fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
+    chain(error).find_map(|error| match error.downcast_ref()? {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
+    })
+}
+
 /// Whether a body breaks off because of what its sender wrote, and not because it left.
 pub(super) fn is_malformed(error: &hyper::Error) -> bool {
     chain(error).any(|error| {

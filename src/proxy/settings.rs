@@ -8,6 +8,7 @@ use std::time::Duration;
 
 pub use crate::flow::origin::Scheme;
 
+use super::client_certs::ClientCertSettings;
 use crate::conversation::SessionLimits;
 use crate::flow::origin::{Origin, OriginPair};
 use crate::rules::stay::Extent;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub confdir: Option<PathBuf>,
     /// Where dmtap enrolls in place of devices.
     pub swap: SwapSettings,
+    /// Client certificates, on both legs.
+    pub client_certs: ClientCertSettings,
 }
 
 impl Settings {
@@ -69,6 +72,7 @@ impl Settings {
             resolve: Vec::new(),
             confdir: None,
             swap: SwapSettings::Off,
+            client_certs: ClientCertSettings::default(),
         }
     }
 }

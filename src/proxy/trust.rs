@@ -5,9 +5,9 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -20,6 +20,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use super::ca::certificates;
+use super::client_identity::ClientIdentity;
 use super::pem_file;
 use super::settings::Trust;
 use super::tls::{key_log, provider};
@@ -35,7 +36,7 @@ pub fn client_config(trust: &Trust) -> io::Result<ClientConfig> {
         .map_err(io::Error::other)?
         .dangerous()
         .with_custom_certificate_verifier(verifier(trust)?)
-        .with_client_cert_resolver(Arc::new(NoCertificate));
+        .with_client_cert_resolver(Arc::new(Presented(None)));
     config.key_log = key_log();
     Ok(config)
 }
@@ -261,19 +262,37 @@ pub(super) async fn watched<T>(handshake: impl Future<Output = T>) -> (T, bool) 
     ASKED.scope(Cell::new(false), asked).await
 }
 
-/// Has no certificate for any server, and notes that one was asked for: over TLS 1.2 a server does not say later
-/// what it missed.
-#[derive(Debug)]
-struct NoCertificate;
+/// Whether the server asked for a client certificate so far, in the handshake that is watched.
+pub(super) fn was_asked() -> bool {
+    ASKED.try_with(Cell::get).unwrap_or_default()
+}
 
-impl ResolvesClientCert for NoCertificate {
-    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+/// Presents one certificate, or none, and notes that a certificate was asked for: over TLS 1.2 a server does not say
+/// later what it missed. The CAs that the server names do not count: it decides by itself.
+#[derive(Debug)]
+struct Presented(Option<Arc<CertifiedKey>>);
+
+impl ResolvesClientCert for Presented {
+    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         // Outside of a handshake that is watched nobody wants to know.
         let _ = ASKED.try_with(|asked| asked.set(true));
-        None
+        let signs = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
+        self.0.as_ref().filter(signs).cloned()
     }
 
     fn has_certs(&self) -> bool {
-        false
+        self.0.is_some()
     }
 }
+
+/// A configuration that presents a client certificate, and resumes no session of the one it is made from: a server
+/// takes whoever resumes a session for the client that began it.
+pub(super) fn presenting(base: &ClientConfig, identity: &ClientIdentity) -> ClientConfig {
+    let mut config = base.clone();
+    config.client_auth_cert_resolver = Arc::new(Presented(Some(identity.certified_key().clone())));
+    config.resumption = Resumption::in_memory_sessions(SESSIONS_OF_IDENTITY);
+    config
+}
+
+/// Sessions that are kept for one identity: it is for one server, or a few.
+const SESSIONS_OF_IDENTITY: usize = 32;

@@ -11,15 +11,18 @@
 //! Dialer: TCP, TLS, HTTP
 //! ```
 
+mod client_configs;
 mod dial;
 mod idle;
+mod observed;
+mod refused;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -28,26 +31,32 @@ pub(super) use self::dial::{ConnectError, connect};
 
 use self::dial::{Connection, Dialer};
 use self::idle::IdleConnections;
+use self::refused::{Reason, Refused};
 use super::body::Body;
+use super::client_certs::ClientCerts;
+use super::client_identity::ClientIdentity;
 use super::settings::{Settings, UpstreamHttp};
+use crate::flow;
 
 /// The connections to servers: how they are made, and those that no device connection uses at present.
 pub(super) struct Upstreams {
     dialer: Dialer,
     idle: Arc<IdleConnections>,
     http: UpstreamHttp,
+    client_certs: ClientCerts,
 }
 
 impl Upstreams {
     /// For a proxy that listens at `listener`.
     ///
     /// # Errors
-    /// Where the trusted certificates cannot be loaded.
+    /// Where the trusted certificates or those of `--client-certs` cannot be loaded.
     pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             dialer: Dialer::new(settings, listener)?,
             idle: Arc::new(IdleConnections::new(settings.limits.idle)),
             http: settings.upstream_http,
+            client_certs: ClientCerts::load(&settings.client_certs)?,
         })
     }
 
@@ -73,12 +82,25 @@ enum Offer {
     Http2,
 }
 
+impl Offer {
+    /// The names that ALPN has for it.
+    fn alpn(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Http1 | Self::Http1First => &[HTTP_1],
+            Self::Http2Or1 => &[HTTP_2, HTTP_1],
+            Self::Http2 => &[HTTP_2],
+        }
+    }
+}
+
 /// Which connections may stand in for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct ServerKey {
-    /// `https://host[:port]`
-    origin: String,
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
     offer: Offer,
+    /// The id of the client identity that is presented: the server takes the connection for that client's.
+    identity: Option<Arc<str>>,
 }
 
 /// Why a server gave no response.
@@ -110,6 +132,7 @@ impl SendError {
 
 /// The way of one device connection to its server.
 pub(super) struct ServerLink {
+    device: Arc<flow::Connection>,
     idle: Arc<IdleConnections>,
     open: Mutex<Vec<(ServerKey, Connection)>>,
     /// Held while a connection that may carry several requests is made: those that come meanwhile wait for it.
@@ -117,8 +140,9 @@ pub(super) struct ServerLink {
 }
 
 impl ServerLink {
-    pub(super) fn new(upstreams: &Upstreams) -> Self {
+    pub(super) fn new(upstreams: &Upstreams, device: Arc<flow::Connection>) -> Self {
         Self {
+            device,
             idle: upstreams.idle.clone(),
             open: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
@@ -137,15 +161,16 @@ impl ServerLink {
         mut request: Request<Body>,
     ) -> Result<Response<Incoming>, SendError> {
         let target = request.uri().clone();
+        let host = target.host().unwrap_or_default();
+        let identity = match target.scheme_str() {
+            Some("https") => upstreams.client_certs.of(&self.device, host),
+            _ => None,
+        };
         let key = ServerKey {
-            origin: format!(
-                "{}://{}",
-                target.scheme_str().unwrap_or_default(),
-                target
-                    .authority()
-                    .map_or("", |authority| authority.as_str()),
-            ),
+            scheme: target.scheme().cloned(),
+            authority: target.authority().cloned(),
             offer: upstreams.offer(device),
+            identity: identity.as_ref().map(ClientIdentity::shared_id),
         };
         let wait = match device == Version::HTTP_2 {
             true => Duration::ZERO,
@@ -160,7 +185,8 @@ impl ServerLink {
                 Some(connection) => connection,
                 None => {
                     dialed += 1;
-                    self.dial(upstreams, &key, &target).await?
+                    self.dial(upstreams, &key, &target, identity.as_ref())
+                        .await?
                 }
             };
             address(&mut request, &target, connection.is_http2(), has_host);
@@ -172,9 +198,10 @@ impl ServerLink {
                 }
                 Err(failed) => failed,
             };
-            match failed.unsent {
-                // Each connection is tried once: those in use before run out, and new ones are limited.
-                Some(unsent) if is_reused || dialed < MOST_DIALED => request = *unsent,
+            // Each connection is tried once: those in use before run out, and new ones are limited.
+            match (failed.unsent, failed.refusal) {
+                (Some(unsent), _) if is_reused || dialed < MOST_DIALED => request = *unsent,
+                (_, Some(reason)) => return Err(self.refused(&target, &key, reason).into()),
                 _ if failed.is_unprocessed => return Err(SendError::NotProcessed(failed.error)),
                 _ if is_reused && failed.is_silent => return Err(SendError::Silent(failed.error)),
                 _ => return Err(SendError::Http(failed.error)),
@@ -207,9 +234,17 @@ impl ServerLink {
         upstreams: &Upstreams,
         key: &ServerKey,
         target: &Uri,
+        identity: Option<&ClientIdentity>,
     ) -> Result<Connection, ConnectError> {
+        let dial = async {
+            let dialed = upstreams.dialer.dial(target, key.offer, identity).await;
+            dialed.map_err(|error| match error {
+                ConnectError::Asked(alert) => self.refused(target, key, Reason::Asked(alert)),
+                error => error,
+            })
+        };
         if !matches!(key.offer, Offer::Http2 | Offer::Http2Or1) {
-            return upstreams.dialer.dial(target, key.offer).await;
+            return dial.await;
         }
         let _dialing = self.dialing.lock().await;
         if let Some(made) = take_from(&mut self.open(), key) {
@@ -218,11 +253,20 @@ impl ServerLink {
             }
             self.keep(key, made);
         }
-        let connection = upstreams.dialer.dial(target, key.offer).await?;
+        let connection = dial.await?;
         if let Some(shared) = connection.shared() {
             self.keep(key, shared);
         }
         Ok(connection)
+    }
+
+    fn refused(&self, target: &Uri, key: &ServerKey, reason: Reason) -> ConnectError {
+        ConnectError::Refused(Box::new(Refused {
+            host: target.host().unwrap_or_default().to_owned(),
+            device: self.device.device.ip().to_string(),
+            identity: key.identity.as_deref().map(str::to_owned),
+            reason,
+        }))
     }
 
     /// Keeps a connection for the next request.
@@ -297,3 +341,6 @@ const MOST_DIALED: usize = 2;
 /// An HTTP/1.1 device sends its next request when it has the whole response; the task of the connection to the server
 /// may notice that end a moment later.
 const TO_BECOME_READY: Duration = Duration::from_millis(20);
+/// The names of ALPN.
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";

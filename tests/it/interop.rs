@@ -460,7 +460,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// A port below the range from which the system takes ports by itself.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let start = 20_000 + (std::process::id() % 10_000) as u16;
     (start..32_000)
         .chain(20_000..start)

@@ -2,6 +2,7 @@
 
 mod builtin_rules;
 mod cli;
+mod client_certs;
 mod codec_wbxml;
 mod codec_xml;
 mod control;

@@ -43,11 +43,12 @@ struct State {
 
 impl<'a> ForwardProxyRequest<'a> {
     pub(super) fn new(incoming: IncomingConnection, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
+        let device = Arc::new(incoming.connection(String::new(), None));
         Self {
+            link: Arc::new(ServerLink::new(&shared.upstreams, device)),
             incoming,
             shared,
             line: wire.line(),
-            link: Arc::new(ServerLink::new(&shared.upstreams)),
             state: Mutex::default(),
         }
     }

@@ -51,7 +51,8 @@ impl ServerError {
                     ConnectError::Timeout(_) => found.status = StatusCode::GATEWAY_TIMEOUT,
                     ConnectError::Loop(_)
                     | ConnectError::Private(_)
-                    | ConnectError::ClientCertificate => {}
+                    | ConnectError::Asked(_)
+                    | ConnectError::Refused(_) => {}
                     ConnectError::Other(_) => continue,
                 }
                 found.what = connect.to_string();

@@ -4,10 +4,8 @@ use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
@@ -15,15 +13,19 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
-use super::Offer;
+use super::client_configs::ClientConfigs;
+use super::observed::{Handshake, Observed, ObservedStream};
+use super::refused::{Reason, Refused};
+use super::{HTTP_2, Offer};
 use crate::proxy::body::{Body, Broken};
+use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::failure::{self, Failure};
 use crate::proxy::headers::{LONGEST_HEAD, MOST_FIELDS};
 use crate::proxy::settings::{Resolve, Settings, Upstream};
@@ -32,7 +34,7 @@ use crate::proxy::trust;
 /// Makes connections to servers.
 pub(super) struct Dialer {
     tcp: TcpDialer,
-    tls: Arc<ClientConfig>,
+    tls: ClientConfigs,
     limit: Duration,
     keep_alive: Duration,
 }
@@ -45,13 +47,13 @@ impl Dialer {
     pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             tcp: TcpDialer::new(settings, listener),
-            tls: Arc::new(trust::client_config(&settings.trust)?),
+            tls: ClientConfigs::new(&settings.trust)?,
             limit: settings.limits.connect,
             keep_alive: settings.limits.idle,
         })
     }
 
-    /// Connects to the server of an address.
+    /// Connects to the server of an address, where `identity` is presented if the server asks for a certificate.
     ///
     /// # Errors
     /// Why there is no connection.
@@ -59,21 +61,28 @@ impl Dialer {
         &self,
         target: &Uri,
         offer: Offer,
+        identity: Option<&ClientIdentity>,
     ) -> Result<Connection, ConnectError> {
-        let connecting = trust::watched(self.connect(target, offer));
+        let connecting = trust::watched(self.connect(target, offer, identity));
         match tokio::time::timeout(self.limit, connecting).await {
             Ok((Err(error), true)) if failure::is_refusal(&error) => {
-                Err(ConnectError::ClientCertificate)
+                Err(ConnectError::Asked(failure::alert(&error)))
             }
             Ok((connected, _)) => connected,
             Err(_) => Err(ConnectError::Timeout(self.limit)),
         }
     }
 
-    async fn connect(&self, target: &Uri, offer: Offer) -> Result<Connection, ConnectError> {
-        match self.connect_offering(target, offer).await {
+    async fn connect(
+        &self,
+        target: &Uri,
+        offer: Offer,
+        identity: Option<&ClientIdentity>,
+    ) -> Result<Connection, ConnectError> {
+        match self.connect_offering(target, offer, identity).await {
             Err(error) if offer == Offer::Http1First && error.is_about_alpn() => {
-                self.connect_offering(target, Offer::Http2Or1).await
+                let offer = Offer::Http2Or1;
+                self.connect_offering(target, offer, identity).await
             }
             connected => connected,
         }
@@ -83,33 +92,43 @@ impl Dialer {
         &self,
         target: &Uri,
         offer: Offer,
+        identity: Option<&ClientIdentity>,
     ) -> Result<Connection, ConnectError> {
         let tcp = self.tcp.clone().call(target.clone()).await?.into_inner();
         if target.scheme_str() != Some("https") {
-            return self.open(tcp, offer == Offer::Http2).await;
+            let is_http2 = offer == Offer::Http2;
+            return self.open(tcp, is_http2, Handshake::Clear).await;
         }
         let host = target.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned()).map_err(ConnectError::other)?;
-        let mut config = ClientConfig::clone(&self.tls);
-        config.alpn_protocols = match offer {
-            Offer::Http1 | Offer::Http1First => vec![HTTP_1.into()],
-            Offer::Http2Or1 => vec![HTTP_2.into(), HTTP_1.into()],
-            Offer::Http2 => vec![HTTP_2.into()],
-        };
-        let tls = TlsConnector::from(Arc::new(config))
+        let tls = TlsConnector::from(self.tls.of(identity, offer))
             .connect(name, tcp)
             .await;
         let tls = tls.map_err(ConnectError::other)?;
         let is_http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP_2);
-        self.open(tls, is_http2).await
+        let handshake = match trust::was_asked() {
+            true => Handshake::Asked,
+            false => Handshake::NotAsked,
+        };
+        self.open(tls, is_http2, handshake).await
     }
 
     /// Begins HTTP on a stream. A task of its own drives the connection to its end.
-    async fn open<S>(&self, stream: S, is_http2: bool) -> Result<Connection, ConnectError>
+    async fn open<S>(
+        &self,
+        stream: S,
+        is_http2: bool,
+        handshake: Handshake,
+    ) -> Result<Connection, ConnectError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let observed = Arc::new(Observed::new(handshake));
+        let stream = ObservedStream {
+            stream,
+            observed: observed.clone(),
+        };
         if is_http2 {
             let (send, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -121,13 +140,9 @@ impl Dialer {
                 .await
                 .map_err(ConnectError::other)?;
             drive(connection);
-            return Ok(Connection::Http2(send));
+            let sender = Sender::Http2(send);
+            return Ok(Connection { sender, observed });
         }
-        let received = Arc::new(AtomicBool::new(false));
-        let stream = Watched {
-            stream,
-            received: received.clone(),
-        };
         let (send, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_headers(MOST_FIELDS)
@@ -135,7 +150,8 @@ impl Dialer {
             .await
             .map_err(ConnectError::other)?;
         drive(connection);
-        Ok(Connection::Http1 { send, received })
+        let sender = Sender::Http1(send);
+        Ok(Connection { sender, observed })
     }
 }
 
@@ -149,13 +165,15 @@ fn drive(connection: impl Future<Output = hyper::Result<()>> + Send + 'static) {
 
 /// An open connection to a server.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) struct Connection {
+    sender: Sender,
+    observed: Arc<Observed>,
+}
+
+#[derive(Debug)]
+enum Sender {
     /// One request at a time.
-    Http1 {
-        send: http1::SendRequest<Body>,
-        /// Whether the server sent a byte since the last request.
-        received: Arc<AtomicBool>,
-    },
+    Http1(http1::SendRequest<Body>),
     /// Many at once.
     Http2(http2::SendRequest<Body>),
 }
@@ -169,24 +187,26 @@ pub(super) struct Failed {
     pub(super) is_unprocessed: bool,
     /// Whether the server closed the connection and sent no byte after the request.
     pub(super) is_silent: bool,
+    /// How the server refused a connection that may lack a client certificate.
+    pub(super) refusal: Option<Reason>,
 }
 
 impl Connection {
     pub(super) fn is_http2(&self) -> bool {
-        matches!(self, Self::Http2(_))
+        matches!(self.sender, Sender::Http2(_))
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        match self {
-            Self::Http1 { send, .. } => send.is_closed(),
-            Self::Http2(send) => send.is_closed(),
+        match &self.sender {
+            Sender::Http1(send) => send.is_closed(),
+            Sender::Http2(send) => send.is_closed(),
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        match self {
-            Self::Http1 { send, .. } => send.is_ready(),
-            Self::Http2(send) => send.is_ready(),
+        match &self.sender {
+            Sender::Http1(send) => send.is_ready(),
+            Sender::Http2(send) => send.is_ready(),
         }
     }
 
@@ -195,7 +215,7 @@ impl Connection {
         if self.is_ready() {
             return true;
         }
-        let Self::Http1 { send, .. } = self else {
+        let Sender::Http1(send) = &mut self.sender else {
             return false;
         };
         !wait.is_zero() && matches!(tokio::time::timeout(wait, send.ready()).await, Ok(Ok(())))
@@ -203,9 +223,12 @@ impl Connection {
 
     /// Another handle on the same connection, where it carries several requests at once.
     pub(super) fn shared(&self) -> Option<Self> {
-        match self {
-            Self::Http1 { .. } => None,
-            Self::Http2(send) => Some(Self::Http2(send.clone())),
+        match &self.sender {
+            Sender::Http1(_) => None,
+            Sender::Http2(send) => Some(Self {
+                sender: Sender::Http2(send.clone()),
+                observed: self.observed.clone(),
+            }),
         }
     }
 
@@ -214,23 +237,31 @@ impl Connection {
         mut self,
         request: Request<Body>,
     ) -> (Result<Response<Incoming>, Failed>, Self) {
-        let sent = match &mut self {
-            Self::Http1 { send, received } => {
-                received.store(false, Ordering::Relaxed);
+        let sent = match &mut self.sender {
+            Sender::Http1(send) => {
+                self.observed.received.store(false, Ordering::Relaxed);
                 send.try_send_request(request).await
             }
-            Self::Http2(send) => send.try_send_request(request).await,
+            Sender::Http2(send) => send.try_send_request(request).await,
         };
+        if sent.is_ok() {
+            self.observed.answered.store(true, Ordering::Relaxed);
+        }
         let sent = sent.map_err(|mut failed| {
             let unsent = failed.take_message().map(Box::new);
             let error = failed.into_error();
-            let (is_silent, is_unprocessed) = match &self {
-                Self::Http1 { received, .. } => (!received.load(Ordering::Relaxed), false),
-                Self::Http2(_) => (false, is_refused(&error) || is_unopened(&error)),
+            let is_broken = error.source().is_some_and(has_broken_body);
+            let is_user = error.is_user();
+            let (is_silent, is_unprocessed) = match &self.sender {
+                Sender::Http1(_) => (!self.observed.received.load(Ordering::Relaxed), false),
+                Sender::Http2(_) => (false, is_refused(&error) || is_user && !is_broken),
             };
             Failed {
                 is_unprocessed,
-                is_silent: is_silent && !error.is_user(),
+                is_silent: is_silent && !is_user,
+                refusal: (!is_broken)
+                    .then(|| self.observed.refusal(unsent.is_some()))
+                    .flatten(),
                 error,
                 unsent,
             }
@@ -251,62 +282,10 @@ fn is_refused(error: &hyper::Error) -> bool {
         })
 }
 
-/// Whether a request of HTTP/2 was still waiting for its stream to open when the connection ended. hyper drops it then,
-/// which counts among the errors of its user, as those of the request's body do.
-fn is_unopened(error: &hyper::Error) -> bool {
-    let mut causes = std::iter::successors(error.source(), |&error| error.source());
-    error.is_user() && !causes.any(|error| error.is::<Broken>())
-}
-
-/// A stream that notes when bytes arrive.
-struct Watched<S> {
-    stream: S,
-    received: Arc<AtomicBool>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            self.received.store(true, Ordering::Relaxed);
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+/// Whether the body of the request broke off. hyper counts that among the errors of its user, as it does a request of
+/// HTTP/2 that still waited for its stream to open when the connection ended.
+fn has_broken_body(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<Broken>())
 }
 
 /// A bare connection to a server, within the limit of time and under the same bans as any other.
@@ -340,8 +319,12 @@ pub(in crate::proxy) enum ConnectError {
     Loop(SocketAddr),
     #[error("{0} is dmtap's own control API, which is not reachable through the proxy")]
     Private(SocketAddr),
-    #[error("the server asks for a client certificate, which dmtap does not have")]
-    ClientCertificate,
+    /// It asked for a client certificate, and refused the handshake.
+    #[error("the server asks for a client certificate")]
+    Asked(Option<AlertDescription>),
+    /// The same, or another refusal that a client certificate may avoid, with who is concerned.
+    #[error("{0}")]
+    Refused(Box<Refused>),
     #[error("{0}")]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -438,7 +421,3 @@ fn leads_to(tcp: &TcpStream, listener: SocketAddr) -> bool {
     peer.port() == listener.port()
         && (peer_ip == listener.ip() || (listener.ip().is_unspecified() && same_machine))
 }
-
-/// The names of ALPN.
-const HTTP_1: &[u8] = b"http/1.1";
-const HTTP_2: &[u8] = b"h2";

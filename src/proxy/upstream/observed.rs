@@ -1,0 +1,142 @@
+//! What happens on a connection to a server, below HTTP: libraries above keep of an error only its text.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use rustls::AlertDescription;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::refused::Reason;
+
+/// How a connection to a server began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// Without TLS.
+    Clear,
+    /// The server asked for no client certificate.
+    NotAsked,
+    /// The server asked for a client certificate.
+    Asked,
+}
+
+/// What was seen on a connection.
+#[derive(Debug)]
+pub(super) struct Observed {
+    pub(super) handshake: Handshake,
+    /// Whether the server sent a byte since the last request.
+    pub(super) received: AtomicBool,
+    /// Whether the server answered a request on it.
+    pub(super) answered: AtomicBool,
+    /// Whether the server reset it, or sent what TLS forbids after the handshake.
+    pub(super) reset: AtomicBool,
+    /// The fatal alert that ended it.
+    pub(super) alert: OnceLock<AlertDescription>,
+}
+
+impl Observed {
+    pub(super) fn new(handshake: Handshake) -> Self {
+        Self {
+            handshake,
+            received: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
+            reset: AtomicBool::new(false),
+            alert: OnceLock::new(),
+        }
+    }
+
+    /// How the server refused the connection, where a client certificate may help. `is_unsent`: nothing of the request
+    /// was sent.
+    pub(super) fn refusal(&self, is_unsent: bool) -> Option<Reason> {
+        if self.answered.load(Ordering::Relaxed) {
+            return None;
+        }
+        let alert = self.alert.get().copied();
+        let is_reset = self.reset.load(Ordering::Relaxed);
+        match self.handshake {
+            Handshake::Asked if alert.is_some() || !is_unsent => Some(Reason::Asked(alert)),
+            Handshake::NotAsked if is_reset && !is_unsent => Some(Reason::ResetAtRequest),
+            _ => None,
+        }
+    }
+
+    fn note(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionReset {
+            self.reset.store(true, Ordering::Relaxed);
+        }
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match tls {
+            Some(rustls::Error::AlertReceived(alert)) => drop(self.alert.set(*alert)),
+            // A CertificateRequest after the handshake, which only TLS 1.3 has.
+            Some(rustls::Error::InappropriateHandshakeMessage { .. }) => {
+                self.reset.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A stream that is observed.
+pub(super) struct ObservedStream<S> {
+    pub(super) stream: S,
+    pub(super) observed: Arc<Observed>,
+}
+
+impl<S> ObservedStream<S> {
+    fn noting<T>(&self, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &done {
+            self.observed.note(error);
+        }
+        done
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.observed.received.store(true, Ordering::Relaxed);
+        }
+        self.noting(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.noting(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.noting(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.noting(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
