@@ -1,15 +1,11 @@
-//! What the codec costs, beside quick-xml's bare events, roxmltree's tree and libwbxml.
+//! What the codec costs, compared with quick-xml's bare events, roxmltree's tree and libwbxml.
 //!
 //! `cargo bench --bench codec`, about a minute. Contenders take their turns within each round, so that a busy
 //! machine slows all of them alike; a row is the median of the rounds. An argument keeps the contenders whose
-//! name holds it. What the codec takes from the heap is counted, and the same each time.
+//! name holds it.
 
-#[path = "../memory/heap.rs"]
-mod heap;
 #[path = "codec/libwbxml.rs"]
 mod libwbxml;
-#[path = "codec/memory.rs"]
-mod memory;
 #[path = "../memory/message.rs"]
 #[expect(dead_code, reason = "the test of memory looks at more messages")]
 mod message;
@@ -44,7 +40,6 @@ fn main() {
     for (row, kilobytes) in KILOBYTES.into_iter().enumerate() {
         wbxml_row(row, kilobytes);
     }
-    memory::table();
 }
 
 fn xml_row(row: usize, kilobytes: usize) {

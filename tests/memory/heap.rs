@@ -1,19 +1,17 @@
-//! What a piece of work allocates. The count is the program's: nothing may go on beside it.
+//! What a piece of work allocates. The count is the program's: nothing else may run meanwhile.
 
-use std::alloc::System;
-
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use dhat::{HeapStats, Profiler};
 
 #[global_allocator]
-static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+static COUNTING: dhat::Alloc = dhat::Alloc;
 
 /// What was taken from the heap.
 #[derive(Clone, Copy)]
 pub(crate) struct Taken {
     /// How many times, growth of what was there included.
-    pub(crate) allocations: usize,
-    /// How many bytes in all: what is there at once at most is no more.
-    pub(crate) bytes: usize,
+    pub(crate) allocations: u64,
+    /// How many bytes at once, at most.
+    pub(crate) peak: usize,
     /// How many of them the result holds.
     pub(crate) kept: usize,
 }
@@ -21,16 +19,14 @@ pub(crate) struct Taken {
 /// What `work` takes: the least of a few times, since the thread that waits for a test allocates now and then.
 pub(crate) fn taken<T>(work: impl Fn() -> T) -> Taken {
     let once = |_| {
-        let region = Region::new(COUNTING);
+        let _profiler = Profiler::builder().testing().build();
         let result = work();
-        let stats = region.change();
+        let stats = HeapStats::get();
         drop(result);
         Taken {
-            allocations: stats.allocations + stats.reallocations,
-            bytes: stats.bytes_allocated,
-            kept: stats
-                .bytes_allocated
-                .saturating_sub(stats.bytes_deallocated),
+            allocations: stats.total_blocks,
+            peak: stats.max_bytes,
+            kept: stats.curr_bytes,
         }
     };
     let least = (0..5).map(once).min_by_key(|taken| taken.allocations);
