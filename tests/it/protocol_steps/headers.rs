@@ -3,7 +3,7 @@
 use dmtap::dm::Message;
 use dmtap::peer::Encoding;
 
-use super::stage::{demo, outline, play, rule};
+use super::stage::{demo, outline, play, play_whatever_acts, rule};
 
 #[tokio::test]
 async fn sizes_are_announced_where_the_peer_announced_none() {
@@ -46,15 +46,16 @@ async fn a_wrong_version_is_refused() {
         }
     }
     let step = "{ wrong-version = \"namespace\", to = \"SYNCML:SYNCML1.1\" }";
-    for played in play(&rule("request", "{ message = 1 }", step), &demo()).await {
+    let rules = rule("request", "{ message = 1 }", step);
+    for played in play_whatever_acts(&rules, &demo()).await {
         played.is_regular();
         let source = String::from_utf8_lossy(played.server.heard[0].source()).into_owned();
-        let told = played
+        let is_declined = played
             .applied
             .iter()
             .any(|(_, step, _)| step == "not applied");
         assert_eq!(source.contains("SYNCML1.1"), played.wire == Encoding::Xml);
-        assert_eq!(told, played.wire == Encoding::Wbxml);
+        assert_eq!(is_declined, played.wire == Encoding::Wbxml);
     }
 }
 

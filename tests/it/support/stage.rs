@@ -43,12 +43,33 @@ pub struct Side {
 
 pub const DEVICE: &str = "DMTAP-0123456789ABCDEF";
 
-/// Plays rules on a plan, in XML and in WBXML.
+/// Plays rules on a plan, in XML and in WBXML; each of them acts.
 pub async fn play(rules: &str, plan: &Plan) -> [Played; 2] {
+    let all = play_whatever_acts(rules, plan).await;
+    for played in &all {
+        for rule in rule_names(rules) {
+            let is_done =
+                |(name, step, _): &(String, String, String)| *name == rule && step != "not applied";
+            assert!(
+                played.applied.iter().any(is_done),
+                "{rule} did not act{played}"
+            );
+        }
+    }
+    all
+}
+
+/// The same, whether the rules act or not.
+pub async fn play_whatever_acts(rules: &str, plan: &Plan) -> [Played; 2] {
     [
         play_in(Encoding::Xml, rules, plan).await,
         play_in(Encoding::Wbxml, rules, plan).await,
     ]
+}
+
+fn rule_names(rules: &str) -> Vec<String> {
+    let rules = dmtap::rules::load::parse_all([("played.toml", rules)]).unwrap();
+    rules.rules().iter().map(|rule| rule.name.clone()).collect()
 }
 
 pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
