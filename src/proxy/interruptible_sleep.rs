@@ -16,7 +16,7 @@ pub(super) struct InterruptibleSleep {
 
 impl fmt::Debug for InterruptibleSleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pause").finish_non_exhaustive()
+        f.debug_struct("InterruptibleSleep").finish_non_exhaustive()
     }
 }
 
@@ -90,5 +90,40 @@ pub(super) async fn wait(stop: &CancellationToken, time: Duration) {
         biased;
         () = stop.cancelled() => {}
         () = sleep(time) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_early_when_dmtap_stops_and_what_was_sent_last_leaves_all_the_same() {
+        let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+        for (stops, rest, expected) in [
+            (false, Duration::ZERO, minute),
+            (false, second, minute + second),
+            (true, Duration::ZERO, second),
+            (true, second, 2 * second),
+        ] {
+            let stop = CancellationToken::new();
+            let mut sleep = InterruptibleSleep::new(stop.clone());
+            let begun = Instant::now();
+            let stopping = async {
+                tokio::time::sleep(second).await;
+                if stops {
+                    stop.cancel();
+                }
+            };
+            tokio::join!(stopping, poll_fn(|cx| sleep.poll_then(minute, rest, cx)));
+            let took = begun.elapsed();
+            let slack = Duration::from_millis(10);
+            assert!(
+                took >= expected && took < expected + slack,
+                "{took:?} {expected:?}"
+            );
+        }
     }
 }

@@ -107,3 +107,41 @@ fn micros(now: Instant) -> u64 {
 
 /// What moments are counted from.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_clock_for_the_response_starts_when_the_request_was_sent() {
+        let seconds = Duration::from_secs;
+        let limits = Limits {
+            body: seconds(20),
+            connect: seconds(10),
+            response: seconds(60),
+            ..Limits::default()
+        };
+        let progress = Progress::new();
+        let begun = Instant::now();
+        let sending = async {
+            for _ in 0..9 {
+                tokio::time::sleep(seconds(25)).await;
+                progress.note(State::Flowing);
+            }
+            tokio::time::sleep(seconds(25)).await;
+            progress.note(State::Sent);
+        };
+        let (_, failure) = tokio::join!(sending, progress.overdue(&limits));
+        assert_eq!(begun.elapsed().as_secs(), 10 * 25 + 60);
+        assert_eq!(failure.status, StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_takes_nothing_is_given_up_after_both_limits() {
+        let limits = Limits::default();
+        let (progress, begun) = (Progress::new(), Instant::now());
+        progress.overdue(&limits).await;
+        let took = begun.elapsed();
+        assert_eq!(took.as_secs(), (limits.body + limits.connect).as_secs());
+    }
+}

@@ -59,3 +59,34 @@ pub(super) async fn run(stream: impl Future<Output: Send> + Send, limit: Duratio
         () = pulse.stopped(limit) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// How long a stream runs whose response takes a piece every `pace`, each of which the device is waited for or not.
+    async fn lasted(pieces: u32, pace: Duration, waits: bool) -> Duration {
+        let begun = Instant::now();
+        let stream = async {
+            let pulse = Pulse::current().unwrap();
+            pulse.wait(waits);
+            for _ in 0..pieces {
+                tokio::time::sleep(pace).await;
+                pulse.beat();
+            }
+        };
+        run(stream, Duration::from_secs(30)).await;
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_when_its_device_takes_nothing_in_a_whole_limit() {
+        let seconds = Duration::from_secs;
+        assert_eq!(lasted(10, seconds(20), true).await.as_secs(), 200);
+        // Nothing was taken in the second limit.
+        assert_eq!(lasted(1, seconds(600), true).await.as_secs(), 60);
+        assert_eq!(lasted(1, seconds(600), false).await.as_secs(), 600);
+    }
+}
