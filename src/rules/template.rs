@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use quick_xml::escape::escape;
+
 /// A text, or texts with names between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
@@ -166,19 +168,7 @@ impl Escape {
             Self::Nothing => out.push_str(value),
             Self::Replacement => out.push_str(&value.replace('$', "$$")),
             Self::Markup if in_cdata => out.push_str(&value.replace("]]>", "]]]]><![CDATA[>")),
-            Self::Markup => {
-                for character in value.chars() {
-                    match character {
-                        '&' => out.push_str("&amp;"),
-                        '<' => out.push_str("&lt;"),
-                        '>' => out.push_str("&gt;"),
-                        '"' => out.push_str("&quot;"),
-                        '\'' => out.push_str("&apos;"),
-                        '\r' => out.push_str("&#13;"),
-                        _ => out.push(character),
-                    }
-                }
-            }
+            Self::Markup => out.push_str(&escape(value)),
         }
     }
 }

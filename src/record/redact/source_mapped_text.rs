@@ -291,8 +291,8 @@ fn meaning(name: &[u8]) -> Option<char> {
 /// Bytes of the longest reference that is looked for.
 const LONGEST: usize = 16;
 
-/// A multi-byte integer and the place behind it.
-fn number(source: &[u8], mut at: usize) -> (usize, usize) {
+/// A multi-byte integer and the place behind it (WBXML 1.3 §5.1).
+pub(super) fn number(source: &[u8], mut at: usize) -> (usize, usize) {
     let mut value = 0usize;
     while let Some(byte) = source.get(at) {
         at += 1;

@@ -1,6 +1,7 @@
 //! Bodies that cannot be examined: torn WBXML, UTF-16 and compressed octets that did not decode. What is in them is
 //! not shown.
 
+use super::source_mapped_text::number;
 use crate::markup::{self, Hint, Limits, wbxml};
 
 /// Whether nothing can be found by its looks in this body.
@@ -102,19 +103,6 @@ fn header(body: &mut [u8]) -> Option<usize> {
         }
     }
     Some(end)
-}
-
-/// A multi-byte integer and the place behind it.
-fn number(source: &[u8], mut at: usize) -> (usize, usize) {
-    let mut value = 0usize;
-    while let Some(byte) = source.get(at) {
-        at += 1;
-        value = value << 7 | usize::from(byte & 0x7F);
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    (value, at)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::certificate::subject_text;
 use super::super::soap::text;
@@ -68,7 +69,8 @@ impl Provisioning<'_> {
     fn account(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = text(self.address);
         let encoding = self.encoding.media_type();
-        let subject = escaped(&subject_text(self.device));
+        let subject = subject_text(self.device);
+        let subject = utf8_percent_encode(&subject, RESERVED);
         let store = self.store();
         let nonce = |of: &str| STANDARD.encode(format!("{of}-{}", self.serial));
         let (client, server) = (nonce("server"), nonce("device"));
@@ -118,19 +120,12 @@ impl Provisioning<'_> {
     }
 }
 
-/// Characters outside the unreserved set as `%` and two digits, as search criteria want them.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(char::from(byte));
-            }
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
+/// What search criteria percent-encode: all but the unreserved characters (RFC 3986 §2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The password with which the server shows the device who it is.
 const SERVER_PASSWORD: &str = "Serv3rSecret";
