@@ -86,6 +86,7 @@ impl StayContext<'_> {
                 ..Stayed::default()
             },
         };
+        stayed.notes.extend(self.page(message));
         self.fields(message, verdict, &mut stayed);
         verdict.applied.extend(stayed.effect);
         (stayed.notes, stayed.learned)
@@ -124,6 +125,17 @@ impl StayContext<'_> {
             Some(body) if kind.to_ascii_lowercase().contains("json") => {
                 stay::linked_enrollment(body, self.map)
             }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Notes on a response that is a page.
+    fn page(&self, message: &MessageFacts<'_>) -> Vec<Note> {
+        let kind = media::hint(message.headers())
+            .media_type
+            .unwrap_or_default();
+        match message.body {
+            Some(body) if kind.to_ascii_lowercase().contains("html") => stay::page(body, self.map),
             _ => Vec::new(),
         }
     }

@@ -11,6 +11,7 @@
 mod head;
 pub mod kind;
 mod linked;
+mod page;
 mod places;
 mod prefilter;
 mod turn;
@@ -20,6 +21,7 @@ use std::collections::HashSet;
 
 pub use head::{location, seal};
 pub use linked::linked_enrollment;
+pub use page::page;
 pub use prefilter::Prefilter;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};

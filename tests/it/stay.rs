@@ -14,7 +14,7 @@ use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::rules::stay::kind;
 use dmtap::rules::stay::{
-    Direction, Extent, Prefilter, StayFacts, Stayed, linked_enrollment, location, seal, stay,
+    Direction, Extent, Prefilter, StayFacts, Stayed, linked_enrollment, location, page, seal, stay,
 };
 
 use frame::{Frame, frames};
@@ -423,6 +423,56 @@ fn header_fields_lead_to_dmtap() {
         &learned,
     );
     assert_eq!(mapped.apply("https://login.example.net/"), None);
+}
+
+#[test]
+fn what_a_page_leads_to_is_noted() {
+    let check = |html: &str, expected: &[(&str, &str)]| {
+        let notes = page(html.as_bytes(), &map());
+        let found: Vec<_> = notes
+            .iter()
+            .map(|note| (note.severity.name(), &*note.text))
+            .collect();
+        assert_eq!(found.len(), expected.len(), "{html}: {found:?}");
+        for ((severity, text), (expected_severity, part)) in found.iter().zip(expected) {
+            assert_eq!(severity, expected_severity, "{html}: {text}");
+            assert!(text.contains(part), "{html}: {text}");
+        }
+    };
+    check(
+        r#"<form method="post" action="https://mdm.example.com/sts?a=1">"#,
+        &[(
+            "warning",
+            "the page leads to mdm.example.com itself (action of a form)",
+        )],
+    );
+    check(
+        "<a href='https://DM.example.com:9443/x'>b</a> https://dm.example.com:9443/y",
+        &[(
+            "warning",
+            "dm.example.com:9443 itself (a link or a resource)",
+        )],
+    );
+    check(
+        r#"<meta http-equiv="refresh" content="0; URL='https://login.example.net/'">"#,
+        &[(
+            "info",
+            "sign-in stays at login.example.net (refresh of the page)",
+        )],
+    );
+    check(
+        "<script>window.location.href = \"https://login.example.net\";window.location.replace( 'https://b.example.net/')",
+        &[
+            ("info", "login.example.net (script)"),
+            ("info", "b.example.net (script)"),
+        ],
+    );
+    // Links to others, dmtap itself, other schemes and relative URLs are no matter.
+    check(
+        "<a href='https://help.example.net/'>?</a><form action='https://lab.test:8443/x'><form action='/x'>\
+         <form action=\"ms-app://s-1-15-2\"> ä://b ://",
+        &[],
+    );
 }
 
 #[test]

@@ -104,5 +104,5 @@ In messages to the server:
   To of SOAP, Results of these nodes
 
 Never: Push/ChannelURI, AADResourceID, tokens, namespaces, ms-app: and other schemes, downloads of apps, messages
-that are signed as a whole. What leads away all the same is noted: STAY-01 to STAY-05.
+that are signed as a whole. What leads away all the same is noted: STAY-01 to STAY-06.
 ";
