@@ -212,7 +212,7 @@ fn nothing_else_of_an_enrollment_changes() {
         Direction::ToDevice,
         Extent::Full,
     );
-    let expected = answer(&STANDARD.encode(&gets));
+    let expected = answer(&token(&gets));
     assert_eq!(shown(&bytes), expected);
     let notes: Vec<&str> = stayed.notes.iter().map(|note| note.id).collect();
     assert_eq!(notes, ["STAY-03"]);
