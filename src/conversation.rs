@@ -12,6 +12,7 @@
 //! A message is decided in this order: its session is found, its answers are linked to the commands they answer, the
 //! rules decide, and what dmtap owes the peers is done in what the rules left. Time is an argument.
 
+mod credentials;
 mod decide;
 mod handle;
 mod pairs;
@@ -22,9 +23,11 @@ mod view;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 use crate::dm::Message;
+use crate::flow::credentials::Credentials;
 use crate::flow::origin::NamedHost;
 use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
@@ -47,6 +50,8 @@ use self::table::{Sessions, SharedSession};
 #[derive(Debug)]
 pub struct Conversations {
     sessions: Sessions,
+    /// What credentials are held against. Exchanges of all connections share it.
+    credentials: Arc<Mutex<Credentials>>,
 }
 
 /// A message as it arrived.
@@ -92,7 +97,16 @@ impl Conversations {
     pub fn new(limits: SessionLimits) -> Self {
         Self {
             sessions: Sessions::new(limits),
+            credentials: Arc::default(),
         }
+    }
+
+    /// Adds accounts that devices have; those that a server grants are known anyway.
+    pub fn with_accounts<'a>(self, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut known = self.credentials.lock();
+        accounts.for_each(|(user, password)| known.add(user, password));
+        drop(known);
+        self
     }
 
     /// Whether some session that goes on is owed something: then bodies are read, whatever rules are in force.
@@ -130,7 +144,7 @@ impl Conversations {
             body: paired.as_ref().map(|it| &it.body).or(seen.body),
             ..seen
         };
-        let mut handle = SessionHandle::of(session);
+        let mut handle = self.handle(session);
         let mut decided = handle.decide(&seen, rules, state);
         decided.notes.extend(note);
         decided.notes.extend(notes);
@@ -143,7 +157,11 @@ impl Conversations {
 
     /// The handle of an exchange whose request is not known: its response may name the session, too.
     pub fn without_request(&self, response: &MessageFacts<'_>, now: Timestamp) -> SessionHandle {
-        SessionHandle::of(self.enter(response, now).ok().flatten())
+        self.handle(self.enter(response, now).ok().flatten())
+    }
+
+    fn handle(&self, session: Option<SharedSession>) -> SessionHandle {
+        SessionHandle::of(session, self.credentials.clone())
     }
 
     /// The session that a message names, if any.

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod connection_decision;
+pub mod credentials;
 pub mod delivery;
 pub mod effect;
 pub mod event;

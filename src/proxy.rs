@@ -55,7 +55,7 @@ pub use identity::{
 pub use listen::{Proxy, cannot_listen};
 pub use live_rules::{Hits, LiveRules};
 pub use settings::{
-    BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings,
+    Account, BodyCapture, Limits, Mode, OwnCertificate, Resolve, Scheme, Settings, StaySettings,
     SwapSettings, Trust, Upstream, UpstreamHttp,
 };
 pub use trust::client_config;

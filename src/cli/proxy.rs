@@ -16,8 +16,8 @@ use stay::StayArguments;
 use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
 use crate::proxy::{
-    BodyCapture, ClientCertSettings, Mode, OwnCertificate, Settings, SwapSettings, Trust, Upstream,
-    UpstreamHttp,
+    Account, BodyCapture, ClientCertSettings, Mode, OwnCertificate, Settings, SwapSettings, Trust,
+    Upstream, UpstreamHttp,
 };
 use crate::record::Masking;
 use crate::rules::ErrorStyle;
@@ -87,6 +87,10 @@ pub struct Proxy {
     /// with a file <host>.pem for each server.
     #[arg(long, value_name = "FILE|FOLDER")]
     client_certs: Option<PathBuf>,
+    /// A user and password that devices sign in with: notes say whether their credentials are right, and which nonce
+    /// they answer. Accounts that pass at enrollment are known anyway. Can be repeated.
+    #[arg(long, value_name = "USER=PASSWORD", env = "DMTAP_CREDENTIALS", hide_env_values = true, value_parser = account)]
+    credentials: Vec<Account>,
     /// Folder of the CA; the default is ~/.dmtap.
     #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
     confdir: Option<PathBuf>,
@@ -211,6 +215,7 @@ impl Proxy {
             client_certs: ClientCertSettings {
                 files: self.client_certs.clone(),
             },
+            accounts: self.credentials.clone(),
             ..base
         }
     }
@@ -275,6 +280,15 @@ fn own_certificate(spec: &str) -> OwnCertificate {
             path: spec.into(),
         },
     }
+}
+
+fn account(text: &str) -> Result<Account, String> {
+    let pair = text.split_once('=').filter(|(user, _)| !user.is_empty());
+    let (user, password) = pair.ok_or("USER=PASSWORD, such as alice=secret")?;
+    Ok(Account {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    })
 }
 
 pub(super) fn bytes(text: &str) -> Result<usize, String> {

@@ -28,12 +28,14 @@ impl SessionHandle {
         drop(view.reconciler);
         self.reconcile(message, &mut verdict);
         let mut notes = view.notes;
+        notes.extend(self.check_credentials(message, view.tag.as_ref()));
         let mut learned = Vec::new();
         if let Some(stay) = message.stay.filter(|_| message.response.is_some()) {
             let (more, hosts) = stay.response(message, &mut verdict);
             notes.extend(more);
             learned = hosts;
         }
+        self.learn_credentials(message, &verdict, view.tag.as_ref());
         let mut decided = Decided {
             session: view.tag,
             links: view.links,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use parking_lot::Mutex;
 
 use super::table::SharedSession;
 use super::{Decided, MessageFacts};
 use crate::dm::Message;
+use crate::flow::credentials::Credentials;
 use crate::flow::{SessionTag, Side, media};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
@@ -18,6 +20,7 @@ use crate::rules::{RuleSet, RuleState};
 pub struct SessionHandle {
     pub(super) session: Option<SharedSession>,
     pub(super) leaving: Leaving,
+    pub(super) credentials: Arc<Mutex<Credentials>>,
 }
 
 /// What the receiver of a message gets.
@@ -35,10 +38,11 @@ pub(super) enum Leaving {
 }
 
 impl SessionHandle {
-    pub(super) fn of(session: Option<SharedSession>) -> Self {
+    pub(super) fn of(session: Option<SharedSession>, credentials: Arc<Mutex<Credentials>>) -> Self {
         Self {
             session,
             leaving: Leaving::default(),
+            credentials,
         }
     }
 
@@ -98,6 +102,8 @@ impl SessionHandle {
         };
         let document = Arc::new(document);
         session.delivered(Side::Device, document.clone());
+        let tag = session.tag(Side::Server, Message::of(&document));
+        self.learn_nonces(Side::Server, &document, &tag);
         Some(document)
     }
 

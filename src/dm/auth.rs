@@ -1,5 +1,9 @@
 //! Credentials and challenges (OMA-TS-DM_Security-V1_2_1 §5; DM_RepPro 1.2.1 §6.1.2, §6.1.6).
 
+mod digest;
+
+pub use digest::{AccountKey, Hmac};
+
 use std::borrow::Cow;
 
 use base64::Engine as _;

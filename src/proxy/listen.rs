@@ -66,7 +66,8 @@ impl Proxy {
             identities,
             upstreams: Upstreams::new(&settings, address)?,
             rules: Arc::new(LiveRules::new(rules)),
-            conversations: Conversations::new(settings.limits.sessions),
+            conversations: Conversations::new(settings.limits.sessions)
+                .with_accounts(accounts(&settings)),
             room: BodyBudget::new(
                 settings.limits.held.max(settings.max_body),
                 settings.limits.room,
@@ -169,6 +170,12 @@ async fn finish(shared: &Shared, mut connections: JoinSet<()>, streams: TaskTrac
 
 /// How long streams may take that are cut.
 const CUT: Duration = Duration::from_secs(1);
+
+/// The accounts of devices that are known from the start.
+fn accounts(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
+    let accounts = settings.accounts.iter();
+    accounts.map(|account| (&*account.user, &*account.password))
+}
 
 #[cfg(test)]
 mod tests {

@@ -44,6 +44,23 @@ pub struct Settings {
     pub swap: SwapSettings,
     /// Client certificates, on both legs.
     pub client_certs: ClientCertSettings,
+    /// Accounts of devices, to hold their credentials against.
+    pub accounts: Vec<Account>,
+}
+
+/// A user of devices and the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user.
+    pub user: String,
+    /// The password, which is never shown.
+    pub password: String,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -73,6 +90,7 @@ impl Settings {
             confdir: None,
             swap: SwapSettings::Off,
             client_certs: ClientCertSettings::default(),
+            accounts: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod codec_xml;
 mod control;
 mod convert;
 mod corpus;
+mod credentials;
 mod edits;
 mod embedded;
 mod endure;

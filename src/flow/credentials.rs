@@ -1,0 +1,307 @@
+//! Credentials in DM messages, held against the accounts and nonces that passed before: whether they are right, and
+//! which nonce they answer (OMA-TS-DM_Security-V1_2_1 §5.3, §5.4).
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hashlink::LruCache;
+
+use crate::dm::auth::{AccountKey, Hmac};
+use crate::dm::{Cred, EnrollmentMessage, Envelope, Message, Provisioning};
+use crate::flow::{Note, Severity, Side};
+use crate::markup::{Document, Limits};
+
+/// The accounts and nonces that are known. Of more than [`MOST_KNOWN`] the least recently used are forgotten.
+#[derive(Debug)]
+pub struct Credentials {
+    /// By who shows them, and the user.
+    accounts: LruCache<(Side, String), Vec<Account>>,
+    /// By who is to answer them, and the device; the latest first.
+    nonces: LruCache<(Side, String), VecDeque<Nonce>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Account {
+    key: AccountKey,
+    /// AAUTHDATA: what the first credentials answer.
+    first: Option<Nonce>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Nonce {
+    octets: Vec<u8>,
+    /// As it was written.
+    text: String,
+    /// Where it came from, in words.
+    origin: String,
+}
+
+impl Nonce {
+    fn of(text: &str, origin: String) -> Option<Self> {
+        let octets = BASE64.decode(text.trim_ascii()).ok()?;
+        let text = text.trim_ascii().to_owned();
+        (octets.len() <= LONGEST_NONCE).then_some(Self {
+            octets,
+            text,
+            origin,
+        })
+    }
+
+    fn known(octets: &[u8], origin: &str) -> Self {
+        Self {
+            octets: octets.to_vec(),
+            text: String::new(),
+            origin: origin.to_owned(),
+        }
+    }
+}
+
+/// How a nonce went into a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Octets,
+    /// Its base64, as some clients do.
+    Text,
+}
+
+impl Default for Credentials {
+    fn default() -> Self {
+        Self {
+            accounts: LruCache::new(MOST_KNOWN),
+            nonces: LruCache::new(MOST_KNOWN),
+        }
+    }
+}
+
+impl Credentials {
+    /// Whether no account is known: then nothing can be said of credentials.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// Adds an account that devices have.
+    pub fn add(&mut self, user: &str, password: &str) {
+        self.add_account(Side::Device, user, password, None);
+    }
+
+    /// Learns the accounts that a provisioning document grants, alone or in the answer of enrollment.
+    pub fn learn_accounts(&mut self, document: &Document) {
+        if let Some(provisioning) = Provisioning::of(document) {
+            return self.granted(provisioning);
+        }
+        let message = Envelope::of(document).and_then(EnrollmentMessage::of);
+        if let Some(EnrollmentMessage::Response(response)) = message
+            && let Some(embedded) = response.provisioning(&Limits::default())
+            && let Some(provisioning) = Provisioning::of(embedded.document())
+        {
+            self.granted(provisioning);
+        }
+    }
+
+    fn granted(&mut self, provisioning: Provisioning<'_>) {
+        for account in provisioning.accounts().take(MOST_ACCOUNTS) {
+            let provider = account.provider_id();
+            for auth in account.auths().take(MOST_ACCOUNTS) {
+                // w7: the level names who checks the credentials.
+                let side = match auth.level().as_deref() {
+                    Some("APPSRV") => Side::Device,
+                    Some("CLIENT") => Side::Server,
+                    _ => continue,
+                };
+                let other_name = provider.clone().filter(|_| side == Side::Server);
+                let (Some(user), Some(password)) = (auth.name().or(other_name), auth.secret())
+                else {
+                    continue;
+                };
+                let first = auth.data();
+                let first =
+                    first.and_then(|data| Nonce::of(&data, "AAUTHDATA of the account".into()));
+                self.add_account(side, &user, &password, first);
+            }
+        }
+    }
+
+    fn add_account(&mut self, side: Side, user: &str, password: &str, first: Option<Nonce>) {
+        let account = Account {
+            key: AccountKey::of(user, password),
+            first,
+        };
+        let known = (side, user.to_owned());
+        let known = self.accounts.entry(known).or_insert_with(Vec::new);
+        if !known.contains(&account) {
+            known.insert(0, account);
+            known.truncate(MOST_ACCOUNTS);
+        }
+    }
+
+    /// Learns the nonces of a message: its receiver is to answer them.
+    pub fn learn_nonces(&mut self, receiver: Side, device: &str, message: Message<'_>) {
+        let chal = message.header_status().and_then(|status| status.chal());
+        let Some(nonce) = chal.and_then(|chal| chal.next_nonce().map(Cow::into_owned)) else {
+            return;
+        };
+        let number = message.msg_id().unwrap_or_default();
+        let session = message.header().and_then(|header| header.session_id());
+        let origin = format!(
+            "the challenge in message {number} of session {}",
+            session.unwrap_or_default()
+        );
+        if let Some(nonce) = Nonce::of(&nonce, short(&origin)) {
+            let known = (receiver, device.to_owned());
+            let known = self.nonces.entry(known).or_insert_with(VecDeque::new);
+            known.retain(|other| other.octets != nonce.octets);
+            known.push_front(nonce);
+            known.truncate(MOST_NONCES);
+        }
+    }
+
+    /// What is to be said of the credentials in a message, and of `x-syncml-hmac` over its body.
+    pub fn check(
+        &mut self,
+        speaker: Side,
+        device: &str,
+        message: Message<'_>,
+        hmac: Option<&str>,
+        body: &[u8],
+    ) -> Vec<Note> {
+        let Some(header) = message.header().filter(|_| !self.is_empty()) else {
+            return Vec::new();
+        };
+        let mut notes = Vec::new();
+        let user = header.source_name();
+        if let Some(cred) = header.cred() {
+            notes.extend(self.check_cred(speaker, device, user.as_deref(), cred));
+        }
+        if let Some(hmac) = hmac.and_then(Hmac::read) {
+            let fits = |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac(nonce, body));
+            notes.extend(self.check_digest(speaker, device, &hmac.user, "x-syncml-hmac", &fits));
+        }
+        notes
+    }
+
+    fn check_cred(
+        &mut self,
+        speaker: Side,
+        device: &str,
+        user: Option<&str>,
+        cred: Cred<'_>,
+    ) -> Option<Note> {
+        let (scheme, data) = (cred.scheme()?, cred.data()?);
+        match scheme.to_ascii_lowercase().as_str() {
+            "syncml:auth-basic" => {
+                let named = cred.basic_user();
+                let user = named.as_deref().or(user)?;
+                let known = self.accounts.get(&(speaker, user.to_owned()))?;
+                let is_right = known.iter().any(|account| account.key.is_basic(&data));
+                let what = format!("the credentials of {} (auth-basic)", short(user));
+                Some(match is_right {
+                    true => right(format!("{what} are right")),
+                    false => wrong(format!(
+                        "{what} have another password than the one that is known"
+                    )),
+                })
+            }
+            "syncml:auth-md5" => {
+                let fits = |key: &AccountKey, nonce: &[u8]| *key.md5(nonce) == *data;
+                self.check_digest(speaker, device, user?, "auth-md5", &fits)
+            }
+            _ => None,
+        }
+    }
+
+    /// Says which nonce a digest answers.
+    fn check_digest(
+        &mut self,
+        speaker: Side,
+        device: &str,
+        user: &str,
+        scheme: &str,
+        fits: &dyn Fn(&AccountKey, &[u8]) -> bool,
+    ) -> Option<Note> {
+        let accounts = self.accounts.get(&(speaker, user.to_owned()))?;
+        let challenges = self.nonces.get(&(speaker, device.to_owned()));
+        let challenges: Vec<&Nonce> = challenges.into_iter().flatten().collect();
+        let what = format!("the credentials of {} ({scheme})", short(user));
+        for account in accounts.iter() {
+            let own = challenges.iter().copied().chain(&account.first);
+            let own: Vec<&Nonce> = own.collect();
+            let others = [
+                Nonce::known(&[0; 4], "the default nonce 0x00000000"),
+                Nonce::known(b"0x00000000", "the text 0x00000000 as nonce"),
+                Nonce::known(b"", "no nonce"),
+            ];
+            let fitting = own.iter().copied().chain(&others).find_map(|nonce| {
+                let has_text = !nonce.text.is_empty() && fits(&account.key, nonce.text.as_bytes());
+                match fits(&account.key, &nonce.octets) {
+                    true => Some((nonce, Form::Octets)),
+                    false => has_text.then_some((nonce, Form::Text)),
+                }
+            });
+            let Some((nonce, form)) = fitting else {
+                continue;
+            };
+            let origin = &nonce.origin;
+            let expected = own.first().copied();
+            return Some(match (form, expected) {
+                (Form::Text, _) => wrong(format!(
+                    "{what} hash the base64 text of {origin} instead of its octets"
+                )),
+                (Form::Octets, Some(expected)) if expected != nonce => wrong(format!(
+                    "{what} answer {origin} instead of {}: a correct receiver refuses them with 401 and a new nonce",
+                    expected.origin
+                )),
+                (Form::Octets, _) => right(format!("{what} are right: they answer {origin}")),
+            });
+        }
+        let own = challenges
+            .into_iter()
+            .chain(accounts.iter().filter_map(|a| a.first.as_ref()));
+        let mut origins: Vec<&str> = own.map(|nonce| &*nonce.origin).collect();
+        origins.dedup();
+        let origins = match origins.is_empty() {
+            true => "none was seen".to_owned(),
+            false => origins.join(", "),
+        };
+        Some(wrong(format!(
+            "{what} fit the known password with no known nonce ({origins}): another password, or an older nonce"
+        )))
+    }
+}
+
+fn right(text: String) -> Note {
+    Note {
+        id: "AUTH-01",
+        severity: Severity::Info,
+        at: None,
+        text,
+    }
+}
+
+fn wrong(text: String) -> Note {
+    Note {
+        id: "AUTH-02",
+        severity: Severity::Warning,
+        at: None,
+        text,
+    }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Users, and devices, that are remembered.
+const MOST_KNOWN: usize = 10_000;
+/// Accounts of one user, or of one document.
+const MOST_ACCOUNTS: usize = 8;
+/// Challenges of one device.
+const MOST_NONCES: usize = 4;
+/// The longest nonce, in bytes.
+const LONGEST_NONCE: usize = 1_024;
+/// The longest name that a note repeats, in characters.
+const LONGEST_NAME: usize = 200;
