@@ -1,8 +1,9 @@
 //! What the proxy costs beside a bare one on the same libraries.
 //!
-//! `cargo bench --bench proxy [-- FILTER]`, about two minutes. Server, proxies and devices are processes of their
+//! `cargo bench --bench proxy [-- FILTER]`, about three minutes. Server, proxies and devices are processes of their
 //! own, on loopback, with TLS on both legs and 4 KB bodies both ways; every contender gets a slice of each round,
-//! so that a busy machine slows all of them alike. `ALPN=h2` measures HTTP/2, `ROUNDS=n` more or fewer rounds.
+//! so that a busy machine slows all of them alike. dmtap is the program as it is shipped, run from the command line;
+//! the bare proxy has the same optimisations. `ALPN=h2` measures HTTP/2, `ROUNDS=n` more or fewer rounds.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -15,8 +16,12 @@ mod bare;
 mod load;
 #[path = "proxy/message.rs"]
 mod message;
+#[path = "proxy/peers.rs"]
+mod peers;
 #[path = "proxy/role.rs"]
 mod role;
+#[path = "proxy/rule_files.rs"]
+mod rule_files;
 #[path = "proxy/table.rs"]
 mod table;
 
@@ -28,22 +33,26 @@ use role::{Child, Role};
 use table::Row;
 
 fn main() {
-    if let Some(role) = Role::of_this_process() {
-        return role.play();
+    if role::play_role_of_this_process() {
+        return;
     }
     let wanted = std::env::args().skip(1).find(|a| !a.starts_with('-'));
     let wanted = wanted.unwrap_or_default();
     let rounds = number("ROUNDS", 15);
     let directory = tempfile::tempdir().unwrap();
-    let server = Child::start(Role::Server, directory.path(), None);
-    let contenders: Vec<_> = CONTENDERS
-        .iter()
-        .filter(|(name, ..)| name.contains(&wanted) || name.contains("bare"))
-        .map(|&(name, role, form)| {
-            let proxy = role.map(|role| Child::start(role, directory.path(), Some(&server)));
-            (name, form, proxy)
-        })
-        .collect();
+    rule_files::write(directory.path());
+    let server = Child::start(Role::Server, directory.path(), None).unwrap();
+    let mut contenders = Vec::new();
+    for &(name, role, form) in CONTENDERS {
+        if !(name.contains(&wanted) || name.contains("bare")) {
+            continue;
+        }
+        let proxy = role.map(|role| Child::start(role, directory.path(), Some(&server)));
+        match proxy {
+            Some(None) => println!("{name}: not installed"),
+            proxy => contenders.push((name, form, proxy.flatten())),
+        }
+    }
     let load = Load::new(directory.path(), &alpn());
     for (habit, title) in [
         (Habit::KeepAlive, "keep-alive"),
@@ -69,28 +78,39 @@ fn main() {
     }
 }
 
-/// Name, process, bodies. The first one is `direct`, the second one the measure of all others.
-const CONTENDERS: [(&str, Option<Role>, Form); 11] = [
+/// Name, process, bodies. `direct` has no proxy; the bare proxy is the measure of all others. What stands behind
+/// `, --stay on` and `, 1,000 rules` is also compared with the contender of the name before it.
+const CONTENDERS: &[(&str, Option<Role>, Form)] = &[
     ("direct", None, Form::Xml),
     ("bare proxy", Some(Role::Bare), Form::Xml),
-    ("dmtap passing through", Some(Role::Pass), Form::Xml),
-    ("dmtap decoding XML", Some(Role::Annotate), Form::Xml),
-    ("dmtap decoding WBXML", Some(Role::Annotate), Form::Wbxml),
-    ("dmtap recording XML", Some(Role::Record), Form::Xml),
-    ("dmtap recording WBXML", Some(Role::Record), Form::Wbxml),
-    ("dmtap with rules, XML", Some(Role::Rules), Form::Xml),
-    ("dmtap with rules, WBXML", Some(Role::Rules), Form::Wbxml),
+    ("nginx", Some(Role::Nginx), Form::Xml),
+    ("haproxy", Some(Role::Haproxy), Form::Xml),
+    ("dmtap passing through", PASS, Form::Xml),
+    ("dmtap passing through, --stay on", PASS_STAY, Form::Xml),
+    ("dmtap passing through WBXML", PASS, Form::Wbxml),
     (
-        "dmtap decoding XML, 1,000 rules",
-        Some(Role::ThousandRules),
-        Form::Xml,
-    ),
-    (
-        "dmtap decoding WBXML, 1,000 rules",
-        Some(Role::ThousandRules),
+        "dmtap passing through WBXML, --stay on",
+        PASS_STAY,
         Form::Wbxml,
     ),
+    ("dmtap decoding XML", DECODE, Form::Xml),
+    ("dmtap decoding WBXML", DECODE, Form::Wbxml),
+    ("dmtap recording XML", RECORD_XML, Form::Xml),
+    ("dmtap recording WBXML", RECORD_WBXML, Form::Wbxml),
+    ("dmtap with rules, XML", RULES, Form::Xml),
+    ("dmtap with rules, WBXML", RULES, Form::Wbxml),
+    ("dmtap decoding XML, 1,000 rules", THOUSAND, Form::Xml),
+    ("dmtap decoding WBXML, 1,000 rules", THOUSAND, Form::Wbxml),
 ];
+
+const PASS: Option<Role> = Some(Role::Dmtap(&["-q", "--stay", "off"]));
+const PASS_STAY: Option<Role> = Some(Role::Dmtap(&["-q"]));
+/// A rule that must read every command and acts on none.
+const DECODE: Option<Role> = Some(Role::Dmtap(&["-q", "--fail", "./Nowhere/**=500"]));
+const RECORD_XML: Option<Role> = Some(Role::Dmtap(&["-q", "-w", "{dir}/xml.jsonl"]));
+const RECORD_WBXML: Option<Role> = Some(Role::Dmtap(&["-q", "-w", "{dir}/wbxml.jsonl"]));
+const RULES: Option<Role> = Some(Role::Dmtap(&["-q", "--rules", "{dir}/few.toml"]));
+const THOUSAND: Option<Role> = Some(Role::Dmtap(&["-q", "--rules", "{dir}/thousand.toml"]));
 
 fn alpn() -> String {
     std::env::var("ALPN").unwrap_or_else(|_| "http/1.1".into())

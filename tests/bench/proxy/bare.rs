@@ -106,7 +106,7 @@ where
 }
 
 /// TLS for `localhost`, with a leaf of the same CA that dmtap uses.
-pub(crate) fn acceptor(authority: &Authority, alpn: &str) -> TlsAcceptor {
+pub(crate) fn acceptor(authority: &Authority, alpn: &[&str]) -> TlsAcceptor {
     let leaf = rustls::sign::SingleCertAndKey::from(authority.leaf(&["localhost"]).unwrap());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -114,6 +114,6 @@ pub(crate) fn acceptor(authority: &Authority, alpn: &str) -> TlsAcceptor {
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(leaf));
-    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }

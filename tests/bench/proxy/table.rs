@@ -52,11 +52,13 @@ impl Row {
         latencies[at].as_secs_f64() * 1e3
     }
 
-    /// What it does beside the contender of the same name without rules.
-    fn beside_no_rules(&self, rows: &[Self]) -> Option<f64> {
-        let plain = self.name.strip_suffix(", 1,000 rules")?;
+    /// The contender that differs in what this one's name adds after the comma, and the share of it.
+    fn share_of_plain<'a>(&self, rows: &'a [Self]) -> Option<(&'a str, f64)> {
+        let plain = [", 1,000 rules", ", --stay on"]
+            .into_iter()
+            .find_map(|suffix| self.name.strip_suffix(suffix))?;
         let other = rows.iter().find(|row| row.name == plain)?;
-        Some(self.share_of(other))
+        Some((other.name, self.share_of(other)))
     }
 
     /// Microseconds of processor time per request.
@@ -65,7 +67,7 @@ impl Row {
     }
 }
 
-/// Prints all rows beside the bare proxy.
+/// Prints all rows and their share of the bare proxy.
 pub(crate) fn print(title: &str, rows: &[Row]) {
     let bare = rows.iter().find(|row| row.name.contains("bare"));
     println!("\n### {title}\n");
@@ -84,10 +86,9 @@ pub(crate) fn print(title: &str, rows: &[Row]) {
             row.percentile(99),
         );
     }
-    for (row, share) in rows
-        .iter()
-        .filter_map(|row| Some((row, row.beside_no_rules(rows)?)))
-    {
-        println!("\n{}: {share:.3} × the same without rules", row.name);
+    for row in rows {
+        if let Some((plain, share)) = row.share_of_plain(rows) {
+            println!("\n{}: {share:.3} × {plain}", row.name);
+        }
     }
 }
