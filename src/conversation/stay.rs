@@ -13,7 +13,7 @@ use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
-use crate::rules::stay::{self, Direction, Extent, Prefilter, StayFacts, Stayed};
+use crate::rules::stay::{self, Direction, Extent, StayFacts, Stayed};
 use crate::rules::{HeadEdit, Verdict};
 
 /// What `stay` knows of an exchange.
@@ -25,8 +25,6 @@ pub struct StayContext<'a> {
     pub learned: &'a LearnedHosts,
     /// How much is mapped.
     pub extent: Extent,
-    /// Tells from the bytes of a body whether it is worth a look.
-    pub prefilter: &'a Prefilter,
     /// The path of the request as the device wrote it.
     pub path: &'a str,
 }
@@ -98,14 +96,17 @@ impl StayContext<'_> {
         document: &Document,
         received: Option<&Document>,
     ) -> Stayed {
-        if !is_read_as(document, message) || !self.prefilter.may_hold(document.source(), self.map) {
+        let direction = match message.speaker() {
+            Side::Device => Direction::ToServer,
+            Side::Server => Direction::ToDevice,
+        };
+        if !is_read_as(document, message)
+            || !stay::may_hold(document.source(), direction, self.extent)
+        {
             return Stayed::default();
         }
         let facts = StayFacts {
-            direction: match message.speaker() {
-                Side::Device => Direction::ToServer,
-                Side::Server => Direction::ToDevice,
-            },
+            direction,
             map: self.map,
             learned: self.learned,
             extent: self.extent,

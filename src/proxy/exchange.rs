@@ -343,7 +343,6 @@ impl Exchange {
             map: &kept.map,
             learned: &kept.learned,
             extent: kept.extent,
-            prefilter: &self.context.shared.stay.prefilter,
             path: &kept.path,
         })
     }

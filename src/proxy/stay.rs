@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::settings::{Mode, Settings};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, OriginMap, Origins};
-use crate::rules::stay::{Extent, Prefilter};
+use crate::rules::stay::Extent;
 
 /// One for the whole proxy.
 pub(super) struct Stay {
@@ -16,7 +16,6 @@ pub(super) struct Stay {
     pub(super) origins: Option<Origins>,
     /// How much is rewritten; `None`: nothing.
     pub(super) extent: Option<Extent>,
-    pub(super) prefilter: Prefilter,
     learned: Mutex<Arc<LearnedHosts>>,
     file: Option<PathBuf>,
 }
@@ -36,20 +35,11 @@ impl Stay {
             }),
             Mode::Regular => None,
         };
-        let hosts = origins.iter().flat_map(|origins| {
-            let pairs = origins
-                .maps
-                .iter()
-                .flat_map(|pair| [&pair.public, &pair.server]);
-            pairs.chain(&origins.public).chain([&origins.server])
-        });
         let learned = match &stay.learned_file {
             Some(file) => read(file)?,
             None => LearnedHosts::default(),
         };
         Ok(Self {
-            prefilter: Prefilter::new(hosts.map(|origin| origin.host.as_str()))
-                .map_err(io::Error::other)?,
             extent: stay.extent.filter(|_| origins.is_some()),
             origins,
             learned: Mutex::new(Arc::new(learned)),

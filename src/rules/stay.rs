@@ -22,7 +22,7 @@ use std::collections::HashSet;
 pub use head::{location, seal};
 pub use linked::linked_enrollment;
 pub use page::page;
-pub use prefilter::Prefilter;
+pub use prefilter::may_hold;
 
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap};
 use crate::flow::{EffectDetail, Note, RuleEffect, Severity};

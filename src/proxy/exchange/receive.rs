@@ -11,6 +11,7 @@ use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
 use crate::proxy::settings::BodyCapture;
 use crate::rules::engine::Stage;
+use crate::rules::stay::{self, Direction};
 
 impl Exchange {
     /// Takes a body in.
@@ -36,7 +37,7 @@ impl Exchange {
         let is_message = media::is_message(headers) || media::is_provisioning(headers);
         match framing {
             _ if needed || (may_hold && is_message) => {
-                let decodes = |body: &[u8]| needed || self.is_for_dmtap(body);
+                let decodes = |body: &[u8]| needed || self.is_for_dmtap(stage, body);
                 IncomingMessage::read(body, headers, bounds, &decodes).await
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
@@ -45,10 +46,13 @@ impl Exchange {
     }
 
     /// Whether a body may hold something for `stay`, or for the swap of client identities.
-    fn is_for_dmtap(&self, body: &[u8]) -> bool {
-        let prefilter = &self.context.shared.stay.prefilter;
+    fn is_for_dmtap(&self, stage: Stage, body: &[u8]) -> bool {
+        let direction = match stage {
+            Stage::Response => Direction::ToDevice,
+            Stage::Request | Stage::Connection => Direction::ToServer,
+        };
         let kept = self.route.kept.as_ref();
-        kept.is_some_and(|kept| prefilter.may_hold(body, &kept.map))
+        kept.is_some_and(|kept| stay::may_hold(body, direction, kept.extent))
             || self.may_be_swapped()
             || self.pairs.may_be_in(body)
     }

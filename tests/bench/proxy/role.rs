@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use dmtap::proxy::Authority;

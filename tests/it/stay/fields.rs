@@ -7,7 +7,7 @@ use dmtap::conversation::{Conversations, InMemoryState, MessageFacts, StayContex
 use dmtap::flow::origin::LearnedHosts;
 use dmtap::flow::{Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Timestamp};
 use dmtap::markup::Limits;
-use dmtap::rules::stay::{Extent, Prefilter};
+use dmtap::rules::stay::Extent;
 use dmtap::rules::{HeadEdit, RuleSet, Verdict};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -85,7 +85,6 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
         headers,
     };
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
-    let prefilter = Prefilter::new(["mdm.example.com"].into_iter()).unwrap();
     let body = Arc::new(document(Bytes::from_static(b"<html/>")));
     let facts = MessageFacts {
         connection: &connection,
@@ -99,7 +98,6 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
             map: &map,
             learned: &learned,
             extent: Extent::Followed,
-            prefilter: &prefilter,
             path,
         }),
         pairs: None,
