@@ -3,6 +3,7 @@
 mod fields;
 mod frame;
 mod origins;
+mod prefilter;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::rules::stay::kind;
 use dmtap::rules::stay::{
-    Direction, Extent, StayFacts, Stayed, linked_enrollment, location, may_hold, page, seal, stay,
+    Direction, Extent, StayFacts, Stayed, linked_enrollment, location, page, seal, stay,
 };
 
 use frame::{Frame, frames};
@@ -354,83 +355,6 @@ fn the_65th_host_gets_no_path() {
     );
     assert!(other.effect.is_none());
     assert_eq!(other.notes[0].id, "STAY-01");
-}
-
-#[test]
-fn the_prefilter_passes_every_row() {
-    for row in rows().into_iter().filter(|row| row.r#in != row.out) {
-        for frame in frames(&row.kind) {
-            let address = row.address.as_deref().unwrap_or("https://mdm.example.com");
-            let extent = match &*row.kind {
-                "SyncHdr" => Extent::Full,
-                _ => Extent::Followed,
-            };
-            let check = |text: String, direction| {
-                for bytes in encodings(&frame, text) {
-                    let passes = may_hold(&bytes, direction, extent);
-                    assert!(passes, "{} {direction:?}: {}", row.kind, shown(&bytes));
-                }
-            };
-            if let Some(fill) = &frame.to_device {
-                check(fill(&row.r#in, address), Direction::ToDevice);
-            }
-            if let Some(fill) = &frame.to_server {
-                check(fill(&row.out, address), Direction::ToServer);
-            }
-        }
-    }
-}
-
-#[test]
-fn the_prefilter_keeps_ordinary_messages_undecoded() {
-    let message = |header: &str, commands: &str| {
-        format!(
-            "<?xml version=\"1.0\"?><SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr>\
-             <Target><LocURI>https://mdm.example.com/omadm</LocURI></Target><Source><LocURI>urn:uuid:1</LocURI></Source>\
-             {header}</SyncHdr><SyncBody>{commands}<Final/></SyncBody></SyncML>"
-        )
-    };
-    let add = |node: &str, value: &str| {
-        format!(
-            "<Add><CmdID>1</CmdID><Item><Target><LocURI>{node}</LocURI></Target><Data>{value}</Data></Item></Add>"
-        )
-    };
-    let check = |header: &str, commands: &str, expected: bool| {
-        let xml = message(header, commands);
-        let wbxml = encode(&document(xml.clone()), &WbxmlOptions::default()).unwrap();
-        for bytes in [Bytes::from(xml), wbxml.into()] {
-            let passes = may_hold(&bytes, Direction::ToDevice, Extent::Followed);
-            assert_eq!(passes, expected, "{}", shown(&bytes));
-            assert!(may_hold(&bytes, Direction::ToDevice, Extent::Full));
-        }
-    };
-    check("", &add("./DevDetail/SwV", "1"), false);
-    check(
-        "",
-        &add("./Vendor/MSFT/DMClient/Provider/P/UPN", "u"),
-        false,
-    );
-    let address = "./Device/Vendor/MSFT/dmclient/Provider/P/ManagementServiceAddress";
-    check("", &add(address, "mdm.example.com"), true);
-    check(
-        "",
-        &add("./Vendor/MSFT/Any", "https://mdm.example.com/"),
-        true,
-    );
-    check("", &add("./Vendor/MSFT/Any", "PHdhcC1wcm92"), true);
-    check("<RespURI>https://mdm.example.com/</RespURI>", "", true);
-    let declared = message("", "").replace("<SyncHdr>", "<SyncHdr xmlns:x='http://example.org/x'>");
-    assert!(!may_hold(
-        declared.as_bytes(),
-        Direction::ToDevice,
-        Extent::Followed
-    ));
-    let soap = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'/>";
-    assert!(may_hold(
-        soap.as_bytes(),
-        Direction::ToDevice,
-        Extent::Followed
-    ));
 }
 
 #[test]
