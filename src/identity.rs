@@ -16,10 +16,12 @@ pub mod document;
 pub mod enrollment;
 pub mod issue;
 mod raw;
+pub mod renewal;
 pub mod session;
 pub mod signature;
 
 pub use csr::CertificationRequest;
 pub use document::{NoSwap, Replacement};
 pub use issue::{CertificateParts, Issuer};
+pub use renewal::SignedRequest;
 pub use signature::{Digest, SignError, Signer};
