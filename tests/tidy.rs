@@ -19,11 +19,8 @@ const LAYERS: &[&[(&str, Kind)]] = &[
     &[("markup", Kind::Pure)],
     &[("dm", Kind::Pure)],
     &[("flow", Kind::Pure)],
-    &[
-        ("rules", Kind::Pure),
-        ("identity", Kind::Pure),
-        ("peer", Kind::Pure),
-    ],
+    &[("rules", Kind::Pure), ("identity", Kind::Pure)],
+    &[("peer", Kind::Pure)],
     &[("conversation", Kind::Shared), ("record", Kind::Impure)],
     &[("proxy", Kind::Impure)],
     &[("app", Kind::Impure)],
@@ -32,7 +29,7 @@ const LAYERS: &[&[(&str, Kind)]] = &[
 
 /// Modules, and those below them that they may not import either.
 const EXCEPTIONS: &[(&str, &[&str])] = &[
-    ("peer", &["flow"]),
+    ("peer", &["flow", "rules"]),
     ("conversation", &["peer", "error_text"]),
     ("record", &["peer", "rules", "identity"]),
     ("identity", &["error_text", "builtin_rules"]),

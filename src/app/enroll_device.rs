@@ -75,6 +75,28 @@ pub async fn enroll(
     Err(EnrollError::Endless)
 }
 
+/// Renews the certificate of an enrolled device, whose key is `old`, with a new key.
+///
+/// # Errors
+/// [`EnrollError`].
+pub async fn renew(
+    client: &DialingClient,
+    profile: EnrollProfile,
+    enrollment: &Enrollment,
+    old: &PrivateKey,
+    key: Arc<PrivateKey>,
+) -> Result<Enrollment, EnrollError> {
+    let url = enrollment.renewal.clone().unwrap_or_default();
+    let address = url.parse().map_err(|_| EnrollError::Address(url))?;
+    let old = (&*enrollment.certificate, old);
+    let (mut device, request) = EnrollingDevice::renew(profile, key, old, address)?;
+    let response = send(client, request).await?;
+    match device.answer(&response)? {
+        Step::Enrolled(enrollment) => Ok(*enrollment),
+        Step::Send(_) => Err(EnrollError::Endless),
+    }
+}
+
 /// One request and its whole answer.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod documents;
+mod renewals;
 mod requests;
 mod sessions;
 mod store;

@@ -7,19 +7,23 @@ mod requests;
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode, Uri, Version};
 
 use super::csr::{self, CsrError, CsrForm};
-use super::key::PrivateKey;
+use super::key::{Hash, PrivateKey};
 use super::server::Login;
 use crate::dm::enrollment::EnrollmentMessage;
 use crate::dm::{Envelope, Hresult};
+use crate::identity::{SignError, renewal};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
 pub use refusal::{Refusal, first_line};
+use requests::CertificateToken;
 pub use requests::{discover as discover_request, exists as exists_request};
 
 /// Who enrolls, and on what.
@@ -133,6 +137,43 @@ impl EnrollingDevice {
         (device, request)
     }
 
+    /// A device that renews its certificate at `url`: `key` is new, and the holder of the old key signs.
+    ///
+    /// # Errors
+    /// [`Refusal::Unusable`], where a key does not sign.
+    pub fn renew(
+        mut profile: EnrollProfile,
+        key: Arc<PrivateKey>,
+        old: (&[u8], &PrivateKey),
+        url: Uri,
+    ) -> Result<(Self, Request<Bytes>), Refusal> {
+        // MicrosoftDocs: the user's name with an empty password.
+        profile.login = Login::Password(String::new());
+        let device = Self {
+            profile,
+            key,
+            stage: Stage::RequestToken,
+            url,
+            redirects: 0,
+        };
+        let EnrollProfile {
+            guid,
+            device_id,
+            csr,
+            ..
+        } = &device.profile;
+        let unusable = |why: String| device.unusable(&why);
+        let request = csr::request(*csr, guid, device_id, &device.key);
+        let request = request.map_err(|error| unusable(error.to_string()))?;
+        let (certificate, old) = old;
+        let sign = |_, message: &[u8]| old.sign(Hash::Sha256, message).map_err(|_| SignError);
+        let signed = renewal::signed(&request, certificate, &sign);
+        let signed = signed.map_err(|error| unusable(error.to_string()))?;
+        let token = CertificateToken::Pkcs7(STANDARD.encode(signed));
+        let request = requests::request_token(&device.url, &device.profile, &token);
+        Ok((device, request))
+    }
+
     /// Takes the answer to the last request.
     ///
     /// # Errors
@@ -244,7 +285,8 @@ impl EnrollingDevice {
     fn request_token(&mut self, url: Uri) -> Result<Step, Refusal> {
         let csr = self.csr();
         let csr = csr.map_err(|error| self.unusable(&error.to_string()))?;
-        let request = requests::request_token(&url, &self.profile, &csr);
+        let token = CertificateToken::Pkcs10(csr);
+        let request = requests::request_token(&url, &self.profile, &token);
         self.stage = Stage::RequestToken;
         self.url = url;
         Ok(send(request))

@@ -16,6 +16,7 @@ use crate::dm::certificate::thumbprint;
 use crate::dm::enrollment::{Discover, EnrollmentMessage, RequestSecurityToken, RequestType};
 use crate::dm::soap::SoapVersion;
 use crate::dm::token::TokenKind;
+use crate::identity::SignedRequest;
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
@@ -253,6 +254,25 @@ impl EnrollServer {
         })
     }
 
+    /// Whose certificate a renewal is signed with: the last that this server issued to the device.
+    fn holder(
+        &self,
+        signed: &SignedRequest,
+        asked: RequestSecurityToken<'_>,
+    ) -> Result<&User, Fault> {
+        let device = asked.context("DeviceID").unwrap_or_default();
+        let mut granted = self.granted.iter().rev();
+        let last = granted.find(|granted| granted.device == device);
+        let own = thumbprint(signed.certificate());
+        let last = last.filter(|granted| granted.thumbprint == own);
+        let mut users = self.users.iter();
+        let user = last.and_then(|granted| users.find(|user| user.name == granted.user));
+        user.ok_or_else(|| {
+            let why = format!("the certificate {own} is not the last of device {device}");
+            Fault::of("s:Authentication", why)
+        })
+    }
+
     /// The certificate and the account.
     fn issue(
         &mut self,
@@ -260,18 +280,25 @@ impl EnrollServer {
         asked: RequestSecurityToken<'_>,
         now: Duration,
     ) -> Result<String, Fault> {
-        let user = self.user(envelope)?.clone();
         let malformed = |why: &str| Fault::of("s:MessageFormat", why.into());
         let refused = |why: String| Fault::of("s:CertificateRequest", why);
-        if asked.request_type() != Some(RequestType::Issue) {
-            return Err(malformed("only Issue is served"));
-        }
-        let csr = asked
-            .token()
-            .filter(|token| token.kind() == TokenKind::Pkcs10);
-        let csr = csr.ok_or_else(|| refused("the message holds no PKCS#10".into()))?;
-        let csr = csr.octets();
-        let csr = csr.ok_or_else(|| refused("the request is no base64".into()))?;
+        let token = asked.token().and_then(|it| Some((it.kind(), it.octets()?)));
+        let (user, csr) = match (asked.request_type(), token) {
+            (Some(RequestType::Issue), Some((TokenKind::Pkcs10, csr))) => {
+                (self.user(envelope)?.clone(), csr)
+            }
+            (Some(RequestType::Renew), Some((TokenKind::Pkcs7, signed))) => {
+                let signed = SignedRequest::read(&signed);
+                let signed = signed.map_err(|error| refused(error.to_string()))?;
+                let user = self.holder(&signed, asked)?.clone();
+                (user, signed.request().to_vec())
+            }
+            (Some(RequestType::Issue | RequestType::Renew), _) => {
+                let why = "the message holds no PKCS#10, or no PKCS#7 to renew";
+                return Err(refused(why.into()));
+            }
+            _ => return Err(malformed("only Issue and Renew are served")),
+        };
         let requested = Requested::read(&csr).map_err(|error| refused(error.to_string()))?;
         let device = asked.context("DeviceID").filter(|id| !id.is_empty());
         let device = device

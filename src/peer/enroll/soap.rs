@@ -22,6 +22,7 @@ pub(super) const WSU: &str =
 pub(super) const BASE64_BINARY: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd#base64binary";
 pub(super) const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 pub(super) const ISSUE: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/Issue";
+pub(super) const RENEW: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/Renew";
 pub(super) const DISCOVERY: &str =
     "http://schemas.microsoft.com/windows/management/2012/01/enrollment";
 pub(super) const POLICY: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollmentpolicy";
@@ -31,6 +32,8 @@ pub(super) const TOKEN_TYPE: &str =
 /// `ValueType` of a certificate request.
 pub(super) const PKCS10: &str =
     "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS10";
+/// `ValueType` of a signed message with a certificate request.
+pub(super) const PKCS7: &str = "http://schemas.microsoft.com/windows/pki/2009/01/enrollment#PKCS7";
 /// `ValueType` of the token that a sign-in page gave.
 pub(super) const USER_TOKEN: &str = "http://schemas.microsoft.com/5.0.0.0/ConfigurationManager/Enrollment/DeviceEnrollmentUserToken";
 /// `ValueType` of the provisioning document.

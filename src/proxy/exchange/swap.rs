@@ -36,7 +36,7 @@ impl Exchange {
         let begun = identities.begin(&asked, &server).await;
         let changed = begun.and_then(|prepared| {
             let effect = asked
-                .with_token(&prepared.request, prepared.text)
+                .with_token(&prepared.token, prepared.text)
                 .map_err(|error| error.to_string())?;
             let limits = read::limits(self.context.shared.settings.max_body);
             enter(&document, effect, &self.head.headers, &limits, decided)?;

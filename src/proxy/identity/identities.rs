@@ -54,6 +54,9 @@ impl Identities {
             known: Mutex::default(),
         };
         stored.iter().for_each(|identity| identities.know(identity));
+        let now = jiff::Timestamp::now();
+        let over = stored.iter().filter(|identity| is_over(identity, now));
+        over.for_each(|identity| identities.retire(identity));
         Ok(identities)
     }
 
@@ -100,6 +103,21 @@ impl Identities {
         Ok(Some(u128::from_be_bytes(own) | 1 << 127))
     }
 
+    /// Removes the identity that another one renews.
+    fn retire(&self, renewed: &StoredIdentity) {
+        let (Some(store), Some(old)) = (&self.store, &renewed.renews) else {
+            return;
+        };
+        if store.has(old)
+            && let Err(error) = store.remove(old)
+        {
+            tracing::warn!(
+                "the identity {old}, which {} renews, stays: {error}",
+                renewed.id
+            );
+        }
+    }
+
     /// Takes note of a stored identity.
     pub(super) fn know(&self, identity: &StoredIdentity) {
         let server = identity.server_certificate.octets().unwrap_or_default();
@@ -111,6 +129,15 @@ impl Identities {
         Arc::make_mut(&mut known.pairs).add(&device, &server);
     }
 }
+
+/// Whether the identity that this one renews has been kept long enough.
+fn is_over(identity: &StoredIdentity, now: jiff::Timestamp) -> bool {
+    let created: Option<jiff::Timestamp> = identity.created.parse().ok();
+    created.is_some_and(|created| now.duration_since(created) > KEPT)
+}
+
+/// How long an identity stays that was renewed, if the new one is not used.
+const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 
 impl FindIdentity for Identities {
     /// The first time the file is read: a few kilobytes. An identity that was removed meanwhile is found no more, and
@@ -129,6 +156,8 @@ impl FindIdentity for Identities {
         let pem = store.pem(&id).ok()?;
         let identity = ClientIdentity::from_pem(&pem).ok()?;
         self.know(&stored);
+        // It is used: what it renews is used no more.
+        self.retire(&stored);
         let mut known = self.known.lock();
         known.loaded.insert(*sha256, (id, identity.clone()));
         Some(identity)

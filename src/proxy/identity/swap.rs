@@ -4,18 +4,22 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustls::SignatureScheme;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::identities::Identities;
 use super::key::OwnKey;
 use super::store::{IdentityStore, identity_pem};
-use super::stored::{CertificateFacts, IdentityId, StoredIdentity};
+use super::stored::{CertificateFacts, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::enrollment::{self, Asked, Granted};
-use crate::identity::{CertificateParts, CertificationRequest, Replacement, Signer};
+use crate::identity::{
+    CertificateParts, CertificationRequest, Digest, Replacement, SignError, SignedRequest, Signer,
+};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
+use crate::proxy::client_identity::{ClientIdentity, FindIdentity as _};
 
 /// An enrollment under way. It belongs to one exchange: MessageIDs of Windows are constants and tell nothing.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(in crate::proxy) struct Swap {
     device_id: String,
     server: String,
     begun: Instant,
+    /// The identity that it renews.
+    renews: Option<IdentityId>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -33,8 +39,8 @@ pub(in crate::proxy) struct Swap {
 #[derive(Debug)]
 pub(in crate::proxy) struct Prepared {
     pub(in crate::proxy) swap: Swap,
-    /// The request for dmtap's key, in DER.
-    pub(in crate::proxy) request: Vec<u8>,
+    /// The request for dmtap's key, in DER; signed with the old key, where it renews.
+    pub(in crate::proxy) token: Vec<u8>,
     /// The same for people.
     pub(in crate::proxy) text: String,
 }
@@ -49,10 +55,16 @@ impl Identities {
         asked: &Asked<'_>,
         server: &str,
     ) -> Result<Prepared, String> {
-        if asked.kind != TokenKind::Pkcs10 {
-            return Err("the message holds no PKCS#10".into());
-        }
-        let read = CertificationRequest::read(&asked.octets).map_err(|error| error.to_string())?;
+        let renewal = match asked.kind {
+            TokenKind::Pkcs10 => None,
+            TokenKind::Pkcs7 => Some(self.renewal(&asked.octets)?),
+            _ => return Err("the message holds neither PKCS#10 nor PKCS#7".into()),
+        };
+        let octets = match &renewal {
+            Some(renewal) => renewal.signed.request(),
+            None => &asked.octets,
+        };
+        let read = CertificationRequest::read(octets).map_err(|error| error.to_string())?;
         let bits = read.key_bits().map_err(|error| error.to_string())?;
         let permit = self.permit()?;
         let begun = Instant::now();
@@ -72,6 +84,10 @@ impl Identities {
                 )
             },
         );
+        let token = match &renewal {
+            Some(renewal) => renewal.anew(&request)?,
+            None => request,
+        };
         Ok(Prepared {
             swap: Swap {
                 key,
@@ -79,11 +95,51 @@ impl Identities {
                 device_id: asked.device_id.clone(),
                 server: server.to_owned(),
                 begun,
+                renews: renewal.map(|renewal| renewal.id),
                 _permit: permit,
             },
-            request,
+            token,
             text,
         })
+    }
+}
+
+/// A renewal that the holder of an identity's device certificate signed.
+struct Renewal {
+    signed: SignedRequest,
+    id: IdentityId,
+    old: ClientIdentity,
+}
+
+impl Identities {
+    /// # Errors
+    /// Why there is no swap, in words.
+    fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {
+        let signed = SignedRequest::read(octets).map_err(|error| error.to_string())?;
+        let hash = sha256(signed.certificate());
+        let old = self.of_certificate(&hash).ok_or_else(|| {
+            let thumbprint = crate::dm::certificate::thumbprint(signed.certificate());
+            format!("the renewal is signed with the certificate {thumbprint}, of which dmtap has no identity")
+        })?;
+        let id = IdentityId::of_hash(&hash);
+        Ok(Renewal { signed, id, old })
+    }
+}
+
+impl Renewal {
+    /// The renewal around another request, signed with the key that dmtap has for the server.
+    fn anew(&self, request: &[u8]) -> Result<Vec<u8>, String> {
+        let sign = |digest, message: &[u8]| {
+            let scheme = match digest {
+                Digest::Sha1 => return Err(SignError),
+                Digest::Sha256 => SignatureScheme::RSA_PKCS1_SHA256,
+                Digest::Sha384 => SignatureScheme::RSA_PKCS1_SHA384,
+                Digest::Sha512 => SignatureScheme::RSA_PKCS1_SHA512,
+            };
+            self.old.sign(scheme, message).map_err(|_| SignError)
+        };
+        let signed = self.signed.anew(request, self.old.certificate(), &sign);
+        signed.map_err(|error| error.to_string())
     }
 }
 
@@ -146,7 +202,7 @@ impl Swap {
             created: jiff::Timestamp::now().to_string(),
             server_certificate: facts(server)?,
             device_certificate: facts(&device)?,
-            renews: None,
+            renews: self.renews.clone(),
         };
         let mut chain: Vec<&[u8]> = vec![server];
         chain.extend(between(authorities, server));

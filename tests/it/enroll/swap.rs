@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::app::dial::DialingClient;
+use dmtap::app::enroll_device::renew;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Note};
@@ -237,6 +238,54 @@ async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
     let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
     assert_eq!(lab.store().list().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_used() {
+    let bench = Bench::new(false).await;
+    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
+    let (client, profile) = (lab.client(), alice());
+    let url = "https://one.dmtap.test/EnrollmentServer/Discovery.svc";
+    let (first, second) = (new_key().unwrap(), new_key().unwrap());
+    let url = url.parse().unwrap();
+    let enrollment = enroll(&client, profile.clone(), first.clone(), url).await;
+    let enrollment = enrollment.unwrap();
+    let old = lab.store().list().unwrap().remove(0);
+    let renewed = renew(
+        &client,
+        profile.clone(),
+        &enrollment,
+        &first,
+        second.clone(),
+    )
+    .await;
+    let renewed = renewed.unwrap();
+    assert_ne!(renewed.thumbprint, enrollment.thumbprint);
+    let granted = bench.service.granted();
+    assert_eq!(granted.len(), 2);
+    let new = lab.store().find(&renewed.thumbprint).unwrap();
+    assert_eq!(new.renews, Some(old.id.clone()));
+    assert_eq!(new.server_certificate.thumbprint, granted[1].thumbprint);
+    assert_eq!(lab.store().list().unwrap().len(), 2);
+    let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
+    assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
+    // Somebody else's key does not renew, and neither does an identity that is gone: both pass as they are.
+    let stranger = renew(&client, profile.clone(), &renewed, &first, second).await;
+    assert!(
+        matches!(stranger, Err(EnrollError::Answered(_))),
+        "{stranger:?}"
+    );
+    lab.store().remove(&old.id).unwrap();
+    let gone = renew(&client, profile, &enrollment, &first, new_key().unwrap()).await;
+    assert!(matches!(gone, Err(EnrollError::Answered(_))), "{gone:?}");
+    let notes = lab.notes();
+    let texts: Vec<_> = notes[2..].iter().map(|note| &*note.text).collect();
+    assert!(texts[0].contains("its signature is wrong"), "{texts:?}");
+    assert!(
+        texts[1].contains(&enrollment.thumbprint) && texts[1].contains("no identity"),
+        "{texts:?}"
+    );
+    assert_eq!(texts.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,8 +7,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, USER_AGENT}
 use http::{Request, Uri};
 
 use super::super::soap::{
-    ADDRESSING, BASE64_BINARY, DISCOVERY, ENVELOPE_12, ISSUE, PKCS10, POLICY, SOAP_12, TOKEN_TYPE,
-    USER_TOKEN, WSSE, WST, WSU, action, text,
+    ADDRESSING, BASE64_BINARY, DISCOVERY, ENVELOPE_12, ISSUE, PKCS7, PKCS10, POLICY, RENEW,
+    SOAP_12, TOKEN_TYPE, USER_TOKEN, WSSE, WST, WSU, action, text,
 };
 use super::EnrollProfile;
 use crate::peer::enroll::Login;
@@ -56,8 +56,23 @@ pub(super) fn get_policies(url: &Uri, profile: &EnrollProfile) -> Request<Bytes>
     )
 }
 
-/// RequestSecurityToken; `csr` is the request as text.
-pub(super) fn request_token(url: &Uri, profile: &EnrollProfile, csr: &str) -> Request<Bytes> {
+/// What a device asks for a certificate with: PKCS#10, or PKCS#7 to renew, as text.
+#[derive(Debug)]
+pub(super) enum CertificateToken {
+    Pkcs10(String),
+    Pkcs7(String),
+}
+
+/// RequestSecurityToken.
+pub(super) fn request_token(
+    url: &Uri,
+    profile: &EnrollProfile,
+    token: &CertificateToken,
+) -> Request<Bytes> {
+    let (request_type, value_type, token) = match token {
+        CertificateToken::Pkcs10(token) => (ISSUE, PKCS10, token),
+        CertificateToken::Pkcs7(token) => (RENEW, PKCS7, token),
+    };
     let item = |(name, value): &(&str, &str)| {
         let value = text(value);
         format!("<ac:ContextItem Name=\"{name}\"><ac:Value>{value}</ac:Value></ac:ContextItem>")
@@ -77,8 +92,8 @@ pub(super) fn request_token(url: &Uri, profile: &EnrollProfile, csr: &str) -> Re
     let items: String = items.iter().map(item).collect();
     let body = format!(
         "<wst:RequestSecurityToken><wst:TokenType>{TOKEN_TYPE}</wst:TokenType>\
-         <wst:RequestType>{ISSUE}</wst:RequestType>\
-         <wsse:BinarySecurityToken ValueType=\"{PKCS10}\" EncodingType=\"{BASE64_BINARY}\">{csr}\
+         <wst:RequestType>{request_type}</wst:RequestType>\
+         <wsse:BinarySecurityToken ValueType=\"{value_type}\" EncodingType=\"{BASE64_BINARY}\">{token}\
          </wsse:BinarySecurityToken>\
          <ac:AdditionalContext xmlns=\"http://schemas.xmlsoap.org/ws/2006/12/authorization\">{items}\
          </ac:AdditionalContext></wst:RequestSecurityToken>"

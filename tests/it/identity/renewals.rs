@@ -1,0 +1,130 @@
+//! Renewals: a request signed by the holder of the old certificate.
+
+use dmtap::identity::renewal::{RenewalError, signed};
+use dmtap::identity::signature::SignatureError;
+use dmtap::identity::{CertificateParts, CertificationRequest, SignError, SignedRequest, Signer};
+use dmtap::peer::enroll::key::Hash;
+
+use super::*;
+
+/// The server's certificate for dmtap's key.
+fn old_certificate(ca: &EnrollmentCa) -> Vec<u8> {
+    let csr = request(FORMS[1]);
+    let csr = CertificationRequest::read(&csr).unwrap();
+    issued(ca, &csr.with_key(own_key()).unwrap(), 7)
+}
+
+/// Renewals by openssl with this option: the device's certificate, and the messages.
+fn by_openssl(folder: &Path, ca: &EnrollmentCa, options: &str) -> (Vec<u8>, Vec<u8>) {
+    said(
+        folder,
+        "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out d.key",
+    );
+    said(folder, "pkey -in d.key -pubout -outform DER -out d.pub");
+    let key = std::fs::read(folder.join("d.pub")).unwrap();
+    let server = old_certificate(ca);
+    let parts = CertificateParts::read(&server).unwrap();
+    let authority = authority(folder);
+    let issuer = authority.issuer().unwrap();
+    let device = parts.reissued(&key, &issuer, None).unwrap();
+    write_pem(folder, "d.pem", &device);
+    std::fs::write(folder.join("csr.der"), request(FORMS[0])).unwrap();
+    said(
+        folder,
+        &format!(
+            "cms -sign -binary -nodetach -signer d.pem -inkey d.key -in csr.der -outform DER -out r.der {options}"
+        ),
+    );
+    (device, std::fs::read(folder.join("r.der")).unwrap())
+}
+
+fn sign(digest: dmtap::identity::Digest, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    own_key().sign(digest, message)
+}
+
+#[test]
+fn a_renewal_is_signed_anew_with_the_old_key_of_dmtap_and_openssl_verifies_it() {
+    for options in [
+        "-md sha256",
+        "-md sha1",
+        "-md sha512 -noattr",
+        "-md sha384 -nosmimecap",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, ca) = (folder.path(), server_ca());
+        let (device, renewal) = by_openssl(folder, &ca, options);
+        let read = SignedRequest::read(&renewal).unwrap();
+        assert_eq!(read.certificate(), device, "{options}");
+        assert_eq!(read.request(), request(FORMS[0]), "{options}");
+        let inside = CertificationRequest::read(read.request()).unwrap();
+        let request = inside.with_key(own_key()).unwrap();
+        let server = old_certificate(&ca);
+        let made = read.anew(&request, &server, &sign).unwrap();
+        write_pem(folder, "ca.pem", ca.certificate());
+        std::fs::write(folder.join("made.der"), &made).unwrap();
+        said(
+            folder,
+            "cms -verify -binary -inform DER -in made.der -CAfile ca.pem -purpose any -no_check_time -out out.der",
+        );
+        assert_eq!(std::fs::read(folder.join("out.der")).unwrap(), request);
+        let again = SignedRequest::read(&made).unwrap();
+        assert_eq!(again.certificate(), server);
+        let text = said(folder, "cms -cmsout -print -inform DER -in made.der");
+        let digest = match options {
+            "-md sha1" => "sha256",
+            options => &options[4..10],
+        };
+        assert!(text.contains(&format!("algorithm: {digest}")), "{text}");
+        assert_eq!(text.contains("signingTime"), !options.contains("noattr"));
+    }
+}
+
+#[test]
+fn a_renewal_of_the_simulated_device_verifies_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, ca) = (folder.path(), server_ca());
+    let csr = request(FORMS[0]);
+    let certificate = issued(&ca, &csr, 9);
+    let key = device_key();
+    let sign = |_, message: &[u8]| key.sign(Hash::Sha256, message).map_err(|_| SignError);
+    let made = signed(&csr, &certificate, &sign).unwrap();
+    write_pem(folder, "ca.pem", ca.certificate());
+    std::fs::write(folder.join("made.der"), &made).unwrap();
+    said(
+        folder,
+        "cms -verify -binary -inform DER -in made.der -CAfile ca.pem -purpose any -no_check_time -out out.der",
+    );
+    assert_eq!(std::fs::read(folder.join("out.der")).unwrap(), csr);
+}
+
+#[test]
+fn a_renewal_that_was_changed_or_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, ca) = (folder.path(), server_ca());
+    let (_, renewal) = by_openssl(folder, &ca, "-md sha256");
+    let wrong = RenewalError::Signature(SignatureError::Wrong);
+    let csr = request(FORMS[0]);
+    let at = renewal
+        .windows(csr.len())
+        .position(|part| part == csr)
+        .unwrap();
+    for at in [at + 40, renewal.len() - 1] {
+        let mut changed = renewal.clone();
+        changed[at] ^= 1;
+        assert_eq!(SignedRequest::read(&changed).unwrap_err(), wrong, "{at}");
+    }
+    for length in (0..renewal.len()).step_by(11) {
+        assert!(SignedRequest::read(&renewal[..length]).is_err());
+    }
+    said(
+        folder,
+        "cms -sign -binary -nodetach -nocerts -signer d.pem -inkey d.key -in csr.der -outform DER -out bare.der",
+    );
+    let bare = std::fs::read(folder.join("bare.der")).unwrap();
+    let refused = SignedRequest::read(&bare).unwrap_err().to_string();
+    assert!(refused.contains("certificate of its signer"), "{refused}");
+    assert_eq!(
+        SignedRequest::read(&[0x30; 200_000]).unwrap_err(),
+        RenewalError::TooLong
+    );
+}
