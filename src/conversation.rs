@@ -17,6 +17,7 @@ mod decide;
 mod handle;
 mod pairs;
 mod rule_state;
+mod signers;
 mod stay;
 mod table;
 mod view;
@@ -27,7 +28,6 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 
 use crate::dm::Message;
-use crate::flow::credentials::Credentials;
 use crate::flow::origin::NamedHost;
 use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
@@ -37,6 +37,7 @@ use crate::identity::session::Pairs;
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
 
+use self::credentials::Known;
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
 pub use self::stay::{StayContext, patched};
@@ -50,8 +51,8 @@ use self::table::{Sessions, SharedSession};
 #[derive(Debug)]
 pub struct Conversations {
     sessions: Sessions,
-    /// What credentials are held against. Exchanges of all connections share it.
-    credentials: Arc<Mutex<Credentials>>,
+    /// What credentials and signatures are held against. Exchanges of all connections share it.
+    known: Arc<Mutex<Known>>,
 }
 
 /// A message as it arrived.
@@ -97,14 +98,14 @@ impl Conversations {
     pub fn new(limits: SessionLimits) -> Self {
         Self {
             sessions: Sessions::new(limits),
-            credentials: Arc::default(),
+            known: Arc::default(),
         }
     }
 
     /// Adds accounts that devices have; those that a server grants are known anyway.
     pub fn with_accounts<'a>(self, accounts: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut known = self.credentials.lock();
-        accounts.for_each(|(user, password)| known.add(user, password));
+        let mut known = self.known.lock();
+        accounts.for_each(|(user, password)| known.credentials.add(user, password));
         drop(known);
         self
     }
@@ -161,7 +162,7 @@ impl Conversations {
     }
 
     fn handle(&self, session: Option<SharedSession>) -> SessionHandle {
-        SessionHandle::of(session, self.credentials.clone())
+        SessionHandle::of(session, self.known.clone())
     }
 
     /// The session that a message names, if any.

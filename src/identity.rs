@@ -15,6 +15,7 @@ pub mod csr;
 pub mod document;
 pub mod enrollment;
 pub mod issue;
+pub mod message_signature;
 mod raw;
 pub mod renewal;
 pub mod session;

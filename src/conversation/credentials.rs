@@ -2,26 +2,38 @@
 
 use super::MessageFacts;
 use super::handle::SessionHandle;
+use super::signers::{self, Signers};
 use crate::dm::Message;
+use crate::flow::credentials::Credentials;
+use crate::flow::provider::in_provisioning;
 use crate::flow::{Note, SessionTag, Side};
 use crate::markup::Document;
 use crate::rules::Verdict;
 
+/// What credentials and signatures are held against.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) credentials: Credentials,
+    pub(super) signers: Signers,
+}
+
 impl SessionHandle {
-    /// What is to be said of the credentials in a message as it arrived.
+    /// What is to be said of the credentials in a message as it arrived, and of a signature over it.
     pub(super) fn check_credentials(
         &self,
         facts: &MessageFacts<'_>,
         tag: Option<&SessionTag>,
     ) -> Vec<Note> {
+        let mut notes = Vec::from_iter(signers::check(facts, &self.known));
         let (Some(message), Some(tag)) = (facts.message(), tag) else {
-            return Vec::new();
+            return notes;
         };
         let hmac = facts.headers().get("x-syncml-hmac");
         let hmac = hmac.and_then(|hmac| hmac.to_str().ok());
         let body = facts.body.map_or(&[][..], |body| body);
-        let mut known = self.credentials.lock();
-        known.check(facts.speaker(), &tag.key.device, message, hmac, body)
+        let known = &mut self.known.lock().credentials;
+        notes.extend(known.check(facts.speaker(), &tag.key.device, message, hmac, body));
+        notes
     }
 
     /// Learns the accounts that a server grants, and the nonces that the receiver of a message gets.
@@ -34,7 +46,11 @@ impl SessionHandle {
         if let (Side::Server, Some(document), None) =
             (facts.speaker(), facts.document, facts.message())
         {
-            self.credentials.lock().learn_accounts(document);
+            in_provisioning(document, |provisioning| {
+                let mut known = self.known.lock();
+                known.credentials.learn_accounts(provisioning);
+                known.signers.learn(provisioning);
+            });
         }
         if let (Some(leaving), Some(tag)) = (verdict.leaving(facts.document), tag) {
             self.learn_nonces(facts.speaker(), leaving, tag);
@@ -44,7 +60,7 @@ impl SessionHandle {
     /// Learns the nonces in a message of this speaker.
     pub(super) fn learn_nonces(&self, speaker: Side, document: &Document, tag: &SessionTag) {
         if let Some(message) = Message::of(document) {
-            let mut known = self.credentials.lock();
+            let known = &mut self.known.lock().credentials;
             known.learn_nonces(speaker.other(), &tag.key.device, message);
         }
     }

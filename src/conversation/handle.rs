@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use parking_lot::Mutex;
 
+use super::credentials::Known;
 use super::table::SharedSession;
 use super::{Decided, MessageFacts};
 use crate::dm::Message;
-use crate::flow::credentials::Credentials;
 use crate::flow::{SessionTag, Side, media};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{self, Document, Limits};
@@ -20,7 +20,7 @@ use crate::rules::{RuleSet, RuleState};
 pub struct SessionHandle {
     pub(super) session: Option<SharedSession>,
     pub(super) leaving: Leaving,
-    pub(super) credentials: Arc<Mutex<Credentials>>,
+    pub(super) known: Arc<Mutex<Known>>,
 }
 
 /// What the receiver of a message gets.
@@ -38,11 +38,11 @@ pub(super) enum Leaving {
 }
 
 impl SessionHandle {
-    pub(super) fn of(session: Option<SharedSession>, credentials: Arc<Mutex<Credentials>>) -> Self {
+    pub(super) fn of(session: Option<SharedSession>, known: Arc<Mutex<Known>>) -> Self {
         Self {
             session,
             leaving: Leaving::default(),
-            credentials,
+            known,
         }
     }
 

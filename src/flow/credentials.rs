@@ -9,9 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hashlink::LruCache;
 
 use crate::dm::auth::{AccountKey, Hmac};
-use crate::dm::{Cred, EnrollmentMessage, Envelope, Message, Provisioning};
+use crate::dm::{Cred, Message, Provisioning};
 use crate::flow::{Note, Severity, Side};
-use crate::markup::{Document, Limits};
 
 /// The accounts and nonces that are known. Of more than [`MOST_KNOWN`] the least recently used are forgotten.
 #[derive(Debug)]
@@ -86,21 +85,8 @@ impl Credentials {
         self.add_account(Side::Device, user, password, None);
     }
 
-    /// Learns the accounts that a provisioning document grants, alone or in the answer of enrollment.
-    pub fn learn_accounts(&mut self, document: &Document) {
-        if let Some(provisioning) = Provisioning::of(document) {
-            return self.granted(provisioning);
-        }
-        let message = Envelope::of(document).and_then(EnrollmentMessage::of);
-        if let Some(EnrollmentMessage::Response(response)) = message
-            && let Some(embedded) = response.provisioning(&Limits::default())
-            && let Some(provisioning) = Provisioning::of(embedded.document())
-        {
-            self.granted(provisioning);
-        }
-    }
-
-    fn granted(&mut self, provisioning: Provisioning<'_>) {
+    /// Learns the accounts that a provisioning document grants.
+    pub fn learn_accounts(&mut self, provisioning: Provisioning<'_>) {
         for account in provisioning.accounts().take(MOST_ACCOUNTS) {
             let provider = account.provider_id();
             for auth in account.auths().take(MOST_ACCOUNTS) {

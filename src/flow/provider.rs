@@ -7,17 +7,23 @@ use crate::markup::{Document, Limits};
 /// Notes on accounts whose PROVIDER-ID is not the name of a node `DMClient/Provider/*` of the same document. Windows
 /// then enrolls, and never connects.
 pub fn note_provider_id(document: &Document) -> Vec<Note> {
+    in_provisioning(document, in_document).unwrap_or_default()
+}
+
+/// Reads the provisioning document that a document is, or that is inside the response of enrollment.
+pub fn in_provisioning<T>(
+    document: &Document,
+    read: impl FnOnce(Provisioning<'_>) -> T,
+) -> Option<T> {
     if let Some(provisioning) = Provisioning::of(document) {
-        return in_document(provisioning);
+        return Some(read(provisioning));
     }
     let message = Envelope::of(document).and_then(EnrollmentMessage::of);
     let Some(EnrollmentMessage::Response(response)) = message else {
-        return Vec::new();
+        return None;
     };
-    let embedded = response.provisioning(&Limits::default());
-    let provisioning = embedded.as_ref();
-    let provisioning = provisioning.and_then(|inside| Provisioning::of(inside.document()));
-    provisioning.map_or_else(Vec::new, in_document)
+    let embedded = response.provisioning(&Limits::default())?;
+    Some(read(Provisioning::of(embedded.document())?))
 }
 
 fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {

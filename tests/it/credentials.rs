@@ -46,14 +46,24 @@ impl Exchanges {
 
     /// One exchange: the notes on the credentials of its request, and of its response.
     fn pass(&self, request: &str, hmac: Option<&str>, response: &str) -> [Vec<String>; 2] {
+        self.pass_with(request, hmac.map(|hmac| ("x-syncml-hmac", hmac)), response)
+    }
+
+    /// The same with any header field.
+    fn pass_with(
+        &self,
+        request: &str,
+        field: Option<(&'static str, &str)>,
+        response: &str,
+    ) -> [Vec<String>; 2] {
         let document = |text: &str| {
             let document = decode(text.to_owned().into(), Hint::default(), &self.limits).unwrap();
             Arc::new(document)
         };
         let (asked, answered) = (document(request), document(response));
         let mut headers = HeaderMap::new();
-        if let Some(hmac) = hmac {
-            headers.insert("x-syncml-hmac", HeaderValue::from_str(hmac).unwrap());
+        if let Some((name, value)) = field {
+            headers.insert(name, HeaderValue::from_str(value).unwrap());
         }
         let head = RequestHead {
             method: Method::POST,
@@ -96,7 +106,9 @@ impl Exchanges {
 }
 
 fn texts(notes: &[Note]) -> Vec<String> {
-    let own = notes.iter().filter(|note| note.id.starts_with("AUTH-"));
+    let own = notes
+        .iter()
+        .filter(|note| note.id.starts_with("AUTH-") || note.id.starts_with("SIG-"));
     own.map(|note| format!("{}: {}", note.id, note.text))
         .collect()
 }
@@ -283,5 +295,60 @@ fn the_server_shows_the_name_of_its_account_to_the_device() {
     check(
         &notes,
         "AUTH-01: the credentials of Contoso MDM (auth-md5) are right: they answer AAUTHDATA",
+    );
+}
+
+#[test]
+fn signatures_over_messages_fit_the_certificate_that_was_granted() {
+    let body = include_str!("../data/signature/message.xml");
+    let certificate = include_str!("../data/signature/certificate.txt");
+    let granted = format!(
+        "<wap-provisioningdoc><characteristic type=\"CertificateStore\"><characteristic type=\"My\">\
+         <characteristic type=\"User\"><characteristic type=\"00\"><parm name=\"EncodedCertificate\" value=\"{certificate}\"/>\
+         </characteristic></characteristic></characteristic></characteristic></wap-provisioningdoc>"
+    );
+    let bare = include_str!("../data/signature/signature.txt");
+    let whole = include_str!("../data/signature/with-certificate.txt");
+    let exchanges = Exchanges::new(Conversations::new(Default::default()));
+    let notes = |name: &'static str, body: &str, field: &str| {
+        let [notes, _] = exchanges.pass_with(body, Some((name, field)), &silent(1));
+        notes
+    };
+    // Whose key it is, is not known before enrollment, unless the certificate comes along.
+    check(&notes("mdm-signature", body, bare), "");
+    let found = notes("ms-signature", body, whole);
+    check(
+        &found,
+        "SIG-02: the signature in MS-Signature is right, by the key of the certificate ",
+    );
+    assert!(
+        found[0].ends_with("comes with it, which dmtap did not see granted"),
+        "{found:?}"
+    );
+    exchanges.pass("<Envelope/>", None, &granted);
+    for field in [bare, whole] {
+        let found = notes("mdm-signature", body, field);
+        check(
+            &found,
+            "SIG-02: the signature in MDM-Signature is right, by the key of the certificate ",
+        );
+        assert!(
+            found[0].ends_with(" that was granted at enrollment"),
+            "{found:?}"
+        );
+        let changed = body.replace("1201", "1200");
+        let found = notes("mdm-signature", &changed, field);
+        check(
+            &found,
+            "SIG-03: the signature in MDM-Signature is wrong (the certificate ",
+        );
+        assert!(
+            found[0].ends_with("it is over another body than that of the message"),
+            "{found:?}"
+        );
+    }
+    check(
+        &notes("mdm-signature", body, "AAAA"),
+        "SIG-03: the signature in MDM-Signature cannot be read",
     );
 }

@@ -1,0 +1,116 @@
+//! Signatures over whole messages, held against the certificates that servers granted.
+
+use hashlink::LruCache;
+use parking_lot::Mutex;
+
+use super::MessageFacts;
+use super::credentials::Known;
+use crate::dm::Provisioning;
+use crate::dm::certificate::thumbprint;
+use crate::flow::{Note, Severity};
+use crate::identity::CertificateParts;
+use crate::identity::message_signature::{MessageSignature, name_of};
+
+/// The keys of certificates that were granted, by issuer and serial number. Of more than [`MOST_SIGNERS`] the least
+/// recently used are forgotten.
+#[derive(Debug)]
+pub(super) struct Signers(LruCache<Vec<u8>, Signer>);
+
+#[derive(Clone, Debug)]
+struct Signer {
+    public_key: Vec<u8>,
+    thumbprint: String,
+}
+
+impl Default for Signers {
+    fn default() -> Self {
+        Self(LruCache::new(MOST_SIGNERS))
+    }
+}
+
+impl Signers {
+    /// Learns the certificates for the device in a provisioning document.
+    pub(super) fn learn(&mut self, provisioning: Provisioning<'_>) {
+        let stored = provisioning.certificates().take(MOST_STORED);
+        for stored in stored.filter(|stored| stored.store().eq_ignore_ascii_case("My")) {
+            if let Some(der) = stored.octets()
+                && let Some((name, signer)) = Signer::of(&der)
+            {
+                self.0.insert(name, signer);
+            }
+        }
+    }
+}
+
+impl Signer {
+    fn of(certificate: &[u8]) -> Option<(Vec<u8>, Self)> {
+        let parts = CertificateParts::read(certificate).ok()?;
+        let signer = Self {
+            public_key: parts.public_key().to_vec(),
+            thumbprint: thumbprint(certificate),
+        };
+        Some((name_of(certificate)?, signer))
+    }
+}
+
+/// What is to be said of the signature in the head of a message.
+pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> Option<Note> {
+    let headers = facts.headers();
+    let (name, field) = FIELDS
+        .iter()
+        .find_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)))?;
+    let body = facts.body?;
+    let signature = match MessageSignature::read(field) {
+        Ok(signature) => signature,
+        Err(error) => {
+            return Some(wrong(format!(
+                "the signature in {name} cannot be read: {error}"
+            )));
+        }
+    };
+    let granted = known.lock().signers.0.get(signature.signer()).cloned();
+    let (signer, whose) = match granted {
+        Some(signer) => {
+            let whose = format!(
+                "the certificate {} that was granted at enrollment",
+                signer.thumbprint
+            );
+            (signer, whose)
+        }
+        None => {
+            let (_, signer) = signature.certificate().and_then(Signer::of)?;
+            let whose = format!(
+                "the certificate {} that comes with it, which dmtap did not see granted",
+                signer.thumbprint
+            );
+            (signer, whose)
+        }
+    };
+    Some(match signature.check(&signer.public_key, body) {
+        Ok(()) => Note {
+            id: "SIG-02",
+            severity: Severity::Info,
+            at: None,
+            text: format!("the signature in {name} is right, by the key of {whose}"),
+        },
+        Err(mismatch) => wrong(format!(
+            "the signature in {name} is wrong ({whose}): {mismatch}"
+        )),
+    })
+}
+
+fn wrong(text: String) -> Note {
+    Note {
+        id: "SIG-03",
+        severity: Severity::Warning,
+        at: None,
+        text,
+    }
+}
+
+/// Header fields with a signature: the DMClient CSP names the first, MS-MDM the second.
+const FIELDS: [&str; 2] = ["MDM-Signature", "MS-Signature"];
+/// Certificates that are remembered.
+const MOST_SIGNERS: usize = 10_000;
+/// Certificates of one document that are looked at.
+const MOST_STORED: usize = 32;
