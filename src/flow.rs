@@ -3,6 +3,7 @@
 //! The proxy fills these in, the rule book decides on them, records tell them. Nothing here waits, reads a
 //! clock or draws a random number.
 
+pub mod client_certificate;
 pub mod connection;
 pub mod connection_decision;
 pub mod credentials;
@@ -17,6 +18,7 @@ pub mod provider;
 pub mod reconciler;
 pub mod session;
 
+pub use client_certificate::{CertificateVerdict, ClientCertificate};
 pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
 pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,

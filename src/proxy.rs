@@ -16,8 +16,10 @@ mod client_identity;
 mod connection;
 mod connection_handle;
 mod context;
+mod device_certificate;
 mod exchange;
 mod failure;
+mod forward_client_cert;
 mod framing;
 mod headers;
 mod identity;
@@ -47,7 +49,9 @@ pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError};
 pub use client_certs::ClientCertSettings;
 pub use client_identity::{ClientIdentity, FindIdentity, IdentityError};
+pub use device_certificate::RequestClientCert;
 pub use failure::{PlainError, ServerError};
+pub use forward_client_cert::ForwardClientCert;
 pub use identity::{
     CertificateFacts, IdentityId, IdentityStore, KeyError, MOST_IDENTITIES, OwnKey, StoreError,
     StoredIdentity, identity_pem, write_private,

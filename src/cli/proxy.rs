@@ -16,8 +16,8 @@ use stay::StayArguments;
 use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
 use crate::proxy::{
-    Account, BodyCapture, ClientCertSettings, Mode, OwnCertificate, Settings, SwapSettings, Trust,
-    Upstream, UpstreamHttp,
+    Account, BodyCapture, ClientCertSettings, ForwardClientCert, Mode, OwnCertificate,
+    RequestClientCert, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
 };
 use crate::record::Masking;
 use crate::rules::ErrorStyle;
@@ -91,6 +91,18 @@ pub struct Proxy {
     /// they answer. Accounts that pass at enrollment are known anyway. Can be repeated.
     #[arg(long, value_name = "USER=PASSWORD", env = "DMTAP_CREDENTIALS", hide_env_values = true, value_parser = account)]
     credentials: Vec<Account>,
+    /// Ask devices for their client certificate: none, ask, or require (one of dmtap's CA or of --client-ca). The
+    /// default is ask as soon as dmtap has a client certificate for a server or forwards those of devices, else none.
+    /// With NAME= for one server name. Can be repeated.
+    #[arg(long, value_name = "[NAME=]none|ask|require", value_parser = request_client_cert)]
+    request_client_cert: Vec<(Option<String>, RequestClientCert)>,
+    /// Trust client certificates of the CAs in this PEM file, next to those of dmtap's CA.
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+    /// Forward the device's client certificate to the server in a header field: rfc9440, nginx, xfcc or der. dmtap
+    /// removes such a field of the device.
+    #[arg(long, value_name = "FORM[=HEADER]")]
+    forward_client_cert: Option<ForwardClientCert>,
     /// Folder of the CA; the default is ~/.dmtap.
     #[arg(long, env = "DMTAP_CONFDIR", value_name = "FOLDER")]
     confdir: Option<PathBuf>,
@@ -214,6 +226,18 @@ impl Proxy {
             upstream_http: self.upstream_http,
             client_certs: ClientCertSettings {
                 files: self.client_certs.clone(),
+                request: self
+                    .request_client_cert
+                    .iter()
+                    .rev()
+                    .find_map(|(name, request)| name.is_none().then_some(*request)),
+                request_for: self
+                    .request_client_cert
+                    .iter()
+                    .filter_map(|(name, request)| Some((name.clone()?, *request)))
+                    .collect(),
+                client_ca: self.client_ca.clone(),
+                forward: self.forward_client_cert.clone(),
             },
             accounts: self.credentials.clone(),
             ..base
@@ -267,6 +291,17 @@ fn upstream_http(text: &str) -> Result<UpstreamHttp, String> {
         "2" => Ok(UpstreamHttp::Http2),
         _ => Err("one of auto, 1.1, 2".into()),
     }
+}
+
+fn request_client_cert(text: &str) -> Result<(Option<String>, RequestClientCert), String> {
+    let (name, request) = match text.rsplit_once('=') {
+        Some((name, request)) => (Some(name.to_owned()), request),
+        None => (None, text),
+    };
+    let mut known = RequestClientCert::ALL.into_iter();
+    let request = known.find(|(known, _)| *known == request);
+    let (_, request) = request.ok_or("one of none, ask, require, perhaps with NAME= in front")?;
+    Ok((name, request))
 }
 
 fn own_certificate(spec: &str) -> OwnCertificate {

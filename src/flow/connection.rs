@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::ClientCertificate;
 
 /// Counts connections from 1 in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,4 +54,6 @@ pub struct TlsFacts {
     pub alpn: Option<String>,
     /// The version, such as `TLSv1.3`.
     pub version: Option<String>,
+    /// The client certificate that the device presented.
+    pub client: Option<Arc<ClientCertificate>>,
 }

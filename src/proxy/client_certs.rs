@@ -4,10 +4,16 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
 
 use super::ca::warn_if_readable;
-use super::client_identity::{ClientIdentity, IdentityError};
+use super::client_identity::{ClientIdentity, FindIdentity, IdentityError};
+use super::device_certificate::RequestClientCert;
+use super::forward_client_cert::ForwardClientCert;
 use super::pem_file;
+use super::tls::covers;
 use crate::error_text;
 use crate::flow::Connection;
 
@@ -16,13 +22,26 @@ use crate::flow::Connection;
 pub struct ClientCertSettings {
     /// A PEM file for all servers, or a folder with a file `<host>.pem` for each (`--client-certs`).
     pub files: Option<PathBuf>,
+    /// Whether devices are asked for one; `None`: as soon as there is a client certificate for a server, or it is to be
+    /// forwarded.
+    pub request: Option<RequestClientCert>,
+    /// The same for connections to single names; `*.` in front is for one level below.
+    pub request_for: Vec<(String, RequestClientCert)>,
+    /// The CAs that vouch for certificates of devices, next to dmtap's own (`--client-ca`).
+    pub client_ca: Option<PathBuf>,
+    /// How the certificate of a device is forwarded to servers.
+    pub forward: Option<ForwardClientCert>,
 }
 
 /// All client certificates, loaded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ClientCerts {
     for_all: Option<ClientIdentity>,
     by_host: HashMap<String, ClientIdentity>,
+    of_devices: Arc<dyn FindIdentity>,
+    request: Option<RequestClientCert>,
+    request_for: Vec<(String, RequestClientCert)>,
+    is_forwarded: bool,
 }
 
 impl ClientCerts {
@@ -30,8 +49,18 @@ impl ClientCerts {
     ///
     /// # Errors
     /// The file that cannot be used, and why.
-    pub(super) fn load(settings: &ClientCertSettings) -> io::Result<Self> {
-        let mut loaded = Self::default();
+    pub(super) fn load(
+        settings: &ClientCertSettings,
+        of_devices: Arc<dyn FindIdentity>,
+    ) -> io::Result<Self> {
+        let mut loaded = Self {
+            for_all: None,
+            by_host: HashMap::new(),
+            of_devices,
+            request: settings.request,
+            request_for: settings.request_for.clone(),
+            is_forwarded: settings.forward.is_some(),
+        };
         match &settings.files {
             Some(folder) if folder.is_dir() => loaded.by_host = folder_of_hosts(folder)?,
             Some(file) => loaded.for_all = Some(read(file)?),
@@ -40,8 +69,37 @@ impl ClientCerts {
         Ok(loaded)
     }
 
-    /// The identity for a request of a device to a host.
-    pub(super) fn of(&self, _device: &Connection, host: &str) -> Option<ClientIdentity> {
+    /// Whether a device that connects to one of these names is asked for its certificate. The first name counts.
+    pub(super) fn request(&self, names: &[&str]) -> RequestClientCert {
+        let name = names.first().copied().unwrap_or_default();
+        let named = self.request_for.iter();
+        let mut named = named.filter(|(domain, _)| covers(domain, name));
+        if let Some((_, request)) = named.next_back() {
+            return *request;
+        }
+        let has_any = || {
+            let has_files = self.for_all.is_some() || !self.by_host.is_empty();
+            has_files || self.is_forwarded || self.of_devices.has_any()
+        };
+        match self.request {
+            Some(request) => request,
+            None if has_any() => RequestClientCert::Ask,
+            None => RequestClientCert::None,
+        }
+    }
+
+    /// The identity for a request of a device to a host: the one that goes with the certificate which the device
+    /// presents, else that of the host. What a message says about its sender does not count: anybody can write it.
+    pub(super) fn of(&self, device: &Connection, host: &str) -> Option<ClientIdentity> {
+        let presented = device.tls.as_ref().and_then(|tls| tls.client.as_ref());
+        if let Some(der) = presented.and_then(|presented| presented.chain.first()) {
+            let sha256 = digest::digest(&digest::SHA256, der);
+            let sha256: Option<[u8; 32]> = sha256.as_ref().try_into().ok();
+            let own = sha256.and_then(|sha256| self.of_devices.of_certificate(&sha256));
+            if own.is_some() {
+                return own;
+            }
+        }
         if self.by_host.is_empty() {
             return self.for_all.clone();
         }
@@ -114,9 +172,53 @@ mod tests {
     use crate::proxy::client_identity::tests::pem;
 
     fn load(files: &Path) -> io::Result<ClientCerts> {
-        ClientCerts::load(&ClientCertSettings {
+        let settings = ClientCertSettings {
             files: Some(files.to_owned()),
-        })
+            ..ClientCertSettings::default()
+        };
+        ClientCerts::load(&settings, Arc::new(Nobody))
+    }
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl FindIdentity for Nobody {
+        fn of_certificate(&self, _: &[u8; 32]) -> Option<ClientIdentity> {
+            None
+        }
+
+        fn has_any(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn devices_are_asked_by_name_and_otherwise_once_there_is_an_identity() {
+        use RequestClientCert::{Ask, None, Require};
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.pem");
+        fs::write(&file, pem().0).expect("a file");
+        let check = |change: &dyn Fn(&mut ClientCertSettings), name: &str, expected| {
+            let mut settings = ClientCertSettings::default();
+            change(&mut settings);
+            let certs = ClientCerts::load(&settings, Arc::new(Nobody)).expect("settings");
+            assert_eq!(
+                certs.request(&[name, "127.0.0.1"]),
+                expected,
+                "{settings:?}"
+            );
+        };
+        check(&|_| {}, "a.example", None);
+        check(&|s| s.files = Some(file.clone()), "a.example", Ask);
+        check(&|s| s.forward = "der".parse().ok(), "a.example", Ask);
+        check(&|s| s.request = Some(Require), "a.example", Require);
+        let named = |s: &mut ClientCertSettings| {
+            s.request = Some(Require);
+            s.request_for = vec![("*.example".into(), Ask), ("Sign-in.example".into(), None)];
+        };
+        check(&named, "sign-in.example", None);
+        check(&named, "mdm.example", Ask);
+        check(&named, "mdm.test", Require);
     }
 
     fn device() -> Connection {

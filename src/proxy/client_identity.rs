@@ -22,8 +22,11 @@ pub struct ClientIdentity {
 /// Finds the identity that stands for a device.
 pub trait FindIdentity: fmt::Debug + Send + Sync {
     /// The identity for the certificate that a device presents, which has this SHA-256; `None` where it is not one
-    /// that dmtap issued. It is called for each connection, and must not wait for a disk.
+    /// that dmtap issued. It is called for each request, and must not wait for a disk.
     fn of_certificate(&self, sha256: &[u8; 32]) -> Option<ClientIdentity>;
+
+    /// Whether there is an identity at all, so that devices are asked for their certificates.
+    fn has_any(&self) -> bool;
 }
 
 impl ClientIdentity {

@@ -133,7 +133,8 @@ impl IncomingConnection {
                 let stream = within(shared, stream).await?;
                 let stream =
                     stream.map_err(|failed| failed.refusal(&admission, &shared.ca_file))?;
-                let (opened, server) = self.opened(target, Scheme::Https, Some(facts(&stream)))?;
+                let (opened, server) =
+                    self.opened(target, Scheme::Https, Some(facts(shared, &stream)))?;
                 let context = open(shared, opened, server, line);
                 serve_http(stream, context).await;
                 Ok(())

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::body_budget::BodyBudget;
+use super::client_certs::ClientCerts;
 use super::connection_handle::ConnectionHandle;
 use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::identity::Identities;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     /// The certificate in it, in DER.
     pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
+    pub(super) client_certs: Arc<ClientCerts>,
     pub(super) stay: Stay,
     pub(super) identities: Arc<Identities>,
     pub(super) rules: Arc<LiveRules>,

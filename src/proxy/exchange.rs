@@ -210,9 +210,16 @@ impl Exchange {
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where an additional Host
         // it makes nginx refuse the request.
         let server = &self.route.server;
+        let settings = &self.context.shared.settings;
+        let forward = settings.client_certs.forward.as_ref();
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
             *name == header::HOST && server.replaces_host(value)
+                || forward.is_some_and(|forward| forward.removes(name))
         });
+        let tls = self.context.connection.tls.as_ref();
+        if let (Some(forward), Some(presented)) = (forward, tls.and_then(|t| t.client.as_ref())) {
+            forward.add(presented, &mut parts.headers);
+        }
         server.keep_authority(&self.head.uri, &mut parts.headers);
         parts.uri = self.address.clone();
         // The version towards the server is agreed with the server.

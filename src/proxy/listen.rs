@@ -14,8 +14,10 @@ use tokio_util::task::TaskTracker;
 use super::accept::{accept_until, all_ended};
 use super::body_budget::BodyBudget;
 use super::ca::Authority;
+use super::client_certs::ClientCerts;
 use super::connection;
 use super::context::{Servers, Shared};
+use super::device_certificate::CertificateJudge;
 use super::identity::Identities;
 use super::live_rules::LiveRules;
 use super::mark::Mark;
@@ -56,15 +58,21 @@ impl Proxy {
         let identities = Identities::new(&settings).map_err(io::Error::other)?;
         identities.prepare();
         let identities = Arc::new(identities);
+        let client_certs = ClientCerts::load(&settings.client_certs, identities.clone())?;
+        let client_certs = Arc::new(client_certs);
+        let client_ca = settings.client_certs.client_ca.as_deref();
+        let judge = CertificateJudge::new(authority.certificate(), client_ca)?;
         let streams = TaskTracker::new();
         let shared = Shared {
             listener: address,
-            tls: DeviceTls::new(authority, &settings.certificates).map_err(io::Error::other)?,
+            tls: DeviceTls::new(authority, &settings.certificates, judge)
+                .map_err(io::Error::other)?,
             ca_file,
             ca_certificate,
             stay: Stay::new(&settings)?,
             identities,
-            upstreams: Upstreams::new(&settings, address)?,
+            upstreams: Upstreams::new(&settings, address, client_certs.clone())?,
+            client_certs,
             rules: Arc::new(LiveRules::new(rules)),
             conversations: Conversations::new(settings.limits.sessions)
                 .with_accounts(accounts(&settings)),

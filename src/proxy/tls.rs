@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{KeyLog, KeyLogFile, NoKeyLog, ServerConfig};
 
 use super::ca::{Authority, CaError, certificates, no_key};
+use super::device_certificate::{AskForCertificate, CertificateJudge, RequestClientCert};
 use super::pem_file;
 use super::settings::OwnCertificate;
 use crate::flow::{TlsTerms, TlsVersion};
@@ -34,8 +38,19 @@ pub(super) fn key_log() -> Arc<dyn KeyLog> {
 /// TLS as devices see it.
 #[derive(Debug)]
 pub(super) struct DeviceTls {
-    base: ServerConfig,
     authority: Arc<Authority>,
+    judge: Arc<CertificateJudge>,
+    /// A session that began without a client certificate must not be resumed where one is demanded: each way has its
+    /// sessions and tickets.
+    none: Configs,
+    ask: Configs,
+    require: Configs,
+}
+
+/// The configurations that ask for client certificates in one way.
+#[derive(Debug)]
+struct Configs {
+    base: ServerConfig,
     own: Vec<(Option<String>, Arc<ServerConfig>)>,
     leaves: Mutex<HashMap<String, Leaf>>,
 }
@@ -53,6 +68,11 @@ impl DeviceTls {
         &self.authority
     }
 
+    /// Judges the certificates of devices.
+    pub(super) fn judge(&self) -> &CertificateJudge {
+        &self.judge
+    }
+
     /// Prepares TLS with an authority and the user's own certificates.
     ///
     /// # Errors
@@ -60,11 +80,102 @@ impl DeviceTls {
     pub(super) fn new(
         authority: Arc<Authority>,
         certificates: &[OwnCertificate],
+        judge: CertificateJudge,
+    ) -> Result<Self, CaError> {
+        let judge = Arc::new(judge);
+        let configs = |request| Configs::new(certificates, request, &judge);
+        Ok(Self {
+            none: configs(RequestClientCert::None)?,
+            ask: configs(RequestClientCert::Ask)?,
+            require: configs(RequestClientCert::Require)?,
+            authority,
+            judge,
+        })
+    }
+
+    fn configs(&self, request: RequestClientCert) -> &Configs {
+        match request {
+            RequestClientCert::None => &self.none,
+            RequestClientCert::Ask => &self.ask,
+            RequestClientCert::Require => &self.require,
+        }
+    }
+
+    /// The configuration that shows a certificate for these names; one of the user's own is chosen by the first.
+    pub(super) fn config(
+        &self,
+        names: &[&str],
+        request: RequestClientCert,
+    ) -> Result<Arc<ServerConfig>, CaError> {
+        self.configs(request).config(names, &self.authority)
+    }
+
+    /// A configuration on other terms. A session of before, in which the device would see no certificate, is not
+    /// resumed.
+    pub(super) fn config_on(
+        &self,
+        names: &[&str],
+        request: RequestClientCert,
+        terms: TlsTerms,
+    ) -> Result<Arc<ServerConfig>, CaError> {
+        if terms == TlsTerms::default() {
+            return self.config(names, request);
+        }
+        let floor = terms.min.unwrap_or(TlsVersion::V1_2);
+        let ceiling = terms.max.unwrap_or(TlsVersion::V1_3);
+        let versions: Vec<_> = [
+            (TlsVersion::V1_2, &rustls::version::TLS12),
+            (TlsVersion::V1_3, &rustls::version::TLS13),
+        ]
+        .into_iter()
+        .filter(|(version, _)| (floor..=ceiling).contains(version))
+        .map(|(_, version)| version)
+        .collect();
+        let resolver = match terms.flaw {
+            Some(flaw) => Arc::new(SingleCertAndKey::from(
+                self.authority.flawed_leaf(names, flaw)?,
+            )),
+            None => self.config(names, request)?.cert_resolver.clone(),
+        };
+        let base = &self.configs(request).base;
+        let mut config = ServerConfig::builder_with_provider(provider().clone())
+            .with_protocol_versions(&versions)
+            .map_err(CaError::Tls)?
+            .with_client_cert_verifier(client_verifier(request, &self.judge))
+            .with_cert_resolver(resolver);
+        config.alpn_protocols = base.alpn_protocols.clone();
+        config.key_log = base.key_log.clone();
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+}
+
+fn client_verifier(
+    request: RequestClientCert,
+    judge: &Arc<CertificateJudge>,
+) -> Arc<dyn ClientCertVerifier> {
+    let ask = |is_required| AskForCertificate {
+        judge: judge.clone(),
+        is_required,
+    };
+    match request {
+        RequestClientCert::None => WebPkiClientVerifier::no_client_auth(),
+        RequestClientCert::Ask => Arc::new(ask(false)),
+        RequestClientCert::Require => Arc::new(ask(true)),
+    }
+}
+
+impl Configs {
+    fn new(
+        certificates: &[OwnCertificate],
+        request: RequestClientCert,
+        judge: &Arc<CertificateJudge>,
     ) -> Result<Self, CaError> {
         let mut base = ServerConfig::builder_with_provider(provider().clone())
             .with_safe_default_protocol_versions()
             .map_err(CaError::Tls)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(client_verifier(request, judge))
             .with_cert_resolver(Arc::new(Nothing));
         base.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         base.key_log = key_log();
@@ -75,14 +186,12 @@ impl DeviceTls {
             .collect::<Result<_, CaError>>()?;
         Ok(Self {
             base,
-            authority,
             own,
             leaves: Mutex::default(),
         })
     }
 
-    /// The configuration that shows a certificate for these names; one of the user's own is chosen by the first.
-    pub(super) fn config(&self, names: &[&str]) -> Result<Arc<ServerConfig>, CaError> {
+    fn config(&self, names: &[&str], authority: &Authority) -> Result<Arc<ServerConfig>, CaError> {
         let name = names.first().copied().unwrap_or_default();
         let own = |exact: bool| {
             let fits = move |domain: &Option<String>| match domain {
@@ -101,7 +210,7 @@ impl DeviceTls {
             leaf.used = now;
             return Ok(leaf.config.clone());
         }
-        let config = with_key(&self.base, self.authority.leaf(names)?);
+        let config = with_key(&self.base, authority.leaf(names)?);
         let leaf = Leaf {
             config: config.clone(),
             made: now,
@@ -115,51 +224,13 @@ impl DeviceTls {
         Ok(config)
     }
 
-    /// A configuration on other terms. A session of before, in which the device would see no certificate, is not
-    /// resumed.
-    pub(super) fn config_on(
-        &self,
-        names: &[&str],
-        terms: TlsTerms,
-    ) -> Result<Arc<ServerConfig>, CaError> {
-        if terms == TlsTerms::default() {
-            return self.config(names);
-        }
-        let floor = terms.min.unwrap_or(TlsVersion::V1_2);
-        let ceiling = terms.max.unwrap_or(TlsVersion::V1_3);
-        let versions: Vec<_> = [
-            (TlsVersion::V1_2, &rustls::version::TLS12),
-            (TlsVersion::V1_3, &rustls::version::TLS13),
-        ]
-        .into_iter()
-        .filter(|(version, _)| (floor..=ceiling).contains(version))
-        .map(|(_, version)| version)
-        .collect();
-        let resolver = match terms.flaw {
-            Some(flaw) => Arc::new(SingleCertAndKey::from(
-                self.authority.flawed_leaf(names, flaw)?,
-            )),
-            None => self.config(names)?.cert_resolver.clone(),
-        };
-        let mut config = ServerConfig::builder_with_provider(provider().clone())
-            .with_protocol_versions(&versions)
-            .map_err(CaError::Tls)?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
-        config.alpn_protocols = self.base.alpn_protocols.clone();
-        config.key_log = self.base.key_log.clone();
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Arc::new(config))
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Leaf>> {
         self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whether a certificate's domain, perhaps with `*.` in front, is good for a name.
-fn covers(domain: &str, name: &str) -> bool {
+pub(super) fn covers(domain: &str, name: &str) -> bool {
     match domain.strip_prefix("*.") {
         Some(parent) => name
             .split_once('.')
@@ -232,16 +303,23 @@ mod tests {
     fn the_leaf_unused_for_longest_makes_room() {
         let directory = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::load_or_create(directory.path()).unwrap());
-        let tls = DeviceTls::new(authority, &[]).unwrap();
+        let judge = CertificateJudge::new(authority.certificate(), None).unwrap();
+        let tls = DeviceTls::new(authority, &[], judge).unwrap();
+        let (request, other) = (RequestClientCert::Ask, RequestClientCert::Require);
         let names: Vec<_> = (0..LEAVES).map(|number| format!("h{number}")).collect();
         let first: Vec<_> = names
             .iter()
-            .map(|name| tls.config(&[name]).unwrap())
+            .map(|name| tls.config(&[name], request).unwrap())
             .collect();
-        let same = |at: usize| Arc::ptr_eq(&first[at], &tls.config(&[&names[at]]).unwrap());
+        let same =
+            |at: usize| Arc::ptr_eq(&first[at], &tls.config(&[&names[at]], request).unwrap());
         assert!(same(0));
-        tls.config(&["one more"]).unwrap();
-        assert_eq!(tls.lock().len(), LEAVES);
+        tls.config(&["one more"], request).unwrap();
+        assert!(!Arc::ptr_eq(
+            &first[0],
+            &tls.config(&[&names[0]], other).unwrap()
+        ));
+        assert_eq!(tls.ask.lock().len(), LEAVES);
         assert!(same(0) && same(2));
         assert!(!same(1));
     }

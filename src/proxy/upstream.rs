@@ -43,20 +43,24 @@ pub(super) struct Upstreams {
     dialer: Dialer,
     idle: Arc<IdleConnections>,
     http: UpstreamHttp,
-    client_certs: ClientCerts,
+    client_certs: Arc<ClientCerts>,
 }
 
 impl Upstreams {
     /// For a proxy that listens at `listener`.
     ///
     /// # Errors
-    /// Where the trusted certificates or those of `--client-certs` cannot be loaded.
-    pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
+    /// Where the trusted certificates cannot be loaded.
+    pub(super) fn new(
+        settings: &Settings,
+        listener: SocketAddr,
+        client_certs: Arc<ClientCerts>,
+    ) -> io::Result<Self> {
         Ok(Self {
             dialer: Dialer::new(settings, listener)?,
             idle: Arc::new(IdleConnections::new(settings.limits.idle)),
             http: settings.upstream_http,
-            client_certs: ClientCerts::load(&settings.client_certs)?,
+            client_certs,
         })
     }
 
@@ -260,10 +264,19 @@ impl ServerLink {
         Ok(connection)
     }
 
+    /// The device as people know it: by its certificate, or its address.
+    fn device_name(&self) -> String {
+        let tls = self.device.tls.as_ref();
+        match tls.and_then(|tls| tls.client.as_ref()) {
+            Some(presented) => printable(&presented.subject),
+            None => self.device.device.ip().to_string(),
+        }
+    }
+
     fn refused(&self, target: &Uri, key: &ServerKey, reason: Reason) -> ConnectError {
         ConnectError::Refused(Box::new(Refused {
             host: target.host().unwrap_or_default().to_owned(),
-            device: self.device.device.ip().to_string(),
+            device: self.device_name(),
             identity: key.identity.as_deref().map(str::to_owned),
             reason,
         }))
@@ -334,6 +347,11 @@ fn address(request: &mut Request<Body>, target: &Uri, is_http2: bool, has_host: 
     {
         request.headers_mut().insert(header::HOST, host);
     }
+}
+
+/// A name without control characters, which certificates of Windows have.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// New connections that are tried for one request whose bytes were not sent.

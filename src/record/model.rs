@@ -24,7 +24,8 @@ pub use command::{
 };
 pub use enrollment::{EnrollmentRecord, Facts, FaultRecord, GrantRecord};
 pub use http::{
-    ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord, SessionRecord, TlsRecord,
+    ClientCertificateRecord, ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord,
+    SessionRecord, TlsRecord,
 };
 
 /// The version of the record. It grows when a reader of the old one would misread the new one.

@@ -1,5 +1,7 @@
 //! Client certificates on both legs, with real peers: nginx and openssl as servers, curl and openssl as devices.
 
+mod forward;
+mod from_device;
 mod to_server;
 
 use std::fs;
@@ -166,4 +168,12 @@ fn hex(bytes: &[u8]) -> String {
 fn private(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The certificates of a PEM text, in DER.
+fn certificates(pem: &str) -> Vec<Vec<u8>> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes());
+    found.map(|der| der.unwrap().to_vec()).collect()
 }

@@ -10,8 +10,8 @@ use smol_str::SmolStr;
 
 use super::Passed;
 use crate::flow::{
-    Connection, ConnectionId, ExchangeId, RequestHead, ResponseHead, Side, Timestamp, TlsFacts,
-    media,
+    CertificateVerdict, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
+    ResponseHead, Side, Timestamp, TlsFacts, media,
 };
 use crate::markup::{self, Document, Limits};
 use crate::record::EventRecord;
@@ -187,6 +187,18 @@ fn connection(record: &ConnectionRecord) -> Connection {
             sni: text(&tls.sni),
             alpn: text(&tls.alpn),
             version: text(&tls.version),
+            client: tls.client_certificate.as_ref().map(|presented| {
+                let why = presented.why.as_deref().unwrap_or_default();
+                Arc::new(ClientCertificate {
+                    subject: presented.subject.to_string(),
+                    issuer: presented.issuer.to_string(),
+                    serial: presented.serial.to_string(),
+                    sha1: presented.sha1.to_string(),
+                    sha256: presented.sha256.to_string(),
+                    verdict: CertificateVerdict::named(&presented.verdict, why),
+                    chain: Vec::new(),
+                })
+            }),
         }),
     }
 }

@@ -1,6 +1,7 @@
 //! TLS with a device.
 
 use std::io;
+use std::sync::Arc;
 
 use rustls::server::Acceptor;
 use tokio_rustls::LazyConfigAcceptor;
@@ -32,7 +33,7 @@ pub(super) async fn handshake(
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
     let config = shared
         .tls
-        .config_on(&names, terms)
+        .config_on(&names, shared.client_certs.request(&names), terms)
         .map_err(|e| Failed::Own(e.to_string()))?;
     let stream = start.into_stream(config).await;
     stream.map_err(Failed::Device)
@@ -66,8 +67,11 @@ impl Failed {
 }
 
 /// What the handshake agreed on.
-pub(super) fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
+pub(super) fn facts(shared: &Shared, stream: &TlsStream<Wire>) -> TlsFacts {
     let (_, tls) = stream.get_ref();
+    // Also of a session that is resumed: a CA may have expired meanwhile.
+    let chain = tls.peer_certificates();
+    let client = chain.and_then(|chain| shared.tls.judge().read(chain));
     TlsFacts {
         sni: tls.server_name().map(str::to_owned),
         alpn: tls
@@ -77,5 +81,6 @@ pub(super) fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
             .protocol_version()
             .and_then(|version| version.as_str())
             .map(|version| version.replacen("TLSv1_", "TLSv1.", 1)),
+        client: client.map(Arc::new),
     }
 }

@@ -8,6 +8,7 @@ use rustls::AlertDescription;
 use super::{alert_name, chain, reason_name};
 use crate::error_text;
 use crate::proxy::body::Broken;
+use crate::proxy::device_certificate::why_untrusted;
 use crate::proxy::exchange::Dropped;
 
 /// What is wrong with what a device sent in place of a request, in words; `None` where its connection ended for
@@ -96,6 +97,13 @@ pub(in crate::proxy) fn device_handshake(error: &io::Error, ca: &str) -> String 
             ),
         },
         Some(rustls::Error::InvalidMessage(_)) => "what the device sent is not TLS".into(),
+        Some(rustls::Error::NoCertificatesPresented) => {
+            "the device presented no client certificate, and --request-client-cert require demands one".into()
+        }
+        Some(wrong @ rustls::Error::InvalidCertificate(_)) => format!(
+            "the client certificate of the device is refused: {}; --client-ca FILE names the CA that issued it",
+            why_untrusted(wrong)
+        ),
         Some(tls) => device_tls(tls).into(),
         None => format!(
             "the device hung up during the TLS handshake, as one does that does not trust the certificate: {install}"

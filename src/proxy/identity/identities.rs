@@ -162,4 +162,8 @@ impl FindIdentity for Identities {
         known.loaded.insert(*sha256, (id, identity.clone()));
         Some(identity)
     }
+
+    fn has_any(&self) -> bool {
+        !self.known.lock().serials.is_empty()
+    }
 }

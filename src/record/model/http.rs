@@ -7,7 +7,8 @@ use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
 use crate::dm::Message;
 use crate::flow::{
-    CapturedMessage, Connection, ConnectionId, Head, NotParsed, ParsedBody, SessionTag,
+    CapturedMessage, CertificateVerdict, ClientCertificate, Connection, ConnectionId, Head,
+    NotParsed, ParsedBody, SessionTag,
 };
 use crate::record::redact::{Redactor, SecretSpans};
 
@@ -50,6 +51,46 @@ pub struct TlsRecord {
     /// The version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<SmolStr>,
+    /// The client certificate that the device presented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificateRecord>,
+}
+
+/// The client certificate of a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClientCertificateRecord {
+    /// Its subject, in the order of the certificate.
+    pub subject: SmolStr,
+    /// Its issuer.
+    pub issuer: SmolStr,
+    /// Its serial number in hexadecimal.
+    pub serial: SmolStr,
+    /// Its SHA-1 in hexadecimal.
+    pub sha1: SmolStr,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: SmolStr,
+    /// Who vouches for it: `dmtap-ca`, `client-ca` or `untrusted`.
+    pub verdict: SmolStr,
+    /// Why nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<SmolStr>,
+}
+
+impl ClientCertificateRecord {
+    fn of(presented: &ClientCertificate) -> Self {
+        Self {
+            subject: SmolStr::new(&presented.subject),
+            issuer: SmolStr::new(&presented.issuer),
+            serial: SmolStr::new(&presented.serial),
+            sha1: SmolStr::new(&presented.sha1),
+            sha256: SmolStr::new(&presented.sha256),
+            verdict: SmolStr::new_static(presented.verdict.name()),
+            why: match &presented.verdict {
+                CertificateVerdict::Untrusted(why) => Some(SmolStr::new(why)),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// A head.
@@ -186,6 +227,7 @@ impl ConnectionRecord {
                 sni: record(&tls.sni),
                 alpn: record(&tls.alpn),
                 version: record(&tls.version),
+                client_certificate: tls.client.as_deref().map(ClientCertificateRecord::of),
             }),
         }
     }

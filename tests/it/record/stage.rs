@@ -40,6 +40,7 @@ impl Stage {
                 sni: Some("mdm.example.com".into()),
                 alpn: Some("h2".into()),
                 version: Some("TLSv1.3".into()),
+                client: None,
             }),
         });
         let key = SessionKey {

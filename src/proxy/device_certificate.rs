@@ -1,0 +1,210 @@
+//! Client certificates of devices: asked for in the handshake, and judged.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
+
+use super::ca::certificates;
+use super::pem_file;
+use super::tls::provider;
+use crate::dm::certificate::Certificate;
+use crate::error_text;
+use crate::flow::{CertificateVerdict, ClientCertificate};
+
+/// Whether devices are asked for a client certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestClientCert {
+    /// They are not.
+    None,
+    /// They are; one without is served, and one whose certificate nobody vouches for.
+    Ask,
+    /// They are; one without a certificate of dmtap's CA or of `--client-ca` is refused.
+    Require,
+}
+
+impl RequestClientCert {
+    /// Every one with its name.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("none", Self::None),
+        ("ask", Self::Ask),
+        ("require", Self::Require),
+    ];
+}
+
+/// Judges the certificates of devices.
+#[derive(Debug)]
+pub(super) struct CertificateJudge {
+    dmtap_ca: Arc<dyn ClientCertVerifier>,
+    client_ca: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl CertificateJudge {
+    /// With dmtap's CA, and the file of `--client-ca`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or holds no certificate.
+    pub(super) fn new(dmtap_ca: &CertificateDer<'_>, file: Option<&Path>) -> io::Result<Self> {
+        let client_ca = file.map(|file| {
+            let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
+            let pem = pem_file::read(file).map_err(|error| named(error_text::io(&error)))?;
+            let roots = certificates(&pem).map_err(named)?;
+            if roots.is_empty() {
+                return Err(named("it holds no certificate in PEM form".into()));
+            }
+            verifier(&roots).ok_or_else(|| {
+                named("a certificate in it cannot be read as X.509 version 3".into())
+            })
+        });
+        let dmtap_ca = verifier(&[dmtap_ca.clone().into_owned()]);
+        Ok(Self {
+            dmtap_ca: dmtap_ca
+                .ok_or_else(|| io::Error::other("dmtap's CA cannot vouch for devices"))?,
+            client_ca: client_ca.transpose()?,
+        })
+    }
+
+    fn judge(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<CertificateVerdict, Error> {
+        let by = |ca: &Arc<dyn ClientCertVerifier>| ca.verify_client_cert(certificate, chain, now);
+        let own = match by(&self.dmtap_ca) {
+            Ok(_) => return Ok(CertificateVerdict::DmtapCa),
+            Err(error) => error,
+        };
+        match self.client_ca.as_ref().map(by) {
+            Some(Ok(_)) => Ok(CertificateVerdict::ClientCa),
+            Some(Err(error)) if is_of_unknown_issuer(&own) => Err(error),
+            _ => Err(own),
+        }
+    }
+
+    /// What a device presented: the certificate first, then those that it sent with it.
+    pub(super) fn read(&self, chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
+        let (certificate, others) = chain.split_first()?;
+        let verdict = match self.judge(certificate, others, UnixTime::now()) {
+            Ok(verdict) => verdict,
+            Err(error) => CertificateVerdict::Untrusted(why_untrusted(&error).into()),
+        };
+        let read = Certificate::read(certificate);
+        let (subject, issuer, serial, sha1) = match read {
+            Some(read) => (read.subject, read.issuer, read.serial, read.thumbprint),
+            None => Default::default(),
+        };
+        let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+        let sha256 = sha256.as_ref().iter().map(|byte| format!("{byte:02X}"));
+        Some(ClientCertificate {
+            subject,
+            issuer,
+            serial,
+            sha1,
+            sha256: sha256.collect(),
+            verdict,
+            chain: chain.iter().map(|c| c.to_vec().into()).collect(),
+        })
+    }
+}
+
+/// Why nobody vouches for a certificate, in words.
+pub(super) fn why_untrusted(error: &Error) -> &'static str {
+    let Error::InvalidCertificate(certificate) = error else {
+        return "it breaks a rule of X.509";
+    };
+    match certificate {
+        CertificateError::UnknownIssuer => "its issuer is not known here",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not yet valid"
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it is not for clients: its extended key usage lacks clientAuth"
+        }
+        CertificateError::BadSignature => "its signature does not fit",
+        CertificateError::BadEncoding => "it cannot be read as X.509 version 3",
+        _ => "it breaks a rule of X.509",
+    }
+}
+
+fn is_of_unknown_issuer(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(CertificateError::UnknownIssuer)
+    )
+}
+
+fn verifier(roots: &[CertificateDer<'static>]) -> Option<Arc<dyn ClientCertVerifier>> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root.clone()).ok()?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider().clone());
+    builder.build().ok()
+}
+
+/// Asks a device for its certificate, and demands proof that it has the key.
+#[derive(Debug)]
+pub(super) struct AskForCertificate {
+    pub(super) judge: Arc<CertificateJudge>,
+    /// Whether one is refused that has no certificate, or one that nobody vouches for.
+    pub(super) is_required: bool,
+}
+
+impl ClientCertVerifier for AskForCertificate {
+    /// None: a device chooses among its certificates by these, and dmtap wants to see the one it has.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_required
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        if self.is_required {
+            self.judge.judge(certificate, chain, now)?;
+        }
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = &provider().signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
