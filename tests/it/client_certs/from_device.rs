@@ -22,8 +22,9 @@ struct Swapped {
 fn swapped(lab: &Lab, name: &str) -> Swapped {
     let confdir = lab.path("conf");
     Authority::load_or_create(&confdir).unwrap();
-    let pem = fs::read_to_string(confdir.join("dmtap-ca.pem")).unwrap();
-    let ca = Issuer::from_ca_cert_pem(&pem, KeyPair::from_pem(&pem).unwrap()).unwrap();
+    let read = |name: &str| fs::read_to_string(confdir.join(name)).unwrap();
+    let ca_key = KeyPair::from_pem(&read("dmtap-ca.pem")).unwrap();
+    let ca = Issuer::from_ca_cert_pem(&read("dmtap-ca-cert.pem"), ca_key).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::default();
     let kind = rcgen::DnType::CommonName;
