@@ -4,6 +4,7 @@
 //! can move the cursor or change a colour: control characters are written as escapes.
 
 mod block;
+mod client_certificate;
 mod command;
 mod dump;
 mod enrollment;

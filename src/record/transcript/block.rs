@@ -3,18 +3,17 @@
 use smol_str::{SmolStr, ToSmolStr};
 
 use super::text_buffer::{Style, TextBuffer, WIDTH, duration};
-use super::{command, dump, enrollment, plain, rule};
+use super::{client_certificate, command, dump, enrollment, plain, rule};
 use crate::dm::Hresult;
 use crate::record::model::{
-    ClientCertificateRecord, EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord,
-    OpRecord, ParsedBodyRecord,
+    EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
 
 /// What stands in front of every line of a block but the first.
 const GUTTER: &str = "  │ ";
 
 /// The longest text that is written in full where nothing else is said, in columns.
-const LONG: usize = 160;
+pub(super) const LONG: usize = 160;
 
 /// The longest reason that is written, in columns: its end says what to do about it.
 pub(super) const REASON: usize = 2_000;
@@ -148,39 +147,12 @@ fn opened(page: &mut TextBuffer, record: &EventRecord) {
             .quoted(Style::Faint, &listener.to_smolstr(), LONG);
     }
     page.end();
-    let tls = connection.tls.as_ref();
-    if let Some(presented) = tls.and_then(|tls| tls.client_certificate.as_ref()) {
-        client_certificate(page, presented);
-    }
+    client_certificate::lines(page, connection);
 }
 
 fn device(record: &EventRecord) -> SmolStr {
     let device = record.connection.device;
     device.map_or(SmolStr::new_static("?"), |device| device.to_smolstr())
-}
-
-fn client_certificate(page: &mut TextBuffer, presented: &ClientCertificateRecord) {
-    line(page)
-        .put(Style::Faint, "client certificate ")
-        .quoted(Style::Faint, &presented.subject, LONG)
-        .put(Style::Faint, " · SHA-1 ")
-        .quoted(Style::Faint, &presented.sha1, LONG);
-    match (&*presented.verdict, &presented.why) {
-        ("dmtap-ca", _) => page.put(Style::Faint, " · of dmtap's CA"),
-        ("client-ca", _) => page.put(Style::Faint, " · of a CA of --client-ca"),
-        (_, why) => page.put(Style::Text, " · not trusted: ").quoted(
-            Style::Text,
-            why.as_deref().unwrap_or("?"),
-            REASON,
-        ),
-    };
-    page.end();
-    line(page)
-        .put(Style::Faint, "  issuer ")
-        .quoted(Style::Faint, &presented.issuer, LONG)
-        .put(Style::Faint, " · serial ")
-        .quoted(Style::Faint, &presented.serial, LONG)
-        .end();
 }
 
 fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {

@@ -1,0 +1,34 @@
+//! The client certificate of a device.
+
+use super::block::{LONG, REASON, line};
+use super::text_buffer::{Style, TextBuffer};
+use crate::record::model::ConnectionRecord;
+
+/// Its lines in the block of a connection, where the device presented one.
+pub(super) fn lines(page: &mut TextBuffer, connection: &ConnectionRecord) {
+    let tls = connection.tls.as_ref();
+    let Some(presented) = tls.and_then(|tls| tls.client_certificate.as_ref()) else {
+        return;
+    };
+    line(page)
+        .put(Style::Faint, "client certificate ")
+        .quoted(Style::Faint, &presented.subject, LONG)
+        .put(Style::Faint, " · SHA-1 ")
+        .quoted(Style::Faint, &presented.sha1, LONG);
+    match (&*presented.verdict, &presented.why) {
+        ("dmtap-ca", _) => page.put(Style::Faint, " · of dmtap's CA"),
+        ("client-ca", _) => page.put(Style::Faint, " · of a CA of --client-ca"),
+        (_, why) => page.put(Style::Text, " · not trusted: ").quoted(
+            Style::Text,
+            why.as_deref().unwrap_or("?"),
+            REASON,
+        ),
+    };
+    page.end();
+    line(page)
+        .put(Style::Faint, "  issuer ")
+        .quoted(Style::Faint, &presented.issuer, LONG)
+        .put(Style::Faint, " · serial ")
+        .quoted(Style::Faint, &presented.serial, LONG)
+        .end();
+}
