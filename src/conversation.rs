@@ -80,7 +80,7 @@ pub struct MessageFacts<'a> {
 
 /// A message decided: what was found in it, and what leaves.
 #[derive(Debug, Default)]
-pub struct Decided {
+pub struct Decision {
     /// Its place in a session.
     pub session: Option<SessionTag>,
     /// For each Status and Results of the document as it arrived, the command it answers.
@@ -122,7 +122,7 @@ impl Conversations {
         rules: &RuleSet,
         state: &mut dyn RuleState,
         now: Timestamp,
-    ) -> (SessionHandle, Decided) {
+    ) -> (SessionHandle, Decision) {
         let (session, note) = match self.enter(request, now) {
             Ok(session) => (session, None),
             Err(error) => (None, Some(note_no_session(error))),

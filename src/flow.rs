@@ -23,7 +23,7 @@ pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
 pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,
 };
-pub use delivery::{Announced, Delivery, Noise, Op, Pace};
+pub use delivery::{Delivery, DeliveryStep, Noise, Pace, StatedLength};
 pub use effect::{EffectDetail, EffectKind, RuleEffect};
 pub use event::{Event, EventSink};
 pub use exchange::{

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::device::{RetryPolicy, client, run_patiently};
+use super::device::{RetryPolicy, client, run_session_with};
 use super::proxy::{Live, RuleReports};
 use super::rule_sources::report::summary_line;
 use super::rule_sources::{RuleSetUpdater, Sources};
@@ -48,7 +48,7 @@ pub enum Breaks {
     /// It is an error.
     Fail,
     /// It is printed: some rules break the connection on purpose.
-    Tell,
+    Report,
 }
 
 impl Play {
@@ -82,12 +82,12 @@ impl Play {
             title: None,
             sources,
             plan,
-            breaks: Breaks::Tell,
+            breaks: Breaks::Report,
         }
     }
 }
 
-/// What is to be said at the end.
+/// What the demo prints at the end.
 pub struct Closing {
     /// For people.
     pub text: String,
@@ -95,23 +95,23 @@ pub struct Closing {
     pub line: String,
 }
 
-/// Runs the demo; calls `tell` with the time that a busy server asks for, which the demo's device does not wait.
+/// Runs the demo; calls `on_busy` with the time that a busy server asks for, which the demo's device does not wait.
 ///
 /// # Errors
 /// In words, where something did not work.
-pub async fn run(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live, play, tell));
+pub async fn run(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
+    let limit = tokio::time::timeout(LONGEST, staged(live, play, on_busy));
     limit
         .await
         .map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
 }
 
-async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, String> {
+async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
     let folder = Path::new(FOLDER);
     fs::create_dir_all(folder)
         .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let telling = RuleReports {
+    let reports = RuleReports {
         live,
         files: files.to_vec(),
         masking: Masking::Masked,
@@ -120,8 +120,8 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
     let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
     let (title, breaks) = (play.title, play.breaks);
-    let stage = Stage::set(Arc::new(authority), &telling, play, tell).await?;
-    let (book, effects) = (stage.book.clone(), stage.effects.clone());
+    let stage = Stage::set(Arc::new(authority), &reports, play, on_busy).await?;
+    let (rules, effects) = (stage.rules.clone(), stage.effects.clone());
 
     let mut sessions = Vec::new();
     for (session_id, wire) in [("1", Encoding::Xml), ("2", Encoding::Wbxml)] {
@@ -132,7 +132,7 @@ async fn staged(live: Live, play: Play, tell: fn(Duration)) -> Result<Closing, S
         }
     }
     stage.strike().await?;
-    let entries = book.entries();
+    let entries = rules.entries();
     Ok(Closing {
         text: summary::closing(title, &sessions, &entries, &effects.effects(), &files),
         line: summary_line(&entries),
@@ -148,25 +148,25 @@ struct Stage {
     running: Vec<tokio::task::JoinHandle<()>>,
     journal: Arc<Journal>,
     effects: EffectCollector,
-    guests: Arc<OpenConnections>,
-    book: Arc<RuleSetUpdater>,
-    patience: RetryPolicy,
+    connections: Arc<OpenConnections>,
+    rules: Arc<RuleSetUpdater>,
+    retry: RetryPolicy,
 }
 
 impl Stage {
     async fn set(
         authority: Arc<Authority>,
-        telling: &RuleReports,
+        reports: &RuleReports,
         play: Play,
-        tell: fn(Duration),
+        on_busy: fn(Duration),
     ) -> Result<Self, String> {
         let words = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
         let effects = EffectCollector::default();
-        let journal = telling.builder()?;
+        let journal = reports.builder()?;
         let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
         let journal = Arc::new(journal.start());
-        let guests = Arc::new(OpenConnections::new(journal.clone()));
+        let connections = Arc::new(OpenConnections::new(journal.clone()));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -180,10 +180,15 @@ impl Stage {
         );
 
         let settings = settings(port, &authority);
-        let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), guests.clone())
-            .await
-            .map_err(words)?;
-        let book =
+        let proxy = Proxy::bind(
+            settings,
+            authority.clone(),
+            Arc::default(),
+            connections.clone(),
+        )
+        .await
+        .map_err(words)?;
+        let rules =
             RuleSetUpdater::new(play.sources, proxy.rules()).map_err(|error| error.to_string())?;
         let address = format!("https://localhost:{}{PATH}", proxy.local_addr().port());
         let address = address
@@ -198,11 +203,11 @@ impl Stage {
             running,
             journal,
             effects,
-            guests,
-            book: Arc::new(book),
-            patience: RetryPolicy {
+            connections,
+            rules: Arc::new(rules),
+            retry: RetryPolicy {
                 longest: SHORT_WAIT,
-                tell,
+                on_busy,
             },
         })
     }
@@ -213,14 +218,14 @@ impl Stage {
         let profile = Profile::default();
         let id = profile.id.clone();
         let mut device = Device::new(profile, device::demo_tree());
-        let (url, patience) = (&self.address, self.patience);
-        let end = run_patiently(&client, url, &mut device, session_id, wire, patience).await;
+        let (url, retry) = (&self.address, self.retry);
+        let end = run_session_with(&client, url, &mut device, session_id, wire, retry).await;
         let server = self.server.lock();
-        let heard = server.session(&id, session_id);
-        let heard = heard.map_or(&[][..], |talk| &talk.heard);
+        let outcomes = server.session(&id, session_id);
+        let outcomes = outcomes.map_or(&[][..], |session| &session.outcomes);
         Ok(summary::Session {
             wire,
-            lines: summary::both_sides(&device.done, heard),
+            lines: summary::both_sides(&device.done, outcomes),
             broken: end.err(),
         })
     }
@@ -228,7 +233,7 @@ impl Stage {
     /// Ends everything and completes the records.
     async fn strike(self) -> Result<(), String> {
         // A device that refused a certificate has left before dmtap knows of it.
-        self.guests.gone(LAST_WORDS).await;
+        self.connections.gone(CLOSING).await;
         self.stop.cancel();
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;
@@ -260,7 +265,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// How long the demo's device waits for a busy server at most.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// How long the last connection may take to end at most.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const CLOSING: Duration = Duration::from_secs(2);
 const PATH: &str = "/ManagementServer/MDM.svc?mode=Maintenance";
 /// The rule of the short demo.
 const DEMO_RULE: &str = "command-fails";

@@ -71,20 +71,20 @@ pub fn random_session_id() -> String {
     format!("{:X}", u16::from_be_bytes(bytes).max(1))
 }
 
-/// How a device bears with a server that is busy.
+/// When a device tries again because the server is busy.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
     /// It waits no longer, whatever the server says.
     pub longest: Duration,
     /// Receives the time that the server asks to wait, before each wait.
-    pub tell: fn(Duration),
+    pub on_busy: fn(Duration),
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             longest: Duration::from_secs(30),
-            tell: |_| {},
+            on_busy: |_| {},
         }
     }
 }
@@ -103,21 +103,21 @@ pub async fn run_session<C>(
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let patience = RetryPolicy::default();
-    run_patiently(client, url, device, session_id, wire, patience).await
+    let retry = RetryPolicy::default();
+    run_session_with(client, url, device, session_id, wire, retry).await
 }
 
-/// The same, with a patience of its own.
+/// The same, with other limits for a busy server.
 ///
 /// # Errors
 /// As those of [`run_session`].
-pub async fn run_patiently<C>(
+pub async fn run_session_with<C>(
     client: &Client<C, Full<Bytes>>,
     url: &Uri,
     device: &mut Device,
     session_id: &str,
     wire: Encoding,
-    patience: RetryPolicy,
+    retry: RetryPolicy,
 ) -> Result<u32, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -126,7 +126,7 @@ where
     let mut url = url.clone();
     for sent in 1..=MOST_MESSAGES {
         let body = on_wire(message, wire).map_err(SessionError::Broken)?;
-        let answer = post_patiently(client, &url, body, wire, patience).await?;
+        let answer = post_with_retries(client, &url, body, wire, retry).await?;
         if answer.is_empty() {
             // Windows takes an empty 200 for the end of the session.
             return Ok(sent);
@@ -153,12 +153,12 @@ where
 }
 
 /// Posts, and once more where the server is busy and says for how long (MS-MDM 3.1.6).
-async fn post_patiently<C>(
+async fn post_with_retries<C>(
     client: &Client<C, Full<Bytes>>,
     url: &Uri,
     body: Bytes,
     wire: Encoding,
-    patience: RetryPolicy,
+    retry: RetryPolicy,
 ) -> Result<Bytes, SessionError>
 where
     C: Connect + Clone + Send + Sync + 'static,
@@ -166,8 +166,8 @@ where
     for _ in 1..MOST_TRIES {
         match post(client, url, body.clone(), wire).await {
             Err(SessionError::Busy(_, wait)) => {
-                (patience.tell)(wait);
-                tokio::time::sleep(wait.min(patience.longest)).await;
+                (retry.on_busy)(wait);
+                tokio::time::sleep(wait.min(retry.longest)).await;
             }
             done => return done,
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 
-use super::device::{RetryPolicy, SessionError, run_patiently};
+use super::device::{RetryPolicy, SessionError, run_session_with};
 use super::dial::DialingClient;
 use crate::dm::StatusCode;
 use crate::markup::Limits;
@@ -168,21 +168,13 @@ impl EnrolledDevice {
         &mut self,
         client: &DialingClient,
         session_id: &str,
-        patience: RetryPolicy,
+        retry: RetryPolicy,
     ) -> Result<ManagementSession, EnrollError> {
         let list = self.device.text(&self.enrollment.address_list());
         let address = self.enrollment.next_address(&list.unwrap_or_default());
         let url: Uri = address.parse().map_err(|_| EnrollError::Address(address))?;
         let encoding = self.enrollment.encoding;
-        run_patiently(
-            client,
-            &url,
-            &mut self.device,
-            session_id,
-            encoding,
-            patience,
-        )
-        .await?;
+        run_session_with(client, &url, &mut self.device, session_id, encoding, retry).await?;
         Ok(ManagementSession {
             url,
             encoding,

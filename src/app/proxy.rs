@@ -45,8 +45,8 @@ pub struct Rules {
     pub sources: Sources,
     /// The control API, if there is to be one.
     pub control: Option<ControlSettings>,
-    /// Tells what becomes of them.
-    pub tell: OnChange,
+    /// Receives a line about each change.
+    pub on_change: OnChange,
 }
 
 /// A proxy that is about to run.
@@ -92,7 +92,7 @@ impl RuleReports {
         self.files.iter().filter(is_full).map(line).collect()
     }
 
-    /// The journal that tells.
+    /// The journal with these sinks.
     ///
     /// # Errors
     /// A file that cannot be opened, or an extension that names no form.
@@ -132,12 +132,17 @@ const STDOUT: &str = "standard output";
 
 /// At SIGHUP opens records that were rotated away again. Where there was none, and `is_reloading` says that no rule
 /// files are read again either, it cancels `stop`: the terminal was closed, or a connection to it was lost.
-async fn hang_up(ear: Arc<Ear>, is_reloading: bool, tell: OnChange, stop: CancellationToken) {
+async fn hang_up(
+    events: Arc<LateJournal>,
+    is_reloading: bool,
+    on_change: OnChange,
+    stop: CancellationToken,
+) {
     let mut hangups = signal::Hangups::new();
     loop {
         hangups.next().await;
-        let ear = ear.clone();
-        let renewing = tokio::task::spawn_blocking(move || match ear.0.get() {
+        let events = events.clone();
+        let renewing = tokio::task::spawn_blocking(move || match events.0.get() {
             Some(Ok(journal)) => journal.renew(),
             _ => Vec::new(),
         });
@@ -146,7 +151,7 @@ async fn hang_up(ear: Arc<Ear>, is_reloading: bool, tell: OnChange, stop: Cancel
             return stop.cancel();
         }
         for (file, done) in renewed {
-            tell(&match done {
+            on_change(&match done {
                 Ok(()) => format!("record: {file} was moved away, a new one is begun"),
                 Err(error) => {
                     let why = error_text::io(&error);
@@ -165,37 +170,37 @@ pub async fn run(
     mut settings: Settings,
     authority: Arc<Authority>,
     rules: Rules,
-    telling: &RuleReports,
+    reports: &RuleReports,
     announce: impl FnOnce(&Running<'_>),
 ) -> Result<(), RunError> {
-    let (stop, ear) = (CancellationToken::new(), Arc::new(Ear::default()));
+    let (stop, events) = (CancellationToken::new(), Arc::new(LateJournal::default()));
     let control = open_control(rules.control, &mut settings).await?;
     let proxy = Proxy::bind(
         settings.clone(),
         authority.clone(),
         Arc::default(),
-        ear.clone(),
+        events.clone(),
     )
     .await
     .map_err(start)?;
     let arguments = rules.sources.arguments();
-    let book = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
-    let overwritten = telling.overwritten();
-    let journal = ear.0.get_or_init(|| telling.journal());
+    let updater = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
+    let overwritten = reports.overwritten();
+    let journal = events.0.get_or_init(|| reports.journal());
     let journal = journal
         .as_ref()
         .map_err(|error| RunError::Start(error.clone()))?;
-    overwritten.iter().for_each(|line| (rules.tell)(line));
+    overwritten.iter().for_each(|line| (rules.on_change)(line));
     tokio::spawn(signal::cancel_on_signal(stop.clone()));
     let hang_up = hang_up(
-        ear.clone(),
+        events.clone(),
         !arguments.is_empty(),
-        rules.tell.clone(),
+        rules.on_change.clone(),
         stop.clone(),
     );
     tokio::spawn(hang_up);
     if !arguments.is_empty() {
-        let watch = Watch::begin(book.clone(), rules.tell.clone());
+        let watch = Watch::begin(updater.clone(), rules.on_change.clone());
         tokio::spawn(watch.run(stop.clone()));
     }
     announce(&Running {
@@ -207,15 +212,15 @@ pub async fn run(
             .map(|control| (control.local_addr(), control.token().clone())),
     });
     if let Some(control) = control {
-        tokio::spawn(control.run(book.clone(), rules.tell.clone(), stop.clone()));
+        tokio::spawn(control.run(updater.clone(), rules.on_change.clone(), stop.clone()));
     }
     proxy.run(stop).await;
     let closed = journal.close();
     let (Ok(summary) | Err(CloseError(summary))) = &closed;
     let mut sinks = summary.sinks.iter();
     let has_output = sinks.all(|sink| sink.name != STDOUT || sink.failure.is_none());
-    let summed = match has_output || telling.live != Live::JsonLines {
-        true => sum_up(&book, telling.live, &rules.tell),
+    let summed = match has_output || reports.live != Live::JsonLines {
+        true => sum_up(&updater, reports.live, &rules.on_change),
         false => Ok(()),
     };
     closed
@@ -242,14 +247,14 @@ async fn open_control(
     Ok(Some(control))
 }
 
-/// Tells what the rules did.
-fn sum_up(book: &RuleSetUpdater, live: Live, tell: &OnChange) -> Result<(), RunError> {
-    let entries = book.entries_of_run();
+/// Reports what the rules did.
+fn sum_up(updater: &RuleSetUpdater, live: Live, on_change: &OnChange) -> Result<(), RunError> {
+    let entries = updater.entries_of_run();
     if entries.is_empty() {
         return Ok(());
     }
     if live != Live::JsonLines {
-        tell(&report::summary(&entries));
+        on_change(&report::summary(&entries));
         return Ok(());
     }
     // The journal's thread may be stuck there, and keeps it to itself then.
@@ -265,9 +270,9 @@ fn start(error: impl std::fmt::Display) -> RunError {
 /// A journal that is opened once the proxy is bound: a start that fails must not empty the record of a run in
 /// progress.
 #[derive(Default)]
-struct Ear(OnceLock<Result<Journal, String>>);
+struct LateJournal(OnceLock<Result<Journal, String>>);
 
-impl EventSink for Ear {
+impl EventSink for LateJournal {
     fn on_event(&self, event: Event) {
         if let Some(Ok(journal)) = self.0.get() {
             journal.on_event(event);

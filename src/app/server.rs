@@ -43,20 +43,20 @@ pub async fn serve(
     server: Shared,
     stop: CancellationToken,
 ) {
-    serve_and_tell(listener, tls, server, |_| {}, stop).await;
+    serve_with(listener, tls, server, |_| {}, stop).await;
 }
 
-/// The same; `tell` gets what devices answer to commands, as it comes in.
-pub async fn serve_and_tell(
+/// The same; `on_line` gets what devices answer to commands, as it comes in.
+pub async fn serve_with(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     server: Shared,
-    tell: OnLine,
+    on_line: OnLine,
     stop: CancellationToken,
 ) {
     let respond = move |request| {
         let server = server.clone();
-        async move { respond(request, &server, tell).await }
+        async move { respond(request, &server, on_line).await }
     };
     https::serve(listener, tls, respond, stop).await;
 }
@@ -65,9 +65,9 @@ pub async fn serve_and_tell(
 pub(super) async fn respond(
     request: Request<Incoming>,
     server: &Shared,
-    tell: OnLine,
+    on_line: OnLine,
 ) -> Response<Full<Bytes>> {
-    let answered = answer(request, server, tell).await;
+    let answered = answer(request, server, on_line).await;
     answered.unwrap_or_else(|(status, why)| {
         let mut response = Response::new(Full::from(why));
         *response.status_mut() = status;
@@ -78,7 +78,7 @@ pub(super) async fn respond(
 async fn answer(
     request: Request<Incoming>,
     server: &Shared,
-    tell: OnLine,
+    on_line: OnLine,
 ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
     if request.method() != Method::POST {
         let why = "OMA DM is spoken in POST requests\n";
@@ -97,7 +97,7 @@ async fn answer(
         true => Encoding::Wbxml,
         false => Encoding::of_media_type(&media_type),
     };
-    let reply = reply(server, &document, tell);
+    let reply = reply(server, &document, on_line);
     let reply = reply.ok_or_else(|| bad("no SyncML message with a header".into()))?;
     let reply = on_wire(reply, wire).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let response = Response::builder()
@@ -107,18 +107,18 @@ async fn answer(
 }
 
 /// The server's answer, after the callback received what the device's message says.
-fn reply(server: &Shared, document: &Document, tell: OnLine) -> Option<String> {
+fn reply(server: &Shared, document: &Document, on_line: OnLine) -> Option<String> {
     let header = Message::of(document)?.header()?;
     let (device, session) = (header.source()?, header.session_id()?);
     let mut server = server.lock();
-    let heard = server.session(&device, &session);
-    let before = heard.map_or(0, |talk| talk.heard.len());
+    let known = server.session(&device, &session);
+    let before = known.map_or(0, |session| session.outcomes.len());
     let reply = server.answer(document);
-    let heard = server.session(&device, &session);
-    let outcomes = heard.and_then(|talk| talk.heard.get(before..));
+    let known = server.session(&device, &session);
+    let outcomes = known.and_then(|session| session.outcomes.get(before..));
     let outcomes = outcomes.unwrap_or_default().to_vec();
     drop(server);
-    tell(&ServerLine {
+    on_line(&ServerLine {
         device: &device,
         session: &session,
         outcomes: &outcomes,

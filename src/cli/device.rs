@@ -98,7 +98,7 @@ impl Device {
         };
         let url = &url;
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
-        let session = device::run_patiently(&client, url, &mut device, id, wire, patience());
+        let session = device::run_session_with(&client, url, &mut device, id, wire, retry());
         let ended = block_on(async { signal::unless_interrupted(session).await })?;
         write_and_end(&report(&device, output), output)?;
         let stopped = "interrupted: the device stopped before the end of its session";
@@ -115,8 +115,8 @@ impl Device {
 }
 
 /// The default's, which says that it waits.
-fn patience() -> RetryPolicy {
-    let tell = |asked: Duration| {
+fn retry() -> RetryPolicy {
+    let on_busy = |asked: Duration| {
         let longest = RetryPolicy::default().longest;
         let how = match asked > longest {
             true => format!("waiting {} s, no longer", longest.as_secs()),
@@ -126,7 +126,7 @@ fn patience() -> RetryPolicy {
         print::line(&format!("the server asks to come back in {asked} s: {how}"));
     };
     RetryPolicy {
-        tell,
+        on_busy,
         ..RetryPolicy::default()
     }
 }

@@ -130,7 +130,7 @@ impl Proxy {
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,
-            tell: Arc::new(print::coloured),
+            on_change: Arc::new(print::coloured),
         };
         let authority = Arc::new(authority(self.confdir.as_deref())?);
         let masking = if self.raw {
@@ -138,7 +138,7 @@ impl Proxy {
         } else {
             Masking::Masked
         };
-        let telling = RuleReports {
+        let reports = RuleReports {
             live: self.live(output),
             files: self.save.clone(),
             masking,
@@ -150,7 +150,7 @@ impl Proxy {
             swap: self.swap()?,
             confdir: confdir.map(Path::to_owned),
             resolve: self.stay.resolve(),
-            ..self.settings(&telling)
+            ..self.settings(&reports)
         };
         let announce = |running: &Running<'_>| {
             announce(running);
@@ -160,7 +160,7 @@ impl Proxy {
                 self.rules.seed.announce();
             }
         };
-        let run = proxy::run(settings, authority, rules, &telling, announce);
+        let run = proxy::run(settings, authority, rules, &reports, announce);
         block_on(run)?.map_err(|error| match error {
             proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
             proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
@@ -198,8 +198,8 @@ impl Proxy {
         }
     }
 
-    fn settings(&self, telling: &RuleReports) -> Settings {
-        let look = if telling.is_silent() {
+    fn settings(&self, reports: &RuleReports) -> Settings {
+        let look = if reports.is_silent() {
             BodyCapture::Pass
         } else {
             BodyCapture::Annotate

@@ -131,10 +131,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_name_is_told_what_was_meant() {
+    fn a_wrong_name_gets_the_one_that_was_meant() {
         let check = |name: &str, word: &str| {
-            let said = no_such_rule(name);
-            assert!(said.contains(word), "{name}: {said}");
+            let message = no_such_rule(name);
+            assert!(message.contains(word), "{name}: {message}");
         };
         check("r/401.toml", "--rules FILE");
         check("my.toml", "--rules FILE");

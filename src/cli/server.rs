@@ -81,7 +81,7 @@ impl Server {
             let stop = CancellationToken::new();
             tokio::spawn(signal::cancel_on_signal(stop.clone()));
             tokio::spawn(signal::cancel_on_hangup(stop.clone()));
-            let tell = match output {
+            let on_line = match output {
                 Output::Text => text_lines,
                 Output::Json => json_lines,
             };
@@ -89,11 +89,11 @@ impl Server {
                 let plan = self.plan.is_some().then_some(plan);
                 let serving = self
                     .enroll
-                    .serve(listener, &authority, plan, tell, output, stop);
+                    .serve(listener, &authority, plan, on_line, output, stop);
                 return serving.await;
             }
             let state = Arc::new(Mutex::new(peer::Server::new(plan)));
-            server::serve_and_tell(listener, tls, state, tell, stop).await;
+            server::serve_with(listener, tls, state, on_line, stop).await;
             Ok(())
         })?
     }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::{StatusCode, header};
 
-use super::handle::{Leaving, SessionHandle};
+use super::handle::{LeavingMessage, SessionHandle};
 use super::view::SessionView;
-use super::{Decided, MessageFacts};
+use super::{Decision, MessageFacts};
 use crate::flow::reconciler::ReconcileContext;
 use crate::flow::{EffectDetail, EffectKind, RuleEffect, media};
 use crate::patch::Patch;
@@ -18,7 +18,7 @@ impl SessionHandle {
         message: &MessageFacts<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
-    ) -> Decided {
+    ) -> Decision {
         let view = match &self.session {
             Some(session) => session.receive(message.speaker(), message.document.map(|d| &**d)),
             None => SessionView::default(),
@@ -36,7 +36,7 @@ impl SessionHandle {
             learned = hosts;
         }
         self.learn_credentials(message, &verdict, view.tag.as_ref());
-        let mut decided = Decided {
+        let mut decided = Decision {
             session: view.tag,
             links: view.links,
             notes,
@@ -75,9 +75,9 @@ impl SessionHandle {
 }
 
 /// What the receiver gets of the message.
-fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> Leaving {
+fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> LeavingMessage {
     if verdict.answer.is_some() || !verdict.delivery.is_whole() {
-        return Leaving::Nothing;
+        return LeavingMessage::Nothing;
     }
     let restated = restated(verdict);
     let has_body = !matches!(
@@ -85,15 +85,15 @@ fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> Leaving {
         Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     );
     if let Some(document) = verdict.leaving(message.document).filter(|_| has_body) {
-        return Leaving::Message(document.clone());
+        return LeavingMessage::Message(document.clone());
     }
     let Some(response) = message.response else {
-        return Leaving::Unread;
+        return LeavingMessage::Unread;
     };
     let body = verdict.body.as_ref().or(message.body);
     let is_empty = !has_body || body.is_some_and(Bytes::is_empty);
     if !says_nothing(restated.unwrap_or(response.status), is_empty) {
-        return Leaving::Unread;
+        return LeavingMessage::Unread;
     }
     let mut headers = response.headers.clone();
     verdict
@@ -101,8 +101,8 @@ fn leaving(message: &MessageFacts<'_>, verdict: &Verdict) -> Leaving {
         .iter()
         .for_each(|edit| edit.apply(&mut headers));
     match headers.contains_key(header::RETRY_AFTER) {
-        true => Leaving::Nothing,
-        false => Leaving::End,
+        true => LeavingMessage::Nothing,
+        false => LeavingMessage::End,
     }
 }
 

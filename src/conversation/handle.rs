@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::credentials::Known;
 use super::table::SharedSession;
-use super::{Decided, MessageFacts};
+use super::{Decision, MessageFacts};
 use crate::dm::Message;
 use crate::flow::{SessionTag, Side, media};
 use crate::markup::utf16::in_utf8;
@@ -19,13 +19,13 @@ use crate::rules::{RuleSet, RuleState};
 #[derive(Debug, Default)]
 pub struct SessionHandle {
     pub(super) session: Option<SharedSession>,
-    pub(super) leaving: Leaving,
+    pub(super) leaving: LeavingMessage,
     pub(super) known: Arc<Mutex<Known>>,
 }
 
 /// What the receiver of a message gets.
 #[derive(Debug, Default)]
-pub(super) enum Leaving {
+pub(super) enum LeavingMessage {
     /// Nothing: dmtap answers in its place, or cuts it. Or the device is to send its message again later.
     #[default]
     Nothing,
@@ -41,7 +41,7 @@ impl SessionHandle {
     pub(super) fn of(session: Option<SharedSession>, known: Arc<Mutex<Known>>) -> Self {
         Self {
             session,
-            leaving: Leaving::default(),
+            leaving: LeavingMessage::default(),
             known,
         }
     }
@@ -52,19 +52,19 @@ impl SessionHandle {
         response: &MessageFacts<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
-    ) -> Decided {
+    ) -> Decision {
         self.decide(response, rules, state)
     }
 
     /// Takes this for what leaves, if no rule changed the message: a record says so.
     pub fn sends(&mut self, document: Arc<Document>) {
-        self.leaving = Leaving::Message(document);
+        self.leaving = LeavingMessage::Message(document);
     }
 
     /// Notes that the server got the request.
     pub fn request_delivered(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);
-        if let (Some(session), Leaving::Message(document)) = (&self.session, leaving) {
+        if let (Some(session), LeavingMessage::Message(document)) = (&self.session, leaving) {
             session.delivered(Side::Server, document);
         }
     }
@@ -76,10 +76,10 @@ impl SessionHandle {
             return;
         };
         match leaving {
-            Leaving::Message(document) => session.delivered(Side::Device, document),
-            Leaving::Unread => session.missed(Side::Device),
-            Leaving::End => session.ended(),
-            Leaving::Nothing => {}
+            LeavingMessage::Message(document) => session.delivered(Side::Device, document),
+            LeavingMessage::Unread => session.missed(Side::Device),
+            LeavingMessage::End => session.ended(),
+            LeavingMessage::Nothing => {}
         }
     }
 

@@ -2,7 +2,7 @@
 //! knows; on a response behind them.
 
 use super::stay::{Rewritten, patched};
-use super::{Decided, MessageFacts};
+use super::{Decision, MessageFacts};
 use crate::flow::Note;
 use crate::rules::stay::seal;
 
@@ -25,7 +25,7 @@ impl MessageFacts<'_> {
     }
 
     /// Does the same to a response that is decided.
-    pub(super) fn pair_response(&self, decided: &mut Decided) {
+    pub(super) fn pair_response(&self, decided: &mut Decision) {
         let verdict = &mut decided.verdict;
         let (Some(pairs), Some(document)) = (self.pairs, verdict.leaving(self.document)) else {
             return;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::{Decided, MessageFacts};
+use super::{Decision, MessageFacts};
 use crate::dm::Dialect;
 use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
@@ -207,7 +207,7 @@ impl Rewritten {
     }
 
     /// Makes this what leaves, unless the rules made it something else.
-    pub(super) fn enter(self, decided: &mut Decided) {
+    pub(super) fn enter(self, decided: &mut Decision) {
         let verdict = &mut decided.verdict;
         if verdict.answer.is_some() {
             return;

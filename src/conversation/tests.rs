@@ -76,7 +76,7 @@ impl Stage {
         }
     }
 
-    fn request(&self, document: &Arc<Document>) -> (SessionHandle, Decided) {
+    fn request(&self, document: &Arc<Document>) -> (SessionHandle, Decision) {
         let facts = self.facts(document);
         self.conversations
             .request(&facts, &self.rules, &mut NoState, Timestamp(0))

@@ -40,7 +40,7 @@ impl Dialect {
 
 /// What a media type says of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Announced {
+pub enum MediaKind {
     /// XML or WBXML.
     Markup,
     /// Nothing that counts: none is given, or one that devices and gateways put on anything.
@@ -49,7 +49,7 @@ pub enum Announced {
     Other,
 }
 
-impl Announced {
+impl MediaKind {
     /// What this media type says.
     pub fn by(media_type: Option<&str>) -> Self {
         let media_type = media_type.unwrap_or_default().to_ascii_lowercase();

@@ -15,20 +15,20 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// The operations in order; after the last one the message is sent, unless one ended the connection.
-    pub ops: Vec<Op>,
+    pub ops: Vec<DeliveryStep>,
 }
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Op {
+pub enum DeliveryStep {
     /// Wait before going on.
     Wait(Duration),
     /// The body goes slowly from here on.
     Pace(Pace),
     /// The head says something else of the body than what comes.
-    Announce(Announced),
-    /// Send the head, and at most so many bytes of the body; [`Op::WHOLE`] sends all of it.
+    Announce(StatedLength),
+    /// Send the head, and at most so many bytes of the body; [`DeliveryStep::WHOLE`] sends all of it.
     Send(u64),
     /// Send bytes that are no HTTP.
     Noise(Noise),
@@ -55,7 +55,7 @@ pub enum Pace {
 
 /// What a head says of the body, against the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Announced {
+pub enum StatedLength {
     /// A `Content-Length` of so many bytes.
     Exactly(u64),
     /// A `Content-Length` that is so many bytes too large.
@@ -75,7 +75,7 @@ pub struct Noise {
     pub bytes: u16,
 }
 
-impl Op {
+impl DeliveryStep {
     /// All of the body.
     pub const WHOLE: Self = Self::Send(u64::MAX);
 
@@ -93,13 +93,15 @@ impl Delivery {
 
     /// Whether it ends the connection, so that nothing more can be added.
     pub fn is_ended(&self) -> bool {
-        self.ops.iter().any(Op::is_end)
+        self.ops.iter().any(DeliveryStep::is_end)
     }
 
     /// Whether the message arrives as it is, be it late.
     pub fn is_whole(&self) -> bool {
-        let spoils = |op: &Op| !matches!(op, Op::Wait(_) | Op::Pace(_));
-        !self.ops.iter().any(spoils) || self.ops.iter().find(|op| spoils(op)) == Some(&Op::WHOLE)
+        let spoils =
+            |op: &DeliveryStep| !matches!(op, DeliveryStep::Wait(_) | DeliveryStep::Pace(_));
+        !self.ops.iter().any(spoils)
+            || self.ops.iter().find(|op| spoils(op)) == Some(&DeliveryStep::WHOLE)
     }
 }
 
@@ -136,13 +138,16 @@ mod tests {
 
     #[test]
     fn a_message_that_is_only_late_is_whole() {
-        let check = |ops: Vec<Op>, whole| assert_eq!(Delivery { ops }.is_whole(), whole);
-        let wait = || Op::Wait(Duration::from_secs(1));
+        let check = |ops: Vec<DeliveryStep>, whole| assert_eq!(Delivery { ops }.is_whole(), whole);
+        let wait = || DeliveryStep::Wait(Duration::from_secs(1));
         check(vec![], true);
         check(vec![wait()], true);
-        check(vec![Op::WHOLE, wait(), Op::Close], true);
-        check(vec![wait(), Op::Send(9), Op::Close], false);
-        check(vec![wait(), Op::Close], false);
-        check(vec![Op::Reset], false);
+        check(vec![DeliveryStep::WHOLE, wait(), DeliveryStep::Close], true);
+        check(
+            vec![wait(), DeliveryStep::Send(9), DeliveryStep::Close],
+            false,
+        );
+        check(vec![wait(), DeliveryStep::Close], false);
+        check(vec![DeliveryStep::Reset], false);
     }
 }

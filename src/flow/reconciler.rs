@@ -277,7 +277,7 @@ impl Reconciler {
                 self.note_answered(*request, *response, rule);
             }
             SessionChange::Skipped { from, msg_id } => {
-                self.take_number(Sequence::said_by(*from), from.other(), *msg_id, rule);
+                self.take_number(Sequence::sent_by(*from), from.other(), *msg_id, rule);
             }
             SessionChange::Credentials(xml) => self.credentials = Some((rule.clone(), xml.clone())),
             SessionChange::Held { document, msg_id } => {

@@ -77,9 +77,9 @@ pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
 fn merged(document: &Document, adaptations: Adaptations) -> Vec<Adaptation> {
     let more = adaptations.len().saturating_sub(MOST_TOLD);
     let first = adaptations.into_iter().take(MOST_TOLD);
-    let first = first.filter_map(|(node, said)| {
+    let first = first.filter_map(|(node, text)| {
         let path = document.element(node)?.path();
-        Some(Adaptation { path, text: said })
+        Some(Adaptation { path, text })
     });
     let rest = (more > 0).then(|| Adaptation {
         path: document.root().path(),

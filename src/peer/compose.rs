@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::large::{Chunk, Sizes, What};
+use super::large::{Chunk, LargeObject, Sizes};
 use crate::dm::AlertCode;
 use crate::dm::compose::{self, CmdIdAllocator, HeaderBuilder, StatusBuilder};
 
@@ -46,7 +46,7 @@ pub(crate) struct Composer {
 
 /// A place in a message, to come back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct Position {
     len: usize,
     last_id: u32,
 }
@@ -80,15 +80,15 @@ impl Composer {
     }
 
     /// Where it is by now.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark {
+    pub(crate) fn mark(&self) -> Position {
+        Position {
             len: self.out.len(),
             last_id: self.ids.last(),
         }
     }
 
     /// Takes back what was written since.
-    pub(crate) fn back_to(&mut self, mark: Mark) {
+    pub(crate) fn back_to(&mut self, mark: Position) {
         self.out.truncate(mark.len);
         self.ids = CmdIdAllocator::after(mark.last_id);
     }
@@ -99,7 +99,7 @@ impl Composer {
     }
 
     /// Whether what was written since would fit into `most` bytes in a message with little else.
-    pub(crate) fn fits_alone(&self, since: Mark, most: usize) -> bool {
+    pub(crate) fn fits_alone(&self, since: Position, most: usize) -> bool {
         let alone = self.header + LITTLE_ELSE + (self.out.len() - since.len);
         alone.saturating_add(RESERVE) <= most
     }
@@ -131,7 +131,7 @@ impl Composer {
     }
 
     /// Alert 1225: of a large object the end never came (PRO 7).
-    pub(crate) fn no_end_of_data(&mut self, lost: &What) {
+    pub(crate) fn no_end_of_data(&mut self, lost: &LargeObject) {
         let place = match &*lost.command {
             "Results" => "Source",
             _ => "Target",

@@ -5,7 +5,7 @@ mod report;
 
 use super::auth;
 use super::compose::Composer;
-use super::large::{Incoming, Sizes, What};
+use super::large::{Incoming, LargeObject, Sizes};
 use super::server::wrong_version;
 use super::tree::{Access, Found, Tree};
 use crate::dm::compose::{HeaderBuilder, ItemRef, StatusBuilder};
@@ -61,7 +61,7 @@ pub struct Device {
     theirs: Sizes,
     incoming: Incoming,
     /// Objects whose end never came.
-    lost: Vec<What>,
+    lost: Vec<LargeObject>,
     backlog: Backlog,
     /// Where the server wants the next messages to go (`RespURI`).
     pub resp_uri: Option<String>,
@@ -201,9 +201,9 @@ impl Device {
     /// Hears a message, and carries out its commands.
     fn work_on(&mut self, message: Message<'_>) -> Vec<Outcome> {
         if let Some(header) = message.header() {
-            self.theirs.hear(header);
+            self.theirs.note(header);
         }
-        self.backlog.hear(message, self.msg_id);
+        self.backlog.note(message, self.msg_id);
         let mut outcomes = Vec::new();
         for command in message.commands() {
             if command.kind() != CommandKind::Status {

@@ -2,7 +2,7 @@
 
 use quick_xml::escape::partial_escape;
 
-use super::compose::{Composer, Mark, RESERVE};
+use super::compose::{Composer, Position, RESERVE};
 use crate::dm::{Command, Item, StatusCode, SyncHdr};
 
 /// What a peer says it takes, in bytes; `None` where it says nothing.
@@ -16,7 +16,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// Takes notice of a header: what it says is in force until another one says otherwise.
-    pub(crate) fn hear(&mut self, header: SyncHdr<'_>) {
+    pub(crate) fn note(&mut self, header: SyncHdr<'_>) {
         let size = |size: Option<u64>| size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
         let meta = header.meta();
         self.message = size(meta.and_then(|m| m.max_msg_size())).or(self.message);
@@ -41,7 +41,7 @@ impl Sizes {
 pub(crate) struct Outgoing {
     text: String,
     /// Bytes that were said; `None` where it has not begun, since an empty value is to be said, too.
-    said: Option<usize>,
+    written: Option<usize>,
 }
 
 /// Why nothing of a value was written.
@@ -78,7 +78,7 @@ impl Outgoing {
     pub(crate) fn new(text: &str) -> Self {
         Self {
             text: text.into(),
-            said: None,
+            written: None,
         }
     }
 
@@ -87,14 +87,14 @@ impl Outgoing {
     ///
     /// # Errors
     /// [`NoRoom`]: nothing is written then.
-    pub(crate) fn say(
+    pub(crate) fn write_some(
         &mut self,
         message: &mut Composer,
         most: usize,
-        empty: Mark,
+        empty: Position,
         write: impl Fn(&mut Composer, &Chunk<'_>) -> u32,
     ) -> Result<u32, NoRoom> {
-        let size = self.said.is_none().then_some(self.text.len());
+        let size = self.written.is_none().then_some(self.text.len());
         let mut chunk = Chunk {
             text: "",
             size,
@@ -104,29 +104,29 @@ impl Outgoing {
         write(message, &chunk);
         let room = most.saturating_sub(message.len() + RESERVE);
         message.back_to(before);
-        if room < LITTLE && before != empty && self.said.is_none() {
+        if room < LITTLE && before != empty && self.written.is_none() {
             return Err(NoRoom::Here);
         }
-        let said = self.said.unwrap_or(0);
-        let rest = &self.text[said..];
+        let written = self.written.unwrap_or(0);
+        let rest = &self.text[written..];
         chunk.text = prefix(rest, room);
         chunk.more = chunk.text.len() < rest.len();
         // Behind many Statuses there is little room in this message, and more in the next one.
         if chunk.more && room < LITTLE && before == empty && message.is_bare() {
             return Err(NoRoom::Anywhere);
         }
-        self.said = Some(said + chunk.text.len());
+        self.written = Some(written + chunk.text.len());
         Ok(write(message, &chunk))
     }
 
     /// It is to be said from its beginning.
     pub(crate) fn begin_anew(&mut self) {
-        self.said = None;
+        self.written = None;
     }
 
     /// Whether nothing is left to say.
-    pub(crate) fn is_said(&self) -> bool {
-        self.said == Some(self.text.len())
+    pub(crate) fn is_whole(&self) -> bool {
+        self.written == Some(self.text.len())
     }
 }
 
@@ -142,7 +142,7 @@ fn prefix(text: &str, room: usize) -> &str {
 
 /// Which object a chunk is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct What {
+pub(crate) struct LargeObject {
     /// Name of its command.
     pub(crate) command: String,
     /// LocURI of its Item.
@@ -157,7 +157,7 @@ pub(crate) struct Incoming {
 
 #[derive(Debug)]
 struct Open {
-    what: What,
+    what: LargeObject,
     size: u64,
     text: String,
 }
@@ -171,7 +171,7 @@ impl Incoming {
     /// where what came is not as long as the Size said. Nothing of the object is kept then.
     pub(crate) fn take(
         &mut self,
-        what: What,
+        what: LargeObject,
         command: Command<'_>,
         item: Item<'_>,
         most: usize,
@@ -208,7 +208,7 @@ impl Incoming {
     }
 
     /// Gives up the object that is under way, unless `next` goes on with it.
-    pub(crate) fn give_up(&mut self, next: Option<&What>) -> Option<What> {
+    pub(crate) fn give_up(&mut self, next: Option<&LargeObject>) -> Option<LargeObject> {
         let other = self.open.take_if(|open| Some(&open.what) != next);
         other.map(|open| open.what)
     }

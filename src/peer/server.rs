@@ -34,7 +34,7 @@ impl Server {
         }
     }
 
-    /// A server that remembers every message it heard and what it said to that, for tests.
+    /// A server that remembers every message it received and its answer, for tests.
     pub fn remembering(plan: Plan) -> Self {
         Self {
             log: Some(Vec::new()),
@@ -42,7 +42,7 @@ impl Server {
         }
     }
 
-    /// What a server that remembers heard, as bytes, and said, as XML.
+    /// The messages that a remembering server received, as bytes, with its answers, as XML.
     pub fn log(&self) -> &[(Bytes, String)] {
         self.log.as_deref().unwrap_or_default()
     }

@@ -30,7 +30,7 @@ pub(super) struct Body {
     passed: u64,
     watch: Watch,
     /// With the sender of the rest.
-    patience: Box<BodyTimeout>,
+    timeout: Box<BodyTimeout>,
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
     run: Option<Box<PacedBody>>,
@@ -137,11 +137,11 @@ impl Body {
     }
 
     /// What was read already, and what follows, with patience for more of it.
-    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, patience: BodyTimeout) -> Self {
+    pub(super) fn stream(first: VecDeque<Bytes>, rest: Incoming, timeout: BodyTimeout) -> Self {
         let mut body = Self::default();
         body.first = first;
         body.rest = Some(rest);
-        body.patience = Box::new(patience);
+        body.timeout = Box::new(timeout);
         body
     }
 
@@ -322,14 +322,14 @@ impl Body {
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))));
         };
         let Poll::Ready(frame) = Pin::new(rest).poll_frame(cx) else {
-            ready!(self.patience.poll_end(cx));
-            let stall = self.patience.stall();
+            ready!(self.timeout.poll_end(cx));
+            let stall = self.timeout.stall();
             self.end(End::Stalled(stall));
             self.leftover = Leftover::Refused;
             return Poll::Ready(Some(Err(Broken::Stalled(stall))));
         };
         let data = |frame: &Frame<Bytes>| frame.data_ref().map_or(0, Bytes::len);
-        self.patience.renew(match &frame {
+        self.timeout.renew(match &frame {
             Some(Ok(frame)) => data(frame),
             _ => 0,
         });

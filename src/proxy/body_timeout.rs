@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    fn patience(limit: u64, slow: u64) -> BodyTimeout {
+    fn timeout(limit: u64, slow: u64) -> BodyTimeout {
         BodyTimeout::new(&Limits {
             body: Duration::from_secs(limit),
             slow: Duration::from_secs(slow),
@@ -110,43 +110,43 @@ mod tests {
         })
     }
 
-    async fn wait(patience: &mut BodyTimeout, seconds: u64) -> bool {
-        let wait = poll_fn(|cx| patience.poll_end(cx));
+    async fn wait(timeout: &mut BodyTimeout, seconds: u64) -> bool {
+        let wait = poll_fn(|cx| timeout.poll_end(cx));
         let wait = tokio::time::timeout(Duration::from_secs(seconds), wait);
         wait.await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_renewed_wait_has_its_whole_limit() {
-        let mut patience = patience(20, 1000);
-        assert!(!wait(&mut patience, 10).await);
-        patience.renew(1);
+        let mut timeout = timeout(20, 1000);
+        assert!(!wait(&mut timeout, 10).await);
+        timeout.renew(1);
         let renewed = Instant::now();
-        assert!(wait(&mut patience, 100).await);
+        assert!(wait(&mut timeout, 100).await);
         assert!(renewed.elapsed() >= Duration::from_secs(20));
-        assert_eq!(patience.stall(), Stall::Silent(Duration::from_secs(20)));
+        assert_eq!(timeout.stall(), Stall::Silent(Duration::from_secs(20)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_sends_a_byte_now_and_then_is_not_waited_for_for_ever() {
-        let mut patience = patience(60, 120);
+        let mut timeout = timeout(60, 120);
         // What came quickly before earns nothing beyond the whole.
-        patience.renew(16 << 20);
+        timeout.renew(16 << 20);
         let begun = Instant::now();
-        while !wait(&mut patience, 5).await {
-            patience.renew(1);
+        while !wait(&mut timeout, 5).await {
+            timeout.renew(1);
         }
-        assert_eq!(patience.stall(), Stall::Slow(Duration::from_secs(120)));
+        assert_eq!(timeout.stall(), Stall::Slow(Duration::from_secs(120)));
         let took = begun.elapsed().as_secs();
         assert!((115..130).contains(&took), "{took}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_sends_a_kibibyte_a_second_may_go_on() {
-        let mut patience = patience(60, 120);
+        let mut timeout = timeout(60, 120);
         for _ in 0..1000 {
-            assert!(!wait(&mut patience, 5).await);
-            patience.renew(5 * 1024);
+            assert!(!wait(&mut timeout, 5).await);
+            timeout.renew(5 * 1024);
         }
     }
 }

@@ -20,7 +20,7 @@ use super::connection_handle::ConnectionHandle;
 use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::identity::Identities;
 use super::live_rules::LiveRules;
-use super::mark::Mark;
+use super::mark::LoopMark;
 use super::pulse;
 use super::settings::{Scheme, Settings, Upstream};
 use super::stay::Stay;
@@ -51,17 +51,17 @@ pub(super) struct Shared {
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
     /// What tells this proxy's requests from others', when they come back.
-    pub(super) mark: Mark,
+    pub(super) mark: LoopMark,
     /// Cancelled when what still runs after that is cut.
     pub(super) cut: CancellationToken,
-    pub(super) hear: Arc<dyn EventSink>,
+    pub(super) events: Arc<dyn EventSink>,
     pub(super) connections: AtomicU64,
     pub(super) exchanges: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn emit(&self, event: Event) {
-        self.hear.on_event(event);
+        self.events.on_event(event);
     }
 
     /// Reports that an exchange came to no response: `side` failed in this way, a rule broke the connection to it, or
@@ -274,13 +274,13 @@ impl Server {
 
     /// What HTTP/2 says in `:authority` and HTTP/1.1 in `Host` is kept the same way.
     pub(super) fn keep_authority(&self, target: &Uri, headers: &mut HeaderMap) {
-        let Some(said) = target.authority().filter(|_| self.host == Host::Kept) else {
+        let Some(authority) = target.authority().filter(|_| self.host == Host::Kept) else {
             return;
         };
-        if *said != self.authority
-            && let Ok(said) = HeaderValue::from_str(said.as_str())
+        if *authority != self.authority
+            && let Ok(authority) = HeaderValue::from_str(authority.as_str())
         {
-            headers.insert(header::HOST, said);
+            headers.insert(header::HOST, authority);
         }
     }
 

@@ -27,7 +27,7 @@ use super::live_rules::RuleSnapshot;
 use super::message::{IncomingMessage, PendingEvent};
 use super::read::{self, heavy};
 use super::route::{self, Route};
-use crate::conversation::{Decided, MessageFacts, SessionHandle, StayContext};
+use crate::conversation::{Decision, MessageFacts, SessionHandle, StayContext};
 use crate::flow::event::Event;
 use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
@@ -41,7 +41,7 @@ use crate::rules::step::WhichResponse;
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Dropped {
-    /// A rule said so.
+    /// A rule wants it so.
     #[error("reset by a rule")]
     ByRule,
     /// A peer left.
@@ -82,11 +82,11 @@ async fn respond(
         return Ok(exchange.fail(refusal));
     }
     let headers = &exchange.head.headers;
-    let heard = match exchange
+    let incoming = match exchange
         .receive(Stage::Request, body, headers, Framing::AsReceived)
         .await
     {
-        Ok(heard) => heard,
+        Ok(incoming) => incoming,
         Err(broken) => match Failure::of_request(&broken) {
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
@@ -96,7 +96,7 @@ async fn respond(
             }
         },
     };
-    let body = match exchange.pass_request(heard, &mut parts).await? {
+    let body = match exchange.pass_request(incoming, &mut parts).await? {
         Passed::On(body) => body,
         Passed::Answered(response) => return Ok(*response),
     };
@@ -127,7 +127,7 @@ fn own_path_behind<B>(context: &Context, request: &Request<B>) -> Option<Respons
     is_behind.then(|| route::own_path(&context.shared, request))?
 }
 
-/// An exchange under way. Dropped before its end, it tells that it failed.
+/// An exchange under way. Dropped before its end, it reports that it failed.
 struct Exchange {
     context: Arc<Context>,
     id: ExchangeId,
@@ -197,15 +197,15 @@ impl Exchange {
         })
     }
 
-    /// Decides on the request and tells of it; gives what to send, or the answer to give instead.
+    /// Decides on the request and reports it; gives what to send, or the answer to give instead.
     async fn pass_request(
         &mut self,
-        heard: IncomingMessage,
+        incoming: IncomingMessage,
         parts: &mut request::Parts,
     ) -> Result<Passed, Dropped> {
         self.received = now();
-        let mut decided = self.decide_request(&heard);
-        let leaving = decided.verdict.leaving(heard.document()).cloned();
+        let mut decided = self.decide_request(&incoming);
+        let leaving = decided.verdict.leaving(incoming.document()).cloned();
         self.swap_request(leaving, &mut decided).await;
         // The client states the server it goes to: Host in HTTP/1.1, :authority in HTTP/2, where an additional Host
         // it makes nginx refuse the request.
@@ -230,7 +230,7 @@ impl Exchange {
             body,
             answer,
             ..
-        } = self.apply(head, heard, decided, &mut parts.headers);
+        } = self.apply(head, incoming, decided, &mut parts.headers);
         let mark = &self.context.shared.mark;
         mark.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
@@ -261,26 +261,26 @@ impl Exchange {
             headers: std::mem::take(&mut parts.headers),
         };
         let framing = Framing::of_response(&head, &body);
-        let heard = self.receive(Stage::Response, body, &head.headers, framing);
-        let mut heard = match heard.await {
-            Ok(heard) => heard,
+        let incoming = self.receive(Stage::Response, body, &head.headers, framing);
+        let mut incoming = match incoming.await {
+            Ok(incoming) => incoming,
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
-        let mut decided = self.decide_response(&heard, &head);
-        let leaving = decided.verdict.leaving(heard.document()).cloned();
+        let mut decided = self.decide_response(&incoming, &head);
+        let leaving = decided.verdict.leaving(incoming.document()).cloned();
         self.swap_response(leaving, &head.headers, &mut decided)
             .await;
         let learned = std::mem::take(&mut decided.learned);
         self.context.shared.stay.learn(learned);
         parts.headers = headers::forwarded(&head.headers, |_, _| false);
-        framing.apply(&mut heard, &mut parts.headers);
+        framing.apply(&mut incoming, &mut parts.headers);
         let head = Head::Response(head);
         let Outcome {
             mut pending,
             mut body,
             status,
             answer,
-        } = self.apply(head, heard, decided, &mut parts.headers);
+        } = self.apply(head, incoming, decided, &mut parts.headers);
         if let Some(status) = status {
             head::restate(&mut parts, status, &mut pending, &mut body);
         }
@@ -298,12 +298,12 @@ impl Exchange {
         Ok(response)
     }
 
-    fn decide_request(&mut self, heard: &IncomingMessage) -> Decided {
+    fn decide_request(&mut self, incoming: &IncomingMessage) -> Decision {
         let limits = read::limits(self.context.shared.settings.max_body);
-        let facts = self.facts(heard, None, &limits);
+        let facts = self.facts(incoming, None, &limits);
         let conversations = &self.context.shared.conversations;
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
-        let (session, decided) = heavy(weight(heard), || {
+        let (session, decided) = heavy(weight(incoming), || {
             conversations.request(&facts, rules, &mut state, self.received)
         });
         drop(state);
@@ -311,12 +311,12 @@ impl Exchange {
         decided
     }
 
-    fn decide_response(&mut self, heard: &IncomingMessage, head: &ResponseHead) -> Decided {
+    fn decide_response(&mut self, incoming: &IncomingMessage, head: &ResponseHead) -> Decision {
         let mut session = std::mem::take(&mut self.session);
         let limits = read::limits(self.context.shared.settings.max_body);
-        let facts = self.facts(heard, Some(head), &limits);
+        let facts = self.facts(incoming, Some(head), &limits);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
-        let decided = heavy(weight(heard), || {
+        let decided = heavy(weight(incoming), || {
             session.response(&facts, rules, &mut state)
         });
         drop(state);
@@ -326,7 +326,7 @@ impl Exchange {
 
     fn facts<'a>(
         &'a self,
-        heard: &'a IncomingMessage,
+        incoming: &'a IncomingMessage,
         response: Option<&'a ResponseHead>,
         limits: &'a Limits,
     ) -> MessageFacts<'a> {
@@ -335,8 +335,8 @@ impl Exchange {
             exchange: self.id,
             request: &self.head,
             response,
-            document: heard.document(),
-            body: heard.plain.as_ref(),
+            document: incoming.document(),
+            body: incoming.plain.as_ref(),
             limits,
             stay: self.stay(),
             pairs: Some(&*self.pairs),
@@ -358,35 +358,35 @@ impl Exchange {
     fn apply(
         &mut self,
         head: Head,
-        mut heard: IncomingMessage,
-        decided: Decided,
+        mut incoming: IncomingMessage,
+        decided: Decision,
         headers: &mut http::HeaderMap,
     ) -> Outcome {
         let verdict = decided.verdict;
         if let Some(bytes) = verdict.body {
-            heard.notes.extend(headers::note_signature(headers));
-            framing::drop_trailers(&mut heard, headers);
-            let bytes = heard.encoded(bytes);
+            incoming.notes.extend(headers::note_signature(headers));
+            framing::drop_trailers(&mut incoming, headers);
+            let bytes = incoming.encoded(bytes);
             headers::fit_changed_body(headers, bytes.len());
-            heard.change(bytes, verdict.document);
+            incoming.change(bytes, verdict.document);
         }
         let status = head::edit(&verdict.head, headers);
         self.repeat = verdict.duplicate;
-        heard.notes.extend(decided.notes);
+        incoming.notes.extend(decided.notes);
         let message = CapturedMessage {
             session: decided.session,
             links: decided.links,
-            notes: heard.notes,
+            notes: incoming.notes,
             applied: verdict.applied,
             delivery: verdict.delivery,
-            ..self.message(head, heard.payload)
+            ..self.message(head, incoming.payload)
         };
         Outcome {
             pending: PendingEvent {
                 message,
-                count: heard.count,
+                count: incoming.count,
             },
-            body: heard.body,
+            body: incoming.body,
             status,
             answer: verdict.answer,
         }
@@ -452,11 +452,11 @@ impl Drop for Exchange {
 }
 
 /// How much work a message is, in bytes.
-fn weight(heard: &IncomingMessage) -> usize {
-    let text = heard
+fn weight(incoming: &IncomingMessage) -> usize {
+    let text = incoming
         .document()
         .map_or(0, |document| document.source().len());
-    heard.payload.received.len().max(text)
+    incoming.payload.received.len().max(text)
 }
 
 fn speaker(head: &Head) -> Side {

@@ -20,7 +20,7 @@ use super::context::{Servers, Shared};
 use super::device_certificate::CertificateJudge;
 use super::identity::Identities;
 use super::live_rules::LiveRules;
-use super::mark::Mark;
+use super::mark::LoopMark;
 use super::settings::Settings;
 use super::stay::Stay;
 use super::tls::DeviceTls;
@@ -46,7 +46,7 @@ impl Proxy {
         settings: Settings,
         authority: Arc<Authority>,
         rules: Arc<RuleSet>,
-        hear: Arc<dyn EventSink>,
+        events: Arc<dyn EventSink>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
             let why = cannot_listen(settings.listen, &error);
@@ -82,9 +82,9 @@ impl Proxy {
             ),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),
-            mark: Mark::random()?,
+            mark: LoopMark::random()?,
             cut: CancellationToken::new(),
-            hear,
+            events,
             connections: AtomicU64::new(0),
             exchanges: AtomicU64::new(0),
             settings,

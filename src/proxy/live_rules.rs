@@ -18,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 pub use hits::Hits;
-use hits::{Growing, Hitting};
+use hits::{HitCounters, RuleHits};
 
 use super::context::now;
 use crate::conversation::InMemoryState;
@@ -48,7 +48,7 @@ struct Ran {
     rule: Rule,
     /// The order in which the names appeared.
     number: RuleNumber,
-    hits: Arc<Growing>,
+    hits: Arc<HitCounters>,
 }
 
 /// The number a rule keeps for as long as it says the same, whichever snapshots it stands in.
@@ -58,7 +58,7 @@ type RuleNumber = usize;
 #[derive(Debug)]
 struct RuleStats {
     number: RuleNumber,
-    hits: Hitting,
+    hits: RuleHits,
 }
 
 impl LiveRules {
@@ -137,19 +137,19 @@ impl Known {
                 self.numbers += 1;
                 Arc::new(RuleStats {
                     number: self.numbers,
-                    hits: Hitting::on(self.run(rule, self.numbers)),
+                    hits: RuleHits::on(self.run(rule, self.numbers)),
                 })
             }
         }
     }
 
     /// Where a rule counts for the whole run; `number` is its own if its name is new.
-    fn run(&mut self, rule: &Rule, number: RuleNumber) -> Arc<Growing> {
+    fn run(&mut self, rule: &Rule, number: RuleNumber) -> Arc<HitCounters> {
         if let Some(ran) = self.run.get_mut(&rule.name) {
             ran.rule = rule.clone();
             return ran.hits.clone();
         }
-        let hits = Arc::<Growing>::default();
+        let hits = Arc::<HitCounters>::default();
         if self.run.len() < MOST_NAMES {
             let ran = Ran {
                 rule: rule.clone(),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn hits_tell_messages_and_finds_until_they_are_reset() {
+    fn hits_count_messages_and_matches_until_they_are_reset() {
         let live = LiveRules::new(rules(RULES));
         let snapshot = live.current();
         let (whole, part) = (Completeness::Whole, Completeness::Part);

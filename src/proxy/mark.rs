@@ -8,9 +8,9 @@ use rustls::crypto::aws_lc_rs;
 
 /// The name of one running proxy.
 #[derive(Clone, Debug)]
-pub(super) struct Mark(String);
+pub(super) struct LoopMark(String);
 
-impl Mark {
+impl LoopMark {
     /// One that no other proxy has.
     ///
     /// # Errors

@@ -91,10 +91,10 @@ impl IncomingMessage {
             CollectedBody::Stream {
                 first,
                 rest,
-                patience,
+                timeout,
                 hold,
                 why,
-            } => Self::uncollected(Body::stream(first, rest, patience), hold, why),
+            } => Self::uncollected(Body::stream(first, rest, timeout), hold, why),
         })
     }
 
@@ -139,11 +139,11 @@ impl IncomingMessage {
                 CollectedBody::Stream {
                     first,
                     rest,
-                    patience,
+                    timeout,
                     hold,
                     ..
                 } if read::has_transfer_codings(headers) => {
-                    drop((first, rest, patience, hold));
+                    drop((first, rest, timeout, hold));
                     return Err(Broken::Coding(
                         "transfer coding needs too much memory to undo".into(),
                     ));
@@ -151,10 +151,10 @@ impl IncomingMessage {
                 CollectedBody::Stream {
                     first,
                     rest,
-                    patience,
+                    timeout,
                     hold,
                     why,
-                } => Self::uncollected(Body::stream(first, rest, patience), hold, why),
+                } => Self::uncollected(Body::stream(first, rest, timeout), hold, why),
             },
         )
     }

@@ -26,7 +26,7 @@ use super::body::Broken;
 use super::body_budget::{BodyBudget, BudgetPermit};
 use super::body_timeout::BodyTimeout;
 use super::settings;
-use crate::dm::{Dialect, dialect::Announced};
+use crate::dm::{Dialect, dialect::MediaKind};
 use crate::flow::provider::note_provider_id;
 use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
@@ -49,7 +49,7 @@ pub(super) enum CollectedBody {
     Stream {
         first: VecDeque<Bytes>,
         rest: Incoming,
-        patience: BodyTimeout,
+        timeout: BodyTimeout,
         hold: BudgetPermit,
         why: NotParsed,
     },
@@ -133,7 +133,7 @@ pub(super) async fn collect(
     bounds: Bounds<'_>,
 ) -> Result<CollectedBody, Broken> {
     let mut trailers = None;
-    let mut patience = BodyTimeout::new(bounds.limits);
+    let mut timeout = BodyTimeout::new(bounds.limits);
     let mut collecting = Collecting {
         first: VecDeque::new(),
         length: 0,
@@ -144,7 +144,7 @@ pub(super) async fn collect(
     };
     let mut why = collecting.announce(body.size_hint().lower()).await;
     while why.is_none() {
-        let Some(frame) = next_frame(&mut body, &mut patience).await? else {
+        let Some(frame) = next_frame(&mut body, &mut timeout).await? else {
             let bytes = join(collecting.first, collecting.length);
             return Ok(CollectedBody::Whole {
                 bytes,
@@ -162,7 +162,7 @@ pub(super) async fn collect(
     Ok(CollectedBody::Stream {
         first: collecting.first,
         rest: body,
-        patience,
+        timeout,
         hold,
         why: why.unwrap_or_else(|| no_room(&bounds)),
     })
@@ -170,18 +170,18 @@ pub(super) async fn collect(
 
 async fn next_frame(
     body: &mut Incoming,
-    patience: &mut BodyTimeout,
+    timeout: &mut BodyTimeout,
 ) -> Result<Option<Frame<Bytes>>, Broken> {
     let frame = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
         Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-        Poll::Pending => patience.poll_end(cx).map(Err),
+        Poll::Pending => timeout.poll_end(cx).map(Err),
     });
     let Ok(frame) = frame.await else {
-        return Err(Broken::Stalled(patience.stall()));
+        return Err(Broken::Stalled(timeout.stall()));
     };
     let frame = frame.transpose()?;
     let data = frame.as_ref().and_then(Frame::data_ref);
-    patience.renew(data.map_or(0, Bytes::len));
+    timeout.renew(data.map_or(0, Bytes::len));
     Ok(frame)
 }
 
@@ -375,7 +375,7 @@ pub(super) fn limits(bytes: usize) -> Limits {
 fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, Vec<Note>) {
     let hint = media::hint(headers);
     let media_type = hint.media_type;
-    let announced = Announced::by(media_type);
+    let announced = MediaKind::by(media_type);
     let foreign = || {
         let media_type = clipped(media_type.unwrap_or("a body without a media type"));
         (
@@ -383,7 +383,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
             Vec::new(),
         )
     };
-    if announced != Announced::Markup && !looks_like_markup(&plain.bytes) {
+    if announced != MediaKind::Markup && !looks_like_markup(&plain.bytes) {
         return foreign();
     }
     let is_wbxml = markup::wbxml::looks_like(&plain.bytes);
@@ -398,7 +398,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
             let dialect = Dialect::of(&document);
             (ParsedBody::Document(Arc::new(document), dialect), notes)
         }
-        Err(_) if announced == Announced::Other => foreign(),
+        Err(_) if announced == MediaKind::Other => foreign(),
         // A language of its own, such as that of ActiveSync.
         Err(error) if error.kind.is_of_another_vocabulary() => foreign(),
         Err(error) => {

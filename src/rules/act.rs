@@ -43,7 +43,7 @@ pub(super) struct Planned {
     pub(super) duplicate: Option<WhichResponse>,
     rule: Arc<str>,
     fresh: Option<CmdIdAllocator>,
-    untold: usize,
+    unlisted: usize,
     /// Bytes of all that is put in: texts, values, copies and fragments.
     added: usize,
     /// Whether nothing of the rule is carried out, which `changes` tell.
@@ -59,7 +59,7 @@ struct Planning<'a, 'v> {
 }
 
 /// The most changes of one rule in one message that are listed one by one.
-const MOST_TOLD: usize = 1_000;
+const MOST_DETAILS: usize = 1_000;
 
 /// The edits that the steps of a rule make on a selection.
 pub(super) fn edits(
@@ -146,8 +146,8 @@ impl Planning<'_, '_> {
 
     /// Tells that a step could not do what it says on a selected element.
     fn refuse(&mut self, verb: &'static str, selected: &Selected, why: &str) {
-        if self.planned.changes.len() >= MOST_TOLD {
-            self.planned.untold += 1;
+        if self.planned.changes.len() >= MOST_DETAILS {
+            self.planned.unlisted += 1;
             return;
         }
         let element = self.document.element(selected.node);
@@ -166,8 +166,8 @@ impl Planning<'_, '_> {
         after: String,
     ) {
         // A path takes time linear in the siblings: without a bound a large message would take it squared.
-        if self.planned.changes.len() >= MOST_TOLD {
-            self.planned.untold += 1;
+        if self.planned.changes.len() >= MOST_DETAILS {
+            self.planned.unlisted += 1;
             return;
         }
         self.planned.changes.push(EffectDetail {
@@ -217,9 +217,9 @@ impl Planning<'_, '_> {
 }
 
 impl Planned {
-    fn tell(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
-        if self.changes.len() >= MOST_TOLD {
-            self.untold += 1;
+    fn detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
+        if self.changes.len() >= MOST_DETAILS {
+            self.unlisted += 1;
             return;
         }
         self.changes.push(EffectDetail {
@@ -231,9 +231,9 @@ impl Planned {
     }
 
     fn push_omitted_count(&mut self) {
-        let (untold, last) = (self.untold, self.changes.last());
+        let (unlisted, last) = (self.unlisted, self.changes.last());
         let Some(kind) = last
-            .filter(|_| untold > 0)
+            .filter(|_| unlisted > 0)
             .map(|change| change.kind.clone())
         else {
             return;
@@ -242,7 +242,7 @@ impl Planned {
             path: String::new(),
             kind,
             before: String::new(),
-            after: format!("and {untold} more like these"),
+            after: format!("and {unlisted} more like these"),
         });
     }
 

@@ -19,16 +19,16 @@ impl Verdict {
         leaving.filter(|_| self.answer.is_none())
     }
 
-    /// Takes what settling came to in `document`; `said` is the Content-Type of the message that is settled.
+    /// Takes what settling came to in `document`; `content_type` is the Content-Type of the message that is settled.
     pub fn apply_reconciled(
         &mut self,
         settled: Reconciled,
         document: &Document,
-        said: Option<&HeaderValue>,
+        content_type: Option<&HeaderValue>,
     ) {
         self.applied.extend(settled.applied);
         if let Some(body) = settled.reply {
-            self.answer = Some(SyntheticResponse::syncml(body, document, said));
+            self.answer = Some(SyntheticResponse::syncml(body, document, content_type));
         }
         if settled.body.is_some() {
             self.body = settled.body;
@@ -38,13 +38,13 @@ impl Verdict {
 }
 
 impl SyntheticResponse {
-    /// A SyncML message in answer to `document`, in its encoding; `said` is the Content-Type that came with it.
-    pub fn syncml(body: Bytes, document: &Document, said: Option<&HeaderValue>) -> Self {
+    /// A SyncML message in answer to `document`, in its encoding; `content_type` is the Content-Type that came with it.
+    pub fn syncml(body: Bytes, document: &Document, content_type: Option<&HeaderValue>) -> Self {
         let known = HeaderValue::from_static(match document.is_wbxml() {
             true => "application/vnd.syncml.dm+wbxml",
             false => "application/vnd.syncml.dm+xml",
         });
-        let content_type = said.cloned().unwrap_or(known);
+        let content_type = content_type.cloned().unwrap_or(known);
         Self {
             headers: [(header::CONTENT_TYPE, content_type)].into_iter().collect(),
             body,

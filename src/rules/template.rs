@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_and_open_braces_are_told_with_their_place() {
+    fn unknown_names_and_open_braces_are_reported_with_their_place() {
         assert_eq!(
             filled("a {{cmdid}}", Escape::Nothing),
             Err(BadTemplate::Unknown("cmdid".into(), 2..11))

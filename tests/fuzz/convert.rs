@@ -3,8 +3,8 @@
 
 #![no_main]
 
-#[path = "../it/convert/said.rs"]
-mod said;
+#[path = "../it/convert/same.rs"]
+mod same;
 
 use bytes::Bytes;
 use dmtap::markup::{self, Hint, Limits};
@@ -13,6 +13,6 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let source = Bytes::copy_from_slice(data);
     if let Ok(document) = markup::decode(source, Hint::default(), &Limits::default()) {
-        said::check(&document);
+        same::check(&document);
     }
 });

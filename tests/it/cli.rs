@@ -67,7 +67,7 @@ fn the_demos_record_shows_the_same_transcript_again() {
 }
 
 #[test]
-fn a_file_that_is_no_record_is_told_so_once() {
+fn a_file_that_is_no_record_is_reported_so_once() {
     for input in [
         "[[rule]]\nname = 'a'\nstage = 'request'\n",
         "<SyncML/>",
@@ -175,7 +175,7 @@ fn a_start_that_fails_leaves_the_record_of_another_run_alone() {
 }
 
 #[test]
-fn a_control_port_that_is_the_proxys_own_is_told_so() {
+fn a_control_port_that_is_the_proxys_own_is_reported_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = dmtap();
     command.env("DMTAP_CONFDIR", folder.path());

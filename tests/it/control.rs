@@ -8,7 +8,7 @@
 
 use crate::support::echo;
 use crate::support::peers;
-use crate::support::told;
+use crate::support::proxy_process;
 
 mod guard;
 mod rules;
@@ -17,12 +17,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use echo::Echo;
+use proxy_process::{Answer, ProxyProcess, answering, ask};
 use tempfile::TempDir;
-use told::{Answer, Told, answering, ask};
 
 /// A proxy with a control API in front of a server that sends back what it gets.
 struct Site {
-    proxy: Told,
+    proxy: ProxyProcess,
     /// Where the control API listens.
     control: String,
     token: String,
@@ -45,11 +45,11 @@ impl Site {
         fs::write(&file, rules).unwrap();
         let mut all = vec!["--control", "0", "--rules", file.to_str().unwrap()];
         all.extend(arguments);
-        let mut proxy = Told::start(&all);
+        let mut proxy = ProxyProcess::start(&all);
         let line = proxy.line("control at");
         Self {
             proxy,
-            control: told::url(&line),
+            control: proxy_process::url(&line),
             token: line.rsplit(' ').next().unwrap().to_owned(),
             file,
             folder,

@@ -2,7 +2,7 @@
 
 use crate::codec_wbxml::model;
 mod random;
-mod said;
+mod same;
 
 use bytes::Bytes;
 use dmtap::markup::convert::{XmlOptions, to_xml};
@@ -133,7 +133,7 @@ fn an_attribute_that_stands_twice_is_written_once() {
 }
 
 #[test]
-fn octets_beside_elements_that_are_no_text_are_told() {
+fn octets_beside_elements_that_are_no_text_are_reported() {
     let document = wbxml(b"\x6D\x6B\x54\x4F\xC3\x02a\xCC\x0F\x01\x01\x01\x01");
     let converted = to_xml(&document, &XmlOptions::compact());
     assert!(converted.xml.contains("<Data>a\u{FFFD}<Data/></Data>"));

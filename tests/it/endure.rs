@@ -11,7 +11,7 @@ use crate::support::echo;
 mod files;
 use crate::support::peers;
 mod signals;
-use crate::support::told;
+use crate::support::proxy_process;
 mod unread;
 
 use std::io::{BufRead, BufReader, Read};
@@ -38,7 +38,7 @@ impl Proxy {
             line.clear();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended");
         }
-        proxy.address = told::url(line.trim());
+        proxy.address = proxy_process::url(line.trim());
         (proxy, stderr)
     }
 
@@ -49,7 +49,7 @@ impl Proxy {
         drop(free);
         let mut proxy = Self::spawn(arguments, stderr, &address.port().to_string());
         proxy.address = address.to_string();
-        let until = Instant::now() + told::PATIENCE;
+        let until = Instant::now() + proxy_process::PATIENCE;
         while std::net::TcpStream::connect(address).is_err() {
             assert!(Instant::now() < until, "it does not listen");
             assert_eq!(proxy.child.try_wait().unwrap(), None, "it ended");
@@ -79,7 +79,7 @@ impl Proxy {
     }
 
     fn post(&self, body: &str) -> u16 {
-        told::ask(&self.address, "POST /", &[("Host", "localhost")], body).status
+        proxy_process::ask(&self.address, "POST /", &[("Host", "localhost")], body).status
     }
 
     fn signal(&self, name: &str) {
@@ -90,7 +90,7 @@ impl Proxy {
 
     /// How it ends; a test fails that waits too long.
     fn end(&mut self) -> ExitStatus {
-        let until = Instant::now() + told::PATIENCE;
+        let until = Instant::now() + proxy_process::PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -106,7 +106,7 @@ impl Proxy {
 
     /// Waits until a file is as expected.
     fn read_until(&self, file: &str, is_done: impl Fn(&str) -> bool) -> String {
-        let until = Instant::now() + told::PATIENCE;
+        let until = Instant::now() + proxy_process::PATIENCE;
         loop {
             let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default();
             if is_done(&text) {

@@ -125,7 +125,7 @@ async fn devices_enroll_and_are_moved_by_their_first_session() {
         let moved = "/ManagementServer/Moved.svc";
         assert_eq!(paths, ["/ManagementServer/MDM.svc", moved, moved]);
         let first = bench.service.first.lock();
-        let heard = &first.session(&id, "1").unwrap().heard;
+        let heard = &first.session(&id, "1").unwrap().outcomes;
         let (what, code) = heard.last().unwrap();
         assert!(what.contains("ManagementServerAddressList"), "{what}");
         assert_eq!(code.0, 200);

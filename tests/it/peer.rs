@@ -16,7 +16,7 @@ fn a_session_works_through_the_plan_and_ends_in_xml_and_in_wbxml() {
         let (device, server) = talk(Plan::demo(), wire);
         let talk = server.session("DMTAP-0123456789ABCDEF", "1").unwrap();
         assert_eq!(
-            device.done, talk.heard,
+            device.done, talk.outcomes,
             "{wire:?}: the server heard what the device did"
         );
         let codes: Vec<u16> = device.done.iter().map(|(_, code)| code.0).collect();

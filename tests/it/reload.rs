@@ -8,14 +8,14 @@
 
 use crate::support::echo;
 use crate::support::peers;
-use crate::support::told;
+use crate::support::proxy_process;
 
 use std::fs;
 use std::path::Path;
 
 use echo::Echo;
+use proxy_process::{ProxyProcess, answering};
 use tempfile::TempDir;
-use told::{Told, answering};
 
 /// A rule that sends a file's content instead of the response.
 fn sending(name: &str, file: &str) -> String {
@@ -45,11 +45,11 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    fn proxy(&self, rules: &[&Path]) -> Told {
+    fn proxy(&self, rules: &[&Path]) -> ProxyProcess {
         let mode = format!("reverse:http://{}", self.echo.address);
         let mut arguments = vec!["-q", "--mode", &mode, "--rules"];
         arguments.extend(rules.iter().map(|path| path.to_str().unwrap()));
-        Told::start(&arguments)
+        ProxyProcess::start(&arguments)
     }
 }
 
@@ -83,7 +83,7 @@ fn an_exchange_under_way_keeps_the_rules_it_began_with() {
     let mut proxy = site.proxy(&[&site.path("a.toml")]);
     let address = proxy.address.clone();
     let running = std::thread::spawn(move || {
-        told::ask(&address, "POST /slow", &[("Host", "localhost")], "hi")
+        proxy_process::ask(&address, "POST /slow", &[("Host", "localhost")], "hi")
     });
     site.echo.wait_for_request();
     fs::write(site.path("a.toml"), answering("a", 500)).unwrap();
@@ -215,7 +215,7 @@ fn a_file_behind_a_link_and_the_signal_are_noticed() {
     proxy.line("reloaded");
     assert_eq!(proxy.post("hi").status, 500);
 
-    if !told::hears_sighup() {
+    if !proxy_process::hears_sighup() {
         return;
     }
     proxy.signal("-HUP");
@@ -267,7 +267,7 @@ fn the_summary_is_the_last_line_of_json_and_no_damage_to_a_record() {
     let site = Site::open(&[("a.toml", answering("a", 503))]);
     let mode = format!("reverse:http://{}", site.echo.address);
     let file = site.path("a.toml");
-    let proxy = Told::start(&[
+    let proxy = ProxyProcess::start(&[
         "--output",
         "json",
         "--mode",
@@ -288,12 +288,12 @@ fn the_summary_is_the_last_line_of_json_and_no_damage_to_a_record() {
 }
 
 #[test]
-fn a_record_that_is_overwritten_is_told_at_the_start() {
+fn a_record_that_is_overwritten_is_reported_at_the_start() {
     let site = Site::open(&[]);
     let mode = format!("reverse:http://{}", site.echo.address);
     let said = |name: &str, plus: &str| {
         let record = format!("{plus}{}", site.path(name).display());
-        let proxy = Told::start(&["-q", "--mode", &mode, "-w", &record]);
+        let proxy = ProxyProcess::start(&["-q", "--mode", &mode, "-w", &record]);
         proxy.said.clone()
     };
     let file = site.path("a.jsonl").display().to_string();

@@ -181,7 +181,7 @@ fn xml_is_refused_or_let_pass_likewise() {
 }
 
 #[test]
-fn documents_too_deep_inside_are_refused_in_strict_mode_and_broken_ones_are_told() {
+fn documents_too_deep_inside_are_refused_in_strict_mode_and_broken_ones_are_reported() {
     let inside = |inner: &str| inner.replace('&', "&amp;").replace('<', "&lt;");
     let third = ["<a>", "</a>"].join(&inside(&["<b>", "</b>"].join(&inside("<c>&lt;d/></c>"))));
     let row = ("", "", "F31", 0, Strict);

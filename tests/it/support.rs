@@ -4,12 +4,12 @@ pub(crate) mod device;
 pub(crate) mod echo;
 pub(crate) mod literals;
 pub(crate) mod peers;
+pub(crate) mod proxy_process;
 pub(crate) mod rig;
 pub(crate) mod running;
 pub(crate) mod server;
 pub(crate) mod shape;
 pub(crate) mod stage;
-pub(crate) mod told;
 
 use std::sync::Arc;
 

@@ -30,7 +30,12 @@ const REQUESTS: [&str; 12] = [
 ];
 
 /// Answers one request. Blocks for as long as rules are read.
-pub(super) fn answer(rules: &RuleSetUpdater, tell: &OnChange, head: &Parts, body: &[u8]) -> Answer {
+pub(super) fn answer(
+    rules: &RuleSetUpdater,
+    on_change: &OnChange,
+    head: &Parts,
+    body: &[u8],
+) -> Answer {
     let path = head
         .uri
         .path()
@@ -41,17 +46,17 @@ pub(super) fn answer(rules: &RuleSetUpdater, tell: &OnChange, head: &Parts, body
         return Answer::error(StatusCode::BAD_REQUEST, why);
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let desk = Desk { rules, tell };
+    let requests = RuleRequests { rules, on_change };
     let done = match &segments[..] {
         [""] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, overview()))),
         ["version"] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, version()))),
-        ["rules"] => desk.rules(&head.method, body),
-        ["rules", name] => desk.rule(&head.method, name, body),
-        ["rules", name, "enable"] => act(&head.method, || desk.enable(name)),
-        ["rules", name, "disable"] => act(&head.method, || desk.disable(name)),
-        ["reset"] => act(&head.method, || desk.reset()),
-        ["restore"] => act(&head.method, || desk.restore()),
-        ["reload"] => act(&head.method, || desk.reload()),
+        ["rules"] => requests.rules(&head.method, body),
+        ["rules", name] => requests.rule(&head.method, name, body),
+        ["rules", name, "enable"] => act(&head.method, || requests.enable(name)),
+        ["rules", name, "disable"] => act(&head.method, || requests.disable(name)),
+        ["reset"] => act(&head.method, || requests.reset()),
+        ["restore"] => act(&head.method, || requests.restore()),
+        ["reload"] => act(&head.method, || requests.reload()),
         _ => Ok(unknown()),
     };
     done.unwrap_or_else(|error| Answer::refusal(&error))
@@ -100,12 +105,13 @@ impl<'e> List<'e> {
     }
 }
 
-struct Desk<'a> {
+/// The requests about rules.
+struct RuleRequests<'a> {
     rules: &'a RuleSetUpdater,
-    tell: &'a OnChange,
+    on_change: &'a OnChange,
 }
 
-impl Desk<'_> {
+impl RuleRequests<'_> {
     fn rules(&self, method: &Method, body: &[u8]) -> Done {
         match *method {
             Method::GET | Method::HEAD => {
@@ -198,7 +204,7 @@ impl Desk<'_> {
     }
 
     fn log(&self, did: &str, what: &str) {
-        (self.tell)(format!("rules: control {did} {what}").trim_end());
+        (self.on_change)(format!("rules: control {did} {what}").trim_end());
     }
 }
 

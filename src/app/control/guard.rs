@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_answered_is_told_why() {
+    fn refusals_give_their_reason() {
         let host = ("host", "localhost:9090");
         let check = |fields: &[(&str, &str)], expected: &str| {
             let why = refusal(Reach::Loopback, "/", fields);

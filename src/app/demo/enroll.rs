@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::open_connections::OpenConnections;
-use super::{FOLDER, LAST_WORDS, LONGEST};
+use super::{CLOSING, FOLDER, LONGEST};
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
@@ -213,7 +213,7 @@ impl Stage {
 
     /// Ends everything and completes the records.
     async fn strike(self) -> Result<(), String> {
-        self.connections.gone(LAST_WORDS).await;
+        self.connections.gone(CLOSING).await;
         self.stop.cancel();
         for task in self.running {
             task.await.map_err(|error| error.to_string())?;

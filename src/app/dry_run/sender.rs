@@ -71,7 +71,7 @@ mod tests {
     use crate::markup::{Hint, Limits, decode};
 
     #[test]
-    fn without_a_header_the_commands_tell_who_speaks() {
+    fn without_a_header_the_commands_show_the_sender() {
         let check = |text: &str, expected: Side| {
             let bytes = text.as_bytes().to_vec().into();
             let document = decode(bytes, Hint::default(), &Limits::default()).unwrap();

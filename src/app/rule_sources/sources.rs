@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_story_is_told_in_several_files_and_no_save_may_make_it_end_early() {
+    fn a_scenario_in_several_files_does_not_end_early_when_one_is_saved() {
         let act = |argument: usize, path: &str, scenario: &str| Found {
             argument,
             path: path.into(),
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_told_once_and_where_rules_of_it_are_in_force() {
+    fn what_is_gone_is_reported_once_and_where_rules_of_it_are_in_force() {
         let mut sources = sources(vec![found(0, "f/a", &["a"]), found(0, "f/b", &[])]);
         let check = |sources: &mut Sources, files: Vec<Found>, expected: &[(&str, &str)]| {
             let absent = sources.reload(files).unwrap().absent;
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_is_full_at_some_point() {
+    fn a_rule_set_is_full_at_some_point() {
         let mut sources = sources(Vec::new());
         let many: String = (0..9_998).map(|number| rule(&number.to_string())).collect();
         sources.add(&many).unwrap();

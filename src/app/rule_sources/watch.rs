@@ -20,7 +20,7 @@ pub type OnChange = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Watch {
     rules: Arc<RuleSetUpdater>,
     places: WatchPaths,
-    tell: OnChange,
+    on_change: OnChange,
     reported: Reported,
     changed: mpsc::Receiver<()>,
     sender: mpsc::Sender<()>,
@@ -32,14 +32,14 @@ pub struct Watch {
 
 impl Watch {
     /// Begins to watch the rule files. Must be called within a tokio runtime.
-    pub fn begin(rules: Arc<RuleSetUpdater>, tell: OnChange) -> Self {
+    pub fn begin(rules: Arc<RuleSetUpdater>, on_change: OnChange) -> Self {
         // One wake is enough for any number of changes: everything is read.
         let (sender, changed) = mpsc::channel(1);
         let places = rules.places();
         let mut watch = Self {
             rules,
             places: WatchPaths::default(),
-            tell,
+            on_change,
             reported: Reported::default(),
             changed,
             sender,
@@ -74,7 +74,7 @@ impl Watch {
                 self.look(places);
             }
             for words in self.reported.words(done, asked) {
-                (self.tell)(&words);
+                (self.on_change)(&words);
             }
         }
     }
@@ -87,12 +87,12 @@ impl Watch {
     /// Watches these places instead of others.
     fn look(&mut self, places: WatchPaths) {
         let (sender, concerning) = (self.sender.clone(), places.clone());
-        let heard = move |event: notify::Result<notify::Event>| {
+        let on_event = move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| concerning.concern(&event)) {
                 let _ = sender.try_send(());
             }
         };
-        let watched = notify::recommended_watcher(heard).and_then(|mut watcher| {
+        let watched = notify::recommended_watcher(on_event).and_then(|mut watcher| {
             for folder in places.folders() {
                 watcher.watch(folder, RecursiveMode::NonRecursive)?;
             }
@@ -101,7 +101,7 @@ impl Watch {
         self.watcher = watched
             .map_err(|error| {
                 let why = error_text::watch(&error);
-                (self.tell)(&format!(
+                (self.on_change)(&format!(
                     "rules: changes of the files are not noticed ({why}); SIGHUP reads them again"
                 ));
             })
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_told_again_when_somebody_asks_and_what_is_gone_once() {
+    fn what_is_wrong_is_reported_again_when_somebody_asks_and_what_is_gone_once() {
         let mut reported = Reported::default();
         let mut check = |done: Result<Reloaded, ChangeError>, asked: Asked, expected: &[&str]| {
             let words = reported.words(done, asked);

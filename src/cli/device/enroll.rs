@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use http::Uri;
 
-use super::patience;
+use super::retry;
 use crate::app::dial::{Dialer, Resolve};
 use crate::app::enroll_device::{self, EnrollError, EnrolledDevice, report};
 use crate::app::enroll_server::new_key;
@@ -101,7 +101,7 @@ impl Enroll {
             let mut device = EnrolledDevice::new(enrollment, id);
             for number in 1..=self.sessions {
                 let number = number.to_string();
-                let session = device.session(&client, &number, patience());
+                let session = device.session(&client, &number, retry());
                 let session = session.await.map_err(failed)?;
                 lines.push_str(&match output {
                     Output::Text => report::session_text(&session),

@@ -37,7 +37,7 @@ pub(super) fn run(files: &[PathBuf], output: Output) -> Outcome {
 }
 
 /// The rule set of several files and folders, in order; the error lists every mistake.
-pub(super) fn read_book(files: &[PathBuf]) -> Result<RuleSet, Failure> {
+pub(super) fn read_rules(files: &[PathBuf]) -> Result<RuleSet, Failure> {
     let (texts, unreadable) = texts(files)?;
     match unreadable.is_empty() {
         true => rule_set(texts),

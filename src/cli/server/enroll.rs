@@ -61,7 +61,7 @@ impl EnrollArguments {
         listener: TcpListener,
         authority: &Authority,
         plan: Option<Plan>,
-        tell: OnLine,
+        on_line: OnLine,
         output: Output,
         stop: CancellationToken,
     ) -> Result<(), Failure> {
@@ -88,7 +88,7 @@ impl EnrollArguments {
         if let Some(plan) = plan {
             service.moved = Arc::new(Mutex::new(Server::new(plan)));
         }
-        service.on_line = tell;
+        service.on_line = on_line;
         service.on_grant = match output {
             Output::Text => text_line,
             Output::Json => json_line,

@@ -41,7 +41,7 @@ pub enum Sequence {
 
 impl Sequence {
     /// The messages that `side` counts.
-    pub fn said_by(side: Side) -> Self {
+    pub fn sent_by(side: Side) -> Self {
         match side {
             Side::Device => Self::Requests,
             Side::Server => Self::Responses,

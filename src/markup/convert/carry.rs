@@ -27,16 +27,16 @@ pub(crate) enum Standing {
 impl Carried {
     /// What has to change in `document`, and words for it.
     pub(crate) fn of(document: &Document, standing: Standing) -> (Self, Adaptations) {
-        let (mut carried, mut said) = (Self::default(), Vec::new());
+        let (mut carried, mut adaptations) = (Self::default(), Vec::new());
         if document.is_wbxml() {
             for element in document.elements() {
-                carried.element(element, standing, &mut said);
+                carried.element(element, standing, &mut adaptations);
             }
         }
-        (carried, said)
+        (carried, adaptations)
     }
 
-    fn element(&mut self, element: Element<'_>, standing: Standing, said: &mut Adaptations) {
+    fn element(&mut self, element: Element<'_>, standing: Standing, adaptations: &mut Adaptations) {
         let Some(text) = first_text(element) else {
             return;
         };
@@ -47,7 +47,7 @@ impl Carried {
         if standing == Standing::Alone
             && let Some(inner) = embedded(element)
         {
-            said.push((
+            adaptations.push((
                 element.id(),
                 "the WBXML document inside is written as markup".into(),
             ));
@@ -65,9 +65,9 @@ impl Carried {
             return;
         }
         let base64 = STANDARD.encode(element.octets());
-        said.push((element.id(), "binary data is written in base64".into()));
+        adaptations.push((element.id(), "binary data is written in base64".into()));
         if element.is(tag::DATA) {
-            self.announce(element, format, base64.len(), said);
+            self.announce(element, format, base64.len(), adaptations);
         }
         self.instead.insert(element.id(), Instead::Text(base64));
     }
@@ -78,18 +78,18 @@ impl Carried {
         data: Element<'_>,
         format: Option<Element<'_>>,
         length: usize,
-        said: &mut Adaptations,
+        adaptations: &mut Adaptations,
     ) {
         let own_meta = data.parent().and_then(|item| meta::near(item, tag::META));
         if let Some(size) = own_meta.and_then(|meta| meta::near(meta, tag::SIZE)) {
-            said.push((
+            adaptations.push((
                 size.id(),
                 format!("Size {} is now {length}", size.text().trim()),
             ));
             self.instead
                 .insert(size.id(), Instead::Text(length.to_string()));
         }
-        self.announce_format(data, own_meta, format, said);
+        self.announce_format(data, own_meta, format, adaptations);
     }
 
     fn announce_format(
@@ -97,7 +97,7 @@ impl Carried {
         data: Element<'_>,
         own_meta: Option<Element<'_>>,
         format: Option<Element<'_>>,
-        said: &mut Adaptations,
+        adaptations: &mut Adaptations,
     ) {
         // The Format of a command holds for its other items too: only bin, which makes all of them base64,
         // is changed there.
@@ -111,7 +111,7 @@ impl Carried {
         let format = format.filter(|format| own(format) || format.text().trim() == "bin");
         match (format, own_meta) {
             (Some(format), _) if format.text().trim() == "b64" => {
-                said.push((data.id(), "Format said b64 of what was not base64".into()));
+                adaptations.push((data.id(), "Format said b64 of what was not base64".into()));
             }
             (Some(format), _) => {
                 let before = self
@@ -119,15 +119,15 @@ impl Carried {
                     .insert(format.id(), Instead::Text("b64".into()));
                 if before.is_none() {
                     let was = format.text();
-                    said.push((format.id(), format!("Format {} is now b64", was.trim())));
+                    adaptations.push((format.id(), format!("Format {} is now b64", was.trim())));
                 }
             }
             (None, Some(meta)) => {
-                said.push((meta.id(), "Format b64 is added".into()));
+                adaptations.push((meta.id(), "Format b64 is added".into()));
                 self.added.insert(meta.id(), Added::Format);
             }
             (None, None) if data.parent().is_some_and(|item| item.is(tag::ITEM)) => {
-                said.push((data.id(), "Meta with Format b64 is added".into()));
+                adaptations.push((data.id(), "Meta with Format b64 is added".into()));
                 self.added.insert(data.id(), Added::Meta);
             }
             (None, None) => {}

@@ -85,6 +85,6 @@ fn outside(document: &Document, holder: NodeId, error: EditError) -> EditError {
             edit,
             path: place(path),
         },
-        EditError::Unwritable(said) => EditError::Unwritable(said),
+        EditError::Unwritable(why) => EditError::Unwritable(why),
     }
 }

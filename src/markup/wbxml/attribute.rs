@@ -130,8 +130,8 @@ impl Decoder<'_> {
         let length = opaque.number("").map_or(0, |length| length.value);
         let octets = opaque.take(length).unwrap_or_default();
         if !self.header.text.holds(octets) {
-            let said = "octets that are no text stand in the value of an attribute";
-            self.flag(at, FlagKind::Other(said.into()));
+            let why = "octets that are no text stand in the value of an attribute";
+            self.flag(at, FlagKind::Other(why.into()));
         }
     }
 

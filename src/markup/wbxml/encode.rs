@@ -102,12 +102,12 @@ pub fn doctype_of(root: Element<'_>) -> Result<DocType, EncodeError> {
         .elements()
         .find(|child| child.local() == "VerDTD")
         .map(|child| child.text());
-    let said = match (&declared, &version) {
+    let version_text = match (&declared, &version) {
         (Some(uri), _) => uri.get(uri.len().saturating_sub(3)..).unwrap_or_default(),
         (None, Some(version)) => version.trim_ascii(),
         (None, None) => "",
     };
-    Ok(DocType::of_space(space, said))
+    Ok(DocType::of_space(space, version_text))
 }
 
 /// A document of its own for an element inside another document.

@@ -125,9 +125,9 @@ impl<'d> Run<'d> {
             let patch = Patch::new(self.splices.clone()).unwrap_or_default();
             header::table_of_1_0(&patch.apply(source)) == Some(self.header.table_length.start)
         };
-        let said = "the WBXML 1.0 header in front of this would read as another";
+        let why = "the WBXML 1.0 header in front of this would read as another";
         same.then_some(())
-            .ok_or_else(|| EditError::Unwritable(said.into()))
+            .ok_or_else(|| EditError::Unwritable(why.into()))
     }
 
     /// The string table grows at its end, in front of all that happens in the body.

@@ -39,8 +39,8 @@ impl<'s> Decoder<'s> {
     ) -> Result<(), DecodeError> {
         let first = self.nodes.len();
         let mut prefixed = false;
-        while let Some(found) = next(tag.as_bytes(), at)
-            .map_err(|(at, said)| malformed(base + at as u32, said.into()))?
+        while let Some(found) =
+            next(tag.as_bytes(), at).map_err(|(at, why)| malformed(base + at as u32, why.into()))?
         {
             at = found.end();
             let span = Span::new(base + found.start as u32, base + found.end() as u32);

@@ -22,10 +22,10 @@ pub(super) fn detect(
     let named = match (hint.charset, declared) {
         (Some(transport), Some((at, name))) => {
             if Charset::of_name(transport) != Charset::of_name(name) {
-                let said = format!("the transport says charset {transport}, the document {name}");
+                let why = format!("the transport says charset {transport}, the document {name}");
                 flags.push(Flag {
                     at: at as u32,
-                    kind: FlagKind::Other(said),
+                    kind: FlagKind::Other(why),
                 });
             }
             Some((at, transport))
@@ -62,10 +62,10 @@ pub(super) fn shadow<'s>(
         (Charset::Utf8, Ok(text)) => Ok(Cow::Borrowed(text)),
         (Charset::Ascii, Ok(text)) => {
             if let Some(at) = source.iter().position(|byte| !byte.is_ascii()) {
-                let said = "declared as US-ASCII, but is UTF-8".into();
+                let why = "declared as US-ASCII, but is UTF-8".into();
                 flags.push(Flag {
                     at: at as u32,
-                    kind: FlagKind::Other(said),
+                    kind: FlagKind::Other(why),
                 });
             }
             Ok(Cow::Borrowed(text))
@@ -110,10 +110,10 @@ pub(super) fn forbidden(source: &[u8], charset: Charset) -> Option<DecodeError> 
 pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 fn forbidden_at(at: usize, code: u32) -> DecodeError {
-    let said = format!("the character U+{code:04X} is not allowed in XML");
+    let why = format!("the character U+{code:04X} is not allowed in XML");
     DecodeError {
         at: at as u32,
-        kind: DecodeErrorKind::Xml(said),
+        kind: DecodeErrorKind::Xml(why),
     }
 }
 

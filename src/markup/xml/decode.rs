@@ -327,8 +327,8 @@ impl<'s> Decoder<'s> {
                 .count();
             let text = |bytes| self.header.charset.text(bytes);
             let (found, opened) = (text(name), text(&tag[..opened]));
-            let said = format!("</{}> cannot close <{}>", clip(&found), clip(&opened));
-            return Err(malformed(span.start, said));
+            let why = format!("</{}> cannot close <{}>", clip(&found), clip(&opened));
+            return Err(malformed(span.start, why));
         }
         if self.after_end {
             self.drop_indentation();
@@ -416,20 +416,17 @@ impl<'s> Decoder<'s> {
 /// The name of nodes that have none in the tree: texts, and attributes, whose name is read from the source.
 const NO_NAME: NameId = NameId(u16::MAX);
 
-pub(super) fn malformed(at: u32, said: String) -> DecodeError {
+pub(super) fn malformed(at: u32, why: String) -> DecodeError {
     DecodeError {
         at,
-        kind: DecodeErrorKind::Xml(said),
+        kind: DecodeErrorKind::Xml(why),
     }
 }
 
 fn tokens_failed(error: &quick_xml::Error, reader: &Reader<&[u8]>, base: usize) -> DecodeError {
-    let said = error.to_string();
-    let said = said.split_once(": ").map_or(&*said, |(_, rest)| rest);
-    malformed(
-        (reader.error_position() as usize + base) as u32,
-        said.into(),
-    )
+    let why = error.to_string();
+    let why = why.split_once(": ").map_or(&*why, |(_, rest)| rest);
+    malformed((reader.error_position() as usize + base) as u32, why.into())
 }
 
 pub(super) fn name_failed(error: NameError, at: u32, name: &str) -> DecodeError {

@@ -132,8 +132,8 @@ impl Lowering<'_> {
 
     fn set_attribute(&mut self, element: NodeId, name: &str, value: &str) -> Result<(), EditError> {
         if !name::is_name(name) || !name.chars().all(|c| self.charset.has(c)) {
-            let said = format!("`{name}` cannot be the name of an attribute here");
-            return Err(EditError::Unwritable(said));
+            let why = format!("`{name}` cannot be the name of an attribute here");
+            return Err(EditError::Unwritable(why));
         }
         let mut with = Vec::new();
         let there = self
@@ -266,11 +266,11 @@ impl Lowering<'_> {
         }
         let text = Charset::Utf8.text(written);
         if let Some(character) = text.chars().find(|c| !self.charset.has(*c)) {
-            let said = format!(
+            let why = format!(
                 "write `&#x{:X};` for {character:?}: the document's charset lacks it",
                 u32::from(character)
             );
-            return Err(EditError::Unwritable(said));
+            return Err(EditError::Unwritable(why));
         }
         let mut out = Vec::with_capacity(written.len());
         self.charset.write(&mut out, &text);

@@ -8,12 +8,12 @@ use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Stand
 use crate::markup::wbxml::DocType;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
-/// Writes the document; `said` gets what XML has to say differently beyond what `carried` tells.
+/// Writes the document; `adaptations` gets what XML has to write differently, beyond `carried`.
 pub(crate) fn write(
     document: &Document,
     layout: Layout,
     carried: &Carried,
-    said: &mut Adaptations,
+    adaptations: &mut Adaptations,
 ) -> String {
     let doctype = doctype(document);
     let mut writer = Writer {
@@ -21,7 +21,7 @@ pub(crate) fn write(
         doctype,
         layout,
         carried,
-        said,
+        adaptations,
     };
     for id in document.top_ids() {
         if let Some(root) = document.element(id) {
@@ -49,7 +49,7 @@ struct Writer<'w> {
     doctype: Option<DocType>,
     layout: Layout,
     carried: &'w Carried,
-    said: &'w mut Adaptations,
+    adaptations: &'w mut Adaptations,
 }
 
 impl Writer<'_> {
@@ -134,8 +134,8 @@ impl Writer<'_> {
         for attribute in element.attributes() {
             let name = attribute.name();
             if self.doctype.is_some() && !written.insert(name.clone()) {
-                let said = format!("the second attribute {name} is left out");
-                self.said.push((element.id(), said));
+                let text = format!("the second attribute {name} is left out");
+                self.adaptations.push((element.id(), text));
                 continue;
             }
             self.attribute(element, &name, &attribute.value());
@@ -194,13 +194,13 @@ impl Writer<'_> {
         }
         if text.chars().all(is_allowed) {
             if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
-                let said = "what is no text is shown as U+FFFD";
-                self.said.push((element.id(), said.into()));
+                let text = "what is no text is shown as U+FFFD";
+                self.adaptations.push((element.id(), text.into()));
             }
             return Cow::Borrowed(text);
         }
-        let said = "characters that XML forbids are replaced by U+FFFD";
-        self.said.push((element.id(), said.into()));
+        let text = "characters that XML forbids are replaced by U+FFFD";
+        self.adaptations.push((element.id(), text.into()));
         let allowed = |c| {
             if is_allowed(c) {
                 c
@@ -213,22 +213,22 @@ impl Writer<'_> {
 
     /// Writes a whole document inside an element.
     fn embedded(&mut self, holder: Element<'_>, inner: &Document, around: &str, level: usize) {
-        let (carried, mut said) = Carried::of(inner, Standing::Embedded);
+        let (carried, mut adaptations) = Carried::of(inner, Standing::Embedded);
         let mut writer = Writer {
             out: std::mem::take(&mut self.out),
             doctype: doctype(inner),
             layout: self.layout,
             carried: &carried,
-            said: &mut said,
+            adaptations: &mut adaptations,
         };
         writer.line(self.layout, level + 1);
         writer.element(inner.root(), around, level + 1);
         writer.line(self.layout, level);
         self.out = writer.out;
-        let inside = said
+        let inside = adaptations
             .into_iter()
-            .map(|(_, said)| (holder.id(), format!("inside: {said}")));
-        self.said.extend(inside);
+            .map(|(_, text)| (holder.id(), format!("inside: {text}")));
+        self.adaptations.extend(inside);
     }
 
     fn added_meta(&mut self, around: &str, level: usize) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Device, Outcome};
 use crate::dm::compose::ItemRef;
 use crate::dm::{AlertCode, Command, CommandKind, Item, StatusCode, locuri};
-use crate::peer::large::{BUFFERED, LARGEST, TOO_LARGE, What};
+use crate::peer::large::{BUFFERED, LARGEST, LargeObject, TOO_LARGE};
 use crate::peer::tree::Found;
 
 impl Device {
@@ -127,7 +127,7 @@ impl Device {
         item: Item<'_>,
         uri: &str,
     ) -> Result<String, StatusCode> {
-        let what = What {
+        let what = LargeObject {
             command: command.element().local().into(),
             uri: uri.into(),
         };

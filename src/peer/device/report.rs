@@ -1,15 +1,15 @@
-//! What the device has to say, in as many messages as it takes.
+//! What the device has to report, in as many messages as it takes.
 
 use std::collections::VecDeque;
 
 use super::{Device, Next, Outcome};
 use crate::dm::compose::{ItemRef, StatusBuilder};
 use crate::dm::{AlertCode, CommandKind, Message, StatusCode};
-use crate::peer::compose::{Composer, Mark};
-use crate::peer::large::{BUFFERED, Chunk, NoRoom, Outgoing, SIZE_MISMATCH, What};
+use crate::peer::compose::{Composer, Position};
+use crate::peer::large::{BUFFERED, Chunk, LargeObject, NoRoom, Outgoing, SIZE_MISMATCH};
 use crate::peer::tree::Found;
 
-/// What is yet to be said of the device's package.
+/// What is left of the device's package.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     parts: VecDeque<Part>,
@@ -35,7 +35,7 @@ enum Part {
     /// A value that is too long for one message.
     Large(Of, Large),
     /// Alert 1225.
-    Lost(What),
+    Lost(LargeObject),
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ struct Of {
 impl Backlog {
     /// Takes notice of the Status for a chunk: unless that is 213, the rest is not wanted; where it is 424, the
     /// object comes once more (PRO 7).
-    pub(super) fn hear(&mut self, message: Message<'_>, msg_id: u32) {
+    pub(super) fn note(&mut self, message: Message<'_>, msg_id: u32) {
         let msg_id = msg_id.to_string();
         let code_for = |chunk: u32| {
             let chunk = chunk.to_string();
@@ -121,7 +121,7 @@ impl Backlog {
         }
     }
 
-    /// Statuses of a message go in front of all that is yet to be said; they keep their order.
+    /// Statuses of a message go in front of all that is left; they keep their order.
     fn bring_forward(&mut self, msg_ref: &str) {
         let parts = std::mem::take(&mut self.parts).into_iter();
         let (statuses, others) = parts.partition::<VecDeque<_>, _>(
@@ -132,7 +132,7 @@ impl Backlog {
     }
 
     /// Takes the objects whose end never came.
-    pub(super) fn add_lost(&mut self, lost: &mut Vec<What>) {
+    pub(super) fn add_lost(&mut self, lost: &mut Vec<LargeObject>) {
         self.parts.extend(lost.drain(..).map(Part::Lost));
     }
 
@@ -140,14 +140,16 @@ impl Backlog {
     ///
     /// # Errors
     /// The LocURI of a value of which messages of `most` bytes carry nothing.
-    fn say(&mut self, message: &mut Composer, most: usize) -> Result<bool, String> {
+    fn write_some(&mut self, message: &mut Composer, most: usize) -> Result<bool, String> {
         self.due.drain(..).for_each(|part| part.write(message));
         let empty = message.mark();
         let mut has_results = false;
         while let Some(part) = self.parts.pop_front() {
             let before = message.mark();
             if let Part::Large(of, large) = part {
-                let is_begun = self.say_chunk(of, large, message, most, empty)?.is_some();
+                let is_begun = self
+                    .write_chunk_of(of, large, message, most, empty)?
+                    .is_some();
                 has_results |= is_begun;
                 if !is_begun || self.chunk.is_some() {
                     break;
@@ -184,28 +186,28 @@ impl Backlog {
     ///
     /// # Errors
     /// As [`Self::say`].
-    fn say_chunk(
+    fn write_chunk_of(
         &mut self,
         of: Of,
         mut large: Large,
         message: &mut Composer,
         most: usize,
-        empty: Mark,
+        empty: Position,
     ) -> Result<Option<u32>, String> {
-        let said = large.say(&of, message, most, empty);
-        if said == Err(NoRoom::Anywhere) {
+        let written = large.write_some(&of, message, most, empty);
+        if written == Err(NoRoom::Anywhere) {
             return Err(large.uri);
         }
-        let (said, is_said) = (said.ok(), large.rest.is_said());
+        let (written, is_whole) = (written.ok(), large.rest.is_whole());
         let part = Part::Large(of, large);
-        match is_said {
-            true => self.ended = said.map(|last| (last, part)),
+        match is_whole {
+            true => self.ended = written.map(|last| (last, part)),
             false => {
-                self.chunk = said;
+                self.chunk = written;
                 self.parts.push_front(part);
             }
         }
-        Ok(said)
+        Ok(written)
     }
 }
 
@@ -236,17 +238,17 @@ impl Part {
 
 impl Large {
     /// Says as much of it as fits, see [`Outgoing::say`].
-    fn say(
+    fn write_some(
         &mut self,
         of: &Of,
         message: &mut Composer,
         most: usize,
-        empty: Mark,
+        empty: Position,
     ) -> Result<u32, NoRoom> {
         let Self {
             uri, format, rest, ..
         } = self;
-        rest.say(message, most, empty, |m, chunk| {
+        rest.write_some(message, most, empty, |m, chunk| {
             results(m, of, |m| item(m, uri, format, chunk))
         })
     }
@@ -282,7 +284,7 @@ impl Device {
         let mut message = self.message();
         message.status(&StatusBuilder::of_header(msg_ref, StatusCode(200)));
         let most = self.profile.sizes.longest_message(self.theirs);
-        let has_results = match self.backlog.say(&mut message, most) {
+        let has_results = match self.backlog.write_some(&mut message, most) {
             Ok(has_results) => has_results,
             Err(uri) => {
                 let why = format!("messages of {most} bytes are too short for the value of {uri}");

@@ -1,4 +1,4 @@
-//! One session as the server sees it: what it heard, and what it has yet to say.
+//! One session as the server sees it: what it received, and what it has yet to send.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::wrong_version;
 use crate::dm::compose::StatusBuilder;
 use crate::dm::{AlertCode, Command, CommandKind, Message, StatusCode, SyncHdr, locuri};
-use crate::peer::compose::{Composer, Mark};
+use crate::peer::compose::{Composer, Position};
 use crate::peer::large::{
-    BUFFERED, Incoming, LARGEST, NoRoom, Outgoing, SIZE_MISMATCH, Sizes, What,
+    BUFFERED, Incoming, LARGEST, LargeObject, NoRoom, Outgoing, SIZE_MISMATCH, Sizes,
 };
 use crate::peer::plan::{Plan, PlannedCommand, Sent};
 
@@ -24,17 +24,17 @@ pub struct ServerSession {
     queue: VecDeque<Arc<PlannedCommand>>,
     /// The value that is on its way in chunks.
     sending: Option<Sending>,
-    sent: HashMap<(u32, u32), Said>,
+    sent: HashMap<(u32, u32), SentCommand>,
     /// The LocURIs of values that were sent once more: that is not done without end.
     again: Vec<String>,
     incoming: Incoming,
     /// Objects whose end never came.
-    lost: Vec<What>,
+    lost: Vec<LargeObject>,
     theirs: Sizes,
     /// The newest message of the device, and the answer to it: a transport retry gets the same again.
     pub(super) last: Option<(Bytes, String)>,
     /// What the device answered to each command, in order: the command and the code.
-    pub heard: Vec<(String, StatusCode)>,
+    pub outcomes: Vec<(String, StatusCode)>,
     /// The values that the device reported, whole, in order: LocURI and text, 8 MiB in all.
     pub values: Vec<(String, String)>,
     value_bytes: usize,
@@ -45,7 +45,7 @@ pub struct ServerSession {
 
 /// A command that was sent.
 #[derive(Debug)]
-struct Said {
+struct SentCommand {
     what: String,
     /// The command itself, where its value can be sent once more.
     order: Option<Arc<PlannedCommand>>,
@@ -75,11 +75,11 @@ enum Placed {
 impl ServerSession {
     /// A message begins.
     pub(super) fn begin(&mut self, header: SyncHdr<'_>) {
-        self.theirs.hear(header);
+        self.theirs.note(header);
         self.msg_id += 1;
     }
 
-    /// The answer to a message: what it must hear, then what is due of the plan.
+    /// The answer to a message: what it must get, then what is due of the plan.
     pub(super) fn answer(
         &mut self,
         message: Message<'_>,
@@ -126,7 +126,7 @@ impl ServerSession {
                 let known = self
                     .sent
                     .iter()
-                    .filter_map(|(at, said)| Some((at, said.order.as_ref()?)));
+                    .filter_map(|(at, entry)| Some((at, entry.order.as_ref()?)));
                 let last = known
                     .filter(|(_, order)| named(order))
                     .max_by_key(|(at, _)| **at);
@@ -140,13 +140,13 @@ impl ServerSession {
     }
 
     fn answered(&mut self, refs: (u32, u32), code: StatusCode) {
-        let Some(said) = self.sent.get(&refs) else {
+        let Some(entry) = self.sent.get(&refs) else {
             return;
         };
-        if self.heard.len() < MOST_HEARD {
-            self.heard.push((said.what.clone(), code));
+        if self.outcomes.len() < MOST_OUTCOMES {
+            self.outcomes.push((entry.what.clone(), code));
         }
-        let order = said.order.clone();
+        let order = entry.order.clone();
         let chunk = self.sending.as_mut();
         let chunk = chunk.filter(|sending| refs == (self.msg_id - 1, sending.cmd_id));
         match (chunk, order) {
@@ -210,7 +210,7 @@ impl ServerSession {
         &mut self,
         order: &Arc<PlannedCommand>,
         most: usize,
-        empty: Mark,
+        empty: Position,
         reply: &mut Composer,
     ) -> Placed {
         let value = order.value().map(|(_, text)| text);
@@ -248,12 +248,12 @@ impl ServerSession {
         &mut self,
         mut sending: Sending,
         most: usize,
-        empty: Mark,
+        empty: Position,
         reply: &mut Composer,
     ) -> bool {
         let Sending { order, rest, .. } = &mut sending;
-        let said = rest.say(reply, most, empty, |m, chunk| order.write_chunk(m, chunk));
-        let cmd_id = match said {
+        let written = rest.write_some(reply, most, empty, |m, chunk| order.write_chunk(m, chunk));
+        let cmd_id = match written {
             Ok(cmd_id) => cmd_id,
             Err(NoRoom::Here) => {
                 self.queue.push_front(sending.order);
@@ -267,7 +267,7 @@ impl ServerSession {
         };
         let what = order.to_string();
         self.enter(vec![Sent { cmd_id, what }], &sending.order);
-        if sending.rest.is_said() {
+        if sending.rest.is_whole() {
             return false;
         }
         (sending.cmd_id, sending.accepted) = (cmd_id, false);
@@ -286,7 +286,7 @@ impl ServerSession {
         for Sent { cmd_id, what } in sent {
             let order = order.value().is_some().then(|| order.clone());
             self.sent
-                .insert((self.msg_id, cmd_id), Said { what, order });
+                .insert((self.msg_id, cmd_id), SentCommand { what, order });
         }
     }
 
@@ -330,7 +330,7 @@ impl ServerSession {
         let mut outcome = Ok(());
         for item in command.items() {
             let uri = item.source().unwrap_or_default().into_owned();
-            let what = What {
+            let what = LargeObject {
                 command: "Results".into(),
                 uri: uri.clone(),
             };
@@ -347,7 +347,7 @@ impl ServerSession {
     /// Remembers a value, if there is room for it.
     fn note(&mut self, uri: String, value: String) {
         let bytes = self.value_bytes + uri.len() + value.len();
-        if self.values.len() < MOST_HEARD && bytes <= MOST_VALUE_BYTES {
+        if self.values.len() < MOST_OUTCOMES && bytes <= MOST_VALUE_BYTES {
             self.value_bytes = bytes;
             self.values.push((uri, value));
         }
@@ -355,6 +355,6 @@ impl ServerSession {
 }
 
 /// Answers and values a session remembers.
-const MOST_HEARD: usize = 10_000;
+const MOST_OUTCOMES: usize = 10_000;
 /// Bytes of the values that a session remembers, with their LocURIs.
 const MOST_VALUE_BYTES: usize = 8 << 20;

@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, Version, header};
 use http_body::Body as _;
 
 use super::{Dropped, Exchange};
-use crate::flow::{Announced, Delivery, Op, Pace, Side};
+use crate::flow::{Delivery, DeliveryStep, Pace, Side, StatedLength};
 use crate::proxy::body::Body;
 use crate::proxy::connection_handle::{CloseKind, CloseSequence};
 use crate::proxy::interruptible_sleep;
@@ -21,7 +21,7 @@ struct DeliveryPlan {
     /// Before the head.
     wait: Duration,
     paces: Vec<Pace>,
-    announced: Option<Announced>,
+    announced: Option<StatedLength>,
     /// Bytes of the body that are sent; `None`: not even the head.
     sends: Option<u64>,
     noise: Bytes,
@@ -35,14 +35,14 @@ impl DeliveryPlan {
         let mut course = Self::default();
         for op in &delivery.ops {
             match op {
-                Op::Wait(time) if course.sends.is_none() => course.wait += *time,
-                Op::Wait(time) => course.hold += *time,
-                Op::Pace(pace) => course.paces.push(*pace),
-                Op::Announce(announced) => course.announced = Some(*announced),
-                Op::Send(bytes) => course.sends = Some(*bytes),
-                Op::Noise(noise) => course.noise = noise.bytes(),
-                Op::Close => course.ending = Some(CloseKind::Close),
-                Op::Reset => course.ending = Some(CloseKind::Reset),
+                DeliveryStep::Wait(time) if course.sends.is_none() => course.wait += *time,
+                DeliveryStep::Wait(time) => course.hold += *time,
+                DeliveryStep::Pace(pace) => course.paces.push(*pace),
+                DeliveryStep::Announce(announced) => course.announced = Some(*announced),
+                DeliveryStep::Send(bytes) => course.sends = Some(*bytes),
+                DeliveryStep::Noise(noise) => course.noise = noise.bytes(),
+                DeliveryStep::Close => course.ending = Some(CloseKind::Close),
+                DeliveryStep::Reset => course.ending = Some(CloseKind::Reset),
             }
             if course.ending.is_some() {
                 return course;
@@ -210,15 +210,15 @@ fn announce(
     }
     let length = match (course.announced, truth) {
         (None, _) => return Length::Known,
-        (Some(Announced::Chunks), _) => {
+        (Some(StatedLength::Chunks), _) => {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             return Length::Hidden;
         }
         // Without a length there are chunks, which end where they end.
         (Some(_), None) => return Length::Known,
-        (Some(Announced::Exactly(length)), Some(_)) => length,
-        (Some(Announced::More(more)), Some(truth)) => truth.saturating_add(more),
-        (Some(Announced::Fewer(fewer)), Some(truth)) => truth.saturating_sub(fewer),
+        (Some(StatedLength::Exactly(length)), Some(_)) => length,
+        (Some(StatedLength::More(more)), Some(truth)) => truth.saturating_add(more),
+        (Some(StatedLength::Fewer(fewer)), Some(truth)) => truth.saturating_sub(fewer),
     };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Exchange;
-use crate::conversation::{Decided, patched};
+use crate::conversation::{Decision, patched};
 use crate::flow::{Note, RuleEffect, Severity};
 use crate::identity::enrollment::Asked;
 use crate::markup::{Document, Limits};
@@ -19,7 +19,7 @@ impl Exchange {
     pub(super) async fn swap_request(
         &mut self,
         leaving: Option<Arc<Document>>,
-        decided: &mut Decided,
+        decided: &mut Decision,
     ) {
         let identities = &self.context.shared.identities;
         if !identities.swaps(self.route.server.host()) {
@@ -53,7 +53,7 @@ impl Exchange {
         &mut self,
         leaving: Option<Arc<Document>>,
         headers: &HeaderMap,
-        decided: &mut Decided,
+        decided: &mut Decision,
     ) {
         let Some(swap) = self.swap.take() else {
             return;
@@ -69,7 +69,7 @@ impl Exchange {
         swap: &Swap,
         leaving: Option<Arc<Document>>,
         headers: &HeaderMap,
-        decided: &mut Decided,
+        decided: &mut Decision,
     ) -> Result<Note, String> {
         let shared = &self.context.shared;
         let document = leaving.ok_or("the answer cannot be read")?;
@@ -101,7 +101,7 @@ fn enter(
     effect: RuleEffect,
     headers: &HeaderMap,
     limits: &Limits,
-    decided: &mut Decided,
+    decided: &mut Decision,
 ) -> Result<(), String> {
     let changed: Option<(Bytes, Arc<Document>)> = patched(document, &effect.patch, headers, limits);
     let (body, document) = changed.ok_or("the message could not be read any more")?;

@@ -124,12 +124,12 @@ impl Exchange {
             headers.entry(header::CONTENT_TYPE).or_insert(text);
         }
         headers::set_length(response.headers_mut(), bytes.len());
-        let said = self.session.answered(&bytes, response.headers());
+        let document = self.session.answered(&bytes, response.headers());
         // A SyncML answer of dmtap's own is recorded as a message.
-        let (received, reading) = match &said {
-            Some(said) => (
+        let (received, reading) = match &document {
+            Some(document) => (
                 bytes.clone(),
-                ParsedBody::Document(said.clone(), Dialect::of(said)),
+                ParsedBody::Document(document.clone(), Dialect::of(document)),
             ),
             None => (Bytes::new(), ParsedBody::Empty),
         };
@@ -147,7 +147,7 @@ impl Exchange {
         });
         let message = CapturedMessage {
             synthesized: true,
-            session: self.session.tag(Side::Server, said.as_deref()),
+            session: self.session.tag(Side::Server, document.as_deref()),
             applied,
             delivery,
             ..self.message(head, payload)

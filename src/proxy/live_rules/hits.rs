@@ -23,15 +23,15 @@ pub struct Hits {
 
 /// The hits of a rule while they grow: since counts began anew, and in the whole run.
 #[derive(Debug, Default)]
-pub(super) struct Hitting {
-    since: Growing,
+pub(super) struct RuleHits {
+    since: HitCounters,
     /// Shared by all rules that have had this name.
-    run: Arc<Growing>,
+    run: Arc<HitCounters>,
 }
 
 /// Numbers that grow. Readers may see one before the other.
 #[derive(Debug, Default)]
-pub(super) struct Growing {
+pub(super) struct HitCounters {
     messages: AtomicU64,
     finds: AtomicU64,
     failed: AtomicU64,
@@ -40,10 +40,10 @@ pub(super) struct Growing {
     last: AtomicU64,
 }
 
-impl Hitting {
+impl RuleHits {
     /// Hits that count from now on, on top of those of a run.
-    pub(super) fn on(run: Arc<Growing>) -> Self {
-        let since = Growing::default();
+    pub(super) fn on(run: Arc<HitCounters>) -> Self {
+        let since = HitCounters::default();
         Self { since, run }
     }
 
@@ -63,7 +63,7 @@ impl Hitting {
     }
 }
 
-impl Growing {
+impl HitCounters {
     /// It acted on so many finds of a message; on none: it could not act.
     fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
         if finds == 0 || extent == Completeness::Part {

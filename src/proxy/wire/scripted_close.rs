@@ -18,12 +18,12 @@ use crate::proxy::interruptible_sleep::InterruptibleSleep;
 pub(in crate::proxy) struct ScriptedClose<I> {
     io: I,
     line: ConnectionHandle,
-    leaving: Option<Leaving>,
+    leaving: Option<LeavingMessage>,
 }
 
 /// An end under way.
 #[derive(Debug)]
-struct Leaving {
+struct LeavingMessage {
     last: CloseSequence,
     state: State,
     wait: InterruptibleSleep,
@@ -77,7 +77,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
     /// Whether the end has begun. Called when hyper has nothing more to write.
     fn leaves(&mut self) -> bool {
         if self.leaving.is_none() {
-            self.leaving = self.line.take_last().map(|last| Leaving {
+            self.leaving = self.line.take_last().map(|last| LeavingMessage {
                 last,
                 state: State::Writing,
                 wait: InterruptibleSleep::new(self.line.stop()),
@@ -89,7 +89,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
     }
 }
 
-impl Leaving {
+impl LeavingMessage {
     fn poll<I>(&mut self, io: &mut I, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         I: AsyncRead + AsyncWrite + Unpin,

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::dm::{Command, Message};
 use crate::flow::{
-    AnswerLink, CapturedBody, CapturedMessage, Event, NotParsed, Note, Op, Pace, ParsedBody, Side,
-    Timestamp,
+    AnswerLink, CapturedBody, CapturedMessage, DeliveryStep, Event, NotParsed, Note, Pace,
+    ParsedBody, Side, Timestamp,
 };
 use crate::markup::{Document, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
@@ -344,17 +344,19 @@ fn notes(notes: &[Note], secrets: &Redactor) -> Vec<NoteRecord> {
     record.collect()
 }
 
-fn op(op: &Op) -> OpRecord {
+fn op(op: &DeliveryStep) -> OpRecord {
     match op {
-        Op::Wait(time) => OpRecord::WaitUs(micros(*time)),
-        Op::Pace(Pace::Rate(rate)) => OpRecord::BytesPerSecond(rate.get()),
-        Op::Pace(Pace::Slices { size, pause }) => OpRecord::SlicesUs(size.get(), micros(*pause)),
-        Op::Announce(_) => OpRecord::LengthWrong,
-        &Op::WHOLE => OpRecord::SentWhole,
-        Op::Send(bytes) => OpRecord::SentBytes(*bytes),
-        Op::Noise(noise) => OpRecord::NoiseBytes(noise.bytes),
-        Op::Close => OpRecord::Close,
-        Op::Reset => OpRecord::Reset,
+        DeliveryStep::Wait(time) => OpRecord::WaitUs(micros(*time)),
+        DeliveryStep::Pace(Pace::Rate(rate)) => OpRecord::BytesPerSecond(rate.get()),
+        DeliveryStep::Pace(Pace::Slices { size, pause }) => {
+            OpRecord::SlicesUs(size.get(), micros(*pause))
+        }
+        DeliveryStep::Announce(_) => OpRecord::LengthWrong,
+        &DeliveryStep::WHOLE => OpRecord::SentWhole,
+        DeliveryStep::Send(bytes) => OpRecord::SentBytes(*bytes),
+        DeliveryStep::Noise(noise) => OpRecord::NoiseBytes(noise.bytes),
+        DeliveryStep::Close => OpRecord::Close,
+        DeliveryStep::Reset => OpRecord::Reset,
     }
 }
 

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_cut_and_harmless() {
+    fn texts_are_cut_and_harmless() {
         let check =
             |said: &str, most: usize, expected: &str| assert_eq!(safe(said, most), expected);
         check("abcd", 4, "abcd");

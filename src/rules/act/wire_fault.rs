@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::not_applied;
-use crate::flow::{Announced, EffectDetail, EffectKind, Noise, Op, Pace};
+use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
 use crate::rules::rng::Rng;
 use crate::rules::step::WireFault;
 use crate::rules::{Facts, Rule, Verdict};
@@ -42,27 +42,37 @@ pub(in crate::rules) fn leave(
 }
 
 /// The program of one step.
-fn ops(step: &WireFault, draw: &mut Rng) -> Vec<Op> {
+fn ops(step: &WireFault, draw: &mut Rng) -> Vec<DeliveryStep> {
     match *step {
         WireFault::Answer(_) => Vec::new(),
-        WireFault::Delay(time) => vec![Op::Wait(time)],
-        WireFault::Latency { time, jitter } => vec![Op::Wait(jittered(time, jitter, draw))],
-        WireFault::Bandwidth(rate) => vec![Op::Pace(Pace::Rate(rate))],
-        WireFault::Slicer { size, pause } => vec![Op::Pace(Pace::Slices { size, pause })],
-        WireFault::SlowClose(time) => vec![Op::WHOLE, Op::Wait(time), Op::Close],
-        WireFault::Timeout(time) => vec![Op::Wait(time), Op::Close],
-        WireFault::LimitData(bytes) => vec![Op::Send(bytes), Op::Close],
-        WireFault::Reset => vec![Op::Reset],
-        WireFault::ResetAfter(bytes) => vec![Op::Send(bytes), Op::Reset],
-        WireFault::EmptyResponse => vec![Op::Close],
-        WireFault::MalformedChunk => vec![
-            Op::Announce(Announced::Chunks),
-            Op::Send(0),
-            noise(draw),
-            Op::Close,
+        WireFault::Delay(time) => vec![DeliveryStep::Wait(time)],
+        WireFault::Latency { time, jitter } => {
+            vec![DeliveryStep::Wait(jittered(time, jitter, draw))]
+        }
+        WireFault::Bandwidth(rate) => vec![DeliveryStep::Pace(Pace::Rate(rate))],
+        WireFault::Slicer { size, pause } => vec![DeliveryStep::Pace(Pace::Slices { size, pause })],
+        WireFault::SlowClose(time) => vec![
+            DeliveryStep::WHOLE,
+            DeliveryStep::Wait(time),
+            DeliveryStep::Close,
         ],
-        WireFault::RandomData => vec![noise(draw), Op::Close],
-        WireFault::ContentLength(announced) => vec![Op::Announce(announced), Op::WHOLE, Op::Close],
+        WireFault::Timeout(time) => vec![DeliveryStep::Wait(time), DeliveryStep::Close],
+        WireFault::LimitData(bytes) => vec![DeliveryStep::Send(bytes), DeliveryStep::Close],
+        WireFault::Reset => vec![DeliveryStep::Reset],
+        WireFault::ResetAfter(bytes) => vec![DeliveryStep::Send(bytes), DeliveryStep::Reset],
+        WireFault::EmptyResponse => vec![DeliveryStep::Close],
+        WireFault::MalformedChunk => vec![
+            DeliveryStep::Announce(StatedLength::Chunks),
+            DeliveryStep::Send(0),
+            noise(draw),
+            DeliveryStep::Close,
+        ],
+        WireFault::RandomData => vec![noise(draw), DeliveryStep::Close],
+        WireFault::ContentLength(announced) => vec![
+            DeliveryStep::Announce(announced),
+            DeliveryStep::WHOLE,
+            DeliveryStep::Close,
+        ],
     }
 }
 
@@ -72,17 +82,17 @@ fn jittered(time: Duration, jitter: Duration, draw: &mut Rng) -> Duration {
     (time + spread).saturating_sub(jitter)
 }
 
-fn noise(draw: &mut Rng) -> Op {
-    Op::Noise(Noise {
+fn noise(draw: &mut Rng) -> DeliveryStep {
+    DeliveryStep::Noise(Noise {
         seed: draw.next(),
         bytes: NOISE,
     })
 }
 
 /// What a step does, in words.
-fn describe(step: &WireFault, ops: &[Op]) -> String {
+fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
     match (step, ops) {
-        (_, [Op::Wait(time)]) => format!("{time:?}"),
+        (_, [DeliveryStep::Wait(time)]) => format!("{time:?}"),
         (WireFault::Bandwidth(rate), _) => format!("{rate} bytes a second"),
         (WireFault::Slicer { size, pause }, _) => format!("{size} bytes every {pause:?}"),
         (WireFault::SlowClose(time) | WireFault::Timeout(time), _) => format!("{time:?}"),
@@ -90,10 +100,10 @@ fn describe(step: &WireFault, ops: &[Op]) -> String {
             format!("after {bytes} bytes")
         }
         (WireFault::ContentLength(announced), _) => match announced {
-            Announced::Exactly(length) => length.to_string(),
-            Announced::More(bytes) => format!("{bytes} too many"),
-            Announced::Fewer(bytes) => format!("{bytes} too few"),
-            Announced::Chunks => String::new(),
+            StatedLength::Exactly(length) => length.to_string(),
+            StatedLength::More(bytes) => format!("{bytes} too many"),
+            StatedLength::Fewer(bytes) => format!("{bytes} too few"),
+            StatedLength::Chunks => String::new(),
         },
         _ => String::new(),
     }

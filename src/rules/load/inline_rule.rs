@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_at_their_place_in_the_argument() {
+    fn mistakes_are_reported_at_their_place_in_the_argument() {
         let check = |argument: &str, place: &str, word: &str| {
             let said = read(argument).unwrap_err();
             assert!(said.contains(&format!("--> --fail:1:{place}")), "{said}");

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::flow::Announced;
+use crate::flow::StatedLength;
 use crate::rules::{Stage, SyntheticResponse};
 
 /// How a message leaves, or what is sent in its place.
@@ -47,7 +47,7 @@ pub enum WireFault {
     /// `random-data-then-close`: bytes that are no HTTP come, then the connection closes.
     RandomData,
     /// `content-length`: the head gives another length, and after the body the connection closes.
-    ContentLength(Announced),
+    ContentLength(StatedLength),
 }
 
 impl WireFault {

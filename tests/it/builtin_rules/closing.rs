@@ -65,7 +65,7 @@ fn the_error_for_a_wrong_name_does_not_list_every_rule() {
 }
 
 #[test]
-fn what_a_rule_closed_and_dmtaps_own_answers_are_told_as_such() {
+fn what_a_rule_closed_and_dmtaps_own_answers_are_reported_as_such() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cut.toml");
     let rule = "[[rule]]\nname = 'cut'\nstage = 'request'\nstep = { limit-data = 10 }\n";

@@ -265,7 +265,7 @@ fn the_end_of_the_demo_says_what_each_rule_did() {
 }
 
 #[test]
-fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
+fn list_and_show_give_the_built_in_rules_and_a_wrong_name_gets_the_right_one() {
     let dmtap = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dmtap"));
         let output = command.args(arguments).output().unwrap();
@@ -323,7 +323,7 @@ fn list_and_show_give_the_shelf_and_a_wrong_name_is_told_the_right_one() {
 }
 
 #[test]
-fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
+fn rules_of_one_line_act_and_what_is_wrong_is_reported_in_the_argument() {
     let fail = demo_with(&["--fail", "./Device/Vendor/MSFT/BitLocker/**=500"]).unwrap();
     let failed = "Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption";
     for encoding in ["XML", "WBXML"] {
@@ -376,7 +376,7 @@ fn rules_of_one_line_act_and_what_is_wrong_is_told_in_the_argument() {
 }
 
 #[test]
-fn shifted_numbers_are_told_once_for_each_message() {
+fn shifted_numbers_are_reported_once_for_each_message() {
     let shown = demo("challenge").unwrap();
     let (transcript, _) = shown.split_once("what the rules did:").unwrap();
     assert!(!shown.contains("renumber"), "{shown}");

@@ -40,7 +40,7 @@ fn the_program_holds_every_file_of_the_folder_and_no_other() {
 }
 
 #[test]
-fn every_story_loads_and_says_what_it_shows_and_what_is_right() {
+fn every_built_in_rule_loads_and_says_what_it_shows_and_what_is_right() {
     for story in BUILTIN_RULES {
         let name = story.file();
         if let Err(errors) = load::parse(&name, story.text) {
@@ -61,7 +61,7 @@ fn every_story_loads_and_says_what_it_shows_and_what_is_right() {
 }
 
 #[test]
-fn the_rules_of_a_story_bear_its_name() {
+fn the_rules_of_a_built_in_file_bear_its_name() {
     for story in BUILTIN_RULES {
         let rules = load::parse(&story.file(), story.text).unwrap();
         let mut names = rules.iter().map(|rule| rule.name.as_str());
@@ -79,7 +79,7 @@ fn the_rules_of_a_story_bear_its_name() {
 }
 
 #[test]
-fn all_stories_can_be_on_at_once_and_each_has_a_name_of_its_own() {
+fn all_built_in_rules_can_be_on_at_once_and_each_has_a_name_of_its_own() {
     let files: Vec<_> = BUILTIN_RULES.iter().map(|s| (s.file(), s.text)).collect();
     let all = files.iter().map(|(file, text)| (&**file, *text));
     if let Err(errors) = load::parse_all(all) {

@@ -98,7 +98,7 @@ async fn play_all() -> Vec<Play> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_record_of_every_story_is_tried_with_the_same_bytes_as_the_proxy_sent() {
+async fn the_record_of_every_built_in_rule_is_tried_with_the_same_bytes_as_the_proxy_sent() {
     let mut wrong = String::new();
     let mut same = 0;
     for (story, wire, _, played) in played().await {
@@ -127,7 +127,7 @@ async fn the_record_of_every_story_is_tried_with_the_same_bytes_as_the_proxy_sen
 const NOT_COMPARED: &[&str] = &["answer-lost", "early-end", "next-message"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_story_does_what_the_table_says_in_xml_and_in_wbxml() {
+async fn every_built_in_rule_does_what_the_table_says_in_xml_and_in_wbxml() {
     let table: BTreeMap<String, Expected> = toml::from_str(TABLE).unwrap();
     let played = played().await;
     let mut wrong = String::new();

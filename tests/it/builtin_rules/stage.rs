@@ -128,7 +128,7 @@ pub async fn play_plan(
         .filter(|applied| acts(applied));
     let peer = peer.lock();
     let numbers = (1..=sessions).map(|number| number.to_string());
-    let heard = numbers.filter_map(|number| Some(peer.session(&id, &number)?.heard.clone()));
+    let heard = numbers.filter_map(|number| Some(peer.session(&id, &number)?.outcomes.clone()));
     Played {
         tried: tried::again(story, &events),
         lines: lines::of(&events),

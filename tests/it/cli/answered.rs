@@ -120,7 +120,7 @@ fn a_soap_fault_is_shown_in_place_of_the_enrollment_response() {
 }
 
 #[test]
-fn a_response_that_dmtap_answers_instead_of_is_told_as_such() {
+fn a_response_that_dmtap_answers_instead_of_is_reported_as_such() {
     let folder = TempDir::new().unwrap();
     conversation(folder.path());
     rule(

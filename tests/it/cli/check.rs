@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_file_without_rules_is_told_and_fine() {
+fn a_file_without_rules_is_reported_and_fine() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("empty.toml"), "").unwrap();
     fs::write(folder.path().join("comment.toml"), "# later\n").unwrap();

@@ -8,7 +8,7 @@ use std::thread;
 use super::peers::dmtap;
 
 #[test]
-fn a_server_that_refuses_the_login_is_told_and_fails_the_session() {
+fn a_server_that_refuses_the_login_is_reported_and_fails_the_session() {
     for (code, expected) in [
         (401, "the server refused the login (401 "),
         (407, "the server refused the login (407 "),
@@ -69,7 +69,7 @@ fn each_run_is_a_session_of_its_own() {
 }
 
 #[test]
-fn a_device_that_does_not_trust_the_server_is_told_once_what_helps() {
+fn of_a_device_that_does_not_trust_the_server_it_is_reported_once_what_helps() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = dmtap()
         .args(["server", "-p", "0", "--confdir"])

@@ -109,7 +109,7 @@ fn the_help_of_the_server_names_all_keys_of_a_plan() {
 }
 
 #[test]
-fn a_slip_in_a_plan_is_told_with_its_place() {
+fn a_slip_in_a_plan_is_reported_with_its_place() {
     let folder = TempDir::new().unwrap();
     let check = |plan: &str, expected: &str| {
         fs::write(folder.path().join("plan.toml"), plan).unwrap();
@@ -129,7 +129,7 @@ fn a_slip_in_a_plan_is_told_with_its_place() {
 }
 
 #[test]
-fn the_server_says_what_it_is_told() {
+fn the_server_prints_what_devices_answer() {
     let folder = TempDir::new().unwrap();
     let plan = "[[package]]\ncommands = [{ get = './DevDetail/SwV' }, { get = './Nowhere' }]\n";
     for (form, expected) in [

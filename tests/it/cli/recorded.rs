@@ -92,7 +92,7 @@ fn a_record_on_which_no_rule_acts_exits_with_1_and_says_how_often_one_nearly_did
 }
 
 #[test]
-fn torn_lines_are_told_and_the_others_tried_and_standard_input_is_read_too() {
+fn torn_lines_are_reported_and_the_others_tried_and_standard_input_is_read_too() {
     let (folder, record) = record();
     let torn = record.replacen("{\"v\":1,", "{\"v\":", 1) + "{\"v\":1,\"seq\"";
     fs::write(folder.path().join("torn.jsonl"), torn).unwrap();
@@ -137,7 +137,7 @@ fn a_session_in_which_a_rule_answered_for_the_server_is_not_tried_any_further() 
 }
 
 #[test]
-fn of_a_rule_that_acts_on_nothing_in_a_record_it_is_told_why() {
+fn a_rule_that_acts_on_nothing_in_a_record_is_reported_with_the_reason() {
     let (folder, _) = record();
     let check = |stage: &str, matches: &str, step: &str, expected: &str| {
         rule(folder.path(), stage, matches, step);

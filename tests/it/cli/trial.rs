@@ -135,7 +135,7 @@ fn a_rule_that_finds_nothing_exits_with_1() {
 }
 
 #[test]
-fn json_tells_the_rule_the_change_and_both_messages() {
+fn json_has_the_rule_the_change_and_both_messages() {
     let folder = TempDir::new().unwrap();
     conversation(folder.path());
     let arguments = ["rule.toml", "asks.xml", "answers.xml", "--output", "json"];
@@ -161,7 +161,7 @@ fn json_tells_the_rule_the_change_and_both_messages() {
 }
 
 #[test]
-fn what_is_wrong_with_the_rule_or_the_message_is_told() {
+fn what_is_wrong_with_the_rule_or_the_message_is_reported() {
     let folder = TempDir::new().unwrap();
     conversation(folder.path());
     let check = |rule: &str, message: &str, code: i32, expected: &str| {
@@ -217,7 +217,7 @@ fn a_message_without_a_header_is_taken_for_its_likely_speaker_and_that_is_said()
 }
 
 #[test]
-fn of_a_rule_that_does_nothing_it_is_told_why() {
+fn a_rule_that_does_nothing_is_reported_with_the_reason() {
     let folder = TempDir::new().unwrap();
     conversation(folder.path());
     let rule = |name: &str, keys: &str| format!("[[rule]]\nname = '{name}'\n{keys}\n");
@@ -279,7 +279,7 @@ fn messages_behind_one_that_cannot_be_read_are_tried_too() {
 }
 
 #[test]
-fn a_story_of_the_shelf_is_tried_by_its_name() {
+fn a_built_in_rule_is_tried_by_its_name() {
     let folder = TempDir::new().unwrap();
     conversation(folder.path());
     let output = tried(folder.path(), &["not-found", "asks.xml"]);

@@ -82,7 +82,7 @@ fn names_that_are_no_text_are_refused_where_they_stand() {
 }
 
 #[test]
-fn octets_in_the_value_of_an_attribute_stay_and_are_told() {
+fn octets_in_the_value_of_an_attribute_stay_and_are_reported() {
     let source = bytes("02 A4 01 6A 02 'a' 00 AD 04 00 03 'x' 00 C3 02 FF 01 03 'y' 00 01");
     let document = decode(&source).unwrap();
     assert!(

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use super::echo::Echo;
-use super::told::{Answer, Told, ask, exchange, url};
+use super::proxy_process::{Answer, ProxyProcess, ask, exchange, url};
 use super::{Site, answering, peers};
 
 /// What the control API says to a request with these fields.
@@ -143,7 +143,7 @@ fn it_is_not_reachable_through_a_reverse_proxy_in_front_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     let file = file.to_str().unwrap();
-    let proxy = Told::start(&[
+    let proxy = ProxyProcess::start(&[
         "--mode",
         &mode,
         "--control",
@@ -183,7 +183,7 @@ fn a_token_that_was_chosen_is_not_shown() {
         Ok(_) => arguments,
         Err(_) => arguments.map(|word| if word == "[::1]:0" { "0" } else { word }),
     };
-    let mut proxy = Told::start_with(&variables, &arguments);
+    let mut proxy = ProxyProcess::start_with(&variables, &arguments);
     let control = url(&proxy.line("control at"));
     let bearer = format!("Bearer {token}");
     let fields = [("Host", &*control), ("Authorization", &*bearer)];
@@ -192,7 +192,7 @@ fn a_token_that_was_chosen_is_not_shown() {
 }
 
 #[test]
-fn other_machines_are_let_in_only_where_that_is_said() {
+fn other_machines_are_let_in_only_where_that_is_asked_for() {
     let start = |more: &[&str]| -> Output {
         let folder = tempfile::tempdir().unwrap();
         let mut command = peers::dmtap();
@@ -212,7 +212,7 @@ fn other_machines_are_let_in_only_where_that_is_said() {
 }
 
 #[test]
-fn a_token_that_is_too_short_is_told_with_where_it_was_chosen() {
+fn a_token_that_is_too_short_is_reported_with_where_it_was_chosen() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "short").unwrap();

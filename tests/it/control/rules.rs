@@ -86,7 +86,7 @@ fn counts_begin_anew_when_they_are_reset() {
 }
 
 #[test]
-fn a_story_begins_anew_when_it_is_reset() {
+fn a_scenario_begins_anew_when_it_is_reset() {
     let site = Site::open("");
     let act = |name: &str, status: u16, states: &str| {
         let scenario = format!("scenario = {{ name = \"s\", per = \"run\", {states} }}\n");
@@ -104,7 +104,7 @@ fn a_story_begins_anew_when_it_is_reset() {
 }
 
 #[test]
-fn what_is_wrong_with_a_rule_is_told_and_changes_nothing() {
+fn what_is_wrong_with_a_rule_is_reported_and_changes_nothing() {
     let site = Site::open(&answering("a", 503));
     let (_, before) = site.json("GET /rules", "");
     let check = |what: &str, body: &str, status: u16, expected: &[&str]| {
@@ -276,7 +276,7 @@ fn a_rule_of_which_a_step_could_not_act_counts_as_failed_too() {
 }
 
 #[test]
-fn a_story_is_told_as_one_of_the_shelf_and_not_as_a_file() {
+fn a_built_in_rule_is_listed_as_such_and_not_as_a_file() {
     let echo = super::Echo::start();
     let mode = format!("reverse:http://{}", echo.address);
     let site = Site::with(echo, "", &["-q", "--mode", &mode, "--rule", "busy"]);

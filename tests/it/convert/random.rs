@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::model::{self, Family, Tape};
-use super::{compact, parse, said};
+use super::{compact, parse, same};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2500,
@@ -22,11 +22,11 @@ proptest! {
         let tape = &mut Tape::new(&tape);
         let tree = model::document(family, tape);
         let binary = parse(model::write(family, &tree, tape));
-        said::check(&binary);
+        same::check(&binary);
         let xml = parse(compact(&binary));
-        said::check(&xml);
+        same::check(&xml);
         let public_id = if text_id { PublicIdForm::Text } else { PublicIdForm::Numeric };
         let options = WbxmlOptions { version: Version::V1_1, public_id };
-        said::check(&parse(encode(&xml, &options).unwrap()));
+        same::check(&parse(encode(&xml, &options).unwrap()));
     }
 }

@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{Proxy, told};
+use super::{Proxy, proxy_process};
 
 #[test]
 fn sighup_with_nothing_to_reload_ends_it_in_good_order() {
-    if !told::hears_sighup() {
+    if !proxy_process::hears_sighup() {
         return;
     }
     let (mut proxy, _stderr) = Proxy::start(&["-q", "-w", "r.jsonl", "-w", "r.txt"]);
@@ -20,7 +20,7 @@ fn sighup_with_nothing_to_reload_ends_it_in_good_order() {
 
 #[test]
 fn a_record_that_was_moved_away_is_begun_again_at_sighup() {
-    if !told::hears_sighup() {
+    if !proxy_process::hears_sighup() {
         return;
     }
     let files = ["r.jsonl", "r.pcapng", "r.txt"];
@@ -33,7 +33,7 @@ fn a_record_that_was_moved_away_is_begun_again_at_sighup() {
         fs::rename(folder.join(file), folder.join(format!("{file}.1"))).unwrap();
     }
     proxy.signal("-HUP");
-    let until = Instant::now() + told::PATIENCE;
+    let until = Instant::now() + proxy_process::PATIENCE;
     while files.iter().any(|file| !folder.join(file).exists()) {
         assert!(Instant::now() < until, "no new file");
         std::thread::yield_now();
@@ -61,7 +61,7 @@ fn what_happened_100_ms_before_a_kill_is_in_every_record() {
         next += Duration::from_millis(12);
         let number = answered.len();
         let what = format!("POST /number-{number}.");
-        let answer = told::ask(&proxy.address, &what, &[("Host", "localhost")], "hi");
+        let answer = proxy_process::ask(&proxy.address, &what, &[("Host", "localhost")], "hi");
         assert_eq!(answer.status, 200);
         answered.push(Instant::now());
         std::thread::park_timeout(next.saturating_duration_since(Instant::now()));

@@ -30,7 +30,7 @@ fn last_words(mut device: Device, plan: &Plan) -> (Vec<String>, Next) {
 }
 
 #[test]
-fn messages_too_short_for_any_part_of_a_value_end_the_session_and_the_device_is_told() {
+fn messages_too_short_for_any_part_of_a_value_end_the_session_with_an_abort() {
     let plan = Plan::of([vec![
         PlannedCommand::Replace(at("Width"), "1".into()),
         PlannedCommand::Add(at("Notice"), "x".repeat(5000)),

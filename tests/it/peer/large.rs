@@ -29,7 +29,7 @@ impl Talked {
             .done
             .iter()
             .filter(|(what, _)| !what.starts_with("Alert"));
-        let heard = &self.server.session(DEVICE, "1").unwrap().heard;
+        let heard = &self.server.session(DEVICE, "1").unwrap().outcomes;
         assert!(done.eq(heard.iter()), "{:#?}", self.lines());
         self
     }
@@ -297,7 +297,7 @@ fn a_size_that_is_not_right_is_answered_424_and_the_object_comes_anew() {
 }
 
 #[test]
-fn an_object_without_an_end_is_told_by_alert_1225_and_comes_anew() {
+fn an_object_without_an_end_is_reported_by_alert_1225_and_comes_anew() {
     check(
         loses_the_last("Add", "<Get>"),
         &[

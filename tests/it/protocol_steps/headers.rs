@@ -113,7 +113,7 @@ async fn a_device_whose_session_the_server_was_told_wrong_gets_its_own_back() {
 }
 
 #[tokio::test]
-async fn of_two_wrong_sessions_the_server_hears_the_last_and_the_device_its_own() {
+async fn of_two_wrong_sessions_the_server_gets_the_last_and_the_device_its_own() {
     let step = |id: &str| format!("{{ wrong-session = \"{id}\" }}");
     let first = rule("request", "{ message = 2 }", &step("FF"));
     let second = rule("request", "{ message = 2 }", &step("EE")).replace("story", "second");

@@ -11,7 +11,7 @@ fn of_notice(played: &Played) -> (Vec<u16>, Vec<u16>) {
 }
 
 #[tokio::test]
-async fn peers_stay_consistent_under_every_story_of_the_shelf_about_chunks() {
+async fn peers_stay_consistent_under_every_built_in_rule_about_chunks() {
     let about = BUILTIN_RULES.iter().filter(|story| story.is_about_chunks());
     for story in about {
         for played in play(story.text, &Plan::large()).await {

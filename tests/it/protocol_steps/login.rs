@@ -49,7 +49,7 @@ async fn a_challenged_device_comes_back_with_credentials_and_the_server_saw_noth
 }
 
 #[tokio::test]
-async fn nonces_are_new_for_each_message_unless_the_story_is_about_a_stale_one() {
+async fn nonces_are_new_for_each_message_unless_the_rule_is_about_a_stale_one() {
     let check = async |nonce: &str, same: bool| {
         let step = format!("{{ challenge = 401, nonce = \"{nonce}\" }}");
         for played in play(&rule("request", "{ message = [1, 2] }", &step), &demo()).await {

@@ -182,7 +182,7 @@ async fn a_broken_msgid_confuses_only_its_hearer() {
 }
 
 #[tokio::test]
-async fn a_status_may_refer_to_nothing_where_the_story_is_about_that() {
+async fn a_status_may_refer_to_nothing_where_the_rule_is_about_that() {
     let matcher = format!("{{ command = \"Status\", loc-uri = \"{}\" }}", at("Colour"));
     for played in play(
         &rule("request", &matcher, "{ unknown-cmdref = true }"),
@@ -224,7 +224,7 @@ async fn an_open_package_is_asked_about() {
 }
 
 #[tokio::test]
-async fn stories_play_together() {
+async fn protocol_steps_act_together() {
     let rules = [
         rule("request", "{ message = 1 }", "{ challenge = 407 }"),
         rule("response", "{ command = \"Replace\", loc-uri = \"./Vendor/MSFT/DMTap/Colour\" }", "{ refuse = 500 }").replace("story", "second"),

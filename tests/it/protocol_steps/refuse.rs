@@ -5,7 +5,7 @@ use dmtap::peer::PlannedCommand;
 use super::stage::{at, demo, outline, plan, play, rule};
 
 #[tokio::test]
-async fn a_refused_command_never_reaches_the_device_and_its_sender_is_told() {
+async fn a_refused_command_never_reaches_the_device_and_its_sender_gets_a_status() {
     let rules = rule(
         "response",
         "{ command = \"Replace\", loc-uri = \"./Vendor/MSFT/DMTap/Colour\" }",
@@ -140,7 +140,7 @@ async fn an_injected_command_in_the_last_message_of_the_server_is_answered_by_dm
 }
 
 #[tokio::test]
-async fn the_device_is_told_of_what_the_server_never_got() {
+async fn the_device_gets_an_alert_for_what_never_reached_it_whole() {
     let rules = rule("request", "{ command = \"Alert\" }", "{ refuse = 412 }");
     for played in play(&rules, &demo()).await {
         played.is_regular();

@@ -49,7 +49,7 @@ async fn a_connection_says_what_was_agreed() {
 }
 
 #[tokio::test]
-async fn a_device_that_does_not_trust_us_is_told_of() {
+async fn a_device_that_does_not_trust_us_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let rig = Rig::start(in_front_of(server.address, &server.ca)).await;
@@ -136,7 +136,7 @@ async fn a_running_exchange_finishes_at_shutdown() {
 }
 
 #[tokio::test]
-async fn a_device_that_leaves_is_told_of() {
+async fn a_device_that_leaves_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     for alpn in ["http/1.1", "h2"] {

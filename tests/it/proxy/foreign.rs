@@ -132,7 +132,7 @@ async fn an_unasked_101_is_the_servers_fault() {
 }
 
 #[tokio::test]
-async fn malformed_chunks_of_a_device_get_400_and_are_told() {
+async fn malformed_chunks_of_a_device_get_400_and_are_reported() {
     let directory = tempfile::tempdir().unwrap();
     for look in BOTH {
         for chunks in [

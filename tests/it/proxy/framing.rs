@@ -387,7 +387,7 @@ async fn http2_keeps_trailers_but_those_of_answers_in_soap_and_syncml() {
 }
 
 #[tokio::test]
-async fn an_answer_of_http2_to_a_device_of_http1_is_told_whole_though_it_has_trailers() {
+async fn an_answer_of_http2_to_a_device_of_http1_is_reported_whole_though_it_has_trailers() {
     let directory = tempfile::tempdir().unwrap();
     let server = server_of_http2(directory.path()).await;
     for looks in LOOKS {

@@ -157,7 +157,7 @@ async fn responses_without_body_keep_the_length_they_speak_of() {
 }
 
 #[tokio::test]
-async fn a_response_that_breaks_off_is_told_and_not_completed() {
+async fn a_response_that_breaks_off_is_reported_and_not_completed() {
     let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 77\r\n\r\nabc";
     let (_, answer) = talk(BodyCapture::Annotate, request, response).await;

@@ -36,7 +36,7 @@ fn malformed(event: &Event) -> Option<(u64, SocketAddr, String)> {
 }
 
 #[tokio::test]
-async fn garbage_instead_of_a_request_is_told_with_who_sent_it_and_what_is_wrong() {
+async fn garbage_instead_of_a_request_is_reported_with_who_sent_it_and_what_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let good = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

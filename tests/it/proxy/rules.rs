@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dmtap::flow::event::Event;
-use dmtap::flow::{AnswerTarget, CapturedMessage, Op, ParsedBody, Side};
+use dmtap::flow::{AnswerTarget, CapturedMessage, DeliveryStep, ParsedBody, Side};
 use dmtap::proxy::{BodyCapture, Settings};
 use http_body_util::Full;
 use std::error::Error;
@@ -180,7 +180,7 @@ async fn a_delayed_response_arrives_whole() {
     let mut device = rig.device("http/1.1").await;
     assert_eq!(device.post("/", "hi").await.body(), "hi");
     let response = rig.heard.response().await;
-    assert!(matches!(response.delivery.ops[..], [Op::Wait(_)]));
+    assert!(matches!(response.delivery.ops[..], [DeliveryStep::Wait(_)]));
     rig.stop().await;
 }
 

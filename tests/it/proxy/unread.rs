@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dmtap::flow::Op;
+use dmtap::flow::DeliveryStep;
 use dmtap::flow::event::Event;
 use dmtap::proxy::{BodyCapture, Settings};
 use dmtap::rules::load;
@@ -170,7 +170,7 @@ fn http(first_line: &str, more: &str, body: &str) -> String {
 struct Came {
     server: Vec<String>,
     device: Vec<String>,
-    deliveries: BTreeMap<(u64, u8), Vec<Op>>,
+    deliveries: BTreeMap<(u64, u8), Vec<DeliveryStep>>,
 }
 
 async fn play(rules: &str, look: BodyCapture, bodies: &[String; 2], media: &str) -> Came {

@@ -89,7 +89,7 @@ fn slow(memory: &Memory) -> (Slow, Receiver<u64>, Sender<()>) {
 }
 
 #[test]
-fn every_sink_is_told_everything_in_order_and_finished_once() {
+fn every_sink_gets_everything_in_order_and_is_finished_once() {
     let (one, two) = (Memory::default(), Memory::default());
     let journal = Journal::builder()
         .sink("one", Box::new(one.clone()), WhenFull::Block)
@@ -178,7 +178,7 @@ fn a_sink_that_fails_is_reported_and_the_others_go_on() {
 }
 
 #[test]
-fn a_journal_without_sinks_hears_nothing() {
+fn a_journal_without_sinks_takes_nothing() {
     let journal = Journal::builder().start();
     journal.on_event(event());
     assert_eq!(journal.close().unwrap().events, 0);

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dmtap::flow::{Connection, ConnectionId, Event, ExchangeId, Op, Side};
+use dmtap::flow::{Connection, ConnectionId, DeliveryStep, Event, ExchangeId, Side};
 use dmtap::record::{self, EventRecord, Masking};
 
 use crate::record::message::{COMMANDS, wbxml};
@@ -208,7 +208,7 @@ fn renumber(event: &mut Event, number: u64) {
 fn a_reset_and_a_failure_end_the_connection() {
     let mut stage = Stage::new();
     stage.request(&[], COMMANDS);
-    stage.response(&[], COMMANDS).delivery.ops = vec![Op::Reset];
+    stage.response(&[], COMMANDS).delivery.ops = vec![DeliveryStep::Reset];
     stage.request(&[], COMMANDS);
     stage.failed(Some(Side::Server), "connection refused");
     stage.closed();

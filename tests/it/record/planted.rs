@@ -157,7 +157,7 @@ fn results_without_a_node() {
 
 /// Takes minutes where anything is done again for each of so many.
 #[test]
-fn telling_takes_linear_time() {
+fn recording_takes_linear_time() {
     let nonce = "<Status><CmdID>1</CmdID><Chal><Meta><NextNonce xmlns=\"syncml:metinf\">SECRET</NextNonce></Meta></Chal>\
         <Data>401</Data></Status>";
     let many = |n: usize, piece: &dyn Fn(usize) -> String| (0..n).map(piece).collect::<String>();

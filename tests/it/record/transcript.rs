@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::flow::{Event, NotParsed, Op, Severity, Side};
+use dmtap::flow::{DeliveryStep, Event, NotParsed, Severity, Side};
 use dmtap::record::{self, Colour, EventRecord, JsonLines, Masking, Sink, Transcript, jsonl};
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
@@ -36,7 +36,7 @@ fn troubles() -> Stage {
     stage.request(&[WBXML], wbxml("cred", "nonce", "profile"));
     let busy = stage.response(&[("content-type", "text/plain")], "busy");
     busy.synthesized = true;
-    busy.delivery.ops = vec![Op::Wait(Duration::from_millis(1500))];
+    busy.delivery.ops = vec![DeliveryStep::Wait(Duration::from_millis(1500))];
     step(
         busy,
         "server-is-busy",
@@ -49,7 +49,7 @@ fn troubles() -> Stage {
         "<SyncML><SyncHdr><VerDTD>1.2</VerDTD></SyncHdr><SyncBody></Oops></SyncML>",
     );
     let reset = stage.response(&[], Bytes::new());
-    reset.delivery.ops = vec![Op::Reset];
+    reset.delivery.ops = vec![DeliveryStep::Reset];
     step(reset, "cut \u{1b}[31mit", "reset", "", "");
     let weird = PACKAGE_1.replace("<Data>user</Data>", "<Data>\u{202e}a\u{7f}\n\tb</Data>");
     stage.request(&[XML], weird);
@@ -192,7 +192,7 @@ fn a_line_begins_with_its_version_and_holds_the_bodies() {
 }
 
 #[test]
-fn paths_told_are_those_of_the_tree() {
+fn recorded_paths_are_those_of_the_tree() {
     let stage = session();
     for (seq, event) in (1..).zip(&stage.events) {
         let (Event::Request(passage) | Event::Response(passage)) = event else {

@@ -177,7 +177,7 @@ fn a_scenario_of_ten_thousand_acts_is_read() {
 }
 
 #[test]
-fn of_many_mistakes_the_first_fifty_are_told_and_how_many_more_there_are() {
+fn of_many_mistakes_the_first_fifty_are_reported_and_how_many_more_there_are() {
     let wrong = |count: usize| {
         let rules = (0..count)
             .map(|n| format!("[[rule]]\nname = 'r{n}'\nstage = 'x'\nstep = {{ reset = true }}\n"));

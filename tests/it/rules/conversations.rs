@@ -355,7 +355,7 @@ fn the_second_rule_sees_what_the_first_one_left() {
 }
 
 #[test]
-fn what_was_done_is_told() {
+fn what_was_done_is_reported() {
     let rules = rule(
         "request",
         "{ status = 201 }",
@@ -405,7 +405,7 @@ fn a_step_that_finds_no_place_says_so_and_changes_nothing() {
 }
 
 #[test]
-fn of_very_many_changes_the_first_thousand_are_told_and_all_are_made() {
+fn of_very_many_changes_the_first_thousand_are_reported_and_all_are_made() {
     let rules = book(&rule("request", "{ status = 200 }", "{ set-status = 500 }"));
     let many: String = (0..1500).map(|n| status(n, 1, n, "Get", 200)).collect();
     let verdict = Talk::new(1, "d").decide(&rules, Stage::Request, &message(2, &many));
@@ -419,7 +419,7 @@ fn of_very_many_changes_the_first_thousand_are_told_and_all_are_made() {
 }
 
 #[test]
-fn edits_that_clash_are_told_and_none_is_made() {
+fn edits_that_clash_are_reported_and_none_is_made() {
     let steps = "[{ set-text = \"a\", at = \"Data\" }, { set-status = 500 }]";
     let rules = rule("request", "{ status = 201 }", steps);
     let verdict = Talk::new(1, "d").decide(&book(&rules), Stage::Request, &message(2, &answered()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dmtap::conversation::InMemoryState;
-use dmtap::flow::{ConnectionId, Op};
+use dmtap::flow::{ConnectionId, DeliveryStep};
 use dmtap::rules::{RuleSet, Stage, load};
 
 use super::support::{Talk, book, message, status};
@@ -99,7 +99,7 @@ fn without_a_session_the_connection_counts() {
     let mut talk = Talk::new(1, "d");
     let mut resets = |connection| {
         talk.connection.id = ConnectionId(connection);
-        talk.decide_opaque(&book, Stage::Request).delivery.ops == [Op::Reset]
+        talk.decide_opaque(&book, Stage::Request).delivery.ops == [DeliveryStep::Reset]
     };
     assert_eq!(
         [1, 1, 2, 1, 2].map(&mut resets),
@@ -108,7 +108,7 @@ fn without_a_session_the_connection_counts() {
 }
 
 #[test]
-fn how_a_message_leaves_is_told_to_the_wire() {
+fn how_a_message_leaves_is_given_to_the_wire() {
     let rules = "
         [[rule]]
         name = \"slow\"
@@ -128,7 +128,7 @@ fn how_a_message_leaves_is_told_to_the_wire() {
         step = { reset = true }
     ";
     let verdict = Talk::new(1, "d").decide_opaque(&book(rules), Stage::Response);
-    let waits = [250, 60_000, 2_000].map(|ms| Op::Wait(Duration::from_millis(ms)));
+    let waits = [250, 60_000, 2_000].map(|ms| DeliveryStep::Wait(Duration::from_millis(ms)));
     assert_eq!(verdict.delivery.ops, waits);
     let answer = verdict.answer.unwrap();
     assert_eq!(
@@ -144,7 +144,7 @@ fn how_a_message_leaves_is_told_to_the_wire() {
 }
 
 #[test]
-fn a_book_asks_for_the_bodies_it_needs_and_no_others() {
+fn a_rule_set_asks_for_the_bodies_it_needs_and_no_others() {
     let check = |stage: &str, rest: &str, request: bool, response: bool| {
         let rules = format!("[[rule]]\nname = \"r\"\nstage = \"{stage}\"\n{rest}");
         let book = book(&rules);
@@ -225,7 +225,7 @@ fn a_book_asks_for_the_bodies_it_needs_and_no_others() {
 }
 
 #[test]
-fn a_book_without_rules_changes_nothing() {
+fn a_rule_set_without_rules_changes_nothing() {
     let empty = RuleSet::default();
     assert!(empty.is_empty() && book("# Nothing yet.\n").is_empty());
     let verdict = Talk::new(1, "d").decide(&empty, Stage::Request, &message(1, ""));

@@ -8,7 +8,7 @@ use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{self, Document, Hint, Limits};
 use dmtap::rules::Stage;
 
-use super::passages::talk;
+use super::messages::talk;
 use super::support::{Talk, book, decode, message, on, status, wbxml};
 
 /// The CmdIDs that a matcher selects: what `remove` takes away, in XML and in WBXML.

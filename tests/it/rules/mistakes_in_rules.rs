@@ -137,7 +137,7 @@ error: `stage` must be a text in quotes
 }
 
 #[test]
-fn a_slip_in_a_key_is_told_once_with_the_key_that_was_meant() {
+fn a_slip_in_a_key_is_reported_once_with_the_key_that_was_meant() {
     check(
         r#"[[rule]]
 stage = "respons"

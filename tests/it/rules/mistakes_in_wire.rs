@@ -188,7 +188,7 @@ fn a_value_fits_its_verb() {
 }
 
 #[test]
-fn a_connection_is_told_by_what_is_known_of_it() {
+fn a_connection_is_matched_by_what_is_known_of_it() {
     let rule = |keys: &str| {
         format!(
             "[[rule]]\nname = \"a\"\nstage = \"connection\"\nstep = {{ tunnel = true }}\n{keys}\n"

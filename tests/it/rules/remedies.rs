@@ -184,7 +184,7 @@ fn what_can_never_act_is_refused() {
 }
 
 #[test]
-fn a_line_of_the_command_line_is_told_what_can_be_typed_there() {
+fn an_error_in_a_rule_of_the_command_line_names_what_can_be_typed_there() {
     check_line(
         InlineRule::fail("./Device/X=999"),
         &["--rules", "force = true"],
@@ -241,7 +241,7 @@ fn mistakes_of_toml_have_a_remedy() {
 }
 
 #[test]
-fn errors_are_told_in_the_order_of_lines_each_at_its_place() {
+fn errors_are_reported_in_the_order_of_lines_each_at_its_place() {
     let file = r#"
 [[rule]]
 name = "a"

@@ -37,7 +37,7 @@ fn rule(name: &str, scenario: &str, code: u16, more: &str) -> String {
 }
 
 #[test]
-fn a_story_has_acts_for_each_thing_that_has_a_state() {
+fn a_scenario_has_a_state_for_each_scope() {
     let check = |per: &str, expected: &[u16]| {
         let acts = [
             rule(
@@ -185,7 +185,7 @@ fn skip_and_times_frame_what_chance_picks() {
 }
 
 #[test]
-fn a_story_may_be_written_in_several_files() {
+fn a_scenario_may_be_written_in_several_files() {
     let files = [
         ("one.toml", rule("one", "becomes = \"refused\"", 401, "")),
         ("two.toml", rule("two", "requires = \"refused\"", 407, "")),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dmtap::flow::{Noise, Op};
+use dmtap::flow::{DeliveryStep, Noise};
 use dmtap::rules::Stage;
 
 use super::support::{Talk, book, message};
@@ -19,7 +19,7 @@ fn jitter_depends_on_the_message_and_on_nothing_else() {
         let mut talk = Talk::new(run, "device");
         let verdict = talk.decide(book, Stage::Response, &message(number, ""));
         match verdict.delivery.ops[..] {
-            [Op::Wait(time)] => time,
+            [DeliveryStep::Wait(time)] => time,
             ref ops => panic!("{ops:?}"),
         }
     };
@@ -45,7 +45,7 @@ fn noise_depends_on_the_message_and_on_nothing_else() {
         let mut talk = Talk::new(run, "device");
         let verdict = talk.decide(&noisy, Stage::Response, &message(number, ""));
         match verdict.delivery.ops[..] {
-            [Op::Noise(noise), Op::Close] => noise,
+            [DeliveryStep::Noise(noise), DeliveryStep::Close] => noise,
             ref ops => panic!("{ops:?}"),
         }
     };
@@ -62,7 +62,10 @@ fn the_first_rule_that_ends_a_connection_has_the_word() {
     ];
     let book = book(&rules.concat());
     let verdict = Talk::new(1, "device").decide(&book, Stage::Response, &message(1, ""));
-    assert_eq!(verdict.delivery.ops, [Op::Send(5), Op::Close]);
+    assert_eq!(
+        verdict.delivery.ops,
+        [DeliveryStep::Send(5), DeliveryStep::Close]
+    );
     let told = verdict.applied.iter().map(|applied| {
         let change = &applied.changes[0];
         (&*applied.rule, change.kind.name())

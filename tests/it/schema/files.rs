@@ -8,7 +8,7 @@ use dmtap::builtin_rules::BUILTIN_RULES;
 use super::support::{refused, wrong};
 
 #[test]
-fn the_shelf_passes() {
+fn the_built_in_rules_pass() {
     assert!(BUILTIN_RULES.len() > 100);
     for story in BUILTIN_RULES {
         let wrong = wrong(story.text);

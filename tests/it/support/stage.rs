@@ -95,7 +95,9 @@ pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
     stop.cancel();
     soon(serving).await.unwrap();
     let server = shared.lock();
-    let heard = server.session(DEVICE, "1").map(|talk| talk.heard.clone());
+    let heard = server
+        .session(DEVICE, "1")
+        .map(|session| session.outcomes.clone());
     let mut played = collect(wire, end, &device, heard.unwrap_or_default(), events);
     for (request, reply) in server.log() {
         played.server.heard.extend(document(request));

@@ -38,7 +38,7 @@ pub(super) fn play(
         trial: DryRun::new(http::Uri::default(), limits),
         tally: EffectCounts::default(),
     };
-    let damage = replay(lines, |telling| playing.hear(&telling));
+    let damage = replay(lines, |record| playing.next(&record));
     let damage = match damage {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(true),
         Err(error) => {
@@ -66,8 +66,8 @@ fn damaged(file: &Path, damage: &[Damage]) -> Failure {
 }
 
 impl Playing<'_> {
-    fn hear(&mut self, telling: &EventRecord) -> io::Result<()> {
-        let passed = match self.recorded.next(telling) {
+    fn next(&mut self, record: &EventRecord) -> io::Result<()> {
+        let passed = match self.recorded.next(record) {
             Replayed::Passed(passed) => passed,
             Replayed::Own(passed) => {
                 self.trial.overhear(&passed);
@@ -77,12 +77,12 @@ impl Playing<'_> {
         };
         self.tally.messages += 1;
         match self.trial.fits(&passed) {
-            Applicability::Fits => self.tell(passed),
+            Applicability::Fits => self.report(passed),
             fit => self.pass_over(&passed, fit),
         }
     }
 
-    fn tell(&mut self, passed: Passed) -> io::Result<()> {
+    fn report(&mut self, passed: Passed) -> io::Result<()> {
         let (exchange, stage) = (passed.exchange, Stage::of(passed.speaker));
         let verdict = self.trial.play(self.rules, &passed);
         let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);

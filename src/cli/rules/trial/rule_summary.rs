@@ -50,12 +50,12 @@ fn first(path: &Path) -> Result<RuleSet, Failure> {
     let builtin = path.to_str().and_then(builtin_rules::find);
     match builtin.filter(|_| !path.exists()) {
         Some(rule) => check::rule_set(vec![(rule.file(), rule.text.to_owned())]),
-        None => check::read_book(&[path.to_owned()]).map_err(|failure| or_story(path, failure)),
+        None => check::read_rules(&[path.to_owned()]).map_err(|failure| or_builtin(path, failure)),
     }
 }
 
 /// Adds to the failure what else the argument could have been.
-fn or_story(path: &Path, failure: Failure) -> Failure {
+fn or_builtin(path: &Path, failure: Failure) -> Failure {
     let Failure::Usage(why) = &failure else {
         return failure;
     };

@@ -21,11 +21,11 @@ impl Reconciling<'_> {
         let Some(rule) = account.gaps.rule().or(first).cloned() else {
             return;
         };
-        let hearer = speaker.other();
+        let receiver = speaker.other();
         let header = message.header().map(|header| header.element());
         if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
-            let own = Sequence::said_by(speaker);
-            let there = number(id).and_then(|n| account.gaps.to(hearer, own, n));
+            let own = Sequence::sent_by(speaker);
+            let there = number(id).and_then(|n| account.gaps.to(receiver, own, n));
             if let Some(there) = there {
                 entry.set(id, there.to_string());
             }
@@ -40,8 +40,8 @@ impl Reconciling<'_> {
                 entry.set(msg_ref, alias.original.to_string());
                 continue;
             }
-            let other = Sequence::said_by(hearer);
-            match number(msg_ref).map(|n| account.gaps.to(hearer, other, n)) {
+            let other = Sequence::sent_by(receiver);
+            match number(msg_ref).map(|n| account.gaps.to(receiver, other, n)) {
                 Some(Some(number)) => entry.set(msg_ref, number.to_string()),
                 // It answers a message that dmtap sent in the other's place.
                 Some(None) => entry.remove(answer),

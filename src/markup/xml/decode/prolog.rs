@@ -42,8 +42,8 @@ impl Decoder<'_> {
             ));
         }
         if span.start as usize != self.base {
-            let said = "the XML declaration does not stand at the very beginning";
-            self.flag(span.start, FlagKind::Other(said.into()));
+            let why = "the XML declaration does not stand at the very beginning";
+            self.flag(span.start, FlagKind::Other(why.into()));
         }
         self.header.declaration = Some(span);
         Ok(())
@@ -65,8 +65,8 @@ impl Decoder<'_> {
             ));
         }
         if let Some(at) = memchr::memchr(b'[', written) {
-            let said = "a DOCTYPE with declarations of its own is refused";
-            return Err(malformed(span.start + at as u32, said.into()));
+            let why = "a DOCTYPE with declarations of its own is refused";
+            return Err(malformed(span.start + at as u32, why.into()));
         }
         self.header.doctype = Some(span);
         self.flag(span.start, FlagKind::Doctype);

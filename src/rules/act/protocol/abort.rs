@@ -23,7 +23,7 @@ impl Planned {
             for command in message.commands().filter(|c| c.expects_status()) {
                 let element = command.element();
                 let kind = EffectKind::Element("session-abort");
-                self.tell(element, kind, summary(element), String::new());
+                self.detail(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node: element.id() });
             }
         }
@@ -99,7 +99,7 @@ impl Planned {
         });
         self.owe(scene, vec![suppress])?;
         let after = format!("Alert {}", code.0);
-        self.tell(body.element(), kind, String::new(), after);
+        self.detail(body.element(), kind, String::new(), after);
         let place = body.end();
         self.own.push(Edit::Insert { place, fragment });
         Ok(())

@@ -199,8 +199,8 @@ impl Planned {
 
 /// An answer that is a SyncML message, in the device's encoding.
 pub(super) fn syncml(scene: &Scene<'_>, body: Bytes) -> SyntheticResponse {
-    let said = scene.facts.request.headers.get(header::CONTENT_TYPE);
-    SyntheticResponse::syncml(body, scene.document, said)
+    let content_type = scene.facts.request.headers.get(header::CONTENT_TYPE);
+    SyntheticResponse::syncml(body, scene.document, content_type)
 }
 
 /// The credentials of a message as XML; empty for none.

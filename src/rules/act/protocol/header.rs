@@ -16,7 +16,7 @@ impl Planned {
         let last = body(message)?.element().child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
         let kind = EffectKind::other("drop-final");
-        self.tell(last, kind, "Final".into(), String::new());
+        self.detail(last, kind, "Final".into(), String::new());
         self.own.push(Edit::Remove { node: last.id() });
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Planned {
     ) -> Result<(), String> {
         let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
         let fragment = fragment.ok_or("it cannot be written as XML")?;
-        self.tell(at, EffectKind::other(verb), String::new(), new.to_owned());
+        self.detail(at, EffectKind::other(verb), String::new(), new.to_owned());
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Planned {
         });
         let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
         let before = declared.map_or(String::new(), |a| a.value().into_owned());
-        self.tell(root, EffectKind::other(verb), before, uri.to_owned());
+        self.detail(root, EffectKind::other(verb), before, uri.to_owned());
         self.own.push(Edit::SetAttribute {
             element: root.id(),
             name,

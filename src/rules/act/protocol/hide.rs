@@ -35,7 +35,7 @@ impl Planned {
         for node in gone {
             if let Some(element) = scene.document.element(node) {
                 let kind = EffectKind::Element("hide-status");
-                self.tell(element, kind, summary(element), String::new());
+                self.detail(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node });
             }
         }

@@ -61,7 +61,7 @@ impl Planned {
         self.owe(scene, ids.into_iter().map(suppress).collect())?;
         let what = summary(fragment.document().root());
         let kind = EffectKind::other("inject-command");
-        self.tell(anchor, kind, String::new(), what);
+        self.detail(anchor, kind, String::new(), what);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }

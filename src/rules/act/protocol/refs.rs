@@ -49,7 +49,7 @@ impl Planned {
                 .checked_add(1)
                 .ok_or("there is no MsgID behind this one")?;
             let kind = EffectKind::other("break-msgid");
-            self.tell(element, kind, original.to_string(), next.to_string());
+            self.detail(element, kind, original.to_string(), next.to_string());
             self.change_session(SessionChange::Skipped {
                 from,
                 msg_id: number,
@@ -99,7 +99,7 @@ impl Planned {
     /// Sets the text of an element, and tells it.
     pub(super) fn put(&mut self, verb: &'static str, element: Element<'_>, text: String) {
         let (kind, before) = (EffectKind::other(verb), element.text().into_owned());
-        self.tell(element, kind, before, text.clone());
+        self.detail(element, kind, before, text.clone());
         self.own.push(Edit::SetText {
             element: element.id(),
             text,

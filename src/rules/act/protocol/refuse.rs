@@ -58,12 +58,12 @@ impl Planned {
             };
             let element = command.element();
             let kind = EffectKind::Element("refuse");
-            self.tell(element, kind, summary(element), code.to_string());
+            self.detail(element, kind, summary(element), code.to_string());
         }
         for (node, code) in &taken.items {
             if let Some(element) = scene.document.element(*node) {
                 let kind = EffectKind::Element("refuse");
-                self.tell(element, kind, summary(element), code.to_string());
+                self.detail(element, kind, summary(element), code.to_string());
             }
         }
         let gone = taken.removed.iter().chain(taken.items.keys());

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_at_their_place_in_the_argument() {
+    fn mistakes_are_reported_at_their_place_in_the_argument() {
         let check = |said: Result<String, String>, place: &str, word: &str| {
             let said = said.unwrap_err();
             assert!(said.contains(place), "{said}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::{PASSING, StepReader, answer, switch};
-use crate::flow::Announced;
+use crate::flow::StatedLength;
 use crate::rules::load::amount;
 use crate::rules::load::read::{Report, Table, Value};
 use crate::rules::step::WireFault;
@@ -136,9 +136,9 @@ fn reset_peer(value: &Value<'_>, _: Table<'_>, report: &mut Report) -> Option<St
 }
 
 /// `"+10"`, `"-10"`, or the length itself.
-fn content_length(value: &Value<'_>, report: &mut Report) -> Option<Announced> {
+fn content_length(value: &Value<'_>, report: &mut Report) -> Option<StatedLength> {
     let Some(text) = value.get_ref().as_str() else {
-        return amount::bytes(value, "content-length", report).map(Announced::Exactly);
+        return amount::bytes(value, "content-length", report).map(StatedLength::Exactly);
     };
     let (sign, digits) = text.split_at(text.len().min(1));
     let number = digits
@@ -147,8 +147,8 @@ fn content_length(value: &Value<'_>, report: &mut Report) -> Option<Announced> {
         .then(|| digits.parse::<u32>().ok().map(u64::from))
         .flatten();
     match (sign, number) {
-        ("+", Some(more @ 1..)) => Some(Announced::More(more)),
-        ("-", Some(fewer @ 1..)) => Some(Announced::Fewer(fewer)),
+        ("+", Some(more @ 1..)) => Some(StatedLength::More(more)),
+        ("-", Some(fewer @ 1..)) => Some(StatedLength::Fewer(fewer)),
         _ => {
             report
                 .wrong(value.span(), format!("`content-length` cannot be `{text}`"))

@@ -24,7 +24,7 @@ fn a_chance_is_a_part_of_one() {
 }
 
 #[test]
-fn a_story_has_a_name_and_states_that_come_about() {
+fn a_scenario_has_a_name_and_states_that_come_about() {
     check(
         r#"[[rule]]
 name = "a"

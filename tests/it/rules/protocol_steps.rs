@@ -23,7 +23,7 @@ fn why_not(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_a_story_is_told_with_the_right_words() {
+fn errors_in_protocol_steps_name_the_remedy() {
     let check = |stage: &str, matcher: &str, step: &str, words: &[&str]| {
         let drawn = drawn(&rule(stage, matcher, step));
         for word in words {
@@ -142,7 +142,7 @@ fn what_is_wrong_with_a_story_is_told_with_the_right_words() {
 }
 
 #[test]
-fn a_story_that_cannot_be_played_says_why_and_changes_nothing() {
+fn a_protocol_step_that_cannot_act_says_why_and_changes_nothing() {
     let check = |stage: Stage, matcher: &str, step: &str, body: &Document, words: &str| {
         let name = stage.name();
         let verdict = decide(&rule(name, matcher, step), stage, body);
@@ -218,7 +218,7 @@ fn a_story_that_cannot_be_played_says_why_and_changes_nothing() {
 }
 
 #[test]
-fn a_story_without_a_session_is_not_played() {
+fn a_protocol_step_without_a_session_is_not_played() {
     for step in [
         "{ refuse = 500 }",
         "{ break-msgid = \"zero\" }",

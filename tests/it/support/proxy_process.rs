@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::peers::dmtap;
 
 /// A proxy that runs until the test ends.
-pub struct Told {
+pub struct ProxyProcess {
     pub child: Child,
     /// Where devices reach it.
     pub address: String,
@@ -26,7 +26,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Told {
+impl ProxyProcess {
     /// Starts `dmtap proxy` at a free port with these arguments, and waits until it listens.
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_with(&[], arguments)
@@ -111,7 +111,7 @@ impl Told {
     }
 }
 
-impl Drop for Told {
+impl Drop for ProxyProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
