@@ -4,8 +4,8 @@
 //!              Conversations                     every session under way, within SessionLimits
 //!                    │ request(facts, rules, state, now)
 //!                    ▼
-//!   SessionHandle ◄──┴──► Decided                what leaves, with what was found and done
-//!        │ response(facts, rules, state) ──► Decided
+//!   SessionHandle ◄──┴──► Decision               what leaves, with what was found and done
+//!        │ response(facts, rules, state) ──► Decision
 //!        │ request_delivered, response_delivered, answered     what its receiver got
 //! ```
 //!
