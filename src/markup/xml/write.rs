@@ -134,8 +134,8 @@ impl Writer<'_> {
         for attribute in element.attributes() {
             let name = attribute.name();
             if self.doctype.is_some() && !written.insert(name.clone()) {
-                let text = format!("the second attribute {name} is left out");
-                self.adaptations.push((element.id(), text));
+                let change = format!("the second attribute {name} is left out");
+                self.adaptations.push((element.id(), change));
                 continue;
             }
             self.attribute(element, &name, &attribute.value());
@@ -194,13 +194,13 @@ impl Writer<'_> {
         }
         if text.chars().all(is_allowed) {
             if self.doctype.is_some() && text.contains(char::REPLACEMENT_CHARACTER) {
-                let text = "what is no text is shown as U+FFFD";
-                self.adaptations.push((element.id(), text.into()));
+                let change = "what is no text is shown as U+FFFD";
+                self.adaptations.push((element.id(), change.into()));
             }
             return Cow::Borrowed(text);
         }
-        let text = "characters that XML forbids are replaced by U+FFFD";
-        self.adaptations.push((element.id(), text.into()));
+        let change = "characters that XML forbids are replaced by U+FFFD";
+        self.adaptations.push((element.id(), change.into()));
         let allowed = |c| {
             if is_allowed(c) {
                 c
