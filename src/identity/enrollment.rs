@@ -99,7 +99,7 @@ impl<'d> Asked<'d> {
             at: None,
             text: format!(
                 "the request proves with its TPM that the device holds its key ({names}); a server that checks it will \
-                 refuse (0x80180032): try the rules software-keys and enrollment-version-4"
+                 refuse (0x80180032): docs/enrollment.md has rules with which devices leave it out"
             ),
         })
     }

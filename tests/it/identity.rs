@@ -1,5 +1,6 @@
 //! The swap of client identities: requests, certificates and documents, judged by openssl.
 
+mod attestation;
 mod certificates;
 mod documents;
 mod renewals;
