@@ -51,12 +51,3 @@ impl CertificateVerdict {
         }
     }
 }
-
-impl ClientCertificate {
-    /// Whether it has this thumbprint: SHA-1 or SHA-256 in hexadecimal, in upper or lower case.
-    pub fn has_thumbprint(&self, thumbprint: &str) -> bool {
-        [&self.sha1, &self.sha256]
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(thumbprint))
-    }
-}

@@ -10,6 +10,7 @@
 //! What is cheap is looked at first: a text inside a base64 document comes last.
 
 mod address;
+mod client_cert;
 mod command;
 mod connection;
 mod items;
@@ -20,6 +21,7 @@ mod soap;
 mod text;
 
 pub use address::{BadNet, Net};
+pub use client_cert::ClientCertMatcher;
 pub use command::{AnswersMatcher, CommandMatcher, ItemMatcher};
 pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
 pub use kinds::Kinds;

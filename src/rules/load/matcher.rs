@@ -1,6 +1,7 @@
 //! The `match` table of a rule.
 
 mod answers;
+mod client_cert;
 mod command;
 mod message;
 mod probe;
@@ -28,7 +29,7 @@ pub(super) struct LoadedMatcher {
 }
 
 /// The keys of `match` that select no commands.
-const OTHER_KEYS: [&str; 26] = [
+const OTHER_KEYS: [&str; 27] = [
     "has",
     "where",
     "message",
@@ -39,6 +40,7 @@ const OTHER_KEYS: [&str; 26] = [
     "user",
     "peer",
     "sni",
+    "client-cert",
     "host",
     "path",
     "query",
@@ -71,6 +73,7 @@ pub(super) fn tables() -> Vec<Keys> {
         ("where", probe::where_keys()),
         ("comparison", value::COMPARISONS.to_vec()),
         ("header", message::HEADER_KEYS.to_vec()),
+        ("client-cert", client_cert::KEYS.to_vec()),
     ]
 }
 
@@ -82,6 +85,7 @@ pub(super) fn words() -> Vec<Keys> {
         ("match.answers", answers::names()),
         ("answers.command", answers::names()),
         ("match.encoding", names(&message::ENCODINGS)),
+        ("client-cert.verdict", names(&client_cert::VERDICTS)),
         (
             "match.dialect",
             message::DIALECTS.map(Dialect::name).to_vec(),

@@ -3,7 +3,7 @@
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName};
 
-use super::{Codes, Look, Net, Numbers, SoapMatcher, any_code, any_number};
+use super::{ClientCertMatcher, Codes, Look, Net, Numbers, SoapMatcher, any_code, any_number};
 use crate::dm::Dialect;
 use crate::flow::{Connection, media};
 use crate::rules::glob::Glob;
@@ -16,6 +16,8 @@ pub struct MessageMatcher {
     pub peer: Vec<Net>,
     /// The name the device asked for in TLS.
     pub sni: Vec<Glob>,
+    /// The client certificate that the device presented.
+    pub client_cert: Vec<ClientCertMatcher>,
     /// Host of the server, without port.
     pub host: Vec<Glob>,
     /// Path of the request, without query.
@@ -73,7 +75,7 @@ impl MessageMatcher {
     }
 
     fn asks_connection(&self) -> bool {
-        !self.peer.is_empty() || !self.sni.is_empty()
+        !self.peer.is_empty() || !self.sni.is_empty() || !self.client_cert.is_empty()
     }
 
     fn asks_heads(&self) -> bool {
@@ -110,12 +112,13 @@ impl MessageMatcher {
             && (!self.reads_document() || self.holds_of_body(look))
     }
 
-    /// Whether that of it holds which is known before the first request: `peer` and `sni`.
+    /// Whether that of it holds which is known before the first request: `peer`, `sni` and `client-cert`.
     pub fn holds_of_connection(&self, connection: &Connection) -> bool {
         let address = connection.device.ip();
         let sni = || connection.tls.as_ref()?.sni.as_deref();
         (self.peer.is_empty() || self.peer.iter().any(|net| net.has(address)))
             && any_wild(&self.sni, sni)
+            && (self.client_cert.is_empty() || self.client_cert.iter().any(|c| c.holds(connection)))
     }
 
     fn holds_of_heads(&self, facts: &Facts<'_>) -> bool {

@@ -1,7 +1,9 @@
 //! What each key of `match` that asks about the passage finds: connection, heads, body, session.
 
+use std::sync::Arc;
+
 use dmtap::dm::Message;
-use dmtap::flow::{RequestHead, ResponseHead, TlsFacts};
+use dmtap::flow::{CertificateVerdict, ClientCertificate, RequestHead, ResponseHead, TlsFacts};
 use dmtap::markup::Document;
 use dmtap::rules::Stage;
 
@@ -47,6 +49,15 @@ pub(crate) fn talk() -> Talk {
     talk.connection.device = ([192, 0, 2, 7], 40_000).into();
     talk.connection.tls = Some(TlsFacts {
         sni: Some("mdm.Example".into()),
+        client: Some(Arc::new(ClientCertificate {
+            subject: "CN=device-1, OU=contoso".into(),
+            issuer: "CN=dmtap CA 1a2b".into(),
+            serial: "01F3".into(),
+            sha1: "5F3C0000000000000000000000000000000000AB".into(),
+            sha256: "77".repeat(32),
+            verdict: CertificateVerdict::Untrusted("it expired".into()),
+            chain: Vec::new(),
+        })),
         ..TlsFacts::default()
     });
     talk
@@ -64,6 +75,24 @@ fn connection_and_heads_are_matched_at_both_stages() {
         check(stage, "{ peer = \"192.0.2.8/32\" }", false);
         check(stage, "{ sni = \"mdm.example\" }", true);
         check(stage, "{ sni = \"*.other\" }", false);
+        check(stage, "{ client-cert = {} }", true);
+        check(stage, "{ not = { client-cert = {} } }", false);
+        let certificate = |keys: &str, expected| {
+            check(
+                stage,
+                &format!("{{ client-cert = {{ {keys} }} }}"),
+                expected,
+            );
+        };
+        certificate("subject = \"CN=device-1*\", verdict = \"untrusted\"", true);
+        certificate("subject = \"CN=device-2*\"", false);
+        certificate("issuer = [\"*contoso*\", \"CN=dmtap CA *\"]", true);
+        certificate("serial = \"01:f3\"", true);
+        certificate("serial = \"01F4\"", false);
+        certificate("thumbprint = \"5f 3c*ab\"", true);
+        certificate("thumbprint = \"5f3c\"", false);
+        certificate(&format!("thumbprint = \"{}\"", "77".repeat(32)), true);
+        certificate("verdict = [\"dmtap-ca\", \"client-ca\"]", false);
         check(stage, "{ host = \"MDM.example\" }", true);
         check(stage, "{ path = \"/dm/*\" }", true);
         check(stage, "{ path = \"/DM/X\" }", true);

@@ -132,6 +132,7 @@ fn each_key_of_the_other_tables_is_taken() {
         ("where", "where", Some(("at", "Item/Data"))),
         ("answers", "answers", None),
         ("header", "header", Some(("name", "Accept"))),
+        ("client-cert", "client-cert", None),
     ];
     for (table, key, needed) in inside {
         for inner in properties(table).keys() {

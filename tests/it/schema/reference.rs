@@ -313,11 +313,12 @@ const KINDS: [(&str, &str); 7] = [
     ("admit", "How a connection is received"),
 ];
 
-const INSIDE_MATCH: [(&str, &str); 4] = [
+const INSIDE_MATCH: [(&str, &str); 5] = [
     ("comparison", "A comparison (`data`)"),
     ("where", "`where`"),
     ("answers", "`answers`"),
     ("header", "`header` and `request-header`"),
+    ("client-cert", "`client-cert`"),
 ];
 
 const AFTER_MATCH: [(&str, &str); 4] = [

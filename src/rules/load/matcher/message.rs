@@ -16,6 +16,7 @@ pub(super) fn read(table: Table<'_>, stage: Option<Stage>, report: &mut Report) 
     MessageMatcher {
         peer: each(table, "peer", report, net),
         sni: wilds(table, "sni", report),
+        client_cert: super::client_cert::read(table, report),
         host: hosts(table, report),
         path: paths(table, report),
         query: queries(table, report),
