@@ -17,7 +17,7 @@
 //!     └──┬─────┴──────┘
 //!       flow                what happened and what is to happen, as plain data
 //!        │
-//!        dm                 meaning: typed views on SyncML, SOAP, provisioning; codes
+//!        dm                 meaning: typed views on SyncML, SOAP, provisioning; codes; the SyncML writer
 //!        │
 //!      markup               documents: one tree for XML and WBXML, knows no meaning
 //!        │

@@ -12,12 +12,12 @@ use crate::markup::edit::Edit;
 impl Reconciling<'_> {
     /// A device that has nothing to answer ends the session, and the server would wait for ever for what it
     /// is owed: the device gets something harmless to do.
-    pub(super) fn occupy(&mut self, account: &mut Reconciler) {
+    pub(super) fn occupy(&mut self, reconciler: &mut Reconciler) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
-        let Some(rule) = owing(account).filter(|_| self.setting.speaker == Side::Server) else {
+        let Some(rule) = owing(reconciler).filter(|_| self.setting.speaker == Side::Server) else {
             return;
         };
         if message.commands().any(Command::expects_status) || is_challenge(message) {
@@ -35,7 +35,7 @@ impl Reconciling<'_> {
         // The device refers to the message by the number it received.
         let obligation = Obligation::Suppress(SuppressReply {
             from: Side::Device,
-            msg_ref: account.as_server_numbers(&msg_id).into(),
+            msg_ref: reconciler.as_server_numbers(&msg_id).into(),
             cmd_ref: id.into(),
         });
         let mut entry = Entry::default();
@@ -48,19 +48,19 @@ impl Reconciling<'_> {
             rule: rule.clone(),
             obligation,
         };
-        if account.owe(&[owed]).is_ok() {
+        if reconciler.owe(&[owed]).is_ok() {
             self.enter(&rule, entry);
         }
     }
 }
 
 /// The first rule for which the server is owed a Status that it has not got.
-fn owing(account: &Reconciler) -> Option<Arc<str>> {
+fn owing(reconciler: &Reconciler) -> Option<Arc<str>> {
     let owes = |owed: &&OwedByRule| match &owed.obligation {
         Obligation::Status(owed) => owed.to == Side::Server && owed.given_in.is_none(),
         _ => false,
     };
-    let owing = account.obligations.iter().find(owes);
+    let owing = reconciler.obligations.iter().find(owes);
     owing.map(|owed| owed.rule.clone())
 }
 

@@ -13,8 +13,8 @@ use crate::markup::{NodeId, tag};
 
 impl Reconciling<'_> {
     /// Says which Items a Status is about that would be taken for all of them, also for those that went.
-    pub(super) fn name(&mut self, account: &Reconciler) {
-        let names: HashMap<_, _> = account.names(self.setting.speaker).collect();
+    pub(super) fn name(&mut self, reconciler: &Reconciler) {
+        let names: HashMap<_, _> = reconciler.names(self.setting.speaker).collect();
         // The newest obligation about a command is the one that counts.
         let mut rules: Vec<&Arc<str>> = names.values().map(|(rule, _)| *rule).collect();
         rules.sort();
@@ -40,14 +40,14 @@ impl Reconciling<'_> {
     }
 
     /// Does what one rule caused, as far as it is about this message.
-    pub(super) fn keep(&mut self, account: &mut Reconciler, rule: &Arc<str>) {
+    pub(super) fn keep(&mut self, reconciler: &mut Reconciler, rule: &Arc<str>) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
         let speaker = self.setting.speaker;
         let mut entry = Entry::default();
-        let suppressed = account.suppressed(speaker, rule);
+        let suppressed = reconciler.suppressed(speaker, rule);
         let suppressed: HashSet<_> = suppressed.map(|s| (&*s.msg_ref, &*s.cmd_ref)).collect();
         for answer in answers(message).filter(|_| !suppressed.is_empty()) {
             let (msg_ref, cmd_ref) = refs(answer);
@@ -58,7 +58,7 @@ impl Reconciling<'_> {
         let mut ids = CmdIdAllocator::of(message);
         let msg_id = message.msg_id();
         let mut line: Option<Line> = None;
-        for owed in account.owed(speaker.other(), rule) {
+        for owed in reconciler.owed(speaker.other(), rule) {
             let is_repeated = |given: &str| msg_id.as_deref() == Some(given);
             if !owed.given_in.as_deref().is_none_or(is_repeated) {
                 continue;

@@ -78,10 +78,10 @@ impl Reconciling<'_> {
     }
 
     /// Gives the server the credentials it would have got without the rule.
-    pub(super) fn credentials(&mut self, account: &mut Reconciler) {
+    pub(super) fn credentials(&mut self, reconciler: &mut Reconciler) {
         let document = self.document.clone();
         let (Some(message), Some((rule, credentials))) =
-            (Message::of(&document), account.credentials.clone())
+            (Message::of(&document), reconciler.credentials.clone())
         else {
             return;
         };
@@ -92,7 +92,7 @@ impl Reconciling<'_> {
                 status.chal().is_some() || status.code().is_some_and(is_answer)
             });
             if answers_them {
-                account.credentials = None;
+                reconciler.credentials = None;
             }
             return;
         }
@@ -113,14 +113,14 @@ impl Reconciling<'_> {
     }
 
     /// Restores the device's SessionID, for which the server received another one.
-    pub(super) fn own_session(&mut self, account: &Reconciler) {
+    pub(super) fn own_session(&mut self, reconciler: &Reconciler) {
         let document = self.document.clone();
         let header = Message::of(&document).and_then(|message| message.header());
         let id = header.and_then(|header| header.element().child(tag::SESSION_ID));
         let (Side::Server, Some(id)) = (self.setting.speaker, id) else {
             return;
         };
-        let mut newest = account.obligations.iter().rev();
+        let mut newest = reconciler.obligations.iter().rev();
         let changed = newest.find_map(|owed| match &owed.obligation {
             Obligation::SessionId { received, original }
                 if **received == *id.text().trim_ascii() =>
@@ -138,8 +138,8 @@ impl Reconciling<'_> {
 
     /// A message of the device of which nothing but the Status for the header is left must not be sent (PRO 8):
     /// dmtap ends the session in the server's place, which thinks it is over.
-    pub(super) fn close(&mut self, account: &mut Reconciler, received: &Arc<Document>) {
-        let owes = account.obligations.iter().any(
+    pub(super) fn close(&mut self, reconciler: &mut Reconciler, received: &Arc<Document>) {
+        let owes = reconciler.obligations.iter().any(
             |owed| matches!(&owed.obligation, Obligation::Status(owed) if owed.to == Side::Device),
         );
         if self.setting.speaker == Side::Server || self.done.body.is_none() && !owes {
@@ -155,7 +155,7 @@ impl Reconciling<'_> {
         if !left.is_some_and(|message| message.is_final() && message.commands().all(is_header)) {
             return;
         }
-        if let Some((reply, rule)) = closing(account, received) {
+        if let Some((reply, rule)) = closing(reconciler, received) {
             let last = spoke(&rule, "the end of the session");
             self.done.applied.push(last);
             self.done.reply = Some(reply);
@@ -164,15 +164,15 @@ impl Reconciling<'_> {
 }
 
 /// The message that ends the session, and the rule that made it needed.
-fn closing(account: &mut Reconciler, received: &Arc<Document>) -> Option<(Bytes, Arc<str>)> {
+fn closing(reconciler: &mut Reconciler, received: &Arc<Document>) -> Option<(Bytes, Arc<str>)> {
     let message = Message::of(received)?;
     let msg_ref = message.msg_id()?;
-    let last = account.obligations.last().map(|owed| &owed.rule);
-    let rule = last.or(account.gaps.rule()).cloned()?;
+    let last = reconciler.obligations.last().map(|owed| &owed.rule);
+    let rule = last.or(reconciler.gaps.rule()).cloned()?;
     let mut ids = CmdIdAllocator::after(0);
     let header = StatusBuilder::of_header(&msg_ref, StatusCode(200));
     let mut body = header.xml(&ids.give());
-    for owed in account.obligations.iter() {
+    for owed in reconciler.obligations.iter() {
         if let Obligation::Status(owed) = &owed.obligation
             && owed.to == Side::Device
             && owed.given_in.is_none()
@@ -180,10 +180,10 @@ fn closing(account: &mut Reconciler, received: &Arc<Document>) -> Option<(Bytes,
             body += &owed.status().xml(&ids.give());
         }
     }
-    let reply = compose::message(received, account.next_msg_id(), &(body + "<Final/>"))?;
+    let reply = compose::message(received, reconciler.next_msg_id(), &(body + "<Final/>"))?;
     if let Ok(request) = msg_ref.parse() {
-        let response = account.next_msg_id();
-        account.note_answered(request, response, &rule);
+        let response = reconciler.next_msg_id();
+        reconciler.note_answered(request, response, &rule);
     }
     Some((reply, rule))
 }

@@ -10,22 +10,22 @@ use crate::markup::{Element, tag};
 
 impl Reconciling<'_> {
     /// Translates MsgID and MsgRefs where the peers count differently.
-    pub(super) fn renumber(&mut self, account: &mut Reconciler) {
+    pub(super) fn renumber(&mut self, reconciler: &mut Reconciler) {
         let document = self.document.clone();
         let Some(message) = Message::of(&document) else {
             return;
         };
         let (speaker, mut entry) = (self.setting.speaker, Entry::default());
-        let aliases = account.aliases(speaker, message);
+        let aliases = reconciler.aliases(speaker, message);
         let first = aliases.first().map(|alias| &alias.rule);
-        let Some(rule) = account.gaps.rule().or(first).cloned() else {
+        let Some(rule) = reconciler.gaps.rule().or(first).cloned() else {
             return;
         };
         let receiver = speaker.other();
         let header = message.header().map(|header| header.element());
         if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
             let own = Sequence::sent_by(speaker);
-            let there = number(id).and_then(|n| account.gaps.to(receiver, own, n));
+            let there = number(id).and_then(|n| reconciler.gaps.to(receiver, own, n));
             if let Some(there) = there {
                 entry.set(id, there.to_string());
             }
@@ -41,7 +41,7 @@ impl Reconciling<'_> {
                 continue;
             }
             let other = Sequence::sent_by(receiver);
-            match number(msg_ref).map(|n| account.gaps.to(receiver, other, n)) {
+            match number(msg_ref).map(|n| reconciler.gaps.to(receiver, other, n)) {
                 Some(Some(number)) => entry.set(msg_ref, number.to_string()),
                 // It answers a message that dmtap sent in the other's place.
                 Some(None) => entry.remove(answer),
