@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod mutual;
 mod stay;
 mod swap;
 

@@ -1,0 +1,192 @@
+//! After the swap both legs have mutual TLS, each with its own key.
+
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use bytes::Bytes;
+use dmtap::dm::certificate::thumbprint;
+use dmtap::peer::enroll::{EnrollServer, EnrollmentCa, PrivateKey};
+use dmtap::proxy::{IdentityStore, Proxy, Scheme, Settings, SwapSettings, Upstream};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::support::provider;
+use crate::support::rig::Heard;
+
+const NAME: &str = "mdm.dmtap.test";
+const MANAGED: &str = "/managed";
+
+/// A server that enrolls devices, and answers below [`MANAGED`] with the thumbprint of the certificate it was shown.
+async fn server(authority: &Authority) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let ca = EnrollmentCa::new("Their CA", new_key().unwrap(), 1, now).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from(ca.certificate().to_vec()))
+        .unwrap();
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+            .allow_unauthenticated()
+            .build()
+            .unwrap();
+    let leaf = authority.leaf(&[NAME]).unwrap();
+    let tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(tls));
+    let origin = format!("https://{NAME}:{}", address.port());
+    let sites = Sites {
+        discovery: origin.clone(),
+        management: origin,
+    };
+    let user = User {
+        name: "alice@dmtap.test".into(),
+        login: password(),
+        encoding: Encoding::Xml,
+    };
+    let enrolls = Arc::new(Mutex::new(EnrollServer::new(sites, vec![user], ca, 2)));
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(tcp).await else {
+                continue;
+            };
+            let shown = stream.get_ref().1.peer_certificates();
+            let shown = shown.map_or("none".to_owned(), |chain| thumbprint(&chain[0]));
+            let enrolls = enrolls.clone();
+            let respond = move |request: Request<Incoming>| {
+                let (enrolls, shown) = (enrolls.clone(), shown.clone());
+                async move {
+                    if request.uri().path() == MANAGED {
+                        return Ok(Response::new(Full::new(Bytes::from(shown))));
+                    }
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await?.to_bytes();
+                    let request = Request::from_parts(parts, body);
+                    let answer = enrolls.lock().unwrap().answer(&request, now);
+                    Ok::<_, hyper::Error>(answer.map(Full::new))
+                }
+            };
+            tokio::spawn(async move {
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service_fn(respond))
+                    .await;
+            });
+        }
+    });
+    address
+}
+
+/// A device's key, and its PKCS#8.
+fn device_key() -> (Arc<PrivateKey>, Vec<u8>) {
+    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    let key = PrivateKey::from_pkcs8(pkcs8.as_ref()).unwrap();
+    (Arc::new(key), pkcs8.as_ref().to_vec())
+}
+
+/// Which certificate the server was shown when a device with this one asked through dmtap.
+async fn shown(dmtap: SocketAddr, ca: &Authority, own: Option<(&[u8], &[u8])>) -> String {
+    let root = CertificateDer::from_pem_file(ca.certificate_file()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root).unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match own {
+        None => builder.with_no_client_auth(),
+        Some((certificate, pkcs8)) => {
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.to_vec()));
+            let chain = vec![CertificateDer::from(certificate.to_vec())];
+            builder.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    let tcp = TcpStream::connect(dmtap).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from("one.dmtap.test").unwrap();
+    let stream = connector.connect(name, tcp).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(MANAGED).header("host", "one.dmtap.test");
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let response = tokio::time::timeout(Duration::from_secs(20), sender.send_request(request));
+    let body = response.await.unwrap().unwrap().into_body();
+    let body = body.collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_sees_the_certificate_that_it_issued_and_the_device_shows_that_of_dmtap() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
+    let address = server(&authority).await;
+    let mut settings = Settings::reverse(Upstream {
+        scheme: Scheme::Https,
+        host: NAME.into(),
+        port: address.port(),
+    });
+    settings.listen.set_port(0);
+    let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+    settings.trust = trust.clone();
+    settings.confdir = Some(folder.path().to_owned());
+    settings.swap = SwapSettings::All;
+    settings.resolve = vec![dmtap::proxy::Resolve {
+        host: NAME.into(),
+        port: address.port(),
+        address: address.ip(),
+    }];
+    let heard = Arc::new(Heard::default());
+    let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), heard);
+    let proxy = proxy.await.unwrap();
+    let (here, stop) = (proxy.local_addr(), CancellationToken::new());
+    tokio::spawn(proxy.run(stop.clone()));
+    let dialer = Dialer::without_dns(vec![Resolve::new("one.dmtap.test", 443, here)]);
+    let client = dialer.client(&trust).unwrap();
+    let mut devices = Vec::new();
+    for id in ["1", "2"] {
+        let (key, pkcs8) = device_key();
+        let profile = EnrollProfile {
+            device_id: id.repeat(32),
+            ..alice()
+        };
+        let url = "https://one.dmtap.test/EnrollmentServer/Discovery.svc"
+            .parse()
+            .unwrap();
+        let enrollment = enroll(&client, profile, key, url).await.unwrap();
+        devices.push((enrollment, pkcs8));
+    }
+    let store = IdentityStore::of(folder.path());
+    for number in [0, 1, 0, 1] {
+        let (enrollment, pkcs8) = &devices[number];
+        let stored = store.find(&enrollment.thumbprint).unwrap();
+        let own = Some((&*enrollment.certificate, &**pkcs8));
+        let shown = shown(here, &authority, own).await;
+        assert_eq!(shown, stored.server_certificate.thumbprint);
+        assert_ne!(shown, enrollment.thumbprint);
+    }
+    assert_eq!(shown(here, &authority, None).await, "none");
+    let (enrollment, pkcs8) = &devices[0];
+    let stored = store.find(&enrollment.thumbprint).unwrap();
+    store.remove(&stored.id).unwrap();
+    let own = Some((&*enrollment.certificate, &**pkcs8));
+    assert_eq!(shown(here, &authority, own).await, "none");
+    stop.cancel();
+}
