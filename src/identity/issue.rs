@@ -1,7 +1,9 @@
 //! Certificates (RFC 5280): the server's by its parts, and the one for the device's key that takes its place.
 
-use der::asn1::ObjectIdentifier;
-use der::{Decode, Tag, TagNumber};
+use der::asn1::{ObjectIdentifier, OctetString};
+use der::{Decode, Encode, Tag, TagNumber};
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
 use super::raw::{self, Elements, context};
 use super::signature::SignError;
@@ -37,6 +39,9 @@ pub enum IssueError {
     /// The server's certificate is none.
     #[error("the certificate of the server cannot be read: {0}")]
     Der(#[from] der::Error),
+    /// It may issue certificates itself: no device gets such a one from dmtap's CA.
+    #[error("the certificate of the server is one of a CA, not of a device")]
+    Authority,
     /// The CA's key does not sign.
     #[error("dmtap's CA cannot sign a certificate: {0}")]
     Sign(#[from] SignError),
@@ -90,9 +95,9 @@ impl<'d> CertificateParts<'d> {
         self.serial
     }
 
-    /// A certificate by `issuer` for another key, which says what this one says but for whose it is: subject, validity
-    /// and extensions are the same, without those that lead to the CA of this one. `serial` takes the place of the serial
-    /// number where that was given out already.
+    /// A certificate by `issuer` for another key, with the subject, validity and extensions of this one, without those
+    /// that lead to the CA of this one. It serves clients only, whatever this one serves: devices trust the issuer for
+    /// servers, too. `serial` takes the place of the serial number where that was given out already.
     ///
     /// # Errors
     /// [`IssueError`].
@@ -106,15 +111,30 @@ impl<'d> CertificateParts<'d> {
             Some(number) => own_serial(number)?,
             None => self.serial.to_vec(),
         };
-        let kept = self.extensions.iter().copied();
-        let kept: Vec<&[u8]> = kept.filter(|extension| !leads_to_ca(extension)).collect();
-        let extensions = match kept.is_empty() {
-            true => Vec::new(),
-            false => {
-                let list = raw::around(Tag::Sequence, &kept)?;
-                raw::around(context(TagNumber::N3), &[&list])?
+        let clients_only = for_clients_only()?;
+        let mut kept: Vec<&[u8]> = Vec::new();
+        let mut is_for_clients = false;
+        for extension in &self.extensions {
+            let read = Extension::from_der(extension)?;
+            match read.extn_id {
+                id if OF_CA.contains(&id) => continue,
+                BASIC_CONSTRAINTS if is_of_authority(&read)? => return Err(IssueError::Authority),
+                KEY_USAGE if signs_certificates(&read)? => return Err(IssueError::Authority),
+                EXTENDED_KEY_USAGE => {
+                    is_for_clients = serves_clients_only(&read)?;
+                    if !is_for_clients {
+                        continue;
+                    }
+                }
+                _ => {}
             }
-        };
+            kept.push(extension);
+        }
+        if !is_for_clients {
+            kept.push(&clients_only);
+        }
+        let list = raw::around(Tag::Sequence, &kept)?;
+        let extensions = raw::around(context(TagNumber::N3), &[&list])?;
         let to_be_signed = raw::around(
             Tag::Sequence,
             &[
@@ -140,12 +160,39 @@ fn own_serial(number: u128) -> der::Result<Vec<u8>> {
     der::Encode::to_der(&der::asn1::UintRef::new(&octets)?)
 }
 
-/// Whether an extension says something of the CA of its certificate.
-fn leads_to_ca(extension: &[u8]) -> bool {
-    let oid = Elements::of(extension).and_then(|mut parts| parts.next());
-    let oid = oid.and_then(ObjectIdentifier::from_der);
-    oid.is_ok_and(|oid| OF_CA.contains(&oid))
+fn is_of_authority(extension: &Extension) -> der::Result<bool> {
+    Ok(BasicConstraints::from_der(extension.extn_value.as_bytes())?.ca)
 }
+
+fn signs_certificates(extension: &Extension) -> der::Result<bool> {
+    Ok(KeyUsage::from_der(extension.extn_value.as_bytes())?.key_cert_sign())
+}
+
+/// Whether an extended key usage lets the certificate serve clients and neither servers nor every purpose.
+fn serves_clients_only(extension: &Extension) -> der::Result<bool> {
+    let ExtendedKeyUsage(purposes) = ExtendedKeyUsage::from_der(extension.extn_value.as_bytes())?;
+    let is_wide = |purpose: &ObjectIdentifier| [SERVER_AUTH, ANY_PURPOSE].contains(purpose);
+    Ok(purposes.contains(&CLIENT_AUTH) && !purposes.iter().any(is_wide))
+}
+
+/// An extended key usage for clients alone, in DER.
+fn for_clients_only() -> der::Result<Vec<u8>> {
+    let purposes = ExtendedKeyUsage(vec![CLIENT_AUTH]).to_der()?;
+    Extension {
+        extn_id: EXTENDED_KEY_USAGE,
+        critical: false,
+        extn_value: OctetString::new(purposes)?,
+    }
+    .to_der()
+}
+
+/// RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.12, and the purposes of the last one.
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
+const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
 
 /// `[0] { INTEGER 2 }`: version 3.
 const VERSION_3: &[u8] = &[0xa0, 0x03, 0x02, 0x01, 0x02];

@@ -99,6 +99,34 @@ fn extensions_are_kept_but_those_that_lead_to_the_ca_of_the_server() {
 }
 
 #[test]
+fn no_device_gets_a_certificate_that_serves_more_than_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let authority = authority(folder);
+    let issuer = authority.issuer().unwrap();
+    let check = |extensions: &str, is_issued: bool| {
+        let server = made_with_openssl_and(folder, extensions);
+        let parts = CertificateParts::read(&server).unwrap();
+        let device = parts.reissued(device_key().public_key(), &issuer, None);
+        assert_eq!(device.is_ok(), is_issued, "{extensions}: {device:?}");
+        let Ok(device) = device else { return };
+        write_pem(folder, "device.pem", &device);
+        let usage = said(folder, "x509 -noout -ext extendedKeyUsage -in device.pem");
+        assert!(
+            usage.trim().ends_with("Web Client Authentication"),
+            "{extensions}: {usage}"
+        );
+    };
+    check("keyUsage=digitalSignature\n", true);
+    check("extendedKeyUsage=clientAuth\n", true);
+    check("extendedKeyUsage=serverAuth,clientAuth\n", true);
+    check("extendedKeyUsage=2.5.29.37.0\n", true);
+    check("basicConstraints=CA:FALSE\n", true);
+    check("basicConstraints=critical,CA:TRUE\n", false);
+    check("keyUsage=keyCertSign\n", false);
+}
+
+#[test]
 fn a_serial_number_of_dmtaps_own_takes_the_place_of_one_that_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let authority = authority(folder.path());
@@ -171,11 +199,16 @@ fn what_is_no_certificate_is_refused() {
 
 /// A certificate with what real CAs put into one.
 fn made_with_openssl(folder: &Path) -> Vec<u8> {
-    let config = "[e]\nkeyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=clientAuth\n\
+    let config = "keyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=clientAuth\n\
                   subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid,issuer\n\
                   crlDistributionPoints=URI:http://a.example/b.crl\nfreshestCRL=URI:http://a.example/c.crl\n\
                   authorityInfoAccess=OCSP;URI:http://o.example\n1.2.3.4=ASN1:UTF8String:something of theirs\n";
-    std::fs::write(folder.join("e.cnf"), config).unwrap();
+    made_with_openssl_and(folder, config)
+}
+
+/// A certificate with these extensions.
+fn made_with_openssl_and(folder: &Path, extensions: &str) -> Vec<u8> {
+    std::fs::write(folder.join("e.cnf"), format!("[e]\n{extensions}")).unwrap();
     said(
         folder,
         "req -x509 -new -newkey rsa:2048 -nodes -keyout sca.key -subj /CN=TheirCA -days 30 -out sca.pem",
