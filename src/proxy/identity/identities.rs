@@ -152,7 +152,7 @@ impl FindIdentity for Identities {
         if let Some((_, identity)) = self.known.lock().loaded.get(sha256) {
             return Some(identity.clone());
         }
-        let stored = store.find(id.as_str()).ok()?;
+        let stored = store.read(&id).ok()?;
         let pem = store.pem(&id).ok()?;
         let identity = ClientIdentity::from_pem(&pem).ok()?;
         self.know(&stored);

@@ -7,13 +7,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 
 use super::key::{KeyError, OwnKey};
 use super::stored::{CertificateFacts, IdentityId, StoredIdentity};
 use crate::error_text;
-use crate::proxy::ca::{certificates, no_key, pem_of, private_directory, write_draft};
+use crate::proxy::ca::{certificates, pem_of, private_directory, write_draft};
+use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::pem_file;
 
 /// The identities of a configuration folder.
@@ -99,11 +99,17 @@ impl IdentityStore {
         ids.iter().map(|id: &IdentityId| self.read(id)).collect()
     }
 
-    /// The one identity whose name, thumbprint or DeviceID this is, or whose name begins so.
+    /// The one identity whose name this is, else the one whose thumbprint or DeviceID this is, or whose name begins so.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn find(&self, text: &str) -> Result<StoredIdentity, StoreError> {
+        // A device chooses its DeviceID, which may be the name of another one's identity.
+        if let Ok(id) = text.to_ascii_lowercase().parse()
+            && self.has(&id)
+        {
+            return self.read(&id);
+        }
         let is_named = |identity: &StoredIdentity| {
             let thumbprints = [&identity.server_certificate, &identity.device_certificate];
             let mut names = thumbprints
@@ -123,7 +129,10 @@ impl IdentityStore {
     }
 
     /// What is known of an identity.
-    fn read(&self, id: &IdentityId) -> Result<StoredIdentity, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn read(&self, id: &IdentityId) -> Result<StoredIdentity, StoreError> {
         closed(&self.folder.join(id.as_str()), "700")?;
         closed(&self.pem_file(id), "600")?;
         let path = self.folder.join(id.as_str()).join(JSON);
@@ -175,9 +184,15 @@ impl IdentityStore {
             .folder
             .join(format!(".{}.{}.new", identity.id, std::process::id()));
         let _ = fs::remove_dir_all(&draft);
+        let old = self
+            .folder
+            .join(format!(".{}.{}.old", identity.id, std::process::id()));
         let written = self.write(&draft, identity, pem).and_then(|()| {
-            let _ = fs::remove_dir_all(&own);
+            if own.exists() {
+                fs::rename(&own, &old)?;
+            }
             fs::rename(&draft, &own)?;
+            let _ = fs::remove_dir_all(&old);
             sync(&self.folder)
         });
         written.map_err(|error| {
@@ -201,8 +216,11 @@ impl IdentityStore {
     /// [`StoreError`].
     pub fn remove(&self, id: &IdentityId) -> Result<(), StoreError> {
         let own = self.folder.join(id.as_str());
-        // The key goes first: without it the rest is no identity.
-        let removed = fs::remove_file(self.pem_file(id)).and_then(|()| fs::remove_dir_all(&own));
+        let gone = self
+            .folder
+            .join(format!(".{id}.{}.gone", std::process::id()));
+        // At once: half of an identity would be an error at each start.
+        let removed = fs::rename(&own, &gone).and_then(|()| fs::remove_dir_all(&gone));
         removed.map_err(|error| StoreError::io(&own, error))
     }
 
@@ -271,7 +289,8 @@ fn fits(identity: &StoredIdentity, pem: &[u8]) -> Result<(), String> {
     if chain.first().is_none_or(|first| **first != *server) {
         return Err("its first certificate is not that of its first line".into());
     }
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| no_key(&error))?;
+    // It compares the key with the certificate, too.
+    ClientIdentity::from_pem(pem).map_err(|error| error.to_string())?;
     Ok(())
 }
 

@@ -155,6 +155,37 @@ fn the_verbs_list_show_export_import_and_remove() {
 }
 
 #[test]
+fn a_device_that_calls_itself_by_the_name_of_an_identity_hides_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let victim = stored(folder.path(), "device-a");
+    let other = stored(folder.path(), victim.id.as_str());
+    let store = IdentityStore::of(folder.path());
+    assert_eq!(store.list().unwrap().len(), 2);
+    let found = store.find(victim.id.as_str()).unwrap();
+    assert_eq!(found.device_id, "device-a");
+    let found = store.find(other.id.as_str()).unwrap();
+    assert_eq!(found.device_id, victim.id.as_str());
+}
+
+#[test]
+fn a_key_of_another_identity_is_not_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = stored(folder.path(), "device-a");
+    let store = IdentityStore::of(folder.path());
+    let exported = String::from_utf8(store.export(&identity).unwrap()).unwrap();
+    let (rest, _) = exported.split_once("-----BEGIN PRIVATE KEY-----").unwrap();
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let mixed = format!("{rest}{key}");
+    let before = std::fs::read(pem_file(folder.path(), &identity)).unwrap();
+    let error = store
+        .import(mixed.as_bytes(), Path::new("mixed"))
+        .unwrap_err();
+    assert!(error.to_string().starts_with("mixed: "), "{error}");
+    let after = std::fs::read(pem_file(folder.path(), &identity)).unwrap();
+    assert_eq!(after, before);
+}
+
+#[test]
 fn what_was_not_exported_is_not_imported() {
     let confdir = tempfile::tempdir().unwrap();
     let confdir = confdir.path();
