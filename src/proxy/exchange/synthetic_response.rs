@@ -9,11 +9,12 @@ use super::{Dropped, Exchange};
 use crate::dm::Dialect;
 use crate::flow::event::Event;
 use crate::flow::{
-    CapturedBody, CapturedMessage, Delivery, Head, NotParsed, ParsedBody, ResponseHead, RuleEffect,
-    Side,
+    CapturedBody, CapturedMessage, CertificateVerdict, ClientCertificate, Delivery, Head,
+    NotParsed, ParsedBody, ResponseHead, RuleEffect, Side,
 };
 use crate::proxy::IN_TRANSCRIPT;
 use crate::proxy::body::Body;
+use crate::proxy::device_certificate::RequestClientCert;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
 use crate::proxy::message::PendingEvent;
@@ -41,8 +42,38 @@ impl Exchange {
             let status = StatusCode::BAD_REQUEST;
             return Some(Failure::refused_request(status, "more than one Host"));
         }
+        if let Some(failure) = self.lacks_client_certificate() {
+            return Some(failure);
+        }
         let comes_back = self.context.shared.mark.is_in(&head.headers);
         comes_back.then(Failure::looped)
+    }
+
+    /// Whether the name in the request demands a client certificate that the connection does not have: it may be in
+    /// clear text, or have been opened for another name, and a certificate may have expired since.
+    fn lacks_client_certificate(&self) -> Option<Failure> {
+        let name = self.head.uri.host().unwrap_or_default();
+        let demanded = self.context.shared.client_certs.request(&[name]);
+        let tls = self.route.connection.tls.as_ref();
+        let presented = tls.and_then(|tls| tls.client.as_ref());
+        let is_trusted = |client: &&Arc<ClientCertificate>| {
+            !matches!(client.verdict, CertificateVerdict::Untrusted(_))
+        };
+        if demanded != RequestClientCert::Require || presented.filter(is_trusted).is_some() {
+            return None;
+        }
+        let (status, why) = match tls {
+            // RFC 9110 §15.5.20.
+            Some(_) => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "this name needs a client certificate, which this connection does not have; connect anew, with its name in SNI",
+            ),
+            None => (
+                StatusCode::FORBIDDEN,
+                "this name needs a client certificate, which only a TLS connection can have",
+            ),
+        };
+        Some(Failure::refused_request(status, why))
     }
 
     /// Answers in place of the server, which was not asked.

@@ -242,3 +242,39 @@ fn require_refuses_all_but_the_two_cas_and_the_record_says_who_came() {
     let stranger = "refused: its issuer is not known here; --client-ca FILE";
     assert_eq!(count(stranger), 2, "{refused:?}");
 }
+
+#[test]
+fn require_holds_for_the_name_in_the_request_and_in_clear_text() {
+    let (true, true) = (have("curl"), have("nginx")) else {
+        return;
+    };
+    let lab = Lab::open();
+    let device = swapped(&lab, "device-a");
+    let nginx = lab.nginx("TLSv1.3");
+    let mode = format!("reverse:https://localhost:{}", port(&nginx));
+    let policy = "--request-client-cert";
+    let open = "signin.example=none";
+    let proxy = lab.dmtap(&["--mode", &mode, policy, "require", policy, open]);
+    let at = port(&proxy);
+    let resolve = format!("signin.example:{at}:127.0.0.1");
+    let status = |arguments: &[&str]| {
+        let fixed = ["--resolve", &resolve, "-w", "%{http_code}"];
+        let output = lab.curl(&[&fixed, arguments].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let [sign_in, local, clear] = [
+        format!("https://signin.example:{at}/"),
+        format!("https://localhost:{at}/"),
+        format!("http://localhost:{at}/"),
+    ];
+    let refused = |got: &str, code: &str| {
+        assert!(got.ends_with(code), "{got}");
+        assert!(got.contains("needs a client certificate"), "{got}");
+    };
+    refused(&status(&["-H", "Host: localhost", &sign_in]), "421");
+    refused(&status(&[&clear]), "403");
+    let got = status(&[&sign_in]);
+    assert!(!got.contains("needs a client certificate"), "{got}");
+    let got = status(&["--cert", &device.file, &local]);
+    assert!(got.ends_with("200"), "{got}");
+}
