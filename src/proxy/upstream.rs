@@ -205,8 +205,8 @@ impl ServerLink {
             // Each connection is tried once: those in use before run out, and new ones are limited.
             match (failed.unsent, failed.refusal) {
                 (Some(unsent), _) if is_reused || dialed < MOST_DIALED => request = *unsent,
-                (_, Some(reason)) => return Err(self.refused(&target, &key, reason).into()),
                 _ if failed.is_unprocessed => return Err(SendError::NotProcessed(failed.error)),
+                (_, Some(reason)) => return Err(self.refused(&target, &key, reason).into()),
                 _ if is_reused && failed.is_silent => return Err(SendError::Silent(failed.error)),
                 _ => return Err(SendError::Http(failed.error)),
             }

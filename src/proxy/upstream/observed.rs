@@ -55,8 +55,9 @@ impl Observed {
         }
         let alert = self.alert.get().copied();
         let is_reset = self.reset.load(Ordering::Relaxed);
+        let is_silent = !is_unsent && !self.received.load(Ordering::Relaxed);
         match self.handshake {
-            Handshake::Asked if alert.is_some() || !is_unsent => Some(Reason::Asked(alert)),
+            Handshake::Asked if alert.is_some() || is_silent => Some(Reason::Asked(alert)),
             Handshake::NotAsked if is_reset && !is_unsent => Some(Reason::ResetAtRequest),
             _ => None,
         }
