@@ -13,8 +13,10 @@
 //!     │
 //!  conversation             one message decided: sessions, rules, reconciliation
 //!     │
-//!   rules  identity  peer   decide / swap client certificates / the simulated device and server
-//!     └──┬─────┴──────┘
+//!     │             peer   the simulated device and server
+//!     │              │
+//!   rules        identity  decide / swap client certificates
+//!     └──┬───────────┘
 //!       flow                what happened and what is to happen, as plain data
 //!        │
 //!        dm                 meaning: typed views on SyncML, SOAP, provisioning; codes; the SyncML writer
