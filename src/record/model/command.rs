@@ -220,14 +220,18 @@ impl AnswerTargetRecord {
         if let Some(answered) = answered {
             cmd = Some(answered.element().local().into());
         }
-        let mut nodes = answered_nodes(command, answered);
-        let more = nodes.len() > MOST_NODES;
-        nodes.truncate(MOST_NODES);
-        let nodes = nodes.into_iter();
-        let mut loc_uris: Vec<SmolStr> = nodes.map(|uri| spots.address(uri).into()).collect();
-        let loc_uri = loc_uris.first().cloned();
-        if loc_uris.len() == 1 {
-            loc_uris.clear();
+        let address = |node| SmolStr::from(spots.address(node));
+        let (mut loc_uris, mut more) = (Vec::new(), false);
+        let mut loc_uri = answered.and_then(only_node).map(address);
+        if loc_uri.is_none() {
+            let mut nodes = answered_nodes(command, answered);
+            more = nodes.len() > MOST_NODES;
+            nodes.truncate(MOST_NODES);
+            loc_uris.extend(nodes.into_iter().map(address));
+            loc_uri = loc_uris.first().cloned();
+            if loc_uris.len() == 1 {
+                loc_uris.clear();
+            }
         }
         Some(Self {
             msg: msg.into(),
@@ -247,18 +251,21 @@ impl AnswerTargetRecord {
     }
 }
 
-/// The nodes that an answer is about: that of a command with one Item; of several those that the answer names, all
-/// of them where it names none.
+/// The node of a command with one Item, as most have.
+fn only_node(command: Command<'_>) -> Option<Cow<'_, str>> {
+    let mut nodes = command.items().filter_map(Item::node);
+    let node = nodes.next()?;
+    nodes.next().is_none().then(|| trimmed(node))
+}
+
+/// The nodes that an answer is about where its command has not just one: those that the answer names, all of the
+/// command where it names none.
 fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec<Cow<'a, str>> {
     let most = MOST_NODES + 1;
     let items = |command: Command<'a>| -> Vec<_> {
         let nodes = command.items().filter_map(Item::node);
         nodes.take(most).map(trimmed).collect()
     };
-    let of_command = answered.map_or_else(Vec::new, items);
-    if of_command.len() == 1 {
-        return of_command;
-    }
     let named = match answer.as_status() {
         Some(status) => {
             let targets: Vec<_> = status.target_refs().take(most).collect();
@@ -271,9 +278,9 @@ fn answered_nodes<'a>(answer: Command<'a>, answered: Option<Command<'a>>) -> Vec
         None if answered.is_some() => items(answer),
         None => Vec::new(),
     };
-    match named.is_empty() {
-        true => of_command,
-        false => named,
+    match answered.filter(|_| named.is_empty()) {
+        Some(command) => items(command),
+        None => named,
     }
 }
 

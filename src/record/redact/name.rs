@@ -34,18 +34,23 @@ pub(super) fn is_secret_branch(name: &[u8]) -> bool {
 pub(super) fn is_secret_name(name: &[u8]) -> bool {
     let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit());
     let name = &name[..name.len() - digits.count()];
-    if one_of(&HARMLESS, name) || is_policy(name) {
+    // From the end, without separators: nearly all names differ there at once.
+    let from_the_end = || {
+        let plain = name.iter().rev().take(LONGEST);
+        let plain = plain.filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '));
+        plain.map(u8::to_ascii_lowercase)
+    };
+    let Some(last) = from_the_end().next() else {
         return false;
-    }
-    let last = name.len() - name.iter().rev().take(LONGEST).count();
-    let plain: Vec<u8> = name[last..]
-        .iter()
-        .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    let ends = |ending: &&str| plain.ends_with(ending.as_bytes());
-    let is_exact = |known: &&str| last == 0 && plain == known.as_bytes();
-    EXACT.iter().any(is_exact) || ENDINGS.iter().any(ends) || ends_with_word(name)
+    };
+    let ends = |ending: &&str| {
+        let mut rest = from_the_end();
+        ending.as_bytes().last() == Some(&last)
+            && ending.bytes().rev().all(|byte| rest.next() == Some(byte))
+    };
+    let is_exact = |known: &&str| name.len() <= LONGEST && known.bytes().rev().eq(from_the_end());
+    let is_known = ENDINGS.iter().any(ends) || EXACT.iter().any(is_exact) || ends_with_word(name);
+    is_known && !one_of(&HARMLESS, name) && !is_policy(name)
 }
 
 /// Whether a context item of an enrollment is a secret: the attestation of the device's keys is one, too (MS-MDE2
