@@ -46,11 +46,15 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Fills every text: what cannot be searched for secrets is not shown.
+    /// Fills every text: what cannot be searched for secrets is not shown. What frames it stays, so that the record
+    /// can be decoded.
     fn hide_texts(&mut self) {
-        for (place, text) in texts(self.document) {
-            self.mark(text);
-            self.fills.push(place);
+        for (_, text) in texts(self.document) {
+            let is_attribute = self.document.kind(text) == Some(Kind::Attribute);
+            if !(is_attribute && self.says_how(text)) {
+                self.mark(text);
+                SourceMappedText::of(self.document, text).all(&mut self.fills);
+            }
         }
         self.fills.append(&mut self.comments);
     }

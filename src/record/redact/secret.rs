@@ -259,7 +259,7 @@ impl<'d, 'v> Walk<'d, 'v> {
     }
 
     /// A namespace declaration or the like: what it says is no secret, and the tree needs it.
-    fn says_how(&self, attribute: NodeId) -> bool {
+    pub(super) fn says_how(&self, attribute: NodeId) -> bool {
         if self.document.is_wbxml() {
             return false;
         }

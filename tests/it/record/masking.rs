@@ -271,6 +271,40 @@ fn wbxml_string_table() {
     });
 }
 
+/// More than can be looked for in other places: no text is shown, and what frames the texts stays.
+#[test]
+fn secrets_that_are_too_many_to_look_for() {
+    let keys: Vec<String> = (b'a'..=b'i')
+        .map(|letter| char::from(letter).to_string().repeat(500_000))
+        .collect();
+    let mut xml = String::from("<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><Meta>");
+    xml += "<MaxMsgSize xmlns=\"syncml:metinf\">1</MaxMsgSize></Meta></SyncHdr><SyncBody>";
+    for key in &keys {
+        xml += "<Add><Item><Target><LocURI>./X/Password</LocURI></Target><Data>";
+        xml += key;
+        xml += "</Data></Item></Add>";
+    }
+    xml += &format!(
+        "<Results><Data><![CDATA[{SECRET}]]> &amp; {SECRET}</Data></Results></SyncBody></SyncML>"
+    );
+    check("XML", |stage| {
+        stage.request(&[], xml);
+    });
+    let mut body = vec![0x03, 0xA4, 0x01, 0x6A, 0x0C, b'a', b'b', b'c', 0x00];
+    body.extend(SECRET.as_bytes());
+    body.extend([0x00, 0x6D, 0x6B]);
+    for key in &keys {
+        body.extend([0x45, 0x54, 0x6E, 0x57, 0x03]);
+        body.extend(b"./X/Password\0\x01\x01\x4F\x03");
+        body.extend(key.as_bytes());
+        body.extend([0x00, 0x01, 0x01, 0x01]);
+    }
+    body.extend([0x62, 0x4F, 0x83, 0x04, 0x01, 0x01, 0x01, 0x01]);
+    check("WBXML", |stage| {
+        stage.request(&[], body);
+    });
+}
+
 #[test]
 fn bodies_that_do_not_decode() {
     let broken = PACKAGE_1
