@@ -4,6 +4,7 @@ use super::MessageFacts;
 use super::handle::SessionHandle;
 use super::signers::{self, Signers};
 use crate::dm::Message;
+use crate::dm::auth::{Hmac, hash_of_body};
 use crate::flow::credentials::Credentials;
 use crate::flow::provider::in_provisioning;
 use crate::flow::{Note, SessionTag, Side};
@@ -29,10 +30,11 @@ impl SessionHandle {
             return notes;
         };
         let hmac = facts.headers().get("x-syncml-hmac");
-        let hmac = hmac.and_then(|hmac| hmac.to_str().ok());
-        let body = facts.body.map_or(&[][..], |body| body);
+        let hmac = hmac.and_then(|hmac| Hmac::read(hmac.to_str().ok()?));
+        // A long body is hashed before the lock, which all sessions share.
+        let hmac = hmac.map(|hmac| (hmac, hash_of_body(facts.body.map_or(&[][..], |body| body))));
         let known = &mut self.known.lock().credentials;
-        notes.extend(known.check(facts.speaker(), &tag.key.device, message, hmac, body));
+        notes.extend(known.check(facts.speaker(), &tag.key.device, message, hmac));
         notes
     }
 

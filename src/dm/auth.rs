@@ -2,7 +2,7 @@
 
 mod digest;
 
-pub use digest::{AccountKey, Hmac};
+pub use digest::{AccountKey, Hmac, hash_of_body};
 
 use std::borrow::Cow;
 

@@ -143,14 +143,13 @@ impl Credentials {
         }
     }
 
-    /// What is to be said of the credentials in a message, and of `x-syncml-hmac` over its body.
+    /// What is to be said of the credentials in a message, and of `x-syncml-hmac`, with the hash of its body.
     pub fn check(
         &mut self,
         speaker: Side,
         device: &str,
         message: Message<'_>,
-        hmac: Option<&str>,
-        body: &[u8],
+        hmac: Option<(Hmac, String)>,
     ) -> Vec<Note> {
         let Some(header) = message.header().filter(|_| !self.is_empty()) else {
             return Vec::new();
@@ -160,8 +159,8 @@ impl Credentials {
         if let Some(cred) = header.cred() {
             notes.extend(self.check_cred(speaker, device, user.as_deref(), cred));
         }
-        if let Some(hmac) = hmac.and_then(Hmac::read) {
-            let fits = |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac(nonce, body));
+        if let Some((hmac, hashed)) = hmac {
+            let fits = |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac(nonce, &hashed));
             notes.extend(self.check_digest(speaker, device, &hmac.user, "x-syncml-hmac", &fits));
         }
         notes
