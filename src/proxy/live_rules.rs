@@ -226,7 +226,6 @@ impl RuleState for SharedTally<'_> {
 /// Names of rules whose hits are kept for the whole run.
 const MOST_NAMES: usize = 20_000;
 
-/// A panic elsewhere leaves what these locks guard whole.
 #[cfg(test)]
 mod tests {
     use super::*;
