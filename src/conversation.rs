@@ -12,6 +12,7 @@
 //! A message is decided in this order: its session is found, its answers are linked to the commands they answer, the
 //! rules decide, and what dmtap owes the peers is done in what the rules left. Time is an argument.
 
+mod claim;
 mod credentials;
 mod decide;
 mod handle;

@@ -4,7 +4,10 @@ use http::{Method, StatusCode, Version};
 
 use super::*;
 use crate::flow::reconciler::{MOST_OBLIGATIONS, SuppressReply};
-use crate::flow::{ConnectionId, Obligation, OwedByRule, SessionEffects};
+use crate::flow::{
+    CertificateVerdict, ClientCertificate, ConnectionId, Obligation, OwedByRule, SessionEffects,
+    TlsFacts,
+};
 use crate::markup::{self, Hint};
 
 /// An exchange with a server, and rules for it.
@@ -133,6 +136,35 @@ fn a_key_of_any_length_is_not_kept() {
     assert_eq!(handle.tag(Side::Device, None), None);
     let notes: Vec<_> = decided.notes.iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SES-01"]);
+}
+
+#[test]
+fn a_source_that_the_client_certificate_does_not_name_is_noted_once_a_session() {
+    let noted = |subject: &str, number: u32| {
+        let mut stage = Stage::new("");
+        stage.connection.tls = Some(TlsFacts {
+            client: Some(Arc::new(ClientCertificate {
+                subject: subject.into(),
+                issuer: String::new(),
+                serial: String::new(),
+                sha1: String::new(),
+                sha256: String::new(),
+                verdict: CertificateVerdict::DmtapCa,
+                chain: Vec::new(),
+            })),
+            ..TlsFacts::default()
+        });
+        let mut notes = Vec::new();
+        for id in 1..=number {
+            let (mut handle, decided) = stage.request(&message(id, GET));
+            handle.request_delivered();
+            notes = decided.notes;
+        }
+        notes.iter().any(|note| note.id == "CERT-01")
+    };
+    assert!(noted("CN=another device", 1));
+    assert!(!noted("CN=another device", 2));
+    assert!(!noted("CN=urn:uuid:1", 1));
 }
 
 #[test]

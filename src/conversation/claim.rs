@@ -1,0 +1,53 @@
+//! A message says who sent it; the client certificate of the connection proves it.
+
+use super::MessageFacts;
+use crate::flow::{Note, SessionTag, Severity};
+
+/// A remark at the first message of a session where the certificate does not name the Source.
+pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Option<Note> {
+    let tag = tag?;
+    let tls = message.connection.tls.as_ref()?;
+    let presented = tls.client.as_deref()?;
+    if message.response.is_some() || tag.exchange != 1 {
+        return None;
+    }
+    let (source, subject) = (&*tag.key.device, &*presented.subject);
+    (!names(subject, source)).then(|| Note {
+        id: "CERT-01",
+        severity: Severity::Info,
+        at: None,
+        text: format!(
+            "the Source {source} is not in the subject of the client certificate ({subject}); dmtap goes by the certificate"
+        ),
+    })
+}
+
+/// Whether a part of the subject is the Source, or stands in it.
+fn names(subject: &str, source: &str) -> bool {
+    let source = source.to_lowercase();
+    let parts = subject.split([',', '+', '=', '!', '\0']);
+    let mut parts = parts.map(|part| part.trim().to_lowercase());
+    parts.any(|part| part.len() >= SHORTEST && (source.contains(&part) || part.contains(&source)))
+}
+
+/// Characters of a name that tells devices apart.
+const SHORTEST: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_names_the_source_in_any_of_its_parts() {
+        let check = |subject, source, expected| assert_eq!(names(subject, source), expected);
+        check("CN=DMTAP-0123, OU=lab", "dmtap-0123", true);
+        check("CN=0f3a77cc", "urn:uuid:0F3A77CC", true);
+        check(
+            "CN=4444444-0000-a!0123456789ABCDEF\0",
+            "0123456789abcdef",
+            true,
+        );
+        check("CN=device-a", "device-b", false);
+        check("CN=x, C=DE", "device-b", false);
+    }
+}
