@@ -89,7 +89,12 @@ fn is_place(loc_uri: &[u8]) -> bool {
     let path = loc_uri.trim_ascii_end();
     let last = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
     let is_odd = last.is_empty() || last == b"." || memchr::memchr(b'?', path).is_some();
-    let may_be = last.len() < 64 && LAST_NAMES >> last.len() & 1 == 1;
+    let is_last = |(path, _): &(&[&str], kind::Kind)| {
+        let name = path.last();
+        name.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(last))
+    };
+    let may_be =
+        last.len() < 64 && LAST_NAMES >> last.len() & 1 == 1 && kind::NODES.iter().any(is_last);
     (may_be || is_odd) && {
         let loc_uri = String::from_utf8_lossy(loc_uri);
         kind::of_node(&kind::node_names(loc_uri.trim())).is_some()
