@@ -148,6 +148,35 @@ fn nothing_prints_past_the_queue() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The fuzz targets build these modules as a crate of their own.
+#[test]
+fn the_fuzz_crate_has_every_crate_of_the_modules_it_builds() {
+    let dependencies = |manifest: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(root().join(manifest)).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let table = manifest["dependencies"].as_table().unwrap();
+        table.keys().cloned().collect()
+    };
+    let has = dependencies("tests/fuzz/Cargo.toml");
+    let mut missing = dependencies("Cargo.toml");
+    missing.retain(|name| !has.contains(name));
+    let is_built = |file: &Source| ["dm", "markup", "patch"].contains(&file.module());
+    for file in sources().iter().filter(|file| is_built(file)) {
+        for found in paths(&file.text, &file.parents) {
+            for name in &missing {
+                let library = if name == "md-5" { "md5" } else { name };
+                let is_used =
+                    found.segments.len() > 1 && found.segments[0] == library.replace('-', "_");
+                assert!(
+                    !is_used,
+                    "{}: tests/fuzz/Cargo.toml lacks {name}",
+                    file.at(&found)
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn no_file_is_longer_than_the_cap() {
     let mut files = sources();
