@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::rules::{ErrorStyle, RuleError, RuleErrors};
 
-/// Each mistake: its file, line and column from 1, what is wrong in a line, what is said at the place, what would be
+/// Each mistake: its file, line and column from 1, what is wrong in a line, the label at the place, what would be
 /// right, and all of it as it is drawn on a terminal.
 pub fn to_json(errors: &RuleErrors) -> Vec<Value> {
     each(errors.errors())

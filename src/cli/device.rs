@@ -141,7 +141,7 @@ fn remedy(error: &SessionError, trust: &Trust) -> &'static str {
     }
 }
 
-/// What a server that turns a whole message down is said to do.
+/// The text for a server that refuses a whole message.
 fn refusal(code: StatusCode) -> String {
     let what = match code.0 {
         401 | 407 => "the login",

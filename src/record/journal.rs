@@ -369,7 +369,7 @@ impl Lane {
     }
 }
 
-/// What is said of a sink whose thread does not come back.
+/// The error of a sink whose thread does not come back.
 const STUCK: &str = "it took nothing more: writing there did not come to an end";
 
 /// Waits where that holds up nothing but the caller: a worker of a runtime hands its other tasks on first.

@@ -1,4 +1,4 @@
-//! The shelf: every story is in the program, says what it shows, and is played over the real proxy.
+//! The built-in rules: every one is in the program, says what it shows, and is played over the real proxy.
 
 mod agreeable;
 mod closing;

@@ -159,7 +159,7 @@ fn flagged(files: &[File]) -> String {
         + &table(&["what", "files"], grouped(rows).into_iter())
 }
 
-/// One row for each thing that is said, with the files it is said of: each group's number, then their names.
+/// One row for each remark, with the files it is about: each group's number, then their names.
 fn grouped(rows: Vec<(String, &File)>) -> Vec<Row> {
     let mut kinds: BTreeMap<String, BTreeMap<&str, Vec<String>>> = BTreeMap::new();
     for (what, file) in rows {

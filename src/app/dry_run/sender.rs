@@ -9,7 +9,7 @@ use crate::markup::{Document, tag};
 pub enum Evidence {
     /// The header says so.
     Header,
-    /// What is said is what this side says as a rule.
+    /// The message has what this side usually sends.
     Commands,
 }
 

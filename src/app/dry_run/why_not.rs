@@ -16,7 +16,7 @@ pub enum Address {
     Record,
 }
 
-/// What is said of rules that are asked before there is any message.
+/// The reason for rules that apply before there is any message.
 pub const CONNECTIONS: &str = "is about connections: it cannot be tried on a message";
 
 /// Why a rule did nothing to a message, in words.

@@ -49,7 +49,7 @@ pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
     notes
 }
 
-/// What is wrong with the CmdID of a command. Of one that is used more than once it is said at its second use.
+/// What is wrong with the CmdID of a command. One that is used more than once is noted at its second use.
 fn fault<'d>(
     command: Command<'d>,
     uses: &HashMap<Cow<'d, str>, usize>,

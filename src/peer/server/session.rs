@@ -275,7 +275,7 @@ impl ServerSession {
         true
     }
 
-    /// Ends the session before its time (Alert 1223); of the plan nothing more is said.
+    /// Ends the session before its time (Alert 1223); nothing more of the plan is sent.
     fn abort(&mut self, reply: &mut Composer) {
         self.queue.clear();
         self.package = usize::MAX;

@@ -48,7 +48,7 @@ pub(super) enum Failed {
 }
 
 impl Failed {
-    /// A rule that spoiled what the device was offered is named; else it is said what to do about it.
+    /// A rule that spoiled what the device was offered is named; else the text says what to do about it.
     pub(super) fn refusal(self, admission: &ConnectionDecision, ca: &str) -> Refusal {
         let error = match self {
             Self::Own(why) => return Refusal::Fault(why),

@@ -12,7 +12,7 @@ use crate::record::model::{
 /// What stands in front of every line of a block but the first.
 const GUTTER: &str = "  │ ";
 
-/// The longest text that is written in full where nothing else is said, in columns.
+/// The longest text that is written in full unless another limit is given, in columns.
 pub(super) const LONG: usize = 160;
 
 /// The longest reason that is written, in columns: its end says what to do about it.

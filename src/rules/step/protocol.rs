@@ -191,7 +191,7 @@ impl ProtocolStep {
 }
 
 impl Busy {
-    /// Whether it is said in SyncML, not in HTTP.
+    /// Whether it answers in SyncML, not in HTTP.
     pub fn is_syncml(&self) -> bool {
         self.code == 417
     }

@@ -33,7 +33,7 @@ fn the_program_holds_every_file_of_the_folder_and_no_other() {
     for file in &files {
         assert!(
             held.contains(file),
-            "{file:?} is missing in BUILTIN_RULES of src/shelf.rs"
+            "{file:?} is missing in BUILTIN_RULES of src/builtin_rules.rs"
         );
     }
     assert_eq!(files, held, "the stories are in order");

@@ -201,7 +201,7 @@ impl<'r> MessageOutcome<'r> {
         out
     }
 
-    /// What is said where nobody said who speaks.
+    /// The remark where nothing says who sent the message.
     fn guess(&self) -> &'static str {
         match (self.evidence, self.passed.speaker) {
             (Some(Evidence::Commands), Side::Server) => {

@@ -176,7 +176,7 @@ fn give(
     let Some(fragment) = compose::fragment(document, &owed.status().xml(&ids.give())) else {
         return false;
     };
-    // What is said of single Items comes behind what is said of the command.
+    // The answers for single Items come behind the answer for the command.
     let behind = owed.place + usize::from(!owed.items.is_empty());
     let in_front = line.in_front.get(behind).copied().flatten();
     let place = in_front.map_or(Place::FirstIn(body.element().id()), Place::After);
