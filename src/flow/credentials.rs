@@ -10,6 +10,7 @@ use hashlink::LruCache;
 
 use crate::dm::auth::{AccountKey, Hmac};
 use crate::dm::{Cred, Message, Provisioning};
+use crate::flow::note::clipped;
 use crate::flow::{Note, Severity, Side};
 
 /// The accounts and nonces that are known. Of more than [`MOST_KNOWN`] the least recently used are forgotten.
@@ -134,7 +135,7 @@ impl Credentials {
             "the challenge in message {number} of session {}",
             session.unwrap_or_default()
         );
-        if let Some(nonce) = Nonce::of(&nonce, short(&origin)) {
+        if let Some(nonce) = Nonce::of(&nonce, clipped(&origin)) {
             let known = (receiver, device.to_owned());
             let known = self.nonces.entry(known).or_insert_with(VecDeque::new);
             known.retain(|other| other.octets != nonce.octets);
@@ -180,7 +181,7 @@ impl Credentials {
                 let user = named.as_deref().or(user)?;
                 let known = self.accounts.get(&(speaker, user.to_owned()))?;
                 let is_right = known.iter().any(|account| account.key.is_basic(&data));
-                let what = format!("the credentials of {} (auth-basic)", short(user));
+                let what = format!("the credentials of {} (auth-basic)", clipped(user));
                 Some(match is_right {
                     true => right(format!("{what} are right")),
                     false => wrong(format!(
@@ -208,7 +209,7 @@ impl Credentials {
         let accounts = self.accounts.get(&(speaker, user.to_owned()))?;
         let challenges = self.nonces.get(&(speaker, device.to_owned()));
         let challenges: Vec<&Nonce> = challenges.into_iter().flatten().collect();
-        let what = format!("the credentials of {} ({scheme})", short(user));
+        let what = format!("the credentials of {} ({scheme})", clipped(user));
         for account in accounts.iter() {
             let own = challenges.iter().copied().chain(&account.first);
             let own: Vec<&Nonce> = own.collect();
@@ -273,13 +274,6 @@ fn wrong(text: String) -> Note {
     }
 }
 
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_NAME) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// Users, and devices, that are remembered.
 const MOST_KNOWN: usize = 10_000;
 /// Accounts of one user, or of one document.
@@ -288,5 +282,3 @@ const MOST_ACCOUNTS: usize = 8;
 const MOST_NONCES: usize = 4;
 /// The longest nonce, in bytes.
 const LONGEST_NONCE: usize = 1_024;
-/// The longest name that a note repeats, in characters.
-const LONGEST_NAME: usize = 200;

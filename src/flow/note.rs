@@ -24,6 +24,17 @@ impl Severity {
     }
 }
 
+/// Text of a peer for a note, cut to [`LONGEST_TEXT`] characters.
+pub fn clipped(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Characters of a peer's text in a note.
+pub const LONGEST_TEXT: usize = 200;
+
 /// A remark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {

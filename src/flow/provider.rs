@@ -1,6 +1,7 @@
 //! The account of a provisioning document and its node in DMClient, which must have one name.
 
 use crate::dm::{EnrollmentMessage, Envelope, Provisioning};
+use crate::flow::note::clipped;
 use crate::flow::{Note, Severity};
 use crate::markup::{Document, Limits};
 
@@ -43,8 +44,8 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
         at: None,
         text: format!(
             "PROVIDER-ID of the account is {}, and DMClient/Provider has {}: Windows enrolls and never connects",
-            short(id),
-            short(&nodes.join(", "))
+            clipped(id),
+            clipped(&nodes.join(", "))
         ),
     };
     ids.filter(|id| !nodes.contains(id))
@@ -52,17 +53,8 @@ fn in_document(provisioning: Provisioning<'_>) -> Vec<Note> {
         .collect()
 }
 
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// Accounts and nodes that are compared.
 const MOST: usize = 16;
-/// The longest name that a note repeats, in characters.
-const LONGEST: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,7 @@ use super::body_budget::{BodyBudget, BudgetPermit};
 use super::body_timeout::BodyTimeout;
 use super::settings;
 use crate::dm::{Dialect, dialect::MediaKind};
+use crate::flow::note::clipped;
 use crate::flow::provider::note_provider_id;
 use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
@@ -443,14 +444,6 @@ fn note_flags(document: &Document) -> Vec<Note> {
     notes
 }
 
-/// Words for a note: names in them are the peer's choice.
-fn clipped(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// HTTP-02: the media type names the other encoding.
 fn note_media_type(media_type: Option<&str>, is_wbxml: bool) -> Option<Note> {
     let named = media_type?.to_ascii_lowercase();
@@ -483,8 +476,6 @@ const HEAVY: usize = 256 << 10;
 const SMALL: usize = 128 << 10;
 /// Leniencies of a decoder that are noted one by one.
 const FLAGS_TOLD: usize = 16;
-/// Characters of a note.
-const LONGEST_TEXT: usize = 200;
 
 #[cfg(test)]
 mod tests;

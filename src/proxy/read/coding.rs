@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::header::{HeaderMap, HeaderName};
 
-use super::clipped;
+use crate::flow::note::clipped;
 
 /// Why codings are not undone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

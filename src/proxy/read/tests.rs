@@ -9,6 +9,7 @@ use http::HeaderValue;
 
 use super::coding::{CodingError, listed, undo};
 use super::*;
+use crate::flow::note::LONGEST_TEXT;
 
 const MESSAGE: &[u8] = b"<SyncML><SyncHdr/></SyncML>";
 
