@@ -17,6 +17,7 @@ pub mod origin;
 pub mod provider;
 pub mod reconciler;
 pub mod session;
+pub mod transaction;
 
 pub use client_certificate::{CertificateVerdict, ClientCertificate};
 pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
@@ -33,3 +34,7 @@ pub use exchange::{
 pub use note::{Note, Severity};
 pub use reconciler::{Obligation, OwedByRule, Reconciler, SessionChange, SessionEffects};
 pub use session::{AnswerLink, AnswerTarget, KeyTooLong, Session, SessionKey, SessionTag};
+pub use transaction::{
+    CommandAnswer, CommandDelivery, CommandPlace, SessionEnd, Transaction, TransactionItem,
+    TransactionOutcome,
+};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use serde::{Deserialize, Serialize};
 
 use super::{AnswerLink, Connection, Delivery, Note, RuleEffect, SessionTag, Timestamp};
 use crate::dm::Dialect;
@@ -22,7 +23,8 @@ impl fmt::Display for ExchangeId {
 }
 
 /// One of the two peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The DM client.
     Device,

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::command_index::CommandIndex;
+pub use self::command_index::{Answerable, CommandIndex, Referred};
 pub use self::escaped::note_escaped_twice;
 pub use self::ids::note_cmd_ids;
 use self::package::PackageTracker;
@@ -334,7 +334,7 @@ impl LedgerEntry {
 /// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
 struct Lookup<'l> {
     ledger: &'l Ledger,
-    listed: Vec<(&'l LedgerEntry, CommandIndex<'l>)>,
+    listed: Vec<(&'l LedgerEntry, CommandIndex<'l, NodeId>)>,
 }
 
 impl<'l> Lookup<'l> {
@@ -362,27 +362,18 @@ impl<'l> Lookup<'l> {
                 false => AnswerTarget::Nothing,
             };
         };
-        let command = |node| AnswerTarget::Command {
-            document: entry.document.clone(),
-            node,
-        };
-        if cmd_ref == "0" {
-            let named = asked.and_then(|kind| listed.find_named("0", kind));
-            return named.map_or(AnswerTarget::Header, command);
+        match listed.refer(cmd_ref, asked) {
+            Referred::Header => AnswerTarget::Header,
+            Referred::Command(node) => AnswerTarget::Command {
+                document: entry.document.clone(),
+                node,
+            },
+            Referred::WithoutId => AnswerTarget::WithoutId,
+            Referred::Nothing => AnswerTarget::Nothing,
         }
-        if cmd_ref.is_empty() {
-            return match listed.without_id(asked) {
-                [] => AnswerTarget::Nothing,
-                [only] => command(*only),
-                [..] => AnswerTarget::WithoutId,
-            };
-        }
-        let named = asked.and_then(|kind| listed.find_named(cmd_ref, kind));
-        let node = named.or_else(|| listed.find(cmd_ref));
-        node.map_or(AnswerTarget::Nothing, command)
     }
 
-    fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<'l>)> {
+    fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<'l, NodeId>)> {
         let is_meant = |entry: &LedgerEntry| *entry.msg_id == *msg_ref;
         if let Some(at) = self.listed.iter().position(|(entry, _)| is_meant(entry)) {
             return self.listed.get(at);

@@ -6,75 +6,130 @@ use std::collections::HashMap;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
-/// The commands of one message. A Status is answered by nobody, and Results only by a Status that names them.
-pub(super) struct CommandIndex<'l> {
-    commands: Commands<'l>,
+/// The commands of one message by what answers call them; `T` tells which command it is. A Status is answered by nobody,
+/// and Results only by a Status that names them.
+#[derive(Debug)]
+pub struct CommandIndex<'l, T> {
+    commands: Commands<'l, T>,
     /// Those without a CmdID, by kind.
-    without_id: HashMap<CommandKind, Vec<NodeId>>,
+    without_id: HashMap<CommandKind, Vec<T>>,
+}
+
+/// What a CmdRef refers to in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referred<T> {
+    /// Its SyncHdr.
+    Header,
+    /// A command.
+    Command(T),
+    /// One of several commands without a CmdID: which of them is not to be known.
+    WithoutId,
+    /// Nothing that stands there.
+    Nothing,
+}
+
+/// A command that can be answered.
+#[derive(Clone, Debug)]
+pub struct Answerable<'l, T> {
+    /// Its CmdID, unless it has none.
+    pub cmd_id: Option<Cow<'l, str>>,
+    /// Which command it is.
+    pub kind: CommandKind,
+    /// What the index gives for it.
+    pub is: T,
 }
 
 /// Those that have a CmdID. Of commands that share one, which no message may have, the first of a kind counts.
-enum Commands<'l> {
+#[derive(Debug)]
+enum Commands<'l, T> {
     /// By number: nearly every peer counts its commands.
-    Counted(Vec<NumberedCommand<'l>>),
+    Counted(Vec<NumberedCommand<'l, T>>),
     /// By CmdID as written; some peers write UUIDs.
-    Named(Named<'l>),
+    Named(Named<'l, T>),
 }
 
 /// A command whose CmdID is a greater number than that of the one before it.
-struct NumberedCommand<'l> {
+#[derive(Debug)]
+struct NumberedCommand<'l, T> {
     number: u64,
-    entry: Entry<'l>,
+    entry: Entry<'l, T>,
 }
 
 /// Commands whose CmdIDs are not counted.
-#[derive(Default)]
-struct Named<'l> {
+#[derive(Debug)]
+struct Named<'l, T> {
     /// The first command of each CmdID.
-    first: HashMap<Cow<'l, str>, NodeId>,
+    first: HashMap<Cow<'l, str>, T>,
     /// The first command of each CmdID and kind.
-    of_kind: HashMap<(Cow<'l, str>, CommandKind), NodeId>,
+    of_kind: HashMap<(Cow<'l, str>, CommandKind), T>,
 }
 
 /// A command and its CmdID.
-struct Entry<'l> {
+#[derive(Debug)]
+struct Entry<'l, T> {
     cmd_id: Cow<'l, str>,
     kind: CommandKind,
-    node: NodeId,
+    is: T,
 }
 
-impl<'l> CommandIndex<'l> {
+impl<'l> CommandIndex<'l, NodeId> {
     pub(super) fn of(document: &'l Document) -> Self {
-        let mut without_id: HashMap<CommandKind, Vec<NodeId>> = HashMap::new();
-        for command in answerable(document) {
-            if command.cmd_id().is_none_or(|id| id.is_empty()) {
-                let of_kind = without_id.entry(command.kind()).or_default();
-                of_kind.push(command.element().id());
+        Self::new(answerable(document))
+    }
+}
+
+impl<'l, T: Copy> CommandIndex<'l, T> {
+    /// Those of one message in document order.
+    pub fn new(commands: impl Iterator<Item = Answerable<'l, T>>) -> Self {
+        let mut without_id: HashMap<CommandKind, Vec<T>> = HashMap::new();
+        let mut entries = Vec::with_capacity(commands.size_hint().0);
+        for Answerable { cmd_id, kind, is } in commands {
+            match cmd_id.filter(|id| !id.is_empty()) {
+                _ if kind == CommandKind::Status => {}
+                Some(cmd_id) => entries.push(Entry { cmd_id, kind, is }),
+                None => without_id.entry(kind).or_default().push(is),
             }
         }
         Self {
-            commands: Commands::of(document),
+            commands: Commands::of(entries),
             without_id,
         }
     }
 
+    /// What an answer refers to that has this CmdRef and is about a command of the kind `asked`, where it says so.
+    pub fn refer(&self, cmd_ref: &str, asked: Option<CommandKind>) -> Referred<T> {
+        let named = || asked.and_then(|kind| self.find_named(cmd_ref, kind));
+        if cmd_ref == "0" {
+            return named().map_or(Referred::Header, Referred::Command);
+        }
+        if cmd_ref.is_empty() {
+            return match self.without_id(asked) {
+                [] => Referred::Nothing,
+                [only] => Referred::Command(*only),
+                [..] => Referred::WithoutId,
+            };
+        }
+        let found = named().or_else(|| self.find(cmd_ref));
+        found.map_or(Referred::Nothing, Referred::Command)
+    }
+
     /// The command with this CmdID.
-    pub(super) fn find(&self, cmd_ref: &str) -> Option<NodeId> {
+    fn find(&self, cmd_ref: &str) -> Option<T> {
         match &self.commands {
             Commands::Counted(commands) => {
                 let found = counted(commands, cmd_ref)?;
-                (found.kind != CommandKind::Results).then_some(found.node)
+                (found.kind != CommandKind::Results).then_some(found.is)
             }
             Commands::Named(commands) => commands.first.get(cmd_ref).copied(),
         }
     }
 
     /// The command with this CmdID, if it is of this kind.
-    pub(super) fn find_named(&self, cmd_ref: &str, kind: CommandKind) -> Option<NodeId> {
+    fn find_named(&self, cmd_ref: &str, kind: CommandKind) -> Option<T> {
         match &self.commands {
             Commands::Counted(commands) => {
                 let found = counted(commands, cmd_ref)?;
-                (found.kind == kind).then_some(found.node)
+                (found.kind == kind).then_some(found.is)
             }
             Commands::Named(commands) => {
                 let key = (Cow::Borrowed(cmd_ref), kind);
@@ -84,13 +139,16 @@ impl<'l> CommandIndex<'l> {
     }
 
     /// The commands of this kind that have no CmdID.
-    pub(super) fn without_id(&self, kind: Option<CommandKind>) -> &[NodeId] {
+    fn without_id(&self, kind: Option<CommandKind>) -> &[T] {
         let found = kind.and_then(|kind| self.without_id.get(&kind));
         found.map_or(&[], Vec::as_slice)
     }
 }
 
-fn counted<'c, 'l>(commands: &'c [NumberedCommand<'l>], cmd_ref: &str) -> Option<&'c Entry<'l>> {
+fn counted<'c, 'l, T>(
+    commands: &'c [NumberedCommand<'l, T>],
+    cmd_ref: &str,
+) -> Option<&'c Entry<'l, T>> {
     let number: u64 = cmd_ref.parse().ok()?;
     let at = commands.binary_search_by_key(&number, |command| command.number);
     let entry = &commands.get(at.ok()?)?.entry;
@@ -98,53 +156,45 @@ fn counted<'c, 'l>(commands: &'c [NumberedCommand<'l>], cmd_ref: &str) -> Option
     (entry.cmd_id == cmd_ref).then_some(entry)
 }
 
-impl<'l> Commands<'l> {
-    fn of(document: &'l Document) -> Self {
-        let mut counted: Vec<NumberedCommand<'l>> = Vec::new();
-        let mut all = entries(document);
-        while let Some(entry) = all.next() {
-            let last = counted.last().map(|last| last.number);
-            let number = entry.cmd_id.parse().ok();
-            match number.filter(|number| Some(*number) > last) {
-                Some(number) => counted.push(NumberedCommand { number, entry }),
-                None => {
-                    let counted = counted.into_iter().map(|counted| counted.entry);
-                    let rest = std::iter::once(entry).chain(all);
-                    return Self::named(counted.chain(rest));
-                }
-            }
+impl<'l, T: Copy> Commands<'l, T> {
+    fn of(entries: Vec<Entry<'l, T>>) -> Self {
+        let numbers: Vec<_> = entries
+            .iter()
+            .map_while(|it| it.cmd_id.parse().ok())
+            .collect();
+        let is_counted = numbers.is_sorted_by(|one: &u64, next| one < next);
+        if numbers.len() < entries.len() || !is_counted {
+            return Self::Named(Named::of(entries));
         }
-        Self::Counted(counted)
+        let numbered = numbers.into_iter().zip(entries);
+        let numbered = numbered.map(|(number, entry)| NumberedCommand { number, entry });
+        Self::Counted(numbered.collect())
     }
+}
 
-    fn named(entries: impl Iterator<Item = Entry<'l>>) -> Self {
-        let mut named = Named::default();
-        for Entry { cmd_id, kind, node } in entries {
+impl<'l, T: Copy> Named<'l, T> {
+    fn of(entries: Vec<Entry<'l, T>>) -> Self {
+        let (mut first, mut of_kind) = (HashMap::new(), HashMap::new());
+        for Entry { cmd_id, kind, is } in entries {
             if kind != CommandKind::Results {
-                named.first.entry(cmd_id.clone()).or_insert(node);
+                first.entry(cmd_id.clone()).or_insert(is);
             }
-            named.of_kind.entry((cmd_id, kind)).or_insert(node);
+            of_kind.entry((cmd_id, kind)).or_insert(is);
         }
-        Self::Named(named)
+        Self { first, of_kind }
     }
 }
 
-fn entries<'d>(document: &'d Document) -> impl Iterator<Item = Entry<'d>> {
-    let entry = |command: Command<'d>| {
-        Some(Entry {
-            cmd_id: command.cmd_id().filter(|id| !id.is_empty())?,
-            kind: command.kind(),
-            node: command.element().id(),
-        })
-    };
-    answerable(document).filter_map(entry)
-}
-
-/// Every command but Statuses.
-fn answerable(document: &Document) -> impl Iterator<Item = Command<'_>> {
+/// Every command of a message.
+fn answerable(document: &Document) -> impl Iterator<Item = Answerable<'_, NodeId>> {
     let commands = Message::of(document).into_iter();
     let commands = commands.flat_map(Message::all_commands);
-    commands.filter(|command| command.kind() != CommandKind::Status)
+    let commands = commands.filter(|command| command.kind() != CommandKind::Status);
+    commands.map(|command: Command<'_>| Answerable {
+        cmd_id: command.cmd_id(),
+        kind: command.kind(),
+        is: command.element().id(),
+    })
 }
 
 #[cfg(test)]
@@ -176,10 +226,12 @@ mod tests {
                 is_counted,
                 "{ids:?}"
             );
-            let all: Vec<_> = entries(&document).collect();
+            let all: Vec<_> = answerable(&document).collect();
             for asked in ids.iter().chain(&["01", "+1", "0", "", "x", "9"]) {
-                let first = all.iter().find(|entry| entry.cmd_id == *asked);
-                let first = first.map(|entry| entry.node);
+                let first = all
+                    .iter()
+                    .find(|entry| entry.cmd_id.as_deref() == Some(*asked));
+                let first = first.map(|entry| entry.is);
                 assert_eq!(listed.find(asked), first, "{asked:?} in {ids:?}");
             }
         }

@@ -1,0 +1,227 @@
+//! Transactions: each command with the Status and Results that answer it, in whatever message they come; and how a
+//! session of them ends.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use super::Side;
+
+/// A command with its answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Its number in the session, from 1.
+    pub number: u32,
+    /// Who asks.
+    pub from: Side,
+    /// The name of the command.
+    pub command: SmolStr,
+    /// Where it stands; of a large object the first chunk.
+    pub asked: CommandPlace,
+    /// The number of the Atomic or Sequence that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// The code of an Alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<u16>,
+    /// Its first items, up to [`Self::MOST_ITEMS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<TransactionItem>,
+    /// The Statuses, as they came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<CommandAnswer>,
+    /// The first items of its Results.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<TransactionItem>,
+    /// The messages that a large object took; 0 of any other command.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub chunks: u32,
+    /// Whether the command reached whom it is for.
+    pub delivery: CommandDelivery,
+    /// The rules that acted on the command, before its receiver got it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<SmolStr>,
+    /// What became of it.
+    pub outcome: TransactionOutcome,
+}
+
+/// A place in a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandPlace {
+    /// The exchange.
+    pub exchange: u64,
+    /// The MsgID of the message.
+    pub message: SmolStr,
+    /// The CmdID of the command.
+    pub cmd_id: SmolStr,
+    /// When: microseconds since the Unix epoch.
+    pub at_us: u64,
+}
+
+/// One item of a command or its Results.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionItem {
+    /// The node it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<SmolStr>,
+    /// `Meta/Format`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<SmolStr>,
+    /// `Meta/Type`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<SmolStr>,
+    /// The first 120 bytes of its value, masked where it is a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<SmolStr>,
+    /// Bytes of the whole value.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub bytes: u64,
+}
+
+/// One Status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandAnswer {
+    /// Where it stands.
+    pub place: CommandPlace,
+    /// The node it is about, where it names just one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<SmolStr>,
+    /// The code that was sent; absent where a rule invented the answer, or there is no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<u16>,
+    /// The code that who asked received; absent where the answer did not arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<u16>,
+    /// Windows' native error, as who asked received it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_error: Option<SmolStr>,
+    /// The rules that acted on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<SmolStr>,
+}
+
+/// Whether a command reached whom it is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommandDelivery {
+    /// It did.
+    #[default]
+    Delivered,
+    /// A rule kept it back.
+    Withheld,
+    /// Its message did not arrive.
+    Undelivered,
+    /// A rule invented it: nobody sent it.
+    Injected,
+}
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransactionOutcome {
+    /// Its answer may still come.
+    #[default]
+    Open,
+    /// It is answered.
+    Answered,
+    /// The answer is 101 or 202: its completion is to come.
+    InProgress,
+    /// Its items have different answers.
+    Partial,
+    /// Its Status was due, and did not come: the answering package is over.
+    Unanswered,
+    /// The session ended first.
+    Lost,
+}
+
+/// How a session ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum SessionEnd {
+    /// The record ends, or shows nothing yet, while the session goes on.
+    #[default]
+    Open,
+    /// The server asked for nothing more.
+    Finished,
+    /// Somebody sent Alert 1223.
+    Aborted {
+        /// Who.
+        by: Side,
+    },
+    /// A message did not arrive.
+    BrokenOff {
+        /// Whose connection broke; absent where dmtap stopped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Side>,
+        /// Whose message was on its way.
+        during: Side,
+    },
+    /// The device did not come back.
+    Silent,
+    /// The answer was an HTTP error.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The device began another session.
+    Superseded,
+}
+
+impl Transaction {
+    /// The most items of a command, and of its Results, that are kept.
+    pub const MOST_ITEMS: usize = 16;
+
+    /// The node it is about, the first of several.
+    pub fn node(&self) -> Option<&str> {
+        self.items.iter().find_map(|item| item.node.as_deref())
+    }
+
+    /// The answer that counts, as who asked received it: a failure where items have different answers, else the last
+    /// one. The code as sent where nothing of it arrived.
+    pub fn answer(&self) -> Option<&CommandAnswer> {
+        let failed = self.answers.iter().find(|answer| answer.has_failed());
+        failed.or_else(|| self.answers.last())
+    }
+
+    /// The code of [`Self::answer`].
+    pub fn code(&self) -> Option<u16> {
+        self.answer()?.code()
+    }
+
+    /// Whether who asked received a code that reports a failure.
+    pub fn has_failed(&self) -> bool {
+        self.answer().is_some_and(CommandAnswer::has_failed)
+    }
+
+    /// Every rule that acted on the command or on an answer.
+    pub fn all_rules(&self) -> impl Iterator<Item = &SmolStr> {
+        let answers = self.answers.iter().flat_map(|answer| &answer.rules);
+        self.rules.iter().chain(answers)
+    }
+}
+
+impl CommandAnswer {
+    /// The code as it was received, else as it was sent.
+    pub fn code(&self) -> Option<u16> {
+        self.received.or(self.sent)
+    }
+
+    /// Whether it reports a failure: 400 and above.
+    pub fn has_failed(&self) -> bool {
+        self.received.is_some_and(|code| code >= 400)
+    }
+
+    /// Whether it says that the work goes on: 101 or 202.
+    pub fn is_in_progress(&self) -> bool {
+        matches!(self.received, Some(101 | 202))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_nothing(bytes: &u64) -> bool {
+    *bytes == 0
+}
