@@ -2,12 +2,12 @@
 //!
 //! The other way, to WBXML, is [`super::wbxml::encode`].
 
-mod carry;
+mod xml_form;
 
 use std::collections::BTreeMap;
 
 use super::{Document, Kind, NodeId, Path, Text, wbxml, xml};
-pub(crate) use carry::{Carried, Standing};
+pub(crate) use xml_form::{Nesting, XmlForms};
 
 /// How XML is to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +64,8 @@ impl XmlOptions {
 /// base64, with `Format` and `Size` adapted (OMA-TS-DM_TND-V1_2_1 §7.7.2); a WBXML document inside `Data` is
 /// written as markup there.
 pub fn to_xml(document: &Document, options: &XmlOptions) -> Converted {
-    let (carried, mut adaptations) = Carried::of(document, Standing::Alone);
-    let xml = xml::write::write(document, options.layout, &carried, &mut adaptations);
+    let (forms, mut adaptations) = XmlForms::of(document, Nesting::TopLevel);
+    let xml = xml::write::write(document, options.layout, &forms, &mut adaptations);
     adaptations.sort_by_key(|(node, _)| *node);
     Converted {
         xml,
@@ -93,7 +93,7 @@ const MOST_TOLD: usize = 256;
 
 /// What an element is to hold in place of what it holds.
 #[derive(Debug)]
-pub(crate) enum Instead {
+pub(crate) enum Replacement {
     /// This text.
     Text(String),
     /// The root of this document.
@@ -123,4 +123,4 @@ pub(crate) fn raw(text: Text<'_>) -> Option<&[u8]> {
 }
 
 pub(crate) type Adaptations = Vec<(NodeId, String)>;
-pub(crate) type InsteadOf = BTreeMap<NodeId, Instead>;
+pub(crate) type Replacements = BTreeMap<NodeId, Replacement>;

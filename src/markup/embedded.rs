@@ -103,26 +103,26 @@ impl<'d> Element<'d> {
 
     /// The same, telling what looked like a document and was left closed.
     pub fn open(self, limits: &Limits) -> EmbeddedResult {
-        let Some(text) = only_piece(self) else {
+        let Some(text) = only_text(self) else {
             return EmbeddedResult::Plain;
         };
         match text {
-            Piece::One(text) if sniff::is_ordinary(text) && !declares(self, text) => {
+            OnlyText::One(text) if sniff::is_ordinary(text) && !declares(self, text) => {
                 EmbeddedResult::Plain
             }
-            Piece::One(text) => open_one(self, text, limits),
-            Piece::Several => open_all(self, limits),
+            OnlyText::One(text) => open_one(self, text, limits),
+            OnlyText::Several => open_all(self, limits),
         }
     }
 }
 
-enum Piece<'d> {
+enum OnlyText<'d> {
     One(Text<'d>),
     Several,
 }
 
 /// The one text of an element without child elements that is not white space.
-fn only_piece(element: Element<'_>) -> Option<Piece<'_>> {
+fn only_text(element: Element<'_>) -> Option<OnlyText<'_>> {
     let mut found = None;
     for text in element.texts() {
         if sniff::is_white(text) {
@@ -133,12 +133,12 @@ fn only_piece(element: Element<'_>) -> Option<Piece<'_>> {
                 .elements()
                 .next()
                 .is_none()
-                .then_some(Piece::Several);
+                .then_some(OnlyText::Several);
         }
         found = Some(text);
     }
     let text = found.filter(|_| element.elements().next().is_none())?;
-    Some(Piece::One(text))
+    Some(OnlyText::One(text))
 }
 
 fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedResult {

@@ -1,7 +1,7 @@
 //! Edits to splices of a WBXML source.
 //!
-//! Every edit becomes a job at an offset; the jobs run in source order, and with them runs what is known of
-//! the code pages: those in force in the source, and those in force in what is written. Where a splice
+//! Each edit gets its offset in the source, and the edits run in that order. On the way the code pages are tracked:
+//! those in force in the source, and those in force in what is written. Where a splice
 //! leaves the two apart, the next surviving token that relies on its page gets a SWITCH_PAGE in front:
 //!
 //! ```text
@@ -10,14 +10,14 @@
 //! ```
 
 mod copied;
-mod job;
 mod pages;
 mod place;
+mod placed_edit;
 mod tag;
 
 use self::copied::Copies;
-use self::job::{Act, Job, Jobs};
-use self::pages::{Pages, Track};
+use self::pages::{PageTracker, Pages};
+use self::placed_edit::{EditAction, PlacedEdit, PlacedEdits};
 use super::strings::Strings;
 use super::token::write_number;
 use super::writer::{Embedding, Form, Writer};
@@ -36,17 +36,17 @@ pub fn lower(document: &Document, edits: &[Edit]) -> Result<Vec<Splice>, EditErr
     let Encoding::Wbxml(header) = document.encoding() else {
         return Err(EditError::Unwritable("the document is not WBXML".into()));
     };
-    let mut jobs = Jobs::new(document, Copies::of(document, header, edits)?);
+    let mut placed = PlacedEdits::new(document, Copies::of(document, header, edits)?);
     for edit in edits {
-        jobs.add(edit)?;
+        placed.add(edit)?;
     }
-    Run::new(document, header).all(jobs.in_order())
+    Run::new(document, header).all(placed.in_order())
 }
 
-/// The jobs being carried out.
+/// Edits being carried out.
 struct Run<'d> {
     header: &'d Header,
-    track: Track<'d>,
+    pages: PageTracker<'d>,
     strings: Strings<'d>,
     splices: Vec<Splice>,
 }
@@ -54,27 +54,27 @@ struct Run<'d> {
 impl<'d> Run<'d> {
     fn new(document: &'d Document, header: &'d Header) -> Self {
         let mut strings = Strings::new(header.string_table.of(document.source()));
-        let track = Track::new(document, header);
-        if header.string_table.is_empty() && track.has_literal_attributes() {
+        let pages = PageTracker::new(document, header);
+        if header.string_table.is_empty() && pages.has_literal_attributes() {
             // Without a table they can only be the implied `xmlns` of index 0, and must stay that.
             strings.index(b"xmlns");
         }
         Self {
             header,
-            track,
+            pages,
             strings,
             splices: Vec::new(),
         }
     }
 
-    fn all(mut self, jobs: Vec<Job<'_>>) -> Result<Vec<Splice>, EditError> {
+    fn all(mut self, placed: Vec<PlacedEdit<'_>>) -> Result<Vec<Splice>, EditError> {
         let present = self.strings.added().len();
-        for job in jobs {
-            self.one(&job)
+        for edit in placed {
+            self.one(&edit)
                 .map_err(|error| EditError::Unwritable(error.to_string()))?;
         }
-        let end = self.track.document.node(NodeId(0)).span.end;
-        self.track.finish(end, &mut self.splices);
+        let end = self.pages.document.node(NodeId(0)).span.end;
+        self.pages.finish(end, &mut self.splices);
         if self.strings.added().len() > present {
             self.append_strings();
         }
@@ -82,30 +82,30 @@ impl<'d> Run<'d> {
         Ok(self.splices)
     }
 
-    fn one(&mut self, job: &Job<'_>) -> Result<(), EncodeError> {
-        self.track.advance(job.span.start, &mut self.splices);
-        let (document, page) = (self.track.document, self.track.source.tag);
+    fn one(&mut self, edit: &PlacedEdit<'_>) -> Result<(), EncodeError> {
+        self.pages.advance(edit.span.start, &mut self.splices);
+        let (document, page) = (self.pages.document, self.pages.source.tag);
         let mut writer = Writer {
             out: Vec::new(),
             doctype: self.header.doctype,
             charset: self.header.text,
             strings: &mut self.strings,
-            page: self.track.written.tag,
-            attribute_page: self.track.written.attribute,
+            page: self.pages.written.tag,
+            attribute_page: self.pages.written.attribute,
             embedding: Embedding::Announced,
         };
-        match &job.act {
-            Act::Remove => {}
-            Act::Insert(inserted) => inserted.write(&mut writer)?,
-            Act::SetText(text, form) => writer.text(text, *form),
-            Act::PatchText(text, patch) => patched(document, *text, patch, &mut writer)?,
-            Act::EditTag(edit) => edit.write(document, page, &mut writer)?,
+        match &edit.action {
+            EditAction::Remove => {}
+            EditAction::Insert(inserted) => inserted.write(&mut writer)?,
+            EditAction::SetText(text, form) => writer.text(text, *form),
+            EditAction::PatchText(text, patch) => patched(document, *text, patch, &mut writer)?,
+            EditAction::EditTag(edit) => edit.write(document, page, &mut writer)?,
         }
         let (tag, attribute) = (writer.page, writer.attribute_page);
-        let (mut span, mut with) = (job.span, writer.out);
-        let trims = match &job.act {
-            Act::EditTag(edit) => !edit.opens(),
-            act => matches!(act, Act::PatchText(..)),
+        let (mut span, mut with) = (edit.span, writer.out);
+        let trims = match &edit.action {
+            EditAction::EditTag(edit) => !edit.opens(),
+            action => matches!(action, EditAction::PatchText(..)),
         };
         if trims {
             span = tag::trim(span, &mut with, document.source());
@@ -113,14 +113,14 @@ impl<'d> Run<'d> {
         if !(span.is_empty() && with.is_empty()) {
             self.splices.push(Splice { span, with });
         }
-        self.track.replaced(job.span.end, Pages { tag, attribute });
+        self.pages.replaced(edit.span.end, Pages { tag, attribute });
         Ok(())
     }
 
     /// WBXML 1.0 has no charset field, yet some documents have one, which only the bytes behind it tell: what
     /// is written there must not make another header of it.
     fn keep_header(&self) -> Result<(), EditError> {
-        let source = self.track.document.source();
+        let source = self.pages.document.source();
         let same = self.header.version != 0 || {
             let patch = Patch::new(self.splices.clone()).unwrap_or_default();
             header::table_of_1_0(&patch.apply(source)) == Some(self.header.table_length.start)

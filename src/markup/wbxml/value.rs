@@ -66,7 +66,7 @@ pub(crate) fn table_string<'s>(source: &'s [u8], header: &Header, index: u32) ->
 }
 
 /// A piece of an attribute's value.
-pub(crate) enum Piece<'s> {
+pub(crate) enum ValuePart<'s> {
     Text(Cow<'s, str>),
     /// OPAQUE, which is to be text and may be none.
     Octets(&'s [u8]),
@@ -77,8 +77,8 @@ pub(crate) fn attribute_text<'s>(source: &'s [u8], header: &Header, node: Node) 
     let mut whole = Cow::Borrowed("");
     attribute_pieces(source, header, node, |piece| {
         let more = match piece {
-            Piece::Text(text) => text,
-            Piece::Octets(octets) => header.text.text(octets),
+            ValuePart::Text(text) => text,
+            ValuePart::Octets(octets) => header.text.text(octets),
         };
         match whole.is_empty() {
             true => whole = more,
@@ -93,7 +93,7 @@ pub(crate) fn attribute_pieces<'s>(
     source: &'s [u8],
     header: &Header,
     node: Node,
-    mut each: impl FnMut(Piece<'s>),
+    mut each: impl FnMut(ValuePart<'s>),
 ) {
     let (mut page, token) = page_and_token(node);
     let mut input = Reader::new(source, node.span.start as usize + 1);
@@ -102,7 +102,7 @@ pub(crate) fn attribute_pieces<'s>(
     } else if let Some((_, prefix)) =
         tables::start(page, token).filter(|_| header.has_attribute_tables())
     {
-        each(Piece::Text(Cow::Borrowed(prefix)));
+        each(ValuePart::Text(Cow::Borrowed(prefix)));
     }
     while input.at < node.span.end as usize {
         let byte = source[input.at];
@@ -114,15 +114,15 @@ pub(crate) fn attribute_pieces<'s>(
             OPAQUE => {
                 input.at += 1;
                 let length = input.number("").map_or(0, |length| length.value);
-                each(Piece::Octets(input.take(length).unwrap_or_default()));
+                each(ValuePart::Octets(input.take(length).unwrap_or_default()));
             }
-            STR_I | STR_T | ENTITY => {
-                each(Piece::Text(piece(&mut input, header).unwrap_or_default()))
-            }
+            STR_I | STR_T | ENTITY => each(ValuePart::Text(
+                piece(&mut input, header).unwrap_or_default(),
+            )),
             _ => {
                 input.at += 1;
                 let word = tables::value(page, byte).filter(|_| header.has_attribute_tables());
-                each(Piece::Text(match word {
+                each(ValuePart::Text(match word {
                     Some(word) => Cow::Borrowed(word),
                     None => Cow::Owned(custom_names::unknown(page, byte)),
                 }));

@@ -5,7 +5,7 @@
 use super::attribute::is_name;
 use super::encode::{EncodeError, MOST_TIMES};
 use super::strings::Strings;
-use super::value::{Piece, attribute_pieces};
+use super::value::{ValuePart, attribute_pieces};
 use super::{Charset, DocType, custom_names, tables, token::*};
 use crate::markup::vocabulary::{self, Space};
 use crate::markup::{Attribute, Document, Element, Encoding, Kind, NodeId, Text, meta};
@@ -175,19 +175,19 @@ impl Writer<'_, '_> {
         let node = document.node(attribute.id());
         let (mut front, mut pieces) = (String::new(), Vec::new());
         attribute_pieces(document.source(), header, node, |piece| match piece {
-            Piece::Octets(octets) if !header.text.holds(octets) => {
-                pieces.push(Piece::Octets(octets));
+            ValuePart::Octets(octets) if !header.text.holds(octets) => {
+                pieces.push(ValuePart::Octets(octets));
             }
-            Piece::Octets(octets) if pieces.is_empty() => front += &header.text.text(octets),
-            Piece::Octets(octets) => pieces.push(Piece::Text(header.text.text(octets))),
-            Piece::Text(text) if pieces.is_empty() => front += &text,
-            Piece::Text(text) => pieces.push(Piece::Text(text)),
+            ValuePart::Octets(octets) if pieces.is_empty() => front += &header.text.text(octets),
+            ValuePart::Octets(octets) => pieces.push(ValuePart::Text(header.text.text(octets))),
+            ValuePart::Text(text) if pieces.is_empty() => front += &text,
+            ValuePart::Text(text) => pieces.push(ValuePart::Text(text)),
         });
         self.attribute(&attribute.name(), &front)?;
         for piece in pieces {
             match piece {
-                Piece::Text(text) => self.text(&text, Form::String),
-                Piece::Octets(octets) => self.opaque(octets),
+                ValuePart::Text(text) => self.text(&text, Form::String),
+                ValuePart::Octets(octets) => self.opaque(octets),
             }
         }
         Ok(())

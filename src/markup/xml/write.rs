@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{Charset, escape, is_allowed, is_white};
-use crate::markup::convert::{Adaptations, Added, Carried, Instead, Layout, Standing, raw};
+use crate::markup::convert::{Adaptations, Added, Layout, Nesting, Replacement, XmlForms, raw};
 use crate::markup::wbxml::DocType;
 use crate::markup::{Document, Element, Encoding, Kind, NodeId, Space, Text};
 
-/// Writes the document; `adaptations` gets what XML has to write differently, beyond `carried`.
+/// Writes the document; `adaptations` gets what XML writes differently, beyond `forms`.
 pub(crate) fn write(
     document: &Document,
     layout: Layout,
-    carried: &Carried,
+    forms: &XmlForms,
     adaptations: &mut Adaptations,
 ) -> String {
     let doctype = doctype(document);
@@ -20,7 +20,7 @@ pub(crate) fn write(
         out: Vec::with_capacity(document.source().len() + document.len() * TAG_BYTES),
         doctype,
         layout,
-        carried,
+        forms,
         adaptations,
     };
     for id in document.top_ids() {
@@ -48,7 +48,7 @@ struct Writer<'w> {
     out: Vec<u8>,
     doctype: Option<DocType>,
     layout: Layout,
-    carried: &'w Carried,
+    forms: &'w XmlForms,
     adaptations: &'w mut Adaptations,
 }
 
@@ -56,7 +56,7 @@ impl Writer<'_> {
     /// Writes an element where `around` is the default namespace, `level` elements deep. The depth is bounded
     /// by [`crate::markup::Limits`].
     fn element(&mut self, element: Element<'_>, around: &str, level: usize) {
-        if self.carried.added.get(&element.id()) == Some(&Added::Meta) {
+        if self.forms.added.get(&element.id()) == Some(&Added::Meta) {
             self.added_meta(around, level);
         }
         let name = name(element);
@@ -78,12 +78,12 @@ impl Writer<'_> {
 
     /// Writes what stands between the tags, with the `>` in front of it; nothing where nothing does.
     fn content(&mut self, element: Element<'_>, namespace: &str, level: usize) {
-        match self.carried.instead.get(&element.id()) {
-            Some(Instead::Text(text)) => {
+        match self.forms.replaced.get(&element.id()) {
+            Some(Replacement::Text(text)) => {
                 self.out.push(b'>');
                 return self.text(element, text, Kind::Text);
             }
-            Some(Instead::Document(inner)) => {
+            Some(Replacement::Document(inner)) => {
                 self.out.push(b'>');
                 return self.embedded(element, inner, namespace, level);
             }
@@ -92,7 +92,7 @@ impl Writer<'_> {
         let document = element.document();
         let is_content = |id: &NodeId| document.kind(*id) != Some(Kind::Attribute);
         let mut content = element.child_ids().filter(is_content).peekable();
-        let adds_format = self.carried.added.get(&element.id()) == Some(&Added::Format);
+        let adds_format = self.forms.added.get(&element.id()) == Some(&Added::Format);
         if content.peek().is_none() && !adds_format {
             return;
         }
@@ -213,12 +213,12 @@ impl Writer<'_> {
 
     /// Writes a whole document inside an element.
     fn embedded(&mut self, holder: Element<'_>, inner: &Document, around: &str, level: usize) {
-        let (carried, mut adaptations) = Carried::of(inner, Standing::Embedded);
+        let (forms, mut adaptations) = XmlForms::of(inner, Nesting::Embedded);
         let mut writer = Writer {
             out: std::mem::take(&mut self.out),
             doctype: doctype(inner),
             layout: self.layout,
-            carried: &carried,
+            forms: &forms,
             adaptations: &mut adaptations,
         };
         writer.line(self.layout, level + 1);

@@ -25,7 +25,7 @@ impl Pages {
 }
 
 /// A walk through the source, from one splice to the next.
-pub(super) struct Track<'d> {
+pub(super) struct PageTracker<'d> {
     pub(super) document: &'d Document,
     header: &'d Header,
     /// The nodes that are attributes, in order.
@@ -37,7 +37,7 @@ pub(super) struct Track<'d> {
     pub(super) written: Pages,
 }
 
-impl<'d> Track<'d> {
+impl<'d> PageTracker<'d> {
     pub(super) fn new(document: &'d Document, header: &'d Header) -> Self {
         let nodes = document.nodes.from(0).zip(0..);
         let attributes = nodes

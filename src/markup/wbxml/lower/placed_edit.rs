@@ -1,4 +1,4 @@
-//! Edits as jobs at offsets, in the order in which they are carried out.
+//! Edits with their offsets in the source, in the order in which they run.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::markup::wbxml::writer::Form;
 use crate::markup::{Document, Kind, NodeId};
 use crate::patch::{Patch, Span};
 
-/// A piece of work at one place of the source.
-pub(super) struct Job<'e> {
+/// One change of the source, and the bytes it replaces.
+pub(super) struct PlacedEdit<'e> {
     pub(super) span: Span,
-    /// Which of several jobs at one offset comes first.
+    /// Which of several at one offset comes first.
     rank: Rank,
-    pub(super) act: Act<'e>,
+    pub(super) action: EditAction<'e>,
 }
 
-pub(super) enum Act<'e> {
+pub(super) enum EditAction<'e> {
     Insert(Inserted<'e>),
     Remove,
     SetText(&'e str, Form),
@@ -26,32 +26,32 @@ pub(super) enum Act<'e> {
     EditTag(TagEdit<'e>),
 }
 
-/// The jobs that edits ask for.
-pub(super) struct Jobs<'d, 'e> {
+/// Collects edits and places them.
+pub(super) struct PlacedEdits<'d, 'e> {
     places: Places<'d>,
-    jobs: Vec<Job<'e>>,
+    placed: Vec<PlacedEdit<'e>>,
     tags: BTreeMap<u32, TagEdit<'e>>,
     copies: Copies,
 }
 
-impl<'d, 'e> Jobs<'d, 'e> {
+impl<'d, 'e> PlacedEdits<'d, 'e> {
     pub(super) fn new(document: &'d Document, copies: Copies) -> Self {
         Self {
             places: Places::new(document),
-            jobs: Vec::new(),
+            placed: Vec::new(),
             tags: BTreeMap::new(),
             copies,
         }
     }
 
-    /// Adds what one edit asks for.
+    /// Places one edit.
     pub(super) fn add(&mut self, edit: &'e Edit) -> Result<(), EditError> {
         match edit {
             Edit::SetText { element, text } => self.set_text(*element, text),
             Edit::PatchText { text, patch } => {
                 self.expect(*text, &[Kind::Text, Kind::Opaque], edit.name())?;
                 let span = self.places.document.node(*text).span;
-                self.push(span, Rank::Node, Act::PatchText(*text, patch));
+                self.push(span, Rank::Node, EditAction::PatchText(*text, patch));
                 Ok(())
             }
             Edit::SetAttribute {
@@ -75,7 +75,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
                 self.expect(*node, &[Kind::Element], "replace")?;
                 let span = self.places.with_switches(*node);
                 let inserted = Inserted::Fragment(fragment);
-                self.push(span, Rank::Node, Act::Insert(inserted));
+                self.push(span, Rank::Node, EditAction::Insert(inserted));
                 Ok(())
             }
         }
@@ -90,7 +90,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
             return Ok(());
         }
         let (span, form) = self.places.content(element);
-        self.push(span, Rank::Node, Act::SetText(text, form));
+        self.push(span, Rank::Node, EditAction::SetText(text, form));
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl<'d, 'e> Jobs<'d, 'e> {
             Kind::Element => self.places.with_switches(node),
             _ => document.node(node).span,
         };
-        self.push(span, Rank::Node, Act::Remove);
+        self.push(span, Rank::Node, EditAction::Remove);
         Ok(())
     }
 
@@ -149,12 +149,12 @@ impl<'d, 'e> Jobs<'d, 'e> {
             Place::FirstIn(_) => (self.places.behind_tag(node), Rank::First),
             Place::LastIn(_) => (self.places.behind_children(node), Rank::Last),
         };
-        self.push(Span::at(at), rank, Act::Insert(inserted));
+        self.push(Span::at(at), rank, EditAction::Insert(inserted));
         Ok(())
     }
 
-    fn push(&mut self, span: Span, rank: Rank, act: Act<'e>) {
-        self.jobs.push(Job { span, rank, act });
+    fn push(&mut self, span: Span, rank: Rank, action: EditAction<'e>) {
+        self.placed.push(PlacedEdit { span, rank, action });
     }
 
     fn tag(&mut self, element: NodeId) -> &mut TagEdit<'e> {
@@ -181,11 +181,11 @@ impl<'d, 'e> Jobs<'d, 'e> {
         EditError::Unfit { edit, path }
     }
 
-    /// The jobs in the order in which they are carried out.
-    pub(super) fn in_order(self) -> Vec<Job<'e>> {
+    /// The edits in the order in which they run.
+    pub(super) fn in_order(self) -> Vec<PlacedEdit<'e>> {
         let Self {
             places,
-            mut jobs,
+            mut placed,
             tags,
             ..
         } = self;
@@ -196,13 +196,13 @@ impl<'d, 'e> Jobs<'d, 'e> {
                 places.document.node(element).span.start,
                 places.behind_tag(element),
             );
-            jobs.push(Job {
+            placed.push(PlacedEdit {
                 span,
                 rank: Rank::Node,
-                act: Act::EditTag(edit),
+                action: EditAction::EditTag(edit),
             });
         }
-        jobs.sort_by_key(|job| (job.span.start, job.rank, job.span.end));
-        jobs
+        placed.sort_by_key(|edit| (edit.span.start, edit.rank, edit.span.end));
+        placed
     }
 }

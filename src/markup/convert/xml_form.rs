@@ -1,42 +1,41 @@
-//! How octets are carried over XML (OMA-TS-DM_TND-V1_2_1 §7.7.2): what WBXML sends raw is base64 there, and
-//! `Format` says so.
+//! How XML holds octets (OMA-TS-DM_TND-V1_2_1 §7.7.2): what WBXML sends raw is base64 there, and `Format` names it.
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Adaptations, Added, Instead, InsteadOf, raw};
+use super::{Adaptations, Added, Replacement, Replacements, raw};
 use crate::markup::xml::is_allowed;
 use crate::markup::{Document, Element, Hint, Kind, Limits, NodeId, Text, meta, tag, wbxml};
 
-/// Which elements of a WBXML document say something else as XML.
+/// What differs in the XML form of a WBXML document, by element.
 #[derive(Debug, Default)]
-pub(crate) struct Carried {
-    pub(crate) instead: InsteadOf,
+pub(crate) struct XmlForms {
+    pub(crate) replaced: Replacements,
     pub(crate) added: BTreeMap<NodeId, Added>,
 }
 
 /// Whether a document is a message or stands in the `Data` of one; those inside another stay octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    Alone,
+pub(crate) enum Nesting {
+    TopLevel,
     Embedded,
 }
 
-impl Carried {
+impl XmlForms {
     /// What has to change in `document`, and words for it.
-    pub(crate) fn of(document: &Document, standing: Standing) -> (Self, Adaptations) {
-        let (mut carried, mut adaptations) = (Self::default(), Vec::new());
+    pub(crate) fn of(document: &Document, nesting: Nesting) -> (Self, Adaptations) {
+        let (mut forms, mut adaptations) = (Self::default(), Vec::new());
         if document.is_wbxml() {
             for element in document.elements() {
-                carried.element(element, standing, &mut adaptations);
+                forms.element(element, nesting, &mut adaptations);
             }
         }
-        (carried, adaptations)
+        (forms, adaptations)
     }
 
-    fn element(&mut self, element: Element<'_>, standing: Standing, adaptations: &mut Adaptations) {
+    fn element(&mut self, element: Element<'_>, nesting: Nesting, adaptations: &mut Adaptations) {
         let Some(text) = first_text(element) else {
             return;
         };
@@ -44,15 +43,15 @@ impl Carried {
         if text.kind() == Kind::Text && !element.is(tag::DATA) && is_text(element, text) {
             return;
         }
-        if standing == Standing::Alone
+        if nesting == Nesting::TopLevel
             && let Some(inner) = embedded(element)
         {
             adaptations.push((
                 element.id(),
                 "the WBXML document inside is written as markup".into(),
             ));
-            self.instead
-                .insert(element.id(), Instead::Document(Box::new(inner)));
+            self.replaced
+                .insert(element.id(), Replacement::Document(Box::new(inner)));
             return;
         }
         let format = if element.is(tag::DATA) {
@@ -69,7 +68,8 @@ impl Carried {
         if element.is(tag::DATA) {
             self.announce(element, format, base64.len(), adaptations);
         }
-        self.instead.insert(element.id(), Instead::Text(base64));
+        self.replaced
+            .insert(element.id(), Replacement::Text(base64));
     }
 
     /// Says in `Meta` that `data` is now base64 of this length.
@@ -86,8 +86,8 @@ impl Carried {
                 size.id(),
                 format!("Size {} is now {length}", size.text().trim()),
             ));
-            self.instead
-                .insert(size.id(), Instead::Text(length.to_string()));
+            self.replaced
+                .insert(size.id(), Replacement::Text(length.to_string()));
         }
         self.announce_format(data, own_meta, format, adaptations);
     }
@@ -115,8 +115,8 @@ impl Carried {
             }
             (Some(format), _) => {
                 let before = self
-                    .instead
-                    .insert(format.id(), Instead::Text("b64".into()));
+                    .replaced
+                    .insert(format.id(), Replacement::Text("b64".into()));
                 if before.is_none() {
                     let was = format.text();
                     adaptations.push((format.id(), format!("Format {} is now b64", was.trim())));
