@@ -48,6 +48,8 @@ struct Table {
     /// The longest silent one first.
     sessions: LinkedHashMap<SessionKey, Held>,
     begun: u64,
+    /// How many sessions each device began, as far as it is remembered; as many devices as there may be sessions.
+    begun_by: LinkedHashMap<String, u64>,
     bytes: usize,
     limits: SessionLimits,
 }
@@ -75,6 +77,7 @@ impl Sessions {
         let table = Table {
             sessions: LinkedHashMap::new(),
             begun: 0,
+            begun_by: LinkedHashMap::new(),
             bytes: 0,
             limits,
         };
@@ -145,8 +148,10 @@ impl Table {
             self.forget_first();
         }
         self.begun += 1;
+        let mut session = Session::new(self.begun, key.clone());
+        session.of_device = self.count_of_device(&key.device);
         let session = Arc::new(Mutex::new(SessionEntry {
-            session: Session::new(self.begun, key.clone()),
+            session,
             owing: None,
             is_over: false,
         }));
@@ -158,6 +163,19 @@ impl Table {
         };
         self.sessions.insert(key, held);
         session
+    }
+
+    /// Counts one more session of a device and gives its number, from 1.
+    fn count_of_device(&mut self, device: &str) -> u64 {
+        if let Some(begun) = self.begun_by.to_back(device) {
+            *begun += 1;
+            return *begun;
+        }
+        while self.begun_by.len() >= self.limits.count.max(1) {
+            self.begun_by.pop_front();
+        }
+        self.begun_by.insert(device.to_owned(), 1);
+        1
     }
 
     /// Forgets the session of this key if it is over: nobody locks the table while holding one.

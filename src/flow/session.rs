@@ -80,6 +80,8 @@ pub struct KeyTooLong {
 pub struct SessionTag {
     /// Which session; sessions are counted from 1 in one run.
     pub number: u64,
+    /// Which session of its device, from 1.
+    pub of_device: u64,
     /// Its key.
     pub key: SessionKey,
     /// The message's MsgID, where it is a number.
@@ -143,6 +145,8 @@ impl AnswerTarget {
 pub struct Session {
     /// Its number in this run.
     pub number: u64,
+    /// Which session of its device it is, from 1.
+    pub of_device: u64,
     /// Its key.
     pub key: SessionKey,
     told_device: Ledger,
@@ -158,6 +162,7 @@ impl Session {
     pub fn new(number: u64, key: SessionKey) -> Self {
         Self {
             number,
+            of_device: 1,
             key,
             told_device: Ledger::default(),
             told_server: Ledger::default(),
@@ -194,6 +199,7 @@ impl Session {
     pub fn tag(&self, message: Message<'_>) -> SessionTag {
         SessionTag {
             number: self.number,
+            of_device: self.of_device,
             key: self.key.clone(),
             message: SessionTag::number_of(message),
             exchange: self.exchanges,

@@ -61,6 +61,19 @@ struct Planning<'a, 'v> {
 /// The most changes of one rule in one message that are listed one by one.
 const MOST_DETAILS: usize = 1_000;
 
+/// What `advance-scenario` does: the engine moved the scenario on when it admitted the rule.
+pub(super) fn advance_scenario(rule: &Rule) -> EffectDetail {
+    let scenario = rule.scenario.as_ref();
+    EffectDetail {
+        path: String::new(),
+        kind: EffectKind::other(Step::AdvanceScenario.name()),
+        before: String::new(),
+        after: scenario
+            .and_then(|scenario| scenario.becomes.clone())
+            .unwrap_or_default(),
+    }
+}
+
 /// The edits that the steps of a rule make on a selection.
 pub(super) fn edits(
     rule: &Rule,

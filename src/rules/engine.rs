@@ -337,11 +337,11 @@ impl Asking<'_, '_> {
     /// Whether the rule acts on the next match.
     fn admits(&mut self, limit: Limit, scope: &str) -> bool {
         let n = self.tally.count(self.number, scope);
-        if n <= limit.skip {
+        let Some(act) = Limit::act_of(limit.skip, limit.every, n) else {
             return false;
-        }
+        };
         let Some(chance) = limit.chance else {
-            return limit.times.is_none_or(|times| n - limit.skip <= times);
+            return limit.times.is_none_or(|times| act <= times);
         };
         let line = line_of(self.facts);
         let draw = self.tally.count(self.number, &format!("?{line}"));

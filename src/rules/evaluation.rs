@@ -207,6 +207,9 @@ impl<'a> Evaluation<'a> {
                     let change = act::soap(fault, self.facts, document, &mut self.verdict);
                     applied.changes.push(change);
                 }
+                Step::AdvanceScenario => {
+                    applied.changes.push(act::advance_scenario(rule));
+                }
                 Step::WireFault(step) => {
                     let change = act::leave(step, rule, self.seed, self.facts, &mut self.verdict);
                     applied.changes.push(change);

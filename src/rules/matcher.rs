@@ -3,7 +3,7 @@
 //! ```text
 //! Matcher ─┬─ PassageMatcher   address, head, session, document    message.rs
 //!          ├─ CommandMatcher   kind, code, Items, what it answers  command.rs
-//!          ├─ has, where       a place in the selected element     probe.rs
+//!          ├─ has, where       a place in the selected element     selector.rs
 //!          └─ not, any, all    matchers again
 //! ```
 //!
@@ -16,7 +16,6 @@ mod connection;
 mod items;
 mod kinds;
 mod message;
-mod probe;
 mod soap;
 mod text;
 
@@ -26,9 +25,8 @@ pub use command::{AnswersMatcher, CommandMatcher, ItemMatcher};
 pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
 pub use kinds::Kinds;
 pub use message::{HeaderMatcher, MessageMatcher};
-pub use probe::{BadProbe, Probe, ValueTest};
 pub use soap::SoapMatcher;
-pub use text::TextTest;
+pub use text::{TextTest, ValueTest};
 
 pub(super) use command::{Gate, Seen};
 pub(super) use items::Items;
@@ -38,6 +36,7 @@ use std::ops::RangeInclusive;
 
 use super::Facts;
 use super::answers::LinkedAnswers;
+use super::selector::Selector;
 use crate::markup::{Document, Element};
 
 /// Where a rule acts. The default matches every message, as a whole.
@@ -48,7 +47,7 @@ pub struct Matcher {
     /// Which of its commands are selected; `None`: the whole message is.
     pub command: Option<CommandMatcher>,
     /// `has`: one of these must be there, in the selected element.
-    pub has: Vec<Probe>,
+    pub has: Vec<Selector>,
     /// `where`: one of these must hold, in the selected element.
     pub wheres: Vec<ValueTest>,
     /// `not`: this must not hold.
@@ -203,7 +202,7 @@ impl Matcher {
             return false;
         };
         let (limits, items) = (look.facts.limits, items.nodes());
-        let has = |probe: &Probe| probe.any(element, items, limits, &mut |_| true);
+        let has = |place: &Selector| place.any(element, items, limits, &mut |_| true);
         let meets = |test: &ValueTest| test.holds(element, items, limits);
         (self.has.is_empty() || self.has.iter().any(has))
             && (self.wheres.is_empty() || self.wheres.iter().any(meets))

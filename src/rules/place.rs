@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::markup::{Attribute, Element};
+use crate::markup::{Attribute, Document, Element, NodeId};
 
 /// Names of child elements, one below the other. A name alone means every child of that name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,22 +50,38 @@ impl ElementPlace {
         segments.collect::<Result<_, _>>().map(Self)
     }
 
+    /// The name of the outermost element.
+    pub(super) fn first_name(&self) -> &str {
+        self.0.first().map_or("", |segment| &segment.name)
+    }
+
+    /// Whether the outermost element is one of several.
+    pub(super) fn begins_with_number(&self) -> bool {
+        let numbers = |p: &Predicate| matches!(p, Predicate::Number(_));
+        let first = self.0.first();
+        first.is_some_and(|segment| segment.predicates.iter().any(numbers))
+    }
+
     /// The elements there, in document order. Items of the outermost element are kept to `items`, unless that
     /// is empty.
-    pub(super) fn find<'d>(
-        &self,
-        from: Element<'d>,
-        items: &[crate::markup::NodeId],
-    ) -> Vec<Element<'d>> {
-        let mut found = vec![from];
-        for (depth, segment) in self.0.iter().enumerate() {
-            found = found.iter().flat_map(|e| segment.children(*e)).collect();
-            if depth == 0 && segment.name == "Item" && !items.is_empty() {
-                // They stand in document order.
-                found.retain(|item| items.binary_search(&item.id()).is_ok());
-            }
+    pub(super) fn find<'d>(&self, from: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
+        let Some((first, below)) = self.0.split_first() else {
+            return Vec::new();
+        };
+        let mut found = first.among(from.elements());
+        if first.name == "Item" && !items.is_empty() {
+            // They stand in document order.
+            found.retain(|item| items.binary_search(&item.id()).is_ok());
         }
-        found
+        find_below(below, found)
+    }
+
+    /// The elements there, where the outermost one is a root of the document.
+    pub(super) fn find_from_roots<'d>(&self, document: &'d Document) -> Vec<Element<'d>> {
+        let first = self.0.split_first();
+        first.map_or_else(Vec::new, |(first, below)| {
+            find_below(below, first.among(document.roots()))
+        })
     }
 
     /// Each attribute that a predicate asks for, with the name of its element.
@@ -106,14 +122,24 @@ impl Segment {
         })
     }
 
-    fn children<'d>(&self, of: Element<'d>) -> Vec<Element<'d>> {
-        let named = of.elements().filter(|child| child.local() == self.name);
-        let mut found = named.collect();
+    /// Those of siblings that it names.
+    fn among<'d>(&self, siblings: impl Iterator<Item = Element<'d>>) -> Vec<Element<'d>> {
+        let mut found = siblings
+            .filter(|element| element.local() == self.name)
+            .collect();
         for predicate in &self.predicates {
             predicate.keep(&mut found);
         }
         found
     }
+}
+
+fn find_below<'d>(segments: &[Segment], mut found: Vec<Element<'d>>) -> Vec<Element<'d>> {
+    for segment in segments {
+        let children = found.iter().flat_map(|e| segment.among(e.elements()));
+        found = children.collect();
+    }
+    found
 }
 
 impl Predicate {

@@ -37,7 +37,9 @@ pub struct Rule {
 pub struct Limit {
     /// Finds let pass first.
     pub skip: u64,
-    /// Finds acted on after those; `None`: all of them.
+    /// Of the finds after those, each so many-th one: 3 is the third, the sixth and so on.
+    pub every: u64,
+    /// Finds acted on of these; `None`: all of them.
     pub times: Option<u64>,
     /// Which of the matches after those are acted on, by chance; `None`: each.
     pub chance: Option<Chance>,
@@ -57,6 +59,14 @@ pub enum Per {
     Connection,
     /// The run of dmtap.
     Run,
+}
+
+impl Limit {
+    /// Which act the `n`th find would be, from 1; `None` where it is let pass.
+    pub fn act_of(skip: u64, every: u64, n: u64) -> Option<u64> {
+        let after = n.checked_sub(skip).filter(|after| *after > 0)?;
+        (after % every == 0).then_some(after / every)
+    }
 }
 
 impl Per {

@@ -1,10 +1,12 @@
-//! Where a step acts: a place in the selected element, in the whole message, or in a document inside it.
+//! Where a step acts or a matcher looks: a place in the selected element, in the whole message, or in a document
+//! inside it.
 //!
 //! ```text
 //! .                            the selected element itself
 //! Item/Data                    below it
 //! /SyncML/SyncBody/Final       from the root of the message
 //! Item/Data!/MgmtTree/Node     in the document that is the text of Item/Data
+//! Item/Data!/data[2]/@value    the attribute of its second root of this name, which only a matcher reads
 //! ```
 
 use std::fmt;
@@ -14,34 +16,30 @@ use super::place::{self, ElementPlace};
 use super::selection::Selected;
 use crate::markup::{Document, Element, Embedded, Limits, NodeId, Path};
 
-/// Where a step acts.
+/// Where a step acts or a matcher looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     start: Start,
-    /// Documents to step into, each with a place from its root.
-    inside: Vec<FromRoot>,
+    /// Documents to step into, each with a place from its roots.
+    inside: Vec<ElementPlace>,
+    /// The attribute that is read there; the text of the element otherwise.
+    attribute: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Start {
     /// The selected element, or a place in it.
     Selected(Option<ElementPlace>),
-    /// The root of the message, or a place in it.
-    Root(FromRoot),
-}
-
-/// The name of a root, and a place below it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct FromRoot {
-    root: String,
-    place: Option<ElementPlace>,
+    /// A place from the root of the message.
+    Root(ElementPlace),
 }
 
 /// A text that is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; \
-     /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element"
+     /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element; \
+     for a matcher Data/@name is an attribute"
 )]
 pub struct BadSelector;
 
@@ -68,6 +66,7 @@ impl Selector {
         Self {
             start: Start::Selected(None),
             inside: Vec::new(),
+            attribute: None,
         }
     }
 
@@ -76,15 +75,25 @@ impl Selector {
         Self {
             start: Start::Selected(Some(ElementPlace::value())),
             inside: Vec::new(),
+            attribute: None,
         }
     }
 
     /// Reads a place.
     ///
     /// # Errors
-    /// [`BadAt`] for an empty name or a number that is none.
+    /// [`BadSelector`] for an empty name or a number that is none.
     pub fn parse(text: &str) -> Result<Self, BadSelector> {
-        let mut levels = place::split(text, Path::INTO).into_iter();
+        let (path, attribute) = match place::split(text, "/@")[..] {
+            [path] => (path, None),
+            [path, name] if !name.is_empty() => (path, Some(name.to_owned())),
+            _ => return Err(BadSelector),
+        };
+        let from_roots = |text: &str| {
+            let place = text.strip_prefix('/').ok_or(BadSelector)?;
+            ElementPlace::parse(place).map_err(|_| BadSelector)
+        };
+        let mut levels = place::split(path, Path::INTO).into_iter();
         let first = levels.next().unwrap_or_default();
         // No name of an element begins with a dot; a LocURI does.
         let mut names = place::split(first, "/").into_iter();
@@ -92,16 +101,27 @@ impl Selector {
         let start = match first {
             _ if dotted => return Err(BadSelector),
             "." => Start::Selected(None),
-            _ if first.starts_with('/') => Start::Root(FromRoot::parse(first)?),
+            _ if first.starts_with('/') => {
+                let place = from_roots(first)?;
+                // A message has one root.
+                if place.begins_with_number() {
+                    return Err(BadSelector);
+                }
+                Start::Root(place)
+            }
             _ => Start::Selected(Some(ElementPlace::parse(first).map_err(|_| BadSelector)?)),
         };
-        let inside = levels.map(FromRoot::parse).collect::<Result<_, _>>()?;
-        Ok(Self { start, inside })
+        let inside = levels.map(from_roots).collect::<Result<_, _>>()?;
+        Ok(Self {
+            start,
+            inside,
+            attribute,
+        })
     }
 
     /// Whether it is the selected element itself.
     pub fn is_selected(&self) -> bool {
-        self.start == Start::Selected(None) && self.inside.is_empty()
+        self.start == Start::Selected(None) && self.inside.is_empty() && self.attribute.is_none()
     }
 
     /// Whether it is the same place whatever is selected.
@@ -112,19 +132,31 @@ impl Selector {
     /// The name of the root it begins at, if it does.
     pub fn root(&self) -> Option<&str> {
         match &self.start {
-            Start::Root(from) => Some(&from.root),
+            Start::Root(place) => Some(place.first_name()),
             Start::Selected(_) => None,
         }
+    }
+
+    /// The name of the outermost element below the selected one.
+    pub(super) fn first_name(&self) -> Option<&str> {
+        match &self.start {
+            Start::Selected(place) => place.as_ref().map(ElementPlace::first_name),
+            Start::Root(_) => None,
+        }
+    }
+
+    /// Whether it names an attribute, which only a matcher reads.
+    pub fn is_attribute(&self) -> bool {
+        self.attribute.is_some()
     }
 
     /// The places it consists of, each below the one before or inside it.
     pub(super) fn places(&self) -> impl Iterator<Item = &ElementPlace> {
         let start = match &self.start {
             Start::Selected(place) => place.as_ref(),
-            Start::Root(from) => from.place.as_ref(),
+            Start::Root(place) => Some(place),
         };
-        let inside = self.inside.iter().filter_map(|level| level.place.as_ref());
-        start.into_iter().chain(inside)
+        start.into_iter().chain(&self.inside)
     }
 
     /// The elements there, in document order.
@@ -134,18 +166,9 @@ impl Selector {
         selected: &Selected,
         limits: &Limits,
     ) -> Vec<SelectedElement> {
-        let start: Vec<Element<'_>> = match &self.start {
-            Start::Root(from) => from.find(document.root()),
-            Start::Selected(place) => {
-                let element = document.element(selected.node).into_iter();
-                match place {
-                    None => element.collect(),
-                    Some(place) => element
-                        .flat_map(|element| place.find(element, &selected.items))
-                        .collect(),
-                }
-            }
-        };
+        let start = document
+            .element(selected.node)
+            .map_or_else(Vec::new, |element| self.start(element, &selected.items));
         let mut spots: Vec<SelectedElement> = start.into_iter().map(SelectedElement::of).collect();
         for level in &self.inside {
             spots = spots
@@ -155,36 +178,44 @@ impl Selector {
         }
         spots
     }
-}
 
-impl FromRoot {
-    fn parse(text: &str) -> Result<Self, BadSelector> {
-        let text = text.strip_prefix('/').ok_or(BadSelector)?;
-        let (root, below) = match text.split_once('/') {
-            None => (text, None),
-            Some((root, below)) => (root, Some(below)),
+    /// Whether a text there meets `test`. Items of `selected` are kept to `items`, unless that is empty.
+    pub(super) fn any(
+        &self,
+        selected: Element<'_>,
+        items: &[NodeId],
+        limits: &Limits,
+        test: &mut dyn FnMut(&str) -> bool,
+    ) -> bool {
+        let mut start = self.start(selected, items).into_iter();
+        start.any(|element| self.any_inside(element, &self.inside, limits, test))
+    }
+
+    fn any_inside(
+        &self,
+        element: Element<'_>,
+        levels: &[ElementPlace],
+        limits: &Limits,
+        test: &mut dyn FnMut(&str) -> bool,
+    ) -> bool {
+        let Some((place, deeper)) = levels.split_first() else {
+            return match &self.attribute {
+                Some(name) => place::attribute(element, name).is_some_and(|a| test(&a.value())),
+                None => test(&element.text()),
+            };
         };
-        // A root has no number, and otherwise the name of any element.
-        if root.contains('[') {
-            return Err(BadSelector);
-        }
-        ElementPlace::parse(root).map_err(|_| BadSelector)?;
-        Ok(Self {
-            root: root.into(),
-            place: below
-                .map(ElementPlace::parse)
-                .transpose()
-                .map_err(|_| BadSelector)?,
+        element.embedded(limits).is_some_and(|embedded| {
+            let mut found = place.find_from_roots(embedded.document()).into_iter();
+            found.any(|element| self.any_inside(element, deeper, embedded.limits(), test))
         })
     }
 
-    fn find<'d>(&self, root: Element<'d>) -> Vec<Element<'d>> {
-        if root.local() != self.root {
-            return Vec::new();
-        }
-        match &self.place {
-            None => vec![root],
-            Some(place) => place.find(root, &[]),
+    /// The elements of the message itself where it begins.
+    fn start<'d>(&self, selected: Element<'d>, items: &[NodeId]) -> Vec<Element<'d>> {
+        match &self.start {
+            Start::Root(place) => place.find_from_roots(selected.document()),
+            Start::Selected(None) => vec![selected],
+            Start::Selected(Some(place)) => place.find(selected, items),
         }
     }
 }
@@ -223,7 +254,7 @@ impl SelectedElement {
         format!("{around}{own}")
     }
 
-    fn step_into(&self, level: &FromRoot, outer: &Document, limits: &Limits) -> Vec<Self> {
+    fn step_into(&self, level: &ElementPlace, outer: &Document, limits: &Limits) -> Vec<Self> {
         let limits = match &self.inside {
             Some(inside) => inside.embedded.limits(),
             None => limits,
@@ -239,7 +270,7 @@ impl SelectedElement {
             holders,
             embedded,
         });
-        let found = level.find(inside.embedded.document().root());
+        let found = level.find_from_roots(inside.embedded.document());
         let spot = |element: Element<'_>| Self {
             inside: Some(inside.clone()),
             node: element.id(),
@@ -253,19 +284,13 @@ impl fmt::Display for Selector {
         match &self.start {
             Start::Selected(None) => f.write_str(".")?,
             Start::Selected(Some(place)) => place.fmt(f)?,
-            Start::Root(from) => from.fmt(f)?,
+            Start::Root(place) => write!(f, "/{place}")?,
         }
-        self.inside
-            .iter()
-            .try_for_each(|level| write!(f, "{}{level}", Path::INTO))
-    }
-}
-
-impl fmt::Display for FromRoot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", self.root)?;
-        let below = self.place.as_ref();
-        below.map_or(Ok(()), |place| write!(f, "/{place}"))
+        for place in &self.inside {
+            write!(f, "{}/{place}", Path::INTO)?;
+        }
+        let attribute = self.attribute.as_ref();
+        attribute.map_or(Ok(()), |name| write!(f, "/@{name}"))
     }
 }
 
@@ -281,6 +306,9 @@ mod tests {
             "/SyncML",
             "/SyncML/SyncBody/Final",
             "Item/Data!/MgmtTree/Node[3]!/A",
+            "Item/Data!/data[2]",
+            "Item/Data!/data[@id='Limit'][1]/@value",
+            "./@a",
             "/wap-provisioningdoc/characteristic[@type='./a!/b']/parm[@name='ADDR']",
         ] {
             assert_eq!(Selector::parse(text).unwrap().to_string(), text);
@@ -295,6 +323,8 @@ mod tests {
             "/SyncML[2]",
             "./A",
             "!/A",
+            "Data/@",
+            "Data/@a/@b",
         ] {
             assert_eq!(Selector::parse(text), Err(BadSelector), "{text}");
         }

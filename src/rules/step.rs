@@ -38,6 +38,8 @@ pub enum Step {
     Protocol(ProtocolStep),
     /// `soap-fault`: answers enrollment in the server's place.
     Soap(SoapFault),
+    /// `advance-scenario`: changes nothing; the scenario of the rule gets the state that it `becomes`.
+    AdvanceScenario,
 }
 
 impl Step {
@@ -51,6 +53,7 @@ impl Step {
             Self::Connection(step) => step.name(),
             Self::Protocol(step) => step.name(),
             Self::Soap(_) => "soap-fault",
+            Self::AdvanceScenario => "advance-scenario",
         }
     }
 
@@ -96,14 +99,18 @@ impl Step {
             Self::Edit(step) => step.template(),
             Self::Head(step) => step.template(),
             Self::Raw(step) => step.template(),
-            Self::WireFault(_) | Self::Connection(_) | Self::Protocol(_) | Self::Soap(_) => None,
+            _ => None,
         }
     }
 
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         match self {
-            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
+            Self::Edit(_)
+            | Self::Head(_)
+            | Self::Raw(_)
+            | Self::Protocol(_)
+            | Self::AdvanceScenario => false,
             Self::WireFault(step) => step.ends(),
             Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
@@ -113,7 +120,11 @@ impl Step {
     /// Whether nothing can be said after it of how the message leaves.
     pub fn closes(&self) -> bool {
         match self {
-            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
+            Self::Edit(_)
+            | Self::Head(_)
+            | Self::Raw(_)
+            | Self::Protocol(_)
+            | Self::AdvanceScenario => false,
             Self::WireFault(step) => step.closes(),
             Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,

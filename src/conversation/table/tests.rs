@@ -50,6 +50,16 @@ impl Sessions {
 }
 
 #[test]
+fn the_sessions_of_a_device_are_counted() {
+    let table = sessions(SessionLimits::default());
+    let of_device = |session: &str| {
+        let place = table.begin(SERVER, &message(session, "x"));
+        place.tag.of_device
+    };
+    assert_eq!(["1", "2", "1", "3"].map(of_device), [1, 2, 1, 3]);
+}
+
+#[test]
 fn the_longest_silent_session_makes_room_for_more_bytes() {
     let one = message("1", "x").bytes() + 1;
     let table = sessions(SessionLimits {

@@ -194,7 +194,7 @@ fn is_socket(pattern: &str) -> bool {
     is_port && is_address
 }
 
-pub(super) const LIMIT_KEYS: [&str; 3] = ["times", "skip", "per"];
+pub(super) const LIMIT_KEYS: [&str; 4] = ["times", "skip", "every", "per"];
 
 fn limit(rule: Table<'_>, report: &mut Report) -> Option<ConnectionLimit> {
     let table = rule.table("limit", "a limit", report).ok()??;
@@ -205,15 +205,21 @@ fn limit(rule: Table<'_>, report: &mut Report) -> Option<ConnectionLimit> {
         read::number(value, key, least..=u64::from(u32::MAX), report)
     };
     let (times, skip) = (number("times", 1), number("skip", 0).unwrap_or(0));
+    let every = number("every", 1).unwrap_or(1);
     let per = match table.value("per") {
         Some(value) => read::one_of(value, "per", &PerConnection::ALL, report)?,
         None => PerConnection::Run,
     };
-    if times.is_none() && skip == 0 && report.count() == before {
+    if times.is_none() && skip == 0 && every == 1 && report.count() == before {
         report
             .wrong(table.span(), "this limit limits nothing")
-            .help("times = 1 acts once, skip = 1 lets the first one pass");
+            .help("times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one");
         return None;
     }
-    Some(ConnectionLimit { skip, times, per })
+    Some(ConnectionLimit {
+        skip,
+        times,
+        every,
+        per,
+    })
 }

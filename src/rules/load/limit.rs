@@ -6,7 +6,7 @@ use super::read::{self, Report, Table};
 use crate::rules::chance::Chance;
 use crate::rules::{Limit, Per};
 
-pub(super) const KEYS: [&str; 4] = ["times", "skip", "chance", "per"];
+pub(super) const KEYS: [&str; 5] = ["times", "skip", "every", "chance", "per"];
 
 pub(super) fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
     let before = report.count();
@@ -15,7 +15,7 @@ pub(super) fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
         Some(value) => read::number(value, key, least..=u64::from(u32::MAX), report).map(Some),
         None => Some(None),
     };
-    let (times, skip) = (number("times", 1), number("skip", 0));
+    let (times, skip, every) = (number("times", 1), number("skip", 0), number("every", 1));
     let chance = chance(table, report);
     let per = match table.value("per") {
         Some(value) => read::one_of(value, "per", &Per::ALL, report),
@@ -23,15 +23,17 @@ pub(super) fn limit(table: Table<'_>, report: &mut Report) -> Option<Limit> {
     };
     let limit = Limit {
         skip: skip?.unwrap_or(0),
+        every: every?.unwrap_or(1),
         times: times?,
         chance: chance?,
         per: per?,
     };
-    let limits = limit.times.is_some() || limit.skip > 0 || limit.chance.is_some();
+    let limits =
+        limit.times.is_some() || limit.skip > 0 || limit.every > 1 || limit.chance.is_some();
     if !limits && report.count() == before {
         report
             .wrong(table.span(), "this limit limits nothing")
-            .help("times = 1 acts once, skip = 1 lets the first one pass, chance = 0.3 acts on three of ten");
+            .help("times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one, chance = 0.3 acts on three of ten");
         return None;
     }
     Some(limit)

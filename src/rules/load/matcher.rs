@@ -29,13 +29,14 @@ pub(super) struct LoadedMatcher {
 }
 
 /// The keys of `match` that select no commands.
-const OTHER_KEYS: [&str; 27] = [
+const OTHER_KEYS: [&str; 28] = [
     "has",
     "where",
     "message",
     "package",
     "exchange",
     "session",
+    "device-session",
     "device",
     "user",
     "peer",

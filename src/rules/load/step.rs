@@ -19,7 +19,6 @@ use super::place;
 use super::read::{self, Report, Table, Value};
 use super::suggest::{REFERENCE, closest, list, nearest};
 use super::vocabulary::{Keys, names};
-use crate::dm::CommandKind;
 use crate::rules::selector::Selector;
 use crate::rules::step::SoapFault;
 use crate::rules::template::{BadTemplate, Name, Template};
@@ -43,15 +42,26 @@ fn all() -> impl Iterator<Item = &'static StepReader> {
 }
 
 /// The verbs of each kind, by what the kind is about.
-pub(super) const KINDS: [(&str, &[StepReader]); 7] = [
+pub(super) const KINDS: [(&str, &[StepReader]); 8] = [
     ("edit", edit::VERBS),
     ("head", head::VERBS),
     ("raw", raw::VERBS),
     ("leave", wire_fault::VERBS),
     ("soap", soap::VERBS),
     ("protocol", protocol::VERBS),
+    ("scenario", SCENARIO),
     ("admit", connection::VERBS),
 ];
+
+/// The verb that changes the scenario only.
+const SCENARIO: &[StepReader] = &[StepReader {
+    name: "advance-scenario",
+    stages: PASSING,
+    options: &[],
+    read: |value, _, report| {
+        switch(value, "advance-scenario", report).then_some(Step::AdvanceScenario)
+    },
+}];
 
 /// A step with the place of its verb.
 type Placed = (Step, Range<usize>);
@@ -93,6 +103,7 @@ pub(super) fn steps(
     if let Some(stage) = stage {
         validate::with_stage(&steps, stage, report);
     }
+    validate::with_scenario(&steps, rule, report);
     validate::with_each_other(&steps, report);
     validate::with_declared_prefixes(&steps, report);
     validate::on_the_body(&steps, report);
@@ -225,46 +236,19 @@ fn at(step: Table<'_>, otherwise: Selector, report: &mut Report) -> Option<Selec
     let Some(value) = step.value("at") else {
         return Some(otherwise);
     };
-    let text = read::text(value, "at", report)?;
-    parsed_at(value, text, report)
+    place(value, "at", report)
 }
 
-fn parsed_at(value: &Value<'_>, text: &str, report: &mut Report) -> Option<Selector> {
-    match Selector::parse(text) {
-        Ok(at) => match at.root().and_then(|root| below_root(root, text)) {
-            None => {
-                place::doubt(at.places(), value, report);
-                Some(at)
-            }
-            Some(right) => {
-                report
-                    .wrong(value.span(), format!("no message has the root of `{text}`"))
-                    .help(format!("write {right}"));
-                None
-            }
-        },
-        Err(bad) => {
-            report
-                .wrong(value.span(), format!("`{text}` is no place in a command"))
-                .help(format!("write {bad}"));
-            None
-        }
+/// A place that a step changes.
+fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Selector> {
+    let selector = place::selector(value, key, report)?;
+    if selector.is_attribute() {
+        report
+            .wrong(value.span(), format!("`{key}` of a step is the place of elements, not of an attribute"))
+            .help("write set-attribute = \"value\", value = \"7\", at = \"Item/Data!/data\" to change an attribute");
+        return None;
     }
-}
-
-/// How a place is written from the root whose first name is never that of a root.
-fn below_root(first: &str, text: &str) -> Option<String> {
-    match first {
-        "SyncHdr" | "SyncBody" => Some(format!("/SyncML{text}")),
-        "Final" => Some(format!("/SyncML/SyncBody{text}")),
-        "Item" | "Data" | "Meta" => Some(text.trim_start_matches('/').to_owned()),
-        _ => {
-            let mut commands = CommandKind::all().map(CommandKind::name);
-            commands
-                .any(|name| name == first)
-                .then(|| format!("/SyncML/SyncBody{text}"))
-        }
-    }
+    Some(selector)
 }
 
 /// A text that may have names in braces.

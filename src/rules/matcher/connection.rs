@@ -1,6 +1,7 @@
 //! Matchers of connections that are being received: only addresses and a ClientHello are known.
 
 use super::Net;
+use crate::rules::Limit;
 use crate::rules::connection::ConnectionFacts;
 use crate::rules::glob::Glob;
 
@@ -37,6 +38,8 @@ pub struct ConnectionLimit {
     pub skip: u64,
     /// Connections acted on after those; `None`: all of them.
     pub times: Option<u64>,
+    /// Of the connections after those, each so many-th one.
+    pub every: u64,
     /// What the count begins anew for.
     pub per: PerConnection,
 }
@@ -66,8 +69,8 @@ impl PerConnection {
 impl ConnectionLimit {
     /// Whether the `n`th connection (from 1) is acted on.
     pub fn admits(self, n: u64) -> bool {
-        let after = n.saturating_sub(self.skip);
-        after > 0 && self.times.is_none_or(|times| after <= times)
+        let act = Limit::act_of(self.skip, self.every, n);
+        act.is_some_and(|act| self.times.is_none_or(|times| act <= times))
     }
 }
 

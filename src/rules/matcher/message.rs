@@ -54,6 +54,8 @@ pub struct MessageMatcher {
     pub package: Numbers,
     /// The exchange of the session, from 1.
     pub exchange: Numbers,
+    /// The number of the session among those of its device.
+    pub device_session: Numbers,
 }
 
 /// A header field.
@@ -89,7 +91,12 @@ impl MessageMatcher {
 
     /// Whether it asks what only the bodies of requests tell.
     pub(in crate::rules) fn asks_session(&self) -> bool {
-        let numbers = [&self.message, &self.package, &self.exchange];
+        let numbers = [
+            &self.message,
+            &self.package,
+            &self.exchange,
+            &self.device_session,
+        ];
         let texts = [&self.device, &self.user, &self.session];
         numbers.iter().any(|numbers| !numbers.is_empty())
             || texts.iter().any(|texts| !texts.is_empty())
@@ -143,6 +150,7 @@ impl MessageMatcher {
             && any_wild(&self.user, || tag?.user.as_deref())
             && any_number(&self.message, message)
             && any_number(&self.exchange, exchange)
+            && any_number(&self.device_session, tag.map(|tag| tag.of_device))
             && any_number(&self.package, package(facts))
     }
 

@@ -2,6 +2,9 @@
 
 use regex::Regex;
 
+use crate::markup::{Element, Limits, NodeId};
+use crate::rules::selector::Selector;
+
 /// What must hold of a text.
 #[derive(Clone, Debug)]
 pub enum TextTest {
@@ -29,5 +32,21 @@ impl TextTest {
             Self::Equals(equal) => Some(equal.trim_ascii()),
             Self::Contains(_) | Self::Regex(_) => None,
         }
+    }
+}
+
+/// A place whose text must be so. Of several elements there one is enough.
+#[derive(Clone, Debug)]
+pub struct ValueTest {
+    /// The place.
+    pub at: Selector,
+    /// What must hold of the text there.
+    pub test: TextTest,
+}
+
+impl ValueTest {
+    pub(super) fn holds(&self, from: Element<'_>, items: &[NodeId], limits: &Limits) -> bool {
+        let mut test = |text: &str| self.test.holds(text);
+        self.at.any(from, items, limits, &mut test)
     }
 }

@@ -20,6 +20,11 @@ const WHOLE: &str = "{ path = '/dm' }";
 
 /// Every verb with a rule of its own: what it selects, and its step.
 const STEPS: &[(&str, &str, &str)] = &[
+    (
+        "advance-scenario",
+        "{ method = '*' }\nscenario = { name = 'acts', becomes = 'second' }",
+        "{ advance-scenario = true }",
+    ),
     ("set-status", STATUS, "{ set-status = 500 }"),
     (
         "set-text",

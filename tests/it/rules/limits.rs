@@ -73,6 +73,17 @@ fn a_limit_counts_commands_in_the_scope_it_names() {
         &[1, 1],
     );
     check("limit = { times = 1 }", &[(0, 0), (0, 3)], &[0, 1]);
+    check(
+        "limit = { every = 3 }",
+        &[(0, 2), (0, 2), (0, 2), (1, 1)],
+        &[0, 1, 1, 0],
+    );
+    check(
+        "limit = { skip = 1, every = 2, times = 1 }",
+        &[(0, 2), (0, 1), (0, 3)],
+        &[0, 1, 0],
+    );
+    check("limit = { every = 1 , times = 1 }", &[(0, 2)], &[1]);
 }
 
 #[test]

@@ -103,6 +103,29 @@ fn check(matcher: &str, expected: &[&str]) {
 }
 
 #[test]
+fn the_sessions_of_a_device_are_counted() {
+    let acts = |asked: &str, of_device: u64| {
+        let mut talk = Talk::new(7, "d1");
+        talk.session.of_device = of_device;
+        let rules = format!(
+            "[[rule]]\nname = \"r\"\nstage = \"request\"\nmatch = {{ device-session = {asked} }}\nstep = {{ answer = 503 }}\n"
+        );
+        let book = book(&rules);
+        assert!(
+            book.reads_bodies(Stage::Request),
+            "only a body tells the session"
+        );
+        talk.decide(&book, Stage::Request, &message(1, ""))
+            .answer
+            .is_some()
+    };
+    assert!(!acts("2", 1));
+    assert!(acts("2", 2));
+    assert!(acts("\"2..\"", 3));
+    assert!(!acts("[1, 3]", 2));
+}
+
+#[test]
 fn commands_are_found_by_their_ids_codes_and_kinds() {
     check("{ command = \"Alert\" }", &["7", "8"]);
     check("{ cmd-id = \"3\" }", &["3"]);

@@ -83,11 +83,7 @@ fn an_element_is_xml_and_stands_somewhere() {
     check(
         STATUS,
         "{ move = './A', after = '.' }",
-        &[(
-            "`./A` is no place in a command",
-            (5, 17),
-            "Item/Data!/MgmtTree",
-        )],
+        &[("`./A` is no place", (5, 17), "Item/Data!/MgmtTree")],
     );
     check(
         WHOLE,

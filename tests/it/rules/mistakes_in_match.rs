@@ -31,7 +31,7 @@ error: `match` has no key `loc-url`
 4 | match = { command = ["Replace", "status"], loc-url = "x" }
   |                                            ^^^^^^^ did you mean `loc-uri`?
   |
-  = help: its keys are `command`, `cmd-id`, `loc-uri`, `format`, `type`, `data`, `status`, `alert`, `alert-type`, `answers`, `has`, `where` and 25 more: `dmtap rules schema`"#,
+  = help: its keys are `command`, `cmd-id`, `loc-uri`, `format`, `type`, `data`, `status`, `alert`, `alert-type`, `answers`, `has`, `where` and 26 more: `dmtap rules schema`"#,
     );
     check(
         r#"[[rule]]

@@ -237,7 +237,7 @@ error: a limit has no key `tmes`
 4 | limit = { tmes = 1 }
   |           ^^^^ did you mean `times`?
   |
-  = help: its keys are `times`, `skip`, `chance`, `per`"#,
+  = help: its keys are `times`, `skip`, `every`, `chance`, `per`"#,
     );
     check(
         r#"[[rule]]
@@ -275,7 +275,7 @@ error: this limit limits nothing
 4 | limit = {}
   |         ^^
   |
-  = help: times = 1 acts once, skip = 1 lets the first one pass, chance = 0.3 acts on three of ten"#,
+  = help: times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one, chance = 0.3 acts on three of ten"#,
     );
     check(
         r#"[[rule]]

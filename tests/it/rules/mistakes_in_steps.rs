@@ -234,13 +234,13 @@ stage = "request"
 step = { remove = true, at = "//x" }
 "#,
         r#"
-error: `//x` is no place in a command
+error: `//x` is no place
  --> test.toml:4:30
   |
 4 | step = { remove = true, at = "//x" }
   |                              ^^^^^
   |
-  = help: write names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element"#,
+  = help: write names of elements with slashes between them, such as Item/Data, Item[2]/Data or parm[@name='ADDR']; /SyncML/SyncHdr from the root; Item/Data!/MgmtTree inside an embedded document; . for the selected element; for a matcher Data/@name is an attribute"#,
     );
     check(
         r#"[[rule]]

@@ -29,6 +29,39 @@ fn talks() -> [Talk; 3] {
     talks
 }
 
+#[test]
+fn a_step_may_do_nothing_but_move_the_scenario_on() {
+    let rules = "[[rule]]\nname = \"seen\"\nstage = \"request\"\nmatch = { status = 200 }\n\
+                 scenario = { name = \"acts\", requires = \"started\", becomes = \"seen\" }\n\
+                 step = { advance-scenario = true }\nend = true\n"
+        .to_owned()
+        + &rule("then", "requires = \"seen\"", 500, "");
+    let book = book(&rules);
+    assert_eq!(
+        codes(&book, &mut talks(), &[0, 0, 2, 0, 2]),
+        [200, 500, 200, 500, 500]
+    );
+    let body = message(2, &status(1, 1, 1, "Get", 200));
+    let verdict = talks()[0].decide(&book, Stage::Request, &body);
+    assert!(verdict.body.is_none());
+    let change = &verdict.applied[0].changes[0];
+    assert_eq!(
+        (change.kind.name(), &*change.after),
+        ("advance-scenario", "seen")
+    );
+}
+
+#[test]
+fn a_step_that_moves_no_scenario_is_refused() {
+    for scenario in ["", "scenario = { name = \"a\", requires = \"started\" }\n"] {
+        let rules = format!(
+            "[[rule]]\nname = \"a\"\nstage = \"request\"\n{scenario}step = {{ advance-scenario = true }}\n"
+        );
+        let found = super::support::drawn(&rules);
+        assert!(found.contains("has no state to move to"), "{found}");
+    }
+}
+
 fn rule(name: &str, scenario: &str, code: u16, more: &str) -> String {
     format!(
         "[[rule]]\nname = \"{name}\"\nstage = \"request\"\nmatch = {{ command = \"Status\" }}\n\

@@ -249,6 +249,9 @@ fn matchers() -> [Option<Value>; 3] {
 
 fn rule(stage: Stage, matcher: Option<Value>, step: Value) -> String {
     let mut rule = json!({ "name": "a", "stage": stage.name(), "step": step });
+    if rule["step"].get("advance-scenario").is_some() && stage != Stage::Connection {
+        rule["scenario"] = json!({ "name": "acts", "becomes": "second" });
+    }
     if let Some(matcher) = matcher {
         rule["match"] = matcher;
     }

@@ -303,13 +303,14 @@ fn resolved(schema: &'static Value) -> &'static Value {
     }
 }
 
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 8] = [
     ("edit", "Edits of the document"),
     ("head", "Edits of the head"),
     ("raw", "Bytes of the body"),
     ("leave", "Answers and deliveries"),
     ("soap", "Enrollment faults"),
     ("protocol", "Protocol steps"),
+    ("scenario", "The scenario"),
     ("admit", "How a connection is received"),
 ];
 

@@ -45,6 +45,12 @@ pub(super) fn read(table: Table<'_>, stage: Option<Stage>, report: &mut Report) 
             "the first exchange of a session is 1",
             report,
         ),
+        device_session: from_one(
+            table,
+            "device-session",
+            "the first session of a device is 1",
+            report,
+        ),
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::value::{COMPARISONS, test};
 use crate::rules::load::place;
-use crate::rules::load::read::{self, Report, Table, Value, each};
-use crate::rules::matcher::{Probe, ValueTest};
+use crate::rules::load::read::{Report, Table, each};
+use crate::rules::matcher::ValueTest;
+use crate::rules::selector::Selector;
 
-pub(super) fn has(table: Table<'_>, report: &mut Report) -> Vec<Probe> {
+pub(super) fn has(table: Table<'_>, report: &mut Report) -> Vec<Selector> {
     each(table, "has", report, |value, report| {
-        probe(value, "has", report)
+        place::selector(value, "has", report)
     })
 }
 
@@ -30,23 +31,7 @@ pub(super) fn wheres(table: Table<'_>, report: &mut Report) -> Vec<ValueTest> {
             }
             return None;
         };
-        let at = probe(at, "at", report)?;
+        let at = place::selector(at, "at", report)?;
         Some(ValueTest { at, test: test? })
     })
-}
-
-fn probe(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Probe> {
-    let text = read::text(value, key, report)?;
-    match Probe::parse(text) {
-        Ok(probe) => {
-            place::doubt(probe.places(), value, report);
-            Some(probe)
-        }
-        Err(bad) => {
-            report
-                .wrong(value.span(), format!("`{text}` is no place"))
-                .help(format!("write {bad}"));
-            None
-        }
-    }
 }

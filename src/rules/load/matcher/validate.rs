@@ -145,7 +145,9 @@ pub(super) fn probes(matcher: &Matcher, table: Table<'_>, report: &mut Report) {
     matcher.some(&mut |inner| {
         let wheres = inner.wheres.iter().map(|test| &test.at);
         for probe in inner.has.iter().chain(wheres) {
-            let name = probe.first_name();
+            let Some(name) = probe.first_name() else {
+                continue;
+            };
             let of_root = ["SyncHdr", "SyncBody"].contains(&name);
             let of_command = OF_COMMANDS.contains(&name);
             if selects && of_root || !selects && of_command {

@@ -1,6 +1,6 @@
 //! The verbs that change the document.
 
-use super::{PASSING, StepReader, at, switch, template};
+use super::{PASSING, StepReader, at, place, switch, template};
 use crate::dm::StatusCode;
 use crate::markup::edit::Fragment;
 use crate::rules::Step;
@@ -94,12 +94,6 @@ const fn verb(name: &'static str, options: &'static [&'static str], read: Read) 
         options,
         read,
     }
-}
-
-/// A place that a verb names.
-fn place(value: &Value<'_>, key: &str, report: &mut Report) -> Option<Selector> {
-    let text = read::text(value, key, report)?;
-    super::parsed_at(value, text, report)
 }
 
 /// The same, where the place may be left out.

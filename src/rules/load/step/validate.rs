@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use toml::de::DeTable;
+
 use super::{Placed, all, protocol};
 use crate::dm::CommandKind;
 use crate::rules::load::matcher::LoadedMatcher;
-use crate::rules::load::read::Report;
+use crate::rules::load::read::{Report, Table};
 use crate::rules::matcher::Kinds;
 use crate::rules::selector::Selector;
 use crate::rules::step::{EditStep, HeadStep, Relation, WireFault};
@@ -46,6 +48,20 @@ pub(super) fn with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
             stage.name()
         );
         report.wrong(span.clone(), title).help(remedy);
+    }
+}
+
+/// A step that only moves the scenario on, in a rule that has none, or no state to move to.
+pub(super) fn with_scenario(steps: &[Placed], rule: Table<'_>, report: &mut Report) {
+    let becomes = |table: &DeTable<'_>| table.contains_key("becomes");
+    let scenario = rule.value("scenario").map(|value| value.get_ref());
+    let moves = scenario.is_some_and(|value| value.as_table().is_none_or(becomes));
+    for (step, span) in steps {
+        if *step == Step::AdvanceScenario && !moves {
+            report
+                .wrong(span.clone(), "`advance-scenario` has no state to move to")
+                .help("add scenario = { name = \"two-acts\", becomes = \"second\" } to the rule");
+        }
     }
 }
 
