@@ -9,6 +9,7 @@ pub mod demo;
 pub mod device;
 pub mod doctor;
 pub mod encode;
+pub mod explain;
 pub mod identity;
 pub mod proxy;
 pub mod rule_args;
@@ -99,6 +100,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     Decode(decode::Decode),
     Encode(encode::Encode),
+    Explain(explain::Explain),
     Show(show::Show),
     Rules(rules::Rules),
     Ca(ca::Ca),
@@ -192,6 +194,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(verb) => verb.run(output),
         Verb::Decode(verb) => verb.run(output),
         Verb::Encode(verb) => verb.run(output),
+        Verb::Explain(verb) => verb.run(output),
         Verb::Show(verb) => verb.run(output),
         Verb::Rules(verb) => verb.run(output),
         Verb::Ca(verb) => verb.run(output),
@@ -413,4 +416,5 @@ Examples:
   dmtap demo                                           sessions on this machine, with one fault
   dmtap proxy --mode reverse:https://mdm.example.com -w session.jsonl -w session.pcapng
   dmtap decode message.wbxml --annotate                show what a message contains
-  dmtap show session.jsonl                             show a recorded session";
+  dmtap show session.jsonl                             show a recorded session
+  dmtap explain 0x87D10194                             what a number, a name or an id means";

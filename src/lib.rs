@@ -26,8 +26,8 @@
 //!      patch                spans and splices
 //! ```
 //!
-//! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `printable` escapes what a terminal
-//! would obey or hide.
+//! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `facts` has the tables of `facts/`;
+//! `printable` escapes what a terminal would obey or hide.
 //!
 //! `patch`, `markup`, `dm`, `flow`, `rules`, `identity`, `conversation` and `peer` are pure: no sockets, files,
 //! clock or randomness.
@@ -51,6 +51,7 @@
 //! | rule effect | what one rule did to a message, as data |
 //! | delivery | how bytes are sent: delays, pieces, cuts, resets |
 //! | connection decision | how a connection is received: certificate, TLS versions, refused, tunnelled |
+//! | fact | what a code, an element, a node or an id means (`facts/`) |
 //! | note | a remark about a message, with an id (`docs/notes.md`) |
 //! | event | something that happened, from the proxy to the record |
 //! | record, sink | what is written, and who writes it |
@@ -91,6 +92,7 @@ pub mod cli;
 pub mod conversation;
 pub mod dm;
 mod error_text;
+pub mod facts;
 pub mod flow;
 pub mod identity;
 pub mod markup;

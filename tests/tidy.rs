@@ -13,6 +13,7 @@ const LAYERS: &[&[(&str, Kind)]] = &[
     &[
         ("patch", Kind::Pure),
         ("builtin_rules", Kind::Pure),
+        ("facts", Kind::Pure),
         ("printable", Kind::Pure),
         ("error_text", Kind::Impure),
     ],

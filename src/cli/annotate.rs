@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::dm::{AlertCode, StatusCode};
+use crate::dm::{AlertCode, Status, StatusCode};
+use crate::facts;
 use crate::markup::{
     DecodeError, Document, Element, Embedded, EmbeddedResult, Encoding, Flag, FlagKind, Kind,
     Limits, Text, tag,
@@ -162,15 +163,21 @@ fn piece(out: &mut String, text: Text<'_>) {
 }
 
 /// What a code in this element means.
-fn meaning(element: Element<'_>) -> Option<&'static str> {
+fn meaning(element: Element<'_>) -> Option<String> {
     if !element.is(tag::DATA) {
         return None;
     }
     let code: u16 = element.text().trim().parse().ok()?;
     let parent = element.parent()?;
     match () {
-        () if parent.is(tag::STATUS) => StatusCode(code).name(),
-        () if parent.is(tag::ALERT) => AlertCode(code).name(),
+        () if parent.is(tag::STATUS) => {
+            let name = StatusCode(code).name().unwrap_or_default();
+            let error = Status::original_error_of(element);
+            let error = error.and_then(|error| facts::result_in_text(&error));
+            let words = error.map(|fact| format!("{name}; {} {}", fact.key, fact.words()));
+            words.or_else(|| (!name.is_empty()).then(|| name.to_owned()))
+        }
+        () if parent.is(tag::ALERT) => AlertCode(code).name().map(str::to_owned),
         () => None,
     }
 }

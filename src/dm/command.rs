@@ -334,7 +334,12 @@ impl<'d> Status<'d> {
 
     /// Windows' native error behind a failure: the attribute `msft:originalerror` of Data (MS-MDM 2.2.5.1).
     pub fn original_error(self) -> Option<Cow<'d, str>> {
-        Some(self.data()?.attribute("msft:originalerror")?.value())
+        Self::original_error_of(self.data()?)
+    }
+
+    /// The same of the `Data` element of a Status.
+    pub fn original_error_of(data: Element<'d>) -> Option<Cow<'d, str>> {
+        Some(data.attribute("msft:originalerror")?.value())
     }
 
     /// Every `TargetRef`.

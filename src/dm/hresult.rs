@@ -44,12 +44,6 @@ impl Hresult {
     pub fn of_http(status: u16) -> Self {
         Self(0x8019_0000 | u32::from(status))
     }
-
-    /// Its symbol, where Windows has one.
-    pub fn name(self) -> Option<&'static str> {
-        let known = NAMES.binary_search_by_key(&self.0, |(code, _)| *code);
-        known.ok().map(|at| NAMES[at].1)
-    }
 }
 
 impl fmt::Display for Hresult {
@@ -87,27 +81,6 @@ const ERROR_TYPES: [(&str, u32); 8] = [
     ("CustomServerError", 0x8018_0032),
 ];
 
-/// In order of the code.
-const NAMES: [(u32, &str); 17] = [
-    (0x8018_0001, "MENROLL_E_DEVICE_MESSAGE_FORMAT_ERROR"),
-    (0x8018_0002, "MENROLL_E_DEVICE_AUTHENTICATION_ERROR"),
-    (0x8018_0003, "MENROLL_E_DEVICE_AUTHORIZATION_ERROR"),
-    (0x8018_0004, "MENROLL_E_DEVICE_CERTIFICATEREQUEST_ERROR"),
-    (0x8018_0005, "MENROLL_E_DEVICE_CONFIGMGRSERVER_ERROR"),
-    (0x8018_0006, "MENROLL_E_DEVICE_INTERNALSERVICE_ERROR"),
-    (0x8018_0007, "MENROLL_E_DEVICE_INVALIDSECURITY_ERROR"),
-    (0x8018_0008, "MENROLL_E_DEVICE_UNKNOWN_ERROR"),
-    (0x8018_0013, "MENROLL_E_DEVICECAPREACHED"),
-    (0x8018_0014, "MENROLL_E_DEVICENOTSUPPORTED"),
-    (0x8018_0015, "MENROLL_E_NOTSUPPORTED"),
-    (0x8018_0016, "MENROLL_E_NOTELIGIBLETORENEW"),
-    (0x8018_0017, "MENROLL_E_INMAINTENANCE"),
-    (0x8018_0018, "MENROLL_E_USERLICENSE"),
-    (0x8018_0019, "MENROLL_E_ENROLLMENTDATAINVALID"),
-    (0x8018_0029, "MENROLL_E_EMPTY_MESSAGE"),
-    (0x8018_0032, "MENROLL_E_CUSTOMSERVERERROR"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,9 +96,7 @@ mod tests {
         assert_eq!(Hresult::of_code("s:Receiver"), None);
         let cap = Hresult::of_error_type("DeviceCapReached").unwrap();
         assert_eq!(cap.to_string(), "0x80180013");
-        assert_eq!(cap.name(), Some("MENROLL_E_DEVICECAPREACHED"));
         assert_eq!(Hresult::of_http(400).to_string(), "0x80190190");
         assert_eq!(Hresult::of_http(503).to_string(), "0x801901F7");
-        assert!(NAMES.is_sorted());
     }
 }

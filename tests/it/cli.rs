@@ -4,6 +4,7 @@ mod answered;
 mod check;
 mod device;
 mod ends;
+mod explain;
 mod followed;
 mod help;
 use crate::support::peers;

@@ -14,6 +14,7 @@ mod embedded;
 mod endure;
 mod enroll;
 mod enrollment;
+mod facts;
 mod faults;
 mod identity;
 mod interop;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
 use crate::dm::{Command, Item, Meta, Refs, Status};
+use crate::facts;
 use crate::flow::{AnswerLink, AnswerTarget};
 use crate::markup::Element;
 use crate::record::redact::{MASK, SecretSpans};
@@ -78,6 +79,9 @@ pub struct StatusRecord {
     /// Windows' native error, such as `0x80070002`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_error: Option<SmolStr>,
+    /// What that error means, where dmtap knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_error_means: Option<SmolStr>,
     /// A challenge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chal: Option<ChalRecord>,
@@ -298,10 +302,13 @@ fn trimmed(element: Element<'_>) -> Cow<'_, str> {
 impl StatusRecord {
     fn of(status: Status<'_>) -> Self {
         let code = status.code();
+        let original_error = status.original_error();
+        let means = original_error.as_deref().and_then(facts::result_in_text);
         Self {
             code: code.map(|code| code.0),
             name: code.and_then(|code| code.name()).map(SmolStr::new_static),
-            original_error: status.original_error().map(SmolStr::from),
+            original_error_means: means.map(|fact| fact.words().into()),
+            original_error: original_error.map(SmolStr::from),
             chal: status.chal().map(|chal| ChalRecord {
                 scheme: chal.scheme().map(SmolStr::from),
                 nonce: chal.next_nonce().is_some(),

@@ -88,6 +88,9 @@ pub struct FaultRecord {
     /// What Windows shows for it, such as `0x80180002`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hresult: Option<SmolStr>,
+    /// What that means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hresult_means: Option<SmolStr>,
 }
 
 impl EnrollmentRecord {

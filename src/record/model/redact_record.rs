@@ -68,7 +68,12 @@ fn in_command(command: &mut CommandRecord, mask: &mut impl FnMut(&mut SmolStr)) 
         texts.into_iter().flatten().for_each(&mut *mask);
     }
     if let Some(status) = &mut command.status {
-        status.original_error.iter_mut().for_each(&mut *mask);
+        if let Some(error) = &mut status.original_error {
+            let before = error.clone();
+            mask(error);
+            // What a secret means tells the secret.
+            status.original_error_means.take_if(|_| *error != before);
+        }
         let chal = status.chal.iter_mut();
         chal.flat_map(|chal| &mut chal.scheme).for_each(&mut *mask);
     }

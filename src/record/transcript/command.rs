@@ -4,6 +4,7 @@ use super::block::{line, size};
 use super::rule;
 use super::text_buffer::{Style, TextBuffer};
 use crate::dm::StatusCode;
+use crate::facts;
 use crate::record::model::{
     AnswerTargetRecord, CommandRecord, DataRecord, EventRecord, ItemRecord,
 };
@@ -58,6 +59,10 @@ fn command(page: &mut TextBuffer, command: &CommandRecord) {
             page.end();
         }
     }
+    if let Some(words) = windows_error(command) {
+        line(page).put(Style::Text, &" ".repeat(8 + indent(command)));
+        page.quoted(Style::Bad, &words, LONG).end();
+    }
     if let Some(chal) = command
         .status
         .as_ref()
@@ -101,6 +106,13 @@ fn code(page: &mut TextBuffer, command: &CommandRecord) {
             page.put(Style::Text, " ").quoted(Style::Text, name, 40);
         }
     }
+}
+
+/// `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`
+fn windows_error(command: &CommandRecord) -> Option<String> {
+    let error = command.status.as_ref()?.original_error.as_deref()?;
+    let fact = facts::result_in_text(error)?;
+    Some(format!("{} {}", fact.key, fact.words()))
 }
 
 /// `← Get 5 ./DevDetail/SwV`

@@ -2,8 +2,8 @@
 
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer, WIDTH, safe};
-use crate::dm::Hresult;
 use crate::dm::soap::action_name;
+use crate::facts;
 use crate::record::model::{EnrollmentRecord, EventRecord, FaultRecord, GrantRecord};
 
 /// Words of one block line, and how they are shown.
@@ -161,7 +161,8 @@ fn fault(fault: &FaultRecord, record: &EnrollmentRecord, status: Option<u16>) ->
             .map(|message| format!("message {message}")),
     );
     more.extend(fault.trace_id.as_ref().map(|id| format!("TraceId {id}")));
-    more.extend(symbol(fault).map(|name| format!("Windows shows {name}")));
+    let result = fault.hresult.as_deref().and_then(facts::result_in_text);
+    more.extend(result.map(|result| format!("Windows shows {}", result.words())));
     let version = record.soap.as_deref().unwrap_or("1.2");
     if let Some(status @ 200..=299) = status {
         more.push(format!(
@@ -173,12 +174,6 @@ fn fault(fault: &FaultRecord, record: &EnrollmentRecord, status: Option<u16>) ->
         lines.push((Style::Text, more));
     }
     lines
-}
-
-/// The name that Windows has for the result.
-fn symbol(fault: &FaultRecord) -> Option<&'static str> {
-    let digits = fault.hresult.as_deref()?.strip_prefix("0x")?;
-    Hresult(u32::from_str_radix(digits, 16).ok()?).name()
 }
 
 /// Words joined with commas, on as many lines as they need.

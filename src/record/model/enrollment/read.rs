@@ -15,6 +15,7 @@ use crate::dm::token::{BinaryToken, TokenKind};
 use crate::dm::{
     Certificate, CertificateRequest, EnrollmentMessage, Envelope, Hresult, Provisioning,
 };
+use crate::facts;
 use crate::markup::{Document, Element, Limits};
 use crate::record::redact::{MASK, Masking, SecretSpans};
 
@@ -227,6 +228,8 @@ const ATTESTATION: [&str; 5] = [
 
 fn fault(fault: Fault<'_>, activity: Option<Cow<'_, str>>, shown: Shown<'_>) -> FaultRecord {
     let reason = fault.reason_element().zip(fault.reason());
+    let result = Hresult::of_fault(fault);
+    let means = result.and_then(|result| facts::result(result.0));
     FaultRecord {
         code: fault.code().map(cut),
         subcode: fault.subcode().map(cut),
@@ -234,7 +237,8 @@ fn fault(fault: Fault<'_>, activity: Option<Cow<'_, str>>, shown: Shown<'_>) -> 
         error_type: fault.error_type().map(cut),
         message: fault.detail_message().map(cut),
         trace_id: fault.trace_id().or(activity).map(cut),
-        hresult: Hresult::of_fault(fault).map(|result| result.to_smolstr()),
+        hresult: result.map(|result| result.to_smolstr()),
+        hresult_means: means.map(|fact| fact.words().into()),
     }
 }
 

@@ -1,0 +1,285 @@
+//! `dmtap explain`: what a number, a name or an id means.
+
+use super::{Failure, Outcome, Output, write_text};
+use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
+use crate::dm::Hresult;
+use crate::facts::{self, Fact, FactKind, RESULT_OF_STATUS};
+use crate::printable;
+
+/// Explain a status, a result of Windows, an alert, an element, a node, or the id of a note or finding.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap explain 404 0x86000011             a Status, a result of Windows
+  dmtap explain -- -2016345708             the number that Intune shows
+  dmtap explain LoginStatus RespURI MS-CV  an alert, an element, a header field
+  dmtap explain ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption
+  dmtap explain WHY-06 STA-01 --output json
+
+Exit code 1: something is not known; names that come near it are printed.")]
+pub struct Explain {
+    /// Numbers in any form, names, LocURIs, ids.
+    #[arg(required = true, allow_negative_numbers = true)]
+    what: Vec<String>,
+}
+
+impl Explain {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// A word that means nothing dmtap knows.
+    pub fn run(self, output: Output) -> Outcome {
+        let (mut text, mut unknown) = (String::new(), Vec::new());
+        for word in &self.what {
+            let found = found(word);
+            if found.is_empty() {
+                unknown.push(not_known(word));
+            }
+            for fact in &found {
+                let rules = injecting(fact);
+                match output {
+                    Output::Text => {
+                        if !text.is_empty() {
+                            text.push('\n');
+                        }
+                        text.push_str(&in_words(word, fact, &rules));
+                    }
+                    Output::Json => text.push_str(&in_json(word, fact, &rules)),
+                }
+            }
+        }
+        write_text(&text, output)?;
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Failed(unknown.join("\n"))),
+        }
+    }
+}
+
+/// What a word means; also the names in the faults of enrollment, such as `DeviceCapReached`.
+fn found(word: &str) -> Vec<Fact> {
+    let mut found = facts::find(word);
+    if found.is_empty() {
+        let result = Hresult::of_error_type(word).or_else(|| Hresult::of_code(word));
+        found.extend(result.and_then(|result| facts::result(result.0)));
+    }
+    found
+}
+
+fn not_known(word: &str) -> String {
+    let mut why = format!("error: `{}` is not known", printable::lines(word));
+    if builtin_rules::find(word).is_some() {
+        why.push_str(&format!(
+            "\nhelp: it is a built-in rule: dmtap rules show {word}"
+        ));
+        return why;
+    }
+    let near = facts::near(word, 5);
+    if !near.is_empty() {
+        why.push_str(&format!("\nhelp: near it are {}", near.join(", ")));
+    }
+    why
+}
+
+fn in_words(asked: &str, fact: &Fact, rules: &[&str]) -> String {
+    let mut text = format!("{}\n", title(fact));
+    let mut line = |label: &str, words: &str| {
+        if !words.is_empty() {
+            text.push_str(&wrapped(label, words));
+        }
+    };
+    line("", &about(asked, fact).unwrap_or_default());
+    line("", &fact.meaning);
+    let more = match fact.kind {
+        FactKind::Note => "What to do",
+        _ => "Windows",
+    };
+    line(more, &fact.more);
+    if let Some(code) = code_of_status(fact) {
+        let result = RESULT_OF_STATUS | u32::from(code);
+        let shown = format!("shows it as {} (0x{result:08X}).", result.cast_signed());
+        line("Intune", &shown);
+    }
+    let named = fact.name.split('|').skip(1).collect::<Vec<_>>().join(", ");
+    line("Also called", &named);
+    if !rules.is_empty() {
+        let each: Vec<String> = rules
+            .iter()
+            .map(|rule| format!("dmtap demo --rule {rule}"))
+            .collect();
+        line("To cause it", &each.join(" · "));
+    }
+    line("See", fact.reference);
+    text
+}
+
+/// `404 Not found (SyncML Status)`
+fn title(fact: &Fact) -> String {
+    let name = fact.first_name();
+    let kind = match fact.kind {
+        FactKind::Status => "SyncML Status",
+        FactKind::Alert => "Alert",
+        FactKind::AlertType => "Type of an Alert's Item",
+        FactKind::Element => "element of SyncML",
+        FactKind::Header => "header field of HTTP",
+        FactKind::Csp => "CSP of Windows",
+        FactKind::Result => "result of Windows",
+        FactKind::Note => "note",
+        FactKind::Finding => "finding of dmtap why",
+    };
+    let signed = match (fact.kind, facts::number(&fact.key)) {
+        (FactKind::Result, Some(code)) => {
+            // A result has 32 bits.
+            format!(" = {}", (code as u32).cast_signed())
+        }
+        _ => String::new(),
+    };
+    match name {
+        "" => format!("{}{signed} ({kind})", fact.key),
+        name => format!("{}{signed} {name} ({kind})", fact.key),
+    }
+}
+
+/// How what was asked for belongs to the fact, where it is written in another way.
+fn about(asked: &str, fact: &Fact) -> Option<String> {
+    let asked = asked.trim();
+    let number = facts::number(asked);
+    match fact.kind {
+        FactKind::Status => {
+            let code = u64::from(code_of_status(fact)?);
+            let shown = number.filter(|number| *number != code)?;
+            // The lower half alone is a code.
+            Some(format!(
+                "{asked} is the way Intune shows the Status {code} (0x{shown:08X})."
+            ))
+        }
+        FactKind::Result => {
+            let small = number.filter(|number| *number <= u64::from(u16::MAX))?;
+            let what = match fact.key.starts_with("0x8019") {
+                true => "HTTP status",
+                false => "Win32 error",
+            };
+            Some(format!("{what} {small} as a result of Windows."))
+        }
+        FactKind::Csp if asked.contains('/') => Some(place(asked)),
+        _ => None,
+    }
+}
+
+/// Whose node a LocURI names, and which policy.
+fn place(loc_uri: &str) -> String {
+    let segments: Vec<&str> = loc_uri.split(['/', '?']).collect();
+    let is_user = segments
+        .get(1)
+        .is_some_and(|scope| scope.eq_ignore_ascii_case("User"));
+    let whose = match is_user {
+        true => "a node of the user: it needs LoginStatus user",
+        false => "a node of the device",
+    };
+    let policy = segments
+        .iter()
+        .position(|segment| segment.eq_ignore_ascii_case("Policy"));
+    let policy = policy.and_then(|at| match segments.get(at + 1..)? {
+        [_, area, name, ..] => Some(format!("; policy {name} of the area {area}")),
+        _ => None,
+    });
+    format!("{loc_uri} is {whose}{}.", policy.unwrap_or_default())
+}
+
+fn code_of_status(fact: &Fact) -> Option<u16> {
+    let code = (fact.kind == FactKind::Status).then(|| fact.key.parse().ok());
+    code.flatten()
+}
+
+/// The built-in rules that cause what a fact is about.
+fn injecting(fact: &Fact) -> Vec<&'static str> {
+    let causes = |rule: &&BuiltinRule| match fact.kind {
+        FactKind::Status => sets_status(rule, &fact.key),
+        FactKind::Result => names_result(rule, fact),
+        _ => false,
+    };
+    let mut rules: Vec<&str> = BUILTIN_RULES
+        .iter()
+        .filter(causes)
+        .map(|rule| rule.name)
+        .collect();
+    if rules.is_empty() {
+        rules.extend(facts::rules_for(&fact.key));
+    }
+    rules.truncate(MOST_RULES);
+    rules
+}
+
+fn sets_status(rule: &BuiltinRule, code: &str) -> bool {
+    let steps = ["set-status", "refuse", "atomic-rollback"];
+    rule.text.lines().any(|line| {
+        let step = line
+            .split_once('=')
+            .filter(|(_, value)| value.trim() == code);
+        step.is_some_and(|(step, _)| steps.contains(&step.trim()))
+    })
+}
+
+/// Rules write the result that a device shows into the comment on top, or into a step.
+fn names_result(rule: &BuiltinRule, fact: &Fact) -> bool {
+    let http = fact.key.strip_prefix("0x8019");
+    let status = http.and_then(|code| u16::from_str_radix(code, 16).ok());
+    let answer = status.map(|status| format!("answer = {status}"));
+    let sets = |line: &str| Some(line) == answer.as_deref();
+    rule.text.contains(&*fact.key) || rule.text.lines().any(sets)
+}
+
+fn in_json(asked: &str, fact: &Fact, rules: &[&str]) -> String {
+    let code = match fact.kind {
+        FactKind::Status => code_of_status(fact).map(|code| RESULT_OF_STATUS | u32::from(code)),
+        FactKind::Result => facts::number(&fact.key).and_then(|code| code.try_into().ok()),
+        _ => None,
+    };
+    let value = serde_json::json!({
+        "v": 1,
+        "asked": asked,
+        "kind": fact.kind.name(),
+        "key": fact.key,
+        "name": fact.first_name(),
+        "also": fact.name.split('|').skip(1).collect::<Vec<_>>(),
+        "meaning": fact.meaning,
+        "about": about(asked, fact),
+        "more": fact.more,
+        "hresult": code.map(|code| format!("0x{code:08X}")),
+        "signed": code.map(u32::cast_signed),
+        "rules": rules,
+        "reference": fact.reference,
+    });
+    format!("{value}\n")
+}
+
+/// Words with a label in front, on lines of at most [`WIDTH`] columns.
+fn wrapped(label: &str, words: &str) -> String {
+    let mut text = String::from(" ");
+    let mut columns = 1;
+    let label = match label {
+        "" => None,
+        label => Some(format!("{label}:")),
+    };
+    for word in label
+        .iter()
+        .flat_map(|label| label.split(' '))
+        .chain(words.split(' '))
+    {
+        let wide = word.chars().count() + 1;
+        if columns + wide > WIDTH && columns > 4 {
+            text.push_str("\n   ");
+            columns = 3;
+        }
+        text.push(' ');
+        text.push_str(word);
+        columns += wide;
+    }
+    text.push('\n');
+    text
+}
+
+const WIDTH: usize = 100;
+
+/// The most rules that are named for one fact.
+const MOST_RULES: usize = 4;

@@ -1,0 +1,227 @@
+//! Facts about OMA DM and Windows, from the tables in `facts/` and `docs/notes.md`: what a code, an element, a header
+//! field, a node or the id of a note means.
+
+mod locuri;
+mod near;
+mod result;
+mod table;
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+pub use locuri::csp_of;
+pub use near::near;
+pub use result::{RESULT_OF_STATUS, number, result, result_in_text};
+
+/// What something in the traffic means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What kind of thing it is.
+    pub kind: FactKind,
+    /// How it is written in the traffic or in dmtap's output: `404`, `0x86000002`, `LocURI`, `STA-01`.
+    pub key: Cow<'static, str>,
+    /// Its name, other spellings behind a bar; of a CSP its root, of a note its severity.
+    pub name: Cow<'static, str>,
+    /// What it means.
+    pub meaning: Cow<'static, str>,
+    /// What Windows does; of a note, what to do about it.
+    pub more: Cow<'static, str>,
+    /// Where that is written.
+    pub reference: &'static str,
+}
+
+/// The kinds of facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactKind {
+    /// A code of a Status.
+    Status,
+    /// A code of an Alert.
+    Alert,
+    /// The Type of an Item in an Alert.
+    AlertType,
+    /// An element of a message.
+    Element,
+    /// A header field of HTTP.
+    Header,
+    /// A configuration service provider of Windows.
+    Csp,
+    /// A result of Windows (HRESULT).
+    Result,
+    /// A note about a message.
+    Note,
+    /// A finding of `dmtap why`.
+    Finding,
+}
+
+impl FactKind {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Alert => "alert",
+            Self::AlertType => "alert-type",
+            Self::Element => "element",
+            Self::Header => "header",
+            Self::Csp => "csp",
+            Self::Result => "result",
+            Self::Note => "note",
+            Self::Finding => "finding",
+        }
+    }
+}
+
+impl Fact {
+    /// The first spelling of its name.
+    pub fn first_name(&self) -> &str {
+        self.name.split('|').next().unwrap_or_default()
+    }
+
+    /// Its name and what it means in one line: `CFGMGR_E_NODENOTFOUND, there is no such node`.
+    pub fn words(&self) -> String {
+        match self.first_name() {
+            "" => self.meaning.clone().into_owned(),
+            name => format!("{name}, {}", self.meaning),
+        }
+    }
+
+    /// Whether this is one of its spellings, whatever the case.
+    fn is_called(&self, word: &str) -> bool {
+        let mut names = self.names();
+        names.any(|name| name.eq_ignore_ascii_case(word))
+    }
+
+    /// Every spelling of it that somebody may ask for.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        // The severity of a note is no name of it.
+        let named = !matches!(self.kind, FactKind::Note);
+        let names = self.name.split('|').filter(move |_| named);
+        std::iter::once(&*self.key)
+            .chain(names)
+            .filter(|name| !name.is_empty())
+    }
+}
+
+/// Every fact of the tables.
+pub fn all() -> &'static [Fact] {
+    static ALL: LazyLock<Vec<Fact>> = LazyLock::new(table::read);
+    &ALL
+}
+
+/// What the code of a Status means.
+pub fn status(code: u16) -> Option<&'static Fact> {
+    coded(FactKind::Status, code)
+}
+
+/// What the code of an Alert means.
+pub fn alert(code: u16) -> Option<&'static Fact> {
+    coded(FactKind::Alert, code)
+}
+
+/// What the finding or note with this id means; a note with several severities has several facts.
+pub fn id(id: &str) -> impl Iterator<Item = &'static Fact> {
+    let of_ids = |fact: &&Fact| matches!(fact.kind, FactKind::Note | FactKind::Finding);
+    let is_asked = move |fact: &&Fact| fact.key.eq_ignore_ascii_case(id) || is_class(&fact.key, id);
+    all().iter().filter(of_ids).filter(is_asked)
+}
+
+/// Everything that a word may mean: a number in any form, a name, a LocURI, an id.
+pub fn find(word: &str) -> Vec<Fact> {
+    let word = word.trim_matches(|c: char| c.is_whitespace() || "<>\"'`,;()".contains(c));
+    if let Some(number) = number(word) {
+        return result::of_number(number);
+    }
+    let mut found: Vec<Fact> = id(word).cloned().collect();
+    if found.is_empty() {
+        let called = all().iter().filter(|fact| fact.is_called(word));
+        found.extend(called.cloned());
+    }
+    if found.is_empty() {
+        found.extend(csp_of(word).cloned());
+    }
+    found
+}
+
+/// The built-in rules that cause what is written in this way: a finding, a note, an alert, an element.
+pub fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
+    table::rules_for(key)
+}
+
+fn coded(kind: FactKind, code: u16) -> Option<&'static Fact> {
+    let of_kind = |fact: &&Fact| fact.kind == kind && fact.key.parse() == Ok(code);
+    all().iter().find(of_kind)
+}
+
+/// Whether an id is in a range of classes: `F07` in `F01 … F38`.
+fn is_class(range: &str, id: &str) -> bool {
+    let number = |text: &str| text.trim().strip_prefix(['F', 'f'])?.parse::<u8>().ok();
+    let Some((first, last)) = range.split_once('…') else {
+        return false;
+    };
+    match (number(first), number(id), number(last)) {
+        (Some(first), Some(id), Some(last)) => (first..=last).contains(&id),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_in_any_form_finds_its_facts() {
+        let check = |word: &str, expected: &[&str]| {
+            let found = find(word);
+            let keys: Vec<&str> = found.iter().map(|fact| &*fact.key).collect();
+            assert_eq!(keys, expected, "{word}");
+        };
+        for same in [
+            "404",
+            "0x87D10194",
+            "-2016345708",
+            "2278621588",
+            "87d10194",
+            "0x194",
+        ] {
+            check(same, &["404"]);
+        }
+        check("0x86000011", &["0x86000011"]);
+        check("2147942405", &["0x80070005"]);
+        check("0xFFFFFFFF80070005", &["0x80070005"]);
+        check("80070005", &["0x80070005"]);
+        check("1603", &["0x80070643"]);
+        check("1223", &["1223", "0x800704C7"]);
+        check("200", &["200", "200"]);
+        check("429", &["0x801901AD"]);
+        check("MENROLL_E_DEVICECAPREACHED", &["0x80180013"]);
+        check("menroll_e_not_supported", &["0x80180015"]);
+        check("LoginStatus", &["com.microsoft/MDM/LoginStatus"]);
+        check(
+            "com.microsoft/MDM/LoginStatus",
+            &["com.microsoft/MDM/LoginStatus"],
+        );
+        check("<LocURI>", &["LocURI"]);
+        check("ms-cv", &["MS-CV"]);
+        check("WHY-06", &["WHY-06"]);
+        check("sta-03", &["STA-03", "STA-03"]);
+        check("F07", &["F01 … F38"]);
+        check(
+            "./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption",
+            &["BitLocker"],
+        );
+        check("bitlocker", &["BitLocker"]);
+        check("Personalization", &["Personalization"]);
+        check("./DevInfo/DevId", &["DevInfo"]);
+        check("0x12345678", &[]);
+        check("nonsense", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn every_fact_is_complete_and_the_tables_are_small() {
+        for fact in all() {
+            assert!(!fact.key.is_empty() && !fact.meaning.is_empty(), "{fact:?}");
+            assert!(!fact.reference.is_empty(), "{fact:?}");
+        }
+        const { assert!(table::BYTES <= 80 << 10) }
+    }
+}

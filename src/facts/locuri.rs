@@ -1,0 +1,38 @@
+//! Which CSP a node belongs to.
+
+use super::{Fact, FactKind, all};
+
+/// The CSP that a LocURI is about: `./User/Vendor/MSFT/BitLocker/…`, `./DevInfo/DevId`.
+pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
+    let path = loc_uri.split('?').next().unwrap_or_default();
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let first = segments.clone().next()?;
+    if !path.contains('/') {
+        return None;
+    }
+    let is_msft = |segment: &str| segment.eq_ignore_ascii_case("MSFT");
+    let name = match segments.clone().any(is_msft) {
+        true => segments
+            .by_ref()
+            .skip_while(|segment| !is_msft(segment))
+            .nth(1)?,
+        // The standard objects stand below the root.
+        false => segments.find(|segment| *segment != "." && !is_scope(segment))?,
+    };
+    let known = |fact: &&Fact| {
+        fact.kind == FactKind::Csp && (fact.key.eq_ignore_ascii_case(name) || is_dmacc(fact, name))
+    };
+    let found = all().iter().find(known);
+    found.filter(|_| first == "." || is_scope(first) || first.eq_ignore_ascii_case("Vendor"))
+}
+
+fn is_scope(segment: &str) -> bool {
+    ["Device", "User"]
+        .iter()
+        .any(|scope| scope.eq_ignore_ascii_case(segment))
+}
+
+/// `./SyncML/DMAcc/…`
+fn is_dmacc(fact: &Fact, name: &str) -> bool {
+    fact.key == "DMAcc" && name.eq_ignore_ascii_case("SyncML")
+}

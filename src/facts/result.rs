@@ -1,0 +1,167 @@
+//! Results of Windows: the table, and the formulas for numbers that are not in it.
+
+use std::borrow::Cow;
+
+use super::{Fact, FactKind, alert, all, status};
+
+/// What Intune adds to the code of a Status: 404 is 0x87D10194.
+pub const RESULT_OF_STATUS: u32 = 0x87D1_0000;
+
+const WIN32: u32 = 0x8007_0000;
+const HTTP: u32 = 0x8019_0000;
+const ENROLLMENT: u32 = 0x8018_0000;
+
+/// What a result of Windows means; one that stands for a Status is that Status.
+pub fn result(code: u32) -> Option<Fact> {
+    listed(code).or_else(|| calculated(code))
+}
+
+/// What the result means that a peer wrote, such as `0x80070005` in `msft:originalerror`.
+pub fn result_in_text(text: &str) -> Option<Fact> {
+    result(u32::try_from(number(text.trim())?).ok()?)
+}
+
+/// The number that a text is: `404`, `0x80070005`, `-2147024891`, `80070005`. Negative and longer ones are results as
+/// signed numbers show them: their lower 32 bits.
+pub fn number(text: &str) -> Option<u64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text),
+    };
+    let hex = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"));
+    let value = match hex {
+        Some(hex) => i128::from(u64::from_str_radix(unsigned(hex)?, 16).ok()?),
+        None => match unsigned(digits)?.parse::<u64>() {
+            // Eight digits that begin as failures do are hexadecimal without the 0x.
+            Ok(_) if digits.len() == 8 && digits.starts_with('8') => result_digits(digits)?,
+            Ok(number) => i128::from(number),
+            Err(_) if digits.len() == 8 => result_digits(digits)?,
+            Err(_) => return None,
+        },
+    };
+    let value = sign * value;
+    // The lower half of a number that does not fit.
+    Some(match u32::try_from(value) {
+        Ok(number) => number.into(),
+        Err(_) => (value & i128::from(u32::MAX)) as u64,
+    })
+}
+
+/// No sign inside, which the parsers of Rust would take.
+fn unsigned(digits: &str) -> Option<&str> {
+    (!digits.starts_with(['+', '-'])).then_some(digits)
+}
+
+fn result_digits(digits: &str) -> Option<i128> {
+    let first = digits.starts_with(['8', 'c', 'C']);
+    let value = u32::from_str_radix(digits, 16).ok().filter(|_| first)?;
+    Some(value.into())
+}
+
+/// What a number may mean, the likeliest first.
+pub(super) fn of_number(number: u64) -> Vec<Fact> {
+    let Ok(code) = u32::try_from(number) else {
+        return Vec::new();
+    };
+    let Ok(small) = u16::try_from(code) else {
+        return result(code).into_iter().collect();
+    };
+    let mut found: Vec<Fact> = Vec::new();
+    found.extend(status(small).cloned());
+    found.extend(alert(small).cloned());
+    found.extend(listed(WIN32 | code));
+    if found.is_empty() && (400..600).contains(&small) {
+        found.extend(result(HTTP | code));
+    }
+    found
+}
+
+fn listed(code: u32) -> Option<Fact> {
+    let is_it =
+        |fact: &&Fact| fact.kind == FactKind::Result && number(&fact.key) == Some(code.into());
+    all().iter().find(is_it).cloned()
+}
+
+fn calculated(code: u32) -> Option<Fact> {
+    let (family, low) = (code & 0xFFFF_0000, code & 0xFFFF);
+    // A u16 holds the lower half.
+    let small = low as u16;
+    let made = |name: Cow<'static, str>, meaning: String, reference: &'static str| Fact {
+        kind: FactKind::Result,
+        key: format!("0x{code:08X}").into(),
+        name,
+        meaning: meaning.into(),
+        more: Cow::Borrowed(""),
+        reference,
+    };
+    let unnamed = |meaning: String, reference| Some(made(Cow::Borrowed(""), meaning, reference));
+    match family {
+        RESULT_OF_STATUS => status(small).cloned(),
+        // WinINet under the facility of HTTP.
+        HTTP if (0x2EE0..=0x2FFF).contains(&low) => {
+            let same = listed(WIN32 | low)?;
+            Some(made(same.name, same.meaning.into_owned(), same.reference))
+        }
+        HTTP if (400..600).contains(&low) => {
+            unnamed(format!("the server answered HTTP {low}"), "winerror.h")
+        }
+        HTTP if (1..=0x0E).contains(&low) => {
+            let same = listed(ENROLLMENT | low)?;
+            let meaning = format!("as Windows 8.1 writes {}: {}", same.key, same.words());
+            unnamed(meaning, same.reference)
+        }
+        WIN32 => unnamed(
+            format!("Win32 error {low}: `net helpmsg {low}` on Windows prints its text"),
+            "winerror.h",
+        ),
+        0x8600_0000 => unnamed(
+            "an error of the DM client's configuration manager that has no public name".into(),
+            "CSP interface header",
+        ),
+        ENROLLMENT => unnamed(
+            "an error of enrollment that has no public name".into(),
+            "MDMRegistration.h",
+        ),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_from_the_table_or_from_a_formula() {
+        let check = |text: &str, expected: &str| {
+            let words = result_in_text(text).map(|fact| fact.words());
+            assert_eq!(words.as_deref().unwrap_or("nothing"), expected, "{text}");
+        };
+        check("0x86000002", "CFGMGR_E_NODENOTFOUND, there is no such node");
+        check(
+            " -2046820350 ",
+            "CFGMGR_E_NODENOTFOUND, there is no such node",
+        );
+        check("0x87D10194", "Not found, Target does not exist.");
+        check("0x801901AD", "the server answered HTTP 429");
+        check(
+            "0x80192EE7",
+            "ERROR_WINHTTP_NAME_NOT_RESOLVED, the server's name has no address: DNS, or no network",
+        );
+        check(
+            "0x80071234",
+            "Win32 error 4660: `net helpmsg 4660` on Windows prints its text",
+        );
+        check(
+            "0x80190002",
+            "as Windows 8.1 writes 0x80180002: MENROLL_E_DEVICE_AUTHENTICATION_ERROR, \
+             the server did not accept the user's proof",
+        );
+        check("0x87D10001", "nothing");
+        check("0xC0000022", "nothing");
+        check("", "nothing");
+        check("0x", "nothing");
+        check("--5", "nothing");
+    }
+}

@@ -1,0 +1,118 @@
+//! The tables as they are embedded, and how they are read.
+
+use std::borrow::Cow;
+
+use super::{Fact, FactKind};
+
+const TABLES: [(FactKind, &str); 8] = [
+    (FactKind::Status, include_str!("../../facts/status.tsv")),
+    (FactKind::Alert, include_str!("../../facts/alert.tsv")),
+    (
+        FactKind::AlertType,
+        include_str!("../../facts/alert-type.tsv"),
+    ),
+    (FactKind::Element, include_str!("../../facts/element.tsv")),
+    (FactKind::Header, include_str!("../../facts/header.tsv")),
+    (FactKind::Csp, include_str!("../../facts/csp.tsv")),
+    (FactKind::Result, include_str!("../../facts/result.tsv")),
+    (FactKind::Finding, include_str!("../../facts/finding.tsv")),
+];
+
+/// The built-in rules that cause what a key is about.
+pub(super) fn rules_for(key: &str) -> impl Iterator<Item = &'static str> {
+    let rows = include_str!("../../facts/rule.tsv").lines();
+    let row = rows
+        .filter_map(|row| row.split_once('\t'))
+        .find(|(name, _)| *name == key);
+    row.into_iter().flat_map(|(_, rules)| rules.split(' '))
+}
+
+/// The notes stand in the documentation, and nowhere else.
+const NOTES: &str = include_str!("../../docs/notes.md");
+
+/// The size of the tables in `facts/`.
+#[cfg(test)]
+pub(super) const BYTES: usize = {
+    let (mut bytes, mut at) = (0, 0);
+    while at < TABLES.len() {
+        bytes += TABLES[at].1.len();
+        at += 1;
+    }
+    bytes
+};
+
+/// Every fact, in the order of the tables. Tests read all of them: a row that is not complete is left out here.
+pub(super) fn read() -> Vec<Fact> {
+    let tables = TABLES.iter().flat_map(|(kind, text)| rows(*kind, text));
+    tables.chain(notes()).collect()
+}
+
+/// `key name meaning windows reference`, with tabs between them. A line `# reference: …` holds for rows that have none.
+fn rows(kind: FactKind, text: &'static str) -> impl Iterator<Item = Fact> {
+    let default = text
+        .lines()
+        .find_map(|line| line.strip_prefix("# reference: "));
+    let rows = text.lines().filter(|line| !line.starts_with('#')).skip(1);
+    rows.filter_map(move |row| {
+        let cells: Vec<&'static str> = row.split('\t').collect();
+        let [key, name, meaning, more, reference] = cells[..] else {
+            return None;
+        };
+        Some(Fact {
+            kind,
+            key: Cow::Borrowed(key),
+            name: Cow::Borrowed(name),
+            meaning: Cow::Borrowed(meaning),
+            more: Cow::Borrowed(more),
+            reference: match reference {
+                "" => default.unwrap_or_default(),
+                reference => reference,
+            },
+        })
+    })
+}
+
+/// The rows `| id | severity | meaning | what to do |` of the documentation.
+fn notes() -> impl Iterator<Item = Fact> {
+    let rows = NOTES.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| {
+        let cells: Vec<&'static str> = row.trim_end().trim_end_matches('|').split(" | ").collect();
+        let [key, severity, meaning, remedy] = cells[..] else {
+            return None;
+        };
+        Some(Fact {
+            kind: FactKind::Note,
+            key: plain(key),
+            name: plain(severity),
+            meaning: plain(meaning),
+            more: plain(remedy),
+            reference: "docs/notes.md",
+        })
+    })
+}
+
+/// Markdown without its marks: `[text](link)` is its text.
+fn plain(cell: &str) -> Cow<'static, str> {
+    let mut text = String::new();
+    let mut rest = cell.trim();
+    while let Some((before, link)) = rest.split_once('[') {
+        text.push_str(before);
+        let parts = link.split_once("](").and_then(|(name, rest)| {
+            let (_, rest) = rest.split_once(')')?;
+            Some((name, rest))
+        });
+        match parts {
+            Some((name, after)) => {
+                text.push_str(name);
+                rest = after;
+            }
+            None => {
+                text.push('[');
+                rest = link;
+            }
+        }
+    }
+    text.push_str(rest);
+    text.retain(|c| c != '`');
+    text.into()
+}

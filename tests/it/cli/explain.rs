@@ -1,0 +1,107 @@
+//! `dmtap explain` as a user asks it.
+
+use serde_json::Value;
+
+use super::{dmtap, run, stdout};
+
+fn explain(words: &[&str]) -> (i32, String, String) {
+    let output = run(dmtap().arg("explain").args(words));
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    (output.status.code().unwrap(), stdout(&output), errors)
+}
+
+#[test]
+fn a_number_of_intune_the_status_and_the_result_are_the_same_thing() {
+    let first = |words: &[&str]| {
+        let (code, text, _) = explain(words);
+        assert_eq!(code, 0, "{words:?}");
+        text.lines().next().unwrap().to_owned()
+    };
+    let same = "404 Not found (SyncML Status)";
+    assert_eq!(first(&["--", "-2016345708"]), same);
+    assert_eq!(first(&["-2016345708"]), same);
+    assert_eq!(first(&["0x87D10194"]), same);
+    assert_eq!(first(&["404"]), same);
+    let (_, text, _) = explain(&["-2016345708"]);
+    for expected in [
+        "-2016345708 is the way Intune shows the Status 404 (0x87D10194).",
+        "Replace creates no node",
+        "dmtap demo --rule not-found",
+        "SyncML RepPro 1.2.2 §10",
+    ] {
+        assert!(text.contains(expected), "{expected} in:\n{text}");
+    }
+}
+
+#[test]
+fn results_alerts_elements_nodes_and_ids_are_explained() {
+    let check = |word: &str, expected: &[&str]| {
+        let (code, text, errors) = explain(&["--", word]);
+        assert_eq!(code, 0, "{word}: {errors}");
+        for expected in expected {
+            assert!(text.contains(expected), "{word}: {expected} in:\n{text}");
+        }
+    };
+    check(
+        "0x86000011",
+        &["CFGMGR_E_COMMANDNOTALLOWED", "= -2046820335"],
+    );
+    check("0x86000022", &["CFGMGR_E_NOIMPERSONATIONTARGET"]);
+    check(
+        "2147942405",
+        &["0x80070005", "E_ACCESSDENIED", "--rule original-error"],
+    );
+    check(
+        "MENROLL_E_DEVICECAPREACHED",
+        &["0x80180013", "--rule device-cap"],
+    );
+    check("DeviceCapReached", &["0x80180013"]);
+    check("1603", &["ERROR_INSTALL_FAILURE", "Win32 error 1603"]);
+    check(
+        "LoginStatus",
+        &["com.microsoft/MDM/LoginStatus", "Alert 1224"],
+    );
+    check("WHY-06", &["Atomic failed", "--rule atomic-fails"]);
+    check("STA-03", &["What to do:", "docs/notes.md"]);
+    check("RespURI", &["--rule elsewhere"]);
+    check("1223", &["Session abort", "--rule aborted"]);
+    check("NumberOfChanges", &["Data synchronization"]);
+    check(
+        "./User/Vendor/MSFT/Policy/Config/Camera/AllowCamera",
+        &[
+            "Policy",
+            "a node of the user",
+            "policy AllowCamera of the area Camera",
+        ],
+    );
+    check("0x801901F7", &["HTTP 503", "--rule busy"]);
+}
+
+#[test]
+fn what_is_not_known_ends_with_1_and_names_what_comes_near() {
+    let (code, text, errors) = explain(&["0x12345678"]);
+    assert_eq!((code, text.as_str()), (1, ""));
+    assert!(errors.contains("`0x12345678` is not known"), "{errors}");
+    let (code, text, errors) = explain(&["404", "LogonStatus"]);
+    assert_eq!(code, 1);
+    assert!(text.starts_with("404 Not found"), "{text}");
+    assert!(errors.contains("near it are LoginStatus"), "{errors}");
+    let (_, _, errors) = explain(&["no-answer"]);
+    assert!(errors.contains("dmtap rules show no-answer"), "{errors}");
+}
+
+#[test]
+fn json_has_the_parts() {
+    let (code, text, _) = explain(&["404", "0x86000002", "--output", "json"]);
+    assert_eq!(code, 0);
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["kind"], "status");
+    assert_eq!(lines[0]["hresult"], "0x87D10194");
+    assert_eq!(lines[0]["signed"], -2_016_345_708);
+    assert_eq!(lines[0]["rules"][0], "not-found");
+    assert_eq!(lines[1]["name"], "CFGMGR_E_NODENOTFOUND");
+    assert_eq!(lines[1]["meaning"], "there is no such node");
+}

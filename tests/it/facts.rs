@@ -1,0 +1,102 @@
+//! The tables of facts: names and numbers against what others have.
+
+mod winerror;
+
+use std::collections::BTreeMap;
+
+use dmtap::builtin_rules;
+use dmtap::dm::{AlertCode, Hresult, StatusCode};
+use dmtap::facts::{self, FactKind};
+
+#[test]
+fn results_of_windows_have_the_numbers_of_winresult() {
+    let theirs: BTreeMap<&str, u32> = winerror::all().into_iter().collect();
+    let mut compared = 0;
+    for fact in facts::all() {
+        if fact.kind != FactKind::Result {
+            continue;
+        }
+        for name in fact.name.split('|') {
+            let Some(code) = theirs.get(name) else {
+                // Others are in headers that the crate does not cover.
+                let others = ["winerror.h", "MDMRegistration.h"];
+                let uncovered = ["NTE_", "RPC_E_", "MREGISTER_", "MENROLL_"];
+                let known = !others.contains(&fact.reference)
+                    || uncovered.iter().any(|family| name.starts_with(family));
+                assert!(known, "{name} is not in winresult");
+                continue;
+            };
+            assert_eq!(fact.key, format!("0x{code:08X}"), "{name}");
+            compared += 1;
+        }
+    }
+    assert!(compared >= 290, "only {compared} names were compared");
+}
+
+#[test]
+fn codes_have_the_names_that_the_rest_of_dmtap_prints() {
+    for (code, name) in StatusCode::all() {
+        let fact = facts::status(code.0).unwrap_or_else(|| panic!("no fact for {code}"));
+        assert_eq!(fact.name, name);
+    }
+    let alerts = (1000..1300).filter_map(|code| Some((code, AlertCode(code).name()?)));
+    for (code, name) in alerts {
+        assert_eq!(facts::alert(code).unwrap().name, name);
+    }
+}
+
+#[test]
+fn every_result_that_enrollment_shows_has_words() {
+    for error in [
+        "DeviceCapReached",
+        "NotEligibleToRenew",
+        "CustomServerError",
+    ] {
+        let result = Hresult::of_error_type(error).unwrap();
+        assert!(facts::result(result.0).is_some(), "{error}");
+    }
+}
+
+#[test]
+fn every_rule_that_causes_something_is_built_in() {
+    let table = include_str!("../../facts/rule.tsv");
+    for row in table.lines().skip(2) {
+        let (key, rules) = row.split_once('\t').unwrap();
+        for rule in rules.split(' ') {
+            assert!(builtin_rules::find(rule).is_some(), "{key}: {rule}");
+        }
+    }
+}
+
+/// Notes are documented where `explain` finds them.
+#[test]
+fn every_note_of_the_sources_is_a_fact() {
+    let mut ids = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for (at, _) in text.match_indices("id: \"") {
+                let id: String = text[at + 5..].chars().take_while(|c| *c != '"').collect();
+                let is_note = id.split_once('-').is_some_and(|(family, number)| {
+                    family.chars().all(|c| c.is_ascii_uppercase())
+                        && number.len() == 2
+                        && number.chars().all(|c| c.is_ascii_digit())
+                });
+                ids.extend(is_note.then_some(id));
+            }
+        }
+    }
+    assert!(ids.len() > 15, "{ids:?}");
+    for id in ids {
+        assert!(
+            facts::id(&id).next().is_some(),
+            "{id} is not in docs/notes.md"
+        );
+    }
+}
