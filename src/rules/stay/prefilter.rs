@@ -4,7 +4,9 @@
 //! in a LocURI or a namespace, or if it may contain a provisioning document. Everything else that `stay` reads is
 //! part of an enrollment, which is rare: it is decoded.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
 
 use super::{Direction, Extent, kind};
 use crate::markup::wbxml;
@@ -18,14 +20,38 @@ pub fn may_hold(body: &[u8], direction: Direction, extent: Extent) -> bool {
     if is_wbxml && body.get(1) == Some(&PROVISIONING) {
         return true;
     }
-    let has = |needle: &str| memmem::find(body, needle.as_bytes()).is_some();
-    let may_have_document = direction == Direction::ToDevice && DOCUMENTS.into_iter().any(has);
-    let may_have_url = || direction == Direction::ToDevice && has_url(body);
+    let finders = &*FINDERS;
+    let is_to_device = direction == Direction::ToDevice;
+    let may_have_document = is_to_device && has(body, &finders.documents);
+    let may_have_url = || is_to_device && has_url(body);
     let names_a_place = || match is_wbxml {
         true => names_a_place_in_wbxml(body),
-        false => has("&#") || names_a_place_in_xml(body),
+        false => names_a_place_in_xml(body),
     };
     may_have_document || may_have_url() || names_a_place()
+}
+
+/// Searches that are prepared once: a message is short, and preparing takes as long as searching it.
+struct Finders {
+    documents: [Finder<'static>; DOCUMENTS.len()],
+    url: Finder<'static>,
+    odd_in_xml: [Finder<'static>; ODD_IN_XML.len()],
+    end_of_loc_uri: Finder<'static>,
+    loc_uri_in_line: Finder<'static>,
+    loc_uri_elsewhere: [Finder<'static>; LOC_URI_ELSEWHERE.len()],
+}
+
+static FINDERS: LazyLock<Finders> = LazyLock::new(|| Finders {
+    documents: DOCUMENTS.map(|document| Finder::new(document.as_bytes())),
+    url: Finder::new(b"://"),
+    odd_in_xml: ODD_IN_XML.map(Finder::new),
+    end_of_loc_uri: Finder::new(END_OF_LOC_URI),
+    loc_uri_in_line: Finder::new(LOC_URI_IN_LINE),
+    loc_uri_elsewhere: LOC_URI_ELSEWHERE.map(Finder::new),
+});
+
+fn has(body: &[u8], needles: &[Finder<'_>]) -> bool {
+    needles.iter().any(|needle| needle.find(body).is_some())
 }
 
 /// Whether this is an XML message of SyncML in an encoding whose names are ASCII.
@@ -36,7 +62,7 @@ fn begins_as_syncml(body: &[u8]) -> bool {
 
 /// Whether a URL stands where the device may follow it.
 fn has_url(body: &[u8]) -> bool {
-    memmem::find_iter(body, b"://").any(|colon| {
+    FINDERS.url.find_iter(body).any(|colon| {
         let before = &body[..colon];
         let scheme = before
             .iter()
@@ -57,31 +83,27 @@ fn is_namespace(before: &[u8]) -> bool {
 }
 
 fn names_a_place_in_xml(body: &[u8]) -> bool {
-    memmem::find_iter(body, LOC_URI).any(|at| {
-        let behind = &body[at + LOC_URI.len()..];
-        if body[..at].ends_with(b"</") {
-            return false;
-        }
-        let Some(end) = memchr::memchr(b'>', behind) else {
+    let names_a_place = |at: usize| {
+        // Else it is text, such as the last name of a path.
+        let Some(before) = body[..at].strip_suffix(b"<") else {
             return false;
         };
-        let text = &behind[end + 1..];
-        let end = memchr::memchr(b'<', text).unwrap_or(text.len());
-        // CDATA and comments begin with `<` as the end of the element does.
-        text[end..].starts_with(b"<!") || is_place(&text[..end])
-    })
+        let start = memchr::memrchr(b'>', before).map_or(0, |end| end + 1);
+        // Text alone is judged here; CDATA, comments, attributes and `>` are decoded.
+        !before[..start].ends_with(b"LocURI>") || is_place(&before[start..])
+    };
+    let mut ends = FINDERS.end_of_loc_uri.find_iter(body);
+    has(body, &FINDERS.odd_in_xml) || ends.any(names_a_place)
 }
 
 fn names_a_place_in_wbxml(body: &[u8]) -> bool {
-    let in_line = || {
-        memmem::find_iter(body, LOC_URI_IN_LINE).any(|at| {
-            let text = &body[at + LOC_URI_IN_LINE.len()..];
-            is_place(&text[..memchr::memchr(0, text).unwrap_or(text.len())])
-        })
+    let mut in_line = FINDERS.loc_uri_in_line.find_iter(body);
+    let names_a_place = |at: usize| {
+        let text = &body[at + LOC_URI_IN_LINE.len()..];
+        is_place(&text[..memchr::memchr(0, text).unwrap_or(text.len())])
     };
     // In the string table or as octets, or an element that has no token.
-    let elsewhere = |form: &&[u8]| memmem::find(body, form).is_some();
-    LOC_URI_ELSEWHERE.iter().any(elsewhere) || in_line()
+    has(body, &FINDERS.loc_uri_elsewhere) || in_line.any(names_a_place)
 }
 
 fn is_place(loc_uri: &[u8]) -> bool {
@@ -93,32 +115,40 @@ fn is_place(loc_uri: &[u8]) -> bool {
         let name = path.last();
         name.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(last))
     };
+    let begins_as = |letter: &u8| FIRST_LETTERS[last.len() & 63] & letter_bit(*letter) != 0;
     let may_be =
-        last.len() < 64 && LAST_NAMES >> last.len() & 1 == 1 && kind::NODES.iter().any(is_last);
+        last.len() < 64 && last.first().is_some_and(begins_as) && kind::NODES.iter().any(is_last);
     (may_be || is_odd) && {
         let loc_uri = String::from_utf8_lossy(loc_uri);
         kind::of_node(&kind::node_names(loc_uri.trim())).is_some()
     }
 }
 
-/// The lengths of the last names of all places, a bit each.
-const LAST_NAMES: u64 = {
-    let (mut lengths, mut at) = (0, 0);
+/// The first letters of the last names of all places, by the length of the name, a bit each.
+const FIRST_LETTERS: [u32; 64] = {
+    let (mut letters, mut at) = ([0; 64], 0);
     while at < kind::NODES.len() {
         let path = kind::NODES[at].0;
-        lengths |= 1 << path[path.len() - 1].len();
+        let name = path[path.len() - 1].as_bytes();
+        letters[name.len()] |= letter_bit(name[0]);
         at += 1;
     }
-    lengths
+    letters
 };
+
+const fn letter_bit(letter: u8) -> u32 {
+    1 << (letter & 31)
+}
 
 /// The public identifier of provisioning documents (WAP-PROV 1.0).
 const PROVISIONING: u8 = 0x0b;
 /// A provisioning document inside a message: as it is or escaped, in WBXML, and in base64 (`<?xml`, `<wap-`).
 const DOCUMENTS: [&str; 4] = ["wap-provisioningdoc", "DTD PROV", "PD94bWw", "PHdhcC"];
-const LOC_URI: &[u8] = b"LocURI";
+/// A character reference in a LocURI may stand for any letter, and its name may have a prefix: both are decoded.
+const ODD_IN_XML: [&[u8]; 2] = [b"&#", b":LocURI"];
+const END_OF_LOC_URI: &[u8] = b"/LocURI";
 /// LocURI with content, and a string in line (SyncML Representation Protocol §8.2; WBXML 1.3 §7.1).
 const LOC_URI_IN_LINE: &[u8] = &[0x57, 0x03];
-const LOC_URI_ELSEWHERE: [&[u8]; 3] = [&[0x57, 0x83], &[0x57, 0xc3], LOC_URI];
+const LOC_URI_ELSEWHERE: [&[u8]; 3] = [&[0x57, 0x83], &[0x57, 0xc3], b"LocURI"];
 /// Where the root element of a message begins at the latest; what begins later is decoded.
 const START: usize = 1 << 10;

@@ -83,3 +83,34 @@ fn the_prefilter_keeps_ordinary_messages_undecoded() {
         Extent::Followed
     ));
 }
+
+#[test]
+fn the_prefilter_passes_every_way_to_write_a_loc_uri() {
+    let ways = [
+        "./SyncML/DMAcc/a/AppAddr/b/Addr",
+        " ./syncml/dmacc/a/appaddr/b/addr\r\n",
+        "<![CDATA[./SyncML/DMAcc/a/AppAddr/b/Addr]]>",
+        "<![CDATA[./SyncML/DMAcc/a/AppAddr/b/]]>Addr",
+        "./SyncML/DMAcc/a/AppAddr/b/<![CDATA[Addr]]>",
+        "./SyncML/DMAcc/a/<!-- any -->AppAddr/b/Addr",
+        "./SyncML/DMAcc/a/AppAddr/b/Addr<!-- any -->",
+        "./SyncML/DMAcc/a/AppAddr/b/&#65;ddr",
+        "./SyncML/DMAcc/a/AppAddr/b/Addr?prop=Value",
+        "./SyncML/DMAcc/a/AppAddr/b/Addr/",
+        "./SyncML/DMAcc/>/AppAddr/b/Addr",
+    ];
+    for loc_uri in ways {
+        for (open, close) in [
+            ("<LocURI>", "</LocURI>"),
+            ("<LocURI >", "</LocURI\n>"),
+            ("<x:LocURI xmlns:x='SYNCML:SYNCML1.2'>", "</x:LocURI>"),
+        ] {
+            let body = format!(
+                "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncBody><Replace><Item><Target>{open}{loc_uri}{close}</Target>\
+                 <Data>mdm</Data></Item></Replace></SyncBody></SyncML>"
+            );
+            let passes = may_hold(body.as_bytes(), Direction::ToServer, Extent::Followed);
+            assert!(passes, "{body}");
+        }
+    }
+}
