@@ -25,4 +25,4 @@ pub use csr::CertificationRequest;
 pub use document::{NoSwap, Replacement};
 pub use issue::{CertificateParts, Issuer};
 pub use renewal::SignedRequest;
-pub use signature::{Digest, SignError, Signer};
+pub use signature::{Digest, KeyKind, Scheme, SignError, Signer, sign_rsa};

@@ -3,7 +3,7 @@
 use der::Tag;
 
 use super::raw::{self, Elements};
-use super::signature::{self, Digest, SignError, SignatureError, Signer};
+use super::signature::{self, Digest, KeyKind, Scheme, SignError, SignatureError, Signer};
 
 /// A request whose signature is that of the key it is for.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +28,9 @@ pub enum CsrError {
     /// It proves nothing.
     #[error("the certificate request: {0}")]
     Signature(#[from] SignatureError),
-    /// dmtap makes RSA keys only.
-    #[error("the certificate request is for a key that is not RSA")]
-    NotRsa,
+    /// dmtap does not make such keys.
+    #[error("the certificate request is for a key that is neither RSA nor ECDSA on P-256 or P-384")]
+    Kind,
     /// dmtap's key does not sign.
     #[error("dmtap's own certificate request cannot be signed: {0}")]
     Sign(#[from] SignError),
@@ -79,12 +79,12 @@ impl<'d> CertificationRequest<'d> {
         self.attributes
     }
 
-    /// Bits of its RSA key.
+    /// The kind of its key.
     ///
     /// # Errors
-    /// [`CsrError::NotRsa`].
-    pub fn key_bits(&self) -> Result<usize, CsrError> {
-        signature::rsa_bits(self.public_key).ok_or(CsrError::NotRsa)
+    /// [`CsrError::Kind`].
+    pub fn key_kind(&self) -> Result<KeyKind, CsrError> {
+        KeyKind::of(self.public_key).ok_or(CsrError::Kind)
     }
 
     /// The same request for the key of `signer`, signed by it: subject and attributes byte for byte, and the same
@@ -96,9 +96,9 @@ impl<'d> CertificationRequest<'d> {
         let public_key = signer.public_key();
         let parts = [self.version, self.subject, public_key, self.attributes];
         let info = raw::around(Tag::Sequence, &parts)?;
-        let digest = self.digest.for_new();
-        let signature = raw::bit_string(&signer.sign(digest, &info)?)?;
-        let request = [&info[..], &digest.rsa_algorithm()?, &signature];
+        let scheme = Scheme::of_key(public_key, self.digest)?;
+        let signature = raw::bit_string(&signer.sign(scheme, &info)?)?;
+        let request = [&info[..], &scheme.algorithm()?, &signature];
         Ok(raw::around(Tag::Sequence, &request)?)
     }
 }

@@ -12,7 +12,7 @@ use x509_cert::Certificate;
 use x509_cert::attr::Attribute;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use super::signature::{self, Digest, RSA, SignError, SignatureError};
+use super::signature::{self, Digest, RSA, Scheme, SignError, SignatureError, Signer};
 
 /// A request that the holder of a certificate signed.
 #[derive(Clone, Debug)]
@@ -46,9 +46,6 @@ pub enum RenewalError {
     #[error("the renewal cannot be signed: {0}")]
     Sign(#[from] SignError),
 }
-
-/// Signs a message by RSASSA-PKCS1-v1_5 with the key of the old certificate.
-pub type SignWith<'a> = dyn Fn(Digest, &[u8]) -> Result<Vec<u8>, SignError> + 'a;
 
 impl SignedRequest {
     /// Reads a renewal, and checks that the holder of the certificate in it signed it. Whose certificate it is, is
@@ -129,9 +126,9 @@ impl SignedRequest {
         &self,
         request: &[u8],
         certificate: &[u8],
-        sign: &SignWith<'_>,
+        signer: &dyn Signer,
     ) -> Result<Vec<u8>, RenewalError> {
-        let digest = self.digest.for_new();
+        let digest = Scheme::of_key(signer.public_key(), self.digest)?.digest();
         let attributes = self.attributes.clone();
         let attributes = attributes.map(|attributes| with_hash(attributes, request, digest));
         let signed = Signing {
@@ -139,7 +136,7 @@ impl SignedRequest {
             digest,
             attributes: attributes.transpose()?,
         };
-        signed.around(request, certificate, sign)
+        signed.around(request, certificate, signer)
     }
 }
 
@@ -150,19 +147,20 @@ impl SignedRequest {
 pub fn signed(
     request: &[u8],
     certificate: &[u8],
-    sign: &SignWith<'_>,
+    signer: &dyn Signer,
 ) -> Result<Vec<u8>, RenewalError> {
     let content_type = Attribute {
         oid: CONTENT_TYPE,
         values: SetOfVec::try_from(vec![Any::encode_from(&DATA)?])?,
     };
     let attributes = SetOfVec::try_from(vec![content_type])?;
+    let digest = Scheme::of_key(signer.public_key(), Digest::Sha256)?.digest();
     let signed = Signing {
         content_type: DATA,
-        digest: Digest::Sha256,
-        attributes: Some(with_hash(attributes, request, Digest::Sha256)?),
+        digest,
+        attributes: Some(with_hash(attributes, request, digest)?),
     };
-    signed.around(request, certificate, sign)
+    signed.around(request, certificate, signer)
 }
 
 /// What stands around a request.
@@ -177,7 +175,7 @@ impl Signing {
         self,
         request: &[u8],
         certificate: &[u8],
-        sign: &SignWith<'_>,
+        signer: &dyn Signer,
     ) -> Result<Vec<u8>, RenewalError> {
         let message = match &self.attributes {
             Some(attributes) => attributes.to_der()?,
@@ -190,6 +188,13 @@ impl Signing {
             parameters: Some(Any::null()),
         };
         let digest_alg = with_null(digest_oid(self.digest));
+        let scheme = Scheme::of_key(signer.public_key(), self.digest)?;
+        let signature_algorithm = match scheme {
+            // The digest is named beside it.
+            Scheme::Pkcs1(_) => with_null(RSA),
+            _ => AlgorithmIdentifierOwned::from_der(&scheme.algorithm()?)?,
+        };
+        let signature = signer.sign(scheme, &message)?;
         let signer = SignerInfo {
             version: CmsVersion::V1,
             sid: SignerIdentifier::IssuerAndSerialNumber(IssuerAndSerialNumber {
@@ -198,8 +203,8 @@ impl Signing {
             }),
             digest_alg: digest_alg.clone(),
             signed_attrs: self.attributes,
-            signature_algorithm: with_null(RSA),
-            signature: OctetString::new(sign(self.digest, &message)?)?,
+            signature_algorithm,
+            signature: OctetString::new(signature)?,
             unsigned_attrs: None,
         };
         let content = OctetString::new(request)?;

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use aws_lc_rs::digest;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-    RSA_PKCS1_2048_8192_SHA384, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1,
+    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512,
+    RsaEncoding, RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
@@ -25,7 +28,18 @@ pub enum Digest {
     Sha512,
 }
 
-/// A private key that signs by RSASSA-PKCS1-v1_5 and is not seen otherwise.
+/// How a signature is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
+    Pkcs1(Digest),
+    /// RSASSA-PSS (RFC 8017 §8.1), which only TLS uses.
+    Pss(Digest),
+    /// ECDSA, in DER (RFC 3279 §2.2.3): P-256 with SHA-256, P-384 with SHA-384.
+    Ecdsa(Digest),
+}
+
+/// A private key: it signs, and there is no way to read it.
 pub trait Signer: fmt::Debug + Send + Sync {
     /// Its public half: a SubjectPublicKeyInfo in DER.
     fn public_key(&self) -> &[u8];
@@ -33,8 +47,97 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// A signature over a message.
     ///
     /// # Errors
-    /// [`SignError`], also for [`Digest::Sha1`], with which nothing new is signed.
-    fn sign(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>, SignError>;
+    /// [`SignError`], where the key does not sign in this way.
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError>;
+}
+
+/// A signature by an RSA key, as [`Signer::sign`] makes it. SHA-1 is not for new signatures.
+///
+/// # Errors
+/// [`SignError`].
+pub fn sign_rsa(pair: &RsaKeyPair, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    let encoding: &'static dyn RsaEncoding = match scheme {
+        Scheme::Pkcs1(Digest::Sha256) => &RSA_PKCS1_SHA256,
+        Scheme::Pkcs1(Digest::Sha384) => &RSA_PKCS1_SHA384,
+        Scheme::Pkcs1(Digest::Sha512) => &RSA_PKCS1_SHA512,
+        Scheme::Pss(Digest::Sha256) => &RSA_PSS_SHA256,
+        Scheme::Pss(Digest::Sha384) => &RSA_PSS_SHA384,
+        Scheme::Pss(Digest::Sha512) => &RSA_PSS_SHA512,
+        Scheme::Pkcs1(Digest::Sha1) | Scheme::Pss(Digest::Sha1) | Scheme::Ecdsa(_) => {
+            return Err(SignError);
+        }
+    };
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(encoding, &SystemRandom::new(), message, &mut signature)
+        .map_err(|_| SignError)?;
+    Ok(signature)
+}
+
+impl Scheme {
+    /// How the holder of a key, a SubjectPublicKeyInfo, signs requests and messages anew; EC keys have one digest each.
+    ///
+    /// # Errors
+    /// [`SignError`], where nobody here signs with such a key.
+    pub fn of_key(public_key: &[u8], digest: Digest) -> Result<Self, SignError> {
+        match KeyKind::of(public_key).ok_or(SignError)? {
+            KeyKind::Rsa(_) => Ok(Self::Pkcs1(digest.for_new())),
+            KeyKind::P256 => Ok(Self::Ecdsa(Digest::Sha256)),
+            KeyKind::P384 => Ok(Self::Ecdsa(Digest::Sha384)),
+        }
+    }
+
+    /// The digest of the message.
+    pub fn digest(self) -> Digest {
+        match self {
+            Self::Pkcs1(digest) | Self::Pss(digest) | Self::Ecdsa(digest) => digest,
+        }
+    }
+
+    /// The AlgorithmIdentifier of such a signature, in DER.
+    pub(super) fn algorithm(self) -> der::Result<Vec<u8>> {
+        match self {
+            Self::Pkcs1(digest) | Self::Pss(digest) => digest.rsa_algorithm(),
+            Self::Ecdsa(digest) => {
+                let oid = match digest {
+                    Digest::Sha384 => SHA384_ECDSA,
+                    _ => SHA256_ECDSA,
+                };
+                // RFC 5758 §3.2: no parameters.
+                AlgorithmIdentifierRef {
+                    oid,
+                    parameters: None,
+                }
+                .to_der()
+            }
+        }
+    }
+}
+
+/// The kinds of keys that certificates are requested for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RSA, with the bits of its modulus.
+    Rsa(usize),
+    /// ECDSA on the curve P-256.
+    P256,
+    /// ECDSA on the curve P-384.
+    P384,
+}
+
+impl KeyKind {
+    /// That of a SubjectPublicKeyInfo; `None` where it is another.
+    pub fn of(public_key: &[u8]) -> Option<Self> {
+        let key = SubjectPublicKeyInfoRef::from_der(public_key).ok()?;
+        match key.algorithm.oid {
+            RSA => rsa_bits(key.subject_public_key.as_bytes()?).map(Self::Rsa),
+            EC => match key.algorithm.parameters_oid().ok()? {
+                P256 => Some(Self::P256),
+                P384 => Some(Self::P384),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 /// A key that does not sign.
@@ -107,21 +210,20 @@ pub fn verify(
 ) -> Result<Digest, SignatureError> {
     let algorithm = AlgorithmIdentifierRef::from_der(algorithm);
     let oid = algorithm.map_err(|_| SignatureError::Unreadable)?.oid;
-    let known = KNOWN.iter().find(|(known, ..)| *known == oid);
-    let (_, digest, verification) = known.ok_or(SignatureError::Unknown(oid))?;
-    UnparsedPublicKey::new(*verification, public_key)
-        .verify(message, signature)
-        .map_err(|_| SignatureError::Wrong)?;
+    let known = KNOWN.iter().filter(|(known, ..)| *known == oid);
+    let mut known = known.peekable();
+    known.peek().ok_or(SignatureError::Unknown(oid))?;
+    let fits = |(_, _, verification): &&Known| {
+        let key = UnparsedPublicKey::new(*verification, public_key);
+        key.verify(message, signature).is_ok()
+    };
+    let (_, digest, _) = known.find(fits).ok_or(SignatureError::Wrong)?;
     Ok(*digest)
 }
 
-/// Bits of the modulus of a public key; `None` where it is no RSA key.
-pub fn rsa_bits(public_key: &[u8]) -> Option<usize> {
-    let key = SubjectPublicKeyInfoRef::from_der(public_key).ok()?;
-    if key.algorithm.oid != RSA {
-        return None;
-    }
-    let mut numbers = super::raw::Elements::of(key.subject_public_key.as_bytes()?).ok()?;
+/// Bits of the modulus of an RSAPublicKey.
+fn rsa_bits(key: &[u8]) -> Option<usize> {
+    let mut numbers = super::raw::Elements::of(key).ok()?;
     let modulus = super::raw::content(numbers.next().ok()?).ok()?;
     let first = modulus.iter().position(|octet| *octet != 0)?;
     let zeros = modulus[first].leading_zeros() as usize;
@@ -131,7 +233,8 @@ pub fn rsa_bits(public_key: &[u8]) -> Option<usize> {
 /// What an algorithm comes to.
 type Known = (ObjectIdentifier, Digest, &'static dyn VerificationAlgorithm);
 
-const KNOWN: [Known; 7] = [
+/// An OID of ECDSA leaves the curve open.
+const KNOWN: [Known; 9] = [
     // sha1WithRSASignature of the OIW, of which PKCS#1 has another one: Windows 10 takes this.
     (
         ObjectIdentifier::new_unwrap("1.3.14.3.2.29"),
@@ -154,20 +257,20 @@ const KNOWN: [Known; 7] = [
         Digest::Sha512,
         &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
     ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
-        Digest::Sha256,
-        &ECDSA_P256_SHA256_ASN1,
-    ),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"),
-        Digest::Sha384,
-        &ECDSA_P384_SHA384_ASN1,
-    ),
+    (SHA256_ECDSA, Digest::Sha256, &ECDSA_P256_SHA256_ASN1),
+    (SHA256_ECDSA, Digest::Sha256, &ECDSA_P384_SHA256_ASN1),
+    (SHA384_ECDSA, Digest::Sha384, &ECDSA_P256_SHA384_ASN1),
+    (SHA384_ECDSA, Digest::Sha384, &ECDSA_P384_SHA384_ASN1),
 ];
 
 /// rsaEncryption.
 pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// id-ecPublicKey and its curves (RFC 5480 §2.1.1).
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const SHA256_ECDSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const SHA384_ECDSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
 const SHA1_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");
 const SHA256_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 const SHA384_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");

@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 
 use super::ca::{certificates, no_key};
 use super::tls::provider;
+use crate::identity::{CertificateParts, Digest, Scheme, SignError, Signer};
 
 /// A client certificate, its chain and its key. The key signs, and cannot be read.
 #[derive(Clone)]
@@ -90,20 +91,39 @@ impl ClientIdentity {
         &self.key.cert
     }
 
-    /// Signs a message, of which it makes the digest itself. RSA keys sign with PKCS#1 and PSS.
-    ///
-    /// # Errors
-    /// Where the key does not sign in this way.
-    pub fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-        let signer = self.key.key.choose_scheme(&[scheme]);
-        let signer = signer.ok_or(rustls::Error::General("the key has no such scheme".into()))?;
-        signer.sign(message)
-    }
-
     /// Certificate and key, as TLS takes them.
     pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {
         &self.key
     }
+}
+
+impl Signer for ClientIdentity {
+    fn public_key(&self) -> &[u8] {
+        let parts = CertificateParts::read(self.certificate());
+        parts.map(|parts| parts.public_key()).unwrap_or_default()
+    }
+
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let scheme = signature_scheme(scheme).ok_or(SignError)?;
+        let signer = self.key.key.choose_scheme(&[scheme]).ok_or(SignError)?;
+        signer.sign(message).map_err(|_| SignError)
+    }
+}
+
+/// What TLS calls a scheme.
+pub(super) fn signature_scheme(scheme: Scheme) -> Option<SignatureScheme> {
+    use Digest::{Sha1, Sha256, Sha384, Sha512};
+    Some(match scheme {
+        Scheme::Pkcs1(Sha256) => SignatureScheme::RSA_PKCS1_SHA256,
+        Scheme::Pkcs1(Sha384) => SignatureScheme::RSA_PKCS1_SHA384,
+        Scheme::Pkcs1(Sha512) => SignatureScheme::RSA_PKCS1_SHA512,
+        Scheme::Pss(Sha256) => SignatureScheme::RSA_PSS_SHA256,
+        Scheme::Pss(Sha384) => SignatureScheme::RSA_PSS_SHA384,
+        Scheme::Pss(Sha512) => SignatureScheme::RSA_PSS_SHA512,
+        Scheme::Ecdsa(Sha256) => SignatureScheme::ECDSA_NISTP256_SHA256,
+        Scheme::Ecdsa(Sha384) => SignatureScheme::ECDSA_NISTP384_SHA384,
+        Scheme::Pkcs1(Sha1) | Scheme::Pss(Sha1) | Scheme::Ecdsa(_) => return None,
+    })
 }
 
 impl fmt::Debug for ClientIdentity {
@@ -179,12 +199,16 @@ pub(super) mod tests {
         let (pem, key) = pem();
         let identity = ClientIdentity::from_pem(pem.as_bytes()).expect("an identity");
         assert_eq!(identity.id().len(), 64);
-        let scheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+        let scheme = Scheme::Ecdsa(Digest::Sha256);
         let signature = identity.sign(scheme, b"message").expect("a signature");
         let algorithm = &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1;
         let public = aws_lc_rs::signature::UnparsedPublicKey::new(algorithm, key.public_key_raw());
         public.verify(b"message", &signature).expect("it verifies");
-        assert!(identity.sign(SignatureScheme::ED25519, b"message").is_err());
+        assert!(
+            identity
+                .sign(Scheme::Pss(Digest::Sha256), b"message")
+                .is_err()
+        );
         let shown = format!("{identity:?}");
         assert_eq!(
             shown,

@@ -37,7 +37,7 @@ fn ca_key() -> Arc<PrivateKey> {
 /// dmtap's own key, made once.
 fn own_key() -> &'static OwnKey {
     static KEY: OnceLock<OwnKey> = OnceLock::new();
-    KEY.get_or_init(|| OwnKey::generate(2048).unwrap())
+    KEY.get_or_init(|| OwnKey::generate(dmtap::identity::KeyKind::Rsa(2048)).unwrap())
 }
 
 fn private_key() -> PrivateKey {

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
-};
 use der::asn1::{Any, BitString, ObjectIdentifier, OctetString, UtcTime, Utf8StringRef};
 use der::{Decode, Encode};
 use x509_cert::attr::AttributeTypeAndValue;
@@ -18,8 +15,10 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
 
-use super::csr::{CsrError, OIW_SHA1_RSA, SHA1_RSA, SHA256_RSA};
-use super::key::{Hash, PrivateKey};
+use super::csr::{CsrError, SHA256_RSA};
+use super::key::PrivateKey;
+use crate::identity::signature::{self, SignatureError};
+use crate::identity::{Digest, Scheme, Signer as _};
 
 /// A request that was read, and whose signature is right.
 #[derive(Clone, Debug)]
@@ -33,12 +32,9 @@ pub enum RequestError {
     /// It is no PKCS#10.
     #[error("the certificate request cannot be read: {0}")]
     Der(#[from] der::Error),
-    /// It is signed in a way that nobody uses.
-    #[error("the certificate request is signed with {0}, which this server does not know")]
-    Algorithm(ObjectIdentifier),
-    /// Another key signed it, or it was changed.
-    #[error("the signature of the certificate request is wrong")]
-    Signature,
+    /// Another key signed it, it was changed, or nobody signs so.
+    #[error("the certificate request: {0}")]
+    Signature(#[from] SignatureError),
     /// It has no name.
     #[error("the certificate request has no subject")]
     NoSubject,
@@ -54,15 +50,12 @@ impl Requested {
         if request.info.subject.is_empty() {
             return Err(RequestError::NoSubject);
         }
-        let algorithm = match request.algorithm.oid {
-            OIW_SHA1_RSA | SHA1_RSA => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
-            SHA256_RSA => &RSA_PKCS1_2048_8192_SHA256,
-            other => return Err(RequestError::Algorithm(other)),
-        };
-        let public = request.info.public_key.to_der()?;
-        UnparsedPublicKey::new(algorithm, &public)
-            .verify(&request.info.to_der()?, request.signature.raw_bytes())
-            .map_err(|_| RequestError::Signature)?;
+        signature::verify(
+            &request.algorithm.to_der()?,
+            &request.info.public_key.to_der()?,
+            &request.info.to_der()?,
+            request.signature.raw_bytes(),
+        )?;
         Ok(Self {
             public_key: request.info.public_key,
         })
@@ -111,6 +104,23 @@ impl EnrollmentCa {
     /// The CA's own certificate, DER.
     pub fn certificate(&self) -> &[u8] {
         &self.certificate
+    }
+
+    /// The common name and the serial number of a certificate, where this CA signed it and it is valid now.
+    pub(super) fn verified(&self, der: &[u8], now: Duration) -> Option<(String, SerialNumber)> {
+        let certificate = Certificate::from_der(der).ok()?;
+        let tbs = &certificate.tbs_certificate;
+        let algorithm = certificate.signature_algorithm.to_der().ok()?;
+        let signature = certificate.signature.raw_bytes();
+        let key = self.key.public_key();
+        signature::verify(&algorithm, key, &tbs.to_der().ok()?, signature).ok()?;
+        let time = |time: Time| time.to_unix_duration();
+        let validity = time(tbs.validity.not_before)..=time(tbs.validity.not_after);
+        let mut names = tbs.subject.0.iter().flat_map(|rdn| rdn.0.iter());
+        let name = names.find(|name| name.oid == COMMON_NAME)?;
+        let name = String::from_utf8(name.value.value().to_vec()).ok()?;
+        let is_ours = tbs.issuer == self.name && validity.contains(&now);
+        is_ours.then(|| (name, tbs.serial_number.clone()))
     }
 
     /// A certificate for the key of a request. The subject is the server's choice, as that of most servers is.
@@ -171,7 +181,9 @@ impl EnrollmentCa {
             subject_unique_id: None,
             extensions: Some(extensions),
         };
-        let signature = self.key.sign(Hash::Sha256, &tbs_certificate.to_der()?)?;
+        let signature = self
+            .key
+            .sign(Scheme::Pkcs1(Digest::Sha256), &tbs_certificate.to_der()?)?;
         let certificate = Certificate {
             tbs_certificate,
             signature_algorithm: algorithm,
@@ -214,6 +226,8 @@ const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.
 #[cfg(test)]
 mod tests {
     use super::super::csr::{CsrForm, request};
+    use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+
     use super::super::key::tests::key;
     use super::*;
 

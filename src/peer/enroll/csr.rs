@@ -10,7 +10,8 @@ use x509_cert::name::{RdnSequence, RelativeDistinguishedName};
 use x509_cert::request::{CertReq, CertReqInfo, Version};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use super::key::{Hash, KeyError, PrivateKey};
+use super::key::PrivateKey;
+use crate::identity::{Digest, Scheme, SignError, Signer as _};
 
 /// Which Windows asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum CsrError {
     Der(#[from] der::Error),
     /// The key does not sign.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] SignError),
 }
 
 /// A request for this device; `guid` is of the enrollment and is cut after 30 characters, as Windows cuts it.
@@ -47,16 +48,16 @@ pub fn request(
     let cut = guid.get(..GUID_CUT).unwrap_or(guid);
     let name = format!("{cut}!{device_id}");
     let mut extensions = Vec::new();
-    let (tag, name, hash, algorithm) = match form {
+    let (tag, name, digest, algorithm) = match form {
         CsrForm::Windows10 => (
             Tag::PrintableString,
             format!("{name}\0"),
-            Hash::Sha1,
+            Digest::Sha1,
             OIW_SHA1_RSA,
         ),
         CsrForm::Windows11 => {
             extensions.push(extension(EXTENDED_KEY_USAGE, EKU_CLIENT_AUTH)?);
-            (Tag::Utf8String, name, Hash::Sha256, SHA256_RSA)
+            (Tag::Utf8String, name, Digest::Sha256, SHA256_RSA)
         }
     };
     // Windows puts the bare text there, where an extension holds DER.
@@ -77,7 +78,7 @@ pub fn request(
         public_key: SubjectPublicKeyInfoOwned::from_der(key.public_key())?,
         attributes: SetOfVec::try_from(vec![extension_request])?,
     };
-    let signature = key.sign(hash, &info.to_der()?)?;
+    let signature = key.sign(Scheme::Pkcs1(digest), &info.to_der()?)?;
     let request = CertReq {
         info,
         algorithm: AlgorithmIdentifierOwned {
@@ -123,8 +124,7 @@ const EKU_CLIENT_AUTH: &[u8] = &[
     0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02,
 ];
 /// sha1WithRSASignature of the OIW, of which PKCS#1 has another one.
-pub(super) const OIW_SHA1_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
-pub(super) const SHA1_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");
+const OIW_SHA1_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
 pub(super) const SHA256_RSA: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 

@@ -14,11 +14,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode, Uri, Version};
 
 use super::csr::{self, CsrError, CsrForm};
-use super::key::{Hash, PrivateKey};
+use super::key::PrivateKey;
 use super::server::Login;
 use crate::dm::enrollment::EnrollmentMessage;
 use crate::dm::{Envelope, Hresult};
-use crate::identity::{SignError, renewal};
+use crate::identity::{Signer as _, renewal};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
@@ -166,8 +166,7 @@ impl EnrollingDevice {
         let request = csr::request(*csr, guid, device_id, &device.key);
         let request = request.map_err(|error| unusable(error.to_string()))?;
         let (certificate, old) = old;
-        let sign = |_, message: &[u8]| old.sign(Hash::Sha256, message).map_err(|_| SignError);
-        let signed = renewal::signed(&request, certificate, &sign);
+        let signed = renewal::signed(&request, certificate, old);
         let signed = signed.map_err(|error| unusable(error.to_string()))?;
         let token = CertificateToken::Pkcs7(STANDARD.encode(signed));
         let request = requests::request_token(&device.url, &device.profile, &token);

@@ -1,17 +1,18 @@
-//! An RSA key that its owner can use and nobody can read.
+//! The device's key: its owner signs with it, and nobody can read it.
 
 use std::fmt;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::KeyPair as _;
 use der::asn1::{AnyRef, OctetStringRef, UintRef};
 use der::{Decode, Reader, SliceReader};
 use num_bigint::BigUint;
 
-/// Signs, and shows its public half. There is no way to export the private one.
+use crate::identity::{Digest, Scheme, SignError, Signer, sign_rsa};
+
+/// An RSA key. What can be done with it is [`Signer`].
 pub struct PrivateKey {
     pair: KeyPair,
     public_key: Vec<u8>,
@@ -19,66 +20,26 @@ pub struct PrivateKey {
     exponent: BigUint,
 }
 
-/// What a signature is made over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
-    /// As Windows 10 requests certificates where the policy names no other.
-    Sha1,
-    /// As everybody else.
-    Sha256,
-}
-
-/// Why a key cannot be used.
+/// The bytes are no RSA key in PKCS#8.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
-    /// The bytes are no RSA key in PKCS#8.
-    #[error("this is no RSA key in PKCS#8")]
-    NotRsa,
-    /// The library refused to sign.
-    #[error("the key does not sign")]
-    Sign,
-}
+#[error("this is no RSA key in PKCS#8")]
+pub struct NotRsa;
 
 impl PrivateKey {
     /// Reads a key: RSA of 2048 bits or more, in PKCS#8 (RFC 5208).
     ///
     /// # Errors
-    /// [`KeyError::NotRsa`].
-    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, KeyError> {
-        let pair = KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError::NotRsa)?;
-        let public_key: PublicKeyX509Der<'_> =
-            pair.public_key().as_der().map_err(|_| KeyError::NotRsa)?;
-        let (modulus, exponent) = numbers(pkcs8).map_err(|_| KeyError::NotRsa)?;
+    /// [`NotRsa`].
+    pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, NotRsa> {
+        let pair = KeyPair::from_pkcs8(pkcs8).map_err(|_| NotRsa)?;
+        let public_key: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| NotRsa)?;
+        let (modulus, exponent) = numbers(pkcs8).map_err(|_| NotRsa)?;
         Ok(Self {
             public_key: public_key.as_ref().to_vec(),
             pair,
             modulus,
             exponent,
         })
-    }
-
-    /// Its public half: a SubjectPublicKeyInfo in DER (RFC 5280 §4.1.2.7).
-    pub fn public_key(&self) -> &[u8] {
-        &self.public_key
-    }
-
-    /// A signature by RSASSA-PKCS1-v1_5 (RFC 8017 §8.2): the same message gets the same signature.
-    ///
-    /// # Errors
-    /// [`KeyError::Sign`].
-    pub fn sign(&self, hash: Hash, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        match hash {
-            Hash::Sha1 => Ok(self.sign_sha1(message)),
-            Hash::Sha256 => {
-                let mut signature = vec![0; self.pair.public_modulus_len()];
-                // This padding takes nothing from the source of randomness.
-                let random = SystemRandom::new();
-                self.pair
-                    .sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map_err(|_| KeyError::Sign)?;
-                Ok(signature)
-            }
-        }
     }
 
     /// aws-lc-rs verifies SHA-1 and does not sign with it. Not in constant time: this is the key of a simulator.
@@ -94,6 +55,20 @@ impl PrivateKey {
         let signed = BigUint::from_bytes_be(&encoded).modpow(&self.exponent, &self.modulus);
         let signed = signed.to_bytes_be();
         [vec![0; length - signed.len()], signed].concat()
+    }
+}
+
+impl Signer for PrivateKey {
+    fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        match scheme {
+            // As Windows 10 requests certificates where the policy names no other.
+            Scheme::Pkcs1(Digest::Sha1) => Ok(self.sign_sha1(message)),
+            scheme => sign_rsa(&self.pair, scheme, message),
+        }
     }
 }
 
@@ -136,7 +111,8 @@ pub(super) mod tests {
     use super::*;
     use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{
-        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+        RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
     };
 
     /// Two keys, made once for all tests.
@@ -152,17 +128,21 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn signatures_of_both_hashes_verify_with_the_public_half() {
+    fn signatures_of_each_scheme_verify_with_the_public_half() {
         let key = key(0);
-        let both = [
-            (Hash::Sha1, &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY),
-            (Hash::Sha256, &RSA_PKCS1_2048_8192_SHA256),
+        let all = [
+            (
+                Scheme::Pkcs1(Digest::Sha1),
+                &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            ),
+            (Scheme::Pkcs1(Digest::Sha256), &RSA_PKCS1_2048_8192_SHA256),
+            (Scheme::Pss(Digest::Sha256), &RSA_PSS_2048_8192_SHA256),
         ];
-        for (hash, algorithm) in both {
-            let signature = key.sign(hash, b"message").unwrap();
+        for (scheme, algorithm) in all {
+            let signature = key.sign(scheme, b"message").unwrap();
             let public = UnparsedPublicKey::new(algorithm, key.public_key());
-            assert!(public.verify(b"message", &signature).is_ok(), "{hash:?}");
-            assert!(public.verify(b"another", &signature).is_err(), "{hash:?}");
+            assert!(public.verify(b"message", &signature).is_ok(), "{scheme:?}");
+            assert!(public.verify(b"another", &signature).is_err(), "{scheme:?}");
         }
     }
 
@@ -173,9 +153,6 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_no_key_is_refused() {
-        assert!(matches!(
-            PrivateKey::from_pkcs8(b"\x30\x00"),
-            Err(KeyError::NotRsa)
-        ));
+        assert!(matches!(PrivateKey::from_pkcs8(b"\x30\x00"), Err(NotRsa)));
     }
 }

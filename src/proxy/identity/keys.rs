@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::key::{self, KeyError, OwnKey};
+use crate::identity::KeyKind;
 
 /// Keys of the usual size, made beforehand.
 #[derive(Debug, Default)]
@@ -18,16 +19,18 @@ struct Stock {
 }
 
 impl KeyStock {
-    /// A key of at least so many bits; one that was ready is made up for.
-    pub(in crate::proxy) async fn take(&self, bits: usize) -> Result<OwnKey, KeyError> {
-        if key::rounded(bits) == Some(USUAL) {
+    /// A key of this kind; one that was ready is made up for.
+    pub(in crate::proxy) async fn take(&self, kind: KeyKind) -> Result<OwnKey, KeyError> {
+        if let KeyKind::Rsa(bits) = kind
+            && key::rounded(bits) == Some(USUAL)
+        {
             let ready = self.0.lock().ready.pop_front();
             self.fill();
             if let Some(ready) = ready {
                 return Ok(ready);
             }
         }
-        let made = tokio::task::spawn_blocking(move || OwnKey::generate(bits));
+        let made = tokio::task::spawn_blocking(move || OwnKey::generate(kind));
         made.await.unwrap_or(Err(KeyError::Make))
     }
 
@@ -45,7 +48,7 @@ impl KeyStock {
         let stock = self.0.clone();
         tokio::task::spawn_blocking(move || {
             for _ in 0..lacks {
-                let made = OwnKey::generate(USUAL);
+                let made = OwnKey::generate(KeyKind::Rsa(USUAL));
                 let mut stock = stock.lock();
                 stock.in_making -= 1;
                 stock.ready.extend(made.ok());

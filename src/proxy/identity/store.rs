@@ -270,12 +270,12 @@ impl IdentityStore {
 /// # Errors
 /// [`KeyError::Make`], where there is no memory for it.
 pub fn identity_pem(chain: &[&[u8]], key: &OwnKey) -> Result<String, KeyError> {
-    let pkcs8 = key.pkcs8()?;
+    let key = key.pem()?;
     let certificates = chain
         .iter()
         .map(|der| pem_of("CERTIFICATE", der))
         .collect::<String>();
-    Ok(certificates + &pem_of("PRIVATE KEY", pkcs8.as_ref()))
+    Ok(certificates + &key)
 }
 
 /// Whether facts and PEM belong together.

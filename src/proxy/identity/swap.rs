@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustls::SignatureScheme;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::identities::Identities;
@@ -14,9 +13,7 @@ use super::stored::{CertificateFacts, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::enrollment::{self, Asked, Granted};
-use crate::identity::{
-    CertificateParts, CertificationRequest, Digest, Replacement, SignError, SignedRequest, Signer,
-};
+use crate::identity::{CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::{ClientIdentity, FindIdentity as _};
@@ -65,12 +62,12 @@ impl Identities {
             None => &asked.octets,
         };
         let read = CertificationRequest::read(octets).map_err(|error| error.to_string())?;
-        let bits = read.key_bits().map_err(|error| error.to_string())?;
+        let kind = read.key_kind().map_err(|error| error.to_string())?;
         let permit = self.permit()?;
         let begun = Instant::now();
         let key = self
             .keys
-            .take(bits)
+            .take(kind)
             .await
             .map_err(|error| error.to_string())?;
         let request = read.with_key(&key).map_err(|error| error.to_string())?;
@@ -129,16 +126,8 @@ impl Identities {
 impl Renewal {
     /// The renewal around another request, signed with the key that dmtap has for the server.
     fn anew(&self, request: &[u8]) -> Result<Vec<u8>, String> {
-        let sign = |digest, message: &[u8]| {
-            let scheme = match digest {
-                Digest::Sha1 => return Err(SignError),
-                Digest::Sha256 => SignatureScheme::RSA_PKCS1_SHA256,
-                Digest::Sha384 => SignatureScheme::RSA_PKCS1_SHA384,
-                Digest::Sha512 => SignatureScheme::RSA_PKCS1_SHA512,
-            };
-            self.old.sign(scheme, message).map_err(|_| SignError)
-        };
-        let signed = self.signed.anew(request, self.old.certificate(), &sign);
+        let old = &self.old;
+        let signed = self.signed.anew(request, old.certificate(), old);
         signed.map_err(|error| error.to_string())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dmtap::identity::{CertificateParts, CertificationRequest, Issuer};
+use dmtap::identity::{CertificateParts, CertificationRequest, Issuer, Signer as _};
 
 use super::*;
 

@@ -2,7 +2,8 @@
 
 use dmtap::identity::csr::CsrError;
 use dmtap::identity::signature::SignatureError;
-use dmtap::identity::{CertificationRequest, Signer};
+use dmtap::identity::{CertificationRequest, Digest, KeyKind, Scheme, Signer};
+use dmtap::proxy::OwnKey;
 
 use super::{FORMS, device_key, own_key, request, said};
 
@@ -13,7 +14,7 @@ fn both_requests_of_windows_are_made_anew_for_another_key_and_openssl_verifies_t
         let device = request(form);
         let read = CertificationRequest::read(&device).unwrap();
         assert_eq!(read.public_key(), device_key().public_key());
-        assert_eq!(read.key_bits(), Ok(2048));
+        assert_eq!(read.key_kind(), Ok(KeyKind::Rsa(2048)));
         let made = read.with_key(own_key()).unwrap();
         let own = CertificationRequest::read(&made).unwrap();
         assert_eq!(own.public_key(), own_key().public_key());
@@ -77,5 +78,39 @@ fn what_is_no_request_is_refused_with_a_reason() {
 #[test]
 fn keys_show_nothing_of_themselves() {
     assert_eq!(format!("{:?}", own_key()), "OwnKey { .. }");
-    assert!(own_key().sign(dmtap::identity::Digest::Sha1, b"").is_err());
+    assert!(own_key().sign(Scheme::Pkcs1(Digest::Sha1), b"").is_err());
+}
+
+#[test]
+fn a_request_for_an_ec_key_is_made_anew_for_a_key_of_its_curve() {
+    for (curve, kind, algorithm) in [
+        ("prime256v1", KeyKind::P256, "ecdsa-with-SHA256"),
+        ("secp384r1", KeyKind::P384, "ecdsa-with-SHA384"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        said(
+            folder.path(),
+            &format!(
+                "req -new -newkey ec -pkeyopt ec_paramgen_curve:{curve} -nodes -keyout d.key -sha256 -subj /CN=device \
+                 -outform DER -out d.der"
+            ),
+        );
+        let device = std::fs::read(folder.path().join("d.der")).unwrap();
+        let read = CertificationRequest::read(&device).unwrap();
+        assert_eq!(read.key_kind(), Ok(kind));
+        let key = OwnKey::generate(kind).unwrap();
+        std::fs::write(folder.path().join("own.der"), read.with_key(&key).unwrap()).unwrap();
+        let text = said(
+            folder.path(),
+            "req -verify -noout -text -inform DER -in own.der",
+        );
+        assert!(
+            text.contains("verify OK") && text.contains(algorithm),
+            "{text}"
+        );
+        // What the store keeps of it is read again.
+        let pem = dmtap::proxy::identity_pem(&[], &key).unwrap();
+        std::fs::write(folder.path().join("own.pem"), pem).unwrap();
+        said(folder.path(), "pkey -in own.pem -noout -check");
+    }
 }
