@@ -3,6 +3,7 @@
 pub mod control;
 pub mod demo;
 pub mod device;
+mod device_key;
 pub mod dial;
 pub mod doctor;
 pub mod dry_run;

@@ -14,9 +14,12 @@ use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::device_key;
+use crate::peer::enroll::PrivateKey;
 use crate::proxy::{PlainError, Trust, client_config};
 
 /// One line of the table: curl's `HOST:PORT:ADDRESS`, whose address may have a port of its own.
@@ -99,12 +102,32 @@ impl Dialer {
     /// # Errors
     /// In words, where the certificates cannot be loaded.
     pub fn client(&self, trust: &Trust) -> Result<DialingClient, String> {
+        let config = client_config(trust).map_err(|error| error.to_string())?;
+        Ok(self.with_config(config))
+    }
+
+    /// The same, which shows this certificate, DER, to servers that ask for one.
+    ///
+    /// # Errors
+    /// As those of [`Self::client`].
+    pub fn client_with(
+        &self,
+        trust: &Trust,
+        certificate: &[u8],
+        key: Arc<PrivateKey>,
+    ) -> Result<DialingClient, String> {
+        let mut config = client_config(trust).map_err(|error| error.to_string())?;
+        config.client_auth_cert_resolver = device_key::showing(certificate, key);
+        Ok(self.with_config(config))
+    }
+
+    fn with_config(&self, config: ClientConfig) -> DialingClient {
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(client_config(trust).map_err(|error| error.to_string())?)
+            .with_tls_config(config)
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(self.clone());
-        Ok(Client::builder(TokioExecutor::new()).build(connector))
+        Client::builder(TokioExecutor::new()).build(connector)
     }
 
     async fn dial(self, uri: Uri) -> io::Result<TokioIo<TcpStream>> {

@@ -86,6 +86,7 @@ pub async fn renew(
     old: &PrivateKey,
     key: Arc<PrivateKey>,
 ) -> Result<Enrollment, EnrollError> {
+    // The client shows the old certificate, where it is asked for one.
     let url = enrollment.renewal.clone().unwrap_or_default();
     let address = url.parse().map_err(|_| EnrollError::Address(url))?;
     let old = (&*enrollment.certificate, old);
@@ -158,6 +159,15 @@ impl EnrolledDevice {
             device: Device::new(profile, tree),
             enrollment,
         }
+    }
+
+    /// Takes the certificate of a renewal in place of the one it had.
+    pub fn renewed(&mut self, renewed: Enrollment) {
+        self.device
+            .change_tree(|tree| renewed.certificate_in_tree(tree));
+        self.enrollment.certificate = renewed.certificate;
+        self.enrollment.thumbprint = renewed.thumbprint;
+        self.enrollment.subject = renewed.subject;
     }
 
     /// Runs one session, at the address that holds now.

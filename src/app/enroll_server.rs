@@ -11,14 +11,15 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::https;
 use super::server::{self, OnLine, Shared};
+use crate::peer::Server;
 use crate::peer::enroll::server::{Granted, MANAGEMENT_PATH, MOVED_PATH};
 use crate::peer::enroll::{EnrollServer, EnrollmentCa, PrivateKey, Sites, User};
-use crate::peer::{Plan, Server};
 use crate::proxy::Authority;
 
 /// A server that enrolls devices, and the two places where it manages them.
@@ -51,7 +52,7 @@ impl EnrollService {
         let server = |plan| Arc::new(Mutex::new(Server::new(plan)));
         Ok(Self {
             first: server(enroll.first_plan()),
-            moved: server(Plan::demo()),
+            moved: server(EnrollServer::moved_plan()),
             enroll: Mutex::new(enroll),
             on_line: |_| {},
             on_grant: |_| {},
@@ -77,7 +78,15 @@ impl EnrollService {
             };
             return match refusal {
                 Some(refusal) => refusal.map(Full::new),
-                None => server::respond(request, server, self.on_line).await,
+                None => {
+                    let shown = request.extensions().get().cloned();
+                    let check = |device: &str, values: &[(String, String)]| {
+                        self.enroll.lock().admit(shown.as_ref(), device, now())?;
+                        let shown = shown.as_ref();
+                        shown.map_or(Ok(()), |shown| EnrollServer::compare(shown, values))
+                    };
+                    server::respond(request, server, self.on_line, check).await
+                }
             };
         }
         let (parts, body) = request.into_parts();
@@ -102,7 +111,7 @@ impl EnrollService {
 /// Serves until `stop`, then lets running exchanges end.
 pub async fn serve(
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    tls: ServerTls,
     service: Arc<EnrollService>,
     stop: CancellationToken,
 ) {
@@ -110,10 +119,70 @@ pub async fn serve(
         let service = service.clone();
         async move { service.respond(request).await }
     };
-    https::serve(listener, tls, respond, stop).await;
+    https::serve(listener, move |name| tls.at(name), respond, stop).await;
 }
 
-/// TLS for a server of these names.
+/// TLS of an enrolling server. Every name asks for a client certificate; that of management sessions demands one.
+#[derive(Clone)]
+pub struct ServerTls {
+    asking: Arc<rustls::ServerConfig>,
+    /// Where the name is no other's.
+    demanding: Option<(String, Arc<rustls::ServerConfig>)>,
+}
+
+impl ServerTls {
+    fn at(&self, name: Option<&str>) -> Arc<rustls::ServerConfig> {
+        match &self.demanding {
+            Some((own, demanding)) if name.is_some_and(|name| name.eq_ignore_ascii_case(own)) => {
+                demanding.clone()
+            }
+            _ => self.asking.clone(),
+        }
+    }
+}
+
+/// The same for every name.
+impl From<Arc<rustls::ServerConfig>> for ServerTls {
+    fn from(asking: Arc<rustls::ServerConfig>) -> Self {
+        Self {
+            asking,
+            demanding: None,
+        }
+    }
+}
+
+impl EnrollService {
+    /// TLS for the names of this server, with leaves of `authority`.
+    ///
+    /// # Errors
+    /// In words, where no certificate can be made.
+    pub fn tls(&self, authority: &Authority) -> Result<ServerTls, String> {
+        let enroll = self.enroll.lock();
+        let mut roots = rustls::RootCertStore::empty();
+        let words = |error: &dyn std::fmt::Display| error.to_string();
+        roots
+            .add(enroll.ca().to_vec().into())
+            .map_err(|error| words(&error))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let names = enroll.names();
+        let [discovery, management, sessions] = &names;
+        let names = [&**discovery, management, sessions];
+        let asking = clients.clone().allow_unauthenticated().build();
+        let asking = https::tls_with(authority, &names, asking.map_err(|error| words(&error))?)?;
+        let demanding = match [discovery, management].contains(&sessions) {
+            true => None,
+            false => {
+                let clients = clients.build().map_err(|error| words(&error))?;
+                let tls = https::tls_with(authority, &[sessions], clients)?;
+                Some((sessions.clone(), tls))
+            }
+        };
+        Ok(ServerTls { asking, demanding })
+    }
+}
+
+/// TLS for a server of these names that asks nobody for a certificate.
 ///
 /// # Errors
 /// In words, where no certificate can be made.

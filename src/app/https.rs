@@ -11,25 +11,27 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{Acceptor, WebPkiClientVerifier};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::markup::Limits;
+use crate::peer::enroll::ShownCertificate;
 use crate::proxy::{Authority, accept_until, all_ended};
 
-/// Serves until `stop`, then lets running exchanges end.
+/// Serves until `stop`, then lets running exchanges end. `tls` is asked with the name that a device connects to.
 pub(super) async fn serve<R, F>(
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
+    tls: impl Fn(Option<&str>) -> Arc<rustls::ServerConfig> + Clone + Send + Sync + 'static,
     respond: R,
     stop: CancellationToken,
 ) where
     R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let acceptor = TlsAcceptor::from(tls);
-    let serve = |socket, _| serve_one(socket, acceptor.clone(), respond.clone(), stop.clone());
+    let serve = |socket, _| serve_one(socket, tls.clone(), respond.clone(), stop.clone());
     let mut connections = accept_until(listener, CONNECTIONS, &stop, serve).await;
     let _ = tokio::time::timeout(GRACE, all_ended(&mut connections)).await;
 }
@@ -37,16 +39,26 @@ pub(super) async fn serve<R, F>(
 /// Serves one connection.
 async fn serve_one<R, F>(
     socket: TcpStream,
-    acceptor: TlsAcceptor,
+    tls: impl Fn(Option<&str>) -> Arc<rustls::ServerConfig>,
     respond: R,
     stop: CancellationToken,
 ) where
     R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let handshake = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
+    let handshake = async {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+        let config = tls(start.client_hello().server_name());
+        start.into_stream(config).await
+    };
+    let handshake = tokio::time::timeout(HANDSHAKE, handshake).await;
     let Ok(Ok(stream)) = handshake else { return };
-    let service = service_fn(move |request| {
+    let shown = stream.get_ref().1.peer_certificates();
+    let shown = shown.and_then(|chain| Some(ShownCertificate(chain.first()?.to_vec())));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(shown.clone());
+        }
         let response = respond(request);
         async move { Ok::<_, Infallible>(response.await) }
     });
@@ -86,12 +98,24 @@ pub(super) fn tls(
     authority: &Authority,
     names: &[&str],
 ) -> Result<Arc<rustls::ServerConfig>, String> {
+    tls_with(authority, names, WebPkiClientVerifier::no_client_auth())
+}
+
+/// The same, with client certificates that are judged so.
+///
+/// # Errors
+/// In words, where no certificate can be made.
+pub(super) fn tls_with(
+    authority: &Authority,
+    names: &[&str],
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<Arc<rustls::ServerConfig>, String> {
     let leaf = authority.leaf(names).map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| "TLS cannot be used with this key")?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(leaf)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
@@ -56,21 +56,25 @@ pub async fn serve_with(
 ) {
     let respond = move |request| {
         let server = server.clone();
-        async move { respond(request, &server, on_line).await }
+        async move { respond(request, &server, on_line, |_, _| Ok(())).await }
     };
-    https::serve(listener, tls, respond, stop).await;
+    https::serve(listener, move |_| tls.clone(), respond, stop).await;
 }
 
-/// The answer of the server to one request.
+/// The answer of the server to one request. `check` gets the device and the values that it reports, and refuses it with
+/// a text.
 pub(super) async fn respond(
     request: Request<Incoming>,
     server: &Shared,
     on_line: OnLine,
+    check: impl Fn(&str, &[(String, String)]) -> Result<(), String>,
 ) -> Response<Full<Bytes>> {
-    let answered = answer(request, server, on_line).await;
+    let answered = answer(request, server, on_line, check).await;
     answered.unwrap_or_else(|(status, why)| {
         let mut response = Response::new(Full::from(why));
         *response.status_mut() = status;
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, text);
         response
     })
 }
@@ -79,6 +83,7 @@ async fn answer(
     request: Request<Incoming>,
     server: &Shared,
     on_line: OnLine,
+    check: impl Fn(&str, &[(String, String)]) -> Result<(), String>,
 ) -> Result<Response<Full<Bytes>>, (StatusCode, String)> {
     if request.method() != Method::POST {
         let why = "OMA DM is spoken in POST requests\n";
@@ -97,8 +102,9 @@ async fn answer(
         true => Encoding::Wbxml,
         false => Encoding::of_media_type(&media_type),
     };
-    let reply = reply(server, &document, on_line);
+    let reply = reply(server, &document, on_line, check);
     let reply = reply.ok_or_else(|| bad("no SyncML message with a header".into()))?;
+    let reply = reply.map_err(|why| (StatusCode::FORBIDDEN, format!("{why}\n")))?;
     let reply = on_wire(reply, wire).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let response = Response::builder()
         .header(CONTENT_TYPE, wire.media_type())
@@ -107,23 +113,34 @@ async fn answer(
 }
 
 /// The server's answer, after the callback received what the device's message says.
-fn reply(server: &Shared, document: &Document, on_line: OnLine) -> Option<String> {
+fn reply(
+    server: &Shared,
+    document: &Document,
+    on_line: OnLine,
+    check: impl Fn(&str, &[(String, String)]) -> Result<(), String>,
+) -> Option<Result<String, String>> {
     let header = Message::of(document)?.header()?;
     let (device, session) = (header.source()?, header.session_id()?);
     let mut server = server.lock();
     let known = server.session(&device, &session);
     let before = known.map_or(0, |session| session.outcomes.len());
+    let values_before = known.map_or(0, |session| session.values.len());
+    if let Err(why) = check(&device, &[]) {
+        return Some(Err(why));
+    }
     let reply = server.answer(document);
     let known = server.session(&device, &session);
     let outcomes = known.and_then(|session| session.outcomes.get(before..));
     let outcomes = outcomes.unwrap_or_default().to_vec();
+    let values = known.and_then(|session| session.values.get(values_before..));
+    let checked = check(&device, values.unwrap_or_default());
     drop(server);
     on_line(&ServerLine {
         device: &device,
         session: &session,
         outcomes: &outcomes,
     });
-    reply
+    Some(checked.and(Ok(reply?)))
 }
 
 /// TLS for the server, with a leaf of `authority` for this machine's names.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::rule_args::RuleArgs;
 use super::seed::Seed;
 use super::{Failure, Outcome, Output};
+use crate::app::demo::enroll::Swap;
 use crate::app::demo::{self, Play};
 use crate::app::proxy::Live;
 use crate::app::{print, signal};
@@ -23,7 +24,8 @@ Examples:
   dmtap demo --rule permission-denied
   dmtap demo --rules my-rules.toml
   dmtap demo --enroll              devices enroll through dmtap and stay on it
-  dmtap demo --enroll --stay off   they leave: exit code 1")]
+  dmtap demo --enroll --stay off   they leave: exit code 1
+  dmtap demo --enroll --no-swap    the server refuses dmtap: exit code 1")]
 pub struct Demo {
     /// Rule files or folders (searched recursively for *.toml), applied in this order.
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -44,6 +46,10 @@ pub struct Demo {
         requires = "enroll"
     )]
     stay: Stay,
+    /// With --enroll: dmtap does not enroll in place of the devices. The server demands a client certificate, and refuses
+    /// dmtap, which has none: exit code 1.
+    #[arg(long, requires = "enroll")]
+    no_swap: bool,
 }
 
 /// How much dmtap rewrites.
@@ -108,7 +114,11 @@ impl Demo {
             },
             ..StaySettings::default()
         };
-        let run = demo::enroll::run(live, stay);
+        let swap = match self.no_swap {
+            true => Swap::Off,
+            false => Swap::On,
+        };
+        let run = demo::enroll::run(live, stay, swap);
         let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
         let stopped = "interrupted: the demo stopped, and its records end here";
         let closing = ended
@@ -118,10 +128,9 @@ impl Demo {
             Output::Text => super::write_and_end(&closing.text, output)?,
             Output::Json => super::write_and_end(&closing.lines, output)?,
         }
-        match closing.left_for {
-            None => Ok(()),
-            Some(host) => Err(Failure::Failed(format!("a device left dmtap for {host}"))),
-        }
+        closing
+            .failure
+            .map_or(Ok(()), |why| Err(Failure::Failed(format!("error: {why}"))))
     }
 }
 

@@ -125,6 +125,11 @@ impl Device {
         }
     }
 
+    /// Changes the tree, as something on the device does that is not a session.
+    pub fn change_tree(&mut self, change: impl FnOnce(Tree) -> Tree) {
+        self.tree = change(std::mem::take(&mut self.tree));
+    }
+
     /// Begins a session: package 1 with Alert 1201, LoginStatus and DevInfo (PRO 8.3; MS-MDM 4), as XML.
     pub fn begin(&mut self, server: &str, session_id: &str) -> String {
         (self.server, self.session_id, self.msg_id) = (server.into(), session_id.into(), 0);

@@ -2,7 +2,9 @@
 
 mod demo;
 mod doctor;
+mod lab;
 mod mutual;
+mod renew;
 mod stay;
 mod swap;
 
@@ -41,6 +43,7 @@ impl Bench {
         let sites = Sites {
             discovery: origin(DISCOVERY),
             management: origin(MANAGEMENT),
+            sessions: origin(MANAGEMENT),
         };
         let user = |name: &str, login, encoding| User {
             name: name.into(),
@@ -56,7 +59,7 @@ impl Bench {
             false => server,
         });
         let service = Arc::new(service.unwrap());
-        let tls = enroll_server::tls(&authority, &[DISCOVERY, MANAGEMENT]).unwrap();
+        let tls = service.tls(&authority).unwrap();
         let stop = CancellationToken::new();
         let serving = enroll_server::serve(listener, tls, service.clone(), stop.clone());
         tokio::spawn(serving);
@@ -112,7 +115,10 @@ async fn devices_enroll_and_are_moved_by_their_first_session() {
         let client = dialer.client(&bench.trust()).unwrap();
         let id = profile.device_id.clone();
         let key = new_key().unwrap();
-        let enrollment = enroll(&client, profile, key, bench.url()).await.unwrap();
+        let enrollment = enroll(&client, profile, key.clone(), bench.url());
+        let enrollment = enrollment.await.unwrap();
+        let client = dialer.client_with(&bench.trust(), &enrollment.certificate, key);
+        let client = client.unwrap();
         let thumbprint = enrollment.thumbprint.clone();
         let mut device = EnrolledDevice::new(enrollment, id.clone());
         let mut paths = Vec::new();

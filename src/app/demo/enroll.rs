@@ -1,4 +1,4 @@
-//! The enrollment demo: two devices enroll through dmtap at a server with two names, and are managed.
+//! The enrollment demo: two devices enroll through dmtap at a server with three names, are managed, and renew.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -12,15 +12,20 @@ use tokio_util::sync::CancellationToken;
 use super::open_connections::OpenConnections;
 use super::{CLOSING, FOLDER, LONGEST};
 use crate::app::device::RetryPolicy;
-use crate::app::dial::{Dialer, Resolve};
+use crate::app::dial::{Dialer, DialingClient, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RuleReports};
+use crate::dm::Certificate;
 use crate::error_text;
+use crate::identity::CertificateParts;
+use crate::identity::issue::IssueError;
 use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
-use crate::peer::enroll::{CsrForm, EnrollProfile, Login, PrivateKey, Sites, User};
-use crate::proxy::{self, Authority, Proxy, Scheme, Settings, StaySettings, Trust, Upstream};
+use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey, Sites, User};
+use crate::proxy::{
+    self, Authority, Proxy, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
+};
 use crate::record::{Journal, Masking};
 
 /// What came of it.
@@ -29,21 +34,30 @@ pub struct EnrollClosing {
     pub text: String,
     /// The same as lines of JSON.
     pub lines: String,
-    /// The host that a device left dmtap for.
-    pub left_for: Option<String>,
+    /// Why the demo fails, in one line: a device left dmtap for another host, or did not get through its sessions.
+    pub failure: Option<String>,
+}
+
+/// Whether dmtap enrolls in place of the devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// It does.
+    On,
+    /// It does not: the server demands certificates whose keys dmtap does not have.
+    Off,
 }
 
 /// Runs the demo.
 ///
 /// # Errors
 /// In words, where something did not work.
-pub async fn run(live: Live, stay: StaySettings) -> Result<EnrollClosing, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live, stay));
+pub async fn run(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClosing, String> {
+    let limit = tokio::time::timeout(LONGEST, staged(live, stay, swap));
     let ended = limit.await;
     ended.map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
 }
 
-async fn staged(live: Live, stay: StaySettings) -> Result<EnrollClosing, String> {
+async fn staged(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClosing, String> {
     fs::create_dir_all(Path::new(FOLDER))
         .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
@@ -52,13 +66,13 @@ async fn staged(live: Live, stay: StaySettings) -> Result<EnrollClosing, String>
         files: files.to_vec(),
         masking: Masking::Masked,
     };
-    let stage = Stage::set(&reports, stay).await?;
+    let stage = Stage::set(&reports, stay, swap).await?;
     let mut closing = EnrollClosing {
         text: stage.beginning(),
         lines: String::new(),
-        left_for: None,
+        failure: None,
     };
-    let mut failure = None;
+    let (mut failure, mut left_for) = (None, None);
     for (profile, title) in devices() {
         closing.text.push_str(&format!("\n{title}\n"));
         let dialer = stage.dialer();
@@ -70,22 +84,19 @@ async fn staged(live: Live, stay: StaySettings) -> Result<EnrollClosing, String>
             .push_str(&format!("  {}", report::contacted_text(&hosts)));
         let own = stage.public_host();
         let mut others = hosts.into_iter().filter(|host| *host != own);
-        closing.left_for = closing.left_for.or_else(|| others.next());
+        left_for = left_for.or_else(|| others.next());
         failure = failure.or(done.err());
     }
     stage.strike().await?;
     closing
         .text
         .push_str(&format!("\nRecords: {}\n", files.join("  ")));
-    let left = &closing.left_for;
-    closing
-        .lines
-        .push_str(&format!("{}\n", json!({"v": 1, "left_for": left})));
-    match failure {
-        // That a device left explains why it failed; the other way round it does not.
-        Some(why) if closing.left_for.is_none() => Err(format!("{why}\n{}", closing.text)),
-        _ => Ok(closing),
-    }
+    let line = json!({"v": 1, "left_for": left_for});
+    closing.lines.push_str(&format!("{line}\n"));
+    // That a device left explains why it failed; the other way round it does not.
+    let left = left_for.map(|host| format!("a device left dmtap for {host}"));
+    closing.failure = left.or(failure);
+    Ok(closing)
 }
 
 /// A device with each of the two requests and logins.
@@ -110,6 +121,8 @@ struct Stage {
     authority: Arc<Authority>,
     server_port: u16,
     proxy_port: u16,
+    service: Arc<EnrollService>,
+    swap: Swap,
     journal: Arc<Journal>,
     connections: Arc<OpenConnections>,
     stop: CancellationToken,
@@ -119,7 +132,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set(reports: &RuleReports, stay: StaySettings) -> Result<Self, String> {
+    async fn set(reports: &RuleReports, stay: StaySettings, swap: Swap) -> Result<Self, String> {
         let io = |error: std::io::Error| error_text::io(&error);
         let secrets = tempfile::tempdir().map_err(io)?;
         let authority = Authority::load_or_create(secrets.path());
@@ -131,13 +144,18 @@ impl Stage {
         let is_strict = stay.extent.is_some();
         let service = tokio::task::spawn_blocking(move || service(server_port, is_strict)).await;
         let service = Arc::new(service.map_err(|error| error.to_string())??);
-        let tls = enroll_server::tls(&authority, &[DISCOVERY, MANAGEMENT])?;
+        let tls = service.tls(&authority)?;
         let stop = CancellationToken::new();
-        let serving = enroll_server::serve(listener, tls, service, stop.clone());
+        let serving = enroll_server::serve(listener, tls, service.clone(), stop.clone());
 
         let journal = Arc::new(reports.journal()?);
         let connections = Arc::new(OpenConnections::new(journal.clone()));
-        let settings = settings(server_port, &authority, stay);
+        let mut settings = settings(server_port, &authority, stay);
+        settings.confdir = Some(secrets.path().to_owned());
+        settings.swap = match swap {
+            Swap::On => SwapSettings::All,
+            Swap::Off => SwapSettings::Off,
+        };
         let (rules, sink) = (Arc::default(), connections.clone());
         let proxy = Proxy::bind(settings, authority.clone(), rules, sink)
             .await
@@ -148,6 +166,8 @@ impl Stage {
             authority,
             server_port,
             proxy_port,
+            service,
+            swap,
             journal,
             connections,
             stop,
@@ -162,7 +182,7 @@ impl Stage {
 
     fn beginning(&self) -> String {
         format!(
-            "dmtap is at https://{}, in front of a server with the names {DISCOVERY} and {MANAGEMENT}.\n",
+            "dmtap is at https://{}, in front of a server with the names {DISCOVERY}, {MANAGEMENT} and\n{SESSIONS}; TLS of the last one demands a client certificate.\n",
             self.public_host()
         )
     }
@@ -174,6 +194,7 @@ impl Stage {
             line(PUBLIC, self.proxy_port),
             line(DISCOVERY, self.server_port),
             line(MANAGEMENT, self.server_port),
+            line(SESSIONS, self.server_port),
         ])
     }
 
@@ -188,26 +209,77 @@ impl Stage {
         let client = dialer.client(&trust)?;
         let url = format!("https://{}{DISCOVERY_PATH}", self.public_host());
         let url = url.parse().map_err(|_| format!("{url} is no address"))?;
-        let key = tokio::task::spawn_blocking(new_key).await;
-        let key: Arc<PrivateKey> = key.map_err(|error| error.to_string())??;
+        let key = made_key().await?;
         let device_id = profile.device_id.clone();
-        let enrollment = enroll_device::enroll(&client, profile, key, url).await;
-        let enrollment = enrollment.map_err(|error| error.to_string())?;
-        closing
-            .text
-            .push_str(&format!("  {}", report::enrolled_text(&enrollment)));
-        closing.lines.push_str(&report::enrolled_json(&enrollment));
-        let mut device = EnrolledDevice::new(enrollment, device_id);
-        for session_id in ["1", "2"] {
-            let session = device
-                .session(&client, session_id, RetryPolicy::default())
-                .await;
-            let session = session.map_err(|error| error.to_string())?;
-            closing
-                .text
-                .push_str(&format!("  {}", report::session_text(&session)));
-            closing.lines.push_str(&report::session_json(&session));
+        let enrolled = enroll_device::enroll(&client, profile.clone(), key.clone(), url).await;
+        let enrollment = enrolled.map_err(|error| error.to_string())?;
+        let text = report::enrolled_text(&enrollment);
+        closing.add(&text, &report::enrolled_json(&enrollment));
+        self.compare(&device_id, &enrollment, closing)?;
+        let client = dialer.client_with(&trust, &enrollment.certificate, key.clone())?;
+        let mut device = EnrolledDevice::new(enrollment, device_id.clone());
+        session(&mut device, &client, "1", closing).await?;
+        let new = made_key().await?;
+        let old = &device.enrollment;
+        let renewed = enroll_device::renew(&client, profile, old, &key, new.clone()).await;
+        let renewed = renewed.map_err(|error| error.to_string())?;
+        let text = report::renewed_text(&renewed);
+        closing.add(&text, &report::renewed_json(&renewed));
+        self.compare(&device_id, &renewed, closing)?;
+        let client = dialer.client_with(&trust, &renewed.certificate, new)?;
+        device.renewed(renewed);
+        session(&mut device, &client, "2", closing).await
+    }
+
+    /// Holds the certificate that the device got against the one that the server issued: another key, and the same
+    /// subject.
+    fn compare(
+        &self,
+        device: &str,
+        enrollment: &Enrollment,
+        closing: &mut EnrollClosing,
+    ) -> Result<(), String> {
+        let granted = self.service.granted().into_iter().rev();
+        let granted = { granted }.find(|granted| granted.device == device);
+        let granted = granted.ok_or("the server granted this device nothing")?;
+        if self.swap == Swap::Off {
+            return Ok(());
         }
+        let words = |error: IssueError| error.to_string();
+        let server = CertificateParts::read(&granted.certificate).map_err(words)?;
+        let own = CertificateParts::read(&enrollment.certificate).map_err(words)?;
+        let issuer = |der: &[u8]| {
+            Certificate::read(der)
+                .map(|read| read.issuer)
+                .unwrap_or_default()
+        };
+        let [theirs, ours] = [&granted.certificate, &enrollment.certificate].map(|der| issuer(der));
+        if server.public_key() == own.public_key() || server.subject() != own.subject() {
+            let why = "the certificates of server and device have one key, or two subjects";
+            return Err(why.into());
+        }
+        let key = |key: &[u8]| {
+            let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
+            hash.as_ref()
+                .iter()
+                .take(8)
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        };
+        let (subject, thumbprint) = (&enrollment.subject, &enrollment.thumbprint);
+        let [server_key, device_key] = [server.public_key(), own.public_key()].map(key);
+        let text = format!(
+            "  the server issued {} by {theirs} for dmtap's key {server_key}\n  \
+             dmtap issued {thumbprint} by {ours} for the device's key {device_key}\n  both for {subject}\n",
+            granted.thumbprint
+        );
+        let line = json!({
+            "v": 1, "subject": subject,
+            "server": {"thumbprint": granted.thumbprint, "issuer": theirs, "key": server_key},
+            "device": {"thumbprint": thumbprint, "issuer": ours, "key": device_key},
+        });
+        closing.text.push_str(&text);
+        closing.lines.push_str(&format!("{line}\n"));
         Ok(())
     }
 
@@ -223,6 +295,31 @@ impl Stage {
     }
 }
 
+impl EnrollClosing {
+    fn add(&mut self, text: &str, line: &str) {
+        self.text.push_str(&format!("  {text}"));
+        self.lines.push_str(line);
+    }
+}
+
+async fn session(
+    device: &mut EnrolledDevice,
+    client: &DialingClient,
+    number: &str,
+    closing: &mut EnrollClosing,
+) -> Result<(), String> {
+    let session = device.session(client, number, RetryPolicy::default()).await;
+    let session = session.map_err(|error| error.to_string())?;
+    let text = report::session_text(&session);
+    closing.add(&text, &report::session_json(&session));
+    Ok(())
+}
+
+async fn made_key() -> Result<Arc<PrivateKey>, String> {
+    let key = tokio::task::spawn_blocking(new_key).await;
+    key.map_err(|error| error.to_string())?
+}
+
 /// The server with both users. A strict one refuses a wrong `To`: without dmtap's help the device would not come as far
 /// as to leave.
 fn service(port: u16, is_strict: bool) -> Result<EnrollService, String> {
@@ -230,6 +327,7 @@ fn service(port: u16, is_strict: bool) -> Result<EnrollService, String> {
     let sites = Sites {
         discovery: origin(DISCOVERY),
         management: origin(MANAGEMENT),
+        sessions: origin(SESSIONS),
     };
     let user = |name: &str, login, encoding| User {
         name: name.into(),
@@ -256,7 +354,7 @@ fn settings(port: u16, authority: &Authority, stay: StaySettings) -> Settings {
     settings.listen.set_port(0);
     settings.trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
     settings.stay = stay;
-    settings.resolve = [DISCOVERY, MANAGEMENT]
+    settings.resolve = [DISCOVERY, MANAGEMENT, SESSIONS]
         .map(|host| proxy::Resolve {
             host: host.into(),
             port,
@@ -270,8 +368,10 @@ fn settings(port: u16, authority: &Authority, stay: StaySettings) -> Settings {
 const PUBLIC: &str = "dmtap.test";
 /// The server's name for discovery.
 const DISCOVERY: &str = "enterpriseenrollment.dmtap.test";
-/// The server's name for everything else.
+/// The server's name for policy and enrollment.
 const MANAGEMENT: &str = "mdm.dmtap.test";
+/// The server's name for management sessions.
+const SESSIONS: &str = "dm.dmtap.test";
 const ALICE: &str = "alice@dmtap.test";
 const BOB: &str = "bob@dmtap.test";
 /// What must not show in a record.

@@ -36,6 +36,27 @@ pub fn enrolled_json(enrollment: &Enrollment) -> String {
     format!("{line}\n")
 }
 
+/// One line for people: a new certificate in place of the old one.
+pub fn renewed_text(enrollment: &Enrollment) -> String {
+    let Enrollment {
+        subject,
+        thumbprint,
+        ..
+    } = enrollment;
+    format!("renewed: certificate {subject} ({thumbprint})\n")
+}
+
+/// The same as a JSON object.
+pub fn renewed_json(enrollment: &Enrollment) -> String {
+    let line = json!({
+        "v": 1,
+        "renewed": enrollment.provider_id,
+        "subject": enrollment.subject,
+        "thumbprint": enrollment.thumbprint,
+    });
+    format!("{line}\n")
+}
+
 /// One line for people: a management session.
 pub fn session_text(session: &ManagementSession) -> String {
     let errors = session.done.iter().filter(|(_, code)| !code.is_success());

@@ -11,7 +11,7 @@ use crate::app::enroll_device::{self, EnrollError, EnrolledDevice, report};
 use crate::app::enroll_server::new_key;
 use crate::app::signal;
 use crate::cli::{Failure, Outcome, Output, block_on, write_and_end};
-use crate::peer::enroll::{CsrForm, EnrollProfile, Login};
+use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login};
 use crate::proxy::Trust;
 
 /// Enroll a simulated Windows device, then run management sessions at the address that the server gave it.
@@ -56,6 +56,9 @@ pub(super) struct Enroll {
     /// The device's id: 32 hexadecimal digits.
     #[arg(long, value_name = "ID")]
     device_id: Option<String>,
+    /// Renew the certificate after the first session, with a new key.
+    #[arg(long)]
+    renew: bool,
     /// Management sessions to run.
     #[arg(long, default_value_t = 2, value_name = "NUMBER")]
     sessions: u32,
@@ -82,24 +85,48 @@ impl Enroll {
             None => Trust::Platform,
         };
         let dialer = Dialer::new(self.resolve.clone());
-        let key = new_key().map_err(|why| Failure::Failed(format!("error: {why}")))?;
+        let made = || new_key().map_err(|why| Failure::Failed(format!("error: {why}")));
+        let key = made()?;
         let profile = self.profile();
         let id = profile.device_id.clone();
         let mut lines = String::new();
         let work = async {
-            let client = dialer.client(&trust);
-            let client = client.map_err(|why| Failure::Usage(format!("error: {why}")))?;
+            let usage = |why: String| Failure::Usage(format!("error: {why}"));
+            let client = dialer.client(&trust).map_err(usage)?;
             let failed = |error: EnrollError| Failure::Failed(format!("error: {error}"));
             let url = self.url.clone();
-            let enrollment = enroll_device::enroll(&client, profile, key, url)
+            let enrollment = enroll_device::enroll(&client, profile.clone(), key.clone(), url)
                 .await
                 .map_err(failed)?;
             lines.push_str(&match output {
                 Output::Text => report::enrolled_text(&enrollment),
                 Output::Json => report::enrolled_json(&enrollment),
             });
+            let showing = |enrollment: &Enrollment, key| {
+                let client = dialer.client_with(&trust, &enrollment.certificate, key);
+                client.map_err(usage)
+            };
+            let mut client = showing(&enrollment, key.clone())?;
             let mut device = EnrolledDevice::new(enrollment, id);
             for number in 1..=self.sessions {
+                if self.renew && number == 2 {
+                    let new = made()?;
+                    let enrollment = &device.enrollment;
+                    let renewed = enroll_device::renew(
+                        &client,
+                        profile.clone(),
+                        enrollment,
+                        &key,
+                        new.clone(),
+                    );
+                    let renewed = renewed.await.map_err(failed)?;
+                    lines.push_str(&match output {
+                        Output::Text => report::renewed_text(&renewed),
+                        Output::Json => report::renewed_json(&renewed),
+                    });
+                    client = showing(&renewed, new)?;
+                    device.renewed(renewed);
+                }
                 let number = number.to_string();
                 let session = device.session(&client, &number, retry());
                 let session = session.await.map_err(failed)?;

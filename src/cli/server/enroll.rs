@@ -31,7 +31,7 @@ pub(super) struct EnrollArguments {
         requires = "enroll"
     )]
     discovery_name: String,
-    /// With --enroll: the name of policy, enrollment and management.
+    /// With --enroll: the name of policy and enrollment.
     #[arg(
         long,
         default_value = "mdm.dmtap.test",
@@ -39,6 +39,15 @@ pub(super) struct EnrollArguments {
         requires = "enroll"
     )]
     management_name: String,
+    /// With --enroll: the name of management sessions, where TLS demands the device's certificate. With a name of the
+    /// others TLS asks for it, and sessions without it get HTTP 403.
+    #[arg(
+        long,
+        default_value = "dm.dmtap.test",
+        value_name = "HOST",
+        requires = "enroll"
+    )]
+    session_name: String,
     /// With --enroll: a user with a password (OnPremise), whose devices speak XML; several may be given. With neither --user
     /// nor --token-user it is user@dmtap.test=password.
     #[arg(long, value_name = "NAME=PASSWORD", value_parser = pair, requires = "enroll")]
@@ -72,11 +81,16 @@ impl EnrollArguments {
         let sites = Sites {
             discovery: origin(&self.discovery_name),
             management: origin(&self.management_name),
+            sessions: origin(&self.session_name),
         };
         let discovery = sites.discovery.clone();
         let url = format!("{discovery}{DISCOVERY_PATH}");
-        let names = [&*self.discovery_name, &*self.management_name];
-        let tls = enroll_server::tls(authority, &names).map_err(Failure::Failed)?;
+        let mut names = vec![&*self.discovery_name];
+        for name in [&*self.management_name, &*self.session_name] {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let users = self.users();
         let login = users.first().map(|user| self.login(user));
         let login = login.unwrap_or_default();
@@ -84,7 +98,9 @@ impl EnrollArguments {
             true => server.redirecting(),
             false => server,
         });
-        let mut service = service.map_err(|why| Failure::Failed(format!("error: {why}")))?;
+        let failed = |why: String| Failure::Failed(format!("error: {why}"));
+        let mut service = service.map_err(failed)?;
+        let tls = service.tls(authority).map_err(failed)?;
         if let Some(plan) = plan {
             service.moved = Arc::new(Mutex::new(Server::new(plan)));
         }
@@ -94,14 +110,17 @@ impl EnrollArguments {
             Output::Json => json_line,
         };
         print::line(&format!("enrollment at {url}"));
-        let resolve = names.map(|name| format!("--resolve {name}:{port}:127.0.0.1"));
+        let resolve = names.iter();
+        let resolve = resolve.map(|name| format!("--resolve {name}:{port}:127.0.0.1"));
+        let resolve: Vec<String> = resolve.collect();
         let (ca, resolve) = (authority.certificate_file().display(), resolve.join(" "));
         print::line(&format!(
             "try: dmtap device enroll {url} --root-ca {ca} {login} {resolve}"
         ));
         let through = format!("https://localhost:{PROXY_PORT}{DISCOVERY_PATH}");
         print::line(&format!(
-            "through dmtap: dmtap proxy --mode reverse:{discovery} --server-ca {ca} -p {PROXY_PORT} {resolve}"
+            "through dmtap: dmtap proxy --mode reverse:{discovery} --server-ca {ca} -p {PROXY_PORT} \
+             --swap-client-identity {resolve}"
         ));
         print::line(&format!(
             "          then: dmtap device enroll {through} --root-ca {ca} {login}"
@@ -154,6 +173,7 @@ fn text_line(granted: &Granted) {
         user,
         device,
         thumbprint,
+        ..
     } = granted;
     let [user, device] = [user, device].map(|name| printable::line(name));
     print_out(format!(

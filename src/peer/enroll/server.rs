@@ -1,5 +1,6 @@
 //! The enrolling server: discovery, policy, and a certificate with a management account for each device.
 
+mod admission;
 mod answers;
 mod provisioning;
 
@@ -8,6 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+
+use x509_cert::serial_number::SerialNumber;
 
 use super::certificate::{EnrollmentCa, Requested};
 use super::soap::{SOAP_11, SOAP_12, action};
@@ -20,16 +23,19 @@ use crate::identity::SignedRequest;
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
 use crate::peer::{Encoding, Plan, PlannedCommand};
+pub use admission::{Granted, ShownCertificate};
 use answers::Fault;
 use provisioning::Provisioning;
 
-/// Where the server can be reached: two names, as at large services, which are one process.
+/// Where the server can be reached: several names, as at large services, which are one process.
 #[derive(Clone, Debug)]
 pub struct Sites {
     /// The origin of discovery, such as `https://enterpriseenrollment.example.test:8443`.
     pub discovery: String,
-    /// The origin of policy, enrollment and management.
+    /// The origin of policy and enrollment.
     pub management: String,
+    /// The origin of management sessions. Where it is no other's, its TLS demands a client certificate.
+    pub sessions: String,
 }
 
 /// Somebody who may enroll devices.
@@ -50,17 +56,6 @@ pub enum Login {
     Password(String),
     /// Federated: a token that a sign-in page gave.
     Token(String),
-}
-
-/// What the server has granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
-    /// The user.
-    pub user: String,
-    /// The device, as it names itself.
-    pub device: String,
-    /// SHA-1 over the certificate.
-    pub thumbprint: String,
 }
 
 /// A server with its users and its CA. It answers requests and knows no sockets.
@@ -110,7 +105,26 @@ impl EnrollServer {
 
     /// The address that devices are given for management, and the one where they are moved to in their first session.
     pub fn management_urls(&self) -> [String; 2] {
-        [MANAGEMENT_PATH, MOVED_PATH].map(|path| format!("{}{path}", self.sites.management))
+        [MANAGEMENT_PATH, MOVED_PATH].map(|path| format!("{}{path}", self.sites.sessions))
+    }
+
+    /// The names of discovery, of policy and enrollment, and of management sessions.
+    pub fn names(&self) -> [String; 3] {
+        let Sites {
+            discovery,
+            management,
+            sessions,
+        } = &self.sites;
+        [discovery, management, sessions].map(|origin| {
+            let uri: Option<Uri> = origin.parse().ok();
+            let host = uri.as_ref().and_then(|uri| uri.host());
+            host.unwrap_or_default().to_ascii_lowercase()
+        })
+    }
+
+    /// The CA that signs the certificates of devices, DER.
+    pub fn ca(&self) -> &[u8] {
+        self.ca.certificate()
     }
 
     /// What the server asks of a device at its first address: the demo's plan, and at the end to go to the other.
@@ -118,10 +132,21 @@ impl EnrollServer {
         let [_, moved] = self.management_urls();
         let node =
             format!("./Vendor/MSFT/DMClient/Provider/{PROVIDER_ID}/ManagementServerAddressList");
-        let mut plan = Plan::demo();
+        let mut plan = Self::moved_plan();
         let move_on = PlannedCommand::Replace(node, format!("<{moved}>"));
         if let Some(package) = plan.packages.last_mut() {
             package.commands.push(move_on);
+        }
+        plan
+    }
+
+    /// What it asks for at the other address: the demo's plan, and which certificate the device has.
+    pub fn moved_plan() -> Plan {
+        let mut plan = Plan::demo();
+        if let Some(package) = plan.packages.last_mut() {
+            package
+                .commands
+                .push(PlannedCommand::Get(CERT_THUMPRINT.into()));
         }
         plan
     }
@@ -151,7 +176,7 @@ impl EnrollServer {
     /// right.
     pub fn misdirected(&self, host: Option<&HeaderValue>, uri: &Uri) -> Option<Response<Bytes>> {
         let host = host_of(host, uri).unwrap_or_default();
-        (!is_at(&self.sites.management, host)).then(|| misdirected(host))
+        (!is_at(&self.sites.sessions, host)).then(|| misdirected(host))
     }
 
     fn soap(
@@ -167,7 +192,8 @@ impl EnrollServer {
         let Some(envelope) = document.as_ref().and_then(Envelope::of) else {
             return plain(StatusCode::BAD_REQUEST, "the body is no SOAP envelope\n");
         };
-        let answer = self.serve(service, envelope, host, request.uri().path(), now);
+        let shown = request.extensions().get();
+        let answer = self.serve(service, envelope, (host, request.uri().path()), shown, now);
         let (status, xml) = match answer {
             Ok(xml) => (StatusCode::OK, xml),
             Err(fault) => {
@@ -186,8 +212,8 @@ impl EnrollServer {
         &mut self,
         service: Service,
         envelope: Envelope<'_>,
-        host: &str,
-        path: &str,
+        (host, path): (&str, &str),
+        shown: Option<&ShownCertificate>,
         now: Duration,
     ) -> Result<String, Fault> {
         if self.checks_to {
@@ -207,7 +233,7 @@ impl EnrollServer {
                 Ok(answers::policies(envelope, &self.sites.management))
             }
             (Service::Enrollment, Some(EnrollmentMessage::Request(asked))) => {
-                self.issue(envelope, asked, now)
+                self.issue(envelope, asked, shown, now)
             }
             _ => {
                 let why = "the body does not hold what the action says";
@@ -254,30 +280,12 @@ impl EnrollServer {
         })
     }
 
-    /// Whose certificate a renewal is signed with: the last that this server issued to the device.
-    fn holder(
-        &self,
-        signed: &SignedRequest,
-        asked: RequestSecurityToken<'_>,
-    ) -> Result<&User, Fault> {
-        let device = asked.context("DeviceID").unwrap_or_default();
-        let mut granted = self.granted.iter().rev();
-        let last = granted.find(|granted| granted.device == device);
-        let own = thumbprint(signed.certificate());
-        let last = last.filter(|granted| granted.thumbprint == own);
-        let mut users = self.users.iter();
-        let user = last.and_then(|granted| users.find(|user| user.name == granted.user));
-        user.ok_or_else(|| {
-            let why = format!("the certificate {own} is not the last of device {device}");
-            Fault::of("s:Authentication", why)
-        })
-    }
-
     /// The certificate and the account.
     fn issue(
         &mut self,
         envelope: Envelope<'_>,
         asked: RequestSecurityToken<'_>,
+        shown: Option<&ShownCertificate>,
         now: Duration,
     ) -> Result<String, Fault> {
         let malformed = |why: &str| Fault::of("s:MessageFormat", why.into());
@@ -290,7 +298,7 @@ impl EnrollServer {
             (Some(RequestType::Renew), Some((TokenKind::Pkcs7, signed))) => {
                 let signed = SignedRequest::read(&signed);
                 let signed = signed.map_err(|error| refused(error.to_string()))?;
-                let user = self.holder(&signed, asked)?.clone();
+                let user = self.holder(&signed, shown, asked, now)?;
                 (user, signed.request().to_vec())
             }
             (Some(RequestType::Issue | RequestType::Renew), _) => {
@@ -329,6 +337,9 @@ impl EnrollServer {
                 user,
                 device,
                 thumbprint,
+                certificate: issued,
+                serial: SerialNumber::from(serial),
+                is_used: false,
             });
         }
         Ok(answers::granted(envelope, &document, now))
@@ -453,5 +464,7 @@ const POLICY_PATH: &str = "/EnrollmentServer/Policy.svc";
 const ENROLLMENT_PATH: &str = "/EnrollmentServer/Enrollment.svc";
 /// What the server calls itself in accounts.
 pub const PROVIDER_ID: &str = "dmtap-sim";
+/// Where the device reports its certificate, as the DDF spells it.
+const CERT_THUMPRINT: &str = "./Vendor/MSFT/CertificateStore/MY/WSTEP/CertThumprint";
 /// Grants that are remembered.
 const MOST_GRANTED: usize = 1024;

@@ -48,10 +48,71 @@ fn devices_stay_on_dmtap_and_records_hold_no_secret() {
                 "{sessions:?}"
             );
         }
+        swapped(&shown);
         let records = records(&folder);
         let literals = Literals::read(&literals(&records));
         let wrong = literals.wrong(&records);
         assert!(wrong.is_empty(), "{options:?}: {}", wrong.join("\n"));
+    }
+}
+
+/// Each device enrolls and renews: the server names its certificate and the key of dmtap, dmtap those of the device.
+fn swapped(shown: &str) {
+    let after = |text: &str| -> Vec<String> {
+        let lines = shown
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(text));
+        lines.map(str::to_owned).collect()
+    };
+    let (server, device) = (after("the server issued "), after("dmtap issued "));
+    assert_eq!((server.len(), device.len()), (4, 4), "{shown}");
+    let mut words: Vec<&str> = server
+        .iter()
+        .chain(&device)
+        .flat_map(|line| {
+            let thumbprint = line.split(' ').next();
+            [thumbprint, line.rsplit(' ').next()]
+        })
+        .flatten()
+        .collect();
+    assert!(
+        words
+            .iter()
+            .all(|word| word.len() == 40 || word.len() == 16),
+        "{words:?}"
+    );
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), 16, "eight certificates, eight keys: {shown}");
+    assert!(
+        server
+            .iter()
+            .all(|line| line.contains(" by CN=dmtap simulated enrollment CA "))
+    );
+    assert!(
+        device
+            .iter()
+            .all(|line| line.contains(" by O=dmtap, CN=dmtap CA "))
+    );
+    assert_eq!(after("both for O=dmtap simulated server, CN=").len(), 4);
+    assert_eq!(after("renewed: certificate ").len(), 2);
+}
+
+#[test]
+fn without_the_swap_the_server_refuses_dmtap_and_one_line_says_what_helps() {
+    let folder = TempDir::new().unwrap();
+    let output = demo(&folder, &["--no-swap"]);
+    assert_eq!(output.status.code(), Some(1));
+    let why = text(&output.stderr);
+    let line = why.lines().find(|line| line.starts_with("error: "));
+    let line = line.unwrap_or_else(|| panic!("{why}"));
+    for part in [
+        "dm.dmtap.test asks for a client certificate (alert 116). dmtap has none for device ",
+        "enroll through dmtap with --swap-client-identity",
+        "--client-certs",
+        "a rule with tunnel",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
     }
 }
 
@@ -84,7 +145,7 @@ fn literals(records: &[(String, Vec<u8>)]) -> String {
             thumbprints += 1;
         }
     }
-    assert_eq!(thumbprints, 4, "of a CA and a device, twice");
+    assert_eq!(thumbprints, 8, "of a CA and a device, twice, and renewed");
     list
 }
 

@@ -247,7 +247,8 @@ async fn a_server_that_wants_client_certificates_is_found() {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let service = bench.service.clone();
-        let serving = super::enroll_server::serve(listener, Arc::new(tls), service, stop.clone());
+        let serving =
+            super::enroll_server::serve(listener, Arc::new(tls).into(), service, stop.clone());
         tokio::spawn(serving);
         let port = bench.address.port();
         let mut doctor = bench.doctor();

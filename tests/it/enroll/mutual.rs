@@ -53,7 +53,8 @@ async fn server(authority: &Authority) -> SocketAddr {
     let origin = format!("https://{NAME}:{}", address.port());
     let sites = Sites {
         discovery: origin.clone(),
-        management: origin,
+        management: origin.clone(),
+        sessions: origin,
     };
     let user = User {
         name: "alice@dmtap.test".into(),

@@ -7,7 +7,7 @@ use dmtap::app::dial::{Dialer, Resolve};
 use dmtap::app::enroll_device::{EnrolledDevice, enroll};
 use dmtap::app::enroll_server::new_key;
 use dmtap::peer::enroll::EnrollProfile;
-use dmtap::proxy::{self, Proxy, Scheme, Settings, Upstream, UpstreamHttp};
+use dmtap::proxy::{self, Proxy, Scheme, Settings, SwapSettings, Upstream, UpstreamHttp};
 
 use super::doctor::Nobody;
 use super::{Bench, DISCOVERY, MANAGEMENT, alice};
@@ -16,6 +16,7 @@ use super::{Bench, DISCOVERY, MANAGEMENT, alice};
 async fn a_redirect_leads_no_device_past_dmtap() {
     for version in [UpstreamHttp::Http1, UpstreamHttp::Http2] {
         let bench = Bench::new(true).await;
+        let confdir = tempfile::tempdir().unwrap();
         let port = bench.address.port();
         let mut settings = Settings::reverse(Upstream {
             scheme: Scheme::Https,
@@ -25,6 +26,8 @@ async fn a_redirect_leads_no_device_past_dmtap() {
         settings.listen.set_port(0);
         settings.trust = bench.trust();
         settings.upstream_http = version;
+        settings.confdir = Some(confdir.path().to_owned());
+        settings.swap = SwapSettings::All;
         settings.resolve = [DISCOVERY, MANAGEMENT]
             .map(|host| proxy::Resolve {
                 host: host.into(),
@@ -65,7 +68,9 @@ async fn a_redirect_leads_no_device_past_dmtap() {
             .parse()
             .unwrap();
         let key = new_key().unwrap();
-        let enrollment = enroll(&client, profile, key, url).await.unwrap();
+        let enrollment = enroll(&client, profile, key.clone(), url).await.unwrap();
+        let client = dialer.client_with(&bench.trust(), &enrollment.certificate, key);
+        let client = client.unwrap();
         let renewal = enrollment.renewal.as_deref();
         assert_eq!(
             renewal,

@@ -2,210 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use dmtap::app::dial::DialingClient;
-use dmtap::app::enroll_device::renew;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::flow::event::Event;
-use dmtap::flow::{CapturedMessage, Note};
-use dmtap::peer::enroll::{EnrollServer, Enrollment, EnrollmentCa};
-use dmtap::proxy::{self, IdentityStore, Proxy, Scheme, Settings, SwapSettings, Upstream};
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use http::{Response, StatusCode};
 
+use super::lab::{Change, Lab, with_document};
 use super::*;
-use crate::support::rig::Heard;
-
-/// What a server makes of an answer.
-type Change = dyn Fn(Response<Bytes>) -> Option<Response<Bytes>> + Send + Sync;
-
-/// dmtap with the swap in front of a server.
-struct Lab {
-    heard: Arc<Heard>,
-    confdir: tempfile::TempDir,
-    dialer: Dialer,
-    trust: Trust,
-    _folder: Option<tempfile::TempDir>,
-    stop: CancellationToken,
-}
-
-impl Lab {
-    async fn in_front_of(
-        bench_trust: (&Authority, Trust),
-        server: SocketAddr,
-        adapt: impl FnOnce(&mut Settings),
-    ) -> Self {
-        let (authority, trust) = bench_trust;
-        let port = server.port();
-        let mut settings = Settings::reverse(Upstream {
-            scheme: Scheme::Https,
-            host: DISCOVERY.into(),
-            port,
-        });
-        let confdir = tempfile::tempdir().unwrap();
-        settings.listen.set_port(0);
-        settings.trust = trust.clone();
-        settings.confdir = Some(confdir.path().to_owned());
-        settings.swap = SwapSettings::All;
-        settings.resolve = [DISCOVERY, MANAGEMENT]
-            .map(|host| proxy::Resolve {
-                host: host.into(),
-                port,
-                address: server.ip(),
-            })
-            .into();
-        adapt(&mut settings);
-        // The CA of dmtap is that of the server: the device trusts one file.
-        let authority = authority.certificate_file().parent().unwrap();
-        let authority = Arc::new(Authority::load_or_create(authority).unwrap());
-        let heard = Arc::new(Heard::default());
-        let proxy = Proxy::bind(settings, authority, Arc::default(), heard.clone());
-        let proxy = proxy.await.unwrap();
-        let here = proxy.local_addr();
-        let stop = CancellationToken::new();
-        tokio::spawn(proxy.run(stop.clone()));
-        let dialer = Dialer::without_dns(vec![
-            Resolve::new("one.dmtap.test", 443, here),
-            // Without the rule `stay` the device asks for this name, and DNS leads it to dmtap.
-            Resolve::new(DISCOVERY, port, here),
-        ]);
-        Self {
-            heard,
-            confdir,
-            dialer,
-            trust,
-            _folder: None,
-            stop,
-        }
-    }
-
-    /// In front of a server whose answers to the request for a certificate are changed.
-    async fn with_answers(change: Arc<Change>, adapt: impl FnOnce(&mut Settings)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::load_or_create(folder.path()).unwrap();
-        let address = server(&authority, change).await;
-        let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
-        let mut lab = Self::in_front_of((&authority, trust), address, adapt).await;
-        lab._folder = Some(folder);
-        lab
-    }
-
-    fn client(&self) -> DialingClient {
-        self.dialer.client(&self.trust).unwrap()
-    }
-
-    async fn enroll(&self, profile: EnrollProfile) -> Result<Enrollment, EnrollError> {
-        let url = "https://one.dmtap.test/EnrollmentServer/Discovery.svc";
-        let key = new_key().unwrap();
-        enroll(&self.client(), profile, key, url.parse().unwrap()).await
-    }
-
-    /// The answer to the request for a certificate, as it came and as it left.
-    fn answer(&self) -> Arc<CapturedMessage> {
-        let events = self.heard.events();
-        let responses = events.into_iter().filter_map(|event| match event {
-            Event::Response(message) => Some(message),
-            _ => None,
-        });
-        responses.last().unwrap()
-    }
-
-    fn notes(&self) -> Vec<Note> {
-        let events = self.heard.events();
-        let notes = events.into_iter().flat_map(|event| match event {
-            Event::Request(message) | Event::Response(message) => message.notes.clone(),
-            _ => Vec::new(),
-        });
-        notes.filter(|note| note.id.starts_with("SWAP")).collect()
-    }
-
-    fn store(&self) -> IdentityStore {
-        IdentityStore::of(self.confdir.path())
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-/// An enrolling server under one name; `None` of a change closes the connection.
-async fn server(authority: &Authority, change: Arc<Change>) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let tls = enroll_server::tls(authority, &[DISCOVERY]).unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(tls);
-    let origin = format!("https://{DISCOVERY}:{}", address.port());
-    let sites = Sites {
-        discovery: origin.clone(),
-        management: origin,
-    };
-    let user = User {
-        name: "alice@dmtap.test".into(),
-        login: password(),
-        encoding: Encoding::Xml,
-    };
-    let now = Duration::from_secs(1_790_000_000);
-    let ca = EnrollmentCa::new("CA", new_key().unwrap(), 1, now).unwrap();
-    let server = EnrollServer::new(sites, vec![user], ca, 2).taking_any_to();
-    let server = Arc::new(Mutex::new(server));
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(tcp).await else {
-                continue;
-            };
-            let (server, change) = (server.clone(), change.clone());
-            let respond = move |request: Request<Incoming>| {
-                let (server, change) = (server.clone(), change.clone());
-                async move {
-                    let (parts, body) = request.into_parts();
-                    let body = body.collect().await.unwrap().to_bytes();
-                    let is_last = parts.uri.path().ends_with("Enrollment.svc");
-                    let request = Request::from_parts(parts, body);
-                    let answer = server.lock().unwrap().answer(&request, now);
-                    let answer = match is_last {
-                        true => change(answer),
-                        false => Some(answer),
-                    };
-                    answer.map(|answer| answer.map(Full::new)).ok_or("gone")
-                }
-            };
-            tokio::spawn(async move {
-                let service = service_fn(respond);
-                let _ = auto::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
-    address
-}
-
-/// The answer with another provisioning document.
-fn with_document(answer: Response<Bytes>, change: impl Fn(String) -> String) -> Response<Bytes> {
-    let text = String::from_utf8(answer.body().to_vec()).unwrap();
-    let from = text.find("<BinarySecurityToken").unwrap();
-    let from = from + text[from..].find('>').unwrap() + 1;
-    let to = from + text[from..].find('<').unwrap();
-    let document = String::from_utf8(STANDARD.decode(&text[from..to]).unwrap()).unwrap();
-    let token = STANDARD.encode(change(document));
-    let text = format!("{}{token}{}", &text[..from], &text[to..]);
-    let mut answer = answer;
-    answer
-        .headers_mut()
-        .insert("content-length", text.len().into());
-    *answer.body_mut() = text.into();
-    answer
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
@@ -214,7 +20,8 @@ async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
     let bob = EnrollProfile::new("bob@dmtap.test".into(), token(), CsrForm::Windows11);
     for profile in [alice(), bob] {
         let id = profile.device_id.clone();
-        let enrollment = lab.enroll(profile).await.unwrap();
+        let key = new_key().unwrap();
+        let enrollment = lab.enroll_with(profile, key.clone()).await.unwrap();
         let granted = bench.service.granted();
         let granted = &granted.last().unwrap().thumbprint;
         assert_ne!(&enrollment.thumbprint, granted);
@@ -229,7 +36,8 @@ async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
         let answer = lab.answer();
         let rules: Vec<_> = answer.applied.iter().map(|effect| &*effect.rule).collect();
         assert_eq!(rules, ["stay", "swap-client-identity"]);
-        let (client, mut device) = (lab.client(), EnrolledDevice::new(enrollment, id));
+        let client = lab.client_of(&enrollment, &key);
+        let mut device = EnrolledDevice::new(enrollment, id);
         for session_id in ["1", "2"] {
             let session = device.session(&client, session_id, RetryPolicy::default());
             session.await.unwrap();
@@ -294,54 +102,6 @@ async fn the_key_of_dmtap_is_in_one_file_and_nowhere_else() {
         assert!(!shows(format!("{event:?}").as_bytes()));
     }
     assert!(bodies >= 8, "{bodies}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_used() {
-    let bench = Bench::new(false).await;
-    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
-    let (client, profile) = (lab.client(), alice());
-    let url = "https://one.dmtap.test/EnrollmentServer/Discovery.svc";
-    let (first, second) = (new_key().unwrap(), new_key().unwrap());
-    let url = url.parse().unwrap();
-    let enrollment = enroll(&client, profile.clone(), first.clone(), url).await;
-    let enrollment = enrollment.unwrap();
-    let old = lab.store().list().unwrap().remove(0);
-    let renewed = renew(
-        &client,
-        profile.clone(),
-        &enrollment,
-        &first,
-        second.clone(),
-    )
-    .await;
-    let renewed = renewed.unwrap();
-    assert_ne!(renewed.thumbprint, enrollment.thumbprint);
-    let granted = bench.service.granted();
-    assert_eq!(granted.len(), 2);
-    let new = lab.store().find(&renewed.thumbprint).unwrap();
-    assert_eq!(new.renews, Some(old.id.clone()));
-    assert_eq!(new.server_certificate.thumbprint, granted[1].thumbprint);
-    assert_eq!(lab.store().list().unwrap().len(), 2);
-    let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
-    assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
-    // Somebody else's key does not renew, and neither does an identity that is gone: both pass as they are.
-    let stranger = renew(&client, profile.clone(), &renewed, &first, second).await;
-    assert!(
-        matches!(stranger, Err(EnrollError::Answered(_))),
-        "{stranger:?}"
-    );
-    lab.store().remove(&old.id).unwrap();
-    let gone = renew(&client, profile, &enrollment, &first, new_key().unwrap()).await;
-    assert!(matches!(gone, Err(EnrollError::Answered(_))), "{gone:?}");
-    let notes = lab.notes();
-    let texts: Vec<_> = notes[2..].iter().map(|note| &*note.text).collect();
-    assert!(texts[0].contains("its signature is wrong"), "{texts:?}");
-    assert!(
-        texts[1].contains(&enrollment.thumbprint) && texts[1].contains("no identity"),
-        "{texts:?}"
-    );
-    assert_eq!(texts.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

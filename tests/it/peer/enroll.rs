@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::peer::enroll::{
     CsrForm, EnrollProfile, EnrollServer, EnrollingDevice, Enrollment, EnrollmentCa, Login,
-    PrivateKey, Refusal, Sites, Step, User,
+    PrivateKey, Refusal, ShownCertificate, Sites, Step, User,
 };
 use dmtap::peer::{Encoding, Tree};
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -319,6 +319,75 @@ fn with_document(change: impl Fn(&String) -> String) -> Result<Enrollment, Refus
     enroll(&mut server(), alice(CsrForm::Windows10), |_| {}, changed)
 }
 
+#[test]
+fn sessions_take_the_last_certificate_of_the_device_and_no_other() {
+    let mut server = server();
+    let profile = alice(CsrForm::Windows10);
+    let id = profile.device_id.clone();
+    let refused =
+        |server: &mut EnrollServer, shown: Option<&[u8]>, device: &str, expected: &str| {
+            let shown = shown.map(|der| ShownCertificate(der.to_vec()));
+            let why = server.admit(shown.as_ref(), device, NOW).unwrap_err();
+            assert!(why.contains(expected), "{why}");
+        };
+    let enrollment = enroll(&mut server, profile.clone(), |_| {}, |_, _| {}).unwrap();
+    let first = enrollment.certificate.clone();
+    refused(&mut server, None, &id, "take a client certificate");
+    refused(
+        &mut server,
+        Some(&first),
+        "another",
+        "and the device is another",
+    );
+    let mut foreign = first.clone();
+    *foreign.last_mut().unwrap() ^= 1;
+    refused(
+        &mut server,
+        Some(&foreign),
+        &id,
+        "is not by the CA of this server",
+    );
+    let shown = |der: &[u8]| ShownCertificate(der.to_vec());
+    server.admit(Some(&shown(&first)), &id, NOW).unwrap();
+    let years = NOW + Duration::from_secs(3 * 365 * 24 * 3600);
+    server.admit(Some(&shown(&first)), &id, years).unwrap_err();
+    // A renewal must come on a connection that shows the certificate which signs it.
+    let renew = |server: &mut EnrollServer, shown: Option<&[u8]>| {
+        let url = "https://mdm.example:8443/EnrollmentServer/Enrollment.svc"
+            .parse()
+            .unwrap();
+        let old = (&*first, &*key(0));
+        let renewing = EnrollingDevice::renew(profile.clone(), key(1), old, url);
+        let (mut device, mut request) = renewing.unwrap();
+        if let Some(shown) = shown {
+            request
+                .extensions_mut()
+                .insert(ShownCertificate(shown.to_vec()));
+        }
+        device.answer(&server.answer(&request, NOW))
+    };
+    assert!(matches!(
+        renew(&mut server, None),
+        Err(Refusal::Fault { .. })
+    ));
+    let Ok(Step::Enrolled(renewed)) = renew(&mut server, Some(&first)) else {
+        panic!("it is not renewed");
+    };
+    // Its answer may be lost: the old certificate is good until the new one is used.
+    server.admit(Some(&shown(&first)), &id, NOW).unwrap();
+    server
+        .admit(Some(&shown(&renewed.certificate)), &id, NOW)
+        .unwrap();
+    refused(&mut server, Some(&first), &id, "is not the last");
+    let node = "./Vendor/MSFT/CertificateStore/MY/WSTEP/CertThumprint";
+    let compare = |thumbprint: &str| {
+        let values = [(node.to_owned(), thumbprint.to_owned())];
+        EnrollServer::compare(&shown(&renewed.certificate), &values)
+    };
+    compare(&renewed.thumbprint.to_ascii_lowercase()).unwrap();
+    assert!(compare(&enrollment.thumbprint).unwrap_err().contains(node));
+}
+
 fn replace_in(body: &mut Bytes, from: &str, to: &str) {
     let text = std::str::from_utf8(body).unwrap().replace(from, to);
     *body = text.into();
@@ -361,6 +430,7 @@ fn server() -> EnrollServer {
     let sites = Sites {
         discovery: "https://enroll.example:8443".into(),
         management: "https://mdm.example:8443".into(),
+        sessions: "https://mdm.example:8443".into(),
     };
     let user = |name: &str, login, encoding| User {
         name: name.into(),

@@ -33,26 +33,36 @@ pub struct Enrollment {
 }
 
 impl Enrollment {
-    /// The nodes of the account, which the server reads and writes later.
+    /// The nodes of the account, which the server reads and writes later, and those of the certificate.
     #[must_use]
     pub fn in_tree(&self, tree: Tree) -> Tree {
         let node = |leaf: &str| self.node(leaf);
-        let own = format!(
-            "./Vendor/MSFT/CertificateStore/{}/{}",
-            self.store.replace('\\', "/"),
-            self.thumbprint
-        );
+        let tree = tree
+            .with(
+                &node("ManagementServiceAddress"),
+                "chr",
+                &self.address,
+                Access::Write,
+            )
+            .with(
+                &node("ManagementServerAddressList"),
+                "chr",
+                "",
+                Access::Write,
+            );
+        self.certificate_in_tree(tree)
+    }
+
+    /// The nodes of the certificate alone: a renewal leaves the account as it is.
+    #[must_use]
+    pub fn certificate_in_tree(&self, tree: Tree) -> Tree {
+        let store = self.store.replace('\\', "/");
+        let own = format!("{CERTIFICATE_STORE}/{store}/{}", self.thumbprint);
         tree.with(
-            &node("ManagementServiceAddress"),
+            &format!("{CERTIFICATE_STORE}/MY/WSTEP/CertThumprint"),
             "chr",
-            &self.address,
-            Access::Write,
-        )
-        .with(
-            &node("ManagementServerAddressList"),
-            "chr",
-            "",
-            Access::Write,
+            &self.thumbprint,
+            Access::Read,
         )
         .with(
             &format!("{own}/IssuedTo"),
@@ -180,3 +190,5 @@ fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+const CERTIFICATE_STORE: &str = "./Vendor/MSFT/CertificateStore";

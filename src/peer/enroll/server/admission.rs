@@ -1,0 +1,117 @@
+//! Which certificates the server takes, in management sessions and to renew.
+
+use std::time::Duration;
+
+use x509_cert::serial_number::SerialNumber;
+
+use super::answers::Fault;
+use super::{EnrollServer, User};
+use crate::dm::certificate::thumbprint;
+use crate::dm::enrollment::RequestSecurityToken;
+use crate::identity::SignedRequest;
+
+/// The client certificate of the connection that a request came on, DER: an extension of the request.
+#[derive(Clone, Debug)]
+pub struct ShownCertificate(pub Vec<u8>);
+
+/// What the server has granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The user.
+    pub user: String,
+    /// The device, as it names itself.
+    pub device: String,
+    /// SHA-1 over the certificate.
+    pub thumbprint: String,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    pub(super) serial: SerialNumber,
+    /// Whether a session began with it.
+    pub(super) is_used: bool,
+}
+
+impl EnrollServer {
+    /// Whether a device may run a session on a connection with this certificate: this server issued it, to this device,
+    /// and none after it. Until a session uses the last one, the one before it is good, too: an answer can be lost.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit(
+        &mut self,
+        shown: Option<&ShownCertificate>,
+        device: &str,
+        now: Duration,
+    ) -> Result<(), String> {
+        let Some(ShownCertificate(der)) = shown else {
+            return Err("management sessions take a client certificate".into());
+        };
+        let own = thumbprint(der);
+        let Some((name, serial)) = self.ca.verified(der, now) else {
+            return Err(format!(
+                "the client certificate {own} is not by the CA of this server, or not valid now"
+            ));
+        };
+        if name != device {
+            return Err(format!(
+                "the client certificate {own} is for {name}, and the device is {device}"
+            ));
+        }
+        let mut granted = self.granted.iter_mut().rev();
+        let mut granted = granted.by_ref().filter(|granted| granted.device == device);
+        let last = granted.next();
+        let is = |granted: &Granted| granted.thumbprint == own && granted.serial == serial;
+        match last {
+            Some(last) if is(last) => last.is_used = true,
+            Some(last) if !last.is_used && granted.next().is_some_and(|granted| is(granted)) => {}
+            _ => {
+                return Err(format!(
+                    "the client certificate {own} is not the last that this server issued to {device}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what a device reports as its certificate with the one that it shows.
+    ///
+    /// # Errors
+    /// Where they differ.
+    pub fn compare(shown: &ShownCertificate, values: &[(String, String)]) -> Result<(), String> {
+        let own = thumbprint(&shown.0);
+        let reported = values.iter().filter(|(uri, _)| {
+            let leaf = uri.rsplit('/').next().unwrap_or_default();
+            leaf.eq_ignore_ascii_case("CertThumprint")
+        });
+        match { reported }.find(|(_, value)| !value.trim().eq_ignore_ascii_case(&own)) {
+            None => Ok(()),
+            Some((uri, value)) => Err(format!(
+                "the device reports {value} in {uri}, and its client certificate is {own}"
+            )),
+        }
+    }
+
+    /// Whose certificate a renewal is signed with: one that this server takes in sessions. TLS must show it, too.
+    pub(super) fn holder(
+        &mut self,
+        signed: &SignedRequest,
+        shown: Option<&ShownCertificate>,
+        asked: RequestSecurityToken<'_>,
+        now: Duration,
+    ) -> Result<User, Fault> {
+        let refused = |why: String| Fault::of("s:Authentication", why);
+        let device = asked.context("DeviceID").unwrap_or_default();
+        self.admit(shown, &device, now).map_err(refused)?;
+        let signer = thumbprint(signed.certificate());
+        if shown.is_none_or(|shown| shown.0 != signed.certificate()) {
+            return Err(refused(format!(
+                "the renewal is signed with the certificate {signer}, and TLS shows another"
+            )));
+        }
+        let mut granted = self.granted.iter();
+        let granted = granted.find(|granted| granted.thumbprint == signer);
+        let mut users = self.users.iter();
+        let user = granted.and_then(|granted| users.find(|user| user.name == granted.user));
+        user.cloned()
+            .ok_or_else(|| refused(format!("{signer} is nobody's certificate")))
+    }
+}

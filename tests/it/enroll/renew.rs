@@ -1,0 +1,53 @@
+//! Renewals through dmtap: signed anew, and on connections that show the old identity.
+
+use dmtap::app::enroll_device::renew;
+
+use super::lab::Lab;
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_used() {
+    let bench = Bench::new(false).await;
+    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
+    let profile = alice();
+    let (first, second) = (new_key().unwrap(), new_key().unwrap());
+    let enrollment = lab.enroll_with(profile.clone(), first.clone()).await;
+    let enrollment = enrollment.unwrap();
+    let client = lab.client_of(&enrollment, &first);
+    let old = lab.store().list().unwrap().remove(0);
+    let renewed = renew(
+        &client,
+        profile.clone(),
+        &enrollment,
+        &first,
+        second.clone(),
+    )
+    .await;
+    let renewed = renewed.unwrap();
+    assert_ne!(renewed.thumbprint, enrollment.thumbprint);
+    let granted = bench.service.granted();
+    assert_eq!(granted.len(), 2);
+    let new = lab.store().find(&renewed.thumbprint).unwrap();
+    assert_eq!(new.renews, Some(old.id.clone()));
+    assert_eq!(new.server_certificate.thumbprint, granted[1].thumbprint);
+    assert_eq!(lab.store().list().unwrap().len(), 2);
+    let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
+    assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
+    // Somebody else's key does not renew, and neither does an identity that is gone: both pass as they are.
+    let stranger = renew(&client, profile.clone(), &renewed, &first, second).await;
+    assert!(
+        matches!(stranger, Err(EnrollError::Answered(_))),
+        "{stranger:?}"
+    );
+    lab.store().remove(&old.id).unwrap();
+    let gone = renew(&client, profile, &enrollment, &first, new_key().unwrap()).await;
+    assert!(matches!(gone, Err(EnrollError::Answered(_))), "{gone:?}");
+    let notes = lab.notes();
+    let texts: Vec<_> = notes[2..].iter().map(|note| &*note.text).collect();
+    assert!(texts[0].contains("its signature is wrong"), "{texts:?}");
+    assert!(
+        texts[1].contains(&enrollment.thumbprint) && texts[1].contains("no identity"),
+        "{texts:?}"
+    );
+    assert_eq!(texts.len(), 2);
+}
