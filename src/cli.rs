@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::app::{print, rule_includes, signal};
 use crate::error_text;
+use crate::filter::Filter;
 use crate::printable;
 use crate::proxy::{Authority, CaError, IN_TRANSCRIPT};
 use crate::record::journal;
@@ -352,6 +353,18 @@ fn confdir(confdir: Option<&Path>) -> Result<PathBuf, Failure> {
             Failure::Usage("error: no home folder is known (HOME is not set): name a folder for the CA with --confdir FOLDER".into())
         }),
     }
+}
+
+/// A filter of the command line; without text there is none.
+fn filter(text: Option<&str>) -> Result<Option<Filter>, Failure> {
+    let read = text.map(Filter::read).transpose();
+    read.map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// A filter that the shell may have split into words.
+fn filter_of(words: &[String]) -> Result<Option<Filter>, Failure> {
+    let text = words.join(" ");
+    filter((!words.is_empty()).then_some(&text))
 }
 
 /// The bytes of a file, or of standard input for `-`.

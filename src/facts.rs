@@ -9,7 +9,7 @@ mod table;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-pub use locuri::csp_of;
+pub use locuri::{csp_name, csp_of};
 pub use near::near;
 pub use result::{RESULT_OF_STATUS, number, result, result_in_text};
 

@@ -26,6 +26,7 @@
 //!      patch                spans and splices
 //! ```
 //!
+//! `filter`, beside `flow`, reads the filters of `show` and `proxy`; it uses `dm` and `facts`.
 //! `builtin_rules` has the files of the folder `rules/` as text and imports nothing; `facts` has the tables of `facts/`;
 //! `printable` escapes what a terminal would obey or hide.
 //!
@@ -51,6 +52,7 @@
 //! | rule effect | what one rule did to a message, as data |
 //! | delivery | how bytes are sent: delays, pieces, cuts, resets |
 //! | connection decision | how a connection is received: certificate, TLS versions, refused, tunnelled |
+//! | filter | which exchanges somebody wants to see, in mitmproxy's language (`docs/filters.md`) |
 //! | fact | what a code, an element, a node or an id means (`facts/`) |
 //! | note | a remark about a message, with an id (`docs/notes.md`) |
 //! | event | something that happened, from the proxy to the record |
@@ -93,6 +95,7 @@ pub mod conversation;
 pub mod dm;
 mod error_text;
 pub mod facts;
+pub mod filter;
 pub mod flow;
 pub mod identity;
 pub mod markup;

@@ -16,6 +16,7 @@ pub mod jsonl;
 pub mod model;
 pub mod pcapng;
 pub mod redact;
+pub mod select;
 pub mod show;
 pub mod transcript;
 

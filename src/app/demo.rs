@@ -115,6 +115,8 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
         live,
         files: files.to_vec(),
         masking: Masking::Masked,
+        view: None,
+        save: None,
     };
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;

@@ -12,10 +12,13 @@ use super::rule_sources::watch::{OnChange, Watch};
 use super::rule_sources::{RuleSetUpdater, Sources, report};
 use super::signal;
 use crate::error_text;
+use crate::filter::Filter;
 use crate::flow::{Event, EventSink};
 use crate::proxy::{Authority, Proxy, Settings};
 use crate::record::journal::FAREWELL;
-use crate::record::{self, CloseError, Colour, Journal, JsonLines, Masking, Transcript, WhenFull};
+use crate::record::{
+    self, CloseError, Colour, Journal, JsonLines, Masking, Sink, Transcript, WhenFull, select,
+};
 
 /// Where a run is recorded.
 #[derive(Clone, Debug)]
@@ -26,6 +29,10 @@ pub struct RuleReports {
     pub files: Vec<String>,
     /// Whether secrets are masked there.
     pub masking: Masking,
+    /// Which exchanges standard output shows; all without one.
+    pub view: Option<Filter>,
+    /// Which exchanges files get.
+    pub save: Option<Filter>,
 }
 
 /// What standard output shows.
@@ -106,22 +113,26 @@ impl RuleReports {
     /// Those of [`Self::journal`].
     pub fn builder(&self) -> Result<record::Builder, String> {
         let mut journal = Journal::builder().masking(self.masking);
-        journal = match self.live {
-            Live::Nothing => journal,
+        let shown: Option<Box<dyn Sink>> = match self.live {
+            Live::Nothing => None,
             Live::Transcript => {
-                let transcript = Transcript::new(Pipe::new(anstream::stdout()), Colour::Colour);
-                journal.sink(STDOUT, Box::new(transcript), WhenFull::DropNewest)
+                let out = Pipe::new(anstream::stdout());
+                Some(Box::new(Transcript::new(out, Colour::Colour)))
             }
-            Live::JsonLines => {
-                let lines = JsonLines::new(Pipe::new(std::io::stdout()));
-                journal.sink(STDOUT, Box::new(lines), WhenFull::DropNewest)
-            }
+            Live::JsonLines => Some(Box::new(JsonLines::new(Pipe::new(std::io::stdout())))),
         };
+        if let Some(shown) = shown {
+            let shown = select::sink(shown, self.view.as_ref());
+            journal = journal.sink(STDOUT, shown, WhenFull::DropNewest);
+        }
         let files = record::open_all(&self.files);
         for (file, sink, renew) in files.map_err(|error| error.to_string())? {
-            journal = journal
-                .renewal(&file, renew)
-                .sink(file, sink, WhenFull::Block);
+            let save = self.save.as_ref();
+            journal = journal.renewal(&file, select::renewal(renew, save)).sink(
+                file,
+                select::sink(sink, save),
+                WhenFull::Block,
+            );
         }
         Ok(journal)
     }

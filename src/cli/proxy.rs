@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Failure, Outcome, Output, authority, block_on};
+use super::{Failure, Outcome, Output, authority, block_on, filter};
 use control::ControlArguments;
 use rules::RuleArguments;
 use stay::StayArguments;
@@ -112,6 +112,12 @@ pub struct Proxy {
     /// Print no transcript.
     #[arg(short, long)]
     quiet: bool,
+    /// Print only the exchanges that this filter selects: '~csp BitLocker & ~status 4xx'.
+    #[arg(long, value_name = "FILTER")]
+    view_filter: Option<String>,
+    /// Record only the exchanges that this filter selects.
+    #[arg(long, value_name = "FILTER")]
+    save_filter: Option<String>,
     /// Do not mask passwords, tokens and credentials in records and on the terminal.
     #[arg(long)]
     raw: bool,
@@ -142,6 +148,8 @@ impl Proxy {
             live: self.live(output),
             files: self.save.clone(),
             masking,
+            view: filter(self.view_filter.as_deref())?,
+            save: filter(self.save_filter.as_deref())?,
         };
         let confdir = authority.certificate_file().parent();
         let stay = self.stay.settings(&self.mode, confdir)?;

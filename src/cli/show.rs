@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, ErrorKind, Read};
 use std::path::PathBuf;
 
-use super::{Failure, Outcome, Output};
+use super::{Failure, Outcome, Output, filter_of};
 use crate::app::print;
 use crate::error_text;
 use crate::printable;
-use crate::record::{self, Colour, JsonLines, Sink, Transcript};
+use crate::record::{self, Colour, JsonLines, Sink, Transcript, select};
 
 /// Print a recorded session (JSON lines) as an annotated transcript, or as its events.
 #[derive(Debug, clap::Args)]
@@ -17,11 +17,19 @@ Examples:
   dmtap show session.jsonl
   dmtap show --color always session.jsonl | less -R
   dmtap show --output json session.jsonl      its events, without damaged lines
+  dmtap show session.jsonl '~cmd Replace & ~status 404'
+
+Filters join words with & | ! ( ), as mitmproxy does. About a command and its
+answers: ~loc ~csp ~cmd ~status ~hr ~data ~fmt ~type ~alert ~scope ~open; about a
+message: ~sid ~msg ~pkg ~dev ~user ~enc ~dialect ~rule ~changed ~own ~lint ~why
+~sess ~x ~took ~size ~at ~u ~m ~c ~h ~q ~s ~e
 
 Exit code 1: a line of the record is damaged; the others are shown.")]
 pub struct Show {
     /// The record; `-` reads standard input.
     file: PathBuf,
+    /// Only the exchanges that this filter selects.
+    filter: Vec<String>,
 }
 
 impl Show {
@@ -31,6 +39,7 @@ impl Show {
     /// A file that cannot be read, or lines that are damaged.
     pub fn run(self, output: Output) -> Outcome {
         let name = printable::path(&self.file);
+        let filter = filter_of(&self.filter)?;
         let unreadable = |error| {
             let why = error_text::io(&error);
             Failure::Usage(format!("error: cannot read {name}: {why}"))
@@ -40,15 +49,16 @@ impl Show {
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
         let (record, mut events) = (BufReader::new(record), 0_u64);
-        let mut sink: Box<dyn Sink> = match output {
+        let sink: Box<dyn Sink> = match output {
             Output::Text => Box::new(Transcript::new(anstream::stdout(), Colour::Colour)),
             Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
         };
+        let mut sink = select::sink(sink, filter.as_ref());
         let shown = record::replay(record, |event| {
             events += 1;
             sink.write_event(&event)
         });
-        let shown = shown.and_then(|damaged| sink.flush().map(|()| damaged));
+        let shown = shown.and_then(|damaged| sink.finish().map(|()| damaged));
         let damaged = match shown {
             // A reader that went away (`| head`) is no error.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),

@@ -2,8 +2,8 @@
 
 use super::{Fact, FactKind, all};
 
-/// The CSP that a LocURI is about: `./User/Vendor/MSFT/BitLocker/…`, `./DevInfo/DevId`.
-pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
+/// The name of the CSP that a LocURI is about, as it is written there: `./User/Vendor/MSFT/BitLocker/…`, `./DevInfo/DevId`.
+pub fn csp_name(loc_uri: &str) -> Option<&str> {
     let path = loc_uri.split('?').next().unwrap_or_default();
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let first = segments.clone().next()?;
@@ -19,11 +19,17 @@ pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
         // The standard objects stand below the root.
         false => segments.find(|segment| *segment != "." && !is_scope(segment))?,
     };
+    let is_rooted = first == "." || is_scope(first) || first.eq_ignore_ascii_case("Vendor");
+    is_rooted.then_some(name)
+}
+
+/// What is known of the CSP that a LocURI is about.
+pub fn csp_of(loc_uri: &str) -> Option<&'static Fact> {
+    let name = csp_name(loc_uri)?;
     let known = |fact: &&Fact| {
         fact.kind == FactKind::Csp && (fact.key.eq_ignore_ascii_case(name) || is_dmacc(fact, name))
     };
-    let found = all().iter().find(known);
-    found.filter(|_| first == "." || is_scope(first) || first.eq_ignore_ascii_case("Vendor"))
+    all().iter().find(known)
 }
 
 fn is_scope(segment: &str) -> bool {

@@ -6,8 +6,10 @@
 #[allow(dead_code, reason = "the floors above use more of it")]
 mod src {
     pub mod dm;
+    pub mod facts;
+    pub mod filter;
     pub mod markup;
     pub mod patch;
 }
 
-pub use src::{dm, markup, patch};
+pub use src::{dm, facts, filter, markup, patch};

@@ -5,6 +5,7 @@ mod check;
 mod device;
 mod ends;
 mod explain;
+mod filters;
 mod followed;
 mod help;
 use crate::support::peers;

@@ -65,6 +65,8 @@ async fn staged(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClos
         live,
         files: files.to_vec(),
         masking: Masking::Masked,
+        view: None,
+        save: None,
     };
     let stage = Stage::set(&reports, stay, swap).await?;
     let mut closing = EnrollClosing {

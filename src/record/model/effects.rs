@@ -189,7 +189,10 @@ impl EventRecord {
             bytes: Some(received_bytes(&passage.payload)),
             bytes_sent: changed.then_some(passage.payload.sent.len() as u64),
             reading: Some(ParsedBodyRecord::of(passage)),
-            session: passage.session.as_ref().map(SessionRecord::of),
+            session: passage
+                .session
+                .as_ref()
+                .map(|tag| SessionRecord::of(tag, passage.from)),
             message: message.map(|message| MessageRecord::of(message, &spots)),
             enrollment: document
                 .and_then(|document| EnrollmentRecord::of(document, &spots, masking)),

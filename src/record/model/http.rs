@@ -8,7 +8,7 @@ use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 use crate::dm::Message;
 use crate::flow::{
     CapturedMessage, CertificateVerdict, ClientCertificate, Connection, ConnectionId, Head,
-    NotParsed, ParsedBody, SessionTag,
+    NotParsed, ParsedBody, SessionTag, Side,
 };
 use crate::record::redact::{Redactor, SecretSpans};
 
@@ -171,6 +171,12 @@ pub struct SessionRecord {
     pub msg: Option<u32>,
     /// Which exchange of the session this is, from 1.
     pub exchange: u32,
+    /// The package that the message is of, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<u8>,
+    /// The user that the device names in the session: LocName of its Source, or of its credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<SmolStr>,
 }
 
 /// The header of a SyncML message.
@@ -348,13 +354,18 @@ fn why(unread: &NotParsed) -> SmolStr {
 }
 
 impl SessionRecord {
-    pub(super) fn of(tag: &SessionTag) -> Self {
+    pub(super) fn of(tag: &SessionTag, from: Side) -> Self {
         Self {
             number: tag.number,
             device: SmolStr::new(&tag.key.device),
             id: SmolStr::new(&tag.key.id),
             msg: tag.message,
             exchange: tag.exchange,
+            package: Some(match from {
+                Side::Device => tag.package,
+                Side::Server => tag.package.saturating_add(1),
+            }),
+            user: tag.user.as_deref().map(SmolStr::new),
         }
     }
 }

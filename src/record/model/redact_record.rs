@@ -30,6 +30,7 @@ impl EventRecord {
         if let Some(session) = &mut self.session {
             mask(&mut session.device);
             mask(&mut session.id);
+            session.user.iter_mut().for_each(&mut mask);
         }
         if let Some(message) = &mut self.message {
             in_message(message, &mut mask);

@@ -1,0 +1,246 @@
+//! Filters: which messages and transactions somebody wants to see, in the language of mitmproxy.
+//!
+//! ```text
+//! ~cmd Replace & ~status 404        words about one and the same transaction
+//! !~status 2xx | ~open              not, or
+//! (~dev PHONE-1 ~size 10k)          blanks mean &
+//! ManagementServer                  a bare word is ~u
+//! ```
+
+mod error;
+mod parse;
+mod value;
+mod word;
+
+pub use error::FilterError;
+pub use value::Value;
+use word::WORDS;
+pub use word::{About, Word};
+
+/// A filter that was read.
+#[derive(Clone, Debug)]
+pub struct Filter(Expr);
+
+/// A word with its value: `~status 404`.
+#[derive(Clone, Debug)]
+pub struct Term {
+    /// The word.
+    pub word: Word,
+    /// What follows it.
+    pub value: Value,
+}
+
+#[derive(Clone, Debug)]
+enum Expr {
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+    Term(Term),
+}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// What is wrong, at which column, and what was probably meant.
+    pub fn read(text: &str) -> Result<Self, FilterError> {
+        parse::read(text).map(Self)
+    }
+
+    /// Whether it is true of something. `holds` says whether a term is: `None` where the question does not arise, as with
+    /// `~status` for a command that has no answer; its opposite does not arise either.
+    pub fn matches(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> bool {
+        self.0.value(holds) == Some(true)
+    }
+
+    /// Whether it is true of nothing that the terms decided by `holds` are true of.
+    pub fn excludes(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> bool {
+        self.0.value(holds) == Some(false)
+    }
+
+    /// Whether a word of it is about that.
+    pub fn is_about(&self, about: About) -> bool {
+        self.0.is_about(about)
+    }
+}
+
+impl Expr {
+    /// In three values, as Kleene has them.
+    fn value(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> Option<bool> {
+        let (parts, stop) = match self {
+            Self::Term(term) => return holds(term),
+            Self::Not(inner) => return inner.value(holds).map(|value| !value),
+            Self::All(parts) => (parts, false),
+            Self::Any(parts) => (parts, true),
+        };
+        let mut value = Some(!stop);
+        for part in parts {
+            match part.value(holds) {
+                Some(part) if part == stop => return Some(stop),
+                Some(_) => {}
+                None => value = None,
+            }
+        }
+        value
+    }
+
+    fn is_about(&self, about: About) -> bool {
+        match self {
+            Self::Term(term) => term.word.about() == about,
+            Self::Not(inner) => inner.is_about(about),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.is_about(about)),
+        }
+    }
+}
+
+/// The longest filter, in bytes.
+pub const LONGEST: usize = 4096;
+
+/// The most words of a filter.
+pub const MOST_WORDS: usize = 256;
+
+/// How deep parentheses and `!` may be nested.
+pub const DEEPEST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a filter is true of something that the given words are true of, without values; `?` in front of a word: the
+    /// question does not arise.
+    fn check(filter: &str, facts: &[&str], expected: bool) {
+        let filter_read = Filter::read(filter).unwrap_or_else(|error| panic!("{error}"));
+        let mut holds = |term: &Term| {
+            let name = term.word.name();
+            let open = facts
+                .iter()
+                .any(|fact| fact.strip_prefix('?') == Some(name));
+            (!open).then(|| facts.contains(&name))
+        };
+        assert_eq!(
+            filter_read.matches(&mut holds),
+            expected,
+            "{filter} of {facts:?}"
+        );
+    }
+
+    #[test]
+    fn blanks_mean_and_and_binds_closer_than_or() {
+        check("~q ~e", &["q", "e"], true);
+        check("~q ~e", &["q"], false);
+        check("~q & ~e", &["q"], false);
+        check("~q | ~e & ~s", &["q"], true);
+        check("(~q | ~e) & ~s", &["q"], false);
+        check("(~q|~e)&~s", &["e", "s"], true);
+        check("!~q", &[], true);
+        check("!(~q | ~s)", &["s"], false);
+        check("! ! ~q", &["q"], true);
+        check("  ~own  ", &["own"], true);
+        check("mdm.example.com", &["u"], true);
+        check("MDM.svc ~q", &["u"], false);
+    }
+
+    #[test]
+    fn a_question_that_does_not_arise_is_neither_true_nor_its_opposite() {
+        check("~status 2xx", &["?status"], false);
+        check("!~status 2xx", &["?status"], false);
+        check("!~status 2xx | ~open", &["?status", "open"], true);
+        check("!~status 2xx & ~open", &["?status", "open"], false);
+        check("~own & ~status 2xx", &["?status"], false);
+    }
+
+    #[test]
+    fn errors_point_at_the_column_and_name_the_nearest_word() {
+        let check = |text: &str, expected: &str| {
+            let error = Filter::read(text).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{text}");
+        };
+        check(
+            "~cmd Replace ~satus 404",
+            "error: `~satus` is no word of a filter\n  ~cmd Replace ~satus 404\n               ^^^^^^\nhelp: write ~status",
+        );
+        check(
+            "~cmd Repalce",
+            "error: there is no command `Repalce`\n  ~cmd Repalce\n       ^^^^^^^\nhelp: write Replace",
+        );
+        check(
+            "~status 4x",
+            "error: `4x` is no code\n  ~status 4x\n          ^^\nhelp: write a number, a class such as 4xx, or a range such as 400..499",
+        );
+        check(
+            "(~q | ~s",
+            "error: the parenthesis is not closed\n  (~q | ~s\n  ^\nhelp: write ) where it ends",
+        );
+        check(
+            "~q & ",
+            "error: a word is missing behind `&`\n  ~q & \n     ^\nhelp: write a word such as ~status 404",
+        );
+        check(
+            "~status",
+            "error: `~status` needs a value\n  ~status\n  ^^^^^^^\nhelp: write a number, a class such as 4xx, or a range such as 400..499",
+        );
+        check(
+            "~hr 0x8600",
+            "error: `0x8600` is no result of Windows\n  ~hr 0x8600\n      ^^^^^^\nhelp: write a number such as 0x86000002, or a name such as CFGMGR_E_NODENOTFOUND",
+        );
+        check(
+            "~data '(' ~q",
+            "error: `(` is no regular expression: unclosed group\n  ~data '(' ~q\n        ^^^\nhelp: write \\ in front of a character that is meant as it is",
+        );
+        let deep = "(".repeat(DEEPEST + 2);
+        assert!(
+            Filter::read(&deep)
+                .unwrap_err()
+                .to_string()
+                .contains("nested too deep")
+        );
+        let many = "~q ".repeat(MOST_WORDS + 1);
+        assert!(
+            Filter::read(&many)
+                .unwrap_err()
+                .to_string()
+                .contains("too many words")
+        );
+        assert!(Filter::read(&"a".repeat(LONGEST + 1)).is_err());
+        assert!(Filter::read("").is_err());
+    }
+
+    #[test]
+    fn values_are_read_as_their_words_need_them() {
+        for text in [
+            "~status 404",
+            "~status 4xx",
+            "~status 400..499",
+            "~hr -2016345708",
+            "~hr E_ACCESSDENIED",
+            "~loc './User/**'",
+            "~csp BitLocker",
+            "~took 5s",
+            "~took <200ms",
+            "~size >10k",
+            "~size 1M",
+            "~at 10:00..11:30",
+            "~at 2026-03-04T05",
+            "~x 12..14",
+            "~scope user",
+            "~enc wbxml",
+            "~lint STA-03",
+            "~lint sta",
+            "~lint error",
+            "~why WHY-06",
+            "~alert 1226",
+            "~alert 12xx",
+            "~pkg 3",
+            "~u \"a b\"",
+            "~h 'ms-cv: .*'",
+            "~c 5xx",
+            "~m post",
+            "~sess 3",
+            "~fmt int",
+        ] {
+            if let Err(error) = Filter::read(text) {
+                panic!("{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Reading a filter: `|` over `&` over `!`, words, parentheses.
+
+use strsim::osa_distance;
+
+use super::value::Form;
+use super::{DEEPEST, Expr, FilterError, LONGEST, MOST_WORDS, Term, WORDS, Word};
+
+/// Reads a filter.
+pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
+    if text.len() > LONGEST {
+        let what = format!("the filter has more than {LONGEST} bytes");
+        return Err(FilterError::new(text, (LONGEST, LONGEST + 1), what, ""));
+    }
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+        words: 0,
+    };
+    let expr = parser.any()?;
+    parser.blanks();
+    match parser.peek() {
+        None => Ok(expr),
+        // Everything but a parenthesis begins or joins a word.
+        Some(_) => Err(parser.error_here(
+            "this parenthesis was not opened",
+            "leave it out, or write ( in front",
+        )),
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+    words: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn any(&mut self) -> Result<Expr, FilterError> {
+        let mut parts = vec![self.all()?];
+        while self.takes('|') {
+            parts.push(self.all()?);
+        }
+        Ok(joined(parts, Expr::Any))
+    }
+
+    fn all(&mut self) -> Result<Expr, FilterError> {
+        let mut parts = vec![self.one()?];
+        loop {
+            self.blanks();
+            match self.peek() {
+                None | Some('|' | ')') => return Ok(joined(parts, Expr::All)),
+                Some('&') => {
+                    self.at += 1;
+                    parts.push(self.one()?);
+                }
+                Some(_) => parts.push(self.one()?),
+            }
+        }
+    }
+
+    fn one(&mut self) -> Result<Expr, FilterError> {
+        self.blanks();
+        let start = self.at;
+        match self.peek() {
+            None | Some('&' | '|' | ')') => Err(self.missing()),
+            Some('!') => {
+                self.at += 1;
+                self.enter(start)?;
+                let inner = self.one()?;
+                self.depth -= 1;
+                Ok(Expr::Not(Box::new(inner)))
+            }
+            Some('(') => {
+                self.at += 1;
+                self.enter(start)?;
+                let inner = self.any()?;
+                self.depth -= 1;
+                match self.takes(')') {
+                    true => Ok(inner),
+                    false => Err(self.error(
+                        (start, start + 1),
+                        "the parenthesis is not closed",
+                        "write ) where it ends",
+                    )),
+                }
+            }
+            Some(_) => self.term(),
+        }
+    }
+
+    fn term(&mut self) -> Result<Expr, FilterError> {
+        self.words += 1;
+        if self.words > MOST_WORDS {
+            return Err(self.error_here(
+                &format!("the filter has too many words, more than {MOST_WORDS}"),
+                "",
+            ));
+        }
+        let start = self.at;
+        if self.peek() != Some('~') {
+            let (text, span) = self.argument()?;
+            return self.valued(Word::Url, &text, span);
+        }
+        self.at += 1;
+        let rest = &self.text[self.at..];
+        let name_end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
+        let name = &rest[..name_end];
+        self.at += name_end;
+        let span = (start, self.at);
+        let Some(word) = Word::named(&name.to_ascii_lowercase()) else {
+            let names: Vec<&str> = WORDS.iter().map(|(_, name, ..)| *name).collect();
+            let help = match nearest(name, &names) {
+                Some(near) => format!("write ~{near}"),
+                None => format!("the words are ~{}", names.join(" ~")),
+            };
+            return Err(self.error(span, &format!("`~{name}` is no word of a filter"), &help));
+        };
+        if word.form() == Form::Nothing {
+            return self.valued(word, "", span);
+        }
+        self.blanks();
+        if matches!(self.peek(), None | Some('&' | '|' | '(' | ')' | '~' | '!')) {
+            return Err(self.error(
+                span,
+                &format!("`~{name}` needs a value"),
+                &word.form().help(),
+            ));
+        }
+        let (text, span) = self.argument()?;
+        self.valued(word, &text, span)
+    }
+
+    fn valued(&self, word: Word, text: &str, span: (usize, usize)) -> Result<Expr, FilterError> {
+        let value = word.form().read(text);
+        let value = value.map_err(|(what, help)| self.error(span, &what, &help))?;
+        Ok(Expr::Term(Term { word, value }))
+    }
+
+    /// A value: in quotes, in which `\` makes a quote or a `\` as it is; else up to a blank or a sign of the language.
+    fn argument(&mut self) -> Result<(String, (usize, usize)), FilterError> {
+        let start = self.at;
+        let rest = &self.text[start..];
+        let Some(quote) = rest.chars().next().filter(|c| ['"', '\''].contains(c)) else {
+            let is_end = |c: char| c.is_whitespace() || "()&|".contains(c);
+            let end = rest.find(is_end).unwrap_or(rest.len());
+            self.at += end;
+            return Ok((rest[..end].to_owned(), (start, self.at)));
+        };
+        let (mut value, mut escaped) = (String::new(), false);
+        for (at, c) in rest.char_indices().skip(1) {
+            match c {
+                _ if escaped => {
+                    // Another character keeps its `\`, which patterns need.
+                    if c != quote && c != '\\' {
+                        value.push('\\');
+                    }
+                    value.push(c);
+                    escaped = false;
+                }
+                '\\' => escaped = true,
+                c if c == quote => {
+                    self.at = start + at + 1;
+                    return Ok((value, (start, self.at)));
+                }
+                c => value.push(c),
+            }
+        }
+        Err(self.error(
+            (start, start + 1),
+            "the quote is not closed",
+            &format!("write {quote} where it ends"),
+        ))
+    }
+
+    fn enter(&mut self, start: usize) -> Result<(), FilterError> {
+        self.depth += 1;
+        match self.depth > DEEPEST {
+            true => Err(self.error((start, start + 1), "the filter is nested too deep", "")),
+            false => Ok(()),
+        }
+    }
+
+    /// A word is missing where the parser stands: behind the sign in front of it, if there is one.
+    fn missing(&self) -> FilterError {
+        let before = self.text[..self.at].trim_end();
+        let help = "write a word such as ~status 404";
+        match before.char_indices().next_back() {
+            Some((at, sign)) => {
+                let what = format!("a word is missing behind `{sign}`");
+                self.error((at, at + sign.len_utf8()), &what, help)
+            }
+            None => self.error_here("a word is missing", help),
+        }
+    }
+
+    fn error_here(&self, what: &str, help: &str) -> FilterError {
+        self.error((self.at, self.at + 1), what, help)
+    }
+
+    fn error(&self, span: (usize, usize), what: &str, help: &str) -> FilterError {
+        FilterError::new(self.text, span, what.to_owned(), help)
+    }
+
+    fn blanks(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    fn takes(&mut self, sign: char) -> bool {
+        self.blanks();
+        let is_there = self.peek() == Some(sign);
+        self.at += usize::from(is_there);
+        is_there
+    }
+}
+
+fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => join(parts),
+    }
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
+    let word: String = word
+        .chars()
+        .take(LONGEST_NAME)
+        .collect::<String>()
+        .to_lowercase();
+    let far = |name: &&&str| osa_distance(&word, &name.to_lowercase());
+    let best = names.iter().min_by_key(far)?;
+    (far(&best) <= 1 + word.len() / 4).then_some(*best)
+}
+
+/// Characters of a word that are compared.
+const LONGEST_NAME: usize = 40;

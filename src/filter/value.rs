@@ -1,0 +1,349 @@
+//! What follows a word: codes, numbers, times, patterns.
+
+use regex::{Regex, RegexBuilder};
+
+use super::parse::nearest;
+use crate::dm::CommandKind;
+use crate::facts::{self, FactKind};
+
+/// A value that was read.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// The word stands alone.
+    Nothing,
+    /// A text that is compared as a whole, whatever the case.
+    Text(String),
+    /// A regular expression, whatever the case.
+    Pattern(Regex),
+    /// A LocURI, or a part of one.
+    Node(Regex),
+    /// Numbers from the first to the second, both included: codes, sizes, microseconds.
+    Numbers(u64, u64),
+    /// Results of Windows.
+    Result(u32),
+    /// From the first moment to the second, as [`Self::is_between`] compares them.
+    Moments(String, String),
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Nothing,
+    Text,
+    Pattern,
+    Node,
+    Command,
+    Codes,
+    Numbers,
+    Result,
+    Time,
+    Bytes,
+    Moment,
+    Note,
+    Finding,
+    OneOf(&'static [&'static str]),
+}
+
+/// What is wrong with a value, and what helps.
+pub(super) type Wrong = (String, String);
+
+impl Value {
+    /// Whether a text is the one meant, or matches the pattern.
+    pub fn is_text(&self, text: &str) -> bool {
+        match self {
+            Self::Text(meant) => meant.eq_ignore_ascii_case(text),
+            Self::Pattern(pattern) | Self::Node(pattern) => pattern.is_match(text),
+            _ => false,
+        }
+    }
+
+    /// Whether a text begins with the one meant, whatever the case.
+    pub fn begins(&self, text: &str) -> bool {
+        let Self::Text(meant) = self else {
+            return false;
+        };
+        let beginning = text.get(..meant.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(meant))
+    }
+
+    /// Whether a number is among those meant.
+    pub fn is_number(&self, number: u64) -> bool {
+        matches!(self, Self::Numbers(first, last) if (*first..=*last).contains(&number))
+    }
+
+    /// Whether a moment, RFC 3339 in UTC, is among those meant.
+    pub fn is_between(&self, at: &str) -> bool {
+        let Self::Moments(first, last) = self else {
+            return false;
+        };
+        let time = at.split_once('T').map_or(at, |(_, time)| time);
+        let of = |bound: &str| match is_time_of_day(bound) {
+            true => time,
+            false => at,
+        };
+        // What has the same beginning as the last moment belongs to it.
+        first.as_str() <= of(first)
+            && (of(last) <= last.as_str() || of(last).starts_with(last.as_str()))
+    }
+}
+
+fn is_time_of_day(bound: &str) -> bool {
+    !bound.contains('-')
+}
+
+impl Form {
+    /// Reads a value.
+    pub(super) fn read(self, text: &str) -> Result<Value, Wrong> {
+        match self {
+            Self::Nothing => Ok(Value::Nothing),
+            Self::Text => Ok(Value::Text(text.to_owned())),
+            Self::Pattern => pattern(text).map(Value::Pattern),
+            Self::Node => node(text).map(Value::Node),
+            Self::Command => command(text),
+            Self::Codes => codes(text).ok_or_else(|| self.wrong(text, "code")),
+            Self::Numbers => range(text, plain).ok_or_else(|| self.wrong(text, "number")),
+            Self::Result => result(text).ok_or_else(|| self.wrong(text, "result of Windows")),
+            Self::Time => at_least(text, microseconds).ok_or_else(|| self.wrong(text, "time")),
+            Self::Bytes => at_least(text, bytes).ok_or_else(|| self.wrong(text, "size")),
+            Self::Moment => moments(text).ok_or_else(|| self.wrong(text, "moment")),
+            Self::Note => id(text, FactKind::Note, &self.help()),
+            Self::Finding => id(text, FactKind::Finding, &self.help()),
+            Self::OneOf(words) => match words.iter().find(|word| word.eq_ignore_ascii_case(text)) {
+                Some(word) => Ok(Value::Text((*word).to_owned())),
+                None => Err((format!("`{text}` is none of its values"), self.help())),
+            },
+        }
+    }
+
+    fn wrong(self, text: &str, what: &str) -> Wrong {
+        (format!("`{text}` is no {what}"), self.help())
+    }
+
+    /// What to write.
+    pub(super) fn help(self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Text => "write a text; in quotes if it has blanks".into(),
+            Self::Pattern => {
+                "write a text or a regular expression; in quotes if it has blanks".into()
+            }
+            Self::Node => {
+                "write a LocURI or a part of one, such as './Device/Vendor/MSFT/BitLocker/**'"
+                    .into()
+            }
+            Self::Command => "write the name of a command, such as Replace".into(),
+            Self::Codes => {
+                "write a number, a class such as 4xx, or a range such as 400..499".into()
+            }
+            Self::Numbers => "write a number, or a range such as 10..20".into(),
+            Self::Result => {
+                "write a number such as 0x86000002, or a name such as CFGMGR_E_NODENOTFOUND".into()
+            }
+            Self::Time => "write a time such as 5s, >200ms, <1m or 1s..5s".into(),
+            Self::Bytes => "write a size such as 500, 10k, <1M or 1k..10k".into(),
+            Self::Moment => {
+                "write a time of day or a date in UTC, such as 10:00..11:30 or 2026-03-04T05".into()
+            }
+            Self::Note => "write the id of a note, or error, warning, info".into(),
+            Self::Finding => "write the id of a finding, such as WHY-06".into(),
+            Self::OneOf(words) => format!("write {}", words.join(", ")),
+        }
+    }
+}
+
+fn pattern(text: &str) -> Result<Regex, Wrong> {
+    let built = RegexBuilder::new(text)
+        .case_insensitive(true)
+        .size_limit(LARGEST_PATTERN)
+        .dfa_size_limit(LARGEST_PATTERN)
+        .build();
+    built.map_err(|error| {
+        let why = match &error {
+            regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+            // The last line of what it draws says why.
+            error => {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                last.trim_start_matches("error: ").to_owned()
+            }
+        };
+        (
+            format!("`{text}` is no regular expression: {why}"),
+            "write \\ in front of a character that is meant as it is".into(),
+        )
+    })
+}
+
+/// With `*` (within a segment) and `**` (any segments) a whole LocURI, else a part of one.
+fn node(text: &str) -> Result<Regex, Wrong> {
+    let mut regex = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('*') {
+        regex.push_str(&regex::escape(&rest[..at]));
+        let many = rest[at..].starts_with("**");
+        regex.push_str(if many { ".*" } else { "[^/]*" });
+        rest = &rest[at + if many { 2 } else { 1 }..];
+    }
+    regex.push_str(&regex::escape(rest));
+    if text.contains('*') {
+        regex = format!("^{regex}$");
+    }
+    pattern(&regex)
+}
+
+fn command(text: &str) -> Result<Value, Wrong> {
+    let mut names: Vec<&str> = CommandKind::all().map(CommandKind::name).collect();
+    names.push("SyncHdr");
+    match names.iter().find(|name| name.eq_ignore_ascii_case(text)) {
+        Some(name) => Ok(Value::Text((*name).to_owned())),
+        None => Err((
+            format!("there is no command `{text}`"),
+            nearest(text, &names)
+                .map_or_else(|| Form::Command.help(), |name| format!("write {name}")),
+        )),
+    }
+}
+
+/// The id of a note or finding, the beginning of one, or the severity of a note.
+fn id(text: &str, kind: FactKind, help: &str) -> Result<Value, Wrong> {
+    let upper = text.to_ascii_uppercase();
+    let of_kind = facts::all().iter().filter(|fact| fact.kind == kind);
+    let ids: Vec<&str> = of_kind.map(|fact| &*fact.key).collect();
+    let is_severity = kind == FactKind::Note && SEVERITIES.contains(&&*text.to_ascii_lowercase());
+    if is_severity
+        || ids.iter().any(|id| id.starts_with(&upper))
+        || facts::id(text).next().is_some()
+    {
+        return Ok(Value::Text(text.to_owned()));
+    }
+    let near = nearest(text, &ids);
+    Err((
+        format!("there is no id `{text}`"),
+        near.map_or_else(|| help.to_owned(), |id| format!("write {id}")),
+    ))
+}
+
+const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
+
+/// `404`, `4xx`, `12xx`, `400..499`.
+fn codes(text: &str) -> Option<Value> {
+    let lower = text.to_ascii_lowercase();
+    let Some(class) = lower.strip_suffix("xx") else {
+        return range(text, plain).filter(|_| !text.starts_with(['<', '>']));
+    };
+    let first = plain(class).filter(|class| (1..=19).contains(class))? * 100;
+    Some(Value::Numbers(first, first + 99))
+}
+
+fn result(text: &str) -> Option<Value> {
+    let number = match facts::number(text) {
+        Some(number) => number,
+        None => {
+            let found = facts::find(text);
+            let result = found.iter().find(|fact| fact.kind == FactKind::Result);
+            facts::number(&result?.key)?
+        }
+    };
+    let code = u32::try_from(number).ok()?;
+    // Results have their family in the upper half.
+    (code > u32::from(u16::MAX)).then_some(Value::Result(code))
+}
+
+/// A range of what is measured: a single time or size means at least that.
+fn at_least(text: &str, read: fn(&str) -> Option<u64>) -> Option<Value> {
+    match read(text) {
+        Some(least) => Some(Value::Numbers(least, u64::MAX)),
+        None => range(text, read),
+    }
+}
+
+/// `5`, `>5`, `<5`, `5..9`.
+fn range(text: &str, read: fn(&str) -> Option<u64>) -> Option<Value> {
+    if let Some((first, last)) = text.split_once("..") {
+        let (first, last) = (read(first)?, read(last)?);
+        return (first <= last).then_some(Value::Numbers(first, last));
+    }
+    if let Some(least) = text.strip_prefix('>') {
+        let least = read(least.trim_start_matches('='))?;
+        return Some(Value::Numbers(least, u64::MAX));
+    }
+    if let Some(most) = text.strip_prefix('<') {
+        let most = read(most.trim_start_matches('='))?;
+        return Some(Value::Numbers(0, most.saturating_sub(1)));
+    }
+    let number = read(text)?;
+    Some(Value::Numbers(number, number))
+}
+
+fn plain(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+fn microseconds(text: &str) -> Option<u64> {
+    measured(
+        text,
+        &[
+            ("us", 1),
+            ("ms", 1_000),
+            ("s", 1_000_000),
+            ("m", 60_000_000),
+        ],
+    )
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let text = text.strip_suffix('b').unwrap_or(&text);
+    measured(text, &[("k", 1 << 10), ("m", 1 << 20)]).or_else(|| plain(text))
+}
+
+fn measured(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let with_unit =
+        |(unit, factor): &(&str, u64)| plain(text.strip_suffix(unit)?)?.checked_mul(*factor);
+    units.iter().find_map(with_unit)
+}
+
+fn moments(text: &str) -> Option<Value> {
+    let is_moment = |text: &str| {
+        let signs = text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(&byte));
+        signs && text.len() >= 2 && text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    (is_moment(first) && is_moment(last)).then(|| Value::Moments(first.to_owned(), last.to_owned()))
+}
+
+/// The largest automaton of a pattern, in bytes.
+const LARGEST_PATTERN: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_moments_and_measures_are_compared_as_people_mean_them() {
+        let node = |text: &str, uri: &str| Form::Node.read(text).unwrap().is_text(uri);
+        assert!(node("bitlocker", "./Device/Vendor/MSFT/BitLocker/X"));
+        assert!(node("./Device/**", "./device/Vendor/MSFT/BitLocker/X"));
+        assert!(!node("./Device/*", "./Device/Vendor/MSFT"));
+        assert!(node("./DevInfo/*", "./DevInfo/DevId"));
+        assert!(!node("./Dev.nfo/*", "./DevInfo/DevId"));
+        let at = |text: &str| Form::Moment.read(text).unwrap();
+        assert!(at("10:00..11:30").is_between("2026-03-04T11:30:59.000000Z"));
+        assert!(!at("10:00..11:30").is_between("2026-03-04T11:31:00.000000Z"));
+        assert!(at("2026-03-04T05").is_between("2026-03-04T05:59:07.012345Z"));
+        assert!(!at("2026-03-04T05").is_between("2026-03-04T06:00:00.000000Z"));
+        assert!(at("05:06").is_between("2026-03-04T05:06:07.012345Z"));
+        let took = |text: &str, us: u64| Form::Time.read(text).unwrap().is_number(us);
+        assert!(took("5s", 6_000_000) && !took("5s", 4_999_999));
+        assert!(took("<200ms", 199_999) && !took("<200ms", 200_000));
+        assert!(took("1s..2s", 1_500_000));
+        let size = |text: &str, bytes: u64| Form::Bytes.read(text).unwrap().is_number(bytes);
+        assert!(size("10k", 10_240) && !size("10kB", 10_239) && size(">=500", 500));
+        let code = |text: &str, code: u64| Form::Codes.read(text).unwrap().is_number(code);
+        assert!(code("4xx", 499) && !code("4xx", 500) && code("404", 404) && !code("404", 405));
+        assert!(code("12xx", 1226) && code("400..402", 401));
+    }
+}

@@ -1,0 +1,185 @@
+//! Which exchanges a filter selects: those with a message, or a command and its answers, that it is true of.
+//!
+//! Words about transactions speak of one and the same transaction. An exchange shows a transaction where it was asked and
+//! where it was answered. While the traffic runs, a command is known together with its answer in the exchange that answers.
+
+mod exchange;
+mod linked;
+mod shown;
+mod sink;
+
+use smol_str::SmolStr;
+
+pub use exchange::Exchanges;
+pub use linked::Linked;
+pub use sink::{Selecting, renewal, sink};
+
+use self::shown::Shown;
+use super::EventRecord;
+use super::model::{EventKind, ParsedBodyRecord};
+use crate::facts;
+use crate::filter::{Filter, Term, Value, Word};
+use crate::flow::{EffectDetail, Transaction, TransactionOutcome};
+
+/// What a filter is asked about: a message of an exchange, and a transaction in it.
+#[derive(Clone, Copy)]
+struct Subject<'r> {
+    /// The message.
+    event: &'r EventRecord,
+    /// The other half of its exchange, as far as it is there.
+    other: Option<&'r EventRecord>,
+    /// Whether the exchange is over: what it lacks it will not get.
+    is_over: bool,
+    /// A command or an answer.
+    shown: Option<&'r Shown<'r>>,
+    /// The findings about the exchange, where its session was analysed.
+    findings: Option<&'r [SmolStr]>,
+}
+
+/// Whether a filter is true of a message, with any of its transactions or with none.
+fn selects(filter: &Filter, subject: Subject<'_>, shown: &[Shown<'_>]) -> bool {
+    let with = |shown: Option<&Shown<'_>>| {
+        filter.matches(&mut |term| Subject { shown, ..subject }.holds(term))
+    };
+    with(None) || shown.iter().any(|shown| with(Some(shown)))
+}
+
+/// Whether a transaction may be one that a filter selects, whatever the messages are that it stands in.
+fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
+    Shown::of(transaction)
+        .iter()
+        .any(|shown| !filter.excludes(&mut |term| shown.holds(term)))
+}
+
+impl Subject<'_> {
+    fn holds(&self, term: &Term) -> Option<bool> {
+        let event = self.event;
+        let value = &term.value;
+        let text = |text: Option<&SmolStr>| text.map(|text| value.is_text(text));
+        match term.word {
+            Word::Sid => {
+                let message = event
+                    .message
+                    .as_ref()
+                    .and_then(|message| message.session.as_ref());
+                text(
+                    event
+                        .session
+                        .as_ref()
+                        .map(|session| &session.id)
+                        .or(message),
+                )
+            }
+            Word::Msg => {
+                let number = event
+                    .message
+                    .as_ref()
+                    .and_then(|message| message.msg.as_ref()?.parse().ok());
+                number.map(|number| value.is_number(number))
+            }
+            Word::Pkg => Some(value.is_number(event.session.as_ref()?.package?.into())),
+            Word::Dev => self.is_device(value),
+            Word::User => text(event.session.as_ref()?.user.as_ref()),
+            Word::Enc => match event.reading.as_ref()? {
+                ParsedBodyRecord::Document { encoding, .. } => Some(value.is_text(encoding)),
+                _ => None,
+            },
+            Word::Dialect => match event.reading.as_ref()? {
+                ParsedBodyRecord::Document { dialect, .. } => Some(value.is_text(dialect)),
+                _ => None,
+            },
+            Word::Rule => {
+                let of_shown = self.shown.into_iter().flat_map(|shown| shown.rules());
+                let rules = event.applied.iter().map(|applied| &applied.rule);
+                Some(rules.chain(of_shown).any(|rule| value.is_text(rule)))
+            }
+            Word::Changed => {
+                let mut applied = event.applied.iter();
+                let acted =
+                    applied.any(|applied| applied.changes.iter().any(EffectDetail::is_done));
+                Some(acted || event.bytes_sent.is_some())
+            }
+            Word::Own => Some(event.own),
+            Word::Lint => {
+                let mut notes = event.notes.iter();
+                Some(notes.any(|note| value.begins(&note.id) || value.is_text(&note.severity)))
+            }
+            Word::Why => self
+                .findings
+                .map(|ids| ids.iter().any(|id| value.begins(id))),
+            Word::Sess => Some(value.is_number(event.session.as_ref()?.number)),
+            Word::X => Some(value.is_number(event.exchange?)),
+            Word::Took => self.of_either(|event| Some(value.is_number(event.took_us?))),
+            Word::Size => Some(value.is_number(event.bytes?)),
+            Word::At => Some(value.is_between(&event.at)),
+            Word::Url => {
+                self.of_either(|event| Some(value.is_text(event.head.as_ref()?.uri.as_ref()?)))
+            }
+            Word::Method => {
+                self.of_either(|event| Some(value.is_text(event.head.as_ref()?.method.as_ref()?)))
+            }
+            Word::Code => {
+                self.of_either(|event| Some(value.is_number(event.head.as_ref()?.status?.into())))
+            }
+            Word::Header => {
+                let fields = &event.head.as_ref()?.headers;
+                Some(
+                    fields
+                        .iter()
+                        .any(|(name, text)| value.is_text(&format!("{name}: {text}"))),
+                )
+            }
+            Word::Request => Some(event.event == EventKind::Request),
+            Word::Response => Some(event.event == EventKind::Response),
+            Word::Error => {
+                let is_failure = |event: &EventRecord| {
+                    matches!(
+                        event.event,
+                        EventKind::Failed | EventKind::Refused | EventKind::Malformed
+                    )
+                };
+                let failed = is_failure(event) || self.other.is_some_and(is_failure);
+                (failed || self.is_over).then_some(failed)
+            }
+            Word::Hr => self.result(value).or_else(|| self.shown?.holds(term)),
+            _ => self.shown?.holds(term),
+        }
+    }
+
+    /// What either half of the exchange says.
+    fn of_either(&self, said: impl Fn(&EventRecord) -> Option<bool>) -> Option<bool> {
+        said(self.event).or_else(|| said(self.other?))
+    }
+
+    fn is_device(&self, value: &Value) -> Option<bool> {
+        let event = self.event;
+        let session = event.session.as_ref().map(|session| &session.device);
+        let address = event.connection.device.map(|address| address.to_string());
+        if session.is_none() && address.is_none() {
+            return None;
+        }
+        let is_named = session.is_some_and(|device| value.is_text(device));
+        Some(is_named || address.is_some_and(|address| value.is_text(&address)))
+    }
+
+    /// Whether the fault of an enrollment has a result among those meant.
+    fn result(&self, value: &Value) -> Option<bool> {
+        let fault = self.event.enrollment.as_ref()?.fault.as_ref()?;
+        Some(is_result(value, fault.hresult.as_deref()?))
+    }
+}
+
+fn is_result(value: &Value, text: &str) -> bool {
+    matches!(value, Value::Result(code) if facts::number(text.trim()) == Some(u64::from(*code)))
+}
+
+/// Whether the last word about a command is to come; `None` where nobody can know.
+fn is_open(outcome: TransactionOutcome) -> bool {
+    match outcome {
+        TransactionOutcome::Answered | TransactionOutcome::Partial => false,
+        TransactionOutcome::Open
+        | TransactionOutcome::InProgress
+        | TransactionOutcome::Unanswered
+        | TransactionOutcome::Lost => true,
+    }
+}

@@ -1,0 +1,259 @@
+//! Exchanges that pass or stay out as a whole, with the connections they came on.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+
+use super::{Linked, Shown, Subject, selects};
+use crate::filter::Filter;
+use crate::record::EventRecord;
+use crate::record::model::EventKind;
+
+/// Passes on the exchanges that a filter selects.
+///
+/// A request waits for what its exchange ends with, unless the filter is true of it already. Events of a connection pass
+/// with the first exchange on it that does.
+pub struct Exchanges {
+    filter: Filter,
+    linked: Option<Linked>,
+    run: u32,
+    last_seq: u64,
+    /// Exchanges under way, by number.
+    open: BTreeMap<u64, Open>,
+    waiting_bytes: u64,
+    connections: BTreeMap<u64, Connection>,
+    /// Sessions with an exchange that passed, the newest last.
+    sessions: VecDeque<u64>,
+}
+
+/// An exchange under way.
+enum Open {
+    /// Its request waits.
+    Waits(Box<EventRecord>),
+    /// Its request passed, and so will the rest.
+    Passes,
+}
+
+/// What is known of a connection.
+enum Connection {
+    /// Its first events wait for an exchange that passes.
+    Waits(Vec<EventRecord>),
+    /// One did.
+    Passed,
+}
+
+impl Exchanges {
+    /// Those that the filter selects. `linked`: what is known of a record that was analysed before.
+    pub fn new(filter: Filter, linked: Option<Linked>) -> Self {
+        Self {
+            filter,
+            linked,
+            run: 0,
+            last_seq: 0,
+            open: BTreeMap::new(),
+            waiting_bytes: 0,
+            connections: BTreeMap::new(),
+            sessions: VecDeque::new(),
+        }
+    }
+
+    /// Takes an event and passes on what is selected by now.
+    ///
+    /// # Errors
+    /// Those of `pass`.
+    pub fn event(
+        &mut self,
+        record: &EventRecord,
+        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if record.seq <= self.last_seq {
+            self.run += 1;
+            self.finish(pass)?;
+        }
+        self.last_seq = record.seq;
+        match (record.event, record.exchange) {
+            (EventKind::Request, Some(exchange)) => self.request(exchange, record, pass),
+            (EventKind::Response | EventKind::Failed, Some(exchange)) => {
+                self.end(exchange, record, pass)
+            }
+            (EventKind::Opened | EventKind::Admitted, _) => {
+                self.connection(record);
+                Ok(())
+            }
+            (EventKind::Closed, _) => match self.connections.remove(&record.connection.id) {
+                Some(Connection::Passed) => pass(record),
+                _ => Ok(()),
+            },
+            _ => match self.selects(record, None, true) {
+                true => {
+                    self.pass_connection(record, pass)?;
+                    pass(record)
+                }
+                false => Ok(()),
+            },
+        }
+    }
+
+    /// Decides on the exchanges that are still under way.
+    ///
+    /// # Errors
+    /// Those of `pass`.
+    pub fn finish(
+        &mut self,
+        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for (_, open) in std::mem::take(&mut self.open) {
+            if let Open::Waits(request) = open {
+                self.decide(&request, None, pass)?;
+            }
+        }
+        self.waiting_bytes = 0;
+        self.connections.clear();
+        self.sessions.clear();
+        Ok(())
+    }
+
+    /// Whether a session has an exchange that passed.
+    pub fn has_passed(&self, session: u64) -> bool {
+        self.sessions.contains(&session)
+    }
+
+    fn request(
+        &mut self,
+        exchange: u64,
+        record: &EventRecord,
+        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.selects(record, None, false) {
+            self.open.insert(exchange, Open::Passes);
+            self.pass_connection(record, pass)?;
+            return pass(record);
+        }
+        self.waiting_bytes += weight(record);
+        self.open
+            .insert(exchange, Open::Waits(Box::new(record.clone())));
+        while self.open.len() > MOST_OPEN
+            || self.waiting_bytes > WAITING_BYTES && self.open.len() > 1
+        {
+            let Some((_, Open::Waits(oldest))) = self.open.pop_first() else {
+                continue;
+            };
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&oldest));
+            self.decide(&oldest, None, pass)?;
+        }
+        Ok(())
+    }
+
+    fn end(
+        &mut self,
+        exchange: u64,
+        record: &EventRecord,
+        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.open.remove(&exchange) {
+            Some(Open::Passes) => pass(record),
+            Some(Open::Waits(request)) => {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
+                self.decide(&request, Some(record), pass)
+            }
+            None => self.decide(record, None, pass),
+        }
+    }
+
+    /// Passes the two halves of an exchange that is over, if the filter is true of one.
+    fn decide(
+        &mut self,
+        first: &EventRecord,
+        second: Option<&EventRecord>,
+        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let is_selected = self.selects(first, second, true)
+            || second.is_some_and(|second| self.selects(second, Some(first), true));
+        if !is_selected {
+            return Ok(());
+        }
+        self.pass_connection(first, pass)?;
+        pass(first)?;
+        second.map_or(Ok(()), pass)
+    }
+
+    fn selects(&self, event: &EventRecord, other: Option<&EventRecord>, is_over: bool) -> bool {
+        let key = (self.run, event.exchange.unwrap_or_default());
+        let linked = self.linked.as_ref();
+        let transactions = linked.map_or(&[][..], |linked| linked.of(key));
+        let mut shown = Shown::in_message(event);
+        // A transaction stands in the message of who asks, and in that of who answers.
+        let stands = |transaction: &crate::flow::Transaction| {
+            let from = event.from.as_deref() == Some(transaction.from.name());
+            let asked = transaction.asked.exchange == key.1;
+            let mut answers = transaction.answers.iter();
+            match from {
+                true => asked,
+                false => answers.any(|answer| answer.place.exchange == key.1),
+            }
+        };
+        let stand = transactions
+            .iter()
+            .filter(|transaction| stands(transaction));
+        shown.extend(stand.flat_map(|transaction| Shown::of(transaction)));
+        let subject = Subject {
+            event,
+            other,
+            is_over,
+            shown: None,
+            findings: linked.map(|linked| linked.findings(key)),
+        };
+        selects(&self.filter, subject, &shown)
+    }
+
+    fn connection(&mut self, record: &EventRecord) {
+        let entry = self.connections.entry(record.connection.id);
+        let connection = entry.or_insert_with(|| Connection::Waits(Vec::new()));
+        if let Connection::Waits(events) = connection
+            && events.len() < MOST_OF_CONNECTION
+        {
+            events.push(record.clone());
+        }
+        while self.connections.len() > MOST_OPEN {
+            self.connections.pop_first();
+        }
+    }
+
+    fn pass_connection(
+        &mut self,
+        record: &EventRecord,
+        pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if let Some(session) = &record.session
+            && !self.sessions.contains(&session.number)
+        {
+            self.sessions.push_back(session.number);
+            if self.sessions.len() > MOST_SESSIONS {
+                self.sessions.pop_front();
+            }
+        }
+        let before = self
+            .connections
+            .insert(record.connection.id, Connection::Passed);
+        match before {
+            Some(Connection::Waits(events)) => events.iter().try_for_each(pass),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// About what a record that waits takes, in bytes.
+fn weight(record: &EventRecord) -> u64 {
+    512 + 2 * record.bytes.unwrap_or_default() + record.bytes_sent.unwrap_or_default()
+}
+
+/// Exchanges and connections under way that are remembered; the oldest are decided without their end.
+const MOST_OPEN: usize = 10_000;
+
+/// Bytes of requests that wait; beyond, the oldest are decided without their end.
+const WAITING_BYTES: u64 = 64 << 20;
+
+/// Events of a connection that wait for its first exchange.
+const MOST_OF_CONNECTION: usize = 4;
+
+/// Sessions that are remembered as selected.
+const MOST_SESSIONS: usize = 1_000;

@@ -1,0 +1,71 @@
+//! A sink that gets what a filter selects.
+
+use std::io;
+
+use super::Exchanges;
+use crate::filter::Filter;
+use crate::record::{EventRecord, Renew, Sink};
+
+/// A sink with a filter in front, where there is one.
+pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
+    match filter {
+        Some(filter) => Box::new(Selecting::new(inner, Exchanges::new(filter.clone(), None))),
+        None => inner,
+    }
+}
+
+/// The same for the sinks that a renewal makes.
+pub fn renewal(inner: Box<dyn Renew>, filter: Option<&Filter>) -> Box<dyn Renew> {
+    match filter {
+        Some(filter) => Box::new(SelectingRenew {
+            inner,
+            filter: filter.clone(),
+        }),
+        None => inner,
+    }
+}
+
+/// Writes the exchanges that a filter selects.
+pub struct Selecting {
+    inner: Box<dyn Sink>,
+    exchanges: Exchanges,
+}
+
+impl Selecting {
+    /// A sink in front of `inner`.
+    pub fn new(inner: Box<dyn Sink>, exchanges: Exchanges) -> Self {
+        Self { inner, exchanges }
+    }
+}
+
+impl Sink for Selecting {
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        let inner = &mut self.inner;
+        self.exchanges
+            .event(record, &mut |record| inner.write_event(record))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let inner = &mut self.inner;
+        self.exchanges
+            .finish(&mut |record| inner.write_event(record))?;
+        self.inner.finish()
+    }
+}
+
+/// Puts a filter in front of the sinks that another renewal makes.
+struct SelectingRenew {
+    inner: Box<dyn Renew>,
+    filter: Filter,
+}
+
+impl Renew for SelectingRenew {
+    fn renew(&mut self) -> io::Result<Option<Box<dyn Sink>>> {
+        let renewed = self.inner.renew()?;
+        Ok(renewed.map(|renewed| sink(renewed, Some(&self.filter))))
+    }
+}

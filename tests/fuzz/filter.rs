@@ -1,0 +1,27 @@
+//! Any text: refused with a column inside it, or a filter that can be asked, in bounded time.
+
+#![no_main]
+
+use dmtap::filter::{Filter, LONGEST, Term};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    match Filter::read(&text) {
+        Ok(filter) => {
+            for answer in [Some(true), Some(false), None] {
+                let mut holds = |term: &Term| {
+                    let _ = term.value.is_text(&text) | term.value.begins(&text);
+                    let _ = term.value.is_number(data.len() as u64) | term.value.is_between(&text);
+                    answer
+                };
+                let matches = filter.matches(&mut holds);
+                assert!(!(matches && filter.excludes(&mut holds)));
+            }
+        }
+        Err(error) => {
+            assert!(error.column() <= text.chars().count().max(LONGEST) + 1, "{error}");
+            assert!(error.to_string().lines().count() <= 4, "{error}");
+        }
+    }
+});
