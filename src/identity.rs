@@ -11,6 +11,7 @@
 //! Keys and randomness are arguments. Requests and certificates are taken apart and put together by their bytes:
 //! what is not named here stays as it came, whether a strict reader would take it or not.
 
+pub mod cms;
 pub mod csr;
 pub mod document;
 pub mod enrollment;
@@ -21,6 +22,7 @@ pub mod renewal;
 pub mod session;
 pub mod signature;
 
+pub use cms::SignedData;
 pub use csr::CertificationRequest;
 pub use document::{NoSwap, Replacement};
 pub use issue::{CertificateParts, Issuer};

@@ -9,7 +9,8 @@ use crate::dm::Provisioning;
 use crate::dm::certificate::thumbprint;
 use crate::flow::{Note, Severity};
 use crate::identity::CertificateParts;
-use crate::identity::message_signature::{MessageSignature, name_of};
+use crate::identity::cms::name_of;
+use crate::identity::message_signature;
 
 /// The keys of certificates that were granted, by issuer and serial number. Of more than [`MOST_SIGNERS`] the least
 /// recently used are forgotten.
@@ -60,7 +61,7 @@ pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> Option<No
         .iter()
         .find_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)))?;
     let body = facts.body?;
-    let signature = match MessageSignature::read(field) {
+    let signature = match message_signature::read(field) {
         Ok(signature) => signature,
         Err(error) => {
             return Some(wrong(format!(

@@ -169,6 +169,22 @@ impl Digest {
         }
     }
 
+    /// The digest that an OID names.
+    pub(super) fn of_oid(oid: ObjectIdentifier) -> Option<Self> {
+        let all = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+        all.into_iter().find(|digest| digest.oid() == oid)
+    }
+
+    /// Its OID.
+    pub(super) fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::Sha1 => ObjectIdentifier::new_unwrap("1.3.14.3.2.26"),
+            Self::Sha256 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1"),
+            Self::Sha384 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2"),
+            Self::Sha512 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3"),
+        }
+    }
+
     /// The hash of a message.
     pub(super) fn hash(self, message: &[u8]) -> Vec<u8> {
         let algorithm = match self {

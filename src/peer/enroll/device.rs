@@ -18,7 +18,7 @@ use super::key::PrivateKey;
 use super::server::Login;
 use crate::dm::enrollment::EnrollmentMessage;
 use crate::dm::{Envelope, Hresult};
-use crate::identity::{Signer as _, renewal};
+use crate::identity::{SignedData, Signer as _};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
@@ -166,7 +166,7 @@ impl EnrollingDevice {
         let request = csr::request(*csr, guid, device_id, &device.key);
         let request = request.map_err(|error| unusable(error.to_string()))?;
         let (certificate, old) = old;
-        let signed = renewal::signed(&request, certificate, old);
+        let signed = SignedData::around(&request, certificate, old);
         let signed = signed.map_err(|error| unusable(error.to_string()))?;
         let token = CertificateToken::Pkcs7(STANDARD.encode(signed));
         let request = requests::request_token(&device.url, &device.profile, &token);

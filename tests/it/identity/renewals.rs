@@ -1,8 +1,8 @@
 //! Renewals: a request signed by the holder of the old certificate.
 
-use dmtap::identity::renewal::{RenewalError, signed};
+use dmtap::identity::renewal::RenewalError;
 use dmtap::identity::signature::SignatureError;
-use dmtap::identity::{CertificateParts, CertificationRequest, SignedRequest};
+use dmtap::identity::{CertificateParts, CertificationRequest, SignedData, SignedRequest};
 
 use super::*;
 
@@ -81,7 +81,7 @@ fn a_renewal_of_the_simulated_device_verifies_too() {
     let csr = request(FORMS[0]);
     let certificate = issued(&ca, &csr, 9);
     let key = device_key();
-    let made = signed(&csr, &certificate, &*key).unwrap();
+    let made = SignedData::around(&csr, &certificate, &*key).unwrap();
     write_pem(folder, "ca.pem", ca.certificate());
     std::fs::write(folder.join("made.der"), &made).unwrap();
     said(
