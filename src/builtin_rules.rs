@@ -56,6 +56,8 @@ pub const BUILTIN_RULES: &[BuiltinRule] = &[
     BuiltinRule { theme: "atomic", name: "rollback-fails", text: include_str!("../rules/atomic/rollback-fails.toml") },
     BuiltinRule { theme: "atomic", name: "rolled-back", text: include_str!("../rules/atomic/rolled-back.toml") },
     BuiltinRule { theme: "atomic", name: "unknown-in-atomic", text: include_str!("../rules/atomic/unknown-in-atomic.toml") },
+    BuiltinRule { theme: "attestation", name: "enrollment-version-4", text: include_str!("../rules/attestation/enrollment-version-4.toml") },
+    BuiltinRule { theme: "attestation", name: "software-keys", text: include_str!("../rules/attestation/software-keys.toml") },
     BuiltinRule { theme: "auth", name: "challenge", text: include_str!("../rules/auth/challenge.toml") },
     BuiltinRule { theme: "auth", name: "challenge-basic", text: include_str!("../rules/auth/challenge-basic.toml") },
     BuiltinRule { theme: "auth", name: "challenge-given-nonce", text: include_str!("../rules/auth/challenge-given-nonce.toml") },

@@ -1,5 +1,6 @@
 //! A device enrolls over real TLS on loopback, and its sessions go where the server sends it.
 
+mod attestation;
 mod demo;
 mod doctor;
 mod lab;

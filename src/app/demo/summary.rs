@@ -96,7 +96,7 @@ fn beside_the_demo(entries: &[Entry]) -> String {
         let mut own = entries.iter().filter(|e| e.rule.file == file).peekable();
         own.peek().is_some() && own.all(|entry| entry.hits.messages == 0)
     });
-    idle.filter(|rule| rule.theme == "enrollment")
+    idle.filter(|rule| ["enrollment", "attestation"].contains(&rule.theme))
         .map(|rule| {
             let name = rule.name;
             format!(

@@ -47,6 +47,8 @@ pub struct EnrollProfile {
     pub enrollment_type: &'static str,
     /// Whether the user lets it follow redirects of discovery.
     pub allows_redirects: bool,
+    /// Whether it has a TPM, and sends its proof where the server speaks version 5.0 and does not want software keys.
+    pub attests: bool,
 }
 
 impl EnrollProfile {
@@ -66,6 +68,7 @@ impl EnrollProfile {
             device_name: "DESKTOP-DMTAP01".into(),
             enrollment_type: "Full",
             allows_redirects: false,
+            attests: false,
         }
     }
 
@@ -200,6 +203,10 @@ impl EnrollingDevice {
                 if policies.policies() == 0 {
                     return Err(self.unusable("it holds no policy"));
                 }
+                let mut providers = policies.crypto_providers();
+                if providers.any(|provider| provider == SOFTWARE_KEYS) {
+                    self.profile.attests = false;
+                }
                 self.request_token(enrollment)
             }
             Stage::RequestToken => {
@@ -251,6 +258,11 @@ impl EnrollingDevice {
         let Some(EnrollmentMessage::DiscoverResponse(answer)) = message(&document) else {
             return Err(self.unusable("it is no DiscoverResponse"));
         };
+        let version = answer.enrollment_version();
+        let major = version.and_then(|it| it.split('.').next()?.parse::<u32>().ok());
+        if major.is_some_and(|major| major < 5) {
+            self.profile.attests = false;
+        }
         let asked = answer.auth_policy().unwrap_or_default();
         let given = self.profile.has();
         if asked != given {
@@ -372,5 +384,7 @@ fn fault(step: &'static str, document: &Document) -> Option<Refusal> {
     })
 }
 
+/// Without a TPM, by the name that Windows gives it.
+const SOFTWARE_KEYS: &str = "Microsoft Software Key Storage Provider";
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 5;

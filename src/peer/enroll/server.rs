@@ -248,7 +248,12 @@ impl EnrollServer {
         let mut users = self.users.iter();
         let user = users.find(|user| user.name.eq_ignore_ascii_case(&name));
         let is_federated = user.is_some_and(|user| matches!(user.login, Login::Token(_)));
-        answers::discovered(envelope, &self.sites.management, is_federated)
+        // From 5.0 on devices prove with their TPM that they hold the key.
+        let version = match asked.request_version().as_deref() {
+            None | Some("1.0" | "2.0" | "3.0" | "4.0") => "4.0",
+            Some(_) => "5.0",
+        };
+        answers::discovered(envelope, &self.sites.management, is_federated, version)
     }
 
     /// Who sends a message.

@@ -10,7 +10,9 @@ use dmtap::app::dial::DialingClient;
 use dmtap::flow::event::Event;
 use dmtap::flow::{CapturedMessage, Note};
 use dmtap::peer::enroll::{EnrollServer, Enrollment, EnrollmentCa, PrivateKey};
-use dmtap::proxy::{self, IdentityStore, Proxy, Scheme, Settings, SwapSettings, Upstream};
+use dmtap::proxy::{
+    self, IdentityStore, LiveRules, Proxy, Scheme, Settings, SwapSettings, Upstream,
+};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -27,6 +29,7 @@ pub(super) type Change = dyn Fn(Response<Bytes>) -> Option<Response<Bytes>> + Se
 /// dmtap with the swap in front of a server.
 pub(super) struct Lab {
     pub(super) heard: Arc<Heard>,
+    pub(super) rules: Arc<LiveRules>,
     pub(super) confdir: tempfile::TempDir,
     dialer: Dialer,
     trust: Trust,
@@ -66,7 +69,7 @@ impl Lab {
         let heard = Arc::new(Heard::default());
         let proxy = Proxy::bind(settings, authority, Arc::default(), heard.clone());
         let proxy = proxy.await.unwrap();
-        let here = proxy.local_addr();
+        let (here, rules) = (proxy.local_addr(), proxy.rules());
         let stop = CancellationToken::new();
         tokio::spawn(proxy.run(stop.clone()));
         let dialer = Dialer::without_dns(vec![
@@ -76,6 +79,7 @@ impl Lab {
         ]);
         Self {
             heard,
+            rules,
             confdir,
             dialer,
             trust,

@@ -89,7 +89,14 @@ pub(super) fn request_token(
         ("NotInOobe", "false"),
         ("RequestVersion", profile.request_version()),
     ];
-    let items: String = items.iter().map(item).collect();
+    let proof: &[(&str, &str)] = match profile.attests {
+        true => &[
+            ("AIKPub", "c2ltdWxhdGVkIEFJSw=="),
+            ("AIKAttestationClaim", "c2ltdWxhdGVkIGNsYWlt"),
+        ],
+        false => &[],
+    };
+    let items: String = items.iter().chain(proof).map(item).collect();
     let body = format!(
         "<wst:RequestSecurityToken><wst:TokenType>{TOKEN_TYPE}</wst:TokenType>\
          <wst:RequestType>{request_type}</wst:RequestType>\

@@ -41,7 +41,12 @@ impl Fault {
 }
 
 /// DiscoverResponse.
-pub(super) fn discovered(asked: Envelope<'_>, origin: &str, is_federated: bool) -> String {
+pub(super) fn discovered(
+    asked: Envelope<'_>,
+    origin: &str,
+    is_federated: bool,
+    version: &str,
+) -> String {
     let origin = text(origin);
     let policy = if is_federated {
         "Federated"
@@ -58,7 +63,7 @@ pub(super) fn discovered(asked: Envelope<'_>, origin: &str, is_federated: bool) 
     };
     let body = format!(
         "<DiscoverResponse xmlns=\"{DISCOVERY}\"><DiscoverResult><AuthPolicy>{policy}</AuthPolicy>\
-         <EnrollmentVersion>4.0</EnrollmentVersion>\
+         <EnrollmentVersion>{version}</EnrollmentVersion>\
          <EnrollmentPolicyServiceUrl>{origin}{POLICY_PATH}</EnrollmentPolicyServiceUrl>\
          <EnrollmentServiceUrl>{origin}{ENROLLMENT_PATH}</EnrollmentServiceUrl>{sign_in}\
          </DiscoverResult></DiscoverResponse>"
