@@ -18,6 +18,7 @@ mod decide;
 mod handle;
 mod pairs;
 mod rule_state;
+mod seal;
 mod signers;
 mod stay;
 mod table;
@@ -34,6 +35,7 @@ use crate::flow::{
     AnswerLink, Connection, ExchangeId, KeyTooLong, Note, RequestHead, ResponseHead, SessionKey,
     SessionTag, Severity, Side, Timestamp,
 };
+use crate::identity::Signer;
 use crate::identity::session::Pairs;
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
@@ -41,6 +43,8 @@ use crate::rules::{RuleSet, RuleState, Verdict};
 use self::credentials::Known;
 pub use self::handle::SessionHandle;
 pub use self::rule_state::InMemoryState;
+pub use self::seal::Seal;
+use self::seal::sealed;
 pub use self::stay::{StayContext, patched};
 pub use self::table::SessionLimits;
 pub use self::view::SessionView;
@@ -77,6 +81,8 @@ pub struct MessageFacts<'a> {
     pub stay: Option<StayContext<'a>>,
     /// The certificates that stand for each other, where there are any.
     pub pairs: Option<&'a Pairs>,
+    /// The client certificate, DER, that the server is shown with this request, and its key.
+    pub identity: Option<(&'a [u8], &'a dyn Signer)>,
 }
 
 /// A message decided: what was found in it, and what leaves.
@@ -92,6 +98,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// Hosts in no pair of the origin map that it names, and that get a path.
     pub learned: Vec<NamedHost>,
+    /// The fields that vouch for its bytes and that dmtap can make anew.
+    pub seals: Vec<Seal>,
 }
 
 impl Conversations {
@@ -111,6 +119,11 @@ impl Conversations {
         self
     }
 
+    /// Adds the certificate of a device, DER, by whose key its messages may be signed.
+    pub fn know_signer(&self, certificate: &[u8]) {
+        self.known.lock().signers.add(certificate);
+    }
+
     /// Whether some session that goes on is owed something: then bodies are read, whatever rules are in force.
     pub fn have_obligations(&self, now: Timestamp) -> bool {
         self.sessions.have_obligations(now)
@@ -128,8 +141,11 @@ impl Conversations {
             Ok(session) => (session, None),
             Err(error) => (None, Some(note_no_session(error))),
         };
+        let mut handle = self.handle(session);
+        let (checked, seals) = handle.check_credentials(request);
+        let sealed = sealed(request, &seals);
         let (rewritten, notes) = match &request.stay {
-            Some(stay) => stay.request(request),
+            Some(stay) => stay.request(request, sealed),
             None => (None, Vec::new()),
         };
         let seen = MessageFacts {
@@ -140,14 +156,14 @@ impl Conversations {
             body: rewritten.as_ref().map(|it| &it.body).or(request.body),
             ..*request
         };
-        let (paired, note_paired) = seen.paired_request();
+        let (paired, note_paired) = seen.paired_request(sealed);
         let seen = MessageFacts {
             document: paired.as_ref().map(|it| &it.document).or(seen.document),
             body: paired.as_ref().map(|it| &it.body).or(seen.body),
             ..seen
         };
-        let mut handle = self.handle(session);
-        let mut decided = handle.decide(&seen, rules, state);
+        let mut decided = handle.decide(&seen, rules, state, seals);
+        decided.notes.extend(checked);
         decided.notes.extend(note);
         decided.notes.extend(notes);
         decided.notes.extend(note_paired);

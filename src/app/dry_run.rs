@@ -216,6 +216,7 @@ impl Passed {
             limits,
             stay: None,
             pairs: None,
+            identity: None,
         }
     }
 

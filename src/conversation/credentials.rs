@@ -2,6 +2,7 @@
 
 use super::MessageFacts;
 use super::handle::SessionHandle;
+use super::seal::Seal;
 use super::signers::{self, Signers};
 use crate::dm::Message;
 use crate::dm::auth::{Hmac, hash_of_body};
@@ -19,23 +20,29 @@ pub(super) struct Known {
 }
 
 impl SessionHandle {
-    /// What is to be said of the credentials in a message as it arrived, and of a signature over it.
-    pub(super) fn check_credentials(
-        &self,
-        facts: &MessageFacts<'_>,
-        tag: Option<&SessionTag>,
-    ) -> Vec<Note> {
-        let mut notes = Vec::from_iter(signers::check(facts, &self.known));
+    /// What is to be said of the credentials in a message as it arrived, and of a signature over it; and which of the
+    /// fields that vouch for its bytes can be made anew.
+    pub(super) fn check_credentials(&self, facts: &MessageFacts<'_>) -> (Vec<Note>, Vec<Seal>) {
+        let (note, seal) = signers::check(facts, &self.known).unwrap_or_default();
+        let (mut notes, mut seals) = (Vec::from_iter(note), Vec::from_iter(seal));
+        let document = facts.document.map(|document| &**document);
+        let tag = self.tag(facts.speaker(), document);
         let (Some(message), Some(tag)) = (facts.message(), tag) else {
-            return notes;
+            return (notes, seals);
         };
         let hmac = facts.headers().get("x-syncml-hmac");
         let hmac = hmac.and_then(|hmac| Hmac::read(hmac.to_str().ok()?));
         // A long body is hashed before the lock, which all sessions share.
         let hmac = hmac.map(|hmac| (hmac, hash_of_body(facts.body.map_or(&[][..], |body| body))));
         let known = &mut self.known.lock().credentials;
-        notes.extend(known.check(facts.speaker(), &tag.key.device, message, hmac));
-        notes
+        let device = &tag.key.device;
+        let (more, key) = known.check(facts.speaker(), device, message, hmac.as_ref());
+        notes.extend(more);
+        seals.extend(
+            key.zip(hmac)
+                .map(|(key, (hmac, _))| Seal::mac(hmac.user, key)),
+        );
+        (notes, seals)
     }
 
     /// Learns the accounts that a server grants, and the nonces that the receiver of a message gets.

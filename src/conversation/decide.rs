@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 
 use super::handle::{LeavingMessage, SessionHandle};
+use super::seal::{Seal, sealed};
 use super::view::SessionView;
 use super::{Decision, MessageFacts};
 use crate::flow::reconciler::ReconcileContext;
@@ -18,7 +19,9 @@ impl SessionHandle {
         message: &MessageFacts<'_>,
         rules: &RuleSet,
         state: &mut dyn RuleState,
+        seals: Vec<Seal>,
     ) -> Decision {
+        let sealed = sealed(message, &seals);
         let view = match &self.session {
             Some(session) => session.receive(message.speaker(), message.document.map(|d| &**d)),
             None => SessionView::default(),
@@ -29,10 +32,9 @@ impl SessionHandle {
         self.reconcile(message, &mut verdict);
         let mut notes = view.notes;
         notes.extend(super::claim::note(message, view.tag.as_ref()));
-        notes.extend(self.check_credentials(message, view.tag.as_ref()));
         let mut learned = Vec::new();
         if let Some(stay) = message.stay.filter(|_| message.response.is_some()) {
-            let (more, hosts) = stay.response(message, &mut verdict);
+            let (more, hosts) = stay.response(message, &mut verdict, sealed);
             notes.extend(more);
             learned = hosts;
         }
@@ -43,9 +45,10 @@ impl SessionHandle {
             notes,
             verdict,
             learned,
+            seals,
         };
         if message.response.is_some() {
-            message.pair_response(&mut decided);
+            message.pair_response(&mut decided, sealed);
         }
         self.leaving = leaving(message, &decided.verdict);
         decided

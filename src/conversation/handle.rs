@@ -53,7 +53,10 @@ impl SessionHandle {
         rules: &RuleSet,
         state: &mut dyn RuleState,
     ) -> Decision {
-        self.decide(response, rules, state)
+        let (checked, seals) = self.check_credentials(response);
+        let mut decided = self.decide(response, rules, state, seals);
+        decided.notes.extend(checked);
+        decided
     }
 
     /// Takes this for what leaves, if no rule changed the message: a record says so.

@@ -4,15 +4,17 @@
 use super::stay::{Rewritten, patched};
 use super::{Decision, MessageFacts};
 use crate::flow::Note;
-use crate::rules::stay::seal;
 
 impl MessageFacts<'_> {
     /// What becomes of a request, and what could not be done.
-    pub(super) fn paired_request(&self) -> (Option<Rewritten>, Option<Note>) {
+    pub(super) fn paired_request(
+        &self,
+        sealed: Option<&'static str>,
+    ) -> (Option<Rewritten>, Option<Note>) {
         let (Some(pairs), Some(document)) = (self.pairs, self.document) else {
             return (None, None);
         };
-        let (effect, note) = pairs.map(document, self.speaker(), seal(self.headers()));
+        let (effect, note) = pairs.map(document, self.speaker(), sealed);
         let rewritten = effect.and_then(|effect| {
             let (body, document) = patched(document, &effect.patch, self.headers(), self.limits)?;
             Some(Rewritten {
@@ -25,12 +27,12 @@ impl MessageFacts<'_> {
     }
 
     /// Does the same to a response that is decided.
-    pub(super) fn pair_response(&self, decided: &mut Decision) {
+    pub(super) fn pair_response(&self, decided: &mut Decision, sealed: Option<&'static str>) {
         let verdict = &mut decided.verdict;
         let (Some(pairs), Some(document)) = (self.pairs, verdict.leaving(self.document)) else {
             return;
         };
-        let (effect, note) = pairs.map(document, self.speaker(), seal(self.headers()));
+        let (effect, note) = pairs.map(document, self.speaker(), sealed);
         decided.notes.extend(note);
         let Some(effect) = effect else {
             return;

@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 
 use super::MessageFacts;
 use super::credentials::Known;
+use super::seal::Seal;
 use crate::dm::Provisioning;
 use crate::dm::certificate::thumbprint;
 use crate::flow::{Note, Severity};
@@ -34,11 +35,16 @@ impl Signers {
     pub(super) fn learn(&mut self, provisioning: Provisioning<'_>) {
         let stored = provisioning.certificates().take(MOST_STORED);
         for stored in stored.filter(|stored| stored.store().eq_ignore_ascii_case("My")) {
-            if let Some(der) = stored.octets()
-                && let Some((name, signer)) = Signer::of(&der)
-            {
-                self.0.insert(name, signer);
+            if let Some(der) = stored.octets() {
+                self.add(&der);
             }
+        }
+    }
+
+    /// Adds one certificate.
+    pub(super) fn add(&mut self, certificate: &[u8]) {
+        if let Some((name, signer)) = Signer::of(certificate) {
+            self.0.insert(name, signer);
         }
     }
 }
@@ -54,8 +60,12 @@ impl Signer {
     }
 }
 
-/// What is to be said of the signature in the head of a message.
-pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> Option<Note> {
+/// What is to be said of the signature in the head of a message; and how it is made anew, where it is right and dmtap
+/// holds the key by which the server knows the device.
+pub(super) fn check(
+    facts: &MessageFacts<'_>,
+    known: &Mutex<Known>,
+) -> Option<(Option<Note>, Option<Seal>)> {
     let headers = facts.headers();
     let (name, field) = FIELDS
         .iter()
@@ -64,9 +74,8 @@ pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> Option<No
     let signature = match message_signature::read(field) {
         Ok(signature) => signature,
         Err(error) => {
-            return Some(wrong(format!(
-                "the signature in {name} cannot be read: {error}"
-            )));
+            let note = wrong(format!("the signature in {name} cannot be read: {error}"));
+            return Some((Some(note), None));
         }
     };
     let granted = known.lock().signers.0.get(signature.signer()).cloned();
@@ -87,17 +96,28 @@ pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> Option<No
             (signer, whose)
         }
     };
-    Some(match signature.check(&signer.public_key, body) {
-        Ok(()) => Note {
-            id: "SIG-02",
-            severity: Severity::Info,
-            at: None,
-            text: format!("the signature in {name} is right, by the key of {whose}"),
-        },
-        Err(mismatch) => wrong(format!(
+    if let Err(mismatch) = signature.check(&signer.public_key, body) {
+        let note = wrong(format!(
             "the signature in {name} is wrong ({whose}): {mismatch}"
-        )),
-    })
+        ));
+        return Some((Some(note), None));
+    }
+    let note = Note {
+        id: "SIG-02",
+        severity: Severity::Info,
+        at: None,
+        text: format!("the signature in {name} is right, by the key of {whose}"),
+    };
+    let seal = facts.identity.and_then(|(certificate, _)| {
+        let is_own = name_of(certificate).is_some_and(|name| name == signature.signer());
+        let stands_for = || {
+            let server = facts.pairs?.of_device(&signer.thumbprint)?;
+            (server == certificate).then_some(())
+        };
+        let is_held = is_own || stands_for().is_some();
+        is_held.then(|| Seal::signature(name, signature, signer.public_key, !is_own))
+    });
+    Some((Some(note), seal))
 }
 
 fn wrong(text: String) -> Note {

@@ -39,11 +39,15 @@ pub(super) struct Rewritten {
 
 impl StayContext<'_> {
     /// What becomes of a request before the rules see it, and notes.
-    pub(super) fn request(&self, message: &MessageFacts<'_>) -> (Option<Rewritten>, Vec<Note>) {
+    pub(super) fn request(
+        &self,
+        message: &MessageFacts<'_>,
+        sealed: Option<&'static str>,
+    ) -> (Option<Rewritten>, Vec<Note>) {
         let Some(document) = message.document else {
             return (None, Vec::new());
         };
-        let stayed = self.stay(message, document, None);
+        let stayed = self.stay(message, document, None, sealed);
         let rewritten = stayed.effect.and_then(|effect| {
             let (body, document) =
                 patched(document, &effect.patch, message.headers(), message.limits)?;
@@ -61,6 +65,7 @@ impl StayContext<'_> {
         &self,
         message: &MessageFacts<'_>,
         verdict: &mut Verdict,
+        sealed: Option<&'static str>,
     ) -> (Vec<Note>, Vec<NamedHost>) {
         if verdict.answer.is_some() {
             return (Vec::new(), Vec::new());
@@ -69,7 +74,7 @@ impl StayContext<'_> {
             Some(document) => {
                 let received = message.document.map(|document| &**document);
                 let received = received.filter(|_| verdict.body.is_some());
-                let stayed = self.stay(message, &document, received);
+                let stayed = self.stay(message, &document, received, sealed);
                 if let Some(effect) = &stayed.effect
                     && let Some((body, document)) =
                         patched(&document, &effect.patch, message.headers(), message.limits)
@@ -95,6 +100,7 @@ impl StayContext<'_> {
         message: &MessageFacts<'_>,
         document: &Document,
         received: Option<&Document>,
+        sealed: Option<&'static str>,
     ) -> Stayed {
         let direction = match message.speaker() {
             Side::Device => Direction::ToServer,
@@ -111,7 +117,7 @@ impl StayContext<'_> {
             learned: self.learned,
             extent: self.extent,
             received,
-            sealed: stay::seal(message.headers()),
+            sealed,
             limits: message.limits,
         };
         stay::stay(document, &facts)

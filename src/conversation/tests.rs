@@ -76,6 +76,7 @@ impl Stage {
             limits: &self.limits,
             stay: None,
             pairs: None,
+            identity: None,
         }
     }
 

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hashlink::LruCache;
 
-use crate::dm::auth::{AccountKey, Hmac};
+use crate::dm::auth::{AccountKey, Hmac, hash_of_body};
 use crate::dm::{Cred, Message, Provisioning};
 use crate::flow::note::clipped;
 use crate::flow::{Note, Severity, Side};
@@ -55,6 +55,20 @@ impl Nonce {
             text: String::new(),
             origin: origin.to_owned(),
         }
+    }
+}
+
+/// What makes `x-syncml-hmac` of a body: an account and the nonce that is answered.
+#[derive(Debug)]
+pub struct MacKey {
+    key: AccountKey,
+    nonce: Vec<u8>,
+}
+
+impl MacKey {
+    /// The `mac` over a body.
+    pub fn mac(&self, body: &[u8]) -> String {
+        self.key.mac(&self.nonce, &hash_of_body(body))
     }
 }
 
@@ -144,27 +158,32 @@ impl Credentials {
         }
     }
 
-    /// What is to be said of the credentials in a message, and of `x-syncml-hmac`, with the hash of its body.
+    /// What is to be said of the credentials in a message, and of `x-syncml-hmac`, with the hash of its body; and what
+    /// makes the latter anew, where it is right.
     pub fn check(
         &mut self,
         speaker: Side,
         device: &str,
         message: Message<'_>,
-        hmac: Option<(Hmac, String)>,
-    ) -> Vec<Note> {
+        hmac: Option<&(Hmac, String)>,
+    ) -> (Vec<Note>, Option<MacKey>) {
         let Some(header) = message.header().filter(|_| !self.is_empty()) else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
-        let mut notes = Vec::new();
+        let (mut notes, mut mac_key) = (Vec::new(), None);
         let user = header.source_name();
         if let Some(cred) = header.cred() {
             notes.extend(self.check_cred(speaker, device, user.as_deref(), cred));
         }
         if let Some((hmac, hashed)) = hmac {
-            let fits = |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac(nonce, &hashed));
-            notes.extend(self.check_digest(speaker, device, &hmac.user, "x-syncml-hmac", &fits));
+            let fits = |key: &AccountKey, nonce: &[u8]| hmac.is(&key.mac(nonce, hashed));
+            let checked = self.check_digest(speaker, device, &hmac.user, "x-syncml-hmac", &fits);
+            if let Some((note, key)) = checked {
+                notes.push(note);
+                mac_key = key;
+            }
         }
-        notes
+        (notes, mac_key)
     }
 
     fn check_cred(
@@ -191,13 +210,14 @@ impl Credentials {
             }
             "syncml:auth-md5" => {
                 let fits = |key: &AccountKey, nonce: &[u8]| *key.md5(nonce) == *data;
-                self.check_digest(speaker, device, user?, "auth-md5", &fits)
+                let checked = self.check_digest(speaker, device, user?, "auth-md5", &fits);
+                checked.map(|(note, _)| note)
             }
             _ => None,
         }
     }
 
-    /// Says which nonce a digest answers.
+    /// Says which nonce a digest answers, and what made it.
     fn check_digest(
         &mut self,
         speaker: Side,
@@ -205,7 +225,7 @@ impl Credentials {
         user: &str,
         scheme: &str,
         fits: &dyn Fn(&AccountKey, &[u8]) -> bool,
-    ) -> Option<Note> {
+    ) -> Option<(Note, Option<MacKey>)> {
         let accounts = self.accounts.get(&(speaker, user.to_owned()))?;
         let challenges = self.nonces.get(&(speaker, device.to_owned()));
         let challenges: Vec<&Nonce> = challenges.into_iter().flatten().collect();
@@ -230,7 +250,15 @@ impl Credentials {
             };
             let origin = &nonce.origin;
             let expected = own.first().copied();
-            return Some(match (form, expected) {
+            let nonce_octets = match form {
+                Form::Octets => nonce.octets.clone(),
+                Form::Text => nonce.text.clone().into_bytes(),
+            };
+            let key = MacKey {
+                key: account.key.clone(),
+                nonce: nonce_octets,
+            };
+            let note = match (form, expected) {
                 (Form::Text, _) => wrong(format!(
                     "{what} hash the base64 text of {origin} instead of its octets"
                 )),
@@ -239,7 +267,8 @@ impl Credentials {
                     expected.origin
                 )),
                 (Form::Octets, _) => right(format!("{what} are right: they answer {origin}")),
-            });
+            };
+            return Some((note, Some(key)));
         }
         let own = challenges
             .into_iter()
@@ -250,9 +279,10 @@ impl Credentials {
             true => "none was seen".to_owned(),
             false => origins.join(", "),
         };
-        Some(wrong(format!(
+        let note = wrong(format!(
             "{what} fit the known password with no known nonce ({origins}): another password, or an older nonce"
-        )))
+        ));
+        Some((note, None))
     }
 }
 

@@ -43,6 +43,16 @@ impl Pairs {
         self.of_servers.insert(server.thumbprint.clone(), device);
     }
 
+    /// The certificate of the server that stands for a device's with this thumbprint, in upper case; DER.
+    pub fn of_device(&self, thumbprint: &str) -> Option<&[u8]> {
+        self.of_devices.get(thumbprint).map(|other| &*other.der)
+    }
+
+    /// The certificates of devices, in DER.
+    pub fn devices(&self) -> impl Iterator<Item = &[u8]> {
+        self.of_servers.values().map(|other| &*other.der)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.of_devices.is_empty()

@@ -41,7 +41,7 @@ pub(super) struct Shared {
     /// The certificate in it, in DER.
     pub(super) ca_certificate: Bytes,
     pub(super) upstreams: Upstreams,
-    pub(super) client_certs: Arc<ClientCerts>,
+    pub(super) client_certs: ClientCerts,
     pub(super) stay: Stay,
     pub(super) identities: Arc<Identities>,
     pub(super) rules: Arc<LiveRules>,

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 
 use super::body::{Body, Broken};
 use super::body_budget::BudgetPermit;
+use super::client_identity::ClientIdentity;
 use super::connection_handle::CloseSequence;
 use super::context::{Context, now};
 use super::failure::Failure;
@@ -33,6 +34,7 @@ use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
     Timestamp,
 };
+use crate::identity::Signer;
 use crate::identity::session::Pairs;
 use crate::markup::Limits;
 use crate::rules::engine::{Stage, SyntheticResponse};
@@ -152,6 +154,8 @@ struct Exchange {
     swap: Option<Swap>,
     /// The certificates that stand for each other.
     pairs: Arc<Pairs>,
+    /// What the server is shown, if it asks for a client certificate.
+    identity: Option<ClientIdentity>,
     over: bool,
 }
 
@@ -177,7 +181,15 @@ impl Exchange {
             headers: std::mem::take(&mut parts.headers),
         };
         context.line.begin();
+        let identity = match address.scheme_str() {
+            Some("https") => context
+                .shared
+                .client_certs
+                .of(&route.connection, address.host().unwrap_or_default()),
+            _ => None,
+        };
         Ok(Self {
+            identity,
             id: context.shared.next_exchange(),
             rules: context.shared.rules.current(),
             head,
@@ -340,7 +352,14 @@ impl Exchange {
             limits,
             stay: self.stay(),
             pairs: Some(&*self.pairs),
+            identity: self.identity().filter(|_| response.is_none()),
         }
+    }
+
+    /// The client certificate that the server is shown, and its key.
+    fn identity(&self) -> Option<(&[u8], &dyn Signer)> {
+        let identity = self.identity.as_ref()?;
+        Some((identity.certificate(), identity))
     }
 
     /// What keeps the device on the proxy, where something does.
@@ -363,13 +382,24 @@ impl Exchange {
         headers: &mut http::HeaderMap,
     ) -> Outcome {
         let verdict = decided.verdict;
+        let is_changed = verdict.body.is_some();
         if let Some(bytes) = verdict.body {
-            incoming.notes.extend(headers::note_signature(headers));
             framing::drop_trailers(&mut incoming, headers);
             let bytes = incoming.encoded(bytes);
             headers::fit_changed_body(headers, bytes.len());
             incoming.change(bytes, verdict.document);
         }
+        let body = &incoming.payload.sent;
+        let renewed = decided.seals.iter().filter_map(|seal| {
+            let note = seal.renew(headers, body, is_changed, self.identity())?;
+            Some((seal.name(), note))
+        });
+        let (renewed, notes): (Vec<_>, Vec<_>) = renewed.unzip();
+        if is_changed {
+            let broken = headers::note_signature(headers, &renewed);
+            incoming.notes.extend(broken);
+        }
+        incoming.notes.extend(notes);
         let status = head::edit(&verdict.head, headers);
         self.repeat = verdict.duplicate;
         incoming.notes.extend(decided.notes);

@@ -4,6 +4,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::framing;
 use crate::flow::{Note, Severity};
+use crate::rules::stay::seals;
 
 /// The fields to send on, in their order: without those that concern one connection only (RFC 9110 §7.6.1), those
 /// that `Connection` names, and those that `dropped` picks.
@@ -58,11 +59,9 @@ pub(super) fn set_length(headers: &mut HeaderMap, length: usize) {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
 }
 
-/// A warning where a signature came with a body that was changed.
-pub(super) fn note_signature(headers: &HeaderMap) -> Option<Note> {
-    let name = SIGNATURES
-        .iter()
-        .find(|name| headers.contains_key(**name))?;
+/// A warning where a signature came with a body that was changed, and is none of those that were made anew.
+pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<Note> {
+    let name = seals(headers).find(|name| !renewed.contains(name))?;
     Some(Note {
         id: "SIG-01",
         severity: Severity::Warning,
@@ -99,9 +98,6 @@ const VOUCHERS: [HeaderName; 6] = [
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
 ];
-
-/// Signatures over a SyncML message: OMA DM 1.2 Security §5.4, MS-MDM §2.1, MS-MDE2.
-const SIGNATURES: [&str; 3] = ["x-syncml-hmac", "ms-signature", "mdm-signature"];
 
 #[cfg(test)]
 mod tests {

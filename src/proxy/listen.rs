@@ -59,10 +59,15 @@ impl Proxy {
         identities.prepare();
         let identities = Arc::new(identities);
         let client_certs = ClientCerts::load(&settings.client_certs, identities.clone())?;
-        let client_certs = Arc::new(client_certs);
         let client_ca = settings.client_certs.client_ca.as_deref();
         let judge = CertificateJudge::new(authority.certificate(), client_ca)?;
         let streams = TaskTracker::new();
+        let conversations =
+            Conversations::new(settings.limits.sessions).with_accounts(accounts(&settings));
+        let pairs = identities.pairs();
+        pairs
+            .devices()
+            .for_each(|der| conversations.know_signer(der));
         let shared = Shared {
             listener: address,
             tls: DeviceTls::new(authority, &settings.certificates, judge)
@@ -71,11 +76,10 @@ impl Proxy {
             ca_certificate,
             stay: Stay::new(&settings)?,
             identities,
-            upstreams: Upstreams::new(&settings, address, client_certs.clone())?,
+            upstreams: Upstreams::new(&settings, address)?,
             client_certs,
             rules: Arc::new(LiveRules::new(rules)),
-            conversations: Conversations::new(settings.limits.sessions)
-                .with_accounts(accounts(&settings)),
+            conversations,
             room: BodyBudget::new(
                 settings.limits.held.max(settings.max_body),
                 settings.limits.room,

@@ -33,7 +33,6 @@ use self::dial::{Connection, Dialer};
 use self::idle::IdleConnections;
 use self::refused::{Reason, Refused};
 use super::body::Body;
-use super::client_certs::ClientCerts;
 use super::client_identity::ClientIdentity;
 use super::settings::{Settings, UpstreamHttp};
 use crate::flow;
@@ -43,7 +42,6 @@ pub(super) struct Upstreams {
     dialer: Dialer,
     idle: Arc<IdleConnections>,
     http: UpstreamHttp,
-    client_certs: Arc<ClientCerts>,
 }
 
 impl Upstreams {
@@ -51,16 +49,11 @@ impl Upstreams {
     ///
     /// # Errors
     /// Where the trusted certificates cannot be loaded.
-    pub(super) fn new(
-        settings: &Settings,
-        listener: SocketAddr,
-        client_certs: Arc<ClientCerts>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(settings: &Settings, listener: SocketAddr) -> io::Result<Self> {
         Ok(Self {
             dialer: Dialer::new(settings, listener)?,
             idle: Arc::new(IdleConnections::new(settings.limits.idle)),
             http: settings.upstream_http,
-            client_certs,
         })
     }
 
@@ -162,19 +155,15 @@ impl ServerLink {
         &self,
         upstreams: &Upstreams,
         device: Version,
+        identity: Option<&ClientIdentity>,
         mut request: Request<Body>,
     ) -> Result<Response<Incoming>, SendError> {
         let target = request.uri().clone();
-        let host = target.host().unwrap_or_default();
-        let identity = match target.scheme_str() {
-            Some("https") => upstreams.client_certs.of(&self.device, host),
-            _ => None,
-        };
         let key = ServerKey {
             scheme: target.scheme().cloned(),
             authority: target.authority().cloned(),
             offer: upstreams.offer(device),
-            identity: identity.as_ref().map(ClientIdentity::shared_id),
+            identity: identity.map(ClientIdentity::shared_id),
         };
         let wait = match device == Version::HTTP_2 {
             true => Duration::ZERO,
@@ -189,8 +178,7 @@ impl ServerLink {
                 Some(connection) => connection,
                 None => {
                     dialed += 1;
-                    self.dial(upstreams, &key, &target, identity.as_ref())
-                        .await?
+                    self.dial(upstreams, &key, &target, identity).await?
                 }
             };
             address(&mut request, &target, connection.is_http2(), has_host);

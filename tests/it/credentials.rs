@@ -87,6 +87,7 @@ impl Exchanges {
             limits: &self.limits,
             stay: None,
             pairs: None,
+            identity: None,
         };
         let (rules, mut state) = (RuleSet::default(), InMemoryState::default());
         let (mut handle, request) =

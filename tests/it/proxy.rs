@@ -28,6 +28,7 @@ mod mutated;
 mod peers;
 mod regular;
 mod rules;
+mod seals;
 mod seeds;
 mod sessions;
 mod shutdown;

@@ -15,7 +15,7 @@ use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::rules::stay::kind;
 use dmtap::rules::stay::{
-    Direction, Extent, StayFacts, Stayed, linked_enrollment, location, page, seal, stay,
+    Direction, Extent, StayFacts, Stayed, linked_enrollment, location, page, seals, stay,
 };
 
 use frame::{Frame, frames};
@@ -264,7 +264,7 @@ fn a_message_that_is_signed_as_a_whole_stays() {
     let mut headers = http::HeaderMap::new();
     headers.insert("X-SyncML-HMAC", http::HeaderValue::from_static("mac=x"));
     let sealed = StayFacts {
-        sealed: seal(&headers),
+        sealed: seals(&headers).next(),
         ..facts(
             Direction::ToDevice,
             Extent::Followed,

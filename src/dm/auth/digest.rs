@@ -92,6 +92,14 @@ impl Hmac {
     }
 }
 
+/// As a header field.
+impl fmt::Display for Hmac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.user.replace('\\', "\\\\").replace('"', "\\\"");
+        write!(f, "algorithm=MD5, username=\"{user}\", mac={}", self.mac)
+    }
+}
+
 /// A token or a quoted string, and what stands behind it.
 fn value_of(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {

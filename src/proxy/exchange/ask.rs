@@ -38,7 +38,8 @@ impl Exchange {
         let progress = body.progress();
         let request = Request::from_parts(parts, body);
         let link = &self.context.link;
-        let asking = link.send(&shared.upstreams, self.head.version, request);
+        let identity = self.identity.as_ref();
+        let asking = link.send(&shared.upstreams, self.head.version, identity, request);
         tokio::select! {
             biased;
             asked = asking => asked.map_err(|error| {

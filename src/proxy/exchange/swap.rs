@@ -78,7 +78,11 @@ impl Exchange {
         let ready = swap.answered(&shared.identities, authority, &document, &limits)?;
         let (body, after) = patched(&document, &ready.effect.patch, headers, &limits)
             .ok_or("the answer could not be read any more")?;
+        let device = ready.identity.device_certificate.octets();
         let (effect, id) = ready.store(&shared.identities).await?;
+        shared
+            .conversations
+            .know_signer(&device.unwrap_or_default());
         let verdict = &mut decided.verdict;
         verdict.body = Some(body);
         verdict.document = Some(after);

@@ -63,10 +63,10 @@ fn with_scheme(
     }
 }
 
-/// The name of a field that vouches for the bytes of a body and that dmtap cannot make anew.
-pub fn seal(headers: &HeaderMap) -> Option<&'static str> {
-    let mut names = SEALS.iter().copied();
-    names.find(|name| headers.contains_key(*name))
+/// The names of the fields that vouch for the bytes of a body.
+pub fn seals(headers: &HeaderMap) -> impl Iterator<Item = &'static str> {
+    let names = SEALS.into_iter();
+    names.filter(|name| headers.contains_key(*name))
 }
 
 /// OMA DM 1.2 Security §5.4; MS-MDM §2.1 and the DMClient CSP, which name the same header differently.

@@ -5,8 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
+use dmtap::identity::cms::name_of;
+use dmtap::identity::{CertificateParts, message_signature};
 use dmtap::peer::enroll::{EnrollServer, EnrollmentCa, PrivateKey};
 use dmtap::proxy::{IdentityStore, Proxy, Scheme, Settings, SwapSettings, Upstream};
 use http::{Request, Response};
@@ -25,6 +29,7 @@ use crate::support::rig::Heard;
 
 const NAME: &str = "mdm.dmtap.test";
 const MANAGED: &str = "/managed";
+const SIGNATURE: &str = "mdm-signature";
 
 /// A server that enrolls devices, and answers below [`MANAGED`] with the thumbprint of the certificate it was shown.
 async fn server(authority: &Authority) -> SocketAddr {
@@ -74,7 +79,12 @@ async fn server(authority: &Authority) -> SocketAddr {
                 let (enrolls, shown) = (enrolls.clone(), shown.clone());
                 async move {
                     if request.uri().path() == MANAGED {
-                        return Ok(Response::new(Full::new(Bytes::from(shown))));
+                        let signature = request.headers().get(SIGNATURE).cloned();
+                        let mut response = Response::new(Full::new(Bytes::from(shown)));
+                        if let Some(signature) = signature {
+                            response.headers_mut().insert(SIGNATURE, signature);
+                        }
+                        return Ok(response);
                     }
                     let (parts, body) = request.into_parts();
                     let body = body.collect().await?.to_bytes();
@@ -135,7 +145,7 @@ async fn shown(dmtap: SocketAddr, ca: &Authority, own: Option<(&[u8], &[u8])>) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_server_sees_the_certificate_that_it_issued_and_the_device_shows_that_of_dmtap() {
+async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::load_or_create(folder.path()).unwrap());
     let address = server(&authority).await;
@@ -175,6 +185,30 @@ async fn the_server_sees_the_certificate_that_it_issued_and_the_device_shows_tha
         devices.push((enrollment, pkcs8));
     }
     let store = IdentityStore::of(folder.path());
+    let message = include_str!("../../data/signature/message.xml");
+    for (enrollment, pkcs8) in &devices {
+        // What the device signs, the server could not verify: it knows another key.
+        let key = PrivateKey::from_pkcs8(pkcs8).unwrap();
+        let template = include_str!("../../data/signature/signature.txt");
+        let template = message_signature::read(template).unwrap();
+        let certificate = &enrollment.certificate;
+        let signed = template.anew(message.as_bytes(), b"", certificate, &key);
+        let client = dialer
+            .client_with(&trust, certificate, Arc::new(key))
+            .unwrap();
+        let request = Request::post(format!("https://one.dmtap.test{MANAGED}"))
+            .header("content-type", "application/vnd.syncml.dm+xml")
+            .header(SIGNATURE, STANDARD.encode(signed.unwrap()));
+        let request = request.body(Full::new(message.into())).unwrap();
+        let response = client.request(request).await.unwrap();
+        let sent = response.headers()[SIGNATURE].to_str().unwrap();
+        let stored = store.find(&enrollment.thumbprint).unwrap();
+        let server = stored.server_certificate.octets().unwrap();
+        let parts = CertificateParts::read(&server).unwrap();
+        let sent = message_signature::read(sent).unwrap();
+        assert_eq!(sent.check(parts.public_key(), message.as_bytes()), Ok(()));
+        assert_eq!(sent.signer(), name_of(&server).unwrap());
+    }
     for number in [0, 1, 0, 1] {
         let (enrollment, pkcs8) = &devices[number];
         let stored = store.find(&enrollment.thumbprint).unwrap();

@@ -102,6 +102,7 @@ impl Talk {
             limits: &self.limits,
             stay: None,
             pairs: None,
+            identity: None,
         }
     }
 }

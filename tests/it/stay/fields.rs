@@ -101,6 +101,7 @@ fn decided(row: &Row) -> (Verdict, Vec<String>) {
             path,
         }),
         pairs: None,
+        identity: None,
     };
     let conversations = Conversations::new(Default::default());
     let mut handle = conversations.without_request(&facts, Timestamp(0));

@@ -1,0 +1,113 @@
+//! Header fields that vouch for the bytes of a message (`x-syncml-hmac`, `MDM-Signature`, `MS-Signature`), made anew
+//! where dmtap knows the credentials or holds the key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderValue};
+
+use super::MessageFacts;
+use crate::dm::auth::Hmac;
+use crate::flow::credentials::MacKey;
+use crate::flow::{Note, Severity};
+use crate::identity::{SignedData, Signer};
+use crate::rules::stay::seals;
+
+/// A field that fitted its message, and what it takes to make one for other bytes.
+#[derive(Debug)]
+pub struct Seal {
+    name: &'static str,
+    made: Made,
+}
+
+#[derive(Debug)]
+enum Made {
+    Mac {
+        user: String,
+        key: MacKey,
+    },
+    Signature {
+        data: SignedData,
+        /// The key that signed it, which the server does not know where `is_foreign`.
+        key: Vec<u8>,
+        is_foreign: bool,
+    },
+}
+
+/// The first field of a message that cannot be made anew.
+pub(super) fn sealed(facts: &MessageFacts<'_>, known: &[Seal]) -> Option<&'static str> {
+    let mut names = seals(facts.headers());
+    names.find(|name| !known.iter().any(|seal| seal.name == *name))
+}
+
+impl Seal {
+    pub(super) fn mac(user: String, key: MacKey) -> Self {
+        Self {
+            name: "x-syncml-hmac",
+            made: Made::Mac { user, key },
+        }
+    }
+
+    pub(super) fn signature(
+        name: &'static str,
+        data: SignedData,
+        key: Vec<u8>,
+        is_foreign: bool,
+    ) -> Self {
+        let made = Made::Signature {
+            data,
+            key,
+            is_foreign,
+        };
+        Self { name, made }
+    }
+
+    /// The name of the field.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Makes the field for the body that leaves, where that was changed or the server does not know the key. The note
+    /// says so.
+    pub fn renew(
+        &self,
+        headers: &mut HeaderMap,
+        body: &[u8],
+        is_changed: bool,
+        identity: Option<(&[u8], &dyn Signer)>,
+    ) -> Option<Note> {
+        let (value, whose) = match &self.made {
+            Made::Mac { user, key } if is_changed => {
+                let mac = key.mac(body);
+                let whose = "the credentials that dmtap knows";
+                (
+                    Hmac {
+                        user: user.clone(),
+                        mac,
+                    }
+                    .to_string(),
+                    whose,
+                )
+            }
+            Made::Signature {
+                data,
+                key,
+                is_foreign,
+            } if is_changed || *is_foreign => {
+                let (certificate, signer) = identity?;
+                let signed = data.anew(body, key, certificate, signer).ok()?;
+                (
+                    BASE64.encode(signed),
+                    "the key that dmtap has for the server",
+                )
+            }
+            _ => return None,
+        };
+        headers.insert(self.name, HeaderValue::try_from(value).ok()?);
+        Some(Note {
+            id: "SIG-04",
+            severity: Severity::Info,
+            at: None,
+            text: format!("{} was made anew with {whose}", self.name),
+        })
+    }
+}
