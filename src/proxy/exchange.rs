@@ -34,7 +34,6 @@ use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
     Timestamp,
 };
-use crate::identity::Signer;
 use crate::identity::session::Pairs;
 use crate::markup::Limits;
 use crate::rules::engine::{Stage, SyntheticResponse};
@@ -356,12 +355,6 @@ impl Exchange {
         }
     }
 
-    /// The client certificate that the server is shown, and its key.
-    fn identity(&self) -> Option<(&[u8], &dyn Signer)> {
-        let identity = self.identity.as_ref()?;
-        Some((identity.certificate(), identity))
-    }
-
     /// What keeps the device on the proxy, where something does.
     fn stay(&self) -> Option<StayContext<'_>> {
         let kept = self.route.kept.as_ref()?;
@@ -389,16 +382,8 @@ impl Exchange {
             headers::fit_changed_body(headers, bytes.len());
             incoming.change(bytes, verdict.document);
         }
-        let body = &incoming.payload.sent;
-        let renewed = decided.seals.iter().filter_map(|seal| {
-            let note = seal.renew(headers, body, is_changed, self.identity())?;
-            Some((seal.name(), note))
-        });
-        let (renewed, notes): (Vec<_>, Vec<_>) = renewed.unzip();
-        if is_changed {
-            let broken = headers::note_signature(headers, &renewed);
-            incoming.notes.extend(broken);
-        }
+        let sent = (&*incoming.payload.sent, is_changed);
+        let notes = self.seal(&decided.seals, headers, sent);
         incoming.notes.extend(notes);
         let status = head::edit(&verdict.head, headers);
         self.repeat = verdict.duplicate;

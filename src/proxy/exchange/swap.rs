@@ -6,10 +6,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::Exchange;
-use crate::conversation::{Decision, patched};
+use crate::conversation::{Decision, Seal, patched};
 use crate::flow::{Note, RuleEffect, Severity};
+use crate::identity::Signer;
 use crate::identity::enrollment::Asked;
 use crate::markup::{Document, Limits};
+use crate::proxy::headers;
 use crate::proxy::identity::Swap;
 use crate::proxy::read;
 
@@ -62,6 +64,31 @@ impl Exchange {
             Ok(note) => decided.notes.push(note),
             Err(why) => decided.notes.push(not_swapped(swap.device_id(), &why)),
         }
+    }
+
+    /// The client certificate that the server is shown, and its key.
+    pub(super) fn identity(&self) -> Option<(&[u8], &dyn Signer)> {
+        let identity = self.identity.as_ref()?;
+        Some((identity.certificate(), identity))
+    }
+
+    /// Makes the fields anew that vouch for the bytes of a message, where that can be done; `sent` is its body, and
+    /// whether that was changed.
+    pub(super) fn seal(
+        &self,
+        seals: &[Seal],
+        headers: &mut HeaderMap,
+        (body, is_changed): (&[u8], bool),
+    ) -> Vec<Note> {
+        let renewed = seals.iter().filter_map(|seal| {
+            let note = seal.renew(headers, body, is_changed, self.identity())?;
+            Some((seal.name(), note))
+        });
+        let (renewed, mut notes): (Vec<_>, Vec<_>) = renewed.unzip();
+        if is_changed {
+            notes.extend(headers::note_signature(headers, &renewed));
+        }
+        notes
     }
 
     async fn swapped(
