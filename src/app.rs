@@ -19,3 +19,4 @@ pub mod rule_includes;
 pub mod rule_sources;
 pub mod server;
 pub mod signal;
+pub mod why;

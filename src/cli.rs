@@ -17,6 +17,7 @@ pub mod rules;
 pub mod seed;
 pub mod server;
 pub mod show;
+pub mod why;
 
 use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
@@ -103,6 +104,7 @@ enum Verb {
     Encode(encode::Encode),
     Explain(explain::Explain),
     Show(show::Show),
+    Why(why::Why),
     Rules(rules::Rules),
     Ca(ca::Ca),
     Identity(identity::Identity),
@@ -197,6 +199,7 @@ pub fn main() -> ExitCode {
         Verb::Encode(verb) => verb.run(output),
         Verb::Explain(verb) => verb.run(output),
         Verb::Show(verb) => verb.run(output),
+        Verb::Why(verb) => verb.run(output),
         Verb::Rules(verb) => verb.run(output),
         Verb::Ca(verb) => verb.run(output),
         Verb::Identity(verb) => verb.run(output),

@@ -10,6 +10,7 @@
 //! One thread makes one [`EventRecord`] of each event, its secrets masked, and every sink gets that same record. So a
 //! record that is shown later reads as it did when it happened.
 
+pub mod analysis;
 pub mod file;
 pub mod journal;
 pub mod jsonl;

@@ -8,6 +8,8 @@ use super::{Failure, Outcome, Output, filter_of};
 use crate::app::print;
 use crate::error_text;
 use crate::printable;
+use crate::record::analysis::Analysis;
+use crate::record::transcript::Failures;
 use crate::record::{self, Colour, JsonLines, Sink, Transcript, select};
 
 /// Print a recorded session (JSON lines) as an annotated transcript, or as its events.
@@ -16,6 +18,7 @@ use crate::record::{self, Colour, JsonLines, Sink, Transcript, select};
 Examples:
   dmtap show session.jsonl
   dmtap show --color always session.jsonl | less -R
+  dmtap show --failed session.jsonl         what failed; dmtap why says why
   dmtap show --output json session.jsonl      its events, without damaged lines
   dmtap show session.jsonl '~cmd Replace & ~status 404'
 
@@ -30,6 +33,9 @@ pub struct Show {
     file: PathBuf,
     /// Only the exchanges that this filter selects.
     filter: Vec<String>,
+    /// Only what failed, has no answer or is not done yet: two lines each.
+    #[arg(long)]
+    failed: bool,
 }
 
 impl Show {
@@ -49,6 +55,7 @@ impl Show {
             false => Box::new(File::open(&self.file).map_err(unreadable)?),
         };
         let (record, mut events) = (BufReader::new(record), 0_u64);
+        let (mut analysis, mut failures) = (Analysis::default(), Failures::default());
         let sink: Box<dyn Sink> = match output {
             Output::Text => Box::new(Transcript::new(anstream::stdout(), Colour::Colour)),
             Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
@@ -56,8 +63,15 @@ impl Show {
         let mut sink = select::sink(sink, filter.as_ref());
         let shown = record::replay(record, |event| {
             events += 1;
+            if self.failed {
+                let over = analysis.event(&event);
+                over.iter().for_each(|it| failures.enter(&it.summary));
+                return Ok(());
+            }
             sink.write_event(&event)
         });
+        let over = analysis.finish();
+        over.iter().for_each(|it| failures.enter(&it.summary));
         let shown = shown.and_then(|damaged| sink.finish().map(|()| damaged));
         let damaged = match shown {
             // A reader that went away (`| head`) is no error.
@@ -72,6 +86,13 @@ impl Show {
             Err(error) => return Err(unreadable(error)),
             Ok(damaged) => damaged,
         };
+        if self.failed && events > 0 {
+            let text = match failures.is_empty() {
+                true => "nothing failed\n".to_owned(),
+                false => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
+            };
+            super::write_output(text.as_bytes())?;
+        }
         if damaged.is_empty() {
             if events == 0 {
                 print::line(&format!("{name} is empty: it records no event"));

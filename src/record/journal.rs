@@ -1,6 +1,7 @@
 //! The journal: numbers events, makes the record of each on a thread of its own, and hands it to the sinks, each of which
 //! has a queue and a thread.
 
+mod examine;
 mod inlet;
 mod queue;
 mod subscription;
@@ -10,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use super::{EventRecord, Masking, Renew, Sink};
+use super::{Masking, Renew, Sink};
 use crate::error_text;
 use crate::flow::{Event, EventSink};
+use examine::examine;
 use inlet::{Inlet, Numbered};
 use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
 pub use subscription::{Live, Subscription};
@@ -379,42 +381,6 @@ fn waiting(wait: impl FnOnce()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(wait),
         _ => wait(),
     }
-}
-
-/// Makes the records of events and delivers them, until no more can come.
-fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
-    while let Some(batch) = inlet.next() {
-        let records: Vec<_> = batch
-            .into_iter()
-            .map(|numbered| {
-                let record = record_of(&numbered, masking);
-                (Arc::new(record), numbered.bytes, numbered.without)
-            })
-            .collect();
-        for (number, lane) in lanes.iter().enumerate() {
-            let wanted = records
-                .iter()
-                .filter(|(.., without)| !without.contains(&number));
-            let wanted = wanted.map(|(record, bytes, _)| (record.clone(), *bytes));
-            lane.queue.deliver(wanted);
-        }
-        for (record, bytes, _) in records {
-            inlet.show(record, bytes);
-        }
-    }
-}
-
-/// The record of an event. What cannot be examined is not shown.
-fn record_of(numbered: &Numbered, masking: Masking) -> EventRecord {
-    let Numbered { seq, event, .. } = numbered;
-    let made = catch_unwind(AssertUnwindSafe(|| EventRecord::of(*seq, event, masking)));
-    made.unwrap_or_else(|_| {
-        tracing::error!(
-            seq,
-            "record: the event could not be examined, its content is not shown"
-        );
-        EventRecord::unexamined(*seq, event)
-    })
 }
 
 fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result<()> {

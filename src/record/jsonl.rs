@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::Sink;
-use super::model::{BodyRecord, EventRecord, VERSION};
+use super::model::{BodyRecord, EventKind, EventRecord, VERSION};
 use crate::error_text;
 
 /// Writes JSON lines.
@@ -28,9 +28,9 @@ pub enum ReadError {
     /// No whole JSON object: a line torn by a crash, or another file altogether.
     #[error("the line is damaged: {why}", why = error_text::json(.0))]
     Damaged(serde_json::Error),
-    /// What rules did over a whole run: no event, and no damage.
-    #[error("the line is the summary of the run, no event")]
-    Summary,
+    /// An event that this dmtap does not know, or what rules did over a whole run: no damage.
+    #[error("the line is an event that this dmtap does not know")]
+    UnknownEvent,
     /// A JSON object that is no event.
     #[error("the line is no event: {why}", why = error_text::json(.0))]
     NoEvent(serde_json::Error),
@@ -87,8 +87,8 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
         v if v == u64::from(VERSION) => {}
         other => return Err(ReadError::Version(other)),
     }
-    if version.event == RULES {
-        return Err(ReadError::Summary);
+    if !version.event.is_empty() && !EventKind::is_name(&version.event) {
+        return Err(ReadError::UnknownEvent);
     }
     let mut record: EventRecord = serde_json::from_slice(line).map_err(ReadError::NoEvent)?;
     // Records of the first version have no field for that.

@@ -9,9 +9,12 @@ mod place_name;
 mod reconciled;
 mod redact_record;
 mod rule_effect;
+mod session;
 
 use std::collections::BTreeMap;
 
+use serde::de::IntoDeserializer as _;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -27,6 +30,7 @@ pub use http::{
     ClientCertificateRecord, ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord,
     SessionRecord, TlsRecord,
 };
+pub use session::{CommandCounts, SessionFinding, SessionSummary};
 
 /// The version of the record. It grows when a reader of the old one would misread the new one.
 pub const VERSION: u32 = 1;
@@ -97,6 +101,9 @@ pub struct EventRecord {
     /// What was done around sending it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delivery: Vec<OpRecord>,
+    /// What is known of the session: of `session`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Box<SessionSummary>>,
     /// The body as received, its content coding undone where `reading` says so. Written last, by the sink.
     #[serde(default, skip_serializing)]
     pub body: Option<BodyRecord>,
@@ -123,7 +130,10 @@ impl EventRecord {
 /// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the variants of crate::flow::Event")]
+#[expect(
+    missing_docs,
+    reason = "the variants of crate::flow::Event, and the end of a session"
+)]
 pub enum EventKind {
     Opened,
     Admitted,
@@ -133,6 +143,15 @@ pub enum EventKind {
     Request,
     Response,
     Failed,
+    Session,
+}
+
+impl EventKind {
+    /// Whether an event is called that.
+    pub(in crate::record) fn is_name(name: &str) -> bool {
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Self::deserialize(name).is_ok()
+    }
 }
 
 /// A remark.

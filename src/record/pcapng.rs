@@ -258,7 +258,10 @@ impl<W: Write + Send> Sink for Pcapng<W> {
             EventKind::Closed => self.closed(record.connection.id, at(record)),
             EventKind::Request | EventKind::Response => self.message(record),
             EventKind::Failed => self.failed(record),
-            EventKind::Refused | EventKind::Malformed | EventKind::Admitted => Ok(()),
+            EventKind::Refused
+            | EventKind::Malformed
+            | EventKind::Admitted
+            | EventKind::Session => Ok(()),
         }
     }
 

@@ -31,7 +31,7 @@ impl fmt::Display for Damage {
 /// that does not even begin as a record, and for one with more than [`MOST_DAMAGE`] damaged lines.
 pub fn show<R: BufRead>(record: R, sink: &mut impl Sink) -> io::Result<Vec<Damage>> {
     let damaged = replay(record, |record| sink.write_event(&record))?;
-    sink.flush().map(|()| damaged)
+    sink.finish().map(|()| damaged)
 }
 
 /// Tells every event of a record of JSON lines again, in order. Lines that cannot be read are skipped and returned.
@@ -56,7 +56,7 @@ pub fn replay<R: BufRead>(
         is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
             Ok(telling) => tell(telling)?,
-            Err(ReadError::Summary) => {}
+            Err(ReadError::UnknownEvent) => {}
             // The first line alone may be the end of one: somebody took the last bytes of a long record.
             Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),
             Err(error) => {

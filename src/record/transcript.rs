@@ -8,16 +8,19 @@ mod client_certificate;
 mod command;
 mod dump;
 mod enrollment;
+mod failures;
 mod plain;
 mod rule;
+mod session;
 mod text_buffer;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::model::{EnrollmentRecord, EventKind};
+use super::model::{EnrollmentRecord, EventKind, SessionSummary};
 use super::{EventRecord, Sink};
 
+pub use failures::Failures;
 pub use text_buffer::Colour;
 use text_buffer::TextBuffer;
 
@@ -27,6 +30,7 @@ pub struct Transcript<W> {
     page: TextBuffer,
     day: String,
     session: Option<u64>,
+    failures: Failures,
     /// The server of each open connection, by its number.
     servers: BTreeMap<u64, String>,
 }
@@ -39,6 +43,7 @@ impl<W: Write> Transcript<W> {
             page: TextBuffer::new(style),
             day: String::new(),
             session: None,
+            failures: Failures::default(),
             servers: BTreeMap::new(),
         }
     }
@@ -53,6 +58,20 @@ impl<W: Write> Transcript<W> {
     /// What is printed of a message of enrollment that belongs to no exchange.
     pub fn enrollment(record: &EnrollmentRecord) -> String {
         enrollment::text(record)
+    }
+
+    /// What is printed of a session that is over.
+    pub fn session(summary: &SessionSummary, style: Colour) -> String {
+        let mut page = TextBuffer::new(style);
+        session::summary(&mut page, summary);
+        page.text().to_owned()
+    }
+
+    /// What is printed of the failures of a run.
+    pub fn failures(failures: &Failures, style: Colour) -> String {
+        let mut page = TextBuffer::new(style);
+        failures.print(&mut page);
+        page.text().to_owned()
     }
 
     /// The writer again.
@@ -113,7 +132,12 @@ impl<W: Write + Send> Sink for Transcript<W> {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         self.page.clear();
         self.new_day(record);
-        self.new_session(record);
+        if record.event != EventKind::Session {
+            self.new_session(record);
+        }
+        if let Some(summary) = &record.summary {
+            self.failures.enter(summary);
+        }
         let server = self.other_server(record);
         block::event(&mut self.page, record, server);
         self.out.write_all(self.page.text().as_bytes())
@@ -121,5 +145,14 @@ impl<W: Write + Send> Sink for Transcript<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if !self.failures.is_empty() {
+            self.page.clear();
+            self.failures.print(&mut self.page);
+            self.out.write_all(self.page.text().as_bytes())?;
+        }
+        self.flush()
     }
 }

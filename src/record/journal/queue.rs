@@ -51,8 +51,10 @@ struct State {
     /// Whether the sink's thread sleeps until something comes.
     idle: bool,
     waiters: u32,
-    /// Nothing more will be put in.
+    /// Nothing more will be put in by the traffic.
     closed: bool,
+    /// Nothing more will be delivered.
+    complete: bool,
     /// Nothing more will be taken out.
     dead: bool,
     /// Somebody waited too long for room.
@@ -140,13 +142,16 @@ impl Queue {
         }
     }
 
-    /// Puts records in whose events have a place, in order.
-    pub(super) fn deliver(&self, records: impl Iterator<Item = Entry>) {
+    /// Puts records in, in order. Those with bytes are of events that have a place; the others are few and small.
+    pub(super) fn deliver(&self, records: impl Iterator<Item = (Arc<EventRecord>, Option<u64>)>) {
         let mut state = self.lock();
         if state.dead {
             return;
         }
-        state.waiting.extend(records);
+        for (record, bytes) in records {
+            state.put += u64::from(bytes.is_none());
+            state.waiting.push_back((record, bytes.unwrap_or_default()));
+        }
         if state.idle {
             self.filled.notify_one();
         }
@@ -247,6 +252,12 @@ impl Queue {
         self.drained.notify_all();
     }
 
+    /// Every record was delivered.
+    pub(super) fn complete(&self) {
+        self.lock().complete = true;
+        self.filled.notify_one();
+    }
+
     /// The sink's thread has ended.
     pub(super) fn ended(&self, ended: Ended) {
         let mut state = self.lock();
@@ -293,7 +304,7 @@ pub(super) enum Waited {
 impl State {
     /// Whether nothing more can come.
     fn is_over(&self) -> bool {
-        self.closed && self.put == self.taken || self.dead
+        self.closed && self.complete && self.put == self.taken || self.dead
     }
 
     /// An event has room when few enough wait in front of it; the first of its size has room whatever its bytes.

@@ -7,6 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::inlet::Inlet;
 use crate::record::EventRecord;
+use crate::record::model::EventKind;
 
 /// Live records. Whoever takes them too slowly misses some: neither the traffic nor a file waits.
 pub struct Subscription {
@@ -47,6 +48,10 @@ impl Subscription {
                 Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => return None,
             };
+            // It has the number of the event before it.
+            if record.event == EventKind::Session {
+                return Some(Live { record, missed: 0 });
+            }
             // One that was numbered before this subscription began.
             if record.seq <= self.last {
                 continue;

@@ -9,15 +9,16 @@ use smol_str::SmolStr;
 
 use super::{
     BodyRecord, CommandRecord, ConnectionRecord, EnrollmentRecord, EventKind, EventRecord,
-    HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord, VERSION,
-    rule_effect,
+    HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord, SessionRecord,
+    SessionSummary, VERSION, rule_effect,
 };
 use crate::dm::{Command, Message};
 use crate::flow::{
-    AnswerLink, CapturedBody, CapturedMessage, DeliveryStep, Event, NotParsed, Note, Pace,
-    ParsedBody, Side, Timestamp,
+    AnswerLink, CapturedBody, CapturedMessage, ConnectionId, DeliveryStep, Event, NotParsed, Note,
+    Pace, ParsedBody, Side, Timestamp,
 };
-use crate::markup::{Document, NameId};
+use crate::markup::utf16::in_utf8;
+use crate::markup::{self, Document, Hint, Limits, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
 
 impl EventRecord {
@@ -106,6 +107,53 @@ impl EventRecord {
         }
     }
 
+    /// The end of a session, which this event brought about: it has the same number.
+    pub(in crate::record) fn session_end(&self, summary: SessionSummary) -> Self {
+        Self {
+            exchange: Some(summary.last_exchange),
+            session: summary.number.map(|number| SessionRecord {
+                number,
+                device: summary.device.clone(),
+                id: summary.id.clone(),
+                msg: None,
+                exchange: 0,
+            }),
+            summary: Some(Box::new(summary)),
+            ..Self::bare(
+                self.seq,
+                EventKind::Session,
+                Timestamp(self.at_us),
+                ConnectionRecord::numbered(ConnectionId(self.connection.id)),
+            )
+        }
+    }
+
+    /// The commands of the message as it was sent, where a rule changed it, with its header; what is masked stays masked.
+    pub(in crate::record) fn sent_message(&self) -> Option<(MessageRecord, Vec<CommandRecord>)> {
+        let document = self.sent_document()?;
+        let message = Message::of(&document)?;
+        let spots = SecretSpans::default();
+        let header = MessageRecord::of(message, &spots);
+        Some((header, commands(message, &[], &spots)))
+    }
+
+    /// What the message of enrollment says as it was sent, where a rule changed it.
+    pub(in crate::record) fn sent_enrollment(&self) -> Option<EnrollmentRecord> {
+        let document = self.sent_document()?;
+        EnrollmentRecord::of(&document, &SecretSpans::default(), Masking::Masked)
+    }
+
+    fn sent_document(&self) -> Option<Document> {
+        let content_type = self.head.as_ref()?.header("content-type");
+        let media_type = content_type.and_then(|it| it.split(';').next());
+        let hint = Hint {
+            media_type: media_type.map(str::trim),
+            ..Hint::default()
+        };
+        let text = in_utf8(self.sent.as_ref()?.0.clone()).ok()?;
+        markup::decode(text, hint, &Limits::default()).ok()
+    }
+
     /// The same without commands and bodies.
     pub(in crate::record) fn without_content(&self) -> Self {
         Self {
@@ -122,6 +170,7 @@ impl EventRecord {
             notes: Vec::new(),
             applied: Vec::new(),
             delivery: self.delivery.clone(),
+            summary: None,
             body: None,
             sent: None,
             ..*self
@@ -153,6 +202,7 @@ impl EventRecord {
             notes: Vec::new(),
             applied: Vec::new(),
             delivery: Vec::new(),
+            summary: None,
             body: None,
             sent: None,
         }

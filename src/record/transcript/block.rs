@@ -3,7 +3,7 @@
 use smol_str::{SmolStr, ToSmolStr};
 
 use super::text_buffer::{Style, TextBuffer, WIDTH, duration};
-use super::{client_certificate, command, dump, enrollment, plain, rule};
+use super::{client_certificate, command, dump, enrollment, plain, rule, session};
 use crate::dm::Hresult;
 use crate::record::model::{
     EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
@@ -45,6 +45,7 @@ pub(super) fn event(page: &mut TextBuffer, record: &EventRecord, server: Option<
         EventKind::Closed => one_line(page, record, "○", Style::Faint, "connection closed"),
         EventKind::Malformed => malformed(page, record),
         EventKind::Failed => failed(page, record),
+        EventKind::Session => session::of_event(page, record),
     }
     page.end();
 }

@@ -1,0 +1,282 @@
+//! What a record shows: its sessions with what is to be concluded from them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::dm::locuri;
+use crate::flow::{Side, Transaction};
+use crate::record::analysis::why::{Options, transaction_line};
+use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::model::{SessionFinding, SessionSummary};
+use crate::record::{Colour, EventRecord, Transcript};
+
+/// What is asked of a record.
+pub struct Question {
+    /// Only this session.
+    pub session: Option<u64>,
+    /// Whether what rules of dmtap did is left out.
+    pub ignore_rules: bool,
+    about: Option<About>,
+    analysis: Analysis,
+    sessions: Vec<Told>,
+    /// Messages that could not be read.
+    unread: usize,
+    left_out: u64,
+}
+
+/// A node that is asked about, and those below it.
+pub struct About {
+    given: String,
+    node: String,
+}
+
+/// A session of the answer.
+struct Told {
+    summary: SessionSummary,
+    /// Its commands on the node that is asked about.
+    transactions: Vec<Transaction>,
+}
+
+/// What a record shows.
+pub struct Answer {
+    sessions: Vec<Told>,
+    /// Sessions beyond those that are kept.
+    left_out: u64,
+    /// The node that is asked about, and whether the server named it.
+    about: Option<(String, bool)>,
+    unread: usize,
+}
+
+impl About {
+    /// The node with this address, in any spelling.
+    pub fn new(given: &str) -> Self {
+        Self {
+            given: given.to_owned(),
+            node: locuri::canonical(given),
+        }
+    }
+
+    fn covers(&self, node: &str) -> bool {
+        let node = locuri::canonical(node);
+        let rest = node.strip_prefix(&self.node);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || self.node.is_empty())
+    }
+
+    fn is_of(&self, transaction: &Transaction) -> bool {
+        let items = transaction
+            .items
+            .iter()
+            .filter_map(|item| item.node.as_deref());
+        { items }.any(|node| self.covers(node))
+    }
+}
+
+impl Question {
+    /// What is pending, about one node or all; `slow` is how long an answer may take.
+    pub fn new(slow: Duration, about: Option<About>) -> Self {
+        let slow_us = u64::try_from(slow.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            session: None,
+            ignore_rules: false,
+            about,
+            analysis: Analysis::new(Options { slow_us }),
+            sessions: Vec::new(),
+            unread: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Takes in an event of the record.
+    pub fn event(&mut self, event: &EventRecord) {
+        let over = self.analysis.event(event);
+        over.into_iter().for_each(|session| self.over(session));
+    }
+
+    /// The answer.
+    pub fn answer(mut self) -> Answer {
+        let over = self.analysis.finish();
+        over.into_iter().for_each(|session| self.over(session));
+        Answer {
+            left_out: self.left_out,
+            about: self.about.map(|about| {
+                let from_server = |it: &Transaction| it.from == Side::Server;
+                let named = self
+                    .sessions
+                    .iter()
+                    .any(|it| it.transactions.iter().any(from_server));
+                (about.given, named)
+            }),
+            sessions: self.sessions,
+            unread: self.unread,
+        }
+    }
+
+    fn over(&mut self, session: AnalysedSession) {
+        let AnalysedSession {
+            mut summary,
+            mut transactions,
+        } = session;
+        self.completed(&summary, &transactions);
+        let unread = summary
+            .findings
+            .iter()
+            .filter(|finding| finding.id == "WHY-15");
+        self.unread += unread.count();
+        if self.session.is_some() && self.session != summary.number {
+            return;
+        }
+        if self.ignore_rules {
+            summary
+                .findings
+                .retain(|it| it.rules.is_empty() || it.by.is_some());
+        }
+        match &self.about {
+            Some(about) => {
+                transactions.retain(|transaction| about.is_of(transaction));
+                let is_about = |finding: &SessionFinding| {
+                    let numbers = transactions.iter().map(|it| it.number);
+                    { numbers }.any(|number| finding.transactions.contains(&number))
+                };
+                summary.findings.retain(is_about);
+                if transactions.is_empty() && summary.findings.is_empty() {
+                    return;
+                }
+            }
+            None => transactions.clear(),
+        }
+        match self.sessions.len() < MOST_SESSIONS {
+            true => self.sessions.push(Told {
+                summary,
+                transactions,
+            }),
+            false => self.left_out += 1,
+        }
+    }
+
+    /// Marks as done what a session reports of work that went on.
+    fn completed(&mut self, summary: &SessionSummary, transactions: &[Transaction]) {
+        let reports = transactions.iter().filter(|it| {
+            it.from == Side::Device && matches!(it.alert, Some(1224 | 1226)) && it.node().is_some()
+        });
+        for report in reports {
+            let node = report.node().map(locuri::canonical);
+            let of_device = self
+                .sessions
+                .iter_mut()
+                .filter(|it| it.summary.device == summary.device);
+            let findings = of_device.flat_map(|it| &mut it.summary.findings);
+            for finding in findings.filter(|it| it.id == "WHY-09" && it.pending) {
+                if finding.node.as_deref().map(locuri::canonical) == node {
+                    finding.pending = false;
+                    finding.why.push(format!(
+                        "Its completion came in x{}.",
+                        report.asked.exchange
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Whether something is pending.
+pub fn is_pending(answer: &Answer) -> bool {
+    let findings = answer.sessions.iter().flat_map(|it| &it.summary.findings);
+    { findings }.any(|finding| finding.pending) || matches!(answer.about, Some((_, false)))
+}
+
+impl Answer {
+    /// For people; `events` is how many the record has.
+    pub fn text(&self, events: u64) -> String {
+        let mut text = String::new();
+        for Told {
+            summary,
+            transactions,
+        } in &self.sessions
+        {
+            if summary.findings.is_empty() && transactions.is_empty() {
+                continue;
+            }
+            text += &Transcript::<Vec<u8>>::session(summary, Colour::Colour);
+            for transaction in transactions {
+                let _ = writeln!(
+                    text,
+                    "  {}",
+                    crate::printable::lines(&transaction_line(transaction))
+                );
+            }
+            text.push('\n');
+        }
+        if let Some(never_sent) = self.never_sent() {
+            let summary = SessionSummary {
+                findings: vec![never_sent],
+                ..SessionSummary::default()
+            };
+            text += &Transcript::<Vec<u8>>::session(&summary, Colour::Colour);
+            text.push('\n');
+        }
+        let all = self
+            .sessions
+            .iter()
+            .filter(|it| it.summary.number.is_some())
+            .count() as u64
+            + self.left_out;
+        let is_open = |it: &&Told| it.summary.findings.iter().any(|finding| finding.pending);
+        let open = self.sessions.iter().filter(is_open).count();
+        let noun = if all == 1 { "session" } else { "sessions" };
+        let _ = match (events, open) {
+            (0, _) => writeln!(text, "the record has no event"),
+            (_, 0) => writeln!(text, "{all} {noun}, nothing pending"),
+            (_, open) => writeln!(text, "{all} {noun}, something pending in {open}"),
+        };
+        text
+    }
+
+    /// One object a line: each session, and the sum.
+    pub fn json(&self) -> String {
+        let mut text = String::new();
+        for Told {
+            summary,
+            transactions,
+        } in &self.sessions
+        {
+            let mut line = json!(summary);
+            if let (Some(fields), true) = (line.as_object_mut(), self.about.is_some()) {
+                fields.insert("transactions".to_owned(), json!(transactions));
+            }
+            let _ = writeln!(text, "{line}");
+        }
+        let mut sum = json!({"sessions": self.sessions.len(), "pending": is_pending(self)});
+        if let (Some(fields), Some(never_sent)) = (sum.as_object_mut(), self.never_sent()) {
+            fields.insert("findings".to_owned(), json!([never_sent]));
+        }
+        let _ = writeln!(text, "{sum}");
+        text
+    }
+
+    /// WHY-14.
+    fn never_sent(&self) -> Option<SessionFinding> {
+        let (given, false) = self.about.as_ref()? else {
+            return None;
+        };
+        let mut why = vec![
+            "No command of the server in this record names it, or a node below it.".to_owned(),
+        ];
+        if self.unread > 0 {
+            why.push("Some messages or sessions are not in the record as a whole: it may have been sent there.".into());
+        }
+        Some(SessionFinding {
+            id: "WHY-14".into(),
+            pending: true,
+            what: format!("{given}: never sent"),
+            why,
+            next: "look at the server: whether the policy is assigned to this device, and the spelling of the node".into(),
+            node: Some(given.into()),
+            ..SessionFinding::default()
+        })
+    }
+}
+
+/// Sessions that are kept.
+const MOST_SESSIONS: usize = 10_000;

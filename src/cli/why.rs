@@ -1,0 +1,107 @@
+//! `dmtap why`: what a record shows about commands that failed, are not answered, or not done yet.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Failure, Outcome, Output};
+use crate::app::why::{self, About, Question};
+use crate::error_text;
+use crate::printable;
+use crate::record;
+
+/// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
+///
+/// Every conclusion is from the record alone. If a rule of dmtap caused something, that comes first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap why session.jsonl
+  dmtap why session.jsonl --session 7
+  dmtap why session.jsonl --about ./Device/Vendor/MSFT/BitLocker
+  dmtap why session.jsonl --ignore-rules     without what rules of dmtap did
+  dmtap why session.jsonl --output json      one session per line
+
+Exit code 0: nothing is pending; 1: something is.")]
+pub struct Why {
+    /// The record (JSON lines); `-` reads standard input.
+    record: PathBuf,
+    /// Only what is about this node, or nodes below it, with every command on it.
+    #[arg(long, value_name = "LOCURI")]
+    about: Option<String>,
+    /// Only this session.
+    #[arg(long, value_name = "N")]
+    session: Option<u64>,
+    /// Report answers that took longer than this.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    slow: Duration,
+    /// Leave out what rules of dmtap did.
+    #[arg(long)]
+    ignore_rules: bool,
+}
+
+impl Why {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// A file that cannot be read (2); something that is pending (1).
+    pub fn run(self, output: Output) -> Outcome {
+        let name = printable::path(&self.record);
+        let unreadable = |error: std::io::Error| {
+            let why = error_text::io(&error);
+            Failure::Usage(format!("error: cannot read {name}: {why}"))
+        };
+        let input: Box<dyn Read> = match self.record.as_os_str() == "-" {
+            true => Box::new(std::io::stdin()),
+            false => Box::new(File::open(&self.record).map_err(unreadable)?),
+        };
+        let mut question = Question::new(self.slow, self.about.as_deref().map(About::new));
+        question.session = self.session;
+        question.ignore_rules = self.ignore_rules;
+        let mut events = 0_u64;
+        let read = record::replay(BufReader::new(input), |event| {
+            events += 1;
+            question.event(&event);
+            Ok(())
+        });
+        let damaged = match read {
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                let remedy = "why reads the JSON lines that `-w FILE.jsonl` writes";
+                let why = error_text::io(&error);
+                return Err(Failure::Usage(format!("error: {name}: {why}; {remedy}")));
+            }
+            Err(error) => return Err(unreadable(error)),
+            Ok(damaged) => damaged,
+        };
+        let answer = question.answer();
+        let text = match output {
+            Output::Text => answer.text(events),
+            Output::Json => answer.json(),
+        };
+        super::write_output(text.as_bytes())?;
+        let damage: String = damaged
+            .iter()
+            .map(|damage| format!("error: {name}: {damage}\n"))
+            .collect();
+        match (damage.is_empty(), why::is_pending(&answer)) {
+            (true, false) => Ok(()),
+            _ => Err(Failure::Failed(damage)),
+        }
+    }
+}
+
+/// `5s`, `500ms`, `2m`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits
+        .parse()
+        .map_err(|_| format!("{text} is no time: write 5s, 500ms or 2m"))?;
+    let seconds = match &text[digits.len()..] {
+        "" | "s" => number,
+        "ms" => number / 1e3,
+        "m" => number * 60.0,
+        unit => return Err(format!("{unit} is no unit of time: s, ms or m")),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no time"))
+}

@@ -1,0 +1,230 @@
+//! Sessions analysed: the records of events go in, and each session comes out with its transactions and what is to be
+//! concluded from them. It runs behind the traffic, in the record thread, and over records.
+
+mod enrollment;
+mod exchanged;
+mod history;
+mod incident;
+mod links;
+mod session;
+pub mod why;
+
+use std::collections::{BTreeMap, HashMap};
+
+use hashlink::LinkedHashMap;
+use smol_str::SmolStr;
+
+use self::enrollment::Enrollments;
+use self::history::History;
+use self::session::OpenSession;
+use super::EventRecord;
+use super::model::{EventKind, SessionSummary};
+use crate::flow::{SessionEnd, Transaction};
+
+/// A session that is over, or as far as it went.
+#[derive(Clone, Debug, Default)]
+pub struct AnalysedSession {
+    /// How it ended, and what is to be concluded.
+    pub summary: SessionSummary,
+    /// Its transactions in the order in which they were asked.
+    pub transactions: Vec<Transaction>,
+}
+
+/// The sessions under way.
+#[derive(Default)]
+pub struct Analysis {
+    options: why::Options,
+    /// By number, the longest silent one first.
+    sessions: LinkedHashMap<u64, OpenSession>,
+    /// The newest session of each device with each server.
+    newest: HashMap<(SmolStr, SmolStr), u64>,
+    /// The sessions of exchanges under way, and of connections.
+    exchanges: BTreeMap<u64, u64>,
+    /// Sessions that are over: a late message of one begins none.
+    over: LinkedHashMap<u64, ()>,
+    enrollments: Enrollments,
+    history: History,
+    transactions: usize,
+    last_seq: u64,
+    now_us: u64,
+}
+
+impl Analysis {
+    /// One that concludes by these options.
+    pub fn new(options: why::Options) -> Self {
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
+    /// Takes an event in; gives the sessions that ended with it.
+    pub fn event(&mut self, record: &EventRecord) -> Vec<AnalysedSession> {
+        let mut over = Vec::new();
+        if record.event == EventKind::Session {
+            return over;
+        }
+        // Another run that was appended to the same file counts from 1 again.
+        if record.seq <= self.last_seq {
+            over = self.finish();
+        }
+        self.last_seq = record.seq;
+        self.now_us = self.now_us.max(record.at_us);
+        match record.event {
+            EventKind::Request | EventKind::Response => self.message(record, &mut over),
+            EventKind::Failed => self.failed(record),
+            EventKind::Closed => self.closed(record.connection.id),
+            _ => {}
+        }
+        self.end_silent(&mut over);
+        over
+    }
+
+    /// The record ends: gives all sessions that go on.
+    pub fn finish(&mut self) -> Vec<AnalysedSession> {
+        let numbers: Vec<u64> = self.sessions.keys().copied().collect();
+        let mut over: Vec<_> = numbers
+            .into_iter()
+            .filter_map(|number| self.end(number, SessionEnd::Open))
+            .collect();
+        over.extend(self.enrollments.finish());
+        let options = std::mem::take(&mut self.options);
+        let history = std::mem::take(&mut self.history);
+        *self = Self {
+            options,
+            history,
+            ..Self::default()
+        };
+        over
+    }
+
+    fn message(&mut self, record: &EventRecord, over: &mut Vec<AnalysedSession>) {
+        let Some(tag) = &record.session else {
+            over.extend(self.enrollments.message(record));
+            return;
+        };
+        let number = tag.number;
+        if self.over.contains_key(&number) {
+            return;
+        }
+        if !self.sessions.contains_key(&number) {
+            self.begin(record, number, over);
+        }
+        if let Some(exchange) = record.exchange {
+            match record.event {
+                EventKind::Request => {
+                    self.exchanges.insert(exchange, number);
+                    while self.exchanges.len() > MOST_SESSIONS {
+                        self.exchanges.pop_first();
+                    }
+                }
+                _ => {
+                    self.exchanges.remove(&exchange);
+                }
+            }
+        }
+        let Some(session) = self.sessions.to_back(&number) else {
+            return;
+        };
+        let before = session.transactions.len();
+        session.message(record);
+        self.transactions += session.transactions.len() - before;
+        if session.has_ended() {
+            over.extend(self.end(number, SessionEnd::Finished));
+        }
+        while self.transactions > MOST_TRANSACTIONS && self.sessions.len() > 1 {
+            over.extend(self.end_first());
+        }
+    }
+
+    fn begin(&mut self, record: &EventRecord, number: u64, over: &mut Vec<AnalysedSession>) {
+        let session = OpenSession::begin(record);
+        let server = session.summary.server.clone().unwrap_or_default();
+        let device = (server, session.summary.device.clone());
+        if let Some(before) = self.newest.insert(device, number) {
+            // Of a session that still might go on nobody knows yet.
+            if self
+                .sessions
+                .get(&before)
+                .is_some_and(OpenSession::is_broken)
+            {
+                over.extend(self.end(before, SessionEnd::Superseded));
+            } else if let Some(before) = self.sessions.get_mut(&before) {
+                before.is_superseded = true;
+            }
+        }
+        while self.sessions.len() >= MOST_SESSIONS {
+            over.extend(self.end_first());
+        }
+        self.sessions.insert(number, session);
+    }
+
+    fn failed(&mut self, record: &EventRecord) {
+        let Some(exchange) = record.exchange else {
+            return;
+        };
+        let number = self.exchanges.remove(&exchange);
+        if let Some(session) = number.and_then(|number| self.sessions.get_mut(&number)) {
+            session.failed(record);
+        }
+        self.enrollments.failed(exchange);
+    }
+
+    fn closed(&mut self, connection: u64) {
+        // The newest are the last ones.
+        let recent = self.sessions.iter_mut().rev().take(RECENT);
+        for (_, session) in recent.filter(|(_, session)| session.connection == connection) {
+            session.is_closed = true;
+        }
+    }
+
+    /// Ends the sessions in which nothing happened for long.
+    fn end_silent(&mut self, over: &mut Vec<AnalysedSession>) {
+        while let Some((_, first)) = self.sessions.front() {
+            if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
+                return;
+            }
+            over.extend(self.end_first());
+        }
+    }
+
+    fn end_first(&mut self) -> Option<AnalysedSession> {
+        let (number, _) = self.sessions.front()?;
+        let number = *number;
+        self.end(number, SessionEnd::Silent)
+    }
+
+    fn end(&mut self, number: u64, otherwise: SessionEnd) -> Option<AnalysedSession> {
+        let mut session = self.sessions.remove(&number)?;
+        self.transactions -= session.transactions.len();
+        self.over.insert(number, ());
+        if self.over.len() > MOST_SESSIONS {
+            self.over.pop_front();
+        }
+        let key = (
+            session.summary.server.clone().unwrap_or_default(),
+            session.summary.device.clone(),
+        );
+        if self.newest.get(&key) == Some(&number) {
+            self.newest.remove(&key);
+        }
+        let otherwise = match session.is_superseded {
+            true => SessionEnd::Superseded,
+            false => otherwise,
+        };
+        session.end(otherwise);
+        Some(why::conclude(session, &mut self.history, &self.options))
+    }
+}
+
+/// Sessions that are followed at a time, of which the longest silent one makes room.
+const MOST_SESSIONS: usize = 10_000;
+
+/// Transactions that all of them may have together.
+const MOST_TRANSACTIONS: usize = 100_000;
+
+/// Sessions among which that of a closed connection is looked for.
+const RECENT: usize = 256;
+
+/// How long a session in which nothing happens goes on, in microseconds.
+const SILENCE: u64 = 300_000_000;

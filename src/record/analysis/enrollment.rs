@@ -1,0 +1,272 @@
+//! Messages outside of sessions: enrollment, and what could not be read.
+
+use std::collections::BTreeMap;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::AnalysedSession;
+use super::exchanged::Exchanged;
+use crate::dm::Hresult;
+use crate::flow::{SessionEnd, Side};
+use crate::record::EventRecord;
+use crate::record::model::{
+    EventKind, FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary,
+};
+
+/// Requests of enrollment that wait for their response, and bodies that could not be read.
+#[derive(Default)]
+pub(super) struct Enrollments {
+    requests: BTreeMap<u64, Request>,
+    unread: Vec<(u64, SmolStr)>,
+    unread_more: u32,
+}
+
+/// What a device asked for.
+struct Request {
+    asks: SmolStr,
+    is_renewal: bool,
+    device: SmolStr,
+    user: Option<SmolStr>,
+    rules: Vec<SmolStr>,
+    at_us: u64,
+}
+
+impl Enrollments {
+    /// Takes in a message of no session; gives the enrollment that it refuses.
+    pub(super) fn message(&mut self, record: &EventRecord) -> Option<AnalysedSession> {
+        let exchange = record.exchange?;
+        self.note_unread(record, exchange);
+        match record.event {
+            EventKind::Request => {
+                if let Some(request) = Request::of(record) {
+                    self.requests.insert(exchange, request);
+                    if self.requests.len() > MOST_REQUESTS {
+                        self.requests.pop_first();
+                    }
+                }
+                None
+            }
+            _ => self.requests.remove(&exchange)?.refused(record),
+        }
+    }
+
+    /// An exchange came to no response.
+    pub(super) fn failed(&mut self, exchange: u64) {
+        self.requests.remove(&exchange);
+    }
+
+    /// What could not be read and belongs to no session.
+    pub(super) fn finish(&mut self) -> Option<AnalysedSession> {
+        let unread = std::mem::take(&mut self.unread);
+        let (first, _) = unread.first()?;
+        let all = unread.len() + self.unread_more as usize;
+        let messages = if all == 1 { "message" } else { "messages" };
+        let mut why: Vec<String> = unread
+            .iter()
+            .take(3)
+            .map(|(exchange, why)| format!("x{exchange}: {why}"))
+            .collect();
+        if all > 3 {
+            why.push(format!("and {} more", all - 3));
+        }
+        let finding = SessionFinding {
+            id: "WHY-15".into(),
+            pending: true,
+            what: format!("{all} {messages} could not be read: what they say is not known"),
+            why,
+            next: UNREAD_NEXT.into(),
+            exchanges: unread.iter().map(|(exchange, _)| *exchange).collect(),
+            ..SessionFinding::default()
+        };
+        let summary = SessionSummary {
+            first_exchange: *first,
+            last_exchange: unread.last().map_or(*first, |(exchange, _)| *exchange),
+            findings: vec![finding],
+            ..SessionSummary::default()
+        };
+        Some(AnalysedSession {
+            summary,
+            transactions: Vec::new(),
+        })
+    }
+
+    fn note_unread(&mut self, record: &EventRecord, exchange: u64) {
+        let content_type = record
+            .head
+            .as_ref()
+            .and_then(|head| head.header("content-type"));
+        let is_dm = content_type.is_some_and(|it| it.contains("syncml"));
+        let why = match &record.reading {
+            Some(ParsedBodyRecord::Opaque { at, why, .. }) => {
+                format_smolstr!("{why}, at byte {at}")
+            }
+            Some(ParsedBodyRecord::Unread { why, .. }) => why.clone(),
+            _ => return,
+        };
+        if !is_dm || record.own {
+            return;
+        }
+        match self.unread.len() < MOST_UNREAD {
+            true => self.unread.push((exchange, why)),
+            false => self.unread_more += 1,
+        }
+    }
+}
+
+impl Request {
+    fn of(record: &EventRecord) -> Option<Self> {
+        let enrollment = record.enrollment.as_ref()?;
+        let fact = |name| enrollment.facts.get(name).map(SmolStr::new);
+        let device = fact("DeviceName")
+            .or_else(|| fact("DeviceID"))
+            .or_else(|| fact("HWDevID"));
+        let asks = enrollment.message.clone().unwrap_or_default();
+        Some(Self {
+            is_renewal: fact("RequestType").is_some_and(|it| it.contains("Renew")),
+            asks,
+            device: device.unwrap_or_default(),
+            user: enrollment.user.clone(),
+            rules: Exchanged::of(record).rules(),
+            at_us: record.at_us,
+        })
+    }
+
+    /// What became of it, if it was refused.
+    fn refused(self, record: &EventRecord) -> Option<AnalysedSession> {
+        let message = Exchanged::of(record);
+        let head = record.head.as_ref()?;
+        let status = head.status.unwrap_or(200);
+        let fault = record.enrollment.as_ref().and_then(|it| it.fault.clone());
+        let fault = fault.or_else(|| record.sent_enrollment()?.fault);
+        let is_empty =
+            matches!(record.reading, Some(ParsedBodyRecord::Empty)) && record.sent.is_none();
+        if fault.is_none() && status < 400 && !is_empty {
+            return None;
+        }
+        let exchange = message.exchange;
+        let mut rules = message.rules();
+        if record.own {
+            rules.extend(
+                self.rules
+                    .iter()
+                    .filter(|it| !rules.contains(it))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let by_rule = record.own || record.sent.is_some() || !rules.is_empty();
+        let mut finding = SessionFinding {
+            id: "WHY-13".into(),
+            pending: true,
+            rules,
+            by: (!by_rule).then_some(Side::Server),
+            code: Some(status),
+            exchanges: vec![exchange],
+            ..SessionFinding::default()
+        };
+        self.words(&mut finding, fault.as_ref(), status);
+        let summary = SessionSummary {
+            device: self.device.clone(),
+            server: record.connection.server.clone(),
+            first_exchange: exchange,
+            last_exchange: exchange,
+            began_us: self.at_us,
+            ended_us: record.at_us,
+            messages: 2,
+            end: SessionEnd::Refused { status },
+            findings: vec![finding],
+            ..SessionSummary::default()
+        };
+        Some(AnalysedSession {
+            summary,
+            transactions: Vec::new(),
+        })
+    }
+
+    fn words(&self, finding: &mut SessionFinding, fault: Option<&FaultRecord>, status: u16) {
+        let what = match (self.is_renewal, &*self.asks) {
+            (true, _) => "Renewal".to_owned(),
+            (false, "") => "Enrollment".to_owned(),
+            (false, asks) => format!("Enrollment ({asks})"),
+        };
+        let exchange = finding.exchanges.first().copied().unwrap_or_default();
+        let (how, hresult) = match fault {
+            Some(fault) => {
+                let parts = [
+                    fault.subcode.as_deref().or(fault.code.as_deref()),
+                    fault.error_type.as_deref(),
+                ];
+                let parts: Vec<&str> = parts.into_iter().flatten().collect();
+                (parts.join("/"), fault.hresult.clone())
+            }
+            None if status >= 400 => (
+                format!("HTTP {status}"),
+                Some(format_smolstr!("{}", Hresult::of_http(status))),
+            ),
+            None => (
+                "an empty answer".to_owned(),
+                Some(format_smolstr!("{}", Hresult::EMPTY_MESSAGE)),
+            ),
+        };
+        finding.what = format!("{what} refused: {how}");
+        let user = self
+            .user
+            .as_ref()
+            .map(|user| format!(" for {user}"))
+            .unwrap_or_default();
+        finding.why.push(format!(
+            "asked in x{exchange}{user}, answered there with HTTP {status}"
+        ));
+        if let Some(hresult) = &hresult {
+            finding.why.push(format!(
+                "Windows shows {}",
+                super::why::hresult_words(hresult)
+            ));
+        }
+        let texts = fault
+            .into_iter()
+            .flat_map(|fault| [&fault.reason, &fault.message]);
+        let mut texts: Vec<_> = texts.flatten().filter(|text| !text.is_empty()).collect();
+        texts.dedup();
+        if let Some(text) = texts.first() {
+            let whose = if finding.rules.is_empty() {
+                "the server's own words"
+            } else {
+                "the words"
+            };
+            finding.why.push(format!("{whose}: {text}"));
+        }
+        if let Some(trace) = fault.and_then(|fault| fault.trace_id.as_ref()) {
+            finding
+                .why
+                .push(format!("the server's log has it as {trace}"));
+        }
+        finding.next = next(hresult.as_deref().unwrap_or_default()).to_owned();
+        finding.hresult = hresult;
+    }
+}
+
+fn next(hresult: &str) -> &'static str {
+    match hresult {
+        "0x80180002" => "check the user name and password, or the token, that the device sent",
+        "0x80180003" => "let this user enroll: the server's enrollment restrictions decide that",
+        "0x80180004" => {
+            "check the certificate template and the certificate authority of the server"
+        }
+        "0x80180013" => "remove a device of this user, or raise the limit of devices",
+        "0x80180014" => "allow this platform and version in the server's enrollment restrictions",
+        "0x80180015" => "check that the server offers MDM to this device and user",
+        "0x80180016" => "compare the clocks, then enroll the device anew",
+        "0x80180017" => "try again later: the server is in maintenance",
+        "0x80180018" => "give the user a licence that includes MDM",
+        "0x80180029" => "look at the server's log for this exchange: it sent nothing",
+        _ => "look at the server's log for this exchange",
+    }
+}
+
+/// What to do about bodies that were not read.
+pub(super) const UNREAD_NEXT: &str =
+    "dmtap show prints where reading stopped; a larger --max-body reads larger messages";
+
+const MOST_REQUESTS: usize = 1_000;
+const MOST_UNREAD: usize = 100;

@@ -1,0 +1,125 @@
+//! A message of a record as its sender and as its receiver know it.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use smol_str::SmolStr;
+
+use crate::flow::Side;
+use crate::record::EventRecord;
+use crate::record::model::{CommandRecord, EventKind, MessageRecord, OpRecord};
+
+/// A message.
+pub(super) struct Exchanged<'r> {
+    pub(super) record: &'r EventRecord,
+    pub(super) from: Side,
+    pub(super) exchange: u64,
+    /// As it was sent by the peer; dmtap's own answer has none of it.
+    pub(super) sent: Option<(&'r MessageRecord, &'r [CommandRecord])>,
+    /// As it was sent on, where a rule changed it.
+    pub(super) changed: Option<(MessageRecord, Vec<CommandRecord>)>,
+    /// Whether it arrived, as far as its delivery shows.
+    pub(super) arrives: bool,
+    /// For each change of a rule its name, and the command that it is in.
+    touches: Vec<(SmolStr, Option<usize>)>,
+}
+
+impl<'r> Exchanged<'r> {
+    pub(super) fn of(record: &'r EventRecord) -> Self {
+        let from = match record.event {
+            EventKind::Request => Side::Device,
+            _ => Side::Server,
+        };
+        let sent = record.message.as_ref();
+        Self {
+            record,
+            from,
+            exchange: record.exchange.unwrap_or_default(),
+            sent: sent.map(|message| (message, &record.commands[..])),
+            changed: record.sent_message(),
+            arrives: arrives(&record.delivery),
+            touches: touches(record),
+        }
+    }
+
+    /// As its receiver gets it.
+    pub(super) fn received(&self) -> Option<(&MessageRecord, &[CommandRecord])> {
+        match &self.changed {
+            Some((message, commands)) => Some((message, commands)),
+            // Something else went out in its place.
+            None if self.record.sent.is_some() => None,
+            None => self.sent,
+        }
+    }
+
+    /// Whether its receiver gets something else than was sent.
+    pub(super) fn is_changed(&self) -> bool {
+        self.record.sent.is_some()
+    }
+
+    /// The rules that acted on one of its commands.
+    pub(super) fn rules_of(&self, command: usize) -> Vec<SmolStr> {
+        let on_it = self.touches.iter().filter(|(_, at)| *at == Some(command));
+        distinct(on_it.map(|(rule, _)| rule))
+    }
+
+    /// The rules that acted on it anywhere.
+    pub(super) fn rules(&self) -> Vec<SmolStr> {
+        match self.touches.is_empty() {
+            true => distinct(self.record.applied.iter().map(|applied| &applied.rule)),
+            false => distinct(self.touches.iter().map(|(rule, _)| rule)),
+        }
+    }
+
+    /// The rules that acted on the message as a whole.
+    pub(super) fn rules_of_whole(&self) -> Vec<SmolStr> {
+        distinct(
+            self.touches
+                .iter()
+                .filter(|(_, at)| at.is_none())
+                .map(|(rule, _)| rule),
+        )
+    }
+
+    /// A number for its bytes; two messages with different numbers are different.
+    pub(super) fn fingerprint(&self) -> Option<u64> {
+        let body = self.record.body.as_ref()?;
+        let mut hasher = DefaultHasher::new();
+        body.0.hash(&mut hasher);
+        Some(hasher.finish())
+    }
+}
+
+fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {
+    let mut touches = Vec::new();
+    for applied in &record.applied {
+        if applied.changes.is_empty() {
+            touches.push((applied.rule.clone(), None));
+        }
+        let changes = applied.changes.iter();
+        let changes = changes.filter(|change| change.is_done() && change.reconciled().is_none());
+        touches
+            .extend(changes.map(|change| (applied.rule.clone(), record.command_at(&change.path))));
+    }
+    touches
+}
+
+fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {
+    let mut distinct: Vec<SmolStr> = Vec::new();
+    for name in names {
+        if !distinct.contains(name) {
+            distinct.push(name.clone());
+        }
+    }
+    distinct
+}
+
+fn arrives(delivery: &[OpRecord]) -> bool {
+    let is_whole = delivery.contains(&OpRecord::SentWhole);
+    let breaks = |op: &OpRecord| {
+        matches!(
+            op,
+            OpRecord::SentBytes(_) | OpRecord::NoiseBytes(_) | OpRecord::Close | OpRecord::Reset
+        )
+    };
+    is_whole || !delivery.iter().any(breaks)
+}

@@ -1,0 +1,98 @@
+//! The last answers of each device, so that it shows when the same one comes in session after session.
+
+use hashlink::LinkedHashMap;
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::dm::locuri;
+use crate::flow::{CommandDelivery, Side, Transaction};
+use crate::record::model::SessionSummary;
+
+/// The failures of devices, by device, command and node.
+#[derive(Default)]
+pub(super) struct History(LinkedHashMap<SmolStr, LinkedHashMap<SmolStr, Repeated>>);
+
+/// A failure that came in several sessions.
+#[derive(Clone, Debug)]
+pub(super) struct Repeated {
+    pub(super) code: u16,
+    /// The sessions before, one after the other.
+    pub(super) sessions: u32,
+    /// When the first of them was.
+    pub(super) since_us: u64,
+}
+
+impl History {
+    /// In how many sessions before a command got the answer that it has now.
+    pub(super) fn before(
+        &self,
+        session: &SessionSummary,
+        transaction: &Transaction,
+    ) -> Option<&Repeated> {
+        let of_device = self.0.get(&session.device)?;
+        let known = of_device.get(&key(transaction))?;
+        (Some(known.code) == transaction.code()).then_some(known)
+    }
+
+    /// Remembers the answers of a session.
+    pub(super) fn enter(&mut self, session: &SessionSummary, transactions: &[Transaction]) {
+        let own = |transaction: &&Transaction| {
+            let is_servers = transaction.from == Side::Server;
+            let is_delivered = transaction.delivery == CommandDelivery::Delivered;
+            is_servers && is_delivered && transaction.all_rules().next().is_none()
+        };
+        let mut entered: Vec<SmolStr> = Vec::new();
+        for transaction in transactions.iter().filter(own) {
+            let (Some(code), Some(_)) = (transaction.code(), transaction.node()) else {
+                continue;
+            };
+            let key = key(transaction);
+            if code < 400 {
+                if let Some(of_device) = self.0.get_mut(&session.device) {
+                    of_device.remove(&key);
+                }
+                continue;
+            }
+            if entered.len() == NODES || entered.contains(&key) {
+                continue;
+            }
+            let of_device = self
+                .0
+                .entry(session.device.clone())
+                .or_insert_with(LinkedHashMap::new);
+            match of_device.to_back(&key).filter(|known| known.code == code) {
+                Some(known) => known.sessions += 1,
+                None => {
+                    let since_us = session.began_us;
+                    of_device.insert(
+                        key.clone(),
+                        Repeated {
+                            code,
+                            sessions: 1,
+                            since_us,
+                        },
+                    );
+                }
+            }
+            if of_device.len() > NODES {
+                of_device.pop_front();
+            }
+            entered.push(key);
+        }
+        if self.0.to_back(&session.device).is_some() && self.0.len() > DEVICES {
+            self.0.pop_front();
+        }
+    }
+}
+
+fn key(transaction: &Transaction) -> SmolStr {
+    let node = transaction
+        .node()
+        .map(locuri::canonical)
+        .unwrap_or_default();
+    format_smolstr!("{} {node}", transaction.command)
+}
+
+/// Devices that are remembered.
+const DEVICES: usize = 1_000;
+/// Nodes that are remembered of each.
+const NODES: usize = 200;

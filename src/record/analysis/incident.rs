@@ -1,0 +1,69 @@
+//! What happened in a session besides commands and their answers.
+
+use smol_str::SmolStr;
+
+use crate::flow::Side;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub(super) struct Incident {
+    pub(super) exchange: u64,
+    pub(super) at_us: u64,
+    /// The rules whose doing it is.
+    pub(super) rules: Vec<SmolStr>,
+    pub(super) what: IncidentKind,
+    /// When the device came back, and whether with the very same message.
+    pub(super) back: Option<(u64, Back)>,
+}
+
+/// With what a device came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Back {
+    /// The same message.
+    Repeated,
+    /// Another one.
+    Other,
+}
+
+/// What it is.
+#[derive(Clone, Debug)]
+pub(super) enum IncidentKind {
+    /// The device got an HTTP error.
+    Http {
+        status: u16,
+        /// In seconds.
+        retry_after: Option<u64>,
+        /// Whether dmtap itself answered.
+        own: bool,
+    },
+    /// A message did not arrive.
+    Broken {
+        by: Option<Side>,
+        /// Whose message was on its way.
+        during: Side,
+        how: SmolStr,
+    },
+    /// A body could not be read.
+    Unread { from: Side, why: SmolStr },
+    /// The Status for the header was no success.
+    HeaderRefused {
+        by: Side,
+        code: u16,
+        /// The scheme that is asked for.
+        scheme: Option<SmolStr>,
+        /// The MsgID of the refused message.
+        message: SmolStr,
+        /// The scheme of the credentials that it had.
+        cred: Option<SmolStr>,
+    },
+    /// Alert 1223.
+    Aborted { by: Side },
+    /// Somebody took long.
+    Slow { who: Side, took_us: u64 },
+}
+
+/// Incidents that are kept for one session.
+pub(super) const MOST_INCIDENTS: usize = 1_000;
+
+/// What is long enough to be remembered, in microseconds.
+pub(super) const SLOW: u64 = 500_000;

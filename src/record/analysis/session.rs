@@ -1,0 +1,344 @@
+//! A session that goes on: its transactions, and what else happened in it.
+
+mod answers;
+mod commands;
+mod ending;
+
+use std::ops::Range;
+
+use smol_str::{SmolStr, format_smolstr};
+
+use super::exchanged::Exchanged;
+use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
+use super::links::Links;
+use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::record::EventRecord;
+use crate::record::model::{CommandRecord, EventKind, OpRecord, ParsedBodyRecord, SessionSummary};
+
+/// A session that goes on.
+pub(super) struct OpenSession {
+    pub(super) summary: SessionSummary,
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) incidents: Vec<Incident>,
+    /// For each sender its messages as it sent them, and as they were received.
+    sent: [Links; 2],
+    received: [Links; 2],
+    /// The places of transactions without an answer that who asked waits for.
+    open: Vec<usize>,
+    objects: Vec<OpenObject>,
+    /// The places of large objects that were not completed, with the announced size.
+    pub(super) incomplete: Vec<(usize, Option<u64>)>,
+    last: [LastMessage; 2],
+    /// How it ended, once that is certain.
+    ended: Option<SessionEnd>,
+    /// The connection of the last request; whether it was closed since.
+    pub(super) connection: u64,
+    pub(super) is_closed: bool,
+    /// Whether the device began another one since.
+    pub(super) is_superseded: bool,
+    /// Whether a request waits for its response.
+    is_waiting: bool,
+}
+
+/// A large object of which more chunks are to come.
+struct OpenObject {
+    from: Side,
+    node: Option<SmolStr>,
+    transaction: usize,
+    size: Option<u64>,
+}
+
+/// The last message of a peer.
+#[derive(Default)]
+struct LastMessage {
+    msg_id: SmolStr,
+    fingerprint: Option<u64>,
+    at_us: u64,
+    exchange: u64,
+    is_final: bool,
+    cred: Option<SmolStr>,
+    rules: Vec<SmolStr>,
+    /// The places of its commands' transactions.
+    commands: Range<usize>,
+    /// The places of its answers: of a transaction, and there.
+    answers: Vec<(usize, usize)>,
+}
+
+impl OpenSession {
+    /// A session that begins with this message.
+    pub(super) fn begin(record: &EventRecord) -> Self {
+        let mut summary = SessionSummary {
+            server: record.connection.server.clone(),
+            first_exchange: record.exchange.unwrap_or_default(),
+            began_us: record.at_us,
+            ..SessionSummary::default()
+        };
+        if let Some(session) = &record.session {
+            summary.number = Some(session.number);
+            summary.device = session.device.clone();
+            summary.id = session.id.clone();
+            summary.starts_late = session.exchange > 1 || session.msg.is_some_and(|msg| msg > 1);
+        }
+        Self {
+            summary,
+            transactions: Vec::new(),
+            incidents: Vec::new(),
+            sent: Default::default(),
+            received: Default::default(),
+            open: Vec::new(),
+            objects: Vec::new(),
+            incomplete: Vec::new(),
+            last: Default::default(),
+            ended: None,
+            connection: 0,
+            is_closed: false,
+            is_superseded: false,
+            is_waiting: false,
+        }
+    }
+
+    /// How it ended, where a message said so.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Whether its last message did not arrive, or was refused.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken().is_some()
+    }
+
+    /// Takes a message in.
+    pub(super) fn message(&mut self, record: &EventRecord) {
+        let message = Exchanged::of(record);
+        self.summary.last_exchange = message.exchange;
+        self.summary.ended_us = record.at_us;
+        self.summary.messages += u32::from(message.sent.is_some());
+        self.connection = record.connection.id;
+        self.is_closed = false;
+        self.is_superseded = false;
+        self.is_waiting = record.event == EventKind::Request;
+        let from = message.from;
+        if let Some(ParsedBodyRecord::Opaque { why, .. } | ParsedBodyRecord::Unread { why, .. }) =
+            &record.reading
+            && !record.own
+        {
+            let (why, rules) = (why.clone(), message.rules());
+            self.note(&message, rules, IncidentKind::Unread { from, why });
+        }
+        match from {
+            Side::Device => self.request(&message),
+            Side::Server => self.response(&message),
+        }
+    }
+
+    /// Takes notice that an exchange came to no response.
+    pub(super) fn failed(&mut self, record: &EventRecord) {
+        self.summary.ended_us = record.at_us;
+        let by = match record.from.as_deref() {
+            Some("device") => Some(Side::Device),
+            Some("server") => Some(Side::Server),
+            _ => None,
+        };
+        let during = match self.is_waiting {
+            true => Side::Device,
+            false => Side::Server,
+        };
+        self.is_waiting = false;
+        let how = record.why.clone().unwrap_or_default();
+        let rules = match record.by_rule {
+            true => self.last[0].rules.clone(),
+            false => Vec::new(),
+        };
+        let broken = IncidentKind::Broken { by, during, how };
+        self.push(record.exchange, record.at_us, rules, broken);
+    }
+
+    fn request(&mut self, message: &Exchanged<'_>) {
+        let at_us = message.record.at_us;
+        let is_repeat = self.is_repeat(message);
+        let back = match is_repeat {
+            true => Back::Repeated,
+            false => Back::Other,
+        };
+        let was_broken = self.is_broken();
+        for incident in &mut self.incidents {
+            let waits = matches!(
+                incident.what,
+                IncidentKind::Http { .. } | IncidentKind::Broken { .. }
+            );
+            if waits && incident.back.is_none() {
+                incident.back = Some((at_us, back));
+            }
+        }
+        let since = at_us.saturating_sub(self.last[1].at_us);
+        if is_repeat && !was_broken {
+            self.lost_response(message);
+        } else if !was_broken && self.last[1].at_us > 0 && since > SLOW {
+            let slow = IncidentKind::Slow {
+                who: Side::Device,
+                took_us: since,
+            };
+            self.note(message, Vec::new(), slow);
+        }
+        self.conversation(message, is_repeat);
+        if !is_repeat && message.sent.is_some_and(|(header, _)| header.is_final) {
+            self.due(Side::Server);
+        }
+    }
+
+    fn response(&mut self, message: &Exchanged<'_>) {
+        let record = message.record;
+        if record.own && !self.last[0].rules.is_empty() {
+            self.request_lost();
+        }
+        let head = record.head.as_ref();
+        let status = head.and_then(|head| head.status).unwrap_or(200);
+        let took_us = record.took_us.unwrap_or_default();
+        if took_us > SLOW && !record.own {
+            let rules = match record
+                .delivery
+                .iter()
+                .any(|op| matches!(op, OpRecord::WaitUs(_)))
+            {
+                true => message.rules(),
+                false => Vec::new(),
+            };
+            self.note(
+                message,
+                rules,
+                IncidentKind::Slow {
+                    who: Side::Server,
+                    took_us,
+                },
+            );
+        }
+        if status >= 400 {
+            let retry_after = head.and_then(|head| head.header("retry-after"));
+            let what = IncidentKind::Http {
+                status,
+                retry_after: retry_after.and_then(|it| it.trim().parse().ok()),
+                own: record.own,
+            };
+            let mut rules = message.rules();
+            if record.own {
+                rules.extend(self.last[0].rules.iter().cloned());
+            }
+            return self.note(message, rules, what);
+        }
+        if !message.arrives {
+            let how = cut(record);
+            let broken = IncidentKind::Broken {
+                by: None,
+                during: Side::Server,
+                how,
+            };
+            self.note(message, message.rules(), broken);
+        }
+        self.conversation(message, self.is_repeat(message));
+        if !message.arrives {
+            return;
+        }
+        if message
+            .received()
+            .is_some_and(|(header, _)| header.is_final)
+        {
+            self.due(Side::Device);
+        }
+        self.ended = self.closing(message);
+    }
+
+    /// Whether the sender sent these bytes with this MsgID just before.
+    fn is_repeat(&self, message: &Exchanged<'_>) -> bool {
+        let last = &self.last[side(message.from)];
+        let msg_id = message.sent.and_then(|(header, _)| header.msg.as_ref());
+        let fingerprint = message.fingerprint();
+        msg_id == Some(&last.msg_id) && fingerprint.is_some() && fingerprint == last.fingerprint
+    }
+
+    /// The device repeats its message: it did not get the response to it.
+    fn lost_response(&mut self, message: &Exchanged<'_>) {
+        let commands = self.last[1].commands.clone();
+        for at in commands {
+            if self.transactions[at].delivery == CommandDelivery::Delivered {
+                self.transactions[at].delivery = CommandDelivery::Undelivered;
+            }
+        }
+        let exchange = self.last[0].exchange;
+        let broken = IncidentKind::Broken {
+            by: None,
+            during: Side::Server,
+            how: SmolStr::new_static("the device sent the same message again"),
+        };
+        self.push(Some(exchange), self.last[1].at_us, Vec::new(), broken);
+        if let Some(incident) = self.incidents.last_mut() {
+            incident.back = Some((message.record.at_us, Back::Repeated));
+        }
+    }
+
+    /// A rule answered in the server's place: the server did not get the request.
+    fn request_lost(&mut self) {
+        for (transaction, answer) in std::mem::take(&mut self.last[0].answers) {
+            self.transactions[transaction].answers[answer].received = None;
+            self.settle(transaction);
+        }
+        for at in self.last[0].commands.clone() {
+            self.transactions[at].delivery = CommandDelivery::Undelivered;
+        }
+    }
+
+    /// Every command of `asker` so far was to be answered by now.
+    fn due(&mut self, asker: Side) {
+        let transactions = &mut self.transactions;
+        self.open.retain(|at| {
+            let transaction = &mut transactions[*at];
+            let is_due = transaction.from == asker;
+            let is_open = transaction.outcome == TransactionOutcome::Open;
+            if is_due && is_open && transaction.answers.iter().all(|it| it.received.is_none()) {
+                transaction.outcome = TransactionOutcome::Unanswered;
+            }
+            !is_due
+        });
+    }
+
+    fn note(&mut self, message: &Exchanged<'_>, rules: Vec<SmolStr>, what: IncidentKind) {
+        self.push(Some(message.exchange), message.record.at_us, rules, what);
+    }
+
+    fn push(&mut self, exchange: Option<u64>, at_us: u64, rules: Vec<SmolStr>, what: IncidentKind) {
+        if self.incidents.len() < MOST_INCIDENTS {
+            self.incidents.push(Incident {
+                exchange: exchange.unwrap_or_default(),
+                at_us,
+                rules,
+                what,
+                back: None,
+            });
+        }
+    }
+}
+
+/// How a message was cut: `cut after 200 of 1528 bytes`.
+fn cut(record: &EventRecord) -> SmolStr {
+    let all = record.bytes_sent.or(record.bytes).unwrap_or_default();
+    let sent = record.delivery.iter().find_map(|op| match op {
+        OpRecord::SentBytes(sent) => Some(sent),
+        _ => None,
+    });
+    match sent {
+        Some(sent) => format_smolstr!("cut after {sent} of {all} bytes"),
+        None => SmolStr::new_static("cut off"),
+    }
+}
+
+/// The place of a peer in a pair.
+fn side(side: Side) -> usize {
+    match side {
+        Side::Device => 0,
+        Side::Server => 1,
+    }
+}
+
+/// Whether an Alert has this code.
+fn is_alert(command: &CommandRecord, code: u16) -> bool {
+    command.alert.as_ref().and_then(|alert| alert.code) == Some(code)
+}

@@ -1,0 +1,346 @@
+//! A message taken in: its answers find their transactions, as they were sent and as they were received.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+use super::super::exchanged::Exchanged;
+use super::super::incident::{Back, IncidentKind};
+use super::super::links::entry;
+use super::{LastMessage, OpenSession, is_alert, side};
+use crate::dm::locuri;
+use crate::flow::session::CommandIndex;
+use crate::flow::{
+    CommandAnswer, CommandDelivery, CommandPlace, Side, Transaction, TransactionItem,
+    TransactionOutcome,
+};
+use crate::record::model::{CommandRecord, MessageRecord};
+
+impl OpenSession {
+    /// Takes in the commands and answers of a message.
+    pub(super) fn conversation(&mut self, message: &Exchanged<'_>, is_repeat: bool) {
+        let from = message.from;
+        let answers = self.answers(message);
+        let first = self.transactions.len();
+        match is_repeat {
+            true => self.repeated(message),
+            false => self.commands(message),
+        }
+        self.note_abort(message);
+        if let Some((header, commands)) = message.received() {
+            self.header_answers(message, commands);
+            if from == Side::Server {
+                self.summary.resp_uri = header.resp_uri.clone().or(self.summary.resp_uri.take());
+            }
+        }
+        if let Some((_, commands)) = message.sent {
+            self.facts(from, commands);
+        }
+        let repeated = self.last[side(from)].commands.clone();
+        let Some((header, _)) = message.sent else {
+            return;
+        };
+        self.last[side(from)] = LastMessage {
+            msg_id: header.msg.clone().unwrap_or_default(),
+            fingerprint: message.fingerprint(),
+            at_us: message.record.at_us,
+            exchange: message.exchange,
+            is_final: header.is_final,
+            cred: header.cred.clone(),
+            rules: message.rules_of_whole(),
+            commands: match is_repeat {
+                true => repeated,
+                false => first..self.transactions.len(),
+            },
+            answers,
+        };
+    }
+
+    /// The answers of a message; gives their places.
+    fn answers(&mut self, message: &Exchanged<'_>) -> Vec<(usize, usize)> {
+        let other = side(message.from.other());
+        let mut given = Vec::new();
+        if let Some((header, commands)) = message.sent {
+            for (number, command) in commands.iter().enumerate() {
+                let Some(answers) = command.answers.as_ref().filter(|it| !it.is_of_header()) else {
+                    continue;
+                };
+                let Some(at) = self.received[other].find(&command.kind, answers) else {
+                    continue;
+                };
+                match &command.status {
+                    Some(_) => {
+                        let place = place(message, header, command);
+                        let answer = self.answer(at, place, command);
+                        if message.is_changed() {
+                            let rules = message.rules_of(number);
+                            self.transactions[at].answers[answer].rules.extend(rules);
+                        }
+                        given.push((at, answer));
+                    }
+                    None => self.results(at, command),
+                }
+            }
+        }
+        match message.is_changed() {
+            true => self.answers_received(message, &mut given),
+            false if message.arrives => {
+                for (at, answer) in &given {
+                    let answer = &mut self.transactions[*at].answers[*answer];
+                    answer.received = answer.sent;
+                }
+            }
+            false => {}
+        }
+        given.iter().for_each(|(at, _)| self.settle(*at));
+        given
+    }
+
+    /// The answers of a message that a rule changed, as they were received.
+    fn answers_received(&mut self, message: &Exchanged<'_>, given: &mut Vec<(usize, usize)>) {
+        let Some((header, commands)) = message.received().filter(|_| message.arrives) else {
+            return;
+        };
+        let other = side(message.from.other());
+        let mut removed = given.clone();
+        for command in commands {
+            let (Some(answers), Some(status)) = (&command.answers, &command.status) else {
+                continue;
+            };
+            let Some(at) = self.sent[other].find(&command.kind, answers) else {
+                continue;
+            };
+            let is_it = |(known, answer): &(usize, usize)| {
+                let answer = &self.transactions[at].answers.get(*answer);
+                let same = answer.is_some_and(|it| Some(&it.place.cmd_id) == command.id.as_ref());
+                *known == at && same
+            };
+            let same = removed.iter().position(is_it);
+            let known = same.or_else(|| removed.iter().position(|(known, _)| *known == at));
+            let answer = match known {
+                Some(known) => removed.swap_remove(known).1,
+                None => {
+                    let place = place(message, header, command);
+                    let answer = self.answer(at, place, command);
+                    self.transactions[at].answers[answer].sent = None;
+                    given.push((at, answer));
+                    answer
+                }
+            };
+            let invented = known.is_none();
+            let answer = &mut self.transactions[at].answers[answer];
+            answer.received = status.code;
+            answer.original_error.clone_from(&status.original_error);
+            if (invented || answer.sent != answer.received) && answer.rules.is_empty() {
+                answer.rules = message.rules();
+            }
+        }
+        for (at, answer) in removed {
+            let answer = &mut self.transactions[at].answers[answer];
+            if answer.rules.is_empty() {
+                answer.rules = message.rules();
+            }
+        }
+    }
+
+    /// Enters an answer; gives its place.
+    fn answer(&mut self, at: usize, place: CommandPlace, command: &CommandRecord) -> usize {
+        let answers = &mut self.transactions[at].answers;
+        // A message that is repeated answers once.
+        let known = answers.iter().position(|known| {
+            known.place.message == place.message && known.place.cmd_id == place.cmd_id
+        });
+        if let Some(known) = known {
+            return known;
+        }
+        if answers.len() == MOST_ANSWERS {
+            answers.pop();
+        }
+        let status = command.status.as_ref();
+        let target = command.answers.as_ref();
+        let only = target.filter(|target| target.loc_uris.is_empty());
+        answers.push(CommandAnswer {
+            place,
+            node: only.and_then(|target| target.loc_uri.clone()),
+            sent: status.and_then(|status| status.code),
+            received: None,
+            original_error: status.and_then(|status| status.original_error.clone()),
+            rules: Vec::new(),
+        });
+        answers.len() - 1
+    }
+
+    fn results(&mut self, at: usize, command: &CommandRecord) {
+        let results = &mut self.transactions[at].results;
+        let room = Transaction::MOST_ITEMS.saturating_sub(results.len());
+        results.extend(command.items.iter().take(room).map(item));
+        for item in &command.items {
+            let node = item.source.as_ref().or(item.target.as_ref());
+            let node = node.map(|node| locuri::canonical(node)).unwrap_or_default();
+            let value = item.data.as_ref().filter(|data| !data.masked);
+            let value = || value.map(|data| data.text.clone());
+            match &*node {
+                "devdetail/swv" => self.summary.os_version = value(),
+                "vendor/msft/devicestatus/os/edition" => self.summary.os_edition = value(),
+                _ => {}
+            }
+        }
+    }
+
+    /// What became of a transaction, by its answers.
+    pub(super) fn settle(&mut self, at: usize) {
+        let transaction = &mut self.transactions[at];
+        let mut received = transaction
+            .answers
+            .iter()
+            .filter(|it| it.received.is_some());
+        let Some(first) = received.next() else {
+            if transaction.outcome != TransactionOutcome::Unanswered {
+                transaction.outcome = TransactionOutcome::Open;
+            }
+            return;
+        };
+        let of_items = transaction.chunks == 0 && transaction.items.len() > 1;
+        let differ = of_items && received.any(|it| it.received != first.received);
+        let last = transaction.answers.iter().rfind(|it| it.received.is_some());
+        let in_progress = last.is_some_and(CommandAnswer::is_in_progress);
+        let chunks_follow = last.is_some_and(|it| it.received == Some(213));
+        transaction.outcome = match (differ, in_progress) {
+            _ if chunks_follow => TransactionOutcome::Open,
+            (true, _) => TransactionOutcome::Partial,
+            (_, true) => TransactionOutcome::InProgress,
+            (false, false) => TransactionOutcome::Answered,
+        };
+    }
+
+    /// The Status for the header of the message before.
+    fn header_answers(&mut self, message: &Exchanged<'_>, commands: &[CommandRecord]) {
+        let by = message.from;
+        for (number, command) in commands.iter().enumerate() {
+            let of_header = command.answers.as_ref().filter(|it| it.is_of_header());
+            let (Some(answers), Some(status)) = (of_header, &command.status) else {
+                continue;
+            };
+            let Some(code) = status.code else { continue };
+            if code < 400 {
+                let at_us = message.record.at_us;
+                let refused = self.incidents.iter_mut().filter(|incident| {
+                    matches!(&incident.what, IncidentKind::HeaderRefused { by: who, .. } if *who == by)
+                });
+                refused.for_each(|incident| incident.back = Some((at_us, Back::Other)));
+                continue;
+            }
+            let scheme = status.chal.as_ref().and_then(|chal| chal.scheme.clone());
+            let what = IncidentKind::HeaderRefused {
+                by,
+                code,
+                scheme,
+                message: answers.msg.clone(),
+                cred: self.last[side(by.other())].cred.clone(),
+            };
+            let rules = match message.is_changed() {
+                true => message.rules_of(number),
+                false => Vec::new(),
+            };
+            self.note(message, rules, what);
+        }
+    }
+
+    /// What the device's alerts say of itself, and which work they report as done.
+    fn facts(&mut self, from: Side, commands: &[CommandRecord]) {
+        for command in commands.iter().filter(|_| from == Side::Device) {
+            if !is_alert(command, 1224) && !is_alert(command, 1226) {
+                continue;
+            }
+            for item in &command.items {
+                let media_type = item.media_type.as_deref().unwrap_or_default();
+                let media_type = media_type.to_ascii_lowercase();
+                let value = item.data.as_ref().map(|data| data.text.clone());
+                if media_type.ends_with("/loginstatus") {
+                    self.summary.login = value;
+                } else if media_type.ends_with("synctype") {
+                    self.summary.sync_type = value;
+                } else if let Some(node) = item.source.as_ref().or(item.target.as_ref()) {
+                    self.completed(node);
+                }
+            }
+        }
+    }
+
+    /// The device reports that work on a node is done.
+    pub(super) fn completed(&mut self, node: &str) {
+        let node = locuri::canonical(node);
+        for transaction in &mut self.transactions {
+            let is_it = || {
+                transaction
+                    .node()
+                    .is_some_and(|it| locuri::canonical(it) == node)
+            };
+            if transaction.outcome == TransactionOutcome::InProgress && is_it() {
+                transaction.outcome = TransactionOutcome::Answered;
+            }
+        }
+    }
+
+    /// A message that was sent again: its commands may arrive now.
+    fn repeated(&mut self, message: &Exchanged<'_>) {
+        let commands = self.last[side(message.from)].commands.clone();
+        let mut by_id: HashMap<(SmolStr, SmolStr), usize> = HashMap::new();
+        for at in commands.clone() {
+            let transaction = &self.transactions[at];
+            let key = (
+                transaction.command.clone(),
+                transaction.asked.cmd_id.clone(),
+            );
+            by_id.insert(key, at);
+        }
+        let Some((header, received)) = message.received().filter(|_| message.arrives) else {
+            return;
+        };
+        let entries = received.iter().filter_map(|command| {
+            let key = (command.kind.clone(), command.id.clone().unwrap_or_default());
+            by_id.get(&key).map(|at| entry(command, *at))
+        });
+        let index = Arc::new(CommandIndex::new(entries));
+        let msg_id = header.msg.clone().unwrap_or_default();
+        self.received[side(message.from)].enter(&msg_id, index);
+        for at in commands {
+            let transaction = &mut self.transactions[at];
+            if transaction.delivery == CommandDelivery::Undelivered {
+                transaction.delivery = CommandDelivery::Delivered;
+                transaction.outcome = TransactionOutcome::Open;
+                self.open.push(at);
+            }
+        }
+    }
+}
+
+/// Where a command of a message stands.
+pub(super) fn place(
+    message: &Exchanged<'_>,
+    header: &MessageRecord,
+    command: &CommandRecord,
+) -> CommandPlace {
+    CommandPlace {
+        exchange: message.exchange,
+        message: header.msg.clone().unwrap_or_default(),
+        cmd_id: command.id.clone().unwrap_or_default(),
+        at_us: message.record.at_us,
+    }
+}
+
+/// An item as a transaction keeps it.
+pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
+    let data = item.data.as_ref();
+    TransactionItem {
+        node: item.target.clone().or_else(|| item.source.clone()),
+        format: item.format.clone(),
+        media_type: item.media_type.clone(),
+        value: data.map(|data| data.text.clone()),
+        bytes: data.map_or(0, |data| data.bytes),
+    }
+}
+
+/// Answers that are kept of one transaction; of more, the last.
+const MOST_ANSWERS: usize = 64;

@@ -1,0 +1,240 @@
+//! The commands of a message: a transaction for each, as it was sent and as it was received.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smol_str::SmolStr;
+
+use super::super::exchanged::Exchanged;
+use super::super::links::entry;
+use super::answers::{item, place};
+use super::{OpenObject, OpenSession, is_alert, side};
+use crate::flow::session::CommandIndex;
+use crate::flow::{CommandDelivery, Side, Transaction, TransactionOutcome};
+use crate::record::model::{CommandRecord, ItemRecord, MessageRecord};
+
+impl OpenSession {
+    /// The commands of a message that is no repetition.
+    pub(super) fn commands(&mut self, message: &Exchanged<'_>) {
+        let from = message.from;
+        let first = self.transactions.len();
+        let mut entries = Vec::new();
+        if let Some((header, commands)) = message.sent {
+            let mut around: Vec<(u32, usize)> = Vec::new();
+            for (number, command) in commands.iter().enumerate() {
+                around.retain(|(depth, _)| *depth < command.depth);
+                if is_alert(command, NO_END_OF_DATA) {
+                    self.object_given_up(from.other());
+                }
+                let Some(at) = self.ask(message, header, command) else {
+                    continue;
+                };
+                let transaction = &mut self.transactions[at];
+                if let Some((_, parent)) = around.last() {
+                    transaction.parent = u32::try_from(parent + 1).ok();
+                }
+                transaction.rules = message.rules_of(number);
+                around.push((command.depth, at));
+                entries.push((command, at));
+            }
+            if !entries.is_empty() {
+                let index = entries.iter().map(|(command, at)| entry(command, *at));
+                let index = Arc::new(CommandIndex::new(index));
+                let msg_id = header.msg.clone().unwrap_or_default();
+                self.sent[side(from)].enter(&msg_id, index.clone());
+                if !message.is_changed() && message.arrives {
+                    self.received[side(from)].enter(&msg_id, index);
+                }
+            }
+        }
+        if message.is_changed() {
+            self.commands_received(message, first, &entries);
+        }
+        for at in entries.into_iter().map(|(_, at)| at) {
+            let transaction = &mut self.transactions[at];
+            if !message.arrives && transaction.delivery == CommandDelivery::Delivered {
+                transaction.delivery = CommandDelivery::Undelivered;
+            }
+            let waits = transaction.delivery != CommandDelivery::Undelivered;
+            let is_listed = at < first && self.open.contains(&at);
+            if waits && transaction.outcome == TransactionOutcome::Open && !is_listed {
+                self.open.push(at);
+            }
+        }
+    }
+
+    /// The commands of a message that a rule changed, as they were received.
+    fn commands_received(
+        &mut self,
+        message: &Exchanged<'_>,
+        first: usize,
+        sent: &[(&CommandRecord, usize)],
+    ) {
+        let mut by_id: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (command, at) in sent {
+            let id = command.id.as_deref().unwrap_or_default();
+            by_id.entry((&command.kind, id)).or_default().push(*at);
+        }
+        let mut entries = Vec::new();
+        let received = message.received().filter(|_| message.arrives);
+        for command in received.iter().flat_map(|(_, commands)| commands.iter()) {
+            let key = (&*command.kind, command.id.as_deref().unwrap_or_default());
+            let known = by_id
+                .get_mut(&key)
+                .and_then(|known| (!known.is_empty()).then(|| known.remove(0)));
+            let at = match (known, received) {
+                (Some(at), _) => {
+                    let items = command.items.iter().take(Transaction::MOST_ITEMS);
+                    if self.transactions[at].chunks == 0 {
+                        self.transactions[at].items = items.map(item).collect();
+                    }
+                    at
+                }
+                (None, Some((header, _))) if command.answers.is_none() => {
+                    let Some(at) = self.new_transaction(message, header, command) else {
+                        continue;
+                    };
+                    let transaction = &mut self.transactions[at];
+                    transaction.delivery = CommandDelivery::Injected;
+                    transaction.rules = message.rules();
+                    at
+                }
+                _ => continue,
+            };
+            entries.push(entry(command, at));
+        }
+        if let Some((header, _)) = received {
+            let msg_id = header.msg.clone().unwrap_or_default();
+            let index = Arc::new(CommandIndex::new(entries.into_iter()));
+            self.received[side(message.from)].enter(&msg_id, index);
+        }
+        if !message.arrives {
+            return;
+        }
+        for at in by_id.into_values().flatten().filter(|at| *at >= first) {
+            let transaction = &mut self.transactions[at];
+            transaction.delivery = CommandDelivery::Withheld;
+            if transaction.rules.is_empty() {
+                transaction.rules = message.rules();
+            }
+        }
+    }
+
+    /// The transaction of a command; `None` where it is an answer, or there are too many.
+    fn ask(
+        &mut self,
+        message: &Exchanged<'_>,
+        header: &MessageRecord,
+        command: &CommandRecord,
+    ) -> Option<usize> {
+        let chunk = match &command.items[..] {
+            [only] => Some(only),
+            _ => None,
+        };
+        let object = chunk.and_then(|item| self.object(message.from, item));
+        let more = chunk.is_some_and(|item| item.more);
+        if command.answers.is_some() && !more && object.is_none() {
+            return None;
+        }
+        let at = match object {
+            Some(object) => {
+                let at = self.objects[object].transaction;
+                if !more {
+                    self.objects.swap_remove(object);
+                }
+                at
+            }
+            None => {
+                let at = self.new_transaction(message, header, command)?;
+                if let Some(item) = chunk.filter(|_| more) {
+                    self.objects.push(OpenObject {
+                        from: message.from,
+                        node: node(item).cloned(),
+                        transaction: at,
+                        size: item.size,
+                    });
+                }
+                at
+            }
+        };
+        if more || object.is_some() {
+            let transaction = &mut self.transactions[at];
+            transaction.chunks += 1;
+            transaction.outcome = TransactionOutcome::Open;
+            let bytes = chunk
+                .and_then(|item| item.data.as_ref())
+                .map_or(0, |data| data.bytes);
+            if let Some(item) = transaction.items.first_mut().filter(|_| object.is_some()) {
+                item.bytes += bytes;
+            }
+        }
+        Some(at)
+    }
+
+    fn new_transaction(
+        &mut self,
+        message: &Exchanged<'_>,
+        header: &MessageRecord,
+        command: &CommandRecord,
+    ) -> Option<usize> {
+        let at = self.transactions.len();
+        if at == MOST_TRANSACTIONS {
+            let from_server = u32::from(message.from == Side::Server);
+            self.summary.commands.not_kept += from_server;
+            return None;
+        }
+        let items = command.items.iter().take(Transaction::MOST_ITEMS);
+        self.transactions.push(Transaction {
+            number: u32::try_from(at + 1).unwrap_or(u32::MAX),
+            from: message.from,
+            command: command.kind.clone(),
+            asked: place(message, header, command),
+            parent: None,
+            alert: command.alert.as_ref().and_then(|alert| alert.code),
+            items: items.map(item).collect(),
+            answers: Vec::new(),
+            results: Vec::new(),
+            chunks: 0,
+            delivery: CommandDelivery::Delivered,
+            rules: Vec::new(),
+            outcome: TransactionOutcome::Open,
+        });
+        Some(at)
+    }
+
+    /// The large object that a command or Results goes on with.
+    fn object(&self, from: Side, item: &ItemRecord) -> Option<usize> {
+        let node = node(item);
+        let is_it = |object: &OpenObject| object.from == from && object.node.as_ref() == node;
+        self.objects.iter().position(is_it)
+    }
+
+    /// The receiver missed the end of the object that comes from there.
+    fn object_given_up(&mut self, from: Side) {
+        let incomplete = &mut self.incomplete;
+        self.objects.retain(|object| {
+            let is_it = object.from == from;
+            if is_it {
+                incomplete.push((object.transaction, object.size));
+            }
+            !is_it
+        });
+    }
+
+    /// No more chunks will come.
+    pub(super) fn no_more_chunks(&mut self) {
+        let objects = self.objects.drain(..);
+        self.incomplete
+            .extend(objects.map(|object| (object.transaction, object.size)));
+    }
+}
+
+fn node(item: &ItemRecord) -> Option<&SmolStr> {
+    item.target.as_ref().or(item.source.as_ref())
+}
+
+/// Transactions that are kept of one session.
+const MOST_TRANSACTIONS: usize = 10_000;
+
+/// Alert 1225: the end of a large object is missing.
+const NO_END_OF_DATA: u16 = 1225;

@@ -1,0 +1,112 @@
+//! How a session ends.
+
+use super::super::exchanged::Exchanged;
+use super::super::incident::{Incident, IncidentKind};
+use super::{OpenSession, is_alert, side};
+use crate::flow::{CommandDelivery, SessionEnd, Side, TransactionOutcome};
+use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
+
+impl OpenSession {
+    /// How the session ended with this response, if it did.
+    pub(super) fn closing(&mut self, message: &Exchanged<'_>) -> Option<SessionEnd> {
+        if matches!(message.record.reading, Some(ParsedBodyRecord::Empty)) && !message.is_changed()
+        {
+            // Windows takes an empty body for the end.
+            return Some(SessionEnd::Finished);
+        }
+        let aborted = self
+            .incidents
+            .iter()
+            .find_map(|incident| match incident.what {
+                IncidentKind::Aborted { by } => Some(by),
+                _ => None,
+            });
+        if let Some(by) = aborted {
+            return Some(SessionEnd::Aborted { by });
+        }
+        let (header, commands) = message.received()?;
+        let asks = |command: &CommandRecord| match (&command.answers, &command.status) {
+            (_, Some(status)) => matches!(status.code, Some(401 | 407)),
+            (Some(_), None) => false,
+            (None, None) => true,
+        };
+        let is_over = header.is_final && self.last[side(Side::Device)].is_final;
+        (is_over && !commands.iter().any(asks)).then_some(SessionEnd::Finished)
+    }
+
+    /// Takes notice of Alert 1223 in a message.
+    pub(super) fn note_abort(&mut self, message: &Exchanged<'_>) {
+        let aborts = |commands: &[CommandRecord]| {
+            let mut commands = commands.iter();
+            commands.any(|command| is_alert(command, SESSION_ABORT))
+        };
+        let is_sent = message.sent.is_some_and(|(_, commands)| aborts(commands));
+        let is_received = message
+            .received()
+            .is_some_and(|(_, commands)| aborts(commands));
+        if is_received {
+            let rules = match is_sent {
+                true => Vec::new(),
+                false => message.rules(),
+            };
+            self.note(message, rules, IncidentKind::Aborted { by: message.from });
+        }
+    }
+
+    /// The last incident, where it ended the session: the device did not come back.
+    pub(in crate::record::analysis) fn broken(&self) -> Option<&Incident> {
+        let mut ending = self.incidents.iter().filter(|incident| {
+            matches!(
+                incident.what,
+                IncidentKind::Http { .. } | IncidentKind::Broken { .. }
+            )
+        });
+        ending
+            .next_back()
+            .filter(|incident| incident.back.is_none())
+    }
+
+    /// Ends it; `otherwise` is how, where no message and no incident says that.
+    pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
+        let by_incident = self.broken().map(|incident| match incident.what {
+            IncidentKind::Http { status, .. } => SessionEnd::Refused { status },
+            IncidentKind::Broken { by, during, .. } => SessionEnd::BrokenOff { by, during },
+            _ => SessionEnd::Open,
+        });
+        let ended = self.ended.take().or(by_incident);
+        let end = ended.unwrap_or(match otherwise {
+            SessionEnd::Open if self.is_closed && !self.is_waiting => SessionEnd::Silent,
+            otherwise => otherwise,
+        });
+        self.no_more_chunks();
+        let is_over = end != SessionEnd::Open;
+        let mut counts = CommandCounts {
+            not_kept: self.summary.commands.not_kept,
+            ..CommandCounts::default()
+        };
+        for transaction in &mut self.transactions {
+            if is_over && transaction.outcome == TransactionOutcome::Open {
+                transaction.outcome = TransactionOutcome::Lost;
+            }
+            let is_counted = transaction.from == Side::Server
+                && transaction.delivery != CommandDelivery::Injected;
+            if !is_counted {
+                continue;
+            }
+            counts.all += 1;
+            let counted = match transaction.outcome {
+                _ if transaction.has_failed() => &mut counts.failed,
+                TransactionOutcome::Unanswered => &mut counts.unanswered,
+                TransactionOutcome::InProgress => &mut counts.in_progress,
+                TransactionOutcome::Lost | TransactionOutcome::Open => &mut counts.lost,
+                TransactionOutcome::Answered | TransactionOutcome::Partial => continue,
+            };
+            *counted += 1;
+        }
+        self.summary.commands = counts;
+        self.summary.end = end;
+    }
+}
+
+/// Alert 1223.
+const SESSION_ABORT: u16 = 1223;

@@ -1,0 +1,214 @@
+//! What is to be concluded from a session: what failed, where, why, whose doing it is, and what to do next. Nothing is
+//! concluded that the record does not show.
+
+mod failed;
+mod incidents;
+mod open;
+mod words;
+
+use smol_str::SmolStr;
+
+use super::AnalysedSession;
+use super::history::History;
+use super::session::OpenSession;
+use crate::dm::locuri;
+use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
+use crate::record::model::SessionFinding;
+
+pub use words::{end_words, hresult_words, transaction_line};
+
+/// What is worth a finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long somebody may take, in microseconds.
+    pub slow_us: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { slow_us: 5_000_000 }
+    }
+}
+
+/// A session that is over, seen as a whole.
+struct Case<'s> {
+    session: &'s OpenSession,
+    history: &'s History,
+    options: &'s Options,
+}
+
+/// The session with its findings; what it shows is remembered for the next ones.
+pub(super) fn conclude(
+    mut session: OpenSession,
+    history: &mut History,
+    options: &Options,
+) -> AnalysedSession {
+    let case = Case {
+        session: &session,
+        history,
+        options,
+    };
+    let mut findings = Vec::new();
+    findings.extend(case.incidents());
+    findings.extend(case.failed());
+    findings.extend(case.open());
+    findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));
+    findings.truncate(MOST_FINDINGS);
+    history.enter(&session.summary, &session.transactions);
+    session.summary.findings = findings;
+    AnalysedSession {
+        summary: session.summary,
+        transactions: session.transactions,
+    }
+}
+
+/// What comes first: what explains the others.
+fn order(id: &str) -> usize {
+    const ORDER: [&str; 14] = [
+        "WHY-15", "WHY-08", "WHY-04", "WHY-03", "WHY-13", "WHY-05", "WHY-06", "WHY-07", "WHY-01",
+        "WHY-02", "WHY-10", "WHY-09", "WHY-12", "WHY-11",
+    ];
+    ORDER
+        .iter()
+        .position(|known| *known == id)
+        .unwrap_or(ORDER.len())
+}
+
+impl<'s> Case<'s> {
+    fn transactions(&self) -> impl Iterator<Item = &'s Transaction> {
+        self.session.transactions.iter()
+    }
+
+    /// The server's commands that the device got as the server sent them.
+    fn untouched(&self) -> impl Iterator<Item = &'s Transaction> {
+        self.transactions().filter(|transaction| {
+            transaction.from == Side::Server
+                && transaction.delivery == CommandDelivery::Delivered
+                && transaction.all_rules().next().is_none()
+        })
+    }
+
+    /// The Atomic that a transaction stands in, the outermost of several.
+    fn atomic_of(&self, transaction: &Transaction) -> Option<&'s Transaction> {
+        let mut atomic = None;
+        let mut parent = transaction.parent;
+        while let Some(number) = parent {
+            let around = self.session.transactions.get(number as usize - 1)?;
+            if around.command == "Atomic" {
+                atomic = Some(around);
+            }
+            parent = around.parent;
+        }
+        atomic
+    }
+
+    /// `4 of the server's commands have no answer.`
+    fn lost(&self) -> Option<String> {
+        let lost = self.transactions().filter(|it| {
+            let is_lost = matches!(
+                it.outcome,
+                TransactionOutcome::Lost | TransactionOutcome::Open
+            );
+            let is_own = it.delivery != CommandDelivery::Injected;
+            it.from == Side::Server && is_own && is_lost && !self.is_sent_again(it)
+        });
+        let lost: Vec<_> = lost.collect();
+        let first = lost.first()?;
+        Some(match lost.len() {
+            1 => format!("{} has no answer.", words::named(first)),
+            more => format!(
+                "{more} commands of the server have no answer, {} the first.",
+                words::named(first)
+            ),
+        })
+    }
+
+    /// Whether a command that did not arrive was sent once more.
+    fn is_sent_again(&self, transaction: &Transaction) -> bool {
+        let is_it = |other: &&Transaction| {
+            other.command == transaction.command && other.node() == transaction.node()
+        };
+        let mut later = self.session.transactions[transaction.number as usize..].iter();
+        transaction.delivery == CommandDelivery::Undelivered && later.any(|other| is_it(&other))
+    }
+
+    fn end(&self) -> &SessionEnd {
+        &self.session.summary.end
+    }
+}
+
+/// A finding about transactions, the first of which it names.
+fn about(id: &'static str, transactions: &[&Transaction]) -> SessionFinding {
+    let first = transactions.first();
+    let exchanges = transactions.iter().flat_map(|transaction| {
+        let answers = transaction
+            .answers
+            .iter()
+            .map(|answer| answer.place.exchange);
+        std::iter::once(transaction.asked.exchange).chain(answers)
+    });
+    let mut exchanges: Vec<u64> = exchanges.collect();
+    exchanges.sort_unstable();
+    exchanges.dedup();
+    exchanges.truncate(MOST_PLACES);
+    SessionFinding {
+        id: SmolStr::new_static(id),
+        pending: true,
+        rules: rules(transactions),
+        command: first.map(|it| it.command.clone()),
+        node: first.and_then(|it| it.node().map(SmolStr::new)),
+        value: first.and_then(|it| it.items.first()?.value.clone()),
+        code: first.and_then(|it| it.code()),
+        hresult: first.and_then(|it| it.answer()?.original_error.clone()),
+        transactions: transactions
+            .iter()
+            .take(MOST_PLACES)
+            .map(|it| it.number)
+            .collect(),
+        exchanges,
+        ..SessionFinding::default()
+    }
+}
+
+/// The rules that acted on any of these.
+fn rules(transactions: &[&Transaction]) -> Vec<SmolStr> {
+    let mut rules: Vec<SmolStr> = Vec::new();
+    for rule in transactions
+        .iter()
+        .flat_map(|transaction| transaction.all_rules())
+    {
+        if !rules.contains(rule) {
+            rules.push(rule.clone());
+        }
+    }
+    rules
+}
+
+/// The CSP that a node belongs to: what follows `Vendor/MSFT`, else the first part.
+fn csp(node: &str) -> &str {
+    let path = locuri::segments(node);
+    let path = match path.get(..USER.len()) {
+        Some(start) if start.eq_ignore_ascii_case(USER) => &path[USER.len()..],
+        _ => path,
+    };
+    let path = match path.get(..VENDOR.len()) {
+        Some(start) if start.eq_ignore_ascii_case(VENDOR) => &path[VENDOR.len()..],
+        _ => path,
+    };
+    path.split('/').next().unwrap_or_default()
+}
+
+/// Whether a node is one of the user's.
+fn is_of_user(node: &str) -> bool {
+    let path = locuri::segments(node);
+    path.get(..USER.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(USER))
+}
+
+const USER: &str = "user/";
+const VENDOR: &str = "vendor/msft/";
+
+/// Findings about one session.
+const MOST_FINDINGS: usize = 100;
+/// Transactions and exchanges that one finding names.
+const MOST_PLACES: usize = 100;

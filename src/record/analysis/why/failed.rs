@@ -1,0 +1,506 @@
+//! Commands that failed.
+
+use super::words::{self, code, counted, named};
+use super::{Case, about, csp, is_of_user};
+use crate::dm::locuri;
+use crate::flow::{CommandAnswer, Side, Transaction};
+use crate::record::model::SessionFinding;
+
+impl<'s> Case<'s> {
+    /// WHY-01, WHY-06 and WHY-07.
+    pub(super) fn failed(&self) -> Vec<SessionFinding> {
+        let mut findings = Vec::new();
+        let (mut of_user, mut groups): (Vec<&Transaction>, Vec<Vec<&Transaction>>) =
+            Default::default();
+        for transaction in self.transactions() {
+            if transaction.command == "Atomic" && self.atomic_of(transaction).is_none() {
+                findings.extend(self.atomic(transaction));
+                continue;
+            }
+            let is_of_atomic = self
+                .atomic_of(transaction)
+                .is_some_and(|it| self.atomic(it).is_some());
+            let is_hidden = transaction.answers.iter().any(is_hidden_failure);
+            if is_of_atomic || !transaction.has_failed() && !is_hidden {
+                continue;
+            }
+            if self.is_without_user(transaction) {
+                of_user.push(transaction);
+                continue;
+            }
+            match groups
+                .iter_mut()
+                .find(|group| is_alike(group[0], transaction))
+            {
+                Some(group) => group.push(transaction),
+                None => groups.push(vec![transaction]),
+            }
+        }
+        findings.extend((!of_user.is_empty()).then(|| self.without_user(&of_user)));
+        findings.extend(groups.iter().map(|group| self.group(group)));
+        findings
+    }
+
+    /// WHY-01: commands on one CSP that failed in the same way.
+    fn group(&self, group: &[&'s Transaction]) -> SessionFinding {
+        let mut finding = about("WHY-01", group);
+        let first = group[0];
+        let Some(answer) = failure(first) else {
+            return finding;
+        };
+        let is_hidden = is_hidden_failure(answer);
+        let failed = if is_hidden {
+            answer.sent
+        } else {
+            answer.received
+        };
+        let failed = failed.unwrap_or_default();
+        finding.code = Some(failed);
+        finding.what = format!("{}: {}", named(first), code(failed));
+        if is_hidden {
+            finding.by = Some(Side::Device);
+            let got = answer.received.map_or("nothing".to_owned(), code);
+            finding.why.push(words::by_rules(
+                &finding.rules,
+                &format!("hid this: the server received {got}."),
+            ));
+        } else if !finding.rules.is_empty() {
+            finding.why.push(by_rules(first, answer, &finding));
+        }
+        finding.why.push(place(first, answer));
+        finding.why.extend(value(first));
+        let others = group.iter().skip(1);
+        for other in others.clone().take(MOST_ALIKE) {
+            finding.why.push(format!(
+                "likewise {}, {}",
+                named(other),
+                words::asked(other)
+            ));
+        }
+        if group.len() - 1 > MOST_ALIKE {
+            finding
+                .why
+                .push(format!("and {} more", group.len() - 1 - MOST_ALIKE));
+        }
+        if !finding.rules.is_empty() && !is_hidden {
+            finding.next = "take the rule out to see what the device answers by itself".into();
+            return finding;
+        }
+        let is_deleted = failed == 404 && self.deleted_before(first).is_some();
+        let seems_lacking = !is_deleted && self.of_csp(first, failed, &mut finding);
+        finding.why.extend(self.cause(first, failed));
+        if !is_deleted {
+            self.repeated(first, &mut finding);
+        }
+        if first
+            .node()
+            .is_some_and(|node| node.to_ascii_lowercase().contains("msft"))
+        {
+            finding
+                .why
+                .push(format!("Intune shows this as {}.", words::intune(failed)));
+        }
+        finding.next = match seems_lacking {
+            true => "Get ./Device/Vendor/MSFT/DeviceManageability/Capabilities/CSPVersions lists the CSPs it has".into(),
+            false => self.next(first, failed),
+        };
+        finding
+    }
+
+    /// Whether all commands on this CSP had the same fate; gives whether the device seems to lack it.
+    fn of_csp(&self, transaction: &Transaction, failed: u16, finding: &mut SessionFinding) -> bool {
+        let Some(csp) = transaction.node().map(csp).filter(|csp| !csp.is_empty()) else {
+            return false;
+        };
+        let is_here = |it: &&Transaction| {
+            it.node()
+                .is_some_and(|node| super::csp(node).eq_ignore_ascii_case(csp))
+        };
+        let here: Vec<_> = self.untouched().filter(is_here).collect();
+        let alike = here.iter().filter(|it| it.code() == Some(failed)).count();
+        let succeeded = here.iter().filter(|it| is_success(it)).count();
+        let mut others: Vec<String> = self
+            .untouched()
+            .filter(|it| !is_here(it) && is_success(it))
+            .filter_map(|it| it.node().map(|node| super::csp(node).to_ascii_lowercase()))
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        if alike == 0 {
+            return false;
+        }
+        if alike < here.len() {
+            if succeeded > 0 {
+                finding.why.push(format!(
+                    "{} on {csp} succeeded, {alike} of {} got {failed}.",
+                    counted(succeeded, "command"),
+                    here.len()
+                ));
+            }
+            return false;
+        }
+        let mut line = format!("{} on {csp} got {failed}", words::all_of(alike));
+        let seems_lacking = failed == 404 && alike > 1 && !others.is_empty();
+        if !others.is_empty() {
+            let end = if seems_lacking {
+                ": the device seems to lack this CSP."
+            } else {
+                "."
+            };
+            line += &format!(
+                "; commands on {} succeeded{end}",
+                counted(others.len(), "other CSP")
+            );
+        } else {
+            line += ".";
+        }
+        finding.why.push(line);
+        seems_lacking
+    }
+
+    /// What the record itself says of the cause.
+    fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
+        let command = &*transaction.command;
+        if let (404, Some(deleted)) = (failed, self.deleted_before(transaction)) {
+            let place = &deleted.asked;
+            return Some(format!(
+                "The server itself deleted it before, in x{} (CmdID {}).",
+                place.exchange, place.cmd_id
+            ));
+        }
+        let item = transaction.items.first();
+        let format = item.and_then(|item| item.format.as_deref());
+        let media_type = item.and_then(|item| item.media_type.as_deref());
+        Some(match (failed, command) {
+            (404, "Replace") => "Replace creates no node: it must be there.".into(),
+            (418, _) => "Add does not overwrite what is there already.".into(),
+            (415, _) => format!(
+                "It was sent with format {} and type {}.",
+                format.unwrap_or("chr (none was named)"),
+                media_type.unwrap_or("text/plain (none was named)")
+            ),
+            (400, _) if transaction.asked.cmd_id.is_empty() => "The command has no CmdID.".into(),
+            _ => return None,
+        })
+    }
+
+    fn next(&self, transaction: &Transaction, failed: u16) -> String {
+        let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
+        let has_native = failure(transaction).is_some_and(|answer| answer.original_error.is_some());
+        match (failed, &*transaction.command) {
+            (404, _) if self.deleted_before(transaction).is_some() => {
+                "nothing, if this was to check the Delete; otherwise Add the node again".into()
+            }
+            (404, "Replace") => "send Add for a node that is not there yet, or check its spelling".into(),
+            (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
+            (418, _) => "send Replace to change the value, or Delete the node first".into(),
+            (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
+            (415, _) => "send the format and type that the CSP's DDF names".into(),
+            (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
+            (500, _) if !has_native => {
+                "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
+            }
+            (425 | 500, _) => format!(
+                "look at {} UTC in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
+                words::time(answered)
+            ),
+            (code, _) => format!("`dmtap explain {code}` says what Windows means by it"),
+        }
+    }
+
+    /// WHY-12: the same answer came before.
+    fn repeated(&self, transaction: &Transaction, finding: &mut SessionFinding) {
+        let summary = &self.session.summary;
+        if let Some(known) = self.history.before(summary, transaction) {
+            finding.also.push("WHY-12".into());
+            finding.why.push(format!(
+                "Same answer in {} before, since {} (WHY-12): sending it again does not help.",
+                counted(known.sessions as usize, "session"),
+                words::since(known.since_us, summary.began_us)
+            ));
+        }
+    }
+
+    /// The Delete that took this node away, or one around it.
+    fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
+        let node = locuri::canonical(transaction.node()?);
+        let before = self
+            .session
+            .transactions
+            .get(..transaction.number as usize - 1)?;
+        let mut newest_first = before.iter().rev();
+        newest_first
+            .find(|it| {
+                let is_about = |known: &str| {
+                    let known = locuri::canonical(known);
+                    node.strip_prefix(&known)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                let changes = matches!(&*it.command, "Delete" | "Add");
+                changes && is_success(it) && it.node().is_some_and(is_about)
+            })
+            .filter(|it| it.command == "Delete")
+    }
+
+    /// WHY-06: an Atomic that failed, or one of whose children did.
+    fn atomic(&self, atomic: &'s Transaction) -> Option<SessionFinding> {
+        let inside = |it: &&Transaction| {
+            self.atomic_of(it)
+                .is_some_and(|it| it.number == atomic.number)
+        };
+        let children: Vec<_> = self.transactions().filter(inside).collect();
+        let cause = children.iter().find(|it| {
+            let code = it.answer().and_then(|answer| answer.received);
+            code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
+        });
+        if !atomic.has_failed() && cause.is_none() {
+            return None;
+        }
+        let mut all = vec![atomic];
+        all.extend(children.iter().copied());
+        let mut finding = about("WHY-06", &all);
+        finding.transactions.truncate(MOST_ALIKE);
+        let answered = atomic.answer().and_then(|answer| answer.received);
+        finding.what = match (answered, cause) {
+            (Some(got), Some(cause)) if got >= 400 => {
+                format!("Atomic: {}, because of {}", code(got), named(cause))
+            }
+            (Some(got), Some(cause)) => {
+                format!("Atomic: {}, though {} failed", code(got), named(cause))
+            }
+            (Some(got), None) => format!(
+                "Atomic: {}, and no command in it reports a failure",
+                code(got)
+            ),
+            (None, _) => "Atomic: a command in it failed".into(),
+        };
+        let main = cause.copied().unwrap_or(atomic);
+        let answer = failure(main).or(main.answer())?;
+        if !finding.rules.is_empty() {
+            finding.why.push(by_rules(main, answer, &finding));
+        }
+        if let Some(cause) = cause {
+            (finding.command, finding.node) =
+                (Some(cause.command.clone()), cause.node().map(Into::into));
+            finding.value = cause.items.first().and_then(|item| item.value.clone());
+            finding.hresult.clone_from(&answer.original_error);
+            finding.why.push(format!(
+                "{}: {}",
+                named(cause),
+                code(answer.received.unwrap_or_default())
+            ));
+        }
+        finding.why.push(place(main, answer));
+        finding.why.extend(folded(&children, main));
+        if !finding.rules.is_empty() {
+            finding.next = "take the rule out to see what the device answers by itself".into();
+            return Some(finding);
+        }
+        finding.next = match cause {
+            Some(cause) if self.is_without_user(cause) => {
+                finding.also.push("WHY-07".into());
+                finding.why.push(self.login_words());
+                "send ./User commands in an Atomic of their own, in a session with LoginStatus user"
+                    .into()
+            }
+            Some(cause) => {
+                finding
+                    .why
+                    .extend(self.cause(cause, answer.received.unwrap_or_default()));
+                self.repeated(cause, &mut finding);
+                format!(
+                    "mend this one command first: {}",
+                    self.next(cause, answer.received.unwrap_or_default())
+                )
+            }
+            None => {
+                "look at the device's event log: the Statuses name no command as the cause".into()
+            }
+        };
+        Some(finding)
+    }
+
+    /// Whether a command failed that is for a user who is not there.
+    fn is_without_user(&self, transaction: &Transaction) -> bool {
+        let Some(answer) =
+            failure(transaction).filter(|_| transaction.all_rules().next().is_none())
+        else {
+            return false;
+        };
+        let is_told = answer
+            .original_error
+            .as_deref()
+            .is_some_and(|it| it.eq_ignore_ascii_case(NO_USER));
+        let of_user = transaction.node().is_some_and(is_of_user);
+        of_user
+            && (is_told
+                || matches!(
+                    self.session.summary.login.as_deref(),
+                    Some("none" | "others")
+                ))
+    }
+
+    /// WHY-07.
+    fn without_user(&self, group: &[&Transaction]) -> SessionFinding {
+        let mut finding = about("WHY-07", group);
+        let first = group[0];
+        let failed = first.code().unwrap_or_default();
+        finding.what = match group.len() {
+            1 => format!("{}: {}, without its user", named(first), code(failed)),
+            more => format!(
+                "{more} ./User commands failed without their user, first {}: {}",
+                named(first),
+                code(failed)
+            ),
+        };
+        for transaction in group.iter().take(MOST_ALIKE) {
+            if let Some(answer) = failure(transaction) {
+                finding.why.push(place(transaction, answer));
+            }
+        }
+        finding.why.push(self.login_words());
+        let (mut of_user, mut of_device) = ((0, 0), (0, 0));
+        for it in self.untouched().filter(|it| it.node().is_some()) {
+            let counts = if it.node().is_some_and(is_of_user) {
+                &mut of_user
+            } else {
+                &mut of_device
+            };
+            counts.0 += usize::from(is_success(it));
+            counts.1 += 1;
+        }
+        finding.why.push(format!(
+            "{} of {} ./User commands failed; {} of {} others succeeded.",
+            of_user.1 - of_user.0,
+            of_user.1,
+            of_device.0,
+            of_device.1
+        ));
+        self.repeated(first, &mut finding);
+        finding.next = "send ./User commands in a session whose LoginStatus is user".into();
+        finding
+    }
+
+    fn login_words(&self) -> String {
+        match self.session.summary.login.as_deref() {
+            Some("none") => "The device sent LoginStatus none: no user was logged on (WHY-07).".into(),
+            Some("others") => {
+                "The device sent LoginStatus others: another user than the enrolled one was logged on (WHY-07).".into()
+            }
+            Some(other) => format!("The device sent LoginStatus {other}, and found no user to do it for (WHY-07)."),
+            None => "The device found no user to do it for, and sent no LoginStatus (WHY-07).".into(),
+        }
+    }
+}
+
+/// Children that were not carried out or undone, folded.
+fn folded(children: &[&Transaction], cause: &Transaction) -> Option<String> {
+    let others = children.iter().filter(|it| it.number != cause.number);
+    let mut counts: Vec<(Option<u16>, usize)> = Vec::new();
+    for other in others {
+        let code = other.answer().and_then(|answer| answer.received);
+        match counts.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((code, 1)),
+        }
+    }
+    let words: Vec<String> = counts
+        .into_iter()
+        .map(|(got, count)| match got {
+            Some(216) => format!("{count} rolled back (216)"),
+            Some(215) => format!("{count} not executed (215)"),
+            Some(516) => format!("{count} not rolled back (516)"),
+            Some(got) => format!("{count} with {}", code(got)),
+            None => format!("{count} without an answer"),
+        })
+        .collect();
+    (!words.is_empty()).then(|| format!("its other commands: {}", words.join(", ")))
+}
+
+fn place(transaction: &Transaction, answer: &CommandAnswer) -> String {
+    let mut line = words::asked_and_answered(transaction, answer);
+    if let Some(error) = &answer.original_error {
+        line += &format!(" · {}", words::hresult_words(error));
+    }
+    line
+}
+
+/// The value that was refused.
+fn value(transaction: &Transaction) -> Option<String> {
+    let item = transaction.items.first()?;
+    let value = item.value.as_deref().filter(|value| !value.is_empty())?;
+    let more = if item.bytes > value.len() as u64 {
+        "…"
+    } else {
+        ""
+    };
+    let is_write = matches!(&*transaction.command, "Add" | "Replace" | "Exec");
+    is_write.then(|| format!("value: {value:?}{more}"))
+}
+
+/// Whose doing a failure is: the rules of dmtap, and what the answer was before.
+fn by_rules(transaction: &Transaction, answer: &CommandAnswer, finding: &SessionFinding) -> String {
+    let how = match (answer.sent, answer.received) {
+        (Some(sent), Some(received)) if sent != received => {
+            format!(
+                "did this: it turned {} into {}.",
+                code(sent),
+                code(received)
+            )
+        }
+        (None, Some(received)) => format!(
+            "did this: it answered {} in the device's place.",
+            code(received)
+        ),
+        _ if !transaction.rules.is_empty() => {
+            "changed the command before the device got it.".into()
+        }
+        _ => "acted on this.".into(),
+    };
+    words::by_rules(&finding.rules, &how)
+}
+
+/// The answer that reports a failure: as it was received, else as it was sent.
+fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
+    let mut answers = transaction.answers.iter();
+    let received = answers.find(|answer| answer.has_failed());
+    received.or_else(|| {
+        transaction
+            .answers
+            .iter()
+            .find(|answer| is_hidden_failure(answer))
+    })
+}
+
+/// Whether a rule turned a failure into something else.
+fn is_hidden_failure(answer: &CommandAnswer) -> bool {
+    let failed = answer.sent.is_some_and(|code| code >= 400);
+    failed && !answer.has_failed() && !answer.rules.is_empty()
+}
+
+fn is_alike(one: &Transaction, other: &Transaction) -> bool {
+    let key = |it: &Transaction| {
+        let answer = failure(it);
+        let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
+        (
+            it.from,
+            it.node().map(|node| csp(node).to_ascii_lowercase()),
+            codes,
+        )
+    };
+    key(one) == key(other)
+        && super::rules(&[one]) == super::rules(&[other])
+        && one.command == other.command
+}
+
+fn is_success(transaction: &Transaction) -> bool {
+    transaction
+        .code()
+        .is_some_and(|code| (200..300).contains(&code))
+}
+
+/// Commands that are listed next to the first.
+const MOST_ALIKE: usize = 5;
+
+/// There is no user for whom it could be done.
+const NO_USER: &str = "0x86000022";

@@ -1,0 +1,478 @@
+//! What happened besides commands: sessions that break off, waits, refused credentials, unreadable bodies.
+
+use smol_str::SmolStr;
+
+use super::Case;
+use super::words::{self, code, counted, duration};
+use crate::flow::{SessionEnd, Side};
+use crate::record::analysis::enrollment::UNREAD_NEXT;
+use crate::record::analysis::incident::{Back, Incident, IncidentKind};
+use crate::record::model::SessionFinding;
+
+impl<'s> Case<'s> {
+    /// WHY-03, WHY-04, WHY-05, WHY-08, WHY-11 and WHY-15.
+    pub(super) fn incidents(&self) -> Vec<SessionFinding> {
+        let mut findings = Vec::new();
+        findings.extend(self.unread());
+        findings.extend(self.header_refused());
+        findings.extend(self.aborted());
+        findings.extend(self.ended_by_http());
+        findings.extend(self.broken_off());
+        findings.extend(self.retried());
+        if findings.iter().all(|finding| !finding.pending) {
+            findings.extend(self.silent());
+        }
+        findings.extend(self.slow(Side::Server));
+        findings.extend(self.slow(Side::Device));
+        findings
+    }
+
+    fn of<'i>(
+        &'i self,
+        is_it: impl Fn(&IncidentKind) -> bool + 'i,
+    ) -> impl Iterator<Item = &'s Incident> + 'i {
+        self.session
+            .incidents
+            .iter()
+            .filter(move |incident| is_it(&incident.what))
+    }
+
+    /// WHY-15.
+    fn unread(&self) -> Option<SessionFinding> {
+        let unread: Vec<_> = self
+            .of(|what| matches!(what, IncidentKind::Unread { .. }))
+            .collect();
+        let first = unread.first()?;
+        let mut finding = finding("WHY-15", &unread);
+        finding.what = format!("{} could not be read", counted(unread.len(), "message"));
+        if !finding.rules.is_empty() {
+            finding
+                .why
+                .push(words::by_rules(&finding.rules, "acted on this."));
+        }
+        for incident in unread.iter().take(MOST_LISTED) {
+            if let IncidentKind::Unread { from, why } = &incident.what {
+                finding.why.push(format!(
+                    "x{}, from {}: {why}",
+                    incident.exchange,
+                    words::side(*from)
+                ));
+            }
+        }
+        finding
+            .why
+            .push("Commands and answers in there are not known.".into());
+        finding.why.extend(self.lost());
+        finding.next = UNREAD_NEXT.into();
+        finding.exchanges.push(first.exchange);
+        finding.exchanges.dedup();
+        Some(finding)
+    }
+
+    /// WHY-08, and WHY-01 where it is not about credentials.
+    fn header_refused(&self) -> Option<SessionFinding> {
+        let refused: Vec<_> = self
+            .of(|what| matches!(what, IncidentKind::HeaderRefused { .. }))
+            .filter(|incident| incident.back.is_none())
+            .collect();
+        let last = refused.last()?;
+        let IncidentKind::HeaderRefused {
+            by,
+            code: got,
+            scheme,
+            message,
+            cred,
+        } = &last.what
+        else {
+            return None;
+        };
+        let is_auth = matches!(got, 401 | 407);
+        let mut finding = finding(if is_auth { "WHY-08" } else { "WHY-01" }, &refused);
+        finding.code = Some(*got);
+        let whose = words::side(by.other());
+        finding.what = match is_auth {
+            true => format!(
+                "Authentication: {} for message {message} of {whose}",
+                code(*got)
+            ),
+            false => format!("Message {message} of {whose}: {}", code(*got)),
+        };
+        if finding.rules.is_empty() {
+            finding.by = Some(*by);
+        } else {
+            finding.why.push(words::by_rules(
+                &finding.rules,
+                "did this: it changed the Status for the SyncHdr.",
+            ));
+        }
+        finding.why.push(format!(
+            "the Status for the SyncHdr stands in x{}, from {}",
+            last.exchange,
+            words::side(*by)
+        ));
+        if refused.len() > 1 {
+            finding
+                .why
+                .push(format!("It came {} times in this session.", refused.len()));
+        }
+        if is_auth {
+            let had = match cred.as_deref() {
+                None => "no credentials".to_owned(),
+                Some("") => "credentials without a scheme".to_owned(),
+                Some(scheme) => format!("credentials of {scheme}"),
+            };
+            let asks = match scheme {
+                Some(scheme) => format!("the Status asks for {scheme}"),
+                None => "the Status has no Chal, so it does not say what is asked for".to_owned(),
+            };
+            finding.why.push(format!("The message had {had}; {asks}."));
+        }
+        finding.why.extend(self.lost());
+        finding.next = match (finding.rules.is_empty(), is_auth, by) {
+            (false, ..) => "take the rule out to see whether the server accepts the device".into(),
+            (_, true, Side::Server) => "compare the user, the password and the nonce of the account (w7 APPLICATION, AAUTHTYPE) with the server's".into(),
+            (_, true, Side::Device) => "compare the server's credentials with those of the account (w7 APPLICATION)".into(),
+            (_, false, _) => format!("`dmtap explain {got}` says what it means"),
+        };
+        Some(finding)
+    }
+
+    /// WHY-04.
+    fn aborted(&self) -> Option<SessionFinding> {
+        let aborts: Vec<_> = self
+            .of(|what| matches!(what, IncidentKind::Aborted { .. }))
+            .collect();
+        let first = aborts.first()?;
+        let IncidentKind::Aborted { by } = first.what else {
+            return None;
+        };
+        let mut finding = finding("WHY-04", &aborts);
+        finding.what = match finding.rules.is_empty() {
+            true => format!("Session aborted by {}", words::side(by)),
+            false => format!("Session aborted in the name of {}", words::side(by)),
+        };
+        match finding.rules.is_empty() {
+            true => finding.by = Some(by),
+            false => finding.why.push(words::by_rules(
+                &finding.rules,
+                "did this: it put Alert 1223 in.",
+            )),
+        }
+        finding
+            .why
+            .push(format!("Alert 1223 stands in x{}", first.exchange));
+        let withheld = self.withheld(first);
+        finding.why.extend(withheld);
+        finding.why.extend(self.lost());
+        finding.next = match finding.rules.is_empty() {
+            true => format!(
+                "look at the log of {} at {} UTC: an Alert 1223 gives no reason",
+                words::side(by),
+                words::time(first.at_us)
+            ),
+            false => "take the rule out".into(),
+        };
+        Some(finding)
+    }
+
+    /// Commands that a rule took out to end the session.
+    fn withheld(&self, incident: &Incident) -> Option<String> {
+        let is_it = |it: &&crate::flow::Transaction| {
+            it.asked.exchange == incident.exchange
+                && it.delivery == crate::flow::CommandDelivery::Withheld
+        };
+        let count = self.transactions().filter(is_it).count();
+        (count > 0).then(|| format!("{} did not reach the device.", counted(count, "command")))
+    }
+
+    /// WHY-08, WHY-05 or WHY-03: the last answer of the session was an HTTP error.
+    fn ended_by_http(&self) -> Option<SessionFinding> {
+        let last = self.session.broken()?;
+        let IncidentKind::Http {
+            status,
+            retry_after,
+            own,
+        } = last.what
+        else {
+            return None;
+        };
+        let id = match status {
+            401 | 403 | 407 => "WHY-08",
+            429 | 503 => "WHY-05",
+            _ => "WHY-03",
+        };
+        let mut finding = finding(id, &[last]);
+        finding.code = Some(status);
+        finding.what =
+            format!("Session refused with HTTP {status}, and the device did not come back");
+        finding.why.extend(self.http_words(&finding, own));
+        finding
+            .why
+            .push(format!("answered so in x{}", last.exchange));
+        finding
+            .why
+            .extend(retry_after.map(|after| format!("Retry-After asks to wait {after} s.")));
+        finding.why.extend(self.lost());
+        finding.by = finding.rules.is_empty().then_some(Side::Server);
+        finding.next = match (finding.rules.is_empty(), id) {
+            (false, _) => "take the rule out".into(),
+            (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
+            (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
+            _ => format!("look at the server's log at {} UTC", words::time(last.at_us)),
+        };
+        Some(finding)
+    }
+
+    fn http_words(&self, finding: &SessionFinding, own: bool) -> Option<String> {
+        match (finding.rules.is_empty(), own) {
+            (false, _) => Some(words::by_rules(&finding.rules, "did this.")),
+            (true, true) => Some("dmtap itself answered: the server gave no usable answer.".into()),
+            (true, false) => None,
+        }
+    }
+
+    /// WHY-03.
+    fn broken_off(&self) -> Option<SessionFinding> {
+        let last = self.session.broken()?;
+        let IncidentKind::Broken { by, during, how } = &last.what else {
+            return None;
+        };
+        let (by, during) = (*by, *during);
+        let mut finding = finding("WHY-03", &[last]);
+        let phase = match last.exchange == self.session.summary.first_exchange {
+            true => "setup",
+            false => "management",
+        };
+        finding.what = match during {
+            Side::Server => {
+                format!("Session broken off in the {phase} phase, in the server's answer")
+            }
+            Side::Device => {
+                format!("Session broken off in the {phase} phase, before the server's answer")
+            }
+        };
+        match finding.rules.is_empty() {
+            false => finding.why.push(words::by_rules(
+                &finding.rules,
+                &format!("did this: the answer was {how}."),
+            )),
+            true => {
+                finding.by = by;
+                let who = by.map_or("dmtap stopped", words::side);
+                finding.why.push(match by {
+                    Some(_) => format!("{who} broke it: {how}"),
+                    None if how.starts_with("cut") => format!("the answer was {how}"),
+                    None => format!("{who}: {how}"),
+                });
+            }
+        }
+        finding.why.push(format!(
+            "in x{}; the device did not come back with this session.",
+            last.exchange
+        ));
+        finding.why.extend(self.lost());
+        finding.next = match (finding.rules.is_empty(), by) {
+            (false, _) => "take the rule out".into(),
+            (_, Some(Side::Server)) => {
+                "look whether the server is reachable from here (dmtap doctor), and at its log"
+                    .into()
+            }
+            (_, Some(Side::Device)) => {
+                "look at the device's network, and at its event log at this time".into()
+            }
+            (_, None) => "let the device begin its session again".into(),
+        };
+        Some(finding)
+    }
+
+    /// WHY-05: waits and retries after which the session went on.
+    fn retried(&self) -> Vec<SessionFinding> {
+        let mut groups: Vec<Vec<&Incident>> = Vec::new();
+        let tried = self.of(|what| {
+            matches!(
+                what,
+                IncidentKind::Http { .. } | IncidentKind::Broken { .. }
+            )
+        });
+        for incident in tried.filter(|incident| incident.back.is_some()) {
+            let status = |it: &Incident| match it.what {
+                IncidentKind::Http { status, .. } => Some(status),
+                _ => None,
+            };
+            let alike = |group: &&mut Vec<&Incident>| {
+                status(group[0]) == status(incident) && group[0].rules == incident.rules
+            };
+            match groups.iter_mut().find(alike) {
+                Some(group) => group.push(incident),
+                None => groups.push(vec![incident]),
+            }
+        }
+        groups.iter().map(|group| self.retried_so(group)).collect()
+    }
+
+    fn retried_so(&self, group: &[&Incident]) -> SessionFinding {
+        let mut finding = finding("WHY-05", group);
+        finding.pending = false;
+        let times = match group.len() {
+            1 => String::new(),
+            more => format!(", {more} times"),
+        };
+        let first = group[0];
+        finding.what = match &first.what {
+            IncidentKind::Http {
+                status: status @ (429 | 503),
+                ..
+            } => {
+                format!("The server was busy (HTTP {status}), the device waited{times}")
+            }
+            IncidentKind::Http { status, .. } => {
+                format!("HTTP {status}, then the device tried again{times}")
+            }
+            _ => format!("An exchange broke, then the device tried again{times}"),
+        };
+        if let IncidentKind::Http { status, own, .. } = first.what {
+            finding.code = Some(status);
+            finding.why.extend(self.http_words(&finding, own));
+        } else if !finding.rules.is_empty() {
+            finding
+                .why
+                .push(words::by_rules(&finding.rules, "did this."));
+        }
+        let mut is_kept = true;
+        for incident in group.iter().take(MOST_LISTED) {
+            let Some((at_us, back)) = incident.back else {
+                continue;
+            };
+            let gap = at_us.saturating_sub(incident.at_us);
+            let how = match back {
+                Back::Repeated => "with the same message",
+                Back::Other => "with another message",
+            };
+            let mut line = format!(
+                "x{}: came back after {} {how}",
+                incident.exchange,
+                duration(gap)
+            );
+            match &incident.what {
+                IncidentKind::Http {
+                    retry_after: Some(asked),
+                    ..
+                } => {
+                    let kept = gap >= asked.saturating_mul(1_000_000);
+                    is_kept &= kept;
+                    let kept = if kept { "kept" } else { "not kept" };
+                    line += &format!("; Retry-After {asked} s {kept}");
+                }
+                IncidentKind::Http { .. } => line += "; no Retry-After",
+                IncidentKind::Broken { how, .. } => line += &format!("; before: {how}"),
+                _ => {}
+            }
+            finding.why.push(line);
+        }
+        finding.next = match (&first.what, is_kept) {
+            (_, false) => {
+                "expect the device to come back sooner than asked: the server must stand that"
+                    .into()
+            }
+            (IncidentKind::Broken { .. }, _) => {
+                "nothing, unless it happens often: then look at the network between".into()
+            }
+            _ => "nothing: the session went on".into(),
+        };
+        finding
+    }
+
+    /// WHY-03: nothing broke that dmtap saw, and the device did not go on.
+    fn silent(&self) -> Option<SessionFinding> {
+        let lost = self.lost();
+        let summary = &self.session.summary;
+        let (what, next) = match self.end() {
+            SessionEnd::Silent => (
+                "Session not finished: the device did not come back",
+                "look at the device's event log after the last answer; a restart or a lost network would show there",
+            ),
+            SessionEnd::Superseded => (
+                "Session not finished: the device began another one",
+                "look at the device's event log: something made it begin anew",
+            ),
+            _ => return None,
+        };
+        let mut finding = finding("WHY-03", &[]);
+        finding.what = what.into();
+        finding.by = Some(Side::Device);
+        finding.why.push(format!(
+            "the last answer to it is in x{}",
+            summary.last_exchange
+        ));
+        finding.why.extend(lost);
+        finding.next = next.into();
+        finding.exchanges = vec![summary.last_exchange];
+        Some(finding)
+    }
+
+    /// WHY-11.
+    fn slow(&self, side: Side) -> Option<SessionFinding> {
+        let limit = self.options.slow_us;
+        let took = |incident: &Incident| match incident.what {
+            IncidentKind::Slow { who, took_us } if who == side && took_us >= limit => Some(took_us),
+            _ => None,
+        };
+        let mut slow: Vec<_> = self
+            .session
+            .incidents
+            .iter()
+            .filter(|it| took(it).is_some())
+            .collect();
+        slow.sort_by_key(|incident| std::cmp::Reverse(took(incident)));
+        let first = slow.first()?;
+        let mut finding = finding("WHY-11", &slow);
+        finding.pending = false;
+        let longest = duration(took(first).unwrap_or_default());
+        finding.what = format!(
+            "{} took {longest} in x{}",
+            words::side(side),
+            first.exchange
+        );
+        finding.what = finding.what.replacen("the", "The", 1);
+        if !finding.rules.is_empty() {
+            finding
+                .why
+                .push(words::by_rules(&finding.rules, "held the answer back."));
+        }
+        for incident in slow.iter().skip(1).take(MOST_LISTED) {
+            finding.why.push(format!(
+                "{} in x{}",
+                duration(took(incident).unwrap_or_default()),
+                incident.exchange
+            ));
+        }
+        finding.by = finding.rules.is_empty().then_some(side);
+        finding.next = match side {
+            Side::Server => "look at what the server did in this time".into(),
+            Side::Device => "nothing, unless it is always this command: some CSPs take long".into(),
+        };
+        Some(finding)
+    }
+}
+
+fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFinding {
+    let mut rules: Vec<SmolStr> = Vec::new();
+    for rule in incidents.iter().flat_map(|incident| &incident.rules) {
+        if !rules.contains(rule) {
+            rules.push(rule.clone());
+        }
+    }
+    let mut exchanges: Vec<u64> = incidents.iter().map(|incident| incident.exchange).collect();
+    exchanges.dedup();
+    exchanges.truncate(super::MOST_PLACES);
+    SessionFinding {
+        id: SmolStr::new_static(id),
+        pending: true,
+        rules,
+        exchanges,
+        ..SessionFinding::default()
+    }
+}
+
+/// Incidents that are listed.
+const MOST_LISTED: usize = 3;

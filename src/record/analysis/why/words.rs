@@ -1,0 +1,193 @@
+//! How places, codes and times are written in findings.
+
+use jiff::tz::TimeZone;
+
+use crate::dm::{AlertCode, Hresult, StatusCode};
+use crate::flow::{CommandAnswer, SessionEnd, Side, Transaction};
+use crate::record::model::SessionSummary;
+
+/// `Replace ./Device/Vendor/MSFT/X`
+pub(super) fn named(transaction: &Transaction) -> String {
+    let command = &transaction.command;
+    let node = transaction.node();
+    match (node, transaction.alert) {
+        (_, Some(code)) => format!("{command} {}", AlertCode(code)),
+        (Some(node), None) => format!("{command} {node}"),
+        (None, None) => command.to_string(),
+    }
+}
+
+/// `404 Not found`
+pub(super) fn code(code: u16) -> String {
+    StatusCode(code).to_string()
+}
+
+/// `asked in x30 (message 2, CmdID 6)`
+pub(super) fn asked(transaction: &Transaction) -> String {
+    let place = &transaction.asked;
+    let cmd_id = match &*place.cmd_id {
+        "" => "without CmdID".to_owned(),
+        id => format!("CmdID {id}"),
+    };
+    format!(
+        "asked in x{} (message {}, {cmd_id})",
+        place.exchange, place.message
+    )
+}
+
+/// `asked in x30 (message 2, CmdID 6), answered in x31 (message 3, CmdID 4)`
+pub(super) fn asked_and_answered(transaction: &Transaction, answer: &CommandAnswer) -> String {
+    let place = &answer.place;
+    format!(
+        "{}, answered in x{} (message {}, CmdID {})",
+        asked(transaction),
+        place.exchange,
+        place.message,
+        place.cmd_id
+    )
+}
+
+/// `x30 message 2 CmdID 6  Replace ./Device/X = "1" → 404 Not found in x31`
+pub fn transaction_line(transaction: &Transaction) -> String {
+    let place = &transaction.asked;
+    let mut line = format!(
+        "x{} message {} CmdID {}  {}",
+        place.exchange,
+        place.message,
+        place.cmd_id,
+        named(transaction)
+    );
+    let value = transaction
+        .items
+        .first()
+        .and_then(|item| item.value.as_deref());
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        line += &format!(" = {value:?}");
+    }
+    match transaction
+        .answer()
+        .and_then(|answer| Some((answer, answer.code()?)))
+    {
+        Some((answer, got)) => line += &format!(" → {} in x{}", code(got), answer.place.exchange),
+        None => line += " → no answer",
+    }
+    line
+}
+
+/// `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`; a number that is not known stays alone.
+pub fn hresult_words(text: &str) -> String {
+    let digits = text
+        .trim()
+        .trim_start_matches("0x")
+        .trim_start_matches("0X");
+    let number = u32::from_str_radix(digits, 16).ok().map(Hresult);
+    match number.and_then(Hresult::name) {
+        Some(name) => format!("{text} {name}"),
+        None => text.to_owned(),
+    }
+}
+
+/// How Intune shows a Status: `-2016345708 (0x87D10194)`.
+pub(super) fn intune(code: u16) -> String {
+    let number = 0x87D1_0000_u32 | u32::from(code);
+    format!("{} (0x{number:08X})", number.cast_signed())
+}
+
+/// `both commands`, `all 5 commands`, `the only command`.
+pub(super) fn all_of(count: usize) -> String {
+    match count {
+        1 => "The only command".to_owned(),
+        2 => "Both commands".to_owned(),
+        more => format!("All {more} commands"),
+    }
+}
+
+/// `1 command`, `2 commands`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        more => format!("{more} {noun}s"),
+    }
+}
+
+/// `rule a`, `rules a and b`.
+pub(super) fn rules(rules: &[smol_str::SmolStr]) -> String {
+    match rules {
+        [] => String::new(),
+        [only] => format!("rule {only}"),
+        [all @ .., last] => format!("rules {} and {last}", all.join(", ")),
+    }
+}
+
+/// `The rule a of dmtap did this`, with how.
+pub(super) fn by_rules(names: &[smol_str::SmolStr], how: &str) -> String {
+    let rules = rules(names);
+    let mut letters = rules.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let rules: String = first.into_iter().chain(letters).collect();
+    format!("{rules} of dmtap {how}")
+}
+
+/// `device`, `server`, with its article.
+pub(super) fn side(side: Side) -> &'static str {
+    match side {
+        Side::Device => "the device",
+        Side::Server => "the server",
+    }
+}
+
+/// `09:12:05`, in UTC.
+pub(super) fn time(at_us: u64) -> String {
+    zoned(at_us, "%H:%M:%S")
+}
+
+/// `2026-03-01 09:12`, in UTC; of the same day as `now_us` only the time.
+pub(super) fn since(at_us: u64, now_us: u64) -> String {
+    let day = |at| zoned(at, "%Y-%m-%d");
+    match day(at_us) == day(now_us) {
+        true => zoned(at_us, "%H:%M"),
+        false => zoned(at_us, "%Y-%m-%d %H:%M"),
+    }
+}
+
+fn zoned(at_us: u64, format: &str) -> String {
+    let micros = i64::try_from(at_us).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);
+    moment.to_zoned(TimeZone::UTC).strftime(format).to_string()
+}
+
+/// `12.3 ms`, `31.0 s`
+pub(super) fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.1} s", micros as f64 / 1e6),
+    }
+}
+
+/// How a session ended, in a few words.
+pub fn end_words(summary: &SessionSummary) -> String {
+    let mut findings = summary.findings.iter();
+    let by_rule = findings.find_map(|finding| match &*finding.id {
+        "WHY-03" | "WHY-04" => finding.rules.first(),
+        _ => None,
+    });
+    match (&summary.end, by_rule) {
+        (SessionEnd::Aborted { .. }, Some(rule)) => format!("aborted by rule {rule}"),
+        (SessionEnd::BrokenOff { .. }, Some(rule)) => format!("broken off by rule {rule}"),
+        (end, _) => ended(end),
+    }
+}
+
+fn ended(end: &SessionEnd) -> String {
+    match end {
+        SessionEnd::Open => "not over".to_owned(),
+        SessionEnd::Finished => "finished".to_owned(),
+        SessionEnd::Aborted { by } => format!("aborted by {}", side(*by)),
+        SessionEnd::BrokenOff { by: Some(by), .. } => format!("broken off by {}", side(*by)),
+        SessionEnd::BrokenOff { by: None, .. } => "broken off".to_owned(),
+        SessionEnd::Silent => "the device did not come back".to_owned(),
+        SessionEnd::Refused { status } => format!("refused by HTTP {status}"),
+        SessionEnd::Superseded => "the device began another session".to_owned(),
+    }
+}

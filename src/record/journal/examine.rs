@@ -1,0 +1,92 @@
+//! The thread that makes records: of each event its record, and of each session that ends one more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::Lane;
+use super::inlet::{Inlet, Numbered};
+use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::{EventRecord, Masking};
+
+/// Makes the records of events and delivers them, until no more can come.
+pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
+    let mut sessions = SessionStage::default();
+    while let Some(batch) = inlet.next() {
+        let mut records = Vec::with_capacity(batch.len());
+        for numbered in batch {
+            let record = Arc::new(record_of(&numbered, masking));
+            let ends = sessions.event(&record);
+            records.push((record, Some(numbered.bytes), numbered.without));
+            // A session's end stands right behind the event that brought it about.
+            records.extend(ends.into_iter().map(|end| (end, None, Vec::new())));
+        }
+        for (number, lane) in lanes.iter().enumerate() {
+            let wanted = records
+                .iter()
+                .filter(|(.., without)| !without.contains(&number));
+            let wanted = wanted.map(|(record, bytes, _)| (record.clone(), *bytes));
+            lane.queue.deliver(wanted);
+        }
+        for (record, bytes, _) in records {
+            inlet.show(record, bytes.unwrap_or_default());
+        }
+    }
+    let ends = sessions.finish();
+    for lane in lanes {
+        lane.queue
+            .deliver(ends.iter().map(|end| (end.clone(), None)));
+        lane.queue.complete();
+    }
+}
+
+/// The sessions of a run: each gives one record more when it ends.
+#[derive(Default)]
+struct SessionStage {
+    analysis: Analysis,
+    last: Option<Arc<EventRecord>>,
+    /// Whether it failed: the record goes on without it.
+    has_failed: bool,
+}
+
+impl SessionStage {
+    fn event(&mut self, record: &Arc<EventRecord>) -> Vec<Arc<EventRecord>> {
+        self.last = Some(record.clone());
+        self.ended(|analysis| analysis.event(record))
+    }
+
+    fn finish(&mut self) -> Vec<Arc<EventRecord>> {
+        self.ended(Analysis::finish)
+    }
+
+    fn ended(
+        &mut self,
+        ended: impl FnOnce(&mut Analysis) -> Vec<AnalysedSession>,
+    ) -> Vec<Arc<EventRecord>> {
+        let Some(last) = self.last.as_ref().filter(|_| !self.has_failed) else {
+            return Vec::new();
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| ended(&mut self.analysis)));
+        let Ok(ended) = ended else {
+            tracing::error!("record: the sessions cannot be analysed, the record goes on without");
+            self.has_failed = true;
+            return Vec::new();
+        };
+        let records = ended
+            .into_iter()
+            .map(|session| last.session_end(session.summary));
+        records.map(Arc::new).collect()
+    }
+}
+
+/// The record of an event. What cannot be examined is not shown.
+fn record_of(numbered: &Numbered, masking: Masking) -> EventRecord {
+    let Numbered { seq, event, .. } = numbered;
+    let made = catch_unwind(AssertUnwindSafe(|| EventRecord::of(*seq, event, masking)));
+    made.unwrap_or_else(|_| {
+        tracing::error!(
+            seq,
+            "record: the event could not be examined, its content is not shown"
+        );
+        EventRecord::unexamined(*seq, event)
+    })
+}

@@ -1,0 +1,103 @@
+//! The failures of a run in a table: what, where, and with which code.
+
+use smol_str::SmolStr;
+
+use super::block::REASON;
+use super::text_buffer::{Style, TextBuffer};
+use crate::dm::StatusCode;
+use crate::record::analysis::why::hresult_words;
+use crate::record::model::{SessionFinding, SessionSummary};
+
+/// The failures of a run, as far as they are kept.
+#[derive(Default)]
+pub struct Failures {
+    rows: Vec<Row>,
+    more: u64,
+}
+
+struct Row {
+    session: Option<u64>,
+    device: SmolStr,
+    finding: SessionFinding,
+}
+
+impl Failures {
+    /// Takes in what failed in a session.
+    pub fn enter(&mut self, summary: &SessionSummary) {
+        for finding in summary.findings.iter().filter(|finding| finding.pending) {
+            if self.rows.len() == MOST_ROWS {
+                self.more += 1;
+                continue;
+            }
+            self.rows.push(Row {
+                session: summary.number,
+                device: summary.device.clone(),
+                finding: finding.clone(),
+            });
+        }
+    }
+
+    /// Whether nothing failed.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(super) fn print(&self, page: &mut TextBuffer) {
+        let all = self.rows.len() as u64 + self.more;
+        let title = match all {
+            1 => "1 failure".to_owned(),
+            all => format!("{all} failures"),
+        };
+        page.put(Style::Faint, "━━ ").put(Style::Strong, &title);
+        page.put(Style::Faint, " ");
+        let rest = "━".repeat(page.room());
+        page.put(Style::Faint, &rest).end();
+        self.rows.iter().for_each(|row| row.print(page));
+        if self.more > 0 {
+            page.put(Style::Text, &format!("and {} more", self.more))
+                .end();
+        }
+    }
+}
+
+impl Row {
+    /// `session 7 · DEVICE-0007 · Replace ./Device/X: 404 Not found    WHY-01`, and the value, code and native error.
+    fn print(&self, page: &mut TextBuffer) {
+        let Self {
+            session,
+            device,
+            finding,
+        } = self;
+        page.put(Style::Bad, "✖ ");
+        if let Some(number) = session {
+            page.put(Style::Text, &format!("session {number} · "));
+        }
+        if !device.is_empty() {
+            page.quoted(Style::Device, device, REASON)
+                .put(Style::Text, " · ");
+        }
+        page.quoted(Style::Text, &finding.what, REASON);
+        page.put(Style::Faint, &format!("    {}", finding.id)).end();
+        let mut facts = Vec::new();
+        facts.extend(
+            finding
+                .value
+                .as_ref()
+                .map(|value| format!("value {value:?}")),
+        );
+        let code = finding
+            .code
+            .filter(|code| !finding.what.contains(&code.to_string()));
+        facts.extend(code.map(|code| StatusCode(code).to_string()));
+        facts.extend(finding.hresult.as_ref().map(|error| hresult_words(error)));
+        let rules = finding.rules.iter();
+        facts.extend(rules.map(|rule| format!("by rule {rule}")));
+        if !facts.is_empty() {
+            page.put(Style::Faint, "  │ ");
+            page.quoted(Style::Text, &facts.join(" · "), REASON).end();
+        }
+    }
+}
+
+/// Failures that are kept.
+const MOST_ROWS: usize = 1_000;

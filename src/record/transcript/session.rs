@@ -1,0 +1,97 @@
+//! What is known of a session once it is over.
+
+use super::block::REASON;
+use super::text_buffer::{Style, TextBuffer};
+use crate::flow::SessionEnd;
+use crate::record::EventRecord;
+use crate::record::analysis::why::end_words;
+use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
+
+/// The end of a session, as an event.
+pub(super) fn of_event(page: &mut TextBuffer, record: &EventRecord) {
+    if let Some(summary) = &record.summary {
+        self::summary(page, summary);
+    }
+}
+
+/// `━━ session 7 ━━ finished ━━ 1 of 14 commands failed ━━`, and what is to be concluded.
+pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
+    let mut words = vec![match (summary.number, &*summary.device) {
+        (Some(number), _) => format!("session {number}"),
+        (None, "") => "outside of sessions".to_owned(),
+        (None, device) => format!("enrollment of {device}"),
+    }];
+    if summary.number.is_some() || summary.end != SessionEnd::Open {
+        words.push(end_words(summary));
+    }
+    words.extend(summary.number.is_some().then(|| counts(&summary.commands)));
+    page.put(Style::Faint, "━━");
+    for word in &words {
+        page.put(Style::Text, " ").quoted(Style::Strong, word, 60);
+        page.put(Style::Faint, " ━━");
+    }
+    let rest = "━".repeat(page.room());
+    page.put(Style::Faint, &rest).end();
+    summary
+        .findings
+        .iter()
+        .for_each(|finding| self::finding(page, finding));
+}
+
+/// `1 of 14 commands failed`
+fn counts(counts: &CommandCounts) -> String {
+    let CommandCounts {
+        all,
+        failed,
+        unanswered,
+        in_progress,
+        lost,
+        not_kept,
+    } = *counts;
+    let noun = if all == 1 { "command" } else { "commands" };
+    let parts = [
+        (failed, "failed"),
+        (unanswered, "never answered"),
+        (in_progress, "not done yet"),
+        (lost, "without an answer"),
+        (not_kept, "not followed"),
+    ];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    match (&parts[..], all) {
+        ([], 0) => "no commands".to_owned(),
+        ([], all) => format!("{all} {noun}, none failed"),
+        ([only], all) => {
+            let (count, what) = only.split_once(' ').unwrap_or((only, ""));
+            format!("{count} of {all} {noun} {what}")
+        }
+        (several, all) => format!("{all} {noun}: {}", several.join(", ")),
+    }
+}
+
+fn finding(page: &mut TextBuffer, finding: &SessionFinding) {
+    let (sign, ink) = match finding.pending {
+        true => ("✖ ", Style::Bad),
+        false => ("· ", Style::Odd),
+    };
+    page.put(ink, sign).quoted(ink, &finding.what, REASON);
+    page.put(Style::Faint, &format!("    {}", finding.id)).end();
+    for (number, line) in finding.why.iter().enumerate() {
+        // Whose doing it is comes first.
+        let ink = match number == 0 && !finding.rules.is_empty() {
+            true => Style::Rule,
+            false => Style::Text,
+        };
+        page.put(Style::Faint, "  │ ")
+            .quoted(ink, line, REASON)
+            .end();
+    }
+    if !finding.next.is_empty() {
+        page.put(Style::Faint, "  ↳ ");
+        page.put(Style::Text, "next: ")
+            .quoted(Style::Text, &finding.next, REASON)
+            .end();
+    }
+}
