@@ -3,6 +3,7 @@
 use super::words::{self, code, counted, named};
 use super::{Case, about, csp, is_of_user};
 use crate::dm::locuri;
+use crate::facts;
 use crate::flow::{CommandAnswer, Side, Transaction};
 use crate::record::model::SessionFinding;
 
@@ -155,6 +156,9 @@ impl<'s> Case<'s> {
             line += ".";
         }
         finding.why.push(line);
+        if let (404, Some(fact)) = (failed, transaction.node().and_then(facts::csp_of)) {
+            finding.why.push(format!("{}: {}", fact.key, fact.more));
+        }
         seems_lacking
     }
 

@@ -2,7 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use crate::dm::{AlertCode, Hresult, StatusCode};
+use crate::dm::{AlertCode, StatusCode};
+use crate::facts;
 use crate::flow::{CommandAnswer, SessionEnd, Side, Transaction};
 use crate::record::model::SessionSummary;
 
@@ -76,20 +77,15 @@ pub fn transaction_line(transaction: &Transaction) -> String {
 
 /// `0x86000002 CFGMGR_E_NODENOTFOUND, there is no such node`; a number that is not known stays alone.
 pub fn hresult_words(text: &str) -> String {
-    let digits = text
-        .trim()
-        .trim_start_matches("0x")
-        .trim_start_matches("0X");
-    let number = u32::from_str_radix(digits, 16).ok().map(Hresult);
-    match number.and_then(Hresult::name) {
-        Some(name) => format!("{text} {name}"),
+    match facts::result_in_text(text) {
+        Some(fact) => format!("{text} {}", fact.words()),
         None => text.to_owned(),
     }
 }
 
 /// How Intune shows a Status: `-2016345708 (0x87D10194)`.
 pub(super) fn intune(code: u16) -> String {
-    let number = 0x87D1_0000_u32 | u32::from(code);
+    let number = facts::RESULT_OF_STATUS | u32::from(code);
     format!("{} (0x{number:08X})", number.cast_signed())
 }
 
