@@ -9,6 +9,7 @@ use super::{Failure, Outcome, Output};
 use crate::app::demo::enroll::Swap;
 use crate::app::demo::{self, Play};
 use crate::app::proxy::Live;
+use crate::app::rule_sources::Sources;
 use crate::app::{print, signal};
 use crate::proxy::StaySettings;
 use crate::rules::stay::Extent;
@@ -75,21 +76,11 @@ impl Demo {
             Output::Json => Live::JsonLines,
         };
         if self.enroll {
-            if !self.rules.is_empty() || !self.picked.is_empty() {
-                let why = "error: demo --enroll runs without rules; try them with dmtap proxy";
-                return Err(Failure::Usage(why.into()));
-            }
             return self.enroll(live, output);
         }
-        let seed = self.seed.number();
-        let play = match self.rules.is_empty() && self.picked.is_empty() {
-            true => Play::short(seed).map_err(Failure::Failed)?,
-            false => {
-                let sources = self.picked.open(&self.rules, seed)?;
-                let assembled = sources.assemble();
-                assembled.map_err(|error| Failure::Usage(format!("error: {error}")))?;
-                Play::with(sources)
-            }
+        let play = match self.sources()? {
+            None => Play::short(self.seed.number()).map_err(Failure::Failed)?,
+            Some(sources) => Play::with(sources),
         };
         let run = demo::run(live, play, print_wait);
         let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
@@ -105,7 +96,19 @@ impl Demo {
 }
 
 impl Demo {
+    /// The rules that were given, if any.
+    fn sources(&self) -> Result<Option<Sources>, Failure> {
+        if self.rules.is_empty() && self.picked.is_empty() {
+            return Ok(None);
+        }
+        let sources = self.picked.open(&self.rules, self.seed.number())?;
+        let assembled = sources.assemble();
+        assembled.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+        Ok(Some(sources))
+    }
+
     fn enroll(&self, live: Live, output: Output) -> Outcome {
+        let sources = self.sources()?;
         let stay = StaySettings {
             extent: match self.stay {
                 Stay::On => Some(Extent::Followed),
@@ -118,7 +121,7 @@ impl Demo {
             true => Swap::Off,
             false => Swap::On,
         };
-        let run = demo::enroll::run(live, stay, swap);
+        let run = demo::enroll::run(live, stay, swap, sources);
         let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
         let stopped = "interrupted: the demo stopped, and its records end here";
         let closing = ended

@@ -29,3 +29,4 @@ mod schema;
 mod stay;
 mod strict;
 mod support;
+mod why;

@@ -13,5 +13,5 @@ mod masking;
 mod message;
 mod pcapng;
 mod planted;
-mod stage;
+pub(crate) mod stage;
 mod transcript;

@@ -16,6 +16,7 @@ use crate::app::dial::{Dialer, DialingClient, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RuleReports};
+use crate::app::rule_sources::{RuleSetUpdater, Sources};
 use crate::dm::Certificate;
 use crate::error_text;
 use crate::identity::CertificateParts;
@@ -51,13 +52,24 @@ pub enum Swap {
 ///
 /// # Errors
 /// In words, where something did not work.
-pub async fn run(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClosing, String> {
-    let limit = tokio::time::timeout(LONGEST, staged(live, stay, swap));
+pub async fn run(
+    live: Live,
+    stay: StaySettings,
+    swap: Swap,
+    rules: Option<Sources>,
+) -> Result<EnrollClosing, String> {
+    let limit = tokio::time::timeout(LONGEST, staged(live, stay, swap, rules));
     let ended = limit.await;
     ended.map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
 }
 
-async fn staged(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClosing, String> {
+async fn staged(
+    live: Live,
+    stay: StaySettings,
+    swap: Swap,
+    rules: Option<Sources>,
+) -> Result<EnrollClosing, String> {
+    let has_rules = rules.is_some();
     fs::create_dir_all(Path::new(FOLDER))
         .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
@@ -68,7 +80,7 @@ async fn staged(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClos
         view: None,
         save: None,
     };
-    let stage = Stage::set(&reports, stay, swap).await?;
+    let stage = Stage::set(&reports, stay, swap, rules).await?;
     let mut closing = EnrollClosing {
         text: stage.beginning(),
         lines: String::new(),
@@ -87,7 +99,11 @@ async fn staged(live: Live, stay: StaySettings, swap: Swap) -> Result<EnrollClos
         let own = stage.public_host();
         let mut others = hosts.into_iter().filter(|host| *host != own);
         left_for = left_for.or_else(|| others.next());
-        failure = failure.or(done.err());
+        match done {
+            // Some rules fail it on purpose.
+            Err(why) if has_rules => closing.text.push_str(&format!("  {why}\n")),
+            done => failure = failure.or(done.err()),
+        }
     }
     stage.strike().await?;
     closing
@@ -129,12 +145,19 @@ struct Stage {
     connections: Arc<OpenConnections>,
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
+    /// They are in force as long as this lives.
+    _rules: Option<RuleSetUpdater>,
     /// Readable by this user only, and gone at the end.
     _secrets: tempfile::TempDir,
 }
 
 impl Stage {
-    async fn set(reports: &RuleReports, stay: StaySettings, swap: Swap) -> Result<Self, String> {
+    async fn set(
+        reports: &RuleReports,
+        stay: StaySettings,
+        swap: Swap,
+        rules: Option<Sources>,
+    ) -> Result<Self, String> {
         let io = |error: std::io::Error| error_text::io(&error);
         let secrets = tempfile::tempdir().map_err(io)?;
         let authority = Authority::load_or_create(secrets.path());
@@ -158,10 +181,12 @@ impl Stage {
             Swap::On => SwapSettings::All,
             Swap::Off => SwapSettings::Off,
         };
-        let (rules, sink) = (Arc::default(), connections.clone());
-        let proxy = Proxy::bind(settings, authority.clone(), rules, sink)
+        let (none, sink) = (Arc::default(), connections.clone());
+        let proxy = Proxy::bind(settings, authority.clone(), none, sink)
             .await
             .map_err(io)?;
+        let rules = rules.map(|sources| RuleSetUpdater::new(sources, proxy.rules()));
+        let rules = rules.transpose().map_err(|error| error.to_string())?;
         let proxy_port = proxy.local_addr().port();
         let running = vec![tokio::spawn(serving), tokio::spawn(proxy.run(stop.clone()))];
         Ok(Self {
@@ -174,6 +199,7 @@ impl Stage {
             connections,
             stop,
             running,
+            _rules: rules,
             _secrets: secrets,
         })
     }

@@ -209,6 +209,11 @@ impl Request {
             ),
         };
         finding.what = format!("{what} refused: {how}");
+        if !finding.rules.is_empty() {
+            let how = "did this: the server did not refuse it.";
+            let line = super::why::by_rules(&finding.rules, how);
+            finding.why.push(line);
+        }
         let user = self
             .user
             .as_ref()
@@ -223,25 +228,25 @@ impl Request {
                 super::why::hresult_words(hresult)
             ));
         }
+        // The server's log has nothing of what a rule wrote.
+        let fault = fault.filter(|_| finding.rules.is_empty());
         let texts = fault
             .into_iter()
             .flat_map(|fault| [&fault.reason, &fault.message]);
         let mut texts: Vec<_> = texts.flatten().filter(|text| !text.is_empty()).collect();
         texts.dedup();
         if let Some(text) = texts.first() {
-            let whose = if finding.rules.is_empty() {
-                "the server's own words"
-            } else {
-                "the words"
-            };
-            finding.why.push(format!("{whose}: {text}"));
+            finding.why.push(format!("the server's own words: {text}"));
         }
         if let Some(trace) = fault.and_then(|fault| fault.trace_id.as_ref()) {
             finding
                 .why
                 .push(format!("the server's log has it as {trace}"));
         }
-        finding.next = next(hresult.as_deref().unwrap_or_default()).to_owned();
+        finding.next = match finding.rules.is_empty() {
+            true => next(hresult.as_deref().unwrap_or_default()).to_owned(),
+            false => "take the rule out".to_owned(),
+        };
         finding.hresult = hresult;
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct OpenSession {
     objects: Vec<OpenObject>,
     /// The places of large objects that were not completed, with the announced size.
     pub(super) incomplete: Vec<(usize, Option<u64>)>,
+    /// Failures of commands that the record does not have, in words.
+    pub(super) orphans: Vec<String>,
     last: [LastMessage; 2],
     /// How it ended, once that is certain.
     ended: Option<SessionEnd>,
@@ -88,6 +90,7 @@ impl OpenSession {
             open: Vec::new(),
             objects: Vec::new(),
             incomplete: Vec::new(),
+            orphans: Vec::new(),
             last: Default::default(),
             ended: None,
             connection: 0,
@@ -263,13 +266,14 @@ impl OpenSession {
                 self.transactions[at].delivery = CommandDelivery::Undelivered;
             }
         }
-        let exchange = self.last[0].exchange;
+        let (exchange, asked_us) = (self.last[0].exchange, self.last[0].at_us);
         let broken = IncidentKind::Broken {
             by: None,
             during: Side::Server,
-            how: SmolStr::new_static("the device sent the same message again"),
+            how: SmolStr::default(),
         };
-        self.push(Some(exchange), self.last[1].at_us, Vec::new(), broken);
+        let at_us = self.last[1].at_us.max(asked_us);
+        self.push(Some(exchange), at_us, Vec::new(), broken);
         if let Some(incident) = self.incidents.last_mut() {
             incident.back = Some((message.record.at_us, Back::Repeated));
         }

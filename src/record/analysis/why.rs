@@ -1,6 +1,7 @@
 //! What is to be concluded from a session: what failed, where, why, whose doing it is, and what to do next. Nothing is
 //! concluded that the record does not show.
 
+mod atomic;
 mod failed;
 mod incidents;
 mod open;
@@ -15,6 +16,7 @@ use crate::dm::locuri;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
+pub(super) use words::by_rules;
 pub use words::{end_words, hresult_words, transaction_line};
 
 /// What is worth a finding.

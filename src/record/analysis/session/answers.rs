@@ -9,7 +9,7 @@ use super::super::exchanged::Exchanged;
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::entry;
 use super::{LastMessage, OpenSession, is_alert, side};
-use crate::dm::locuri;
+use crate::dm::{StatusCode, locuri};
 use crate::flow::session::CommandIndex;
 use crate::flow::{
     CommandAnswer, CommandDelivery, CommandPlace, Side, Transaction, TransactionItem,
@@ -67,6 +67,7 @@ impl OpenSession {
                     continue;
                 };
                 let Some(at) = self.received[other].find(&command.kind, answers) else {
+                    self.orphan(message.exchange, command);
                     continue;
                 };
                 match &command.status {
@@ -95,6 +96,23 @@ impl OpenSession {
         }
         given.iter().for_each(|(at, _)| self.settle(*at));
         given
+    }
+
+    /// Takes notice of a failure whose command the record does not have.
+    fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
+        let code = command.status.as_ref().and_then(|status| status.code);
+        let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
+            return;
+        };
+        if self.orphans.len() < MOST_ORPHANS {
+            let name = answers.cmd.as_deref().unwrap_or("a command");
+            self.orphans.push(format!(
+                "x{exchange}: {} for {name} (message {}, CmdID {}), which is not in the record",
+                StatusCode(code),
+                answers.msg,
+                answers.id
+            ));
+        }
     }
 
     /// The answers of a message that a rule changed, as they were received.
@@ -341,6 +359,9 @@ pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
         bytes: data.map_or(0, |data| data.bytes),
     }
 }
+
+/// Failures of unknown commands that are kept.
+const MOST_ORPHANS: usize = 20;
 
 /// Answers that are kept of one transaction; of more, the last.
 const MOST_ANSWERS: usize = 64;

@@ -1,10 +1,11 @@
 //! Commands that failed.
 
 use super::words::{self, code, counted, named};
-use super::{Case, about, csp, is_of_user};
+use super::{Case, about, csp};
 use crate::dm::locuri;
 use crate::facts;
 use crate::flow::{CommandAnswer, Side, Transaction};
+use crate::record::analysis::incident::IncidentKind;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -22,7 +23,8 @@ impl<'s> Case<'s> {
                 .atomic_of(transaction)
                 .is_some_and(|it| self.atomic(it).is_some());
             let is_hidden = transaction.answers.iter().any(is_hidden_failure);
-            if is_of_atomic || !transaction.has_failed() && !is_hidden {
+            let is_failure = transaction.has_failed() || is_hidden;
+            if is_of_atomic || !is_failure || self.is_of_challenge(transaction) {
                 continue;
             }
             if self.is_without_user(transaction) {
@@ -40,6 +42,19 @@ impl<'s> Case<'s> {
         findings.extend((!of_user.is_empty()).then(|| self.without_user(&of_user)));
         findings.extend(groups.iter().map(|group| self.group(group)));
         findings
+    }
+
+    /// Whether it failed since the whole message was refused for want of credentials.
+    fn is_of_challenge(&self, transaction: &Transaction) -> bool {
+        let Some(answer) = failure(transaction).filter(|it| matches!(it.received, Some(401 | 407)))
+        else {
+            return false;
+        };
+        self.session.incidents.iter().any(|incident| {
+            let exchange = answer.place.exchange;
+            incident.exchange == exchange
+                && matches!(incident.what, IncidentKind::HeaderRefused { .. })
+        })
     }
 
     /// WHY-01: commands on one CSP that failed in the same way.
@@ -89,7 +104,9 @@ impl<'s> Case<'s> {
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
         let seems_lacking = !is_deleted && self.of_csp(first, failed, &mut finding);
-        finding.why.extend(self.cause(first, failed));
+        if !seems_lacking {
+            finding.why.extend(self.cause(first, failed));
+        }
         if !is_deleted {
             self.repeated(first, &mut finding);
         }
@@ -163,7 +180,7 @@ impl<'s> Case<'s> {
     }
 
     /// What the record itself says of the cause.
-    fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
+    pub(super) fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
         let command = &*transaction.command;
         if let (404, Some(deleted)) = (failed, self.deleted_before(transaction)) {
             let place = &deleted.asked;
@@ -188,7 +205,7 @@ impl<'s> Case<'s> {
         })
     }
 
-    fn next(&self, transaction: &Transaction, failed: u16) -> String {
+    pub(super) fn next(&self, transaction: &Transaction, failed: u16) -> String {
         let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
         let has_native = failure(transaction).is_some_and(|answer| answer.original_error.is_some());
         match (failed, &*transaction.command) {
@@ -213,7 +230,7 @@ impl<'s> Case<'s> {
     }
 
     /// WHY-12: the same answer came before.
-    fn repeated(&self, transaction: &Transaction, finding: &mut SessionFinding) {
+    pub(super) fn repeated(&self, transaction: &Transaction, finding: &mut SessionFinding) {
         let summary = &self.session.summary;
         if let Some(known) = self.history.before(summary, transaction) {
             finding.also.push("WHY-12".into());
@@ -245,183 +262,9 @@ impl<'s> Case<'s> {
             })
             .filter(|it| it.command == "Delete")
     }
-
-    /// WHY-06: an Atomic that failed, or one of whose children did.
-    fn atomic(&self, atomic: &'s Transaction) -> Option<SessionFinding> {
-        let inside = |it: &&Transaction| {
-            self.atomic_of(it)
-                .is_some_and(|it| it.number == atomic.number)
-        };
-        let children: Vec<_> = self.transactions().filter(inside).collect();
-        let cause = children.iter().find(|it| {
-            let code = it.answer().and_then(|answer| answer.received);
-            code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
-        });
-        if !atomic.has_failed() && cause.is_none() {
-            return None;
-        }
-        let mut all = vec![atomic];
-        all.extend(children.iter().copied());
-        let mut finding = about("WHY-06", &all);
-        finding.transactions.truncate(MOST_ALIKE);
-        let answered = atomic.answer().and_then(|answer| answer.received);
-        finding.what = match (answered, cause) {
-            (Some(got), Some(cause)) if got >= 400 => {
-                format!("Atomic: {}, because of {}", code(got), named(cause))
-            }
-            (Some(got), Some(cause)) => {
-                format!("Atomic: {}, though {} failed", code(got), named(cause))
-            }
-            (Some(got), None) => format!(
-                "Atomic: {}, and no command in it reports a failure",
-                code(got)
-            ),
-            (None, _) => "Atomic: a command in it failed".into(),
-        };
-        let main = cause.copied().unwrap_or(atomic);
-        let answer = failure(main).or(main.answer())?;
-        if !finding.rules.is_empty() {
-            finding.why.push(by_rules(main, answer, &finding));
-        }
-        if let Some(cause) = cause {
-            (finding.command, finding.node) =
-                (Some(cause.command.clone()), cause.node().map(Into::into));
-            finding.value = cause.items.first().and_then(|item| item.value.clone());
-            finding.hresult.clone_from(&answer.original_error);
-            finding.why.push(format!(
-                "{}: {}",
-                named(cause),
-                code(answer.received.unwrap_or_default())
-            ));
-        }
-        finding.why.push(place(main, answer));
-        finding.why.extend(folded(&children, main));
-        if !finding.rules.is_empty() {
-            finding.next = "take the rule out to see what the device answers by itself".into();
-            return Some(finding);
-        }
-        finding.next = match cause {
-            Some(cause) if self.is_without_user(cause) => {
-                finding.also.push("WHY-07".into());
-                finding.why.push(self.login_words());
-                "send ./User commands in an Atomic of their own, in a session with LoginStatus user"
-                    .into()
-            }
-            Some(cause) => {
-                finding
-                    .why
-                    .extend(self.cause(cause, answer.received.unwrap_or_default()));
-                self.repeated(cause, &mut finding);
-                format!(
-                    "mend this one command first: {}",
-                    self.next(cause, answer.received.unwrap_or_default())
-                )
-            }
-            None => {
-                "look at the device's event log: the Statuses name no command as the cause".into()
-            }
-        };
-        Some(finding)
-    }
-
-    /// Whether a command failed that is for a user who is not there.
-    fn is_without_user(&self, transaction: &Transaction) -> bool {
-        let Some(answer) =
-            failure(transaction).filter(|_| transaction.all_rules().next().is_none())
-        else {
-            return false;
-        };
-        let is_told = answer
-            .original_error
-            .as_deref()
-            .is_some_and(|it| it.eq_ignore_ascii_case(NO_USER));
-        let of_user = transaction.node().is_some_and(is_of_user);
-        of_user
-            && (is_told
-                || matches!(
-                    self.session.summary.login.as_deref(),
-                    Some("none" | "others")
-                ))
-    }
-
-    /// WHY-07.
-    fn without_user(&self, group: &[&Transaction]) -> SessionFinding {
-        let mut finding = about("WHY-07", group);
-        let first = group[0];
-        let failed = first.code().unwrap_or_default();
-        finding.what = match group.len() {
-            1 => format!("{}: {}, without its user", named(first), code(failed)),
-            more => format!(
-                "{more} ./User commands failed without their user, first {}: {}",
-                named(first),
-                code(failed)
-            ),
-        };
-        for transaction in group.iter().take(MOST_ALIKE) {
-            if let Some(answer) = failure(transaction) {
-                finding.why.push(place(transaction, answer));
-            }
-        }
-        finding.why.push(self.login_words());
-        let (mut of_user, mut of_device) = ((0, 0), (0, 0));
-        for it in self.untouched().filter(|it| it.node().is_some()) {
-            let counts = if it.node().is_some_and(is_of_user) {
-                &mut of_user
-            } else {
-                &mut of_device
-            };
-            counts.0 += usize::from(is_success(it));
-            counts.1 += 1;
-        }
-        finding.why.push(format!(
-            "{} of {} ./User commands failed; {} of {} others succeeded.",
-            of_user.1 - of_user.0,
-            of_user.1,
-            of_device.0,
-            of_device.1
-        ));
-        self.repeated(first, &mut finding);
-        finding.next = "send ./User commands in a session whose LoginStatus is user".into();
-        finding
-    }
-
-    fn login_words(&self) -> String {
-        match self.session.summary.login.as_deref() {
-            Some("none") => "The device sent LoginStatus none: no user was logged on (WHY-07).".into(),
-            Some("others") => {
-                "The device sent LoginStatus others: another user than the enrolled one was logged on (WHY-07).".into()
-            }
-            Some(other) => format!("The device sent LoginStatus {other}, and found no user to do it for (WHY-07)."),
-            None => "The device found no user to do it for, and sent no LoginStatus (WHY-07).".into(),
-        }
-    }
 }
 
-/// Children that were not carried out or undone, folded.
-fn folded(children: &[&Transaction], cause: &Transaction) -> Option<String> {
-    let others = children.iter().filter(|it| it.number != cause.number);
-    let mut counts: Vec<(Option<u16>, usize)> = Vec::new();
-    for other in others {
-        let code = other.answer().and_then(|answer| answer.received);
-        match counts.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((code, 1)),
-        }
-    }
-    let words: Vec<String> = counts
-        .into_iter()
-        .map(|(got, count)| match got {
-            Some(216) => format!("{count} rolled back (216)"),
-            Some(215) => format!("{count} not executed (215)"),
-            Some(516) => format!("{count} not rolled back (516)"),
-            Some(got) => format!("{count} with {}", code(got)),
-            None => format!("{count} without an answer"),
-        })
-        .collect();
-    (!words.is_empty()).then(|| format!("its other commands: {}", words.join(", ")))
-}
-
-fn place(transaction: &Transaction, answer: &CommandAnswer) -> String {
+pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String {
     let mut line = words::asked_and_answered(transaction, answer);
     if let Some(error) = &answer.original_error {
         line += &format!(" · {}", words::hresult_words(error));
@@ -443,7 +286,11 @@ fn value(transaction: &Transaction) -> Option<String> {
 }
 
 /// Whose doing a failure is: the rules of dmtap, and what the answer was before.
-fn by_rules(transaction: &Transaction, answer: &CommandAnswer, finding: &SessionFinding) -> String {
+pub(super) fn by_rules(
+    transaction: &Transaction,
+    answer: &CommandAnswer,
+    finding: &SessionFinding,
+) -> String {
     let how = match (answer.sent, answer.received) {
         (Some(sent), Some(received)) if sent != received => {
             format!(
@@ -465,7 +312,7 @@ fn by_rules(transaction: &Transaction, answer: &CommandAnswer, finding: &Session
 }
 
 /// The answer that reports a failure: as it was received, else as it was sent.
-fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
+pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
     let mut answers = transaction.answers.iter();
     let received = answers.find(|answer| answer.has_failed());
     received.or_else(|| {
@@ -497,14 +344,11 @@ fn is_alike(one: &Transaction, other: &Transaction) -> bool {
         && one.command == other.command
 }
 
-fn is_success(transaction: &Transaction) -> bool {
+pub(super) fn is_success(transaction: &Transaction) -> bool {
     transaction
         .code()
         .is_some_and(|code| (200..300).contains(&code))
 }
 
 /// Commands that are listed next to the first.
-const MOST_ALIKE: usize = 5;
-
-/// There is no user for whom it could be done.
-const NO_USER: &str = "0x86000022";
+pub(super) const MOST_ALIKE: usize = 5;

@@ -364,6 +364,9 @@ impl<'s> Case<'s> {
                     line += &format!("; Retry-After {asked} s {kept}");
                 }
                 IncidentKind::Http { .. } => line += "; no Retry-After",
+                IncidentKind::Broken { how, .. } if how.is_empty() => {
+                    line += ", as if the answer had not arrived";
+                }
                 IncidentKind::Broken { how, .. } => line += &format!("; before: {how}"),
                 _ => {}
             }

@@ -191,9 +191,9 @@ impl<'s> Case<'s> {
         };
         Some(SessionFinding {
             id: "WHY-15".into(),
-            pending: lost.is_some(),
+            pending: lost.is_some() || !self.session.orphans.is_empty(),
             what: what.into(),
-            why: lost.into_iter().collect(),
+            why: self.session.orphans.iter().cloned().chain(lost).collect(),
             next: "record whole sessions: start dmtap before the device begins, and stop it after"
                 .into(),
             exchanges: vec![summary.first_exchange, summary.last_exchange],

@@ -116,7 +116,7 @@ pub(super) fn rules(rules: &[smol_str::SmolStr]) -> String {
 }
 
 /// `The rule a of dmtap did this`, with how.
-pub(super) fn by_rules(names: &[smol_str::SmolStr], how: &str) -> String {
+pub(in crate::record::analysis) fn by_rules(names: &[smol_str::SmolStr], how: &str) -> String {
     let rules = rules(names);
     let mut letters = rules.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());

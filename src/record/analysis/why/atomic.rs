@@ -1,0 +1,186 @@
+//! Atomics that failed, and commands for a user who was not there.
+
+use super::failed::{MOST_ALIKE, by_rules, failure, is_success, place};
+use super::words::{code, named};
+use super::{Case, about, is_of_user};
+use crate::flow::Transaction;
+use crate::record::model::SessionFinding;
+
+impl<'s> Case<'s> {
+    /// WHY-06: an Atomic that failed, or one of whose children did.
+    pub(super) fn atomic(&self, atomic: &'s Transaction) -> Option<SessionFinding> {
+        let inside = |it: &&Transaction| {
+            self.atomic_of(it)
+                .is_some_and(|it| it.number == atomic.number)
+        };
+        let children: Vec<_> = self.transactions().filter(inside).collect();
+        let cause = children.iter().find(|it| {
+            let code = it.answer().and_then(|answer| answer.received);
+            code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
+        });
+        if !atomic.has_failed() && cause.is_none() {
+            return None;
+        }
+        let mut all = vec![atomic];
+        all.extend(children.iter().copied());
+        let mut finding = about("WHY-06", &all);
+        finding.transactions.truncate(MOST_ALIKE);
+        let answered = atomic.answer().and_then(|answer| answer.received);
+        finding.what = match (answered, cause) {
+            (Some(got), Some(cause)) if got >= 400 => {
+                format!("Atomic: {}, because of {}", code(got), named(cause))
+            }
+            (Some(got), Some(cause)) => {
+                format!("Atomic: {}, though {} failed", code(got), named(cause))
+            }
+            (Some(got), None) => format!(
+                "Atomic: {}, and no command in it reports a failure",
+                code(got)
+            ),
+            (None, _) => "Atomic: a command in it failed".into(),
+        };
+        let main = cause.copied().unwrap_or(atomic);
+        let answer = failure(main).or(main.answer())?;
+        if !finding.rules.is_empty() {
+            finding.why.push(by_rules(main, answer, &finding));
+        }
+        if let Some(cause) = cause {
+            (finding.command, finding.node) =
+                (Some(cause.command.clone()), cause.node().map(Into::into));
+            finding.value = cause.items.first().and_then(|item| item.value.clone());
+            finding.hresult.clone_from(&answer.original_error);
+            finding.why.push(format!(
+                "{}: {}",
+                named(cause),
+                code(answer.received.unwrap_or_default())
+            ));
+        }
+        finding.why.push(place(main, answer));
+        finding.why.extend(folded(&children, main));
+        if !finding.rules.is_empty() {
+            finding.next = "take the rule out to see what the device answers by itself".into();
+            return Some(finding);
+        }
+        finding.next = match cause {
+            Some(cause) if self.is_without_user(cause) => {
+                finding.also.push("WHY-07".into());
+                finding.why.push(self.login_words());
+                "send ./User commands in an Atomic of their own, in a session with LoginStatus user"
+                    .into()
+            }
+            Some(cause) => {
+                finding
+                    .why
+                    .extend(self.cause(cause, answer.received.unwrap_or_default()));
+                self.repeated(cause, &mut finding);
+                format!(
+                    "mend this one command first: {}",
+                    self.next(cause, answer.received.unwrap_or_default())
+                )
+            }
+            None => {
+                "look at the device's event log: the Statuses name no command as the cause".into()
+            }
+        };
+        Some(finding)
+    }
+
+    /// Whether a command failed that is for a user who is not there.
+    pub(super) fn is_without_user(&self, transaction: &Transaction) -> bool {
+        let Some(answer) =
+            failure(transaction).filter(|_| transaction.all_rules().next().is_none())
+        else {
+            return false;
+        };
+        let is_told = answer
+            .original_error
+            .as_deref()
+            .is_some_and(|it| it.eq_ignore_ascii_case(NO_USER));
+        let of_user = transaction.node().is_some_and(is_of_user);
+        of_user
+            && (is_told
+                || matches!(
+                    self.session.summary.login.as_deref(),
+                    Some("none" | "others")
+                ))
+    }
+
+    /// WHY-07.
+    pub(super) fn without_user(&self, group: &[&Transaction]) -> SessionFinding {
+        let mut finding = about("WHY-07", group);
+        let first = group[0];
+        let failed = first.code().unwrap_or_default();
+        finding.what = match group.len() {
+            1 => format!("{}: {}, without its user", named(first), code(failed)),
+            more => format!(
+                "{more} ./User commands failed without their user, first {}: {}",
+                named(first),
+                code(failed)
+            ),
+        };
+        for transaction in group.iter().take(MOST_ALIKE) {
+            if let Some(answer) = failure(transaction) {
+                finding.why.push(place(transaction, answer));
+            }
+        }
+        finding.why.push(self.login_words());
+        let (mut of_user, mut of_device) = ((0, 0), (0, 0));
+        for it in self.untouched().filter(|it| it.node().is_some()) {
+            let counts = if it.node().is_some_and(is_of_user) {
+                &mut of_user
+            } else {
+                &mut of_device
+            };
+            counts.0 += usize::from(is_success(it));
+            counts.1 += 1;
+        }
+        finding.why.push(format!(
+            "{} of {} ./User commands failed; {} of {} others succeeded.",
+            of_user.1 - of_user.0,
+            of_user.1,
+            of_device.0,
+            of_device.1
+        ));
+        self.repeated(first, &mut finding);
+        finding.next = "send ./User commands in a session whose LoginStatus is user".into();
+        finding
+    }
+
+    fn login_words(&self) -> String {
+        match self.session.summary.login.as_deref() {
+            Some("none") => "The device sent LoginStatus none: no user was logged on (WHY-07).".into(),
+            Some("others") => {
+                "The device sent LoginStatus others: another user than the enrolled one was logged on (WHY-07).".into()
+            }
+            Some(other) => format!("The device sent LoginStatus {other}, and found no user to do it for (WHY-07)."),
+            None => "The device found no user to do it for, and sent no LoginStatus (WHY-07).".into(),
+        }
+    }
+}
+
+/// Children that were not carried out or undone, folded.
+fn folded(children: &[&Transaction], cause: &Transaction) -> Option<String> {
+    let others = children.iter().filter(|it| it.number != cause.number);
+    let mut counts: Vec<(Option<u16>, usize)> = Vec::new();
+    for other in others {
+        let code = other.answer().and_then(|answer| answer.received);
+        match counts.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((code, 1)),
+        }
+    }
+    let words: Vec<String> = counts
+        .into_iter()
+        .map(|(got, count)| match got {
+            Some(216) => format!("{count} rolled back (216)"),
+            Some(215) => format!("{count} not executed (215)"),
+            Some(516) => format!("{count} not rolled back (516)"),
+            Some(got) => format!("{count} with {}", code(got)),
+            None => format!("{count} without an answer"),
+        })
+        .collect();
+    (!words.is_empty()).then(|| format!("its other commands: {}", words.join(", ")))
+}
+
+/// There is no user for whom it could be done.
+const NO_USER: &str = "0x86000022";

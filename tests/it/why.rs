@@ -1,0 +1,57 @@
+//! What is concluded from records: the situations that people ask about, each with its exact text.
+
+mod demo;
+mod script;
+mod stage;
+
+use std::fs;
+use std::path::Path;
+
+use dmtap::record::analysis::why::Options;
+use dmtap::record::analysis::{AnalysedSession, Analysis};
+use dmtap::record::{Colour, EventRecord, Transcript};
+
+/// The sessions of records, in the order in which they end.
+fn analysed(records: &[EventRecord]) -> Vec<AnalysedSession> {
+    let mut analysis = Analysis::new(Options::default());
+    let mut over: Vec<_> = records
+        .iter()
+        .flat_map(|record| analysis.event(record))
+        .collect();
+    over.extend(analysis.finish());
+    over
+}
+
+/// Their blocks, as a transcript has them.
+fn blocks(sessions: &[AnalysedSession]) -> String {
+    let blocks = sessions
+        .iter()
+        .map(|session| Transcript::<Vec<u8>>::session(&session.summary, Colour::Plain));
+    blocks.collect()
+}
+
+/// `UPDATE_EXPECT=1` writes what comes out.
+#[test]
+fn each_situation_is_explained_in_these_words() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/why");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    files.sort();
+    let mut wrong = String::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let (script, expected) = text.split_once("\n---\n").unwrap_or((&text, ""));
+        let shown = blocks(&analysed(&script::records(script)));
+        if shown == expected {
+            continue;
+        }
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&file, format!("{}\n---\n{shown}", script.trim_end())).unwrap();
+            continue;
+        }
+        wrong += &format!("{}:\n{shown}\n", file.display());
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

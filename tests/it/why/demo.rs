@@ -1,0 +1,230 @@
+//! `dmtap why` over what the demo records: what a rule did is told apart from what the peers did.
+
+use std::fs;
+use std::path::Path;
+
+use dmtap::record::{JsonLines, Sink as _};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::peers::dmtap;
+
+/// A folder with the records of a demo.
+fn demo(arguments: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let output = dmtap()
+        .arg("demo")
+        .args(arguments)
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(
+        folder.path().join("dmtap-demo/demo.jsonl").exists(),
+        "{output:?}"
+    );
+    folder
+}
+
+/// What `dmtap why` prints of it, with its exit code.
+fn why(folder: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = dmtap()
+        .args(["why", "dmtap-demo/demo.jsonl"])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    (
+        String::from_utf8(output.stdout).unwrap(),
+        output.status.code(),
+    )
+}
+
+/// The finding of this id, as lines.
+fn finding<'t>(text: &'t str, id: &str) -> Vec<&'t str> {
+    let mut lines = text.lines().skip_while(|line| !line.ends_with(id));
+    let first = lines.next().unwrap_or_else(|| panic!("no {id} in {text}"));
+    let mut finding = vec![first];
+    finding.extend(lines.take_while(|line| line.starts_with("  ")));
+    finding
+}
+
+#[test]
+fn each_demo_rule_is_named_first_in_the_finding_that_it_causes() {
+    for (rule, id, words) in [
+        (
+            "atomic-fails",
+            "WHY-06",
+            &["507", "500", "215", "Replace"][..],
+        ),
+        (
+            "no-answer",
+            "WHY-02",
+            &["never answered", "removed the Status 200 OK"],
+        ),
+        (
+            "reset-in-the-middle",
+            "WHY-03",
+            &["broken off", "cut after 200 of "],
+        ),
+        (
+            "retry-later",
+            "WHY-05",
+            &["503", "Retry-After 120 s not kept"],
+        ),
+        ("aborted", "WHY-04", &["aborted", "Alert 1223"]),
+        ("login-refused", "WHY-08", &["401 Invalid credentials"]),
+        (
+            "original-error",
+            "WHY-01",
+            &["500 Command failed", "0x80070005 E_ACCESSDENIED"],
+        ),
+    ] {
+        let folder = demo(&["--rule", rule]);
+        let (text, code) = why(folder.path(), &[]);
+        assert_eq!(code, Some(1), "{rule}: {text}");
+        let found = finding(&text, id);
+        assert!(
+            found[1].contains(&format!("ule {rule} of dmtap")),
+            "{rule}: {found:#?}"
+        );
+        let found = found.join("\n");
+        words
+            .iter()
+            .for_each(|word| assert!(found.contains(word), "{rule}, {word}: {found}"));
+        let ends = text.lines().filter(|line| line.ends_with(id)).count();
+        assert!(ends == 2 || id == "WHY-01", "one in each session: {text}");
+        let (text, _) = why(folder.path(), &["--ignore-rules"]);
+        assert!(!text.contains(rule), "{rule}: {text}");
+    }
+}
+
+#[test]
+fn an_enrollment_that_is_refused_is_shown_as_windows_shows_it() {
+    let folder = demo(&["--enroll", "--rule", "device-cap"]);
+    let (text, code) = why(folder.path(), &[]);
+    assert_eq!(code, Some(1), "{text}");
+    let found = finding(&text, "WHY-13");
+    assert!(
+        found[0].contains("s:Authorization/DeviceCapReached"),
+        "{found:#?}"
+    );
+    assert!(found[1].contains("ule device-cap of dmtap"), "{found:#?}");
+    assert!(
+        found
+            .join("\n")
+            .contains("0x80180013 MENROLL_E_DEVICECAPREACHED"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn of_twenty_devices_the_two_failures_are_shown_in_a_few_lines() {
+    let mut script = String::new();
+    for number in 1..=20 {
+        let got = if number % 8 == 0 { 500 } else { 200 };
+        script += &format!(
+            "session {number} 09:00:00 DEVICE-{number:04}\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+             3 Get ./DevDetail/SwV\n  4 Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption = 1\n\
+             > 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/3 Get 200\n  3 Status 1/4 Replace {got} {}\n< 2\n  1 Status 2/0 SyncHdr 200\n",
+            if got == 500 { "0x80070005" } else { "" }
+        );
+    }
+    let folder = TempDir::new().unwrap();
+    let mut lines = JsonLines::new(Vec::new());
+    for record in super::script::records(&script) {
+        lines.write_event(&record).unwrap();
+    }
+    fs::write(folder.path().join("rec.jsonl"), lines.into_inner()).unwrap();
+    let shown = dmtap()
+        .args(["show", "--failed", "rec.jsonl"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let (title, rows) = shown.split_once('\n').unwrap();
+    assert!(title.starts_with("━━ 2 failures ━━"), "{title}");
+    assert_eq!(
+        rows,
+        "\
+         ✖ session 8 · DEVICE-0008 · Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption: 500 Command failed    WHY-01\n  \
+         │ value \"1\" · 0x80070005 E_ACCESSDENIED, access denied; many CSPs report it as 425 or 500\n\
+         ✖ session 16 · DEVICE-0016 · Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption: 500 Command failed    WHY-01\n  \
+         │ value \"1\" · 0x80070005 E_ACCESSDENIED, access denied; many CSPs report it as 425 or 500\n"
+    );
+}
+
+#[test]
+fn what_failed_by_itself_is_told_apart_from_what_the_rule_did() {
+    let folder = demo(&[]);
+    let (text, code) = why(folder.path(), &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        text.matches("Rule command-fails of dmtap did this").count(),
+        2,
+        "{text}"
+    );
+    assert_eq!(
+        text.matches("The server itself deleted it before").count(),
+        2,
+        "{text}"
+    );
+    let (text, _) = why(folder.path(), &["--ignore-rules"]);
+    assert!(
+        !text.contains("500") && text.contains("404 Not found"),
+        "{text}"
+    );
+    let (text, code) = why(folder.path(), &["--about", "./Vendor/MSFT/Nowhere"]);
+    assert!(
+        finding(&text, "WHY-14")[0].contains("./Vendor/MSFT/Nowhere"),
+        "{text}"
+    );
+    assert_eq!(code, Some(1));
+    let (text, code) = why(folder.path(), &["--about", "./vendor/msft/dmtap/colour"]);
+    assert!(
+        text.contains("Replace ./Device/Vendor/MSFT/DMTap/Colour"),
+        "{text}"
+    );
+    assert_eq!(code, Some(0), "{text}");
+    let (text, _) = why(folder.path(), &["--session", "2"]);
+    assert!(
+        !text.contains("session 1 ━━") && text.contains("session 2 ━━"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_session_event_of_a_record_says_what_why_says() {
+    let folder = demo(&["--rule", "no-answer"]);
+    let record = fs::read_to_string(folder.path().join("dmtap-demo/demo.jsonl")).unwrap();
+    let events: Vec<Value> = record
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let recorded: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "session")
+        .collect();
+    assert_eq!(recorded.len(), 2);
+    let (text, _) = why(folder.path(), &["--output", "json"]);
+    let answered: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (event, answer) in recorded.iter().zip(&answered) {
+        assert_eq!(event["summary"], *answer);
+        assert_eq!(event["session"]["number"], answer["number"]);
+    }
+    assert_eq!(answered[2]["pending"], true);
+    let transcript = fs::read_to_string(folder.path().join("dmtap-demo/demo.txt")).unwrap();
+    assert_eq!(
+        transcript.matches("never answered    WHY-02").count(),
+        4,
+        "blocks and table: {transcript}"
+    );
+    let shown = dmtap()
+        .args(["show", "dmtap-demo/demo.jsonl"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(shown.stdout).unwrap(), transcript);
+}

@@ -1,0 +1,257 @@
+//! Conversations in a few words, as the proxy would report them.
+//!
+//! ```text
+//! session 1 09:12:00            a session begins, at this time
+//! > 1                           the device's message 1
+//!   2 Alert 1201
+//!   4 Replace ./DevInfo/DevId = X
+//! < 1                           the server's
+//!   1 Status 1/0 SyncHdr 200    for CmdID 0 of message 1
+//!   5 Atomic
+//!   6   Get ./DevDetail/SwV     inside of it
+//! + 30s                         time passes
+//! ```
+//! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `http=503`, `retry-after=30`.
+
+use std::fmt::Write as _;
+
+use dmtap::flow::{
+    ConnectionId, DeliveryStep, Event, ExchangeId, Head, Session, SessionKey, Side, Timestamp,
+};
+use dmtap::record::{EventRecord, Masking};
+use http::{HeaderValue, StatusCode};
+
+use crate::record::stage::{BEGIN, Stage, change};
+
+/// The records of a conversation.
+pub(super) fn records(script: &str) -> Vec<EventRecord> {
+    let mut stage = Stage::new();
+    let mut now = BEGIN;
+    let (mut exchange, mut tag) = (0, None);
+    let mut lines = script.lines().peekable();
+    while let Some(line) = lines.next() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [first, rest @ ..] = &words[..] else {
+            continue;
+        };
+        match *first {
+            "#" => {}
+            "session" => {
+                now = BEGIN / DAY * DAY + time(rest[1]);
+                let key = SessionKey {
+                    server: crate::record::stage::SERVER.into(),
+                    device: rest.get(2).unwrap_or(&"urn:uuid:0001").to_string().into(),
+                    id: rest[0].into(),
+                };
+                stage.session = Session::new(rest[0].parse().unwrap(), key);
+            }
+            "+" => now += time_span(rest[0]),
+            "close" => stage.events.push(Event::Closed {
+                connection: ConnectionId(1),
+                at: Timestamp(now),
+            }),
+            "fail" => {
+                let side = match rest[0] {
+                    "device" => Some(Side::Device),
+                    "server" => Some(Side::Server),
+                    _ => None,
+                };
+                let why = rest[1..].join(" ");
+                stage.events.push(Event::Failed {
+                    exchange: ExchangeId(exchange),
+                    connection: ConnectionId(1),
+                    at: Timestamp(now),
+                    side,
+                    by_rule: false,
+                    why,
+                });
+            }
+            "rule" => {
+                let (Some(Event::Request(message) | Event::Response(message)), [name, path, after]) =
+                    (stage.events.last_mut(), rest)
+                else {
+                    panic!("{line}");
+                };
+                let message = std::sync::Arc::get_mut(message).unwrap();
+                change(message, name, "set-status", path, after);
+            }
+            ">" | "<" => {
+                let mut commands = Vec::new();
+                while let Some(next) = lines.peek().filter(|line| line.starts_with("  ")) {
+                    commands.push(*next);
+                    lines.next();
+                }
+                let from = if *first == ">" {
+                    Side::Device
+                } else {
+                    Side::Server
+                };
+                let body = message(&stage.session.key, from, rest, &commands);
+                exchange += u64::from(from == Side::Device);
+                let passage = match from {
+                    Side::Device => stage.request(&[("content-type", XML)], body),
+                    Side::Server => stage.response(&[("content-type", XML)], body),
+                };
+                match &passage.session {
+                    Some(session) => tag = Some(session.clone()),
+                    None => passage.session = tag.clone(),
+                }
+                passage.at = Timestamp(now);
+                now += 12_000;
+                for word in &rest[1..] {
+                    match (word.split_once('='), &mut passage.head) {
+                        (Some(("http", status)), Head::Response(head)) => {
+                            head.status = StatusCode::from_bytes(status.as_bytes()).unwrap();
+                        }
+                        (Some(("retry-after", value)), Head::Response(head)) => {
+                            let value = HeaderValue::from_str(value).unwrap();
+                            head.headers.insert("retry-after", value);
+                        }
+                        (None, _) if *word == "cut" => {
+                            passage.delivery.ops =
+                                vec![DeliveryStep::Send(200), DeliveryStep::Reset];
+                        }
+                        _ => assert_eq!(*word, "not-final", "{line}"),
+                    }
+                }
+            }
+            _ => panic!("{line}"),
+        }
+    }
+    let events = stage.events.iter().enumerate();
+    let records = events.map(|(at, event)| EventRecord::of(at as u64 + 1, event, Masking::Masked));
+    records.collect()
+}
+
+fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> String {
+    if words.first() == Some(&"-") {
+        return String::new();
+    }
+    if words.first() == Some(&"broken") {
+        return "<SyncML><SyncHdr>".to_owned();
+    }
+    let (target, source) = match from {
+        Side::Device => (SERVER_URI, &*key.device),
+        Side::Server => (&*key.device, SERVER_URI),
+    };
+    let mut body = format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\" xmlns:msft=\"http://schemas.microsoft.com/MobileDevice/MDM\"><SyncHdr>\
+         <VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
+         <Target><LocURI>{target}</LocURI></Target><Source><LocURI>{source}</LocURI></Source></SyncHdr><SyncBody>",
+        key.id, words[0]
+    );
+    let mut open: Option<&str> = None;
+    for line in commands {
+        let behind_id = line
+            .trim_start()
+            .trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_inside = behind_id.starts_with("   ");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if !is_inside && let Some(name) = open.take() {
+            let _ = write!(body, "</{name}>");
+        }
+        command(&mut body, &words);
+        if let "Atomic" | "Sequence" = words[1] {
+            open = Some(words[1]);
+        }
+    }
+    if let Some(name) = open {
+        let _ = write!(body, "</{name}>");
+    }
+    if !words.contains(&"not-final") {
+        body.push_str("<Final/>");
+    }
+    body + "</SyncBody></SyncML>"
+}
+
+fn command(body: &mut String, words: &[&str]) {
+    let (id, kind, rest) = (words[0], words[1], &words[2..]);
+    let _ = match (kind, rest) {
+        ("Status", [refs, cmd, code, more @ ..]) => {
+            let (msg, cmd_ref) = refs.split_once('/').unwrap();
+            let native = more.iter().find(|word| word.starts_with("0x"));
+            let native = native
+                .map(|error| format!(" msft:originalerror=\"{error}\""))
+                .unwrap_or_default();
+            let target = more.iter().find(|word| word.starts_with('.'));
+            let target = target
+                .map(|node| format!("<TargetRef>{node}</TargetRef>"))
+                .unwrap_or_default();
+            write!(
+                body,
+                "<Status><CmdID>{id}</CmdID><MsgRef>{msg}</MsgRef><CmdRef>{cmd_ref}</CmdRef><Cmd>{cmd}</Cmd>\
+                 {target}<Data{native}>{code}</Data></Status>"
+            )
+        }
+        ("Results", [refs, node, "=", value @ ..]) => {
+            let (msg, cmd_ref) = refs.split_once('/').unwrap();
+            write!(
+                body,
+                "<Results><CmdID>{id}</CmdID><MsgRef>{msg}</MsgRef><CmdRef>{cmd_ref}</CmdRef><Item><Source><LocURI>{node}\
+                 </LocURI></Source><Data>{}</Data></Item></Results>",
+                value.join(" ")
+            )
+        }
+        ("Alert", [code]) => write!(
+            body,
+            "<Alert><CmdID>{id}</CmdID><Data>{code}</Data></Alert>"
+        ),
+        ("Alert", [code, media_type, value @ ..]) => {
+            let source = match media_type.starts_with('.') {
+                true => format!("<Source><LocURI>{media_type}</LocURI></Source>"),
+                false => String::new(),
+            };
+            let meta = match media_type.starts_with('.') {
+                true => "com.microsoft:mdm.done",
+                false => media_type,
+            };
+            write!(
+                body,
+                "<Alert><CmdID>{id}</CmdID><Data>{code}</Data><Item>{source}<Meta><Format xmlns=\"syncml:metinf\">chr</Format>\
+                 <Type xmlns=\"syncml:metinf\">{meta}</Type></Meta><Data>{}</Data></Item></Alert>",
+                value.join(" ")
+            )
+        }
+        ("Atomic" | "Sequence", _) => write!(body, "<{kind}><CmdID>{id}</CmdID>"),
+        (_, [node, value @ ..]) => {
+            let (more, value) = match value {
+                ["+", rest @ ..] => ("<MoreData/>", rest),
+                rest => ("", rest),
+            };
+            let (size, value) = match value {
+                [size, rest @ ..] if size.starts_with("size=") => (
+                    format!(
+                        "<Meta><Size xmlns=\"syncml:metinf\">{}</Size></Meta>",
+                        &size[5..]
+                    ),
+                    rest,
+                ),
+                rest => (String::new(), rest),
+            };
+            let data = match value {
+                ["=", value @ ..] => format!("<Data>{}</Data>", value.join(" ")),
+                _ => String::new(),
+            };
+            write!(
+                body,
+                "<{kind}><CmdID>{id}</CmdID><Item><Target><LocURI>{node}</LocURI></Target>{size}{data}{more}</Item></{kind}>"
+            )
+        }
+        _ => panic!("{words:?}"),
+    };
+}
+
+/// Microseconds into the day of `09:12:00`.
+fn time(text: &str) -> u64 {
+    let parts: Vec<u64> = text.split(':').map(|part| part.parse().unwrap()).collect();
+    (parts[0] * 3600 + parts[1] * 60 + parts[2]) * 1_000_000
+}
+
+fn time_span(text: &str) -> u64 {
+    let seconds: f64 = text.trim_end_matches('s').parse().unwrap();
+    (seconds * 1e6) as u64
+}
+
+const DAY: u64 = 86_400_000_000;
+const XML: &str = "application/vnd.syncml.dm+xml";
+const SERVER_URI: &str = "https://mdm.example.com/MDM.svc";

@@ -1,0 +1,41 @@
+//! The stage behind the traffic and over records: bounds, and that both conclude the same.
+
+use dmtap::flow::{SessionEnd, TransactionOutcome};
+
+use super::{analysed, script};
+
+#[test]
+fn more_commands_than_are_kept_are_counted() {
+    let mut script = String::from(
+        "session 1 09:00:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n",
+    );
+    for id in 3..10_103 {
+        script += &format!("  {id} Get ./DevDetail/SwV\n");
+    }
+    let sessions = analysed(&script::records(&script));
+    let session = &sessions[0];
+    assert_eq!(session.transactions.len(), 10_000);
+    assert_eq!(session.summary.commands.not_kept, 101);
+    assert_eq!(session.summary.end, SessionEnd::Open);
+}
+
+#[test]
+fn an_answer_in_a_later_message_still_finds_its_command() {
+    let script = "session 1 09:00:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  3 Get ./A\n  4 Get ./B\n\
+        > 2 not-final\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/3 Get 200\n< 2 not-final\n  1 Status 2/0 SyncHdr 200\n  2 Alert 1222\n\
+        > 3\n  1 Status 2/0 SyncHdr 200\n  2 Status 1/4 Get 404\n  3 Status 2/2 Alert 200\n< 3\n  1 Status 3/0 SyncHdr 200\n";
+    let sessions = analysed(&script::records(script));
+    let gets: Vec<_> = sessions[0]
+        .transactions
+        .iter()
+        .filter(|it| it.command == "Get")
+        .collect();
+    assert_eq!(gets[0].code(), Some(200));
+    assert_eq!(gets[1].code(), Some(404));
+    assert_eq!(gets[1].answers[0].place.exchange, 3);
+    assert!(
+        gets.iter()
+            .all(|it| it.outcome == TransactionOutcome::Answered)
+    );
+    assert_eq!(sessions[0].summary.end, SessionEnd::Finished);
+}
