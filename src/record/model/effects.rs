@@ -111,13 +111,6 @@ impl EventRecord {
     pub(in crate::record) fn session_end(&self, summary: SessionSummary) -> Self {
         Self {
             exchange: Some(summary.last_exchange),
-            session: summary.number.map(|number| SessionRecord {
-                number,
-                device: summary.device.clone(),
-                id: summary.id.clone(),
-                msg: None,
-                exchange: 0,
-            }),
             summary: Some(Box::new(summary)),
             ..Self::bare(
                 self.seq,

@@ -65,6 +65,14 @@ impl Exchanges {
         record: &EventRecord,
         pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
     ) -> io::Result<()> {
+        if record.event == EventKind::Session {
+            // It has the number of the event before it.
+            let number = record.summary.as_ref().and_then(|summary| summary.number);
+            return match number.is_some_and(|number| self.has_passed(number)) {
+                true => pass(record),
+                false => Ok(()),
+            };
+        }
         if record.seq <= self.last_seq {
             self.run += 1;
             self.finish(pass)?;
