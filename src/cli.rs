@@ -16,6 +16,7 @@ pub mod rule_args;
 pub mod rules;
 pub mod seed;
 pub mod server;
+mod session_file;
 pub mod show;
 pub mod why;
 

@@ -4,6 +4,7 @@
 //! [`crate::flow::note`], never an error here.
 
 pub mod auth;
+pub mod carve;
 pub mod certificate;
 pub mod code;
 pub mod command;

@@ -23,7 +23,7 @@ pub use self::sender::{Evidence, speaker_of};
 
 use self::replay_check::Unasked;
 use crate::conversation::{
-    Conversations, InMemoryState, MessageFacts, SessionHandle, SessionLimits,
+    Conversations, Decision, InMemoryState, MessageFacts, SessionHandle, SessionLimits,
 };
 use crate::dm::Message;
 use crate::flow::{
@@ -98,7 +98,12 @@ impl DryRun {
     }
 
     /// The next message of one conversation, of which nothing else is known.
-    pub fn message(&mut self, speaker: Side, document: Arc<Document>) -> Passed {
+    pub fn message(
+        &mut self,
+        speaker: Side,
+        body: Bytes,
+        document: Option<Arc<Document>>,
+    ) -> Passed {
         if speaker == Side::Device || self.exchanges == 0 {
             // The device goes on: the server had its message before this one.
             if let Some(before) = self.open.get_mut(&ExchangeId(self.exchanges)) {
@@ -113,14 +118,19 @@ impl DryRun {
             connection: self.connection.clone(),
             request: self.request.clone(),
             response: (speaker == Side::Server).then(|| self.response.clone()),
-            body: Some(document.source().clone()),
-            document: Some(document),
+            body: Some(body),
+            document,
             sent: None,
         }
     }
 
-    /// Does with the next message what the proxy does.
+    /// Does with the next message what the proxy does, and gives what leaves.
     pub fn play(&mut self, rules: &RuleSet, passed: &Passed) -> Verdict {
+        self.decide(rules, passed).verdict
+    }
+
+    /// Does with the next message what the proxy does.
+    pub fn decide(&mut self, rules: &RuleSet, passed: &Passed) -> Decision {
         let limits = self.limits;
         let facts = passed.facts(&limits);
         let (mut handle, decided) = match passed.speaker {
@@ -133,7 +143,7 @@ impl DryRun {
                 (handle, decided)
             }
         };
-        let verdict = decided.verdict;
+        let verdict = &decided.verdict;
         if let (None, Some(sent)) = (&verdict.body, &passed.sent)
             && verdict.answer.is_none()
             && verdict.delivery.is_whole()
@@ -145,13 +155,13 @@ impl DryRun {
         }
         match passed.speaker {
             Side::Server => handle.response_delivered(),
-            Side::Device if reaches_the_server(&verdict) => self.begin(passed.exchange, handle),
+            Side::Device if reaches_the_server(verdict) => self.begin(passed.exchange, handle),
             Side::Device => {
-                let session = decided.session.map(|tag| tag.key);
+                let session = decided.session.as_ref().map(|tag| tag.key.clone());
                 self.unasked.enter(passed.exchange, session);
             }
         }
-        verdict
+        decided
     }
 
     /// Whether the next message of a record would still have been said, after what the rules did before it.

@@ -1,15 +1,10 @@
 //! `dmtap why`: what a record shows about commands that failed, are not answered, or not done yet.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
-use std::path::PathBuf;
 use std::time::Duration;
 
+use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output};
 use crate::app::why::{self, About, Question};
-use crate::error_text;
-use crate::printable;
-use crate::record;
 
 /// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
 ///
@@ -19,14 +14,15 @@ use crate::record;
 Examples:
   dmtap why session.jsonl
   dmtap why session.jsonl --session 7
+  dmtap why SyncMLStream-PC1.xml             a file that SyncMLViewer saved
   dmtap why session.jsonl --about ./Device/Vendor/MSFT/BitLocker
   dmtap why session.jsonl --ignore-rules     without what rules of dmtap did
   dmtap why session.jsonl --output json      one session per line
 
 Exit code 0: nothing is pending; 1: something is.")]
 pub struct Why {
-    /// The record (JSON lines); `-` reads standard input.
-    record: PathBuf,
+    #[command(flatten)]
+    file: SessionFile,
     /// Only what is about this node, or nodes below it, with every command on it.
     #[arg(long, value_name = "LOCURI")]
     about: Option<String>,
@@ -47,46 +43,25 @@ impl Why {
     /// # Errors
     /// A file that cannot be read (2); something that is pending (1).
     pub fn run(self, output: Output) -> Outcome {
-        let name = printable::path(&self.record);
-        let unreadable = |error: std::io::Error| {
-            let why = error_text::io(&error);
-            Failure::Usage(format!("error: cannot read {name}: {why}"))
-        };
-        let input: Box<dyn Read> = match self.record.as_os_str() == "-" {
-            true => Box::new(std::io::stdin()),
-            false => Box::new(File::open(&self.record).map_err(unreadable)?),
-        };
         let mut question = Question::new(self.slow, self.about.as_deref().map(About::new));
         question.session = self.session;
         question.ignore_rules = self.ignore_rules;
         let mut events = 0_u64;
-        let read = record::replay(BufReader::new(input), |event| {
+        let damaged = self.file.read(|event| {
             events += 1;
             question.event(&event);
             Ok(())
-        });
-        let damaged = match read {
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                let remedy = "why reads the JSON lines that `-w FILE.jsonl` writes";
-                let why = error_text::io(&error);
-                return Err(Failure::Usage(format!("error: {name}: {why}; {remedy}")));
-            }
-            Err(error) => return Err(unreadable(error)),
-            Ok(damaged) => damaged,
-        };
+        })?;
         let answer = question.answer();
         let text = match output {
             Output::Text => answer.text(events),
             Output::Json => answer.json(),
         };
         super::write_output(text.as_bytes())?;
-        let damage: String = damaged
-            .iter()
-            .map(|damage| format!("error: {name}: {damage}\n"))
-            .collect();
-        match (damage.is_empty(), why::is_pending(&answer)) {
-            (true, false) => Ok(()),
-            _ => Err(Failure::Failed(damage)),
+        self.file.report(&damaged)?;
+        match why::is_pending(&answer) {
+            true => Err(Failure::Failed(String::new())),
+            false => Ok(()),
         }
     }
 }

@@ -8,6 +8,7 @@ mod explain;
 mod filters;
 mod followed;
 mod help;
+mod log;
 use crate::support::peers;
 mod plan;
 mod printable;

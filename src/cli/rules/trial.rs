@@ -16,7 +16,7 @@ use serde_json::json;
 use self::outcome::MessageOutcome;
 use self::source::Source;
 use crate::app::dry_run::{DryRun, speaker_of};
-use crate::app::print;
+use crate::app::{message_log, print};
 use crate::cli::decode::unwrap_base64;
 use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
@@ -24,7 +24,7 @@ use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, annotate, write_text};
 use crate::flow::Side;
 use crate::markup::utf16::in_utf8;
-use crate::markup::{Hint, Limits, decode};
+use crate::markup::{Document, Hint, Limits, decode};
 use crate::rules::{Rule, RuleSet};
 
 /// Try rules on messages, without traffic: which rule matches what, and the message before and after.
@@ -58,7 +58,8 @@ and dmtap skips the rest of that session.
 Exit code 1: no rule acted, or a message cannot be decoded."
 )]
 pub(super) struct Try {
-    /// Rules, if no option names them; then messages (XML, WBXML, or base64 of either) and records (JSON lines).
+    /// Rules, if no option names them; then messages (XML, WBXML, or base64 of either), files with several messages in them (such as those of
+    /// SyncMLViewer) and records (JSON lines).
     /// `-` reads standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -126,10 +127,33 @@ impl Try {
         match Source::open(file)? {
             Source::Record(lines) => record::play(file, lines, rules, self.limits(), output),
             Source::Message(bytes) => {
-                let tried = self.message(file, bytes, rules, trial)?;
-                write_text(&tried.render(output), output)?;
-                Ok(tried.acts())
+                let mut acts = false;
+                for document in self.documents(file, bytes)? {
+                    let tried = self.message(file, document, rules, trial);
+                    write_text(&tried.render(output), output)?;
+                    acts |= tried.acts();
+                }
+                Ok(acts)
             }
+        }
+    }
+
+    /// The message in a file, or the messages of a log.
+    fn documents(&self, file: &Path, bytes: Vec<u8>) -> Result<Vec<Arc<Document>>, Failure> {
+        let source = unwrap_base64(bytes);
+        let whole = in_utf8(source.clone())
+            .and_then(|source| decode(source, Hint::default(), &self.limits()));
+        let error = match whole {
+            Ok(document) => return Ok(vec![Arc::new(document)]),
+            Err(error) => error,
+        };
+        let documents = message_log::documents(&source, &self.limits());
+        match documents.is_empty() {
+            true => {
+                let why = annotate::refused(&error);
+                Err(Failure::Failed(format!("error: {}: {why}", file.display())))
+            }
+            false => Ok(documents),
         }
     }
 
@@ -143,17 +167,10 @@ impl Try {
     fn message<'r>(
         &self,
         file: &Path,
-        bytes: Vec<u8>,
+        document: Arc<Document>,
         rules: &'r RuleSet,
         trial: &mut DryRun,
-    ) -> Result<MessageOutcome<'r>, Failure> {
-        let source = unwrap_base64(bytes);
-        let document =
-            in_utf8(source).and_then(|source| decode(source, Hint::default(), &self.limits()));
-        let document = document.map_err(|error| {
-            let why = annotate::refused(&error);
-            Failure::Failed(format!("error: {}: {why}", file.display()))
-        })?;
+    ) -> MessageOutcome<'r> {
         let (speaker, evidence) = match self.stage {
             Some(StageArgument::Request) => (Side::Device, None),
             Some(StageArgument::Response) => (Side::Server, None),
@@ -162,11 +179,9 @@ impl Try {
                 (speaker, Some(evidence))
             }
         };
-        let passed = trial.message(speaker, Arc::new(document));
+        let passed = trial.message(speaker, document.source().clone(), Some(document));
         let verdict = trial.play(rules, &passed);
-        Ok(MessageOutcome::message(
-            file, passed, evidence, verdict, rules,
-        ))
+        MessageOutcome::message(file, passed, evidence, verdict, rules)
     }
 }
 

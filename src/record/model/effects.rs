@@ -108,7 +108,7 @@ impl EventRecord {
     }
 
     /// The end of a session, which this event brought about: it has the same number.
-    pub(in crate::record) fn session_end(&self, summary: SessionSummary) -> Self {
+    pub fn session_end(&self, summary: SessionSummary) -> Self {
         Self {
             exchange: Some(summary.last_exchange),
             summary: Some(Box::new(summary)),

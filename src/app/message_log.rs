@@ -1,0 +1,317 @@
+//! Sessions from a file that is no record: a trace of a device, a server's log, a single message.
+//!
+//! The messages are carved out of the text, and each goes through the conversation as one that passes the proxy
+//! does, with no rules. What only the network knows is absent: addresses, heads, and when nothing dates a message,
+//! the time (then it is 1970).
+
+mod date;
+
+use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::tz::Offset;
+use memchr::memmem;
+use serde_json::Value;
+
+pub use self::date::DateOrder;
+
+use self::date::{WrittenDate, order_of};
+use super::dry_run::{DryRun, speaker_of};
+use super::rule_includes::take_bounded;
+use crate::dm::carve::{carve, has_message};
+use crate::dm::{Dialect, Message};
+use crate::flow::origin::UrlOrigin;
+use crate::flow::{
+    CapturedBody, CapturedMessage, Delivery, Event, Head, Note, ParsedBody, Severity, Side,
+    Timestamp,
+};
+use crate::markup::utf16::in_utf8;
+use crate::markup::{DecodeError, Document, Hint, Limits, decode, wbxml};
+use crate::record::analysis::Analysis;
+use crate::record::{Damage, EventRecord, Masking, replay};
+use crate::rules::RuleSet;
+
+/// How the dates of a log are read.
+#[derive(Clone, Copy, Debug)]
+pub struct DateReading {
+    /// The order of day, month and year; `None`: the file shows it.
+    pub order: Option<DateOrder>,
+    /// The zone of the times.
+    pub zone: Offset,
+}
+
+/// Reads the events of a file in order: of a record of JSON lines, or of any other file with messages in it. Lines of
+/// a record that cannot be read are skipped and returned.
+///
+/// # Errors
+/// Those of [`replay`], which a file without any message has, too, and those of the reader.
+pub fn read(
+    mut input: impl BufRead,
+    dates: DateReading,
+    mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
+) -> io::Result<Vec<Damage>> {
+    if input.fill_buf()?.starts_with(LINE) {
+        return replay(input, on_event);
+    }
+    let text: Bytes = take_bounded(input, MOST_BYTES)
+        .map_err(io::Error::other)?
+        .into();
+    // The first line alone may be torn.
+    let mut lines = text.split(|byte| *byte == b'\n');
+    if !lines.any(|line| line.starts_with(LINE)) {
+        let events = events(&text, dates, Masking::Masked);
+        if !events.is_empty() {
+            events.into_iter().try_for_each(&mut on_event)?;
+            return Ok(Vec::new());
+        }
+    }
+    replay(text.as_ref(), on_event)
+}
+
+/// The messages of a file that is no record, as far as they decode.
+pub fn documents(text: &Bytes, limits: &Limits) -> Vec<Arc<Document>> {
+    let found = found(text, limits).into_iter().take(MOST_MESSAGES);
+    found
+        .filter_map(|found| found.reading.document().cloned())
+        .collect()
+}
+
+/// The events of a file that is no record, as the proxy would have recorded them; none if it has no message.
+fn events(text: &Bytes, dates: DateReading, masking: Masking) -> Vec<EventRecord> {
+    let limits = Limits::default();
+    let mut found = found(text, &limits);
+    found.truncate(MOST_MESSAGES);
+    let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();
+    let order = dates.order.unwrap_or_else(|| order_of(&written));
+    let mut conversation = DryRun::new(http::Uri::default(), limits);
+    let mut at = Timestamp::default();
+    let mut sessions = Analysis::default();
+    let mut events: Vec<EventRecord> = Vec::with_capacity(found.len());
+    for (seq, message) in (1..).zip(found) {
+        at = message.moment(order, dates.zone).unwrap_or(at);
+        let event = message.event(seq, at, &mut conversation, masking);
+        let over = sessions.event(&event);
+        let ends = over.into_iter().map(|it| event.session_end(it.summary));
+        let ends: Vec<_> = ends.collect();
+        events.push(event);
+        events.extend(ends);
+    }
+    if let Some(last) = events.last().cloned() {
+        let over = sessions.finish().into_iter();
+        events.extend(over.map(|it| last.session_end(it.summary)));
+    }
+    events
+}
+
+/// A message of the file.
+struct Found {
+    bytes: Bytes,
+    reading: ParsedBody,
+    date: Option<WrittenDate>,
+}
+
+fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
+    if wbxml::looks_like(text) {
+        return vec![Found {
+            bytes: text.clone(),
+            reading: reading(decode(text.clone(), Hint::default(), limits)),
+            date: None,
+        }];
+    }
+    let text = in_plain_utf8(text);
+    // In JSON the text of a message is escaped: it would be carved as a broken one.
+    let found = in_json(&text, limits);
+    match found.is_empty() {
+        true => carved(&text, limits, None),
+        false => found,
+    }
+}
+
+fn reading(decoded: Result<Document, DecodeError>) -> ParsedBody {
+    match decoded {
+        Ok(document) => {
+            let dialect = Dialect::of(&document);
+            ParsedBody::Document(Arc::new(document), dialect)
+        }
+        Err(error) => ParsedBody::Opaque(error),
+    }
+}
+
+/// The messages of a text; `date` is that of those without one in front of them.
+fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+    let messages = carve(text, limits).map(|message| {
+        let before = &text[message.before..message.range.start];
+        let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
+        Found {
+            bytes: text.slice(message.range),
+            reading: reading(message.document),
+            date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
+        }
+    });
+    messages.collect()
+}
+
+/// The messages in the texts of JSON lines, as servers log them.
+fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
+    let mut found = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        // It is not at the beginning where something is logged in front of it.
+        let start = line.iter().position(|byte| *byte == b'{');
+        let Some(Ok(value)) = start.map(|at| serde_json::from_slice::<Value>(&line[at..])) else {
+            continue;
+        };
+        let mut texts = Vec::new();
+        texts_of(&value, &mut texts);
+        let date = texts.iter().find_map(|text| match text.len() < 40 {
+            true => WrittenDate::last_in(text),
+            false => None,
+        });
+        for text in texts
+            .into_iter()
+            .filter(|text| has_message(text.as_bytes()))
+        {
+            found.extend(carved(&Bytes::from(text.to_owned()), limits, date));
+        }
+    }
+    found
+}
+
+fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| texts_of(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| texts_of(value, texts)),
+        _ => {}
+    }
+}
+
+/// A text in UTF-8 without a byte order mark; PowerShell writes UTF-16.
+fn in_plain_utf8(text: &Bytes) -> Bytes {
+    let is_little = match text.as_ref() {
+        [0xff, 0xfe, ..] => true,
+        [0xfe, 0xff, ..] => false,
+        [0xef, 0xbb, 0xbf, ..] => return text.slice(3..),
+        _ => return in_utf8(text.clone()).unwrap_or_else(|_| text.clone()),
+    };
+    let units = text[2..].chunks_exact(2).map(|pair| match is_little {
+        true => u16::from_le_bytes([pair[0], pair[1]]),
+        false => u16::from_be_bytes([pair[0], pair[1]]),
+    });
+    let characters = char::decode_utf16(units);
+    let text: String = characters
+        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    text.into()
+}
+
+impl Found {
+    fn moment(&self, order: DateOrder, zone: Offset) -> Option<Timestamp> {
+        let moment = zone.to_timestamp(self.date?.moment(order)?).ok()?;
+        u64::try_from(moment.as_microsecond()).ok().map(Timestamp)
+    }
+
+    fn event(
+        self,
+        seq: u64,
+        at: Timestamp,
+        conversation: &mut DryRun,
+        masking: Masking,
+    ) -> EventRecord {
+        let document = self.reading.document().cloned();
+        let header = match &document {
+            Some(document) => Some(document.clone()),
+            None => header_alone(&self.bytes).map(Arc::new),
+        };
+        let speaker = header
+            .as_ref()
+            .map_or(Side::Device, |header| speaker_of(header).0);
+        let mut passed = conversation.message(speaker, self.bytes.clone(), document);
+        passed.at = at;
+        if let Some(server) = header.and_then(|header| server_of(&header, speaker)) {
+            passed.connection.server = server;
+        }
+        let decision = conversation.decide(&RuleSet::default(), &passed);
+        let mut notes: Vec<_> = is_cut(&self.bytes).then(cut).into_iter().collect();
+        notes.extend(decision.notes);
+        let message = Arc::new(CapturedMessage {
+            exchange: passed.exchange,
+            connection: Arc::new(passed.connection),
+            from: speaker,
+            synthesized: false,
+            at,
+            took: Duration::ZERO,
+            head: match passed.response {
+                Some(response) => Head::Response(response),
+                None => Head::Request(passed.request),
+            },
+            payload: CapturedBody {
+                received: self.bytes.clone(),
+                plain: None,
+                sent: self.bytes,
+                reading: self.reading,
+                sent_document: None,
+            },
+            session: decision.session,
+            links: decision.links,
+            notes,
+            applied: Vec::new(),
+            delivery: Delivery::default(),
+        });
+        let event = match speaker {
+            Side::Device => Event::Request(message),
+            Side::Server => Event::Response(message),
+        };
+        let mut record = EventRecord::of(seq, &event, masking);
+        // The file does not show them.
+        (record.head, record.took_us) = (None, None);
+        (record.connection.device, record.connection.listener) = (None, None);
+        record
+    }
+}
+
+/// The header of a message that is broken behind it.
+fn header_alone(message: &[u8]) -> Option<Document> {
+    let header = memmem::find(message, b"</SyncHdr>")? + b"</SyncHdr>".len();
+    let alone = [&message[..header], b"</SyncML>"].concat();
+    decode(alone.into(), Hint::default(), &Limits::default()).ok()
+}
+
+/// Host and port of the server, by the address in the header.
+fn server_of(document: &Document, speaker: Side) -> Option<String> {
+    let header = Message::of(document)?.header()?;
+    let address = match speaker {
+        Side::Device => header.target()?,
+        Side::Server => header.source()?,
+    };
+    let origin = UrlOrigin::of(&address)?.origin;
+    Some(format!("{}:{}", origin.host, origin.port))
+}
+
+/// Whether a message ends with the comment that SyncMLViewer writes where it had only the first 64 KB.
+fn is_cut(message: &[u8]) -> bool {
+    let end = &message[message.len().saturating_sub(LONGEST_CUT_END)..];
+    memmem::find(end, b"truncated xml data -->").is_some()
+}
+
+fn cut() -> Note {
+    Note {
+        id: "LOG-01",
+        severity: Severity::Warning,
+        at: None,
+        text: "SyncMLViewer had only the first 64 KB of this message: what follows is missing"
+            .into(),
+    }
+}
+
+/// How each line of a record begins.
+const LINE: &[u8] = b"{\"v\":";
+/// Bytes of a file that is no record.
+const MOST_BYTES: u64 = 256 << 20;
+/// Messages of one file.
+const MOST_MESSAGES: usize = 100_000;
+/// Bytes in front of a message in which its date is looked for.
+const LONGEST_BEFORE: usize = 512;
+/// Bytes of the comment about a cut, and of the end tags behind it.
+const LONGEST_CUT_END: usize = 4096;

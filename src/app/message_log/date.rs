@@ -1,0 +1,209 @@
+//! Dates in front of messages: as .NET writes them in the culture of a machine, and as logs write them.
+
+use jiff::civil::DateTime;
+
+/// The order of day, month and year in a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateOrder {
+    /// Day, month, year.
+    Dmy,
+    /// Month, day, year.
+    Mdy,
+    /// Year, month, day.
+    Ymd,
+}
+
+/// A date and a time whose order of day and month may not be known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WrittenDate {
+    /// The three numbers of the date, as they stand.
+    date: [i16; 3],
+    /// What stands between them.
+    separator: u8,
+    hour: i8,
+    minute: i8,
+    second: i8,
+    has_am_pm: bool,
+}
+
+impl WrittenDate {
+    /// The last date with a time in a text.
+    pub(super) fn last_in(text: &str) -> Option<Self> {
+        let digit = |(at, byte): &(usize, u8)| {
+            let before = at.checked_sub(1).map(|before| text.as_bytes()[before]);
+            byte.is_ascii_digit() && !before.is_some_and(|before| before.is_ascii_alphanumeric())
+        };
+        let starts: Vec<_> = text.bytes().enumerate().filter(digit).collect();
+        let mut starts = starts.into_iter().rev().take(MOST_NUMBERS);
+        starts.find_map(|(at, _)| Self::parse(&text[at..]))
+    }
+
+    /// A date and a time at the beginning of a text: `1/17/2025 10:22:33 AM`, `17.01.2025 10:22:33`,
+    /// `2025-01-17T10:22:33Z`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut rest = text;
+        let first = number(&mut rest, 4)?;
+        let separator = *rest.as_bytes().first()?;
+        if !b"/.-".contains(&separator) {
+            return None;
+        }
+        let mut next = || {
+            rest = rest.strip_prefix(char::from(separator))?.trim_start();
+            number(&mut rest, 4)
+        };
+        let date = [first, next()?, next()?];
+        let behind = rest.trim_start_matches([',', 'T', ' ', '\u{a0}', '\u{202f}', '.']);
+        if behind.len() == rest.len() {
+            return None;
+        }
+        rest = behind;
+        let hour = number(&mut rest, 2)?;
+        rest = rest.strip_prefix([':', '.'])?;
+        let minute = number(&mut rest, 2)?;
+        let second = match rest.strip_prefix([':', '.']) {
+            Some(behind) => {
+                rest = behind;
+                number(&mut rest, 2)?
+            }
+            None => 0,
+        };
+        let half = rest.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
+        let half = half.get(..2).map(str::to_ascii_uppercase);
+        let (has_am_pm, hour) = match half.as_deref() {
+            Some("AM") => (true, hour % 12),
+            Some("PM") => (true, hour % 12 + 12),
+            _ => (false, hour),
+        };
+        Some(Self {
+            date,
+            separator,
+            hour: hour.try_into().ok()?,
+            minute: minute.try_into().ok()?,
+            second: second.try_into().ok()?,
+            has_am_pm,
+        })
+    }
+
+    /// The order that this date alone shows.
+    fn order(&self) -> Option<DateOrder> {
+        match self.date {
+            [year, _, _] if year > 31 => Some(DateOrder::Ymd),
+            [day, _, _] if day > 12 => Some(DateOrder::Dmy),
+            [_, day, _] if day > 12 => Some(DateOrder::Mdy),
+            _ if self.separator != b'/' => Some(DateOrder::Dmy),
+            _ => None,
+        }
+    }
+
+    /// The moment, in a given order; `None` where there is no such day.
+    pub(super) fn moment(&self, order: DateOrder) -> Option<DateTime> {
+        let [a, b, c] = self.date;
+        let (year, month, day) = match order {
+            DateOrder::Ymd => (a, b, c),
+            DateOrder::Dmy => (c, b, a),
+            DateOrder::Mdy => (c, a, b),
+        };
+        let year = if year < 100 { year + 2000 } else { year };
+        let (month, day) = (month.try_into().ok()?, day.try_into().ok()?);
+        DateTime::new(year, month, day, self.hour, self.minute, self.second, 0).ok()
+    }
+}
+
+/// The order that all dates of a file have. Where no date shows it: the one in which time does not run backwards,
+/// else that of cultures with AM and PM.
+pub(super) fn order_of(dates: &[WrittenDate]) -> DateOrder {
+    if let Some(order) = dates.iter().find_map(WrittenDate::order) {
+        return order;
+    }
+    let runs_forward = |order: DateOrder| {
+        let moments: Option<Vec<_>> = dates.iter().map(|date| date.moment(order)).collect();
+        moments.is_some_and(|moments| moments.is_sorted())
+    };
+    let (dmy, mdy) = (runs_forward(DateOrder::Dmy), runs_forward(DateOrder::Mdy));
+    let has_am_pm = dates.iter().any(|date| date.has_am_pm);
+    match (dmy, mdy) {
+        (true, false) => DateOrder::Dmy,
+        (false, true) => DateOrder::Mdy,
+        _ if has_am_pm => DateOrder::Mdy,
+        _ => DateOrder::Dmy,
+    }
+}
+
+/// Takes a number of at most so many digits from a text.
+fn number(text: &mut &str, digits: usize) -> Option<i16> {
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = text.split_at(length);
+    *text = rest;
+    (length <= digits).then(|| number.parse().ok())?
+}
+
+/// Numbers in front of a message in which a date is looked for, from the last one on.
+const MOST_NUMBERS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_in_the_forms_of_many_cultures() {
+        let check = |text: &str, expected: &str| {
+            let date = WrittenDate::last_in(text).unwrap();
+            let moment = date.moment(order_of(&[date])).unwrap();
+            assert_eq!(moment.to_string(), expected, "{text}");
+        };
+        check("<!-- 1/17/2025 10:22:33 AM -->", "2025-01-17T10:22:33");
+        check(
+            "<!-- 1/17/2025 12:02:03\u{202f}AM -->",
+            "2025-01-17T00:02:03",
+        );
+        check("<!-- 1/17/2025 1:02:03 PM -->", "2025-01-17T13:02:03");
+        check("<!-- 17.01.2025 10:22:33 -->", "2025-01-17T10:22:33");
+        check("<!-- 03.02.2025 10:22:33 -->", "2025-02-03T10:22:33");
+        check("<!-- 17/01/2025 10:22:33 -->", "2025-01-17T10:22:33");
+        check("<!-- 17-01-2025 10.22.33 -->", "2025-01-17T10:22:33");
+        check("<!-- 17. 1. 2025 10:22:33 -->", "2025-01-17T10:22:33");
+        check("<!-- 2025-01-17 10:22:33 -->", "2025-01-17T10:22:33");
+        check("2025-01-17T10:22:33.123Z device: ", "2025-01-17T10:22:33");
+        check("2025/01/17 10:22 in 3 s ", "2025-01-17T10:22:00");
+        check("<!-- 2/3/2025 1:02:03 PM -->", "2025-02-03T13:02:03");
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "10:22:33",
+            "version 1.2.3",
+            "a1/2/2025 10:00",
+            "99999/1/1 1:1",
+        ] {
+            assert_eq!(WrittenDate::last_in(text), None, "{text}");
+        }
+        let date = WrittenDate::last_in("31/31/2025 10:00").unwrap();
+        assert_eq!(date.moment(order_of(&[date])), None);
+    }
+
+    #[test]
+    fn the_dates_of_a_file_show_their_order_together() {
+        let check = |texts: &[&str], expected: DateOrder| {
+            let dates: Vec<_> = texts
+                .iter()
+                .filter_map(|t| WrittenDate::last_in(t))
+                .collect();
+            assert_eq!(dates.len(), texts.len());
+            assert_eq!(order_of(&dates), expected, "{texts:?}");
+        };
+        check(&["1/2/2025 10:00", "1/13/2025 10:00"], DateOrder::Mdy);
+        check(&["1/2/2025 10:00", "13/2/2025 10:00"], DateOrder::Dmy);
+        check(
+            &["3/2/2025 10:00", "4/2/2025 9:00", "1/3/2025 9:00"],
+            DateOrder::Dmy,
+        );
+        check(
+            &["2/3/2025 10:00", "2/4/2025 9:00", "3/1/2025 9:00"],
+            DateOrder::Mdy,
+        );
+        check(&["2/2/2025 1:00 PM"], DateOrder::Mdy);
+        check(&["2/2/2025 13:00"], DateOrder::Dmy);
+    }
+}

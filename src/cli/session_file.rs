@@ -1,0 +1,117 @@
+//! The file that a verb reads sessions from: a record, or any file with SyncML messages in it.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use jiff::tz::Offset;
+
+use super::{Failure, Outcome};
+use crate::app::message_log::{self, DateOrder, DateReading};
+use crate::error_text;
+use crate::printable;
+use crate::record::{Damage, EventRecord};
+
+/// A file with sessions, and how dates are read where it is no record.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct SessionFile {
+    /// A record (JSON lines), or a file with SyncML messages in it, such as those of SyncMLViewer; `-` reads standard
+    /// input.
+    file: PathBuf,
+    /// Order of day, month and year in the dates of a file that is no record. By default the file shows it.
+    #[arg(long, value_enum, value_name = "ORDER")]
+    date_order: Option<OrderArgument>,
+    /// Time zone of a file that is no record, such as +01:00.
+    #[arg(long, default_value = "+00:00", value_parser = offset, value_name = "OFFSET", allow_hyphen_values = true)]
+    zone: Offset,
+}
+
+impl SessionFile {
+    /// The name of the file, for people.
+    pub(super) fn name(&self) -> String {
+        printable::path(&self.file)
+    }
+
+    /// Gives its events in order, and returns damaged lines. A reader of what is printed that went away (`| head`)
+    /// ends it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that has no message.
+    pub(super) fn read(
+        &self,
+        on_event: impl FnMut(EventRecord) -> io::Result<()>,
+    ) -> Result<Vec<Damage>, Failure> {
+        let name = self.name();
+        let unreadable = |error: io::Error| {
+            let why = error_text::io(&error);
+            Failure::Usage(format!("error: cannot read {name}: {why}"))
+        };
+        let input: Box<dyn Read> = match self.file.as_os_str() == "-" {
+            true => Box::new(io::stdin()),
+            false => Box::new(File::open(&self.file).map_err(unreadable)?),
+        };
+        let dates = DateReading {
+            order: self.date_order.map(|order| match order {
+                OrderArgument::Dmy => DateOrder::Dmy,
+                OrderArgument::Mdy => DateOrder::Mdy,
+                OrderArgument::Ymd => DateOrder::Ymd,
+            }),
+            zone: self.zone,
+        };
+        match message_log::read(BufReader::new(input), dates, on_event) {
+            Ok(damaged) => Ok(damaged),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                let why = error_text::io(&error);
+                Err(Failure::Failed(format!("error: {name}: {why}; {REMEDY}")))
+            }
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    /// Reports damaged lines.
+    pub(super) fn report(&self, damaged: &[Damage]) -> Outcome {
+        let name = self.name();
+        let lines = damaged
+            .iter()
+            .map(|damage| format!("error: {name}: {damage}\n"));
+        match damaged.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::Failed(lines.collect())),
+        }
+    }
+}
+
+/// Which files can be read.
+const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with SyncML messages in them";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OrderArgument {
+    /// Day, month, year.
+    Dmy,
+    /// Month, day, year.
+    Mdy,
+    /// Year, month, day.
+    Ymd,
+}
+
+fn offset(text: &str) -> Result<Offset, String> {
+    let wrong = || "an offset from UTC has the form +01:00 or -05:00".to_owned();
+    let sign = match text.as_bytes().first() {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ if text.eq_ignore_ascii_case("utc") || text == "Z" => return Ok(Offset::UTC),
+        _ => return Err(wrong()),
+    };
+    let (hours, minutes) = text[1..].split_once(':').unwrap_or((&text[1..], "0"));
+    let number = |text: &str| {
+        text.parse::<i32>()
+            .ok()
+            .filter(|number| (0..60).contains(number))
+    };
+    let (Some(hours), Some(minutes)) = (number(hours), number(minutes)) else {
+        return Err(wrong());
+    };
+    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).map_err(|_| wrong())
+}

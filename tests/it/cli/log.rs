@@ -1,0 +1,222 @@
+//! Files that are no records: as SyncMLViewer saves them, and as servers log.
+
+use std::fs;
+
+use bytes::Bytes;
+use dmtap::markup::convert::{XmlOptions, to_xml};
+use dmtap::markup::{Hint, Limits, decode};
+use dmtap::record::EventRecord;
+use dmtap::record::model::EventKind;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::peers::dmtap;
+use super::{run, stdout};
+
+/// The messages of a demo.
+fn messages() -> Vec<EventRecord> {
+    let (folder, _) = super::demo();
+    let record = fs::File::open(folder.path().join("dmtap-demo/demo.jsonl")).unwrap();
+    let mut messages = Vec::new();
+    let damage = dmtap::record::replay(std::io::BufReader::new(record), |event| {
+        if matches!(event.event, EventKind::Request | EventKind::Response) {
+            messages.push(event);
+        }
+        Ok(())
+    });
+    assert!(damage.unwrap().is_empty());
+    assert!(messages.len() >= 10);
+    messages
+}
+
+/// The message as SyncMLViewer formats it.
+fn formatted(message: &EventRecord) -> String {
+    let body = message.body.as_ref().unwrap().0.clone();
+    let document = decode(body, Hint::default(), &Limits::default()).unwrap();
+    to_xml(&document, &XmlOptions::indented())
+        .xml
+        .trim()
+        .replace('\n', "\r\n")
+}
+
+/// What is known of a message apart from the network.
+fn known(message: &EventRecord) -> Value {
+    let commands: Vec<_> = message
+        .commands
+        .iter()
+        .map(|command| {
+            json!([
+                command.kind,
+                command.id,
+                command.loc_uri,
+                command.answers,
+                command.status.as_ref().map(|status| status.code),
+            ])
+        })
+        .collect();
+    let session = message.session.as_ref().unwrap();
+    json!([
+        message.from,
+        session.number,
+        session.id,
+        session.msg,
+        session.device,
+        commands
+    ])
+}
+
+fn shown(log: impl AsRef<[u8]>, arguments: &[&str]) -> Vec<EventRecord> {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("log.xml");
+    fs::write(&file, log).unwrap();
+    let output = run(dmtap()
+        .args(["show", "--output", "json"])
+        .args(arguments)
+        .arg(file));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = stdout(&output);
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A file of SyncMLViewer, with dates in this form.
+fn viewer_file(messages: &[EventRecord], format: &str) -> String {
+    let mut file = String::from("<!-- OmaDmSessionStart -->\r\n");
+    for message in messages {
+        let at = Timestamp::from_microsecond(message.at_us.try_into().unwrap()).unwrap();
+        let date = at.strftime(format);
+        file += &format!("\r\n<!-- {date} -->\r\n{}\r\n", formatted(message));
+    }
+    file + "\r\n<!-- OmaDmSessionComplete -->\r\n"
+}
+
+#[test]
+fn a_file_of_syncmlviewer_shows_the_sessions_of_the_record() {
+    let messages = messages();
+    let expected: Vec<_> = messages.iter().map(known).collect();
+    for format in [
+        "%-m/%-d/%Y %-I:%M:%S %p",
+        "%d.%m.%Y %H:%M:%S",
+        "%Y-%m-%d %H:%M:%S",
+    ] {
+        let file = viewer_file(&messages, format);
+        let utf16: Vec<u8> = "\u{feff}"
+            .chars()
+            .chain(file.chars())
+            .flat_map(|character| {
+                let mut units = [0; 2];
+                character.encode_utf16(&mut units).to_vec()
+            })
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for bytes in [file.into_bytes(), utf16] {
+            let shown = shown(bytes, &[]);
+            assert_eq!(
+                shown.iter().map(known).collect::<Vec<_>>(),
+                expected,
+                "{format}"
+            );
+            for (shown, message) in shown.iter().zip(&messages) {
+                assert_eq!(
+                    shown.at_us / 1_000_000,
+                    message.at_us / 1_000_000,
+                    "{format}"
+                );
+                assert!(shown.head.is_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_zone_and_the_order_of_dates_can_be_named() {
+    let log = "<!-- 2/3/2025 10:00:00 -->\n<SyncML><SyncHdr/><SyncBody/></SyncML>";
+    let check = |arguments: &[&str], expected: &str| {
+        assert_eq!(shown(log, arguments)[0].at, expected, "{arguments:?}");
+    };
+    check(&[], "2025-03-02T10:00:00.000000Z");
+    check(&["--date-order", "mdy"], "2025-02-03T10:00:00.000000Z");
+    check(&["--zone", "+01:00"], "2025-03-02T09:00:00.000000Z");
+    check(&["--zone=-05:30"], "2025-03-02T15:30:00.000000Z");
+    let output = run(dmtap().args(["show", "log.xml", "--zone", "CET"]));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn a_message_that_the_viewer_cut_is_marked_and_the_next_is_whole() {
+    let messages = messages();
+    let mut file = viewer_file(&messages[..2], "%d.%m.%Y %H:%M:%S");
+    let cut = formatted(&messages[2]);
+    let at = cut.find("</SyncHdr>").unwrap() + 40;
+    file += &cut[..at];
+    file += "\n<!-- ignore this line, closing SyncML tag added to support parsing of truncated xml data --></SyncML>\r\n";
+    file += &formatted(&messages[3]);
+    let shown = shown(file, &[]);
+    assert_eq!(shown.len(), 4);
+    assert_eq!(shown[2].from, messages[2].from);
+    assert!(
+        shown[2].notes.iter().any(|note| note.id == "LOG-01"),
+        "{:?}",
+        shown[2]
+    );
+    assert!(shown[2].commands.is_empty());
+    assert_eq!(shown[3].commands.len(), messages[3].commands.len());
+}
+
+#[test]
+fn messages_in_the_json_lines_of_a_server_are_found() {
+    let messages = messages();
+    let mut log = String::from("starting up\n");
+    for message in &messages {
+        let at = message.at.as_str();
+        log += &format!(
+            "{}\n",
+            json!({"ts": at, "msg": "syncml", "body": formatted(message)})
+        );
+    }
+    // Go escapes the brackets of tags.
+    for log in [
+        log.clone(),
+        log.replace('<', "\\u003c").replace('>', "\\u003e"),
+    ] {
+        let shown = shown(log, &[]);
+        let expected: Vec<_> = messages.iter().map(known).collect();
+        assert_eq!(shown.iter().map(known).collect::<Vec<_>>(), expected);
+        assert_eq!(shown[3].at_us / 1_000_000, messages[3].at_us / 1_000_000);
+    }
+}
+
+#[test]
+fn a_single_message_in_wbxml_is_shown() {
+    let messages = messages();
+    let is_wbxml = |body: &Bytes| dmtap::markup::wbxml::looks_like(body);
+    let wbxml = messages
+        .iter()
+        .filter_map(|message| Some(message.body.as_ref()?.0.clone()))
+        .find(is_wbxml)
+        .unwrap();
+    let shown = shown(wbxml, &[]);
+    assert_eq!(shown.len(), 1);
+    assert!(!shown[0].commands.is_empty());
+}
+
+#[test]
+fn rules_are_tried_on_each_message_of_a_file() {
+    let folder = TempDir::new().unwrap();
+    let messages = messages();
+    fs::write(
+        folder.path().join("log.xml"),
+        viewer_file(&messages, "%d.%m.%Y %H:%M:%S"),
+    )
+    .unwrap();
+    let output =
+        run(dmtap()
+            .current_dir(&folder)
+            .args(["rules", "try", "permission-denied", "log.xml"]));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let shown = stdout(&output);
+    let acted = "-      <Data>200</Data>\n+      <Data>425</Data>";
+    assert_eq!(shown.matches(acted).count(), 2, "{shown}");
+}
