@@ -78,6 +78,7 @@ fn shown(log: impl AsRef<[u8]>, arguments: &[&str]) -> Vec<EventRecord> {
     let text = stdout(&output);
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|event: &EventRecord| event.event != EventKind::Session)
         .collect()
 }
 
@@ -219,4 +220,29 @@ fn rules_are_tried_on_each_message_of_a_file() {
     let shown = stdout(&output);
     let acted = "-      <Data>200</Data>\n+      <Data>425</Data>";
     assert_eq!(shown.matches(acted).count(), 2, "{shown}");
+}
+
+#[test]
+fn why_finds_in_a_file_of_syncmlviewer_what_it_finds_in_the_record() {
+    let folder = TempDir::new().unwrap();
+    let messages = messages();
+    fs::write(
+        folder.path().join("log.xml"),
+        viewer_file(&messages, "%-m/%-d/%Y %-I:%M:%S %p"),
+    )
+    .unwrap();
+    let log = run(dmtap().current_dir(&folder).args(["why", "log.xml"]));
+    let (demo, _) = super::demo();
+    let record = demo.path().join("dmtap-demo/demo.jsonl");
+    let record = run(dmtap().args(["why", "--ignore-rules"]).arg(record));
+    assert_eq!(
+        (log.status.code(), record.status.code()),
+        (Some(1), Some(1))
+    );
+    // The heading also counts the command whose Status the rule changed.
+    let findings = |text: String| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('━'));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(findings(stdout(&log)), findings(stdout(&record)));
 }
