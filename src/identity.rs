@@ -15,6 +15,7 @@ pub mod cms;
 pub mod csr;
 pub mod document;
 pub mod enrollment;
+pub mod hosts;
 pub mod issue;
 pub mod message_signature;
 mod raw;
@@ -23,7 +24,7 @@ pub mod session;
 pub mod signature;
 
 pub use cms::SignedData;
-pub use csr::CertificationRequest;
+pub use csr::{CertificationRequest, Strings};
 pub use document::{NoSwap, Replacement};
 pub use issue::{CertificateParts, Issuer};
 pub use renewal::SignedRequest;

@@ -48,7 +48,7 @@ pub const IN_TRANSCRIPT: &str = "dmtap::in_transcript";
 pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError};
 pub use client_certs::ClientCertSettings;
-pub use client_identity::{ClientIdentity, FindIdentity, IdentityError};
+pub use client_identity::{ClientIdentity, IdentityError};
 pub use device_certificate::RequestClientCert;
 pub use failure::{PlainError, ServerError};
 pub use forward_client_cert::ForwardClientCert;

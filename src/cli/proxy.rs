@@ -15,6 +15,7 @@ use stay::StayArguments;
 
 use crate::app::print;
 use crate::app::proxy::{self, RuleReports, Running};
+use crate::identity::Strings;
 use crate::proxy::{
     Account, BodyCapture, ClientCertSettings, ForwardClientCert, Mode, OwnCertificate,
     RequestClientCert, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
@@ -71,6 +72,10 @@ pub struct Proxy {
         default_missing_value = ""
     )]
     swap_client_identity: Option<String>,
+    /// With --swap-client-identity: write strings in certificate requests as X.509 allows, for servers that refuse those
+    /// of Windows.
+    #[arg(long, requires = "swap_client_identity")]
+    csr_strict: bool,
     /// Do not verify the server's certificate.
     #[arg(short = 'k', long, conflicts_with = "server_ca")]
     ssl_insecure: bool,
@@ -156,6 +161,10 @@ impl Proxy {
         let settings = Settings {
             stay,
             swap: self.swap()?,
+            csr_strings: match self.csr_strict {
+                true => Strings::Strict,
+                false => Strings::Kept,
+            },
             confdir: confdir.map(Path::to_owned),
             resolve: self.stay.resolve(),
             ..self.settings(&reports)

@@ -16,6 +16,17 @@ pub struct CertificationRequest<'d> {
     digest: Digest,
 }
 
+/// How the strings of a subject are written in the request for another key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strings {
+    /// As the device wrote them.
+    #[default]
+    Kept,
+    /// A PrintableString with characters that the type does not allow, such as `!` and NUL, becomes a UTF8String: strict
+    /// servers refuse the other.
+    Strict,
+}
+
 /// Why a request is not swapped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CsrError {
@@ -92,9 +103,13 @@ impl<'d> CertificationRequest<'d> {
     ///
     /// # Errors
     /// [`CsrError::Sign`], or [`CsrError::Der`] where it grows too long for DER.
-    pub fn with_key(&self, signer: &dyn Signer) -> Result<Vec<u8>, CsrError> {
+    pub fn with_key(&self, signer: &dyn Signer, strings: Strings) -> Result<Vec<u8>, CsrError> {
         let public_key = signer.public_key();
-        let parts = [self.version, self.subject, public_key, self.attributes];
+        let subject = match strings {
+            Strings::Kept => self.subject.to_vec(),
+            Strings::Strict => strict(self.subject)?,
+        };
+        let parts = [self.version, &subject, public_key, self.attributes];
         let info = raw::around(Tag::Sequence, &parts)?;
         let scheme = Scheme::of_key(public_key, self.digest)?;
         let signature = raw::bit_string(&signer.sign(scheme, &info)?)?;
@@ -103,5 +118,29 @@ impl<'d> CertificationRequest<'d> {
     }
 }
 
+/// A Name whose illegal PrintableStrings are UTF8Strings; the lengths are the same.
+fn strict(name: &[u8]) -> der::Result<Vec<u8>> {
+    let mut changed = name.to_vec();
+    let mut sets = Elements::of(name)?;
+    while !sets.rest().is_empty() {
+        let mut pairs = Elements::with_tag(sets.next()?, Tag::Set)?;
+        while !pairs.rest().is_empty() {
+            let mut pair = Elements::of(pairs.next()?)?;
+            pair.next()?;
+            let value = pair.next()?;
+            let is_legal =
+                |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
+            if value[0] == PRINTABLE_STRING && !raw::content(value)?.iter().all(is_legal) {
+                // Elements are parts of what they were read from.
+                let at = value.as_ptr() as usize - name.as_ptr() as usize;
+                changed[at] = UTF8_STRING;
+            }
+        }
+    }
+    Ok(changed)
+}
+
+const PRINTABLE_STRING: u8 = 0x13;
+const UTF8_STRING: u8 = 0x0c;
 /// The longest request, in bytes of DER.
 pub const MOST_BYTES: usize = 64 << 10;

@@ -9,13 +9,17 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 
 use super::ca::warn_if_readable;
-use super::client_identity::{ClientIdentity, FindIdentity, IdentityError};
+use super::client_identity::{ClientIdentity, IdentityError};
 use super::device_certificate::RequestClientCert;
 use super::forward_client_cert::ForwardClientCert;
+use super::identity::Identities;
 use super::pem_file;
+use super::settings::{Mode, Settings};
 use super::tls::covers;
 use crate::error_text;
 use crate::flow::Connection;
+use crate::flow::origin::OriginPair;
+use crate::identity::hosts::plain;
 
 /// Which client certificates there are, and how devices are asked for theirs.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +42,9 @@ pub struct ClientCertSettings {
 pub(super) struct ClientCerts {
     for_all: Option<ClientIdentity>,
     by_host: HashMap<String, ClientIdentity>,
-    of_devices: Arc<dyn FindIdentity>,
+    of_devices: Arc<Identities>,
+    /// The public names of reverse mode with the servers that they stand for; `None` where devices name servers.
+    public: Option<HashMap<String, String>>,
     request: Option<RequestClientCert>,
     request_for: Vec<(String, RequestClientCert)>,
     is_forwarded: bool,
@@ -49,11 +55,19 @@ impl ClientCerts {
     ///
     /// # Errors
     /// The file that cannot be used, and why.
-    pub(super) fn load(
-        settings: &ClientCertSettings,
-        of_devices: Arc<dyn FindIdentity>,
-    ) -> io::Result<Self> {
+    pub(super) fn load(all: &Settings, of_devices: Arc<Identities>) -> io::Result<Self> {
+        let settings = &all.client_certs;
+        let public = match all.mode {
+            Mode::Regular => None,
+            Mode::Reverse { .. } => {
+                let pairs = all.stay.maps.iter();
+                let hosts =
+                    |pair: &OriginPair| (plain(&pair.public.host), plain(&pair.server.host));
+                Some(pairs.map(hosts).collect())
+            }
+        };
         let mut loaded = Self {
+            public,
             for_all: None,
             by_host: HashMap::new(),
             of_devices,
@@ -77,36 +91,59 @@ impl ClientCerts {
         if let Some((_, request)) = named.next_back() {
             return *request;
         }
-        let has_any = || {
-            let has_files = self.for_all.is_some() || !self.by_host.is_empty();
-            has_files || self.is_forwarded || self.of_devices.has_any()
-        };
         match self.request {
             Some(request) => request,
-            None if has_any() => RequestClientCert::Ask,
+            None if self.matters(name) => RequestClientCert::Ask,
             None => RequestClientCert::None,
+        }
+    }
+
+    /// Whether the certificate of a device that connects to this name can be of use.
+    fn matters(&self, name: &str) -> bool {
+        if self.for_all.is_some() || self.is_forwarded {
+            return true;
+        }
+        let name = plain(name);
+        let goes_to = |host: &str| self.by_host.contains_key(host) || self.of_devices.go_to(host);
+        match &self.public {
+            None => goes_to(&name),
+            // A name in no pair is that of the server of --mode, and of every host that has a path.
+            Some(public) => match public.get(&name) {
+                Some(host) if goes_to(host) => true,
+                Some(_) => false,
+                None => !self.by_host.is_empty() || self.of_devices.has_any(),
+            },
         }
     }
 
     /// The identity for a request of a device to a host: the one that goes with the certificate which the device
     /// presents, else that of the host. What a message says about its sender does not count: anybody can write it.
-    pub(super) fn of(&self, device: &Connection, host: &str) -> Option<ClientIdentity> {
-        let presented = device.tls.as_ref().and_then(|tls| tls.client.as_ref());
-        if let Some(der) = presented.and_then(|presented| presented.chain.first()) {
-            let sha256 = digest::digest(&digest::SHA256, der);
-            let sha256: Option<[u8; 32]> = sha256.as_ref().try_into().ok();
-            let own = sha256.and_then(|sha256| self.of_devices.of_certificate(&sha256));
-            if own.is_some() {
-                return own;
+    pub(super) async fn of(&self, device: &Connection, host: &str) -> Option<ClientIdentity> {
+        if let Some(hash) = sha256_of(device) {
+            let (identities, host) = (self.of_devices.clone(), host.to_owned());
+            let found = move || identities.of_certificate(&hash, &host);
+            let own = tokio::task::spawn_blocking(found).await;
+            if let Ok(Some(own)) = own {
+                return Some(own);
             }
         }
+        self.of_file(host)
+    }
+
+    /// The identity of `--client-certs` for a host.
+    fn of_file(&self, host: &str) -> Option<ClientIdentity> {
         if self.by_host.is_empty() {
             return self.for_all.clone();
         }
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let host = host.strip_suffix('.').unwrap_or(host);
-        self.by_host.get(&host.to_ascii_lowercase()).cloned()
+        self.by_host.get(&plain(host)).cloned()
     }
+}
+
+/// The SHA-256 of the certificate that a device presents, where dmtap's CA may have issued it.
+pub(super) fn sha256_of(device: &Connection) -> Option<[u8; 32]> {
+    let presented = device.tls.as_ref()?.client.as_ref()?;
+    let hash = digest::digest(&digest::SHA256, presented.chain.first()?);
+    hash.as_ref().try_into().ok()
 }
 
 /// The identities of a folder, by host.
@@ -176,20 +213,23 @@ mod tests {
             files: Some(files.to_owned()),
             ..ClientCertSettings::default()
         };
-        ClientCerts::load(&settings, Arc::new(Nobody))
+        load_all(&all(settings))
     }
 
-    #[derive(Debug)]
-    struct Nobody;
-
-    impl FindIdentity for Nobody {
-        fn of_certificate(&self, _: &[u8; 32]) -> Option<ClientIdentity> {
-            None
+    fn all(client_certs: ClientCertSettings) -> Settings {
+        Settings {
+            client_certs,
+            ..Settings::reverse(crate::proxy::Upstream {
+                scheme: crate::proxy::Scheme::Https,
+                host: "a.example".into(),
+                port: 443,
+            })
         }
+    }
 
-        fn has_any(&self) -> bool {
-            false
-        }
+    fn load_all(settings: &Settings) -> io::Result<ClientCerts> {
+        let none = Identities::new(settings).expect("no store");
+        ClientCerts::load(settings, Arc::new(none))
     }
 
     #[test]
@@ -201,11 +241,13 @@ mod tests {
         let check = |change: &dyn Fn(&mut ClientCertSettings), name: &str, expected| {
             let mut settings = ClientCertSettings::default();
             change(&mut settings);
-            let certs = ClientCerts::load(&settings, Arc::new(Nobody)).expect("settings");
+            let settings = all(settings);
+            let certs = load_all(&settings).expect("settings");
             assert_eq!(
                 certs.request(&[name, "127.0.0.1"]),
                 expected,
-                "{settings:?}"
+                "{:?}",
+                settings.client_certs
             );
         };
         check(&|_| {}, "a.example", None);
@@ -221,17 +263,6 @@ mod tests {
         check(&named, "mdm.test", Require);
     }
 
-    fn device() -> Connection {
-        Connection {
-            id: crate::flow::ConnectionId(1),
-            opened: crate::flow::Timestamp(0),
-            device: ([127, 0, 0, 1], 1).into(),
-            listener: ([127, 0, 0, 1], 2).into(),
-            server: String::new(),
-            tls: None,
-        }
-    }
-
     #[test]
     fn a_file_is_for_all_hosts_and_a_folder_for_those_it_names() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -243,9 +274,8 @@ mod tests {
         fs::write(path("README"), "text").expect("a file");
         let certs = load(folder.path()).expect("a folder of identities");
         let id = |host: &str| {
-            certs
-                .of(&device(), host)
-                .map(|identity| identity.id().to_owned())
+            let found = certs.of_file(host);
+            found.map(|identity| identity.id().to_owned())
         };
         assert!(id("MDM.example.com").is_some());
         assert_eq!(id("mdm.example.com."), id("mdm.example.com"));
@@ -253,11 +283,7 @@ mod tests {
         assert!(id("other.example.com").is_some() && id("other.example.com") != id("[::1]"));
         assert_eq!(id("example.com"), None);
         let certs = load(&path("mdm.example.com.pem")).expect("one identity");
-        let of = |host| {
-            certs
-                .of(&device(), host)
-                .map(|identity| identity.id().to_owned())
-        };
+        let of = |host| certs.of_file(host).map(|identity| identity.id().to_owned());
         assert_eq!(of("any.example.com"), id("mdm.example.com"));
     }
 

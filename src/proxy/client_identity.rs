@@ -20,16 +20,6 @@ pub struct ClientIdentity {
     key: Arc<CertifiedKey>,
 }
 
-/// Finds the identity that stands for a device.
-pub trait FindIdentity: fmt::Debug + Send + Sync {
-    /// The identity for the certificate that a device presents, which has this SHA-256; `None` where it is not one
-    /// that dmtap issued. It is called for each request, and must not wait for a disk.
-    fn of_certificate(&self, sha256: &[u8; 32]) -> Option<ClientIdentity>;
-
-    /// Whether there is an identity at all, so that devices are asked for their certificates.
-    fn has_any(&self) -> bool;
-}
-
 impl ClientIdentity {
     /// A certificate with the certificates between it and its root, and its key.
     ///

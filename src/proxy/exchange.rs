@@ -74,6 +74,7 @@ async fn respond(
     }
     let (mut parts, body) = request.into_parts();
     let mut exchange = Exchange::begin(context, &mut parts)?;
+    exchange.find_identity().await;
     if let Some(refusal) = exchange.refusal() {
         drop(
             IncomingMessage::unread(body, &exchange.context.shared.settings.limits)
@@ -180,15 +181,8 @@ impl Exchange {
             headers: std::mem::take(&mut parts.headers),
         };
         context.line.begin();
-        let identity = match address.scheme_str() {
-            Some("https") => context
-                .shared
-                .client_certs
-                .of(&route.connection, address.host().unwrap_or_default()),
-            _ => None,
-        };
         Ok(Self {
-            identity,
+            identity: None,
             id: context.shared.next_exchange(),
             rules: context.shared.rules.current(),
             head,
@@ -278,8 +272,7 @@ impl Exchange {
             Err(broken) => return Ok(self.fail(Failure::of_response(&broken))),
         };
         let mut decided = self.decide_response(&incoming, &head);
-        let leaving = decided.verdict.leaving(incoming.document()).cloned();
-        self.swap_response(leaving, &head.headers, &mut decided)
+        self.swap_response(incoming.document(), &head.headers, &mut decided)
             .await;
         let learned = std::mem::take(&mut decided.learned);
         self.context.shared.stay.learn(learned);

@@ -12,3 +12,6 @@ pub use key::{KeyError, OwnKey};
 pub use store::{IdentityStore, MOST_IDENTITIES, StoreError, identity_pem, write_private};
 pub use stored::{CertificateFacts, IdentityId, StoredIdentity};
 pub(super) use swap::Swap;
+
+#[cfg(test)]
+mod tests;

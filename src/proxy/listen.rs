@@ -58,7 +58,7 @@ impl Proxy {
         let identities = Identities::new(&settings).map_err(io::Error::other)?;
         identities.prepare();
         let identities = Arc::new(identities);
-        let client_certs = ClientCerts::load(&settings.client_certs, identities.clone())?;
+        let client_certs = ClientCerts::load(&settings, identities.clone())?;
         let client_ca = settings.client_certs.client_ca.as_deref();
         let judge = CertificateJudge::new(authority.certificate(), client_ca)?;
         let streams = TaskTracker::new();

@@ -11,6 +11,7 @@ pub use crate::flow::origin::Scheme;
 use super::client_certs::ClientCertSettings;
 use crate::conversation::SessionLimits;
 use crate::flow::origin::{Origin, OriginPair};
+use crate::identity::Strings;
 use crate::rules::stay::Extent;
 
 /// Everything the proxy needs to know; [`Settings::reverse`] and [`Settings::regular`] fill in the defaults.
@@ -42,6 +43,8 @@ pub struct Settings {
     pub confdir: Option<PathBuf>,
     /// Where dmtap enrolls in place of devices.
     pub swap: SwapSettings,
+    /// How the strings of certificate requests are written then (`--csr-strict`).
+    pub csr_strings: Strings,
     /// Client certificates, on both legs.
     pub client_certs: ClientCertSettings,
     /// Accounts of devices, to hold their credentials against.
@@ -89,6 +92,7 @@ impl Settings {
             resolve: Vec::new(),
             confdir: None,
             swap: SwapSettings::Off,
+            csr_strings: Strings::Kept,
             client_certs: ClientCertSettings::default(),
             accounts: Vec::new(),
         }

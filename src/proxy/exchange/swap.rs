@@ -7,10 +7,12 @@ use http::HeaderMap;
 
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};
+use crate::dm::{EnrollmentMessage, Envelope};
 use crate::flow::{Note, RuleEffect, Severity};
-use crate::identity::Signer;
 use crate::identity::enrollment::Asked;
+use crate::identity::{Signer, hosts};
 use crate::markup::{Document, Limits};
+use crate::proxy::client_certs::sha256_of;
 use crate::proxy::headers;
 use crate::proxy::identity::Swap;
 use crate::proxy::read;
@@ -24,7 +26,8 @@ impl Exchange {
         decided: &mut Decision,
     ) {
         let identities = &self.context.shared.identities;
-        if !identities.swaps(self.route.server.host()) {
+        // The server does not see what a rule answers itself.
+        if !identities.swaps(self.route.server.host()) || decided.verdict.answer.is_some() {
             return;
         }
         let Some(document) = leaving else {
@@ -50,19 +53,66 @@ impl Exchange {
         }
     }
 
-    /// Puts a certificate for the device's key in place of the server's, if everything that it takes is done.
+    /// Puts a certificate for the device's key in place of the server's, if everything that it takes is done. `received`
+    /// is the answer of the server.
     pub(super) async fn swap_response(
         &mut self,
-        leaving: Option<Arc<Document>>,
+        received: Option<&Arc<Document>>,
         headers: &HeaderMap,
         decided: &mut Decision,
     ) {
+        if let Some(received) = received {
+            self.learn(received);
+        }
         let Some(swap) = self.swap.take() else {
             return;
         };
-        match self.swapped(&swap, leaving, headers, decided).await {
-            Ok(note) => decided.notes.push(note),
-            Err(why) => decided.notes.push(not_swapped(swap.device_id(), &why)),
+        let leaving = decided.verdict.leaving(received).cloned();
+        let hosts = received.map_or_else(Vec::new, |received| hosts::named(received));
+        let swapped = match decided.verdict.answer {
+            Some(_) => Err("a rule answers in place of the server".to_owned()),
+            None => {
+                self.swapped(&swap, leaving.clone(), hosts, headers, decided)
+                    .await
+            }
+        };
+        let note = swapped.unwrap_or_else(|mut why| {
+            let is_granted = leaving.is_some_and(|leaving| grants(&leaving));
+            if is_granted && decided.verdict.answer.is_none() {
+                why += "; the certificate in this answer is for dmtap's key, and of no use to the device: enroll it again";
+            }
+            not_swapped(swap.device_id(), &why)
+        });
+        decided.notes.push(note);
+    }
+
+    /// Takes note of what a server says about keys, and of the hosts that it names to a device whose identity it knows.
+    fn learn(&self, document: &Document) {
+        let shared = &self.context.shared;
+        if shared.identities.swaps(self.route.server.host())
+            && let Some(EnrollmentMessage::GetPoliciesResponse(policies)) =
+                Envelope::of(document).and_then(EnrollmentMessage::of)
+            && let Some(bits) = policies.minimal_key_length()
+            && let Ok(bits) = bits.trim().parse()
+        {
+            let server = &self.route.connection.server;
+            shared.identities.want_key_bits(server, bits);
+        }
+        if self.identity.is_some()
+            && let Some(hash) = sha256_of(&self.route.connection)
+            && memchr::memmem::find(document.source(), b"https://").is_some()
+        {
+            let named = hosts::named(document);
+            shared.identities.add_hosts(&hash, named);
+        }
+    }
+
+    /// Finds the client certificate that goes to the server of this request.
+    pub(super) async fn find_identity(&mut self) {
+        if self.address.scheme_str() == Some("https") {
+            let certs = &self.context.shared.client_certs;
+            let host = self.address.host().unwrap_or_default();
+            self.identity = certs.of(&self.route.connection, host).await;
         }
     }
 
@@ -95,6 +145,7 @@ impl Exchange {
         &self,
         swap: &Swap,
         leaving: Option<Arc<Document>>,
+        hosts: Vec<String>,
         headers: &HeaderMap,
         decided: &mut Decision,
     ) -> Result<Note, String> {
@@ -102,7 +153,7 @@ impl Exchange {
         let document = leaving.ok_or("the answer cannot be read")?;
         let limits = read::limits(shared.settings.max_body);
         let authority = shared.tls.authority();
-        let ready = swap.answered(&shared.identities, authority, &document, &limits)?;
+        let ready = swap.answered(&shared.identities, authority, &document, hosts, &limits)?;
         let (body, after) = patched(&document, &ready.effect.patch, headers, &limits)
             .ok_or("the answer could not be read any more")?;
         let device = ready.identity.device_certificate.octets();
@@ -124,6 +175,12 @@ impl Exchange {
             ),
         })
     }
+}
+
+/// Whether an answer grants a certificate.
+fn grants(document: &Document) -> bool {
+    let message = Envelope::of(document).and_then(EnrollmentMessage::of);
+    matches!(message, Some(EnrollmentMessage::Response(_)))
 }
 
 /// Makes a changed message what leaves.

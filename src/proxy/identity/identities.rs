@@ -3,15 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use hashlink::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::keys::KeyStock;
 use super::store::{IdentityStore, StoreError};
 use super::stored::{IdentityId, StoredIdentity};
-use crate::identity::CertificateParts;
+use crate::identity::hosts::{plain, without_port};
 use crate::identity::session::Pairs;
-use crate::proxy::client_identity::{ClientIdentity, FindIdentity};
+use crate::identity::{CertificateParts, Strings};
+use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::settings::{Settings, SwapSettings};
 
 /// One for the whole proxy.
@@ -19,44 +21,58 @@ use crate::proxy::settings::{Settings, SwapSettings};
 pub(in crate::proxy) struct Identities {
     pub(super) store: Option<IdentityStore>,
     pub(super) keys: KeyStock,
+    /// How the strings of requests are written.
+    pub(super) strings: Strings,
     swaps: SwapSettings,
     under_way: Arc<Semaphore>,
     most_under_way: usize,
     known: Mutex<Known>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    /// The hosts of each identity; a device's certificate goes to no other.
+    hosts: HashMap<IdentityId, HashSet<String>>,
     /// By the SHA-256 of the device's certificate.
-    loaded: HashMap<[u8; 32], (IdentityId, ClientIdentity)>,
+    loaded: LruCache<[u8; 32], ClientIdentity>,
     pairs: Arc<Pairs>,
     /// Serial numbers of dmtap's CA that devices have: INTEGERs in DER.
     serials: HashSet<Vec<u8>>,
+    /// minimalKeyLength of servers.
+    key_bits: LruCache<String, usize>,
 }
 
 impl Identities {
-    /// With those that earlier runs stored.
+    /// With those that earlier runs stored. What a run did not finish is removed.
     ///
     /// # Errors
     /// Where one of them cannot be read, or others may read it.
     pub(in crate::proxy) fn new(settings: &Settings) -> Result<Self, StoreError> {
         let store = settings.confdir.as_deref().map(IdentityStore::of);
         let stored = match &store {
-            Some(store) => store.list()?,
+            Some(store) => {
+                store.clear_unfinished()?;
+                store.list()?
+            }
             None => Vec::new(),
         };
         let identities = Self {
             store,
             keys: KeyStock::default(),
+            strings: settings.csr_strings,
             swaps: settings.swap.clone(),
             under_way: Arc::new(Semaphore::new(settings.limits.enrollments)),
             most_under_way: settings.limits.enrollments,
-            known: Mutex::default(),
+            known: Mutex::new(Known {
+                hosts: HashMap::new(),
+                loaded: LruCache::new(MOST_LOADED),
+                pairs: Arc::default(),
+                serials: HashSet::new(),
+                key_bits: LruCache::new(MOST_SERVERS),
+            }),
         };
         stored.iter().for_each(|identity| identities.know(identity));
-        let now = jiff::Timestamp::now();
-        let over = stored.iter().filter(|identity| is_over(identity, now));
-        over.for_each(|identity| identities.retire(identity));
+        identities.retire_old(&stored, jiff::Timestamp::now());
         Ok(identities)
     }
 
@@ -65,7 +81,7 @@ impl Identities {
         match &self.swaps {
             SwapSettings::Off => false,
             SwapSettings::All => true,
-            SwapSettings::Hosts(hosts) => hosts.iter().any(|own| own.eq_ignore_ascii_case(host)),
+            SwapSettings::Hosts(hosts) => hosts.iter().any(|own| plain(own) == plain(host)),
         }
     }
 
@@ -86,6 +102,17 @@ impl Identities {
         self.known.lock().pairs.clone()
     }
 
+    /// Takes note of the least bits that a server wants of keys.
+    pub(in crate::proxy) fn want_key_bits(&self, server: &str, bits: usize) {
+        self.known.lock().key_bits.insert(server.to_owned(), bits);
+    }
+
+    /// The bits of the key to make where a device has one of so many.
+    pub(super) fn key_bits(&self, server: &str, of_device: usize) -> usize {
+        let wanted = self.known.lock().key_bits.get(server).copied();
+        of_device.max(wanted.unwrap_or_default())
+    }
+
     /// A place among the enrollments under way.
     pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, String> {
         let permit = self.under_way.clone().try_acquire_owned();
@@ -103,6 +130,84 @@ impl Identities {
         Ok(Some(u128::from_be_bytes(own) | 1 << 127))
     }
 
+    /// The identity for the certificate that a device presents, which has this SHA-256, towards a host: that of the
+    /// server where the device enrolled, or one that it named. It looks into the store, and so it is called on a thread
+    /// that may wait: one that was removed meanwhile is found no more, and one that was imported is.
+    pub(in crate::proxy) fn of_certificate(
+        &self,
+        sha256: &[u8; 32],
+        host: &str,
+    ) -> Option<ClientIdentity> {
+        let identity = self.held(sha256)?;
+        let known = self.known.lock();
+        let hosts = known.hosts.get(&IdentityId::of_hash(sha256))?;
+        hosts.contains(&plain(host)).then_some(identity)
+    }
+
+    /// The identity for that certificate, wherever it is shown.
+    pub(super) fn held(&self, sha256: &[u8; 32]) -> Option<ClientIdentity> {
+        let store = self.store.as_ref()?;
+        let id = IdentityId::of_hash(sha256);
+        if !store.has(&id) {
+            self.known.lock().loaded.remove(sha256);
+            return None;
+        }
+        if let Some(identity) = self.known.lock().loaded.get(sha256) {
+            return Some(identity.clone());
+        }
+        let stored = store.read(&id).ok()?;
+        let pem = store.pem(&id).ok()?;
+        let identity = ClientIdentity::from_pem(&pem).ok()?;
+        self.know(&stored);
+        // It is used: what it renews is used no more.
+        self.retire(&stored);
+        let loaded = &mut self.known.lock().loaded;
+        loaded.insert(*sha256, identity.clone());
+        Some(identity)
+    }
+
+    /// Whether some identity goes to this host.
+    pub(in crate::proxy) fn go_to(&self, host: &str) -> bool {
+        let host = plain(host);
+        let known = self.known.lock();
+        known.hosts.values().any(|hosts| hosts.contains(&host))
+    }
+
+    /// Whether there is an identity at all.
+    pub(in crate::proxy) fn has_any(&self) -> bool {
+        !self.known.lock().hosts.is_empty()
+    }
+
+    /// Adds hosts that the server of an identity names later on. They are kept, if the disk takes them.
+    pub(in crate::proxy) fn add_hosts(&self, sha256: &[u8; 32], named: Vec<String>) {
+        let id = IdentityId::of_hash(sha256);
+        let mut known = self.known.lock();
+        let Some(hosts) = known.hosts.get_mut(&id) else {
+            return;
+        };
+        let before = hosts.len();
+        hosts.extend(named.into_iter().take(MOST_NAMED.saturating_sub(before)));
+        if hosts.len() == before {
+            return;
+        }
+        let hosts = hosts.iter().cloned().collect();
+        drop(known);
+        let Some(store) = self.store.clone() else {
+            return;
+        };
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.set_hosts(&id, hosts) {
+                tracing::warn!("the hosts of identity {id} are kept for this run only: {error}");
+            }
+        });
+    }
+
+    /// Removes the identities that were renewed long ago, though the new ones were not used.
+    pub(super) fn retire_old(&self, stored: &[StoredIdentity], now: jiff::Timestamp) {
+        let over = stored.iter().filter(|identity| is_over(identity, now));
+        over.for_each(|identity| self.retire(identity));
+    }
+
     /// Removes the identity that another one renews.
     fn retire(&self, renewed: &StoredIdentity) {
         let (Some(store), Some(old)) = (&self.store, &renewed.renews) else {
@@ -116,16 +221,21 @@ impl Identities {
                 renewed.id
             );
         }
+        self.known.lock().hosts.remove(old);
     }
 
     /// Takes note of a stored identity.
     pub(super) fn know(&self, identity: &StoredIdentity) {
         let server = identity.server_certificate.octets().unwrap_or_default();
         let device = identity.device_certificate.octets().unwrap_or_default();
+        let own = plain(without_port(&identity.server));
         let mut known = self.known.lock();
         if let Ok(parts) = CertificateParts::read(&device) {
             known.serials.insert(parts.serial().to_vec());
         }
+        let hosts = known.hosts.entry(identity.id.clone()).or_default();
+        hosts.insert(own);
+        hosts.extend(identity.hosts.iter().cloned());
         Arc::make_mut(&mut known.pairs).add(&device, &server);
     }
 }
@@ -138,32 +248,9 @@ fn is_over(identity: &StoredIdentity, now: jiff::Timestamp) -> bool {
 
 /// How long an identity stays that was renewed, if the new one is not used.
 const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
-
-impl FindIdentity for Identities {
-    /// The first time the file is read: a few kilobytes. An identity that was removed meanwhile is found no more, and
-    /// one that was imported is.
-    fn of_certificate(&self, sha256: &[u8; 32]) -> Option<ClientIdentity> {
-        let store = self.store.as_ref()?;
-        let id = IdentityId::of_hash(sha256);
-        if !store.has(&id) {
-            self.known.lock().loaded.remove(sha256);
-            return None;
-        }
-        if let Some((_, identity)) = self.known.lock().loaded.get(sha256) {
-            return Some(identity.clone());
-        }
-        let stored = store.read(&id).ok()?;
-        let pem = store.pem(&id).ok()?;
-        let identity = ClientIdentity::from_pem(&pem).ok()?;
-        self.know(&stored);
-        // It is used: what it renews is used no more.
-        self.retire(&stored);
-        let mut known = self.known.lock();
-        known.loaded.insert(*sha256, (id, identity.clone()));
-        Some(identity)
-    }
-
-    fn has_any(&self) -> bool {
-        !self.known.lock().serials.is_empty()
-    }
-}
+/// Identities that are held in memory; the others are read again.
+const MOST_LOADED: usize = 4_096;
+/// Servers whose minimalKeyLength is remembered.
+const MOST_SERVERS: usize = 1_024;
+/// Hosts of one identity.
+const MOST_NAMED: usize = 64;

@@ -210,6 +210,58 @@ impl IdentityStore {
         sync(draft)
     }
 
+    /// Replaces the hosts of an identity.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then they are as before.
+    pub(super) fn set_hosts(&self, id: &IdentityId, hosts: Vec<String>) -> Result<(), StoreError> {
+        let identity = StoredIdentity {
+            hosts,
+            ..self.read(id)?
+        };
+        let folder = self.folder.join(id.as_str());
+        let path = folder.join(JSON);
+        let draft = folder.join(format!("{JSON}.{}", std::process::id()));
+        let written = (|| {
+            let _ = fs::remove_file(&draft);
+            let json = serde_json::to_string_pretty(&identity)? + "\n";
+            write_draft(&draft, json.as_bytes(), 0o600)?;
+            fs::rename(&draft, &path)?;
+            sync(&folder)
+        })();
+        written.map_err(|error: io::Error| StoreError::io(&path, error))
+    }
+
+    /// Removes what a run that broke off left behind: a key must not stay where nobody looks for it. An identity that was
+    /// being replaced comes back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn clear_unfinished(&self) -> Result<(), StoreError> {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return Ok(());
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some((id, process, what)) = name.to_str().and_then(unfinished) else {
+                continue;
+            };
+            // Another dmtap may be at it right now; where there is no such folder, nobody can say.
+            if process != std::process::id()
+                && Path::new("/proc").join(process.to_string()).exists()
+            {
+                continue;
+            }
+            let own = self.folder.join(id.as_str());
+            let cleared = match what {
+                "old" if !own.exists() => fs::rename(entry.path(), &own),
+                _ => fs::remove_dir_all(entry.path()),
+            };
+            cleared.map_err(|error| StoreError::io(&entry.path(), error))?;
+        }
+        Ok(())
+    }
+
     /// Removes an identity.
     ///
     /// # Errors
@@ -263,6 +315,14 @@ impl IdentityStore {
     fn pem_file(&self, id: &IdentityId) -> PathBuf {
         self.folder.join(id.as_str()).join(PEM)
     }
+}
+
+/// The identity, the process and the kind of a folder that is not in its place: `.ID.PROCESS.new`, `old` or `gone`.
+fn unfinished(name: &str) -> Option<(IdentityId, u32, &str)> {
+    let mut parts = name.strip_prefix('.')?.split('.');
+    let (id, process, what) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_known = ["new", "old", "gone"].contains(&what) && parts.next().is_none();
+    is_known.then(|| Some((id.parse().ok()?, process.parse().ok()?, what)))?
 }
 
 /// A certificate, its chain and its key in PEM, in this order: what the store keeps.

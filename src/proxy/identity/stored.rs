@@ -75,6 +75,9 @@ pub struct StoredIdentity {
     pub device_id: String,
     /// The server that issued the certificate: `host:port`.
     pub server: String,
+    /// Other hosts that the server named: dmtap presents the certificate to these, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// When, in RFC 3339.
     pub created: String,
     /// The server's certificate.

@@ -12,11 +12,12 @@ use super::store::{IdentityStore, identity_pem};
 use super::stored::{CertificateFacts, IdentityId, StoredIdentity, sha256};
 use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
+use crate::identity::KeyKind;
 use crate::identity::enrollment::{self, Asked, Granted};
 use crate::identity::{CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
-use crate::proxy::client_identity::{ClientIdentity, FindIdentity as _};
+use crate::proxy::client_identity::ClientIdentity;
 
 /// An enrollment under way. It belongs to one exchange: MessageIDs of Windows are constants and tell nothing.
 #[derive(Debug)]
@@ -62,7 +63,10 @@ impl Identities {
             None => &asked.octets,
         };
         let read = CertificationRequest::read(octets).map_err(|error| error.to_string())?;
-        let kind = read.key_kind().map_err(|error| error.to_string())?;
+        let kind = match read.key_kind().map_err(|error| error.to_string())? {
+            KeyKind::Rsa(bits) => KeyKind::Rsa(self.key_bits(server, bits)),
+            other => other,
+        };
         let permit = self.permit()?;
         let begun = Instant::now();
         let key = self
@@ -70,7 +74,9 @@ impl Identities {
             .take(kind)
             .await
             .map_err(|error| error.to_string())?;
-        let request = read.with_key(&key).map_err(|error| error.to_string())?;
+        let request = read
+            .with_key(&key, self.strings)
+            .map_err(|error| error.to_string())?;
         let facts = crate::dm::CertificateRequest::read(&request);
         let text = facts.map_or_else(
             || "a request for dmtap's key".into(),
@@ -114,7 +120,7 @@ impl Identities {
     fn renewal(&self, octets: &[u8]) -> Result<Renewal, String> {
         let signed = SignedRequest::read(octets).map_err(|error| error.to_string())?;
         let hash = sha256(signed.certificate());
-        let old = self.of_certificate(&hash).ok_or_else(|| {
+        let old = self.held(&hash).ok_or_else(|| {
             let thumbprint = crate::dm::certificate::thumbprint(signed.certificate());
             format!("the renewal is signed with the certificate {thumbprint}, of which dmtap has no identity")
         })?;
@@ -154,6 +160,7 @@ impl Swap {
         identities: &Identities,
         authority: &Authority,
         document: &Document,
+        hosts: Vec<String>,
         limits: &Limits,
     ) -> Result<Ready, String> {
         if self.begun.elapsed() > LONGEST {
@@ -188,6 +195,7 @@ impl Swap {
             id: IdentityId::of(&device),
             device_id: self.device_id.clone(),
             server: self.server.clone(),
+            hosts,
             created: jiff::Timestamp::now().to_string(),
             server_certificate: facts(server)?,
             device_certificate: facts(&device)?,

@@ -43,6 +43,7 @@ fn swapped(lab: &Lab, name: &str) -> Swapped {
         id: id.clone(),
         device_id: name.into(),
         server: "localhost:443".into(),
+        hosts: Vec::new(),
         created: "2026-01-01T00:00:00Z".into(),
         server_certificate: CertificateFacts::of(&certificates(&upstream)[0]).unwrap(),
         device_certificate: CertificateFacts::of(device.der()).unwrap(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dmtap::identity::Strings;
 use dmtap::identity::{CertificateParts, CertificationRequest, Issuer, Signer as _};
 
 use super::*;
@@ -14,7 +15,7 @@ fn both_chains_verify_as_those_of_tls_clients() {
         let authority = authority(folder);
         let csr = request(form);
         let csr = CertificationRequest::read(&csr).unwrap();
-        let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 7);
+        let server = issued(&ca, &csr.with_key(own_key(), Strings::Kept).unwrap(), 7);
         let parts = CertificateParts::read(&server).unwrap();
         let issuer = authority.issuer().unwrap();
         let device = parts.reissued(csr.public_key(), &issuer, None).unwrap();
@@ -134,7 +135,7 @@ fn a_serial_number_of_dmtaps_own_takes_the_place_of_one_that_is_taken() {
     let ca = server_ca();
     let csr = request(FORMS[0]);
     let csr = CertificationRequest::read(&csr).unwrap();
-    let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 2);
+    let server = issued(&ca, &csr.with_key(own_key(), Strings::Kept).unwrap(), 2);
     let parts = CertificateParts::read(&server).unwrap();
     for number in [0, 1, 255, u128::MAX] {
         let device = parts

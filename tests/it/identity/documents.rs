@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::dm::{EnrollmentMessage, Envelope, Provisioning};
+use dmtap::identity::Strings;
 use dmtap::identity::{CertificateParts, CertificationRequest, NoSwap, Replacement, document};
 use dmtap::markup::{Document, Embedded, Hint, Limits, decode, edit};
 
@@ -21,7 +22,7 @@ fn swap() -> Swap {
     let folder = tempfile::tempdir().unwrap();
     let (ca, csr) = (server_ca(), request(FORMS[1]));
     let csr = CertificationRequest::read(&csr).unwrap();
-    let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 7);
+    let server = issued(&ca, &csr.with_key(own_key(), Strings::Kept).unwrap(), 7);
     let parts = CertificateParts::read(&server).unwrap();
     let authority = authority(folder.path());
     let issuer = authority.issuer().unwrap();

@@ -1,5 +1,6 @@
 //! Renewals: a request signed by the holder of the old certificate.
 
+use dmtap::identity::Strings;
 use dmtap::identity::renewal::RenewalError;
 use dmtap::identity::signature::SignatureError;
 use dmtap::identity::{CertificateParts, CertificationRequest, SignedData, SignedRequest};
@@ -10,7 +11,7 @@ use super::*;
 fn old_certificate(ca: &EnrollmentCa) -> Vec<u8> {
     let csr = request(FORMS[1]);
     let csr = CertificationRequest::read(&csr).unwrap();
-    issued(ca, &csr.with_key(own_key()).unwrap(), 7)
+    issued(ca, &csr.with_key(own_key(), Strings::Kept).unwrap(), 7)
 }
 
 /// Renewals by openssl with this option: the device's certificate, and the messages.
@@ -52,7 +53,7 @@ fn a_renewal_is_signed_anew_with_the_old_key_of_dmtap_and_openssl_verifies_it() 
         assert_eq!(read.certificate(), device, "{options}");
         assert_eq!(read.request(), request(FORMS[0]), "{options}");
         let inside = CertificationRequest::read(read.request()).unwrap();
-        let request = inside.with_key(own_key()).unwrap();
+        let request = inside.with_key(own_key(), Strings::Kept).unwrap();
         let server = old_certificate(&ca);
         let made = read.anew(&request, &server, own_key()).unwrap();
         write_pem(folder, "ca.pem", ca.certificate());

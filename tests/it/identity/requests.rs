@@ -1,5 +1,6 @@
 //! Certificate requests made anew for another key.
 
+use dmtap::identity::Strings;
 use dmtap::identity::csr::CsrError;
 use dmtap::identity::signature::SignatureError;
 use dmtap::identity::{CertificationRequest, Digest, KeyKind, Scheme, Signer};
@@ -15,7 +16,7 @@ fn both_requests_of_windows_are_made_anew_for_another_key_and_openssl_verifies_t
         let read = CertificationRequest::read(&device).unwrap();
         assert_eq!(read.public_key(), device_key().public_key());
         assert_eq!(read.key_kind(), Ok(KeyKind::Rsa(2048)));
-        let made = read.with_key(own_key()).unwrap();
+        let made = read.with_key(own_key(), Strings::Kept).unwrap();
         let own = CertificationRequest::read(&made).unwrap();
         assert_eq!(own.public_key(), own_key().public_key());
         assert_eq!(own.subject(), read.subject(), "{form:?}");
@@ -99,7 +100,11 @@ fn a_request_for_an_ec_key_is_made_anew_for_a_key_of_its_curve() {
         let read = CertificationRequest::read(&device).unwrap();
         assert_eq!(read.key_kind(), Ok(kind));
         let key = OwnKey::generate(kind).unwrap();
-        std::fs::write(folder.path().join("own.der"), read.with_key(&key).unwrap()).unwrap();
+        std::fs::write(
+            folder.path().join("own.der"),
+            read.with_key(&key, Strings::Kept).unwrap(),
+        )
+        .unwrap();
         let text = said(
             folder.path(),
             "req -verify -noout -text -inform DER -in own.der",
@@ -113,4 +118,37 @@ fn a_request_for_an_ec_key_is_made_anew_for_a_key_of_its_curve() {
         std::fs::write(folder.path().join("own.pem"), pem).unwrap();
         said(folder.path(), "pkey -in own.pem -noout -check");
     }
+}
+
+#[test]
+fn a_strict_request_has_the_same_subject_in_strings_that_x_509_allows() {
+    for (form, tag) in [(FORMS[0], 0x13), (FORMS[1], 0x0c)] {
+        let device = request(form);
+        let read = CertificationRequest::read(&device).unwrap();
+        let made = read.with_key(own_key(), Strings::Strict).unwrap();
+        let own = CertificationRequest::read(&made).unwrap();
+        let changed: Vec<_> = own
+            .subject()
+            .iter()
+            .zip(read.subject())
+            .filter(|(a, b)| a != b)
+            .collect();
+        match tag {
+            0x13 => assert_eq!(changed, [(&0x0c, &0x13)]),
+            _ => assert!(changed.is_empty()),
+        }
+        assert_eq!(own.subject().len(), read.subject().len());
+    }
+    // A legal PrintableString stays.
+    let folder = tempfile::tempdir().unwrap();
+    said(
+        folder.path(),
+        "req -new -newkey rsa:2048 -nodes -keyout d.key -subj /C=DE -outform DER -out d.der",
+    );
+    let device = std::fs::read(folder.path().join("d.der")).unwrap();
+    let read = CertificationRequest::read(&device).unwrap();
+    let made = read.with_key(own_key(), Strings::Strict).unwrap();
+    let own = CertificationRequest::read(&made).unwrap();
+    assert_eq!(own.subject(), read.subject());
+    assert!(own.subject().contains(&0x13));
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
 use dmtap::flow::Side;
+use dmtap::identity::Strings;
 use dmtap::identity::session::Pairs;
 use dmtap::identity::{CertificateParts, CertificationRequest};
 use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
@@ -22,7 +23,7 @@ fn both() -> Both {
     let folder = tempfile::tempdir().unwrap();
     let (ca, csr) = (server_ca(), request(FORMS[1]));
     let csr = CertificationRequest::read(&csr).unwrap();
-    let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 7);
+    let server = issued(&ca, &csr.with_key(own_key(), Strings::Kept).unwrap(), 7);
     let parts = CertificateParts::read(&server).unwrap();
     let authority = authority(folder.path());
     let issuer = authority.issuer().unwrap();

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use dmtap::identity::Strings;
 use dmtap::identity::{CertificateParts, CertificationRequest};
 use dmtap::proxy::{CertificateFacts, IdentityId, IdentityStore, StoredIdentity};
 use rustls::pki_types::pem::PemObject;
@@ -13,7 +14,7 @@ use super::*;
 fn stored(confdir: &Path, device_id: &str) -> StoredIdentity {
     let (ca, csr) = (server_ca(), request(FORMS[0]));
     let csr = CertificationRequest::read(&csr).unwrap();
-    let server = issued(&ca, &csr.with_key(own_key()).unwrap(), 7);
+    let server = issued(&ca, &csr.with_key(own_key(), Strings::Kept).unwrap(), 7);
     let authority = authority(confdir);
     let issuer = authority.issuer().unwrap();
     let parts = CertificateParts::read(&server).unwrap();
@@ -24,6 +25,7 @@ fn stored(confdir: &Path, device_id: &str) -> StoredIdentity {
         id: IdentityId::of(&device),
         device_id: device_id.into(),
         server: "mdm.example.com:443".into(),
+        hosts: Vec::new(),
         created: "2026-11-29T12:00:00Z".into(),
         server_certificate: CertificateFacts::of(&server).unwrap(),
         device_certificate: CertificateFacts::of(&device).unwrap(),

@@ -1,0 +1,80 @@
+//! The hosts that a server names: those that its device may go to next.
+
+use crate::dm::{EnrollmentMessage, Envelope, Message};
+use crate::markup::{Document, Limits};
+
+/// The hosts of https URLs in the provisioning document of an enrollment, or in the Data of a DM message; in lower case,
+/// [`MOST_HOSTS`] at most.
+pub fn named(document: &Document) -> Vec<String> {
+    let mut hosts = Vec::new();
+    if Message::of(document).is_some() {
+        let data = document.elements().filter(|it| it.local() == "Data");
+        for text in data.flat_map(|element| element.texts()) {
+            add(&mut hosts, &text.value());
+        }
+        return hosts;
+    }
+    let message = Envelope::of(document).and_then(EnrollmentMessage::of);
+    let Some(EnrollmentMessage::Response(response)) = message else {
+        return hosts;
+    };
+    if let Some(embedded) = response.provisioning(&Limits::default()) {
+        for element in embedded.document().elements() {
+            for attribute in element.attributes() {
+                add(&mut hosts, &attribute.value());
+            }
+        }
+    }
+    hosts
+}
+
+fn add(hosts: &mut Vec<String>, text: &str) {
+    for rest in text.split(SCHEME).skip(1) {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ".-_[:]".contains(c)));
+        let authority = &rest[..end.unwrap_or(rest.len())];
+        let host = plain(without_port(authority));
+        if !host.is_empty() && !hosts.contains(&host) && hosts.len() < MOST_HOSTS {
+            hosts.push(host);
+        }
+    }
+}
+
+/// `host:port` without its port.
+pub fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    }
+}
+
+/// A host as it is compared: in lower case, without the brackets of an IPv6 address and the dot at the end.
+pub fn plain(host: &str) -> String {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// Hosts of one document.
+pub const MOST_HOSTS: usize = 32;
+const SCHEME: &str = "https://";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_found_wherever_a_url_stands() {
+        let check = |text: &str, expected: &[&str]| {
+            let mut hosts = Vec::new();
+            add(&mut hosts, text);
+            assert_eq!(hosts, expected, "{text}");
+        };
+        check("https://MDM.example.com:443/a?b=c", &["mdm.example.com"]);
+        check(
+            "<https://a.example/x><https://b.example./y>",
+            &["a.example", "b.example"],
+        );
+        check("https://[::1]:8443/x", &["::1"]);
+        check("http://a.example/ ftp://b.example", &[]);
+        check("https:///", &[]);
+    }
+}
