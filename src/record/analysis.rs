@@ -74,6 +74,8 @@ impl Analysis {
             EventKind::Request | EventKind::Response => self.message(record, &mut over),
             EventKind::Failed => self.failed(record),
             EventKind::Closed => self.closed(record.connection.id),
+            EventKind::Refused => self.enrollments.refused(record),
+            EventKind::Admitted => self.enrollments.admitted(record),
             _ => {}
         }
         self.end_silent(&mut over);
@@ -87,7 +89,7 @@ impl Analysis {
             .into_iter()
             .filter_map(|number| self.end(number, SessionEnd::Open))
             .collect();
-        over.extend(self.enrollments.finish());
+        over.extend(self.enrollments.finish(!self.over.is_empty()));
         let options = std::mem::take(&mut self.options);
         let history = std::mem::take(&mut self.history);
         *self = Self {

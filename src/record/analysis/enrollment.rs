@@ -19,6 +19,9 @@ pub(super) struct Enrollments {
     requests: BTreeMap<u64, Request>,
     unread: Vec<(u64, SmolStr)>,
     unread_more: u32,
+    /// The rules that received connections which carried no request yet.
+    admitted: BTreeMap<u64, Vec<SmolStr>>,
+    connections: Vec<Refused>,
 }
 
 /// What a device asked for.
@@ -55,39 +58,77 @@ impl Enrollments {
         self.requests.remove(&exchange);
     }
 
-    /// What could not be read and belongs to no session.
-    pub(super) fn finish(&mut self) -> Option<AnalysedSession> {
-        let unread = std::mem::take(&mut self.unread);
-        let (first, _) = unread.first()?;
-        let all = unread.len() + self.unread_more as usize;
+    /// A connection ended before it carried a request.
+    pub(super) fn refused(&mut self, record: &EventRecord) {
+        let rules = self
+            .admitted
+            .remove(&record.connection.id)
+            .unwrap_or_default();
+        let why = record.why.clone().unwrap_or_default();
+        let alike = |known: &&mut Refused| known.why == why && known.rules == rules;
+        let has_room = self.connections.len() < MOST_UNREAD;
+        match self.connections.iter_mut().find(alike) {
+            Some(known) => known.count += 1,
+            None if has_room => {
+                let connection = record.connection.id;
+                self.connections.push(Refused {
+                    why,
+                    rules,
+                    connection,
+                    count: 1,
+                });
+            }
+            None => {}
+        }
+    }
+
+    /// Rules decided how to receive a connection.
+    pub(super) fn admitted(&mut self, record: &EventRecord) {
+        let rules = record.applied.iter().map(|applied| applied.rule.clone());
+        self.admitted.insert(record.connection.id, rules.collect());
+        while self.admitted.len() > MOST_REQUESTS {
+            self.admitted.pop_first();
+        }
+    }
+
+    /// What belongs to no session: messages that could not be read, connections that carried none.
+    pub(super) fn finish(&mut self, had_sessions: bool) -> Option<AnalysedSession> {
+        let mut summary = SessionSummary::default();
+        if let Some((first, _)) = self.unread.first() {
+            summary.first_exchange = *first;
+            summary.last_exchange = self.unread.last().map_or(*first, |(exchange, _)| *exchange);
+            summary.findings.push(self.unread());
+        }
+        let refused = std::mem::take(&mut self.connections);
+        summary
+            .findings
+            .extend(refused.into_iter().map(|it| it.finding(had_sessions)));
+        self.unread.clear();
+        (!summary.findings.is_empty()).then(|| AnalysedSession {
+            summary,
+            transactions: Vec::new(),
+        })
+    }
+
+    fn unread(&self) -> SessionFinding {
+        let all = self.unread.len() + self.unread_more as usize;
         let messages = if all == 1 { "message" } else { "messages" };
-        let mut why: Vec<String> = unread
-            .iter()
-            .take(3)
+        let listed = self.unread.iter().take(3);
+        let mut why: Vec<String> = listed
             .map(|(exchange, why)| format!("x{exchange}: {why}"))
             .collect();
         if all > 3 {
             why.push(format!("and {} more", all - 3));
         }
-        let finding = SessionFinding {
+        SessionFinding {
             id: "WHY-15".into(),
             pending: true,
             what: format!("{all} {messages} could not be read: what they say is not known"),
             why,
             next: UNREAD_NEXT.into(),
-            exchanges: unread.iter().map(|(exchange, _)| *exchange).collect(),
+            exchanges: self.unread.iter().map(|(exchange, _)| *exchange).collect(),
             ..SessionFinding::default()
-        };
-        let summary = SessionSummary {
-            first_exchange: *first,
-            last_exchange: unread.last().map_or(*first, |(exchange, _)| *exchange),
-            findings: vec![finding],
-            ..SessionSummary::default()
-        };
-        Some(AnalysedSession {
-            summary,
-            transactions: Vec::new(),
-        })
+        }
     }
 
     fn note_unread(&mut self, record: &EventRecord, exchange: u64) {
@@ -109,6 +150,47 @@ impl Enrollments {
         match self.unread.len() < MOST_UNREAD {
             true => self.unread.push((exchange, why)),
             false => self.unread_more += 1,
+        }
+    }
+}
+
+/// Connections that carried no request, for one reason.
+struct Refused {
+    why: SmolStr,
+    rules: Vec<SmolStr>,
+    /// The first of them.
+    connection: u64,
+    count: u32,
+}
+
+impl Refused {
+    /// WHY-03; where devices do get through, others that do not are worth knowing and no more.
+    fn finding(self, had_sessions: bool) -> SessionFinding {
+        let Self {
+            why,
+            rules,
+            connection,
+            count,
+        } = self;
+        let mut lines = Vec::new();
+        if !rules.is_empty() {
+            lines.push(super::why::by_rules(&rules, "did this."));
+        }
+        lines.push(format!("c{connection}: {why}"));
+        SessionFinding {
+            id: "WHY-03".into(),
+            pending: !had_sessions,
+            what: match count {
+                1 => "A connection ended before its first request".to_owned(),
+                count => format!("{count} connections ended before their first request"),
+            },
+            why: lines,
+            next: match rules.is_empty() {
+                true => "see whether the device trusts dmtap's CA (dmtap ca), and connects to the right name".into(),
+                false => "take the rule out".into(),
+            },
+            rules,
+            ..SessionFinding::default()
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct OpenSession {
     /// Failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
     last: [LastMessage; 2],
+    /// The rules that acted on messages of the device, by exchange.
+    acted: Vec<(u64, Vec<SmolStr>)>,
     /// How it ended, once that is certain.
     ended: Option<SessionEnd>,
     /// The connection of the last request; whether it was closed since.
@@ -59,7 +61,9 @@ struct LastMessage {
     exchange: u64,
     is_final: bool,
     cred: Option<SmolStr>,
+    /// The rules that acted on it as a whole, and those that acted anywhere.
     rules: Vec<SmolStr>,
+    all_rules: Vec<SmolStr>,
     /// The places of its commands' transactions.
     commands: Range<usize>,
     /// The places of its answers: of a transaction, and there.
@@ -92,6 +96,7 @@ impl OpenSession {
             incomplete: Vec::new(),
             orphans: Vec::new(),
             last: Default::default(),
+            acted: Vec::new(),
             ended: None,
             connection: 0,
             is_closed: false,
@@ -183,6 +188,9 @@ impl OpenSession {
             };
             self.note(message, Vec::new(), slow);
         }
+        if !message.record.applied.is_empty() && self.acted.len() < MOST_INCIDENTS {
+            self.acted.push((message.exchange, message.rules()));
+        }
         self.conversation(message, is_repeat);
         if !is_repeat && message.sent.is_some_and(|(header, _)| header.is_final) {
             self.due(Side::Server);
@@ -222,11 +230,7 @@ impl OpenSession {
                 retry_after: retry_after.and_then(|it| it.trim().parse().ok()),
                 own: record.own,
             };
-            let mut rules = message.rules();
-            if record.own {
-                rules.extend(self.last[0].rules.iter().cloned());
-            }
-            return self.note(message, rules, what);
+            return self.note(message, self.rules_behind(message), what);
         }
         if !message.arrives {
             let how = cut(record);
@@ -302,6 +306,26 @@ impl OpenSession {
             }
             !is_due
         });
+    }
+
+    /// The rules behind a message; those that answered in the server's place acted on the request.
+    pub(super) fn rules_behind(&self, message: &Exchanged<'_>) -> Vec<SmolStr> {
+        let rules = message.rules();
+        match rules.is_empty() && message.record.own {
+            true => self.last[0].all_rules.clone(),
+            false => rules,
+        }
+    }
+
+    /// The rules that acted on the device's message of an exchange.
+    pub(super) fn rules_on(&self, exchange: u64) -> Vec<SmolStr> {
+        let known = self.acted.iter().find(|(known, _)| *known == exchange);
+        known.map_or_else(Vec::new, |(_, rules)| rules.clone())
+    }
+
+    /// The rules that acted on the last message of the server.
+    pub(super) fn last_rules(&self) -> &[SmolStr] {
+        &self.last[1].all_rules
     }
 
     fn note(&mut self, message: &Exchanged<'_>, rules: Vec<SmolStr>, what: IncidentKind) {

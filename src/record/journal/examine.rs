@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Lane;
 use super::inlet::{Inlet, Numbered};
+use crate::flow::SessionEnd;
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::{EventRecord, Masking};
 
@@ -71,8 +72,13 @@ impl SessionStage {
             self.has_failed = true;
             return Vec::new();
         };
+        // What belongs to no session has events of its own.
+        let is_session = |it: &AnalysedSession| {
+            it.summary.number.is_some() || it.summary.end != SessionEnd::Open
+        };
         let records = ended
             .into_iter()
+            .filter(is_session)
             .map(|session| last.session_end(session.summary));
         records.map(Arc::new).collect()
     }

@@ -125,7 +125,7 @@ fn of_twenty_devices_the_two_failures_are_shown_in_a_few_lines() {
         script += &format!(
             "session {number} 09:00:00 DEVICE-{number:04}\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
              3 Get ./DevDetail/SwV\n  4 Replace ./Device/Vendor/MSFT/BitLocker/RequireDeviceEncryption = 1\n\
-             > 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/3 Get 200\n  3 Status 1/4 Replace {got} {}\n< 2\n  1 Status 2/0 SyncHdr 200\n",
+             > 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/3 Get 200\n  4 Results 1/3 ./DevDetail/SwV = 10.0\n  3 Status 1/4 Replace {got} {}\n< 2\n  1 Status 2/0 SyncHdr 200\n",
             if got == 500 { "0x80070005" } else { "" }
         );
     }

@@ -38,7 +38,9 @@ impl OpenSession {
             self.facts(from, commands);
         }
         let repeated = self.last[side(from)].commands.clone();
-        let Some((header, _)) = message.sent else {
+        let header = message.sent.map(|(header, _)| header);
+        let Some(header) = header.or(message.received().map(|(header, _)| header)) else {
+            self.last[side(from)].all_rules = self.rules_behind(message);
             return;
         };
         self.last[side(from)] = LastMessage {
@@ -49,6 +51,7 @@ impl OpenSession {
             is_final: header.is_final,
             cred: header.cred.clone(),
             rules: message.rules_of_whole(),
+            all_rules: self.rules_behind(message),
             commands: match is_repeat {
                 true => repeated,
                 false => first..self.transactions.len(),
@@ -80,6 +83,7 @@ impl OpenSession {
                         }
                         given.push((at, answer));
                     }
+                    None if message.is_changed() => {}
                     None => self.results(at, command),
                 }
             }
@@ -122,11 +126,16 @@ impl OpenSession {
         };
         let other = side(message.from.other());
         let mut removed = given.clone();
+        let rules = self.rules_behind(message);
         for command in commands {
-            let (Some(answers), Some(status)) = (&command.answers, &command.status) else {
+            let Some(answers) = &command.answers else {
                 continue;
             };
             let Some(at) = self.sent[other].find(&command.kind, answers) else {
+                continue;
+            };
+            let Some(status) = &command.status else {
+                self.results(at, command);
                 continue;
             };
             let is_it = |(known, answer): &(usize, usize)| {
@@ -151,13 +160,13 @@ impl OpenSession {
             answer.received = status.code;
             answer.original_error.clone_from(&status.original_error);
             if (invented || answer.sent != answer.received) && answer.rules.is_empty() {
-                answer.rules = message.rules();
+                answer.rules.clone_from(&rules);
             }
         }
         for (at, answer) in removed {
             let answer = &mut self.transactions[at].answers[answer];
             if answer.rules.is_empty() {
-                answer.rules = message.rules();
+                answer.rules.clone_from(&rules);
             }
         }
     }
@@ -223,7 +232,8 @@ impl OpenSession {
         let differ = of_items && received.any(|it| it.received != first.received);
         let last = transaction.answers.iter().rfind(|it| it.received.is_some());
         let in_progress = last.is_some_and(CommandAnswer::is_in_progress);
-        let chunks_follow = last.is_some_and(|it| it.received == Some(213));
+        let is_chunk = transaction.chunks > 0;
+        let chunks_follow = is_chunk && last.is_some_and(|it| it.received == Some(213));
         transaction.outcome = match (differ, in_progress) {
             _ if chunks_follow => TransactionOutcome::Open,
             (true, _) => TransactionOutcome::Partial,
@@ -257,10 +267,15 @@ impl OpenSession {
                 message: answers.msg.clone(),
                 cred: self.last[side(by.other())].cred.clone(),
             };
-            let rules = match message.is_changed() {
-                true => message.rules_of(number),
-                false => Vec::new(),
+            let mut rules = match (message.record.own, message.is_changed()) {
+                (true, _) => self.rules_behind(message),
+                (false, true) => message.rules_of(number),
+                (false, false) => Vec::new(),
             };
+            if rules.is_empty() {
+                // What was refused may be a rule's doing.
+                rules.clone_from(&self.last[side(by.other())].all_rules);
+            }
             self.note(message, rules, what);
         }
     }

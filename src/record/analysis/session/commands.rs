@@ -1,6 +1,6 @@
 //! The commands of a message: a transaction for each, as it was sent and as it was received.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
@@ -24,7 +24,7 @@ impl OpenSession {
             for (number, command) in commands.iter().enumerate() {
                 around.retain(|(depth, _)| *depth < command.depth);
                 if is_alert(command, NO_END_OF_DATA) {
-                    self.object_given_up(from.other());
+                    self.object_given_up(from.other(), command.loc_uri.as_deref());
                 }
                 let Some(at) = self.ask(message, header, command) else {
                     continue;
@@ -33,7 +33,11 @@ impl OpenSession {
                 if let Some((_, parent)) = around.last() {
                     transaction.parent = u32::try_from(parent + 1).ok();
                 }
-                transaction.rules = message.rules_of(number);
+                for rule in message.rules_of(number) {
+                    if !transaction.rules.contains(&rule) {
+                        transaction.rules.push(rule);
+                    }
+                }
                 around.push((command.depth, at));
                 entries.push((command, at));
             }
@@ -70,18 +74,32 @@ impl OpenSession {
         first: usize,
         sent: &[(&CommandRecord, usize)],
     ) {
-        let mut by_id: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
-        for (command, at) in sent {
-            let id = command.id.as_deref().unwrap_or_default();
-            by_id.entry((&command.kind, id)).or_default().push(*at);
-        }
+        let mut left: VecDeque<(&CommandRecord, usize)> = sent.iter().copied().collect();
         let mut entries = Vec::new();
         let received = message.received().filter(|_| message.arrives);
-        for command in received.iter().flat_map(|(_, commands)| commands.iter()) {
-            let key = (&*command.kind, command.id.as_deref().unwrap_or_default());
-            let known = by_id
-                .get_mut(&key)
-                .and_then(|known| (!known.is_empty()).then(|| known.remove(0)));
+        let commands = received.iter().flat_map(|(_, commands)| commands.iter());
+        let commands: Vec<_> = commands.filter(|it| it.answers.is_none()).collect();
+        // A rule may change the CmdID of a command, or its name.
+        let is_same: [fn(&CommandRecord, &CommandRecord) -> bool; 3] = [
+            |one, other| one.id == other.id && one.kind == other.kind,
+            |one, other| one.id == other.id && one.id.is_some(),
+            |one, other| one.kind == other.kind,
+        ];
+        let mut known: Vec<Option<usize>> = vec![None; commands.len()];
+        for is_same in is_same {
+            let unknown = known
+                .iter_mut()
+                .zip(&commands)
+                .filter(|(known, _)| known.is_none());
+            for (known, command) in unknown {
+                // In order as a rule: the first that is left is the one.
+                let at = left.iter().position(|(sent, _)| is_same(sent, command));
+                *known = at.and_then(|at| left.remove(at)).map(|(_, at)| at);
+            }
+        }
+        let mut around: Vec<(u32, usize)> = Vec::new();
+        for (command, known) in commands.into_iter().zip(known) {
+            around.retain(|(depth, _)| *depth < command.depth);
             let at = match (known, received) {
                 (Some(at), _) => {
                     let items = command.items.iter().take(Transaction::MOST_ITEMS);
@@ -90,17 +108,21 @@ impl OpenSession {
                     }
                     at
                 }
-                (None, Some((header, _))) if command.answers.is_none() => {
+                (None, Some((header, _))) => {
                     let Some(at) = self.new_transaction(message, header, command) else {
                         continue;
                     };
                     let transaction = &mut self.transactions[at];
                     transaction.delivery = CommandDelivery::Injected;
+                    let parent = around.last().map(|(_, parent)| parent + 1);
+                    transaction.parent = parent.and_then(|parent| u32::try_from(parent).ok());
                     transaction.rules = message.rules();
+                    self.interrupted(message);
                     at
                 }
                 _ => continue,
             };
+            around.push((command.depth, at));
             entries.push(entry(command, at));
         }
         if let Some((header, _)) = received {
@@ -111,12 +133,23 @@ impl OpenSession {
         if !message.arrives {
             return;
         }
-        for at in by_id.into_values().flatten().filter(|at| *at >= first) {
+        for at in left.into_iter().map(|(_, at)| at).filter(|at| *at >= first) {
             let transaction = &mut self.transactions[at];
             transaction.delivery = CommandDelivery::Withheld;
             if transaction.rules.is_empty() {
                 transaction.rules = message.rules();
             }
+        }
+    }
+
+    /// A rule put something between the chunks of objects.
+    fn interrupted(&mut self, message: &Exchanged<'_>) {
+        for object in self
+            .objects
+            .iter()
+            .filter(|object| object.from == message.from)
+        {
+            self.transactions[object.transaction].rules = message.rules();
         }
     }
 
@@ -209,11 +242,22 @@ impl OpenSession {
         self.objects.iter().position(is_it)
     }
 
-    /// The receiver missed the end of the object that comes from there.
-    fn object_given_up(&mut self, from: Side) {
+    /// The receiver missed the end of an object that came from there.
+    fn object_given_up(&mut self, from: Side, node: Option<&str>) {
         let incomplete = &mut self.incomplete;
+        let is_about = |known: Option<&str>| node.is_none() || known == node;
+        if !self
+            .objects
+            .iter()
+            .any(|it| it.from == from && is_about(it.node.as_deref()))
+        {
+            let mut newest_first = self.transactions.iter().rev();
+            let known =
+                newest_first.find(|it| it.from == from && node.is_some() && it.node() == node);
+            incomplete.extend(known.map(|known| (known.number as usize - 1, None)));
+        }
         self.objects.retain(|object| {
-            let is_it = object.from == from;
+            let is_it = object.from == from && is_about(object.node.as_deref());
             if is_it {
                 incomplete.push((object.transaction, object.size));
             }

@@ -1,5 +1,7 @@
 //! How a session ends.
 
+use smol_str::SmolStr;
+
 use super::super::exchanged::Exchanged;
 use super::super::incident::{Incident, IncidentKind};
 use super::{OpenSession, is_alert, side};
@@ -12,7 +14,18 @@ impl OpenSession {
         if matches!(message.record.reading, Some(ParsedBodyRecord::Empty)) && !message.is_changed()
         {
             // Windows takes an empty body for the end.
-            return Some(SessionEnd::Finished);
+            let rules = self.rules_behind(message);
+            if rules.is_empty() {
+                return Some(SessionEnd::Finished);
+            }
+            let how = SmolStr::new_static("replaced with an empty one");
+            let what = IncidentKind::Broken {
+                by: None,
+                during: Side::Server,
+                how,
+            };
+            self.note(message, rules, what);
+            return None;
         }
         let aborted = self
             .incidents

@@ -15,10 +15,10 @@ impl<'s> Case<'s> {
         };
         let children: Vec<_> = self.transactions().filter(inside).collect();
         let cause = children.iter().find(|it| {
-            let code = it.answer().and_then(|answer| answer.received);
+            let code = it.answer().and_then(|answer| answer.code());
             code.is_some_and(|code| code >= 400 && !matches!(code, 507 | 516))
         });
-        if !atomic.has_failed() && cause.is_none() {
+        if !atomic.has_failed() && cause.is_none() || self.is_of_challenge(atomic) {
             return None;
         }
         let mut all = vec![atomic];
@@ -52,7 +52,7 @@ impl<'s> Case<'s> {
             finding.why.push(format!(
                 "{}: {}",
                 named(cause),
-                code(answer.received.unwrap_or_default())
+                code(answer.code().unwrap_or_default())
             ));
         }
         finding.why.push(place(main, answer));

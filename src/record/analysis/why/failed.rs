@@ -4,7 +4,7 @@ use super::words::{self, code, counted, named};
 use super::{Case, about, csp};
 use crate::dm::locuri;
 use crate::facts;
-use crate::flow::{CommandAnswer, Side, Transaction};
+use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
 use crate::record::analysis::incident::IncidentKind;
 use crate::record::model::SessionFinding;
 
@@ -22,7 +22,7 @@ impl<'s> Case<'s> {
             let is_of_atomic = self
                 .atomic_of(transaction)
                 .is_some_and(|it| self.atomic(it).is_some());
-            let is_hidden = transaction.answers.iter().any(is_hidden_failure);
+            let is_hidden = is_hidden(transaction);
             let is_failure = transaction.has_failed() || is_hidden;
             if is_of_atomic || !is_failure || self.is_of_challenge(transaction) {
                 continue;
@@ -44,27 +44,33 @@ impl<'s> Case<'s> {
         findings
     }
 
-    /// Whether it failed since the whole message was refused for want of credentials.
-    fn is_of_challenge(&self, transaction: &Transaction) -> bool {
-        let Some(answer) = failure(transaction).filter(|it| matches!(it.received, Some(401 | 407)))
-        else {
+    /// Whether it failed since the whole message was refused, with the same code or for want of credentials.
+    pub(super) fn is_of_challenge(&self, transaction: &Transaction) -> bool {
+        let Some(answer) = failure(transaction) else {
             return false;
         };
-        self.session.incidents.iter().any(|incident| {
-            let exchange = answer.place.exchange;
-            incident.exchange == exchange
-                && matches!(incident.what, IncidentKind::HeaderRefused { .. })
-        })
+        let places = [transaction.asked.exchange, answer.place.exchange];
+        self.session
+            .incidents
+            .iter()
+            .any(|incident| match incident.what {
+                IncidentKind::HeaderRefused { code, .. } => {
+                    let is_same =
+                        answer.received == Some(code) || matches!(answer.received, Some(401 | 407));
+                    is_same && places.contains(&incident.exchange)
+                }
+                _ => false,
+            })
     }
 
     /// WHY-01: commands on one CSP that failed in the same way.
     fn group(&self, group: &[&'s Transaction]) -> SessionFinding {
-        let mut finding = about("WHY-01", group);
         let first = group[0];
+        let mut finding = about(if first.chunks > 0 { "WHY-10" } else { "WHY-01" }, group);
         let Some(answer) = failure(first) else {
             return finding;
         };
-        let is_hidden = is_hidden_failure(answer);
+        let is_hidden = is_hidden(first);
         let failed = if is_hidden {
             answer.sent
         } else {
@@ -189,6 +195,18 @@ impl<'s> Case<'s> {
                 place.exchange, place.cmd_id
             ));
         }
+        if let (404, Some(add)) = (failed, self.add_failed_before(transaction)) {
+            let place = &add.asked;
+            let got = failure(add)
+                .and_then(CommandAnswer::code)
+                .unwrap_or_default();
+            return Some(format!(
+                "Its Add failed before, in x{} (CmdID {}): {}.",
+                place.exchange,
+                place.cmd_id,
+                code(got)
+            ));
+        }
         let item = transaction.items.first();
         let format = item.and_then(|item| item.format.as_deref());
         let media_type = item.and_then(|item| item.media_type.as_deref());
@@ -242,6 +260,22 @@ impl<'s> Case<'s> {
         }
     }
 
+    /// The Add of this node that failed before.
+    fn add_failed_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
+        let node = locuri::canonical(transaction.node()?);
+        let before = self
+            .session
+            .transactions
+            .get(..transaction.number as usize - 1)?;
+        let mut newest_first = before.iter().rev();
+        newest_first.find(|it| {
+            let is_it = it
+                .node()
+                .is_some_and(|known| locuri::canonical(known) == node);
+            it.command == "Add" && is_it && failure(it).is_some() && !is_carried_out(it)
+        })
+    }
+
     /// The Delete that took this node away, or one around it.
     fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let node = locuri::canonical(transaction.node()?);
@@ -258,7 +292,7 @@ impl<'s> Case<'s> {
                         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
                 let changes = matches!(&*it.command, "Delete" | "Add");
-                changes && is_success(it) && it.node().is_some_and(is_about)
+                changes && is_carried_out(it) && it.node().is_some_and(is_about)
             })
             .filter(|it| it.command == "Delete")
     }
@@ -323,6 +357,12 @@ pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
     })
 }
 
+/// Whether a rule hid a failure of a command from who asked.
+fn is_hidden(transaction: &Transaction) -> bool {
+    let is_own = transaction.delivery == CommandDelivery::Injected;
+    !is_own && transaction.answers.iter().any(is_hidden_failure)
+}
+
 /// Whether a rule turned a failure into something else.
 fn is_hidden_failure(answer: &CommandAnswer) -> bool {
     let failed = answer.sent.is_some_and(|code| code >= 400);
@@ -342,6 +382,12 @@ fn is_alike(one: &Transaction, other: &Transaction) -> bool {
     key(one) == key(other)
         && super::rules(&[one]) == super::rules(&[other])
         && one.command == other.command
+}
+
+/// Whether the device carried a command out, whatever a rule made of its answer.
+fn is_carried_out(transaction: &Transaction) -> bool {
+    let mut answers = transaction.answers.iter().filter_map(|answer| answer.sent);
+    answers.any(|code| (200..300).contains(&code))
 }
 
 pub(super) fn is_success(transaction: &Transaction) -> bool {

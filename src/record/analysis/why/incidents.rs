@@ -102,7 +102,7 @@ impl<'s> Case<'s> {
         } else {
             finding.why.push(words::by_rules(
                 &finding.rules,
-                "did this: it changed the Status for the SyncHdr.",
+                "acted on this Status, or on the message that it is for.",
             ));
         }
         finding.why.push(format!(
@@ -402,13 +402,23 @@ impl<'s> Case<'s> {
         };
         let mut finding = finding("WHY-03", &[]);
         finding.what = what.into();
-        finding.by = Some(Side::Device);
+        finding.rules = self.session.last_rules().to_vec();
+        match finding.rules.is_empty() {
+            true => finding.by = Some(Side::Device),
+            false => finding.why.push(words::by_rules(
+                &finding.rules,
+                "acted on the last answer to it.",
+            )),
+        }
         finding.why.push(format!(
             "the last answer to it is in x{}",
             summary.last_exchange
         ));
         finding.why.extend(lost);
-        finding.next = next.into();
+        finding.next = match finding.rules.is_empty() {
+            true => next.into(),
+            false => "take the rule out".into(),
+        };
         finding.exchanges = vec![summary.last_exchange];
         Some(finding)
     }

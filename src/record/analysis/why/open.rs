@@ -1,5 +1,6 @@
 //! Commands that are not answered, or not done yet.
 
+use super::failed::failure;
 use super::words::{self, code, named};
 use super::{Case, about};
 use crate::flow::{
@@ -14,9 +15,12 @@ impl<'s> Case<'s> {
         let mut findings = Vec::new();
         findings.extend(self.unanswered());
         let incomplete = self.session.incomplete.iter();
+        let incomplete =
+            incomplete.filter(|(at, _)| failure(&self.session.transactions[*at]).is_none());
         findings.extend(
             incomplete.map(|(at, size)| self.incomplete(&self.session.transactions[*at], *size)),
         );
+        findings.extend(self.without_results());
         let in_progress = self
             .transactions()
             .filter(|it| it.outcome == TransactionOutcome::InProgress);
@@ -37,6 +41,7 @@ impl<'s> Case<'s> {
                 .any(|(at, _)| at + 1 == transaction.number as usize);
             if !is_due
                 || is_large
+                || self.is_refused(transaction)
                 || self.may_be_unread(transaction)
                 || self.is_sent_again(transaction)
             {
@@ -142,6 +147,37 @@ impl<'s> Case<'s> {
         finding
     }
 
+    /// WHY-02 of Gets that succeeded and whose Results did not come.
+    fn without_results(&self) -> Option<SessionFinding> {
+        let lacks = |it: &&Transaction| {
+            let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
+            is_sent && it.command == "Get" && it.results.is_empty() && it.code() == Some(200)
+        };
+        let lacking: Vec<_> = self.transactions().filter(lacks).collect();
+        let first = lacking
+            .first()
+            .filter(|_| *self.end() == SessionEnd::Finished)?;
+        let answer = first.answer().filter(|_| !self.may_be_unread(first))?;
+        let mut finding = about("WHY-02", &lacking);
+        finding.what = format!("{}: 200 OK, and no Results came", named(first));
+        if finding.rules.is_empty() {
+            finding.rules = self.session.rules_on(answer.place.exchange);
+        }
+        match finding.rules.is_empty() {
+            true => finding.by = Some(Side::Device),
+            false => finding.why.push(words::by_rules(
+                &finding.rules,
+                "acted on the message that the Results belong to.",
+            )),
+        }
+        finding.why.push(words::asked_and_answered(first, answer));
+        if lacking.len() > 1 {
+            finding.why.push(format!("and {} more", lacking.len() - 1));
+        }
+        finding.next = "Get the node again".into();
+        Some(finding)
+    }
+
     /// WHY-10.
     fn incomplete(&self, transaction: &Transaction, size: Option<u64>) -> SessionFinding {
         let mut finding = about("WHY-10", &[transaction]);
@@ -164,6 +200,19 @@ impl<'s> Case<'s> {
             words::side(transaction.from)
         );
         finding
+    }
+
+    /// Whether the message it stands in was refused as a whole.
+    fn is_refused(&self, transaction: &Transaction) -> bool {
+        self.session
+            .incidents
+            .iter()
+            .any(|incident| match &incident.what {
+                IncidentKind::HeaderRefused { by, message, .. } => {
+                    *by != transaction.from && *message == transaction.asked.message
+                }
+                _ => false,
+            })
     }
 
     /// Whether the answer to a command may stand in a message that could not be read.
