@@ -21,9 +21,11 @@ pub mod error;
 mod evaluation;
 pub mod glob;
 mod index;
+
 pub mod load;
 mod locuri_set;
 pub mod matcher;
+mod mistake;
 pub mod place;
 mod prefilter;
 mod rng;
@@ -36,6 +38,7 @@ pub mod stay;
 pub mod step;
 mod target_nodes;
 pub mod template;
+pub mod value;
 
 pub use connection::{Arrival, ConnectionFacts};
 pub use engine::{

@@ -83,7 +83,7 @@ impl Rules {
                 name: stay::Shown::Stay,
             } => stay::show(output),
             Verb::Try(verb) => verb.run(output),
-            Verb::Schema => write_output(crate::rules::load::SCHEMA.as_bytes()),
+            Verb::Schema => write_output(crate::rules::load::schema_text().as_bytes()),
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn advance_scenario(rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
     EffectDetail {
         path: String::new(),
-        kind: EffectKind::other(Step::AdvanceScenario.name()),
+        kind: EffectKind::other("advance-scenario"),
         before: String::new(),
         after: scenario
             .and_then(|scenario| scenario.becomes.clone())

@@ -6,6 +6,7 @@ use super::Rule;
 use super::act::not_applied;
 use super::engine::{Completeness, RuleSet, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
+use super::value::{Time, Word};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 use crate::patch::Patch;
 
@@ -49,7 +50,8 @@ impl RuleSet {
 
     /// Whether some rule may reset connections, which it can as soon as a device connects.
     pub fn may_refuse(&self) -> bool {
-        let refuses = |step: &Step| matches!(step, Step::Connection(ConnectionStep::Refuse));
+        let refuses =
+            |step: &Step| matches!(step, Step::Connection(ConnectionStep::RefuseConnection));
         self.of_connections()
             .any(|(_, rule)| rule.steps.iter().any(refuses))
     }
@@ -114,7 +116,7 @@ fn receive(
             path: String::new(),
             kind: EffectKind::other(step.name()),
             before: String::new(),
-            after: describe(*step, admission),
+            after: describe(step, admission),
         });
     }
     let applied = RuleEffect {
@@ -126,31 +128,31 @@ fn receive(
 }
 
 /// Notes what a step says, and tells it.
-fn describe(step: ConnectionStep, admission: &mut ConnectionDecision) -> String {
+fn describe(step: &ConnectionStep, admission: &mut ConnectionDecision) -> String {
     let tls = &mut admission.tls;
     let reception = &mut admission.reception;
     match step {
-        ConnectionStep::Refuse => *reception = ConnectionAction::Refuse,
+        ConnectionStep::RefuseConnection => *reception = ConnectionAction::Refuse,
         ConnectionStep::Tunnel => *reception = ConnectionAction::Tunnel,
-        ConnectionStep::HangUp => *reception = ConnectionAction::HangUp,
-        ConnectionStep::Alert(alert) => {
-            *reception = ConnectionAction::Alert(alert);
+        ConnectionStep::HandshakeClose => *reception = ConnectionAction::HangUp,
+        ConnectionStep::HandshakeAlert(Word(alert)) => {
+            *reception = ConnectionAction::Alert(*alert);
             return alert.name().into();
         }
-        ConnectionStep::Stall(time) => {
-            *reception = ConnectionAction::Stall(time);
+        ConnectionStep::HandshakeStall(Time(time)) => {
+            *reception = ConnectionAction::Stall(*time);
             return format!("{time:?}");
         }
-        ConnectionStep::Certificate(flaw) => {
-            tls.flaw = Some(flaw);
+        ConnectionStep::Certificate(Word(flaw)) => {
+            tls.flaw = Some(*flaw);
             return flaw.name().into();
         }
-        ConnectionStep::TlsMin(version) => {
-            tls.min = Some(version);
+        ConnectionStep::TlsMin(Word(version)) => {
+            tls.min = Some(*version);
             return version.name().into();
         }
-        ConnectionStep::TlsMax(version) => {
-            tls.max = Some(version);
+        ConnectionStep::TlsMax(Word(version)) => {
+            tls.max = Some(*version);
             return version.name().into();
         }
     }

@@ -11,6 +11,7 @@ use super::index::{Candidates, Index};
 use super::matcher::Look;
 use super::prefilter::Prefilter;
 use super::selection::{Selected, Selection};
+use super::step::{ScenarioStep, SoapStep};
 use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{EffectDetail, RuleEffect, media};
 use crate::markup::{self, Document, Hint, Limits, NodeId};
@@ -202,12 +203,12 @@ impl<'a> Evaluation<'a> {
                         self.accept_raw(rule, found, done, &mut applied);
                     }
                 }
-                Step::Soap(fault) => {
+                Step::Soap(SoapStep::SoapFault(fault)) => {
                     let document = self.document.as_deref();
                     let change = act::soap(fault, self.facts, document, &mut self.verdict);
                     applied.changes.push(change);
                 }
-                Step::AdvanceScenario => {
+                Step::Scenario(ScenarioStep::AdvanceScenario) => {
                     applied.changes.push(act::advance_scenario(rule));
                 }
                 Step::WireFault(step) => {

@@ -12,6 +12,16 @@ impl Glob {
         Self(pattern.split('*').map(str::to_owned).collect())
     }
 
+    /// The pattern as it is written.
+    pub(super) fn text(&self) -> String {
+        self.0.join("*")
+    }
+
+    /// The same without white space around it.
+    pub(super) fn trimmed(&self) -> Self {
+        Self::new(self.text().trim_ascii())
+    }
+
     /// The one text it matches, where there is no `*` in it.
     pub(super) fn exact(&self) -> Option<&str> {
         match &self.0[..] {

@@ -1,23 +1,26 @@
 //! Rule files: TOML to rules, with errors that name the place, the wrong word and the right ones.
 //!
-//! The text is read into a tree with spans, and that tree is walked by hand: a derived reader stops at the
-//! first error, and this one goes on to tell them all.
+//! ```text
+//! text ──► tree with places ──serde──► types of rules ──validation──► Vec<Rule>
+//!                           deserialize.rs            step_validate.rs, match_table/validate.rs
+//! ```
+//!
+//! What a file may hold is written once, in the types that derive `Deserialize`; the schema and the reference come from
+//! the same types ([`schema`]).
 
-mod amount;
-mod code;
-mod connection;
+mod deserialize;
 pub mod inline_rule;
-mod limit;
 mod loc_uri;
-mod matcher;
+mod match_table;
 mod place;
-mod read;
+mod report;
+mod rule_table;
 mod scenario;
-mod step;
+mod schema;
+mod step_validate;
 mod suggest;
 mod syntax_errors;
 mod unreachable;
-pub mod vocabulary;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -26,12 +29,25 @@ use std::sync::Arc;
 use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
-pub use self::read::Reader;
-use self::read::{Report, Table};
+pub(in crate::rules) use self::deserialize::STEP;
+use self::deserialize::{read, unknown_key};
+use self::match_table::LoadedMatcher;
+pub(in crate::rules) use self::match_table::{AnswersTable, Comparison, HeaderTable, Where};
+pub use self::report::Reader;
+pub(in crate::rules) use self::report::{Report, kind};
+use self::report::{Table, Value};
+use self::rule_table::{CONNECTION_KEYS, ConnectionRuleTable, KEYS, RuleTable};
+pub(in crate::rules) use self::rule_table::{
+    ConnectionLimitTable, ConnectionMatchTable, LimitTable,
+};
+pub(in crate::rules) use self::scenario::ScenarioTable;
 use self::scenario::Scenarios;
+pub use self::schema::{StepKeys, schema, schema_text, step_keys};
 pub(crate) use self::suggest::closest;
+pub(in crate::rules) use self::suggest::list;
 use self::unreachable::Endpoints;
-use super::{ConnectionMatcher, Rule, RuleErrors, RuleSet, Scenario, Stage};
+use super::step::{Content, NewBody};
+use super::{ConnectionMatcher, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
 ///
@@ -73,11 +89,6 @@ fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
     Err("these rules do not come from a folder".into())
 }
 
-/// The verbs of steps, in the order in which errors list them.
-pub fn verbs() -> Vec<&'static str> {
-    step::verbs()
-}
-
 /// The rules of several files that join a set with others, whose names they may not use, and in
 /// whose scenarios they may take part. Errors of the others are not reported.
 ///
@@ -111,9 +122,6 @@ pub fn parse_beside_with<'r, 't>(
     loader.close()
 }
 
-/// The JSON Schema of rule files, by which editors complete and check them; a test holds it against this loader.
-pub const SCHEMA: &str = include_str!("../../rules/rules.schema.json");
-
 /// What was read so far.
 #[derive(Default)]
 struct Loader {
@@ -143,8 +151,7 @@ impl Loader {
         let (tree, errors) = DeTable::parse_recoverable(text);
         syntax_errors::report(&errors, tree.get_ref(), &mut report);
         if errors.is_empty() {
-            let root = Table::new("a rule file", tree.get_ref(), 0..0);
-            self.file(root, &mut report);
+            self.file(tree.get_ref(), &mut report);
         }
         if self.names.len() > names {
             self.texts.insert(text.to_owned(), file_name.to_owned());
@@ -152,77 +159,96 @@ impl Loader {
         self.errors.extend(report.into_errors());
     }
 
-    fn file(&mut self, root: Table<'_>, report: &mut Report) {
-        root.refuse_other_keys(&FILE_KEYS, report);
-        let Some(value) = root.value("rule") else {
+    fn file<'t>(&mut self, root: &'t DeTable<'t>, report: &mut Report<'_>) {
+        for key in root.keys().filter(|key| key.get_ref() != "rule") {
+            let name = key.get_ref();
+            let mistake = unknown_key("a rule file", name, closest(name, &["rule"]), &["rule"]);
+            mistake.report(key.span(), name, report);
+        }
+        let Some((key, value)) = root.get_key_value("rule") else {
             return;
         };
         let DeValue::Array(rules) = value.get_ref() else {
-            let header = root.key_span("rule");
             report
-                .wrong(header, "`rule` is a list of rules")
+                .wrong(key.span(), "`rule` is a list of rules")
                 .label("one pair of brackets is missing")
                 .help("begin each rule with [[rule]]");
             return;
         };
         let mut ends = Endpoints::default();
         for value in rules {
-            if let Some(table) = Table::of("a rule", value, report) {
-                let before = report.count();
-                let rule = self.rule(table, report);
-                let is_right = report.count() == before;
-                self.unique(table, report);
-                if let Some(rule) = rule.as_ref().filter(|_| is_right) {
-                    ends.pass(rule, table, report);
-                }
-                self.rules.extend(rule);
+            let Some(table) = Table::of(value) else {
+                read::<RuleTable>(value, "rule", report);
+                continue;
+            };
+            let before = report.count();
+            let rule = self.rule(value, table, report);
+            let is_right = report.count() == before;
+            self.unique(table, report);
+            if let Some(rule) = rule.filter(|_| is_right) {
+                ends.pass(&rule, table, report);
+                self.rules.push(rule);
             }
         }
     }
 
-    /// One rule, as far as it can be read; every part is looked at whatever is wrong with the others.
-    fn rule(&mut self, table: Table<'_>, report: &mut Report) -> Option<Rule> {
-        table.refuse_other_keys(&KEYS, report);
-        let name = name(table, report);
-        let stage = stage(table, report);
-        if stage == Some(Stage::Connection) {
-            return connection::rule(table, name, report);
+    /// One rule. What its parts mean together is asked only where each of them is right.
+    fn rule<'t>(
+        &mut self,
+        value: &'t Value<'t>,
+        table: Table<'t>,
+        report: &mut Report<'_>,
+    ) -> Option<Rule> {
+        let before = report.count();
+        let is_of_connections = table
+            .value("stage")
+            .is_some_and(|stage| stage.get_ref().as_str() == Some(Stage::Connection.name()));
+        if is_of_connections {
+            return connection_rule(value, table, before, report);
         }
-        let matcher = matcher::matcher(table, stage, report);
-        let limit = match table.table("limit", "a limit", report) {
-            Ok(Some(table)) => limit::limit(table, report).map(Some),
-            Ok(None) => Some(None),
-            Err(()) => None,
+        let rule = read::<RuleTable>(value, "rule", report);
+        needs(table, report);
+        let rule = rule?;
+        if let (Some(scenario), Some(table)) = (&rule.scenario, table.table("scenario")) {
+            self.scenarios.enter(scenario.clone(), table, report);
+        }
+        let (Some(name), Some(stage), Some(mut steps)) = (rule.name, rule.stage, rule.step) else {
+            return None;
         };
-        let scenario = self.scenario(table, report);
-        let steps = step::steps(table, stage, matcher.as_ref(), report);
-        let end = end(table, report);
-        let warnings = report.take_warnings();
+        let stage = stage.0;
+        if report.count() > before {
+            return None;
+        }
+        let found = match (rule.r#match, table.table("match")) {
+            (Some(keys), Some(table)) => match_table::matcher(keys, table, stage, report),
+            _ => LoadedMatcher::default(),
+        };
+        let found_is_right = report.count() == before;
+        files(&mut steps, table, report);
+        step_validate::steps(
+            &steps,
+            table,
+            stage,
+            rule.scenario.as_ref(),
+            Some(&found).filter(|_| found_is_right),
+            report,
+        );
         Some(Rule {
-            name: name?,
+            name: name.0,
             file: report.file().clone(),
             line: report.line(table.span().start),
-            stage: stage?,
-            matcher: matcher?.matcher,
-            limit: limit?,
-            scenario: scenario?,
-            steps: steps?,
-            end: end?,
+            stage,
+            matcher: found.matcher,
+            limit: rule.limit,
+            scenario: rule.scenario,
+            steps,
+            end: rule.end.is_some(),
             connection: ConnectionMatcher::default(),
-            warnings,
+            warnings: report.take_warnings(),
         })
     }
 
-    fn scenario(&mut self, rule: Table<'_>, report: &mut Report) -> Option<Option<Scenario>> {
-        let Some(table) = rule.table("scenario", "a scenario", report).ok()? else {
-            return Some(None);
-        };
-        let scenario = scenario::scenario(table, report)?;
-        self.scenarios.enter(scenario.clone(), table, report);
-        Some(Some(scenario))
-    }
-
-    fn unique(&mut self, table: Table<'_>, report: &mut Report) {
+    fn unique(&mut self, table: Table<'_>, report: &mut Report<'_>) {
         let Some(value) = table.value("name") else {
             return;
         };
@@ -260,53 +286,110 @@ impl Loader {
     }
 }
 
-/// The keys of a rule file.
-const FILE_KEYS: [&str; 1] = ["rule"];
-
-const KEYS: [&str; 7] = ["name", "stage", "match", "limit", "scenario", "step", "end"];
-
-fn name(table: Table<'_>, report: &mut Report) -> Option<String> {
-    if !table.means("name", &KEYS) {
-        report
-            .wrong(table.span(), "this rule has no name")
-            .help("records tell rules by their names: name = \"bitlocker-fails-once\"");
+/// A rule of the stage of connections.
+fn connection_rule<'t>(
+    value: &'t Value<'t>,
+    table: Table<'t>,
+    before: usize,
+    report: &mut Report<'_>,
+) -> Option<Rule> {
+    refuse_parts_of_messages(table, report);
+    if report.count() > before {
         return None;
     }
-    let value = table.value("name")?;
-    let name = read::text(value, "name", report)?;
-    if name.trim().is_empty() {
-        report.wrong(value.span(), "the name is empty");
+    let rule = read::<ConnectionRuleTable>(value, "rule", report);
+    needs(table, report);
+    let rule = rule?;
+    let (Some(name), Some(steps)) = (rule.name, rule.step) else {
         return None;
-    }
-    Some(name.to_owned())
+    };
+    let stage = Stage::Connection;
+    step_validate::steps(&steps, table, stage, None, None, report);
+    Some(Rule {
+        name: name.0,
+        file: report.file().clone(),
+        line: report.line(table.span().start),
+        stage,
+        matcher: Matcher::default(),
+        limit: None,
+        scenario: None,
+        steps,
+        end: false,
+        connection: ConnectionMatcher {
+            limit: rule.limit,
+            ..rule.r#match.unwrap_or_default()
+        },
+        warnings: report.take_warnings(),
+    })
 }
 
-const STAGES: [(&str, Stage); 3] = [
-    ("request", Stage::Request),
-    ("response", Stage::Response),
-    ("connection", Stage::Connection),
-];
+/// Parts of a rule that are about messages.
+fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) {
+    let parts = [
+        ("scenario", "its acts are those of a session"),
+        ("end", "no message has passed yet"),
+    ];
+    for (key, why) in parts.iter().filter(|(key, _)| rule.value(key).is_some()) {
+        let title = format!("`{key}` has no place at the stage `connection`");
+        report
+            .wrong(rule.key_span(key), title)
+            .label(*why)
+            .help("leave it out; `limit` says how often a connection is acted on");
+    }
+    let keys = rule
+        .table("match")
+        .map_or_else(Vec::new, |table| table.keys());
+    let is_slip = |key: &str| closest(key, &CONNECTION_KEYS).is_some();
+    let others = keys.into_iter().filter(|(key, _)| !is_slip(key));
+    for (key, span) in others {
+        report
+            .wrong(span, format!("`{key}` is not known when a device connects"))
+            .label("the first message comes later")
+            .help(format!("a connection is matched by {}", list(&CONNECTION_KEYS)))
+            .help("or write the rule for stage = \"request\": `empty-response` and `reset` end the connection there");
+    }
+}
 
-fn stage(table: Table<'_>, report: &mut Report) -> Option<Stage> {
-    if !table.means("stage", &KEYS) {
-        report.wrong(table.span(), "this rule has no stage").help(
+/// What every rule has.
+fn needs(rule: Table<'_>, report: &mut Report<'_>) {
+    if !rule.means("name", &KEYS) {
+        report
+            .wrong(rule.span(), "this rule has no name")
+            .help("records tell rules by their names: name = \"bitlocker-fails-once\"");
+    }
+    if !rule.means("stage", &KEYS) {
+        report.wrong(rule.span(), "this rule has no stage").help(
             "stage = \"request\" (device to server), \"response\" (server to device) or \"connection\"",
         );
-        return None;
     }
-    read::one_of(table.value("stage")?, "stage", &STAGES, report)
+    if !rule.means("step", &KEYS) {
+        report
+            .wrong(rule.span(), "this rule does nothing")
+            .label("it has no step")
+            .help("add one, such as step = { set-status = 500 }")
+            .help(format!("every step stands in {}", suggest::REFERENCE));
+    }
 }
 
-/// `end = true`, or nothing.
-fn end(table: Table<'_>, report: &mut Report) -> Option<bool> {
-    let Some(value) = table.value("end") else {
-        return Some(false);
-    };
-    let on = value.get_ref().as_bool() == Some(true);
-    if !on {
-        report
-            .wrong(value.span(), "`end` is written end = true")
-            .help("leave it out if further rules are to be asked");
+/// Reads the files that steps name.
+fn files(steps: &mut [Step], rule: Table<'_>, report: &mut Report<'_>) {
+    let tables = rule.values("step").into_iter().filter_map(Table::of);
+    for (step, table) in steps.iter_mut().zip(tables) {
+        let Step::Raw(RawStep::SetBody(NewBody { content, .. })) = step else {
+            continue;
+        };
+        let Content::File(name) = content else {
+            continue;
+        };
+        match report.file_beside(name) {
+            Ok(bytes) => *content = Content::Bytes(bytes),
+            Err(why) => {
+                let place = table.table("set-body").and_then(|body| body.value("file"));
+                let title = format!("`{name}` cannot be read: {why}");
+                report
+                    .wrong(place.map_or(table.span(), |value| value.span()), title)
+                    .help("a file is looked for from the folder of the rule file");
+            }
+        }
     }
-    on.then_some(true)
 }

@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::IntoStaticStr;
+
 use super::chance::Chance;
 use super::{ConnectionMatcher, Facts, Matcher, RuleError, Scenario, Stage, Step};
+use crate::rules::load::LimitTable;
+use crate::rules::value::schema_of_table;
 
 /// One rule. Those that [`super::load`] gives are valid.
 #[derive(Clone, Debug)]
@@ -33,7 +39,8 @@ pub struct Rule {
 }
 
 /// How often a rule acts on what it finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "LimitTable")]
 pub struct Limit {
     /// Finds let pass first.
     pub skip: u64,
@@ -47,8 +54,10 @@ pub struct Limit {
     pub per: Per,
 }
 
-/// What a limit counts within.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// What a limit of messages counts within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema, IntoStaticStr)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Per {
     /// A DM session; the connection where none is known.
     #[default]
@@ -70,18 +79,9 @@ impl Limit {
 }
 
 impl Per {
-    /// Every one with its name in rule files.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("session", Self::Session),
-        ("device", Self::Device),
-        ("connection", Self::Connection),
-        ("run", Self::Run),
-    ];
-
     /// Its name in rule files.
     pub fn name(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(_, per)| *per == self);
-        named.map_or("", |(name, _)| name)
+        self.into()
     }
 
     /// The scope a message counts in.
@@ -163,3 +163,5 @@ impl Rule {
         self.matcher.asks_links()
     }
 }
+
+schema_of_table!(Limit, LimitTable);

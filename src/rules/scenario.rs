@@ -1,12 +1,17 @@
 //! Scenarios, as in WireMock: a rule may require a state, and may set another one when it acts.
 
+use crate::rules::value::schema_of_table;
+use serde::Deserialize;
+
+use super::load::ScenarioTable;
 use super::rule::Per;
 
 /// The state before any rule set one.
 pub const STARTED: &str = "started";
 
 /// The part of a rule in a scenario.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ScenarioTable")]
 pub struct Scenario {
     /// The name of the scenario; rules with the same name share the state.
     pub name: String,
@@ -25,3 +30,5 @@ impl Scenario {
         required.is_none_or(|required| required == state.unwrap_or(STARTED))
     }
 }
+
+schema_of_table!(Scenario, ScenarioTable);

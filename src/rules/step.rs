@@ -1,62 +1,155 @@
 //! Steps: what a rule does.
+//!
+//! A step is a variant of one of the enums of this folder, and is read from a rule file by serde: the variant is its verb
+//! in kebab case, a field named `=` is the value of the verb, other fields are keys beside it. Its line of documentation is
+//! what the schema and the reference say of it; `x-stages` names its stages where it has no place at both.
 
 mod connection;
 mod edit;
 pub(in crate::rules) mod head;
+mod neighbour;
 mod protocol;
 mod raw;
+mod scenario;
 mod soap;
 mod wire_fault;
 
 pub use connection::ConnectionStep;
-pub use edit::{EditStep, Ids, Neighbour, Relation};
+pub use edit::EditStep;
 pub use head::{HeadEdit, HeadStep};
+pub use neighbour::{Injection, Insertion, Neighbour, Relation};
 pub use protocol::{
-    AtomicFailure, Busy, Challenge, Field, MsgIdBreak, Nonce, ProtocolStep, Scheme, WhichResponse,
+    AtomicFailure, Busy, Challenge, Field, MsgIdBreak, Nonce, ProtocolStep, Scheme, Version,
+    WhichResponse,
 };
-pub use raw::{Form, Length, Pattern, RawStep};
-pub use soap::SoapFault;
-pub use wire_fault::WireFault;
+pub use raw::{Content, Flip, Form, Length, NewBody, RawStep};
+pub use scenario::ScenarioStep;
+pub use soap::{SoapFault, SoapStep};
+pub use wire_fault::{Announced, Answer, ResetPeer, Slicer, Timeout, WireFault};
 
+use std::sync::LazyLock;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::value::{EnumAccessDeserializer, StrDeserializer};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, Visitor,
+};
+use strum::VariantNames;
+
+use super::load::STEP;
 use super::template::Template;
 
-/// One step of a rule: of each kind of work there is a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
+/// The kinds of steps, each an enum of verbs.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident($type:ty): $title:literal;)*) => {
+        /// One step of a rule: of each kind of work there is an enum.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Step {
+            $($(#[$doc])* $kind($type),)*
+        }
+
+        $(impl $type {
+            /// Its verb in rule files and records.
+            pub fn name(&self) -> &'static str {
+                self.into()
+            }
+        })*
+
+        /// Every verb, kind by kind.
+        static VERBS: LazyLock<Vec<&'static str>> =
+            LazyLock::new(|| [$(<$type>::VARIANTS),*].concat());
+
+        impl Step {
+            /// Its verb in rule files and records.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$kind(step) => step.name(),)*
+                }
+            }
+
+            /// Each kind with its title and the schema of its verbs.
+            pub(in crate::rules) fn kinds(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                vec![$(($title, <$type>::json_schema(generator)),)*]
+            }
+
+            fn read<'de, A: EnumAccess<'de>>(verb: &str, step: OfKind<'_, A::Variant>) -> Result<Self, A::Error> {
+                $(if <$type>::VARIANTS.contains(&verb) {
+                    let step = EnumAccessDeserializer::new(step);
+                    return <$type>::deserialize(step).map(Self::$kind);
+                })*
+                Err(serde::de::Error::custom(format!("there is no step `{verb}`")))
+            }
+        }
+    };
+}
+
+kinds! {
     /// Changes the document. The edits of a rule form one patch.
-    Edit(EditStep),
+    Edit(EditStep): "Edits of the document";
     /// Changes the header fields or the status.
-    Head(HeadStep),
+    Head(HeadStep): "Edits of the head";
     /// Changes the bytes of the body, after every edit of the rule.
-    Raw(RawStep),
+    Raw(RawStep): "Bytes of the body";
     /// Says how the message leaves, or what is sent in its place.
-    WireFault(WireFault),
-    /// Says how a connection is received.
-    Connection(ConnectionStep),
+    WireFault(WireFault): "Answers and deliveries";
+    /// Answers enrollment in the server's place.
+    Soap(SoapStep): "Enrollment faults";
     /// A protocol step, which keeps both peers consistent.
-    Protocol(ProtocolStep),
-    /// `soap-fault`: answers enrollment in the server's place.
-    Soap(SoapFault),
-    /// `advance-scenario`: changes nothing; the scenario of the rule gets the state that it `becomes`.
-    AdvanceScenario,
+    Protocol(ProtocolStep): "Protocol steps";
+    /// Concerns the scenario of the rule.
+    Scenario(ScenarioStep): "The scenario";
+    /// Says how a connection is received.
+    Connection(ConnectionStep): "How a connection is received";
+}
+
+/// The verbs of steps, in the order in which errors list them.
+pub fn verbs() -> &'static [&'static str] {
+    &VERBS
+}
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Verbs;
+        impl<'de> Visitor<'de> for Verbs {
+            type Value = Step;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a step")
+            }
+
+            fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Step, A::Error> {
+                let (verb, content) = access.variant::<String>()?;
+                Step::read::<A>(
+                    &verb,
+                    OfKind {
+                        verb: &verb,
+                        content,
+                    },
+                )
+            }
+        }
+        deserializer.deserialize_enum(STEP, verbs(), Verbs)
+    }
+}
+
+/// A step whose verb was read, for the enum of its kind.
+struct OfKind<'v, V> {
+    verb: &'v str,
+    content: V,
+}
+
+impl<'de, V: serde::de::VariantAccess<'de>> EnumAccess<'de> for OfKind<'_, V> {
+    type Error = V::Error;
+    type Variant = V;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
+        let verb: StrDeserializer<'_, V::Error> = self.verb.into_deserializer();
+        Ok((seed.deserialize(verb)?, self.content))
+    }
 }
 
 impl Step {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Edit(step) => step.name(),
-            Self::Head(step) => step.name(),
-            Self::Raw(step) => step.name(),
-            Self::WireFault(step) => step.name(),
-            Self::Connection(step) => step.name(),
-            Self::Protocol(step) => step.name(),
-            Self::Soap(_) => "soap-fault",
-            Self::AdvanceScenario => "advance-scenario",
-        }
-    }
-
     /// Whether it changes the document, not how the message leaves.
     pub fn is_edit(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Protocol(_))
@@ -106,28 +199,22 @@ impl Step {
     /// Whether nothing of the message is left for a later step or rule.
     pub fn ends(&self) -> bool {
         match self {
-            Self::Edit(_)
-            | Self::Head(_)
-            | Self::Raw(_)
-            | Self::Protocol(_)
-            | Self::AdvanceScenario => false,
+            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
             Self::WireFault(step) => step.ends(),
             Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
+            Self::Scenario(_) => false,
         }
     }
 
     /// Whether nothing can be said after it of how the message leaves.
     pub fn closes(&self) -> bool {
         match self {
-            Self::Edit(_)
-            | Self::Head(_)
-            | Self::Raw(_)
-            | Self::Protocol(_)
-            | Self::AdvanceScenario => false,
+            Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,
             Self::WireFault(step) => step.closes(),
             Self::Connection(step) => step.ends(),
             Self::Soap(_) => true,
+            Self::Scenario(_) => false,
         }
     }
 

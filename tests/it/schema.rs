@@ -1,8 +1,7 @@
-//! The JSON Schema of rule files: it says what the loader says.
+//! The JSON Schema of rule files, which comes from the types that they are read into.
 
 mod examples;
 mod files;
-mod keys;
 mod mistakes;
 mod reference;
 mod support;

@@ -19,18 +19,20 @@ impl Planning<'_, '_> {
     /// Plans one step on one selected element.
     pub(super) fn edit(&mut self, step: &EditStep, selected: &Selected) {
         match step {
-            EditStep::SetStatus(code) => self.set_status(selected, *code),
+            EditStep::SetStatus(code) => self.set_status(selected, code.status()),
             EditStep::SetText { text, at } => self.set_text(selected, text, at),
             EditStep::SetAttribute { name, value, at } => {
-                self.set_attribute(selected, name, value, at);
+                self.set_attribute(selected, &name.0, value, at);
             }
-            EditStep::RemoveAttribute { name, at } => self.remove_attribute(selected, name, at),
-            EditStep::Insert { fragment, to } => self.insert(selected, fragment, to),
-            EditStep::Replace { fragment, at } => self.replace(selected, fragment, at),
+            EditStep::RemoveAttribute { name, at } => self.remove_attribute(selected, &name.0, at),
+            EditStep::Insert(new) => self.insert(selected, &new.what.0, &new.to),
+            EditStep::Replace { fragment, at } => self.replace(selected, &fragment.0, at),
             EditStep::Remove { at } => self.remove(selected, at),
-            EditStep::Copy { from, to } => self.copy(selected, from, to),
-            EditStep::Move { from, to } => self.relocate(selected, from, to),
-            EditStep::Duplicate { at, ids } => self.duplicate(selected, at, *ids),
+            EditStep::Copy(copied) => self.copy(selected, &copied.what, &copied.to),
+            EditStep::Move(moved) => self.relocate(selected, &moved.what, &moved.to),
+            EditStep::Duplicate { at, new_ids } => {
+                self.duplicate(selected, at, *new_ids);
+            }
             // It is planned for the selection as a whole.
             EditStep::Reverse => {}
         }

@@ -48,25 +48,31 @@ fn planned(
     selected: Option<&Selected>,
 ) -> Result<(HeadEdit, String, String), String> {
     Ok(match step {
-        HeadStep::Set(name, template) => {
+        HeadStep::SetHeader { name, value: text } => {
+            let name = &name.0;
             let present = shown(headers, name);
-            let value = value(template, values, selected, present.as_deref())?;
+            let value = value(&text.0, values, selected, present.as_deref())?;
             let before = present.map_or_else(String::new, |value| format!("{name}: {value}"));
             let after = line(name, &value);
             (HeadEdit::Set(name.clone(), value), before, after)
         }
-        HeadStep::Add(name, template) => {
+        HeadStep::AddHeader { name, value: text } => {
+            let name = &name.0;
             let present = shown(headers, name);
-            let value = value(template, values, selected, present.as_deref())?;
+            let value = value(&text.0, values, selected, present.as_deref())?;
             let after = line(name, &value);
             (HeadEdit::Add(name.clone(), value), String::new(), after)
         }
-        HeadStep::Remove(name) => {
+        HeadStep::RemoveHeader(name) => {
+            let name = &name.0;
             let present = shown(headers, name).ok_or_else(|| format!("there is no {name}"))?;
             let before = format!("{name}: {present}");
             (HeadEdit::Remove(name.clone()), before, String::new())
         }
-        HeadStep::Status(status) => (HeadEdit::Status(*status), String::new(), status.to_string()),
+        HeadStep::SetHttpStatus(code) => {
+            let status = code.http();
+            (HeadEdit::Status(status), String::new(), status.to_string())
+        }
     })
 }
 

@@ -16,7 +16,9 @@ pub(in crate::rules) fn is_idle(
         Step::Raw(RawStep::ReplaceText { pattern, .. }) => {
             !body.is_some_and(|body| body.matches(&pattern.0))
         }
-        Step::Head(HeadStep::Remove(name)) => !headers_now(facts, edits).contains_key(name),
+        Step::Head(HeadStep::RemoveHeader(name)) => {
+            !headers_now(facts, edits).contains_key(&name.0)
+        }
         _ => false,
     })
 }

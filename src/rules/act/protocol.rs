@@ -110,22 +110,25 @@ impl Planned {
             return self.decline(step.name(), why);
         }
         let planned = match step {
-            ProtocolStep::Refuse(code) => self.refuse(*code, scene, selection),
+            ProtocolStep::Refuse(code) => self.refuse(code.status(), scene, selection),
             ProtocolStep::HideStatus => self.hide(scene, selection),
-            ProtocolStep::InjectCommand { xml, to } => {
-                self.inject(xml, to.as_ref(), scene, selection)
+            ProtocolStep::InjectCommand(new) => {
+                self.inject(&new.command.0, new.to.as_ref(), scene, selection)
             }
             ProtocolStep::AtomicRollback(fate) => self.roll_back(fate, scene, selection),
             ProtocolStep::Challenge(challenge) => self.challenge(challenge, scene),
             ProtocolStep::Busy(busy) => self.busy(busy, scene),
             ProtocolStep::SessionAbort => self.abort(scene),
             ProtocolStep::NextMessage => self.next_message(scene),
-            ProtocolStep::DuplicateMessage(keep) => self.duplicate(*keep, scene),
-            ProtocolStep::UnknownCmdRef => self.unknown_cmd_ref(scene, selection),
-            ProtocolStep::BreakMsgId(how) => self.break_msg_id(*how, scene),
+            ProtocolStep::DuplicateMessage { keep } => self.duplicate(*keep, scene),
+            ProtocolStep::UnknownCmdref => self.unknown_cmd_ref(scene, selection),
+            ProtocolStep::BreakMsgid(how) => self.break_msg_id(*how, scene),
             ProtocolStep::DropFinal => self.drop_final(scene),
-            ProtocolStep::Header(field) => self.header(field, scene),
-            ProtocolStep::WrongSize(by) => self.wrong_size(*by, scene, selection),
+            ProtocolStep::WrongSize(by) => self.wrong_size(by.0, scene, selection),
+            _ => match step.field() {
+                Some(field) => self.header(step.name(), &field, scene),
+                None => Ok(()),
+            },
         };
         if let Err(why) = planned {
             self.decline(step.name(), why);

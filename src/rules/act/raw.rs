@@ -11,7 +11,7 @@ use crate::markup::wbxml::{WbxmlOptions, encode};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::{Patch, Span};
 use crate::rules::selection::Selected;
-use crate::rules::step::{Form, Length, RawStep};
+use crate::rules::step::{Content, Form, Length, RawStep};
 use crate::rules::template::{Escape, Template};
 
 /// A body as the steps so far have left it.
@@ -34,14 +34,13 @@ pub(in crate::rules) fn raw(
 ) -> Result<(Patch, EffectDetail), String> {
     let length = body.bytes.len();
     let (patch, before, after) = match step {
-        RawStep::SetText(template, form) => {
-            let text = text_of(template, values, selected)?;
-            let patch = body.set(Bytes::from(text), *form)?;
-            let new = patch.splices().iter().map(|s| s.with.len()).sum();
-            (patch, bytes(length), bytes(new))
-        }
-        RawStep::SetBytes(new, form) => {
-            let patch = body.set(new.clone(), *form)?;
+        RawStep::SetBody(new) => {
+            let content = match &new.content {
+                Content::Text(template) => text_of(template, values, selected)?.into(),
+                Content::Bytes(bytes) => bytes.clone(),
+                Content::File(name) => return Err(format!("`{name}` was not read")),
+            };
+            let patch = body.set(content, new.form)?;
             let new = patch.splices().iter().map(|s| s.with.len()).sum();
             (patch, bytes(length), bytes(new))
         }
@@ -51,8 +50,9 @@ pub(in crate::rules) fn raw(
             let after = format!("{with}, {} times", patch.splices().len());
             (patch, pattern.0.to_string(), after)
         }
-        RawStep::Flip { at, length, mask } => {
-            let span = body.span(*at, *length)?;
+        RawStep::Flip(flip) => {
+            let mask = flip.mask.0 as u8;
+            let span = body.span(flip.at, flip.length.0 as u32)?;
             let flipped: Vec<u8> = span.of(body.bytes).iter().map(|b| b ^ mask).collect();
             // The bytes themselves may be of a secret.
             let after = format!("{} at {}, mask {mask:02x}", bytes(span.len()), span.start);

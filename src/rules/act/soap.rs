@@ -8,6 +8,7 @@ use crate::dm::soap::{Envelope, SoapVersion, action};
 use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::Document;
 use crate::rules::step::SoapFault;
+use crate::rules::value::Word;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
 /// Answers with the fault, and tells it.
@@ -49,18 +50,20 @@ pub(in crate::rules) fn soap(
         headers,
         body: text.into(),
     });
-    let error_type = fault.error_type.unwrap_or_default();
+    let error_type = fault.error_type.map_or("", |error_type| error_type.0.0);
     EffectDetail {
         path: String::new(),
         kind: EffectKind::other("soap-fault"),
         before: String::new(),
-        after: format!("{} {error_type}", fault.subcode).trim_end().into(),
+        after: format!("{} {error_type}", fault.subcode.0.0)
+            .trim_end()
+            .into(),
     }
 }
 
 fn body_1_2(fault: &SoapFault) -> String {
     let value = |text: &str| leaf("s:Value", text);
-    let subcode = format!("<s:Subcode>{}</s:Subcode>", value(fault.subcode));
+    let subcode = format!("<s:Subcode>{}</s:Subcode>", value(fault.subcode.0.0));
     let text =
         leaf("s:Text", &fault.message).replacen("<s:Text>", "<s:Text xml:lang=\"en-US\">", 1);
     format!(
@@ -73,15 +76,15 @@ fn body_1_2(fault: &SoapFault) -> String {
 fn body_1_1(fault: &SoapFault) -> String {
     let text = leaf("faultstring", &fault.message);
     let text = text.replacen("<faultstring>", "<faultstring xml:lang=\"en-US\">", 1);
-    leaf("faultcode", fault.subcode) + &text + &detail(fault, "detail")
+    leaf("faultcode", fault.subcode.0.0) + &text + &detail(fault, "detail")
 }
 
 fn detail(fault: &SoapFault, name: &str) -> String {
-    let Some(error_type) = fault.error_type else {
+    let Some(Word(error_type)) = fault.error_type else {
         return String::new();
     };
     let inside = [
-        leaf("ErrorType", error_type),
+        leaf("ErrorType", error_type.0),
         leaf("Message", &fault.message),
         leaf("TraceId", &fault.trace_id),
     ];

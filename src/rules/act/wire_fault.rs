@@ -1,11 +1,12 @@
 //! Steps that say how a message leaves.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::not_applied;
 use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
 use crate::rules::rng::Rng;
-use crate::rules::step::WireFault;
+use crate::rules::step::{Answer, ResetPeer, Slicer, Timeout, WireFault};
 use crate::rules::{Facts, Rule, Verdict};
 
 /// Notes how the message leaves, and tells it.
@@ -22,7 +23,7 @@ pub(in crate::rules) fn leave(
         before: String::new(),
         after: String::new(),
     };
-    if let WireFault::Answer(answer) = step {
+    if let WireFault::Answer(Answer(answer)) = step {
         change.before = facts
             .response
             .map_or_else(String::new, |head| head.status.to_string());
@@ -43,23 +44,34 @@ pub(in crate::rules) fn leave(
 
 /// The program of one step.
 fn ops(step: &WireFault, draw: &mut Rng) -> Vec<DeliveryStep> {
-    match *step {
+    match step {
         WireFault::Answer(_) => Vec::new(),
-        WireFault::Delay(time) => vec![DeliveryStep::Wait(time)],
+        WireFault::Delay(time) => vec![DeliveryStep::Wait(time.0)],
         WireFault::Latency { time, jitter } => {
-            vec![DeliveryStep::Wait(jittered(time, jitter, draw))]
+            let jitter = jitter.map_or(Duration::ZERO, |jitter| jitter.0);
+            vec![DeliveryStep::Wait(jittered(time.0, jitter, draw))]
         }
-        WireFault::Bandwidth(rate) => vec![DeliveryStep::Pace(Pace::Rate(rate))],
-        WireFault::Slicer { size, pause } => vec![DeliveryStep::Pace(Pace::Slices { size, pause })],
+        WireFault::Bandwidth(rate) => vec![DeliveryStep::Pace(Pace::Rate(rate.0))],
+        WireFault::Slicer(Slicer { size, delay }) => NonZeroU64::new(size.0)
+            .map(|size| {
+                DeliveryStep::Pace(Pace::Slices {
+                    size,
+                    pause: delay.0,
+                })
+            })
+            .into_iter()
+            .collect(),
         WireFault::SlowClose(time) => vec![
             DeliveryStep::WHOLE,
-            DeliveryStep::Wait(time),
+            DeliveryStep::Wait(time.0),
             DeliveryStep::Close,
         ],
-        WireFault::Timeout(time) => vec![DeliveryStep::Wait(time), DeliveryStep::Close],
-        WireFault::LimitData(bytes) => vec![DeliveryStep::Send(bytes), DeliveryStep::Close],
-        WireFault::Reset => vec![DeliveryStep::Reset],
-        WireFault::ResetAfter(bytes) => vec![DeliveryStep::Send(bytes), DeliveryStep::Reset],
+        WireFault::Timeout(time) => vec![DeliveryStep::Wait(time.0.0), DeliveryStep::Close],
+        WireFault::LimitData(bytes) => vec![DeliveryStep::Send(bytes.0), DeliveryStep::Close],
+        WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now) => vec![DeliveryStep::Reset],
+        WireFault::ResetPeer(ResetPeer::After(bytes)) => {
+            vec![DeliveryStep::Send(*bytes), DeliveryStep::Reset]
+        }
         WireFault::EmptyResponse => vec![DeliveryStep::Close],
         WireFault::MalformedChunk => vec![
             DeliveryStep::Announce(StatedLength::Chunks),
@@ -67,9 +79,9 @@ fn ops(step: &WireFault, draw: &mut Rng) -> Vec<DeliveryStep> {
             noise(draw),
             DeliveryStep::Close,
         ],
-        WireFault::RandomData => vec![noise(draw), DeliveryStep::Close],
+        WireFault::RandomDataThenClose => vec![noise(draw), DeliveryStep::Close],
         WireFault::ContentLength(announced) => vec![
-            DeliveryStep::Announce(announced),
+            DeliveryStep::Announce(announced.0),
             DeliveryStep::WHOLE,
             DeliveryStep::Close,
         ],
@@ -93,13 +105,16 @@ fn noise(draw: &mut Rng) -> DeliveryStep {
 fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
     match (step, ops) {
         (_, [DeliveryStep::Wait(time)]) => format!("{time:?}"),
-        (WireFault::Bandwidth(rate), _) => format!("{rate} bytes a second"),
-        (WireFault::Slicer { size, pause }, _) => format!("{size} bytes every {pause:?}"),
-        (WireFault::SlowClose(time) | WireFault::Timeout(time), _) => format!("{time:?}"),
-        (WireFault::LimitData(bytes) | WireFault::ResetAfter(bytes), _) => {
-            format!("after {bytes} bytes")
+        (WireFault::Bandwidth(rate), _) => format!("{} bytes a second", rate.0),
+        (WireFault::Slicer(Slicer { size, delay }), _) => {
+            format!("{} bytes every {:?}", size.0, delay.0)
         }
-        (WireFault::ContentLength(announced), _) => match announced {
+        (WireFault::SlowClose(time) | WireFault::Timeout(Timeout(time)), _) => {
+            format!("{:?}", time.0)
+        }
+        (WireFault::LimitData(bytes), _) => format!("after {} bytes", bytes.0),
+        (WireFault::ResetPeer(ResetPeer::After(bytes)), _) => format!("after {bytes} bytes"),
+        (WireFault::ContentLength(announced), _) => match announced.0 {
             StatedLength::Exactly(length) => length.to_string(),
             StatedLength::More(bytes) => format!("{bytes} too many"),
             StatedLength::Fewer(bytes) => format!("{bytes} too few"),

@@ -6,8 +6,8 @@ mod mitm_pattern;
 
 use std::ops::Range;
 
-use super::code::MEANT;
-use super::read::Report;
+use super::report::Report;
+use crate::rules::value::MEANT;
 use crate::rules::{RuleError, RuleErrors};
 
 /// A rule of one line, written out.

@@ -4,63 +4,75 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::read::{self, MOST_ERRORS, MOST_KEYS, Report, Table};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::deserialize::MOST_KEYS;
+use super::report::{MOST_ERRORS, Report, Table};
 use super::suggest::{closest, list};
+use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::scenario::STARTED;
+use crate::rules::value::written;
 use crate::rules::{Per, Rule, RuleError, Scenario};
 
-pub(super) const KEYS: [&str; 4] = ["name", "requires", "becomes", "per"];
-
-pub(super) fn scenario(table: Table<'_>, report: &mut Report) -> Option<Scenario> {
-    let before = report.count();
-    table.refuse_other_keys(&KEYS, report);
-    if !table.means("name", &KEYS) {
-        report
-            .wrong(table.span(), "this scenario has no name")
-            .help("rules of one name share its state: name = \"two-acts\"");
-    }
-    let name = text(table, "name", report);
-    let requires = text(table, "requires", report);
-    let becomes = text(table, "becomes", report);
-    let per = match table.value("per") {
-        Some(value) => read::one_of(value, "per", &Per::ALL, report),
-        None => Some(Per::default()),
-    };
-    if report.count() > before {
-        return None;
-    }
-    if requires.is_none() && becomes.is_none() {
-        report
-            .wrong(table.span(), "this scenario asks nothing and changes nothing")
-            .help(format!(
-                "requires = \"{STARTED}\" looks in the first act only, becomes = \"refused\" begins another"
-            ));
-        return None;
-    }
-    if let Some(value) = table.value("becomes").filter(|_| requires == becomes) {
-        report
-            .wrong(value.span(), "the scenario becomes what it is")
-            .label("`requires` names the same state")
-            .help("leave `becomes` out to stay in this act");
-        return None;
-    }
-    Some(Scenario {
-        name: name?,
-        requires,
-        becomes,
-        per: per?,
-    })
+/// In which state of a scenario the rule acts; without it, in every state.
+#[derive(Deserialize, JsonSchema)]
+#[serde(
+    rename = "a scenario",
+    deny_unknown_fields,
+    expecting = "scenario = { name = \"two-acts\", becomes = \"refused\" }"
+)]
+#[schemars(rename = "scenario", extend("anyOf" = [{"required": ["requires"]}, {"required": ["becomes"]}]))]
+pub(in crate::rules) struct ScenarioTable {
+    /// The name of the scenario: rules with the same name share a state.
+    #[schemars(extend("examples" = ["two-acts"]))]
+    name: StateName,
+    /// The rule acts only in this state; every scenario begins in `"started"`.
+    #[schemars(extend("examples" = ["started"]))]
+    requires: Option<StateName>,
+    /// The state that the rule sets when it acts.
+    #[schemars(extend("examples" = ["refused"]))]
+    becomes: Option<StateName>,
+    /// What has a state of its own, the same in all rules of the scenario; the default is `session`.
+    #[serde(default)]
+    per: Per,
 }
 
 /// A text that is not empty.
-fn text(table: Table<'_>, key: &str, report: &mut Report) -> Option<String> {
-    let value = table.value(key)?;
-    let text = read::text(value, key, report)?.trim();
-    if text.is_empty() {
-        report.wrong(value.span(), format!("`{key}` is empty"));
-        return None;
+struct StateName(String);
+
+written!(
+    StateName,
+    |text| match text.trim() {
+        "" => Err(Mistake::new(format!("`{KEY}` is empty"))),
+        text => Ok(Self(text.to_owned())),
+    },
+    {"type": "string", "pattern": "\\S"}
+);
+
+impl TryFrom<ScenarioTable> for Scenario {
+    type Error = Mistake;
+
+    fn try_from(table: ScenarioTable) -> Result<Self, Mistake> {
+        let (requires, becomes) = (table.requires.map(|s| s.0), table.becomes.map(|s| s.0));
+        if requires.is_none() && becomes.is_none() {
+            return Err(Mistake::new("this scenario asks nothing and changes nothing".into()).help(format!(
+                "requires = \"{STARTED}\" looks in the first act only, becomes = \"refused\" begins another"
+            )));
+        }
+        if requires == becomes {
+            return Err(Mistake::new("the scenario becomes what it is".into())
+                .at_value("becomes")
+                .label("`requires` names the same state")
+                .help("leave `becomes` out to stay in this act"));
+        }
+        Ok(Self {
+            name: table.name.0,
+            requires,
+            becomes,
+            per: table.per,
+        })
     }
-    Some(text.to_owned())
 }
 
 /// The rules of all scenarios in a rule set.
@@ -82,7 +94,7 @@ struct Act {
 
 impl Scenarios {
     /// Notes an act, as it stands in `table`.
-    pub(super) fn enter(&mut self, scenario: Scenario, table: Table<'_>, report: &Report) {
+    pub(super) fn enter(&mut self, scenario: Scenario, table: Table<'_>, report: &Report<'_>) {
         let value = |key| table.value(key).map(|value| value.span());
         let state = value("requires").or_else(|| value("becomes"));
         self.0.push(Act {

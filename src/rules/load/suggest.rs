@@ -33,7 +33,7 @@ pub(super) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Ve
 pub(super) const REFERENCE: &str = "`dmtap rules schema`";
 
 /// `a`, `b` and `c`, each in backquotes.
-pub(super) fn list(words: &[&str]) -> String {
+pub(in crate::rules) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::read::Report;
+use super::report::Report;
 
 /// Tells the errors of the reader of TOML; `tree` is what it could read.
 ///

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::read::{Report, Table};
+use super::report::{Report, Table};
 use crate::rules::Rule;
 
 /// The rules of a file that end the processing of every message of their stage.

@@ -1,5 +1,7 @@
 //! Which commands are selected, and which of their Items.
 
+use crate::rules::value::schema_of_table;
+use serde::Deserialize;
 use std::borrow::Cow;
 
 use super::{Codes, Items, Kinds, Look, TextTest, any_code};
@@ -8,6 +10,7 @@ use crate::flow::AnswerTarget;
 use crate::markup::{Element, tag};
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::load::AnswersTable;
 use crate::rules::target_nodes::{TargetNodes, own_abouts};
 
 /// Which commands are selected, nested ones included.
@@ -43,7 +46,8 @@ pub struct ItemMatcher {
 }
 
 /// A command that an answer refers to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "AnswersTable")]
 pub struct AnswersMatcher {
     /// Its name, `SyncHdr` for the header; empty: any.
     pub names: Vec<String>,
@@ -92,7 +96,7 @@ impl CommandMatcher {
     }
 
     /// Whether it asks nothing but the kind.
-    pub(super) fn asks_kinds_only(&self) -> bool {
+    pub(in crate::rules) fn asks_kinds_only(&self) -> bool {
         self.cmd_ids.is_empty()
             && self.status.is_empty()
             && self.alert.is_empty()
@@ -237,3 +241,5 @@ fn answered_name<'d>(answer: Command<'d>, answers: &LinkedAnswers<'_>) -> Option
     let kind = command.map_or(CommandKind::Get, Command::kind);
     Some(Cow::Borrowed(kind.name()))
 }
+
+schema_of_table!(AnswersMatcher, AnswersTable);

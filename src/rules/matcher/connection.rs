@@ -1,12 +1,19 @@
 //! Matchers of connections that are being received: only addresses and a ClientHello are known.
 
+use crate::rules::value::schema_of_table;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::Net;
 use crate::rules::Limit;
 use crate::rules::connection::ConnectionFacts;
 use crate::rules::glob::Glob;
+use crate::rules::load::ConnectionLimitTable;
+use crate::rules::load::ConnectionMatchTable;
 
 /// Which connections, and how many of them. The default is every one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "ConnectionMatchTable")]
 pub struct ConnectionMatcher {
     /// The device's address.
     pub peers: Vec<Net>,
@@ -32,7 +39,8 @@ impl ConnectionMatcher {
 }
 
 /// How many connections a rule acts on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ConnectionLimitTable")]
 pub struct ConnectionLimit {
     /// Connections let pass first.
     pub skip: u64,
@@ -45,18 +53,17 @@ pub struct ConnectionLimit {
 }
 
 /// What counts of connections are kept for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum PerConnection {
     /// The run of dmtap.
+    #[default]
     Run,
     /// An IP address of devices.
     Peer,
 }
 
 impl PerConnection {
-    /// Every one with its name in rule files.
-    pub const ALL: [(&'static str, Self); 2] = [("run", Self::Run), ("peer", Self::Peer)];
-
     /// The scope a connection counts in.
     pub fn scope(self, facts: &ConnectionFacts<'_>) -> String {
         match self {
@@ -94,3 +101,6 @@ impl ConnectionMatcher {
 fn fits(patterns: &[Glob], text: Option<&str>) -> bool {
     patterns.is_empty() || text.is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
 }
+
+schema_of_table!(ConnectionMatcher, ConnectionMatchTable);
+schema_of_table!(ConnectionLimit, ConnectionLimitTable);

@@ -1,12 +1,15 @@
 //! What must hold of a message as a whole.
 
+use crate::rules::value::schema_of_table;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
 
 use super::{ClientCertMatcher, Codes, Look, Net, Numbers, SoapMatcher, any_code, any_number};
 use crate::dm::Dialect;
 use crate::flow::{Connection, media};
 use crate::rules::glob::Glob;
+use crate::rules::load::HeaderTable;
 use crate::rules::{Facts, Stage};
 
 /// What must hold of a message. An empty list asks nothing; of a list one entry must match.
@@ -59,7 +62,8 @@ pub struct MessageMatcher {
 }
 
 /// A header field.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "HeaderTable")]
 pub struct HeaderMatcher {
     /// Its name.
     pub name: HeaderName,
@@ -202,3 +206,5 @@ fn any_header(fields: &[HeaderMatcher], headers: &HeaderMap) -> bool {
 fn any_wild<'t>(patterns: &[Glob], text: impl FnOnce() -> Option<&'t str>) -> bool {
     patterns.is_empty() || text().is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
 }
+
+schema_of_table!(HeaderMatcher, HeaderTable);

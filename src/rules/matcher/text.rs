@@ -1,19 +1,23 @@
 //! Texts that a value is compared with.
 
-use regex::Regex;
+use serde::Deserialize;
 
 use crate::markup::{Element, Limits, NodeId};
+use crate::rules::load::Comparison;
+use crate::rules::load::Where;
 use crate::rules::selector::Selector;
+use crate::rules::value::{Pattern, schema_of_table};
 
 /// What must hold of a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Comparison")]
 pub enum TextTest {
     /// It is this text; white space around it does not count.
     Equals(String),
     /// It contains this text.
     Contains(String),
     /// This expression finds something in it.
-    Regex(Regex),
+    Regex(Pattern),
 }
 
 impl TextTest {
@@ -22,7 +26,7 @@ impl TextTest {
         match self {
             Self::Equals(equal) => text == equal || text.trim_ascii() == equal.trim_ascii(),
             Self::Contains(part) => text.contains(&**part),
-            Self::Regex(regex) => regex.is_match(text),
+            Self::Regex(regex) => regex.0.is_match(text),
         }
     }
 
@@ -36,7 +40,8 @@ impl TextTest {
 }
 
 /// A place whose text must be so. Of several elements there one is enough.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Where")]
 pub struct ValueTest {
     /// The place.
     pub at: Selector,
@@ -50,3 +55,6 @@ impl ValueTest {
         self.at.any(from, items, limits, &mut test)
     }
 }
+
+schema_of_table!(TextTest, Comparison);
+schema_of_table!(ValueTest, Where);

@@ -1,46 +1,39 @@
 //! Steps that say how a connection is received.
 
-use std::time::Duration;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
+use crate::rules::value::{Time, Word};
 
 /// How a connection of a device is received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
+#[schemars(extend("x-stages" = ["connection"]))]
 pub enum ConnectionStep {
-    /// `refuse-connection`: it is reset.
-    Refuse,
-    /// `tunnel`: it goes to the server untouched.
+    /// Refuses the connection with a TCP reset.
+    RefuseConnection,
+    /// Passes the bytes through to the server and back without reading them.
     Tunnel,
-    /// `certificate`: the device is shown one that has a flaw.
-    Certificate(CertificateDefect),
-    /// `tls-min`: the oldest version of TLS.
-    TlsMin(TlsVersion),
-    /// `tls-max`: the newest version of TLS.
-    TlsMax(TlsVersion),
-    /// `handshake-alert`: a TLS alert answers the ClientHello.
-    Alert(TlsAlert),
-    /// `handshake-stall`: nothing answers it for so long.
-    Stall(Duration),
-    /// `handshake-close`: the connection closes in answer to it.
-    HangUp,
+    /// Shows the device a certificate with this one defect.
+    Certificate(Word<CertificateDefect>),
+    /// Offers no older version of TLS.
+    TlsMin(Word<TlsVersion>),
+    /// Offers no newer version of TLS.
+    TlsMax(Word<TlsVersion>),
+    /// Answers the ClientHello with a fatal alert of this name (RFC 8446 §6).
+    HandshakeAlert(Word<TlsAlert>),
+    /// Does not answer the ClientHello, and closes after this time.
+    #[schemars(extend("examples" = ["30s"]))]
+    HandshakeStall(Time),
+    /// Closes after the ClientHello.
+    HandshakeClose,
 }
 
 impl ConnectionStep {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse-connection",
-            Self::Tunnel => "tunnel",
-            Self::Certificate(_) => "certificate",
-            Self::TlsMin(_) => "tls-min",
-            Self::TlsMax(_) => "tls-max",
-            Self::Alert(_) => "handshake-alert",
-            Self::Stall(_) => "handshake-stall",
-            Self::HangUp => "handshake-close",
-        }
-    }
-
     /// Whether nothing is left for a later step or rule to say.
     pub fn ends(&self) -> bool {
         !matches!(
@@ -51,6 +44,6 @@ impl ConnectionStep {
 
     /// Whether it means nothing where no TLS is spoken.
     pub fn needs_tls(&self) -> bool {
-        !matches!(self, Self::Refuse | Self::Tunnel)
+        !matches!(self, Self::RefuseConnection | Self::Tunnel)
     }
 }

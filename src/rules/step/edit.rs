@@ -1,141 +1,100 @@
 //! Steps that change the document.
 
-use crate::dm::StatusCode;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
+use super::neighbour::Insertion;
 use crate::rules::selector::Selector;
 use crate::rules::template::Template;
+use crate::rules::value::{AttributeName, Code, SyncMl, True, XmlTemplate};
 
 /// A change of the document, in XML and WBXML alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum EditStep {
-    /// `set-status`: the selected Status gets this code; attributes of its Data stay.
-    SetStatus(StatusCode),
-    /// `set-text`: the elements there get this text.
+    /// Changes the code of the selected Status; attributes of its Data stay.
+    #[schemars(extend("examples" = [500]))]
+    SetStatus(Code<SyncMl>),
+    /// Changes the text of an element, by default of `Item/Data`.
+    #[schemars(extend("examples" = ["xx-XX"]))]
     SetText {
         /// The new text, unescaped.
+        #[serde(rename = "=")]
         text: Template,
-        /// Where.
+        /// The place: by default the selected command (for `set-text`, `Item/Data`).
+        #[serde(default = "Selector::value")]
+        #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// `set-attribute`: the elements there get this attribute, or another value of it.
+    /// Sets an attribute of the selected command or of the element at `at`.
+    #[schemars(extend("examples" = ["msft:originalerror"]))]
     SetAttribute {
         /// Its name as written, with prefix.
-        name: String,
-        /// Its value, unescaped.
+        #[serde(rename = "=")]
+        name: AttributeName,
+        /// The new value of the attribute or header field; templates are allowed.
+        #[schemars(extend("examples" = ["120"]))]
         value: Template,
-        /// Where.
+        /// The place: by default the selected command.
+        #[serde(default = "Selector::selected")]
+        #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// `remove-attribute`: the elements there lose this attribute.
+    /// Removes an attribute.
+    #[schemars(extend("examples" = ["msft:originalerror"]))]
     RemoveAttribute {
         /// Its name as written, with prefix.
-        name: String,
-        /// Where.
+        #[serde(rename = "=")]
+        name: AttributeName,
+        /// The place: by default the selected command.
+        #[serde(default = "Selector::selected")]
+        #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// `insert`: an element comes to stand somewhere.
-    Insert {
-        /// It, as XML.
-        fragment: Template,
-        /// Where.
-        to: Neighbour,
-    },
-    /// `replace`: another element stands in place of those there.
+    /// Inserts an element, written in XML, at one side of a place.
+    #[schemars(extend("examples" = ["<Item><Data>1</Data></Item>"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
+    Insert(Insertion<XmlTemplate>),
+    /// Replaces an element by another, written in XML.
+    #[schemars(extend("examples" = ["<Data>1</Data>"]))]
     Replace {
         /// It, as XML.
-        fragment: Template,
-        /// Where.
+        #[serde(rename = "=")]
+        fragment: XmlTemplate,
+        /// The place: by default the selected command.
+        #[serde(default = "Selector::selected")]
+        #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// `remove`: the elements there go.
+    /// Removes the selected command, or the element at `at`.
     Remove {
-        /// Where.
+        /// The place: by default the selected command.
+        #[serde(default = "Selector::selected")]
+        #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
     },
-    /// `copy`: copies of the elements at one place come to stand at another.
-    Copy {
-        /// What.
-        from: Selector,
-        /// Where.
-        to: Neighbour,
-    },
-    /// `move`: the elements at one place go to another.
-    Move {
-        /// What.
-        from: Selector,
-        /// Where.
-        to: Neighbour,
-    },
-    /// `duplicate`: a copy comes to stand behind each of the elements there.
+    /// Inserts a copy of the selection at one side of a place, byte for byte.
+    #[schemars(extend("examples" = ["Item[1]"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
+    Copy(Insertion<Selector>),
+    /// Moves the selection to one side of a place.
+    #[schemars(extend("examples" = ["Item[2]"], "oneOf" = [{"required": ["before"]}, {"required": ["after"]}, {"required": ["first-in"]}, {"required": ["last-in"]}]))]
+    Move(Insertion<Selector>),
+    /// Inserts a copy after the original, byte for byte.
     Duplicate {
-        /// What.
+        /// The place: by default the selected command.
+        #[serde(default = "Selector::selected")]
+        #[schemars(extend("examples" = ["Item/Data", "SyncBody/Final"]))]
         at: Selector,
-        /// The CmdIDs in the copy.
-        ids: Ids,
+        /// Gives the copy new CmdIDs, which makes it another command.
+        new_ids: Option<True>,
     },
-    /// `reverse`: the selected commands change places, the first with the last.
+    /// Reverses the order of the selected commands.
     Reverse,
 }
 
-/// A place next to an element, or in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Neighbour {
-    /// On which side of the elements, or in them.
-    pub relation: Relation,
-    /// Which elements.
-    pub at: Selector,
-}
-
-/// Where something stands in relation to an element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Relation {
-    /// In front of it.
-    Before,
-    /// Behind it.
-    After,
-    /// Its first child.
-    FirstIn,
-    /// Its last child.
-    LastIn,
-}
-
-impl Relation {
-    /// Every one with its key in rule files.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("before", Self::Before),
-        ("after", Self::After),
-        ("first-in", Self::FirstIn),
-        ("last-in", Self::LastIn),
-    ];
-}
-
-/// The CmdIDs of a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ids {
-    /// Those of the original: the copy is the same byte for byte.
-    Same,
-    /// Those that nothing in the message has.
-    Fresh,
-}
-
 impl EditStep {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::SetStatus(_) => "set-status",
-            Self::SetText { .. } => "set-text",
-            Self::SetAttribute { .. } => "set-attribute",
-            Self::RemoveAttribute { .. } => "remove-attribute",
-            Self::Insert { .. } => "insert",
-            Self::Replace { .. } => "replace",
-            Self::Remove { .. } => "remove",
-            Self::Copy { .. } => "copy",
-            Self::Move { .. } => "move",
-            Self::Duplicate { .. } => "duplicate",
-            Self::Reverse => "reverse",
-        }
-    }
-
     /// Where it acts: what it changes, and where that goes.
     pub fn places(&self) -> Vec<&Selector> {
         match self {
@@ -146,8 +105,8 @@ impl EditStep {
             | Self::Replace { at, .. }
             | Self::Remove { at }
             | Self::Duplicate { at, .. } => vec![at],
-            Self::Insert { to, .. } => vec![&to.at],
-            Self::Copy { from, to } | Self::Move { from, to } => vec![from, &to.at],
+            Self::Insert(new) => vec![&new.to.at],
+            Self::Copy(moved) | Self::Move(moved) => vec![&moved.what, &moved.to.at],
         }
     }
 
@@ -156,7 +115,8 @@ impl EditStep {
         match self {
             Self::SetText { text, .. } => Some(text),
             Self::SetAttribute { value, .. } => Some(value),
-            Self::Insert { fragment, .. } | Self::Replace { fragment, .. } => Some(fragment),
+            Self::Insert(new) => Some(&new.what.0),
+            Self::Replace { fragment, .. } => Some(&fragment.0),
             _ => None,
         }
     }
@@ -165,7 +125,7 @@ impl EditStep {
     pub(in crate::rules) fn takes_all_in(&self) -> bool {
         let at = match self {
             Self::Replace { at, .. } | Self::Remove { at } | Self::Duplicate { at, .. } => at,
-            Self::Move { from, .. } | Self::Copy { from, .. } => from,
+            Self::Move(moved) | Self::Copy(moved) => &moved.what,
             _ => return matches!(self, Self::Reverse),
         };
         at.is_selected()
@@ -180,7 +140,7 @@ impl EditStep {
             | Self::Replace { at, .. }
             | Self::Remove { at }
             | Self::Duplicate { at, .. } => at.is_absolute(),
-            Self::Move { from, .. } => from.is_absolute(),
+            Self::Move(moved) => moved.what.is_absolute(),
             _ => false,
         }
     }

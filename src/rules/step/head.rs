@@ -2,21 +2,45 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::rules::template::Template;
+use crate::rules::value::{Code, FieldName, HeaderText, Http};
 
 /// A change of the head.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HeadStep {
-    /// `set-header`: the field gets this value, and only this one.
-    Set(HeaderName, Template),
-    /// `add-header`: adds a field with this value.
-    Add(HeaderName, Template),
-    /// `remove-header`: the field goes.
-    Remove(HeaderName),
-    /// `set-http-status`: the response gets this status.
-    Status(StatusCode),
+    /// Sets a header field to `value`, and removes other fields of this name.
+    #[schemars(extend("examples" = ["Retry-After"]))]
+    SetHeader {
+        /// Its name.
+        #[serde(rename = "=")]
+        name: FieldName,
+        /// The new value of the attribute or header field; templates are allowed.
+        #[schemars(extend("examples" = ["120"]))]
+        value: HeaderText,
+    },
+    /// Adds a header field with `value`, in addition to others of this name.
+    #[schemars(extend("examples" = ["Set-Cookie"]))]
+    AddHeader {
+        /// Its name.
+        #[serde(rename = "=")]
+        name: FieldName,
+        /// The new value of the attribute or header field; templates are allowed.
+        #[schemars(extend("examples" = ["120"]))]
+        value: HeaderText,
+    },
+    /// Removes the header field of this name.
+    #[schemars(extend("examples" = ["ETag"]))]
+    RemoveHeader(FieldName),
+    /// Changes the HTTP status; 204 and 304 remove the body.
+    #[schemars(extend("examples" = [404], "x-stages" = ["response"]))]
+    SetHttpStatus(Code<Http>),
 }
 
 /// A change of the head that was decided.
@@ -34,21 +58,11 @@ pub enum HeadEdit {
 }
 
 impl HeadStep {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Set(..) => "set-header",
-            Self::Add(..) => "add-header",
-            Self::Remove(_) => "remove-header",
-            Self::Status(_) => "set-http-status",
-        }
-    }
-
     /// The template in it.
     pub fn template(&self) -> Option<&Template> {
         match self {
-            Self::Set(_, value) | Self::Add(_, value) => Some(value),
-            Self::Remove(_) | Self::Status(_) => None,
+            Self::SetHeader { value, .. } | Self::AddHeader { value, .. } => Some(&value.0),
+            Self::RemoveHeader(_) | Self::SetHttpStatus(_) => None,
         }
     }
 }

@@ -1,75 +1,125 @@
 //! Protocol steps, which keep both peers consistent.
 
-use super::Neighbour;
-use crate::dm::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
+use super::Injection;
+use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::value::{Among, Code, NotZero, RetryAfter, SyncMl, Within, written};
 
 /// A protocol step. Obligations repair in later messages what it hides from a peer or invents for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ProtocolStep {
-    /// `refuse`: the selected commands never reach their receiver; their sender gets this code.
-    Refuse(StatusCode),
-    /// `hide-status`: the selected Status goes, and the Results to the same command.
+    /// The selected commands do not reach their receiver; their sender gets this Status in its next message.
+    #[schemars(extend("examples" = [500]))]
+    Refuse(Code<SyncMl>),
+    /// The selected Status, and the Results for the same command, do not reach their receiver.
     HideStatus,
-    /// `inject-command`: a command is put in; its sender in name never hears of its Status and Results.
-    InjectCommand {
-        /// The command as XML.
-        xml: String,
-        /// Where it stands; `None`: last in the message.
-        to: Option<Neighbour>,
-    },
-    /// `atomic-rollback`: the selected Atomics fail at one of their commands.
+    /// Adds a command, written in XML, to the end of the message; dmtap hides its Status and Results from the peer that seems to have sent it.
+    #[schemars(extend("examples" = ["<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>"], "maxProperties" = 2))]
+    InjectCommand(Injection),
+    /// The Atomic fails with this code at one of its commands: 507 for the Atomic, and its other commands are reported as undone or not run.
+    #[schemars(extend("examples" = [404]))]
     AtomicRollback(AtomicFailure),
-    /// `challenge`: the message is answered with 401 or 407 and a Chal.
+    /// Refuses the login: this code and a Chal for the header, this code for every command.
     Challenge(Challenge),
-    /// `busy`: the message is refused for now.
+    /// The server is busy: 503 and 429 are HTTP answers, 417 is a Status for the header and every command.
+    #[schemars(extend("examples" = [503, 417]))]
     Busy(Busy),
-    /// `session-abort`: the speaker ends the session with Alert 1223.
+    /// The sender aborts the session: Alert 1223 and Final.
     SessionAbort,
-    /// `next-message`: Alert 1222; in a response, the server's commands come one message later.
+    /// Makes the receiver ask for the next message: Alert 1222, in a response without the server's commands and Final.
     NextMessage,
-    /// `duplicate-message`: the server gets the request twice, as after a transport retry.
-    DuplicateMessage(WhichResponse),
-    /// `unknown-cmdref`: the selected Status refers to a command that nobody sent.
-    UnknownCmdRef,
-    /// `break-msgid`: the MsgID is not the one that is due.
-    BreakMsgId(MsgIdBreak),
-    /// `drop-final`: the message does not close its package.
+    /// The server gets the same request twice, as after a retry of the transport.
+    #[schemars(extend("x-stages" = ["request"]))]
+    DuplicateMessage {
+        /// Which of the two responses the device gets; `second` by default.
+        #[serde(default)]
+        keep: WhichResponse,
+    },
+    /// The selected Status refers to a command that nobody sent.
+    UnknownCmdref,
+    /// MsgID is one too high from here on, the one before, 0, or no number.
+    BreakMsgid(MsgIdBreak),
+    /// Removes Final: the package stays open.
     DropFinal,
-    /// A field of the header is set, and put in where it is not there.
-    Header(Field),
-    /// `wrong-size`: `Size` of the selected commands is off by so many bytes.
-    WrongSize(i64),
+    /// Sets MaxMsgSize in the header, in bytes.
+    #[schemars(extend("examples" = [1500]))]
+    MaxMsgSize(Within<0, { u32::MAX as u64 }>),
+    /// Sets MaxObjSize in the header, in bytes.
+    #[schemars(extend("examples" = [64]))]
+    MaxObjSize(Within<0, { u32::MAX as u64 }>),
+    /// Sets RespURI in the header, the address for the next message.
+    #[schemars(extend("examples" = ["https://mdm.example.com/other"]))]
+    RespUri(String),
+    /// Sets SessionID in the header.
+    #[schemars(extend("examples" = ["FF"]))]
+    WrongSession(String),
+    /// Sets VerProto, VerDTD or the namespace to one that the receiver does not support.
+    WrongVersion {
+        /// Which of them.
+        #[serde(rename = "=")]
+        which: Version,
+        /// The new value; `DM/9.9`, `9.9` or `SYNCML:SYNCML9.9` by default.
+        #[schemars(extend("examples" = ["DM/9.9"]))]
+        to: Option<String>,
+    },
+    /// Meta/Size of the selected command announces this many bytes more than it has; below 0, fewer.
+    #[schemars(extend("examples" = [1, -1]))]
+    WrongSize(NotZero),
 }
 
 /// How an Atomic fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename = "a step", deny_unknown_fields)]
+#[schemars(rename = "atomic-rollback")]
 pub struct AtomicFailure {
-    /// The code of the command that fails.
-    pub code: StatusCode,
-    /// Which one of the commands in it fails, from 1; `None`: the last one.
-    pub child: Option<usize>,
-    /// The code of those that were carried out before: 216, or 516 where they could not be undone.
-    pub undone: StatusCode,
+    /// The Status of the command that fails.
+    #[serde(rename = "=")]
+    pub code: Code<SyncMl>,
+    /// Which command of the Atomic fails, from 1; without it, the last one.
+    #[schemars(extend("examples" = [2]))]
+    pub child: Option<Within<1, 10_000>>,
+    /// The Status of the commands before it: 216 (undone, the default) or 516 (could not be undone).
+    #[serde(default = "undone")]
+    pub undone: Among<216, 516, 516>,
+}
+
+fn undone() -> Among<216, 516, 516> {
+    Among(216)
 }
 
 /// A challenge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename = "a step", deny_unknown_fields)]
+#[schemars(rename = "challenge", extend("if" = {"required": ["scheme"], "properties": {"scheme": {"const": "basic"}}}, "then" = {"properties": {"nonce": false}}))]
 pub struct Challenge {
-    /// 401 or 407.
-    pub code: StatusCode,
-    /// The scheme asked for.
+    /// The code of the Status of the header, and of every command.
+    #[serde(rename = "=")]
+    pub code: Among<401, 407, 407>,
+    /// The kind of credentials that the challenge asks for; `md5` by default.
+    #[serde(default)]
     pub scheme: Scheme,
-    /// The nonce given with it; Basic has none.
+    /// The nonce in the Chal: `"fresh"` (the default), `"used"`, or base64; not with `basic`.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["fresh", "used"]))]
     pub nonce: Nonce,
 }
 
 /// An authentication scheme (OMA-TS-DM_Security-V1_2_1 §5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant is the scheme it names")]
 pub enum Scheme {
-    Basic,
+    #[default]
     Md5,
+    Basic,
     Mac,
 }
 
@@ -85,46 +135,75 @@ impl Scheme {
 }
 
 /// The nonce of a challenge.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Nonce {
-    /// A new one for each message: a function of rule, device, session and MsgID.
+    /// One that no challenge of the session had before.
+    #[default]
     Fresh,
-    /// The one that the device was given last: a stale nonce.
+    /// That of the challenge before.
     Used,
-    /// This one, base64.
+    /// This one, in base64.
     Given(String),
 }
 
+written!(
+    Nonce,
+    |text| match text {
+        "fresh" => Ok(Self::Fresh),
+        "used" => Ok(Self::Used),
+        given if !given.is_empty() && STANDARD.decode(given).is_ok() => Ok(Self::Given(given.to_owned())),
+        other => Err(Mistake::new(format!("`{KEY}` cannot be `{other}`"))
+            .help("write one of `fresh`, `used`, or the nonce in base64: nonce = \"bm9uY2U=\"")),
+    },
+    {
+        "type": "string",
+        "minLength": 1,
+        "pattern": "^(fresh|used|([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$"
+    }
+);
+
 /// What a busy server says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "busy", extend("if" = {"properties": {"busy": {"const": 417}}}, "then" = {"properties": {"retry-after": false}}))]
 pub struct Busy {
-    /// 503 or 429 of HTTP, or 417 of SyncML.
-    pub code: u16,
-    /// `Retry-After`: seconds, or a date of HTTP.
-    pub retry_after: Option<String>,
+    /// The code: of a Status, or of HTTP.
+    #[serde(rename = "=")]
+    pub code: Among<417, 429, 503>,
+    /// Retry-After of 503 and 429: seconds, or a date; not with 417.
+    #[schemars(extend("examples" = [30]))]
+    pub retry_after: Option<RetryAfter>,
 }
 
 /// Which of the server's two responses the device gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each variant is the response it names")]
 pub enum WhichResponse {
-    /// The one to the first request.
     First,
-    /// The one to the second.
     #[default]
     Second,
 }
 
 /// What is wrong with a MsgID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the step describes them")]
 pub enum MsgIdBreak {
-    /// One number is left out, for good.
     Skip,
-    /// The number of the message before.
     Repeat,
-    /// 0.
     Zero,
-    /// No number.
     Text,
+}
+
+/// A version that can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each variant is the field it names")]
+pub enum Version {
+    VerProto,
+    VerDtd,
+    Namespace,
 }
 
 /// A field of the header with its value.
@@ -147,31 +226,30 @@ pub enum Field {
 }
 
 impl ProtocolStep {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Refuse(_) => "refuse",
-            Self::HideStatus => "hide-status",
-            Self::InjectCommand { .. } => "inject-command",
-            Self::AtomicRollback(_) => "atomic-rollback",
-            Self::Challenge(_) => "challenge",
-            Self::Busy(_) => "busy",
-            Self::SessionAbort => "session-abort",
-            Self::NextMessage => "next-message",
-            Self::DuplicateMessage(_) => "duplicate-message",
-            Self::UnknownCmdRef => "unknown-cmdref",
-            Self::BreakMsgId(_) => "break-msgid",
-            Self::DropFinal => "drop-final",
-            Self::Header(field) => field.verb(),
-            Self::WrongSize(_) => "wrong-size",
-        }
+    /// The field of the header that it sets, if it sets one.
+    pub fn field(&self) -> Option<Field> {
+        Some(match self {
+            Self::MaxMsgSize(size) => Field::MaxMsgSize(size.0 as u32),
+            Self::MaxObjSize(size) => Field::MaxObjSize(size.0 as u32),
+            Self::RespUri(uri) => Field::RespUri(uri.clone()),
+            Self::WrongSession(id) => Field::SessionId(id.clone()),
+            Self::WrongVersion { which, to } => {
+                let to = |default: &str| to.clone().unwrap_or_else(|| default.into());
+                match which {
+                    Version::VerProto => Field::VerProto(to("DM/9.9")),
+                    Version::VerDtd => Field::VerDtd(to("9.9")),
+                    Version::Namespace => Field::Namespace(to("SYNCML:SYNCML9.9")),
+                }
+            }
+            _ => return None,
+        })
     }
 
     /// Whether it acts on selected commands one by one, not once on the message.
     pub fn is_about_commands(&self) -> bool {
         matches!(
             self,
-            Self::Refuse(_) | Self::HideStatus | Self::UnknownCmdRef | Self::WrongSize(_)
+            Self::Refuse(_) | Self::HideStatus | Self::UnknownCmdref | Self::WrongSize(_)
         )
     }
 
@@ -179,11 +257,15 @@ impl ProtocolStep {
     pub fn promises(&self) -> bool {
         match self {
             Self::HideStatus
-            | Self::UnknownCmdRef
+            | Self::UnknownCmdref
             | Self::DropFinal
-            | Self::Header(_)
+            | Self::MaxMsgSize(_)
+            | Self::MaxObjSize(_)
+            | Self::RespUri(_)
+            | Self::WrongSession(_)
+            | Self::WrongVersion { .. }
             | Self::WrongSize(_)
-            | Self::DuplicateMessage(_) => false,
+            | Self::DuplicateMessage { .. } => false,
             Self::Busy(busy) => busy.is_syncml(),
             _ => true,
         }
@@ -193,19 +275,6 @@ impl ProtocolStep {
 impl Busy {
     /// Whether it answers in SyncML, not in HTTP.
     pub fn is_syncml(&self) -> bool {
-        self.code == 417
-    }
-}
-
-impl Field {
-    /// Its verb in rule files and records.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::MaxMsgSize(_) => "max-msg-size",
-            Self::MaxObjSize(_) => "max-obj-size",
-            Self::RespUri(_) => "resp-uri",
-            Self::SessionId(_) => "wrong-session",
-            Self::VerDtd(_) | Self::VerProto(_) | Self::Namespace(_) => "wrong-version",
-        }
+        self.code.0 == 417
     }
 }

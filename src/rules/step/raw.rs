@@ -1,90 +1,226 @@
 //! Steps that change the bytes of the body.
 
+use base64::engine::general_purpose::STANDARD;
+use base64::{DecodeError, Engine};
 use bytes::Bytes;
-use regex::Regex;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
 
+use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::template::Template;
+use crate::rules::value::{Pattern, Scalar, Within, any_form, schema_of_table, written};
 
 /// A change of the body's bytes, without content coding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum RawStep {
-    /// `set-body`: this text is the body.
-    SetText(Template, Form),
-    /// `set-body`: these bytes are the body.
-    SetBytes(Bytes, Form),
-    /// `replace-text`: what matches gives way to other text.
+    /// Replaces the body: a text, or a table that says where it comes from.
+    #[schemars(extend("examples" = ["not found", {"file": "body.xml"}, {"base64": "AAEC"}]))]
+    SetBody(NewBody),
+    /// Replaces every match of a regular expression: in XML in the whole text, markup included; in WBXML in each text, so that it stays WBXML.
+    #[schemars(extend("examples" = ["Contoso"]))]
     ReplaceText {
         /// What is looked for.
+        #[serde(rename = "=")]
         pattern: Pattern,
-        /// What stands there instead; `$1` is the first group.
+        /// The replacement; `$1` is the first group, templates are filled in, an empty text removes.
+        #[schemars(extend("examples" = ["Fabrikam"]))]
         with: Template,
     },
-    /// `flip`: bits of some bytes turn round.
-    Flip {
-        /// The first byte; below 0 from the end, where -1 is the last one.
-        at: i64,
-        /// How many bytes.
-        length: u32,
-        /// The bits.
-        mask: u8,
-    },
-    /// `truncate`: only the beginning stays.
+    /// Inverts bits of the body, of one byte unless `length` is given.
+    #[schemars(extend("examples" = [{"at": 120}]))]
+    Flip(Flip),
+    /// Cuts the body, with a fitting Content-Length: a number of bytes, a share in per cent, or a negative number that is cut from the end.
+    #[schemars(extend("examples" = [100, -1, "50%"]))]
     Truncate(Length),
 }
 
+/// A new body.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BodyTable")]
+pub struct NewBody {
+    /// Where it comes from.
+    pub content: Content,
+    /// In which form it is sent.
+    pub form: Form,
+}
+
+/// What a new body is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// This text.
+    Text(Template),
+    /// These bytes.
+    Bytes(Bytes),
+    /// What this file holds, beside the rule file; loading replaces it by the bytes.
+    File(String),
+}
+
 /// In which form a new body is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// As it is written.
+    /// The bytes as they are.
+    #[default]
+    #[serde(rename = "is")]
+    #[schemars(rename = "is")]
     AsIs,
-    /// As a document in the encoding of the message: XML becomes WBXML where the message is.
+    /// XML becomes WBXML where the message is WBXML.
     Message,
+}
+
+/// A body, given in one of three ways.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename = "a body", deny_unknown_fields)]
+#[schemars(rename = "body", extend("oneOf" = [{"required": ["text"]}, {"required": ["file"]}, {"required": ["base64"]}]))]
+struct BodyTable {
+    #[serde(rename = "")]
+    plain: Option<Template>,
+    /// This text; templates are allowed.
+    #[schemars(extend("examples" = ["<SyncML/>"]))]
+    text: Option<Template>,
+    /// The content of this file; the path is relative to the rule file.
+    #[schemars(extend("examples" = ["body.xml"]))]
+    file: Option<String>,
+    /// These bytes.
+    #[schemars(extend("examples" = ["AAEC"]))]
+    base64: Option<Base64>,
+    /// `message` converts XML to WBXML if the message is WBXML; `is`, the default, uses the bytes as they are.
+    #[serde(rename = "as", default)]
+    form: Form,
+}
+
+impl TryFrom<BodyTable> for NewBody {
+    type Error = Mistake;
+
+    fn try_from(table: BodyTable) -> Result<Self, Mistake> {
+        let text = table.plain.or(table.text).map(Content::Text);
+        let contents = [
+            ("text", text),
+            ("file", table.file.map(Content::File)),
+            ("base64", table.base64.map(|bytes| Content::Bytes(bytes.0))),
+        ];
+        let mut contents = contents
+            .into_iter()
+            .filter_map(|(key, content)| Some((key, content?)));
+        match (contents.next(), contents.next()) {
+            (Some((_, content)), None) => Ok(Self {
+                content,
+                form: table.form,
+            }),
+            (None, _) => Err(Mistake::new("this body has no content".into())
+                .help("set-body = { file = \"body.xml\" }, or `text`, or `base64`")),
+            (Some(_), Some((second, _))) => Err(Mistake::new("this body has two contents".into())
+                .at_key(second)
+                .help("leave one of them out")),
+        }
+    }
+}
+
+struct Base64(Bytes);
+
+written!(
+    Base64,
+    |text| {
+        let packed: String = text.split_ascii_whitespace().collect();
+        let decoded = STANDARD.decode(packed).map(|bytes| Self(bytes.into()));
+        decoded.map_err(|error| Mistake::new(format!("this is not base64: {}", no_base64(&error))))
+    },
+    {"type": "string"}
+);
+
+fn no_base64(error: &DecodeError) -> String {
+    match error {
+        DecodeError::InvalidByte(at, byte) => {
+            let character = char::from(*byte).escape_default();
+            format!("`{character}` stands at place {} of it", at + 1)
+        }
+        DecodeError::InvalidLength(length) => {
+            format!("it has {length} characters, which is no whole number of bytes")
+        }
+        DecodeError::InvalidLastSymbol { .. } => "its last character has too many bits".into(),
+        DecodeError::InvalidPadding => {
+            "the `=` at its end are too few, too many or misplaced".into()
+        }
+    }
+}
+
+/// Which bits are inverted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    rename = "`flip`",
+    deny_unknown_fields,
+    expecting = "flip = { at = 120 }; at = -1 is the last byte"
+)]
+#[schemars(rename = "flip")]
+pub struct Flip {
+    /// The first byte, from 0; below 0 from the end: -1 is the last one.
+    #[schemars(extend("examples" = [120, -1]))]
+    pub at: i64,
+    /// How many bytes; 1 by default.
+    #[serde(default = "one")]
+    #[schemars(extend("examples" = [2]))]
+    pub length: Within<1, { u32::MAX as u64 }>,
+    /// Which bits of each byte; 0xff, all of them, by default.
+    #[serde(default = "all_bits")]
+    #[schemars(extend("examples" = [1]))]
+    pub mask: Within<1, 255>,
+}
+
+fn one() -> Within<1, { u32::MAX as u64 }> {
+    Within(1)
+}
+
+fn all_bits() -> Within<1, 255> {
+    Within(0xff)
 }
 
 /// How much of a body stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// So many bytes; below 0, all but so many.
+    /// So many bytes from the start; below 0: all but so many at the end.
     Bytes(i64),
-    /// So many hundredths.
+    /// So many per cent of it.
     Percent(u8),
 }
 
-/// A regular expression.
-#[derive(Clone, Debug)]
-pub struct Pattern(pub Regex);
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl Eq for Pattern {}
+any_form!(
+    Length,
+    |value| {
+        let percent = match value {
+            Scalar::Number(bytes) => return Ok(Self::Bytes(bytes)),
+            Scalar::Text(text) => text.strip_suffix('%').and_then(|number| number.trim().parse().ok()),
+            _ => None,
+        };
+        percent.filter(|percent| *percent < 100).map(Self::Percent).ok_or_else(|| {
+            Mistake::new(format!("`{KEY}` says how much of the body stays")).help(format!(
+                "write {KEY} = 100 for its first 100 bytes, -1 for all but the last one, or \"50%\""
+            ))
+        })
+    },
+    {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^\\s*[0-9]{1,2}\\s*%$"}]}
+);
 
 impl RawStep {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::SetText(..) | Self::SetBytes(..) => "set-body",
-            Self::ReplaceText { .. } => "replace-text",
-            Self::Flip { .. } => "flip",
-            Self::Truncate(_) => "truncate",
-        }
-    }
-
     /// The template in it.
     pub fn template(&self) -> Option<&Template> {
         match self {
-            Self::SetText(text, _) => Some(text),
+            Self::SetBody(NewBody {
+                content: Content::Text(text),
+                ..
+            }) => Some(text),
             Self::ReplaceText { with, .. } => Some(with),
             _ => None,
         }
     }
 
-    /// Whether nothing of the body before it is left.
+    /// Whether nothing of the body before is left.
     pub fn replaces_all(&self) -> bool {
-        matches!(self, Self::SetText(..) | Self::SetBytes(..))
+        matches!(self, Self::SetBody(_))
     }
 }
+
+schema_of_table!(NewBody, BodyTable);

@@ -1,16 +1,76 @@
 //! Steps that answer enrollment.
 
-/// A SOAP fault of enrollment (MS-MDE2 §2.2.6, §2.2.9.3).
-#[derive(Clone, Debug, PartialEq, Eq)]
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
+
+use crate::rules::value::{Named, Word};
+
+/// An answer of enrollment in the server's place.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SoapStep {
+    /// Answers enrollment with a SOAP fault instead of the server.
+    #[schemars(extend("examples" = [{"subcode": "s:Authorization", "error-type": "DeviceCapReached"}]))]
+    SoapFault(SoapFault),
+}
+
+/// An enrollment fault (MS-MDE2).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    rename = "`soap-fault`",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    expecting = "soap-fault = { subcode = \"s:Authorization\", error-type = \"DeviceCapReached\" }"
+)]
+#[schemars(rename = "soap-fault")]
 pub struct SoapFault {
-    /// `Subcode/Value`, such as `s:Authorization`.
-    pub subcode: &'static str,
-    /// `ErrorType` of the detail, such as `DeviceCapReached`; `None`: there is no detail.
-    pub error_type: Option<&'static str>,
-    /// `Reason/Text`, and the detail's `Message`.
+    /// The subcode of the fault, with its prefix.
+    pub subcode: Word<Subcode>,
+    /// The ErrorType in its detail; without it there is none.
+    pub error_type: Option<Word<ErrorType>>,
+    /// The Reason, for people.
+    #[serde(default = "refused")]
+    #[schemars(extend("examples" = ["no more devices"]))]
     pub message: String,
-    /// `TraceId` of the detail.
+    /// The TraceId in its detail.
+    #[serde(default = "dmtap")]
+    #[schemars(extend("examples" = ["dmtap"]))]
     pub trace_id: String,
+}
+
+/// A subcode of [`SoapFault::SUBCODES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subcode(pub &'static str);
+
+/// An ErrorType of [`SoapFault::ERROR_TYPES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorType(pub &'static str);
+
+impl Named for Subcode {
+    fn all() -> Vec<(&'static str, Self)> {
+        SoapFault::SUBCODES
+            .map(|(name, _)| (name, Self(name)))
+            .to_vec()
+    }
+}
+
+impl Named for ErrorType {
+    fn all() -> Vec<(&'static str, Self)> {
+        SoapFault::ERROR_TYPES
+            .map(|(name, _)| (name, Self(name)))
+            .to_vec()
+    }
+}
+
+fn refused() -> String {
+    "refused by dmtap".into()
+}
+
+fn dmtap() -> String {
+    "dmtap".into()
 }
 
 impl SoapFault {

@@ -1,81 +1,305 @@
 //! Steps that say how a message leaves.
 
-use std::num::NonZeroU64;
-use std::time::Duration;
+use std::collections::BTreeMap;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::flow::StatedLength;
+use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::value::{
+    ByteCount, Code, Http, Pause, PlainText, Rate, Scalar, Time, True, Within, any_form,
+    schema_of_table, written,
+};
 use crate::rules::{Stage, SyntheticResponse};
 
 /// How a message leaves, or what is sent in its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WireFault {
-    /// `answer`: dmtap answers the device itself.
-    Answer(SyntheticResponse),
-    /// `delay`: the message waits first.
-    Delay(Duration),
-    /// `latency`: the message waits first, a little more or less each time.
+    /// dmtap answers the device with this HTTP status instead of the server; at `request` it does not ask the server.
+    #[schemars(extend("examples" = [503]))]
+    Answer(Answer),
+    /// Waits before dmtap sends the message.
+    #[schemars(extend("examples" = ["2s"]))]
+    Delay(Time),
+    /// Waits before dmtap sends the message; `jitter` varies the time in both directions.
+    #[schemars(extend("examples" = ["200ms"]))]
     Latency {
         /// The wait.
-        time: Duration,
-        /// What is added or taken away at most.
-        jitter: Duration,
+        #[serde(rename = "=")]
+        time: Time,
+        /// Varies the time in both directions, by at most `latency`; the same message waits the same time in every run.
+        #[schemars(extend("examples" = ["50ms"]))]
+        jitter: Option<Time>,
     },
-    /// `bandwidth`: the body goes at so many bytes a second.
-    Bandwidth(NonZeroU64),
-    /// `slicer`: the body goes in pieces.
-    Slicer {
-        /// Bytes in a piece.
-        size: NonZeroU64,
-        /// The pause between two.
-        pause: Duration,
-    },
-    /// `slow-close`: the connection closes after the message, and late.
-    SlowClose(Duration),
-    /// `timeout`: nothing is sent, and after so long the connection closes.
-    Timeout(Duration),
-    /// `limit-data`: the connection closes after so many bytes of the body.
-    LimitData(u64),
-    /// `reset`, `reset-peer`: the device's connection is reset.
+    /// Sends the body at this rate in bytes per second: `B/s`, `KB/s` (1,000) or `MB/s` (1,000,000).
+    #[schemars(extend("examples" = ["10 KB/s"]))]
+    Bandwidth(Rate),
+    /// Sends the body in pieces, with a pause between two of them.
+    #[schemars(extend("examples" = [{"size": 100, "delay": "10ms"}]))]
+    Slicer(Slicer),
+    /// Keeps the connection open for this time after the message.
+    #[schemars(extend("examples" = ["2s"], "x-stages" = ["response"]))]
+    SlowClose(Time),
+    /// Sends nothing, and closes after this time; `true` is an hour. At `request` dmtap does not ask the server.
+    #[schemars(extend("examples" = ["10s", true]))]
+    Timeout(Timeout),
+    /// Sends this many bytes of the body, then closes; the head still announces all of them. At `request` the server gets this many bytes, and dmtap closes the device's connection, too.
+    #[schemars(extend("examples" = [1200]))]
+    LimitData(ByteCount),
+    /// Resets the device's connection at once; at `request` dmtap does not ask the server.
     Reset,
-    /// `reset-peer = { after = … }`: it is reset after so many bytes of the body.
-    ResetAfter(u64),
-    /// `empty-response`: the connection closes, and nothing is sent.
+    /// Resets the device's connection at once (at `request` without asking the server), or after this many bytes of the response body.
+    #[schemars(extend("examples" = [true, {"after": 1200}]))]
+    ResetPeer(ResetPeer),
+    /// Closes without a response; at `request` dmtap does not ask the server.
     EmptyResponse,
-    /// `malformed-chunk`: after the head come bytes that are no chunk, then the connection closes.
+    /// Sends the head, then random bytes where a chunk should begin, then closes.
+    #[schemars(extend("x-stages" = ["response"]))]
     MalformedChunk,
-    /// `random-data-then-close`: bytes that are no HTTP come, then the connection closes.
-    RandomData,
-    /// `content-length`: the head gives another length, and after the body the connection closes.
-    ContentLength(StatedLength),
+    /// Sends 512 random bytes instead of a response (the same ones for the same message), then closes; at `request` dmtap does not ask the server.
+    RandomDataThenClose,
+    /// The head announces this many bytes too many, too few, or exactly this number; dmtap sends the whole body and closes the connection.
+    #[schemars(extend("examples" = ["+10", "-10", 1200], "x-stages" = ["response"]))]
+    ContentLength(Announced),
 }
 
-impl WireFault {
-    /// Its verb in rule files and records.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Answer(_) => "answer",
-            Self::Delay(_) => "delay",
-            Self::Latency { .. } => "latency",
-            Self::Bandwidth(_) => "bandwidth",
-            Self::Slicer { .. } => "slicer",
-            Self::SlowClose(_) => "slow-close",
-            Self::Timeout(_) => "timeout",
-            Self::LimitData(_) => "limit-data",
-            Self::Reset => "reset",
-            Self::ResetAfter(_) => "reset-peer",
-            Self::EmptyResponse => "empty-response",
-            Self::MalformedChunk => "malformed-chunk",
-            Self::RandomData => "random-data-then-close",
-            Self::ContentLength(_) => "content-length",
+/// The response of `answer`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "AnswerTable")]
+pub struct Answer(pub SyntheticResponse);
+
+/// A response of dmtap's own.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename = "a step", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(rename = "answer")]
+struct AnswerTable {
+    #[serde(rename = "=")]
+    status: Code<Http>,
+    /// The body of the answer, without templates; empty by default.
+    #[schemars(extend("examples" = ["later"]))]
+    body: Option<PlainText>,
+    /// Header fields of the answer: a name, and a text or a list of texts, without templates.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{"Retry-After": "30"}]))]
+    headers: BTreeMap<AnswerField, Vec<AnswerValue>>,
+    /// The Content-Type of the answer.
+    #[schemars(extend("examples" = ["text/html"]))]
+    content_type: Option<AnswerValue>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct AnswerField(String);
+
+written!(
+    AnswerField,
+    |written| {
+        let name = HeaderName::from_bytes(written.as_bytes())
+            .map_err(|_| Mistake::new(format!("`{written}` is no name of a header field")))?;
+        match OWN.contains(&name) {
+            true => Err(Mistake::new(format!("`{written}` is not for an answer to say"))
+                .label("dmtap says itself how its messages are delimited")),
+            false => Ok(Self(written.to_owned())),
         }
+    },
+    {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
+);
+
+struct AnswerValue(HeaderValue);
+
+impl<'de> Deserialize<'de> for AnswerValue {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = PlainText::deserialize(deserializer)?.0;
+        HeaderValue::from_str(&text).map(Self).map_err(|_| {
+            let mistake = Mistake::new(format!("this cannot be the value of `{KEY}`"));
+            serde::de::Error::custom(mistake.label("visible characters only, on one line"))
+        })
+    }
+}
+
+impl JsonSchema for AnswerValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "answer-value".into()
     }
 
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string"})
+    }
+}
+
+impl From<AnswerTable> for Answer {
+    fn from(table: AnswerTable) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, values) in table.headers {
+            // It was read from bytes that name one.
+            if let Ok(name) = HeaderName::from_bytes(name.0.as_bytes()) {
+                for value in values {
+                    headers.append(name.clone(), value.0);
+                }
+            }
+        }
+        if let Some(media_type) = table.content_type {
+            headers.insert(header::CONTENT_TYPE, media_type.0);
+        }
+        Self(SyntheticResponse {
+            status: table.status.http(),
+            headers,
+            body: table.body.map_or_else(String::new, |body| body.0).into(),
+        })
+    }
+}
+
+/// Fields that belong to the framing of a message.
+const OWN: [HeaderName; 4] = [
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::UPGRADE,
+];
+
+/// The size of the pieces, and the pause between two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    rename = "`slicer`",
+    deny_unknown_fields,
+    expecting = "slicer = { size = 100, delay = \"10ms\" }: pieces of 100 bytes, 10 ms between two"
+)]
+#[schemars(rename = "slicer")]
+pub struct Slicer {
+    /// Bytes in a piece.
+    #[schemars(extend("examples" = [100]))]
+    pub size: Within<1, { 1 << 40 }>,
+    /// The pause, 30 seconds at most.
+    #[schemars(extend("examples" = ["10ms"]))]
+    pub delay: Pause,
+}
+
+/// How long nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(pub Time);
+
+impl<'de> Deserialize<'de> for Timeout {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Truth(true) => Ok(Self(Time::LONGEST)),
+            Scalar::Text(text) => Time::parse(&text)
+                .map(Self)
+                .map_err(serde::de::Error::custom),
+            Scalar::Truth(false) => Err(serde::de::Error::custom(
+                Mistake::new(format!("`{KEY}` is written {KEY} = true"))
+                    .help("leave the step out if it is not to run"),
+            )),
+            _ => Time::parse("").map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for Timeout {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "timeout".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let time = generator.subschema_for::<Time>();
+        schemars::json_schema!({"anyOf": [{"const": true}, time]})
+    }
+}
+
+/// When the device's connection is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "ResetTable")]
+pub enum ResetPeer {
+    /// At once.
+    Now,
+    /// After so many bytes of the body.
+    After(u64),
+}
+
+/// When the connection is reset.
+#[derive(Deserialize, JsonSchema)]
+#[serde(
+    rename = "`reset-peer`",
+    deny_unknown_fields,
+    expecting = "reset-peer = { after = 1200 }, or reset-peer = true for at once"
+)]
+#[schemars(rename = "reset-peer")]
+struct ResetTable {
+    #[serde(rename = "")]
+    now: Option<True>,
+    /// After this many bytes of the body; only at the stage `response`.
+    #[schemars(required, extend("examples" = [1200]))]
+    after: Option<ByteCount>,
+}
+
+impl TryFrom<ResetTable> for ResetPeer {
+    type Error = Mistake;
+
+    fn try_from(table: ResetTable) -> Result<Self, Mistake> {
+        match (table.now, table.after) {
+            (_, Some(after)) => Ok(Self::After(after.0)),
+            (Some(True), None) => Ok(Self::Now),
+            (None, None) => Err(
+                Mistake::new(format!("`{KEY}` does not say after how many bytes"))
+                    .help("reset-peer = { after = 1200 }, or reset-peer = true for at once"),
+            ),
+        }
+    }
+}
+
+/// The length that the head announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced(pub StatedLength);
+
+any_form!(
+    Announced,
+    |value| {
+        let text = match value {
+            Scalar::Number(number) => match u64::try_from(number) {
+                Ok(length) if length <= 1 << 40 => return Ok(Self(StatedLength::Exactly(length))),
+                _ => number.to_string(),
+            },
+            Scalar::Text(text) => text,
+            other => other.text()?,
+        };
+        let (sign, digits) = text.split_at(text.len().min(1));
+        let number = digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse::<u32>().ok().map(u64::from))
+            .flatten();
+        match (sign, number) {
+            ("+", Some(more @ 1..)) => Ok(Self(StatedLength::More(more))),
+            ("-", Some(fewer @ 1..)) => Ok(Self(StatedLength::Fewer(fewer))),
+            _ => Err(Mistake::new(format!("`{KEY}` cannot be `{text}`")).help(
+                "write \"+10\" or \"-10\" for so many bytes more or fewer than there are, or the length itself: 1200",
+            )),
+        }
+    },
+    {"anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 1_099_511_627_776_u64},
+        {"type": "string", "pattern": "^[+-]0*[1-9][0-9]*$"}
+    ]}
+);
+
+impl WireFault {
     /// Whether it would do something else where nobody reads bodies.
     pub fn depends_on_reading(&self) -> bool {
         match self {
-            Self::Latency { jitter, .. } => !jitter.is_zero(),
-            Self::RandomData | Self::MalformedChunk | Self::ContentLength(_) => true,
+            Self::Latency { jitter, .. } => jitter.is_some_and(|jitter| !jitter.0.is_zero()),
+            Self::RandomDataThenClose | Self::MalformedChunk | Self::ContentLength(_) => true,
             _ => false,
         }
     }
@@ -86,10 +310,11 @@ impl WireFault {
             self,
             Self::Answer(_)
                 | Self::Reset
+                | Self::ResetPeer(ResetPeer::Now)
                 | Self::Timeout(_)
                 | Self::EmptyResponse
                 | Self::MalformedChunk
-                | Self::RandomData
+                | Self::RandomDataThenClose
         )
     }
 
@@ -105,10 +330,13 @@ impl WireFault {
     /// What to write instead, where it can do nothing at a stage.
     pub fn remedy(&self, stage: Stage) -> Option<String> {
         match (self, stage) {
-            (Self::ResetAfter(after), Stage::Request) => Some(format!(
+            (Self::ResetPeer(ResetPeer::After(after)), Stage::Request) => Some(format!(
                 "towards the server write limit-data = {after}; reset-peer = true resets the device at once"
             )),
             _ => None,
         }
     }
 }
+
+schema_of_table!(Answer, AnswerTable);
+schema_of_table!(ResetPeer, ResetTable);

@@ -198,7 +198,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ header = { value = \"x\" } }",
-        "t:4:20: `header` names no header",
+        "t:4:20: a header has no `name`",
     );
     check(
         "request",
@@ -228,7 +228,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ command = \"Alert\", where = { equals = \"x\" } }",
-        "t:4:38: `where` names no place",
+        "t:4:38: `where` has no `at`",
     );
     check(
         "request",
@@ -269,7 +269,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ any = [{ comand = \"Get\" }] }",
-        "t:4:20: a matcher has no key `comand`",
+        "t:4:20: `match` has no key `comand`",
     );
     check(
         "request",
@@ -386,6 +386,6 @@ error: `end` is written end = true
 6 | end = false
   |       ^^^^^
   |
-  = help: leave it out if further rules are to be asked"#,
+  = help: leave it out if it is not to hold"#,
     );
 }

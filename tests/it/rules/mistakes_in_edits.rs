@@ -76,7 +76,7 @@ fn an_element_is_xml_and_stands_somewhere() {
         "{ copy = 'Item', after = '.', before = '.' }",
         &[(
             "`copy` says twice where to",
-            (5, 38),
+            (5, 25),
             "write a step for each",
         )],
     );
@@ -133,7 +133,11 @@ fn an_element_is_xml_and_stands_somewhere() {
     check(
         STATUS,
         "{ set-attribute = 'a' }",
-        &[("`set-attribute` has no value", (5, 10), "remove-attribute")],
+        &[(
+            "`set-attribute` has no `value`",
+            (5, 10),
+            "write set-attribute",
+        )],
     );
 }
 
@@ -183,7 +187,7 @@ fn framing_and_connections_are_not_for_header_steps() {
     check(
         WHOLE,
         "{ set-header = 'a' }",
-        &[("`set-header` has no value", (5, 10), "value = \"120\"")],
+        &[("`set-header` has no `value`", (5, 10), "value = \"120\"")],
     );
     check(
         WHOLE,
@@ -242,22 +246,12 @@ fn bytes_are_named_in_ways_that_can_be_found() {
     );
     check(
         "{ replace-text = 'a' }",
-        "`replace-text` does not say with what",
+        "`replace-text` has no `with`",
         10,
-        "with = \"\" removes",
+        "an empty text removes",
     );
-    check(
-        "{ flip = 3 }",
-        "`flip` must be a table such as { at = 120 }",
-        17,
-        "",
-    );
-    check(
-        "{ flip = {} }",
-        "`flip` does not say which byte",
-        17,
-        "at = -1",
-    );
+    check("{ flip = 3 }", "`flip` is a table", 17, "");
+    check("{ flip = {} }", "`flip` has no `at`", 17, "at = -1");
     check(
         "{ flip = { at = 1, mask = 0 } }",
         "`mask` cannot be 0",

@@ -109,7 +109,7 @@ fn a_value_fits_its_verb() {
         ),
         (
             "{ slicer = { size = 3 } }",
-            ["needs a size and a delay", "slicer = { size = 100"],
+            ["`slicer` has no `delay`", "slicer = { size = 100"],
         ),
         (
             r#"{ slicer = { size = 0, delay = "1s" } }"#,

@@ -131,7 +131,7 @@ fn errors_in_protocol_steps_name_the_remedy() {
         "request",
         "{}",
         "{ soap-fault = { message = \"x\" } }",
-        &["has no subcode"],
+        &["has no `subcode`"],
     );
     check(
         "request",

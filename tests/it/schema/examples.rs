@@ -1,21 +1,21 @@
 //! What the schema gives as examples is taken, by itself and by the loader, at the stages where it belongs.
 
 use dmtap::rules::Stage;
-use dmtap::rules::load::vocabulary::vocabulary;
+use dmtap::rules::load::{StepKeys, step_keys};
 use serde_json::{Map, Value, json};
 
-use super::support::{definition, properties, refused, wrong};
+use super::support::{properties, refused, wrong};
 
 const STAGES: [Stage; 3] = [Stage::Request, Stage::Response, Stage::Connection];
 
 #[test]
 fn each_verb_is_taken_where_it_belongs_and_nowhere_else() {
-    for verb in vocabulary().verbs {
-        for example in examples("step", verb.name) {
-            for step in steps(verb.name, &example) {
+    for verb in step_keys() {
+        for example in examples("step", &verb.name) {
+            for step in steps(verb, &example) {
                 for stage in STAGES {
                     let bytes_of_response = verb.name == "reset-peer" && example.is_object();
-                    let belongs = verb.stages.contains(&stage)
+                    let belongs = verb.stages.iter().any(|known| known == stage.name())
                         && !(bytes_of_response && stage == Stage::Request);
                     let files = matchers().map(|matcher| rule(stage, matcher, step.clone()));
                     let taken = files.iter().any(|file| refused(file).is_none());
@@ -34,20 +34,23 @@ fn each_verb_is_taken_where_it_belongs_and_nowhere_else() {
 
 #[test]
 fn each_option_is_taken_beside_each_of_its_verbs() {
-    for verb in vocabulary().verbs {
-        let [value, ..] = &examples("step", verb.name)[..] else {
+    for verb in step_keys() {
+        let [value, ..] = &examples("step", &verb.name)[..] else {
             panic!()
         };
-        for option in verb.options {
+        for option in &verb.options {
             for example in examples("step", option) {
-                for mut step in steps(verb.name, value) {
-                    if SIDES.contains(option) {
+                for mut step in steps(verb, value) {
+                    if SIDES.contains(&&**option) {
                         SIDES
                             .iter()
                             .for_each(|side| drop(step.as_object_mut().unwrap().remove(*side)));
                     }
                     step[option] = example.clone();
-                    let stage = verb.stages[0];
+                    let stage = STAGES
+                        .into_iter()
+                        .find(|stage| verb.stages[0] == stage.name())
+                        .unwrap();
                     let files = matchers().map(|matcher| rule(stage, matcher, step.clone()));
                     let taken = files.iter().any(|file| refused(file).is_none());
                     // Without a nonce there is none to name.
@@ -213,27 +216,20 @@ fn check(stage: Stage, parts: Value, belongs: bool) {
 }
 
 /// A step of a verb with what it needs beside it.
-fn steps(verb: &str, value: &Value) -> Vec<Value> {
-    let cases = definition("step-of-one-verb")["allOf"].as_array().unwrap();
-    let case = cases
-        .iter()
-        .find(|case| case["if"]["required"][0] == verb)
-        .unwrap();
-    let mut step = json!({ verb: value });
-    for needed in case["then"]["required"].as_array().into_iter().flatten() {
-        let needed = needed.as_str().unwrap();
+fn steps(verb: &StepKeys, value: &Value) -> Vec<Value> {
+    let mut step = json!({ &verb.name: value });
+    for needed in &verb.required {
         step[needed] = examples("step", needed)[0].clone();
     }
-    let Some(sides) = case["then"]["oneOf"].as_array() else {
+    if !["insert", "copy", "move"].contains(&&*verb.name) {
         return vec![step];
-    };
-    let with = |side: &Value| {
-        let side = side["required"][0].as_str().unwrap();
+    }
+    let with = |side: &str| {
         let mut step = step.clone();
         step[side] = examples("step", side)[0].clone();
         step
     };
-    sides.iter().map(with).collect()
+    SIDES.map(with).to_vec()
 }
 
 const SIDES: [&str; 4] = ["before", "after", "first-in", "last-in"];
@@ -258,9 +254,27 @@ fn rule(stage: Stage, matcher: Option<Value>, step: Value) -> String {
     toml::to_string(&json!({ "rule": [rule] })).unwrap()
 }
 
+/// The examples of a key, or else its words.
 fn examples(table: &str, key: &str) -> Vec<Value> {
-    let examples = properties(table)[key]["examples"].as_array();
-    examples
-        .unwrap_or_else(|| panic!("{table}.{key} has no examples"))
-        .clone()
+    let schema = &properties(table)[key];
+    let listed = schema["examples"].as_array().cloned();
+    let found = listed.unwrap_or_else(|| super::support::words(schema));
+    assert!(!found.is_empty(), "{table}.{key} has no examples");
+    found
+}
+
+#[test]
+fn every_key_says_in_a_sentence_what_it_means() {
+    for (table, definition) in super::support::TREE["$defs"].as_object().unwrap() {
+        if definition["additionalProperties"] != false {
+            continue;
+        }
+        for (key, value) in definition["properties"].as_object().unwrap() {
+            let meaning = value["description"].as_str().unwrap_or_default();
+            assert!(
+                meaning.ends_with('.') && meaning.len() > 10,
+                "{table}.{key}: {meaning}"
+            );
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `docs/rules-reference.md` is generated from the schema, in the order of the loader's tables.
+//! `docs/rules-reference.md` is generated from the schema, which comes from the types of rules.
 //!
 //! `DMTAP_WRITE_DOCS=1 cargo test --test it schema::reference` generates it again.
 
@@ -6,11 +6,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use dmtap::rules::Stage;
-use dmtap::rules::load::vocabulary::{StepName, vocabulary};
+use dmtap::rules::load::{StepKeys, step_keys};
 use serde_json::Value;
 
-use super::support::{definition, properties};
+use super::support::{definition, properties, words};
 
 #[test]
 fn the_reference_says_what_the_schema_says() {
@@ -30,8 +29,8 @@ fn reference() -> String {
     let mut text = HEAD.to_owned();
     tables(&mut text);
     text.push_str(STEPS);
-    for (kind, title) in KINDS {
-        steps(&mut text, kind, title);
+    for kind in step_keys().chunk_by(|a, b| a.kind == b.kind) {
+        steps(&mut text, kind);
     }
     options(&mut text);
     text.push_str("\n## Tables inside a step\n");
@@ -52,7 +51,18 @@ fn tables(text: &mut String) {
     group(text, "## A rule", "rule", &keys_of("rule"), Stages::Left);
     text.push_str("\n## `match`\n\nAt the stages `request` and `response`. ");
     text.push_str("Each key takes one value or a list, of which one must match.\n");
-    let commands = keys_of("command-keys");
+    let commands = [
+        "command",
+        "cmd-id",
+        "loc-uri",
+        "format",
+        "type",
+        "data",
+        "status",
+        "alert",
+        "alert-type",
+        "answers",
+    ];
     let probes = ["has", "where"];
     let nests = ["not", "any", "all"];
     let all = keys_of("match");
@@ -106,7 +116,7 @@ fn group(text: &mut String, title: &str, table: &str, keys: &[&str], stages: Sta
     )
     .unwrap();
     for key in keys {
-        let schema = resolved(&properties(table)[*key]);
+        let schema = &properties(table)[*key];
         let needed = needs(table, key);
         let stages = match (stages, *key) {
             (Stages::Left, _) => "",
@@ -129,55 +139,38 @@ fn needs(table: &str, key: &str) -> &'static str {
     if is_required { ", required" } else { "" }
 }
 
-fn steps(text: &mut String, kind: &str, title: &str) {
+fn steps(text: &mut String, kind: &[StepKeys]) {
     write!(
         text,
-        "\n### {title}\n\n| verb | values | other keys | stages | does |\n|---|---|---|---|---|\n"
+        "\n### {}\n\n| verb | values | other keys | stages | does |\n|---|---|---|---|---|\n",
+        kind[0].kind
     )
     .unwrap();
-    let vocabulary = vocabulary();
-    for verb in vocabulary.verbs.iter().filter(|verb| verb.kind == kind) {
-        let schema = resolved(&properties("step")[verb.name]);
-        let (name, values, others) = (verb.name, cell(&values(schema)), other_keys(verb));
+    for verb in kind {
+        let schema = &properties("step")[&verb.name];
+        let (name, values, others) = (&verb.name, cell(&values(schema)), other_keys(verb));
+        let stages = match &verb.stages[..] {
+            [_, _] => "both".into(),
+            stages => stages.join(", "),
+        };
         writeln!(
             text,
-            "| `{name}` | {values} | {others} | {} | {} |",
-            stages(verb),
+            "| `{name}` | {values} | {others} | {stages} | {} |",
             meaning(schema)
         )
         .unwrap();
     }
 }
 
-fn other_keys(verb: &StepName) -> String {
-    let cases = definition("step-of-one-verb")["allOf"].as_array().unwrap();
-    let case = cases
-        .iter()
-        .find(|case| case["if"]["required"][0] == verb.name)
-        .unwrap();
-    let required = |option: &str| {
-        let required = case["then"]["required"].as_array();
-        required.is_some_and(|keys| keys.iter().any(|key| key == option))
-    };
-    let option = |option: &&str| match required(option) {
+fn other_keys(verb: &StepKeys) -> String {
+    let option = |option: &String| match verb.required.contains(option) {
         true => format!("`{option}` (required)"),
         false => format!("`{option}`"),
     };
     let options: Vec<String> = verb.options.iter().map(option).collect();
-    match case["then"].get("oneOf") {
-        Some(_) => format!("one of {}", options.join(", ")),
-        None => options.join(", "),
-    }
-}
-
-fn stages(verb: &StepName) -> String {
-    match verb.stages {
-        [Stage::Request, Stage::Response] => "both".into(),
-        stages => stages
-            .iter()
-            .map(|stage| stage.name())
-            .collect::<Vec<_>>()
-            .join(", "),
+    match &*verb.name {
+        "insert" | "copy" | "move" => format!("one of {}", options.join(", ")),
+        _ => options.join(", "),
     }
 }
 
@@ -185,24 +178,17 @@ fn options(text: &mut String) {
     text.push_str(
         "\n## Other keys of a step\n\n| key | values | of | means |\n|---|---|---|---|\n",
     );
-    let vocabulary = vocabulary();
-    let mut listed: Vec<&str> = Vec::new();
-    for option in vocabulary
-        .verbs
-        .iter()
-        .flat_map(|verb| verb.options)
-        .copied()
-    {
+    let mut listed: Vec<&String> = Vec::new();
+    for option in step_keys().iter().flat_map(|verb| &verb.options) {
         if listed.contains(&option) {
             continue;
         }
         listed.push(option);
-        let of = vocabulary
-            .verbs
+        let of = step_keys()
             .iter()
-            .filter(|verb| verb.options.contains(&option));
+            .filter(|verb| verb.options.contains(option));
         let of: Vec<String> = of.map(|verb| format!("`{}`", verb.name)).collect();
-        let schema = resolved(&properties("step")[option]);
+        let schema = &properties("step")[option];
         let (values, of) = (cell(&values(schema)), of.join(", "));
         writeln!(
             text,
@@ -216,9 +202,9 @@ fn options(text: &mut String) {
 fn codes(text: &mut String) {
     text.push_str(CODES);
     for (name, title) in [
-        ("status-code", "Of a Status"),
+        ("syncml-status-code", "Of a Status"),
         ("http-status-code", "Of HTTP"),
-        ("alert-code", "Of an Alert"),
+        ("oma-dm-alert-code", "Of an Alert"),
     ] {
         write!(text, "\n### {title}\n\n| code | name |\n|---|---|\n").unwrap();
         let known = &definition(name)["anyOf"][0];
@@ -237,36 +223,18 @@ fn codes(text: &mut String) {
 }
 
 fn keys_of(table: &str) -> Vec<&'static str> {
-    let tables = vocabulary().tables;
-    let found = tables.into_iter().find(|(name, _)| *name == table);
-    found.map(|(_, keys)| keys).unwrap()
+    properties(table).keys().map(String::as_str).collect()
 }
 
-/// The words a key takes, else what may be written.
+/// The examples of what may be written, else the words a key takes.
 fn values(schema: &Value) -> String {
-    if let Some(words) = words(schema) {
-        return words.join(", ");
-    }
-    let examples = schema["examples"].as_array().into_iter().flatten();
-    let examples: Vec<String> = examples
+    let examples = schema["examples"].as_array().cloned();
+    let values = examples.unwrap_or_else(|| words(schema));
+    let values: Vec<String> = values
+        .iter()
         .map(|value| format!("`{}`", toml_of(value)))
         .collect();
-    examples.join(", ")
-}
-
-/// The list of words, where there are no other values.
-fn words(schema: &Value) -> Option<Vec<String>> {
-    let list = schema["enum"]
-        .as_array()
-        .or_else(|| schema["anyOf"][0]["enum"].as_array())?;
-    let others = schema["anyOf"]
-        .as_array()
-        .is_some_and(|all| all.iter().any(|one| one.get("$ref").is_some()));
-    (!others).then(|| {
-        list.iter()
-            .map(|word| format!("`{}`", toml_of(word)))
-            .collect()
-    })
+    values.join(", ")
 }
 
 fn toml_of(value: &Value) -> String {
@@ -295,25 +263,6 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// The schema itself, or the one it points at.
-fn resolved(schema: &'static Value) -> &'static Value {
-    match schema["$ref"].as_str() {
-        Some(name) => definition(name.rsplit('/').next().unwrap()),
-        None => schema,
-    }
-}
-
-const KINDS: [(&str, &str); 8] = [
-    ("edit", "Edits of the document"),
-    ("head", "Edits of the head"),
-    ("raw", "Bytes of the body"),
-    ("leave", "Answers and deliveries"),
-    ("soap", "Enrollment faults"),
-    ("protocol", "Protocol steps"),
-    ("scenario", "The scenario"),
-    ("admit", "How a connection is received"),
-];
-
 const INSIDE_MATCH: [(&str, &str); 5] = [
     ("comparison", "A comparison (`data`)"),
     ("where", "`where`"),
@@ -340,7 +289,7 @@ const INSIDE: [(&str, &str); 5] = [
 const HEAD: &str = "\
 # Rules: the reference
 
-<!-- Generated by tests/it/schema/reference.rs from rules/rules.schema.json. Change that file, then run
+<!-- Generated by tests/it/schema/reference.rs from the types of rules. Change their documentation, then run
 DMTAP_WRITE_DOCS=1 cargo test --test it schema::reference -->
 
 This page lists every key of a rule file. [The guide](rules.md) explains how they work together. *Values* are the words that

@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
-use dmtap::rules::load::{self, SCHEMA};
+use dmtap::rules::load;
 use serde_json::Value;
 
 /// The schema as data.
-pub static TREE: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(SCHEMA).unwrap());
+pub static TREE: LazyLock<Value> = LazyLock::new(load::schema);
 
 static NEWER: LazyLock<Compiled> = LazyLock::new(|| Compiled::new(TREE.clone(), Draft::V2020_12));
 
@@ -43,13 +43,9 @@ pub fn definition(name: &str) -> &'static Value {
     definition
 }
 
-/// Its properties; those of the root for `file`.
+/// Its properties.
 pub fn properties(table: &str) -> &'static serde_json::Map<String, Value> {
-    let table = match table {
-        "file" => &TREE,
-        table => definition(table),
-    };
-    table["properties"].as_object().unwrap()
+    definition(table)["properties"].as_object().unwrap()
 }
 
 /// What the schema finds wrong with a rule file.
@@ -70,4 +66,22 @@ pub fn refused(file: &str) -> Option<String> {
     load::parse_all_with([("test.toml", file)], &reader)
         .err()
         .map(|errors| errors.to_string())
+}
+
+/// The words that a schema lists, be it for one value or for those of a list.
+pub fn words(schema: &Value) -> Vec<Value> {
+    let mut found = schema["enum"].as_array().cloned().unwrap_or_default();
+    for key in ["anyOf", "allOf"] {
+        for inner in schema[key].as_array().into_iter().flatten() {
+            found.extend(words(inner));
+            found.dedup();
+        }
+    }
+    if let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|path| path.rsplit('/').next())
+    {
+        found.extend(words(definition(name)));
+    }
+    found
 }

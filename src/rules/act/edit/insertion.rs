@@ -9,8 +9,9 @@ use crate::markup::{NodeId, tag};
 use crate::rules::act::Planning;
 use crate::rules::selection::Selected;
 use crate::rules::selector::{SelectedElement, Selector};
-use crate::rules::step::{Ids, Neighbour, Relation};
+use crate::rules::step::{Neighbour, Relation};
 use crate::rules::template::Template;
+use crate::rules::value::True;
 
 impl Planning<'_, '_> {
     pub(super) fn insert(&mut self, selected: &Selected, template: &Template, to: &Neighbour) {
@@ -92,7 +93,7 @@ impl Planning<'_, '_> {
         true
     }
 
-    pub(super) fn duplicate(&mut self, selected: &Selected, at: &Selector, ids: Ids) {
+    pub(super) fn duplicate(&mut self, selected: &Selected, at: &Selector, ids: Option<True>) {
         let (verb, document) = ("duplicate", self.document);
         for spot in self.find(verb, selected, at) {
             let Some(element) = spot.element(document) else {
@@ -100,8 +101,8 @@ impl Planning<'_, '_> {
             };
             let inside = (spot.node.0..element.behind().0).map(NodeId);
             let texts: Vec<(NodeId, String)> = match ids {
-                Ids::Same => Vec::new(),
-                Ids::Fresh => inside
+                None => Vec::new(),
+                Some(True) => inside
                     .filter_map(|id| spot.document(document).element(id))
                     .filter(|element| element.is(tag::CMD_ID))
                     .map(|id| (id.id(), self.values.next_cmd_id()))

@@ -40,7 +40,12 @@ impl Planned {
             let children: Vec<Command<'_>> =
                 atomic.nested().filter(|c| c.expects_status()).collect();
             let failing = pick(&children, fate)?;
-            taken.roll_back(atomic, *failing, fate.code, fate.undone);
+            taken.roll_back(
+                atomic,
+                *failing,
+                fate.code.status(),
+                StatusCode(fate.undone.0),
+            );
         }
         self.take_out(scene, taken)
     }
@@ -123,8 +128,8 @@ impl OfMessage {
         self.set(atomic, StatusCode(507));
         for child in atomic.with_nested().skip(1) {
             let code = match child.element().id().cmp(&failing) {
-                std::cmp::Ordering::Less => fate.undone,
-                std::cmp::Ordering::Equal => fate.code,
+                std::cmp::Ordering::Less => StatusCode(fate.undone.0),
+                std::cmp::Ordering::Equal => fate.code.status(),
                 std::cmp::Ordering::Greater => StatusCode(215),
             };
             self.set(child, code);
@@ -158,7 +163,7 @@ fn pick<'c, 'd>(
     children: &'c [Command<'d>],
     fate: &AtomicFailure,
 ) -> Result<&'c Command<'d>, String> {
-    let place = fate.child.unwrap_or(children.len());
+    let place = fate.child.map_or(children.len(), |child| child.0 as usize);
     let failing = place.checked_sub(1).and_then(|place| children.get(place));
     failing.ok_or_else(|| format!("the Atomic has {} commands", children.len()))
 }

@@ -27,13 +27,15 @@ impl Planned {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let chal = self.chal(challenge, scene, message);
         match scene.facts.stage {
-            Stage::Response => self.turn_down(challenge.code, &chal, "challenge", scene),
+            Stage::Response => {
+                self.turn_down(StatusCode(challenge.code.0), &chal, "challenge", scene)
+            }
             _ => {
                 let credentials = cred(message);
                 if credentials.len() > MOST_BYTES {
                     return Err(ObligationsFull.to_string());
                 }
-                self.answer_each(challenge.code, &chal, "challenge", scene)?;
+                self.answer_each(StatusCode(challenge.code.0), &chal, "challenge", scene)?;
                 self.change_session(SessionChange::Credentials(credentials.into()));
                 Ok(())
             }
@@ -42,19 +44,19 @@ impl Planned {
 
     pub(super) fn busy(&mut self, busy: &Busy, scene: &Scene<'_>) -> Result<(), String> {
         if busy.is_syncml() {
-            let code = StatusCode(busy.code);
+            let code = StatusCode(busy.code.0);
             return match scene.facts.stage {
                 Stage::Response => self.turn_down(code, "", "busy", scene),
                 _ => self.answer_each(code, "", "busy", scene),
             };
         }
         let mut answer = SyntheticResponse {
-            status: HttpStatus::from_u16(busy.code)
-                .map_err(|_| format!("{} is no HTTP status", busy.code))?,
+            status: HttpStatus::from_u16(busy.code.0)
+                .map_err(|_| format!("{} is no HTTP status", busy.code.0))?,
             ..SyntheticResponse::default()
         };
         if let Some(value) = &busy.retry_after {
-            let value = HeaderValue::from_str(value)
+            let value = HeaderValue::from_str(&value.0)
                 .map_err(|_| "a header field cannot hold this value")?;
             answer.headers.insert(header::RETRY_AFTER, value);
         }

@@ -21,11 +21,15 @@ impl Planned {
         Ok(())
     }
 
-    pub(super) fn header(&mut self, field: &Field, scene: &Scene<'_>) -> Result<(), String> {
+    pub(super) fn header(
+        &mut self,
+        verb: &'static str,
+        field: &Field,
+        scene: &Scene<'_>,
+    ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let header = message.header().ok_or("the message has no SyncHdr")?;
         let header = header.element();
-        let verb = field.verb();
         match field {
             Field::MaxMsgSize(size) => self.set_meta(verb, header, tag::MAX_MSG_SIZE, *size),
             Field::MaxObjSize(size) => self.set_meta(verb, header, tag::MAX_OBJ_SIZE, *size),

@@ -1,13 +1,126 @@
 //! Keys that never hold together.
 
-use super::answers::HEADER;
-use super::command;
+use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
+
+use super::{COMMAND_KEYS, HEADER, MatchTable};
+use crate::dm::soap::{action, action_name, local_code};
 use crate::dm::{CommandKind, Dialect};
-use crate::rules::load::read::{Report, Table, Value};
-use crate::rules::matcher::{CommandMatcher, Kinds, Matcher};
+use crate::rules::Stage;
+use crate::rules::glob::Glob;
+use crate::rules::load::report::{Report, Table, Value};
+use crate::rules::load::suggest::{closest, list};
+use crate::rules::matcher::{CommandMatcher, Kinds, Matcher, is_action};
+use crate::rules::step::SoapFault;
+
+/// What is never so at the stage of the rule.
+pub(super) fn of_stage(keys: &MatchTable, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+    if stage == Stage::Request {
+        for (key, what) in AT_RESPONSES {
+            if table.value(key).is_some() {
+                report
+                    .wrong(table.key_span(key), format!("a request has no {what}"))
+                    .label("known at the stage `response`")
+                    .help(format!("write stage = \"response\", or leave `{key}` out"));
+            }
+        }
+    }
+    let of_requests = [USER_AGENT, HOST, AUTHORIZATION, COOKIE, REFERER];
+    let mut headers = keys.header.iter();
+    let asked = headers.find(|header| of_requests.contains(&header.name));
+    if let Some(asked) = asked.filter(|_| stage == Stage::Response) {
+        let title = format!("a response has no header `{}`", asked.name);
+        report
+            .wrong(table.key_span("header"), title)
+            .label("`header` looks at the response here")
+            .help("write `request-header` for the request it answers");
+    }
+    package(keys, table, stage, report);
+    soap(table, stage, report);
+}
+
+/// The keys that only responses have.
+pub(super) const AT_RESPONSES: [(&str, &str); 2] =
+    [("http-status", "HTTP status"), ("soap-fault", "SOAP fault")];
+
+fn package(keys: &MatchTable, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+    let (possible, help) = match stage {
+        Stage::Request => (
+            [1, 3],
+            "the device sends package 1 (it opens the session) and 3",
+        ),
+        _ => (
+            [2, 4],
+            "the server sends package 2 (it answers the opening) and 4",
+        ),
+    };
+    let can =
+        |range: &super::NumberRange<1>| possible.iter().any(|package| range.0.contains(package));
+    if let Some(value) = table
+        .value("package")
+        .filter(|_| !keys.package.iter().any(can))
+    {
+        report
+            .wrong(value.span(), "no message of this stage is of that package")
+            .help(help);
+    }
+}
+
+/// Actions and faults that enrollment does not have.
+fn soap(table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+    let actions = match stage {
+        Stage::Request => action::REQUESTS,
+        _ => action::RESPONSES,
+    };
+    for value in table.values("soap-action") {
+        let text = value.get_ref().as_str().unwrap_or_default();
+        let glob = Glob::new(text.trim_ascii());
+        if !actions.iter().any(|action| is_action(&glob, action)) {
+            report.warn(
+                value.span(),
+                format!("no {} of enrollment has the Action `{text}`", stage.name()),
+                format!(
+                    "write {}, or a whole Action; `*` matches any characters",
+                    list(&actions.map(action_name))
+                ),
+            );
+        }
+    }
+    let subcodes = SoapFault::SUBCODES.map(|(subcode, _)| local_code(subcode));
+    let error_types = SoapFault::ERROR_TYPES.map(|(error_type, _)| error_type);
+    let known = [&CODES[..], &subcodes, &error_types].concat();
+    for value in table.values("soap-fault") {
+        let text = value.get_ref().as_str().unwrap_or_default();
+        let code = local_code(text);
+        let glob = Glob::new(code);
+        if !known.iter().any(|code| glob.matches(code)) {
+            let help = match closest(code, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("faults of enrollment have {}", list(&known)),
+            };
+            let title = format!("no fault of enrollment has the code `{text}`");
+            report.warn(value.span(), title, help);
+        }
+    }
+}
+
+/// A pattern of fault codes, which are compared without a prefix.
+pub(super) fn local(pattern: &Glob) -> Glob {
+    Glob::new(local_code(&pattern.text()))
+}
+
+/// The codes of SOAP itself (SOAP 1.2 Part 1 §5.4.6; SOAP 1.1 §4.4.1).
+const CODES: [&str; 7] = [
+    "Receiver",
+    "Sender",
+    "VersionMismatch",
+    "MustUnderstand",
+    "DataEncodingUnknown",
+    "Client",
+    "Server",
+];
 
 /// A key that only some commands have narrows the kinds to these; what contradicts it is reported.
-pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mut Report) {
+pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mut Report<'_>) {
     let statuses = Kinds::of(CommandKind::Status);
     let alerts = Kinds::of(CommandKind::Alert);
     let needs = [
@@ -45,7 +158,7 @@ pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mu
 }
 
 /// A LocURI or a value asked of what has none.
-fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report) {
+fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report<'_>) {
     let containers = matcher.kinds.without(Kinds::without_items()) == Kinds::NONE;
     for key in ["loc-uri", "data"] {
         if table.value(key).is_none() {
@@ -91,7 +204,7 @@ fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report
 }
 
 /// Encodings and languages that do not go with each other, or with commands.
-pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report) {
+pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let passage = &matcher.passage;
     let dialect = table.value("dialect");
     let asks_soap = SOAP_KEYS.iter().find(|key| table.value(key).is_some());
@@ -123,7 +236,7 @@ pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report
         (Some(_), _) => soap,
         (None, dialect) => dialect.map(Value::span),
     };
-    let key = command::KEYS.iter().find(|key| table.value(key).is_some());
+    let key = COMMAND_KEYS.iter().find(|key| table.value(key).is_some());
     if let (Some(key), Some(other)) = (key, other) {
         report
             .wrong(
@@ -139,7 +252,7 @@ pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report
 const SOAP_KEYS: [&str; 2] = ["soap-action", "soap-fault"];
 
 /// Places that are looked for where they never are: those of a command in the root, or the other way round.
-pub(super) fn probes(matcher: &Matcher, table: Table<'_>, report: &mut Report) {
+pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
     let selects = matcher.selects_commands();
     let mut wrong = None;
     matcher.some(&mut |inner| {

@@ -2,38 +2,130 @@
 
 use std::ops::Range;
 
-use toml::de::DeTable;
+use http::header;
 
-use super::{Placed, all, protocol};
+use super::match_table::LoadedMatcher;
+use super::place;
+use super::report::{Report, Table};
+use super::schema::step_keys;
 use crate::dm::CommandKind;
-use crate::rules::load::matcher::LoadedMatcher;
-use crate::rules::load::read::{Report, Table};
 use crate::rules::matcher::Kinds;
 use crate::rules::selector::Selector;
-use crate::rules::step::{EditStep, HeadStep, Relation, WireFault};
+use crate::rules::step::{
+    Answer, ConnectionStep, EditStep, HeadStep, ProtocolStep, Relation, ResetPeer, ScenarioStep,
+    Scheme, WireFault,
+};
 use crate::rules::template::{Escape, Template};
-use crate::rules::{Stage, Step};
+use crate::rules::{Scenario, Stage, Step};
+
+/// A step with its table, and the place of its verb.
+pub(super) type Placed<'t> = (&'t Step, Range<usize>, Table<'t>);
+
+/// What is wrong with the steps of a rule that are right on their own.
+pub(super) fn steps(
+    steps: &[Step],
+    rule: Table<'_>,
+    stage: Stage,
+    scenario: Option<&Scenario>,
+    found: Option<&LoadedMatcher>,
+    report: &mut Report<'_>,
+) {
+    let tables = rule.values("step").into_iter().filter_map(Table::of);
+    let placed: Vec<Placed<'_>> = steps
+        .iter()
+        .zip(tables)
+        .map(|(step, table)| (step, table.key_span(step.name()), table))
+        .collect();
+    for step in &placed {
+        alone(step, report);
+    }
+    with_stage(&placed, stage, report);
+    with_scenario(&placed, scenario, report);
+    with_each_other(&placed, report);
+    with_declared_prefixes(&placed, report);
+    on_the_body(&placed, report);
+    agree_on_versions(steps, rule, report);
+    if let Some(found) = found {
+        with_matcher(&placed, found, report);
+    }
+}
+
+/// What the keys of one step mean together, and places in it that nothing has.
+fn alone((step, _, table): &Placed<'_>, report: &mut Report<'_>) {
+    let places = [
+        "at", "before", "after", "first-in", "last-in", "copy", "move",
+    ];
+    for value in places.iter().filter_map(|key| table.value(key)) {
+        place::warn(value, report);
+    }
+    let value = |key: &str| table.value(key).map_or(table.span(), |value| value.span());
+    let at = match step {
+        Step::Edit(edit) => edit.places().into_iter().find(|at| at.is_attribute()),
+        _ => None,
+    };
+    if at.is_some() {
+        report
+            .wrong(value("at"), "a step acts on elements, and this is an attribute")
+            .help("write set-attribute = \"value\", value = \"7\", at = \"Item/Data!/data\" to change an attribute");
+    }
+    match step {
+        Step::Head(HeadStep::AddHeader { name, .. } | HeadStep::RemoveHeader(name))
+            if name.0 == header::HOST =>
+        {
+            let verb = step.name();
+            report
+                .wrong(value(verb), format!("`{verb}` does not go with `Host`"))
+                .label("a request has one Host, no more and no less")
+                .help("write set-header = \"Host\" to send another");
+        }
+        Step::WireFault(WireFault::Latency {
+            time,
+            jitter: Some(jitter),
+        }) if jitter.0 > time.0 => {
+            report
+                .wrong(value("jitter"), "`jitter` is longer than `latency`")
+                .help("a message cannot leave before it came: write less jitter");
+        }
+        Step::Protocol(ProtocolStep::Challenge(challenge))
+            if challenge.scheme == Scheme::Basic && table.value("nonce").is_some() =>
+        {
+            report
+                .wrong(value("nonce"), "Basic has no nonce")
+                .help("leave `nonce` out, or write scheme = \"md5\"");
+        }
+        Step::Protocol(ProtocolStep::Busy(busy))
+            if busy.is_syncml() && busy.retry_after.is_some() =>
+        {
+            report
+                .wrong(value("retry-after"), "Status 417 says no time")
+                .help("leave `retry-after` out, or write busy = 503");
+        }
+        _ => {}
+    }
+}
 
 /// A step at a stage where what it works on is not there.
-pub(super) fn with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
-    for (step, span) in steps {
-        let verb = all().find(|verb| verb.name == step.name());
-        let Some(verb) = verb else {
+fn with_stage(steps: &[Placed<'_>], stage: Stage, report: &mut Report<'_>) {
+    for (step, span, _) in steps {
+        let name = step.name();
+        let Some(verb) = step_keys().iter().find(|verb| verb.name == name) else {
             continue;
         };
-        let remedy = if verb.stages.contains(&stage) {
+        let remedy = if verb.stages.iter().any(|known| known == stage.name()) {
             match step {
                 Step::WireFault(step) => step.remedy(stage),
                 _ => None,
             }
         } else {
-            let right: Vec<&str> = verb.stages.iter().map(|stage| stage.name()).collect();
             let elsewhere = format!(
                 "write it into a rule with stage = \"{}\"",
-                right.join("\" or \"")
+                verb.stages.join("\" or \"")
             );
             Some(match (step, stage) {
-                (Step::WireFault(WireFault::Reset), Stage::Connection) => {
+                (
+                    Step::WireFault(WireFault::Reset | WireFault::ResetPeer(ResetPeer::Now)),
+                    Stage::Connection,
+                ) => {
                     format!("write refuse-connection = true; or {elsewhere}")
                 }
                 _ => elsewhere,
@@ -42,22 +134,16 @@ pub(super) fn with_stage(steps: &[Placed], stage: Stage, report: &mut Report) {
         let Some(remedy) = remedy else {
             continue;
         };
-        let title = format!(
-            "`{}` has no place at the stage `{}`",
-            verb.name,
-            stage.name()
-        );
+        let title = format!("`{name}` has no place at the stage `{}`", stage.name());
         report.wrong(span.clone(), title).help(remedy);
     }
 }
 
 /// A step that only moves the scenario on, in a rule that has none, or no state to move to.
-pub(super) fn with_scenario(steps: &[Placed], rule: Table<'_>, report: &mut Report) {
-    let becomes = |table: &DeTable<'_>| table.contains_key("becomes");
-    let scenario = rule.value("scenario").map(|value| value.get_ref());
-    let moves = scenario.is_some_and(|value| value.as_table().is_none_or(becomes));
-    for (step, span) in steps {
-        if *step == Step::AdvanceScenario && !moves {
+fn with_scenario(steps: &[Placed<'_>], scenario: Option<&Scenario>, report: &mut Report<'_>) {
+    let moves = scenario.is_some_and(|scenario| scenario.becomes.is_some());
+    for (step, span, _) in steps {
+        if **step == Step::Scenario(ScenarioStep::AdvanceScenario) && !moves {
             report
                 .wrong(span.clone(), "`advance-scenario` has no state to move to")
                 .help("add scenario = { name = \"two-acts\", becomes = \"second\" } to the rule");
@@ -66,9 +152,9 @@ pub(super) fn with_scenario(steps: &[Placed], rule: Table<'_>, report: &mut Repo
 }
 
 /// An attribute whose prefix nothing declares makes a document that namespace-aware peers refuse.
-pub(super) fn with_declared_prefixes(steps: &[Placed], report: &mut Report) {
-    let attributes = |(step, span): &Placed| match step {
-        Step::Edit(EditStep::SetAttribute { name, .. }) => Some((name.clone(), span.clone())),
+fn with_declared_prefixes(steps: &[Placed<'_>], report: &mut Report<'_>) {
+    let attributes = |(step, span, _): &Placed<'_>| match step {
+        Step::Edit(EditStep::SetAttribute { name, .. }) => Some((name.0.clone(), span.clone())),
         _ => None,
     };
     let mut declared = vec!["xml".to_owned(), "xmlns".to_owned(), "msft".to_owned()];
@@ -90,12 +176,12 @@ pub(super) fn with_declared_prefixes(steps: &[Placed], report: &mut Report) {
 }
 
 /// Nothing follows an answer or a reset, and what they throw away need not be edited.
-pub(super) fn with_each_other(steps: &[Placed], report: &mut Report) {
-    let Some(end) = steps.iter().position(|(step, _)| step.closes()) else {
+fn with_each_other(steps: &[Placed<'_>], report: &mut Report<'_>) {
+    let Some(end) = steps.iter().position(|(step, ..)| step.closes()) else {
         return;
     };
-    let (last, last_span) = &steps[end];
-    for (at, (step, span)) in steps.iter().enumerate() {
+    let (last, last_span, _) = &steps[end];
+    for (at, (step, span, _)) in steps.iter().enumerate() {
         let title = match step {
             _ if at > end && last.leaves_nothing_for(step) => {
                 format!("`{}` comes after `{}`", step.name(), last.name())
@@ -127,7 +213,7 @@ pub(super) fn with_each_other(steps: &[Placed], report: &mut Report) {
 /// How two steps are written of which one leaves nothing for the other.
 fn right_order(step: &Step, last: &Step) -> String {
     let answer = match last {
-        Step::WireFault(WireFault::Answer(answer)) => Some(answer),
+        Step::WireFault(WireFault::Answer(Answer(answer))) => Some(answer),
         _ => None,
     };
     match (step, answer) {
@@ -140,8 +226,12 @@ fn right_order(step: &Step, last: &Step) -> String {
                 "write `{first}` in front of `{then}`: how a message leaves is said before that"
             )
         }
-        (Step::Head(HeadStep::Set(name, value) | HeadStep::Add(name, value)), Some(answer)) => {
-            let value = value.fill(Escape::Nothing, |_| Err(()));
+        (
+            Step::Head(HeadStep::SetHeader { name, value } | HeadStep::AddHeader { name, value }),
+            Some(answer),
+        ) => {
+            let name = &name.0;
+            let value = value.0.fill(Escape::Nothing, |_| Err(()));
             let value = value.unwrap_or_else(|()| "…".into());
             let code = answer.status.as_u16();
             format!("write answer = {code}, headers = {{ {name} = {value:?} }}")
@@ -154,10 +244,10 @@ fn right_order(step: &Step, last: &Step) -> String {
 }
 
 /// Bytes are changed last, whatever the order in the file; a body that is set anew leaves nothing to edit.
-pub(super) fn on_the_body(steps: &[Placed], report: &mut Report) {
-    let is_raw = |(step, _): &&Placed| step.is_raw();
-    let sets = |(step, _): &&Placed| matches!(step, Step::Raw(step) if step.replaces_all());
-    for (at, (step, span)) in steps.iter().enumerate() {
+fn on_the_body(steps: &[Placed<'_>], report: &mut Report<'_>) {
+    let is_raw = |(step, ..): &&Placed<'_>| step.is_raw();
+    let sets = |(step, ..): &&Placed<'_>| matches!(step, Step::Raw(step) if step.replaces_all());
+    for (at, (step, span, _)) in steps.iter().enumerate() {
         let before = &steps[..at];
         let wrong = match step {
             Step::Edit(_) => before.iter().find(is_raw).map(|first| {
@@ -170,7 +260,7 @@ pub(super) fn on_the_body(steps: &[Placed], report: &mut Report) {
             }),
             _ => None,
         };
-        if let Some((title, (_, first), why)) = wrong {
+        if let Some((title, (_, first, _), why)) = wrong {
             report
                 .wrong(span.clone(), title)
                 .also(first.clone(), why)
@@ -179,7 +269,7 @@ pub(super) fn on_the_body(steps: &[Placed], report: &mut Report) {
         }
         let lost = step.is_edit() || step.is_raw();
         let set = steps[at + 1..].iter().find(sets);
-        if let Some((set, place)) = set.filter(|_| lost) {
+        if let Some((set, place, _)) = set.filter(|_| lost) {
             let title = format!(
                 "`{}` edits a body that `{}` throws away",
                 step.name(),
@@ -193,17 +283,17 @@ pub(super) fn on_the_body(steps: &[Placed], report: &mut Report) {
     }
 }
 
-pub(super) fn with_matcher(steps: &[Placed], found: &LoadedMatcher, report: &mut Report) {
+fn with_matcher(steps: &[Placed<'_>], found: &LoadedMatcher, report: &mut Report<'_>) {
     let selected = found.matcher.command.as_ref();
-    for (step, span) in steps {
-        match (step, selected) {
+    for (step, span, _) in steps {
+        match (*step, selected) {
             (Step::Edit(EditStep::SetStatus(_)), selected) => {
                 let kinds = selected.map_or(Kinds::default(), |command| command.kinds);
                 if kinds != Kinds::of(CommandKind::Status) {
                     needs_status(span, found, report);
                 }
             }
-            (Step::Protocol(step), _) => protocol::agree(step, span, found, report),
+            (Step::Protocol(step), _) => about_commands(step, span, found, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
                 needs_commands(edit, span, report);
@@ -216,7 +306,7 @@ pub(super) fn with_matcher(steps: &[Placed], found: &LoadedMatcher, report: &mut
 }
 
 /// A value where none of the selected commands keeps one.
-fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Report) {
+fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Report<'_>) {
     if matches!(step, EditStep::SetText { .. } if step.places() == [&Selector::value()])
         && kinds.is_within(Kinds::of(CommandKind::Get))
     {
@@ -238,7 +328,7 @@ fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Repo
 }
 
 /// A value of the selected command, in a rule that selects whole messages.
-fn no_command(step: &Step, span: &Range<usize>, report: &mut Report) {
+fn no_command(step: &Step, span: &Range<usize>, report: &mut Report<'_>) {
     let mut names = step.template().into_iter().flat_map(Template::names);
     if let Some(name) = names.find(|name| name.is_of_command()) {
         let title = format!("`{{{{{}}}}}` is of a command", name.text());
@@ -250,7 +340,7 @@ fn no_command(step: &Step, span: &Range<usize>, report: &mut Report) {
 }
 
 /// A step that makes sense with selected commands only, in a rule that selects whole messages.
-fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
+fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>) {
     let verb = step.name();
     let places = step.places();
     if matches!(step, EditStep::Remove { .. }) && places[0].is_selected() {
@@ -263,8 +353,9 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
     let is_vague = match step {
         EditStep::SetText { at, .. } => *at == Selector::value(),
         EditStep::Reverse => true,
-        EditStep::Insert { to, .. } => {
-            to.at.is_selected() && matches!(to.relation, Relation::Before | Relation::After)
+        EditStep::Insert(new) => {
+            let beside = matches!(new.to.relation, Relation::Before | Relation::After);
+            new.to.at.is_selected() && beside
         }
         EditStep::SetAttribute { .. } | EditStep::RemoveAttribute { .. } => false,
         _ => places.iter().any(|at| at.is_selected()),
@@ -284,7 +375,7 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report) {
     }
 }
 
-fn needs_status(span: &Range<usize>, found: &LoadedMatcher, report: &mut Report) {
+fn needs_status(span: &Range<usize>, found: &LoadedMatcher, report: &mut Report<'_>) {
     let error = report.wrong(span.clone(), "`set-status` changes the code of a Status");
     match &found.command_span {
         Some(command) => error
@@ -296,4 +387,62 @@ fn needs_status(span: &Range<usize>, found: &LoadedMatcher, report: &mut Report)
             .label("this rule does not say that it selects Status")
             .help("add command = \"Status\" to `match`"),
     };
+}
+
+/// No version is left between a floor and a ceiling that lies under it.
+fn agree_on_versions(steps: &[Step], rule: Table<'_>, report: &mut Report<'_>) {
+    let min = steps.iter().find_map(|step| match step {
+        Step::Connection(ConnectionStep::TlsMin(version)) => Some(version.0),
+        _ => None,
+    });
+    let max = steps.iter().find_map(|step| match step {
+        Step::Connection(ConnectionStep::TlsMax(version)) => Some(version.0),
+        _ => None,
+    });
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        report
+            .wrong(rule.key_span("step"), "no version of TLS is left")
+            .label("`tls-min` is newer than `tls-max`")
+            .help("to end the handshake so: handshake-alert = \"protocol_version\"");
+    }
+}
+
+/// A protocol step about commands needs a matcher that selects some.
+fn about_commands(
+    step: &ProtocolStep,
+    span: &Range<usize>,
+    found: &LoadedMatcher,
+    report: &mut Report<'_>,
+) {
+    if !step.is_about_commands() {
+        return;
+    }
+    let kinds = found.matcher.command.as_ref().map(|command| command.kinds);
+    let name = step.name();
+    let gets = Kinds::of(CommandKind::Get);
+    if matches!(step, ProtocolStep::WrongSize(_))
+        && kinds.is_some_and(|kinds| kinds.is_within(gets))
+    {
+        report
+            .wrong(span.clone(), "a Get has no Data, and no size")
+            .help("write command = \"Replace\" into `match`");
+        return;
+    }
+    let (what, example) = match step {
+        ProtocolStep::Refuse(_) | ProtocolStep::WrongSize(_) => ("commands", "Replace"),
+        _ => ("a Status", "Status"),
+    };
+    let fits = kinds.is_some_and(|kinds| match step {
+        ProtocolStep::Refuse(_) | ProtocolStep::WrongSize(_) => !kinds.is_within(Kinds::answers()),
+        _ => kinds.is_within(Kinds::answers()),
+    });
+    if fits {
+        return;
+    }
+    let error = report.wrong(span.clone(), format!("`{name}` is about {what}"));
+    match &found.command_span {
+        Some(command) => error.also(command.clone(), "this selects something else"),
+        None => error.label("this rule does not say that it selects such"),
+    };
+    error.help(format!("write command = \"{example}\" into `match`"));
 }

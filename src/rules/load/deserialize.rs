@@ -1,0 +1,438 @@
+//! Serde over the tree of a rule file, so that the types of rules say what may be written.
+//!
+//! A derived reader stops at the first mistake. This one reports it, leaves the key out where it stands, and reads the
+//! value again, until nothing new is wrong: a mistake does not hide the next one. What it expects of the types:
+//!
+//! ```text
+//! name of a struct      what messages call the table: `a limit`
+//! Vec<T>                one value, or a list of them that is not empty
+//! field named ``        the value where it is no table
+//! enum over a text      one of its names
+//! enum over a table     a step: the key that is a variant is its verb. A field named `=` is the verb's value,
+//!                       the other fields are keys beside it; a variant without `=` is written `verb = true`
+//! ```
+
+mod entries;
+mod verb;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::ops::Range;
+
+use serde::de::value::{BorrowedStrDeserializer, MapDeserializer as EntriesOf};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
+    VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use toml::de::{DeTable, DeValue};
+
+use self::entries::{Elements, Entries};
+use self::verb::Verb;
+use super::report::{Report, Value, integer, kind};
+use super::schema::step_keys;
+use super::suggest::{REFERENCE, closest, list};
+use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::value::unknown_word;
+
+/// Reads a value that stands under `key`; `None` if something is wrong with it, which is then reported.
+pub(super) fn read<'t, T: Deserialize<'t>>(
+    value: &'t Value<'t>,
+    key: &'t str,
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let before = report.count();
+    let reading = Reading {
+        report: RefCell::new(report),
+        left_out: RefCell::default(),
+    };
+    loop {
+        let left_out = reading.left_out.borrow().len();
+        let node = Node {
+            value,
+            key,
+            reading: &reading,
+        };
+        let error = match T::deserialize(node) {
+            Ok(read) => return (reading.count() == before).then_some(read),
+            Err(error) => error,
+        };
+        let goes_on = reading.left_out.borrow().len() > left_out;
+        if !reading.has_left_out(value) {
+            reading.report(error, value, key);
+        }
+        if !goes_on {
+            return None;
+        }
+    }
+}
+
+/// One value that is read, however often.
+struct Reading<'r, 'f> {
+    report: RefCell<&'r mut Report<'f>>,
+    /// Where the keys and elements begin that are wrong, or unknown.
+    left_out: RefCell<HashSet<usize>>,
+}
+
+impl Reading<'_, '_> {
+    fn count(&self) -> usize {
+        self.report.borrow().count()
+    }
+
+    fn is_left_out(&self, start: usize) -> bool {
+        self.left_out.borrow().contains(&start)
+    }
+
+    /// Reports a mistake, and leaves out what begins at `start` from here on. Where something inside was left out
+    /// before, what is said of the whole only follows from that.
+    fn leave_out(&self, error: Failure, start: usize, value: &Value<'_>, key: &str) -> Failure {
+        if !matches!(error, Failure::Reported) {
+            let follows = self.has_left_out(value);
+            self.left_out.borrow_mut().insert(start);
+            if !follows {
+                self.report(error, value, key);
+            }
+        }
+        Failure::Reported
+    }
+
+    /// Whether something in a value was left out.
+    fn has_left_out(&self, value: &Value<'_>) -> bool {
+        match value.get_ref() {
+            DeValue::Table(table) => table
+                .iter()
+                .any(|(key, value)| self.is_left_out(key.span().start) || self.has_left_out(value)),
+            DeValue::Array(values) => values
+                .iter()
+                .any(|value| self.is_left_out(value.span().start) || self.has_left_out(value)),
+            _ => false,
+        }
+    }
+
+    fn report(&self, error: Failure, value: &Value<'_>, key: &str) {
+        let mut mistake = match error {
+            Failure::Mistake(mistake) => mistake,
+            Failure::Missing(field) => Mistake::new(format!("`{KEY}` has no `{field}`")),
+            Failure::Reported => return,
+        };
+        mistake = mistake.with_kind(value.get_ref());
+        if let DeValue::Table(table) = value.get_ref() {
+            mistake = mistake.inside(table);
+        }
+        mistake.report(value.span(), key, &mut self.report.borrow_mut());
+    }
+}
+
+/// Why a value is not read.
+#[derive(Debug)]
+enum Failure {
+    /// This is wrong.
+    Mistake(Mistake),
+    /// A table lacks this key.
+    Missing(&'static str),
+    /// What is wrong was reported, here or further inside.
+    Reported,
+}
+
+impl Failure {
+    fn of(mistake: Mistake) -> Self {
+        Self::Mistake(mistake)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mistake(mistake) => mistake.fmt(f),
+            Self::Missing(field) => write!(f, "`{field}` is missing"),
+            Self::Reported => f.write_str("reported"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl serde::de::Error for Failure {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::of(Mistake::from_text(&message.to_string()))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+
+    fn invalid_type(_: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        Self::of(Mistake::new(format!("`{KEY}` must be {expected}")))
+    }
+}
+
+/// A value of the tree.
+#[derive(Clone, Copy)]
+struct Node<'r, 'f, 't> {
+    value: &'t Value<'t>,
+    /// The key it stands under, be it as an element of a list.
+    key: &'t str,
+    reading: &'r Reading<'r, 'f>,
+}
+
+impl<'r, 'f, 't> Node<'r, 'f, 't> {
+    fn not_a(&self, wanted: &str) -> Failure {
+        Failure::of(
+            Mistake::new(format!("`{KEY}` must be {wanted}")).with_kind(self.value.get_ref()),
+        )
+    }
+
+    fn text(&self) -> Result<&'t str, Failure> {
+        let text = self.value.get_ref().as_str();
+        text.ok_or_else(|| self.not_a("a text in quotes"))
+    }
+
+    fn integer<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let number = integer(self.value).ok_or_else(|| self.not_a("a whole number"))?;
+        match u64::try_from(number) {
+            Ok(number) => visitor.visit_u64(number),
+            Err(_) => visitor.visit_i64(number),
+        }
+    }
+
+    /// A table with these keys; `verb` is the key that is read as `=`.
+    fn table<V: Visitor<'t>>(
+        self,
+        what: &str,
+        table: &'t DeTable<'t>,
+        fields: &'static [&'static str],
+        verb: Option<&'t str>,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let hint = visitor_hint(&visitor);
+        let known: Vec<&str> = verb
+            .into_iter()
+            .chain(
+                fields
+                    .iter()
+                    .copied()
+                    .filter(|field| !["=", ""].contains(field)),
+            )
+            .collect();
+        self.refuse_other_keys(what, table, &known);
+        let entries = Entries::new(self, table, verb, |key| known.contains(&key));
+        visitor.visit_map(entries).map_err(|error| match error {
+            Failure::Missing(_) if self.reading.has_left_out(self.value) => Failure::Reported,
+            Failure::Missing(field) => {
+                let owner = verb.map_or_else(|| what.to_owned(), |verb| format!("`{verb}`"));
+                let mistake = Mistake::new(format!("{owner} has no `{field}`"));
+                let mistake = match verb {
+                    Some(verb) => mistake.at_key(verb).inside(table),
+                    None => mistake,
+                };
+                let step = step_keys().iter().find(|step| Some(&*step.name) == verb);
+                Failure::of(match (&hint, step) {
+                    (Some(hint), _) => mistake.help(format!("write {hint}")),
+                    (None, Some(step)) => {
+                        let (example, meaning) = step.example_with(field);
+                        mistake.help(example).help(format!("`{field}`: {meaning}"))
+                    }
+                    (None, None) => mistake.help(format!("add {field} = …")),
+                })
+            }
+            other => other,
+        })
+    }
+
+    /// Reports every key but these, once.
+    fn refuse_other_keys(&self, what: &str, table: &DeTable<'_>, known: &[&str]) {
+        for key in table.keys() {
+            let (name, span) = (key.get_ref().as_ref(), key.span());
+            if known.contains(&name) || self.reading.is_left_out(span.start) {
+                continue;
+            }
+            self.reading.left_out.borrow_mut().insert(span.start);
+            let mistake = unknown_key(what, name, closest(name, known), known);
+            mistake.report(span, name, &mut self.reading.report.borrow_mut());
+        }
+    }
+}
+
+/// A key that a table does not have.
+pub(super) fn unknown_key(what: &str, key: &str, near: Option<&str>, known: &[&str]) -> Mistake {
+    let mistake = Mistake::new(format!("{what} has no key `{key}`")).label(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "not known here".into(),
+    });
+    mistake.help(match known.get(..MOST_KEYS) {
+        Some(first) if known.len() > MOST_KEYS => {
+            let more = known.len() - MOST_KEYS;
+            format!("its keys are {} and {more} more: {REFERENCE}", list(first))
+        }
+        _ => format!("its keys are {}", list(known)),
+    })
+}
+
+/// Most keys that an error lists.
+pub(super) const MOST_KEYS: usize = 12;
+
+/// How the table is written, where its type says so (`#[serde(expecting = …)]`).
+fn visitor_hint<'t, V: Visitor<'t>>(visitor: &V) -> Option<String> {
+    struct Expecting<'v, V>(&'v V);
+    impl<'t, V: Visitor<'t>> std::fmt::Display for Expecting<'_, V> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.expecting(f)
+        }
+    }
+    let text = Expecting(visitor).to_string();
+    text.contains('=').then_some(text)
+}
+
+impl<'r, 'f, 't> IntoDeserializer<'t, Failure> for Node<'r, 'f, 't> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value.get_ref() {
+            DeValue::String(text) => visitor.visit_str(text),
+            DeValue::Integer(_) => self.integer(visitor),
+            DeValue::Float(_) => self.deserialize_f64(visitor),
+            DeValue::Boolean(truth) => visitor.visit_bool(*truth),
+            DeValue::Datetime(date) => visitor.visit_str(&date.to_string()),
+            DeValue::Array(_) => self.deserialize_seq(visitor),
+            DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None, |_| true)),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let truth = self.value.get_ref().as_bool();
+        visitor.visit_bool(truth.ok_or_else(|| self.not_a("true or false"))?)
+    }
+
+    fn deserialize_i64<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let written = match self.value.get_ref() {
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Integer(number) => number.as_str().to_owned(),
+            _ => return Err(self.not_a("a number such as 0.3")),
+        };
+        let number = written.replace('_', "").parse().ok();
+        visitor.visit_f64(number.ok_or_else(|| self.not_a("a number such as 0.3"))?)
+    }
+
+    fn deserialize_str<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_borrowed_str(self.text()?)
+    }
+
+    fn deserialize_string<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let elements = match self.value.get_ref() {
+            DeValue::Array(values) if values.is_empty() => {
+                if self.key == "step" {
+                    let mistake = Mistake::new("this rule does nothing".into());
+                    return Err(Failure::of(mistake.label("it has no step")));
+                }
+                let mistake = Mistake::new(format!("the list of `{KEY}` is empty"));
+                return Err(Failure::of(
+                    mistake.help(format!("leave `{KEY}` out to match anything")),
+                ));
+            }
+            DeValue::Array(values) => values.iter().collect(),
+            _ => vec![self.value],
+        };
+        visitor.visit_seq(Elements {
+            values: elements.into_iter(),
+            list: self,
+        })
+    }
+
+    fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value.get_ref() {
+            DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None, |_| true)),
+            _ => Err(self.not_a("a table")),
+        }
+    }
+
+    fn deserialize_struct<V: Visitor<'t>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match self.value.get_ref() {
+            DeValue::Table(table) => self.table(name, table, fields, None, visitor),
+            _ if fields.contains(&"") => {
+                let value = EntriesOf::new(std::iter::once(("", self)));
+                visitor.visit_map(value)
+            }
+            DeValue::Array(_) => {
+                let mistake = Mistake::new(format!("`{KEY}` is one table")).label("this is a list");
+                Err(Failure::of(match visitor_hint(&visitor) {
+                    Some(hint) => mistake.help(hint),
+                    None => mistake,
+                }))
+            }
+            other => {
+                let mistake = Mistake::new(format!("{name} is a table"));
+                Err(Failure::of(
+                    mistake.label(format!("this is {}", kind(other))),
+                ))
+            }
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'t>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        if let DeValue::Table(table) = self.value.get_ref() {
+            let verb = Verb::find(self, table, variants)?;
+            return visitor.visit_enum(verb);
+        }
+        if name == STEP {
+            let mistake = Mistake::new("a step is a table".into());
+            let found = kind(self.value.get_ref());
+            return Err(Failure::of(mistake.label(format!("this is {found}"))));
+        }
+        let word = self.text()?;
+        match variants.contains(&word) {
+            true => visitor.visit_enum(BorrowedStrDeserializer::new(word)),
+            false => Err(Failure::of(unknown_word(word, variants))),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        <W: Visitor<'t>>
+        i8 i16 i32 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+        ignored_any
+    }
+}
+
+/// The name of the enum of all steps.
+pub(in crate::rules) const STEP: &str = "a step";

@@ -1,0 +1,235 @@
+//! A step: a table with one verb, and other keys that belong to it.
+
+use super::*;
+use crate::rules::load::schema::step_keys;
+use crate::rules::load::suggest::nearest;
+
+/// A step whose verb is known.
+pub(super) struct Verb<'r, 'f, 't> {
+    node: Node<'r, 'f, 't>,
+    table: &'t DeTable<'t>,
+    name: &'t str,
+    value: &'t Value<'t>,
+}
+
+impl<'r, 'f, 't> Verb<'r, 'f, 't> {
+    /// The one verb of a table.
+    pub(super) fn find(
+        node: Node<'r, 'f, 't>,
+        table: &'t DeTable<'t>,
+        verbs: &[&str],
+    ) -> Result<Self, Failure> {
+        let mut keys: Vec<(&'t str, Range<usize>, &'t Value<'t>)> = table
+            .iter()
+            .map(|(key, value)| (&**key.get_ref(), key.span(), value))
+            .collect();
+        keys.sort_by_key(|(_, span, _)| span.start);
+        let mut named = keys.iter().filter(|(key, ..)| verbs.contains(key));
+        let Some((name, span, value)) = named.next() else {
+            return Err(Failure::of(no_verb(&keys, verbs)));
+        };
+        if let Some((second, at, _)) = named.next() {
+            let report = node.reading.report.borrow();
+            let text = report.text().get(node.value.span().start..);
+            let remedy = match text.is_some_and(|text| text.starts_with('{')) {
+                true => format!(
+                    "write a list, which runs in order: step = [{{ {name} = … }}, {{ {second} = … }}]"
+                ),
+                false => "write another [[rule.step]] in front of it: steps run in order".into(),
+            };
+            let title = format!("`{second}` stands in the step of `{name}`");
+            let mistake = Mistake::new(title).at(at.clone()).label("a second verb");
+            return Err(Failure::of(
+                mistake.also(span.clone(), "the first").help(remedy),
+            ));
+        }
+        Ok(Self {
+            node,
+            table,
+            name,
+            value,
+        })
+    }
+
+    /// The value of the verb, to which no other key belongs.
+    fn alone(&self) -> Node<'r, 'f, 't> {
+        self.node.refuse_other_keys(STEP, self.table, &[self.name]);
+        Node {
+            value: self.value,
+            key: self.name,
+            ..self.node
+        }
+    }
+
+    /// `verb = true`: there is nothing else such a verb could be.
+    fn switch(&self) -> Result<(), Failure> {
+        if self.value.get_ref().as_bool() == Some(true) {
+            return Ok(());
+        }
+        let mistake = Mistake::new(format!("`{KEY}` is written {KEY} = true"));
+        let mistake = mistake.help("leave the step out if it is not to run");
+        Err(self.wrong(Failure::of(mistake)))
+    }
+
+    /// Places a mistake at the value of the verb.
+    fn wrong(&self, error: Failure) -> Failure {
+        match error {
+            Failure::Mistake(mistake) => {
+                let mut mistake = mistake.with_kind(self.value.get_ref());
+                if let DeValue::Table(table) = self.value.get_ref() {
+                    mistake = mistake.inside(table);
+                }
+                let span = self.value.span();
+                Failure::of(
+                    mistake
+                        .named(self.name)
+                        .inside(self.table)
+                        .in_key(self.name, span),
+                )
+            }
+            other => other,
+        }
+    }
+}
+
+impl<'t> EnumAccess<'t> for Verb<'_, '_, 't> {
+    type Error = Failure;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'t>>(self, seed: S) -> Result<(S::Value, Self), Failure> {
+        let name: BorrowedStrDeserializer<'t, Failure> = BorrowedStrDeserializer::new(self.name);
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'t> VariantAccess<'t> for Verb<'_, '_, 't> {
+    type Error = Failure;
+
+    fn unit_variant(self) -> Result<(), Failure> {
+        self.alone();
+        self.switch()
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'t>>(self, seed: S) -> Result<S::Value, Failure> {
+        let read = seed.deserialize(Content(&self));
+        read.map_err(|error| self.wrong(error))
+    }
+
+    fn tuple_variant<V: Visitor<'t>>(self, _: usize, _: V) -> Result<V::Value, Failure> {
+        Err(Failure::custom("no step is a tuple"))
+    }
+
+    fn struct_variant<V: Visitor<'t>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        if !fields.contains(&"=") {
+            self.switch()?;
+        }
+        let name = Some(self.name);
+        self.node.table(STEP, self.table, fields, name, visitor)
+    }
+}
+
+/// What a variant of one value holds: the value of the verb, or a table of the verb and the keys beside it.
+struct Content<'v, 'r, 'f, 't>(&'v Verb<'r, 'f, 't>);
+
+/// The other types read the value of the verb, beside which nothing stands.
+macro_rules! read_alone {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+            self.0.alone().$method(visitor)
+        }
+    )*};
+}
+
+impl<'t> Deserializer<'t> for Content<'_, '_, '_, 't> {
+    type Error = Failure;
+
+    fn deserialize_struct<V: Visitor<'t>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let verb = self.0;
+        match fields.contains(&"=") {
+            true => verb
+                .node
+                .table(STEP, verb.table, fields, Some(verb.name), visitor),
+            false => verb.alone().deserialize_struct(name, fields, visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'t>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.0.alone().deserialize_enum(name, variants, visitor)
+    }
+
+    read_alone! { deserialize_any deserialize_str deserialize_string deserialize_u64 deserialize_i64 }
+
+    forward_to_deserialize_any! {
+        <W: Visitor<'t>>
+        bool i8 i16 i32 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf option unit unit_struct seq tuple
+        tuple_struct map identifier ignored_any
+    }
+}
+
+/// Most verbs that an error lists.
+const MOST: usize = 5;
+
+fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake {
+    let with = |key: &str| -> Vec<&str> {
+        let has = |options: &[String]| options.iter().any(|option| option == key);
+        let verbs = step_keys().iter().filter(|verb| has(&verb.options));
+        verbs.map(|verb| &*verb.name).collect()
+    };
+    if let Some((word, span, _)) = keys.iter().find(|(key, ..)| with(key).is_empty()) {
+        return unknown(word, span.clone(), verbs);
+    }
+    let mut mistake = Mistake::new("this step has no verb".into());
+    if let Some((option, ..)) = keys.first() {
+        let verbs = with(option);
+        let shown = list(&verbs[..verbs.len().min(MOST)]);
+        mistake = mistake.label(match verbs.len() > MOST {
+            true => format!("`{option}` belongs to {shown} and others"),
+            false if verbs.len() == 1 => format!("`{option}` belongs to {shown}"),
+            false => format!("`{option}` belongs to one of {shown}"),
+        });
+    }
+    mistake.help(format!("every step stands in {REFERENCE}"))
+}
+
+/// Words that look like verbs, and what does what they say.
+const OTHER_WORDS: [(&str, &str); 1] = [(
+    "fail",
+    "`set-status` changes the Status of a command that was run, `refuse` keeps the command back and answers it",
+)];
+
+fn unknown(word: &str, span: Range<usize>, verbs: &[&str]) -> Mistake {
+    let mut mistake = Mistake::new(format!("there is no step `{word}`")).at(span);
+    mistake = mistake.label(match closest(word, verbs) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "not known here".into(),
+    });
+    let near = nearest(word, verbs, MOST);
+    if let Some((_, meant)) = OTHER_WORDS.iter().find(|(other, _)| *other == word) {
+        mistake = mistake.help(*meant);
+    } else if near.len() > 1 {
+        mistake = mistake.help(format!("the nearest are {}", list(&near)));
+    }
+    mistake.help(format!("every step stands in {REFERENCE}"))
+}

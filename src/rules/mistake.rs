@@ -1,0 +1,169 @@
+//! What is wrong with one value, before it is known where it stands.
+
+use std::fmt;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::load::{Report, kind};
+
+/// Stands for the key that the value stands under.
+pub(in crate::rules) const KEY: &str = "\u{1}";
+/// Separates the parts of a mistake that travels as the text of a serde error.
+const NEXT: char = '\u{2}';
+
+/// A key of a table, or what stands under it.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Key(String),
+    Value(String),
+}
+
+/// What is wrong with a value, and how it is put right.
+#[derive(Clone, Debug, Default)]
+pub(in crate::rules) struct Mistake(Box<Parts>);
+
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    title: String,
+    label: String,
+    helps: Vec<String>,
+    /// The key of the table at which it stands, where it is not the whole value.
+    part: Option<Part>,
+    /// The place, where it is known.
+    span: Option<Range<usize>>,
+    also: Option<(Range<usize>, String)>,
+}
+
+impl Mistake {
+    pub(in crate::rules) fn new(title: String) -> Self {
+        Self(Box::new(Parts {
+            title,
+            ..Parts::default()
+        }))
+    }
+
+    pub(in crate::rules) fn label(mut self, label: impl Into<String>) -> Self {
+        self.0.label = label.into();
+        self
+    }
+
+    pub(in crate::rules) fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.helps.push(help.into());
+        self
+    }
+
+    pub(in crate::rules) fn at(mut self, span: Range<usize>) -> Self {
+        self.0.span = Some(span);
+        self
+    }
+
+    pub(in crate::rules) fn also(mut self, span: Range<usize>, label: &str) -> Self {
+        self.0.also = Some((span, label.to_owned()));
+        self
+    }
+
+    /// Names the key and the place, unless they are known.
+    pub(in crate::rules) fn in_key(mut self, key: &str, span: Range<usize>) -> Self {
+        self.0.span.get_or_insert(span);
+        let Parts {
+            title,
+            label,
+            helps,
+            ..
+        } = &mut *self.0;
+        for text in [title, label].into_iter().chain(helps) {
+            *text = text.replace(KEY, key);
+        }
+        self
+    }
+
+    /// Points at a key of the table that is wrong.
+    pub(in crate::rules) fn at_key(mut self, key: &str) -> Self {
+        self.0.part = Some(Part::Key(key.to_owned()));
+        self
+    }
+
+    /// Points at what stands under a key of the table that is wrong.
+    pub(in crate::rules) fn at_value(mut self, key: &str) -> Self {
+        self.0.part = Some(Part::Value(key.to_owned()));
+        self
+    }
+
+    /// A key that is pointed at may be the one that the value stands under.
+    pub(in crate::rules) fn named(mut self, key: &str) -> Self {
+        if self.0.part == Some(Part::Key(KEY.into())) {
+            self.0.part = Some(Part::Key(key.into()));
+        }
+        self
+    }
+
+    /// Finds the key it points at in the table that is wrong.
+    pub(in crate::rules) fn inside(mut self, table: &DeTable<'_>) -> Self {
+        let found = |key: &str| table.get_key_value(key);
+        self.0.span = self.0.span.or_else(|| match self.0.part.as_ref()? {
+            Part::Key(key) => Some(found(key)?.0.span()),
+            Part::Value(key) => Some(found(key)?.1.span()),
+        });
+        self
+    }
+
+    /// A mistake as [`fmt::Display`] wrote it.
+    pub(in crate::rules) fn from_text(text: &str) -> Self {
+        let mut parts = text.split(NEXT).map(str::to_owned);
+        let mut mistake = Parts {
+            title: parts.next().unwrap_or_default(),
+            label: parts.next().unwrap_or_default(),
+            ..Parts::default()
+        };
+        mistake.part = match (parts.next().as_deref(), parts.next()) {
+            (Some("key"), Some(key)) => Some(Part::Key(key)),
+            (Some("value"), Some(key)) => Some(Part::Value(key)),
+            _ => None,
+        };
+        mistake.helps = parts.collect();
+        Self(Box::new(mistake))
+    }
+
+    /// Says of what type the value is, where only the right one is named.
+    pub(in crate::rules) fn with_kind(mut self, value: &DeValue<'_>) -> Self {
+        if self.0.label.is_empty()
+            && self.0.title.starts_with(&format!("`{KEY}` must be "))
+            && self.0.helps.is_empty()
+        {
+            self.0.label = format!("this is {}", kind(value));
+        }
+        self
+    }
+
+    pub(in crate::rules) fn report(self, span: Range<usize>, key: &str, report: &mut Report<'_>) {
+        let mistake = *self.in_key(key, span.clone()).0;
+        let error = report.wrong(mistake.span.unwrap_or(span), mistake.title);
+        error.label(mistake.label);
+        if let Some((span, label)) = mistake.also {
+            error.also(span, label);
+        }
+        for help in mistake.helps {
+            error.help(help);
+        }
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (which, key) = match &self.0.part {
+            Some(Part::Key(key)) => ("key", key.as_str()),
+            Some(Part::Value(key)) => ("value", key.as_str()),
+            None => ("", ""),
+        };
+        write!(
+            f,
+            "{}{NEXT}{}{NEXT}{which}{NEXT}{key}",
+            self.0.title, self.0.label
+        )?;
+        self.0
+            .helps
+            .iter()
+            .try_for_each(|help| write!(f, "{NEXT}{help}"))
+    }
+}

@@ -1,0 +1,315 @@
+//! Status codes: known ones as numbers, any other one with `force`.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::{Scalar, wrong};
+use crate::dm::{AlertCode, StatusCode};
+use crate::rules::load::list;
+use crate::rules::mistake::{KEY, Mistake};
+
+/// A family of codes.
+pub trait Family: Copy + std::fmt::Debug + PartialEq + Eq + 'static {
+    /// What has such codes.
+    const WHAT: &'static str;
+    /// What one is called.
+    const CALLED: &'static str;
+    /// What the schema says of one.
+    const MEANS: &'static str;
+    /// The codes that may have a name.
+    const CODES: RangeInclusive<u16>;
+
+    /// The name of a code, if it has one.
+    fn name(code: u16) -> Option<&'static str>;
+
+    /// The greatest code that `force` allows.
+    fn forced() -> u16 {
+        (*Self::CODES.end()).max(999)
+    }
+
+    /// Every code with a name.
+    fn assigned() -> impl Iterator<Item = (u16, &'static str)> {
+        Self::CODES.filter_map(|code| Some((code, Self::name(code)?)))
+    }
+}
+
+/// The codes of a SyncML Status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncMl;
+
+impl Family for SyncMl {
+    const WHAT: &'static str = "SyncML";
+    const CALLED: &'static str = "status code";
+    const MEANS: &'static str =
+        "A SyncML status code that has a name; write others as a table with `force`.";
+    const CODES: RangeInclusive<u16> = 100..=599;
+
+    fn name(code: u16) -> Option<&'static str> {
+        StatusCode(code).name()
+    }
+}
+
+/// The codes of an HTTP response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http;
+
+impl Family for Http {
+    const WHAT: &'static str = "HTTP";
+    const CALLED: &'static str = "status code";
+    const MEANS: &'static str =
+        "An HTTP status code that has a name; write others as a table with `force`.";
+    const CODES: RangeInclusive<u16> = 200..=599;
+
+    fn name(code: u16) -> Option<&'static str> {
+        http::StatusCode::from_u16(code).ok()?.canonical_reason()
+    }
+}
+
+/// The codes of an Alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alert;
+
+impl Family for Alert {
+    const WHAT: &'static str = "OMA DM";
+    const CALLED: &'static str = "alert code";
+    const MEANS: &'static str =
+        "An Alert code that has a name; write others as a table with `force`.";
+    const CODES: RangeInclusive<u16> = 100..=1999;
+
+    fn name(code: u16) -> Option<&'static str> {
+        AlertCode(code).name()
+    }
+}
+
+/// A code: a number with a name, or `{ code = …, force = true }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code<F>(u16, PhantomData<F>);
+
+/// A code, or a class of them such as `"2xx"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeRange<F>(pub RangeInclusive<u16>, PhantomData<F>);
+
+/// A code that no standard defines, used on purpose.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename = "a code", deny_unknown_fields)]
+#[schemars(rename = "code")]
+pub(in crate::rules) struct CodeTable {
+    #[serde(rename = "")]
+    #[schemars(skip)]
+    plain: Option<Scalar>,
+    /// The code: up to 999, of an Alert up to 1999.
+    #[schemars(required, range(min = 100, max = 1999), extend("examples" = [599]))]
+    code: Option<i64>,
+    /// Accepts a code that no standard defines.
+    #[schemars(extend("examples" = [true]))]
+    force: Option<bool>,
+}
+
+/// What a matcher takes for a hundred codes.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// How a code of no name is meant, with the table behind it that says so.
+pub(in crate::rules) const MEANT: &str = "to mean it all the same";
+
+impl<F: Family> Code<F> {
+    fn new(table: CodeTable) -> Result<Self, Mistake> {
+        let number = match table {
+            CodeTable {
+                plain: Some(Scalar::Number(number)),
+                ..
+            } => number,
+            CodeTable { plain: Some(_), .. } => {
+                return Err(wrong(format!("`{KEY}` must be a number such as 500")));
+            }
+            CodeTable {
+                code: Some(code),
+                force: Some(true),
+                ..
+            } => {
+                let (least, most) = (*F::CODES.start(), F::forced());
+                let code = u16::try_from(code)
+                    .ok()
+                    .filter(|code| (least..=most).contains(code));
+                let mistake = || {
+                    wrong(format!(
+                        "`code` cannot be {}",
+                        table.code.unwrap_or_default()
+                    ))
+                    .at_value("code")
+                    .label(format!("from {least} to {most}"))
+                };
+                return code.map(|code| Self(code, PhantomData)).ok_or_else(mistake);
+            }
+            CodeTable {
+                code: Some(code), ..
+            } => code,
+            _ => {
+                return Err(wrong(format!("`{KEY}` has no code"))
+                    .help(format!("{KEY} = {{ code = 599, force = true }}")));
+            }
+        };
+        Self::known(number)
+    }
+
+    fn known(number: i64) -> Result<Self, Mistake> {
+        if F::WHAT == SyncMl::WHAT && number > i64::from(u16::MAX) {
+            let title = format!("{number:#010x} is a result of Windows, no {}", F::CALLED);
+            return Err(wrong(title).at_value("code").help(format!(
+                "write {KEY} = 500, and for what Windows met a second step: \
+                 set-attribute = \"msft:originalerror\", value = \"{number:#010x}\", at = \"Data\""
+            )));
+        }
+        let code = u16::try_from(number).unwrap_or(u16::MAX);
+        if F::CODES.contains(&code) && F::name(code).is_some() {
+            return Ok(Self(code, PhantomData));
+        }
+        let mistake = wrong(format!("{} has no {} {number}", F::WHAT, F::CALLED))
+            .at_value("code")
+            .label("no code of this number is assigned")
+            .help(format!("near it are {}", near::<F>(code)));
+        let forced = (*F::CODES.start()).into()..=F::forced().into();
+        Err(match forced.contains(&number) {
+            true => mistake.help(format!(
+                "{MEANT}: {KEY} = {{ code = {number}, force = true }}"
+            )),
+            false => mistake,
+        })
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Code<SyncMl> {
+    /// The code of a Status.
+    pub fn status(self) -> StatusCode {
+        StatusCode(self.0)
+    }
+}
+
+impl Code<Http> {
+    /// The status of a response.
+    pub fn http(self) -> http::StatusCode {
+        // From 100 to 999, which are all HTTP has.
+        http::StatusCode::from_u16(self.0).unwrap_or_default()
+    }
+}
+
+/// The three assigned codes nearest to a number.
+fn near<F: Family>(code: u16) -> String {
+    let mut all: Vec<_> = F::assigned().collect();
+    all.sort_by_key(|(near, _)| near.abs_diff(code));
+    all.truncate(3);
+    all.sort_unstable();
+    let named: Vec<String> = all
+        .iter()
+        .map(|(code, name)| format!("{code} {name}"))
+        .collect();
+    named.join(", ")
+}
+
+impl<'de, F: Family> Deserialize<'de> for Code<F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(CodeTable::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl<'de, F: Family> Deserialize<'de> for CodeRange<F> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = CodeTable::deserialize(deserializer)?;
+        let Some(Scalar::Text(class)) = &table.plain else {
+            let code = Code::<F>::new(table).map_err(D::Error::custom)?.0;
+            return Ok(Self(code..=code, PhantomData));
+        };
+        if let Some(at) = CLASSES.iter().position(|c| c.eq_ignore_ascii_case(class)) {
+            let first = 100 * (at as u16 + 1);
+            return Ok(Self(first..=first + 99, PhantomData));
+        }
+        let mistake = wrong(format!("`{class}` is no class of codes")).label("not known here");
+        let codes = list(&CLASSES);
+        Err(D::Error::custom(mistake.help(format!(
+            "write a number such as {KEY} = 404, or one of {codes}"
+        ))))
+    }
+}
+
+impl<F: Family> JsonSchema for Code<F> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}-{}", F::WHAT, F::CALLED)
+            .to_ascii_lowercase()
+            .replace(' ', "-")
+            .into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (codes, names): (Vec<u16>, Vec<&str>) = F::assigned().unzip();
+        let table = generator.subschema_for::<CodeTable>();
+        json_schema!({
+            "description": F::MEANS,
+            "anyOf": [
+                {"type": "integer", "enum": codes, "x-taplo": {"docs": {"enumValues": names}}},
+                table,
+            ]
+        })
+    }
+}
+
+impl<F: Family> JsonSchema for CodeRange<F> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}s", Code::<F>::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let code = generator.subschema_for::<Code<F>>();
+        json_schema!({"anyOf": [code, {"enum": CLASSES}, {"type": "string", "pattern": "^[1-5][xX][xX]$"}]})
+    }
+}
+
+/// One of a few codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Among<const A: u16, const B: u16, const C: u16>(pub u16);
+
+impl<'de, const A: u16, const B: u16, const C: u16> Deserialize<'de> for Among<A, B, C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut codes = vec![A, B, C];
+        codes.dedup();
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Number(code) if codes.iter().any(|known| i64::from(*known) == code) => {
+                Ok(Self(code as u16))
+            }
+            _ => {
+                let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+                let mistake = wrong(format!("`{KEY}` must be one of {}", codes.join(", ")));
+                Err(D::Error::custom(
+                    mistake.label(format!("`{KEY}` has only these codes")),
+                ))
+            }
+        }
+    }
+}
+
+impl<const A: u16, const B: u16, const C: u16> JsonSchema for Among<A, B, C> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("one-of-{A}-{B}-{C}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut codes = vec![A, B, C];
+        codes.dedup();
+        json_schema!({"type": "integer", "enum": codes})
+    }
+}

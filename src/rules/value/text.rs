@@ -1,0 +1,414 @@
+//! Texts of many kinds.
+
+use std::net::Ipv6Addr;
+
+use http::header::{HeaderName, HeaderValue};
+use regex::{Regex, RegexBuilder};
+
+use super::{Scalar, any_form, written, wrong};
+use crate::dm::{Command, CommandKind};
+use crate::markup::edit::Fragment;
+use crate::markup::tag;
+use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::load::{closest, list};
+use crate::rules::mistake::{KEY, Mistake};
+use crate::rules::selector::Selector;
+use crate::rules::step::head::{FRAMING, ONE_HOP};
+use crate::rules::template::{BadTemplate, Escape, Name, Template};
+
+/// A text; numbers, `true` and `false` are what they look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plain(pub String);
+
+any_form!(
+    Plain,
+    |value| value.text().map(Self),
+    {"type": ["string", "integer", "boolean"]}
+);
+
+written!(Glob, |text| Ok(Self::new(text)), {"type": "string"});
+
+written!(
+    UriGlob,
+    |text| Self::new(text).map_err(|bad| {
+        wrong(format!("`{text}` is no pattern for LocURIs"))
+            .label(bad.what)
+            .help(bad.remedy)
+    }),
+    {"type": "string"}
+);
+
+written!(
+    Selector,
+    |text| {
+        let selector = Self::parse(text)
+            .map_err(|bad| wrong(format!("`{text}` is no place")).help(format!("write {bad}")))?;
+        match selector.root().and_then(|root| below_root(root, text)) {
+            Some(right) => Err(wrong(format!("no message has the root of `{text}`")).help(format!("write {right}"))),
+            None => Ok(selector),
+        }
+    },
+    {
+        "description": "A place: `.` is the selected command, `Item/Data` names elements from there, `/SyncML/SyncBody/Final` is from the root, `Item/Data!/MgmtTree` goes into a document inside a text; `parm[@name='ADDR']` is an element with this attribute.",
+        "type": "string",
+        "minLength": 1
+    }
+);
+
+/// How a place is written from the root whose first name is never that of a root.
+fn below_root(first: &str, text: &str) -> Option<String> {
+    match first {
+        "SyncHdr" | "SyncBody" => Some(format!("/SyncML{text}")),
+        "Final" => Some(format!("/SyncML/SyncBody{text}")),
+        "Item" | "Data" | "Meta" => Some(text.trim_start_matches('/').to_owned()),
+        _ => {
+            let mut commands = CommandKind::all().map(CommandKind::name);
+            commands
+                .any(|name| name == first)
+                .then(|| format!("/SyncML/SyncBody{text}"))
+        }
+    }
+}
+
+written!(Template, template, {"type": "string"});
+
+fn template(text: &str) -> Result<Template, Mistake> {
+    let names: Vec<&str> = Name::ALL.iter().map(|(name, _)| *name).collect();
+    Template::parse(text).map_err(|bad| match bad {
+        BadTemplate::Unknown(word, _) => wrong(format!("`{{{{{word}}}}}` stands for nothing"))
+            .label(match closest(&word, &names) {
+                Some(near) => format!("did you mean `{{{{{near}}}}}`?"),
+                None => "not known here".into(),
+            })
+            .help(format!("names are {}", list(&names)))
+            .help("two braces that mean themselves are written {{{{"),
+        BadTemplate::Open(_) => wrong("braces are opened and not closed")
+            .help("write {{cmd-id}}; two braces that mean themselves are written {{{{"),
+    })
+}
+
+/// An element in XML, in which values may be put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct XmlTemplate(pub Template);
+
+written!(
+    XmlTemplate,
+    |text| {
+        let template = template(text)?;
+        let filled = template.fill(Escape::Markup, |_| Ok::<_, ()>("0".into()));
+        match Fragment::parse(&filled.unwrap_or_default()) {
+            Ok(_) => Ok(Self(template)),
+            Err(error) => Err(wrong(format!("`{KEY}` is not an element in XML"))
+                .label(error.to_string())
+                .help(format!("write one element with all that is in it: {KEY} = \"<Data>…</Data>\""))),
+        }
+    },
+    {"type": "string", "pattern": "^\\s*<"}
+);
+
+/// A command as XML; its CmdID does not matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandXml(pub String);
+
+written!(
+    CommandXml,
+    |text| {
+        let example = "<Get><Item><Target><LocURI>./DevDetail/SwV</LocURI></Target></Item></Get>";
+        let fragment = Fragment::parse(text).map_err(|error| {
+            wrong(format!("`{KEY}` is not well-formed XML: {error}"))
+                .help(format!("write one command, such as {KEY} = '{example}'"))
+        })?;
+        let root = fragment.document().root();
+        let kind = Command::of(root).map(Command::kind);
+        let answers = [CommandKind::Status, CommandKind::Results];
+        // An element of another name is meant to be one where it has a CmdID.
+        let is_meant = |kind| kind != CommandKind::Unknown || root.child(tag::CMD_ID).is_some();
+        if kind.is_some_and(|kind| is_meant(kind) && !answers.contains(&kind)) {
+            return Ok(Self(text.to_owned()));
+        }
+        let names = CommandKind::all().filter(|kind| !answers.contains(kind));
+        let names: Vec<&str> = names.map(CommandKind::name).collect();
+        Err(wrong(format!("`{}` is no command that gets a Status", root.local()))
+            .help(format!("write one of {}", list(&names))))
+    },
+    {"type": "string", "pattern": "^\\s*<"}
+);
+
+/// The name of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeName(pub String);
+
+written!(
+    AttributeName,
+    |name| {
+        let fits = |c: char| c.is_alphanumeric() || "-_.:".contains(c);
+        let begins = |c: char| c.is_alphabetic() || c == '_';
+        match name.starts_with(begins) && name.chars().all(fits) {
+            true => Ok(Self(name.to_owned())),
+            false => Err(wrong(format!("`{name}` is no name of an attribute"))
+                .help(format!("write {KEY} = \"msft:originalerror\""))),
+        }
+    },
+    {"type": "string", "minLength": 1}
+);
+
+/// The name of a header field that a rule may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldName(pub HeaderName);
+
+written!(
+    FieldName,
+    |written| {
+        let name = HeaderName::try_from(written).map_err(|_| {
+            wrong(format!("`{written}` is no name of a header field"))
+                .help(format!("write {KEY} = \"Retry-After\""))
+        })?;
+        if FRAMING.contains(&name) {
+            return Err(wrong(format!("`{written}` says where the body ends: dmtap writes it to fit"))
+                .help("send a wrong length with the step `content-length`, less of the body with `truncate`"));
+        }
+        if ONE_HOP.contains(&name) {
+            return Err(wrong(format!("`{written}` is about one connection: dmtap does not pass it on"))
+                .help("connections are ended and held up by steps of their own, such as `reset`"));
+        }
+        Ok(Self(name))
+    },
+    {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
+);
+
+/// The value of a header field, in which values may be put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderText(pub Template);
+
+written!(
+    HeaderText,
+    |text| {
+        let template = template(text)?;
+        let filled = template.fill(Escape::Nothing, |_| Ok::<_, ()>(String::new()));
+        match HeaderValue::from_str(&filled.unwrap_or_default()) {
+            Ok(_) => Ok(Self(template)),
+            Err(_) => Err(wrong("a header field cannot hold this value")
+                .help("write one line of visible characters")),
+        }
+    },
+    {"type": "string"}
+);
+
+/// A text in which no names are filled in; two braces that mean themselves are written as in other texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainText(pub String);
+
+written!(
+    PlainText,
+    |text| {
+        let template = Template::parse(text).ok();
+        let filled = template.and_then(|text| text.fill(Escape::Nothing, |_| Err(())).ok());
+        filled.map(Self).ok_or_else(|| {
+            wrong("`answer` fills no names in braces in")
+                .label("two braces are opened here")
+                .help("at stage = \"response\" write set-http-status and set-body, which may have them")
+                .help("two braces that mean themselves are written {{{{")
+        })
+    },
+    {"type": "string"}
+);
+
+/// A regular expression, the same as another one that is written the same.
+#[derive(Clone, Debug)]
+pub struct Pattern(pub Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+written!(
+    Pattern,
+    |text| Regex::new(text).map(Self).map_err(|error| {
+        wrong(format!("`{KEY}` is no regular expression"))
+            .label(reason(&error))
+            .help("signs that mean themselves have a backslash in front, as in '\\./Vendor'")
+    }),
+    {"type": "string"}
+);
+
+fn reason(error: &regex::Error) -> String {
+    let why = error.to_string();
+    let last = why.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
+
+/// A regular expression that is searched for in values, of bounded size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextPattern(pub Pattern);
+
+any_form!(
+    TextPattern,
+    |value| {
+        let text = not_empty(value)?;
+        if text.len() > LONGEST_REGEX {
+            return Err(wrong(format!("the expression is longer than {LONGEST_REGEX} bytes")));
+        }
+        let built = RegexBuilder::new(&text)
+            .size_limit(REGEX_BYTES)
+            .dfa_size_limit(REGEX_BYTES)
+            .build();
+        built.map(|regex| Self(Pattern(regex))).map_err(|error| {
+            wrong("this is no regular expression")
+                .label(reason(&error))
+                .help("write it in single quotes, so that backslashes are the expression's: '\\d+'")
+        })
+    },
+    {"anyOf": [{"type": "string", "pattern": "."}, {"type": ["integer", "boolean"]}]}
+);
+
+/// A text that is looked for, and not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part(pub String);
+
+any_form!(
+    Part,
+    |value| not_empty(value).map(Self),
+    {"anyOf": [{"type": "string", "pattern": "."}, {"type": ["integer", "boolean"]}]}
+);
+
+fn not_empty(value: Scalar) -> Result<String, Mistake> {
+    let text = value.text()?;
+    match text.is_empty() {
+        true => Err(wrong(format!("`{KEY}` is empty")).label("every text has that")),
+        false => Ok(text),
+    }
+}
+
+/// Longest regular expression, in bytes.
+const LONGEST_REGEX: usize = 4096;
+/// Most memory one compiled expression takes, in bytes; finding takes time linear in the text.
+const REGEX_BYTES: usize = 1 << 20;
+
+/// Makes types that are patterns with `*`, each with what it refuses.
+macro_rules! globs {
+    ($($(#[$doc:meta])* $type:ident: $check:expr, $schema:tt;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $type(pub Glob);
+
+        written!(
+            $type,
+            |text| {
+                let check: fn(&str) -> Result<(), Mistake> = $check;
+                check(text)?;
+                Ok(Self(Glob::new(text)))
+            },
+            $schema
+        );
+
+        impl From<$type> for Glob {
+            fn from(written: $type) -> Self {
+                written.0
+            }
+        }
+    )*};
+}
+
+globs! {
+    /// The host of a request.
+    HostName: |text| {
+        let brackets = text.starts_with('[') && text.ends_with(']');
+        if !text.contains('/') && (!text.contains(':') || brackets) {
+            return Ok(());
+        }
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let bare = bare.split(['/', ':']).next().unwrap_or_default();
+        Err(wrong(format!("`{text}` is no name of a host"))
+            .label("a host is matched without scheme, port and path")
+            .help(format!("write host = \"{bare}\"; `path` matches the path")))
+    }, {"type": "string", "pattern": "^(\\[[^/]*\\]|[^/:]*)$"};
+
+    /// The path of a request.
+    PathGlob: |text| {
+        if let Some((path, query)) = text.split_once('?') {
+            return Err(wrong(format!("no path has a query: `{text}`"))
+                .label("a path is matched without it")
+                .help(format!("write path = \"{path}\", query = \"{query}\"")));
+        }
+        match text.starts_with(['/', '*']) {
+            true => Ok(()),
+            false => Err(wrong(format!("no path begins as `{text}` does"))
+                .help(format!("write path = \"/{text}\" or \"*/{text}\""))),
+        }
+    }, {"type": "string", "pattern": "^[/*][^?]*$"};
+
+    /// The query of a request.
+    QueryGlob: |text| match text.strip_prefix('?') {
+        None => Ok(()),
+        Some(rest) => Err(wrong("a query is matched without its question mark")
+            .help(format!("write query = \"{rest}\""))),
+    }, {"type": "string", "pattern": "^([^?].*)?$"};
+
+    /// A media type.
+    MediaType: |text| match text.split_once(';') {
+        None => Ok(()),
+        Some((bare, _)) => Err(wrong("a media type is matched without parameters")
+            .help(format!("write media-type = \"{}\"", bare.trim()))
+            .help("or header = { name = \"Content-Type\", value = \"…\" }")),
+    }, {"type": "string", "pattern": "^[^;]*$"};
+
+    /// A host of a connection, alone: what else an address has is not compared.
+    ServerName: |text| {
+        let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let bare = bare.split('/').next().unwrap_or_default();
+        let bare = match bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None if bare.parse::<Ipv6Addr>().is_ok() => bare,
+            None => bare.split(':').next().unwrap_or_default(),
+        };
+        if bare == text && !text.is_empty() {
+            return Ok(());
+        }
+        let mistake = wrong(format!("`{text}` is no name of a host"))
+            .label("a name stands alone, without scheme, port, path and brackets");
+        Err(match bare {
+            "" => mistake.help(format!("write {KEY} = \"mdm.example.com\", or \"*.example.com\"")),
+            bare => mistake.help(format!("write {KEY} = \"{bare}\"; `listener` tells the port that devices connect to")),
+        })
+    }, {"type": "string"};
+}
+
+/// Hexadecimal digits as people write them, in upper or lower case, with blanks or colons between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hexadecimal(pub Glob);
+
+written!(
+    Hexadecimal,
+    |text| {
+        let is_between = |c: char| c == ':' || c == ' ';
+        let bare: String = text.chars().filter(|c| !is_between(*c)).collect();
+        if bare.is_empty() || !bare.chars().all(|c| c.is_ascii_hexdigit() || c == '*') {
+            return Err(wrong(format!("`{text}` is not hexadecimal"))
+                .help(format!("write {KEY} = \"A1B2…\"; `*` stands for any digits")));
+        }
+        Ok(Self(Glob::new(&bare.to_ascii_uppercase())))
+    },
+    {"type": "string", "pattern": "^[ :]*[0-9A-Fa-f*][0-9A-Fa-f* :]*$"}
+);
+
+/// The number of a command. 0 is that of none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CmdId(pub String);
+
+any_form!(
+    CmdId,
+    |value| {
+        let text = value.text()?.trim().to_owned();
+        match &*text {
+            "0" => Err(wrong("no command has the CmdID 0")
+                .label("as a CmdRef it stands for the header")
+                .help("to match the Status of the header: answers = \"SyncHdr\"")),
+            _ => Ok(Self(text)),
+        }
+    },
+    {"type": ["string", "integer", "boolean"]}
+);

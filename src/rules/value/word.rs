@@ -1,0 +1,95 @@
+//! One of a few words.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::{Scalar, any_form, wrong};
+use crate::dm::{CommandKind, Dialect};
+use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
+use crate::rules::load::{closest, list};
+use crate::rules::mistake::{KEY, Mistake};
+
+/// Something with a name in rule files.
+pub trait Named: Copy + 'static {
+    /// Every name, and what it stands for.
+    fn all() -> Vec<(&'static str, Self)>;
+}
+
+/// One of a few names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word<T>(pub T);
+
+macro_rules! named {
+    ($($type:ty: $all:expr;)*) => {$(
+        impl Named for $type {
+            fn all() -> Vec<(&'static str, Self)> {
+                $all
+            }
+        }
+    )*};
+}
+
+named! {
+    CertificateDefect: Self::ALL.to_vec();
+    TlsVersion: Self::ALL.to_vec();
+    TlsAlert: Self::ALL.to_vec();
+    CommandKind: Self::all().map(|kind| (kind.name(), kind)).collect();
+    Dialect: [Self::SyncMl, Self::Soap, Self::Provisioning, Self::Other].map(|d| (d.name(), d)).to_vec();
+}
+
+/// A text that is none of a few names.
+pub(in crate::rules) fn unknown_word(word: &str, names: &[&str]) -> Mistake {
+    let mistake = wrong(format!("`{KEY}` cannot be `{word}`")).label(match closest(word, names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "not known here".into(),
+    });
+    mistake.help(format!("write one of {}", list(names)))
+}
+
+impl<'de, T: Named> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let all = T::all();
+        let found = all.iter().find(|(name, _)| *name == word);
+        found.map(|(_, found)| Self(*found)).ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+            let mistake = unknown_word(&word, &names);
+            D::Error::custom(match &*word {
+                "1.0" | "1.1" if names == ["1.2", "1.3"] => wrong(format!("dmtap does not speak TLS {word}"))
+                    .label("1.2 and 1.3 are what it speaks")
+                    .help("to end the handshake as an older server does: handshake-alert = \"protocol_version\""),
+                _ => mistake,
+            })
+        })
+    }
+}
+
+impl<T: Named> JsonSchema for Word<T> {
+    fn schema_name() -> Cow<'static, str> {
+        std::any::type_name::<T>().into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = T::all().into_iter().map(|(name, _)| name).collect();
+        json_schema!({"enum": names})
+    }
+}
+
+/// `true`; a key that is not to hold is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct True;
+
+any_form!(
+    True,
+    |value| match value {
+        Scalar::Truth(true) => Ok(Self),
+        _ => Err(wrong(format!("`{KEY}` is written {KEY} = true")).help("leave it out if it is not to hold")),
+    },
+    {"const": true}
+);
