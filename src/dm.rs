@@ -15,6 +15,8 @@ pub mod hresult;
 mod local;
 pub mod locuri;
 pub mod message;
+pub mod notification;
+pub mod packed;
 pub mod provisioning;
 pub mod refs;
 pub mod soap;

@@ -8,6 +8,7 @@
 
 mod arena;
 pub mod base64;
+mod before_break;
 mod charset;
 pub mod convert;
 pub mod document;
@@ -21,6 +22,7 @@ pub mod vocabulary;
 pub mod wbxml;
 pub mod xml;
 
+pub use before_break::before_break;
 pub use charset::Charset;
 pub use document::{Attribute, Document, Element, Encoding, Kind, NodeId, Text};
 pub use embedded::{Embedded, EmbeddedResult, Wrapping};

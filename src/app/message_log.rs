@@ -21,6 +21,7 @@ use self::date::{WrittenDate, order_of};
 use super::dry_run::{DryRun, speaker_of};
 use super::rule_includes::take_bounded;
 use crate::dm::carve::{carve, has_message};
+use crate::dm::packed::unpack;
 use crate::dm::{Dialect, Message};
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{
@@ -28,7 +29,7 @@ use crate::flow::{
     Timestamp,
 };
 use crate::markup::utf16::in_utf8;
-use crate::markup::{DecodeError, Document, Hint, Limits, decode, wbxml};
+use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
 use crate::record::analysis::Analysis;
 use crate::record::{Damage, EventRecord, Masking, replay};
 use crate::rules::RuleSet;
@@ -47,7 +48,7 @@ pub struct DateReading {
 ///
 /// # Errors
 /// Those of [`replay`], which a file without any message has, too, and those of the reader.
-pub fn read(
+pub fn read_file(
     mut input: impl BufRead,
     dates: DateReading,
     mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
@@ -113,14 +114,16 @@ struct Found {
 }
 
 fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
-    if wbxml::looks_like(text) {
+    let alone = unpack(text.to_vec());
+    if wbxml::looks_like(&alone) {
+        let decoded = decode(alone.clone(), Hint::default(), limits);
         return vec![Found {
-            bytes: text.clone(),
-            reading: reading(decode(text.clone(), Hint::default(), limits)),
+            reading: reading(&alone, decoded, limits),
+            bytes: alone,
             date: None,
         }];
     }
-    let text = in_plain_utf8(text);
+    let text = in_plain_utf8(&alone);
     // In JSON the text of a message is escaped: it would be carved as a broken one.
     let found = in_json(&text, limits);
     match found.is_empty() {
@@ -129,14 +132,22 @@ fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
     }
 }
 
-fn reading(decoded: Result<Document, DecodeError>) -> ParsedBody {
-    match decoded {
-        Ok(document) => {
-            let dialect = Dialect::of(&document);
-            ParsedBody::Document(Arc::new(document), dialect)
-        }
-        Err(error) => ParsedBody::Opaque(error),
+/// What a message says; of one that is cut, what stands in front of the cut.
+fn reading(bytes: &Bytes, decoded: Result<Document, DecodeError>, limits: &Limits) -> ParsedBody {
+    let error = match decoded {
+        Ok(document) => return read(document),
+        Err(error) => error,
+    };
+    let front = is_cut(bytes).then(|| before_break(bytes, &error, Hint::default(), limits));
+    match front.flatten() {
+        Some(document) => read(document),
+        None => ParsedBody::Opaque(error),
     }
+}
+
+fn read(document: Document) -> ParsedBody {
+    let dialect = Dialect::of(&document);
+    ParsedBody::Document(Arc::new(document), dialect)
 }
 
 /// The messages of a text; `date` is that of those without one in front of them.
@@ -144,9 +155,10 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
     let messages = carve(text, limits).map(|message| {
         let before = &text[message.before..message.range.start];
         let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
+        let bytes = text.slice(message.range);
         Found {
-            bytes: text.slice(message.range),
-            reading: reading(message.document),
+            reading: reading(&bytes, message.document, limits),
+            bytes,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
         }
     });

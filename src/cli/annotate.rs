@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use super::Output;
+use crate::dm::notification::Notification;
 use crate::dm::{AlertCode, Status, StatusCode};
 use crate::facts;
 use crate::markup::{
@@ -81,6 +83,60 @@ fn inside(out: &mut String, embedded: &Embedded, indent: usize) {
     );
     lines(out, inner, embedded.limits(), indent + 1);
     let _ = writeln!(out, "         {place}└");
+}
+
+/// A notification in words; `fits` tells whether its digest was found right.
+pub(super) fn notification(
+    notification: Notification<'_>,
+    fits: Option<bool>,
+    output: Output,
+) -> String {
+    let (major, minor) = (notification.version() / 10, notification.version() % 10);
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    };
+    let (digest, vendor) = (
+        hex(notification.digest()),
+        hex(notification.vendor_specific()),
+    );
+    let initiator = match notification.is_by_server() {
+        true => "server",
+        false => "user",
+    };
+    if output == Output::Json {
+        let value = json!({
+            "v": 1,
+            "notification": {
+                "version": format!("{major}.{minor}"),
+                "ui_mode": notification.user_mode(),
+                "initiator": initiator,
+                "session": notification.session_id(),
+                "server": notification.server(),
+                "digest": digest,
+                "digest_fits": fits,
+                "vendor_specific": vendor,
+            }
+        });
+        return format!("{value}\n");
+    }
+    let checked = match fits {
+        None => "",
+        Some(true) => ", that of the password",
+        Some(false) => ", not that of the password",
+    };
+    let mut text = format!(
+        "Notification (package 0), version {major}.{minor}\n  \
+         server     {}\n  SessionID  {}\n  initiator  {initiator}\n  UI mode    {}\n  digest     {digest}{checked}\n",
+        notification.server(),
+        notification.session_id(),
+        notification.user_mode(),
+    );
+    if !vendor.is_empty() {
+        let _ = writeln!(text, "  vendor     {vendor}");
+    }
+    text
 }
 
 /// A flag in words, with its class.

@@ -3,27 +3,31 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use base64::Engine;
-use bytes::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::{Failure, Outcome, Output, annotate, read_input, write_output, write_text};
+use crate::dm::notification::Notification;
+use crate::dm::packed::unpack;
 use crate::markup::convert::{XmlOptions, to_xml};
 use crate::markup::utf16::{Utf16, in_utf8};
-use crate::markup::{Document, Flag, Hint, Limits, decode};
+use crate::markup::{Document, Flag, Hint, Limits, before_break, decode};
 use crate::printable;
 use crate::record;
 
-/// Decode a message (XML, WBXML, or base64 of either) and print it as XML.
+/// Decode a message (XML or WBXML, also in base64, hex or a WAP push) and print it as XML.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   dmtap decode message.wbxml                  XML
   dmtap decode message.wbxml --annotate       each node with its offset
   base64 -w0 message.wbxml | dmtap decode -   base64 is recognised
+  xxd message.wbxml | dmtap decode -          so are hex and dumps
+  dmtap decode package0.bin --password PASS   a notification, its digest checked
   dmtap decode message.xml --output json
 
-Exit code 1: the message is broken (with the offset); with --strict also if
-something was let pass.")]
+Exit code 1: the message is broken (with the offset; --annotate shows what
+stands in front of it); with --strict also if something was let pass.")]
 pub struct Decode {
     /// The message; `-` reads standard input.
     file: PathBuf,
@@ -39,6 +43,12 @@ pub struct Decode {
     /// The media type from HTTP, for bytes that are ambiguous.
     #[arg(long, value_name = "TYPE")]
     media_type: Option<String>,
+    /// The server's password, to check the digest of a notification (package 0).
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+    /// The nonce of that digest in base64. By default the initial ones are tried.
+    #[arg(long, value_name = "BASE64", requires = "password", value_parser = base64)]
+    nonce: Option<Nonce>,
 }
 
 impl Decode {
@@ -47,7 +57,7 @@ impl Decode {
     /// # Errors
     /// A broken message, or an unreadable file.
     pub fn run(self, output: Output) -> Outcome {
-        let source = unwrap_base64(read_input(&self.file)?);
+        let source = unpack(read_input(&self.file)?);
         if record::is_record(&source) {
             let name = printable::path(&self.file);
             let why = format!("error: {name} is a record of dmtap, not a message");
@@ -57,15 +67,27 @@ impl Decode {
             media_type: self.media_type.as_deref(),
             charset: None,
         };
+        if let Some(notification) = Notification::of(&source) {
+            return self.notification(notification, output);
+        }
         let name = printable::path(&self.file);
         let failed = |why| Failure::Failed(format!("error: {name}: {why}"));
         if let Some(utf16) = Utf16::of(&source) {
             let charset = utf16.name();
             tracing::warn!("{name} is {charset}: offsets are those of its text in UTF-8");
         }
-        let document = in_utf8(source)
-            .and_then(|source| decode(source, hint, &Limits::default()))
-            .map_err(|error| failed(annotate::refused(&error)))?;
+        let limits = Limits::default();
+        let source = in_utf8(source).map_err(|error| failed(annotate::refused(&error)))?;
+        let document = match decode(source.clone(), hint, &limits) {
+            Ok(document) => document,
+            Err(error) => {
+                let front = before_break(&source, &error, hint, &limits);
+                if let Some(front) = front.filter(|_| self.annotate) {
+                    write_text(&self.text(&front, output), output)?;
+                }
+                return Err(failed(annotate::refused(&error)));
+            }
+        };
         let breaches = match self.strict {
             true => annotate::breaches(&document),
             false => Vec::new(),
@@ -82,6 +104,23 @@ impl Decode {
             |flag: &Flag| format!("{name}: at byte {}: {}", flag.at, annotate::flag_text(flag));
         let lines: Vec<String> = breaches.iter().map(line).collect();
         Err(Failure::Failed(lines.join("\n")))
+    }
+
+    fn notification(&self, notification: Notification<'_>, output: Output) -> Outcome {
+        let fits = self.password.as_ref().map(|password| {
+            let initial: [&[u8]; 2] = [&[0; 4], b"0x00000000"];
+            match &self.nonce {
+                Some(Nonce(nonce)) => notification.fits(password, nonce),
+                None => initial
+                    .iter()
+                    .any(|nonce| notification.fits(password, nonce)),
+            }
+        });
+        write_text(&annotate::notification(notification, fits, output), output)?;
+        match fits {
+            Some(false) => Err(Failure::Failed(String::new())),
+            _ => Ok(()),
+        }
     }
 
     /// XML is what the message says: only a terminal is kept from what it would obey or hide.
@@ -112,26 +151,11 @@ impl Decode {
     }
 }
 
-/// The bytes behind base64, if the input is nothing but base64 of XML or WBXML; else the input.
-pub(super) fn unwrap_base64(input: Vec<u8>) -> Bytes {
-    let looks = input
-        .iter()
-        .all(|b| b.is_ascii_alphanumeric() || b"+/=-_ \r\n\t".contains(b));
-    if !looks || input.is_empty() {
-        return input.into();
-    }
-    let packed: Vec<u8> = input
-        .iter()
-        .copied()
-        .filter(|b| !b.is_ascii_whitespace())
-        .collect();
-    let engines = [
-        &base64::engine::general_purpose::STANDARD,
-        &base64::engine::general_purpose::URL_SAFE,
-        &base64::engine::general_purpose::STANDARD_NO_PAD,
-    ];
-    let decoded = engines
-        .iter()
-        .find_map(|engine| engine.decode(&packed).ok());
-    decoded.map_or_else(|| input.into(), Bytes::from)
+/// The octets of a nonce.
+#[derive(Clone, Debug)]
+struct Nonce(Vec<u8>);
+
+fn base64(text: &str) -> Result<Nonce, String> {
+    let decoded = STANDARD.decode(text.trim());
+    decoded.map(Nonce).map_err(|_| "this is no base64".into())
 }

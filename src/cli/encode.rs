@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use super::decode::unwrap_base64;
 use super::{Failure, Outcome, Output, read_input};
+use crate::dm::packed::unpack;
 use crate::error_text;
 use crate::markup::utf16::in_utf8;
 use crate::markup::wbxml::encode::{PublicIdForm, Version, WbxmlOptions, encode};
@@ -47,7 +47,7 @@ impl Encode {
     pub fn run(self, output: Output) -> Outcome {
         super::only_text(output, "encode")?;
         let name = printable::path(&self.file);
-        let source = unwrap_base64(read_input(&self.file)?);
+        let source = unpack(read_input(&self.file)?);
         let document = in_utf8(source)
             .and_then(|source| decode(source, Hint::default(), &Limits::default()))
             .map_err(|error| Failure::Failed(format!("error: {name}: {error}")))?;

@@ -59,7 +59,7 @@ impl SessionFile {
             }),
             zone: self.zone,
         };
-        match message_log::read(BufReader::new(input), dates, on_event) {
+        match message_log::read_file(BufReader::new(input), dates, on_event) {
             Ok(damaged) => Ok(damaged),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {

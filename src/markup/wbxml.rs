@@ -15,7 +15,7 @@ pub mod lower;
 mod strings;
 pub(crate) mod tables;
 pub(crate) mod token;
-mod token_scanner;
+pub(crate) mod token_scanner;
 mod value;
 mod writer;
 

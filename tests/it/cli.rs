@@ -2,6 +2,7 @@
 
 mod answered;
 mod check;
+mod decode;
 mod device;
 mod ends;
 mod explain;

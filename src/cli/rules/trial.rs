@@ -17,11 +17,11 @@ use self::outcome::MessageOutcome;
 use self::source::Source;
 use crate::app::dry_run::{DryRun, speaker_of};
 use crate::app::{message_log, print};
-use crate::cli::decode::unwrap_base64;
 use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
 use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, annotate, write_text};
+use crate::dm::packed::unpack;
 use crate::flow::Side;
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
@@ -140,7 +140,7 @@ impl Try {
 
     /// The message in a file, or the messages of a log.
     fn documents(&self, file: &Path, bytes: Vec<u8>) -> Result<Vec<Arc<Document>>, Failure> {
-        let source = unwrap_base64(bytes);
+        let source = unpack(bytes);
         let whole = in_utf8(source.clone())
             .and_then(|source| decode(source, Hint::default(), &self.limits()));
         let error = match whole {

@@ -28,6 +28,14 @@ impl AccountKey {
         BASE64.encode(Md5::digest(whole))
     }
 
+    /// The digest of a notification, in raw octets: `H(key:nonce:B64(H(trigger)))` (OMA-TS-DM_Notification-V1_2_1
+    /// §6.2.2).
+    pub fn notification(&self, nonce: &[u8], trigger: &[u8]) -> [u8; 16] {
+        let hashed = hash_of_body(trigger);
+        let whole = [self.0.as_bytes(), b":", nonce, b":", hashed.as_bytes()].concat();
+        Md5::digest(whole).into()
+    }
+
     /// Whether the Data of `syncml:auth-basic`, `B64(user:password)`, is that of this user.
     pub fn is_basic(&self, data: &str) -> bool {
         let pair = BASE64.decode(data.trim_ascii());
