@@ -40,7 +40,7 @@ mod target_nodes;
 pub mod template;
 pub mod value;
 
-pub use connection::{Arrival, ConnectionFacts};
+pub use connection::{ConnectionFacts, ReceivedUnit};
 pub use engine::{
     Completeness, DuplicateName, Facts, RuleSet, RuleState, Stage, SyntheticResponse, Verdict,
 };

@@ -13,7 +13,7 @@ use crate::flow::origin::{LearnedHosts, NamedHost, OriginMap, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity, Side, media};
 use crate::markup::{self, Document, Hint, Limits};
 use crate::patch::Patch;
-use crate::rules::stay::{self, Direction, Extent, StayFacts, Stayed};
+use crate::rules::stay::{self, Direction, Extent, StayFacts, StayOutcome};
 use crate::rules::{HeadEdit, Verdict};
 
 /// What `stay` knows of an exchange.
@@ -84,9 +84,9 @@ impl StayContext<'_> {
                 }
                 stayed
             }
-            None => Stayed {
+            None => StayOutcome {
                 notes: self.linked(message),
-                ..Stayed::default()
+                ..StayOutcome::default()
             },
         };
         stayed.notes.extend(self.page(message));
@@ -101,7 +101,7 @@ impl StayContext<'_> {
         document: &Document,
         received: Option<&Document>,
         sealed: Option<&'static str>,
-    ) -> Stayed {
+    ) -> StayOutcome {
         let direction = match message.speaker() {
             Side::Device => Direction::ToServer,
             Side::Server => Direction::ToDevice,
@@ -109,7 +109,7 @@ impl StayContext<'_> {
         if !is_read_as(document, message)
             || !stay::may_hold(document.source(), direction, self.extent)
         {
-            return Stayed::default();
+            return StayOutcome::default();
         }
         let facts = StayFacts {
             direction,
@@ -148,7 +148,7 @@ impl StayContext<'_> {
     }
 
     /// Header fields of a response that lead somewhere.
-    fn fields(&self, message: &MessageFacts<'_>, verdict: &mut Verdict, stayed: &mut Stayed) {
+    fn fields(&self, message: &MessageFacts<'_>, verdict: &mut Verdict, stayed: &mut StayOutcome) {
         let mut changes = Vec::new();
         for name in [header::LOCATION, header::CONTENT_LOCATION, header::REFRESH] {
             let is_users = |edit: &HeadEdit| matches!(edit, HeadEdit::Set(n, _) | HeadEdit::Add(n, _) | HeadEdit::Remove(n) if *n == name);

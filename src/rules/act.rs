@@ -11,7 +11,7 @@ mod wire_fault;
 
 pub(super) use head::head;
 pub(super) use idle::is_idle;
-pub(super) use protocol::Scene;
+pub(super) use protocol::StepContext;
 pub(super) use raw::{Body, raw};
 pub(super) use soap::soap;
 pub(super) use values::Values;
@@ -77,7 +77,7 @@ pub(super) fn advance_scenario(rule: &Rule) -> EffectDetail {
 /// The edits that the steps of a rule make on a selection.
 pub(super) fn edits(
     rule: &Rule,
-    scene: &Scene<'_>,
+    scene: &StepContext<'_>,
     limits: &Limits,
     values: &mut Values<'_>,
     selection: &[Selected],

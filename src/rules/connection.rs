@@ -6,7 +6,7 @@ use super::Rule;
 use super::act::not_applied;
 use super::engine::{Completeness, RuleSet, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
-use super::value::{Time, Word};
+use super::value::{OneOf, Time};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 use crate::patch::Patch;
 
@@ -24,12 +24,12 @@ pub struct ConnectionFacts<'a> {
     /// Whether it speaks TLS; `None`: not known yet.
     pub tls: Option<bool>,
     /// What is received.
-    pub arrival: Arrival,
+    pub arrival: ReceivedUnit,
 }
 
 /// What rules are asked to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum ReceivedUnit {
     /// A connection that leads to one server.
     Connection,
     /// A request to a proxy, with the full address of its server: the next one may be for another.
@@ -102,7 +102,7 @@ fn receive(
         };
         let why = match step {
             _ if step.needs_tls() && facts.tls == Some(false) => "the device does not speak TLS",
-            ConnectionStep::Tunnel if facts.arrival == Arrival::Request => {
+            ConnectionStep::Tunnel if facts.arrival == ReceivedUnit::Request => {
                 "a tunnel begins with CONNECT"
             }
             _ => "",
@@ -135,7 +135,7 @@ fn describe(step: &ConnectionStep, admission: &mut ConnectionDecision) -> String
         ConnectionStep::RefuseConnection => *reception = ConnectionAction::Refuse,
         ConnectionStep::Tunnel => *reception = ConnectionAction::Tunnel,
         ConnectionStep::HandshakeClose => *reception = ConnectionAction::HangUp,
-        ConnectionStep::HandshakeAlert(Word(alert)) => {
+        ConnectionStep::HandshakeAlert(OneOf(alert)) => {
             *reception = ConnectionAction::Alert(*alert);
             return alert.name().into();
         }
@@ -143,15 +143,15 @@ fn describe(step: &ConnectionStep, admission: &mut ConnectionDecision) -> String
             *reception = ConnectionAction::Stall(*time);
             return format!("{time:?}");
         }
-        ConnectionStep::Certificate(Word(flaw)) => {
+        ConnectionStep::Certificate(OneOf(flaw)) => {
             tls.flaw = Some(*flaw);
             return flaw.name().into();
         }
-        ConnectionStep::TlsMin(Word(version)) => {
+        ConnectionStep::TlsMin(OneOf(version)) => {
             tls.min = Some(*version);
             return version.name().into();
         }
-        ConnectionStep::TlsMax(Word(version)) => {
+        ConnectionStep::TlsMax(OneOf(version)) => {
             tls.max = Some(*version);
             return version.name().into();
         }

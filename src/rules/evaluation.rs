@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
-use super::act::{self, Body, Scene, Values};
+use super::act::{self, Body, StepContext, Values};
 use super::answers::LinkedAnswers;
 use super::index::{Candidates, Index};
-use super::matcher::Look;
+use super::matcher::MatchContext;
 use super::prefilter::Prefilter;
 use super::selection::{Selected, Selection};
 use super::step::{ScenarioStep, SoapStep};
@@ -153,8 +153,8 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What matchers look at: the message as it is now.
-    fn look(&self) -> Look<'_> {
-        Look {
+    fn look(&self) -> MatchContext<'_> {
+        MatchContext {
             facts: self.facts,
             document: self.document.as_deref(),
             answers: self.answers.as_ref(),
@@ -248,7 +248,7 @@ impl<'a> Evaluation<'a> {
         applied: &mut RuleEffect,
     ) -> bool {
         let limits = self.facts.limits;
-        let scene = Scene {
+        let scene = StepContext {
             facts: self.facts,
             document,
             owed: &self.verdict.session_effects.owed,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::glob::{Glob, UriGlob};
-use super::locuri_set::{LocUriSet, Walk};
+use super::locuri_set::{LocUriSet, UriWalker};
 use super::matcher::{AnswersMatcher, Gate, Kinds, Matcher, MessageMatcher};
 use super::{Facts, Rule, Stage};
 use crate::dm::CommandKind;
@@ -28,7 +28,7 @@ pub(super) struct Index {
     /// Rules under LocURIs of the command that is answered.
     answered: Option<LocUriSet>,
     /// Rules under words, by what the word is.
-    words: [HashMap<String, Vec<usize>>; Word::COUNT],
+    words: [HashMap<String, Vec<usize>>; IndexedField::COUNT],
 }
 
 /// Rules that were found, each once.
@@ -60,7 +60,7 @@ impl Candidates {
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum IndexedField {
     CmdId,
     Data,
     Device,
@@ -71,18 +71,18 @@ pub(super) enum Word {
     Path,
 }
 
-impl Word {
+impl IndexedField {
     const COUNT: usize = Self::Path as usize + 1;
 }
 
 /// The words of a message, whatever its document.
-const OF_PASSAGE: [Word; 6] = [
-    Word::Device,
-    Word::User,
-    Word::Session,
-    Word::Sni,
-    Word::Host,
-    Word::Path,
+const OF_PASSAGE: [IndexedField; 6] = [
+    IndexedField::Device,
+    IndexedField::User,
+    IndexedField::Session,
+    IndexedField::Sni,
+    IndexedField::Host,
+    IndexedField::Path,
 ];
 
 /// One of a rule's keys.
@@ -90,7 +90,7 @@ enum Key<'r> {
     Uri(&'r UriGlob),
     Answered(&'r UriGlob),
     /// Texts without regard to case are in lower case.
-    Word(Word, String),
+    Field(IndexedField, String),
 }
 
 impl Index {
@@ -113,7 +113,7 @@ impl Index {
                 match key {
                     Key::Uri(glob) => patterns.push((number, glob)),
                     Key::Answered(glob) => answered.push((number, glob)),
-                    Key::Word(word, text) => index.enter(number, word, text),
+                    Key::Field(word, text) => index.enter(number, word, text),
                 }
             }
         }
@@ -133,14 +133,14 @@ impl Index {
         }
     }
 
-    fn enter(&mut self, rule: usize, word: Word, text: String) {
+    fn enter(&mut self, rule: usize, word: IndexedField, text: String) {
         let rules = self.words[word as usize].entry(text).or_default();
         rules.push(rule);
     }
 
     /// Whether some rule stands under something that the commands of a document tell.
     pub(super) fn asks_commands(&self) -> bool {
-        let words = self.asks(Word::Data) || self.asks(Word::CmdId);
+        let words = self.asks(IndexedField::Data) || self.asks(IndexedField::CmdId);
         words || self.uris.is_some() || self.answered.is_some() || !self.gates.is_empty()
     }
 
@@ -150,7 +150,7 @@ impl Index {
     }
 
     /// Whether some rule stands under words of this sort.
-    pub(super) fn asks(&self, word: Word) -> bool {
+    pub(super) fn asks(&self, word: IndexedField) -> bool {
         !self.words[word as usize].is_empty()
     }
 
@@ -169,12 +169,12 @@ impl Index {
     }
 
     /// A walk through the LocURIs of a message.
-    pub(super) fn about(&self) -> Option<Walk<'_>> {
+    pub(super) fn about(&self) -> Option<UriWalker<'_>> {
         self.uris.as_ref().map(LocUriSet::walk)
     }
 
     /// A walk through the LocURIs of the commands that are answered.
-    pub(super) fn answering(&self) -> Option<Walk<'_>> {
+    pub(super) fn answering(&self) -> Option<UriWalker<'_>> {
         self.answered.as_ref().map(LocUriSet::walk)
     }
 
@@ -184,7 +184,7 @@ impl Index {
     }
 
     /// Adds the rules that stand under a word.
-    pub(super) fn find(&self, word: Word, text: &str, rules: &mut Candidates) {
+    pub(super) fn find(&self, word: IndexedField, text: &str, rules: &mut Candidates) {
         let found = self.words[word as usize].get(text);
         rules.extend(found.into_iter().flatten().copied());
     }
@@ -206,15 +206,15 @@ fn tree(patterns: Vec<(usize, &UriGlob)>) -> Option<LocUriSet> {
     (!patterns.is_empty()).then(|| LocUriSet::of(patterns.into_iter()))
 }
 
-fn text_of<'a>(word: Word, facts: &'a Facts<'_>) -> Option<&'a str> {
+fn text_of<'a>(word: IndexedField, facts: &'a Facts<'_>) -> Option<&'a str> {
     match word {
-        Word::CmdId | Word::Data => None,
-        Word::Device => Some(&facts.session?.key.device),
-        Word::User => facts.session?.user.as_deref(),
-        Word::Session => Some(&facts.session?.key.id),
-        Word::Sni => facts.connection.tls.as_ref()?.sni.as_deref(),
-        Word::Host => facts.request.uri.host(),
-        Word::Path => Some(facts.request.uri.path()),
+        IndexedField::CmdId | IndexedField::Data => None,
+        IndexedField::Device => Some(&facts.session?.key.device),
+        IndexedField::User => facts.session?.user.as_deref(),
+        IndexedField::Session => Some(&facts.session?.key.id),
+        IndexedField::Sni => facts.connection.tls.as_ref()?.sni.as_deref(),
+        IndexedField::Host => facts.request.uri.host(),
+        IndexedField::Path => Some(facts.request.uri.path()),
     }
 }
 
@@ -276,7 +276,7 @@ fn answered_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
 
 fn cmd_id_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
     let ids = &matcher.command.as_ref()?.cmd_ids;
-    let key = |id: &String| Key::Word(Word::CmdId, id.clone());
+    let key = |id: &String| Key::Field(IndexedField::CmdId, id.clone());
     (!ids.is_empty()).then(|| ids.iter().map(key).collect())
 }
 
@@ -284,23 +284,23 @@ fn data_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
     let data = &matcher.command.as_ref()?.item.data;
     let texts: Option<Vec<&str>> = data.iter().map(|test| test.exact()).collect();
     let texts = texts.filter(|texts| !texts.is_empty())?;
-    let key = |text: &str| Key::Word(Word::Data, text.to_owned());
+    let key = |text: &str| Key::Field(IndexedField::Data, text.to_owned());
     Some(texts.into_iter().map(key).collect())
 }
 
 fn passage_keys(passage: &MessageMatcher) -> Option<Vec<Key<'static>>> {
-    let texts: [(Word, &[Glob]); 6] = [
-        (Word::Device, &passage.device),
-        (Word::User, &passage.user),
-        (Word::Session, &passage.session),
-        (Word::Sni, &passage.sni),
-        (Word::Host, &passage.host),
-        (Word::Path, &passage.path),
+    let texts: [(IndexedField, &[Glob]); 6] = [
+        (IndexedField::Device, &passage.device),
+        (IndexedField::User, &passage.user),
+        (IndexedField::Session, &passage.session),
+        (IndexedField::Sni, &passage.sni),
+        (IndexedField::Host, &passage.host),
+        (IndexedField::Path, &passage.path),
     ];
     texts.into_iter().find_map(|(word, patterns)| {
         let exact: Option<Vec<&str>> = patterns.iter().map(Glob::exact).collect();
         let exact = exact.filter(|exact| !exact.is_empty())?;
-        let key = |text: &str| Key::Word(word, text.to_ascii_lowercase());
+        let key = |text: &str| Key::Field(word, text.to_ascii_lowercase());
         Some(exact.into_iter().map(key).collect())
     })
 }

@@ -68,8 +68,8 @@ impl LocUriSet {
     }
 
     /// A walk through it, LocURI by LocURI.
-    pub(super) fn walk(&self) -> Walk<'_> {
-        Walk {
+    pub(super) fn walk(&self) -> UriWalker<'_> {
+        UriWalker {
             tree: self,
             path: String::with_capacity(128),
             marks: Vec::with_capacity(8),
@@ -108,7 +108,7 @@ impl LocUriSet {
 /// A walk for many LocURIs. The nodes of a message are close to each other: what one LocURI shares with the one before
 /// it is not walked again.
 #[derive(Debug)]
-pub(super) struct Walk<'t> {
+pub(super) struct UriWalker<'t> {
     tree: &'t LocUriSet,
     /// The LocURI before, as far as it was walked.
     path: String,
@@ -130,7 +130,7 @@ struct Mark {
     states: usize,
 }
 
-impl Walk<'_> {
+impl UriWalker<'_> {
     /// Adds the rules one of whose patterns matches the LocURI that is an element's text.
     pub(super) fn rules_of(&mut self, element: Element<'_>, rules: &mut Candidates) {
         let written = element.only_text();

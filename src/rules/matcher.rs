@@ -40,7 +40,7 @@ use super::selector::Selector;
 use crate::markup::{Document, Element};
 
 /// Where a rule acts. The default matches every message, as a whole.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Matcher {
     /// What must hold of the message.
     pub passage: MessageMatcher,
@@ -69,7 +69,7 @@ pub const DEPTH: usize = 8;
 
 /// What a matcher looks at.
 #[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
+pub(super) struct MatchContext<'a> {
     pub(super) facts: &'a Facts<'a>,
     /// The document as the rules before left it.
     pub(super) document: Option<&'a Document>,
@@ -156,19 +156,19 @@ impl Matcher {
     }
 
     /// Whether it holds of the message as a whole.
-    pub(super) fn holds(&self, look: &Look<'_>) -> bool {
+    pub(super) fn holds(&self, look: &MatchContext<'_>) -> bool {
         let root = look.document.map(Document::root);
         self.items(look, root, None).is_some()
     }
 
     /// Which Items of a command it selects; `None` if it does not select the command.
-    pub(super) fn items_of(&self, look: &Look<'_>, seen: &Seen<'_>) -> Option<Items> {
+    pub(super) fn items_of(&self, look: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
         self.items(look, Some(seen.command.element()), Some(seen))
     }
 
     fn items(
         &self,
-        look: &Look<'_>,
+        look: &MatchContext<'_>,
         element: Option<Element<'_>>,
         seen: Option<&Seen<'_>>,
     ) -> Option<Items> {
@@ -194,7 +194,12 @@ impl Matcher {
         self.probes_hold(look, element, &items).then_some(items)
     }
 
-    fn probes_hold(&self, look: &Look<'_>, element: Option<Element<'_>>, items: &Items) -> bool {
+    fn probes_hold(
+        &self,
+        look: &MatchContext<'_>,
+        element: Option<Element<'_>>,
+        items: &Items,
+    ) -> bool {
         if self.has.is_empty() && self.wheres.is_empty() {
             return true;
         }

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::answers::LinkedAnswers;
-use super::index::{Candidates, Index, Word};
-use super::locuri_set::Walk;
+use super::index::{Candidates, Index, IndexedField};
+use super::locuri_set::UriWalker;
 use super::matcher::{Codes, Gate, Kinds};
 use super::target_nodes::{each, each_answered};
 use crate::dm::{Command, CommandKind, Message};
@@ -26,8 +26,8 @@ pub(super) struct Prefilter {
 /// The walks through one message, and what they found.
 struct Glimpsing<'d, 'i> {
     index: &'i Index,
-    about: Option<Walk<'i>>,
-    answering: Option<Walk<'i>>,
+    about: Option<UriWalker<'i>>,
+    answering: Option<UriWalker<'i>>,
     /// The Data of the Status before, and of the Alert before, as they are written.
     status: Option<&'d [u8]>,
     alert: Option<&'d [u8]>,
@@ -82,14 +82,14 @@ impl<'d> Glimpsing<'d, '_> {
         if let Some(walk) = answering.filter(|_| Kinds::answers().has(kind)) {
             each_answered(command, answers, &mut |_, uri| walk.rules_of(uri, hits));
         }
-        if index.asks(Word::CmdId)
+        if index.asks(IndexedField::CmdId)
             && let Some(id) = command.cmd_id()
         {
-            index.find(Word::CmdId, &id, hits);
+            index.find(IndexedField::CmdId, &id, hits);
         }
-        if index.asks(Word::Data) {
+        if index.asks(IndexedField::Data) {
             for data in command.items().filter_map(|item| item.data()) {
-                index.find(Word::Data, data.text().trim_ascii(), hits);
+                index.find(IndexedField::Data, data.text().trim_ascii(), hits);
             }
         }
         if index.asks_codes() {

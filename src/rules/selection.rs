@@ -1,6 +1,6 @@
 //! A survey of one document: its commands, for the rules that may find something among them.
 
-use super::matcher::{Kinds, Look, Matcher, Seen};
+use super::matcher::{Kinds, MatchContext, Matcher, Seen};
 use super::target_nodes::abouts;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
@@ -45,7 +45,7 @@ impl Selection {
         kinds: Kinds,
         matcher: &Matcher,
         document: &Document,
-        look: &Look<'_>,
+        look: &MatchContext<'_>,
     ) -> Vec<Selected> {
         let asks_uris = matcher.asks_uris();
         let of_kind = self.0.iter().filter(|entry| kinds.has(entry.kind));

@@ -29,7 +29,7 @@ use crate::flow::{EffectDetail, Note, RuleEffect, Severity};
 use crate::markup::{self, Document, Limits};
 use crate::patch::Patch;
 use places::Place;
-use turn::Turn;
+use turn::UrlRewriter;
 pub use turn::{leads_away, signs_in};
 
 /// The name of the rule in records.
@@ -75,7 +75,7 @@ pub struct StayFacts<'a> {
 
 /// What the rule comes to in one message.
 #[derive(Clone, Debug, Default)]
-pub struct Stayed {
+pub struct StayOutcome {
     /// What it changes; `None` where it changes nothing.
     pub effect: Option<RuleEffect>,
     /// What leads away all the same.
@@ -85,7 +85,7 @@ pub struct Stayed {
 }
 
 /// What the rule does to a message.
-pub fn stay(document: &Document, facts: &StayFacts<'_>) -> Stayed {
+pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
     let places = places::of(document, facts);
     let own = facts.received.map(|received| {
         let places = places::of(received, facts).places;
@@ -96,7 +96,7 @@ pub fn stay(document: &Document, facts: &StayFacts<'_>) -> Stayed {
             .is_none_or(|own| own.contains(&key(place.clone())))
     };
     let sealed = facts.sealed.or(places.signature);
-    let mut turn = Turn::new(facts, sealed);
+    let mut turn = UrlRewriter::new(facts, sealed);
     turn.turn_all(places.places.iter().filter(|place| is_servers(place)));
     if places.is_cut {
         turn.note_cut();

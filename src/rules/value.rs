@@ -17,7 +17,7 @@ pub use text::{
     Part, PathGlob, Pattern, Plain, PlainText, QueryGlob, ServerName, TextPattern, XmlTemplate,
 };
 pub(in crate::rules) use word::unknown_word;
-pub use word::{Named, True, Word};
+pub use word::{Named, OneOf, True};
 
 use super::mistake::{KEY, Mistake};
 

@@ -15,7 +15,7 @@ use dmtap::markup::wbxml::encode::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 use dmtap::rules::stay::kind;
 use dmtap::rules::stay::{
-    Direction, Extent, StayFacts, Stayed, linked_enrollment, location, page, seals, stay,
+    Direction, Extent, StayFacts, StayOutcome, linked_enrollment, location, page, seals, stay,
 };
 
 use frame::{Frame, frames};
@@ -80,7 +80,7 @@ fn facts<'a>(
 }
 
 /// What the rule makes of a message, and what it reports.
-fn turned(source: &Bytes, direction: Direction, extent: Extent) -> (Bytes, Stayed) {
+fn turned(source: &Bytes, direction: Direction, extent: Extent) -> (Bytes, StayOutcome) {
     let (map, learned, limits) = (map(), LearnedHosts::default(), Limits::default());
     let document = document(source.clone());
     let stayed = stay(

@@ -13,7 +13,7 @@ use crate::proxy::context::{Shared, now};
 use crate::proxy::interruptible_sleep;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
-use crate::rules::{Arrival, ConnectionFacts};
+use crate::rules::{ConnectionFacts, ReceivedUnit};
 
 /// Whether a connection with this first byte is served.
 pub(super) fn serves(admission: &ConnectionDecision, first: u8) -> bool {
@@ -88,7 +88,7 @@ impl IncomingConnection {
         }
         let facts = ConnectionFacts {
             tls: Some(false),
-            arrival: Arrival::Request,
+            arrival: ReceivedUnit::Request,
             ..self.facts(Some(host))
         };
         self.emit(shared, edition.rules.admit(&facts, &mut edition.tally()))
@@ -101,7 +101,7 @@ impl IncomingConnection {
             host,
             sni: None,
             tls: None,
-            arrival: Arrival::Connection,
+            arrival: ReceivedUnit::Connection,
         }
     }
 

@@ -21,14 +21,14 @@ use crate::rules::step::ProtocolStep;
 use crate::rules::{Facts, Stage};
 
 /// The message as earlier rules left it.
-pub(in crate::rules) struct Scene<'a> {
+pub(in crate::rules) struct StepContext<'a> {
     pub(in crate::rules) facts: &'a Facts<'a>,
     pub(in crate::rules) document: &'a Document,
     /// What is owed because of rules before this one, about the same message.
     pub(in crate::rules) owed: &'a [OwedByRule],
 }
 
-impl<'a> Scene<'a> {
+impl<'a> StepContext<'a> {
     fn message(&self) -> Option<Message<'a>> {
         Message::of(self.document)
     }
@@ -101,7 +101,7 @@ impl Planned {
     pub(super) fn protocol_step(
         &mut self,
         step: &ProtocolStep,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
     ) {
         if step.promises()
@@ -147,7 +147,7 @@ impl Planned {
     }
 
     /// Takes on obligations if the session has room for them.
-    fn owe(&mut self, scene: &Scene<'_>, obligations: Vec<Obligation>) -> Result<(), String> {
+    fn owe(&mut self, scene: &StepContext<'_>, obligations: Vec<Obligation>) -> Result<(), String> {
         let owed = &mut self.session_effects.owed;
         let before = owed.len();
         owed.extend(obligations.into_iter().map(|obligation| OwedByRule {

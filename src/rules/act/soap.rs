@@ -8,7 +8,7 @@ use crate::dm::soap::{Envelope, SoapVersion, action};
 use crate::flow::{EffectDetail, EffectKind};
 use crate::markup::Document;
 use crate::rules::step::SoapFault;
-use crate::rules::value::Word;
+use crate::rules::value::OneOf;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
 /// Answers with the fault, and tells it.
@@ -80,7 +80,7 @@ fn body_1_1(fault: &SoapFault) -> String {
 }
 
 fn detail(fault: &SoapFault, name: &str) -> String {
-    let Some(Word(error_type)) = fault.error_type else {
+    let Some(OneOf(error_type)) = fault.error_type else {
         return String::new();
     };
     let inside = [

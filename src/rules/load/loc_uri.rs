@@ -4,7 +4,7 @@ use crate::dm::locuri;
 
 /// Why a pattern probably matches nothing, or not as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Doubt {
+pub(super) struct PatternWarning {
     /// What is odd about it.
     pub(super) title: String,
     /// What would match.
@@ -15,12 +15,12 @@ pub(super) struct Doubt {
 ///
 /// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, a database of data synchronization, an
 /// address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
-pub(super) fn doubt(pattern: &str) -> Option<Doubt> {
+pub(super) fn warning_about(pattern: &str) -> Option<PatternWarning> {
     if pattern.contains(':') {
         return None;
     }
     if let Some(rest) = pattern.strip_prefix('/') {
-        return Some(Doubt {
+        return Some(PatternWarning {
             title: format!("no LocURI begins with `/`, as `{pattern}` does"),
             help: format!("dmtap takes it for `./{rest}`: write that"),
         });
@@ -44,7 +44,7 @@ pub(super) fn doubt(pattern: &str) -> Option<Doubt> {
         _ if pattern.starts_with('.') || segments.next().is_none() => return None,
         _ => format!("./Device/Vendor/MSFT/{path}"),
     };
-    Some(Doubt {
+    Some(PatternWarning {
         title: format!("`{pattern}` matches no LocURI of Windows: none has `{first}` at its root"),
         help: format!("write {below}, or **/{path} for nodes anywhere"),
     })
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_node_without_the_way_to_it_is_odd() {
         let check = |pattern: &str, help: &str| {
-            let found = doubt(pattern).unwrap_or_else(|| panic!("{pattern}"));
+            let found = warning_about(pattern).unwrap_or_else(|| panic!("{pattern}"));
             assert!(found.help.contains(help), "{pattern}: {found:?}");
         };
         check(
@@ -161,7 +161,7 @@ mod tests {
             "./Inbox/abc",
             "./cimv2/MDM_X/*",
         ] {
-            assert_eq!(doubt(pattern), None, "{pattern}");
+            assert_eq!(warning_about(pattern), None, "{pattern}");
         }
     }
 }

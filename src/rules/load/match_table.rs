@@ -23,8 +23,8 @@ use crate::rules::matcher::{
 };
 use crate::rules::selector::Selector;
 use crate::rules::value::{
-    Alert, CmdId, CodeRange, HostName, Http, MediaType, NumberRange, PathGlob, QueryGlob, SyncMl,
-    Word,
+    Alert, CmdId, CodeRange, HostName, Http, MediaType, NumberRange, OneOf, PathGlob, QueryGlob,
+    SyncMl,
 };
 
 /// Where the rule acts: all keys must match; without a key that selects commands, the rule selects the whole message.
@@ -39,7 +39,7 @@ use crate::rules::value::{
 #[schemars(rename = "match")]
 pub(super) struct MatchTable {
     /// Commands of this name, including nested ones.
-    command: Vec<Word<CommandKind>>,
+    command: Vec<OneOf<CommandKind>>,
     /// The command with this CmdID.
     #[schemars(extend("examples" = [5]))]
     cmd_id: Vec<CmdId>,
@@ -130,7 +130,7 @@ pub(super) struct MatchTable {
     /// The encoding of the document, detected from its bytes.
     encoding: Vec<Form>,
     /// The language of the document, detected from its root element.
-    dialect: Vec<Word<Dialect>>,
+    dialect: Vec<OneOf<Dialect>>,
     /// The Action of a SOAP message, or its name: `Discover`, `GetPolicies` and `RST/wstep` of requests, `DiscoverResponse`, `GetPoliciesResponse` and `RSTRC/wstep` of responses; `*` matches any characters.
     #[schemars(extend("examples" = ["Discover", "*/RST/wstep"]))]
     soap_action: Vec<Glob>,
@@ -339,8 +339,8 @@ fn warn(table: Table<'_>, report: &mut Report<'_>) {
     let answers = table.values("answers").into_iter().filter_map(Table::of);
     for table in answers.chain([table]) {
         for value in table.values("loc-uri") {
-            if let Some(doubt) = value.get_ref().as_str().and_then(loc_uri::doubt) {
-                report.warn(value.span(), doubt.title, doubt.help);
+            if let Some(warning) = value.get_ref().as_str().and_then(loc_uri::warning_about) {
+                report.warn(value.span(), warning.title, warning.help);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::match_table::MatchTable;
 use crate::rules::chance::Chance;
 use crate::rules::matcher::{ConnectionLimit, ConnectionMatcher, Net, PerConnection};
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::{Listener, Named, ServerName, True, Within, Word, written};
+use crate::rules::value::{Listener, Named, OneOf, ServerName, True, Within, written};
 use crate::rules::{Limit, Per, Scenario, Stage, Step};
 
 /// A rule: when dmtap looks, where it acts, how often, and what it does.
@@ -21,7 +21,7 @@ pub(super) struct RuleTable {
     pub(super) name: Option<RuleName>,
     /// What the rule looks at: requests (device to server), responses (server to device), or connections of devices.
     #[schemars(required)]
-    pub(super) stage: Option<Word<Stage>>,
+    pub(super) stage: Option<OneOf<Stage>>,
     /// Where the rule acts; without it, on every message or connection of the stage.
     pub(super) r#match: Option<MatchTable>,
     /// How often the rule acts; without it, always.
@@ -47,7 +47,7 @@ pub(super) struct ConnectionRuleTable {
     /// What the rule looks at.
     #[schemars(required)]
     #[serde(rename = "stage")]
-    _stage: Option<Word<Stage>>,
+    _stage: Option<OneOf<Stage>>,
     /// Which connections the rule acts on; without it, on every one.
     pub(super) r#match: Option<ConnectionMatcher>,
     /// How many connections the rule acts on; without it, all of them.

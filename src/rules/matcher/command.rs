@@ -4,7 +4,7 @@ use crate::rules::value::schema_of_table;
 use serde::Deserialize;
 use std::borrow::Cow;
 
-use super::{Codes, Items, Kinds, Look, TextTest, any_code};
+use super::{Codes, Items, Kinds, MatchContext, TextTest, any_code};
 use crate::dm::{Command, CommandKind};
 use crate::flow::AnswerTarget;
 use crate::markup::{Element, tag};
@@ -14,7 +14,7 @@ use crate::rules::load::AnswersTable;
 use crate::rules::target_nodes::{TargetNodes, own_abouts};
 
 /// Which commands are selected, nested ones included.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CommandMatcher {
     /// Of these kinds.
     pub kinds: Kinds,
@@ -33,7 +33,7 @@ pub struct CommandMatcher {
 }
 
 /// What must hold of an Item. An empty list asks nothing; of a list one entry must match.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ItemMatcher {
     /// Meta Format, of the Item or of its command.
     pub format: Vec<Glob>,
@@ -46,7 +46,7 @@ pub struct ItemMatcher {
 }
 
 /// A command that an answer refers to.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "AnswersTable")]
 pub struct AnswersMatcher {
     /// Its name, `SyncHdr` for the header; empty: any.
@@ -106,7 +106,7 @@ impl CommandMatcher {
     }
 
     /// Which Items of a command are selected; `None` if the command is not.
-    pub(super) fn items(&self, look: &Look<'_>, seen: &Seen<'_>) -> Option<Items> {
+    pub(super) fn items(&self, look: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
         let code_of = |kind| seen.code.filter(|_| seen.kind == kind);
         let fits = self.kinds.has(seen.kind)
             && any_code(&self.status, code_of(CommandKind::Status))
@@ -130,7 +130,7 @@ impl CommandMatcher {
                 .is_some_and(|id| self.cmd_ids.iter().any(|asked| **asked == *id))
     }
 
-    fn answers_one(&self, look: &Look<'_>, command: Command<'_>) -> bool {
+    fn answers_one(&self, look: &MatchContext<'_>, command: Command<'_>) -> bool {
         let fits = |asked: &AnswersMatcher| asked.fits(look, command);
         self.answers.is_empty() || self.answers.iter().any(fits)
     }
@@ -207,7 +207,7 @@ fn fits<'d>(patterns: &[Glob], text: impl FnOnce() -> Option<Cow<'d, str>>) -> b
 }
 
 impl AnswersMatcher {
-    fn fits(&self, look: &Look<'_>, answer: Command<'_>) -> bool {
+    fn fits(&self, look: &MatchContext<'_>, answer: Command<'_>) -> bool {
         let Some(answers) = look.answers else {
             return false;
         };

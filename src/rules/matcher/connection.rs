@@ -12,7 +12,7 @@ use crate::rules::load::ConnectionLimitTable;
 use crate::rules::load::ConnectionMatchTable;
 
 /// Which connections, and how many of them. The default is every one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(from = "ConnectionMatchTable")]
 pub struct ConnectionMatcher {
     /// The device's address.

@@ -5,7 +5,9 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 
-use super::{ClientCertMatcher, Codes, Look, Net, Numbers, SoapMatcher, any_code, any_number};
+use super::{
+    ClientCertMatcher, Codes, MatchContext, Net, Numbers, SoapMatcher, any_code, any_number,
+};
 use crate::dm::Dialect;
 use crate::flow::{Connection, media};
 use crate::rules::glob::Glob;
@@ -13,7 +15,7 @@ use crate::rules::load::HeaderTable;
 use crate::rules::{Facts, Stage};
 
 /// What must hold of a message. An empty list asks nothing; of a list one entry must match.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageMatcher {
     /// Address of the device.
     pub peer: Vec<Net>,
@@ -62,7 +64,7 @@ pub struct MessageMatcher {
 }
 
 /// A header field.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "HeaderTable")]
 pub struct HeaderMatcher {
     /// Its name.
@@ -116,7 +118,7 @@ impl MessageMatcher {
     }
 
     /// Whether all of it holds.
-    pub(in crate::rules) fn holds(&self, look: &Look<'_>) -> bool {
+    pub(in crate::rules) fn holds(&self, look: &MatchContext<'_>) -> bool {
         (!self.asks_connection() || self.holds_of_connection(look.facts.connection))
             && (!self.asks_heads() || self.holds_of_heads(look.facts))
             && (!self.asks_session() || self.holds_of_session(look.facts))
@@ -158,7 +160,7 @@ impl MessageMatcher {
             && any_number(&self.package, package(facts))
     }
 
-    fn holds_of_body(&self, look: &Look<'_>) -> bool {
+    fn holds_of_body(&self, look: &MatchContext<'_>) -> bool {
         let document = look.document;
         let size = document.map(|document| document.source().len() as u64);
         let has_form = |wbxml: &bool| document.is_some_and(|d| d.is_wbxml() == *wbxml);

@@ -5,7 +5,7 @@ use crate::markup::Document;
 use crate::rules::glob::Glob;
 
 /// What must hold of a SOAP envelope. An empty list asks nothing; of a list one entry must match.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SoapMatcher {
     /// `Action`, whole or its name: `Discover`, `RST/wstep`.
     pub action: Vec<Glob>,

@@ -9,7 +9,7 @@ use crate::rules::selector::Selector;
 use crate::rules::value::{Pattern, schema_of_table};
 
 /// What must hold of a text.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Comparison")]
 pub enum TextTest {
     /// It is this text; white space around it does not count.
@@ -40,7 +40,7 @@ impl TextTest {
 }
 
 /// A place whose text must be so. Of several elements there one is enough.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Where")]
 pub struct ValueTest {
     /// The place.

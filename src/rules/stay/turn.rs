@@ -5,27 +5,27 @@ use std::collections::HashMap;
 use super::kind::{self, Form, Kind};
 use super::places::{MOST_PLACES, Part, Place};
 use super::value::{self, Change};
-use super::{Direction, StayFacts, Stayed};
+use super::{Direction, StayFacts, StayOutcome};
 use crate::flow::origin::{LearnedHosts, NamedHost, Origin, Reach, Turned};
 use crate::flow::{EffectDetail, EffectKind, Note, Severity};
 use crate::markup::edit::{Edit, NestedEdit};
 use crate::patch::{Patch, Span, Splice};
 
 /// The places of one message, one after the other.
-pub(super) struct Turn<'a> {
+pub(super) struct UrlRewriter<'a> {
     facts: &'a StayFacts<'a>,
     sealed: Option<&'static str>,
     /// Those known, and those this message adds.
     learned: LearnedHosts,
     edits: Vec<NestedEdit>,
     changes: Vec<EffectDetail>,
-    stayed: Stayed,
+    stayed: StayOutcome,
     /// The port that addresses lead to now, by their group.
     ports: HashMap<String, u16>,
     unnoted: usize,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> UrlRewriter<'a> {
     pub(super) fn new(facts: &'a StayFacts<'a>, sealed: Option<&'static str>) -> Self {
         Self {
             facts,
@@ -33,7 +33,7 @@ impl<'a> Turn<'a> {
             learned: facts.learned.clone(),
             edits: Vec::new(),
             changes: Vec::new(),
-            stayed: Stayed::default(),
+            stayed: StayOutcome::default(),
             ports: HashMap::new(),
             unnoted: 0,
         }
@@ -272,7 +272,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The edits, what records show of them, and the rest.
-    pub(super) fn finish(mut self) -> (Vec<NestedEdit>, Vec<EffectDetail>, Stayed) {
+    pub(super) fn finish(mut self) -> (Vec<NestedEdit>, Vec<EffectDetail>, StayOutcome) {
         let unnoted = self.unnoted;
         if let Some(last) = self.stayed.notes.last_mut().filter(|_| unnoted > 0) {
             last.text = format!("{}, and {unnoted} more", last.text);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
-use crate::rules::value::{Time, Word};
+use crate::rules::value::{OneOf, Time};
 
 /// How a connection of a device is received.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -19,13 +19,13 @@ pub enum ConnectionStep {
     /// Passes the bytes through to the server and back without reading them.
     Tunnel,
     /// Shows the device a certificate with this one defect.
-    Certificate(Word<CertificateDefect>),
+    Certificate(OneOf<CertificateDefect>),
     /// Offers no older version of TLS.
-    TlsMin(Word<TlsVersion>),
+    TlsMin(OneOf<TlsVersion>),
     /// Offers no newer version of TLS.
-    TlsMax(Word<TlsVersion>),
+    TlsMax(OneOf<TlsVersion>),
     /// Answers the ClientHello with a fatal alert of this name (RFC 8446 §6).
-    HandshakeAlert(Word<TlsAlert>),
+    HandshakeAlert(OneOf<TlsAlert>),
     /// Does not answer the ClientHello, and closes after this time.
     #[schemars(extend("examples" = ["30s"]))]
     HandshakeStall(Time),

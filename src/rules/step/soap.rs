@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::rules::value::{Named, Word};
+use crate::rules::value::{Named, OneOf};
 
 /// An answer of enrollment in the server's place.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
@@ -28,9 +28,9 @@ pub enum SoapStep {
 #[schemars(rename = "soap-fault")]
 pub struct SoapFault {
     /// The subcode of the fault, with its prefix.
-    pub subcode: Word<Subcode>,
+    pub subcode: OneOf<Subcode>,
     /// The ErrorType in its detail; without it there is none.
-    pub error_type: Option<Word<ErrorType>>,
+    pub error_type: Option<OneOf<ErrorType>>,
     /// The Reason, for people.
     #[serde(default = "refused")]
     #[schemars(extend("examples" = ["no more devices"]))]

@@ -19,7 +19,7 @@ pub trait Named: Copy + 'static {
 
 /// One of a few names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Word<T>(pub T);
+pub struct OneOf<T>(pub T);
 
 macro_rules! named {
     ($($type:ty: $all:expr;)*) => {$(
@@ -48,7 +48,7 @@ pub(in crate::rules) fn unknown_word(word: &str, names: &[&str]) -> Mistake {
     mistake.help(format!("write one of {}", list(names)))
 }
 
-impl<'de, T: Named> Deserialize<'de> for Word<T> {
+impl<'de, T: Named> Deserialize<'de> for OneOf<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = String::deserialize(deserializer)?;
         let all = T::all();
@@ -66,7 +66,7 @@ impl<'de, T: Named> Deserialize<'de> for Word<T> {
     }
 }
 
-impl<T: Named> JsonSchema for Word<T> {
+impl<T: Named> JsonSchema for OneOf<T> {
     fn schema_name() -> Cow<'static, str> {
         std::any::type_name::<T>().into()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::challenge::syncml;
-use super::{Scene, body, msg_id};
+use super::{StepContext, body, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{AlertCode, Message, StatusCode};
 use crate::flow::reconciler::{Sequence, SuppressReply};
@@ -17,7 +17,7 @@ use crate::rules::step::WhichResponse;
 
 impl Planned {
     /// Alert 1223 and Final; the server's own commands are not for a device that is to give up (PRO 8.1).
-    pub(super) fn abort(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+    pub(super) fn abort(&mut self, scene: &StepContext<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         if scene.facts.stage == Stage::Response {
             for command in message.commands().filter(|c| c.expects_status()) {
@@ -42,7 +42,7 @@ impl Planned {
 
     /// Inserts Alert 1222 into a request. A response waits: the device learns that there is more to come, and
     /// gets it when it asks.
-    pub(super) fn next_message(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+    pub(super) fn next_message(&mut self, scene: &StepContext<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         if scene.facts.stage == Stage::Request {
             let kind = EffectKind::other("next-message");
@@ -84,7 +84,7 @@ impl Planned {
         &mut self,
         code: AlertCode,
         kind: EffectKind,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         message: Message<'_>,
     ) -> Result<(), String> {
         let body = body(message)?;
@@ -109,7 +109,7 @@ impl Planned {
     pub(super) fn duplicate(
         &mut self,
         keep: WhichResponse,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         scene.message().ok_or("this is no SyncML message")?;
         let which = match keep {

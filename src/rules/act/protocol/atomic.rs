@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Scene;
+use super::StepContext;
 use super::refuse::{RefusedCommands, is_atomic};
 use crate::dm::{Command, Message, StatusCode};
 use crate::flow::AnswerTarget;
@@ -17,7 +17,7 @@ impl Planned {
     pub(super) fn roll_back(
         &mut self,
         fate: &AtomicFailure,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
@@ -31,7 +31,7 @@ impl Planned {
     fn keep_atomics(
         &mut self,
         fate: &AtomicFailure,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
         message: Message<'_>,
     ) -> Result<(), String> {
@@ -54,7 +54,7 @@ impl Planned {
     fn fail_atomics(
         &mut self,
         fate: &AtomicFailure,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
         message: Message<'_>,
     ) -> Result<(), String> {
@@ -145,7 +145,7 @@ impl OfMessage {
 
 /// The selected commands that fit; where the rule selects the whole message, all that do.
 fn chosen<'d>(
-    scene: &Scene<'d>,
+    scene: &StepContext<'d>,
     selection: &[Selected],
     message: Message<'d>,
     fits: impl Fn(Command<'d>) -> bool,

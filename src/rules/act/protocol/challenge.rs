@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode as HttpStatus, header};
 
 use super::refuse::RefusedCommands;
-use super::{Scene, msg_id};
+use super::{StepContext, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Message, Status, StatusCode};
 use crate::flow::reconciler::{MOST_BYTES, ObligationsFull};
@@ -22,7 +22,7 @@ impl Planned {
     pub(super) fn challenge(
         &mut self,
         challenge: &Challenge,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let chal = self.chal(challenge, scene, message);
@@ -42,7 +42,7 @@ impl Planned {
         }
     }
 
-    pub(super) fn busy(&mut self, busy: &Busy, scene: &Scene<'_>) -> Result<(), String> {
+    pub(super) fn busy(&mut self, busy: &Busy, scene: &StepContext<'_>) -> Result<(), String> {
         if busy.is_syncml() {
             let code = StatusCode(busy.code.0);
             return match scene.facts.stage {
@@ -71,7 +71,7 @@ impl Planned {
         code: StatusCode,
         chal: &str,
         verb: &'static str,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let response = scene.reconciler()?.next_msg_id();
@@ -100,7 +100,7 @@ impl Planned {
         code: StatusCode,
         chal: &str,
         verb: &'static str,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let mut taken = RefusedCommands::default();
@@ -130,7 +130,7 @@ impl Planned {
         &mut self,
         status: Status<'_>,
         chal: &str,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let old = status.element().child(tag::CHAL);
         if let Some(old) = old {
@@ -150,7 +150,7 @@ impl Planned {
     }
 
     /// The Chal as XML (DM_RepPro 6.1.2).
-    fn chal(&self, challenge: &Challenge, scene: &Scene<'_>, message: Message<'_>) -> String {
+    fn chal(&self, challenge: &Challenge, scene: &StepContext<'_>, message: Message<'_>) -> String {
         let nonce = match (&challenge.nonce, challenge.scheme) {
             (_, Scheme::Basic) => None,
             (Nonce::Given(nonce), _) => Some(nonce.clone()),
@@ -169,7 +169,7 @@ impl Planned {
     }
 
     /// A nonce of 16 octets that is another one for each message, and the same in every run.
-    fn nonce(&self, scene: &Scene<'_>, message: Message<'_>) -> String {
+    fn nonce(&self, scene: &StepContext<'_>, message: Message<'_>) -> String {
         let tag = scene.facts.session;
         let session = tag.map_or("", |tag| &tag.key.id);
         let device = tag.map_or("", |tag| &tag.key.device);
@@ -186,7 +186,7 @@ impl Planned {
         STANDARD.encode(halves.concat())
     }
 
-    fn push_detail(&mut self, verb: &'static str, scene: &Scene<'_>, what: String) {
+    fn push_detail(&mut self, verb: &'static str, scene: &StepContext<'_>, what: String) {
         self.changes.push(crate::flow::EffectDetail {
             path: String::new(),
             kind: EffectKind::other(verb),
@@ -200,7 +200,7 @@ impl Planned {
 }
 
 /// An answer that is a SyncML message, in the device's encoding.
-pub(super) fn syncml(scene: &Scene<'_>, body: Bytes) -> SyntheticResponse {
+pub(super) fn syncml(scene: &StepContext<'_>, body: Bytes) -> SyntheticResponse {
     let content_type = scene.facts.request.headers.get(header::CONTENT_TYPE);
     SyntheticResponse::syncml(body, scene.document, content_type)
 }

@@ -1,6 +1,6 @@
 //! Fields of the header, and the end of the body.
 
-use super::{Scene, body};
+use super::{StepContext, body};
 use crate::dm::compose;
 use crate::flow::{EffectKind, Obligation};
 use crate::markup::edit::{Edit, Fragment, Place};
@@ -11,7 +11,7 @@ use crate::rules::step::Field;
 
 impl Planned {
     /// The message leaves its package open.
-    pub(super) fn drop_final(&mut self, scene: &Scene<'_>) -> Result<(), String> {
+    pub(super) fn drop_final(&mut self, scene: &StepContext<'_>) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let last = body(message)?.element().child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
@@ -25,7 +25,7 @@ impl Planned {
         &mut self,
         verb: &'static str,
         field: &Field,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let header = message.header().ok_or("the message has no SyncHdr")?;

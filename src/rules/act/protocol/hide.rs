@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Scene;
+use super::StepContext;
 use crate::dm::{Command, Refs, locuri};
 use crate::flow::EffectKind;
 use crate::markup::NodeId;
@@ -15,7 +15,11 @@ use crate::rules::selection::Selected;
 type Hidden<'d> = BTreeMap<Refs<'d>, Option<BTreeSet<String>>>;
 
 impl Planned {
-    pub(super) fn hide(&mut self, scene: &Scene<'_>, selection: &[Selected]) -> Result<(), String> {
+    pub(super) fn hide(
+        &mut self,
+        scene: &StepContext<'_>,
+        selection: &[Selected],
+    ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let selected = scene.commands(selection);
         let hidden = hidden(&selected);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Scene, body, msg_id};
+use super::{StepContext, body, msg_id};
 use crate::dm::compose;
 use crate::dm::{Command, Message};
 use crate::flow::reconciler::SuppressReply;
@@ -20,7 +20,7 @@ impl Planned {
         &mut self,
         xml: &str,
         to: Option<&Neighbour>,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
@@ -44,7 +44,7 @@ impl Planned {
         place: Place,
         anchor: Element<'_>,
         xml: &str,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let msg_ref = msg_id(message)?;
@@ -101,7 +101,7 @@ impl Planned {
 /// The places next to the selected elements, but not in documents inside the message, each with its element.
 fn places<'d>(
     to: &Neighbour,
-    scene: &Scene<'d>,
+    scene: &StepContext<'d>,
     selection: &[Selected],
 ) -> Vec<(Place, Element<'d>)> {
     let found = selection.iter().flat_map(|selected| {

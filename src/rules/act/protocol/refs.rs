@@ -1,6 +1,6 @@
 //! `unknown-cmdref`, `break-msgid`, `wrong-size`: numbers that are not right.
 
-use super::{Scene, msg_id};
+use super::{StepContext, msg_id};
 use crate::dm::Command;
 use crate::flow::{EffectKind, Obligation, SessionChange};
 use crate::markup::edit::Edit;
@@ -13,7 +13,7 @@ impl Planned {
     /// Makes the selected Status refer to a command that does not exist.
     pub(super) fn unknown_cmd_ref(
         &mut self,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
         let commands = scene.commands(selection);
@@ -34,7 +34,7 @@ impl Planned {
     pub(super) fn break_msg_id(
         &mut self,
         how: MsgIdBreak,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
         let element = message.header().map(|header| header.element());
@@ -80,7 +80,7 @@ impl Planned {
     pub(super) fn wrong_size(
         &mut self,
         by: i64,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
         let commands = scene.commands(selection);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::{Scene, msg_id};
+use super::{StepContext, msg_id};
 use crate::dm::compose::ItemRef;
 use crate::dm::{Command, CommandKind, Item, Message, StatusCode};
 use crate::flow::reconciler::{NarrowedStatus, PendingStatus};
@@ -29,7 +29,7 @@ impl Planned {
     pub(super) fn refuse(
         &mut self,
         code: StatusCode,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
@@ -42,7 +42,7 @@ impl Planned {
     /// Removes what was taken; dmtap owes the answers.
     pub(super) fn take_out(
         &mut self,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         mut taken: RefusedCommands,
     ) -> Result<(), String> {
         let message = scene.message().ok_or("this is no SyncML message")?;
@@ -171,7 +171,11 @@ impl RefusedCommands {
     }
 
     /// The obligations to answer what goes.
-    fn owed(&self, scene: &Scene<'_>, message: Message<'_>) -> Result<Vec<Obligation>, String> {
+    fn owed(
+        &self,
+        scene: &StepContext<'_>,
+        message: Message<'_>,
+    ) -> Result<Vec<Obligation>, String> {
         let msg_ref = msg_id(message)?;
         let work: Vec<Command<'_>> = message
             .all_commands()
@@ -215,7 +219,7 @@ impl RefusedCommands {
     fn divide(
         &self,
         command: Command<'_>,
-        scene: &Scene<'_>,
+        scene: &StepContext<'_>,
         msg_ref: &str,
         about: impl Fn(Vec<ItemRef>, StatusCode) -> Obligation,
     ) -> Vec<Obligation> {
@@ -243,7 +247,7 @@ impl RefusedCommands {
 }
 
 /// The CmdIDs of commands of which rules before refused some Items.
-fn divided<'a>(scene: &Scene<'a>, msg_ref: &str) -> HashSet<&'a str> {
+fn divided<'a>(scene: &StepContext<'a>, msg_ref: &str) -> HashSet<&'a str> {
     let before = scene
         .obligations()
         .filter_map(|obligation| match obligation {

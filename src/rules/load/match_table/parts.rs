@@ -11,7 +11,7 @@ use crate::rules::matcher::{
 };
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
-use crate::rules::value::{CmdId, Named, Part, Plain, TextPattern, Word};
+use crate::rules::value::{CmdId, Named, OneOf, Part, Plain, TextPattern};
 
 /// What is asked of a text, in one way.
 #[derive(Deserialize, JsonSchema)]
@@ -105,9 +105,9 @@ fn one_test(
 #[schemars(rename = "answers", extend("minProperties" = 1))]
 pub(in crate::rules) struct AnswersTable {
     #[serde(rename = "")]
-    plain: Option<Word<Answered>>,
+    plain: Option<OneOf<Answered>>,
     /// The name of the answered command, `"SyncHdr"` for the header.
-    command: Vec<Word<Answered>>,
+    command: Vec<OneOf<Answered>>,
     /// The CmdID of the answered command.
     #[schemars(extend("examples" = [5]))]
     cmd_id: Vec<CmdId>,
