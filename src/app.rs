@@ -11,6 +11,7 @@ pub mod effect_text;
 pub mod enroll_device;
 pub mod enroll_server;
 mod https;
+pub mod lint;
 pub mod message_log;
 pub mod pipe;
 pub mod print;

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod encode;
 pub mod explain;
 pub mod identity;
+pub mod lint;
 pub mod proxy;
 pub mod rule_args;
 pub mod rules;
@@ -105,6 +106,7 @@ enum Verb {
     Encode(encode::Encode),
     Explain(explain::Explain),
     Show(show::Show),
+    Lint(lint::LintVerb),
     Why(why::Why),
     Rules(rules::Rules),
     Ca(ca::Ca),
@@ -200,6 +202,7 @@ pub fn main() -> ExitCode {
         Verb::Encode(verb) => verb.run(output),
         Verb::Explain(verb) => verb.run(output),
         Verb::Show(verb) => verb.run(output),
+        Verb::Lint(verb) => verb.run(output),
         Verb::Why(verb) => verb.run(output),
         Verb::Rules(verb) => verb.run(output),
         Verb::Ca(verb) => verb.run(output),

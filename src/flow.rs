@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod effect;
 pub mod event;
 pub mod exchange;
+pub mod lint;
 pub mod media;
 pub mod note;
 pub mod origin;

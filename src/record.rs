@@ -14,6 +14,7 @@ pub mod analysis;
 pub mod file;
 pub mod journal;
 pub mod jsonl;
+pub mod lint;
 pub mod model;
 pub mod pcapng;
 pub mod redact;

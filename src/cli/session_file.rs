@@ -33,6 +33,11 @@ impl SessionFile {
         printable::path(&self.file)
     }
 
+    /// Whether it can be read a second time.
+    pub(super) fn is_rereadable(&self) -> bool {
+        self.file.as_os_str() != "-"
+    }
+
     /// Gives its events in order, and returns damaged lines. A reader of what is printed that went away (`| head`)
     /// ends it.
     ///

@@ -7,8 +7,9 @@ use super::{Failure, Outcome, Output, filter_of};
 use crate::app::print;
 use crate::error_text;
 use crate::record::analysis::Analysis;
+use crate::record::select::{self, Selecting};
 use crate::record::transcript::Failures;
-use crate::record::{Colour, JsonLines, Sink, Transcript, select};
+use crate::record::{Colour, JsonLines, Sink, Transcript};
 
 /// Print recorded sessions as an annotated transcript, or as their events.
 #[derive(Debug, clap::Args)]
@@ -49,7 +50,15 @@ impl Show {
             Output::Text => Box::new(Transcript::new(anstream::stdout(), Colour::Colour)),
             Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
         };
-        let mut sink = select::sink(sink, filter.as_ref());
+        let mut sink: Box<dyn Sink> = match &filter {
+            // A file is read twice: answers find their commands first.
+            Some(filter) if !self.failed && self.file.is_rereadable() => {
+                let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
+                let exchanges = select::of_record(filter, read)?;
+                Box::new(Selecting::new(sink, exchanges))
+            }
+            filter => select::sink(sink, filter.as_ref()),
+        };
         let mut events = 0_u64;
         let damaged = self.file.read(|event| {
             events += 1;

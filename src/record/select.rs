@@ -5,6 +5,7 @@
 
 mod exchange;
 mod linked;
+mod record;
 mod shown;
 mod sink;
 
@@ -12,6 +13,7 @@ use smol_str::SmolStr;
 
 pub use exchange::Exchanges;
 pub use linked::Linked;
+pub use record::{Each, exchanges, of_record};
 pub use sink::{Selecting, renewal, sink};
 
 use self::shown::Shown;

@@ -11,6 +11,7 @@ mod followed;
 mod help;
 mod log;
 use crate::support::peers;
+mod lint;
 mod plan;
 mod printable;
 #[cfg(unix)]

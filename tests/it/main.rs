@@ -18,6 +18,7 @@ mod facts;
 mod faults;
 mod identity;
 mod interop;
+mod lint;
 mod peer;
 mod protocol_steps;
 mod proxy;

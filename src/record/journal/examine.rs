@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Lane;
 use super::inlet::{Inlet, Numbered};
-use crate::flow::SessionEnd;
+use crate::flow::lint::Linter;
+use crate::flow::{Event, SessionEnd};
 use crate::record::analysis::{AnalysedSession, Analysis};
-use crate::record::{EventRecord, Masking};
+use crate::record::{EventRecord, Masking, lint};
 
 /// Makes the records of events and delivers them, until no more can come.
 pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
@@ -15,6 +16,7 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
     while let Some(batch) = inlet.next() {
         let mut records = Vec::with_capacity(batch.len());
         for numbered in batch {
+            let numbered = sessions.lint(numbered);
             let record = Arc::new(record_of(&numbered, masking));
             let ends = sessions.event(&record);
             records.push((record, Some(numbered.bytes), numbered.without));
@@ -44,12 +46,33 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
 #[derive(Default)]
 struct SessionStage {
     analysis: Analysis,
+    linter: Linter,
     last: Option<Arc<EventRecord>>,
     /// Whether it failed: the record goes on without it.
     has_failed: bool,
 }
 
 impl SessionStage {
+    /// The event with what its message breaks among its notes.
+    fn lint(&mut self, mut numbered: Numbered) -> Numbered {
+        if self.has_failed {
+            return numbered;
+        }
+        let linter = &mut self.linter;
+        let found = catch_unwind(AssertUnwindSafe(|| lint::of_event(linter, &numbered.event)));
+        let Ok(found) = found else {
+            tracing::error!("record: a message cannot be judged, the record goes on without lint");
+            self.has_failed = true;
+            return numbered;
+        };
+        if let (false, Event::Request(message) | Event::Response(message)) =
+            (found.is_empty(), &mut numbered.event)
+        {
+            Arc::make_mut(message).notes.extend(found);
+        }
+        numbered
+    }
+
     fn event(&mut self, record: &Arc<EventRecord>) -> Vec<Arc<EventRecord>> {
         self.last = Some(record.clone());
         self.ended(|analysis| analysis.event(record))

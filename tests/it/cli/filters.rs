@@ -65,7 +65,13 @@ fn a_filter_selects_whole_exchanges_of_a_record() {
     check("~pkg 1", &[(1, 1), (2, 1)]);
     check("~changed", &[(1, 2), (2, 2)]);
     check("~rule original-error", &[(1, 2), (2, 2)]);
-    check("~status 500 & ~csp DMTap", &[(1, 2), (2, 2)]);
+    // Where it was asked, and where it was answered.
+    let failed = [(1, 1), (1, 2), (2, 1), (2, 2)];
+    check("~status 500 & ~csp DMTap", &failed);
+    check("~hr E_ACCESSDENIED", &failed);
+    let missing = [(1, 3), (1, 4), (2, 3), (2, 4)];
+    check("~cmd Replace & ~status 404", &missing);
+    check("~cmd Get & ~status 500", &[]);
     check("~hr 0x86000002", &[]);
     check("MDM.svc & ~msg 1", &[(1, 1), (2, 1)]);
     check("~u nowhere", &[]);

@@ -1,0 +1,262 @@
+//! Lint over files and records: what is read, and what is found in it.
+
+mod report;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use self::report::{junit, sarif, text};
+use crate::dm::{Command, CommandKind, Dialect, Message};
+use crate::flow::lint::{LintMessage, Linter, Profile};
+use crate::flow::{Severity, Side};
+use crate::markup::utf16::in_utf8;
+use crate::markup::{Hint, Limits, decode};
+use crate::printable;
+use crate::record::model::EventKind;
+use crate::record::select::Each;
+use crate::record::{self, EventRecord};
+
+/// What lint found.
+#[derive(Debug, Default)]
+pub struct Lint {
+    /// Each message that was judged, in order.
+    pub messages: Vec<Linted>,
+    /// Files that hold no message.
+    pub others: usize,
+}
+
+/// A message that was judged.
+#[derive(Debug)]
+pub struct Linted {
+    /// Where it is: the file, or the exchange with its half.
+    pub place: String,
+    /// The file that holds it.
+    pub file: String,
+    /// Its exchange, in a record.
+    pub exchange: Option<u64>,
+    /// Its session, in a record.
+    pub session: Option<u64>,
+    /// Who wrote it: `device`, `server`; `dmtap` for what it answered itself.
+    pub by: &'static str,
+    /// What it breaks.
+    pub notes: Vec<Remark>,
+}
+
+/// A note, of this run or of the record.
+#[derive(Debug)]
+pub struct Remark {
+    /// The rule.
+    pub id: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Offset in the decoded body.
+    pub at: Option<u32>,
+    /// In words.
+    pub text: String,
+}
+
+impl Lint {
+    /// How many notes there are of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        let notes = self.messages.iter().flat_map(|message| &message.notes);
+        notes.filter(|note| note.severity == severity).count()
+    }
+
+    /// Judges files with a message each, as one conversation in their order.
+    ///
+    /// # Errors
+    /// A file that cannot be read, in words.
+    pub fn files(
+        files: &[impl AsRef<Path>],
+        profile: Profile,
+        read: impl Fn(&Path) -> Result<Bytes, String>,
+    ) -> Result<Self, String> {
+        let mut lint = Self::default();
+        let mut linter = Linter::new(profile);
+        let mut exchange = 0;
+        for file in files {
+            let file = file.as_ref();
+            let name = printable::path(file);
+            let source = in_utf8(read(file)?);
+            let decoded =
+                source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
+            let document = match decoded {
+                Ok(document) => Arc::new(document),
+                Err(error) => {
+                    lint.messages.push(Linted {
+                        place: name.clone(),
+                        file: name,
+                        exchange: None,
+                        session: None,
+                        by: "sender",
+                        notes: vec![Remark {
+                            id: "XML-01".into(),
+                            severity: Severity::Error,
+                            at: Some(error.at),
+                            text: error.kind.to_string(),
+                        }],
+                    });
+                    continue;
+                }
+            };
+            let message = Message::of(&document);
+            let Some(message) = message.filter(|_| Dialect::of(&document) == Dialect::SyncMl)
+            else {
+                lint.others += 1;
+                continue;
+            };
+            let speaker = speaker(message);
+            // A request begins an exchange, an answer belongs to the one before.
+            exchange += u64::from(speaker == Side::Device);
+            let mut notes: Vec<Remark> =
+                document.flags().iter().take(MOST_FLAGS).map(flag).collect();
+            let found = linter.message(LintMessage {
+                speaker,
+                server: "",
+                exchange,
+                document: &document,
+                delivered: Some(&document),
+                is_own: false,
+                is_changed: false,
+                head: None,
+            });
+            notes.extend(found.into_iter().map(remark));
+            lint.messages.push(Linted {
+                place: name.clone(),
+                file: name,
+                exchange: None,
+                session: None,
+                by: speaker.name(),
+                notes,
+            });
+        }
+        Ok(lint)
+    }
+
+    /// Judges the messages of a record, of which `selected` says which exchanges are reported. `read` reads the record.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn record<E>(
+        name: &str,
+        read: impl Fn(&mut Each<'_>) -> Result<(), E>,
+        profile: Profile,
+        selected: impl Fn(u32, u64) -> bool,
+    ) -> Result<Self, E> {
+        let mut lint = Self::default();
+        let mut linter = Linter::new(profile);
+        let (mut run, mut last_seq) = (0, 0);
+        let limits = Limits::default();
+        read(&mut |event| {
+            if event.summary.is_some() {
+                return Ok(());
+            }
+            if event.seq <= last_seq {
+                run += 1;
+                linter = Linter::new(profile);
+            }
+            last_seq = event.seq;
+            let found = record::lint::of_record(&mut linter, &event, &limits);
+            if event
+                .exchange
+                .is_some_and(|exchange| selected(run, exchange))
+            {
+                let notes = found.into_iter().map(remark).collect();
+                lint.messages.extend(linted(name, &event, notes));
+            }
+            Ok(())
+        })?;
+        Ok(lint)
+    }
+}
+
+/// A message of a record with the notes it was recorded with and those of lint.
+fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted> {
+    let half = match event.event {
+        EventKind::Request => "request",
+        EventKind::Response => "response",
+        _ => return None,
+    };
+    let recorded = event.notes.iter().map(|note| Remark {
+        id: note.id.to_string(),
+        severity: match &*note.severity {
+            "error" => Severity::Error,
+            "warning" => Severity::Warning,
+            _ => Severity::Info,
+        },
+        at: note.at,
+        text: note.text.to_string(),
+    });
+    let mut notes: Vec<Remark> = recorded.collect();
+    notes.extend(found);
+    notes.sort_by_key(|note| note.at);
+    Some(Linted {
+        place: format!("x{} {half}", event.exchange?),
+        file: name.to_owned(),
+        exchange: event.exchange,
+        session: event.session.as_ref().map(|session| session.number),
+        by: match (event.own, event.from.as_deref()) {
+            (true, _) => "dmtap",
+            (_, Some("server")) => Side::Server.name(),
+            _ => Side::Device.name(),
+        },
+        notes,
+    })
+}
+
+/// Who wrote a message: the server names itself by a URL.
+fn speaker(message: Message<'_>) -> Side {
+    let header = message.header();
+    let is_url = |uri: std::borrow::Cow<'_, str>| uri.contains("://");
+    let source = header.and_then(|header| header.source()).map(is_url);
+    let target = header.and_then(|header| header.target()).map(is_url);
+    match (source, target) {
+        (Some(true), _) => Side::Server,
+        (_, Some(true)) => Side::Device,
+        // Nothing but commands tells them apart.
+        _ => match message.all_commands().all(may_be_of_device) {
+            true => Side::Device,
+            false => Side::Server,
+        },
+    }
+}
+
+fn may_be_of_device(command: Command<'_>) -> bool {
+    use CommandKind::{Alert, Replace, Results, Status};
+    let is_dev_info = || {
+        let node = command.loc_uri();
+        node.is_some_and(|node| node.to_ascii_lowercase().starts_with("./devinfo"))
+    };
+    match command.kind() {
+        Alert | Results | Status => true,
+        Replace => is_dev_info(),
+        _ => false,
+    }
+}
+
+fn remark(note: crate::flow::Note) -> Remark {
+    Remark {
+        id: note.id.to_owned(),
+        severity: note.severity,
+        at: note.at,
+        text: note.text,
+    }
+}
+
+fn flag(flag: &crate::markup::Flag) -> Remark {
+    let id = flag.kind.id().unwrap_or(match flag.kind {
+        crate::markup::FlagKind::Doctype => "XML-06",
+        _ => "XML-01",
+    });
+    Remark {
+        id: id.to_owned(),
+        severity: Severity::Warning,
+        at: Some(flag.at),
+        text: flag.kind.to_string(),
+    }
+}
+
+/// Leniencies of the decoder that are reported for a file.
+const MOST_FLAGS: usize = 16;

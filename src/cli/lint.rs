@@ -1,0 +1,210 @@
+//! `dmtap lint`: what peers break of OMA DM.
+
+use std::cell::RefCell;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use jiff::tz::Offset;
+
+use super::{Failure, Outcome, Output, filter_of, read_input, write_text};
+use crate::app::lint::{Lint, junit, sarif, text};
+use crate::app::message_log::{self, DateReading};
+use crate::dm::packed::unpack;
+use crate::error_text;
+use crate::flow::Severity;
+use crate::flow::lint::Profile;
+use crate::printable;
+use crate::record;
+use crate::record::select::{self, Each};
+
+/// Check messages, or the messages of a record, against the rules of OMA DM.
+///
+/// Each message is judged as its sender wrote it. What rules of dmtap did, and what dmtap did not see, blames nobody.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dmtap lint session.jsonl
+  dmtap lint session.jsonl '~dev PHONE-1' --fail-on warning
+  dmtap lint 01-req.xml 01-rsp.xml 02-req.xml    one conversation, in order
+  dmtap lint session.jsonl --junit lint.xml --sarif lint.sarif
+
+Exit code 1: something is as severe as --fail-on. dmtap explain CMD-07 says what
+a rule means.")]
+pub struct LintVerb {
+    /// Messages in the order of their conversation, or one record; `-` reads standard input.
+    #[arg(required = true)]
+    file: PathBuf,
+    /// More messages; of a record, a filter of the exchanges to report.
+    more: Vec<String>,
+    /// What known deviations of Windows count as: windows counts them less. auto looks who speaks.
+    #[arg(long, value_enum, default_value_t)]
+    profile: ProfileName,
+    /// From which severity on the exit code is 1.
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    fail_on: FailOn,
+    /// Also write a JUnit report to this file.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Also write a SARIF 2.1.0 log to this file.
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+}
+
+/// The profiles by name.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum ProfileName {
+    /// By who speaks.
+    #[default]
+    Auto,
+    /// The standard.
+    Oma,
+    /// Windows.
+    Windows,
+}
+
+/// The severities that can fail.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum FailOn {
+    /// Errors.
+    #[default]
+    Error,
+    /// Warnings and errors.
+    Warning,
+}
+
+impl LintVerb {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// Notes as severe as asked for (1), files that cannot be read (2).
+    pub fn run(self, output: Output) -> Outcome {
+        let profile = match self.profile {
+            ProfileName::Auto => Profile::Auto,
+            ProfileName::Oma => Profile::Oma,
+            ProfileName::Windows => Profile::Windows,
+        };
+        let fail_on = match self.fail_on {
+            FailOn::Error => Severity::Error,
+            FailOn::Warning => Severity::Warning,
+        };
+        let source = read_input(&self.file)?;
+        let (lint, damage) = match record::is_record(&source) || self.is_log(&source) {
+            true => self.record(&source, profile)?,
+            false => (self.files(source, profile)?, String::new()),
+        };
+        if let Some(file) = &self.junit {
+            let report = junit(&lint, fail_on).map_err(Failure::Failed)?;
+            write_report(file, &report)?;
+        }
+        if let Some(file) = &self.sarif {
+            write_report(file, &sarif(&lint))?;
+        }
+        let shown = match output {
+            Output::Text => text(&lint),
+            Output::Json => lines(&lint),
+        };
+        write_text(&shown, output)?;
+        let is_bad = lint.count(Severity::Error) > 0
+            || fail_on == Severity::Warning && lint.count(Severity::Warning) > 0;
+        match is_bad || !damage.is_empty() {
+            true => Err(Failure::Failed(damage)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message.
+    fn is_log(&self, source: &[u8]) -> bool {
+        let times = memchr::memmem::find_iter(source, b"</SyncML>")
+            .take(2)
+            .count();
+        let files = self.more.iter().any(|more| Path::new(more).exists());
+        times > 1 && !files
+    }
+
+    fn files(&self, first: Vec<u8>, profile: Profile) -> Result<Lint, Failure> {
+        let rest = self.more.iter().map(PathBuf::from);
+        let files: Vec<PathBuf> = std::iter::once(self.file.clone()).chain(rest).collect();
+        let first = unpack(first);
+        let lint = Lint::files(&files, profile, |file| {
+            if file == self.file {
+                return Ok(first.clone());
+            }
+            let read = read_input(file).map_err(|failure| failure.why().to_owned())?;
+            Ok(unpack(read))
+        });
+        lint.map_err(Failure::Usage)
+    }
+
+    fn record(&self, source: &[u8], profile: Profile) -> Result<(Lint, String), Failure> {
+        let name = printable::path(&self.file);
+        let dates = DateReading {
+            order: None,
+            zone: Offset::UTC,
+        };
+        let damage = RefCell::new(String::new());
+        let read = |each: &mut Each<'_>| -> Result<(), Failure> {
+            let read = message_log::read_file(Cursor::new(source), dates, each);
+            let damaged = read.map_err(|error| {
+                let why = error_text::io(&error);
+                Failure::Usage(format!("error: cannot read {name}: {why}"))
+            })?;
+            let lines = damaged
+                .iter()
+                .map(|damage| format!("error: {name}: {damage}\n"));
+            damage.replace(lines.collect());
+            Ok(())
+        };
+        let filter = filter_of(&self.more)?;
+        let selected = filter
+            .map(|filter| select::exchanges(&filter, read))
+            .transpose()?;
+        let is_selected = |run, exchange| {
+            let mut selected = selected.iter();
+            selected.all(|selected| selected.contains(&(run, exchange)))
+        };
+        let lint = Lint::record(&name, read, profile, is_selected)?;
+        Ok((lint, damage.into_inner()))
+    }
+}
+
+/// A line for each note, and a summary.
+fn lines(lint: &Lint) -> String {
+    let mut text = String::new();
+    for message in &lint.messages {
+        for note in &message.notes {
+            let line = serde_json::json!({
+                "v": 1,
+                "id": note.id,
+                "severity": note.severity.name(),
+                "by": message.by,
+                "file": message.file,
+                "exchange": message.exchange,
+                "session": message.session,
+                "place": message.place,
+                "at": note.at,
+                "text": note.text,
+            });
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    let summary = serde_json::json!({
+        "v": 1,
+        "messages": lint.messages.len(),
+        "others": lint.others,
+        "errors": lint.count(Severity::Error),
+        "warnings": lint.count(Severity::Warning),
+        "infos": lint.count(Severity::Info),
+    });
+    text + &format!("{summary}\n")
+}
+
+fn write_report(file: &std::path::Path, text: &str) -> Outcome {
+    std::fs::write(file, text).map_err(|error| {
+        let why = error_text::io(&error);
+        Failure::Usage(format!(
+            "error: cannot write {}: {why}",
+            printable::path(file)
+        ))
+    })
+}

@@ -1,0 +1,259 @@
+//! Lint: what a peer's message breaks of OMA DM, as notes with the ids of the rules.
+//!
+//! Each message is judged as its sender wrote it, against what was delivered to that sender before. Where dmtap saw or did
+//! something that the peers did not, rules that need the whole conversation are silent: a peer is never blamed for it.
+
+mod alert;
+mod answer;
+mod auth;
+mod command;
+mod header;
+mod large;
+mod package;
+mod rule;
+mod seen;
+mod uri;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashlink::LinkedHashMap;
+
+pub use self::rule::{RULES, severity_of};
+use self::seen::{Seen, Turn};
+use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
+use super::{Note, SessionKey, Severity, Side};
+use crate::dm::Message;
+use crate::markup::{Document, Element};
+
+/// What known deviations count as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// As the standard has it.
+    Oma,
+    /// Deviations of Windows and its documentation count less.
+    Windows,
+    /// Windows where a message shows that Windows speaks, else the standard.
+    #[default]
+    Auto,
+}
+
+/// A message to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct LintMessage<'m> {
+    /// Who wrote it.
+    pub speaker: Side,
+    /// The server that the device's connection is for.
+    pub server: &'m str,
+    /// Its exchange.
+    pub exchange: u64,
+    /// As its sender wrote it.
+    pub document: &'m Arc<Document>,
+    /// As its receiver got it; `None` where it did not arrive.
+    pub delivered: Option<&'m Arc<Document>>,
+    /// Whether dmtap itself wrote it in place of the speaker: it is not judged.
+    pub is_own: bool,
+    /// Whether rules acted on the message, so that the peers do not know the same conversation.
+    pub is_changed: bool,
+    /// The head of HTTP, where there is one.
+    pub head: Option<&'m LintHead<'m>>,
+}
+
+/// What lint needs of a head.
+#[derive(Clone, Debug, Default)]
+pub struct LintHead<'m> {
+    /// The method of a request.
+    pub method: Option<&'m str>,
+    /// The address of a request.
+    pub uri: Option<&'m str>,
+    /// Names in lower case, and values.
+    pub fields: Vec<(&'m str, &'m str)>,
+}
+
+impl LintHead<'_> {
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        fields
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    }
+}
+
+/// Judges the messages of conversations in their order.
+#[derive(Debug, Default)]
+pub struct Linter {
+    profile: Profile,
+    sessions: LinkedHashMap<SessionKey, Seen>,
+    /// The session and header of the request of each exchange under way.
+    requests: BTreeMap<u64, header::Asked>,
+    count: u64,
+}
+
+impl Linter {
+    /// One that judges by a profile.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            ..Self::default()
+        }
+    }
+
+    /// What a message breaks. A message of data synchronization, and what is no message, breaks nothing here.
+    pub fn message(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
+        let Some(message) = Message::of(linted.document) else {
+            return Vec::new();
+        };
+        let proto = message.header().and_then(|header| header.ver_proto());
+        if proto.is_some_and(|proto| proto.starts_with("SyncML/")) {
+            return Vec::new();
+        }
+        let mut found = Findings::default();
+        let request = match linted.speaker {
+            Side::Server => self.requests.remove(&linted.exchange),
+            Side::Device => None,
+        };
+        // An answer belongs to the session of its request, whatever it says.
+        let of_request = request.as_ref().and_then(|asked| asked.key(&self.sessions));
+        let own = SessionKey::of(linted.server, linted.speaker, message);
+        let key = of_request.or_else(|| own.ok().flatten());
+        let profile = self.profile;
+        let mut fresh;
+        let seen = match key {
+            Some(key) => self.session(key, linted, &mut found),
+            None => {
+                fresh = Seen::new(0, linted.server);
+                &mut fresh
+            }
+        };
+        seen.note_peer(linted, message);
+        let is_windows = match profile {
+            Profile::Oma => false,
+            Profile::Windows => true,
+            Profile::Auto => seen.is_windows,
+        };
+        found.is_windows = is_windows;
+        if linted.is_own {
+            seen.is_disturbed = true;
+            seen.enter(&Turn::new(linted, message, seen));
+            return Vec::new();
+        }
+        let mut dangling = Vec::new();
+        // The same bytes again: the answer was lost, and nothing new is said.
+        if !seen.is_repeat(linted) {
+            let turn = Turn::new(linted, message, seen);
+            dangling = note_dangling(linted.document, &turn.links);
+            header::check(&mut found, &turn, seen, request.as_ref());
+            command::check(&mut found, &turn, seen);
+            alert::check(&mut found, &turn);
+            auth::check(&mut found, &turn, seen);
+            answer::check(&mut found, &turn, seen);
+            package::check(&mut found, &turn, seen);
+            large::check(&mut found, &turn, seen);
+            seen.enter(&turn);
+        }
+        if linted.speaker == Side::Device {
+            self.requests
+                .insert(linted.exchange, header::Asked::of(message));
+            while self.requests.len() > MOST_EXCHANGES {
+                self.requests.pop_first();
+            }
+        }
+        let mut notes = found.notes(is_windows);
+        notes.extend(dangling);
+        notes.extend(note_cmd_ids(linted.document));
+        notes.extend(note_escaped_twice(linted.document));
+        notes
+    }
+
+    /// Something of a conversation was not seen, or is dmtap's own: nobody is blamed for what it would have held.
+    pub fn missed(&mut self, exchange: u64) {
+        let asked = self.requests.remove(&exchange);
+        let key = asked.and_then(|asked| asked.key(&self.sessions));
+        if let Some(seen) = key.and_then(|key| self.sessions.get_mut(&key)) {
+            seen.missed();
+        }
+    }
+
+    fn session(
+        &mut self,
+        key: SessionKey,
+        linted: LintMessage<'_>,
+        found: &mut Findings,
+    ) -> &mut Seen {
+        if !self.sessions.contains_key(&key) {
+            package::left_open(found, &self.sessions, &key, linted);
+            self.count += 1;
+            self.sessions
+                .insert(key.clone(), Seen::new(self.count, linted.server));
+            while self.sessions.len() > MOST_SESSIONS {
+                self.sessions.pop_front();
+            }
+        }
+        let server = linted.server.to_owned();
+        self.sessions.to_back(&key);
+        self.sessions
+            .entry(key)
+            .or_insert_with(|| Seen::new(0, &server))
+    }
+}
+
+/// What was found in one message.
+#[derive(Debug, Default)]
+struct Findings {
+    notes: Vec<Note>,
+    /// How many of each id there are beyond those that are noted one by one.
+    more: BTreeMap<&'static str, usize>,
+    is_windows: bool,
+}
+
+impl Findings {
+    fn add(&mut self, id: &'static str, at: Option<Element<'_>>, text: impl Into<String>) {
+        self.add_as(id, severity_of(id), at, text);
+    }
+
+    fn add_as(
+        &mut self,
+        id: &'static str,
+        severity: Severity,
+        at: Option<Element<'_>>,
+        text: impl Into<String>,
+    ) {
+        if self.notes.iter().filter(|note| note.id == id).count() >= MOST_OF_ID {
+            *self.more.entry(id).or_default() += 1;
+            return;
+        }
+        self.notes.push(Note {
+            id,
+            severity,
+            at: at.map(|element| element.span().start),
+            text: super::note::clipped(&text.into()),
+        });
+    }
+
+    fn notes(mut self, is_windows: bool) -> Vec<Note> {
+        for (id, more) in &self.more {
+            let last = self.notes.iter_mut().rev().find(|note| note.id == *id);
+            if let Some(last) = last {
+                last.text = format!("{}, and {more} more of the kind", last.text);
+            }
+        }
+        for note in &mut self.notes {
+            if is_windows && rule::is_lowered(note.id) {
+                note.severity = match note.severity {
+                    Severity::Error => Severity::Warning,
+                    Severity::Warning | Severity::Info => Severity::Info,
+                };
+            }
+        }
+        self.notes
+    }
+}
+
+/// Notes of one rule about one message.
+const MOST_OF_ID: usize = 3;
+
+/// Sessions that are followed at a time; of more, the longest silent one is forgotten.
+const MOST_SESSIONS: usize = 1_000;
+
+/// Exchanges under way that are remembered.
+const MOST_EXCHANGES: usize = 10_000;

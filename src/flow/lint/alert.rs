@@ -1,0 +1,135 @@
+//! Rules of alerts: ALT-01 to ALT-07.
+
+use super::Findings;
+use super::seen::Turn;
+use crate::dm::{AlertCode, Command};
+use crate::flow::Side;
+
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>) {
+    let mut important = Vec::new();
+    for command in turn.message.all_commands() {
+        let Some(alert) = command.as_alert() else {
+            continue;
+        };
+        let at = Some(command.element());
+        let Some(code) = alert.code().filter(|code| code.name().is_some()) else {
+            let text = match alert.code() {
+                Some(code) => format!("Alert {} is not a code of OMA DM", code.0),
+                None => "Alert has no code".to_owned(),
+            };
+            found.add("ALT-01", at, text);
+            continue;
+        };
+        let of_device = matches!(code.0, 1200 | 1201 | 1224 | 1226);
+        let of_server = matches!(code.0, 1100..=1104);
+        match turn.side {
+            Side::Device if of_server => {
+                found.add("ALT-02", at, format!("a device does not send Alert {code}"))
+            }
+            Side::Server if of_device => {
+                found.add("ALT-02", at, format!("a server does not send Alert {code}"))
+            }
+            _ => {}
+        }
+        if of_server && command.items().count() < 2 {
+            found.add(
+                "ALT-03",
+                at,
+                format!("Alert {code} needs two Items: options and text"),
+            );
+        }
+        if matches!(code.0, 1224 | 1226) {
+            items(found, command, code, &mut important);
+        }
+    }
+    generic_alert_field(found, turn, &important);
+}
+
+/// The Items of a client event or generic alert; collects the types of what is critical or fatal.
+fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important: &mut Vec<String>) {
+    if command.items().next().is_none() {
+        return found.add(
+            "ALT-04",
+            Some(command.element()),
+            format!("Alert {code} has no Item"),
+        );
+    }
+    for item in command.items() {
+        let at = Some(item.element());
+        let (own, common) = (item.meta(), command.meta());
+        let field = |read: fn(crate::dm::Meta<'_>) -> Option<String>| {
+            own.and_then(read).or_else(|| common.and_then(read))
+        };
+        let media_type = field(|meta| meta.media_type().map(std::borrow::Cow::into_owned));
+        let format = field(|meta| meta.format().map(std::borrow::Cow::into_owned));
+        let Some(media_type) = media_type.filter(|name| !name.is_empty()) else {
+            found.add("ALT-04", at, format!("an Item of Alert {code} has no Type"));
+            continue;
+        };
+        if code.0 == 1226 {
+            for (what, is_missing) in [
+                ("Format", format.is_none()),
+                ("Data", item.data().is_none()),
+            ] {
+                if is_missing {
+                    found.add(
+                        "ALT-04",
+                        at,
+                        format!("an Item of Alert {code} has no {what}"),
+                    );
+                }
+            }
+            let known = ["Reversed-Domain-Name:", "Content-Type:"];
+            if !known.iter().any(|start| media_type.starts_with(start)) {
+                let text = format!(
+                    "Type {media_type} begins with neither {} nor {}",
+                    known[0], known[1]
+                );
+                found.add("ALT-05", at, text);
+            }
+        }
+        let mark = field(|meta| meta.mark().map(std::borrow::Cow::into_owned));
+        let Some(mark) = mark.filter(|mark| !mark.is_empty()) else {
+            continue;
+        };
+        if !MARKS.contains(&&*mark) {
+            found.add(
+                "ALT-06",
+                at,
+                format!("Mark is {mark}, which is none of {}", MARKS.join(", ")),
+            );
+        }
+        if code.0 == 1226 && ["fatal", "critical"].contains(&&*mark) {
+            important.push(media_type);
+        }
+    }
+}
+
+const MARKS: [&str; 7] = [
+    "fatal",
+    "critical",
+    "minor",
+    "warning",
+    "informational",
+    "harmless",
+    "indeterminate",
+];
+
+/// MDM-GenericAlert names the types of critical and fatal alerts (MS-MDM 2.1).
+fn generic_alert_field(found: &mut Findings, turn: &Turn<'_>, important: &[String]) {
+    let Some(field) = turn
+        .linted
+        .head
+        .and_then(|head| head.field("mdm-genericalert"))
+    else {
+        return;
+    };
+    let lacks = |name: &&String| !field.contains(&format!("<{name}>"));
+    if let Some(missing) = important.iter().find(lacks) {
+        found.add(
+            "ALT-07",
+            None,
+            format!("MDM-GenericAlert does not name {missing}"),
+        );
+    }
+}

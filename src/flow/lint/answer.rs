@@ -1,0 +1,406 @@
+//! Rules of answers: STA-01 to STA-12, RES-01 to RES-05, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Findings;
+use super::seen::{Seen, Turn, address};
+use crate::dm::{AlertCode, Command, CommandKind, Results, Status, StatusCode, locuri};
+use crate::flow::{AnswerTarget, Side};
+use crate::markup::{Document, Element, NodeId, tag};
+
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    header_status(found, turn, seen);
+    let mut answered: HashSet<[String; 4]> = HashSet::new();
+    let mut last: Option<(usize, NodeId)> = None;
+    let mut codes: HashMap<(usize, NodeId), u16> = HashMap::new();
+    for command in turn.message.commands() {
+        if let Some(results) = command.as_results() {
+            self::results(found, turn, seen, command, results);
+            continue;
+        }
+        let Some(status) = command.as_status() else {
+            continue;
+        };
+        let at = Some(command.element());
+        self::status(found, turn, seen, status);
+        let refs: Vec<String> = status
+            .ref_nodes()
+            .map(|node| node.text().into_owned())
+            .collect();
+        let key = |text: Option<std::borrow::Cow<'_, str>>| text.unwrap_or_default().into_owned();
+        let key = [
+            key(status.msg_ref()),
+            key(status.cmd_ref()),
+            key(status.cmd()),
+            refs.join(
+                "
+",
+            ),
+        ];
+        let is_nameless = key[1].is_empty();
+        if !answered.insert(key) && !is_nameless {
+            found.add("STA-03", at, "a second Status for the same command");
+        }
+        let Some(AnswerTarget::Command { document, node }) = turn.target(command.element()) else {
+            continue;
+        };
+        let place = (address(document), *node);
+        if last.is_some_and(|(before, node_before)| before == place.0 && node_before > place.1) {
+            found.add(
+                "STA-05",
+                at,
+                "Statuses do not come in the order of their commands",
+            );
+        }
+        last = Some(place);
+        if let Some(code) = status.code() {
+            let worst = codes.entry(place).or_insert(code.0);
+            *worst = (*worst).max(code.0);
+        }
+        if let Some(pending) = seen.of_mut(turn.side.other()).pending.get_mut(&place) {
+            pending.is_answered = true;
+            let is_get = turn
+                .target(command.element())
+                .and_then(AnswerTarget::command);
+            let is_get = is_get.is_some_and(|command| command.kind() == CommandKind::Get);
+            pending.lacks_results |= is_get && status.code() == Some(StatusCode(200));
+        }
+    }
+    for command in turn
+        .message
+        .commands()
+        .filter(|command| command.as_results().is_some())
+    {
+        if let Some(AnswerTarget::Command { document, node }) = turn.target(command.element()) {
+            let pending = seen
+                .of_mut(turn.side.other())
+                .pending
+                .get_mut(&(address(document), *node));
+            if let Some(pending) = pending {
+                pending.lacks_results = false;
+            }
+        }
+    }
+    containers(found, turn, &codes);
+    unanswered(found, turn, seen);
+}
+
+/// STA-02: the Status of the SyncHdr comes first.
+fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
+    let first = turn.message.statuses().next();
+    let at = Some(turn.message.element());
+    let answers_something = turn.message.header().is_some()
+        && match turn.side {
+            Side::Server => true,
+            Side::Device => !turn.message.is_first() && seen.server.messages > 0,
+        };
+    match (turn.message.header_status(), first) {
+        (None, _) if answers_something && !turn.is_keep_alive() => {
+            found.add("STA-02", at, "there is no Status for the SyncHdr");
+        }
+        (Some(status), Some(first)) if status.element().id() != first.element().id() => {
+            found.add(
+                "STA-02",
+                Some(status.element()),
+                "the Status for the SyncHdr is not the first one",
+            );
+        }
+        _ => {}
+    }
+}
+
+fn status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, status: Status<'_>) {
+    let at = Some(status.element());
+    let target = turn.target(status.element());
+    let answered = target.and_then(AnswerTarget::command);
+    let cmd = status.cmd().unwrap_or_default();
+    match answered {
+        Some(command) if !cmd.is_empty() && cmd != command.element().local() => {
+            let text = format!(
+                "Cmd is {cmd}, the command it answers is {}",
+                command.element().local()
+            );
+            found.add("STA-04", at, text);
+        }
+        None if status.is_for_header() && !cmd.is_empty() && cmd != "SyncHdr" => {
+            found.add(
+                "STA-04",
+                at,
+                format!("CmdRef is 0, which is the SyncHdr, and Cmd is {cmd}"),
+            );
+        }
+        _ => {}
+    }
+    let has_one_item = answered.is_some_and(|command| command.items().count() == 1);
+    let is_header = matches!(target, Some(AnswerTarget::Header));
+    if (has_one_item || is_header) && status.ref_nodes().next().is_some() && !found.is_windows {
+        found.add(
+            "STA-06",
+            at,
+            "TargetRef and SourceRef are for commands with several Items",
+        );
+    }
+    let Some(code) = status.code().filter(|code| code.name().is_some()) else {
+        let text = match status.code() {
+            Some(code) => format!("{} is no code of a Status", code.0),
+            None => "the Status has no code".to_owned(),
+        };
+        return found.add("STA-07", at, text);
+    };
+    if cmd == "Results" && code.0 == 200 {
+        found.add("STA-08", at, "Results are not answered with 200");
+    }
+    if code.is_challenge() && status.chal().is_none() {
+        found.add("STA-09", at, format!("Status {code} has no Chal"));
+    }
+    if code.is_challenge() && status.is_for_header() {
+        let mut requests = turn
+            .requests()
+            .filter(|command| command.kind() != CommandKind::Alert);
+        if requests.next().is_some() {
+            found.add(
+                "STA-10",
+                at,
+                format!("the SyncHdr is refused with {code}, and the message has commands"),
+            );
+        }
+    }
+    if code.0 == 212 {
+        let msg_ref = status.msg_ref().unwrap_or_default();
+        let had_cred = seen.of(turn.side.other()).with_cred.get(&*msg_ref);
+        if answered.is_some() {
+            found.add("STA-11", at, "212 answers a command; it is for a SyncHdr");
+        } else if had_cred == Some(&false) && !seen.is_disturbed {
+            found.add(
+                "STA-11",
+                at,
+                format!("212 for message {msg_ref}, which had no Cred"),
+            );
+        }
+    }
+    if DS_ONLY.contains(&code.0) {
+        found.add(
+            "STA-12",
+            at,
+            format!("Status {code} is of data synchronization"),
+        );
+    }
+    if let Some(command) = answered {
+        let parent = command
+            .element()
+            .parent()
+            .and_then(Command::of)
+            .map(Command::kind);
+        let is_atomic = command.kind() == CommandKind::Atomic;
+        match code.0 {
+            216 | 516 if parent != Some(CommandKind::Atomic) => {
+                found.add(
+                    "ATM-05",
+                    at,
+                    format!("Status {code} for a command that is in no Atomic"),
+                );
+            }
+            507 | 517 if !is_atomic => {
+                found.add(
+                    "ATM-05",
+                    at,
+                    format!("Status {code} for {}, which is no Atomic", command.kind()),
+                );
+            }
+            _ => {}
+        }
+    }
+    if let Some(error) = status.original_error() {
+        let words = crate::facts::result_in_text(&error);
+        let words = words
+            .map(|fact| format!(": {}", fact.words()))
+            .unwrap_or_default();
+        found.add("WIN-03", at, format!("Windows met {error}{words}"));
+    }
+}
+
+const DS_ONLY: [u16; 19] = [
+    201, 205, 206, 207, 208, 209, 210, 211, 409, 419, 421, 423, 426, 427, 428, 508, 512, 203, 300,
+];
+
+fn results(
+    found: &mut Findings,
+    turn: &Turn<'_>,
+    seen: &Seen,
+    command: Command<'_>,
+    results: Results<'_>,
+) {
+    let at = Some(command.element());
+    let cmd_ref = results.cmd_ref().unwrap_or_default();
+    let before = turn.message.statuses();
+    let mut before = before.take_while(|status| status.element().id() < command.element().id());
+    let is_same = |status: Status<'_>| {
+        status.cmd_ref().as_deref() == Some(&*cmd_ref)
+            && status.msg_ref().as_deref() == Some(&*results.msg_ref())
+    };
+    let target = turn.target(command.element());
+    let in_earlier = match target {
+        Some(AnswerTarget::Command { document, node }) => {
+            let pending = seen
+                .of(turn.side.other())
+                .pending
+                .get(&(address(document), *node));
+            pending.is_none_or(|pending| pending.is_answered)
+        }
+        // What was not seen may have been answered before.
+        _ => true,
+    };
+    if !before.any(is_same) && !in_earlier {
+        found.add("RES-01", at, "Results come before the Status of their Get");
+    }
+    let asked = target.and_then(AnswerTarget::command);
+    for item in command.items() {
+        let at = Some(item.element());
+        let Some(source) = item.source().filter(|source| !source.is_empty()) else {
+            found.add("RES-02", at, "an Item of Results has no Source");
+            continue;
+        };
+        if let Some(asked) = asked {
+            let under = |target: std::borrow::Cow<'_, str>| {
+                let (target, source) = (locuri::canonical(&target), locuri::canonical(&source));
+                source == target
+                    || source
+                        .strip_prefix(&*target)
+                        .is_some_and(|rest| rest.starts_with('/'))
+            };
+            if !asked.items().filter_map(|item| item.target()).any(under) && !source.contains("***")
+            {
+                found.add(
+                    "RES-04",
+                    at,
+                    format!("Results name {source}, which the Get did not ask for"),
+                );
+            }
+        }
+        let meta = item.meta().or_else(|| command.meta());
+        let Some(data) = item.data() else {
+            continue;
+        };
+        let format = meta.and_then(|meta| meta.format());
+        if format.is_none() && std::str::from_utf8(&data.octets()).is_err() {
+            found.add(
+                "RES-03",
+                at,
+                "Results without Format hold a value that is no text",
+            );
+        }
+        if format.as_deref() == Some("node") {
+            let text = data.text();
+            let mut names = text.trim().split('/');
+            if !text.trim().is_empty() && names.any(|name| name.is_empty() || name == "*") {
+                found.add("RES-05", at, "a child has the name * or none");
+            }
+        }
+    }
+}
+
+/// What the codes of Atomic and Sequence must have to do with those of their children.
+fn containers(found: &mut Findings, turn: &Turn<'_>, codes: &HashMap<(usize, NodeId), u16>) {
+    let mut children: BTreeMap<(usize, NodeId), Vec<u16>> = BTreeMap::new();
+    let mut places: HashMap<(usize, NodeId), (Element<'_>, CommandKind)> = HashMap::new();
+    for status in turn.message.statuses() {
+        let Some(target @ AnswerTarget::Command { document, node }) = turn.target(status.element())
+        else {
+            continue;
+        };
+        let Some(command) = target.command() else {
+            continue;
+        };
+        places.insert(
+            (address(document), *node),
+            (status.element(), command.kind()),
+        );
+        let parent = command
+            .element()
+            .parent()
+            .filter(|parent| parent.is(tag::ATOMIC) || parent.is(tag::SEQUENCE));
+        if let (Some(parent), Some(code)) = (parent, codes.get(&(address(document), *node))) {
+            children
+                .entry((address(document), parent.id()))
+                .or_default()
+                .push(*code);
+        }
+    }
+    for (container, children) in children {
+        let (Some(code), Some((element, kind))) = (codes.get(&container), places.get(&container))
+        else {
+            continue;
+        };
+        let failed = children.iter().find(|code| **code >= 400);
+        match kind {
+            CommandKind::Atomic => {
+                if let Some(failed) = failed.filter(|_| *code < 400) {
+                    let text = format!(
+                        "the Atomic has {code}, a command in it {failed}: the Atomic has 507"
+                    );
+                    found.add("ATM-04", Some(*element), text);
+                }
+            }
+            CommandKind::Sequence => {
+                let ran = children.iter().any(|code| *code != 215);
+                if ran && !matches!(code, 200 | 101 | 202) {
+                    let text =
+                        format!("the Sequence has {code}, though commands in it were carried out");
+                    found.add("SEQ-01", Some(*element), text);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// STA-01, SEQ-02, RES-01: at the end of a package everything of the other side is answered.
+fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    let is_over = turn.message.is_final() && !turn.message.has_alert(AlertCode::SESSION_ABORT);
+    let refused = turn
+        .message
+        .header_status()
+        .and_then(|status| status.code());
+    let is_refused = refused.is_some_and(|code| !code.is_success());
+    let comparable = seen.is_comparable();
+    let other = seen.of_mut(turn.side.other());
+    if !is_over || is_refused || !comparable || !other.is_final || other.has_aborted {
+        return;
+    }
+    let mut left: Vec<_> = other.pending.drain().map(|(_, pending)| pending).collect();
+    left.sort_by_key(|pending| pending.node);
+    let at = Some(turn.message.element());
+    for pending in left {
+        let command = command_at(&pending.document, pending.node);
+        let Some(command) = command else {
+            continue;
+        };
+        let id = command.cmd_id().unwrap_or_default();
+        let named = format!("{} {id}", command.kind());
+        if !pending.is_answered {
+            let in_sequence = command
+                .element()
+                .parent()
+                .is_some_and(|parent| parent.is(tag::SEQUENCE));
+            match in_sequence {
+                true => found.add(
+                    "SEQ-02",
+                    at,
+                    format!("{named} of a Sequence has no Status; a skipped one has 215"),
+                ),
+                false => found.add("STA-01", at, format!("{named} has no Status")),
+            }
+        } else if pending.lacks_results {
+            found.add(
+                "RES-01",
+                at,
+                format!("{named} has the Status 200 and no Results"),
+            );
+        }
+    }
+}
+
+fn command_at(document: &Arc<Document>, node: NodeId) -> Option<Command<'_>> {
+    Command::of(document.element(node)?)
+}

@@ -1,0 +1,221 @@
+//! Rules of commands: CMD-02 to CMD-13, ATM-01 to ATM-03, ATM-06, URI-*, WIN-02.
+
+use std::collections::BTreeMap;
+
+use super::seen::{Seen, Turn};
+use super::{Findings, uri};
+use crate::dm::{Command, CommandKind, locuri};
+use crate::flow::Side;
+use crate::markup::{Element, tag};
+
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
+    for command in turn.message.all_commands() {
+        let at = Some(command.element());
+        let parent = command
+            .element()
+            .parent()
+            .and_then(Command::of)
+            .map(Command::kind);
+        match command.kind() {
+            CommandKind::Unknown => {
+                let text = format!("{} is no command", command.element().local());
+                found.add("CMD-02", at, text);
+                continue;
+            }
+            kind @ (CommandKind::Put
+            | CommandKind::Search
+            | CommandKind::Sync
+            | CommandKind::Map) => {
+                found.add("CMD-03", at, format!("{kind} is not used in DM"));
+                continue;
+            }
+            _ => {}
+        }
+        if turn.side == Side::Device && !may_send(command) {
+            found.add(
+                "CMD-04",
+                at,
+                format!("a device does not send {}", command.kind()),
+            );
+        }
+        if !command.kind().is_answer() && command.element().child(tag::CRED).is_some() {
+            found.add(
+                "CMD-05",
+                at,
+                format!("{} has Cred, which belongs into SyncHdr", command.kind()),
+            );
+        }
+        inside(found, command, parent);
+        if turn.side == Side::Server {
+            of_server(found, command, seen);
+        }
+        if works_on_nodes(command.kind()) || command.kind() == CommandKind::Results {
+            addresses(found, command);
+        }
+    }
+}
+
+/// What a device may send: Alert, Replace of DevInfo, Results, Status.
+fn may_send(command: Command<'_>) -> bool {
+    match command.kind() {
+        CommandKind::Alert | CommandKind::Results | CommandKind::Status => true,
+        CommandKind::Replace => command.items().all(|item| {
+            let node = item.source().or_else(|| item.target());
+            node.is_none_or(|node| locuri::canonical(&node).starts_with("devinfo"))
+        }),
+        _ => false,
+    }
+}
+
+/// Rules of what may stand in Atomic and Sequence.
+fn inside(found: &mut Findings, command: Command<'_>, parent: Option<CommandKind>) {
+    let at = Some(command.element());
+    let kind = command.kind();
+    if parent == Some(CommandKind::Atomic) {
+        match kind {
+            CommandKind::Atomic => found.add(
+                "ATM-01",
+                at,
+                "Atomic inside Atomic: Windows answers 500, and 507 for the outer one",
+            ),
+            CommandKind::Get => found.add("ATM-02", at, "Get inside Atomic: Windows answers 500"),
+            CommandKind::Exec => {
+                found.add("CMD-10", at, "Exec inside Atomic, which OMA does not allow")
+            }
+            _ => {}
+        }
+    }
+    if parent.is_some_and(CommandKind::is_container) && command.items().any(|item| item.more_data())
+    {
+        found.add(
+            "ATM-06",
+            at,
+            "a large object inside Atomic or Sequence: it would span messages",
+        );
+    }
+    if kind != CommandKind::Atomic {
+        return;
+    }
+    let mut nodes: BTreeMap<String, CommandKind> = BTreeMap::new();
+    for child in command.nested() {
+        let other = match child.kind() {
+            CommandKind::Add => CommandKind::Replace,
+            CommandKind::Replace => CommandKind::Add,
+            _ => continue,
+        };
+        for node in child.items().filter_map(|item| item.target()) {
+            let node = locuri::canonical(&node);
+            if nodes.get(&node) == Some(&other) {
+                found.add(
+                    "ATM-03",
+                    Some(child.element()),
+                    format!("Add and Replace of {node} in one Atomic"),
+                );
+            }
+            nodes.insert(node, child.kind());
+        }
+    }
+}
+
+fn works_on_nodes(kind: CommandKind) -> bool {
+    matches!(
+        kind,
+        CommandKind::Add
+            | CommandKind::Replace
+            | CommandKind::Delete
+            | CommandKind::Get
+            | CommandKind::Exec
+            | CommandKind::Copy
+    )
+}
+
+fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
+    let (at, kind) = (Some(command.element()), command.kind());
+    if found.is_windows && command.correlator().is_some() {
+        found.add("CMD-13", at, "Windows does not support Correlator");
+    }
+    if !works_on_nodes(kind) {
+        return;
+    }
+    match command.items().count() {
+        0 => found.add("CMD-06", at, format!("{kind} has no Item")),
+        1 => {}
+        items if kind == CommandKind::Exec && found.is_windows => {
+            found.add(
+                "CMD-06",
+                at,
+                format!("Exec has {items} Items; Windows takes one"),
+            );
+        }
+        _ => {}
+    }
+    for item in command.items() {
+        let at = Some(item.element());
+        let Some(target) = item.target().filter(|target| !target.is_empty()) else {
+            found.add("CMD-07", at, format!("an Item of {kind} has no Target"));
+            continue;
+        };
+        if kind == CommandKind::Delete && ["", "."].contains(&&*locuri::canonical(&target)) {
+            found.add("CMD-12", at, "the root cannot be deleted");
+        }
+        if kind == CommandKind::Copy && !target.starts_with("./") {
+            found.add("CMD-11", at, "Copy needs the whole LocURI");
+        }
+        if matches!(kind, CommandKind::Add | CommandKind::Replace) {
+            value(found, command, item.element(), kind);
+        }
+        let is_user = target
+            .split('/')
+            .nth(1)
+            .is_some_and(|scope| scope.eq_ignore_ascii_case("User"));
+        if let Some(login) = seen
+            .login
+            .as_deref()
+            .filter(|login| is_user && *login != "user")
+        {
+            found.add(
+                "WIN-02",
+                at,
+                format!("{target} is a user's node, and LoginStatus is {login}"),
+            );
+        }
+    }
+}
+
+fn value(found: &mut Findings, command: Command<'_>, item: Element<'_>, kind: CommandKind) {
+    let meta = item.child(tag::META).map(crate::dm::Meta::of);
+    let format = meta.and_then(|meta| meta.format().map(std::borrow::Cow::into_owned));
+    let format = format.or_else(|| Some(command.meta()?.format()?.into_owned()));
+    let has_data = item.child(tag::DATA).is_some();
+    match format.as_deref() {
+        None if kind == CommandKind::Add => {
+            found.add("CMD-08", Some(item), "Add has no Format; chr is taken");
+        }
+        Some(format) if !has_data && !["null", "node"].contains(&format) => {
+            found.add(
+                "CMD-09",
+                Some(item),
+                format!("{kind} has the Format {format} and no Data"),
+            );
+        }
+        _ => {}
+    }
+}
+
+fn addresses(found: &mut Findings, command: Command<'_>) {
+    for item in command.items() {
+        let ends = [
+            item.element().child(tag::TARGET),
+            item.element().child(tag::SOURCE),
+        ];
+        for element in ends.into_iter().flatten() {
+            let Some(place) = element.child(tag::LOC_URI) else {
+                continue;
+            };
+            let text = place.text();
+            if !text.trim().is_empty() && !text.contains("***") {
+                uri::check(found, text.trim(), place);
+            }
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-12, HTTP-01, HTTP-03.
+
+use std::borrow::Cow;
+
+use hashlink::LinkedHashMap;
+
+use super::seen::{Seen, Turn};
+use super::{Findings, uri};
+use crate::dm::{AlertCode, Message, SyncHdr};
+use crate::flow::{SessionKey, SessionTag, Side};
+use crate::markup::{Element, Space, tag};
+
+/// What the answer to a request is compared with.
+#[derive(Debug)]
+pub(super) struct Asked {
+    session: Option<String>,
+    target: Option<String>,
+    source: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn of(message: Message<'_>) -> Self {
+        let header = message.header();
+        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        Self {
+            session: owned(header.and_then(SyncHdr::session_id)),
+            target: owned(header.and_then(SyncHdr::target)),
+            source: owned(header.and_then(SyncHdr::source)),
+        }
+    }
+
+    /// The session it belongs to, among those that are known.
+    pub(super) fn key(&self, sessions: &LinkedHashMap<SessionKey, Seen>) -> Option<SessionKey> {
+        let is_it = |key: &&SessionKey| {
+            Some(&*key.id) == self.session.as_deref()
+                && Some(&*key.device) == self.source.as_deref()
+        };
+        sessions.keys().rev().find(is_it).cloned()
+    }
+}
+
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request: Option<&Asked>) {
+    let message = turn.message;
+    document(found, message);
+    http(found, turn);
+    let Some(header) = message.header() else {
+        return found.add(
+            "HDR-07",
+            Some(message.element()),
+            "the message has no SyncHdr",
+        );
+    };
+    versions(found, message, header);
+    session(found, turn, header, request);
+    msg_id(found, turn, header, seen);
+    let at = Some(header.element());
+    for (what, uri) in [("Target", header.target()), ("Source", header.source())] {
+        if uri.is_none_or(|uri| uri.is_empty()) {
+            found.add("HDR-07", at, format!("SyncHdr has no {what}"));
+        }
+    }
+    if message
+        .element()
+        .document()
+        .elements()
+        .any(|element| element.is(tag::NO_RESP))
+    {
+        found.add("HDR-09", at, "NoResp is not used in DM");
+    }
+    sizes_and_addresses(found, turn, header, seen);
+}
+
+/// Order, namespaces and markup of the document.
+fn document(found: &mut Findings, message: Message<'_>) {
+    let document = message.element().document();
+    for element in document.elements() {
+        match () {
+            () if element.is(tag::SYNC_HDR) => ordered(found, element, &SYNC_HDR),
+            () if element.is(tag::STATUS) => ordered(found, element, &STATUS),
+            () if element.is(tag::ITEM) => ordered(found, element, &ITEM),
+            () if element.is(tag::META) => {
+                if let Some(child) = element.elements().find(is_misplaced) {
+                    let text = format!(
+                        "{} in Meta is not in the namespace syncml:metinf",
+                        child.local()
+                    );
+                    found.add("XML-05", Some(child), text);
+                }
+            }
+            () if element.is(tag::DATA) => markup(found, element),
+            () => {}
+        }
+    }
+}
+
+/// Whether a name of syncml:metinf stands in another namespace; the decoder reads it all the same.
+fn is_misplaced(child: &Element<'_>) -> bool {
+    let document = child.document();
+    if document.is_wbxml() || !META.contains(&child.local()) {
+        return false;
+    }
+    let written = child.span().of(document.source());
+    let name = written.split(|byte| b" \t\r\n/>".contains(byte)).next();
+    if name.is_some_and(|name| name.contains(&b':')) {
+        return child.space() != Some(Space::MetInf);
+    }
+    let around = std::iter::successors(Some(*child), |element| element.parent());
+    let mut declared = around.filter_map(|element| element.attribute("xmlns"));
+    let namespace = declared.next();
+    namespace
+        .is_some_and(|namespace| Space::of_namespace(&namespace.value()) != Some(Space::MetInf))
+}
+
+fn ordered(found: &mut Findings, element: Element<'_>, order: &[&str]) {
+    let mut last = 0;
+    for child in element.elements() {
+        let Some(place) = order.iter().position(|name| *name == child.local()) else {
+            continue;
+        };
+        if place < last {
+            let text = format!(
+                "{} stands behind {} in {}",
+                child.local(),
+                order[last],
+                element.local()
+            );
+            return found.add("XML-04", Some(child), text);
+        }
+        last = place;
+    }
+}
+
+const SYNC_HDR: [&str; 10] = [
+    "VerDTD",
+    "VerProto",
+    "SessionID",
+    "MsgID",
+    "Target",
+    "Source",
+    "RespURI",
+    "NoResp",
+    "Cred",
+    "Meta",
+];
+const STATUS: [&str; 10] = [
+    "CmdID",
+    "MsgRef",
+    "CmdRef",
+    "Cmd",
+    "TargetRef",
+    "SourceRef",
+    "Cred",
+    "Chal",
+    "Data",
+    "Item",
+];
+/// Names of syncml:metinf that DM uses.
+const META: [&str; 9] = [
+    "Format",
+    "Type",
+    "Mark",
+    "Size",
+    "NextNonce",
+    "MaxMsgSize",
+    "MaxObjSize",
+    "EMI",
+    "Version",
+];
+const ITEM: [&str; 5] = ["Target", "Source", "Meta", "Data", "MoreData"];
+
+/// Markup that is a value of its own must be escaped; documents of SyncML itself may stand in Data.
+fn markup(found: &mut Findings, data: Element<'_>) {
+    let Some(first) = data.elements().next() else {
+        return;
+    };
+    let meta = data.parent().and_then(|item| item.child(tag::META));
+    let format = meta.and_then(|meta| crate::dm::Meta::of(meta).format());
+    let is_xml = format.is_some_and(|format| format.eq_ignore_ascii_case("xml"));
+    if !is_xml && first.space().is_none() {
+        let text = format!("markup in Data is not escaped: <{}>", first.local());
+        found.add("XML-07", Some(data), text);
+    }
+}
+
+fn http(found: &mut Findings, turn: &Turn<'_>) {
+    let Some(head) = turn.linted.head else {
+        return;
+    };
+    let media_type = head.field("content-type").unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let known = [
+        "application/vnd.syncml.dm+xml",
+        "application/vnd.syncml.dm+wbxml",
+    ];
+    if !known
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(essence))
+    {
+        let text = match essence {
+            "" => "the message has no Content-Type".to_owned(),
+            other => {
+                format!("Content-Type is {other}, not application/vnd.syncml.dm+xml or +wbxml")
+            }
+        };
+        found.add("HTTP-01", None, text);
+    }
+    if let Some(method) = head.method.filter(|method| *method != "POST") {
+        found.add("HTTP-03", None, format!("the method is {method}, not POST"));
+    }
+}
+
+fn versions(found: &mut Findings, message: Message<'_>, header: SyncHdr<'_>) {
+    let root = message.element();
+    let (dtd, proto) = (header.ver_dtd(), header.ver_proto());
+    let namespace = namespace(root);
+    if !root.document().is_wbxml() {
+        let known = ["SYNCML:SYNCML1.0", "SYNCML:SYNCML1.1", "SYNCML:SYNCML1.2"];
+        match namespace.as_deref() {
+            None => found.add("XML-02", Some(root), "SyncML has no namespace"),
+            Some(other) if !known.iter().any(|known| known.eq_ignore_ascii_case(other)) => {
+                found.add(
+                    "XML-02",
+                    Some(root),
+                    format!("SyncML has the namespace {other}"),
+                );
+            }
+            Some(known) => {
+                let version = known.len().checked_sub(3).and_then(|at| known.get(at..));
+                if let (Some(version), Some(dtd)) = (version, dtd.as_deref())
+                    && version != dtd
+                    && !dtd.is_empty()
+                {
+                    found.add(
+                        "XML-03",
+                        Some(root),
+                        format!("the namespace is that of {version}, VerDTD is {dtd}"),
+                    );
+                }
+            }
+        }
+    }
+    let is_old =
+        dtd.as_deref() == Some("1.1") && proto.as_deref() == Some("DM/1.1") && !found.is_windows;
+    let expected = [("VerDTD", dtd, "1.2"), ("VerProto", proto, "DM/1.2")];
+    for (name, value, expected) in expected {
+        if !is_old && value.as_deref() != Some(expected) {
+            let value = value.unwrap_or_default();
+            let text = match &*value {
+                "" => format!("{name} is missing; it is {expected}"),
+                value => format!("{name} is {value}, not {expected}"),
+            };
+            found.add("HDR-01", Some(header.element()), text);
+        }
+    }
+}
+
+/// The namespace that the root declares for itself.
+fn namespace(root: Element<'_>) -> Option<String> {
+    let plain = root.attribute("xmlns");
+    let of_prefix = || {
+        let mut declared = root.attributes().filter(|a| a.name().starts_with("xmlns:"));
+        declared.find(|a| Space::of_namespace(&a.value()) == Some(Space::SyncMl))
+    };
+    Some(plain.or_else(of_prefix)?.value().into_owned())
+}
+
+fn session(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, request: Option<&Asked>) {
+    let at = Some(header.element());
+    let id = header.session_id().unwrap_or_default();
+    if id.is_empty() {
+        return found.add("HDR-02", at, "SessionID is missing or empty");
+    }
+    if id.len() > 4 {
+        found.add(
+            "HDR-03",
+            at,
+            format!("SessionID {id} has more than 4 bytes"),
+        );
+    }
+    let Some(request) = request.filter(|_| !turn.linted.is_changed) else {
+        return;
+    };
+    if let Some(asked) = request.session.as_deref().filter(|asked| *asked != &*id) {
+        found.add(
+            "HDR-02",
+            at,
+            format!("SessionID is {id}, that of the request was {asked}"),
+        );
+    }
+    let differs = |one: Option<Cow<'_, str>>, other: Option<&str>| match (one, other) {
+        (Some(one), Some(other)) => !one.eq_ignore_ascii_case(other),
+        _ => false,
+    };
+    if differs(header.target(), request.source.as_deref()) {
+        found.add("HDR-08", at, "Target is not the Source of the request");
+    } else if differs(header.source(), request.target.as_deref()) {
+        found.add("HDR-08", at, "Source is not the Target of the request");
+    }
+}
+
+fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &Seen) {
+    let at = Some(header.element());
+    let written = header.msg_id().unwrap_or_default();
+    let number = SessionTag::number_of(turn.message).filter(|number| *number > 0);
+    let Some(number) = number else {
+        let text = match &*written {
+            "" => "MsgID is missing".to_owned(),
+            other => format!("MsgID is {other}, not a number from 1 on"),
+        };
+        return found.add("HDR-04", at, text);
+    };
+    let spoken = seen.of(turn.side);
+    let opens = turn.message.has_alert(AlertCode(1200)) || turn.message.has_alert(AlertCode(1201));
+    let is_first = match turn.side {
+        Side::Device => spoken.messages == 0 && opens && turn.message.statuses().next().is_none(),
+        Side::Server => spoken.messages == 0 && seen.is_comparable() && seen.device.messages == 1,
+    };
+    if is_first && number != 1 {
+        return found.add(
+            "HDR-04",
+            at,
+            format!("the first message of the session has MsgID {number}"),
+        );
+    }
+    let Some(last) = spoken.msg_id.filter(|_| !seen.is_disturbed) else {
+        return;
+    };
+    if number <= last {
+        found.add("HDR-05", at, format!("MsgID {number} comes after {last}"));
+    } else if number > last.saturating_add(1) && seen.is_whole {
+        found.add("HDR-06", at, format!("MsgID goes from {last} to {number}"));
+    }
+}
+
+fn sizes_and_addresses(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &Seen) {
+    let at = Some(header.element());
+    let bytes = turn.linted.document.source().len() as u64;
+    let most = seen
+        .of(turn.side.other())
+        .max_msg_size
+        .filter(|most| *most > 0);
+    if let Some(most) = most.filter(|most| bytes > *most) {
+        found.add(
+            "HDR-10",
+            at,
+            format!("the message has {bytes} bytes, the other side takes {most} (MaxMsgSize)"),
+        );
+    }
+    if turn.side == Side::Server {
+        return;
+    }
+    if let Some(expected) = seen.resp_uri.as_deref().filter(|_| !seen.is_disturbed)
+        && let Some(asked) = turn.linted.head.and_then(|head| head.uri)
+        && !uri::path(asked).eq_ignore_ascii_case(uri::path(expected))
+    {
+        found.add(
+            "HDR-11",
+            at,
+            format!("the message does not go to RespURI {expected}"),
+        );
+    }
+    let source = header.source().unwrap_or_default();
+    for item in turn.message.commands().flat_map(crate::dm::Command::items) {
+        let is_id = item
+            .source()
+            .is_some_and(|node| node.eq_ignore_ascii_case("./DevInfo/DevId"));
+        let id = item
+            .data()
+            .filter(|_| is_id)
+            .map(|data| data.text().trim().to_owned());
+        if let Some(id) =
+            id.filter(|id| *id != source && !id.contains('*') && !source.contains('*'))
+        {
+            found.add(
+                "HDR-12",
+                at,
+                format!("Source is {source}, ./DevInfo/DevId is {id}"),
+            );
+        }
+    }
+}

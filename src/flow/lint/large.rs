@@ -1,0 +1,155 @@
+//! Rules of large objects: LOB-01 to LOB-06.
+
+use super::Findings;
+use super::seen::{Seen, Turn};
+use crate::dm::{AlertCode, Command, CommandKind, Item, locuri};
+use crate::flow::AnswerTarget;
+
+/// A large object under way.
+#[derive(Debug)]
+pub(super) struct Object {
+    node: String,
+    size: Option<u64>,
+    bytes: u64,
+    /// Whether a value was masked, so that its length is not known.
+    is_masked: bool,
+    /// Whether its last chunk was sent: what it came to is settled by its Status.
+    is_complete: bool,
+}
+
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    answers(found, turn, seen);
+    chunks(found, turn, seen);
+}
+
+/// The Statuses of chunks of the other side.
+fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    for status in turn.message.statuses() {
+        let Some(command) = turn
+            .target(status.element())
+            .and_then(AnswerTarget::command)
+        else {
+            continue;
+        };
+        let Some(code) = status.code() else {
+            continue;
+        };
+        let at = Some(status.element());
+        let goes_on = command.items().any(|item| item.more_data());
+        if goes_on && code.is_success() && code.0 != 213 {
+            found.add("LOB-02", at, format!("a chunk is answered {code}, not 213"));
+        }
+        let object = &mut seen.of_mut(turn.side.other()).object;
+        let node = command.items().next().and_then(node_of);
+        let Some(known) = object
+            .as_ref()
+            .filter(|object| Some(&object.node) == node.as_ref())
+        else {
+            continue;
+        };
+        let differs = known.size.is_some_and(|size| size != known.bytes) && !known.is_masked;
+        if known.is_complete && differs && code.is_success() {
+            let size = known.size.unwrap_or_default();
+            let text = format!(
+                "{} bytes came, Size is {size}, and the Status is {code}, not 424",
+                known.bytes
+            );
+            found.add("LOB-03", at, text);
+        }
+        if known.is_complete || !code.is_success() {
+            *object = None;
+        }
+    }
+    if turn.message.has_alert(AlertCode(1225)) || turn.message.has_alert(AlertCode::SESSION_ABORT) {
+        seen.of_mut(turn.side.other()).object = None;
+    }
+}
+
+/// The chunks that the sender sends.
+fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    let most = seen
+        .of(turn.side.other())
+        .max_obj_size
+        .filter(|most| *most > 0);
+    let disturbed = seen.is_disturbed;
+    let object = &mut seen.of_mut(turn.side).object;
+    let mut is_first = true;
+    for command in turn.message.all_commands() {
+        if !carries_data(command) {
+            continue;
+        }
+        for item in command.items() {
+            let at = Some(item.element());
+            let node = node_of(item);
+            let size = item.meta().and_then(|meta| meta.size());
+            let size = size.or_else(|| command.meta()?.size());
+            let data = item.data();
+            let bytes = data.map_or(0, |data| data.octets().len() as u64);
+            let is_masked = data.is_some_and(|data| data.text().contains("***"));
+            if let Some((size, most)) = size.zip(most).filter(|(size, most)| size > most) {
+                found.add(
+                    "LOB-05",
+                    at,
+                    format!(
+                        "the object has {size} bytes, the other side takes {most} (MaxObjSize)"
+                    ),
+                );
+            }
+            let continues = object
+                .as_ref()
+                .is_some_and(|object| !object.is_complete && Some(&object.node) == node.as_ref());
+            if let Some(open) = object.as_mut().filter(|_| continues) {
+                if size.is_some() {
+                    found.add("LOB-01", at, "Size in a later chunk");
+                }
+                open.bytes += bytes;
+                open.is_masked |= is_masked;
+                open.is_complete = !item.more_data();
+            } else {
+                let open = object.as_ref().filter(|object| !object.is_complete);
+                if let Some(open) = open.filter(|_| is_first && !disturbed) {
+                    let text = format!(
+                        "{} comes before the last chunk of {}",
+                        command.kind(),
+                        open.node
+                    );
+                    found.add("LOB-04", at, text);
+                    *object = None;
+                }
+                if item.more_data() {
+                    match size {
+                        None => found.add("LOB-01", at, "the first chunk of an object has no Size"),
+                        Some(size) if size <= bytes => {
+                            found.add(
+                                "LOB-06",
+                                at,
+                                "MoreData, though the whole object is in this chunk",
+                            );
+                        }
+                        Some(_) => {}
+                    }
+                    *object = node.map(|node| Object {
+                        node,
+                        size,
+                        bytes,
+                        is_masked,
+                        is_complete: false,
+                    });
+                }
+            }
+            is_first = false;
+        }
+    }
+}
+
+fn carries_data(command: Command<'_>) -> bool {
+    matches!(
+        command.kind(),
+        CommandKind::Add | CommandKind::Replace | CommandKind::Exec | CommandKind::Results
+    )
+}
+
+fn node_of(item: Item<'_>) -> Option<String> {
+    let node = item.target().or_else(|| item.source())?;
+    Some(locuri::canonical(&node))
+}

@@ -1,0 +1,228 @@
+//! Rules of packages and sessions: PKG-01 to PKG-11, WIN-01.
+
+use hashlink::LinkedHashMap;
+
+use super::seen::{Seen, Turn};
+use super::{Findings, LintMessage};
+use crate::dm::{AlertCode, Command, CommandKind, Message};
+use crate::flow::{SessionKey, Side};
+
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    match turn.side {
+        Side::Device => of_device(found, turn, seen),
+        Side::Server => of_server(found, turn, seen),
+    }
+    let at = Some(turn.message.element());
+    let aborts = turn.message.has_alert(AlertCode::SESSION_ABORT);
+    if aborts && !turn.message.is_final() {
+        found.add(
+            "PKG-10",
+            at,
+            "the session is aborted (1223) in a message without Final",
+        );
+    }
+    if seen.is_disturbed {
+        return;
+    }
+    match turn.side {
+        Side::Device if seen.server.has_aborted => {
+            found.add(
+                "PKG-11",
+                at,
+                "the server aborted the session (1223), and the device answers",
+            );
+        }
+        Side::Server if seen.device.has_aborted && new_commands(turn).next().is_some() => {
+            found.add(
+                "PKG-11",
+                at,
+                "the device aborted the session (1223), and the server sends commands",
+            );
+        }
+        _ => {}
+    }
+}
+
+fn of_device(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    let message = turn.message;
+    let at = Some(message.element());
+    let opens = message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201));
+    let is_first = message.is_first() && seen.device.messages == 0;
+    if is_first && !opens {
+        found.add(
+            "PKG-01",
+            at,
+            "the first message has neither Alert 1200 nor 1201",
+        );
+    }
+    if message.has_alert(AlertCode(1200)) {
+        let id = message
+            .header()
+            .and_then(|header| header.session_id())
+            .unwrap_or_default();
+        let is_of_notification = (1..=4).contains(&id.len())
+            && !id.starts_with('0')
+            && id
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+        if !is_of_notification {
+            let text = format!(
+                "Alert 1200 with the SessionID {id}, which no notification has (1 to 4 hexadecimal digits)"
+            );
+            found.add("PKG-03", at, text);
+        }
+    }
+    note_device(seen, message);
+    if !seen.is_opened && message.is_final() && seen.is_whole && (opens || is_first) {
+        seen.is_opened = true;
+        let missing: Vec<&str> = DEV_INFO
+            .into_iter()
+            .filter(|name| !seen.dev_info.contains(&name.to_ascii_lowercase()))
+            .collect();
+        if !missing.is_empty() {
+            found.add(
+                "PKG-02",
+                at,
+                format!("package 1 lacks ./DevInfo/{}", missing.join(", ")),
+            );
+        }
+        if found.is_windows && seen.login.is_none() {
+            found.add("WIN-01", at, "package 1 has no LoginStatus");
+        }
+    }
+    if seen.is_disturbed {
+        return;
+    }
+    if message.is_final()
+        && seen.server.messages > 0
+        && !seen.server.is_final
+        && !seen.server.has_refused
+    {
+        found.add(
+            "PKG-04",
+            at,
+            "the device closes its package before the server has closed its own",
+        );
+    }
+    let mut commands = message.commands();
+    let only = commands.next().and_then(Command::as_status);
+    let is_header_alone = only.is_some_and(|status| {
+        status.is_for_header() && status.code().is_some_and(crate::dm::StatusCode::is_success)
+    });
+    // An answer to an unfinished package asks for its next message with an alert, or with nothing at all.
+    if is_header_alone && commands.next().is_none() && seen.server.is_final {
+        found.add(
+            "PKG-08",
+            at,
+            "the message has nothing but the Status of the SyncHdr: a device does not send it",
+        );
+    }
+}
+
+const DEV_INFO: [&str; 5] = ["DevId", "Man", "Mod", "DmV", "Lang"];
+
+/// LoginStatus and DevInfo.
+fn note_device(seen: &mut Seen, message: Message<'_>) {
+    for command in message.commands() {
+        for item in command.items() {
+            let data = item.data().map(|data| data.text().trim().to_owned());
+            let media_type = item.meta().and_then(|meta| meta.media_type());
+            if media_type.is_some_and(|name| name.ends_with("/LoginStatus")) {
+                seen.login = data;
+                continue;
+            }
+            let node = item.source().or_else(|| item.target());
+            let node = node.filter(|_| command.kind() == CommandKind::Replace);
+            let name = node.map(|node| node.to_ascii_lowercase());
+            let name = name
+                .as_deref()
+                .and_then(|node| node.strip_prefix("./devinfo/"));
+            if let Some(name) = name.filter(|_| seen.dev_info.len() < MOST_NODES) {
+                seen.dev_info.insert(name.to_owned());
+            }
+        }
+    }
+}
+
+fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    let message = turn.message;
+    let at = Some(message.element());
+    if let Some(delivered) = turn
+        .linted
+        .delivered
+        .and_then(|document| Message::of(document))
+    {
+        let uri = delivered.header().and_then(|header| header.resp_uri());
+        if let Some(uri) = uri.filter(|uri| !uri.is_empty()) {
+            seen.resp_uri = Some(uri.into_owned());
+        }
+    }
+    if seen.is_disturbed || seen.device.messages == 0 {
+        return;
+    }
+    let sends_chunk = message
+        .all_commands()
+        .any(|command| command.items().any(|item| item.more_data()));
+    let next_message = message.has_alert(AlertCode::NEXT_MESSAGE);
+    if seen.device.is_final {
+        if !message.is_final() && !sends_chunk && !next_message {
+            found.add("PKG-05", at, "the server's message has no Final");
+        }
+        return;
+    }
+    // The device has more to send: the server asks for it, and says nothing else.
+    if message.is_final() {
+        found.add(
+            "PKG-06",
+            at,
+            "the device's package goes on, and the server's answer has Final",
+        );
+    }
+    if let Some(command) = new_commands(turn).next() {
+        let text = format!(
+            "the device's package goes on, and the server sends {}",
+            command.kind()
+        );
+        found.add("PKG-07", Some(command.element()), text);
+    }
+}
+
+/// Commands that ask the device to do something.
+fn new_commands<'m>(turn: &'m Turn<'m>) -> impl Iterator<Item = Command<'m>> {
+    turn.requests()
+        .filter(|command| command.kind() != CommandKind::Alert)
+}
+
+/// PKG-09: a device begins a session while commands of the one before wait for an answer.
+pub(super) fn left_open(
+    found: &mut Findings,
+    sessions: &LinkedHashMap<SessionKey, Seen>,
+    key: &SessionKey,
+    linted: LintMessage<'_>,
+) {
+    if linted.speaker != Side::Device {
+        return;
+    }
+    let is_same = |known: &&SessionKey| known.server == key.server && known.device == key.device;
+    let Some(before) = sessions.keys().rev().find(is_same) else {
+        return;
+    };
+    let Some(seen) = sessions.get(before) else {
+        return;
+    };
+    let waits = seen
+        .server
+        .pending
+        .values()
+        .any(|pending| !pending.is_answered);
+    if waits && seen.is_comparable() && !seen.device.has_aborted && !seen.server.has_aborted {
+        let text = format!(
+            "the session before ({}) was left with commands of the server unanswered",
+            before.id
+        );
+        found.add("PKG-09", None, text);
+    }
+}
+
+/// Nodes of DevInfo that are remembered.
+const MOST_NODES: usize = 64;

@@ -1,0 +1,278 @@
+//! What a session has shown so far, and the message that is judged.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::LintMessage;
+use super::large::Object;
+use crate::dm::{AlertCode, Command, CommandKind, Message};
+use crate::flow::{AnswerLink, AnswerTarget, Session, SessionKey, SessionTag, Side};
+use crate::markup::{Document, Element, NodeId};
+
+/// A session, as far as it was seen.
+#[derive(Debug)]
+pub(super) struct Seen {
+    links: Session,
+    /// Whether dmtap stood between the peers, or a message is missing: they do not know the same conversation.
+    pub(super) is_disturbed: bool,
+    /// Whether the session was seen from its first message on.
+    pub(super) is_whole: bool,
+    pub(super) is_windows: bool,
+    pub(super) device: Spoken,
+    pub(super) server: Spoken,
+    /// LoginStatus of the device.
+    pub(super) login: Option<String>,
+    /// DevInfo nodes of package 1, by name.
+    pub(super) dev_info: BTreeSet<String>,
+    /// Whether package 1 is over.
+    pub(super) is_opened: bool,
+    /// Where the device is to send its next message.
+    pub(super) resp_uri: Option<String>,
+    /// Nonces that were sent.
+    pub(super) nonces: BTreeSet<String>,
+}
+
+/// What one side has said.
+#[derive(Debug, Default)]
+pub(super) struct Spoken {
+    pub(super) messages: u32,
+    pub(super) msg_id: Option<u32>,
+    /// Its newest message, as written.
+    newest: Option<Arc<Document>>,
+    pub(super) is_final: bool,
+    pub(super) has_aborted: bool,
+    pub(super) max_msg_size: Option<u64>,
+    pub(super) max_obj_size: Option<u64>,
+    /// Which of its messages had credentials.
+    pub(super) with_cred: BTreeMap<String, bool>,
+    pub(super) scheme: Option<String>,
+    /// The scheme that it asked the other side for, since that side's last credentials.
+    pub(super) asked_scheme: Option<String>,
+    /// Whether its newest message refused the other side's header with 401 or 407.
+    pub(super) has_refused: bool,
+    /// Its commands that were delivered and have no Status yet, with the message that they stand in.
+    pub(super) pending: HashMap<(usize, NodeId), Pending>,
+    pub(super) object: Option<Object>,
+}
+
+/// A command without its Status.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) document: Arc<Document>,
+    pub(super) node: NodeId,
+    /// Whether its Status 200 came and its Results did not.
+    pub(super) lacks_results: bool,
+    /// Whether its Status came.
+    pub(super) is_answered: bool,
+}
+
+impl Seen {
+    pub(super) fn new(number: u64, server: &str) -> Self {
+        let key = SessionKey {
+            server: server.into(),
+            device: "".into(),
+            id: "".into(),
+        };
+        Self {
+            links: Session::new(number, key),
+            is_disturbed: false,
+            is_whole: false,
+            is_windows: false,
+            device: Spoken::default(),
+            server: Spoken::default(),
+            login: None,
+            dev_info: BTreeSet::new(),
+            is_opened: false,
+            resp_uri: None,
+            nonces: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn of(&self, side: Side) -> &Spoken {
+        match side {
+            Side::Device => &self.device,
+            Side::Server => &self.server,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, side: Side) -> &mut Spoken {
+        match side {
+            Side::Device => &mut self.device,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// Whether rules may compare this message with those before.
+    pub(super) fn is_comparable(&self) -> bool {
+        self.is_whole && !self.is_disturbed
+    }
+
+    /// Whether the sender's newest message was the same, byte for byte.
+    pub(super) fn is_repeat(&self, linted: LintMessage<'_>) -> bool {
+        let newest = self.of(linted.speaker).newest.as_ref();
+        newest.is_some_and(|newest| newest.source() == linted.document.source())
+    }
+
+    /// Takes in what shows who speaks.
+    pub(super) fn note_peer(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
+        let agent = linted.head.and_then(|head| head.field("user-agent"));
+        let is_windows = agent.is_some_and(|agent| agent.contains("MSFT OMA DM"));
+        self.is_windows |= is_windows || message.all_commands().any(is_of_windows);
+        if linted.speaker == Side::Device {
+            if self.device.messages == 0 {
+                self.is_whole = message.is_first();
+            }
+            self.links.begin_exchange();
+            self.links.note_message(message);
+        }
+        if linted.speaker == Side::Server && self.device.messages == 0 {
+            // What it answers was not seen.
+            self.missed();
+        }
+        match linted.delivered {
+            None => self.missed(),
+            Some(_) => self.is_disturbed |= linted.is_changed,
+        }
+    }
+
+    /// Takes in a message that was judged.
+    pub(super) fn enter(&mut self, turn: &Turn<'_>) {
+        let side = turn.side;
+        if let Some(delivered) = turn.linted.delivered {
+            self.links.delivered(side.other(), delivered.clone());
+        }
+        let header = turn.message.header();
+        let meta = header.and_then(|header| header.meta());
+        let refused = turn
+            .message
+            .header_status()
+            .and_then(|status| status.code());
+        let is_new_package = self.of(side).is_final || self.of(side).messages == 0;
+        let spoken = self.of_mut(side);
+        spoken.messages += 1;
+        spoken.msg_id = SessionTag::number_of(turn.message).or(spoken.msg_id);
+        spoken.newest = Some(turn.linted.document.clone());
+        spoken.is_final = turn.message.is_final();
+        spoken.has_aborted |= turn.message.has_alert(AlertCode::SESSION_ABORT);
+        spoken.has_refused = refused.is_some_and(|code| code.is_challenge());
+        if let Some(meta) = meta {
+            spoken.max_msg_size = meta.max_msg_size().or(spoken.max_msg_size);
+            spoken.max_obj_size = meta.max_obj_size().or(spoken.max_obj_size);
+        }
+        let cred = header.and_then(|header| header.cred());
+        if let Some(id) = turn.message.msg_id() {
+            spoken.with_cred.insert(id.into_owned(), cred.is_some());
+            while spoken.with_cred.len() > REMEMBERED {
+                spoken.with_cred.pop_first();
+            }
+        }
+        // Commands of the package before are answered or will never be.
+        if is_new_package {
+            spoken.pending.clear();
+        }
+        let Some(document) = turn.linted.delivered else {
+            return;
+        };
+        let Some(message) = Message::of(document) else {
+            return;
+        };
+        let commands = || {
+            message
+                .all_commands()
+                .filter(|command| command.expects_status())
+        };
+        let mut ids: HashMap<String, usize> = HashMap::new();
+        for id in commands().filter_map(Command::cmd_id) {
+            *ids.entry(id.into_owned()).or_default() += 1;
+        }
+        for command in commands() {
+            // Of commands that share a CmdID nobody knows which one an answer means.
+            let id = command.cmd_id().filter(|id| !id.is_empty());
+            let is_sole = id.is_some_and(|id| ids.get(&*id) == Some(&1));
+            let is_known = command.kind() != CommandKind::Unknown;
+            if spoken.pending.len() < MOST_PENDING && is_sole && is_known {
+                let node = command.element().id();
+                let pending = Pending {
+                    document: document.clone(),
+                    node,
+                    lacks_results: false,
+                    is_answered: false,
+                };
+                spoken.pending.insert((address(document), node), pending);
+            }
+        }
+    }
+
+    /// A message of either side is missing.
+    pub(super) fn missed(&mut self) {
+        self.is_disturbed = true;
+        self.links.missed(Side::Device);
+        self.links.missed(Side::Server);
+    }
+
+    fn links(&self, side: Side, message: Message<'_>) -> Vec<AnswerLink> {
+        self.links.links(side, message)
+    }
+}
+
+/// Tells documents apart.
+pub(super) fn address(document: &Arc<Document>) -> usize {
+    Arc::as_ptr(document) as usize
+}
+
+/// A message that is judged, with what its answers answer.
+pub(super) struct Turn<'m> {
+    pub(super) linted: LintMessage<'m>,
+    pub(super) side: Side,
+    pub(super) message: Message<'m>,
+    pub(super) links: Vec<AnswerLink>,
+}
+
+impl<'m> Turn<'m> {
+    pub(super) fn new(linted: LintMessage<'m>, message: Message<'m>, seen: &Seen) -> Self {
+        Self {
+            linted,
+            side: linted.speaker,
+            message,
+            links: seen.links(linted.speaker, message),
+        }
+    }
+
+    /// What an answer of the message answers.
+    pub(super) fn target(&self, answer: Element<'_>) -> Option<&AnswerTarget> {
+        let at = self
+            .links
+            .binary_search_by_key(&answer.id(), |link| link.from);
+        at.ok().map(|at| &self.links[at].to)
+    }
+
+    /// The commands that are no answers, nested ones included.
+    pub(super) fn requests(&self) -> impl Iterator<Item = Command<'m>> {
+        self.message
+            .all_commands()
+            .filter(|command| command.expects_status())
+    }
+
+    /// Whether it only says that a slow command still runs.
+    pub(super) fn is_keep_alive(&self) -> bool {
+        let alerts = self.message.commands().filter_map(Command::as_alert);
+        let mut types = alerts.filter_map(|alert| alert.alert_type());
+        types.any(|name| name.ends_with("com.microsoft.mdm.requestpending"))
+    }
+}
+
+/// Whether a command shows that Windows is one of the peers.
+fn is_of_windows(command: Command<'_>) -> bool {
+    let alert_type = command.as_alert().and_then(|alert| alert.alert_type());
+    let is_alert = alert_type.is_some_and(|name| name.contains("com.microsoft"));
+    let is_node = |uri: &str| uri.to_ascii_lowercase().contains("vendor/msft/");
+    is_alert
+        || command.kind() != CommandKind::Alert
+            && command.loc_uri().is_some_and(|uri| is_node(&uri))
+}
+
+/// Messages of a side whose credentials are remembered.
+const REMEMBERED: usize = 64;
+
+/// Commands without a Status that are remembered for a side.
+const MOST_PENDING: usize = 10_000;

@@ -1,0 +1,112 @@
+//! Rules of LocURIs: URI-01 to URI-03.
+
+use super::Findings;
+use crate::flow::Severity;
+use crate::markup::Element;
+
+/// Checks the address of a node.
+pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
+    let path = uri.split('?').next().unwrap_or_default();
+    if let Some(what) = broken(path) {
+        found.add("URI-01", Some(at), format!("LocURI {uri} {what}"));
+    } else if !path.starts_with("./") && path != "." {
+        let severity = match found.is_windows {
+            true => Severity::Error,
+            false => Severity::Warning,
+        };
+        found.add_as(
+            "URI-01",
+            severity,
+            Some(at),
+            format!("LocURI {uri} does not begin with ./"),
+        );
+    }
+    if let Some(what) = unescaped(path) {
+        found.add("URI-02", Some(at), format!("LocURI {uri} has {what}"));
+    }
+    let query = uri.split_once('?').map(|(_, query)| query);
+    if let Some(query) = query.filter(|query| !is_query(query)) {
+        found.add(
+            "URI-03",
+            Some(at),
+            format!("the query ?{query} is not known"),
+        );
+    }
+}
+
+fn broken(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        return Some("is empty");
+    }
+    if path.starts_with('/') {
+        return Some("begins with /");
+    }
+    if path == "./" {
+        return Some("is ./ alone; the root is .");
+    }
+    if path.ends_with('/') {
+        return Some("ends with /");
+    }
+    let rest = path.strip_prefix("./").unwrap_or(path);
+    let mut segments = rest.split('/');
+    segments.find_map(|segment| match segment {
+        "" => Some("has an empty segment"),
+        "*" => Some("has a segment that is * alone"),
+        ".." => Some("has a segment .."),
+        "." if path != "." => Some("has a segment . inside"),
+        _ => None,
+    })
+}
+
+fn unescaped(path: &str) -> Option<String> {
+    let bytes = path.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'%' => {
+                let hex = |offset: usize| bytes.get(at + offset).is_some_and(u8::is_ascii_hexdigit);
+                if !(hex(1) && hex(2)) {
+                    return Some("a % without two hexadecimal digits".to_owned());
+                }
+            }
+            b' ' | b'<' | b'>' | b'"' | b'{' | b'}' | b'|' | b'\\' | b'^' | b'`' => {
+                return Some(format!(
+                    "`{}`, which must be percent-encoded",
+                    char::from(*byte)
+                ));
+            }
+            byte if !byte.is_ascii() => {
+                return Some("characters that must be percent-encoded".to_owned());
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `list=Struct`, `prop=ACL`, `list=TNDS+ACL`.
+fn is_query(query: &str) -> bool {
+    let Some((name, value)) = query.split_once('=') else {
+        return false;
+    };
+    match name {
+        "prop" => PROPERTIES.contains(&value),
+        "list" => {
+            let mixed = value.contains('+') && value.contains('-');
+            ["Struct", "StructData"].contains(&value) || value.starts_with("TNDS") && !mixed
+        }
+        _ => false,
+    }
+}
+
+const PROPERTIES: [&str; 8] = [
+    "ACL", "Format", "Name", "Size", "Title", "TStamp", "Type", "VerNo",
+];
+
+/// The path of an address, without scheme, host and query.
+pub(super) fn path(uri: &str) -> &str {
+    let rest = match uri.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => uri,
+    };
+    rest.split('?').next().unwrap_or_default()
+}

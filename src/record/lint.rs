@@ -1,0 +1,149 @@
+//! Lint over events while they are recorded, and over the events of a record.
+
+use std::sync::Arc;
+
+use super::EventRecord;
+use super::model::{EventKind, OpRecord, ParsedBodyRecord};
+use crate::flow::lint::{LintHead, LintMessage, Linter};
+use crate::flow::{CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, Side};
+use crate::markup::{self, Document, Hint, Limits};
+
+/// What an event breaks, as it happens.
+pub(super) fn of_event(linter: &mut Linter, event: &Event) -> Vec<Note> {
+    match event {
+        Event::Request(message) | Event::Response(message) => of_captured(linter, message),
+        Event::Failed { exchange, .. } => {
+            linter.missed(exchange.0);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
+    let exchange = captured.exchange.0;
+    let payload = &captured.payload;
+    let ParsedBody::Document(document, _) = &payload.reading else {
+        missed(
+            linter,
+            exchange,
+            matches!(payload.reading, ParsedBody::Empty),
+        );
+        return Vec::new();
+    };
+    let changed = payload.sent != payload.received;
+    let sent = if changed {
+        payload.sent_document.as_ref()
+    } else {
+        Some(document)
+    };
+    let (method, uri) = match &captured.head {
+        Head::Request(head) => (Some(head.method.as_str()), Some(head.uri.to_string())),
+        Head::Response(_) => (None, None),
+    };
+    let fields = captured.head.headers().iter();
+    let head = LintHead {
+        method,
+        uri: uri.as_deref(),
+        fields: fields
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .collect(),
+    };
+    let mut changes = captured.applied.iter().flat_map(|effect| &effect.changes);
+    let mut notes = linter.message(LintMessage {
+        speaker: captured.from,
+        server: &captured.connection.server,
+        exchange,
+        document,
+        delivered: sent.filter(|_| captured.delivery.is_whole()),
+        is_own: captured.synthesized,
+        is_changed: changes.any(disturbs),
+        head: (!captured.synthesized).then_some(&head),
+    });
+    notes.retain(|note| !captured.notes.iter().any(|known| is_same(known, note)));
+    notes
+}
+
+/// What an event of a record breaks, those that it was recorded with left out.
+pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> Vec<Note> {
+    let Some(exchange) = record.exchange else {
+        return Vec::new();
+    };
+    let speaker = match record.event {
+        EventKind::Request => Side::Device,
+        EventKind::Response => Side::Server,
+        EventKind::Failed => {
+            linter.missed(exchange);
+            return Vec::new();
+        }
+        _ => return Vec::new(),
+    };
+    let media_type = record
+        .head
+        .as_ref()
+        .and_then(|head| head.header("content-type"));
+    let decoded = |body: &super::model::BodyRecord| -> Option<Arc<Document>> {
+        let hint = Hint {
+            media_type,
+            charset: None,
+        };
+        markup::decode(body.0.clone(), hint, limits)
+            .ok()
+            .map(Arc::new)
+    };
+    let is_document = matches!(record.reading, Some(ParsedBodyRecord::Document { .. }));
+    let body = record.body.as_ref().filter(|_| is_document || record.own);
+    let Some(document) = body.and_then(decoded) else {
+        let is_empty = matches!(record.reading, None | Some(ParsedBodyRecord::Empty));
+        missed(linter, exchange, is_empty && !record.own);
+        return Vec::new();
+    };
+    let sent = match record.bytes_sent.is_some() {
+        true => record.sent.as_ref().and_then(decoded),
+        false => Some(document.clone()),
+    };
+    let breaks = |op: &OpRecord| matches!(op, OpRecord::SentBytes(_) | OpRecord::Reset);
+    let is_whole = !record.delivery.iter().any(breaks);
+    let head = record.head.as_ref().map(|head| LintHead {
+        method: head.method.as_deref(),
+        uri: head.uri.as_deref(),
+        fields: head
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect(),
+    });
+    let mut changes = record.applied.iter().flat_map(|applied| &applied.changes);
+    let mut notes = linter.message(LintMessage {
+        speaker,
+        server: record.connection.server.as_deref().unwrap_or_default(),
+        exchange,
+        document: &document,
+        delivered: sent.as_ref().filter(|_| is_whole),
+        is_own: record.own,
+        is_changed: changes.any(disturbs),
+        head: head.as_ref().filter(|_| !record.own),
+    });
+    notes.retain(|note| {
+        let is_known =
+            |known: &super::model::NoteRecord| known.id == note.id && known.at == note.at;
+        !record.notes.iter().any(is_known)
+    });
+    notes
+}
+
+/// A body without a message: one that is empty ends a session as Windows accepts it, another one hides what it held.
+fn missed(linter: &mut Linter, exchange: u64, is_empty: bool) {
+    if !is_empty {
+        linter.missed(exchange);
+    }
+}
+
+/// Whether a change leaves the peers with different conversations: a Status with another code still answers its command.
+fn disturbs(change: &EffectDetail) -> bool {
+    change.is_done() && !matches!(change.kind, EffectKind::SetStatus | EffectKind::Header(_))
+}
+
+fn is_same(one: &Note, other: &Note) -> bool {
+    one.id == other.id && one.at == other.at
+}

@@ -1,0 +1,344 @@
+//! Lint: each rule with a conversation that breaks it and one that does not, in XML and in WBXML.
+//!
+//! `tests/data/lint/base.txt` is a conversation that breaks nothing. A fixture is named after its rule and changes it: `s1 - OLD`
+//! and `s1 + NEW` replace a text in a message, `d3 = MESSAGE` sets a whole one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dmtap::flow::lint::{LintHead, LintMessage, Linter, Profile, RULES};
+use dmtap::flow::{Note, Side};
+use dmtap::markup::wbxml::{WbxmlOptions, encode};
+use dmtap::markup::{Document, Hint, Limits, decode};
+
+type Messages = BTreeMap<String, String>;
+
+/// A fixture: what breaks the rule, and what comes near and does not.
+struct Fixture {
+    id: String,
+    options: String,
+    breaks: Messages,
+    holds: Messages,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/lint")
+}
+
+fn base() -> Messages {
+    let text = fs::read_to_string(folder().join("base.txt")).unwrap();
+    let mut messages = Messages::new();
+    let mut lines = text.lines();
+    while let Some(name) = lines.next() {
+        let name = name.strip_prefix("== ").unwrap();
+        messages.insert(name.to_owned(), lines.next().unwrap().to_owned());
+    }
+    messages
+}
+
+fn fixtures() -> Vec<Fixture> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let id = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if id != "base" {
+            all.push(fixture(id, &fs::read_to_string(path).unwrap()));
+        }
+    }
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    all
+}
+
+fn fixture(id: String, text: &str) -> Fixture {
+    let mut fixture = Fixture {
+        id,
+        options: String::new(),
+        breaks: base(),
+        holds: base(),
+    };
+    let (mut is_holding, mut old) = (false, String::new());
+    for line in text.lines() {
+        if let Some(options) = line.strip_prefix("# options: ") {
+            fixture.options = options.to_owned();
+            continue;
+        }
+        if let Some(section) = line.strip_prefix("== ") {
+            is_holding = section == "holds";
+            continue;
+        }
+        let messages = if is_holding {
+            &mut fixture.holds
+        } else {
+            &mut fixture.breaks
+        };
+        let (name, sign, value) = (&line[..2], &line[3..4], line.get(5..).unwrap_or_default());
+        match sign {
+            "-" => old = value.to_owned(),
+            "+" => {
+                let message = messages.get_mut(name).unwrap();
+                let times = message.matches(&old).count();
+                assert!(times >= 1, "{}: {name} has no {old}", fixture.id);
+                *message = message.replacen(&old, value, 1);
+            }
+            "=" => {
+                messages.insert(name.to_owned(), value.to_owned());
+            }
+            other => panic!("{}: {other}", fixture.id),
+        }
+    }
+    fixture
+}
+
+/// The messages in the order of the conversation: d1 s1 d2 s2 d3.
+fn in_order(messages: &Messages) -> Vec<(&str, &str)> {
+    let mut order: Vec<(&str, &str)> = messages
+        .iter()
+        .map(|(name, text)| (&**name, &**text))
+        .collect();
+    order.sort_by_key(|(name, _)| (name.as_bytes()[1], name.as_bytes()[0]));
+    order
+}
+
+fn document(text: &str, as_wbxml: bool) -> Arc<Document> {
+    let read = |bytes: bytes::Bytes| decode(bytes, Hint::default(), &Limits::default()).unwrap();
+    let document = read(text.to_owned().into());
+    match as_wbxml {
+        true => Arc::new(read(
+            encode(&document, &WbxmlOptions::default()).unwrap().into(),
+        )),
+        false => Arc::new(document),
+    }
+}
+
+fn lint(messages: &Messages, profile: Profile, as_wbxml: bool) -> Vec<Note> {
+    let mut linter = Linter::new(profile);
+    let mut notes = Vec::new();
+    for (name, text) in in_order(messages) {
+        let speaker = if name.starts_with('d') {
+            Side::Device
+        } else {
+            Side::Server
+        };
+        let document = document(text, as_wbxml);
+        notes.extend(linter.message(LintMessage {
+            speaker,
+            server: "mdm.example.com:443",
+            exchange: name[1..].parse().unwrap(),
+            document: &document,
+            delivered: Some(&document),
+            is_own: false,
+            is_changed: false,
+            head: None,
+        }));
+    }
+    notes
+}
+
+fn ids(notes: &[Note]) -> Vec<&'static str> {
+    let mut ids: Vec<&str> = notes.iter().map(|note| note.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+#[test]
+fn the_base_conversation_breaks_nothing() {
+    for as_wbxml in [false, true] {
+        for profile in [Profile::Oma, Profile::Windows, Profile::Auto] {
+            let notes = lint(&base(), profile, as_wbxml);
+            assert!(notes.is_empty(), "{profile:?} {as_wbxml}: {notes:#?}");
+        }
+    }
+}
+
+#[test]
+fn each_fixture_breaks_exactly_its_rule_in_xml_and_in_wbxml() {
+    let mut wrong = Vec::new();
+    for fixture in fixtures() {
+        let options: Vec<&str> = fixture.options.split(' ').collect();
+        let profile = if options.contains(&"oma") {
+            Profile::Oma
+        } else {
+            Profile::Auto
+        };
+        // Rules that one breach cannot be kept from breaking, too.
+        let also = options
+            .iter()
+            .skip_while(|option| **option != "also")
+            .skip(1);
+        let mut expected: Vec<&str> = also.copied().chain([&*fixture.id]).collect();
+        expected.sort_unstable();
+        for as_wbxml in [false, true] {
+            if as_wbxml && options.contains(&"xml") {
+                continue;
+            }
+            let found = lint(&fixture.breaks, profile, as_wbxml);
+            if ids(&found) != expected {
+                wrong.push(format!(
+                    "{} wbxml={as_wbxml} breaks {:?}: {found:?}",
+                    fixture.id,
+                    ids(&found)
+                ));
+            }
+            let found = lint(&fixture.holds, profile, as_wbxml);
+            if !found.is_empty() {
+                wrong.push(format!(
+                    "{} wbxml={as_wbxml} holds, and breaks {found:?}",
+                    fixture.id
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Rules of HTTP need a head, and are tested below.
+const OF_HEADS: [&str; 5] = ["HTTP-01", "HTTP-03", "HDR-11", "ALT-07", "AUT-03"];
+
+/// Octets that are no text have no form in XML.
+const OF_OCTETS: [&str; 1] = ["RES-03"];
+
+#[test]
+fn every_rule_has_a_fixture_and_is_documented() {
+    let known: Vec<String> = fixtures().into_iter().map(|fixture| fixture.id).collect();
+    for (id, ..) in RULES {
+        let is_tested = known.iter().any(|known| known == id);
+        let elsewhere = OF_HEADS.contains(id) || OF_OCTETS.contains(id);
+        assert!(is_tested || elsewhere, "{id} has no fixture");
+        assert!(
+            dmtap::facts::id(id).next().is_some(),
+            "{id} is not in docs/notes.md"
+        );
+    }
+}
+
+fn judged(head: &LintHead<'_>, name: &str, text: &str) -> Vec<&'static str> {
+    let mut linter = Linter::new(Profile::Oma);
+    let document = document(text, false);
+    ids(&linter.message(LintMessage {
+        speaker: if name.starts_with('d') {
+            Side::Device
+        } else {
+            Side::Server
+        },
+        server: "s",
+        exchange: 1,
+        document: &document,
+        delivered: Some(&document),
+        is_own: false,
+        is_changed: false,
+        head: Some(head),
+    }))
+}
+
+#[test]
+fn heads_are_judged_with_their_messages() {
+    let base = base();
+    let check = |method: &str, media_type: &str, expected: &[&str]| {
+        let head = LintHead {
+            method: Some(method),
+            uri: Some("https://mdm.example.com/dm"),
+            fields: vec![("content-type", media_type)],
+        };
+        assert_eq!(
+            judged(&head, "d1", &base["d1"]),
+            expected,
+            "{method} {media_type}"
+        );
+    };
+    check("POST", "application/vnd.syncml.dm+xml; charset=utf-8", &[]);
+    check("POST", "text/xml", &["HTTP-01"]);
+    check("PUT", "application/vnd.syncml.dm+wbxml", &["HTTP-03"]);
+    let critical = base["d1"].replace(">warning<", ">critical<");
+    let alerts = |field| LintHead {
+        method: Some("POST"),
+        uri: None,
+        fields: vec![
+            ("content-type", "application/vnd.syncml.dm+xml"),
+            ("mdm-genericalert", field),
+        ],
+    };
+    let named = alerts("<Reversed-Domain-Name:com.example.job>");
+    assert!(judged(&named, "d1", &critical).is_empty());
+    assert_eq!(judged(&alerts("<other>"), "d1", &critical), ["ALT-07"]);
+}
+
+/// The conversation with something that dmtap did or missed.
+fn disturbed(change: impl Fn(&str, &mut LintMessage<'_>)) -> Vec<&'static str> {
+    let mut linter = Linter::new(Profile::Oma);
+    let mut notes = Vec::new();
+    let mut messages = base();
+    // The device leaves a Status out and skips a number.
+    let d2 = messages.get_mut("d2").unwrap();
+    *d2 = d2.replace(
+        "<CmdRef>7</CmdRef><Cmd>Replace</Cmd>",
+        "<CmdRef>6</CmdRef><Cmd>Get</Cmd>",
+    );
+    for (name, text) in in_order(&messages) {
+        let document = document(text, false);
+        let mut message = LintMessage {
+            speaker: if name.starts_with('d') {
+                Side::Device
+            } else {
+                Side::Server
+            },
+            server: "s",
+            exchange: name[1..].parse().unwrap(),
+            document: &document,
+            delivered: Some(&document),
+            is_own: false,
+            is_changed: false,
+            head: None,
+        };
+        change(name, &mut message);
+        notes.extend(linter.message(message));
+    }
+    ids(&notes)
+}
+
+#[test]
+fn nobody_is_blamed_for_what_dmtap_did_or_did_not_see() {
+    let blamed = disturbed(|_, _| {});
+    assert!(blamed.contains(&"STA-01"), "{blamed:?}");
+    let check = |what: &str, change: fn(&str, &mut LintMessage<'_>)| {
+        let blamed = disturbed(change);
+        assert!(!blamed.contains(&"STA-01"), "{what}: {blamed:?}");
+    };
+    check("a rule changed the commands", |name, message| {
+        message.is_changed = name == "s1"
+    });
+    check("dmtap wrote the commands", |name, message| {
+        message.is_own = name == "s1"
+    });
+    check("the commands did not arrive", |name, message| {
+        if name == "s1" {
+            message.delivered = None;
+        }
+    });
+}
+
+#[test]
+fn a_message_that_comes_again_is_not_judged_again() {
+    let mut linter = Linter::new(Profile::Oma);
+    let mut notes = Vec::new();
+    for name in ["d1", "s1", "d2", "d2", "s2"] {
+        let document = document(&base()[name], false);
+        notes.extend(linter.message(LintMessage {
+            speaker: if name.starts_with('d') {
+                Side::Device
+            } else {
+                Side::Server
+            },
+            server: "s",
+            exchange: 1,
+            document: &document,
+            delivered: Some(&document),
+            is_own: false,
+            is_changed: false,
+            head: None,
+        }));
+    }
+    assert!(notes.is_empty(), "{notes:?}");
+}
