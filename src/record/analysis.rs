@@ -45,6 +45,7 @@ pub struct Analysis {
     enrollments: Enrollments,
     history: History,
     transactions: usize,
+    had_exchanges: bool,
     last_seq: u64,
     now_us: u64,
 }
@@ -89,7 +90,7 @@ impl Analysis {
             .into_iter()
             .filter_map(|number| self.end(number, SessionEnd::Open))
             .collect();
-        over.extend(self.enrollments.finish(!self.over.is_empty()));
+        over.extend(self.enrollments.finish(self.had_exchanges));
         let options = std::mem::take(&mut self.options);
         let history = std::mem::take(&mut self.history);
         *self = Self {
@@ -101,6 +102,7 @@ impl Analysis {
     }
 
     fn message(&mut self, record: &EventRecord, over: &mut Vec<AnalysedSession>) {
+        self.had_exchanges = true;
         let Some(tag) = &record.session else {
             over.extend(self.enrollments.message(record));
             return;

@@ -139,7 +139,7 @@ impl<'l, T: Copy> CommandIndex<'l, T> {
     }
 
     /// The commands of this kind that have no CmdID.
-    fn without_id(&self, kind: Option<CommandKind>) -> &[T] {
+    pub fn without_id(&self, kind: Option<CommandKind>) -> &[T] {
         let found = kind.and_then(|kind| self.without_id.get(&kind));
         found.map_or(&[], Vec::as_slice)
     }

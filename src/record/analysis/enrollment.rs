@@ -49,7 +49,12 @@ impl Enrollments {
                 }
                 None
             }
-            _ => self.requests.remove(&exchange)?.refused(record),
+            _ => {
+                let fault = record.enrollment.as_ref().and_then(|it| it.fault.as_ref());
+                let request = self.requests.remove(&exchange);
+                let request = request.or_else(|| fault.map(|_| Request::unknown(record)));
+                request?.refused(record)
+            }
         }
     }
 
@@ -92,17 +97,20 @@ impl Enrollments {
     }
 
     /// What belongs to no session: messages that could not be read, connections that carried none.
-    pub(super) fn finish(&mut self, had_sessions: bool) -> Option<AnalysedSession> {
+    pub(super) fn finish(&mut self, had_exchanges: bool) -> Option<AnalysedSession> {
         let mut summary = SessionSummary::default();
         if let Some((first, _)) = self.unread.first() {
             summary.first_exchange = *first;
             summary.last_exchange = self.unread.last().map_or(*first, |(exchange, _)| *exchange);
             summary.findings.push(self.unread());
         }
+        // Where devices do get through, others that hang up say nothing.
         let refused = std::mem::take(&mut self.connections);
-        summary
-            .findings
-            .extend(refused.into_iter().map(|it| it.finding(had_sessions)));
+        if !had_exchanges {
+            summary
+                .findings
+                .extend(refused.into_iter().map(Refused::finding));
+        }
         self.unread.clear();
         (!summary.findings.is_empty()).then(|| AnalysedSession {
             summary,
@@ -164,8 +172,8 @@ struct Refused {
 }
 
 impl Refused {
-    /// WHY-03; where devices do get through, others that do not are worth knowing and no more.
-    fn finding(self, had_sessions: bool) -> SessionFinding {
+    /// WHY-03.
+    fn finding(self) -> SessionFinding {
         let Self {
             why,
             rules,
@@ -179,7 +187,7 @@ impl Refused {
         lines.push(format!("c{connection}: {why}"));
         SessionFinding {
             id: "WHY-03".into(),
-            pending: !had_sessions,
+            pending: true,
             what: match count {
                 1 => "A connection ended before its first request".to_owned(),
                 count => format!("{count} connections ended before their first request"),
@@ -211,6 +219,18 @@ impl Request {
             rules: Exchanged::of(record).rules(),
             at_us: record.at_us,
         })
+    }
+
+    /// One that is no message of enrollment.
+    fn unknown(record: &EventRecord) -> Self {
+        Self {
+            asks: SmolStr::new_static("no readable request"),
+            is_renewal: false,
+            device: SmolStr::default(),
+            user: None,
+            rules: Vec::new(),
+            at_us: record.at_us,
+        }
     }
 
     /// What became of it, if it was refused.
@@ -246,7 +266,8 @@ impl Request {
             exchanges: vec![exchange],
             ..SessionFinding::default()
         };
-        self.words(&mut finding, fault.as_ref(), status);
+        let words = own_words(record);
+        self.words(&mut finding, fault.as_ref(), status, words.as_deref());
         let summary = SessionSummary {
             device: self.device.clone(),
             server: record.connection.server.clone(),
@@ -265,7 +286,13 @@ impl Request {
         })
     }
 
-    fn words(&self, finding: &mut SessionFinding, fault: Option<&FaultRecord>, status: u16) {
+    fn words(
+        &self,
+        finding: &mut SessionFinding,
+        fault: Option<&FaultRecord>,
+        status: u16,
+        words: Option<&str>,
+    ) {
         let what = match (self.is_renewal, &*self.asks) {
             (true, _) => "Renewal".to_owned(),
             (false, "") => "Enrollment".to_owned(),
@@ -320,6 +347,9 @@ impl Request {
         if let Some(text) = texts.first() {
             finding.why.push(format!("the server's own words: {text}"));
         }
+        if let (None, Some(words)) = (fault, words.filter(|_| finding.rules.is_empty())) {
+            finding.why.push(format!("the server's own words: {words}"));
+        }
         if let Some(trace) = fault.and_then(|fault| fault.trace_id.as_ref()) {
             finding
                 .why
@@ -331,6 +361,14 @@ impl Request {
         };
         finding.hresult = hresult;
     }
+}
+
+/// The beginning of an error's text, where it is one.
+pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
+    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { media_type, .. }) if !media_type.contains("html"));
+    let text = record.body.as_ref().filter(|_| is_text)?.text()?.trim();
+    let end = text.floor_char_boundary(MOST_WORDS);
+    (!text.is_empty()).then(|| SmolStr::new(&text[..end]))
 }
 
 fn next(hresult: &str) -> &'static str {
@@ -355,5 +393,7 @@ fn next(hresult: &str) -> &'static str {
 pub(super) const UNREAD_NEXT: &str =
     "dmtap show prints where reading stopped; a larger --max-body reads larger messages";
 
+/// Bytes of an error's text that are quoted.
+const MOST_WORDS: usize = 200;
 const MOST_REQUESTS: usize = 1_000;
 const MOST_UNREAD: usize = 100;

@@ -52,6 +52,13 @@ impl Links {
             Referred::Header | Referred::WithoutId | Referred::Nothing => None,
         }
     }
+
+    /// The transactions without a CmdID that an answer without a CmdRef may belong to.
+    pub(super) fn without_id(&self, answers: &AnswerTargetRecord) -> &[usize] {
+        let asked = answers.cmd.as_deref().and_then(CommandKind::named);
+        let message = self.message(&answers.msg).filter(|_| answers.id.is_empty());
+        message.map_or(&[], |message| message.without_id(asked))
+    }
 }
 
 /// Messages that are remembered for each sender.

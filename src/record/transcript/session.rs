@@ -18,7 +18,8 @@ pub(super) fn of_event(page: &mut TextBuffer, record: &EventRecord) {
 pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
     let mut words = vec![match (summary.number, &*summary.device) {
         (Some(number), _) => format!("session {number}"),
-        (None, "") => "outside of sessions".to_owned(),
+        (None, "") if summary.end == SessionEnd::Open => "outside of sessions".to_owned(),
+        (None, "") => "enrollment".to_owned(),
         (None, device) => format!("enrollment of {device}"),
     }];
     if summary.number.is_some() || summary.end != SessionEnd::Open {

@@ -144,7 +144,7 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
     for line in commands {
         let behind_id = line
             .trim_start()
-            .trim_start_matches(|c: char| c.is_ascii_digit());
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
         let is_inside = behind_id.starts_with("   ");
         let words: Vec<&str> = line.split_whitespace().collect();
         if !is_inside && let Some(name) = open.take() {
@@ -165,10 +165,11 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
 }
 
 fn command(body: &mut String, words: &[&str]) {
-    let (id, kind, rest) = (words[0], words[1], &words[2..]);
+    let (id, kind, rest) = (words[0].trim_matches('-'), words[1], &words[2..]);
+    let start = body.len();
     let _ = match (kind, rest) {
         ("Status", [refs, cmd, code, more @ ..]) => {
-            let (msg, cmd_ref) = refs.split_once('/').unwrap();
+            let (msg, cmd_ref) = refs.trim_end_matches('-').split_once('/').unwrap();
             let native = more.iter().find(|word| word.starts_with("0x"));
             let native = native
                 .map(|error| format!(" msft:originalerror=\"{error}\""))
@@ -213,6 +214,11 @@ fn command(body: &mut String, words: &[&str]) {
             )
         }
         ("Atomic" | "Sequence", _) => write!(body, "<{kind}><CmdID>{id}</CmdID>"),
+        (_, [one, "and", other]) => write!(
+            body,
+            "<{kind}><CmdID>{id}</CmdID><Item><Target><LocURI>{one}</LocURI></Target></Item><Item><Target><LocURI>{other}\
+             </LocURI></Target></Item></{kind}>"
+        ),
         (_, [node, value @ ..]) => {
             let (more, value) = match value {
                 ["+", rest @ ..] => ("<MoreData/>", rest),
@@ -239,6 +245,10 @@ fn command(body: &mut String, words: &[&str]) {
         }
         _ => panic!("{words:?}"),
     };
+    if id.is_empty() {
+        let without = body[start..].replacen("<CmdID></CmdID>", "", 1);
+        body.replace_range(start.., &without);
+    }
 }
 
 /// Microseconds into the day of `09:12:00`.

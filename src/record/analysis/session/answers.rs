@@ -69,7 +69,8 @@ impl OpenSession {
                 let Some(answers) = command.answers.as_ref().filter(|it| !it.is_of_header()) else {
                     continue;
                 };
-                let Some(at) = self.received[other].find(&command.kind, answers) else {
+                let found = self.received[other].find(&command.kind, answers);
+                let Some(at) = found.or_else(|| self.without_id(other, commands, number)) else {
                     self.orphan(message.exchange, command);
                     continue;
                 };
@@ -100,6 +101,26 @@ impl OpenSession {
         }
         given.iter().for_each(|(at, _)| self.settle(*at));
         given
+    }
+
+    /// The command without a CmdID that the Status at this place answers. Which one that is cannot be known, and need not:
+    /// each has a Status, and all have the same code.
+    fn without_id(&self, other: usize, commands: &[CommandRecord], number: usize) -> Option<usize> {
+        let status = |command: &CommandRecord| command.status.as_ref().map(|status| status.code);
+        let answers = commands[number].answers.as_ref()?;
+        let asked = self.received[other].without_id(answers);
+        let is_alike = |command: &&CommandRecord| {
+            let of_same = command.answers.as_ref().is_some_and(|it| {
+                it.id.is_empty() && it.msg == answers.msg && it.cmd == answers.cmd
+            });
+            of_same && command.status.is_some()
+        };
+        let alike = commands.iter().filter(is_alike);
+        let is_certain = alike
+            .clone()
+            .all(|it| status(it) == status(&commands[number]));
+        let before = commands[..number].iter().filter(is_alike).count();
+        (is_certain && alike.count() == asked.len()).then(|| asked.get(before).copied())?
     }
 
     /// Takes notice of a failure whose command the record does not have.

@@ -4,7 +4,7 @@ use super::words::{self, code, counted, named};
 use super::{Case, about, csp};
 use crate::dm::locuri;
 use crate::facts;
-use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
+use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, TransactionOutcome};
 use crate::record::analysis::incident::IncidentKind;
 use crate::record::model::SessionFinding;
 
@@ -78,7 +78,12 @@ impl<'s> Case<'s> {
         };
         let failed = failed.unwrap_or_default();
         finding.code = Some(failed);
-        finding.what = format!("{}: {}", named(first), code(failed));
+        finding.what = format!("{}: {}", words::named_by(first, answer), code(failed));
+        let is_partial = first.outcome == TransactionOutcome::Partial;
+        if is_partial && answer.node.is_some() {
+            finding.node.clone_from(&answer.node);
+            finding.value = None;
+        }
         if is_hidden {
             finding.by = Some(Side::Device);
             let got = answer.received.map_or("nothing".to_owned(), code);
@@ -90,7 +95,14 @@ impl<'s> Case<'s> {
             finding.why.push(by_rules(first, answer, &finding));
         }
         finding.why.push(place(first, answer));
-        finding.why.extend(value(first));
+        match is_partial {
+            true => finding.why.push(format!(
+                "{} of the {} items of this command failed.",
+                first.answers.iter().filter(|it| it.has_failed()).count(),
+                first.items.len()
+            )),
+            false => finding.why.extend(value(first)),
+        }
         let others = group.iter().skip(1);
         for other in others.clone().take(MOST_ALIKE) {
             finding.why.push(format!(
@@ -109,9 +121,12 @@ impl<'s> Case<'s> {
             return finding;
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
-        let seems_lacking = !is_deleted && self.of_csp(first, failed, &mut finding);
+        let seems_lacking = !is_deleted && !is_partial && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
             finding.why.extend(self.cause(first, failed));
+        }
+        if failed == 400 && first.asked.cmd_id.is_empty() {
+            finding.by = Some(first.from);
         }
         if !is_deleted {
             self.repeated(first, &mut finding);

@@ -203,8 +203,7 @@ impl<'s> Case<'s> {
         };
         let mut finding = finding(id, &[last]);
         finding.code = Some(status);
-        finding.what =
-            format!("Session refused with HTTP {status}, and the device did not come back");
+        finding.what = format!("Session refused with HTTP {status}, and nothing of it followed");
         finding.why.extend(self.http_words(&finding, own));
         finding
             .why
@@ -267,7 +266,7 @@ impl<'s> Case<'s> {
             }
         }
         finding.why.push(format!(
-            "in x{}; the device did not come back with this session.",
+            "in x{}; nothing of this session followed.",
             last.exchange
         ));
         finding.why.extend(self.lost());

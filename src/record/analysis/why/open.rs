@@ -127,10 +127,13 @@ impl<'s> Case<'s> {
         let answered = self
             .transactions()
             .filter(|it| it.from == first.from && !it.answers.is_empty());
+        let answered = match answered.count() {
+            0 => "no other command".to_owned(),
+            count => words::counted(count, "other command"),
+        };
         finding.why.push(format!(
-            "{} closed the package that had to answer it; it answered {} in this session.",
+            "{} closed the package that had to answer it; it answered {answered} in this session.",
             capital(words::side(asked)),
-            words::counted(answered.count(), "other command")
         ));
         match asked {
             Side::Device => finding.next =

@@ -18,6 +18,14 @@ pub(super) fn named(transaction: &Transaction) -> String {
     }
 }
 
+/// The same with the node that a failed answer is about.
+pub(super) fn named_by(transaction: &Transaction, answer: &CommandAnswer) -> String {
+    match answer.node.as_ref().filter(|_| transaction.items.len() > 1) {
+        Some(node) => format!("{} {node}", transaction.command),
+        None => named(transaction),
+    }
+}
+
 /// `404 Not found`
 pub(super) fn code(code: u16) -> String {
     StatusCode(code).to_string()
@@ -183,6 +191,7 @@ fn ended(end: &SessionEnd) -> String {
         SessionEnd::BrokenOff { by: Some(by), .. } => format!("broken off by {}", side(*by)),
         SessionEnd::BrokenOff { by: None, .. } => "broken off".to_owned(),
         SessionEnd::Silent => "the device did not come back".to_owned(),
+        SessionEnd::Refused { status: ..400 } => "refused".to_owned(),
         SessionEnd::Refused { status } => format!("refused by HTTP {status}"),
         SessionEnd::Superseded => "the device began another session".to_owned(),
     }
