@@ -4,8 +4,10 @@ mod attestation;
 mod demo;
 mod doctor;
 mod lab;
+mod many;
 mod mutual;
 mod renew;
+mod secrets;
 mod stay;
 mod swap;
 

@@ -14,4 +14,4 @@ mod message;
 mod pcapng;
 mod planted;
 pub(crate) mod stage;
-mod transcript;
+pub(crate) mod transcript;

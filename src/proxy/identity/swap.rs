@@ -2,9 +2,9 @@
 //! changes before everything that may fail is done.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::identities::Identities;
 use super::key::OwnKey;

@@ -5,6 +5,9 @@ use std::path::Path;
 use super::identities::Identities;
 use super::*;
 use crate::identity::KeyKind;
+use crate::identity::enrollment::Asked;
+use crate::markup::{Hint, Limits, decode};
+use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::tests::pem;
 use crate::proxy::settings::{Scheme, Settings, SwapSettings, Upstream};
 
@@ -141,4 +144,30 @@ fn keys_have_the_bits_that_the_server_wants_and_names_of_hosts_are_compared_with
     let key = OwnKey::generate(KeyKind::Rsa(3000)).unwrap();
     let public_key = crate::identity::Signer::public_key(&key);
     assert_eq!(KeyKind::of(public_key), Some(KeyKind::Rsa(3072)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_after_more_than_15_minutes_is_not_swapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let identities = Identities::new(&settings(folder.path())).unwrap();
+    let authority = Authority::load_or_create(folder.path()).unwrap();
+    let limits = Limits::default();
+    let read = |text: &'static str| decode(text.into(), Hint::default(), &limits).unwrap();
+    let request = read(include_str!(
+        "../../../tests/data/enrollment/request-issue.xml"
+    ));
+    let response = read(include_str!("../../../tests/data/enrollment/response.xml"));
+    let asked = Asked::of(&request).unwrap();
+    let mut texts = Vec::new();
+    for minutes in [14, 16] {
+        let begun = identities.begin(&asked, "mdm.example:443").await.unwrap();
+        tokio::time::advance(std::time::Duration::from_secs(minutes * 60)).await;
+        let answered = begun
+            .swap
+            .answered(&identities, &authority, &response, Vec::new(), &limits);
+        texts.push(answered.err().unwrap());
+    }
+    // The first one is for another key.
+    assert!(texts[0].contains("for dmtap's key"), "{texts:?}");
+    assert_eq!(texts[1], "the answer came after more than 15 minutes");
 }

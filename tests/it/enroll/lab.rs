@@ -20,6 +20,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 
+use tokio::sync::Barrier;
+
 use super::*;
 use crate::support::rig::Heard;
 
@@ -95,7 +97,21 @@ impl Lab {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::load_or_create(folder.path()).unwrap();
-        let address = server(&authority, change).await;
+        let address = server(&authority, change, None).await;
+        let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
+        let mut lab = Self::in_front_of((&authority, trust), address, adapt).await;
+        lab._folder = Some(folder);
+        lab
+    }
+
+    /// In front of a server that answers requests for certificates when so many are there.
+    pub(super) async fn with_held_answers(
+        barrier: Arc<Barrier>,
+        adapt: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::load_or_create(folder.path()).unwrap();
+        let address = server(&authority, Arc::new(Some), Some(barrier)).await;
         let trust = Trust::PlatformAnd(authority.certificate_file().to_owned());
         let mut lab = Self::in_front_of((&authority, trust), address, adapt).await;
         lab._folder = Some(folder);
@@ -163,7 +179,11 @@ impl Drop for Lab {
 }
 
 /// An enrolling server under one name; `None` of a change closes the connection.
-pub(super) async fn server(authority: &Authority, change: Arc<Change>) -> SocketAddr {
+async fn server(
+    authority: &Authority,
+    change: Arc<Change>,
+    barrier: Option<Arc<Barrier>>,
+) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let tls = enroll_server::tls(authority, &[DISCOVERY]).unwrap();
@@ -185,16 +205,16 @@ pub(super) async fn server(authority: &Authority, change: Arc<Change>) -> Socket
     let server = Arc::new(Mutex::new(server));
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(tcp).await else {
-                continue;
-            };
-            let (server, change) = (server.clone(), change.clone());
+            let (server, change, barrier) = (server.clone(), change.clone(), barrier.clone());
             let respond = move |request: Request<Incoming>| {
-                let (server, change) = (server.clone(), change.clone());
+                let (server, change, barrier) = (server.clone(), change.clone(), barrier.clone());
                 async move {
                     let (parts, body) = request.into_parts();
                     let body = body.collect().await.unwrap().to_bytes();
                     let is_last = parts.uri.path().ends_with("Enrollment.svc");
+                    if let Some(barrier) = barrier.filter(|_| is_last) {
+                        barrier.wait().await;
+                    }
                     let request = Request::from_parts(parts, body);
                     let answer = server.lock().unwrap().answer(&request, now);
                     let answer = match is_last {
@@ -204,7 +224,11 @@ pub(super) async fn server(authority: &Authority, change: Arc<Change>) -> Socket
                     answer.map(|answer| answer.map(Full::new)).ok_or("gone")
                 }
             };
+            let acceptor = acceptor.clone();
             tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(tcp).await else {
+                    return;
+                };
                 let service = service_fn(respond);
                 let _ = auto::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), service)

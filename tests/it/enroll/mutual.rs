@@ -104,7 +104,7 @@ async fn server(authority: &Authority) -> SocketAddr {
 }
 
 /// A device's key, and its PKCS#8.
-fn device_key() -> (Arc<PrivateKey>, Vec<u8>) {
+pub(super) fn device_key() -> (Arc<PrivateKey>, Vec<u8>) {
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let pkcs8: Pkcs8V1Der<'_> = pair.as_der().unwrap();
     let key = PrivateKey::from_pkcs8(pkcs8.as_ref()).unwrap();

@@ -51,3 +51,52 @@ async fn a_renewal_is_swapped_and_the_old_identity_stays_until_the_new_one_is_us
     );
     assert_eq!(texts.len(), 2);
 }
+
+/// The answer to a renewal does not reach the device.
+const LOST: &str = r#"
+[[rule]]
+name = "lost"
+stage = "response"
+
+[rule.match]
+has = "Body/RequestSecurityTokenResponseCollection"
+
+[[rule.step]]
+reset = true
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_lost_renewal_the_old_identity_is_good_for_sessions_and_for_another_renewal() {
+    let bench = Bench::new(false).await;
+    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
+    let (profile, key) = (alice(), new_key().unwrap());
+    let enrollment = lab.enroll_with(profile.clone(), key.clone()).await.unwrap();
+    let client = lab.client_of(&enrollment, &key);
+    let rules = dmtap::rules::load::parse("lost.toml", LOST).unwrap();
+    let rules = dmtap::rules::RuleSet::from_rules(rules).unwrap();
+    lab.rules.replace(Arc::new(rules));
+    let lost = renew(
+        &client,
+        profile.clone(),
+        &enrollment,
+        &key,
+        new_key().unwrap(),
+    )
+    .await;
+    assert!(
+        matches!(lost, Err(EnrollError::NoResponse { .. })),
+        "{lost:?}"
+    );
+    assert_eq!(bench.service.granted().len(), 2);
+    lab.rules.replace(Arc::default());
+    let mut device = EnrolledDevice::new(enrollment, profile.device_id.clone());
+    let session = device.session(&client, "1", RetryPolicy::default());
+    session.await.unwrap();
+    let new = new_key().unwrap();
+    let renewed = renew(&client, profile, &device.enrollment, &key, new.clone()).await;
+    let renewed = renewed.unwrap();
+    let client = lab.client_of(&renewed, &new);
+    device.renewed(renewed);
+    let session = device.session(&client, "2", RetryPolicy::default());
+    session.await.unwrap();
+}

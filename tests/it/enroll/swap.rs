@@ -7,7 +7,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
-use dmtap::flow::event::Event;
 use http::{Response, StatusCode};
 
 use super::lab::{Change, Lab, with_document};
@@ -46,62 +45,6 @@ async fn a_device_enrolls_with_its_key_and_dmtap_with_its_own() {
     let notes: Vec<_> = lab.notes().iter().map(|note| note.id).collect();
     assert_eq!(notes, ["SWAP-01", "SWAP-01"]);
     assert_eq!(lab.store().list().unwrap().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_key_of_dmtap_is_in_one_file_and_nowhere_else() {
-    let bench = Bench::new(false).await;
-    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
-    lab.enroll(alice()).await.unwrap();
-    let stored = lab.store().list().unwrap().remove(0);
-    let pem = String::from_utf8(lab.store().pem(&stored.id).unwrap()).unwrap();
-    let key = pem.split("-----BEGIN PRIVATE KEY-----").nth(1).unwrap();
-    let key: String = key
-        .split("-----END")
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    let der = STANDARD.decode(&key).unwrap();
-    // Behind the numbers that the public key has, too: the private exponent and the primes.
-    let secret = &der[der.len() - 600..der.len() - 200];
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let base64 = &key[key.len() - 700..key.len() - 400];
-    let shows = |bytes: &[u8]| {
-        let has = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-        let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
-        has(&secret[..48]) || has(&base64.as_bytes()[..60]) || text.contains(&hex[..96])
-    };
-    let mut files = Vec::new();
-    let mut folders = vec![lab.confdir.path().to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => files.push(path),
-            }
-        }
-    }
-    for file in &files {
-        let bytes: Vec<u8> = std::fs::read(file).unwrap();
-        let unwrapped: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\n').collect();
-        assert_eq!(
-            shows(&unwrapped),
-            file.ends_with("identity.pem"),
-            "{file:?}"
-        );
-    }
-    assert!(files.len() >= 2, "{files:?}");
-    let mut bodies = 0;
-    for event in lab.heard.events() {
-        if let Event::Request(message) | Event::Response(message) = &event {
-            bodies += 1;
-            assert!(!shows(&message.payload.received) && !shows(&message.payload.sent));
-        }
-        assert!(!shows(format!("{event:?}").as_bytes()));
-    }
-    assert!(bodies >= 8, "{bodies}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -225,3 +225,52 @@ fn made_with_openssl_and(folder: &Path, extensions: &str) -> Vec<u8> {
     );
     std::fs::read(folder.join("s.der")).unwrap()
 }
+
+/// What Python's cryptography, a strict reader, says of a certificate.
+const READ_IT: &str = "
+import sys
+from cryptography import x509
+c = x509.load_der_x509_certificate(open(sys.argv[1], 'rb').read())
+r = x509.load_der_x509_csr(open(sys.argv[2], 'rb').read())
+print(c.subject.rfc4514_string(), c.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+print(r.subject.rfc4514_string(), r.is_signature_valid)
+";
+
+#[test]
+fn python_reads_the_certificate_and_the_request_of_the_windows_11_form() {
+    let finds = Command::new("python3")
+        .args(["-c", "import cryptography"])
+        .output();
+    if !finds.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: python3 with cryptography not found");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, ca) = (folder.path(), server_ca());
+    let csr = request(FORMS[1]);
+    let csr = CertificationRequest::read(&csr).unwrap();
+    let own = csr.with_key(own_key(), Strings::Kept).unwrap();
+    let server = issued(&ca, &own, 7);
+    let authority = authority(folder);
+    let issuer = authority.issuer().unwrap();
+    let parts = CertificateParts::read(&server).unwrap();
+    let device = parts.reissued(csr.public_key(), &issuer, None).unwrap();
+    std::fs::write(folder.join("device.der"), device).unwrap();
+    std::fs::write(folder.join("own.der"), own).unwrap();
+    let output = Command::new("python3")
+        .args(["-c", READ_IT, "device.der", "own.der"])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        text.contains("clientAuth") && text.contains("!0F1E2D3C"),
+        "{text}"
+    );
+    assert!(text.trim().ends_with("True"), "{text}");
+}

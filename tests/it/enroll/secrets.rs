@@ -1,0 +1,176 @@
+//! No private key is in a record, a file or a message: of the device's nothing anywhere, of dmtap's only what identity.pem
+//! holds.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dmtap::app::enroll_device::renew;
+use dmtap::flow::event::Event;
+use dmtap::record::Masking;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::lab::Lab;
+use super::mutual::device_key;
+use super::*;
+use crate::record::transcript::{json_lines, transcript};
+
+/// What gives a private key away: its numbers but for those that the public key has, in octets, in hexadecimal and in base64.
+struct Secret(Vec<Vec<u8>>);
+
+impl Secret {
+    fn of(pkcs8: &[u8]) -> Self {
+        let mut numbers = Vec::new();
+        let octets = content(children(content(pkcs8))[2]);
+        for number in &children(content(octets))[3..] {
+            let octets = content(number);
+            let first = octets.iter().position(|octet| *octet != 0).unwrap();
+            numbers.push(octets[first..].to_vec());
+        }
+        assert_eq!(numbers.len(), 6, "d, p, q, dp, dq, qi");
+        let mut needles = Vec::new();
+        for number in numbers {
+            let part = &number[..36];
+            needles.push(part.to_vec());
+            let hex: String = part.iter().map(|octet| format!("{octet:02x}")).collect();
+            needles.push(hex.to_uppercase().into_bytes());
+            needles.push(hex.into_bytes());
+            for at in 0..3 {
+                needles.push(STANDARD.encode(&part[at..at + 33]).into_bytes());
+            }
+        }
+        Self(needles)
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let lines: Vec<u8> = bytes
+            .iter()
+            .copied()
+            .filter(|b| !b"\r\n".contains(b))
+            .collect();
+        let find = |needle: &Vec<u8>| {
+            [bytes, &lines]
+                .iter()
+                .any(|text| memchr::memmem::find(text, needle).is_some())
+        };
+        self.0.iter().any(find)
+    }
+}
+
+/// The content of a DER element.
+fn content(element: &[u8]) -> &[u8] {
+    let (head, length) = head_and_length(element);
+    &element[head..head + length]
+}
+
+fn children(mut content: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while !content.is_empty() {
+        let (head, length) = head_and_length(content);
+        let (element, rest) = content.split_at(head + length);
+        found.push(element);
+        content = rest;
+    }
+    found
+}
+
+fn head_and_length(element: &[u8]) -> (usize, usize) {
+    match usize::from(element[1]) {
+        short @ ..0x80 => (2, short),
+        long => {
+            let octets = &element[2..2 + (long & 0x7f)];
+            let length = octets
+                .iter()
+                .fold(0, |sum, octet| sum << 8 | usize::from(*octet));
+            (2 + octets.len(), length)
+        }
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(self::files(&path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_private_key_is_in_a_record_a_message_or_a_file_but_identity_pem() {
+    let bench = Bench::new(false).await;
+    let lab = Lab::in_front_of((&bench.authority, bench.trust()), bench.address, |_| {}).await;
+    let [(first, of_first), (second, of_second)] = [device_key(), device_key()];
+    let of_device = [Secret::of(&of_first), Secret::of(&of_second)];
+    let own = |lab: &Lab| -> Vec<Secret> {
+        let stored = lab.store().list().unwrap();
+        let pems = stored.iter().map(|it| lab.store().pem(&it.id).unwrap());
+        let keys = pems.map(|pem| PrivatePkcs8KeyDer::from_pem_slice(&pem).unwrap());
+        keys.map(|key| Secret::of(key.secret_pkcs8_der())).collect()
+    };
+    let profile = alice();
+    let enrollment = lab
+        .enroll_with(profile.clone(), first.clone())
+        .await
+        .unwrap();
+    let old = own(&lab);
+    let client = lab.client_of(&enrollment, &first);
+    let mut device = EnrolledDevice::new(enrollment, profile.device_id.clone());
+    let session = device.session(&client, "1", RetryPolicy::default());
+    session.await.unwrap();
+    let renewed = renew(&client, profile, &device.enrollment, &first, second.clone()).await;
+    let client = lab.client_of(renewed.as_ref().unwrap(), &second);
+    device.renewed(renewed.unwrap());
+    let session = device.session(&client, "2", RetryPolicy::default());
+    session.await.unwrap();
+    let new = own(&lab);
+    assert_eq!((old.len(), new.len()), (1, 1), "the old identity is gone");
+
+    // The search finds what there is to find.
+    assert!(of_device[0].is_in(&of_first) && !of_device[0].is_in(&of_second));
+    assert!(of_device[1].is_in(STANDARD.encode(&of_second).as_bytes()));
+    let all = || of_device.iter().chain(&old).chain(&new);
+    let mut pems = 0;
+    for file in files(lab.confdir.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        let is_pem = file.ends_with("identity.pem");
+        assert_eq!(
+            all().filter(|key| key.is_in(&bytes)).count(),
+            usize::from(is_pem),
+            "{file:?}"
+        );
+        assert_eq!(new[0].is_in(&bytes), is_pem, "{file:?}");
+        pems += usize::from(is_pem);
+    }
+    assert_eq!(pems, 1);
+    let nowhere = |what: &str, bytes: &[u8]| {
+        assert!(!all().any(|key| key.is_in(bytes)), "{what}");
+    };
+    let events = lab.heard.events();
+    let mut messages = 0;
+    for event in &events {
+        if let Event::Request(message) | Event::Response(message) = event {
+            nowhere("received", &message.payload.received);
+            nowhere("sent", &message.payload.sent);
+            messages += 1;
+        }
+        nowhere("Debug", format!("{event:?}").as_bytes());
+    }
+    assert!(messages > 20, "{messages}");
+    for masking in [Masking::Masked, Masking::Raw] {
+        nowhere("JSON lines", &json_lines(&events, masking));
+        nowhere("transcript", transcript(&events, masking).as_bytes());
+    }
+    let masked = [
+        json_lines(&events, Masking::Masked),
+        transcript(&events, Masking::Masked).into(),
+    ];
+    for secret in ["Tr0ub4dor", "OhBehave", "Serv3rSecret"] {
+        let shows = |text: &Vec<u8>| memchr::memmem::find(text, secret.as_bytes()).is_some();
+        assert!(!masked.iter().any(shows), "{secret}");
+    }
+}
