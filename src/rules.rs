@@ -19,6 +19,7 @@ mod connection;
 pub mod engine;
 pub mod error;
 mod evaluation;
+pub mod facts;
 pub mod glob;
 mod index;
 
@@ -39,15 +40,16 @@ pub mod step;
 mod target_nodes;
 pub mod template;
 pub mod value;
+pub mod verdict;
 
 pub use connection::{ConnectionFacts, ReceivedUnit};
-pub use engine::{
-    Completeness, DuplicateName, Facts, RuleSet, RuleState, Stage, SyntheticResponse, Verdict,
-};
+pub use engine::{DuplicateName, RuleSet};
 pub use error::{ErrorStyle, RuleError, RuleErrors};
+pub use facts::{Facts, RuleState, Stage};
 pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, MessageMatcher};
 pub use rule::{Limit, Per, Rule};
 pub use scenario::Scenario;
 pub use step::{
     ConnectionStep, EditStep, HeadEdit, HeadStep, ProtocolStep, RawStep, Step, WireFault,
 };
+pub use verdict::{Completeness, SyntheticResponse, Verdict};

@@ -36,8 +36,8 @@ use crate::flow::{
 };
 use crate::identity::session::Pairs;
 use crate::markup::Limits;
-use crate::rules::engine::{Stage, SyntheticResponse};
 use crate::rules::step::WhichResponse;
+use crate::rules::{Stage, SyntheticResponse};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]

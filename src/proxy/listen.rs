@@ -28,7 +28,7 @@ use super::upstream::Upstreams;
 use crate::conversation::Conversations;
 use crate::error_text;
 use crate::flow::event::EventSink;
-use crate::rules::engine::RuleSet;
+use crate::rules::RuleSet;
 
 /// A proxy that is bound to its address and not yet running.
 pub struct Proxy {

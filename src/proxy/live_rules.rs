@@ -22,8 +22,8 @@ use hits::{HitCounters, RuleHits};
 
 use super::context::now;
 use crate::conversation::InMemoryState;
-use crate::rules::engine::{Completeness, RuleSet, RuleState};
 use crate::rules::rule::Rule;
+use crate::rules::{Completeness, RuleSet, RuleState};
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
 #[derive(Debug)]

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use super::Rule;
 use super::act::not_applied;
-use super::engine::{Completeness, RuleSet, RuleState, Stage};
+use super::engine::RuleSet;
+use super::facts::{RuleState, Stage};
 use super::step::{ConnectionStep, Step};
 use super::value::{OneOf, Time};
+use super::verdict::Completeness;
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 use crate::patch::Patch;
 

@@ -21,6 +21,26 @@ pub use word::{Named, OneOf, True};
 
 use super::mistake::{KEY, Mistake};
 
+/// Describes a type where it stands, with an expression that may use the generator of the schema.
+macro_rules! described {
+    ([$($generics:tt)*] $type:ty, |$generator:tt| $schema:expr) => {
+        impl<$($generics)*> schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                std::any::type_name::<Self>().into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema($generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+pub(super) use described;
+
 /// Makes a type one that is read from a text, with a function from the text, and described by a schema.
 macro_rules! written {
     ($type:ty, $parse:expr, $schema:tt) => {
@@ -32,19 +52,7 @@ macro_rules! written {
             }
         }
 
-        impl schemars::JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
+        $crate::rules::value::described!([] $type, |_| schemars::json_schema!($schema));
     };
 }
 pub(super) use written;
@@ -138,19 +146,7 @@ macro_rules! any_form {
             }
         }
 
-        impl schemars::JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
+        $crate::rules::value::described!([] $type, |_| schemars::json_schema!($schema));
     };
 }
 pub(super) use any_form;

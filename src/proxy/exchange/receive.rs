@@ -10,7 +10,7 @@ use crate::proxy::framing::Framing;
 use crate::proxy::message::IncomingMessage;
 use crate::proxy::read::{self, Bounds};
 use crate::proxy::settings::BodyCapture;
-use crate::rules::engine::Stage;
+use crate::rules::Stage;
 use crate::rules::stay::{self, Direction};
 
 impl Exchange {

@@ -18,7 +18,7 @@ use crate::proxy::device_certificate::RequestClientCert;
 use crate::proxy::failure::Failure;
 use crate::proxy::headers;
 use crate::proxy::message::PendingEvent;
-use crate::rules::engine::SyntheticResponse;
+use crate::rules::SyntheticResponse;
 
 /// Refuses a request that is no exchange.
 pub(in crate::proxy) fn refuse(status: StatusCode, why: &str) -> Response<Body> {

@@ -1,6 +1,6 @@
 //! The tables of a rule file: rules, limits, and what connections are matched by.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -8,7 +8,7 @@ use super::match_table::MatchTable;
 use crate::rules::chance::Chance;
 use crate::rules::matcher::{ConnectionLimit, ConnectionMatcher, Net, PerConnection};
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::{Listener, Named, OneOf, ServerName, True, Within, written};
+use crate::rules::value::{Listener, Named, OneOf, ServerName, True, Within, described, written};
 use crate::rules::{Limit, Per, Scenario, Stage, Step};
 
 /// A rule: when dmtap looks, where it acts, how often, and what it does.
@@ -219,16 +219,4 @@ impl<'de> Deserialize<'de> for Chance {
     }
 }
 
-impl JsonSchema for Chance {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "chance".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "number", "exclusiveMinimum": 0, "maximum": 1})
-    }
-}
+described!([] Chance, |_| json_schema!({"type": "number", "exclusiveMinimum": 0, "maximum": 1}));

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use strum::{IntoStaticStr, VariantNames};
 
 use crate::flow::StatedLength;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::{
-    ByteCount, Code, Http, Pause, PlainText, Rate, Scalar, Time, True, Within, any_form,
+    ByteCount, Code, Http, Pause, PlainText, Rate, Scalar, Time, True, Within, any_form, described,
     schema_of_table, written,
 };
 use crate::rules::{Stage, SyntheticResponse};
@@ -122,19 +122,7 @@ impl<'de> Deserialize<'de> for AnswerValue {
     }
 }
 
-impl JsonSchema for AnswerValue {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "answer-value".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string"})
-    }
-}
+described!([] AnswerValue, |_| json_schema!({"type": "string"}));
 
 impl From<AnswerTable> for Answer {
     fn from(table: AnswerTable) -> Self {
@@ -203,20 +191,10 @@ impl<'de> Deserialize<'de> for Timeout {
     }
 }
 
-impl JsonSchema for Timeout {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "timeout".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let time = generator.subschema_for::<Time>();
-        schemars::json_schema!({"anyOf": [{"const": true}, time]})
-    }
-}
+described!([] Timeout, |generator| {
+    let time = generator.subschema_for::<Time>();
+    json_schema!({"anyOf": [{"const": true}, time]})
+});
 
 /// When the device's connection is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Scalar, wrong};
+use super::{Scalar, described, wrong};
 use crate::dm::{AlertCode, StatusCode};
 use crate::rules::load::list;
 use crate::rules::mistake::{KEY, Mistake};
@@ -260,20 +260,10 @@ impl<F: Family> JsonSchema for Code<F> {
     }
 }
 
-impl<F: Family> JsonSchema for CodeRange<F> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}s", Code::<F>::schema_name()).into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let code = generator.subschema_for::<Code<F>>();
-        json_schema!({"anyOf": [code, {"enum": CLASSES}, {"type": "string", "pattern": "^[1-5][xX][xX]$"}]})
-    }
-}
+described!([F: Family] CodeRange<F>, |generator| {
+    let code = generator.subschema_for::<Code<F>>();
+    json_schema!({"anyOf": [code, {"enum": CLASSES}, {"type": "string", "pattern": "^[1-5][xX][xX]$"}]})
+});
 
 /// One of a few codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,18 +288,8 @@ impl<'de, const A: u16, const B: u16, const C: u16> Deserialize<'de> for Among<A
     }
 }
 
-impl<const A: u16, const B: u16, const C: u16> JsonSchema for Among<A, B, C> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("one-of-{A}-{B}-{C}").into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut codes = vec![A, B, C];
-        codes.dedup();
-        json_schema!({"type": "integer", "enum": codes})
-    }
-}
+described!([const A: u16, const B: u16, const C: u16] Among<A, B, C>, |_| {
+    let mut codes = vec![A, B, C];
+    codes.dedup();
+    json_schema!({"type": "integer", "enum": codes})
+});

@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::json_schema;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Scalar, wrong};
+use super::{Scalar, described, wrong};
 use crate::rules::mistake::{KEY, Mistake};
 
 /// A whole number from one bound to the other.
@@ -28,19 +28,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Within<LEAST, 
     }
 }
 
-impl<const LEAST: u64, const MOST: u64> JsonSchema for Within<LEAST, MOST> {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("from-{LEAST}-to-{MOST}").into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "integer", "minimum": LEAST, "maximum": MOST})
-    }
-}
+described!([const LEAST: u64, const MOST: u64] Within<LEAST, MOST>, |_| json_schema!({"type": "integer", "minimum": LEAST, "maximum": MOST}));
 
 /// Any whole number but 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,19 +93,9 @@ impl<'de, const LEAST: u64> Deserialize<'de> for NumberRange<LEAST> {
     }
 }
 
-impl<const LEAST: u64> JsonSchema for NumberRange<LEAST> {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        format!("numbers-from-{LEAST}").into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [
-            {"type": "integer", "minimum": LEAST, "maximum": u32::MAX},
-            {"type": "string", "pattern": "^\\s*([0-9]+\\s*\\.\\.\\s*[0-9]*|\\.\\.\\s*[0-9]+)\\s*$"},
-        ]})
-    }
-}
+described!([const LEAST: u64] NumberRange<LEAST>, |_| {
+    json_schema!({"anyOf": [
+        {"type": "integer", "minimum": LEAST, "maximum": u32::MAX},
+        {"type": "string", "pattern": "^\\s*([0-9]+\\s*\\.\\.\\s*[0-9]*|\\.\\.\\s*[0-9]+)\\s*$"},
+    ]})
+});

@@ -1,11 +1,9 @@
 //! One of a few words.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::json_schema;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{Scalar, any_form, wrong};
+use super::{Scalar, any_form, described, wrong};
 use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
 use crate::rules::load::{closest, list};
@@ -66,20 +64,10 @@ impl<'de, T: Named> Deserialize<'de> for OneOf<T> {
     }
 }
 
-impl<T: Named> JsonSchema for OneOf<T> {
-    fn schema_name() -> Cow<'static, str> {
-        std::any::type_name::<T>().into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = T::all().into_iter().map(|(name, _)| name).collect();
-        json_schema!({"enum": names})
-    }
-}
+described!([T: Named] OneOf<T>, |_| {
+    let names: Vec<&str> = T::all().into_iter().map(|(name, _)| name).collect();
+    json_schema!({"enum": names})
+});
 
 /// `true`; a key that is not to hold is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

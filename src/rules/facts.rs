@@ -1,0 +1,89 @@
+//! What is known about a message when rules are evaluated, and what they remember of others.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::verdict::Completeness;
+use crate::flow::{
+    AnswerLink, Connection, ExchangeId, Reconciler, RequestHead, ResponseHead, SessionTag, Side,
+};
+use crate::markup::{Document, Limits};
+
+/// When a rule is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// A request on its way to the server.
+    Request,
+    /// A response on its way to the device.
+    Response,
+    /// A connection of a device that is being received.
+    Connection,
+}
+
+impl Stage {
+    /// The stage at which rules see what a peer says.
+    pub fn of(speaker: Side) -> Self {
+        match speaker {
+            Side::Device => Self::Request,
+            Side::Server => Self::Response,
+        }
+    }
+
+    /// Its name in rule files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Connection => "connection",
+        }
+    }
+}
+
+/// What is known about a message when rules are evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Which way it goes.
+    pub stage: Stage,
+    /// The device's connection.
+    pub connection: &'a Connection,
+    /// Its exchange.
+    pub exchange: ExchangeId,
+    /// The head of the request.
+    pub request: &'a RequestHead,
+    /// The head of the response, at that stage.
+    pub response: Option<&'a ResponseHead>,
+    /// The DM session.
+    pub session: Option<&'a SessionTag>,
+    /// The body decoded, where it decodes.
+    pub document: Option<&'a Arc<Document>>,
+    /// The body as received, without content coding and in UTF-8 where it is XML in UTF-16, where it was read; it need
+    /// not decode.
+    pub body: Option<&'a Bytes>,
+    /// For each Status and Results of the document, the command it answers.
+    pub links: &'a [AnswerLink],
+    /// What dmtap owes the peers of the session, where there is one.
+    pub reconciler: Option<&'a Reconciler>,
+    /// What bounds the decoding of a body that a rule changed.
+    pub limits: &'a Limits,
+}
+
+/// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
+/// is held for one call.
+pub trait RuleState {
+    /// Counts a match of rule `rule` of the set within `scope`; the first one is 1.
+    fn count(&mut self, rule: usize, scope: &str) -> u64;
+
+    /// Rule `rule` of the set acted on this many matches in a message; on 0 if it could not act on what it
+    /// found. Nothing is decided by it.
+    fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
+        let _ = (rule, finds, extent);
+    }
+
+    /// The state of a scenario within `scope`; `None` before any change.
+    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>>;
+
+    /// Brings a scenario from one state (`None`: that before any change) to another; `false`, and no change,
+    /// if it is not in the first one any more.
+    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool;
+}

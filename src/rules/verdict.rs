@@ -1,0 +1,62 @@
+//! What rules decide about a message.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::step::{HeadEdit, WhichResponse};
+use crate::flow::{Delivery, EffectDetail, RuleEffect, SessionEffects};
+use crate::markup::Document;
+
+/// What is to happen to a message. The default changes nothing.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// The body to send instead, without content coding; XML that came in UTF-16 is in UTF-8 here. `None`: the very
+    /// bytes received.
+    pub body: Option<Bytes>,
+    /// That body decoded, where it decodes.
+    pub document: Option<Arc<Document>>,
+    /// What is to be changed of the head, in order; lengths are made to fit the body before that.
+    pub head: Vec<HeadEdit>,
+    /// At the request stage: answer the device with this and ask no server. At the response stage: in place
+    /// of the server's response.
+    pub answer: Option<SyntheticResponse>,
+    /// How it leaves.
+    pub delivery: Delivery,
+    /// What the rules did, in order.
+    pub applied: Vec<RuleEffect>,
+    /// What they cause in the session.
+    pub session_effects: SessionEffects,
+    /// The request goes to the server twice, and this response of the two to the device.
+    pub duplicate: Option<WhichResponse>,
+}
+
+/// A response of dmtap's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyntheticResponse {
+    /// The HTTP status.
+    pub status: http::StatusCode,
+    /// Header fields; without `Content-Type` a body is sent as plain text.
+    pub headers: http::HeaderMap,
+    /// Its body; empty for none.
+    pub body: Bytes,
+}
+
+/// Whether all steps of a rule acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// All of them.
+    Whole,
+    /// Some of them: a step could not act on a match.
+    Part,
+}
+
+impl Completeness {
+    /// That of a rule with these changes.
+    pub(super) fn of(changes: &[EffectDetail]) -> Self {
+        match changes.iter().all(EffectDetail::is_done) {
+            true => Self::Whole,
+            false => Self::Part,
+        }
+    }
+}
