@@ -1,15 +1,18 @@
 //! What a record shows: its sessions with what is to be concluded from them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::dm::locuri;
+use crate::filter::Filter;
 use crate::flow::{Side, Transaction};
 use crate::record::analysis::why::{Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
 use crate::record::model::{SessionFinding, SessionSummary};
+use crate::record::select::may_select;
 use crate::record::{Colour, EventRecord, Transcript};
 
 /// What is asked of a record.
@@ -18,6 +21,10 @@ pub struct Question {
     pub session: Option<u64>,
     /// Whether what rules of dmtap did is left out.
     pub ignore_rules: bool,
+    /// Only findings about transactions that this may select, in the exchanges that it selected.
+    pub filter: Option<Filter>,
+    /// Those exchanges.
+    pub selected: BTreeSet<u64>,
     about: Option<About>,
     analysis: Analysis,
     sessions: Vec<Told>,
@@ -80,6 +87,8 @@ impl Question {
         Self {
             session: None,
             ignore_rules: false,
+            filter: None,
+            selected: BTreeSet::new(),
             about,
             analysis: Analysis::new(Options { slow_us }),
             sessions: Vec::new(),
@@ -98,6 +107,13 @@ impl Question {
     pub fn answer(mut self) -> Answer {
         let over = self.analysis.finish();
         over.into_iter().for_each(|session| self.over(session));
+        if self.filter.is_some() {
+            for Told { summary, .. } in &mut self.sessions {
+                let is_selected =
+                    |it: &SessionFinding| it.exchanges.iter().any(|x| self.selected.contains(x));
+                summary.findings.retain(is_selected);
+            }
+        }
         Answer {
             left_out: self.left_out,
             about: self.about.map(|about| {
@@ -131,6 +147,18 @@ impl Question {
             summary
                 .findings
                 .retain(|it| it.rules.is_empty() || it.by.is_some());
+        }
+        if let Some(filter) = &self.filter {
+            let is_selected = |it: &Transaction| may_select(filter, it);
+            let numbers = transactions
+                .iter()
+                .filter(|it| is_selected(it))
+                .map(|it| it.number);
+            let numbers: BTreeSet<u32> = numbers.collect();
+            let is_about = |it: &SessionFinding| {
+                it.transactions.is_empty() || it.transactions.iter().any(|it| numbers.contains(it))
+            };
+            summary.findings.retain(is_about);
         }
         match &self.about {
             Some(about) => {

@@ -1,10 +1,13 @@
 //! `dmtap why`: what a record shows about commands that failed, are not answered, or not done yet.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::session_file::SessionFile;
-use super::{Failure, Outcome, Output};
+use super::{Failure, Outcome, Output, filter_of};
 use crate::app::why::{self, About, Question};
+use crate::record::EventRecord;
+use crate::record::select::{self, Exchanges};
 
 /// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
 ///
@@ -14,6 +17,7 @@ use crate::app::why::{self, About, Question};
 Examples:
   dmtap why session.jsonl
   dmtap why session.jsonl --session 7
+  dmtap why session.jsonl '~csp BitLocker'   the same filters as dmtap show
   dmtap why SyncMLStream-PC1.xml             a file that SyncMLViewer saved
   dmtap why session.jsonl --about ./Device/Vendor/MSFT/BitLocker
   dmtap why session.jsonl --ignore-rules     without what rules of dmtap did
@@ -23,6 +27,8 @@ Exit code 0: nothing is pending; 1: something is.")]
 pub struct Why {
     #[command(flatten)]
     file: SessionFile,
+    /// Only findings about exchanges that this filter selects.
+    filter: Vec<String>,
     /// Only what is about this node, or nodes below it, with every command on it.
     #[arg(long, value_name = "LOCURI")]
     about: Option<String>,
@@ -46,12 +52,30 @@ impl Why {
         let mut question = Question::new(self.slow, self.about.as_deref().map(About::new));
         question.session = self.session;
         question.ignore_rules = self.ignore_rules;
-        let mut events = 0_u64;
+        question.filter = filter_of(&self.filter)?;
+        let mut exchanges = match question.filter.clone() {
+            Some(filter) if self.file.is_rereadable() => {
+                let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
+                Some(select::of_record(&filter, read)?)
+            }
+            filter => filter.map(|filter| Exchanges::new(filter, None)),
+        };
+        let (mut events, mut selected) = (0_u64, BTreeSet::new());
+        let mut select = |passed: &EventRecord| {
+            selected.extend(passed.exchange);
+            Ok(())
+        };
         let damaged = self.file.read(|event| {
             events += 1;
             question.event(&event);
-            Ok(())
+            let exchanges = exchanges.as_mut();
+            exchanges.map_or(Ok(()), |it| it.event(&event, &mut select))
         })?;
+        if let Some(exchanges) = &mut exchanges {
+            // Nothing is written here that could fail.
+            let _ = exchanges.finish(&mut select);
+            question.selected = selected;
+        }
         let answer = question.answer();
         let text = match output {
             Output::Text => answer.text(events),

@@ -47,7 +47,7 @@ fn selects(filter: &Filter, subject: Subject<'_>, shown: &[Shown<'_>]) -> bool {
 }
 
 /// Whether a transaction may be one that a filter selects, whatever the messages are that it stands in.
-fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
+pub fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
     Shown::of(transaction)
         .iter()
         .any(|shown| !filter.excludes(&mut |term| shown.holds(term)))

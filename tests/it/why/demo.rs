@@ -185,6 +185,16 @@ fn what_failed_by_itself_is_told_apart_from_what_the_rule_did() {
         "{text}"
     );
     assert_eq!(code, Some(0), "{text}");
+    let (text, code) = why(folder.path(), &["~cmd", "Add", "&", "~status", "500"]);
+    assert!(
+        text.contains("Add ./Device") && !text.contains("404"),
+        "{text}"
+    );
+    assert_eq!(code, Some(1), "{text}");
+    let (text, code) = why(folder.path(), &["~cmd Add & ~status 404"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (_, code) = why(folder.path(), &["~satus 404"]);
+    assert_eq!(code, Some(2));
     let (text, _) = why(folder.path(), &["--session", "2"]);
     assert!(
         !text.contains("session 1 ━━") && text.contains("session 2 ━━"),
