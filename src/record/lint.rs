@@ -139,9 +139,9 @@ fn missed(linter: &mut Linter, exchange: u64, is_empty: bool) {
     }
 }
 
-/// Whether a change leaves the peers with different conversations: a Status with another code still answers its command.
+/// Whether a change leaves the peers with different conversations.
 fn disturbs(change: &EffectDetail) -> bool {
-    change.is_done() && !matches!(change.kind, EffectKind::SetStatus | EffectKind::Header(_))
+    change.is_done() && !matches!(change.kind, EffectKind::Header(_))
 }
 
 fn is_same(one: &Note, other: &Note) -> bool {

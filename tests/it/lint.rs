@@ -13,6 +13,8 @@ use dmtap::flow::{Note, Side};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 
+use crate::support::peers::{corpus, messages};
+
 type Messages = BTreeMap<String, String>;
 
 /// A fixture: what breaks the rule, and what comes near and does not.
@@ -211,6 +213,36 @@ fn every_rule_has_a_fixture_and_is_documented() {
             dmtap::facts::id(id).next().is_some(),
             "{id} is not in docs/notes.md"
         );
+    }
+}
+
+/// Real messages, each on its own and all as one conversation.
+#[test]
+fn real_messages_are_judged_without_a_panic() {
+    let Some(corpus) = corpus() else {
+        return;
+    };
+    let mut together = Linter::default();
+    for (number, file) in (1..).zip(messages(&corpus)) {
+        let bytes = fs::read(&file).unwrap();
+        let Ok(document) = decode(bytes.into(), Hint::default(), &Limits::default()) else {
+            continue;
+        };
+        let document = Arc::new(document);
+        for speaker in [Side::Device, Side::Server] {
+            for linter in [&mut together, &mut Linter::new(Profile::Windows)] {
+                linter.message(LintMessage {
+                    speaker,
+                    server: "",
+                    exchange: number,
+                    document: &document,
+                    delivered: Some(&document),
+                    is_own: false,
+                    is_changed: false,
+                    head: None,
+                });
+            }
+        }
     }
 }
 

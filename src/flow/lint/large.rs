@@ -24,6 +24,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 
 /// The Statuses of chunks of the other side.
 fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
+    let disturbed = !seen.is_comparable();
     for status in turn.message.statuses() {
         let Some(command) = turn
             .target(status.element())
@@ -36,7 +37,7 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         };
         let at = Some(status.element());
         let goes_on = command.items().any(|item| item.more_data());
-        if goes_on && code.is_success() && code.0 != 213 {
+        if goes_on && code.is_success() && code.0 != 213 && !disturbed {
             found.add("LOB-02", at, format!("a chunk is answered {code}, not 213"));
         }
         let object = &mut seen.of_mut(turn.side.other()).object;
@@ -48,7 +49,7 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             continue;
         };
         let differs = known.size.is_some_and(|size| size != known.bytes) && !known.is_masked;
-        if known.is_complete && differs && code.is_success() {
+        if known.is_complete && differs && code.is_success() && !disturbed {
             let size = known.size.unwrap_or_default();
             let text = format!(
                 "{} bytes came, Size is {size}, and the Status is {code}, not 424",
@@ -71,7 +72,7 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         .of(turn.side.other())
         .max_obj_size
         .filter(|most| *most > 0);
-    let disturbed = seen.is_disturbed;
+    let disturbed = !seen.is_comparable();
     let object = &mut seen.of_mut(turn.side).object;
     let mut is_first = true;
     for command in turn.message.all_commands() {
@@ -99,7 +100,7 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                 .as_ref()
                 .is_some_and(|object| !object.is_complete && Some(&object.node) == node.as_ref());
             if let Some(open) = object.as_mut().filter(|_| continues) {
-                if size.is_some() {
+                if size.is_some() && !disturbed {
                     found.add("LOB-01", at, "Size in a later chunk");
                 }
                 open.bytes += bytes;
@@ -118,6 +119,7 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                 }
                 if item.more_data() {
                     match size {
+                        None if disturbed => {}
                         None => found.add("LOB-01", at, "the first chunk of an object has no Size"),
                         Some(size) if size <= bytes => {
                             found.add(

@@ -170,6 +170,10 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         }
         return;
     }
+    // A device that asks for the rest of the server's package has not begun its own.
+    if seen.server.messages > 0 && !seen.server.is_final {
+        return;
+    }
     // The device has more to send: the server asks for it, and says nothing else.
     if message.is_final() {
         found.add(

@@ -47,6 +47,12 @@ fn a_rule_of_dmtap_blames_nobody() {
         "hide-command",
         "no-final",
         "answers-reversed",
+        "chunk-refused",
+        "never-completed",
+        "object-abandoned",
+        "upload-refused",
+        "upload-wrong-size",
+        "login-refused",
     ] {
         let folder = tempfile::tempdir().unwrap();
         run(dmtap()
