@@ -33,7 +33,7 @@ pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
 pub use show::{Damage, is_record, replay, show};
-pub use transcript::{Colour, Transcript};
+pub use transcript::{Colour, Layout, Transcript};
 
 /// Makes a sink that takes the place of another whose file was rotated away.
 pub trait Renew: Send {

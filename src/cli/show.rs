@@ -1,15 +1,18 @@
 //! `dmtap show`: a recorded session for people.
 
-use std::io::{BufWriter, ErrorKind};
+use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write as _};
+
+use clap::ValueEnum;
 
 use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of};
 use crate::app::print;
 use crate::error_text;
 use crate::record::analysis::Analysis;
+use crate::record::model::EventKind;
 use crate::record::select::{self, Selecting};
 use crate::record::transcript::Failures;
-use crate::record::{Colour, JsonLines, Sink, Transcript};
+use crate::record::{Colour, EventRecord, JsonLines, Layout, Sink, Transcript};
 
 /// Print recorded sessions as an annotated transcript, or as their events.
 #[derive(Debug, clap::Args)]
@@ -20,6 +23,8 @@ Examples:
   dmtap show --failed session.jsonl           what failed; dmtap why says why
   dmtap show --output json session.jsonl      its events, without damaged lines
   dmtap show SyncMLStream-PC1.xml             a file that SyncMLViewer saved
+  dmtap show session.jsonl --exchange 7 --full --headers
+  dmtap show session.jsonl --exchange 7 --body response   its bytes
   dmtap show session.jsonl '~cmd Replace & ~status 404'
 
 Filters join words with & | ! ( ), as mitmproxy does. About a command and its
@@ -33,9 +38,35 @@ pub struct Show {
     file: SessionFile,
     /// Only the exchanges that this filter selects.
     filter: Vec<String>,
+    /// Only this exchange (x7 in the transcript is 7).
+    #[arg(long, value_name = "N")]
+    exchange: Option<u64>,
+    /// Write the body of this message as it was recorded, and nothing else.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MESSAGE",
+        requires = "exchange",
+        conflicts_with = "filter"
+    )]
+    body: Option<BodyArgument>,
+    /// Show values in full under their commands, with the documents and certificates in them.
+    #[arg(long)]
+    full: bool,
+    /// Show all HTTP header fields.
+    #[arg(long)]
+    headers: bool,
     /// Only what failed, has no answer or is not done yet: two lines each.
     #[arg(long)]
     failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum BodyArgument {
+    /// The body of the request.
+    Request,
+    /// The body of the response.
+    Response,
 }
 
 impl Show {
@@ -47,7 +78,10 @@ impl Show {
         let filter = filter_of(&self.filter)?;
         let (mut analysis, mut failures) = (Analysis::default(), Failures::default());
         let sink: Box<dyn Sink> = match output {
-            Output::Text => Box::new(Transcript::new(anstream::stdout(), Colour::Colour)),
+            Output::Text => {
+                let transcript = Transcript::new(anstream::stdout(), Colour::Colour);
+                Box::new(transcript.with_layout(self.layout()))
+            }
             Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
         };
         let mut sink: Box<dyn Sink> = match &filter {
@@ -59,9 +93,18 @@ impl Show {
             }
             filter => select::sink(sink, filter.as_ref()),
         };
-        let mut events = 0_u64;
+        let (mut events, mut shown) = (0_u64, 0_u64);
         let damaged = self.file.read(|event| {
             events += 1;
+            if self.exchange.is_some()
+                && (event.exchange != self.exchange || event.summary.is_some())
+            {
+                return Ok(());
+            }
+            shown += 1;
+            if let Some(wanted) = self.body {
+                return body(&event, wanted);
+            }
             if self.failed {
                 let over = analysis.event(&event);
                 over.iter().for_each(|it| failures.enter(&it.summary));
@@ -89,6 +132,38 @@ impl Show {
             let name = self.file.name();
             print::line(&format!("{name} is empty: it records no event"));
         }
-        self.file.report(&damaged)
+        self.file.report(&damaged)?;
+        match self.exchange.filter(|_| events > 0 && shown == 0) {
+            Some(exchange) => {
+                let name = self.file.name();
+                Err(Failure::Failed(format!(
+                    "error: {name} has no exchange {exchange}"
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lines fit the terminal; elsewhere they are as long as they need to be.
+    fn layout(&self) -> Layout {
+        let terminal = std::io::stdout().is_terminal();
+        let columns = terminal.then(terminal_size::terminal_size).flatten();
+        Layout {
+            width: columns.map(|(width, _)| usize::from(width.0)),
+            headers: self.headers,
+            full: self.full,
+        }
+    }
+}
+
+/// Writes the body of a message as it was recorded.
+fn body(event: &EventRecord, wanted: BodyArgument) -> std::io::Result<()> {
+    let kind = match wanted {
+        BodyArgument::Request => EventKind::Request,
+        BodyArgument::Response => EventKind::Response,
+    };
+    match event.body.as_ref().filter(|_| event.event == kind) {
+        Some(body) => std::io::stdout().write_all(&body.0),
+        None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Colour, JsonLines, Pcapng, Renew, Sink, Transcript};
+use super::{Colour, JsonLines, Layout, Pcapng, Renew, Sink, Transcript};
 use crate::error_text;
 
 /// Why a record file cannot be written.
@@ -172,7 +172,10 @@ fn open_as(name: &str, append: Append) -> Result<Opened, FileErrorKind> {
     let sink: Box<dyn Sink> = match kind {
         Kind::JsonLines => Box::new(JsonLines::new(out)),
         Kind::Pcapng => Box::new(Pcapng::new(out)?),
-        Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain)),
+        Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain).with_layout(Layout {
+            width: None,
+            ..Layout::default()
+        })),
     };
     Ok((sink, identity))
 }

@@ -9,6 +9,8 @@ mod command;
 mod dump;
 mod enrollment;
 mod failures;
+mod full;
+mod head;
 mod plain;
 mod rule;
 mod session;
@@ -21,8 +23,8 @@ use super::model::{EnrollmentRecord, EventKind, SessionSummary};
 use super::{EventRecord, Sink};
 
 pub use failures::Failures;
-pub use text_buffer::Colour;
 use text_buffer::TextBuffer;
+pub use text_buffer::{Colour, Layout};
 
 /// Writes a transcript.
 pub struct Transcript<W> {
@@ -46,6 +48,13 @@ impl<W: Write> Transcript<W> {
             failures: Failures::default(),
             servers: BTreeMap::new(),
         }
+    }
+
+    /// The same transcript with another layout.
+    #[must_use]
+    pub fn with_layout(mut self, layout: Layout) -> Self {
+        self.page.layout = layout;
+        self
     }
 
     /// What is printed of one event, without the lines that a new day or session gets.

@@ -2,8 +2,8 @@
 
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::text_buffer::{Style, TextBuffer, WIDTH, duration};
-use super::{client_certificate, command, dump, enrollment, plain, rule, session};
+use super::text_buffer::{Style, TextBuffer, duration};
+use super::{client_certificate, command, dump, enrollment, head, plain, rule, session};
 use crate::dm::Hresult;
 use crate::record::model::{
     EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
@@ -160,7 +160,7 @@ fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     first_line(page, record);
     facts(page, record, server);
     if let Some(head) = &record.head {
-        auth(page, head);
+        head::fields(page, head);
     }
     rule::of_message(page, record);
     if let Some(message) = &record.message {
@@ -337,31 +337,6 @@ fn form(page: &mut TextBuffer, record: &EventRecord) {
         _ => {}
     }
 }
-
-fn auth(page: &mut TextBuffer, head: &HeadRecord) {
-    for (name, shown) in SHOWN_HEADERS {
-        let Some(value) = head.header(name) else {
-            continue;
-        };
-        line(page).put(Style::Faint, shown).put(Style::Faint, ": ");
-        let most = if name == "location" {
-            REASON
-        } else {
-            WIDTH - 30
-        };
-        page.quoted(Style::Faint, value, most).end();
-    }
-}
-
-/// Header fields that say who somebody is, or where to go.
-const SHOWN_HEADERS: [(&str, &str); 6] = [
-    ("authorization", "Authorization"),
-    ("devicetoken", "DeviceToken"),
-    ("x-syncml-hmac", "x-syncml-hmac"),
-    ("ms-signature", "MS-Signature"),
-    ("mdm-signature", "MDM-Signature"),
-    ("location", "Location"),
-];
 
 fn header(page: &mut TextBuffer, message: &MessageRecord) {
     line(page).put(Style::Strong, "SyncHdr");

@@ -1,10 +1,11 @@
 //! Commands, one line each; an item has a line of its own where there are several.
 
 use super::block::{line, size};
-use super::rule;
 use super::text_buffer::{Style, TextBuffer};
+use super::{full, rule};
 use crate::dm::StatusCode;
 use crate::facts;
+use crate::markup::Document;
 use crate::record::model::{
     AnswerTargetRecord, CommandRecord, DataRecord, EventRecord, ItemRecord,
 };
@@ -17,6 +18,7 @@ const LONG: usize = 120;
 const LEAST: usize = 24;
 
 pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
+    let document = page.layout.full.then(|| full::document(record)).flatten();
     for (number, command) in record.commands.iter().enumerate() {
         let changed = rule::touches(record, number);
         line(page);
@@ -28,7 +30,7 @@ pub(super) fn all(page: &mut TextBuffer, record: &EventRecord) {
         );
         page.quoted(Style::Faint, id, 12);
         page.put(Style::Text, &" ".repeat(2 + indent(command)));
-        self::command(page, command);
+        self::command(page, command, document.as_deref());
         rule::of_command(page, record, number);
     }
 }
@@ -37,7 +39,7 @@ fn indent(command: &CommandRecord) -> usize {
     2 * command.depth.min(20) as usize
 }
 
-fn command(page: &mut TextBuffer, command: &CommandRecord) {
+fn command(page: &mut TextBuffer, command: &CommandRecord, document: Option<&Document>) {
     page.quoted(Style::Strong, &command.kind, 40);
     code(page, command);
     if let Some(answers) = &command.answers {
@@ -51,12 +53,14 @@ fn command(page: &mut TextBuffer, command: &CommandRecord) {
     if let [only] = &command.items[..] {
         item(page, only, known);
         page.end();
+        document.inspect(|document| full::value(page, document, command, 0));
     } else {
         page.end();
-        for each in &command.items {
+        for (number, each) in command.items.iter().enumerate() {
             line(page).put(Style::Text, &" ".repeat(6 + indent(command)));
             item(page, each, known);
             page.end();
+            document.inspect(|document| full::value(page, document, command, number));
         }
     }
     if let Some(words) = windows_error(command) {
@@ -192,7 +196,10 @@ fn data(page: &mut TextBuffer, data: &DataRecord) {
         page.put(Style::Text, "> ").put(Style::Faint, &record);
         return;
     }
-    let room = page.room().saturating_sub(record.len() + 4).max(LEAST);
+    let room = page
+        .value_room()
+        .saturating_sub(record.len() + 4)
+        .max(LEAST);
     if data.hex {
         page.quoted(Style::Text, &data.text, room)
             .put(Style::Faint, &format!(" … {record}"));

@@ -29,8 +29,31 @@ pub(super) enum Style {
     Rule,
 }
 
+/// How much a transcript shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Columns that a line with a value may take; a value that does not fit is cut. `None`: lines are as long as they
+    /// need to be.
+    pub width: Option<usize>,
+    /// Whether all header fields of HTTP are shown.
+    pub headers: bool,
+    /// Whether values are shown in full, under their commands.
+    pub full: bool,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            width: Some(WIDTH),
+            headers: false,
+            full: false,
+        }
+    }
+}
+
 pub(super) struct TextBuffer {
     style: Colour,
+    pub(super) layout: Layout,
     text: String,
     column: usize,
 }
@@ -42,6 +65,7 @@ impl TextBuffer {
     pub(super) fn new(style: Colour) -> Self {
         Self {
             style,
+            layout: Layout::default(),
             text: String::new(),
             column: 0,
         }
@@ -54,6 +78,12 @@ impl TextBuffer {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Columns left on this line for a value.
+    pub(super) fn value_room(&self) -> usize {
+        let width = self.layout.width.unwrap_or(usize::MAX);
+        width.saturating_sub(self.column)
     }
 
     /// Columns left on this line.

@@ -250,3 +250,71 @@ fn why_finds_in_a_file_of_syncmlviewer_what_it_finds_in_the_record() {
     };
     assert_eq!(findings(stdout(&log)), findings(stdout(&record)));
 }
+
+#[test]
+fn one_exchange_is_shown_and_its_bodies_come_out_as_they_were_recorded() {
+    let (demo, _) = super::demo();
+    let record = demo.path().join("dmtap-demo/demo.jsonl");
+    let show = |arguments: &[&str]| run(dmtap().arg("show").arg(&record).args(arguments));
+    let messages = messages();
+    for (number, from, kind) in [(2, "device", "request"), (5, "server", "response")] {
+        let exchange = number.to_string();
+        let output = show(&["--exchange", &exchange, "--body", kind]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let of_exchange = |message: &&EventRecord| {
+            message.exchange == Some(number) && message.from.as_deref() == Some(from)
+        };
+        let message = messages.iter().find(of_exchange).unwrap();
+        // The records are of two runs: only ports differ.
+        assert_eq!(output.stdout.len(), message.body.as_ref().unwrap().0.len());
+    }
+    let shown = stdout(&show(&["--exchange", "2", "--headers"]));
+    assert!(
+        shown.contains("content-type: application/vnd.syncml.dm+xml"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("· x2 ·") && !shown.contains("· x1 ·"),
+        "{shown}"
+    );
+    let output = show(&["--exchange", "99"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let output = show(&["--body", "request"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn full_shows_whole_values_and_what_is_in_them() {
+    let value = "long ".repeat(60) + "end";
+    let policy = "&lt;enabled/&gt;&lt;data id=\"Key\" value=\"1\"/&gt;";
+    let profile = "&lt;Rules&gt;&lt;name&gt;office&lt;/name&gt;&lt;/Rules&gt;";
+    let add = |id: u32, node: &str, value: &str| {
+        format!(
+            "<Add><CmdID>{id}</CmdID><Item><Target><LocURI>./Vendor/MSFT/{node}</LocURI></Target>\
+             <Data>{value}</Data></Item></Add>"
+        )
+    };
+    let message = format!(
+        "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+         <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>device</LocURI></Target>\
+         <Source><LocURI>https://mdm.example.com/</LocURI></Source></SyncHdr><SyncBody>{}{}{}<Final/></SyncBody></SyncML>",
+        add(2, "Long", &value),
+        add(3, "Policy", policy),
+        add(4, "AppLocker/Rules", profile),
+    );
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("message.xml"), message).unwrap();
+    let show = |arguments: &[&str]| {
+        let arguments = [&["show", "message.xml"], arguments].concat();
+        stdout(&run(dmtap().current_dir(&folder).args(arguments)))
+    };
+    let (short, full) = (show(&[]), show(&["--full"]));
+    assert!(!short.contains("long end"), "{short}");
+    for expected in [
+        "long end",
+        "data id=\"Key\" value=\"1\"",
+        "<name>office</name>",
+    ] {
+        assert!(full.contains(expected), "{expected}: {full}");
+    }
+}

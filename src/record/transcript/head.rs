@@ -1,0 +1,40 @@
+//! Header fields of HTTP.
+
+use super::block::{REASON, line};
+use super::text_buffer::{Style, TextBuffer, WIDTH};
+use crate::record::model::HeadRecord;
+
+/// Those that say who somebody is or where to go, or all of them.
+pub(super) fn fields(page: &mut TextBuffer, head: &HeadRecord) {
+    if page.layout.headers {
+        for (name, value) in &head.headers {
+            line(page).quoted(Style::Faint, name, REASON);
+            page.put(Style::Faint, ": ")
+                .quoted(Style::Faint, value, REASON)
+                .end();
+        }
+        return;
+    }
+    for (name, shown) in SHOWN_HEADERS {
+        let Some(value) = head.header(name) else {
+            continue;
+        };
+        line(page).put(Style::Faint, shown).put(Style::Faint, ": ");
+        let most = if name == "location" {
+            REASON
+        } else {
+            WIDTH - 30
+        };
+        page.quoted(Style::Faint, value, most).end();
+    }
+}
+
+/// Header fields that say who somebody is, or where to go.
+const SHOWN_HEADERS: [(&str, &str); 6] = [
+    ("authorization", "Authorization"),
+    ("devicetoken", "DeviceToken"),
+    ("x-syncml-hmac", "x-syncml-hmac"),
+    ("ms-signature", "MS-Signature"),
+    ("mdm-signature", "MDM-Signature"),
+    ("location", "Location"),
+];
