@@ -6,7 +6,7 @@ use super::text_buffer::{Style, TextBuffer, duration};
 use super::{client_certificate, command, dump, enrollment, head, plain, rule, session};
 use crate::dm::Hresult;
 use crate::record::model::{
-    EventKind, EventRecord, HeadRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
+    EventKind, EventRecord, MessageRecord, NoteRecord, OpRecord, ParsedBodyRecord,
 };
 
 /// What stands in front of every line of a block but the first.
