@@ -107,7 +107,7 @@ fn in_words(asked: &str, fact: &Fact, rules: &[&str]) -> String {
             .iter()
             .map(|rule| format!("dmtap demo --rule {rule}"))
             .collect();
-        line("To cause it", &each.join(" · "));
+        line("To inject it", &each.join(" · "));
     }
     line("See", fact.reference);
     text
