@@ -39,3 +39,32 @@ fn an_answer_in_a_later_message_still_finds_its_command() {
     );
     assert_eq!(sessions[0].summary.end, SessionEnd::Finished);
 }
+
+#[test]
+fn an_atomic_of_thousands_is_one_finding() {
+    let mut script = String::from(
+        "session 1 09:00:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  3 Atomic\n",
+    );
+    for id in 4..4_000 {
+        script += &format!("  {id}   Replace ./Device/Vendor/MSFT/Csp{id}/A = 1\n");
+    }
+    script += "> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/3 Atomic 507\n";
+    for id in 4..4_000 {
+        script += &format!(
+            "  {id} Status 1/{id} Replace {}\n",
+            if id == 2_000 { 500 } else { 216 }
+        );
+    }
+    script += "< 2\n  1 Status 2/0 SyncHdr 200\n";
+    let sessions = analysed(&script::records(&script));
+    let findings = &sessions[0].summary.findings;
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].id, "WHY-06");
+    assert!(
+        findings[0]
+            .why
+            .iter()
+            .any(|line| line.contains("3995 rolled back (216)")),
+        "{findings:#?}"
+    );
+}

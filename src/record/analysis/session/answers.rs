@@ -109,6 +109,9 @@ impl OpenSession {
         let status = |command: &CommandRecord| command.status.as_ref().map(|status| status.code);
         let answers = commands[number].answers.as_ref()?;
         let asked = self.received[other].without_id(answers);
+        if asked.is_empty() {
+            return None;
+        }
         let is_alike = |command: &&CommandRecord| {
             let of_same = command.answers.as_ref().is_some_and(|it| {
                 it.id.is_empty() && it.msg == answers.msg && it.cmd == answers.cmd

@@ -1,5 +1,7 @@
 //! Commands that failed.
 
+use std::collections::HashSet;
+
 use super::words::{self, code, counted, named};
 use super::{Case, about, csp};
 use crate::dm::locuri;
@@ -11,32 +13,38 @@ use crate::record::model::SessionFinding;
 impl<'s> Case<'s> {
     /// WHY-01, WHY-06 and WHY-07.
     pub(super) fn failed(&self) -> Vec<SessionFinding> {
-        let mut findings = Vec::new();
+        let atomics = self.transactions().filter(|it| it.command == "Atomic");
+        let atomics = atomics
+            .filter(|it| self.atomic_of(it).is_none())
+            .take(MOST_ATOMICS);
+        let failed: Vec<_> = atomics
+            .filter_map(|it| Some((it.number, self.atomic(it)?)))
+            .collect();
+        let of_atomic: HashSet<u32> = failed.iter().map(|(number, _)| *number).collect();
+        let mut findings: Vec<_> = failed.into_iter().map(|(_, finding)| finding).collect();
         let (mut of_user, mut groups): (Vec<&Transaction>, Vec<Vec<&Transaction>>) =
             Default::default();
         for transaction in self.transactions() {
-            if transaction.command == "Atomic" && self.atomic_of(transaction).is_none() {
-                findings.extend(self.atomic(transaction));
-                continue;
-            }
-            let is_of_atomic = self
-                .atomic_of(transaction)
-                .is_some_and(|it| self.atomic(it).is_some());
-            let is_hidden = is_hidden(transaction);
-            let is_failure = transaction.has_failed() || is_hidden;
-            if is_of_atomic || !is_failure || self.is_of_challenge(transaction) {
+            let around = self.atomic_of(transaction).unwrap_or(transaction);
+            let is_failure = transaction.has_failed() || is_hidden(transaction);
+            if !is_failure
+                || of_atomic.contains(&around.number)
+                || self.is_of_challenge(transaction)
+            {
                 continue;
             }
             if self.is_without_user(transaction) {
                 of_user.push(transaction);
                 continue;
             }
+            let has_room = groups.len() < super::MOST_FINDINGS;
             match groups
                 .iter_mut()
                 .find(|group| is_alike(group[0], transaction))
             {
                 Some(group) => group.push(transaction),
-                None => groups.push(vec![transaction]),
+                None if has_room => groups.push(vec![transaction]),
+                None => {}
             }
         }
         findings.extend((!of_user.is_empty()).then(|| self.without_user(&of_user)));
@@ -410,6 +418,9 @@ pub(super) fn is_success(transaction: &Transaction) -> bool {
         .code()
         .is_some_and(|code| (200..300).contains(&code))
 }
+
+/// Atomics of one session that are looked into.
+const MOST_ATOMICS: usize = 1_000;
 
 /// Commands that are listed next to the first.
 pub(super) const MOST_ALIKE: usize = 5;
