@@ -57,7 +57,7 @@ pub struct Show {
     #[arg(long)]
     headers: bool,
     /// Only what failed, has no answer or is not done yet: two lines each.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["filter", "exchange", "full", "headers"])]
     failed: bool,
 }
 
@@ -122,9 +122,10 @@ impl Show {
             _ => {}
         }
         if self.failed && events > 0 {
-            let text = match failures.is_empty() {
-                true => "nothing failed\n".to_owned(),
-                false => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
+            let text = match (output, failures.is_empty()) {
+                (Output::Json, _) => failures.json(),
+                (Output::Text, true) => "nothing failed\n".to_owned(),
+                (Output::Text, false) => Transcript::<Vec<u8>>::failures(&failures, Colour::Colour),
             };
             super::write_output(text.as_bytes())?;
         }

@@ -23,7 +23,7 @@ Examples:
   dmtap why session.jsonl --ignore-rules     without what rules of dmtap did
   dmtap why session.jsonl --output json      one session per line
 
-Exit code 0: nothing is pending; 1: something is.")]
+Exit code 0: nothing is pending; 1: something is; 2: the file cannot be read.")]
 pub struct Why {
     #[command(flatten)]
     file: SessionFile,
@@ -56,7 +56,7 @@ impl Why {
         let mut exchanges = match question.filter.clone() {
             Some(filter) if self.file.is_rereadable() => {
                 let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
-                Some(select::of_record(&filter, read)?)
+                Some(select::of_record(&filter, read).map_err(unreadable)?)
             }
             filter => filter.map(|filter| Exchanges::new(filter, None)),
         };
@@ -70,7 +70,8 @@ impl Why {
             question.event(&event);
             let exchanges = exchanges.as_mut();
             exchanges.map_or(Ok(()), |it| it.event(&event, &mut select))
-        })?;
+        });
+        let damaged = damaged.map_err(unreadable)?;
         if let Some(exchanges) = &mut exchanges {
             // Nothing is written here that could fail.
             let _ = exchanges.finish(&mut select);
@@ -88,6 +89,11 @@ impl Why {
             false => Ok(()),
         }
     }
+}
+
+/// A file that cannot be read: 1 is for what is pending.
+fn unreadable(failure: Failure) -> Failure {
+    Failure::Usage(failure.why().to_owned())
 }
 
 /// `5s`, `500ms`, `2m`; a bare number is seconds.

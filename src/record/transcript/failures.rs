@@ -6,7 +6,7 @@ use super::block::REASON;
 use super::text_buffer::{Style, TextBuffer};
 use crate::dm::StatusCode;
 use crate::record::analysis::why::hresult_words;
-use crate::record::model::{SessionFinding, SessionSummary};
+use crate::record::model::{SessionFinding, SessionSummary, VERSION};
 
 /// The failures of a run, as far as they are kept.
 #[derive(Default)]
@@ -40,6 +40,16 @@ impl Failures {
     /// Whether nothing failed.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// One line of JSON for each.
+    pub fn json(&self) -> String {
+        let line = |row: &Row| {
+            let (session, device, finding) = (row.session, &row.device, &row.finding);
+            let row = serde_json::json!({"v": VERSION, "session": session, "device": device, "finding": finding});
+            format!("{row}\n")
+        };
+        self.rows.iter().map(line).collect()
     }
 
     pub(super) fn print(&self, page: &mut TextBuffer) {

@@ -318,3 +318,23 @@ fn full_shows_whole_values_and_what_is_in_them() {
         assert!(full.contains(expected), "{expected}: {full}");
     }
 }
+
+#[test]
+fn what_failed_comes_as_json_too_and_a_file_that_why_cannot_read_is_no_finding() {
+    let (demo, _) = super::demo();
+    let record = demo.path().join("dmtap-demo/demo.jsonl");
+    let failed = run(dmtap()
+        .args(["show", "--failed", "--output", "json"])
+        .arg(&record));
+    let lines: Vec<Value> = stdout(&failed)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 4, "{failed:?}");
+    assert_eq!(lines[0]["finding"]["id"], "WHY-01");
+    let output = run(dmtap().args(["show", "--failed", "--full"]).arg(&record));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    fs::write(demo.path().join("none.txt"), "no message\n").unwrap();
+    let output = run(dmtap().current_dir(&demo).args(["why", "none.txt"]));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
