@@ -19,6 +19,7 @@ pub use self::date::DateOrder;
 
 use self::date::{WrittenDate, order_of};
 use super::dry_run::{DryRun, speaker_of};
+use super::print;
 use super::rule_includes::take_bounded;
 use crate::dm::carve::{carve, has_message};
 use crate::dm::packed::unpack;
@@ -59,10 +60,17 @@ pub fn read_file(
     let text: Bytes = take_bounded(input, MOST_BYTES)
         .map_err(io::Error::other)?
         .into();
+    if text.starts_with(&PCAPNG) {
+        let why = "this is a pcapng: the record in JSON lines (.jsonl) beside it has its sessions";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
     // The first line alone may be torn.
     let mut lines = text.split(|byte| *byte == b'\n');
     if !lines.any(|line| line.starts_with(LINE)) {
-        let events = events(&text, dates, Masking::Masked);
+        let (events, read_as) = events(&text, dates, Masking::Masked);
+        if let Some(read_as) = read_as {
+            print::line(&read_as);
+        }
         if !events.is_empty() {
             events.into_iter().try_for_each(&mut on_event)?;
             return Ok(Vec::new());
@@ -79,13 +87,26 @@ pub fn documents(text: &Bytes, limits: &Limits) -> Vec<Arc<Document>> {
         .collect()
 }
 
-/// The events of a file that is no record, as the proxy would have recorded them; none if it has no message.
-fn events(text: &Bytes, dates: DateReading, masking: Masking) -> Vec<EventRecord> {
+/// The events of a file that is no record, as the proxy would have recorded them; none if it has no message. Where
+/// dates have no zone, also how they were read, for people.
+fn events(
+    text: &Bytes,
+    dates: DateReading,
+    masking: Masking,
+) -> (Vec<EventRecord>, Option<String>) {
     let limits = Limits::default();
     let mut found = found(text, &limits);
     found.truncate(MOST_MESSAGES);
     let written: Vec<_> = found.iter().filter_map(|found| found.date).collect();
     let order = dates.order.unwrap_or_else(|| order_of(&written));
+    let has_local = written.iter().any(|date| date.zone().is_none());
+    let read_as = has_local.then(|| {
+        format!(
+            "note: dates are read as {}, in the zone {}; --date-order and --zone change that",
+            order.words(),
+            dates.zone
+        )
+    });
     let mut conversation = DryRun::new(http::Uri::default(), limits);
     let mut at = Timestamp::default();
     let mut sessions = Analysis::default();
@@ -103,7 +124,7 @@ fn events(text: &Bytes, dates: DateReading, masking: Masking) -> Vec<EventRecord
         let over = sessions.finish().into_iter();
         events.extend(over.map(|it| last.session_end(it.summary)));
     }
-    events
+    (events, read_as)
 }
 
 /// A message of the file.
@@ -220,7 +241,9 @@ fn in_plain_utf8(text: &Bytes) -> Bytes {
 
 impl Found {
     fn moment(&self, order: DateOrder, zone: Offset) -> Option<Timestamp> {
-        let moment = zone.to_timestamp(self.date?.moment(order)?).ok()?;
+        let date = self.date?;
+        let zone = date.zone().unwrap_or(zone);
+        let moment = zone.to_timestamp(date.moment(order)?).ok()?;
         u64::try_from(moment.as_microsecond()).ok().map(Timestamp)
     }
 
@@ -317,6 +340,8 @@ fn cut() -> Note {
     }
 }
 
+/// How a capture for Wireshark begins.
+const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// How each line of a record begins.
 const LINE: &[u8] = b"{\"v\":";
 /// Bytes of a file that is no record.

@@ -41,7 +41,7 @@ pub struct Show {
     /// Only this exchange (x7 in the transcript is 7).
     #[arg(long, value_name = "N")]
     exchange: Option<u64>,
-    /// Write the body of this message as it was recorded, and nothing else.
+    /// Write the body of this message as dmtap received it (and recorded it), and nothing else.
     #[arg(
         long,
         value_enum,

@@ -23,12 +23,26 @@ pub struct CarvedMessage {
     pub before: usize,
 }
 
-/// The messages in a text, in order.
+/// The messages in a text, in order. A message is read at most [`MOST_INNER`] times, however many tags there are.
 pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = CarvedMessage> + 't {
-    let mut at = 0;
+    let (starts, ends): (Vec<_>, Vec<_>) = tags(text).partition(|tag| tag.is_start);
+    let (mut at, mut number) = (0, 0);
     std::iter::from_fn(move || {
-        let start = next_start(text, at)?;
-        let (end, document) = end_of(text, start, limits);
+        number += starts[number..]
+            .iter()
+            .take_while(|tag| tag.at < at)
+            .count();
+        let start = starts.get(number)?.at;
+        let end_of = |tag: &Tag| tag.at;
+        // One message may hold others, but only so many.
+        let beyond = starts.get(number + MOST_INNER).map_or(text.len(), end_of);
+        let next = starts.get(number + 1).map_or(text.len(), end_of);
+        let first = ends.partition_point(|end| end.at <= start);
+        let ends = ends[first..]
+            .iter()
+            .map(end_of)
+            .take_while(|end| *end <= beyond);
+        let (end, document) = end_of_message(text, start, next, ends, limits);
         let before = std::mem::replace(&mut at, end);
         Some(CarvedMessage {
             range: start..end,
@@ -40,61 +54,66 @@ pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = Ca
 
 /// Whether a message begins anywhere in a text.
 pub fn has_message(text: &[u8]) -> bool {
-    next_start(text, 0).is_some()
+    tags(text).any(|tag| tag.is_start)
 }
 
-/// Where the next start tag of a message begins. Its name may have a prefix.
-fn next_start(text: &[u8], from: usize) -> Option<usize> {
-    memmem::find_iter(&text[from..], NAME).find_map(|at| {
-        let at = from + at;
-        let behind = text.get(at + NAME.len())?;
-        let ends_name = behind.is_ascii_whitespace() || *behind == b'>';
-        let prefix = text[from..at]
-            .iter()
-            .rev()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b':')
-            .count();
-        let open = (at - prefix).checked_sub(1).filter(|open| *open >= from)?;
-        (ends_name && text[open] == b'<').then_some(open)
+/// A tag of a message: where a start tag begins, or an end tag ends.
+struct Tag {
+    at: usize,
+    is_start: bool,
+}
+
+/// The tags of messages in a text. Their names may have a prefix.
+fn tags(text: &[u8]) -> impl Iterator<Item = Tag> + '_ {
+    memmem::find_iter(text, NAME).filter_map(|at| {
+        let is_of_prefix = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b':';
+        let front = text[..at].iter().rev().take(LONGEST_PREFIX);
+        let begins = at - front.take_while(is_of_prefix).count();
+        let behind = &text[at + NAME.len()..];
+        if text[..begins].ends_with(b"</") {
+            let close = behind
+                .iter()
+                .take(LONGEST_PREFIX)
+                .position(|byte| *byte == b'>')?;
+            let is_end = behind[..close].trim_ascii().is_empty();
+            let at = at + NAME.len() + close + 1;
+            return is_end.then_some(Tag {
+                at,
+                is_start: false,
+            });
+        }
+        let first = behind.first()?;
+        let ends_name = first.is_ascii_whitespace() || *first == b'>';
+        let at = begins.checked_sub(1).filter(|open| text[*open] == b'<')?;
+        ends_name.then_some(Tag { at, is_start: true })
     })
 }
 
 /// Where a message ends: at the first end tag with which it decodes, since one may hold another. A broken one ends
 /// at its first end tag, or where the next one begins.
-fn end_of(text: &Bytes, start: usize, limits: &Limits) -> (usize, Result<Document, DecodeError>) {
-    let mut ends = ends(text, start);
-    let first = ends.next();
-    for end in first.into_iter().chain(ends.take(MOST_INNER)) {
+fn end_of_message(
+    text: &Bytes,
+    start: usize,
+    next: usize,
+    ends: impl Iterator<Item = usize>,
+    limits: &Limits,
+) -> (usize, Result<Document, DecodeError>) {
+    let mut first = None;
+    for end in ends.take(MOST_INNER) {
+        first = first.or(Some(end));
         if let Ok(document) = decode(text.slice(start..end), Hint::default(), limits) {
             return (end, Ok(document));
         }
     }
-    let next = next_start(text, start + 1).unwrap_or(text.len());
     let end = first.map_or(next, |end| end.min(next));
     (end, decode(text.slice(start..end), Hint::default(), limits))
-}
-
-/// Where end tags of messages end.
-fn ends(text: &[u8], start: usize) -> impl Iterator<Item = usize> + '_ {
-    memmem::find_iter(&text[start..], NAME).filter_map(move |at| {
-        let at = start + at;
-        let front = &text[start..at];
-        let prefix = front
-            .iter()
-            .rev()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b':')
-            .count();
-        let is_end = front[..front.len() - prefix].ends_with(b"</");
-        let end = at + NAME.len();
-        let close = text[end..].iter().position(|byte| *byte == b'>')?;
-        let is_blank = text[end..end + close].trim_ascii().is_empty();
-        (is_end && is_blank).then_some(end + close + 1)
-    })
 }
 
 const NAME: &[u8] = b"SyncML";
 /// End tags that are tried for one message: each message may hold others in its data.
 const MOST_INNER: usize = 8;
+/// Bytes of the prefix of a name, and of the blanks in an end tag.
+const LONGEST_PREFIX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -154,5 +173,17 @@ mod tests {
             &[("<SyncML><SyncBody><Add></SyncML>", false), (whole, true)],
         );
         check("<SyncML><SyncBody>", &[("<SyncML><SyncBody>", false)]);
+    }
+
+    #[test]
+    fn many_tags_are_no_more_work_than_few() {
+        let limits = Limits::default();
+        for text in ["<SyncML>\n".repeat(200_000), "SyncML".repeat(300_000)] {
+            let text = Bytes::from(text);
+            assert!(carve(&text, &limits).all(|message| message.document.is_err()));
+        }
+        let inner = "<SyncML>".repeat(50_000) + "</SyncML>";
+        let text = Bytes::from(inner);
+        assert_eq!(carve(&text, &limits).count(), 50_000);
     }
 }

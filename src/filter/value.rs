@@ -263,13 +263,17 @@ fn range(text: &str, read: fn(&str) -> Option<u64>) -> Option<Value> {
         let (first, last) = (read(first)?, read(last)?);
         return (first <= last).then_some(Value::Numbers(first, last));
     }
-    if let Some(least) = text.strip_prefix('>') {
-        let least = read(least.trim_start_matches('='))?;
-        return Some(Value::Numbers(least, u64::MAX));
+    if let Some(least) = text.strip_prefix(">=") {
+        return Some(Value::Numbers(read(least)?, u64::MAX));
     }
-    if let Some(most) = text.strip_prefix('<') {
-        let most = read(most.trim_start_matches('='))?;
-        return Some(Value::Numbers(0, most.saturating_sub(1)));
+    if let Some(below) = text.strip_prefix('>') {
+        return Some(Value::Numbers(read(below)?.checked_add(1)?, u64::MAX));
+    }
+    if let Some(most) = text.strip_prefix("<=") {
+        return Some(Value::Numbers(0, read(most)?));
+    }
+    if let Some(above) = text.strip_prefix('<') {
+        return Some(Value::Numbers(0, read(above)?.checked_sub(1)?));
     }
     let number = read(text)?;
     Some(Value::Numbers(number, number))
@@ -305,14 +309,17 @@ fn measured(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn moments(text: &str) -> Option<Value> {
-    let is_moment = |text: &str| {
-        let signs = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(&byte));
-        signs && text.len() >= 2 && text.starts_with(|c: char| c.is_ascii_digit())
+    let moment = |text: &str| {
+        let is_sign = |byte: u8| byte.is_ascii_digit() || b"-:.TZ".contains(&byte);
+        let is_moment = text.bytes().all(is_sign)
+            && text.contains(['-', ':'])
+            && text.starts_with(|c: char| c.is_ascii_digit());
+        // Moments are compared as text: 9:00 is 09:00.
+        let zero = if text.find(':') == Some(1) { "0" } else { "" };
+        is_moment.then(|| format!("{zero}{text}"))
     };
     let (first, last) = text.split_once("..").unwrap_or((text, text));
-    (is_moment(first) && is_moment(last)).then(|| Value::Moments(first.to_owned(), last.to_owned()))
+    Some(Value::Moments(moment(first)?, moment(last)?))
 }
 
 /// The largest automaton of a pattern, in bytes.
@@ -336,10 +343,15 @@ mod tests {
         assert!(at("2026-03-04T05").is_between("2026-03-04T05:59:07.012345Z"));
         assert!(!at("2026-03-04T05").is_between("2026-03-04T06:00:00.000000Z"));
         assert!(at("05:06").is_between("2026-03-04T05:06:07.012345Z"));
+        assert!(at("9:00..11:30").is_between("2026-03-04T10:30:00.000000Z"));
+        assert!(!at("9:00..11:30").is_between("2026-03-04T08:59:00.000000Z"));
+        assert!(Form::Moment.read("2026").is_err());
         let took = |text: &str, us: u64| Form::Time.read(text).unwrap().is_number(us);
         assert!(took("5s", 6_000_000) && !took("5s", 4_999_999));
         assert!(took("<200ms", 199_999) && !took("<200ms", 200_000));
         assert!(took("1s..2s", 1_500_000));
+        assert!(took(">5s", 5_000_001) && !took(">5s", 5_000_000));
+        assert!(took("<=5s", 5_000_000) && !took("<=5s", 5_000_001));
         let size = |text: &str, bytes: u64| Form::Bytes.read(text).unwrap().is_number(bytes);
         assert!(size("10k", 10_240) && !size("10kB", 10_239) && size(">=500", 500));
         let code = |text: &str, code: u64| Form::Codes.read(text).unwrap().is_number(code);

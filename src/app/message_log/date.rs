@@ -1,6 +1,7 @@
 //! Dates in front of messages: as .NET writes them in the culture of a machine, and as logs write them.
 
 use jiff::civil::DateTime;
+use jiff::tz::Offset;
 
 /// The order of day, month and year in a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,17 @@ pub enum DateOrder {
     Mdy,
     /// Year, month, day.
     Ymd,
+}
+
+impl DateOrder {
+    /// For people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Dmy => "day/month/year",
+            Self::Mdy => "month/day/year",
+            Self::Ymd => "year/month/day",
+        }
+    }
 }
 
 /// A date and a time whose order of day and month may not be known yet.
@@ -24,6 +36,8 @@ pub(super) struct WrittenDate {
     minute: i8,
     second: i8,
     has_am_pm: bool,
+    /// The zone, where it is written.
+    zone: Option<Offset>,
 }
 
 impl WrittenDate {
@@ -67,6 +81,7 @@ impl WrittenDate {
             }
             None => 0,
         };
+        let zone = zone_of(rest);
         let half = rest.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
         let half = half.get(..2).map(str::to_ascii_uppercase);
         let (has_am_pm, hour) = match half.as_deref() {
@@ -81,7 +96,13 @@ impl WrittenDate {
             minute: minute.try_into().ok()?,
             second: second.try_into().ok()?,
             has_am_pm,
+            zone,
         })
+    }
+
+    /// The zone, where it is written.
+    pub(super) fn zone(&self) -> Option<Offset> {
+        self.zone
     }
 
     /// The order that this date alone shows.
@@ -129,6 +150,31 @@ pub(super) fn order_of(dates: &[WrittenDate]) -> DateOrder {
     }
 }
 
+/// `.123Z`, `+01:00`, `-0530`: the zone behind the seconds of RFC 3339 and ISO 8601.
+fn zone_of(text: &str) -> Option<Offset> {
+    let behind = text
+        .strip_prefix(['.', ','])
+        .map(|fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let text = behind.unwrap_or(text);
+    let sign = match text.bytes().next()? {
+        b'Z' => return Some(Offset::UTC),
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let digits: String = text[1..]
+        .chars()
+        .take(5)
+        .filter(char::is_ascii_digit)
+        .collect();
+    let minutes: i32 = match digits.len() {
+        2 => digits.parse::<i32>().ok()? * 60,
+        4 => digits[..2].parse::<i32>().ok()? * 60 + digits[2..].parse::<i32>().ok()?,
+        _ => return None,
+    };
+    Offset::from_seconds(sign * minutes * 60).ok()
+}
+
 /// Takes a number of at most so many digits from a text.
 fn number(text: &mut &str, digits: usize) -> Option<i16> {
     let length = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -166,6 +212,19 @@ mod tests {
         check("2025-01-17T10:22:33.123Z device: ", "2025-01-17T10:22:33");
         check("2025/01/17 10:22 in 3 s ", "2025-01-17T10:22:00");
         check("<!-- 2/3/2025 1:02:03 PM -->", "2025-02-03T13:02:03");
+    }
+
+    #[test]
+    fn the_zone_that_is_written_counts() {
+        let check = |text: &str, hours: Option<i8>| {
+            let date = WrittenDate::last_in(text).unwrap();
+            assert_eq!(date.zone(), hours.map(jiff::tz::offset), "{text}");
+        };
+        check("2025-01-17T10:22:33.123Z device", Some(0));
+        check("2025-01-17T10:22:33+01:00", Some(1));
+        check("2025-01-17 10:22:33-0500", Some(-5));
+        check("<!-- 17.01.2025 10:22:33 -->", None);
+        check("1/17/2025 10:22:33 AM - any", None);
     }
 
     #[test]

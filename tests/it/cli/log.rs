@@ -338,3 +338,27 @@ fn what_failed_comes_as_json_too_and_a_file_that_why_cannot_read_is_no_finding()
     let output = run(dmtap().current_dir(&demo).args(["why", "none.txt"]));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
+
+#[test]
+fn dates_without_a_zone_are_read_as_a_note_says_and_a_capture_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let message = "<SyncML><SyncHdr/><SyncBody/></SyncML>";
+    let show = |date: &str| {
+        fs::write(
+            folder.path().join("log.xml"),
+            format!("<!-- {date} -->{message}"),
+        )
+        .unwrap();
+        let output = run(dmtap().current_dir(&folder).args(["show", "log.xml"]));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let note = show("5/11/2026 2:03:00 PM");
+    assert!(note.contains("month/day/year, in the zone +00"), "{note}");
+    assert_eq!(show("2026-11-29T14:03:22+01:00"), "");
+    let (demo, _) = super::demo();
+    let capture = demo.path().join("dmtap-demo/demo.pcapng");
+    let output = run(dmtap().arg("show").arg(capture));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("this is a pcapng"), "{error}");
+}
