@@ -19,26 +19,43 @@ pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
             let numbered = sessions.lint(numbered);
             let record = Arc::new(record_of(&numbered, masking));
             let ends = sessions.event(&record);
-            records.push((record, Some(numbered.bytes), numbered.without));
+            records.push((record, numbered.bytes, numbered.without));
             // A session's end stands right behind the event that brought it about.
-            records.extend(ends.into_iter().map(|end| (end, None, Vec::new())));
+            records.extend(ends.into_iter().map(|end| placed(lanes, end)));
         }
-        for (number, lane) in lanes.iter().enumerate() {
-            let wanted = records
-                .iter()
-                .filter(|(.., without)| !without.contains(&number));
-            let wanted = wanted.map(|(record, bytes, _)| (record.clone(), *bytes));
-            lane.queue.deliver(wanted);
-        }
+        deliver(lanes, &records);
         for (record, bytes, _) in records {
-            inlet.show(record, bytes.unwrap_or_default());
+            inlet.show(record, bytes);
         }
     }
-    let ends = sessions.finish();
+    let ends = sessions.finish().into_iter();
+    let records: Vec<_> = ends.map(|end| placed(lanes, end)).collect();
+    deliver(lanes, &records);
     for lane in lanes {
-        lane.queue
-            .deliver(ends.iter().map(|end| (end.clone(), None)));
         lane.queue.complete();
+    }
+}
+
+/// A record, about how many bytes it keeps in memory, and the sinks that do not get it.
+type Placed = (Arc<EventRecord>, u64, Vec<usize>);
+
+/// The end of a session has a place in a queue as an event has, and is dropped as one.
+fn placed(lanes: &[Lane], end: Arc<EventRecord>) -> Placed {
+    let bytes = serde_json::to_vec(&*end).map_or(0, |line| line.len());
+    let bytes = (bytes + std::mem::size_of::<EventRecord>()) as u64;
+    let numbered = lanes.iter().enumerate();
+    let without = numbered.filter(|(_, lane)| !lane.queue.place_end(bytes));
+    let without = without.map(|(number, _)| number).collect();
+    (end, bytes, without)
+}
+
+fn deliver(lanes: &[Lane], records: &[Placed]) {
+    for (number, lane) in lanes.iter().enumerate() {
+        let wanted = records
+            .iter()
+            .filter(|(.., without)| !without.contains(&number));
+        let wanted = wanted.map(|(record, bytes, _)| (record.clone(), *bytes));
+        lane.queue.deliver(wanted);
     }
 }
 

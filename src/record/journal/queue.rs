@@ -122,6 +122,10 @@ impl Queue {
         if state.closed || state.dead {
             return Place::Ended;
         }
+        self.place_in(&mut state, bytes)
+    }
+
+    fn place_in(&self, state: &mut State, bytes: u64) -> Place {
         let size = self.bounds.size_of(bytes);
         let ticket = Ticket {
             before: state.put,
@@ -142,16 +146,23 @@ impl Queue {
         }
     }
 
-    /// Puts records in, in order. Those with bytes are of events that have a place; the others are few and small.
-    pub(super) fn deliver(&self, records: impl Iterator<Item = (Arc<EventRecord>, Option<u64>)>) {
+    /// Gives the end of a session its place, and says whether it got one. Who brings it waits for nothing: where the queue is
+    /// full, the traffic waits, or the end is dropped. After the traffic ended all have room.
+    pub(super) fn place_end(&self, bytes: u64) -> bool {
+        let mut state = self.lock();
+        if state.dead {
+            return false;
+        }
+        !matches!(self.place_in(&mut state, bytes), Place::Dropped(_))
+    }
+
+    /// Puts records in, in order. Each has a place.
+    pub(super) fn deliver(&self, records: impl Iterator<Item = Entry>) {
         let mut state = self.lock();
         if state.dead {
             return;
         }
-        for (record, bytes) in records {
-            state.put += u64::from(bytes.is_none());
-            state.waiting.push_back((record, bytes.unwrap_or_default()));
-        }
+        state.waiting.extend(records);
         if state.idle {
             self.filled.notify_one();
         }
@@ -393,3 +404,37 @@ const NODE: usize = 20;
 
 /// Bytes of a link to an answered command.
 const LINK: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_sessions_count_for_the_bounds_and_are_dropped_as_events_are() {
+        let bounds = Bounds {
+            events: 3,
+            bytes: 1 << 20,
+        };
+        let dropping = Queue::new(bounds, WhenFull::DropNewest);
+        let placed = (0..5).filter(|_| dropping.place_end(100)).count();
+        assert_eq!(placed, 3);
+        assert!(matches!(dropping.place(1), Place::Dropped(3)));
+        // One that blocks loses none, and the traffic waits for them.
+        let blocking = Queue::new(bounds, WhenFull::Block);
+        assert_eq!((0..5).filter(|_| blocking.place_end(100)).count(), 5);
+        assert!(matches!(blocking.place(1), Place::Crowded(_)));
+        // By their bytes, too.
+        let dropping = Queue::new(
+            Bounds {
+                bytes: 4_000,
+                ..bounds
+            },
+            WhenFull::DropNewest,
+        );
+        let placed = (0..3).filter(|_| dropping.place_end(2_000)).count();
+        assert_eq!(placed, 1);
+        // After the traffic ended every end is kept.
+        dropping.close();
+        assert!(dropping.place_end(2_000));
+    }
+}
