@@ -102,8 +102,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         true => record.sent.as_ref().and_then(decoded),
         false => Some(document.clone()),
     };
-    let breaks = |op: &OpRecord| matches!(op, OpRecord::SentBytes(_) | OpRecord::Reset);
-    let is_whole = !record.delivery.iter().any(breaks);
+    let is_whole = OpRecord::is_whole(&record.delivery);
     let head = record.head.as_ref().map(|head| LintHead {
         method: head.method.as_deref(),
         uri: head.uri.as_deref(),

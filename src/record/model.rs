@@ -225,6 +225,18 @@ pub enum OpRecord {
     Other,
 }
 
+impl OpRecord {
+    /// Whether a message that was delivered so arrived as it was, be it late: what `Delivery::is_whole` says of live traffic.
+    pub(in crate::record) fn is_whole(steps: &[Self]) -> bool {
+        let is_late = |step: &&Self| {
+            use OpRecord::{BytesPerSecond, SlicesUs, WaitUs};
+            matches!(step, WaitUs(_) | BytesPerSecond(_) | SlicesUs(..))
+        };
+        let first = steps.iter().find(|step| !is_late(step));
+        first.is_none_or(|step| *step == Self::SentWhole)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_false(flag: &bool) -> bool {
     !flag
