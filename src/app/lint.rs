@@ -10,6 +10,7 @@ use bytes::Bytes;
 pub use self::report::{junit, sarif, text};
 use crate::dm::{Command, CommandKind, Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
+use crate::flow::note::clipped_note;
 use crate::flow::{Severity, Side};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode};
@@ -241,7 +242,7 @@ fn remark(note: crate::flow::Note) -> Remark {
         id: note.id.to_owned(),
         severity: note.severity,
         at: note.at,
-        text: note.text,
+        text: clipped_note(&note.text),
     }
 }
 

@@ -197,7 +197,8 @@ impl Linter {
     }
 }
 
-/// What was found in one message.
+/// What was found in one message. Texts are cut where they are shown: a secret that is cut before it is masked would leave
+/// its front part behind.
 #[derive(Debug, Default)]
 struct Findings {
     notes: Vec<Note>,
@@ -226,7 +227,7 @@ impl Findings {
             id,
             severity,
             at: at.map(|element| element.span().start),
-            text: super::note::clipped(&text.into()),
+            text: text.into(),
         });
     }
 

@@ -32,6 +32,17 @@ pub fn clipped(text: &str) -> String {
     }
 }
 
+/// A whole note as it is shown, cut to [`LONGEST_NOTE`] characters. What must be masked is masked before.
+pub fn clipped_note(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_NOTE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Characters of a note.
+const LONGEST_NOTE: usize = 600;
+
 /// Characters of a peer's text in a note.
 pub const LONGEST_TEXT: usize = 200;
 

@@ -1,8 +1,10 @@
 //! Rules of alerts: ALT-01 to ALT-07.
 
+use std::collections::HashSet;
+
 use super::Findings;
 use super::seen::Turn;
-use crate::dm::{AlertCode, Command};
+use crate::dm::{AlertCode, Command, Meta};
 use crate::flow::Side;
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>) {
@@ -54,23 +56,23 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
             format!("Alert {code} has no Item"),
         );
     }
+    // Read once: a message may have very many Items.
+    let common = command.meta();
+    let common_type = common.and_then(Meta::media_type);
+    let common_format = common.and_then(Meta::format);
+    let common_mark = common.and_then(Meta::mark);
     for item in command.items() {
         let at = Some(item.element());
-        let (own, common) = (item.meta(), command.meta());
-        let field = |read: fn(crate::dm::Meta<'_>) -> Option<String>| {
-            own.and_then(read).or_else(|| common.and_then(read))
-        };
-        let media_type = field(|meta| meta.media_type().map(std::borrow::Cow::into_owned));
-        let format = field(|meta| meta.format().map(std::borrow::Cow::into_owned));
+        let own = item.meta();
+        let media_type = own.and_then(Meta::media_type);
+        let media_type = media_type.or_else(|| common_type.clone());
+        let has_format = own.and_then(Meta::format).is_some() || common_format.is_some();
         let Some(media_type) = media_type.filter(|name| !name.is_empty()) else {
             found.add("ALT-04", at, format!("an Item of Alert {code} has no Type"));
             continue;
         };
         if code.0 == 1226 {
-            for (what, is_missing) in [
-                ("Format", format.is_none()),
-                ("Data", item.data().is_none()),
-            ] {
+            for (what, is_missing) in [("Format", !has_format), ("Data", item.data().is_none())] {
                 if is_missing {
                     found.add(
                         "ALT-04",
@@ -88,7 +90,7 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
                 found.add("ALT-05", at, text);
             }
         }
-        let mark = field(|meta| meta.mark().map(std::borrow::Cow::into_owned));
+        let mark = own.and_then(Meta::mark).or_else(|| common_mark.clone());
         let Some(mark) = mark.filter(|mark| !mark.is_empty()) else {
             continue;
         };
@@ -100,7 +102,7 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
             );
         }
         if code.0 == 1226 && ["fatal", "critical"].contains(&&*mark) {
-            important.push(media_type);
+            important.push(media_type.into_owned());
         }
     }
 }
@@ -124,7 +126,9 @@ fn generic_alert_field(found: &mut Findings, turn: &Turn<'_>, important: &[Strin
     else {
         return;
     };
-    let lacks = |name: &&String| !field.contains(&format!("<{name}>"));
+    let named = field.split('<').filter_map(|part| part.split_once('>'));
+    let named: HashSet<&str> = named.map(|(name, _)| name).collect();
+    let lacks = |name: &&String| !named.contains(name.as_str());
     if let Some(missing) = important.iter().find(lacks) {
         found.add(
             "ALT-07",

@@ -1,11 +1,11 @@
 //! Rules of answers: STA-01 to STA-12, RES-01 to RES-05, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Findings;
 use super::seen::{Seen, Turn, address};
-use crate::dm::{AlertCode, Command, CommandKind, Results, Status, StatusCode, locuri};
+use super::{Findings, uri};
+use crate::dm::{AlertCode, Command, CommandKind, Meta, Status, StatusCode, locuri};
 use crate::flow::{AnswerTarget, Side};
 use crate::markup::{Document, Element, NodeId, tag};
 
@@ -14,16 +14,32 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let mut answered: HashSet<[String; 4]> = HashSet::new();
     let mut last: Option<(usize, NodeId)> = None;
     let mut codes: HashMap<(usize, NodeId), u16> = HashMap::new();
+    let mut gets = Gets::default();
+    let mut refs_before: HashSet<(String, String)> = HashSet::new();
+    let mut requests = turn.requests();
+    let has_requests = requests.any(|command| command.kind() != CommandKind::Alert);
     for command in turn.message.commands() {
         if let Some(results) = command.as_results() {
-            self::results(found, turn, seen, command, results);
+            let refs = (
+                results.msg_ref().into_owned(),
+                results.cmd_ref().unwrap_or_default().into_owned(),
+            );
+            let is_early = !refs_before.contains(&refs) && !was_answered(turn, seen, command);
+            if is_early {
+                let text = "Results come before the Status of their Get";
+                found.add("RES-01", Some(command.element()), text);
+            }
+            self::results(found, turn, &mut gets, command);
             continue;
         }
         let Some(status) = command.as_status() else {
             continue;
         };
         let at = Some(command.element());
-        self::status(found, turn, seen, status);
+        self::status(found, turn, seen, status, has_requests);
+        if let (Some(msg_ref), Some(cmd_ref)) = (status.msg_ref(), status.cmd_ref()) {
+            refs_before.insert((msg_ref.into_owned(), cmd_ref.into_owned()));
+        }
         let refs: Vec<String> = status
             .ref_nodes()
             .map(|node| node.text().into_owned())
@@ -110,7 +126,14 @@ fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     }
 }
 
-fn status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, status: Status<'_>) {
+/// `has_requests` says whether the message has commands beside answers and alerts.
+fn status(
+    found: &mut Findings,
+    turn: &Turn<'_>,
+    seen: &Seen,
+    status: Status<'_>,
+    has_requests: bool,
+) {
     let at = Some(status.element());
     let target = turn.target(status.element());
     let answered = target.and_then(AnswerTarget::command);
@@ -132,7 +155,7 @@ fn status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, status: Status<'_>
         }
         _ => {}
     }
-    let has_one_item = answered.is_some_and(|command| command.items().count() == 1);
+    let has_one_item = answered.is_some_and(|command| command.items().take(2).count() == 1);
     let is_header = matches!(target, Some(AnswerTarget::Header));
     if (has_one_item || is_header) && status.ref_nodes().next().is_some() && !found.is_windows {
         found.add(
@@ -154,17 +177,12 @@ fn status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, status: Status<'_>
     if code.is_challenge() && status.chal().is_none() {
         found.add("STA-09", at, format!("Status {code} has no Chal"));
     }
-    if code.is_challenge() && status.is_for_header() {
-        let mut requests = turn
-            .requests()
-            .filter(|command| command.kind() != CommandKind::Alert);
-        if requests.next().is_some() {
-            found.add(
-                "STA-10",
-                at,
-                format!("the SyncHdr is refused with {code}, and the message has commands"),
-            );
-        }
+    if code.is_challenge() && status.is_for_header() && has_requests {
+        found.add(
+            "STA-10",
+            at,
+            format!("the SyncHdr is refused with {code}, and the message has commands"),
+        );
     }
     if code.0 == 212 {
         let msg_ref = status.msg_ref().unwrap_or_default();
@@ -224,23 +242,9 @@ const DS_ONLY: [u16; 19] = [
     201, 205, 206, 207, 208, 209, 210, 211, 409, 419, 421, 423, 426, 427, 428, 508, 512, 203, 300,
 ];
 
-fn results(
-    found: &mut Findings,
-    turn: &Turn<'_>,
-    seen: &Seen,
-    command: Command<'_>,
-    results: Results<'_>,
-) {
-    let at = Some(command.element());
-    let cmd_ref = results.cmd_ref().unwrap_or_default();
-    let before = turn.message.statuses();
-    let mut before = before.take_while(|status| status.element().id() < command.element().id());
-    let is_same = |status: Status<'_>| {
-        status.cmd_ref().as_deref() == Some(&*cmd_ref)
-            && status.msg_ref().as_deref() == Some(&*results.msg_ref())
-    };
-    let target = turn.target(command.element());
-    let in_earlier = match target {
+/// Whether the Get of Results had its Status in an earlier message.
+fn was_answered(turn: &Turn<'_>, seen: &Seen, results: Command<'_>) -> bool {
+    match turn.target(results.element()) {
         Some(AnswerTarget::Command { document, node }) => {
             let pending = seen
                 .of(turn.side.other())
@@ -250,39 +254,71 @@ fn results(
         }
         // What was not seen may have been answered before.
         _ => true,
-    };
-    if !before.any(is_same) && !in_earlier {
-        found.add("RES-01", at, "Results come before the Status of their Get");
     }
-    let asked = target.and_then(AnswerTarget::command);
+}
+
+/// The nodes that Gets asked for, read once for each Get.
+#[derive(Default)]
+struct Gets(HashMap<(usize, NodeId), Nodes>);
+
+/// Nodes, to find the one that another is or lies under.
+#[derive(Default)]
+struct Nodes {
+    uris: HashSet<String>,
+    lengths: BTreeSet<usize>,
+}
+
+impl Gets {
+    fn nodes(&mut self, place: (usize, NodeId), get: Command<'_>) -> &Nodes {
+        self.0.entry(place).or_insert_with(|| {
+            let targets = get.items().filter_map(|item| item.target());
+            let uris: HashSet<String> = targets.map(|uri| locuri::canonical(&uri)).collect();
+            let lengths = uris.iter().map(String::len).collect();
+            Nodes { uris, lengths }
+        })
+    }
+}
+
+impl Nodes {
+    fn hold(&self, uri: &str) -> bool {
+        let mut fitting = self.lengths.range(..=uri.len());
+        fitting.any(|length| {
+            let is_end = matches!(uri.as_bytes().get(*length), None | Some(b'/'));
+            is_end && self.uris.contains(&uri[..*length])
+        })
+    }
+}
+
+fn results(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Command<'_>) {
+    let asked = match turn.target(command.element()) {
+        Some(target @ AnswerTarget::Command { document, node }) => target
+            .command()
+            .map(|get| gets.nodes((address(document), *node), get)),
+        _ => None,
+    };
+    let common_format = command.meta().and_then(Meta::format);
     for item in command.items() {
         let at = Some(item.element());
         let Some(source) = item.source().filter(|source| !source.is_empty()) else {
             found.add("RES-02", at, "an Item of Results has no Source");
             continue;
         };
-        if let Some(asked) = asked {
-            let under = |target: std::borrow::Cow<'_, str>| {
-                let (target, source) = (locuri::canonical(&target), locuri::canonical(&source));
-                source == target
-                    || source
-                        .strip_prefix(&*target)
-                        .is_some_and(|rest| rest.starts_with('/'))
-            };
-            if !asked.items().filter_map(|item| item.target()).any(under) && !source.contains("***")
-            {
-                found.add(
-                    "RES-04",
-                    at,
-                    format!("Results name {source}, which the Get did not ask for"),
-                );
-            }
+        let is_asked = asked.is_none_or(|asked| asked.hold(&locuri::canonical(&source)));
+        if !is_asked && !source.contains("***") {
+            let source = uri::without_query(&source);
+            found.add(
+                "RES-04",
+                at,
+                format!("Results name {source}, which the Get did not ask for"),
+            );
         }
-        let meta = item.meta().or_else(|| command.meta());
         let Some(data) = item.data() else {
             continue;
         };
-        let format = meta.and_then(|meta| meta.format());
+        let format = match item.meta() {
+            Some(meta) => meta.format(),
+            None => common_format.clone(),
+        };
         if format.is_none() && std::str::from_utf8(&data.octets()).is_err() {
             found.add(
                 "RES-03",

@@ -149,6 +149,7 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
         }
         _ => {}
     }
+    let common_format = command.meta().and_then(|meta| meta.format());
     for item in command.items() {
         let at = Some(item.element());
         let Some(target) = item.target().filter(|target| !target.is_empty()) else {
@@ -162,32 +163,32 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
             found.add("CMD-11", at, "Copy needs the whole LocURI");
         }
         if matches!(kind, CommandKind::Add | CommandKind::Replace) {
-            value(found, command, item.element(), kind);
+            value(found, common_format.as_deref(), item.element(), kind);
         }
         let is_user = target
             .split('/')
             .nth(1)
             .is_some_and(|scope| scope.eq_ignore_ascii_case("User"));
-        if let Some(login) = seen
-            .login
-            .as_deref()
-            .filter(|login| is_user && *login != "user")
-        {
+        if is_user && seen.login.as_deref().is_some_and(|login| login != "user") {
             found.add(
                 "WIN-02",
                 at,
-                format!("{target} is a user's node, and LoginStatus is {login}"),
+                format!(
+                    "{} is a user's node, and LoginStatus is not user",
+                    uri::without_query(&target)
+                ),
             );
         }
     }
 }
 
-fn value(found: &mut Findings, command: Command<'_>, item: Element<'_>, kind: CommandKind) {
+/// `common_format` is that of the command, which holds for the Items that have none of their own.
+fn value(found: &mut Findings, common_format: Option<&str>, item: Element<'_>, kind: CommandKind) {
     let meta = item.child(tag::META).map(crate::dm::Meta::of);
-    let format = meta.and_then(|meta| meta.format().map(std::borrow::Cow::into_owned));
-    let format = format.or_else(|| Some(command.meta()?.format()?.into_owned()));
+    let format = meta.and_then(|meta| meta.format());
+    let format = format.as_deref().or(common_format);
     let has_data = item.child(tag::DATA).is_some();
-    match format.as_deref() {
+    match format {
         None if kind == CommandKind::Add => {
             found.add("CMD-08", Some(item), "Add has no Format; chr is taken");
         }

@@ -356,7 +356,10 @@ fn sizes_and_addresses(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_
         found.add(
             "HDR-11",
             at,
-            format!("the message does not go to RespURI {expected}"),
+            format!(
+                "the message does not go to RespURI {}",
+                uri::without_query(expected)
+            ),
         );
     }
     let source = header.source().unwrap_or_default();

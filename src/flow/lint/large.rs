@@ -1,7 +1,9 @@
 //! Rules of large objects: LOB-01 to LOB-06.
 
+use std::collections::HashMap;
+
 use super::Findings;
-use super::seen::{Seen, Turn};
+use super::seen::{Seen, Turn, address};
 use crate::dm::{AlertCode, Command, CommandKind, Item, locuri};
 use crate::flow::AnswerTarget;
 
@@ -25,18 +27,23 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
 /// The Statuses of chunks of the other side.
 fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let disturbed = !seen.is_comparable();
+    // Looked up once for each command, however many Statuses it has.
+    let mut goes_on: HashMap<_, bool> = HashMap::new();
     for status in turn.message.statuses() {
-        let Some(command) = turn
-            .target(status.element())
-            .and_then(AnswerTarget::command)
+        let Some(target @ AnswerTarget::Command { document, node }) = turn.target(status.element())
         else {
+            continue;
+        };
+        let Some(command) = target.command() else {
             continue;
         };
         let Some(code) = status.code() else {
             continue;
         };
         let at = Some(status.element());
-        let goes_on = command.items().any(|item| item.more_data());
+        let goes_on = *goes_on
+            .entry((address(document), *node))
+            .or_insert_with(|| command.items().any(|item| item.more_data()));
         if goes_on && code.is_success() && code.0 != 213 && !disturbed {
             found.add("LOB-02", at, format!("a chunk is answered {code}, not 213"));
         }
@@ -79,11 +86,12 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         if !carries_data(command) {
             continue;
         }
+        let common_size = command.meta().and_then(|meta| meta.size());
         for item in command.items() {
             let at = Some(item.element());
             let node = node_of(item);
             let size = item.meta().and_then(|meta| meta.size());
-            let size = size.or_else(|| command.meta()?.size());
+            let size = size.or(common_size);
             let data = item.data();
             let bytes = data.map_or(0, |data| data.octets().len() as u64);
             let is_masked = data.is_some_and(|data| data.text().contains("***"));

@@ -8,7 +8,7 @@ use crate::markup::Element;
 pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
     let path = uri.split('?').next().unwrap_or_default();
     if let Some(what) = broken(path) {
-        found.add("URI-01", Some(at), format!("LocURI {uri} {what}"));
+        found.add("URI-01", Some(at), format!("LocURI {path} {what}"));
     } else if !path.starts_with("./") && path != "." {
         let severity = match found.is_windows {
             true => Severity::Error,
@@ -18,18 +18,18 @@ pub(super) fn check(found: &mut Findings, uri: &str, at: Element<'_>) {
             "URI-01",
             severity,
             Some(at),
-            format!("LocURI {uri} does not begin with ./"),
+            format!("LocURI {path} does not begin with ./"),
         );
     }
     if let Some(what) = unescaped(path) {
-        found.add("URI-02", Some(at), format!("LocURI {uri} has {what}"));
+        found.add("URI-02", Some(at), format!("LocURI {path} has {what}"));
     }
     let query = uri.split_once('?').map(|(_, query)| query);
-    if let Some(query) = query.filter(|query| !is_query(query)) {
+    if query.is_some_and(|query| !is_query(query)) {
         found.add(
             "URI-03",
             Some(at),
-            format!("the query ?{query} is not known"),
+            format!("LocURI {path} has a query that is not known"),
         );
     }
 }
@@ -101,6 +101,17 @@ fn is_query(query: &str) -> bool {
 const PROPERTIES: [&str; 8] = [
     "ACL", "Format", "Name", "Size", "Title", "TStamp", "Type", "VerNo",
 ];
+
+/// An address for a note: without the parts that may hold a secret, which are the user, the query and the fragment.
+pub(super) fn without_query(uri: &str) -> String {
+    let shown = uri.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = shown.split_once("://") else {
+        return shown.to_owned();
+    };
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    let host_start = rest[..host_end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host_start..])
+}
 
 /// The path of an address, without scheme, host and query.
 pub(super) fn path(uri: &str) -> &str {

@@ -13,6 +13,7 @@ use super::{
     SessionSummary, VERSION, rule_effect,
 };
 use crate::dm::{Command, Message};
+use crate::flow::note::clipped_note;
 use crate::flow::{
     AnswerLink, CapturedBody, CapturedMessage, ConnectionId, DeliveryStep, Event, NotParsed, Note,
     Pace, ParsedBody, Side, Timestamp,
@@ -385,7 +386,7 @@ fn notes(notes: &[Note], secrets: &Redactor) -> Vec<NoteRecord> {
         id: SmolStr::new_static(note.id),
         severity: SmolStr::new_static(note.severity.name()),
         at: note.at,
-        text: secrets.scrub(&note.text).into(),
+        text: clipped_note(&secrets.scrub(&note.text)).into(),
     });
     record.collect()
 }
@@ -408,4 +409,30 @@ fn op(op: &DeliveryStep) -> OpRecord {
 
 fn micros(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Delivery, Noise};
+    use std::time::Duration;
+
+    #[test]
+    fn a_record_says_of_a_delivery_what_the_proxy_said() {
+        let wait = || DeliveryStep::Wait(Duration::from_secs(1));
+        let noise = || DeliveryStep::Noise(Noise { seed: 1, bytes: 9 });
+        for (steps, whole) in [
+            (vec![], true),
+            (vec![wait()], true),
+            (vec![wait(), DeliveryStep::Close], false),
+            (vec![noise(), DeliveryStep::Close], false),
+            (vec![DeliveryStep::Send(9), DeliveryStep::Reset], false),
+            (vec![DeliveryStep::WHOLE, DeliveryStep::Reset], true),
+        ] {
+            let delivery = Delivery { ops: steps };
+            let recorded: Vec<OpRecord> = delivery.ops.iter().map(op).collect();
+            assert_eq!(delivery.is_whole(), whole, "{delivery:?}");
+            assert_eq!(OpRecord::is_whole(&recorded), whole, "{recorded:?}");
+        }
+    }
 }
