@@ -200,9 +200,7 @@ impl EnrollingDevice {
                 else {
                     return Err(self.unusable("it is no GetPoliciesResponse"));
                 };
-                if policies.policies() == 0 {
-                    return Err(self.unusable("it holds no policy"));
-                }
+                // An answer without any policy does not stop Windows: it makes the key it would have made anyway.
                 let mut providers = policies.crypto_providers();
                 if providers.any(|provider| provider == SOFTWARE_KEYS) {
                     self.profile.attests = false;
@@ -218,7 +216,11 @@ impl EnrollingDevice {
                 let provisioning = answer.provisioning(&Limits::default());
                 let provisioning = provisioning
                     .ok_or_else(|| self.unusable("it holds no provisioning document"))?;
-                let enrollment = accept::accept(provisioning.document(), self.key.public_key())?;
+                let mut enrollment =
+                    accept::accept(provisioning.document(), self.key.public_key())?;
+                // Where the server names no address for renewals, it is that of the enrollment (CertificateStore CSP).
+                let url = &self.url;
+                enrollment.renewal.get_or_insert_with(|| url.to_string());
                 Ok(Step::Enrolled(Box::new(enrollment)))
             }
         }

@@ -206,6 +206,24 @@ fn policy_and_enrollment_must_have_one_host() {
 }
 
 #[test]
+fn a_document_without_what_is_optional_is_accepted() {
+    let enrolled = with_document(|document| {
+        let criteria = document
+            .find("<parm name=\"SSLCLIENTCERTSEARCHCRITERIA\"")
+            .unwrap();
+        let end = criteria + document[criteria..].find("/>").unwrap() + 2;
+        let document = format!("{}{}", &document[..criteria], &document[end..]);
+        let renewal = document.find("<parm name=\"ServerURL\"").unwrap();
+        let end = renewal + document[renewal..].find("/>").unwrap() + 2;
+        format!("{}{}", &document[..renewal], &document[end..])
+    });
+    let enrolled = enrolled.unwrap();
+    assert!(!enrolled.certificate.is_empty());
+    let renewal = enrolled.renewal.unwrap();
+    assert!(renewal.starts_with("https://"), "{renewal}");
+}
+
+#[test]
 fn a_wrong_provisioning_document_is_refused_by_its_flaw() {
     let check = |from: &str, to: &str, expected: &str| {
         let refused = with_document(|document| {

@@ -122,13 +122,18 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
             node: node.into_owned(),
         });
     }
-    let wanted = account.search_criteria().unwrap_or_default();
+    // Without criteria, which are optional (w7 APPLICATION CSP), it is the certificate that came with the enrollment.
+    let wanted = account.search_criteria();
     let found = document.certificates().find(|stored| {
         let store = format!("{}\\{}", stored.store(), stored.scope());
         let subject = stored.certificate().map(|certificate| certificate.subject);
-        stored.is_own() && criteria::matches(&wanted, &store, &subject.unwrap_or_default())
+        let fits = |wanted: &str| criteria::matches(wanted, &store, &subject.unwrap_or_default());
+        stored.is_own() && wanted.as_deref().is_none_or(fits)
     });
-    let found = found.ok_or_else(|| Refusal::NoCertificate(wanted.into_owned()))?;
+    let found = found.ok_or_else(|| match wanted {
+        Some(wanted) => Refusal::NoCertificate(wanted.into_owned()),
+        None => lacks("certificate in CertificateStore/My"),
+    })?;
     let certificate = found.octets().unwrap_or_default();
     let subject = Certificate::read(&certificate)
         .map(|read| read.subject)
@@ -173,7 +178,8 @@ fn check_thumbprints(document: Provisioning<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Both levels must be there, with a secret and the first nonce; without a nonce Windows fails with 0x80070057.
+/// Both levels must be there, with a secret, and with the first nonce where digests are asked for: without it Windows
+/// fails with 0x80070057.
 fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
     for level in ["APPSRV", "CLIENT"] {
         let lacks = |lacks| Refusal::AppAuth { level, lacks };
@@ -182,8 +188,10 @@ fn check_app_auth(account: Account<'_>) -> Result<(), Refusal> {
             .find(|auth| auth.level().as_deref() == Some(level));
         let auth = auth.ok_or_else(|| lacks("characteristic"))?;
         auth.secret().ok_or_else(|| lacks("AAUTHSECRET"))?;
-        auth.data().ok_or_else(|| lacks("AAUTHDATA"))?;
         let kind = auth.auth_type().unwrap_or_default();
+        if kind != "BASIC" {
+            auth.data().ok_or_else(|| lacks("AAUTHDATA"))?;
+        }
         if level == "CLIENT" && kind != "DIGEST" {
             return Err(lacks("AAUTHTYPE DIGEST"));
         }

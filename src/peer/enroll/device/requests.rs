@@ -63,6 +63,9 @@ pub(super) enum CertificateToken {
     Pkcs7(String),
 }
 
+/// The identifier of the hardware: 64 hexadecimal digits.
+const HW_DEV_ID: &str = "D3A1B2C4E5F60718293A4B5C6D7E8F90D3A1B2C4E5F60718293A4B5C6D7E8F90";
+
 /// RequestSecurityToken.
 pub(super) fn request_token(
     url: &Uri,
@@ -86,6 +89,9 @@ pub(super) fn request_token(
         ("EnrollmentType", profile.enrollment_type),
         ("DeviceType", "CIMClient_Windows"),
         ("ApplicationVersion", &profile.os_version),
+        // Servers refuse a request without it, since they make it the identifier of the hardware.
+        ("HWDevID", HW_DEV_ID),
+        ("Locale", "en-US"),
         ("NotInOobe", "false"),
         ("RequestVersion", profile.request_version()),
     ];
