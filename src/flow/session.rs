@@ -149,8 +149,8 @@ pub struct Session {
     pub of_device: u64,
     /// Its key.
     pub key: SessionKey,
-    told_device: Ledger,
-    told_server: Ledger,
+    sent_to_device: Ledger,
+    sent_to_server: Ledger,
     exchanges: u32,
     package: PackageTracker,
     /// What dmtap owes the two.
@@ -164,8 +164,8 @@ impl Session {
             number,
             of_device: 1,
             key,
-            told_device: Ledger::default(),
-            told_server: Ledger::default(),
+            sent_to_device: Ledger::default(),
+            sent_to_server: Ledger::default(),
             exchanges: 0,
             package: PackageTracker::default(),
             reconciler: Reconciler::default(),
@@ -190,8 +190,8 @@ impl Session {
     /// Takes notice that a peer got something which dmtap did not see.
     pub fn missed(&mut self, by: Side) {
         match by {
-            Side::Device => self.told_device.has_gaps = true,
-            Side::Server => self.told_server.has_gaps = true,
+            Side::Device => self.sent_to_device.has_gaps = true,
+            Side::Server => self.sent_to_server.has_gaps = true,
         }
     }
 
@@ -211,8 +211,8 @@ impl Session {
     /// What each answer in a message of `speaker` refers to.
     pub fn links(&self, speaker: Side, message: Message<'_>) -> Vec<AnswerLink> {
         let entry = match speaker {
-            Side::Device => &self.told_device,
-            Side::Server => &self.told_server,
+            Side::Device => &self.sent_to_device,
+            Side::Server => &self.sent_to_server,
         };
         let mut lookup = Lookup::new(entry);
         let answers = message
@@ -223,7 +223,7 @@ impl Session {
 
     /// How much its ledgers hold, in bytes.
     pub fn bytes(&self) -> usize {
-        self.told_device.bytes + self.told_server.bytes + self.reconciler.bytes()
+        self.sent_to_device.bytes + self.sent_to_server.bytes + self.reconciler.bytes()
     }
 
     /// Enters a message into the ledger of the peer it was delivered to, as it was sent.
@@ -233,9 +233,9 @@ impl Session {
                 if let Some(message) = Message::of(&document) {
                     self.reconciler.delivered(message);
                 }
-                self.told_device.enter(document);
+                self.sent_to_device.enter(document);
             }
-            Side::Server => self.told_server.enter(document),
+            Side::Server => self.sent_to_server.enter(document),
         }
     }
 }

@@ -34,13 +34,13 @@ pub fn show<R: BufRead>(record: R, sink: &mut impl Sink) -> io::Result<Vec<Damag
     sink.finish().map(|()| damaged)
 }
 
-/// Tells every event of a record of JSON lines again, in order. Lines that cannot be read are skipped and returned.
+/// Gives every event of a record of JSON lines, in order. Lines that cannot be read are skipped and returned.
 ///
 /// # Errors
-/// Those of the reader and of `tell`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
+/// Those of the reader and of `on_event`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
 pub fn replay<R: BufRead>(
     mut record: R,
-    mut tell: impl FnMut(EventRecord) -> io::Result<()>,
+    mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();
@@ -55,7 +55,7 @@ pub fn replay<R: BufRead>(
         }
         is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
-            Ok(telling) => tell(telling)?,
+            Ok(event) => on_event(event)?,
             Err(ReadError::UnknownEvent) => {}
             // The first line alone may be the end of one: somebody took the last bytes of a long record.
             Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),

@@ -58,9 +58,9 @@ impl<W: Write> Transcript<W> {
     }
 
     /// What is printed of one event, without the lines that a new day or session gets.
-    pub fn text(telling: &EventRecord) -> String {
+    pub fn text(event: &EventRecord) -> String {
         let mut page = TextBuffer::new(Colour::Plain);
-        block::event(&mut page, telling, None);
+        block::event(&mut page, event, None);
         page.text().to_owned()
     }
 
@@ -89,10 +89,10 @@ impl<W: Write> Transcript<W> {
     }
 
     /// The server of an exchange, where it is not the one of its connection.
-    fn other_server<'r>(&mut self, telling: &'r EventRecord) -> Option<&'r str> {
-        let connection = &telling.connection;
+    fn other_server<'r>(&mut self, event: &'r EventRecord) -> Option<&'r str> {
+        let connection = &event.connection;
         let server = connection.server.as_deref();
-        match telling.event {
+        match event.event {
             EventKind::Opened => {
                 self.servers
                     .extend(server.map(|server| (connection.id, server.to_owned())));
@@ -112,8 +112,8 @@ impl<W: Write> Transcript<W> {
         }
     }
 
-    fn new_day(&mut self, telling: &EventRecord) {
-        let day = telling.at.split('T').next().unwrap_or_default();
+    fn new_day(&mut self, event: &EventRecord) {
+        let day = event.at.split('T').next().unwrap_or_default();
         if day == self.day {
             return;
         }
@@ -121,8 +121,8 @@ impl<W: Write> Transcript<W> {
         block::rule_off(&mut self.page, &[&format!("{day} (times are UTC)")]);
     }
 
-    fn new_session(&mut self, telling: &EventRecord) {
-        let Some(session) = &telling.session else {
+    fn new_session(&mut self, event: &EventRecord) {
+        let Some(session) = &event.session else {
             return;
         };
         if self.session.replace(session.number) == Some(session.number) {

@@ -66,13 +66,13 @@ impl Sink for EffectCollector {
 }
 
 impl Effects {
-    fn take(&mut self, telling: &EventRecord, stage: &'static str) {
-        for applied in &telling.applied {
+    fn take(&mut self, event: &EventRecord, stage: &'static str) {
+        for applied in &event.applied {
             let mut shifts = applied.changes.iter().filter(|it| it.is_renumbering());
             let shift = shifts.next();
             let others = applied.changes.iter().filter(|it| !it.is_renumbering());
             for change in others.chain(shift) {
-                self.enter(Effect::of(&applied.rule, stage, telling, change));
+                self.enter(Effect::of(&applied.rule, stage, event, change));
             }
         }
     }
@@ -105,7 +105,7 @@ impl Effects {
 }
 
 impl Effect {
-    fn of(rule: &str, stage: &'static str, telling: &EventRecord, change: &EffectDetail) -> Self {
+    fn of(rule: &str, stage: &'static str, event: &EventRecord, change: &EffectDetail) -> Self {
         let effect = Self {
             rule: rule.to_owned(),
             stage,
@@ -121,8 +121,8 @@ impl Effect {
             let step = words.into_owned();
             return Self { step, ..effect };
         }
-        let command = telling.command_at(&change.path);
-        let command = command.map(|number| &telling.commands[number]);
+        let command = event.command_at(&change.path);
+        let command = command.map(|number| &event.commands[number]);
         let inner = match command {
             Some(command) => change.path.strip_prefix(&*command.path),
             None => change.path.strip_prefix("/SyncML"),

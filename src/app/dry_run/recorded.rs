@@ -47,37 +47,37 @@ impl Recorded {
     }
 
     /// The message that an event tells of. What is masked in the record stays masked.
-    pub fn next(&mut self, telling: &EventRecord) -> Replayed {
-        let (Some(exchange), Some(head)) = (telling.exchange, &telling.head) else {
-            if let (EventKind::Failed, Some(exchange)) = (telling.event, telling.exchange) {
+    pub fn next(&mut self, event: &EventRecord) -> Replayed {
+        let (Some(exchange), Some(head)) = (event.exchange, &event.head) else {
+            if let (EventKind::Failed, Some(exchange)) = (event.event, event.exchange) {
                 self.requests.remove(&exchange);
             }
             return Replayed::Other;
         };
-        let (request, response) = match telling.event {
+        let (request, response) = match event.event {
             EventKind::Request => {
-                let request = request(head, &telling.connection);
+                let request = request(head, &event.connection);
                 self.requests.insert(exchange, request.clone());
                 (request, None)
             }
             EventKind::Response => {
                 let request = self.requests.remove(&exchange);
-                let unknown = || request_to(&telling.connection);
+                let unknown = || request_to(&event.connection);
                 (request.unwrap_or_else(unknown), Some(response(head)))
             }
             _ => return Replayed::Other,
         };
         let headers = response.as_ref().map_or(&request.headers, |r| &r.headers);
-        let (body, document) = self.body(telling, headers);
+        let (body, document) = self.body(event, headers);
         let passed = Passed {
             speaker: match response {
                 Some(_) => Side::Server,
                 None => Side::Device,
             },
-            at: Timestamp(telling.at_us),
+            at: Timestamp(event.at_us),
             exchange: ExchangeId(exchange),
-            connection: connection(&telling.connection),
-            sent: telling
+            connection: connection(&event.connection),
+            sent: event
                 .sent
                 .as_ref()
                 .and_then(|sent| self.decoded(sent, headers)),
@@ -86,7 +86,7 @@ impl Recorded {
             body,
             document,
         };
-        match telling.own {
+        match event.own {
             true => Replayed::Own(passed),
             false => Replayed::Passed(passed),
         }
@@ -95,13 +95,13 @@ impl Recorded {
     /// The body without content coding, as far as the record has it, and what it decodes to.
     fn body(
         &self,
-        telling: &EventRecord,
+        event: &EventRecord,
         headers: &HeaderMap,
     ) -> (Option<Bytes>, Option<Arc<Document>>) {
-        let body = telling.body.as_ref();
+        let body = event.body.as_ref();
         let body = body.filter(|body| body.0.len() <= self.limits.bytes);
         let bytes = || body.map(|body| body.0.clone());
-        match &telling.reading {
+        match &event.reading {
             Some(ParsedBodyRecord::Document { .. }) => {
                 let document = body.and_then(|body| self.decoded(body, headers));
                 (bytes(), document)
