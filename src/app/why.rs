@@ -28,9 +28,21 @@ pub struct Question {
     about: Option<About>,
     analysis: Analysis,
     sessions: Vec<Told>,
-    /// Messages that could not be read.
+    /// Messages that could not be read, and sessions of which not every command or item is kept.
     unread: usize,
-    left_out: u64,
+    counts: Counts,
+}
+
+/// The sessions of a record.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    all: u64,
+    /// Those that `--session` selects.
+    selected: u64,
+    /// Those that are kept with something pending, and without.
+    kept: [usize; 2],
+    /// Beyond those, by the same.
+    left_out: [u64; 2],
 }
 
 /// A node that is asked about, and those below it.
@@ -49,8 +61,11 @@ struct Told {
 /// What a record shows.
 pub struct Answer {
     sessions: Vec<Told>,
-    /// Sessions beyond those that are kept.
-    left_out: u64,
+    counts: Counts,
+    /// Where nothing was selected, why.
+    unselected: Option<String>,
+    /// Where only one session is asked about, its number.
+    session: Option<u64>,
     /// The node that is asked about, and whether the server named it.
     about: Option<(String, bool)>,
     unread: usize,
@@ -93,7 +108,7 @@ impl Question {
             analysis: Analysis::new(Options { slow_us }),
             sessions: Vec::new(),
             unread: 0,
-            left_out: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -114,8 +129,19 @@ impl Question {
                 summary.findings.retain(is_selected);
             }
         }
+        let unselected = match (self.session, &self.filter) {
+            (Some(number), _) if self.counts.selected == 0 => {
+                Some(format!("none of them is session {number}"))
+            }
+            (_, Some(_)) if self.selected.is_empty() => {
+                Some("the filter selects no exchange of them".to_owned())
+            }
+            _ => None,
+        };
         Answer {
-            left_out: self.left_out,
+            counts: self.counts,
+            unselected,
+            session: self.session,
             about: self.about.map(|about| {
                 let from_server = |it: &Transaction| it.from == Side::Server;
                 let named = self
@@ -139,10 +165,15 @@ impl Question {
             .findings
             .iter()
             .filter(|finding| finding.id == "WHY-15");
-        self.unread += unread.count();
+        let is_cut =
+            |it: &Transaction| it.from == Side::Server && it.items.len() == Transaction::MOST_ITEMS;
+        let is_whole = summary.commands.not_kept == 0 && !transactions.iter().any(is_cut);
+        self.unread += unread.count() + usize::from(!is_whole);
+        self.counts.all += u64::from(summary.number.is_some());
         if self.session.is_some() && self.session != summary.number {
             return;
         }
+        self.counts.selected += 1;
         if self.ignore_rules {
             summary
                 .findings
@@ -174,12 +205,16 @@ impl Question {
             }
             None => transactions.clear(),
         }
-        match self.sessions.len() < MOST_SESSIONS {
-            true => self.sessions.push(Told {
-                summary,
-                transactions,
-            }),
-            false => self.left_out += 1,
+        let sort = usize::from(!summary.findings.iter().any(|finding| finding.pending));
+        match self.counts.kept[sort] < MOST_SESSIONS {
+            true => {
+                self.counts.kept[sort] += 1;
+                self.sessions.push(Told {
+                    summary,
+                    transactions,
+                });
+            }
+            false => self.counts.left_out[sort] += 1,
         }
     }
 
@@ -211,7 +246,9 @@ impl Question {
 /// Whether something is pending.
 pub fn is_pending(answer: &Answer) -> bool {
     let findings = answer.sessions.iter().flat_map(|it| &it.summary.findings);
-    { findings }.any(|finding| finding.pending) || matches!(answer.about, Some((_, false)))
+    { findings }.any(|finding| finding.pending)
+        || answer.counts.left_out[0] > 0
+        || answer.never_sent().is_some()
 }
 
 impl Answer {
@@ -244,20 +281,33 @@ impl Answer {
             text += &Transcript::<Vec<u8>>::session(&summary, Colour::Colour);
             text.push('\n');
         }
-        let all = self
-            .sessions
-            .iter()
-            .filter(|it| it.summary.number.is_some())
-            .count() as u64
-            + self.left_out;
+        let shown = self.sessions.iter();
+        let shown = shown.filter(|it| it.summary.number.is_some()).count() as u64;
+        let left_out: u64 = self.counts.left_out.iter().sum();
         let is_open = |it: &&Told| it.summary.findings.iter().any(|finding| finding.pending);
-        let open = self.sessions.iter().filter(is_open).count();
-        let noun = if all == 1 { "session" } else { "sessions" };
-        let _ = match (events, open) {
-            (0, _) => writeln!(text, "the record has no event"),
-            (_, 0) => writeln!(text, "{all} {noun}, nothing pending"),
-            (_, open) => writeln!(text, "{all} {noun}, something pending in {open}"),
+        let open = self.sessions.iter().filter(is_open).count() as u64 + self.counts.left_out[0];
+        let sessions = |count: u64| match count {
+            1 => "1 session".to_owned(),
+            more => format!("{more} sessions"),
         };
+        let in_record = sessions(self.counts.all);
+        let all = sessions(shown + left_out);
+        let _ = match (&self.unselected, open) {
+            _ if events == 0 => writeln!(text, "the record has no event"),
+            (Some(why), _) => writeln!(text, "nothing selected: {in_record}, {why}"),
+            _ if self.never_sent().is_some() => {
+                writeln!(text, "{in_record}, none with a command on this node")
+            }
+            (None, 0) => writeln!(text, "{all}, nothing pending"),
+            (None, open) => writeln!(text, "{all}, something pending in {open}"),
+        };
+        if self.counts.left_out[0] > 0 {
+            let _ = writeln!(
+                text,
+                "{} of them with something pending are not shown",
+                self.counts.left_out[0]
+            );
+        }
         text
     }
 
@@ -276,6 +326,9 @@ impl Answer {
             let _ = writeln!(text, "{line}");
         }
         let mut sum = json!({"sessions": self.sessions.len(), "pending": is_pending(self)});
+        if let (Some(fields), Some(why)) = (sum.as_object_mut(), &self.unselected) {
+            fields.insert("nothing_selected".to_owned(), json!(why));
+        }
         if let (Some(fields), Some(never_sent)) = (sum.as_object_mut(), self.never_sent()) {
             fields.insert("findings".to_owned(), json!([never_sent]));
         }
@@ -288,16 +341,26 @@ impl Answer {
         let (given, false) = self.about.as_ref()? else {
             return None;
         };
-        let mut why = vec![
-            "No command of the server in this record names it, or a node below it.".to_owned(),
-        ];
+        if self.unselected.is_some() {
+            return None;
+        }
+        let place = self.session.map_or("this record".to_owned(), |number| {
+            format!("session {number}")
+        });
+        let mut why = vec![format!(
+            "No command of the server in {place} names it, or a node below it."
+        )];
+        let found = match self.unread {
+            0 => "never sent",
+            _ => "not found",
+        };
         if self.unread > 0 {
-            why.push("Some messages or sessions are not in the record as a whole: it may have been sent there.".into());
+            why.push("Some messages, commands or items were not read or not kept: it may have been sent there.".into());
         }
         Some(SessionFinding {
             id: "WHY-14".into(),
             pending: true,
-            what: format!("{given}: never sent"),
+            what: format!("{given}: {found}"),
             why,
             next: "look at the server: whether the policy is assigned to this device, and the spelling of the node".into(),
             node: Some(given.into()),
@@ -306,5 +369,5 @@ impl Answer {
     }
 }
 
-/// Sessions that are kept.
+/// Sessions that are kept with something pending, and as many without.
 const MOST_SESSIONS: usize = 10_000;

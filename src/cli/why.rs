@@ -30,7 +30,7 @@ pub struct Why {
     /// Only findings about exchanges that this filter selects.
     filter: Vec<String>,
     /// Only what is about this node, or nodes below it, with every command on it.
-    #[arg(long, value_name = "LOCURI")]
+    #[arg(long, value_name = "LOCURI", value_parser = locuri)]
     about: Option<String>,
     /// Only this session.
     #[arg(long, value_name = "N")]
@@ -88,6 +88,16 @@ impl Why {
             true => Err(Failure::Failed(String::new())),
             false => Ok(()),
         }
+    }
+}
+
+/// The address of a node.
+fn locuri(text: &str) -> Result<String, String> {
+    match text.starts_with('.') || text.contains('/') {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "a LocURI is wanted, such as ./Device/Vendor/MSFT/{text}"
+        )),
     }
 }
 

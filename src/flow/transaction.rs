@@ -72,6 +72,9 @@ pub struct TransactionItem {
     /// The first 120 bytes of its value, masked where it is a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<SmolStr>,
+    /// `Meta/Mark`: how grave an Alert is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<SmolStr>,
     /// Bytes of the whole value.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub bytes: u64,

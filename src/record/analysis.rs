@@ -137,7 +137,7 @@ impl Analysis {
             over.extend(self.end(number, SessionEnd::Finished));
         }
         while self.transactions > MOST_TRANSACTIONS && self.sessions.len() > 1 {
-            over.extend(self.end_first());
+            over.extend(self.leave_first());
         }
     }
 
@@ -158,7 +158,7 @@ impl Analysis {
             }
         }
         while self.sessions.len() >= MOST_SESSIONS {
-            over.extend(self.end_first());
+            over.extend(self.leave_first());
         }
         self.sessions.insert(number, session);
     }
@@ -188,14 +188,16 @@ impl Analysis {
             if self.now_us.saturating_sub(first.summary.ended_us) < SILENCE {
                 return;
             }
-            over.extend(self.end_first());
+            let first = self.sessions.front().map(|(number, _)| *number);
+            over.extend(first.and_then(|number| self.end(number, SessionEnd::Silent)));
         }
     }
 
-    fn end_first(&mut self) -> Option<AnalysedSession> {
-        let (number, _) = self.sessions.front()?;
-        let number = *number;
-        self.end(number, SessionEnd::Silent)
+    /// Follows the longest silent session no further: there are too many.
+    fn leave_first(&mut self) -> Option<AnalysedSession> {
+        let number = *self.sessions.front()?.0;
+        self.sessions.get_mut(&number)?.is_left = true;
+        self.end(number, SessionEnd::Open)
     }
 
     fn end(&mut self, number: u64, otherwise: SessionEnd) -> Option<AnalysedSession> {
@@ -212,7 +214,7 @@ impl Analysis {
         if self.newest.get(&key) == Some(&number) {
             self.newest.remove(&key);
         }
-        let otherwise = match session.is_superseded {
+        let otherwise = match session.is_superseded && !session.is_left {
             true => SessionEnd::Superseded,
             false => otherwise,
         };

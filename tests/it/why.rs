@@ -1,6 +1,8 @@
 //! What is concluded from records: the situations that people ask about, each with its exact text.
 
+mod causes;
 mod demo;
+mod limits;
 mod script;
 mod stage;
 

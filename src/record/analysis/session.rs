@@ -40,6 +40,8 @@ pub(super) struct OpenSession {
     pub(super) is_closed: bool,
     /// Whether the device began another one since.
     pub(super) is_superseded: bool,
+    /// Whether it is followed no further, to make room for others.
+    pub(super) is_left: bool,
     /// Whether a request waits for its response.
     is_waiting: bool,
 }
@@ -101,6 +103,7 @@ impl OpenSession {
             connection: 0,
             is_closed: false,
             is_superseded: false,
+            is_left: false,
             is_waiting: false,
         }
     }

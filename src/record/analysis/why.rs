@@ -5,6 +5,7 @@ mod atomic;
 mod failed;
 mod incidents;
 mod open;
+mod reported;
 mod words;
 
 use smol_str::SmolStr;
@@ -37,6 +38,8 @@ struct Case<'s> {
     session: &'s OpenSession,
     history: &'s History,
     options: &'s Options,
+    /// Whether any ./User command was carried out.
+    user_commands_succeed: bool,
 }
 
 /// The session with its findings; what it shows is remembered for the next ones.
@@ -49,6 +52,10 @@ pub(super) fn conclude(
         session: &session,
         history,
         options,
+        user_commands_succeed: session.transactions.iter().any(|it| {
+            let is_servers = it.from == Side::Server && it.all_rules().next().is_none();
+            is_servers && failed::is_success(it) && it.node().is_some_and(is_of_user)
+        }),
     };
     let mut findings = Vec::new();
     findings.extend(case.incidents());
@@ -94,12 +101,14 @@ impl<'s> Case<'s> {
     fn atomic_of(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let mut atomic = None;
         let mut parent = transaction.parent;
-        while let Some(number) = parent {
-            let around = self.session.transactions.get(number as usize - 1)?;
+        let mut inner = transaction.number;
+        while let Some(number) = parent.filter(|number| *number < inner) {
+            let at = (number as usize).checked_sub(1)?;
+            let around = self.session.transactions.get(at)?;
             if around.command == "Atomic" {
                 atomic = Some(around);
             }
-            parent = around.parent;
+            (inner, parent) = (number, around.parent);
         }
         atomic
     }

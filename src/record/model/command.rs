@@ -123,6 +123,9 @@ pub struct ItemRecord {
     /// `Meta/Type`, of the item or of its command.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub media_type: Option<SmolStr>,
+    /// `Meta/Mark`, of the item or of its command: how grave an Alert is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<SmolStr>,
     /// `Meta/Size` of the item: the bytes of a large object that comes in chunks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -337,6 +340,7 @@ impl ItemRecord {
             source: item.source().map(|uri| spots.address(uri).into()),
             format: field(Meta::format),
             media_type: field(Meta::media_type),
+            mark: field(Meta::mark),
             size: own.or(meta).and_then(Meta::size),
             data: item.data().map(|data| DataRecord::of(data, spots)),
             more: item.more_data(),

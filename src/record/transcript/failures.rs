@@ -98,7 +98,11 @@ impl Row {
         let code = finding
             .code
             .filter(|code| !finding.what.contains(&code.to_string()));
-        facts.extend(code.map(|code| StatusCode(code).to_string()));
+        facts.extend(code.map(|code| match &*finding.id {
+            // The answer to an enrollment is one of HTTP.
+            "WHY-13" => format!("HTTP {code}"),
+            _ => StatusCode(code).to_string(),
+        }));
         facts.extend(finding.hresult.as_ref().map(|error| hresult_words(error)));
         let rules = finding.rules.iter();
         facts.extend(rules.map(|rule| format!("by rule {rule}")));

@@ -9,6 +9,7 @@
 //!   1 Status 1/0 SyncHdr 200    for CmdID 0 of message 1
 //!   5 Atomic
 //!   6   Get ./DevDetail/SwV     inside of it
+//!   <Get>…</Get>                as it stands
 //! + 30s                         time passes
 //! ```
 //! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `http=503`, `retry-after=30`.
@@ -142,6 +143,10 @@ fn message(key: &SessionKey, from: Side, words: &[&str], commands: &[&str]) -> S
     );
     let mut open: Option<&str> = None;
     for line in commands {
+        if line.trim_start().starts_with('<') {
+            body.push_str(line.trim());
+            continue;
+        }
         let behind_id = line
             .trim_start()
             .trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');

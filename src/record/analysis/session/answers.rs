@@ -80,7 +80,12 @@ impl OpenSession {
                         let answer = self.answer(at, place, command);
                         if message.is_changed() {
                             let rules = message.rules_of(number);
-                            self.transactions[at].answers[answer].rules.extend(rules);
+                            let known = &mut self.transactions[at].answers[answer].rules;
+                            for rule in rules {
+                                if !known.contains(&rule) {
+                                    known.push(rule);
+                                }
+                            }
                         }
                         given.push((at, answer));
                     }
@@ -133,12 +138,13 @@ impl OpenSession {
             return;
         };
         if self.orphans.len() < MOST_ORPHANS {
-            let name = answers.cmd.as_deref().unwrap_or("a command");
+            let name = answers.cmd.as_ref().map(short);
+            let name = name.as_deref().unwrap_or("a command");
             self.orphans.push(format!(
                 "x{exchange}: {} for {name} (message {}, CmdID {}), which is not in the record",
                 StatusCode(code),
-                answers.msg,
-                answers.id
+                short(&answers.msg),
+                short(&answers.id)
             ));
         }
     }
@@ -164,7 +170,8 @@ impl OpenSession {
             };
             let is_it = |(known, answer): &(usize, usize)| {
                 let answer = &self.transactions[at].answers.get(*answer);
-                let same = answer.is_some_and(|it| Some(&it.place.cmd_id) == command.id.as_ref());
+                let id = command.id.as_ref().map(short);
+                let same = answer.is_some_and(|it| Some(&it.place.cmd_id) == id.as_ref());
                 *known == at && same
             };
             let same = removed.iter().position(is_it);
@@ -182,7 +189,7 @@ impl OpenSession {
             let invented = known.is_none();
             let answer = &mut self.transactions[at].answers[answer];
             answer.received = status.code;
-            answer.original_error.clone_from(&status.original_error);
+            answer.original_error = status.original_error.as_ref().map(short);
             if (invented || answer.sent != answer.received) && answer.rules.is_empty() {
                 answer.rules.clone_from(&rules);
             }
@@ -213,10 +220,12 @@ impl OpenSession {
         let only = target.filter(|target| target.loc_uris.is_empty());
         answers.push(CommandAnswer {
             place,
-            node: only.and_then(|target| target.loc_uri.clone()),
+            node: only.and_then(|target| target.loc_uri.as_ref()).map(short),
             sent: status.and_then(|status| status.code),
             received: None,
-            original_error: status.and_then(|status| status.original_error.clone()),
+            original_error: status
+                .and_then(|status| status.original_error.as_ref())
+                .map(short),
             rules: Vec::new(),
         });
         answers.len() - 1
@@ -356,14 +365,21 @@ impl OpenSession {
             return;
         };
         let entries = received.iter().filter_map(|command| {
-            let key = (command.kind.clone(), command.id.clone().unwrap_or_default());
+            let id = command.id.as_ref().map(short).unwrap_or_default();
+            let key = (short(&command.kind), id);
             by_id.get(&key).map(|at| entry(command, *at))
         });
         let index = Arc::new(CommandIndex::new(entries));
         let msg_id = header.msg.clone().unwrap_or_default();
         self.received[side(message.from)].enter(&msg_id, index);
+        self.open.retain(|at| !commands.contains(at));
         for at in commands {
             let transaction = &mut self.transactions[at];
+            if transaction.outcome == TransactionOutcome::Open
+                && transaction.delivery == CommandDelivery::Delivered
+            {
+                self.open.push(at);
+            }
             if transaction.delivery == CommandDelivery::Undelivered {
                 transaction.delivery = CommandDelivery::Delivered;
                 transaction.outcome = TransactionOutcome::Open;
@@ -381,8 +397,8 @@ pub(super) fn place(
 ) -> CommandPlace {
     CommandPlace {
         exchange: message.exchange,
-        message: header.msg.clone().unwrap_or_default(),
-        cmd_id: command.id.clone().unwrap_or_default(),
+        message: header.msg.as_ref().map(short).unwrap_or_default(),
+        cmd_id: command.id.as_ref().map(short).unwrap_or_default(),
         at_us: message.record.at_us,
     }
 }
@@ -391,13 +407,25 @@ pub(super) fn place(
 pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
     let data = item.data.as_ref();
     TransactionItem {
-        node: item.target.clone().or_else(|| item.source.clone()),
-        format: item.format.clone(),
-        media_type: item.media_type.clone(),
+        node: item.target.as_ref().or(item.source.as_ref()).map(short),
+        format: item.format.as_ref().map(short),
+        media_type: item.media_type.as_ref().map(short),
+        mark: item.mark.as_ref().map(short),
         value: data.map(|data| data.text.clone()),
         bytes: data.map_or(0, |data| data.bytes),
     }
 }
+
+/// A text of a peer as far as it is kept.
+pub(super) fn short(text: &SmolStr) -> SmolStr {
+    match text.len() > MOST_TEXT {
+        true => SmolStr::new(&text[..text.floor_char_boundary(MOST_TEXT)]),
+        false => text.clone(),
+    }
+}
+
+/// Bytes that are kept of a node, an identifier or another short text of a peer.
+const MOST_TEXT: usize = 1_024;
 
 /// Failures of unknown commands that are kept.
 const MOST_ORPHANS: usize = 20;

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
 use super::super::links::entry;
-use super::answers::{item, place};
+use super::answers::{item, place, short};
 use super::{OpenObject, OpenSession, is_alert, side};
 use crate::flow::session::CommandIndex;
 use crate::flow::{CommandDelivery, Side, Transaction, TransactionOutcome};
@@ -24,13 +24,16 @@ impl OpenSession {
             for (number, command) in commands.iter().enumerate() {
                 around.retain(|(depth, _)| *depth < command.depth);
                 if is_alert(command, NO_END_OF_DATA) {
-                    self.object_given_up(from.other(), command.loc_uri.as_deref());
+                    self.object_given_up(
+                        from.other(),
+                        command.loc_uri.as_ref().map(short).as_deref(),
+                    );
                 }
                 let Some(at) = self.ask(message, header, command) else {
                     continue;
                 };
                 let transaction = &mut self.transactions[at];
-                if let Some((_, parent)) = around.last() {
+                if let Some((_, parent)) = around.last().filter(|(_, parent)| *parent < at) {
                     transaction.parent = u32::try_from(parent + 1).ok();
                 }
                 for rule in message.rules_of(number) {
@@ -114,7 +117,8 @@ impl OpenSession {
                     };
                     let transaction = &mut self.transactions[at];
                     transaction.delivery = CommandDelivery::Injected;
-                    let parent = around.last().map(|(_, parent)| parent + 1);
+                    let parent = around.last().filter(|(_, parent)| *parent < at);
+                    let parent = parent.map(|(_, parent)| parent + 1);
                     transaction.parent = parent.and_then(|parent| u32::try_from(parent).ok());
                     transaction.rules = message.rules();
                     self.interrupted(message);
@@ -161,6 +165,8 @@ impl OpenSession {
         command: &CommandRecord,
     ) -> Option<usize> {
         let chunk = match &command.items[..] {
+            // Containers are never chunks, even where an Item stands in one.
+            _ if matches!(&*command.kind, "Atomic" | "Sequence") => None,
             [only] => Some(only),
             _ => None,
         };
@@ -179,10 +185,11 @@ impl OpenSession {
             }
             None => {
                 let at = self.new_transaction(message, header, command)?;
-                if let Some(item) = chunk.filter(|_| more) {
+                let has_room = self.objects.len() < MOST_OBJECTS;
+                if let Some(item) = chunk.filter(|_| more && has_room) {
                     self.objects.push(OpenObject {
                         from: message.from,
-                        node: node(item).cloned(),
+                        node: node(item).map(short),
                         transaction: at,
                         size: item.size,
                     });
@@ -198,7 +205,7 @@ impl OpenSession {
                 .and_then(|item| item.data.as_ref())
                 .map_or(0, |data| data.bytes);
             if let Some(item) = transaction.items.first_mut().filter(|_| object.is_some()) {
-                item.bytes += bytes;
+                item.bytes = item.bytes.saturating_add(bytes);
             }
         }
         Some(at)
@@ -220,7 +227,7 @@ impl OpenSession {
         self.transactions.push(Transaction {
             number: u32::try_from(at + 1).unwrap_or(u32::MAX),
             from: message.from,
-            command: command.kind.clone(),
+            command: short(&command.kind),
             asked: place(message, header, command),
             parent: None,
             alert: command.alert.as_ref().and_then(|alert| alert.code),
@@ -237,13 +244,16 @@ impl OpenSession {
 
     /// The large object that a command or Results goes on with.
     fn object(&self, from: Side, item: &ItemRecord) -> Option<usize> {
-        let node = node(item);
-        let is_it = |object: &OpenObject| object.from == from && object.node.as_ref() == node;
+        let node = node(item).map(short);
+        let is_it = |object: &OpenObject| object.from == from && object.node == node;
         self.objects.iter().position(is_it)
     }
 
     /// The receiver missed the end of an object that came from there.
     fn object_given_up(&mut self, from: Side, node: Option<&str>) {
+        if self.incomplete.len() >= MOST_INCOMPLETE {
+            return;
+        }
         let incomplete = &mut self.incomplete;
         let is_about = |known: Option<&str>| node.is_none() || known == node;
         if !self
@@ -254,7 +264,9 @@ impl OpenSession {
             let mut newest_first = self.transactions.iter().rev();
             let known =
                 newest_first.find(|it| it.from == from && node.is_some() && it.node() == node);
-            incomplete.extend(known.map(|known| (known.number as usize - 1, None)));
+            let known = known.map(|known| known.number as usize - 1);
+            let known = known.filter(|at| incomplete.iter().all(|(listed, _)| listed != at));
+            incomplete.extend(known.map(|known| (known, None)));
         }
         self.objects.retain(|object| {
             let is_it = object.from == from && is_about(object.node.as_deref());
@@ -267,7 +279,8 @@ impl OpenSession {
 
     /// No more chunks will come.
     pub(super) fn no_more_chunks(&mut self) {
-        let objects = self.objects.drain(..);
+        let room = MOST_INCOMPLETE.saturating_sub(self.incomplete.len());
+        let objects = self.objects.drain(..).take(room);
         self.incomplete
             .extend(objects.map(|object| (object.transaction, object.size)));
     }
@@ -279,6 +292,12 @@ fn node(item: &ItemRecord) -> Option<&SmolStr> {
 
 /// Transactions that are kept of one session.
 const MOST_TRANSACTIONS: usize = 10_000;
+
+/// Large objects of which more chunks are to come that are followed at a time.
+const MOST_OBJECTS: usize = 256;
+
+/// Large objects without an end that are kept of one session.
+const MOST_INCOMPLETE: usize = 1_000;
 
 /// Alert 1225: the end of a large object is missing.
 const NO_END_OF_DATA: u16 = 1225;

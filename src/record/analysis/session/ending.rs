@@ -79,6 +79,15 @@ impl OpenSession {
             .filter(|incident| incident.back.is_none())
     }
 
+    /// Why the exchange of an answer of dmtap itself broke.
+    pub(in crate::record::analysis) fn broken_before(&self, answer: &Incident) -> Option<&SmolStr> {
+        let mut incidents = self.incidents.iter();
+        incidents.find_map(|it| match &it.what {
+            IncidentKind::Broken { how, .. } if it.exchange == answer.exchange => Some(how),
+            _ => None,
+        })
+    }
+
     /// Ends it; `otherwise` is how, where no message and no incident says that.
     pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
         let by_incident = self.broken().map(|incident| match incident.what {
@@ -88,7 +97,9 @@ impl OpenSession {
         });
         let ended = self.ended.take().or(by_incident);
         let end = ended.unwrap_or(match otherwise {
-            SessionEnd::Open if self.is_closed && !self.is_waiting => SessionEnd::Silent,
+            SessionEnd::Open if !self.is_left && self.is_closed && !self.is_waiting => {
+                SessionEnd::Silent
+            }
             otherwise => otherwise,
         });
         self.no_more_chunks();

@@ -92,17 +92,12 @@ impl<'s> Case<'s> {
         else {
             return false;
         };
-        let is_told = answer
-            .original_error
-            .as_deref()
-            .is_some_and(|it| it.eq_ignore_ascii_case(NO_USER));
-        let of_user = transaction.node().is_some_and(is_of_user);
-        of_user
-            && (is_told
-                || matches!(
-                    self.session.summary.login.as_deref(),
-                    Some("none" | "others")
-                ))
+        let login = self.session.summary.login.as_deref();
+        let is_it = match answer.original_error.as_deref() {
+            Some(error) => error.eq_ignore_ascii_case(NO_USER),
+            None => matches!(login, Some("none" | "others")) && !self.user_commands_succeed,
+        };
+        is_it && transaction.node().is_some_and(is_of_user)
     }
 
     /// WHY-07.

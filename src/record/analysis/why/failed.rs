@@ -49,6 +49,7 @@ impl<'s> Case<'s> {
         }
         findings.extend((!of_user.is_empty()).then(|| self.without_user(&of_user)));
         findings.extend(groups.iter().map(|group| self.group(group)));
+        findings.extend(self.reported());
         findings
     }
 
@@ -234,7 +235,9 @@ impl<'s> Case<'s> {
         let format = item.and_then(|item| item.format.as_deref());
         let media_type = item.and_then(|item| item.media_type.as_deref());
         Some(match (failed, command) {
-            (404, "Replace") => "Replace creates no node: it must be there.".into(),
+            (404, "Replace") if !is_policy(transaction) => {
+                "Replace creates no node: it must be there.".into()
+            }
             (418, _) => "Add does not overwrite what is there already.".into(),
             (415, _) => format!(
                 "It was sent with format {} and type {}.",
@@ -253,7 +256,7 @@ impl<'s> Case<'s> {
             (404, _) if self.deleted_before(transaction).is_some() => {
                 "nothing, if this was to check the Delete; otherwise Add the node again".into()
             }
-            (404, "Replace") => "send Add for a node that is not there yet, or check its spelling".into(),
+            (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
             (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
@@ -327,6 +330,16 @@ pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String
         line += &format!(" · {}", words::hresult_words(error));
     }
     line
+}
+
+/// Whether it is about a policy: Windows sets those by Replace, too.
+fn is_policy(transaction: &Transaction) -> bool {
+    let node = transaction
+        .node()
+        .map(locuri::canonical)
+        .unwrap_or_default();
+    let node = node.strip_prefix(super::USER).unwrap_or(&node);
+    node.starts_with("vendor/msft/policy/config/")
 }
 
 /// The value that was refused.
@@ -410,13 +423,16 @@ fn is_alike(one: &Transaction, other: &Transaction) -> bool {
 /// Whether the device carried a command out, whatever a rule made of its answer.
 fn is_carried_out(transaction: &Transaction) -> bool {
     let mut answers = transaction.answers.iter().filter_map(|answer| answer.sent);
-    answers.any(|code| (200..300).contains(&code))
+    answers.any(is_success_code)
 }
 
 pub(super) fn is_success(transaction: &Transaction) -> bool {
-    transaction
-        .code()
-        .is_some_and(|code| (200..300).contains(&code))
+    transaction.code().is_some_and(is_success_code)
+}
+
+/// Whether a code says that something was done: 215 says that it was not, and 216 that it was undone.
+fn is_success_code(code: u16) -> bool {
+    (200..300).contains(&code) && !matches!(code, 215 | 216)
 }
 
 /// Atomics of one session that are looked into.

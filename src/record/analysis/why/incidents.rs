@@ -204,7 +204,14 @@ impl<'s> Case<'s> {
         let mut finding = finding(id, &[last]);
         finding.code = Some(status);
         finding.what = format!("Session refused with HTTP {status}, and nothing of it followed");
-        finding.why.extend(self.http_words(&finding, own));
+        let cause = self.session.broken_before(last).filter(|_| own);
+        let asks = cause.is_some_and(|cause| cause.contains("asks for a client certificate"));
+        finding.why.extend(match cause {
+            Some(cause) if finding.rules.is_empty() => {
+                Some(format!("dmtap itself answered: {cause}"))
+            }
+            _ => self.http_words(&finding, own),
+        });
         finding
             .why
             .push(format!("answered so in x{}", last.exchange));
@@ -212,9 +219,10 @@ impl<'s> Case<'s> {
             .why
             .extend(retry_after.map(|after| format!("Retry-After asks to wait {after} s.")));
         finding.why.extend(self.lost());
-        finding.by = finding.rules.is_empty().then_some(Side::Server);
+        finding.by = (finding.rules.is_empty() && !asks).then_some(Side::Server);
         finding.next = match (finding.rules.is_empty(), id) {
             (false, _) => "take the rule out".into(),
+            _ if asks => "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs".into(),
             (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
             _ => format!("look at the server's log at {} UTC", words::time(last.at_us)),

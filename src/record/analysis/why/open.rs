@@ -235,19 +235,27 @@ impl<'s> Case<'s> {
             return None;
         }
         let what = match (summary.starts_late, is_open) {
-            (true, true) => {
+            (true, true) if !self.session.is_left => {
                 "The record has only a part of this session: neither its beginning nor its end"
             }
             (true, false) => "The record begins in the middle of this session",
-            (false, _) => "The record ends while this session goes on",
+            (_, true) if self.session.is_left => {
+                "This session was not followed to its end: there were too many at a time"
+            }
+            _ => "The record ends while this session goes on",
         };
         Some(SessionFinding {
             id: "WHY-15".into(),
             pending: lost.is_some() || !self.session.orphans.is_empty(),
             what: what.into(),
             why: self.session.orphans.iter().cloned().chain(lost).collect(),
-            next: "record whole sessions: start dmtap before the device begins, and stop it after"
-                .into(),
+            next: match self.session.is_left {
+                true => "record fewer devices at a time".into(),
+                false => {
+                    "record whole sessions: start dmtap before the device begins, and stop it after"
+                        .into()
+                }
+            },
             exchanges: vec![summary.first_exchange, summary.last_exchange],
             ..SessionFinding::default()
         })

@@ -1,0 +1,95 @@
+//! Failures that the device reports by an Alert, of work that it had accepted before.
+
+use super::words::{self, hresult_words, named};
+use super::{Case, about};
+use crate::dm::{AlertCode, locuri};
+use crate::flow::{Side, Transaction, TransactionItem};
+use crate::record::model::SessionFinding;
+
+impl Case<'_> {
+    /// WHY-01 of Alerts 1224 and 1226 about nodes.
+    pub(super) fn reported(&self) -> Vec<SessionFinding> {
+        let alerts = self
+            .transactions()
+            .filter(|it| it.from == Side::Device && matches!(it.alert, Some(1224 | 1226)));
+        let failures = alerts.flat_map(|alert| {
+            let failed = alert.items.iter().filter(|item| is_failure(item));
+            failed.map(move |item| (alert, item))
+        });
+        { failures }
+            .take(super::MOST_FINDINGS)
+            .map(|(alert, item)| self.report(alert, item))
+            .collect()
+    }
+
+    fn report(&self, alert: &Transaction, item: &TransactionItem) -> SessionFinding {
+        let node = item.node.as_deref().unwrap_or_default();
+        let value = item.value.as_deref().unwrap_or_default();
+        let canonical = locuri::canonical(node);
+        let before = &self.session.transactions[..alert.number as usize - 1];
+        let asked = before.iter().rev().find(|it| {
+            let is_it = |node| locuri::canonical(node) == canonical;
+            it.from == Side::Server && it.command != "Get" && it.node().is_some_and(is_it)
+        });
+        let all: Vec<_> = asked.into_iter().chain([alert]).collect();
+        let mut finding = about("WHY-01", &all);
+        let name = asked.map_or_else(|| node.to_owned(), named);
+        finding.what = format!("{name}: the device reports a failure, {value}");
+        finding.code = None;
+        finding.node = Some(node.into());
+        finding.value = None;
+        finding.hresult = Some(value.into());
+        finding.by = finding.rules.is_empty().then_some(Side::Device);
+        if !finding.rules.is_empty() {
+            finding
+                .why
+                .push(words::by_rules(&finding.rules, "acted on this."));
+        }
+        let code = AlertCode(alert.alert.unwrap_or_default());
+        let media_type = item.media_type.as_deref().unwrap_or("no type");
+        finding.why.push(format!(
+            "Alert {code} of {media_type}: {}, {}",
+            hresult_words(value),
+            words::asked(alert).replacen("asked", "sent", 1)
+        ));
+        if let Some((asked, answer)) = asked.and_then(|it| Some((it, it.answer()?))) {
+            finding.why.push(words::asked_and_answered(asked, answer));
+        }
+        finding.next = match finding.rules.is_empty() {
+            true => format!(
+                "look at {} UTC in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
+                words::time(alert.asked.at_us)
+            ),
+            false => "take the rule out".into(),
+        };
+        finding
+    }
+}
+
+/// Whether an item of an Alert reports that work on its node failed.
+fn is_failure(item: &TransactionItem) -> bool {
+    if item.node.is_none() {
+        return false;
+    }
+    let value = item.value.as_deref().unwrap_or_default().trim();
+    let number = match value.strip_prefix("0x").or(value.strip_prefix("0X")) {
+        Some(hex) => i64::from_str_radix(hex, 16).ok(),
+        None => value.parse().ok(),
+    };
+    let media_type = item.media_type.as_deref().unwrap_or_default();
+    let media_type = media_type.to_ascii_lowercase();
+    let is_grave = matches!(
+        item.mark.as_deref().map(str::to_ascii_lowercase).as_deref(),
+        Some("critical" | "fatal")
+    );
+    match number {
+        // Installed, and a restart is to come or goes on.
+        Some(0 | 1641 | 3010) => false,
+        // An HRESULT with the bit of failures.
+        Some(number) if !(0..0x8000_0000).contains(&number) => true,
+        // Of Windows Installer.
+        Some(1601..=1654) => true,
+        Some(_) => is_grave || media_type.ends_with("_install") || media_type.ends_with("install"),
+        None => is_grave,
+    }
+}

@@ -1,0 +1,153 @@
+//! What is concluded from the answers of real devices and servers: whose failure it is, and what helps.
+
+use dmtap::record::model::SessionFinding;
+use dmtap::record::{Colour, Transcript};
+
+use super::{analysed, blocks, script};
+
+/// The findings of a session with these lines.
+fn findings(server: &str, device: &str) -> Vec<SessionFinding> {
+    let script =
+        format!("session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n{server}> 2\n{device}< -\n");
+    let sessions = analysed(&script::records(&script));
+    sessions
+        .into_iter()
+        .flat_map(|it| it.summary.findings)
+        .filter(|it| it.pending)
+        .collect()
+}
+
+#[test]
+fn work_that_the_device_reports_as_failed_is_a_failure() {
+    const NODE: &str = "./Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/x/DownloadInstall";
+    let exec = format!("  1 Exec {NODE}\n");
+    let alert = |code: u16, meta: &str, data: &str| {
+        format!(
+            "  2 Status 1/1 Exec 202\n  <Alert><CmdID>9</CmdID><Data>{code}</Data><Item><Source><LocURI>{NODE}</LocURI></Source>\
+             <Meta>{meta}</Meta><Data>{data}</Data></Item></Alert>\n"
+        )
+    };
+    let install = "<Type xmlns=\"syncml:metinf\">Reversed-Domain-Name:com.microsoft.mdm.win32csp_install</Type>";
+    let other = "<Type xmlns=\"syncml:metinf\">com.microsoft/MDM/done</Type>";
+    let critical = "<Mark xmlns=\"syncml:metinf\">critical</Mark>";
+    for (code, meta, data) in [
+        (1224, install, "1603"),
+        (1224, install, "5"),
+        (1224, other, "1603"),
+        (1226, other, "0x80070005"),
+        (1226, other, "-2147024891"),
+        (1226, other, "2147942405"),
+        (1226, critical, "no space"),
+    ] {
+        let found = findings(&exec, &alert(code, meta, data));
+        let [failure] = &found[..] else {
+            panic!("{meta} {data}: {found:#?}");
+        };
+        assert!(failure.pending && failure.id == "WHY-01", "{failure:#?}");
+        assert!(
+            failure.what.starts_with(&format!("Exec {NODE}")),
+            "{failure:#?}"
+        );
+        assert!(failure.why[0].contains(&code.to_string()), "{failure:#?}");
+    }
+    for (meta, data) in [
+        (install, "0"),
+        (install, "3010"),
+        (other, "3"),
+        (other, "done"),
+    ] {
+        let found = findings(&exec, &alert(1226, meta, data));
+        assert!(found.is_empty(), "{meta} {data}: {found:#?}");
+    }
+}
+
+#[test]
+fn commands_that_were_undone_did_not_succeed() {
+    const POLICY: &str = "./Device/Vendor/MSFT/Policy/Config";
+    let found = findings(
+        &format!("  1 Atomic\n  2   Replace {POLICY}/A/B = 1\n  3   Replace {POLICY}/C/D = 1\n"),
+        "  1 Status 1/1 Atomic 507\n  2 Status 1/2 Replace 216\n  3 Status 1/3 Replace 404\n",
+    );
+    let text = format!("{found:#?}");
+    assert!(!text.contains("succeeded"), "{text}");
+    assert!(
+        !text.contains("Replace creates no node") && !text.contains("send Add"),
+        "{text}"
+    );
+    let found = findings(
+        "  1 Replace ./Device/Vendor/MSFT/BitLocker/X = 1\n",
+        "  1 Status 1/1 Replace 404\n",
+    );
+    assert!(found[0].next.contains("send Add"), "{found:#?}");
+}
+
+#[test]
+fn another_cause_than_a_missing_user_is_no_missing_user() {
+    let session = |answers: &str| {
+        let script = format!(
+            "session 1 09:12:00\n> 1\n  2 Alert 1201\n  3 Alert 1224 com.microsoft/MDM/LoginStatus others\n< 1\n  \
+             1 Replace ./User/Vendor/MSFT/A/B = 1\n  2 Replace ./User/Vendor/MSFT/C/D = 1\n> 2\n{answers}< -\n"
+        );
+        let sessions = analysed(&script::records(&script));
+        let findings = sessions
+            .into_iter()
+            .flat_map(|it| it.summary.findings)
+            .filter(|it| it.pending);
+        findings.map(|it| it.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        session("  1 Status 1/1 Replace 500\n  2 Status 1/2 Replace 500\n"),
+        ["WHY-07"]
+    );
+    assert_eq!(
+        session("  1 Status 1/1 Replace 500\n  2 Status 1/2 Replace 200\n"),
+        ["WHY-01"]
+    );
+    assert_eq!(
+        session("  1 Status 1/1 Replace 500 0x80070005\n  2 Status 1/2 Replace 500 0x86000022\n"),
+        ["WHY-07", "WHY-01"]
+    );
+}
+
+#[test]
+fn a_server_that_asks_for_a_client_certificate_is_the_cause() {
+    let mut records = script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server dm.example.com asks for a client certificate (alert 116). dmtap has \
+         none for device 192.0.2.7: enroll through dmtap with --swap-client-identity\n< - http=502\n",
+    );
+    records.last_mut().unwrap().own = true;
+    let sessions = analysed(&records);
+    let text = blocks(&sessions);
+    let finding = &sessions[0].summary.findings[0];
+    assert!(
+        finding.why[0].contains("asks for a client certificate (alert 116)"),
+        "{text}"
+    );
+    assert!(finding.next.contains("--swap-client-identity"), "{text}");
+    assert_eq!(
+        (sessions[0].summary.findings.len(), finding.by),
+        (1, None),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_http_status_is_no_status_of_a_command() {
+    let summary = dmtap::record::model::SessionSummary {
+        findings: vec![SessionFinding {
+            id: "WHY-13".into(),
+            pending: true,
+            what: "Enrollment refused".into(),
+            code: Some(500),
+            ..SessionFinding::default()
+        }],
+        ..Default::default()
+    };
+    let mut failures = dmtap::record::transcript::Failures::default();
+    failures.enter(&summary);
+    let text = Transcript::<Vec<u8>>::failures(&failures, Colour::Plain);
+    assert!(
+        text.contains("HTTP 500") && !text.contains("Command failed"),
+        "{text}"
+    );
+}
