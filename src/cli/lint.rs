@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use clap::ValueEnum;
 use jiff::tz::Offset;
 
@@ -14,6 +15,8 @@ use crate::dm::packed::unpack;
 use crate::error_text;
 use crate::flow::Severity;
 use crate::flow::lint::Profile;
+use crate::markup::utf16::in_utf8;
+use crate::markup::{Hint, Limits, decode};
 use crate::printable;
 use crate::record;
 use crate::record::select::{self, Each};
@@ -113,13 +116,23 @@ impl LintVerb {
         }
     }
 
-    /// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message.
+    /// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message. A single message that does
+    /// not decode is none.
     fn is_log(&self, source: &[u8]) -> bool {
-        let times = memchr::memmem::find_iter(source, b"</SyncML>")
-            .take(2)
-            .count();
-        let files = self.more.iter().any(|more| Path::new(more).exists());
-        times > 1 && !files
+        if self.more.iter().any(|more| Path::new(more).exists()) {
+            return false;
+        }
+        let source = Bytes::copy_from_slice(source);
+        let limits = Limits::default();
+        let is_message = || {
+            let plain = in_utf8(unpack(source.to_vec()));
+            plain.is_ok_and(|plain| decode(plain, Hint::default(), &limits).is_ok())
+        };
+        match message_log::documents(&source, &limits).len() {
+            0 => false,
+            1 => !is_message(),
+            _ => true,
+        }
     }
 
     fn files(&self, first: Vec<u8>, profile: Profile) -> Result<Lint, Failure> {

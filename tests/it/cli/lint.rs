@@ -155,3 +155,59 @@ fn what_is_no_message_is_counted_and_a_filter_selects_exchanges() {
     let output = run(dmtap().arg("lint").arg(&record).arg("~sesss 1"));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
+
+fn base() -> Vec<&'static str> {
+    let text = include_str!("../../data/lint/base.txt");
+    text.lines().filter(|line| line.starts_with('<')).collect()
+}
+
+/// What lint says of a file: the exit code, and the text.
+fn lint_of(content: &[u8]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trace.txt");
+    fs::write(&file, content).unwrap();
+    let output = run(dmtap().arg("lint").arg(&file));
+    (output.status.code(), stdout(&output))
+}
+
+#[test]
+fn a_trace_that_begins_late_or_with_a_cut_message_blames_nobody() {
+    let messages = base();
+    let log = |messages: &[&str]| format!("# trace\n{}\n", messages.join("\n\n"));
+    let (code, text) = lint_of(log(&messages[1..]).as_bytes());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("0 errors"), "{text}");
+    assert!(text.contains("in 3 messages"), "{text}");
+    // SyncMLViewer had only the beginning of the first message.
+    let (front, _) = messages[0].split_once("<Alert><CmdID>3<").unwrap();
+    let cut = format!("{front}<!-- truncated xml data --></SyncBody></SyncML>");
+    let (code, text) = lint_of(log(&[&cut, messages[1], messages[2], messages[3]]).as_bytes());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("0 errors"), "{text}");
+}
+
+#[test]
+fn logs_in_utf16_with_prefixes_or_with_one_message_are_read() {
+    let messages = base();
+    let log = format!("10:00 sent {}\n10:01 got {}\n", messages[0], messages[1]);
+    let utf16: Vec<u8> = format!("\u{feff}{log}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let one = format!("10:00 sent {}\nend\n", messages[0]);
+    for (what, content, count) in [
+        ("UTF-16", utf16, "in 2 messages"),
+        ("one message", one.into_bytes(), "in 1 message"),
+    ] {
+        let (code, text) = lint_of(&content);
+        assert_eq!(code, Some(0), "{what}: {text}");
+        assert!(
+            text.contains(count) && !text.contains("XML-01"),
+            "{what}: {text}"
+        );
+    }
+    // A single message that does not decode is judged as one.
+    let (code, text) = lint_of(messages[0].replace("</SyncBody>", "").as_bytes());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("XML-01"), "{text}");
+}
