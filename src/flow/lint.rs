@@ -22,7 +22,7 @@ use hashlink::LinkedHashMap;
 pub use self::rule::{RULES, severity_of};
 use self::seen::{Seen, Turn};
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
-use super::{Note, SessionKey, Severity, Side};
+use super::{Note, SessionKey, Severity, Side, Timestamp};
 use crate::dm::Message;
 use crate::markup::{Document, Element};
 
@@ -87,6 +87,9 @@ pub struct Linter {
     /// The session and header of the request of each exchange under way.
     requests: BTreeMap<u64, header::Asked>,
     count: u64,
+    now: Timestamp,
+    /// What all sessions keep in memory, about.
+    bytes: usize,
 }
 
 impl Linter {
@@ -98,8 +101,42 @@ impl Linter {
         }
     }
 
+    /// Takes notice of the time: sessions that are silent for long are forgotten.
+    pub fn at(&mut self, now: Timestamp) {
+        self.now = now;
+        let is_over = |seen: &Seen| now.0.saturating_sub(seen.at.0) > LONGEST_SILENCE_US;
+        while self.sessions.front().is_some_and(|(_, seen)| is_over(seen)) {
+            self.forget_oldest();
+        }
+    }
+
+    /// About how many bytes of earlier messages are remembered.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What a message breaks. A message of data synchronization, and what is no message, breaks nothing here.
     pub fn message(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
+        let notes = self.judge(linted);
+        // The session of the message is the newest one.
+        if let Some((_, seen)) = self.sessions.iter_mut().next_back() {
+            let bytes = seen.bytes();
+            self.bytes = self.bytes + bytes - std::mem::replace(&mut seen.counted, bytes);
+        }
+        while self.bytes > MOST_BYTES && self.sessions.len() > 1 {
+            self.forget_oldest();
+        }
+        notes
+    }
+
+    /// What the forgotten session's next message answers counts as not seen.
+    fn forget_oldest(&mut self) {
+        if let Some((_, seen)) = self.sessions.pop_front() {
+            self.bytes -= seen.counted;
+        }
+    }
+
+    fn judge(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
         let Some(message) = Message::of(linted.document) else {
             return Vec::new();
         };
@@ -181,19 +218,27 @@ impl Linter {
         found: &mut Findings,
     ) -> &mut Seen {
         if !self.sessions.contains_key(&key) {
-            package::left_open(found, &self.sessions, &key, linted);
+            // A device that begins a session has ended the one before.
+            let before = match linted.speaker {
+                Side::Device => package::before(&self.sessions, &key),
+                Side::Server => None,
+            };
+            if let Some((before, seen)) = before.and_then(|key| self.sessions.remove_entry(&key)) {
+                self.bytes -= seen.counted;
+                package::left_open(found, &before, &seen);
+            }
             self.count += 1;
             self.sessions
                 .insert(key.clone(), Seen::new(self.count, linted.server));
             while self.sessions.len() > MOST_SESSIONS {
-                self.sessions.pop_front();
+                self.forget_oldest();
             }
         }
-        let server = linted.server.to_owned();
         self.sessions.to_back(&key);
-        self.sessions
-            .entry(key)
-            .or_insert_with(|| Seen::new(0, &server))
+        let seen = self.sessions.entry(key);
+        let seen = seen.or_insert_with(|| Seen::new(0, linted.server));
+        seen.at = self.now;
+        seen
     }
 }
 
@@ -255,6 +300,12 @@ const MOST_OF_ID: usize = 3;
 
 /// Sessions that are followed at a time; of more, the longest silent one is forgotten.
 const MOST_SESSIONS: usize = 1_000;
+
+/// Bytes of earlier messages that all sessions together keep; of more, the longest silent session is forgotten.
+const MOST_BYTES: usize = 64 << 20;
+
+/// A session that is silent for longer, in microseconds, is over: one hour.
+const LONGEST_SILENCE_US: u64 = 3_600_000_000;
 
 /// Exchanges under way that are remembered.
 const MOST_EXCHANGES: usize = 10_000;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::EventRecord;
 use super::model::{EventKind, OpRecord, ParsedBodyRecord};
 use crate::flow::lint::{LintHead, LintMessage, Linter};
-use crate::flow::{CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, Side};
+use crate::flow::{
+    CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, Side, Timestamp,
+};
 use crate::markup::{self, Document, Hint, Limits};
 
 /// What an event breaks, as it happens.
@@ -31,6 +33,7 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
         );
         return Vec::new();
     };
+    linter.at(captured.at);
     let changed = payload.sent != payload.received;
     let sent = if changed {
         payload.sent_document.as_ref()
@@ -91,6 +94,9 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
             .ok()
             .map(Arc::new)
     };
+    linter.at(Timestamp(record.at_us));
+    // What a cut message held behind the cut was not seen.
+    let is_cut = record.notes.iter().any(|note| note.id == "LOG-01");
     let is_document = matches!(record.reading, Some(ParsedBodyRecord::Document { .. }));
     let body = record.body.as_ref().filter(|_| is_document || record.own);
     let Some(document) = body.and_then(decoded) else {
@@ -118,8 +124,8 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         server: record.connection.server.as_deref().unwrap_or_default(),
         exchange,
         document: &document,
-        delivered: sent.as_ref().filter(|_| is_whole),
-        is_own: record.own,
+        delivered: sent.as_ref().filter(|_| is_whole && !is_cut),
+        is_own: record.own || is_cut,
         is_changed: changes.any(disturbs),
         head: head.as_ref().filter(|_| !record.own),
     });

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dmtap::flow::lint::{LintHead, LintMessage, Linter, Profile, RULES};
-use dmtap::flow::{Note, Side};
+use dmtap::flow::{Note, Severity, Side, Timestamp};
 use dmtap::markup::wbxml::{WbxmlOptions, encode};
 use dmtap::markup::{Document, Hint, Limits, decode};
 
@@ -474,4 +474,91 @@ fn very_many_items_are_judged_in_linear_time() {
     );
     assert!(!ids(&notes).contains(&"RES-01"), "{notes:?}");
     assert!(started.elapsed() < std::time::Duration::from_secs(90));
+}
+
+#[test]
+fn what_is_remembered_of_earlier_messages_is_bounded() {
+    let base = base();
+    let large = "x".repeat(1 << 20);
+    let value = format!("<Vendor>{large}</Vendor><Final/>");
+    let d1 = base["d1"].replacen("<Final/>", &value, 1);
+    let mut linter = Linter::new(Profile::Oma);
+    let uri = "https://h/dm";
+    let of_device =
+        |text: &str, device: u64| text.replace("urn:dev:1", &format!("urn:dev:{device}"));
+    for device in 1..=60 {
+        say(
+            &mut linter,
+            (Side::Device, device),
+            &of_device(&d1, device),
+            uri,
+        );
+        say(
+            &mut linter,
+            (Side::Server, device),
+            &of_device(&base["s1"], device),
+            uri,
+        );
+        assert!(linter.bytes() <= 64 << 20, "{device}: {}", linter.bytes());
+    }
+    assert!(linter.bytes() > 32 << 20, "{}", linter.bytes());
+    // A session that lost its memory blames nobody for what it does not know.
+    let silent = base["d2"].replacen("<CmdRef>6</CmdRef>", "<CmdRef>77</CmdRef>", 1);
+    let notes = say(
+        &mut linter,
+        (Side::Device, 100),
+        &of_device(&silent, 1),
+        uri,
+    );
+    assert!(
+        notes.iter().all(|note| note.severity == Severity::Info),
+        "{notes:?}"
+    );
+    // One that is remembered does.
+    let notes = say(
+        &mut linter,
+        (Side::Device, 101),
+        &of_device(&silent, 60),
+        uri,
+    );
+    assert!(ids(&notes).contains(&"STA-03"), "{notes:?}");
+}
+
+#[test]
+fn sessions_that_are_over_or_silent_for_an_hour_are_forgotten() {
+    let base = base();
+    let mut linter = Linter::new(Profile::Oma);
+    let uri = "https://h/dm";
+    linter.at(Timestamp(1));
+    say(&mut linter, (Side::Device, 1), &base["d1"], uri);
+    let of_one = linter.bytes();
+    assert!(of_one > 0);
+    let next = base["d1"].replace("<SessionID>A1<", "<SessionID>A2<");
+    let notes = say(&mut linter, (Side::Device, 2), &next, uri);
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(linter.bytes(), of_one);
+    linter.at(Timestamp(3_600_000_001));
+    assert_eq!(linter.bytes(), of_one);
+    linter.at(Timestamp(3_600_000_002));
+    assert_eq!(linter.bytes(), 0);
+}
+
+#[test]
+fn an_answer_to_a_message_that_was_not_seen_blames_nobody() {
+    let base = base();
+    for seen in [&["s1", "d2"][..], &["d2", "s2"], &["d1", "d2", "s2"]] {
+        let mut linter = Linter::new(Profile::Oma);
+        for name in seen {
+            let side = match name.starts_with('d') {
+                true => Side::Device,
+                false => Side::Server,
+            };
+            let exchange = name[1..].parse().unwrap();
+            let notes = say(&mut linter, (side, exchange), &base[*name], "https://h/dm");
+            assert!(
+                notes.iter().all(|note| note.severity == Severity::Info),
+                "{seen:?} {name}: {notes:?}"
+            );
+        }
+    }
 }

@@ -404,6 +404,7 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     if !is_over || is_refused || !comparable || !other.is_final || other.has_aborted {
         return;
     }
+    other.pending_bytes = 0;
     let mut left: Vec<_> = other.pending.drain().map(|(_, pending)| pending).collect();
     left.sort_by_key(|pending| pending.node);
     let at = Some(turn.message.element());

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::Findings;
-use super::seen::{Seen, Turn};
+use super::seen::{Seen, Turn, is_short};
 use crate::dm::{Meta, StatusCode};
 use crate::flow::Side;
 use crate::markup::{Element, tag};
@@ -22,7 +22,8 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         if let Some(nonce) = chal.next_nonce() {
             nonce_is_good(found, element, &nonce, seen);
         }
-        let scheme = chal.scheme().map(std::borrow::Cow::into_owned);
+        let scheme = chal.scheme().filter(|scheme| is_short(scheme));
+        let scheme = scheme.map(std::borrow::Cow::into_owned);
         let spoken = seen.of_mut(turn.side);
         spoken.asked_scheme = scheme.or_else(|| spoken.asked_scheme.take());
     }
@@ -46,7 +47,8 @@ fn credentials(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         return;
     };
     meta(found, element, "Cred");
-    let scheme = cred.scheme().unwrap_or_default().to_ascii_lowercase();
+    let scheme = cred.scheme().filter(|scheme| is_short(scheme));
+    let scheme = scheme.unwrap_or_default().to_ascii_lowercase();
     let at = Some(element);
     match &*scheme {
         "syncml:auth-mac" => found.add(
@@ -120,7 +122,7 @@ fn nonce_is_good(found: &mut Findings, at: Element<'_>, nonce: &str, seen: &mut 
                 format!("NextNonce has {} octets, fewer than 16", octets.len()),
             );
         }
-        Ok(_) if !seen.nonces.insert(nonce.to_owned()) => {
+        Ok(_) if is_short(nonce) && !seen.nonces.insert(nonce.to_owned()) => {
             found.add(
                 "AUT-04",
                 Some(at),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use hashlink::LinkedHashMap;
 
-use super::seen::{Seen, Turn};
+use super::seen::{Seen, Turn, is_short};
 use super::{Findings, uri};
 use crate::dm::{AlertCode, Message, SyncHdr};
 use crate::flow::{SessionKey, SessionTag, Side};
@@ -21,7 +21,8 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn of(message: Message<'_>) -> Self {
         let header = message.header();
-        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let owned =
+            |text: Option<Cow<'_, str>>| text.filter(|text| is_short(text)).map(Cow::into_owned);
         Self {
             session: owned(header.and_then(SyncHdr::session_id)),
             target: owned(header.and_then(SyncHdr::target)),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Findings;
-use super::seen::{Seen, Turn, address};
+use super::seen::{Seen, Turn, address, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Item, locuri};
 use crate::flow::AnswerTarget;
 
@@ -138,7 +138,7 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                         }
                         Some(_) => {}
                     }
-                    *object = node.map(|node| Object {
+                    *object = node.filter(|node| is_short(node)).map(|node| Object {
                         node,
                         size,
                         bytes,

@@ -2,8 +2,8 @@
 
 use hashlink::LinkedHashMap;
 
-use super::seen::{Seen, Turn};
-use super::{Findings, LintMessage};
+use super::Findings;
+use super::seen::{Seen, Turn, is_short};
 use crate::dm::{AlertCode, Command, CommandKind, Message};
 use crate::flow::{SessionKey, Side};
 
@@ -128,7 +128,7 @@ fn note_device(seen: &mut Seen, message: Message<'_>) {
             let data = item.data().map(|data| data.text().trim().to_owned());
             let media_type = item.meta().and_then(|meta| meta.media_type());
             if media_type.is_some_and(|name| name.ends_with("/LoginStatus")) {
-                seen.login = data;
+                seen.login = data.filter(|login| is_short(login));
                 continue;
             }
             let node = item.source().or_else(|| item.target());
@@ -137,7 +137,9 @@ fn note_device(seen: &mut Seen, message: Message<'_>) {
             let name = name
                 .as_deref()
                 .and_then(|node| node.strip_prefix("./devinfo/"));
-            if let Some(name) = name.filter(|_| seen.dev_info.len() < MOST_NODES) {
+            if let Some(name) =
+                name.filter(|name| is_short(name) && seen.dev_info.len() < MOST_NODES)
+            {
                 seen.dev_info.insert(name.to_owned());
             }
         }
@@ -154,7 +156,7 @@ fn of_server(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     {
         let uri = delivered.header().and_then(|header| header.resp_uri());
         if let Some(uri) = uri.filter(|uri| !uri.is_empty()) {
-            seen.resp_uri = Some(uri.into_owned());
+            seen.resp_uri = is_short(&uri).then(|| uri.into_owned());
         }
     }
     if seen.is_disturbed || seen.device.messages == 0 {
@@ -197,23 +199,17 @@ fn new_commands<'m>(turn: &'m Turn<'m>) -> impl Iterator<Item = Command<'m>> {
         .filter(|command| command.kind() != CommandKind::Alert)
 }
 
-/// PKG-09: a device begins a session while commands of the one before wait for an answer.
-pub(super) fn left_open(
-    found: &mut Findings,
+/// The newest session of the same device with the same server.
+pub(super) fn before(
     sessions: &LinkedHashMap<SessionKey, Seen>,
     key: &SessionKey,
-    linted: LintMessage<'_>,
-) {
-    if linted.speaker != Side::Device {
-        return;
-    }
+) -> Option<SessionKey> {
     let is_same = |known: &&SessionKey| known.server == key.server && known.device == key.device;
-    let Some(before) = sessions.keys().rev().find(is_same) else {
-        return;
-    };
-    let Some(seen) = sessions.get(before) else {
-        return;
-    };
+    sessions.keys().rev().find(is_same).cloned()
+}
+
+/// PKG-09: a device begins a session while commands of the one before wait for an answer.
+pub(super) fn left_open(found: &mut Findings, before: &SessionKey, seen: &Seen) {
     let waits = seen
         .server
         .pending

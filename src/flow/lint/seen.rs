@@ -6,13 +6,19 @@ use std::sync::Arc;
 use super::LintMessage;
 use super::large::Object;
 use crate::dm::{AlertCode, Command, CommandKind, Message};
-use crate::flow::{AnswerLink, AnswerTarget, Session, SessionKey, SessionTag, Side};
+use crate::flow::{AnswerLink, AnswerTarget, Session, SessionKey, SessionTag, Side, Timestamp};
 use crate::markup::{Document, Element, NodeId};
 
 /// A session, as far as it was seen.
 #[derive(Debug)]
 pub(super) struct Seen {
     links: Session,
+    /// When its newest message came.
+    pub(super) at: Timestamp,
+    /// What it was counted with, in bytes.
+    pub(super) counted: usize,
+    /// Whether the device's newest message has no answer yet.
+    awaits_server: bool,
     /// Whether dmtap stood between the peers, or a message is missing: they do not know the same conversation.
     pub(super) is_disturbed: bool,
     /// Whether the session was seen from its first message on.
@@ -52,7 +58,16 @@ pub(super) struct Spoken {
     pub(super) has_refused: bool,
     /// Its commands that were delivered and have no Status yet, with the message that they stand in.
     pub(super) pending: HashMap<(usize, NodeId), Pending>,
+    /// Bytes of the messages that those stand in.
+    pub(super) pending_bytes: usize,
     pub(super) object: Option<Object>,
+}
+
+impl Spoken {
+    fn bytes(&self) -> usize {
+        let newest = self.newest.as_ref().map_or(0, |newest| newest.bytes());
+        newest + self.pending_bytes + self.pending.len() * size_of::<Pending>()
+    }
 }
 
 /// A command without its Status.
@@ -75,6 +90,9 @@ impl Seen {
         };
         Self {
             links: Session::new(number, key),
+            at: Timestamp::default(),
+            counted: 0,
+            awaits_server: false,
             is_disturbed: false,
             is_whole: false,
             is_windows: false,
@@ -86,6 +104,13 @@ impl Seen {
             resp_uri: None,
             nonces: BTreeSet::new(),
         }
+    }
+
+    /// About how many bytes it keeps in memory. A message that is kept for two reasons counts twice.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.nonces.iter().chain(&self.dev_info);
+        let texts: usize = texts.map(String::len).sum();
+        size_of::<Self>() + self.links.bytes() + self.device.bytes() + self.server.bytes() + texts
     }
 
     pub(super) fn of(&self, side: Side) -> &Spoken {
@@ -122,9 +147,14 @@ impl Seen {
             if self.device.messages == 0 {
                 self.is_whole = message.is_first();
             }
+            // The answer to the message before was not seen.
+            if self.awaits_server && !self.is_repeat(linted) {
+                self.missed();
+            }
             self.links.begin_exchange();
             self.links.note_message(message);
         }
+        self.awaits_server = linted.speaker == Side::Device;
         if linted.speaker == Side::Server && self.device.messages == 0 {
             // What it answers was not seen.
             self.missed();
@@ -160,7 +190,7 @@ impl Seen {
             spoken.max_obj_size = meta.max_obj_size().or(spoken.max_obj_size);
         }
         let cred = header.and_then(|header| header.cred());
-        if let Some(id) = turn.message.msg_id() {
+        if let Some(id) = turn.message.msg_id().filter(|id| is_short(id)) {
             spoken.with_cred.insert(id.into_owned(), cred.is_some());
             while spoken.with_cred.len() > REMEMBERED {
                 spoken.with_cred.pop_first();
@@ -169,6 +199,7 @@ impl Seen {
         // Commands of the package before are answered or will never be.
         if is_new_package {
             spoken.pending.clear();
+            spoken.pending_bytes = 0;
         }
         let Some(document) = turn.linted.delivered else {
             return;
@@ -185,6 +216,7 @@ impl Seen {
         for id in commands().filter_map(Command::cmd_id) {
             *ids.entry(id.into_owned()).or_default() += 1;
         }
+        let before = spoken.pending.len();
         for command in commands() {
             // Of commands that share a CmdID nobody knows which one an answer means.
             let id = command.cmd_id().filter(|id| !id.is_empty());
@@ -201,6 +233,9 @@ impl Seen {
                 spoken.pending.insert((address(document), node), pending);
             }
         }
+        if spoken.pending.len() > before {
+            spoken.pending_bytes += document.bytes();
+        }
     }
 
     /// A message of either side is missing.
@@ -214,6 +249,14 @@ impl Seen {
         self.links.links(side, message)
     }
 }
+
+/// Whether a text of a peer is short enough to be remembered.
+pub(super) fn is_short(text: &str) -> bool {
+    text.len() <= LONGEST_REMEMBERED
+}
+
+/// Bytes of a text that is remembered.
+const LONGEST_REMEMBERED: usize = 2_048;
 
 /// Tells documents apart.
 pub(super) fn address(document: &Arc<Document>) -> usize {
