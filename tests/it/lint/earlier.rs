@@ -1,0 +1,194 @@
+//! What lint keeps and says of earlier messages: no secrets, in linear time, within bounds.
+
+use dmtap::flow::lint::{LintHead, LintMessage, Linter, Profile};
+use dmtap::flow::{Note, Severity, Side, Timestamp};
+
+use super::{base, document, ids};
+
+fn say(linter: &mut Linter, (speaker, exchange): (Side, u64), text: &str, uri: &str) -> Vec<Note> {
+    let document = document(text, false);
+    let head = LintHead {
+        method: Some("POST"),
+        uri: Some(uri),
+        fields: vec![("content-type", "application/vnd.syncml.dm+xml")],
+    };
+    linter.message(LintMessage {
+        speaker,
+        server: "s",
+        exchange,
+        document: &document,
+        delivered: Some(&document),
+        is_own: false,
+        is_changed: false,
+        head: (speaker == Side::Device).then_some(&head),
+    })
+}
+
+#[test]
+fn no_note_quotes_a_query() {
+    let mut linter = Linter::new(Profile::Oma);
+    let base = base();
+    let s1 = base["s1"].replacen(
+        "</Source>",
+        "</Source><RespURI>https://user:SECRET@h/dm?sid=SECRET#SECRET</RespURI>",
+        1,
+    );
+    let uri = "https://h/other";
+    let mut notes = say(&mut linter, (Side::Device, 1), &base["d1"], uri);
+    notes.extend(say(&mut linter, (Side::Server, 1), &s1, uri));
+    notes.extend(say(&mut linter, (Side::Device, 2), &base["d2"], uri));
+    let query = format!("./a//b?token={}", "SECRET".repeat(100));
+    let s2 = base["s2"].replacen(
+        "<Final/>",
+        &format!(
+            "<Delete><CmdID>90</CmdID><Item><Target><LocURI>{query}</LocURI></Target></Item></Delete><Final/>"
+        ),
+        1,
+    );
+    notes.extend(say(&mut linter, (Side::Server, 2), &s2, uri));
+    let text = |id| {
+        let mut of_id = notes.iter().filter(|note| note.id == id);
+        of_id.next().map(|note| note.text.clone())
+    };
+    let moved = text("HDR-11").unwrap();
+    assert_eq!(moved, "the message does not go to RespURI https://h/dm");
+    assert!(
+        text("URI-01").unwrap().starts_with("LocURI ./a//b has"),
+        "{notes:?}"
+    );
+    assert!(text("URI-03").is_some(), "{notes:?}");
+    assert!(
+        notes.iter().all(|note| !note.text.contains("SECRET")),
+        "{notes:?}"
+    );
+}
+
+/// Work that grows with the square of these takes many minutes.
+#[test]
+fn very_many_items_are_judged_in_linear_time() {
+    const MANY: usize = 100_000;
+    let started = std::time::Instant::now();
+    let base = base();
+    let mut linter = Linter::new(Profile::Oma);
+    let uri = "https://h/dm";
+    let alert = format!(
+        "<Alert><CmdID>90</CmdID><Data>1226</Data>{}</Alert><Final/>",
+        "<Item/>".repeat(MANY)
+    );
+    let d1 = base["d1"].replacen("<Final/>", &alert, 1);
+    let notes = say(&mut linter, (Side::Device, 1), &d1, uri);
+    assert!(ids(&notes).contains(&"ALT-04"), "{notes:?}");
+    // Results of a Get with many Items, one for each.
+    let target = |number| format!("<Item><Target><LocURI>./a/{number}</LocURI></Target></Item>");
+    let targets: String = (0..MANY / 2).map(target).collect();
+    let get = format!("<Get><CmdID>90</CmdID>{targets}</Get><Final/>");
+    let s1 = base["s1"].replacen("<Final/>", &get, 1);
+    say(&mut linter, (Side::Server, 1), &s1, uri);
+    let result = |number| {
+        format!(
+            "<Results><CmdID>{}</CmdID><MsgRef>1</MsgRef><CmdRef>90</CmdRef>\
+             <Item><Source><LocURI>./a/{number}/b</LocURI></Source><Data>1</Data></Item></Results>",
+            number + 100
+        )
+    };
+    let results: String = (0..MANY / 2).map(result).collect();
+    let other = result(MANY).replace("./a/", "./other/");
+    let status = "<Status><CmdID>99</CmdID><MsgRef>1</MsgRef><CmdRef>90</CmdRef><Cmd>Get</Cmd>\
+                  <Data>200</Data></Status>";
+    let d2 = base["d2"].replacen("<Final/>", &format!("{status}{results}{other}<Final/>"), 1);
+    let notes = say(&mut linter, (Side::Device, 2), &d2, uri);
+    assert_eq!(
+        notes.iter().filter(|note| note.id == "RES-04").count(),
+        1,
+        "{notes:?}"
+    );
+    assert!(!ids(&notes).contains(&"RES-01"), "{notes:?}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(90));
+}
+
+#[test]
+fn what_is_remembered_of_earlier_messages_is_bounded() {
+    let base = base();
+    let large = "x".repeat(1 << 20);
+    let value = format!("<Vendor>{large}</Vendor><Final/>");
+    let d1 = base["d1"].replacen("<Final/>", &value, 1);
+    let mut linter = Linter::new(Profile::Oma);
+    let uri = "https://h/dm";
+    let of_device =
+        |text: &str, device: u64| text.replace("urn:dev:1", &format!("urn:dev:{device}"));
+    for device in 1..=60 {
+        say(
+            &mut linter,
+            (Side::Device, device),
+            &of_device(&d1, device),
+            uri,
+        );
+        say(
+            &mut linter,
+            (Side::Server, device),
+            &of_device(&base["s1"], device),
+            uri,
+        );
+        assert!(linter.bytes() <= 64 << 20, "{device}: {}", linter.bytes());
+    }
+    assert!(linter.bytes() > 32 << 20, "{}", linter.bytes());
+    // A session that lost its memory blames nobody for what it does not know.
+    let silent = base["d2"].replacen("<CmdRef>6</CmdRef>", "<CmdRef>77</CmdRef>", 1);
+    let notes = say(
+        &mut linter,
+        (Side::Device, 100),
+        &of_device(&silent, 1),
+        uri,
+    );
+    assert!(
+        notes.iter().all(|note| note.severity == Severity::Info),
+        "{notes:?}"
+    );
+    // One that is remembered does.
+    let notes = say(
+        &mut linter,
+        (Side::Device, 101),
+        &of_device(&silent, 60),
+        uri,
+    );
+    assert!(ids(&notes).contains(&"STA-03"), "{notes:?}");
+}
+
+#[test]
+fn sessions_that_are_over_or_silent_for_an_hour_are_forgotten() {
+    let base = base();
+    let mut linter = Linter::new(Profile::Oma);
+    let uri = "https://h/dm";
+    linter.at(Timestamp(1));
+    say(&mut linter, (Side::Device, 1), &base["d1"], uri);
+    let of_one = linter.bytes();
+    assert!(of_one > 0);
+    let next = base["d1"].replace("<SessionID>A1<", "<SessionID>A2<");
+    let notes = say(&mut linter, (Side::Device, 2), &next, uri);
+    assert!(notes.is_empty(), "{notes:?}");
+    assert_eq!(linter.bytes(), of_one);
+    linter.at(Timestamp(3_600_000_001));
+    assert_eq!(linter.bytes(), of_one);
+    linter.at(Timestamp(3_600_000_002));
+    assert_eq!(linter.bytes(), 0);
+}
+
+#[test]
+fn an_answer_to_a_message_that_was_not_seen_blames_nobody() {
+    let base = base();
+    for seen in [&["s1", "d2"][..], &["d2", "s2"], &["d1", "d2", "s2"]] {
+        let mut linter = Linter::new(Profile::Oma);
+        for name in seen {
+            let side = match name.starts_with('d') {
+                true => Side::Device,
+                false => Side::Server,
+            };
+            let exchange = name[1..].parse().unwrap();
+            let notes = say(&mut linter, (side, exchange), &base[*name], "https://h/dm");
+            assert!(
+                notes.iter().all(|note| note.severity == Severity::Info),
+                "{seen:?} {name}: {notes:?}"
+            );
+        }
+    }
+}
