@@ -7,6 +7,7 @@ use hashlink::LinkedHashMap;
 use super::seen::{Seen, Turn, is_short};
 use super::{Findings, uri};
 use crate::dm::{AlertCode, Message, SyncHdr};
+use crate::flow::origin::UrlOrigin;
 use crate::flow::{SessionKey, SessionTag, Side};
 use crate::markup::{Element, Space, tag};
 
@@ -294,9 +295,20 @@ fn session(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, request: 
     };
     if differs(header.target(), request.source.as_deref()) {
         found.add("HDR-08", at, "Target is not the Source of the request");
-    } else if differs(header.source(), request.target.as_deref()) {
+    } else if differs(header.source(), request.target.as_deref())
+        && !header
+            .source()
+            .is_some_and(|source| is_at(&source, turn.linted.server))
+    {
+        // A server behind a proxy under another name says its own, as it should.
         found.add("HDR-08", at, "Source is not the Target of the request");
     }
+}
+
+/// Whether a URL is one of this server: `host:port`.
+fn is_at(url: &str, server: &str) -> bool {
+    let origin = UrlOrigin::of(url).map(|url| url.origin);
+    origin.is_some_and(|origin| format!("{}:{}", origin.host, origin.port) == server)
 }
 
 fn msg_id(found: &mut Findings, turn: &Turn<'_>, header: SyncHdr<'_>, seen: &Seen) {

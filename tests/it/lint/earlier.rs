@@ -192,3 +192,37 @@ fn an_answer_to_a_message_that_was_not_seen_blames_nobody() {
         }
     }
 }
+
+#[test]
+fn a_server_behind_a_proxy_of_another_name_may_say_its_own() {
+    let message = |target: &str, source: &str| {
+        let text = format!(
+            "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+             <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>{target}</LocURI></Target>\
+             <Source><LocURI>{source}</LocURI></Source></SyncHdr><SyncBody><Final/></SyncBody></SyncML>"
+        );
+        document(&text, false)
+    };
+    let is_noted = |source: &str| {
+        let mut linter = Linter::new(Profile::Oma);
+        let mut notes = Vec::new();
+        let request = message("https://proxy.lab/dm", "device");
+        let response = message("device", source);
+        for (speaker, document) in [(Side::Device, &request), (Side::Server, &response)] {
+            notes = linter.message(LintMessage {
+                speaker,
+                server: "mdm.example.com:443",
+                exchange: 1,
+                document,
+                delivered: Some(document),
+                is_own: false,
+                is_changed: false,
+                head: None,
+            });
+        }
+        notes.iter().any(|note| note.id == "HDR-08")
+    };
+    assert!(!is_noted("https://mdm.example.com/dm"));
+    assert!(!is_noted("https://proxy.lab/dm"));
+    assert!(is_noted("https://other.example.com/dm"));
+}
