@@ -171,7 +171,7 @@ impl Analysis {
         if let Some(session) = number.and_then(|number| self.sessions.get_mut(&number)) {
             session.failed(record);
         }
-        self.enrollments.failed(exchange);
+        self.enrollments.failed(exchange, record.why.as_ref());
     }
 
     fn closed(&mut self, connection: u64) {

@@ -32,6 +32,8 @@ struct Request {
     user: Option<SmolStr>,
     rules: Vec<SmolStr>,
     at_us: u64,
+    /// Why the server gave no answer: dmtap answers then.
+    failed: Option<SmolStr>,
 }
 
 impl Enrollments {
@@ -58,9 +60,11 @@ impl Enrollments {
         }
     }
 
-    /// An exchange came to no response.
-    pub(super) fn failed(&mut self, exchange: u64) {
-        self.requests.remove(&exchange);
+    /// An exchange came to no response of the server.
+    pub(super) fn failed(&mut self, exchange: u64, why: Option<&SmolStr>) {
+        if let Some(request) = self.requests.get_mut(&exchange) {
+            request.failed = why.cloned();
+        }
     }
 
     /// A connection ended before it carried a request.
@@ -218,6 +222,7 @@ impl Request {
             user: enrollment.user.clone(),
             rules: Exchanged::of(record).rules(),
             at_us: record.at_us,
+            failed: None,
         })
     }
 
@@ -230,6 +235,7 @@ impl Request {
             user: None,
             rules: Vec::new(),
             at_us: record.at_us,
+            failed: None,
         }
     }
 
@@ -317,7 +323,13 @@ impl Request {
                 Some(format_smolstr!("{}", Hresult::EMPTY_MESSAGE)),
             ),
         };
-        finding.what = format!("{what} refused: {how}");
+        finding.what = match &self.failed {
+            Some(_) => format!("{what} got no answer of the server: dmtap answered with {how}"),
+            None => format!("{what} refused: {how}"),
+        };
+        finding
+            .why
+            .extend(self.failed.iter().map(SmolStr::to_string));
         if !finding.rules.is_empty() {
             let how = "did this: the server did not refuse it.";
             let line = super::why::by_rules(&finding.rules, how);
@@ -356,6 +368,9 @@ impl Request {
                 .push(format!("the server's log has it as {trace}"));
         }
         finding.next = match finding.rules.is_empty() {
+            true if self.failed.is_some() => {
+                "look at the server's log for this exchange: see whether it runs, and what it does with this request".to_owned()
+            }
             true => next(hresult.as_deref().unwrap_or_default()).to_owned(),
             false => "take the rule out".to_owned(),
         };

@@ -151,3 +151,49 @@ fn an_http_status_is_no_status_of_a_command() {
         "{text}"
     );
 }
+
+#[test]
+fn an_enrollment_that_the_server_does_not_answer_is_pending() {
+    let event = |seq: u64, event: &str, more: serde_json::Value| {
+        let mut record = serde_json::json!({
+            "v": 1, "seq": seq, "event": event, "at": "2026-03-04T05:06:07.000000Z", "at_us": 1_772_600_767_000_000_u64,
+            "connection": {"id": 1, "server": "mdm.example.com:443"}, "exchange": 4,
+        });
+        let fields = more.as_object().unwrap().clone();
+        record.as_object_mut().unwrap().extend(fields);
+        serde_json::from_value(record).unwrap()
+    };
+    let head =
+        |status: u16| serde_json::json!({"status": status, "version": "HTTP/1.1", "headers": []});
+    let records = [
+        event(
+            1,
+            "request",
+            serde_json::json!({"from": "device", "enrollment": {"message": "RequestSecurityToken"}}),
+        ),
+        event(
+            2,
+            "failed",
+            serde_json::json!({"from": "server", "why": "the server closed the connection without answering"}),
+        ),
+        event(
+            3,
+            "response",
+            serde_json::json!({"from": "server", "own": true, "head": head(502)}),
+        ),
+    ];
+    let sessions = analysed(&records);
+    let text = blocks(&sessions);
+    let finding = &sessions[0].summary.findings[0];
+    assert!(finding.pending && finding.id == "WHY-13", "{text}");
+    assert!(
+        finding.what.contains("got no answer of the server"),
+        "{text}"
+    );
+    assert!(
+        text.contains("closed the connection without answering"),
+        "{text}"
+    );
+    assert!(finding.next.contains("the server's log"), "{text}");
+    assert_eq!(finding.by, None, "{text}");
+}
