@@ -175,7 +175,13 @@ impl Conversations {
 
     /// The handle of an exchange whose request is not known: its response may name the session, too.
     pub fn without_request(&self, response: &MessageFacts<'_>, now: Timestamp) -> SessionHandle {
-        self.handle(self.enter(response, now).ok().flatten())
+        let session = self.enter(response, now).ok().flatten();
+        if let Some(session) = &session {
+            // What the request said, and what it answered, was not seen.
+            session.missed(Side::Device);
+            session.missed(Side::Server);
+        }
+        self.handle(session)
     }
 
     fn handle(&self, session: Option<SharedSession>) -> SessionHandle {

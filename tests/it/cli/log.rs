@@ -362,3 +362,17 @@ fn dates_without_a_zone_are_read_as_a_note_says_and_a_capture_is_refused() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("this is a pcapng"), "{error}");
 }
+
+#[test]
+fn a_file_that_begins_late_blames_nobody_for_what_stands_in_front_of_it() {
+    let messages = messages();
+    let shown = shown(viewer_file(&messages[1..], "%d.%m.%Y %H:%M:%S"), &[]);
+    let notes = shown.iter().flat_map(|message| &message.notes);
+    let wrong: Vec<_> = notes.filter(|note| note.severity == "error").collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(
+        shown[0].notes.iter().any(|note| note.id == "STA-03"),
+        "{:?}",
+        shown[0].notes
+    );
+}
