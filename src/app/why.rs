@@ -27,7 +27,7 @@ pub struct Question {
     pub selected: BTreeSet<u64>,
     about: Option<About>,
     analysis: Analysis,
-    sessions: Vec<Told>,
+    sessions: Vec<KeptSession>,
     /// Messages that could not be read, and sessions of which not every command or item is kept.
     unread: usize,
     counts: Counts,
@@ -52,7 +52,7 @@ pub struct About {
 }
 
 /// A session of the answer.
-struct Told {
+struct KeptSession {
     summary: SessionSummary,
     /// Its commands on the node that is asked about.
     transactions: Vec<Transaction>,
@@ -60,7 +60,7 @@ struct Told {
 
 /// What a record shows.
 pub struct Answer {
-    sessions: Vec<Told>,
+    sessions: Vec<KeptSession>,
     counts: Counts,
     /// Where nothing was selected, why.
     unselected: Option<String>,
@@ -123,7 +123,7 @@ impl Question {
         let over = self.analysis.finish();
         over.into_iter().for_each(|session| self.over(session));
         if self.filter.is_some() {
-            for Told { summary, .. } in &mut self.sessions {
+            for KeptSession { summary, .. } in &mut self.sessions {
                 let is_selected =
                     |it: &SessionFinding| it.exchanges.iter().any(|x| self.selected.contains(x));
                 summary.findings.retain(is_selected);
@@ -209,7 +209,7 @@ impl Question {
         match self.counts.kept[sort] < MOST_SESSIONS {
             true => {
                 self.counts.kept[sort] += 1;
-                self.sessions.push(Told {
+                self.sessions.push(KeptSession {
                     summary,
                     transactions,
                 });
@@ -255,7 +255,7 @@ impl Answer {
     /// For people; `events` is how many the record has.
     pub fn text(&self, events: u64) -> String {
         let mut text = String::new();
-        for Told {
+        for KeptSession {
             summary,
             transactions,
         } in &self.sessions
@@ -284,7 +284,7 @@ impl Answer {
         let shown = self.sessions.iter();
         let shown = shown.filter(|it| it.summary.number.is_some()).count() as u64;
         let left_out: u64 = self.counts.left_out.iter().sum();
-        let is_open = |it: &&Told| it.summary.findings.iter().any(|finding| finding.pending);
+        let is_open = |it: &&KeptSession| it.summary.findings.iter().any(|finding| finding.pending);
         let open = self.sessions.iter().filter(is_open).count() as u64 + self.counts.left_out[0];
         let sessions = |count: u64| match count {
             1 => "1 session".to_owned(),
@@ -314,7 +314,7 @@ impl Answer {
     /// One object a line: each session, and the sum.
     pub fn json(&self) -> String {
         let mut text = String::new();
-        for Told {
+        for KeptSession {
             summary,
             transactions,
         } in &self.sessions

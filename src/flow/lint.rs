@@ -175,7 +175,7 @@ impl Linter {
             return Vec::new();
         }
         let mut dangling = Vec::new();
-        // The same bytes again: the answer was lost, and nothing new is said.
+        // The same bytes again: the answer was lost, and nothing is new.
         if !seen.is_repeat(linted) {
             let turn = Turn::new(linted, message, seen);
             dangling = note_dangling(linted.document, &turn.links);
