@@ -105,9 +105,10 @@ impl DryRun {
         document: Option<Arc<Document>>,
     ) -> Passed {
         if speaker == Side::Device || self.exchanges == 0 {
-            // The device goes on: the server had its message before this one.
+            // The device goes on: the server had its message before this one, and answered it.
             if let Some(before) = self.open.get_mut(&ExchangeId(self.exchanges)) {
                 before.request_delivered();
+                before.response_unseen();
             }
             self.exchanges += 1;
         }

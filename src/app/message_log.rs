@@ -137,20 +137,32 @@ struct Found {
 fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
     let alone = unpack(text.to_vec());
     if wbxml::looks_like(&alone) {
-        let decoded = decode(alone.clone(), Hint::default(), limits);
-        return vec![Found {
-            reading: reading(&alone, decoded, limits),
-            bytes: alone,
-            date: None,
-        }];
+        return vec![whole(alone, limits, None)];
     }
     let text = in_plain_utf8(&alone);
-    // In JSON the text of a message is escaped: it would be carved as a broken one.
+    // In JSON and HTML the text of a message is escaped: it would be carved as a broken one, or not at all.
     let found = in_json(&text, limits);
+    if !found.is_empty() {
+        return found;
+    }
+    let found = carved(&text, limits, None);
     match found.is_empty() {
-        true => carved(&text, limits, None),
+        true => carved(&without_escapes(&text), limits, None),
         false => found,
     }
+}
+
+/// The text of a page of HTML, or of a message that was pasted into one.
+fn without_escapes(text: &Bytes) -> Bytes {
+    let Ok(escaped) = std::str::from_utf8(text) else {
+        return text.clone();
+    };
+    let replaced = ESCAPES
+        .iter()
+        .fold(escaped.to_owned(), |text, (escape, character)| {
+            text.replace(escape, character)
+        });
+    replaced.into()
 }
 
 /// What a message says; of one that is cut, what stands in front of the cut.
@@ -186,29 +198,61 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
     messages.collect()
 }
 
-/// The messages in the texts of JSON lines, as servers log them.
+/// The messages in the texts of JSON: of one document, as browsers and proxies save traffic (HAR), or of lines, as
+/// servers log them.
 fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
-    let mut found = Vec::new();
-    for line in text.split(|byte| *byte == b'\n') {
-        // It is not at the beginning where something is logged in front of it.
-        let start = line.iter().position(|byte| *byte == b'{');
-        let Some(Ok(value)) = start.map(|at| serde_json::from_slice::<Value>(&line[at..])) else {
-            continue;
-        };
-        let mut texts = Vec::new();
-        texts_of(&value, &mut texts);
-        let date = texts.iter().find_map(|text| match text.len() < 40 {
-            true => WrittenDate::last_in(text),
-            false => None,
-        });
-        for text in texts
-            .into_iter()
-            .filter(|text| has_message(text.as_bytes()))
-        {
-            found.extend(carved(&Bytes::from(text.to_owned()), limits, date));
-        }
+    if let (true, Ok(value)) = (
+        text.len() <= MOST_JSON_BYTES,
+        serde_json::from_slice::<Value>(text),
+    ) {
+        return in_value(&value, limits);
     }
-    found
+    let lines = text.split(|byte| *byte == b'\n');
+    let values = lines.filter_map(|line| {
+        // It is not at the beginning where something is logged in front of it.
+        let start = line.iter().position(|byte| *byte == b'{')?;
+        serde_json::from_slice::<Value>(&line[start..]).ok()
+    });
+    values.flat_map(|value| in_value(&value, limits)).collect()
+}
+
+fn in_value(value: &Value, limits: &Limits) -> Vec<Found> {
+    // Each exchange of a HAR has its own time.
+    let entries = value.pointer("/log/entries").and_then(Value::as_array);
+    if let Some(entries) = entries.or(value.as_array()) {
+        return entries
+            .iter()
+            .flat_map(|entry| in_value(entry, limits))
+            .collect();
+    }
+    let mut texts = Vec::new();
+    texts_of(value, &mut texts);
+    let date = texts.iter().find_map(|text| match text.len() < 40 {
+        true => WrittenDate::last_in(text),
+        false => None,
+    });
+    let found = texts.into_iter().flat_map(|text| {
+        let text = match has_message(text.as_bytes()) || text.len() < SHORTEST_PACKED {
+            true => Bytes::copy_from_slice(text.as_bytes()),
+            false => unpack(text.as_bytes().to_vec()),
+        };
+        match wbxml::looks_like(&text) {
+            true => vec![whole(text, limits, date)],
+            false if has_message(&text) => carved(&text, limits, date),
+            false => Vec::new(),
+        }
+    });
+    found.collect()
+}
+
+/// A message that is all of a text.
+fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
+    let decoded = decode(bytes.clone(), Hint::default(), limits);
+    Found {
+        reading: reading(&bytes, decoded, limits),
+        bytes,
+        date,
+    }
 }
 
 fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
@@ -340,12 +384,25 @@ fn cut() -> Note {
     }
 }
 
+/// What HTML writes for the characters of a tag; `&amp;` last, since the others may stand behind it.
+const ESCAPES: [(&str, &str); 6] = [
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", "\""),
+    ("&#34;", "\""),
+    ("&#39;", "'"),
+    ("&amp;", "&"),
+];
 /// How a capture for Wireshark begins.
 const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// How each line of a record begins.
 const LINE: &[u8] = b"{\"v\":";
 /// Bytes of a file that is no record.
 const MOST_BYTES: u64 = 256 << 20;
+/// Bytes of one JSON document; of a larger file the lines are read.
+const MOST_JSON_BYTES: usize = 64 << 20;
+/// Bytes of a text in JSON that may be a message in base64 or hex.
+const SHORTEST_PACKED: usize = 40;
 /// Messages of one file.
 const MOST_MESSAGES: usize = 100_000;
 /// Bytes in front of a message in which its date is looked for.

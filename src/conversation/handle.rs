@@ -72,6 +72,13 @@ impl SessionHandle {
         }
     }
 
+    /// Notes that the device may have got a response which is not known.
+    pub fn response_unseen(&self) {
+        if let Some(session) = &self.session {
+            session.missed(Side::Device);
+        }
+    }
+
     /// Notes that the device got the response.
     pub fn response_delivered(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);

@@ -114,7 +114,8 @@ impl<W: Write> Transcript<W> {
 
     fn new_day(&mut self, event: &EventRecord) {
         let day = event.at.split('T').next().unwrap_or_default();
-        if day == self.day {
+        // A log may have no times.
+        if day == self.day || event.at_us == 0 {
             return;
         }
         self.day = day.to_owned();

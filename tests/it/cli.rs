@@ -10,6 +10,7 @@ mod filters;
 mod followed;
 mod help;
 mod log;
+mod saved_traffic;
 use crate::support::peers;
 mod lint;
 mod plan;

@@ -6,6 +6,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::AnalysedSession;
 use super::exchanged::Exchanged;
+use super::session::failure_words;
 use crate::dm::Hresult;
 use crate::flow::{SessionEnd, Side};
 use crate::record::EventRecord;
@@ -19,6 +20,9 @@ pub(super) struct Enrollments {
     requests: BTreeMap<u64, Request>,
     unread: Vec<(u64, SmolStr)>,
     unread_more: u32,
+    /// Failures in messages that name no session, and how many more there were.
+    failures: Vec<(u64, String)>,
+    failures_more: usize,
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
     connections: Vec<Refused>,
@@ -41,6 +45,7 @@ impl Enrollments {
     pub(super) fn message(&mut self, record: &EventRecord) -> Option<AnalysedSession> {
         let exchange = record.exchange?;
         self.note_unread(record, exchange);
+        self.note_failures(record, exchange);
         match record.event {
             EventKind::Request => {
                 if let Some(request) = Request::of(record) {
@@ -108,6 +113,18 @@ impl Enrollments {
             summary.last_exchange = self.unread.last().map_or(*first, |(exchange, _)| *exchange);
             summary.findings.push(self.unread());
         }
+        if let Some((first, _)) = self.failures.first() {
+            summary.first_exchange = match summary.first_exchange {
+                0 => *first,
+                unread => unread.min(*first),
+            };
+            let last = self
+                .failures
+                .last()
+                .map_or(*first, |(exchange, _)| *exchange);
+            summary.last_exchange = summary.last_exchange.max(last);
+            summary.findings.push(self.failures());
+        }
         // Where devices do get through, others that hang up say nothing.
         let refused = std::mem::take(&mut self.connections);
         if !had_exchanges {
@@ -115,7 +132,8 @@ impl Enrollments {
                 .findings
                 .extend(refused.into_iter().map(Refused::finding));
         }
-        self.unread.clear();
+        (self.unread, self.failures) = Default::default();
+        (self.unread_more, self.failures_more) = (0, 0);
         (!summary.findings.is_empty()).then(|| AnalysedSession {
             summary,
             transactions: Vec::new(),
@@ -140,6 +158,45 @@ impl Enrollments {
             next: UNREAD_NEXT.into(),
             exchanges: self.unread.iter().map(|(exchange, _)| *exchange).collect(),
             ..SessionFinding::default()
+        }
+    }
+
+    /// WHY-01: the commands are not known, since no session links them to their answers.
+    fn failures(&self) -> SessionFinding {
+        let all = self.failures.len() + self.failures_more;
+        let commands = if all == 1 { "command" } else { "commands" };
+        let listed = self.failures.iter().take(MOST_LISTED);
+        let mut why: Vec<String> = listed.map(|(_, words)| words.clone()).collect();
+        if all > MOST_LISTED {
+            why.push(format!("and {} more", all - MOST_LISTED));
+        }
+        let mut exchanges: Vec<u64> = self
+            .failures
+            .iter()
+            .map(|(exchange, _)| *exchange)
+            .collect();
+        exchanges.dedup();
+        SessionFinding {
+            id: "WHY-01".into(),
+            pending: true,
+            what: format!("{all} {commands} failed in messages that name no session"),
+            why,
+            next: "look up the commands with these CmdIDs in what was sent to the device".into(),
+            exchanges,
+            ..SessionFinding::default()
+        }
+    }
+
+    fn note_failures(&mut self, record: &EventRecord, exchange: u64) {
+        let failures = record
+            .commands
+            .iter()
+            .filter_map(|it| failure_words(exchange, it));
+        for words in failures {
+            match self.failures.len() < MOST_FAILURES {
+                true => self.failures.push((exchange, words)),
+                false => self.failures_more += 1,
+            }
         }
     }
 
@@ -412,3 +469,6 @@ pub(super) const UNREAD_NEXT: &str =
 const MOST_WORDS: usize = 200;
 const MOST_REQUESTS: usize = 1_000;
 const MOST_UNREAD: usize = 100;
+/// Failures outside of sessions that are kept, and those that are listed.
+const MOST_FAILURES: usize = 100;
+const MOST_LISTED: usize = 10;

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use smol_str::{SmolStr, format_smolstr};
 
+pub(super) use self::answers::failure_words;
 use super::exchanged::Exchanged;
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;

@@ -420,6 +420,11 @@ fn delivery(page: &mut TextBuffer, op: OpRecord) {
 }
 
 fn time(page: &mut TextBuffer, record: &EventRecord) {
+    // A log may have no times.
+    if record.at_us == 0 {
+        page.put(Style::Text, " ");
+        return;
+    }
     let time = record
         .at
         .split_once('T')

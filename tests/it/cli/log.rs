@@ -15,7 +15,7 @@ use super::peers::dmtap;
 use super::{run, stdout};
 
 /// The messages of a demo.
-fn messages() -> Vec<EventRecord> {
+pub(super) fn messages() -> Vec<EventRecord> {
     let (folder, _) = super::demo();
     let record = fs::File::open(folder.path().join("dmtap-demo/demo.jsonl")).unwrap();
     let mut messages = Vec::new();
@@ -31,7 +31,7 @@ fn messages() -> Vec<EventRecord> {
 }
 
 /// The message as SyncMLViewer formats it.
-fn formatted(message: &EventRecord) -> String {
+pub(super) fn formatted(message: &EventRecord) -> String {
     let body = message.body.as_ref().unwrap().0.clone();
     let document = decode(body, Hint::default(), &Limits::default()).unwrap();
     to_xml(&document, &XmlOptions::indented())
@@ -41,7 +41,7 @@ fn formatted(message: &EventRecord) -> String {
 }
 
 /// What is known of a message apart from the network.
-fn known(message: &EventRecord) -> Value {
+pub(super) fn known(message: &EventRecord) -> Value {
     let commands: Vec<_> = message
         .commands
         .iter()
@@ -66,7 +66,7 @@ fn known(message: &EventRecord) -> Value {
     ])
 }
 
-fn shown(log: impl AsRef<[u8]>, arguments: &[&str]) -> Vec<EventRecord> {
+pub(super) fn shown(log: impl AsRef<[u8]>, arguments: &[&str]) -> Vec<EventRecord> {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("log.xml");
     fs::write(&file, log).unwrap();

@@ -133,19 +133,8 @@ impl OpenSession {
 
     /// Takes notice of a failure whose command the record does not have.
     fn orphan(&mut self, exchange: u64, command: &CommandRecord) {
-        let code = command.status.as_ref().and_then(|status| status.code);
-        let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
-            return;
-        };
         if self.orphans.len() < MOST_ORPHANS {
-            let name = answers.cmd.as_ref().map(short);
-            let name = name.as_deref().unwrap_or("a command");
-            self.orphans.push(format!(
-                "x{exchange}: {} for {name} (message {}, CmdID {}), which is not in the record",
-                StatusCode(code),
-                short(&answers.msg),
-                short(&answers.id)
-            ));
+            self.orphans.extend(failure_words(exchange, command));
         }
     }
 
@@ -414,6 +403,22 @@ pub(super) fn item(item: &crate::record::model::ItemRecord) -> TransactionItem {
         value: data.map(|data| data.text.clone()),
         bytes: data.map_or(0, |data| data.bytes),
     }
+}
+
+/// A failure whose command is not known; `None` for what is none.
+pub(in super::super) fn failure_words(exchange: u64, command: &CommandRecord) -> Option<String> {
+    let code = command.status.as_ref().and_then(|status| status.code);
+    let (Some(answers), Some(code @ 400..)) = (&command.answers, code) else {
+        return None;
+    };
+    let name = answers.cmd.as_ref().map(short);
+    let name = name.as_deref().unwrap_or("a command");
+    Some(format!(
+        "x{exchange}: {} for {name} (message {}, CmdID {}), which is not in the record",
+        StatusCode(code),
+        short(&answers.msg),
+        short(&answers.id)
+    ))
 }
 
 /// A text of a peer as far as it is kept.

@@ -266,8 +266,8 @@ impl<'s> Case<'s> {
                 "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
             }
             (425 | 500, _) => format!(
-                "look at {} UTC in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
-                words::time(answered)
+                "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
+                words::at(answered)
             ),
             (code, _) => format!("`dmtap explain {code}` says what Windows means by it"),
         }
@@ -279,7 +279,7 @@ impl<'s> Case<'s> {
         if let Some(known) = self.history.before(summary, transaction) {
             finding.also.push("WHY-12".into());
             finding.why.push(format!(
-                "Same answer in {} before, since {} (WHY-12): sending it again does not help.",
+                "Same answer in {} before{} (WHY-12): sending it again does not help.",
                 counted(known.sessions as usize, "session"),
                 words::since(known.since_us, summary.began_us)
             ));

@@ -166,9 +166,9 @@ impl<'s> Case<'s> {
         finding.why.extend(self.lost());
         finding.next = match finding.rules.is_empty() {
             true => format!(
-                "look at the log of {} at {} UTC: an Alert 1223 gives no reason",
+                "look at the log of {} {}: an Alert 1223 gives no reason",
                 words::side(by),
-                words::time(first.at_us)
+                words::at(first.at_us)
             ),
             false => "take the rule out".into(),
         };
@@ -225,7 +225,7 @@ impl<'s> Case<'s> {
             _ if asks => "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs".into(),
             (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
-            _ => format!("look at the server's log at {} UTC", words::time(last.at_us)),
+            _ => format!("look at the server's log {}", words::at(last.at_us)),
         };
         Some(finding)
     }

@@ -57,8 +57,8 @@ impl Case<'_> {
         }
         finding.next = match finding.rules.is_empty() {
             true => format!(
-                "look at {} UTC in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
-                words::time(alert.asked.at_us)
+                "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
+                words::at(alert.asked.at_us)
             ),
             false => "take the rule out".into(),
         };

@@ -140,17 +140,21 @@ pub(super) fn side(side: Side) -> &'static str {
     }
 }
 
-/// `09:12:05`, in UTC.
-pub(super) fn time(at_us: u64) -> String {
-    zoned(at_us, "%H:%M:%S")
+/// `at 09:12:05 UTC`; in a log without times `at this exchange`.
+pub(super) fn at(at_us: u64) -> String {
+    match at_us {
+        0 => "at this exchange".to_owned(),
+        _ => format!("at {} UTC", zoned(at_us, "%H:%M:%S")),
+    }
 }
 
-/// `2026-03-01 09:12`, in UTC; of the same day as `now_us` only the time.
+/// `, since 2026-03-01 09:12`, in UTC; of the same day as `now_us` only the time. Nothing in a log without times.
 pub(super) fn since(at_us: u64, now_us: u64) -> String {
     let day = |at| zoned(at, "%Y-%m-%d");
     match day(at_us) == day(now_us) {
-        true => zoned(at_us, "%H:%M"),
-        false => zoned(at_us, "%Y-%m-%d %H:%M"),
+        _ if at_us == 0 => String::new(),
+        true => zoned(at_us, ", since %H:%M"),
+        false => zoned(at_us, ", since %Y-%m-%d %H:%M"),
     }
 }
 
