@@ -96,20 +96,20 @@ pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
             .is_none_or(|own| own.contains(&key(place.clone())))
     };
     let sealed = facts.sealed.or(places.signature);
-    let mut turn = UrlRewriter::new(facts, sealed);
-    turn.turn_all(places.places.iter().filter(|place| is_servers(place)));
+    let mut rewriter = UrlRewriter::new(facts, sealed);
+    rewriter.turn_all(places.places.iter().filter(|place| is_servers(place)));
     if places.is_cut {
-        turn.note_cut();
+        rewriter.note_cut();
     }
-    let (edits, changes, mut stayed) = turn.finish();
+    let (edits, changes, mut outcome) = rewriter.finish();
     if edits.is_empty() {
-        return stayed;
+        return outcome;
     }
     match markup::edit::plan_within(document, &edits, facts.limits) {
-        Ok(patch) => stayed.effect = Some(effect(changes, patch)),
+        Ok(patch) => outcome.effect = Some(effect(changes, patch)),
         Err(error) => {
-            stayed.learned.clear();
-            stayed.notes.push(Note {
+            outcome.learned.clear();
+            outcome.notes.push(Note {
                 id: "STAY-02",
                 severity: Severity::Warning,
                 at: None,
@@ -117,7 +117,7 @@ pub fn stay(document: &Document, facts: &StayFacts<'_>) -> StayOutcome {
             });
         }
     }
-    stayed
+    outcome
 }
 
 /// What a place holds, wherever in the message it stands.

@@ -36,32 +36,19 @@ const fn kind(name: &'static str, form: Form, reach: Reach) -> Kind {
 use Form::{Bare, CrlCheck, List, One, Port};
 use Reach::{Learned, Mapped};
 
-/// Children of `DiscoverResult`, by their local names.
-pub const DISCOVERY: &[(&str, Kind)] = &[
-    (
-        "EnrollmentPolicyServiceUrl",
-        kind("EnrollmentPolicyServiceUrl", One, Learned),
-    ),
-    (
-        "EnrollmentServiceUrl",
-        kind("EnrollmentServiceUrl", One, Learned),
-    ),
-    // Sign-in pages stay unless they are mapped: their HTML is not read.
-    (
-        "AuthenticationServiceUrl",
-        kind("AuthenticationServiceUrl", One, Mapped),
-    ),
-    (
-        "DeviceAssociationMaaUrl",
-        kind("DeviceAssociationMaaUrl", One, Mapped),
-    ),
-    ("GatewayService", kind("GatewayService", One, Mapped)),
+/// Children of `DiscoverResult`, by their local names. Sign-in pages stay unless they are mapped: their HTML is not read.
+pub const DISCOVERY: &[Kind] = &[
+    kind("EnrollmentPolicyServiceUrl", One, Learned),
+    kind("EnrollmentServiceUrl", One, Learned),
+    kind("AuthenticationServiceUrl", One, Mapped),
+    kind("DeviceAssociationMaaUrl", One, Mapped),
+    kind("GatewayService", One, Mapped),
 ];
 
 /// Another child of `DiscoverResult` that holds a URL.
 pub const DISCOVERY_OTHER: Kind = kind("DiscoverResult", One, Mapped);
 
-/// Elements of a GetPoliciesResponse, by their local names and their parents'.
+/// Elements of a GetPoliciesResponse, with the local names of their parents; their own is their kind's.
 pub const POLICIES: &[(&str, &str, Kind)] = &[
     ("cAURI", "uri", kind("cAURI", One, Learned)),
     (
@@ -81,103 +68,27 @@ pub const RESP_URI: Kind = kind("RespURI", One, Learned);
 pub const SYNC_HDR: Kind = kind("SyncHdr", One, Mapped);
 
 /// Nodes of the management tree, which are characteristics and parameters of provisioning documents, too: without
-/// `./Device/Vendor/MSFT` and the like; `*` is any name.
-pub const NODES: &[(&[&str], Kind)] = &[
-    (
-        &["APPLICATION", "ADDR"],
-        kind("APPLICATION/ADDR", Bare, Learned),
-    ),
-    (
-        &["APPLICATION", "APPADDR", "ADDR"],
-        kind("APPADDR/ADDR", Bare, Learned),
-    ),
-    (
-        &["APPLICATION", "APPADDR", "PORT", "PORTNBR"],
-        kind("APPADDR/PORT/PORTNBR", Port, Learned),
-    ),
-    (
-        &["APPLICATION", "ServerList"],
-        kind("ServerList", List, Learned),
-    ),
-    // A link to a company app is no URL of management.
-    (
-        &["APPLICATION", "SSPHyperlink"],
-        kind("SSPHyperlink", One, Mapped),
-    ),
-    (
-        &["APPLICATION", "CRLCheck"],
-        kind("CRLCheck", CrlCheck, Mapped),
-    ),
-    (
-        &["DMClient", "Provider", "*", "ManagementServiceAddress"],
-        kind("ManagementServiceAddress", List, Learned),
-    ),
-    (
-        &["DMClient", "Provider", "*", "ManagementServerAddressList"],
-        kind("ManagementServerAddressList", List, Learned),
-    ),
-    (
-        &["DMClient", "Provider", "*", "ManagementServerToUpgradeTo"],
-        kind("ManagementServerToUpgradeTo", List, Learned),
-    ),
-    // Its JSON is not read, and leads away in any case.
-    (
-        &[
-            "DMClient",
-            "Provider",
-            "*",
-            "LinkedEnrollment",
-            "DiscoveryEndpoint",
-        ],
-        kind("LinkedEnrollment/DiscoveryEndpoint", One, Mapped),
-    ),
-    (
-        &["DMClient", "UpdateManagementServiceAddress"],
-        kind("UpdateManagementServiceAddress", List, Learned),
-    ),
-    (
-        &["CertificateStore", "My", "WSTEP", "Renew", "ServerURL"],
-        kind("WSTEP/Renew/ServerURL", List, Learned),
-    ),
-    (
-        &[
-            "CertificateStore",
-            "My",
-            "SCEP",
-            "*",
-            "Install",
-            "ServerURL",
-        ],
-        kind("My/SCEP/Install/ServerURL", List, Learned),
-    ),
-    (
-        &[
-            "ClientCertificateInstall",
-            "SCEP",
-            "*",
-            "Install",
-            "ServerURL",
-        ],
-        kind(
-            "ClientCertificateInstall/SCEP/Install/ServerURL",
-            List,
-            Learned,
-        ),
-    ),
-    (
-        &["SyncML", "DMAcc", "*", "AppAddr", "*", "Addr"],
-        kind("DMAcc/AppAddr/Addr", Bare, Learned),
-    ),
-    (
-        &[
-            "SyncML", "DMAcc", "*", "AppAddr", "*", "Port", "*", "PortNbr",
-        ],
-        kind("DMAcc/AppAddr/Port/PortNbr", Port, Learned),
-    ),
-    (
-        &["SyncML", "DMAcc", "*", "Ext", "Microsoft", "CRLCheck"],
-        kind("DMAcc/CRLCheck", CrlCheck, Mapped),
-    ),
+/// `./Device/Vendor/MSFT` and the like; `*` is any name. The JSON of LinkedEnrollment is not read, and leads away in any
+/// case; SSPHyperlink, a link to a company app, is no URL of management.
+#[rustfmt::skip]
+pub const NODES: &[(&str, Kind)] = &[
+    ("APPLICATION/ADDR", kind("APPLICATION/ADDR", Bare, Learned)),
+    ("APPLICATION/APPADDR/ADDR", kind("APPADDR/ADDR", Bare, Learned)),
+    ("APPLICATION/APPADDR/PORT/PORTNBR", kind("APPADDR/PORT/PORTNBR", Port, Learned)),
+    ("APPLICATION/ServerList", kind("ServerList", List, Learned)),
+    ("APPLICATION/SSPHyperlink", kind("SSPHyperlink", One, Mapped)),
+    ("APPLICATION/CRLCheck", kind("CRLCheck", CrlCheck, Mapped)),
+    ("DMClient/Provider/*/ManagementServiceAddress", kind("ManagementServiceAddress", List, Learned)),
+    ("DMClient/Provider/*/ManagementServerAddressList", kind("ManagementServerAddressList", List, Learned)),
+    ("DMClient/Provider/*/ManagementServerToUpgradeTo", kind("ManagementServerToUpgradeTo", List, Learned)),
+    ("DMClient/Provider/*/LinkedEnrollment/DiscoveryEndpoint", kind("LinkedEnrollment/DiscoveryEndpoint", One, Mapped)),
+    ("DMClient/UpdateManagementServiceAddress", kind("UpdateManagementServiceAddress", List, Learned)),
+    ("CertificateStore/My/WSTEP/Renew/ServerURL", kind("WSTEP/Renew/ServerURL", List, Learned)),
+    ("CertificateStore/My/SCEP/*/Install/ServerURL", kind("My/SCEP/Install/ServerURL", List, Learned)),
+    ("ClientCertificateInstall/SCEP/*/Install/ServerURL", kind("ClientCertificateInstall/SCEP/Install/ServerURL", List, Learned)),
+    ("SyncML/DMAcc/*/AppAddr/*/Addr", kind("DMAcc/AppAddr/Addr", Bare, Learned)),
+    ("SyncML/DMAcc/*/AppAddr/*/Port/*/PortNbr", kind("DMAcc/AppAddr/Port/PortNbr", Port, Learned)),
+    ("SyncML/DMAcc/*/Ext/Microsoft/CRLCheck", kind("DMAcc/CRLCheck", CrlCheck, Mapped)),
 ];
 
 /// Identifiers that look like URLs, and URLs that dmtap must not touch, by the last name of their place.
@@ -197,13 +108,14 @@ pub const DOWNLOADS: &[&str] = &[
 
 /// The kind of a node; `names` as in [`node_names`].
 pub fn of_node(names: &[&str]) -> Option<&'static Kind> {
-    let fits = |pattern: &[&str]| {
-        let same =
-            |(pattern, name): (&&str, &&str)| *pattern == "*" || pattern.eq_ignore_ascii_case(name);
-        pattern.len() == names.len() && pattern.iter().zip(names).all(same)
-    };
-    let found = NODES.iter().find(|(pattern, _)| fits(pattern));
-    found.map(|(_, kind)| kind)
+    let is = |pattern: &str, name: &str| pattern == "*" || pattern.eq_ignore_ascii_case(name);
+    let mut fitting = NODES.iter().filter(|(path, _)| {
+        let mut names = names.iter();
+        path.split('/')
+            .all(|part| names.next().is_some_and(|name| is(part, name)))
+            && names.next().is_none()
+    });
+    fitting.next().map(|(_, kind)| kind)
 }
 
 /// The names of a path in the management tree, without what stands in front of those in [`NODES`].
@@ -222,10 +134,8 @@ pub fn node_names(uri: &str) -> Vec<&str> {
 
 /// Every kind, for tests and the text of `dmtap rules show stay`.
 pub fn all() -> impl Iterator<Item = &'static Kind> {
-    let soap = DISCOVERY.iter().map(|(_, kind)| kind);
-    let soap = soap
-        .chain([&DISCOVERY_OTHER])
-        .chain(POLICIES.iter().map(|(_, _, kind)| kind));
+    let soap = DISCOVERY.iter().chain([&DISCOVERY_OTHER]);
+    let soap = soap.chain(POLICIES.iter().map(|(_, _, kind)| kind));
     let single = [&TO, &RESP_URI, &SYNC_HDR];
     soap.chain(single).chain(NODES.iter().map(|(_, kind)| kind))
 }

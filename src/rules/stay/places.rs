@@ -294,9 +294,8 @@ impl Finder<'_, '_> {
 /// The kind of an element of SOAP.
 fn of_soap(parent: &str, name: &str, element: Element<'_>) -> Option<&'static Kind> {
     if parent == "DiscoverResult" {
-        let known = kind::DISCOVERY.iter().find(|(known, _)| *known == name);
-        let other = || begins_as_url(element).then_some(&kind::DISCOVERY_OTHER);
-        return known.map(|(_, kind)| kind).or_else(other);
+        let known = kind::DISCOVERY.iter().find(|kind| kind.name == name);
+        return known.or_else(|| begins_as_url(element).then_some(&kind::DISCOVERY_OTHER));
     }
     let known = kind::POLICIES.iter();
     let mut known = known.filter(|(around, known, _)| *around == parent && *known == name);

@@ -107,38 +107,21 @@ fn names_a_place_in_wbxml(body: &[u8]) -> bool {
 }
 
 fn is_place(loc_uri: &[u8]) -> bool {
-    // Hundreds of LocURIs may stand in a message, and most end in a name of another length.
     let path = loc_uri.trim_ascii_end();
     let last = memchr::memrchr(b'/', path).map_or(path, |slash| &path[slash + 1..]);
     let is_odd = last.is_empty() || last == b"." || memchr::memchr(b'?', path).is_some();
-    let is_last = |(path, _): &(&[&str], kind::Kind)| {
-        let name = path.last();
-        name.is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(last))
-    };
-    let begins_as = |letter: &u8| FIRST_LETTERS[last.len() & 63] & letter_bit(*letter) != 0;
-    let may_be =
-        last.len() < 64 && last.first().is_some_and(begins_as) && kind::NODES.iter().any(is_last);
-    (may_be || is_odd) && {
+    let is_last = |name: &&str| name.as_bytes().eq_ignore_ascii_case(last);
+    (is_odd || LAST_NAMES.iter().any(is_last)) && {
         let loc_uri = String::from_utf8_lossy(loc_uri);
         kind::of_node(&kind::node_names(loc_uri.trim())).is_some()
     }
 }
 
-/// The first letters of the last names of all places, by the length of the name, a bit each.
-const FIRST_LETTERS: [u32; 64] = {
-    let (mut letters, mut at) = ([0; 64], 0);
-    while at < kind::NODES.len() {
-        let path = kind::NODES[at].0;
-        let name = path[path.len() - 1].as_bytes();
-        letters[name.len()] |= letter_bit(name[0]);
-        at += 1;
-    }
-    letters
-};
-
-const fn letter_bit(letter: u8) -> u32 {
-    1 << (letter & 31)
-}
+/// The last names of all places.
+static LAST_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let names = kind::NODES.iter().map(|(path, _)| path.rsplit('/').next());
+    names.flatten().collect()
+});
 
 /// The public identifier of provisioning documents (WAP-PROV 1.0).
 const PROVISIONING: u8 = 0x0b;

@@ -19,7 +19,7 @@ pub(super) struct UrlRewriter<'a> {
     learned: LearnedHosts,
     edits: Vec<NestedEdit>,
     changes: Vec<EffectDetail>,
-    stayed: StayOutcome,
+    outcome: StayOutcome,
     /// The port that addresses lead to now, by their group.
     ports: HashMap<String, u16>,
     unnoted: usize,
@@ -33,7 +33,7 @@ impl<'a> UrlRewriter<'a> {
             learned: facts.learned.clone(),
             edits: Vec::new(),
             changes: Vec::new(),
-            stayed: StayOutcome::default(),
+            outcome: StayOutcome::default(),
             ports: HashMap::new(),
             unnoted: 0,
         }
@@ -100,7 +100,7 @@ impl<'a> UrlRewriter<'a> {
 
     fn learn(&mut self, named: NamedHost) {
         if self.facts.direction == Direction::ToDevice && self.learned.add(named.clone()) {
-            self.stayed.learned.push(named);
+            self.outcome.learned.push(named);
         }
     }
 
@@ -230,10 +230,8 @@ impl<'a> UrlRewriter<'a> {
             return;
         }
         let path = place.shown();
-        let is_page = kind.is_some_and(|kind| {
-            let name = kind.name;
-            kind.reach == Reach::Mapped && kind::DISCOVERY.iter().any(|(known, _)| *known == name)
-        });
+        let is_page =
+            kind.is_some_and(|kind| kind.reach == Reach::Mapped && kind::DISCOVERY.contains(kind));
         match is_page {
             true => self.note(
                 "STAY-04",
@@ -255,7 +253,7 @@ impl<'a> UrlRewriter<'a> {
     }
 
     fn note(&mut self, id: &'static str, severity: Severity, text: String) {
-        if self.stayed.notes.len() >= MOST_NOTES {
+        if self.outcome.notes.len() >= MOST_NOTES {
             self.unnoted += 1;
             return;
         }
@@ -263,7 +261,7 @@ impl<'a> UrlRewriter<'a> {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text,
         };
-        self.stayed.notes.push(Note {
+        self.outcome.notes.push(Note {
             id,
             severity,
             at: None,
@@ -274,10 +272,10 @@ impl<'a> UrlRewriter<'a> {
     /// The edits, what records show of them, and the rest.
     pub(super) fn finish(mut self) -> (Vec<NestedEdit>, Vec<EffectDetail>, StayOutcome) {
         let unnoted = self.unnoted;
-        if let Some(last) = self.stayed.notes.last_mut().filter(|_| unnoted > 0) {
+        if let Some(last) = self.outcome.notes.last_mut().filter(|_| unnoted > 0) {
             last.text = format!("{}, and {unnoted} more", last.text);
         }
-        (self.edits, self.changes, self.stayed)
+        (self.edits, self.changes, self.outcome)
     }
 }
 

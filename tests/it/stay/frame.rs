@@ -103,10 +103,10 @@ fn nodes(kind: &str) -> Vec<Frame> {
     let known = NODES.iter().filter(|(_, known)| known.name == kind);
     let frames = known.flat_map(|(path, _)| {
         let names = path
-            .iter()
-            .map(|name| if *name == "*" { "One" } else { name });
+            .split('/')
+            .map(|name| if name == "*" { "One" } else { name });
         let names: Vec<&str> = names.collect();
-        match path[0] {
+        match names[0] {
             "APPLICATION" => provisioning(&names),
             "SyncML" => vec![commands(&names, ".")],
             _ => [
