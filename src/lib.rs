@@ -99,6 +99,7 @@ pub mod filter;
 pub mod flow;
 pub mod identity;
 pub mod markup;
+mod nearest;
 pub mod patch;
 pub mod peer;
 

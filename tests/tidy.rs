@@ -10,6 +10,7 @@ use syn::{Attribute, ItemMod, ItemUse, Macro, UseTree};
 
 /// The top-level modules, from the bottom up. One may import those of the rows below its own, but for [`EXCEPTIONS`].
 const LAYERS: &[&[(&str, Kind)]] = &[
+    &[("nearest", Kind::Pure)],
     &[
         ("patch", Kind::Pure),
         ("builtin_rules", Kind::Pure),

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use super::Failure;
 use crate::app::rule_sources::{OpenError, Sources};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
-use crate::rules::load::closest;
+use crate::nearest::closest;
 use crate::rules::load::inline_rule::InlineRule;
 use crate::rules::{ErrorStyle, RuleErrors};
 

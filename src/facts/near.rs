@@ -1,25 +1,20 @@
 //! What was probably meant by a word that means nothing.
 
-use strsim::osa_distance;
-
 use super::all;
+use crate::nearest::{plain, slips};
 
 /// The names that come near a word, the nearest first, at most `most`.
 pub fn near(word: &str, most: usize) -> Vec<&'static str> {
-    let wanted = plain(word.rsplit('/').next().unwrap_or(word));
+    let word = word.rsplit('/').next().unwrap_or(word);
+    let wanted = plain(word);
     if wanted.is_empty() || wanted.len() > LONGEST {
         return Vec::new();
     }
     let mut found: Vec<(usize, &'static str)> = Vec::new();
     for name in all().iter().flat_map(|fact| fact.names()) {
-        let candidate = plain(name);
-        let far = osa_distance(&wanted, &candidate);
-        let is_part = wanted.len() > 3 && candidate.contains(&wanted);
-        let slips = 1 + wanted.len() / 4;
-        if far <= slips || is_part {
-            let rank = if far <= slips { far } else { slips + 1 };
-            found.push((rank, name));
-        }
+        let is_part = || wanted.len() > 3 && plain(name).contains(&wanted);
+        let rank = slips(word, name).or_else(|| is_part().then_some(LONGEST));
+        found.extend(rank.map(|rank| (rank, name)));
     }
     found.sort_unstable();
     found.dedup_by_key(|(_, name)| *name);
@@ -28,12 +23,6 @@ pub fn near(word: &str, most: usize) -> Vec<&'static str> {
 
 /// The longest word that is compared, in bytes.
 const LONGEST: usize = 100;
-
-/// Case and the signs between words do not make another word.
-fn plain(word: &str) -> String {
-    let word = word.to_lowercase();
-    word.chars().filter(|c| !"-_ .".contains(*c)).collect()
-}
 
 #[cfg(test)]
 mod tests {

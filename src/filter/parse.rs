@@ -1,9 +1,8 @@
 //! Reading a filter: `|` over `&` over `!`, words, parentheses.
 
-use strsim::osa_distance;
-
 use super::value::Form;
 use super::{DEEPEST, Expr, FilterError, LONGEST, MOST_WORDS, Term, WORDS, Word};
+use crate::nearest::slips;
 
 /// Reads a filter.
 pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
@@ -231,14 +230,11 @@ fn joined(mut parts: Vec<Expr>, join: fn(Vec<Expr>) -> Expr) -> Expr {
 
 /// The name that was probably meant.
 pub(super) fn nearest<'n>(word: &str, names: &[&'n str]) -> Option<&'n str> {
-    let word: String = word
-        .chars()
-        .take(LONGEST_NAME)
-        .collect::<String>()
-        .to_lowercase();
-    let far = |name: &&&str| osa_distance(&word, &name.to_lowercase());
-    let best = names.iter().min_by_key(far)?;
-    (far(&best) <= 1 + word.len() / 4).then_some(*best)
+    let word: String = word.chars().take(LONGEST_NAME).collect();
+    let near = names
+        .iter()
+        .filter_map(|name| Some((slips(&word, name)?, *name)));
+    near.min_by_key(|(slips, _)| *slips).map(|(_, name)| name)
 }
 
 /// Characters of a word that are compared.

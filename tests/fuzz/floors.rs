@@ -9,7 +9,9 @@ mod src {
     pub mod facts;
     pub mod filter;
     pub mod markup;
+    pub mod nearest;
     pub mod patch;
 }
 
+use src::nearest;
 pub use src::{dm, facts, filter, markup, patch};

@@ -1,6 +1,7 @@
 //! What the control API does to the rule sources.
 
 use super::sources::{Origin, RuleSource, Sources};
+use crate::nearest::closest;
 use crate::rules::{DuplicateName, Rule, RuleErrors, load};
 
 /// Why a change was not made.
@@ -132,7 +133,7 @@ impl Sources {
             let names: Vec<&str> = self.rules().map(Rule::name).collect();
             ChangeError::Unknown {
                 name: name.to_owned(),
-                near: load::closest(name, &names).map(str::to_owned),
+                near: closest(name, &names).map(str::to_owned),
             }
         })
     }
@@ -146,11 +147,11 @@ impl Sources {
     fn read(&self, text: &str, only: Option<&str>) -> Result<Vec<Rule>, ChangeError> {
         let file = self.next_name();
         let others = || self.rules().filter(|rule| Some(rule.name()) != only);
-        let rules = load::parse_beside(others(), [(&*file, text)]);
+        let rules = load::parse_beside(others(), [(&*file, text)], &load::no_includes);
         let rules = rules.map_err(|errors| {
             let named = names(text);
             let rest = others().filter(|rule| !named.contains(&rule.name));
-            match load::parse_beside(rest, [(&*file, text)]) {
+            match load::parse_beside(rest, [(&*file, text)], &load::no_includes) {
                 Ok(_) => ChangeError::Taken(errors),
                 Err(_) => ChangeError::Rules(errors),
             }

@@ -6,8 +6,8 @@ use super::super::check;
 use super::Try;
 use crate::builtin_rules::{self, BUILTIN_RULES};
 use crate::cli::Failure;
+use crate::nearest::closest;
 use crate::rules::RuleSet;
-use crate::rules::load::closest;
 
 impl Try {
     /// The rules, and the paths that are messages.

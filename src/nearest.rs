@@ -1,0 +1,74 @@
+//! The right word for a wrong one.
+
+use strsim::osa_distance;
+
+/// The candidate that was probably meant: the nearest, unless it is too far away to be a slip.
+pub(crate) fn closest<'c>(word: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    let plain_word = plain(word);
+    let best = *candidates
+        .iter()
+        .min_by_key(|candidate| osa_distance(&plain_word, &plain(candidate)))?;
+    if slips(word, best).is_some() || same_beginning(&plain_word, &plain(best)) {
+        return Some(best);
+    }
+    let same_end = |c: &&&str| plain_word.len() >= 3 && plain(c).ends_with(&plain_word);
+    candidates.iter().find(same_end).copied()
+}
+
+/// The candidates that come near, the nearest first, at most `most`: also those that are no slip.
+pub(crate) fn nearest<'c>(word: &str, candidates: &[&'c str], most: usize) -> Vec<&'c str> {
+    let word = plain(word);
+    let mut near: Vec<_> = candidates
+        .iter()
+        .map(|candidate| (osa_distance(&word, &plain(candidate)), *candidate))
+        .filter(|(far, candidate)| {
+            *far <= word.len().max(candidate.len()) / 2 || same_beginning(&word, &plain(candidate))
+        })
+        .collect();
+    near.sort_by_key(|(far, _)| *far);
+    near.into_iter().take(most).map(|(_, near)| near).collect()
+}
+
+/// How many slips turn one word into the other; `None` where that is more than one and one for each four letters.
+pub(crate) fn slips(word: &str, candidate: &str) -> Option<usize> {
+    let (word, candidate) = (plain(word), plain(candidate));
+    let most = 1 + word.len().min(candidate.len()) / 4;
+    Some(osa_distance(&word, &candidate)).filter(|far| *far <= most)
+}
+
+/// Case and the signs between words do not make another word.
+pub(crate) fn plain(word: &str) -> String {
+    let word = word.to_lowercase();
+    word.chars().filter(|c| !"-_ .".contains(*c)).collect()
+}
+
+fn same_beginning(word: &str, candidate: &str) -> bool {
+    word.len() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_the_word_and_another_word_finds_none() {
+        let verbs = [
+            "set-status",
+            "set-text",
+            "remove",
+            "answer",
+            "delay",
+            "reset",
+        ];
+        let check = |word: &str, expected: Option<&str>| {
+            assert_eq!(closest(word, &verbs), expected, "{word}");
+        };
+        check("set-sttus", Some("set-status"));
+        check("setstatus", Some("set-status"));
+        check("Set_Text", Some("set-text"));
+        check("rest", Some("reset"));
+        check("remvoe", Some("remove"));
+        check("throttle", None);
+        check("", None);
+    }
+}
