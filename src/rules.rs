@@ -1,16 +1,15 @@
-//! The rule book: when, what, how often. It decides on data and never waits.
+//! The rules: when, what, how often. They decide on data and never wait.
 //!
 //! ```text
 //! text ──load──► Vec<Rule> ──► RuleSet ──decide──► Verdict
 //!                 │  │  │
-//!                 │  │  └─ Step     what is done          step.rs   (one enum, one verb each)
+//!                 │  │  └─ Step     what is done          step.rs   (one enum for each kind)
 //!                 │  └──── Limit    how often             rule.rs, chance.rs
 //!                 │        Scenario in which act          scenario.rs
 //!                 └─────── Matcher  where: nodes          matcher.rs
 //! ```
 //!
-//! A new verb is a variant in its file of `step/`, an entry in the table of verbs in `load/step/`, and an
-//! arm in `act/`. Edits of a rule become one patch; bytes are changed on top of it ([`crate::patch::Patch::then`]).
+//! A new step is a variant in its file of `step/`, and an arm in `act/`. Edits of a rule become one patch; bytes are changed on top of it ([`crate::patch::Patch::then`]).
 
 mod act;
 mod answers;
@@ -28,7 +27,6 @@ mod locuri_set;
 pub mod matcher;
 mod mistake;
 pub mod place;
-mod prefilter;
 mod rng;
 pub mod rule;
 pub mod scenario;
@@ -46,7 +44,7 @@ pub use connection::{ConnectionFacts, ReceivedUnit};
 pub use engine::{DuplicateName, RuleSet};
 pub use error::{ErrorStyle, RuleError, RuleErrors};
 pub use facts::{Facts, RuleState, Stage};
-pub use matcher::{CommandMatcher, ConnectionMatcher, Matcher, MessageMatcher};
+pub use matcher::{ConnectionMatcher, Matcher};
 pub use rule::{Limit, Per, Rule};
 pub use scenario::Scenario;
 pub use step::{

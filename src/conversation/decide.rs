@@ -131,12 +131,11 @@ fn says_nothing(status: StatusCode, is_empty: bool) -> bool {
 fn dropped(rule: &str, why: String) -> RuleEffect {
     RuleEffect {
         rule: rule.to_owned(),
-        changes: vec![EffectDetail {
-            path: String::new(),
-            kind: EffectKind::other("dropped"),
-            before: String::new(),
-            after: why,
-        }],
+        changes: vec![EffectDetail::of_message(
+            EffectKind::other("dropped"),
+            "",
+            why,
+        )],
         patch: Patch::default(),
     }
 }

@@ -176,12 +176,11 @@ impl StayContext<'_> {
             let Ok(set) = HeaderValue::from_str(&after) else {
                 continue;
             };
-            changes.push(EffectDetail {
-                path: String::new(),
-                kind: EffectKind::Header("set-header"),
-                before: format!("{name}: {value}"),
-                after: format!("{name}: {after}"),
-            });
+            changes.push(EffectDetail::of_message(
+                EffectKind::Header("set-header"),
+                format!("{name}: {value}"),
+                format!("{name}: {after}"),
+            ));
             verdict.head.push(HeadEdit::Set(name, set));
             if let Turned::To {
                 learned: Some(named),

@@ -66,6 +66,20 @@ impl RuleEffect {
 }
 
 impl EffectDetail {
+    /// A change of the message as a whole.
+    pub fn of_message(
+        kind: EffectKind,
+        before: impl Into<String>,
+        after: impl Into<String>,
+    ) -> Self {
+        Self {
+            path: String::new(),
+            kind,
+            before: before.into(),
+            after: after.into(),
+        }
+    }
+
     /// Whether it came about.
     pub fn is_done(&self) -> bool {
         self.kind != EffectKind::NotApplied

@@ -46,7 +46,7 @@ pub(super) struct Planned {
     unlisted: usize,
     /// Bytes of all that is put in: texts, values, copies and fragments.
     added: usize,
-    /// Whether nothing of the rule is carried out, which `changes` tell.
+    /// Whether nothing of the rule is carried out; `changes` say why.
     pub(super) refused: bool,
 }
 
@@ -61,28 +61,27 @@ struct Planning<'a, 'v> {
 /// The most changes of one rule in one message that are listed one by one.
 const MOST_DETAILS: usize = 1_000;
 
-/// What `advance-scenario` does: the engine moved the scenario on when it admitted the rule.
+/// `advance-scenario`: the engine moved the scenario on when it admitted the rule.
 pub(super) fn advance_scenario(rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
-    EffectDetail {
-        path: String::new(),
-        kind: EffectKind::other("advance-scenario"),
-        before: String::new(),
-        after: scenario
+    EffectDetail::of_message(
+        EffectKind::other("advance-scenario"),
+        "",
+        scenario
             .and_then(|scenario| scenario.becomes.clone())
             .unwrap_or_default(),
-    }
+    )
 }
 
 /// The edits that the steps of a rule make on a selection.
 pub(super) fn edits(
     rule: &Rule,
-    scene: &StepContext<'_>,
+    context: &StepContext<'_>,
     limits: &Limits,
     values: &mut Values<'_>,
     selection: &[Selected],
 ) -> Planned {
-    let document = scene.document;
+    let document = context.document;
     let steps = &rule.steps;
     let mut planning = Planning {
         document,
@@ -121,13 +120,13 @@ pub(super) fn edits(
     }
     for step in steps {
         if let Step::Protocol(step) = step {
-            planning.planned.protocol_step(step, scene, selection);
+            planning.planned.protocol_step(step, context, selection);
         }
     }
     planning.finish()
 }
 
-/// Tells that a rule found something and could not do what it says there.
+/// A rule matched and could not act there.
 pub(in crate::rules) fn not_applied(path: &str, why: String) -> EffectDetail {
     EffectDetail {
         path: path.into(),
@@ -157,19 +156,16 @@ impl Planning<'_, '_> {
         found
     }
 
-    /// Tells that a step could not do what it says on a selected element.
+    /// Notes why a step could not act on a selected element.
     fn refuse(&mut self, verb: &'static str, selected: &Selected, why: &str) {
-        if self.planned.changes.len() >= MOST_DETAILS {
-            self.planned.unlisted += 1;
-            return;
-        }
         let element = self.document.element(selected.node);
-        let path = element.map(|element| element.path().to_string());
-        let change = not_applied(&path.unwrap_or_default(), format!("{verb}: {why}"));
-        self.planned.changes.push(change);
+        self.planned.push_change(|| {
+            let path = element.map(|element| element.path().to_string());
+            not_applied(&path.unwrap_or_default(), format!("{verb}: {why}"))
+        });
     }
 
-    /// Tells what a step does at a place; `part` is what of the element, behind its path.
+    /// Notes what a step does at a place; `part` is what of the element, behind its path.
     fn push_detail(
         &mut self,
         spot: &SelectedElement,
@@ -178,12 +174,7 @@ impl Planning<'_, '_> {
         before: String,
         after: String,
     ) {
-        // A path takes time linear in the siblings: without a bound a large message would take it squared.
-        if self.planned.changes.len() >= MOST_DETAILS {
-            self.planned.unlisted += 1;
-            return;
-        }
-        self.planned.changes.push(EffectDetail {
+        self.planned.push_change(|| EffectDetail {
             path: format!("{}{part}", spot.path(self.document)),
             kind,
             before,
@@ -230,12 +221,16 @@ impl Planning<'_, '_> {
 }
 
 impl Planned {
-    fn detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
-        if self.changes.len() >= MOST_DETAILS {
-            self.unlisted += 1;
-            return;
+    /// Lists a change. A path takes time linear in the siblings: without a bound a large message would take it squared.
+    fn push_change(&mut self, change: impl FnOnce() -> EffectDetail) {
+        match self.changes.len() < MOST_DETAILS {
+            true => self.changes.push(change()),
+            false => self.unlisted += 1,
         }
-        self.changes.push(EffectDetail {
+    }
+
+    fn detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
+        self.push_change(|| EffectDetail {
             path: at.path().to_string(),
             kind,
             before,
@@ -251,12 +246,11 @@ impl Planned {
         else {
             return;
         };
-        self.changes.push(EffectDetail {
-            path: String::new(),
+        self.changes.push(EffectDetail::of_message(
             kind,
-            before: String::new(),
-            after: format!("and {unlisted} more like these"),
-        });
+            "",
+            format!("and {unlisted} more like these"),
+        ));
     }
 
     /// What goes takes what is inside along; removing that as well would clash.

@@ -41,7 +41,7 @@ impl<'a> LinkedAnswers<'a> {
             let (message, command) = refs(answer)?;
             let refs = (message.into_owned(), command.into_owned());
             let known = self.by_refs(document);
-            // Where CmdIDs are used twice, the kind tells which is meant; it may have been changed, too.
+            // Where CmdIDs are used twice, the kind decides which is meant; it may have been changed, too.
             let of_kind = known.get(&(refs.clone(), asked_kind(answer)));
             *of_kind.or_else(|| known.get(&(refs, None)))?
         };

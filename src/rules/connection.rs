@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::Rule;
 use super::act::not_applied;
 use super::engine::RuleSet;
 use super::facts::{RuleState, Stage};
 use super::step::{ConnectionStep, Step};
 use super::value::{OneOf, Time};
 use super::verdict::Completeness;
+use super::{Per, Rule};
 use crate::flow::{ConnectionAction, ConnectionDecision, EffectDetail, EffectKind, RuleEffect};
 use crate::patch::Patch;
 
@@ -62,26 +62,30 @@ impl RuleSet {
     pub fn admit(
         &self,
         facts: &ConnectionFacts<'_>,
-        tally: &mut dyn RuleState,
+        rule_state: &mut dyn RuleState,
     ) -> ConnectionDecision {
-        let mut admission = ConnectionDecision::default();
+        let mut decision = ConnectionDecision::default();
         for (number, rule) in self.of_connections() {
             if !rule.connection.holds(facts) {
                 continue;
             }
-            if let Some(limit) = rule.connection.limit
-                && !limit.admits(tally.count(number, &limit.per.scope(facts)))
-            {
-                continue;
+            if let Some(limit) = rule.limit {
+                let scope = match limit.per {
+                    Per::Peer => format!("p{}", facts.peer.ip()),
+                    _ => String::new(),
+                };
+                if !limit.admits(rule_state.count(number, &scope)) {
+                    continue;
+                }
             }
-            let (applied, done) = receive(rule, facts, &mut admission);
-            tally.acted(number, done, Completeness::of(&applied.changes));
-            admission.applied.push(applied);
+            let (applied, done) = receive(rule, facts, &mut decision);
+            rule_state.acted(number, done, Completeness::of(&applied.changes));
+            decision.applied.push(applied);
             if done > 0 && rule.steps.iter().any(Step::ends) {
                 break;
             }
         }
-        admission
+        decision
     }
 
     fn of_connections(&self) -> impl Iterator<Item = (usize, &Rule)> {
@@ -94,7 +98,7 @@ impl RuleSet {
 fn receive(
     rule: &Rule,
     facts: &ConnectionFacts<'_>,
-    admission: &mut ConnectionDecision,
+    decision: &mut ConnectionDecision,
 ) -> (RuleEffect, usize) {
     let mut changes = Vec::new();
     let mut done = 0;
@@ -114,12 +118,11 @@ fn receive(
             continue;
         }
         done = 1;
-        changes.push(EffectDetail {
-            path: String::new(),
-            kind: EffectKind::other(step.name()),
-            before: String::new(),
-            after: describe(step, admission),
-        });
+        changes.push(EffectDetail::of_message(
+            EffectKind::other(step.name()),
+            "",
+            describe(step, decision),
+        ));
     }
     let applied = RuleEffect {
         rule: rule.name.clone(),
@@ -129,20 +132,20 @@ fn receive(
     (applied, done)
 }
 
-/// Notes what a step says, and tells it.
-fn describe(step: &ConnectionStep, admission: &mut ConnectionDecision) -> String {
-    let tls = &mut admission.tls;
-    let reception = &mut admission.reception;
+/// Carries out a step; returns what it sets.
+fn describe(step: &ConnectionStep, decision: &mut ConnectionDecision) -> String {
+    let tls = &mut decision.tls;
+    let action = &mut decision.reception;
     match step {
-        ConnectionStep::RefuseConnection => *reception = ConnectionAction::Refuse,
-        ConnectionStep::Tunnel => *reception = ConnectionAction::Tunnel,
-        ConnectionStep::HandshakeClose => *reception = ConnectionAction::HangUp,
+        ConnectionStep::RefuseConnection => *action = ConnectionAction::Refuse,
+        ConnectionStep::Tunnel => *action = ConnectionAction::Tunnel,
+        ConnectionStep::HandshakeClose => *action = ConnectionAction::HangUp,
         ConnectionStep::HandshakeAlert(OneOf(alert)) => {
-            *reception = ConnectionAction::Alert(*alert);
+            *action = ConnectionAction::Alert(*alert);
             return alert.name().into();
         }
         ConnectionStep::HandshakeStall(Time(time)) => {
-            *reception = ConnectionAction::Stall(*time);
+            *action = ConnectionAction::Stall(*time);
             return format!("{time:?}");
         }
         ConnectionStep::Certificate(OneOf(flaw)) => {

@@ -89,7 +89,7 @@ impl RuleSet {
 
     /// Whether some rule of this stage looks into bodies, so that the body must be collected and decoded.
     ///
-    /// A rule may need a body of the other stage, too: only requests tell the session, and what a Status
+    /// A rule may need a body of the other stage, too: only requests name the session, and what a Status
     /// answers stands in a message that went the other way.
     pub fn reads_bodies(&self, stage: Stage) -> bool {
         match stage {
@@ -100,20 +100,20 @@ impl RuleSet {
     }
 
     /// Decides. Rules act in file order; each sees what the ones before it left.
-    pub fn decide(&self, facts: &Facts<'_>, tally: &mut dyn RuleState) -> Verdict {
+    pub fn decide(&self, facts: &Facts<'_>, rule_state: &mut dyn RuleState) -> Verdict {
         let index = match facts.stage {
             Stage::Request => &self.request,
             Stage::Response => &self.response,
             Stage::Connection => return Verdict::default(),
         };
-        let mut passing = Evaluation::new(facts, index, self.seed);
+        let mut evaluation = Evaluation::new(facts, index, self.seed);
         let mut from = 0;
-        while let Some(number) = passing.next(from) {
+        while let Some(number) = evaluation.next(from) {
             from = number + 1;
             let Some(rule) = self.rules.get(number) else {
                 break;
             };
-            if passing.is_lost_on(rule) {
+            if evaluation.is_lost_on(rule) {
                 continue;
             }
             let mut asking = Asking {
@@ -121,21 +121,23 @@ impl RuleSet {
                 number,
                 seed: self.seed,
                 facts,
-                tally,
+                rule_state,
             };
-            let Some(selection) = asking.admitted(|| passing.select(rule)) else {
+            let Some(selection) = asking.admitted(|| evaluation.select(rule)) else {
                 continue;
             };
-            passing.act(rule, &selection);
-            let acted_on = passing.acted_on(&selection);
-            asking.tally.acted(number, acted_on, passing.extent());
+            evaluation.act(rule, &selection);
+            let acted_on = evaluation.acted_on(&selection);
+            asking
+                .rule_state
+                .acted(number, acted_on, evaluation.extent());
             if acted_on == 0 {
                 asking.take_back();
-            } else if rule.ends() || passing.is_answered() {
+            } else if rule.ends() || evaluation.is_answered() {
                 break;
             }
         }
-        passing.into_verdict()
+        evaluation.into_verdict()
     }
 }
 
@@ -145,7 +147,7 @@ struct Asking<'a, 'f> {
     number: usize,
     seed: u64,
     facts: &'a Facts<'f>,
-    tally: &'a mut dyn RuleState,
+    rule_state: &'a mut dyn RuleState,
 }
 
 impl Asking<'_, '_> {
@@ -155,7 +157,7 @@ impl Asking<'_, '_> {
             return self.within_limit(find());
         };
         let scope = scenario.per.scope(self.facts);
-        let state = self.tally.state(&scenario.name, &scope);
+        let state = self.rule_state.state(&scenario.name, &scope);
         if !scenario.suits(state.as_deref()) {
             return None;
         }
@@ -165,7 +167,7 @@ impl Asking<'_, '_> {
         };
         // Another exchange may have been quicker; then this act is over.
         let advanced = self
-            .tally
+            .rule_state
             .advance(&scenario.name, &scope, state.as_deref(), becomes);
         advanced.then_some(selection)
     }
@@ -177,7 +179,7 @@ impl Asking<'_, '_> {
         if let Some((scenario, becomes)) = becomes {
             let scope = scenario.per.scope(self.facts);
             let before = scenario.requires.as_deref().unwrap_or(STARTED);
-            self.tally
+            self.rule_state
                 .advance(&scenario.name, &scope, Some(becomes), before);
         }
     }
@@ -197,18 +199,14 @@ impl Asking<'_, '_> {
 
     /// Whether the rule acts on the next match.
     fn admits(&mut self, limit: Limit, scope: &str) -> bool {
-        let n = self.tally.count(self.number, scope);
-        let Some(act) = Limit::act_of(limit.skip, limit.every, n) else {
-            return false;
-        };
-        let Some(chance) = limit.chance else {
-            return limit.times.is_none_or(|times| act <= times);
+        let n = self.rule_state.count(self.number, scope);
+        let Some(chance) = limit.chance.filter(|_| limit.admits(n)) else {
+            return limit.admits(n);
         };
         let line = line_of(self.facts);
-        let draw = self.tally.count(self.number, &format!("?{line}"));
+        let draw = self.rule_state.count(self.number, &format!("?{line}"));
         chance.falls(self.seed, self.rule, &line, draw)
-            && limit
-                .times
-                .is_none_or(|times| self.tally.count(self.number, &format!("!{scope}")) <= times)
+            && (limit.times.is_none()
+                || limit.allows(self.rule_state.count(self.number, &format!("!{scope}"))))
     }
 }

@@ -1,5 +1,6 @@
 //! One message on its way through the rule set.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,10 +8,9 @@ use http::Method;
 
 use super::act::{self, Body, StepContext, Values};
 use super::answers::LinkedAnswers;
-use super::index::{Candidates, Index};
+use super::index::Index;
 use super::matcher::MatchContext;
-use super::prefilter::Prefilter;
-use super::selection::{Selected, Selection};
+use super::selection::{Commands, Selected};
 use super::step::{ScenarioStep, SoapStep};
 use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
 use crate::flow::{EffectDetail, RuleEffect, media};
@@ -23,12 +23,12 @@ pub(super) struct Evaluation<'a> {
     index: &'a Index,
     /// What jitter and noise are drawn from.
     seed: u64,
-    /// Rules under a word of the message, whatever becomes of its document.
-    hits: Candidates,
+    /// Rules with a text of the message, whatever becomes of its document.
+    by_text: BTreeSet<usize>,
     document: Option<Arc<Document>>,
     answers: Option<LinkedAnswers<'a>>,
-    glimpse: Option<Prefilter>,
-    survey: Option<Selection>,
+    /// Those of the document as it is.
+    commands: Option<Commands>,
     /// The rules that may find something in the document as it is.
     candidates: Option<Vec<usize>>,
     verdict: Verdict,
@@ -43,11 +43,10 @@ impl<'a> Evaluation<'a> {
             facts,
             index,
             seed,
-            hits: index.of_passage(facts),
+            by_text: index.with_texts_of(facts),
             document: facts.document.cloned(),
             answers: None,
-            glimpse: None,
-            survey: None,
+            commands: None,
             candidates: None,
             verdict: Verdict::default(),
             broken: None,
@@ -58,7 +57,7 @@ impl<'a> Evaluation<'a> {
     /// are never touched, however many there are.
     pub(super) fn next(&mut self, from: usize) -> Option<usize> {
         if self.broken.is_some() {
-            // Each is to tell that it can find nothing any more.
+            // The record says of each that it can match nothing any more.
             return Some(from);
         }
         let candidates = match self.candidates.take() {
@@ -74,13 +73,12 @@ impl<'a> Evaluation<'a> {
     /// The rules that may find something in the message as it is now, in order.
     fn candidates(&mut self) -> Vec<usize> {
         let index = self.index;
-        let mut candidates = index.free().to_vec();
-        candidates.extend(self.hits.rules());
-        if index.asks_commands()
-            && let Some(glimpse) = self.glimpse()
+        let mut candidates = index.keyless().to_vec();
+        candidates.extend(&self.by_text);
+        if !index.uris().is_empty()
+            && let Some(commands) = self.commands()
         {
-            candidates.extend(glimpse.hits());
-            candidates.extend(index.behind_gates(|gate| glimpse.passes(gate)));
+            candidates.extend(commands.rules_by_uri());
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -96,7 +94,7 @@ impl<'a> Evaluation<'a> {
             return true;
         }
         let looks = rule.edits() || rule.matcher.reads_document();
-        if looks && rule.matcher.passage.holds(&self.look()) {
+        if looks && rule.matcher.holds_of_message(&self.context()) {
             self.verdict.applied.push(RuleEffect {
                 rule: rule.name.clone(),
                 changes: vec![act::not_applied("", why.clone())],
@@ -109,34 +107,22 @@ impl<'a> Evaluation<'a> {
     /// What a rule finds: nothing where the message does not suit it.
     pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
         let matcher = &rule.matcher;
-        if let Some(command) = &matcher.command
-            && !self
-                .glimpse()
-                .is_some_and(|glimpse| glimpse.passes(&command.gate()))
-        {
+        let selects = matcher.selects_commands();
+        if selects && !self.commands().is_some_and(|all| all.may_match(matcher)) {
             return Vec::new();
         }
-        if !matcher.passage.holds(&self.look()) {
+        if !matcher.holds_of_message(&self.context()) {
             return Vec::new();
         }
-        if !matcher.selects_commands() {
+        if !selects {
             let lacking =
                 rule.edits() && self.document.is_none() || rule.is_raw() && self.body().is_none();
-            let found = !lacking && matcher.holds(&self.look()) && !self.is_idle(rule);
+            let found = !lacking && matcher.holds(&self.context()) && !self.is_idle(rule);
             return if found { whole() } else { Vec::new() };
         }
-        self.answers
-            .get_or_insert_with(|| LinkedAnswers::of(self.facts));
-        if self.survey.is_none() {
-            let document = self.document.as_deref();
-            self.survey = document.map(Selection::of);
-        }
-        match (&self.survey, &self.document) {
-            (Some(survey), Some(document)) => {
-                let command = matcher.command.as_ref();
-                let kinds = command.map_or_else(|| matcher.kinds(), |command| command.kinds);
-                survey.select(kinds, matcher, document, &self.look())
-            }
+        self.commands();
+        match (&self.commands, &self.document) {
+            (Some(commands), Some(document)) => commands.select(matcher, document, &self.context()),
             _ => Vec::new(),
         }
     }
@@ -153,7 +139,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What matchers look at: the message as it is now.
-    fn look(&self) -> MatchContext<'_> {
+    fn context(&self) -> MatchContext<'_> {
         MatchContext {
             facts: self.facts,
             document: self.document.as_deref(),
@@ -161,14 +147,13 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// What a glimpse of the document as it is now tells; taken when first asked for.
-    fn glimpse(&mut self) -> Option<&Prefilter> {
+    /// The commands of the document as it is now; read when first asked for.
+    fn commands(&mut self) -> Option<&Commands> {
         let document = self.document.as_ref()?;
-        let answers = self
-            .answers
-            .get_or_insert_with(|| LinkedAnswers::of(self.facts));
-        let glimpse = &mut self.glimpse;
-        Some(glimpse.get_or_insert_with(|| Prefilter::of(document, answers, self.index)))
+        let answers = &mut self.answers;
+        let answers = answers.get_or_insert_with(|| LinkedAnswers::of(self.facts));
+        let commands = &mut self.commands;
+        Some(commands.get_or_insert_with(|| Commands::of(document, answers, self.index.uris())))
     }
 
     /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
@@ -179,7 +164,7 @@ impl<'a> Evaluation<'a> {
             changes: Vec::new(),
             patch: Patch::default(),
         };
-        // What templates tell is of the message as the rule found it.
+        // Templates are filled from the message as the rule found it.
         let (document, body) = (self.document.clone(), self.body());
         let answers = self.answers.take();
         let answers = answers.unwrap_or_else(|| LinkedAnswers::of(self.facts));
@@ -248,12 +233,12 @@ impl<'a> Evaluation<'a> {
         applied: &mut RuleEffect,
     ) -> bool {
         let limits = self.facts.limits;
-        let scene = StepContext {
+        let context = StepContext {
             facts: self.facts,
             document,
             owed: &self.verdict.session_effects.owed,
         };
-        let planned = act::edits(rule, &scene, limits, values, selection);
+        let planned = act::edits(rule, &context, limits, values, selection);
         applied.changes = planned.changes;
         if planned.refused {
             return false;
@@ -322,8 +307,7 @@ impl<'a> Evaluation<'a> {
         });
         // What a step broke on purpose still leaves; there is just no tree of it for the rules that follow.
         self.document = decoded.ok().map(Arc::new);
-        self.glimpse = None;
-        self.survey = None;
+        self.commands = None;
         self.candidates = None;
         self.verdict.document = self.document.clone();
         self.verdict.body = Some(body);

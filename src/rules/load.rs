@@ -31,23 +31,20 @@ use toml::de::{DeTable, DeValue};
 
 pub(in crate::rules) use self::deserialize::STEP;
 use self::deserialize::{read, unknown_key};
-use self::match_table::LoadedMatcher;
-pub(in crate::rules) use self::match_table::{AnswersTable, Comparison, HeaderTable, Where};
+pub(in crate::rules) use self::match_table::{AnswersTable, Comparison, Where};
 pub use self::report::Reader;
 pub(in crate::rules) use self::report::{Report, kind};
 use self::report::{Table, Value};
+pub(in crate::rules) use self::rule_table::LimitTable;
 use self::rule_table::{CONNECTION_KEYS, ConnectionRuleTable, KEYS, RuleTable};
-pub(in crate::rules) use self::rule_table::{
-    ConnectionLimitTable, ConnectionMatchTable, LimitTable,
-};
 pub(in crate::rules) use self::scenario::ScenarioTable;
 use self::scenario::Scenarios;
 pub use self::schema::{StepKeys, schema, schema_text, step_keys};
-pub(crate) use self::suggest::closest;
 pub(in crate::rules) use self::suggest::list;
 use self::unreachable::Endpoints;
 use super::step::{Content, NewBody};
 use super::{ConnectionMatcher, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
+use crate::nearest::closest;
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
 ///
@@ -85,7 +82,10 @@ pub fn parse_all_with<'t>(
 }
 
 /// The reader of rules that do not come from a folder.
-fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
+///
+/// # Errors
+/// Always.
+pub fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
     Err("these rules do not come from a folder".into())
 }
 
@@ -93,19 +93,8 @@ fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
 /// whose scenarios they may take part. Errors of the others are not reported.
 ///
 /// # Errors
-/// As [`parse_all`].
-pub fn parse_beside<'r, 't>(
-    others: impl IntoIterator<Item = &'r Rule>,
-    files: impl IntoIterator<Item = (&'t str, &'t str)>,
-) -> Result<Vec<Rule>, RuleErrors> {
-    parse_beside_with(others, files, &no_includes)
-}
-
-/// The same, where `reader` reads what the files name in turn.
-///
-/// # Errors
 /// As [`parse_all_with`].
-pub fn parse_beside_with<'r, 't>(
+pub fn parse_beside<'r, 't>(
     others: impl IntoIterator<Item = &'r Rule>,
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
@@ -219,18 +208,18 @@ impl Loader {
         if report.count() > before {
             return None;
         }
-        let found = match (rule.r#match, table.table("match")) {
-            (Some(keys), Some(table)) => match_table::matcher(keys, table, stage, report),
-            _ => LoadedMatcher::default(),
-        };
-        let found_is_right = report.count() == before;
+        let mut matcher = rule.r#match.unwrap_or_default();
+        if let Some(table) = table.table("match") {
+            match_table::check(&mut matcher, table, stage, report);
+        }
+        let matcher_is_right = report.count() == before;
         files(&mut steps, table, report);
         step_validate::steps(
             &steps,
             table,
             stage,
             rule.scenario.as_ref(),
-            Some(&found).filter(|_| found_is_right),
+            Some(&matcher).filter(|_| matcher_is_right),
             report,
         );
         Some(Rule {
@@ -238,7 +227,7 @@ impl Loader {
             file: report.file().clone(),
             line: report.line(table.span().start),
             stage,
-            matcher: found.matcher,
+            matcher,
             limit: rule.limit,
             scenario: rule.scenario,
             steps,
@@ -311,14 +300,11 @@ fn connection_rule<'t>(
         line: report.line(table.span().start),
         stage,
         matcher: Matcher::default(),
-        limit: None,
+        limit: rule.limit.map(|limit| limit.0),
         scenario: None,
         steps,
         end: false,
-        connection: ConnectionMatcher {
-            limit: rule.limit,
-            ..rule.r#match.unwrap_or_default()
-        },
+        connection: rule.r#match.unwrap_or_default(),
         warnings: report.take_warnings(),
     })
 }

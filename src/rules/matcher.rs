@@ -1,13 +1,13 @@
-//! Matchers: which messages, and which commands in them.
+//! Matchers: which messages, and which commands in them. The keys of the table `match` are the matcher.
 //!
 //! ```text
-//! Matcher ─┬─ PassageMatcher   address, head, session, document    message.rs
-//!          ├─ CommandMatcher   kind, code, Items, what it answers  command.rs
-//!          ├─ has, where       a place in the selected element     selector.rs
-//!          └─ not, any, all    matchers again
+//! Matcher ─┬─ keys about the message   address, head, session, document    message.rs
+//!          ├─ keys about commands      kind, code, Items, what it answers  command.rs
+//!          ├─ has, where               a place in the selected element     selector.rs
+//!          └─ not, any, all            matchers again
 //! ```
 //!
-//! What is cheap is looked at first: a text inside a base64 document comes last.
+//! What is cheap is compared first: a text inside a base64 document comes last.
 
 mod address;
 mod client_cert;
@@ -16,58 +16,165 @@ mod connection;
 mod items;
 mod kinds;
 mod message;
-mod soap;
 mod text;
 
 pub use address::{BadNet, Net};
 pub use client_cert::ClientCertMatcher;
-pub use command::{AnswersMatcher, CommandMatcher, ItemMatcher};
-pub use connection::{ConnectionLimit, ConnectionMatcher, PerConnection};
+pub use command::AnswersMatcher;
+pub use connection::ConnectionMatcher;
 pub use kinds::Kinds;
-pub use message::{HeaderMatcher, MessageMatcher};
-pub use soap::SoapMatcher;
+pub use message::{Encoding, HeaderMatcher};
 pub use text::{TextTest, ValueTest};
 
-pub(super) use command::{Gate, Seen};
+pub(super) use command::{Seen, any_code};
 pub(super) use items::Items;
-pub(super) use soap::is_action;
+pub(super) use message::is_action;
 
-use std::ops::RangeInclusive;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::Facts;
 use super::answers::LinkedAnswers;
+use super::glob::{Glob, UriGlob};
 use super::selector::Selector;
+use super::value::{
+    Alert, CmdId, CodeRange, HostName, Http, MediaType, NumberRange, OneOf, PathGlob, QueryGlob,
+    SyncMl,
+};
+use crate::dm::{CommandKind, Dialect};
 use crate::markup::{Document, Element};
 
-/// Where a rule acts. The default matches every message, as a whole.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Where the rule acts: all keys must match; without a key that selects commands, the rule selects the whole message.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    rename = "`match`",
+    rename_all = "kebab-case",
+    deny_unknown_fields,
+    default,
+    expecting = "not = { any = [ … ] } holds where none of them does"
+)]
+#[schemars(rename = "match")]
 pub struct Matcher {
-    /// What must hold of the message.
-    pub passage: MessageMatcher,
-    /// Which of its commands are selected; `None`: the whole message is.
-    pub command: Option<CommandMatcher>,
-    /// `has`: one of these must be there, in the selected element.
+    /// Commands of this name, including nested ones.
+    pub command: Vec<OneOf<CommandKind>>,
+    /// The command with this CmdID.
+    #[schemars(extend("examples" = [5]))]
+    pub cmd_id: Vec<CmdId>,
+    /// Commands about this node: Target of an Item, otherwise its Source; a Status or Results is about the node of the command that it answers. `*` matches any characters in a segment, `**` any number of segments.
+    #[schemars(extend("examples" = ["./Device/Vendor/MSFT/BitLocker/**"]))]
+    pub loc_uri: Vec<UriGlob>,
+    /// Meta Format of an Item or of its command; `*` matches any characters.
+    #[schemars(extend("examples" = ["int"]))]
+    pub format: Vec<Glob>,
+    /// Meta Type of an Item or of its command; `*` matches any characters.
+    #[schemars(extend("examples" = ["text/*"]))]
+    pub r#type: Vec<Glob>,
+    /// Data of an Item: a text must be equal, a table compares in other ways.
+    #[schemars(extend("examples" = ["1", {"contains": "x"}, {"regex": "^\\d+$"}]))]
+    pub data: Vec<TextTest>,
+    /// A Status with this code or class of codes.
+    #[schemars(extend("examples" = [404, "2xx"]))]
+    pub status: Vec<CodeRange<SyncMl>>,
+    /// An Alert with this code or class of codes.
+    #[schemars(extend("examples" = [1226]))]
+    pub alert: Vec<CodeRange<Alert>>,
+    /// An Alert of this Meta Type; `*` matches any characters.
+    #[schemars(extend("examples" = ["com.microsoft:mdm.unenrollment*"]))]
+    pub alert_type: Vec<Glob>,
+    /// A Status or Results that answers a command of this name (`"SyncHdr"` for the header), or the command that the table describes.
+    #[schemars(extend("examples" = ["SyncHdr", {"command": "Exec", "loc-uri": "./Vendor/**"}]))]
+    pub answers: Vec<AnswersMatcher>,
+    /// The selection contains this element or attribute.
+    #[schemars(extend("examples" = ["Item/Meta/Mark"]))]
     pub has: Vec<Selector>,
-    /// `where`: one of these must hold, in the selected element.
-    pub wheres: Vec<ValueTest>,
-    /// `not`: this must not hold.
+    /// Compares the text at a place in the selection.
+    #[schemars(extend("examples" = [{"at": "Item/Data", "equals": "1"}]))]
+    pub r#where: Vec<ValueTest>,
+    /// The message with this MsgID, or within this range: `"2..4"` is 2, 3 and 4.
+    #[schemars(extend("examples" = [2, "2.."]))]
+    pub message: Vec<NumberRange<1>>,
+    /// The package of the message: the device sends 1 (which opens the session) and 3, the server 2 and 4.
+    #[schemars(extend("examples" = ["1..4"]))]
+    pub package: Vec<NumberRange<1>>,
+    /// The number of the exchange in its session, from 1.
+    #[schemars(extend("examples" = [1, "..3"]))]
+    pub exchange: Vec<NumberRange<1>>,
+    /// The SessionID; `*` matches any characters.
+    #[schemars(extend("examples" = ["1A"]))]
+    pub session: Vec<Glob>,
+    /// The number of the session among those of its device since dmtap started, from 1; of 10,000 devices at most.
+    #[schemars(extend("examples" = [2, "2.."]))]
+    pub device_session: Vec<NumberRange<1>>,
+    /// The Source of the device's messages; `*` matches any characters.
+    #[schemars(extend("examples" = ["urn:uuid:*"]))]
+    pub device: Vec<Glob>,
+    /// The LocName of the device's Source, otherwise the user of Basic credentials, as last sent in the session.
+    #[schemars(extend("examples" = ["*@contoso.com"]))]
+    pub user: Vec<Glob>,
+    /// The device's address, or a network.
+    #[schemars(extend("examples" = ["192.0.2.7", "10.0.0.0/8"]))]
+    pub peer: Vec<Net>,
+    /// The name in the device's TLS ClientHello; `*` matches any characters.
+    #[schemars(extend("examples" = ["*.contoso.com"]))]
+    pub sni: Vec<Glob>,
+    /// The client certificate that the device presented.
+    #[schemars(extend("examples" = [{"subject": "CN=*", "thumbprint": "5F3C*"}]))]
+    pub client_cert: Vec<ClientCertMatcher>,
+    /// The host that the device asked for (Host or :authority), without port; with `--mode reverse:` it is the name the device has for dmtap. `*` matches any characters.
+    #[schemars(extend("examples" = ["mdm.contoso.com"]))]
+    pub host: Vec<HostName>,
+    /// The path of the HTTP request, without the query; `*` matches any characters.
+    #[schemars(extend("examples" = ["/ManagementServer/*"]))]
+    pub path: Vec<PathGlob>,
+    /// The query of the HTTP request, without its question mark; `*` matches any characters.
+    #[schemars(extend("examples" = ["mode=Maintenance*"]))]
+    pub query: Vec<QueryGlob>,
+    /// The method of the HTTP request.
+    #[schemars(extend("examples" = ["POST"]))]
+    pub method: Vec<Glob>,
+    /// A header field of this message.
+    #[schemars(extend("examples" = [{"name": "Content-Type", "value": "application/*"}]))]
+    pub header: Vec<HeaderMatcher>,
+    /// A header field of the request, at both stages.
+    #[schemars(extend("examples" = [{"name": "User-Agent", "value": "MSFT*"}]))]
+    pub request_header: Vec<HeaderMatcher>,
+    /// The Content-Type of this message, without parameters; `*` matches any characters.
+    #[schemars(extend("examples" = ["application/vnd.syncml.dm+*"]))]
+    pub media_type: Vec<MediaType>,
+    /// The HTTP status of the response, or its class; only at the stage `response`.
+    #[schemars(extend("examples" = [200, "5xx"], "x-stages" = ["response"]))]
+    pub http_status: Vec<CodeRange<Http>>,
+    /// The encoding of the document, detected from its bytes.
+    pub encoding: Vec<Encoding>,
+    /// The language of the document, detected from its root element.
+    pub dialect: Vec<OneOf<Dialect>>,
+    /// The Action of a SOAP message, or its name: `Discover`, `GetPolicies` and `RST/wstep` of requests, `DiscoverResponse`, `GetPoliciesResponse` and `RSTRC/wstep` of responses; `*` matches any characters.
+    #[schemars(extend("examples" = ["Discover", "*/RST/wstep"]))]
+    pub soap_action: Vec<Glob>,
+    /// A SOAP fault with this code, subcode or ErrorType, without a prefix; `*` matches any characters, and alone every fault. Only at the stage `response`.
+    #[schemars(extend("examples" = ["Authorization", "DeviceCapReached"], "x-stages" = ["response"]))]
+    pub soap_fault: Vec<Glob>,
+    /// The length of the body in bytes, without content coding; for a body that is no document, its Content-Length.
+    #[schemars(extend("examples" = ["4096.."]))]
+    pub body_size: Vec<NumberRange<0>>,
+    /// Matches if the keys in it do not all match.
+    #[schemars(extend("examples" = [{"command": "Get"}]))]
     pub not: Option<Box<Self>>,
-    /// `any`: one of these must hold; empty: asks nothing.
+    /// Matches if one of the tables does.
+    #[schemars(extend("examples" = [[{"command": "Get"}, {"alert": 1226}]]))]
     pub any: Vec<Self>,
-    /// `all`: each of these must hold.
+    /// Matches if all of the tables do; two of them may have the same key.
+    #[schemars(extend("examples" = [[{"command": "Get"}, {"loc-uri": "./DevInfo/**"}]]))]
     pub all: Vec<Self>,
+    /// The kinds of commands that its own keys select; `None`: they ask nothing of commands. Set by validation.
+    #[serde(skip)]
+    pub kinds: Option<Kinds>,
 }
-
-/// Codes: single ones and classes.
-pub type Codes = Vec<RangeInclusive<u16>>;
-
-/// Numbers: single ones and ranges.
-pub type Numbers = Vec<RangeInclusive<u64>>;
 
 /// How deep `not`, `any` and `all` may stand inside each other.
 pub const DEPTH: usize = 8;
 
-/// What a matcher looks at.
+/// What a matcher is compared with.
 #[derive(Clone, Copy)]
 pub(super) struct MatchContext<'a> {
     pub(super) facts: &'a Facts<'a>,
@@ -79,23 +186,17 @@ pub(super) struct MatchContext<'a> {
 impl Matcher {
     /// Whether it selects commands, not the whole message.
     pub fn selects_commands(&self) -> bool {
-        self.command.is_some() || self.inner().any(Self::selects_commands)
+        self.kinds.is_some() || self.inner().any(Self::selects_commands)
     }
 
     /// The kinds of commands it can select.
-    pub fn kinds(&self) -> Kinds {
-        let own = self.command.as_ref().map_or(Kinds::default(), |c| c.kinds);
-        let all = self.all.iter().map(Self::kinds).fold(own, Kinds::and);
-        let any = self
-            .any
-            .iter()
-            .map(Self::kinds)
-            .fold(Kinds::NONE, Kinds::or);
-        let kinds = if self.any.is_empty() {
-            all
-        } else {
-            all.and(any)
-        };
+    pub fn selected_kinds(&self) -> Kinds {
+        let all = self.all.iter().map(Self::selected_kinds);
+        let mut kinds = all.fold(self.kinds.unwrap_or_default(), Kinds::and);
+        if !self.any.is_empty() {
+            let any = self.any.iter().map(Self::selected_kinds);
+            kinds = kinds.and(any.fold(Kinds::NONE, Kinds::or));
+        }
         match self.not.as_deref().and_then(Self::only_kinds) {
             Some(excluded) => kinds.without(excluded),
             None => kinds,
@@ -104,18 +205,17 @@ impl Matcher {
 
     /// The kinds of a matcher that asks nothing else.
     fn only_kinds(&self) -> Option<Kinds> {
-        let command = self.command.as_ref()?;
-        let bare = self.passage.asks_nothing() && self.has.is_empty() && self.wheres.is_empty();
-        (bare && command.asks_kinds_only() && self.inner().next().is_none())
-            .then_some(command.kinds)
+        let bare = !self.asks_of_message() && self.has.is_empty() && self.r#where.is_empty();
+        let only = bare && self.asks_kinds_only() && self.inner().next().is_none();
+        self.kinds.filter(|_| only)
     }
 
     /// Whether it holds of everything.
     pub fn asks_nothing(&self) -> bool {
-        self.command.is_none()
-            && self.passage.asks_nothing()
+        self.kinds.is_none()
+            && !self.asks_of_message()
             && self.has.is_empty()
-            && self.wheres.is_empty()
+            && self.r#where.is_empty()
             && self.inner().next().is_none()
     }
 
@@ -133,93 +233,83 @@ impl Matcher {
     /// Whether it looks into the document.
     pub(super) fn reads_document(&self) -> bool {
         self.some(&mut |m| {
-            m.command.is_some()
-                || !m.has.is_empty()
-                || !m.wheres.is_empty()
-                || m.passage.reads_document()
+            m.kinds.is_some() || !m.has.is_empty() || !m.r#where.is_empty() || m.asks_of_document()
         })
     }
 
     /// Whether it asks which session the message belongs to.
     pub(super) fn asks_session(&self) -> bool {
-        self.some(&mut |m| m.passage.asks_session())
+        self.some(&mut |m| m.asks_of_session())
     }
 
     /// Whether it compares LocURIs of commands of the message.
     pub(super) fn asks_uris(&self) -> bool {
-        self.some(&mut |m| m.command.as_ref().is_some_and(|c| !c.uris.is_empty()))
+        self.some(&mut |m| !m.loc_uri.is_empty())
     }
 
     /// Whether it asks which command an answer refers to.
     pub(super) fn asks_links(&self) -> bool {
-        self.some(&mut |m| m.command.as_ref().is_some_and(CommandMatcher::asks_links))
+        self.some(&mut |m| m.follows_links())
     }
 
     /// Whether it holds of the message as a whole.
-    pub(super) fn holds(&self, look: &MatchContext<'_>) -> bool {
-        let root = look.document.map(Document::root);
-        self.items(look, root, None).is_some()
+    pub(super) fn holds(&self, context: &MatchContext<'_>) -> bool {
+        let root = context.document.map(Document::root);
+        self.items(context, root, None).is_some()
     }
 
     /// Which Items of a command it selects; `None` if it does not select the command.
-    pub(super) fn items_of(&self, look: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
-        self.items(look, Some(seen.command.element()), Some(seen))
+    pub(super) fn items_of(&self, context: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
+        self.items(context, Some(seen.command.element()), Some(seen))
     }
 
     fn items(
         &self,
-        look: &MatchContext<'_>,
+        context: &MatchContext<'_>,
         element: Option<Element<'_>>,
         seen: Option<&Seen<'_>>,
     ) -> Option<Items> {
-        if !self.passage.holds(look) {
+        if !self.holds_of_message(context) {
             return None;
         }
-        let mut items = match &self.command {
-            Some(command) => command.items(look, seen?)?,
+        let mut items = match self.kinds {
+            Some(_) => self.items_of_command(context, seen?)?,
             None => Items::All,
         };
         for inner in &self.all {
-            items = items.and(inner.items(look, element, seen)?)?;
+            items = items.and(inner.items(context, element, seen)?)?;
         }
         if !self.any.is_empty() {
-            let found = self.any.iter().filter_map(|m| m.items(look, element, seen));
+            let found = self
+                .any
+                .iter()
+                .filter_map(|m| m.items(context, element, seen));
             items = items.and(found.reduce(Items::or)?)?;
         }
         if let Some(not) = &self.not
-            && let Some(excluded) = not.items(look, element, seen)
+            && let Some(excluded) = not.items(context, element, seen)
         {
             items = items.and(excluded.not(seen?.command)?)?;
         }
-        self.probes_hold(look, element, &items).then_some(items)
+        self.places_hold(context, element, &items).then_some(items)
     }
 
-    fn probes_hold(
+    fn places_hold(
         &self,
-        look: &MatchContext<'_>,
+        context: &MatchContext<'_>,
         element: Option<Element<'_>>,
         items: &Items,
     ) -> bool {
-        if self.has.is_empty() && self.wheres.is_empty() {
+        if self.has.is_empty() && self.r#where.is_empty() {
             return true;
         }
         let Some(element) = element else {
             return false;
         };
-        let (limits, items) = (look.facts.limits, items.nodes());
+        let (limits, items) = (context.facts.limits, items.nodes());
         let has = |place: &Selector| place.any(element, items, limits, &mut |_| true);
         let meets = |test: &ValueTest| test.holds(element, items, limits);
         (self.has.is_empty() || self.has.iter().any(has))
-            && (self.wheres.is_empty() || self.wheres.iter().any(meets))
+            && (self.r#where.is_empty() || self.r#where.iter().any(meets))
     }
-}
-
-/// Whether one of the codes is this one; an empty list asks nothing.
-pub(super) fn any_code(codes: &Codes, code: Option<u16>) -> bool {
-    codes.is_empty() || code.is_some_and(|code| codes.iter().any(|range| range.contains(&code)))
-}
-
-/// Whether one of the ranges holds this number; an empty list asks nothing.
-fn any_number(numbers: &Numbers, number: Option<u64>) -> bool {
-    numbers.is_empty() || number.is_some_and(|n| numbers.iter().any(|range| range.contains(&n)))
 }

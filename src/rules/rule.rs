@@ -32,29 +32,29 @@ pub struct Rule {
     pub steps: Vec<Step>,
     /// Whether no further rule is asked where it acted.
     pub end: bool,
-    /// Where and how often it acts at the stage of connections, where nothing else is asked.
+    /// Where it acts at the stage of connections.
     pub connection: ConnectionMatcher,
     /// What is odd about it, although it loads.
     pub warnings: Vec<RuleError>,
 }
 
-/// How often a rule acts on what it finds.
+/// How often a rule acts on its matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "LimitTable")]
 pub struct Limit {
-    /// Finds let pass first.
+    /// Matches passed over first.
     pub skip: u64,
-    /// Of the finds after those, each so many-th one: 3 is the third, the sixth and so on.
+    /// Of the matches after those, each so many-th one: 3 is the third, the sixth and so on.
     pub every: u64,
-    /// Finds acted on of these; `None`: all of them.
+    /// Matches acted on of these; `None`: all of them.
     pub times: Option<u64>,
     /// Which of the matches after those are acted on, by chance; `None`: each.
     pub chance: Option<Chance>,
-    /// What the count begins anew for.
+    /// What has a count of its own.
     pub per: Per,
 }
 
-/// What a limit of messages counts within.
+/// What a limit counts within.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -68,13 +68,24 @@ pub enum Per {
     Connection,
     /// The run of dmtap.
     Run,
+    /// The IP address of devices, of connections only.
+    #[serde(skip)]
+    #[schemars(skip)]
+    Peer,
 }
 
 impl Limit {
-    /// Which act the `n`th find would be, from 1; `None` where it is let pass.
-    pub fn act_of(skip: u64, every: u64, n: u64) -> Option<u64> {
-        let after = n.checked_sub(skip).filter(|after| *after > 0)?;
-        (after % every == 0).then_some(after / every)
+    /// Whether the `n`th match is one of those that `skip` and `every` leave, and within `times`, which counts by
+    /// itself where there is chance.
+    pub(super) fn admits(self, n: u64) -> bool {
+        let after = n.saturating_sub(self.skip);
+        let is_left = after > 0 && after % self.every == 0;
+        is_left && (self.chance.is_some() || self.allows(after / self.every))
+    }
+
+    /// Whether it allows to act for the `n`th time.
+    pub(super) fn allows(self, n: u64) -> bool {
+        self.times.is_none_or(|times| n <= times)
     }
 }
 
@@ -159,7 +170,7 @@ impl Rule {
             || self.steps.iter().any(Step::depends_on_reading)
     }
 
-    /// Whether it asks which session a message belongs to, which only the bodies of requests tell.
+    /// Whether it asks which session a message belongs to, which only the bodies of requests name.
     fn asks_session(&self) -> bool {
         let counted = |per| matches!(per, Per::Session | Per::Device);
         let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);

@@ -1,7 +1,11 @@
-//! A survey of one document: its commands, for the rules that may find something among them.
+//! The commands of one document, read once for all rules.
 
-use super::matcher::{Kinds, MatchContext, Matcher, Seen};
-use super::target_nodes::abouts;
+use std::collections::BTreeSet;
+
+use super::answers::LinkedAnswers;
+use super::locuri_set::LocUriSet;
+use super::matcher::{Kinds, MatchContext, Matcher, Seen, any_code};
+use super::target_nodes::{self, abouts};
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
@@ -16,7 +20,14 @@ pub(super) struct Selected {
 
 /// The commands of a document, in order.
 #[derive(Debug)]
-pub(super) struct Selection(Vec<Entry>);
+pub(super) struct Commands {
+    entries: Vec<Entry>,
+    /// The kinds of commands there are, and the codes of the Statuses and Alerts, each once.
+    kinds: Kinds,
+    codes: Vec<(CommandKind, u16)>,
+    /// The rules one of whose patterns matches a LocURI.
+    by_uri: BTreeSet<usize>,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -26,32 +37,66 @@ struct Entry {
     code: Option<u16>,
 }
 
-impl Selection {
-    /// Looks at every command once.
-    pub(super) fn of(document: &Document) -> Self {
-        let commands = Message::of(document).into_iter();
-        let entry = |command: Command<'_>| Entry {
-            node: command.element().id(),
-            kind: command.kind(),
-            code: command.code(),
+impl Commands {
+    pub(super) fn of(document: &Document, answers: &LinkedAnswers<'_>, uris: &LocUriSet) -> Self {
+        let mut commands = Self {
+            entries: Vec::new(),
+            kinds: Kinds::NONE,
+            codes: Vec::new(),
+            by_uri: BTreeSet::new(),
         };
-        let commands = commands.flat_map(Message::all_commands);
-        Self(commands.map(entry).collect())
+        let mut search = (!uris.is_empty()).then(|| uris.search());
+        let all = Message::of(document).into_iter();
+        for command in all.flat_map(Message::all_commands) {
+            let (kind, code) = (command.kind(), command.code());
+            commands.kinds = commands.kinds.or(Kinds::of(kind));
+            let code_of_kind = code.map(|code| (kind, code));
+            if let Some(code) = code_of_kind.filter(|code| !commands.codes.contains(code)) {
+                commands.codes.push(code);
+            }
+            if let Some(search) = &mut search {
+                target_nodes::each(command, answers, &mut |_, uri| {
+                    search.find(&uri.text(), &mut commands.by_uri);
+                });
+            }
+            commands.entries.push(Entry {
+                node: command.element().id(),
+                kind,
+                code,
+            });
+        }
+        commands
+    }
+
+    /// The rules one of whose patterns matches a LocURI of a command.
+    pub(super) fn rules_by_uri(&self) -> &BTreeSet<usize> {
+        &self.by_uri
+    }
+
+    /// Whether there are commands of the kinds and with the codes that a matcher asks for.
+    pub(super) fn may_match(&self, matcher: &Matcher) -> bool {
+        let codes_of = |kind| self.codes.iter().filter(move |code| code.0 == kind);
+        let (status, alert) = (&matcher.status, &matcher.alert);
+        self.kinds.meets(matcher.kinds.unwrap_or_default())
+            && (status.is_empty()
+                || codes_of(CommandKind::Status).any(|c| any_code(status, Some(c.1))))
+            && (alert.is_empty()
+                || codes_of(CommandKind::Alert).any(|c| any_code(alert, Some(c.1))))
     }
 
     /// The commands a matcher selects, in document order.
     pub(super) fn select(
         &self,
-        kinds: Kinds,
         matcher: &Matcher,
         document: &Document,
-        look: &MatchContext<'_>,
+        context: &MatchContext<'_>,
     ) -> Vec<Selected> {
+        let kinds = matcher.kinds.unwrap_or_default();
         let asks_uris = matcher.asks_uris();
-        let of_kind = self.0.iter().filter(|entry| kinds.has(entry.kind));
+        let of_kind = self.entries.iter().filter(|entry| kinds.has(entry.kind));
         let select = |entry: &Entry| {
             let command = Command::of(document.element(entry.node)?)?;
-            let about = match look.answers.filter(|_| asks_uris) {
+            let about = match context.answers.filter(|_| asks_uris) {
                 Some(answers) => abouts(command, answers),
                 None => Vec::new(),
             };
@@ -61,7 +106,7 @@ impl Selection {
                 code: entry.code,
                 about: &about,
             };
-            let items = matcher.items_of(look, &seen)?;
+            let items = matcher.items_of(context, &seen)?;
             Some(Selected {
                 node: entry.node,
                 items: items.nodes().to_vec(),

@@ -179,8 +179,7 @@ impl Step {
         matches!(self, Self::Raw(_))
     }
 
-    /// Whether it would do something else where nobody reads bodies: it tells of the session, draws from it, or counts
-    /// the bytes.
+    /// Whether it needs bodies to be read: it names the session, draws from it, or counts the bytes.
     pub fn depends_on_reading(&self) -> bool {
         self.template().is_some()
             || matches!(self, Self::WireFault(step) if step.depends_on_reading())
@@ -207,7 +206,7 @@ impl Step {
         }
     }
 
-    /// Whether nothing can be said after it of how the message leaves.
+    /// Whether no later step can change how the message leaves.
     pub fn closes(&self) -> bool {
         match self {
             Self::Edit(_) | Self::Head(_) | Self::Raw(_) | Self::Protocol(_) => false,

@@ -81,7 +81,7 @@ pub(super) fn each(
 }
 
 /// The same of the command that an answer refers to, whose Items stand in another message.
-pub(super) fn each_answered(
+fn each_answered(
     answer: Command<'_>,
     answers: &LinkedAnswers<'_>,
     show: &mut dyn FnMut(Option<NodeId>, Element<'_>),

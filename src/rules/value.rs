@@ -13,8 +13,9 @@ pub(in crate::rules) use code::MEANT;
 pub use code::{Alert, Among, Code, CodeRange, Http, SyncMl};
 pub use number::{NotZero, NumberRange, Within};
 pub use text::{
-    AttributeName, CmdId, CommandXml, FieldName, HeaderText, Hexadecimal, HostName, MediaType,
-    Part, PathGlob, Pattern, Plain, PlainText, QueryGlob, ServerName, TextPattern, XmlTemplate,
+    AnyFieldName, AttributeName, CmdId, CommandXml, FieldName, HeaderText, Hexadecimal, HostName,
+    MediaType, Part, PathGlob, Pattern, Plain, PlainText, QueryGlob, ServerName, TextPattern,
+    XmlTemplate,
 };
 pub(in crate::rules) use word::unknown_word;
 pub use word::{Named, OneOf, True};

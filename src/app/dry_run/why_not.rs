@@ -46,16 +46,16 @@ pub fn why(rule: &Rule, passed: &Passed, address: Address) -> String {
 
 /// What of the address a matcher does not match.
 fn elsewhere(matcher: &Matcher, uri: &Uri) -> Option<String> {
-    let passage = &matcher.passage;
-    let host = uri.host().unwrap_or_default();
-    for (key, patterns, is) in [
-        ("host", &passage.host, host),
-        ("path", &passage.path, uri.path()),
-    ] {
-        let misses = |pattern: &Glob| !pattern.matches(is);
-        if !patterns.is_empty() && patterns.iter().all(misses) {
-            return Some(format!("its `{key}` does not match `{is}`"));
-        }
+    fn misses<G: AsRef<Glob>>(patterns: &[G], text: &str) -> bool {
+        !patterns.is_empty() && !patterns.iter().any(|p| p.as_ref().matches(text))
+    }
+    let (host, path) = (uri.host().unwrap_or_default(), uri.path());
+    let wrong = [
+        ("host", misses(&matcher.host, host), host),
+        ("path", misses(&matcher.path, path), path),
+    ];
+    if let Some((key, _, is)) = wrong.iter().find(|(_, misses, _)| *misses) {
+        return Some(format!("its `{key}` does not match `{is}`"));
     }
     matcher.all.iter().find_map(|inner| elsewhere(inner, uri))
 }

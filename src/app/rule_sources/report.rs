@@ -342,6 +342,21 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_of_a_rule_about_connections_is_reported_as_well() {
+        let text = "[[rule]]\nname = 'r'\nstage = 'connection'\nlimit = { skip = 1, times = 2, per = 'peer' }\n\
+            step = { refuse-connection = true }\n";
+        let entry = Entry {
+            rule: load::parse("a.toml", text).unwrap()[0].clone(),
+            standing: SourceState::InForce,
+            hits: Hits::default(),
+            run: Hits::default(),
+        };
+        let report = serde_json::to_value(EntryReport::of(&entry)).unwrap();
+        let limit = serde_json::json!({"skip": 1, "times": 2, "chance": false, "per": "peer"});
+        assert_eq!(report["limit"], limit);
+    }
+
+    #[test]
     fn a_long_name_loses_its_middle_and_widens_no_column() {
         let long = format!("--fail ./Vendor/{}/End", "x".repeat(2000));
         let entries = [long.as_str(), "short"].map(|name| {

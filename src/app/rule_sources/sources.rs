@@ -273,7 +273,7 @@ fn fill<'r>(
         Ok(content)
     };
     let texts = pages.iter().map(|page| (&*page.name, &*page.text));
-    let mut rules = load::parse_beside_with(others, texts, &reader)?
+    let mut rules = load::parse_beside(others, texts, &reader)?
         .into_iter()
         .peekable();
     let mut read = read.into_inner();

@@ -152,12 +152,11 @@ impl Reconciling<'_> {
                 applied.patch = patch;
             }
             Err(why) => {
-                applied.changes = vec![EffectDetail {
-                    path: String::new(),
-                    kind: EffectKind::NotApplied,
-                    before: String::new(),
-                    after: format!("what dmtap owes: {why}"),
-                }];
+                applied.changes = vec![EffectDetail::of_message(
+                    EffectKind::NotApplied,
+                    "",
+                    format!("what dmtap owes: {why}"),
+                )];
             }
         }
         self.done.applied.push(applied);

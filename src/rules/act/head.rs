@@ -10,7 +10,7 @@ use crate::rules::step::{HeadEdit, HeadStep};
 use crate::rules::template::{Escape, Template};
 use crate::rules::{Facts, Stage, Verdict};
 
-/// Notes a change of the head, and tells it.
+/// Plans a change of the head.
 pub(in crate::rules) fn head(
     step: &HeadStep,
     facts: &Facts<'_>,
@@ -29,12 +29,7 @@ pub(in crate::rules) fn head(
                 _ => (EffectKind::Header(step.name()), before),
             };
             verdict.head.push(edit);
-            EffectDetail {
-                path: String::new(),
-                kind,
-                before,
-                after,
-            }
+            EffectDetail::of_message(kind, before, after)
         }
         Err(why) => not_applied("", format!("{}: {why}", step.name())),
     }

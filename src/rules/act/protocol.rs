@@ -101,32 +101,32 @@ impl Planned {
     pub(super) fn protocol_step(
         &mut self,
         step: &ProtocolStep,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) {
         if step.promises()
-            && let Err(why) = scene.reconciler()
+            && let Err(why) = context.reconciler()
         {
             return self.decline(step.name(), why);
         }
         let planned = match step {
-            ProtocolStep::Refuse(code) => self.refuse(code.status(), scene, selection),
-            ProtocolStep::HideStatus => self.hide(scene, selection),
+            ProtocolStep::Refuse(code) => self.refuse(code.status(), context, selection),
+            ProtocolStep::HideStatus => self.hide(context, selection),
             ProtocolStep::InjectCommand(new) => {
-                self.inject(&new.command.0, new.to.as_ref(), scene, selection)
+                self.inject(&new.command.0, new.to.as_ref(), context, selection)
             }
-            ProtocolStep::AtomicRollback(fate) => self.roll_back(fate, scene, selection),
-            ProtocolStep::Challenge(challenge) => self.challenge(challenge, scene),
-            ProtocolStep::Busy(busy) => self.busy(busy, scene),
-            ProtocolStep::SessionAbort => self.abort(scene),
-            ProtocolStep::NextMessage => self.next_message(scene),
-            ProtocolStep::DuplicateMessage { keep } => self.duplicate(*keep, scene),
-            ProtocolStep::UnknownCmdref => self.unknown_cmd_ref(scene, selection),
-            ProtocolStep::BreakMsgid(how) => self.break_msg_id(*how, scene),
-            ProtocolStep::DropFinal => self.drop_final(scene),
-            ProtocolStep::WrongSize(by) => self.wrong_size(by.0, scene, selection),
+            ProtocolStep::AtomicRollback(failure) => self.roll_back(failure, context, selection),
+            ProtocolStep::Challenge(challenge) => self.challenge(challenge, context),
+            ProtocolStep::Busy(busy) => self.busy(busy, context),
+            ProtocolStep::SessionAbort => self.abort(context),
+            ProtocolStep::NextMessage => self.next_message(context),
+            ProtocolStep::DuplicateMessage { keep } => self.duplicate(*keep, context),
+            ProtocolStep::UnknownCmdref => self.unknown_cmd_ref(context, selection),
+            ProtocolStep::BreakMsgid(how) => self.break_msg_id(*how, context),
+            ProtocolStep::DropFinal => self.drop_final(context),
+            ProtocolStep::WrongSize(by) => self.wrong_size(by.0, context, selection),
             _ => match step.field() {
-                Some(field) => self.header(step.name(), &field, scene),
+                Some(field) => self.header(step.name(), &field, context),
                 None => Ok(()),
             },
         };
@@ -147,16 +147,20 @@ impl Planned {
     }
 
     /// Takes on obligations if the session has room for them.
-    fn owe(&mut self, scene: &StepContext<'_>, obligations: Vec<Obligation>) -> Result<(), String> {
+    fn owe(
+        &mut self,
+        context: &StepContext<'_>,
+        obligations: Vec<Obligation>,
+    ) -> Result<(), String> {
         let owed = &mut self.session_effects.owed;
         let before = owed.len();
         owed.extend(obligations.into_iter().map(|obligation| OwedByRule {
             rule: self.rule.clone(),
             obligation,
         }));
-        let reconciler = scene.reconciler()?;
+        let reconciler = context.reconciler()?;
         // What rules before this one caused in the same message takes room, too.
-        let room = reconciler.has_room_for(scene.owed.iter().chain(&*owed));
+        let room = reconciler.has_room_for(context.owed.iter().chain(&*owed));
         room.map_err(|full| {
             owed.truncate(before);
             full.to_string()

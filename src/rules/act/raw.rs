@@ -72,12 +72,7 @@ pub(in crate::rules) fn raw(
         RawStep::ReplaceText { .. } => EffectKind::ReplaceText,
         _ => EffectKind::other(step.name()),
     };
-    let change = EffectDetail {
-        path: String::new(),
-        kind,
-        before,
-        after,
-    };
+    let change = EffectDetail::of_message(kind, before, after);
     Ok((patch, change))
 }
 

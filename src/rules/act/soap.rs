@@ -11,7 +11,7 @@ use crate::rules::step::SoapFault;
 use crate::rules::value::OneOf;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
-/// Answers with the fault, and tells it.
+/// Answers with the fault.
 pub(in crate::rules) fn soap(
     fault: &SoapFault,
     facts: &Facts<'_>,
@@ -51,14 +51,13 @@ pub(in crate::rules) fn soap(
         body: text.into(),
     });
     let error_type = fault.error_type.map_or("", |error_type| error_type.0.0);
-    EffectDetail {
-        path: String::new(),
-        kind: EffectKind::other("soap-fault"),
-        before: String::new(),
-        after: format!("{} {error_type}", fault.subcode.0.0)
+    EffectDetail::of_message(
+        EffectKind::other("soap-fault"),
+        "",
+        format!("{} {error_type}", fault.subcode.0.0)
             .trim_end()
-            .into(),
-    }
+            .to_string(),
+    )
 }
 
 fn body_1_2(fault: &SoapFault) -> String {

@@ -9,7 +9,7 @@ use crate::rules::rng::Rng;
 use crate::rules::step::{Answer, ResetPeer, Slicer, Timeout, WireFault};
 use crate::rules::{Facts, Rule, Verdict};
 
-/// Notes how the message leaves, and tells it.
+/// Plans how the message leaves.
 pub(in crate::rules) fn leave(
     step: &WireFault,
     rule: &Rule,
@@ -17,12 +17,7 @@ pub(in crate::rules) fn leave(
     facts: &Facts<'_>,
     verdict: &mut Verdict,
 ) -> EffectDetail {
-    let mut change = EffectDetail {
-        path: String::new(),
-        kind: EffectKind::other(step.name()),
-        before: String::new(),
-        after: String::new(),
-    };
+    let mut change = EffectDetail::of_message(EffectKind::other(step.name()), "", "");
     if let WireFault::Answer(Answer(answer)) = step {
         change.before = facts
             .response

@@ -31,7 +31,8 @@ use self::entries::{Elements, Entries};
 use self::verb::Verb;
 use super::report::{Report, Value, integer, kind};
 use super::schema::step_keys;
-use super::suggest::{REFERENCE, closest, list};
+use super::suggest::{REFERENCE, list};
+use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::value::unknown_word;
 
@@ -51,6 +52,7 @@ pub(super) fn read<'t, T: Deserialize<'t>>(
         let node = Node {
             value,
             key,
+            step: None,
             reading: &reading,
         };
         let error = match T::deserialize(node) {
@@ -84,7 +86,7 @@ impl Reading<'_, '_> {
     }
 
     /// Reports a mistake, and leaves out what begins at `start` from here on. Where something inside was left out
-    /// before, what is said of the whole only follows from that.
+    /// before, the mistake only follows from that.
     fn leave_out(&self, error: Failure, start: usize, value: &Value<'_>, key: &str) -> Failure {
         if !matches!(error, Failure::Reported) {
             let follows = self.has_left_out(value);
@@ -172,6 +174,8 @@ struct Node<'r, 'f, 't> {
     value: &'t Value<'t>,
     /// The key it stands under, be it as an element of a list.
     key: &'t str,
+    /// The step that it is the verb's value of.
+    step: Option<&'t Value<'t>>,
     reading: &'r Reading<'r, 'f>,
 }
 
@@ -182,12 +186,21 @@ impl<'r, 'f, 't> Node<'r, 'f, 't> {
         )
     }
 
+    /// The value, beside which no other key of a step may stand.
+    fn alone(&self) -> &'t DeValue<'t> {
+        if let Some(table) = self.step.and_then(|step| step.get_ref().as_table()) {
+            self.refuse_other_keys(STEP, table, &[self.key]);
+        }
+        self.value.get_ref()
+    }
+
     fn text(&self) -> Result<&'t str, Failure> {
-        let text = self.value.get_ref().as_str();
+        let text = self.alone().as_str();
         text.ok_or_else(|| self.not_a("a text in quotes"))
     }
 
     fn integer<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.alone();
         let number = integer(self.value).ok_or_else(|| self.not_a("a whole number"))?;
         match u64::try_from(number) {
             Ok(number) => visitor.visit_u64(number),
@@ -295,7 +308,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.value.get_ref() {
+        match self.alone() {
             DeValue::String(text) => visitor.visit_str(text),
             DeValue::Integer(_) => self.integer(visitor),
             DeValue::Float(_) => self.deserialize_f64(visitor),
@@ -307,7 +320,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     }
 
     fn deserialize_bool<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let truth = self.value.get_ref().as_bool();
+        let truth = self.alone().as_bool();
         visitor.visit_bool(truth.ok_or_else(|| self.not_a("true or false"))?)
     }
 
@@ -320,7 +333,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     }
 
     fn deserialize_f64<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let written = match self.value.get_ref() {
+        let written = match self.alone() {
             DeValue::Float(number) => number.as_str().to_owned(),
             DeValue::Integer(number) => number.as_str().to_owned(),
             _ => return Err(self.not_a("a number such as 0.3")),
@@ -350,7 +363,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
     }
 
     fn deserialize_seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        let elements = match self.value.get_ref() {
+        let elements = match self.alone() {
             DeValue::Array(values) if values.is_empty() => {
                 if self.key == "step" {
                     let mistake = Mistake::new("this rule does nothing".into());
@@ -366,12 +379,12 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
         };
         visitor.visit_seq(Elements {
             values: elements.into_iter(),
-            list: self,
+            list: Self { step: None, ..self },
         })
     }
 
     fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.value.get_ref() {
+        match self.alone() {
             DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None, |_| true)),
             _ => Err(self.not_a("a table")),
         }
@@ -383,7 +396,18 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        match self.value.get_ref() {
+        if let Some(step) = self.step.filter(|_| fields.contains(&"="))
+            && let Some(table) = step.get_ref().as_table()
+        {
+            let (value, verb) = (step, Some(self.key));
+            let step = Self {
+                value,
+                step: None,
+                ..self
+            };
+            return step.table(STEP, table, fields, verb, visitor);
+        }
+        match self.alone() {
             DeValue::Table(table) => self.table(name, table, fields, None, visitor),
             _ if fields.contains(&"") => {
                 let value = EntriesOf::new(std::iter::once(("", self)));
@@ -411,7 +435,7 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        if let DeValue::Table(table) = self.value.get_ref() {
+        if let DeValue::Table(table) = self.alone() {
             let verb = Verb::find(self, table, variants)?;
             return visitor.visit_enum(verb);
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::suggest::closest;
+use crate::nearest::closest;
 use crate::rules::RuleError;
 
 /// A value of the tree, with its place.
@@ -102,7 +102,7 @@ impl<'r> Report<'r> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    /// The errors in file order; the last one tells how many more there are.
+    /// The errors in file order; the last one counts those beyond.
     pub(super) fn into_errors(mut self) -> Vec<RuleError> {
         self.errors.sort_by_key(RuleError::start);
         let last = self.beyond.map(|last| last.and_more(self.untold));

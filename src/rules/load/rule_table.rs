@@ -4,12 +4,11 @@ use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::match_table::MatchTable;
 use crate::rules::chance::Chance;
-use crate::rules::matcher::{ConnectionLimit, ConnectionMatcher, Net, PerConnection};
+use crate::rules::matcher::ConnectionMatcher;
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::{Listener, Named, OneOf, ServerName, True, Within, described, written};
-use crate::rules::{Limit, Per, Scenario, Stage, Step};
+use crate::rules::value::{Named, OneOf, True, Within, described, schema_of_table, written};
+use crate::rules::{Limit, Matcher, Per, Scenario, Stage, Step};
 
 /// A rule: when dmtap looks, where it acts, how often, and what it does.
 #[derive(Deserialize, JsonSchema)]
@@ -23,7 +22,7 @@ pub(super) struct RuleTable {
     #[schemars(required)]
     pub(super) stage: Option<OneOf<Stage>>,
     /// Where the rule acts; without it, on every message or connection of the stage.
-    pub(super) r#match: Option<MatchTable>,
+    pub(super) r#match: Option<Matcher>,
     /// How often the rule acts; without it, always.
     pub(super) limit: Option<Limit>,
     /// In which state of a scenario the rule acts; without it, in every state.
@@ -120,13 +119,19 @@ impl TryFrom<LimitTable> for Limit {
             chance: table.chance,
             per: table.per.unwrap_or_default(),
         };
-        match limit.times.is_some() || limit.skip > 0 || limit.every > 1 || limit.chance.is_some() {
-            true => Ok(limit),
-            false => Err(Mistake::new("this limit limits nothing".into()).help(
-                "times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one, \
-                 chance = 0.3 acts on three of ten",
-            )),
+        limit.checked(", chance = 0.3 acts on three of ten")
+    }
+}
+
+impl Limit {
+    /// The limit, if it limits anything; `more` is what the help names besides.
+    fn checked(self, more: &str) -> Result<Self, Mistake> {
+        if self.times.is_some() || self.skip > 0 || self.every > 1 || self.chance.is_some() {
+            return Ok(self);
         }
+        Err(Mistake::new("this limit limits nothing".into()).help(format!(
+            "times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one{more}"
+        )))
     }
 }
 
@@ -134,7 +139,7 @@ impl TryFrom<LimitTable> for Limit {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "a limit", deny_unknown_fields)]
 #[schemars(rename = "connection-limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}]))]
-pub(in crate::rules) struct ConnectionLimitTable {
+struct ConnectionLimitTable {
     /// The rule acts on this many connections, then on no more.
     #[schemars(extend("examples" = [1]))]
     times: Option<Count>,
@@ -148,62 +153,43 @@ pub(in crate::rules) struct ConnectionLimitTable {
     per: Option<PerConnection>,
 }
 
+/// What counts of connections are kept for.
+#[derive(Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum PerConnection {
+    /// The run of dmtap.
+    Run,
+    /// An IP address of devices.
+    Peer,
+}
+
+/// The limit of a rule about connections.
+#[derive(Deserialize)]
+#[serde(try_from = "ConnectionLimitTable")]
+pub(super) struct ConnectionLimit(pub(super) Limit);
+
 impl TryFrom<ConnectionLimitTable> for ConnectionLimit {
     type Error = Mistake;
 
     fn try_from(table: ConnectionLimitTable) -> Result<Self, Mistake> {
-        let limit = Self {
+        let limit = Limit {
             skip: table.skip.map_or(0, |skip| skip.0),
             every: table.every.map_or(1, |every| every.0),
             times: table.times.map(|times| times.0),
-            per: table.per.unwrap_or_default(),
+            chance: None,
+            per: match table.per {
+                Some(PerConnection::Peer) => Per::Peer,
+                _ => Per::Run,
+            },
         };
-        match limit.times.is_some() || limit.skip > 0 || limit.every > 1 {
-            true => Ok(limit),
-            false => Err(Mistake::new("this limit limits nothing".into()).help(
-                "times = 1 acts once, skip = 1 lets the first one pass, every = 3 acts on each third one",
-            )),
-        }
+        limit.checked("").map(Self)
     }
 }
 
-/// Which connections the rule acts on: all keys must match.
-#[derive(Deserialize, JsonSchema, Default)]
-#[serde(rename = "`match`", deny_unknown_fields, default)]
-#[schemars(rename = "connection-match")]
-pub(in crate::rules) struct ConnectionMatchTable {
-    /// The device's address, or a network.
-    #[schemars(extend("examples" = ["192.0.2.7", "10.0.0.0/8"]))]
-    peer: Vec<Net>,
-    /// The address at which dmtap accepted the device: a port, or a pattern for `ip:port`.
-    #[schemars(extend("examples" = [8443, "127.0.0.1:*"]))]
-    listener: Vec<Listener>,
-    /// The name in the device's ClientHello; `*` matches any characters.
-    #[schemars(extend("examples" = ["mdm.example.com"]))]
-    sni: Vec<ServerName>,
-    /// The server: that of CONNECT, or the one behind `--mode reverse:`; without port.
-    #[schemars(extend("examples" = ["*.windowsupdate.com"]))]
-    host: Vec<ServerName>,
-}
+schema_of_table!(ConnectionLimit, ConnectionLimitTable);
 
 /// The keys of a connection that is matched.
 pub(super) const CONNECTION_KEYS: [&str; 4] = ["peer", "listener", "sni", "host"];
-
-impl From<ConnectionMatchTable> for ConnectionMatcher {
-    fn from(table: ConnectionMatchTable) -> Self {
-        Self {
-            peers: table.peer,
-            listener: table
-                .listener
-                .into_iter()
-                .map(|listener| listener.0)
-                .collect(),
-            sni: table.sni.into_iter().map(|name| name.0).collect(),
-            host: table.host.into_iter().map(|name| name.0).collect(),
-            limit: None,
-        }
-    }
-}
 
 impl<'de> Deserialize<'de> for Chance {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::deserialize::MOST_KEYS;
 use super::report::{MOST_ERRORS, Report, Table};
-use super::suggest::{closest, list};
+use super::suggest::list;
+use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::scenario::STARTED;
 use crate::rules::value::written;
@@ -86,7 +87,7 @@ struct Act {
     line: usize,
     /// The state that it requires, or else the one that it becomes.
     span: Range<usize>,
-    /// What it has a state for; the whole table where that is not said.
+    /// What it has a state for; the whole table where there is no `per`.
     per: Range<usize>,
     /// Whether its errors are reported.
     reported: bool,

@@ -300,8 +300,11 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
             .for_each(|schema| rewrite(schema, definitions)),
         Value::Object(map) => {
             for key in ["default", "format", "title", "x-stages"] {
-                if key != "title" || map.get("$schema").is_none() {
-                    map.remove_if_plain(key);
+                // A property may have such a name, too.
+                let is_keyword = |value: &Value| !value.is_object() && !value.is_boolean();
+                let is_root = key == "title" && map.contains_key("$schema");
+                if map.get(key).is_some_and(is_keyword) && !is_root {
+                    map.remove(key);
                 }
             }
             map.values_mut()
@@ -312,22 +315,6 @@ fn rewrite(schema: &mut Value, definitions: &Map<String, Value>) {
             one_or_many(map);
         }
         _ => {}
-    }
-}
-
-/// Removes a keyword, but not a property of that name.
-trait RemovePlain {
-    fn remove_if_plain(&mut self, key: &str);
-}
-
-impl RemovePlain for Map<String, Value> {
-    fn remove_if_plain(&mut self, key: &str) {
-        if self
-            .get(key)
-            .is_some_and(|value| !value.is_object() && !value.is_boolean())
-        {
-            self.remove(key);
-        }
     }
 }
 

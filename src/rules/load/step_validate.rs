@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use http::header;
 
-use super::match_table::LoadedMatcher;
 use super::place;
 use super::report::{Report, Table};
 use super::schema::step_keys;
@@ -16,7 +15,7 @@ use crate::rules::step::{
     Scheme, WireFault,
 };
 use crate::rules::template::{Escape, Template};
-use crate::rules::{Scenario, Stage, Step};
+use crate::rules::{Matcher, Scenario, Stage, Step};
 
 /// A step with its table, and the place of its verb.
 pub(super) type Placed<'t> = (&'t Step, Range<usize>, Table<'t>);
@@ -27,7 +26,7 @@ pub(super) fn steps(
     rule: Table<'_>,
     stage: Stage,
     scenario: Option<&Scenario>,
-    found: Option<&LoadedMatcher>,
+    matcher: Option<&Matcher>,
     report: &mut Report<'_>,
 ) {
     let tables = rule.values("step").into_iter().filter_map(Table::of);
@@ -45,8 +44,10 @@ pub(super) fn steps(
     with_declared_prefixes(&placed, report);
     on_the_body(&placed, report);
     agree_on_versions(steps, rule, report);
-    if let Some(found) = found {
-        with_matcher(&placed, found, report);
+    if let Some(matcher) = matcher {
+        let named = rule.table("match").and_then(|table| table.value("command"));
+        let named = named.map(|command| command.span());
+        with_matcher(&placed, matcher, named.as_ref(), report);
     }
 }
 
@@ -283,23 +284,27 @@ fn on_the_body(steps: &[Placed<'_>], report: &mut Report<'_>) {
     }
 }
 
-fn with_matcher(steps: &[Placed<'_>], found: &LoadedMatcher, report: &mut Report<'_>) {
-    let selected = found.matcher.command.as_ref();
+/// `named` is where `match` names the commands.
+fn with_matcher(
+    steps: &[Placed<'_>],
+    matcher: &Matcher,
+    named: Option<&Range<usize>>,
+    report: &mut Report<'_>,
+) {
     for (step, span, _) in steps {
-        match (*step, selected) {
-            (Step::Edit(EditStep::SetStatus(_)), selected) => {
-                let kinds = selected.map_or(Kinds::default(), |command| command.kinds);
-                if kinds != Kinds::of(CommandKind::Status) {
-                    needs_status(span, found, report);
+        match (*step, matcher.kinds) {
+            (Step::Edit(EditStep::SetStatus(_)), kinds) => {
+                if kinds != Some(Kinds::of(CommandKind::Status)) {
+                    needs_status(span, named, report);
                 }
             }
-            (Step::Protocol(step), _) => about_commands(step, span, found, report),
+            (Step::Protocol(step), kinds) => about_commands(step, span, kinds, named, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
                 needs_commands(edit, span, report);
             }
             (_, None) => no_command(step, span, report),
-            (Step::Edit(edit), Some(command)) => no_data(edit, command.kinds, span, report),
+            (Step::Edit(edit), Some(kinds)) => no_data(edit, kinds, span, report),
             _ => {}
         }
     }
@@ -375,9 +380,9 @@ fn needs_commands(step: &EditStep, span: &Range<usize>, report: &mut Report<'_>)
     }
 }
 
-fn needs_status(span: &Range<usize>, found: &LoadedMatcher, report: &mut Report<'_>) {
+fn needs_status(span: &Range<usize>, named: Option<&Range<usize>>, report: &mut Report<'_>) {
     let error = report.wrong(span.clone(), "`set-status` changes the code of a Status");
-    match &found.command_span {
+    match named {
         Some(command) => error
             .also(command.clone(), "this selects other commands")
             .help(
@@ -411,13 +416,13 @@ fn agree_on_versions(steps: &[Step], rule: Table<'_>, report: &mut Report<'_>) {
 fn about_commands(
     step: &ProtocolStep,
     span: &Range<usize>,
-    found: &LoadedMatcher,
+    kinds: Option<Kinds>,
+    named: Option<&Range<usize>>,
     report: &mut Report<'_>,
 ) {
     if !step.is_about_commands() {
         return;
     }
-    let kinds = found.matcher.command.as_ref().map(|command| command.kinds);
     let name = step.name();
     let gets = Kinds::of(CommandKind::Get);
     if matches!(step, ProtocolStep::WrongSize(_))
@@ -440,7 +445,7 @@ fn about_commands(
         return;
     }
     let error = report.wrong(span.clone(), format!("`{name}` is about {what}"));
-    match &found.command_span {
+    match named {
         Some(command) => error.also(command.clone(), "this selects something else"),
         None => error.label("this rule does not say that it selects such"),
     };

@@ -1,49 +1,18 @@
-//! Which commands are selected, and which of their Items.
+//! Keys about commands: which are selected, and which of their Items.
 
-use crate::rules::value::schema_of_table;
-use serde::Deserialize;
 use std::borrow::Cow;
 
-use super::{Codes, Items, Kinds, MatchContext, TextTest, any_code};
+use serde::Deserialize;
+
+use super::{Items, Kinds, MatchContext, Matcher};
 use crate::dm::{Command, CommandKind};
 use crate::flow::AnswerTarget;
 use crate::markup::{Element, tag};
 use crate::rules::answers::LinkedAnswers;
-use crate::rules::glob::{Glob, UriGlob};
+use crate::rules::glob::Glob;
 use crate::rules::load::AnswersTable;
 use crate::rules::target_nodes::{TargetNodes, own_abouts};
-
-/// Which commands are selected, nested ones included.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CommandMatcher {
-    /// Of these kinds.
-    pub kinds: Kinds,
-    /// With one of these CmdIDs; empty: any.
-    pub cmd_ids: Vec<String>,
-    /// A Status with one of these codes; empty: any.
-    pub status: Codes,
-    /// An Alert with one of these codes; empty: any.
-    pub alert: Codes,
-    /// An answer to one of these; empty: any.
-    pub answers: Vec<AnswersMatcher>,
-    /// About one of these nodes; empty: any. An answer is about what the answered command is about.
-    pub uris: Vec<UriGlob>,
-    /// What must hold of one Item; those it holds of are selected.
-    pub item: ItemMatcher,
-}
-
-/// What must hold of an Item. An empty list asks nothing; of a list one entry must match.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ItemMatcher {
-    /// Meta Format, of the Item or of its command.
-    pub format: Vec<Glob>,
-    /// Meta Type, of the Item or of its command.
-    pub media_type: Vec<Glob>,
-    /// Meta Type of an Alert.
-    pub alert_type: Vec<Glob>,
-    /// The text of its Data.
-    pub data: Vec<TextTest>,
-}
+use crate::rules::value::{CodeRange, schema_of_table};
 
 /// A command that an answer refers to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -52,7 +21,7 @@ pub struct AnswersMatcher {
     /// Its name, `SyncHdr` for the header; empty: any.
     pub names: Vec<String>,
     /// What else must hold of it; `None`: nothing.
-    pub command: Option<Box<CommandMatcher>>,
+    pub command: Option<Box<Matcher>>,
 }
 
 /// A command, with what was seen of it when the document was surveyed.
@@ -66,81 +35,67 @@ pub(in crate::rules) struct Seen<'d> {
     pub(in crate::rules) about: &'d [TargetNodes],
 }
 
-/// What must be among the commands of a message for one of them to be selected: most rules without a match are found
-/// by that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::rules) struct Gate {
-    pub(in crate::rules) kinds: Kinds,
-    pub(in crate::rules) status: Codes,
-    pub(in crate::rules) alert: Codes,
-}
-
-impl CommandMatcher {
-    /// Whether it asks which command an answer refers to.
-    pub(in crate::rules) fn asks_links(&self) -> bool {
-        let by_uri = !self.uris.is_empty() && self.kinds.meets(Kinds::answers());
-        by_uri
-            || self
-                .answers
-                .iter()
-                .any(|answered| answered.command.is_some())
+impl Matcher {
+    /// Whether its own keys ask which command an answer refers to.
+    pub(super) fn follows_links(&self) -> bool {
+        let selects_answers = self
+            .kinds
+            .is_some_and(|kinds| kinds.meets(Kinds::answers()));
+        let mut answers = self.answers.iter();
+        selects_answers && !self.loc_uri.is_empty() || answers.any(|a| a.command.is_some())
     }
 
-    /// What must be among the commands of a message for one of them to be selected.
-    pub(in crate::rules) fn gate(&self) -> Gate {
-        Gate {
-            kinds: self.kinds,
-            status: self.status.clone(),
-            alert: self.alert.clone(),
-        }
-    }
-
-    /// Whether it asks nothing but the kind.
+    /// Whether its keys about commands ask nothing but the kind.
     pub(in crate::rules) fn asks_kinds_only(&self) -> bool {
-        self.cmd_ids.is_empty()
+        self.cmd_id.is_empty()
             && self.status.is_empty()
             && self.alert.is_empty()
             && self.answers.is_empty()
-            && self.uris.is_empty()
-            && self.item.asks_nothing()
+            && self.loc_uri.is_empty()
+            && !self.asks_of_items()
     }
 
-    /// Which Items of a command are selected; `None` if the command is not.
-    pub(super) fn items(&self, look: &MatchContext<'_>, seen: &Seen<'_>) -> Option<Items> {
+    fn asks_of_items(&self) -> bool {
+        let texts = [&self.format, &self.r#type, &self.alert_type];
+        !self.data.is_empty() || texts.iter().any(|texts| !texts.is_empty())
+    }
+
+    /// Which Items of a command its own keys select; `None` if they do not select the command.
+    pub(super) fn items_of_command(
+        &self,
+        context: &MatchContext<'_>,
+        seen: &Seen<'_>,
+    ) -> Option<Items> {
         let code_of = |kind| seen.code.filter(|_| seen.kind == kind);
-        let fits = self.kinds.has(seen.kind)
+        let fits = self.kinds.is_none_or(|kinds| kinds.has(seen.kind))
             && any_code(&self.status, code_of(CommandKind::Status))
             && any_code(&self.alert, code_of(CommandKind::Alert))
             && self.has_cmd_id(seen.command)
-            && self.answers_one(look, seen.command);
+            && (self.answers.is_empty()
+                || self.answers.iter().any(|a| a.fits(context, seen.command)));
         if !fits {
             return None;
         }
-        let about = self.about(seen)?;
-        if self.item.asks_nothing() {
-            return Some(about);
+        let named = self.items_named(seen)?;
+        match self.asks_of_items() {
+            true => named.and(self.items_fitting(seen.command)?),
+            false => Some(named),
         }
-        about.and(self.item.items(seen.command)?)
     }
 
     fn has_cmd_id(&self, command: Command<'_>) -> bool {
-        self.cmd_ids.is_empty()
+        self.cmd_id.is_empty()
             || command
                 .cmd_id()
-                .is_some_and(|id| self.cmd_ids.iter().any(|asked| **asked == *id))
-    }
-
-    fn answers_one(&self, look: &MatchContext<'_>, command: Command<'_>) -> bool {
-        let fits = |asked: &AnswersMatcher| asked.fits(look, command);
-        self.answers.is_empty() || self.answers.iter().any(fits)
+                .is_some_and(|id| self.cmd_id.iter().any(|asked| asked.0 == *id))
     }
 
     /// The Items that name a node asked for; all of them where an answer names none.
-    fn about(&self, seen: &Seen<'_>) -> Option<Items> {
-        if self.uris.is_empty() {
+    fn items_named(&self, seen: &Seen<'_>) -> Option<Items> {
+        if self.loc_uri.is_empty() {
             return Some(Items::All);
         }
-        let asked = |about: &&TargetNodes| self.uris.iter().any(|glob| glob.matches(&about.uri));
+        let asked = |about: &&TargetNodes| self.loc_uri.iter().any(|glob| glob.matches(&about.uri));
         let mut items = Vec::new();
         for about in seen.about.iter().filter(asked) {
             match about.item {
@@ -150,17 +105,9 @@ impl CommandMatcher {
         }
         Items::only(items)
     }
-}
 
-impl ItemMatcher {
-    fn asks_nothing(&self) -> bool {
-        self.format.is_empty()
-            && self.media_type.is_empty()
-            && self.alert_type.is_empty()
-            && self.data.is_empty()
-    }
-
-    fn items(&self, command: Command<'_>) -> Option<Items> {
+    /// The Items whose Meta and Data are as asked.
+    fn items_fitting(&self, command: Command<'_>) -> Option<Items> {
         let mut items = command.items().peekable();
         if items.peek().is_none() {
             // An Atomic has a Meta and no Item.
@@ -179,19 +126,22 @@ impl ItemMatcher {
             own.or_else(|| meta_field(command.element(), name))
         };
         fits(&self.format, || field(tag::FORMAT))
-            && fits(&self.media_type, || field(tag::TYPE))
+            && fits(&self.r#type, || field(tag::TYPE))
             && fits(&self.alert_type, || field(tag::TYPE))
     }
 
     fn data_fits(&self, data: Option<Element<'_>>) -> bool {
-        if self.data.is_empty() {
-            return true;
-        }
-        data.is_some_and(|data| {
-            let text = data.text();
-            self.data.iter().any(|test| test.holds(&text))
-        })
+        self.data.is_empty()
+            || data.is_some_and(|data| {
+                let text = data.text();
+                self.data.iter().any(|test| test.holds(&text))
+            })
     }
+}
+
+/// Whether one of the codes is this one; an empty list asks nothing.
+pub(in crate::rules) fn any_code<F>(codes: &[CodeRange<F>], code: Option<u16>) -> bool {
+    codes.is_empty() || code.is_some_and(|code| codes.iter().any(|range| range.0.contains(&code)))
 }
 
 /// A field of the Meta of an Item or a command, also inside a MetInf.
@@ -207,8 +157,8 @@ fn fits<'d>(patterns: &[Glob], text: impl FnOnce() -> Option<Cow<'d, str>>) -> b
 }
 
 impl AnswersMatcher {
-    fn fits(&self, look: &MatchContext<'_>, answer: Command<'_>) -> bool {
-        let Some(answers) = look.answers else {
+    fn fits(&self, context: &MatchContext<'_>, answer: Command<'_>) -> bool {
+        let Some(answers) = context.answers else {
             return false;
         };
         let named = |name: Cow<'_, str>| self.names.iter().any(|asked| **asked == *name);
@@ -228,7 +178,7 @@ impl AnswersMatcher {
             code: None,
             about: &about,
         };
-        matcher.items(look, &seen).is_some()
+        matcher.items_of_command(context, &seen).is_some()
     }
 }
 

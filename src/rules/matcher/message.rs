@@ -1,102 +1,72 @@
-//! What must hold of a message as a whole.
+//! Keys about a message as a whole.
 
-use crate::rules::value::schema_of_table;
+use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    ClientCertMatcher, Codes, MatchContext, Net, Numbers, SoapMatcher, any_code, any_number,
-};
+use super::{MatchContext, Matcher, any_code};
 use crate::dm::Dialect;
+use crate::dm::soap::{Envelope, action_name, local_code};
 use crate::flow::{Connection, media};
+use crate::markup::Document;
 use crate::rules::glob::Glob;
-use crate::rules::load::HeaderTable;
+use crate::rules::value::{AnyFieldName, NumberRange, OneOf};
 use crate::rules::{Facts, Stage};
 
-/// What must hold of a message. An empty list asks nothing; of a list one entry must match.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MessageMatcher {
-    /// Address of the device.
-    pub peer: Vec<Net>,
-    /// The name the device asked for in TLS.
-    pub sni: Vec<Glob>,
-    /// The client certificate that the device presented.
-    pub client_cert: Vec<ClientCertMatcher>,
-    /// Host of the server, without port.
-    pub host: Vec<Glob>,
-    /// Path of the request, without query.
-    pub path: Vec<Glob>,
-    /// Query of the request, without the question mark.
-    pub query: Vec<Glob>,
-    /// HTTP method.
-    pub method: Vec<Glob>,
-    /// Header fields of the message at hand.
-    pub header: Vec<HeaderMatcher>,
-    /// Header fields of the request.
-    pub request_header: Vec<HeaderMatcher>,
-    /// Media type of the message at hand, without its parameters.
-    pub media_type: Vec<Glob>,
-    /// HTTP status of the response.
-    pub http_status: Codes,
-    /// Length of the body in bytes, without content coding.
-    pub body_size: Numbers,
-    /// Whether the body is WBXML (`true`) or XML.
-    pub wbxml: Vec<bool>,
-    /// The language of the body.
-    pub dialect: Vec<Dialect>,
-    /// What must hold of the SOAP envelope in the body.
-    pub soap: SoapMatcher,
-    /// Device id: the Source of the device's messages.
-    pub device: Vec<Glob>,
-    /// The user the device speaks for.
-    pub user: Vec<Glob>,
-    /// SessionID.
-    pub session: Vec<Glob>,
-    /// MsgID.
-    pub message: Numbers,
-    /// The package of the session, from 1.
-    pub package: Numbers,
-    /// The exchange of the session, from 1.
-    pub exchange: Numbers,
-    /// The number of the session among those of its device.
-    pub device_session: Numbers,
+/// An encoding of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each variant is the encoding it names")]
+pub enum Encoding {
+    Xml,
+    Wbxml,
 }
 
 /// A header field.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "HeaderTable")]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(
+    rename = "a header",
+    deny_unknown_fields,
+    expecting = "header = { name = \"User-Agent\", value = \"MSFT*\" }"
+)]
+#[schemars(rename = "header")]
 pub struct HeaderMatcher {
-    /// Its name.
-    pub name: HeaderName,
-    /// Its value; empty: any. Of several fields of the name one must match.
+    /// Its name; case is ignored.
+    #[schemars(extend("examples" = ["User-Agent"]))]
+    pub name: AnyFieldName,
+    /// A pattern for its value, in which `*` matches any characters; without it, the field must be present.
+    #[serde(default)]
+    #[schemars(extend("examples" = ["MSFT*"]))]
     pub value: Vec<Glob>,
 }
 
-impl MessageMatcher {
-    /// Whether it holds of every message.
-    pub fn asks_nothing(&self) -> bool {
-        !self.asks_connection()
-            && !self.asks_heads()
-            && !self.asks_session()
-            && !self.reads_document()
+impl Matcher {
+    /// Whether its own keys ask something of the message as a whole.
+    pub(super) fn asks_of_message(&self) -> bool {
+        self.asks_of_connection()
+            || self.asks_of_heads()
+            || self.asks_of_session()
+            || self.asks_of_document()
     }
 
-    fn asks_connection(&self) -> bool {
+    fn asks_of_connection(&self) -> bool {
         !self.peer.is_empty() || !self.sni.is_empty() || !self.client_cert.is_empty()
     }
 
-    fn asks_heads(&self) -> bool {
-        let texts = [&self.host, &self.path, &self.query, &self.method];
-        texts.iter().any(|texts| !texts.is_empty())
+    fn asks_of_heads(&self) -> bool {
+        !self.host.is_empty()
+            || !self.path.is_empty()
+            || !self.query.is_empty()
+            || !self.method.is_empty()
             || !self.media_type.is_empty()
             || !self.header.is_empty()
             || !self.request_header.is_empty()
             || !self.http_status.is_empty()
     }
 
-    /// Whether it asks what only the bodies of requests tell.
-    pub(in crate::rules) fn asks_session(&self) -> bool {
+    /// Whether its own keys ask what only the bodies of requests tell.
+    pub(super) fn asks_of_session(&self) -> bool {
         let numbers = [
             &self.message,
             &self.package,
@@ -108,21 +78,25 @@ impl MessageMatcher {
             || texts.iter().any(|texts| !texts.is_empty())
     }
 
-    /// Whether it asks what only the body at hand tells.
-    pub(in crate::rules) fn reads_document(&self) -> bool {
+    /// Whether its own keys ask what only the body at hand tells.
+    pub(super) fn asks_of_document(&self) -> bool {
         !self.body_size.is_empty()
-            || !self.wbxml.is_empty()
+            || !self.encoding.is_empty()
             || !self.dialect.is_empty()
-            || !self.soap.asks_nothing()
+            || self.asks_of_soap()
             || !self.message.is_empty()
     }
 
-    /// Whether all of it holds.
-    pub(in crate::rules) fn holds(&self, look: &MatchContext<'_>) -> bool {
-        (!self.asks_connection() || self.holds_of_connection(look.facts.connection))
-            && (!self.asks_heads() || self.holds_of_heads(look.facts))
-            && (!self.asks_session() || self.holds_of_session(look.facts))
-            && (!self.reads_document() || self.holds_of_body(look))
+    fn asks_of_soap(&self) -> bool {
+        !self.soap_action.is_empty() || !self.soap_fault.is_empty()
+    }
+
+    /// Whether all of its own keys about the message hold.
+    pub(in crate::rules) fn holds_of_message(&self, context: &MatchContext<'_>) -> bool {
+        (!self.asks_of_connection() || self.holds_of_connection(context.facts.connection))
+            && (!self.asks_of_heads() || self.holds_of_heads(context.facts))
+            && (!self.asks_of_session() || self.holds_of_session(context.facts))
+            && (!self.asks_of_document() || self.holds_of_body(context))
     }
 
     /// Whether that of it holds which is known before the first request: `peer`, `sni` and `client-cert`.
@@ -130,19 +104,19 @@ impl MessageMatcher {
         let address = connection.device.ip();
         let sni = || connection.tls.as_ref()?.sni.as_deref();
         (self.peer.is_empty() || self.peer.iter().any(|net| net.has(address)))
-            && any_wild(&self.sni, sni)
+            && any_glob(&self.sni, sni)
             && (self.client_cert.is_empty() || self.client_cert.iter().any(|c| c.holds(connection)))
     }
 
     fn holds_of_heads(&self, facts: &Facts<'_>) -> bool {
         let request = facts.request;
         let status = facts.response.map(|head| head.status.as_u16());
-        any_wild(&self.host, || request.uri.host())
-            && any_wild(&self.path, || Some(request.uri.path()))
-            && any_wild(&self.query, || request.uri.query())
-            && any_wild(&self.method, || Some(request.method.as_str()))
+        any_glob(&self.host, || request.uri.host())
+            && any_glob(&self.path, || Some(request.uri.path()))
+            && any_glob(&self.query, || request.uri.query())
+            && any_glob(&self.method, || Some(request.method.as_str()))
             && any_code(&self.http_status, status)
-            && any_wild(&self.media_type, || media::hint(headers(facts)).media_type)
+            && any_glob(&self.media_type, || media::hint(headers(facts)).media_type)
             && any_header(&self.header, headers(facts))
             && any_header(&self.request_header, &request.headers)
     }
@@ -151,26 +125,48 @@ impl MessageMatcher {
         let tag = facts.session;
         let message = tag.and_then(|tag| tag.message).map(u64::from);
         let exchange = tag.map(|tag| u64::from(tag.exchange));
-        any_wild(&self.device, || tag.map(|tag| &*tag.key.device))
-            && any_wild(&self.session, || tag.map(|tag| &*tag.key.id))
-            && any_wild(&self.user, || tag?.user.as_deref())
+        any_glob(&self.device, || tag.map(|tag| &*tag.key.device))
+            && any_glob(&self.session, || tag.map(|tag| &*tag.key.id))
+            && any_glob(&self.user, || tag?.user.as_deref())
             && any_number(&self.message, message)
             && any_number(&self.exchange, exchange)
             && any_number(&self.device_session, tag.map(|tag| tag.of_device))
             && any_number(&self.package, package(facts))
     }
 
-    fn holds_of_body(&self, look: &MatchContext<'_>) -> bool {
-        let document = look.document;
+    fn holds_of_body(&self, context: &MatchContext<'_>) -> bool {
+        let document = context.document;
         let size = document.map(|document| document.source().len() as u64);
-        let has_form = |wbxml: &bool| document.is_some_and(|d| d.is_wbxml() == *wbxml);
-        let has_dialect = |dialect| document.map(Dialect::of) == Some(dialect);
-        let read = || look.facts.body.map(|body| body.len() as u64);
-        let size = size.or_else(read).or_else(|| announced(look.facts));
+        let encoding = document.map(|document| match document.is_wbxml() {
+            true => Encoding::Wbxml,
+            false => Encoding::Xml,
+        });
+        let dialect = document.map(|document| OneOf(Dialect::of(document)));
+        let read = || context.facts.body.map(|body| body.len() as u64);
+        let size = size.or_else(read).or_else(|| announced(context.facts));
         any_number(&self.body_size, size)
-            && (self.wbxml.is_empty() || self.wbxml.iter().any(has_form))
-            && (self.dialect.is_empty() || self.dialect.iter().copied().any(has_dialect))
-            && self.soap.holds(document)
+            && (self.encoding.is_empty() || encoding.is_some_and(|e| self.encoding.contains(&e)))
+            && (self.dialect.is_empty() || dialect.is_some_and(|d| self.dialect.contains(&d)))
+            && (!self.asks_of_soap() || document.is_some_and(|d| self.holds_of_soap(d)))
+    }
+
+    fn holds_of_soap(&self, document: &Document) -> bool {
+        let Some(envelope) = Envelope::of(document) else {
+            return false;
+        };
+        let is_asked = |action: &str| self.soap_action.iter().any(|glob| is_action(glob, action));
+        let action_fits =
+            self.soap_action.is_empty() || envelope.action().is_some_and(|a| is_asked(&a));
+        action_fits && (self.soap_fault.is_empty() || self.has_fault(envelope))
+    }
+
+    fn has_fault(&self, envelope: Envelope<'_>) -> bool {
+        let Some(fault) = envelope.fault() else {
+            return false;
+        };
+        let codes = fault.codes().map(|code| code.text());
+        let mut words = codes.chain(fault.error_type());
+        words.any(|word| any_glob(&self.soap_fault, || Some(local_code(&word))))
     }
 }
 
@@ -199,14 +195,27 @@ fn package(facts: &Facts<'_>) -> Option<u64> {
 
 fn any_header(fields: &[HeaderMatcher], headers: &HeaderMap) -> bool {
     let is_there = |field: &HeaderMatcher| {
-        let mut values = headers.get_all(&field.name).iter();
-        values.any(|value| any_wild(&field.value, || std::str::from_utf8(value.as_bytes()).ok()))
+        let mut values = headers.get_all(&field.name.0).iter();
+        values.any(|value| any_glob(&field.value, || std::str::from_utf8(value.as_bytes()).ok()))
     };
     fields.is_empty() || fields.iter().any(is_there)
 }
 
-fn any_wild<'t>(patterns: &[Glob], text: impl FnOnce() -> Option<&'t str>) -> bool {
-    patterns.is_empty() || text().is_some_and(|text| patterns.iter().any(|p| p.matches(text)))
+/// Whether one of the patterns matches; an empty list asks nothing.
+pub(super) fn any_glob<'t, G: AsRef<Glob>>(
+    patterns: &[G],
+    text: impl FnOnce() -> Option<&'t str>,
+) -> bool {
+    let matches = |text: &str| patterns.iter().any(|p| p.as_ref().matches(text));
+    patterns.is_empty() || text().is_some_and(matches)
 }
 
-schema_of_table!(HeaderMatcher, HeaderTable);
+/// Whether one of the ranges holds this number; an empty list asks nothing.
+fn any_number<const LEAST: u64>(numbers: &[NumberRange<LEAST>], number: Option<u64>) -> bool {
+    numbers.is_empty() || number.is_some_and(|n| numbers.iter().any(|range| range.0.contains(&n)))
+}
+
+/// Whether a pattern matches the Action of a SOAP envelope, or its name.
+pub(in crate::rules) fn is_action(glob: &Glob, action: &str) -> bool {
+    glob.matches(action) || glob.matches(action_name(action))
+}

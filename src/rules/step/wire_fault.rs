@@ -296,7 +296,7 @@ impl WireFault {
         )
     }
 
-    /// Whether nothing can be said after it of how the message leaves.
+    /// Whether no later step can change how the message leaves.
     pub fn closes(&self) -> bool {
         let goes_on = matches!(
             self,

@@ -23,6 +23,12 @@ written!(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener(pub Glob);
 
+impl AsRef<Glob> for Listener {
+    fn as_ref(&self) -> &Glob {
+        &self.0
+    }
+}
+
 any_form!(
     Listener,
     |value| match value {

@@ -9,8 +9,9 @@ use super::{Scalar, any_form, written, wrong};
 use crate::dm::{Command, CommandKind};
 use crate::markup::edit::Fragment;
 use crate::markup::tag;
+use crate::nearest::closest;
 use crate::rules::glob::{Glob, UriGlob};
-use crate::rules::load::{closest, list};
+use crate::rules::load::list;
 use crate::rules::mistake::{KEY, Mistake};
 use crate::rules::selector::Selector;
 use crate::rules::step::head::{FRAMING, ONE_HOP};
@@ -150,6 +151,19 @@ written!(
         }
     },
     {"type": "string", "minLength": 1}
+);
+
+/// The name of a header field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnyFieldName(pub HeaderName);
+
+written!(
+    AnyFieldName,
+    |written| match HeaderName::try_from(written) {
+        Ok(name) => Ok(Self(name)),
+        Err(_) => Err(wrong(format!("`{written}` is no name of a header"))),
+    },
+    {"type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"}
 );
 
 /// The name of a header field that a rule may change.
@@ -305,9 +319,9 @@ macro_rules! globs {
             $schema
         );
 
-        impl From<$type> for Glob {
-            fn from(written: $type) -> Self {
-                written.0
+        impl AsRef<Glob> for $type {
+            fn as_ref(&self) -> &Glob {
+                &self.0
             }
         }
     )*};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::{Scalar, any_form, described, wrong};
 use crate::dm::{CommandKind, Dialect};
 use crate::flow::{CertificateDefect, TlsAlert, TlsVersion};
-use crate::rules::load::{closest, list};
+use crate::nearest::closest;
+use crate::rules::load::list;
 use crate::rules::mistake::{KEY, Mistake};
 
 /// Something with a name in rule files.

@@ -191,12 +191,11 @@ fn closing(reconciler: &mut Reconciler, received: &Arc<Document>) -> Option<(Byt
 fn spoke(rule: &str, what: &str) -> RuleEffect {
     RuleEffect {
         rule: rule.to_owned(),
-        changes: vec![EffectDetail {
-            path: String::new(),
-            kind: EffectKind::other("answer"),
-            before: String::new(),
-            after: what.to_owned(),
-        }],
+        changes: vec![EffectDetail::of_message(
+            EffectKind::other("answer"),
+            "",
+            what.to_owned(),
+        )],
         patch: Patch::default(),
     }
 }

@@ -17,9 +17,9 @@ use crate::rules::step::WhichResponse;
 
 impl Planned {
     /// Alert 1223 and Final; the server's own commands are not for a device that is to give up (PRO 8.1).
-    pub(super) fn abort(&mut self, scene: &StepContext<'_>) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
-        if scene.facts.stage == Stage::Response {
+    pub(super) fn abort(&mut self, context: &StepContext<'_>) -> Result<(), String> {
+        let message = context.message().ok_or("this is no SyncML message")?;
+        if context.facts.stage == Stage::Response {
             for command in message.commands().filter(|c| c.expects_status()) {
                 let element = command.element();
                 let kind = EffectKind::Element("session-abort");
@@ -28,10 +28,10 @@ impl Planned {
             }
         }
         let kind = EffectKind::Element("session-abort");
-        self.put_alert(AlertCode::SESSION_ABORT, kind, scene, message)?;
+        self.put_alert(AlertCode::SESSION_ABORT, kind, context, message)?;
         let body = body(message)?.element();
         if body.child(tag::FINAL).is_none() {
-            let fragment: Option<Fragment> = compose::fragment(scene.document, "<Final/>");
+            let fragment: Option<Fragment> = compose::fragment(context.document, "<Final/>");
             self.own.push(Edit::Insert {
                 place: Place::LastIn(body.id()),
                 fragment: fragment.ok_or("Final cannot be written")?,
@@ -42,15 +42,15 @@ impl Planned {
 
     /// Inserts Alert 1222 into a request. A response waits: the device learns that there is more to come, and
     /// gets it when it asks.
-    pub(super) fn next_message(&mut self, scene: &StepContext<'_>) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
-        if scene.facts.stage == Stage::Request {
+    pub(super) fn next_message(&mut self, context: &StepContext<'_>) -> Result<(), String> {
+        let message = context.message().ok_or("this is no SyncML message")?;
+        if context.facts.stage == Stage::Request {
             let kind = EffectKind::other("next-message");
-            return self.put_alert(AlertCode::NEXT_MESSAGE, kind, scene, message);
+            return self.put_alert(AlertCode::NEXT_MESSAGE, kind, context, message);
         }
         let number = msg_id(message)?.parse();
         let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
-        let reconciler = scene.reconciler()?;
+        let reconciler = context.reconciler()?;
         let own_id = reconciler.in_numbers_of(Side::Device, Sequence::Responses, msg_id);
         let msg_ref = message.header_status().and_then(|status| status.msg_ref());
         let msg_ref = msg_ref.ok_or("the message has no Status for the header")?;
@@ -63,19 +63,18 @@ impl Planned {
         let mut ids = CmdIdAllocator::after(0);
         let status = StatusBuilder::of_header(&msg_ref, StatusCode(200));
         let text = status.xml(&ids.give()) + &compose::alert(&ids.give(), AlertCode::NEXT_MESSAGE);
-        let bytes = compose::message_as(scene.document, own_id, &text);
+        let bytes = compose::message_as(context.document, own_id, &text);
         let bytes = bytes.ok_or("no message can be written in its place")?;
         self.change_session(SessionChange::Held {
-            document: Arc::new(scene.document.clone()),
+            document: Arc::new(context.document.clone()),
             msg_id,
         });
-        self.changes.push(EffectDetail {
-            path: String::new(),
-            kind: EffectKind::other("next-message"),
-            before: String::new(),
-            after: "Alert 1222; the server's message waits".into(),
-        });
-        self.answer = Some(syncml(scene, bytes));
+        self.changes.push(EffectDetail::of_message(
+            EffectKind::other("next-message"),
+            "",
+            "Alert 1222; the server's message waits",
+        ));
+        self.answer = Some(syncml(context, bytes));
         Ok(())
     }
 
@@ -84,20 +83,20 @@ impl Planned {
         &mut self,
         code: AlertCode,
         kind: EffectKind,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         message: Message<'_>,
     ) -> Result<(), String> {
         let body = body(message)?;
         let msg_ref = msg_id(message)?;
         let id = self.fresh(message).give();
-        let fragment = compose::fragment(scene.document, &compose::alert(&id, code));
+        let fragment = compose::fragment(context.document, &compose::alert(&id, code));
         let fragment = fragment.ok_or("the Alert cannot be written")?;
         let suppress = Obligation::Suppress(SuppressReply {
-            from: scene.speaker().other(),
+            from: context.speaker().other(),
             msg_ref,
             cmd_ref: id.into(),
         });
-        self.owe(scene, vec![suppress])?;
+        self.owe(context, vec![suppress])?;
         let after = format!("Alert {}", code.0);
         self.detail(body.element(), kind, String::new(), after);
         let place = body.end();
@@ -109,19 +108,18 @@ impl Planned {
     pub(super) fn duplicate(
         &mut self,
         keep: WhichResponse,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        scene.message().ok_or("this is no SyncML message")?;
+        context.message().ok_or("this is no SyncML message")?;
         let which = match keep {
             WhichResponse::First => "first",
             WhichResponse::Second => "second",
         };
-        self.changes.push(EffectDetail {
-            path: String::new(),
-            kind: EffectKind::other("duplicate-message"),
-            before: String::new(),
-            after: format!("sent twice; the {which} response goes to the device"),
-        });
+        self.changes.push(EffectDetail::of_message(
+            EffectKind::other("duplicate-message"),
+            "",
+            format!("sent twice; the {which} response goes to the device"),
+        ));
         self.duplicate = Some(keep);
         Ok(())
     }

@@ -16,54 +16,54 @@ use crate::rules::step::AtomicFailure;
 impl Planned {
     pub(super) fn roll_back(
         &mut self,
-        fate: &AtomicFailure,
-        scene: &StepContext<'_>,
+        failure: &AtomicFailure,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
-        match scene.facts.stage {
-            Stage::Response => self.keep_atomics(fate, scene, selection, message),
-            _ => self.fail_atomics(fate, scene, selection, message),
+        let message = context.message().ok_or("this is no SyncML message")?;
+        match context.facts.stage {
+            Stage::Response => self.keep_atomics(failure, context, selection, message),
+            _ => self.fail_atomics(failure, context, selection, message),
         }
     }
 
     /// The Atomic never reaches the device.
     fn keep_atomics(
         &mut self,
-        fate: &AtomicFailure,
-        scene: &StepContext<'_>,
+        failure: &AtomicFailure,
+        context: &StepContext<'_>,
         selection: &[Selected],
         message: Message<'_>,
     ) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
-        for atomic in chosen(scene, selection, message, |c| is_atomic(&c)) {
+        for atomic in chosen(context, selection, message, |c| is_atomic(&c)) {
             let children: Vec<Command<'_>> =
                 atomic.nested().filter(|c| c.expects_status()).collect();
-            let failing = pick(&children, fate)?;
+            let failing = pick(&children, failure)?;
             taken.roll_back(
                 atomic,
                 *failing,
-                fate.code.status(),
-                StatusCode(fate.undone.0),
+                failure.code.status(),
+                StatusCode(failure.undone.0),
             );
         }
-        self.take_out(scene, taken)
+        self.take_out(context, taken)
     }
 
     /// The device has run it, and the server receives a failure.
     fn fail_atomics(
         &mut self,
-        fate: &AtomicFailure,
-        scene: &StepContext<'_>,
+        failure: &AtomicFailure,
+        context: &StepContext<'_>,
         selection: &[Selected],
         message: Message<'_>,
     ) -> Result<(), String> {
-        let answers = LinkedAnswers::of(scene.facts);
+        let answers = LinkedAnswers::of(context.facts);
         let of_atomic = |c: Command<'_>| {
             let status = c.as_status();
             status.is_some_and(|s| s.cmd().as_deref() == Some("Atomic"))
         };
-        let chosen = chosen(scene, selection, message, of_atomic);
+        let chosen = chosen(context, selection, message, of_atomic);
         if chosen.is_empty() {
             return Err("no Status of an Atomic was selected".into());
         }
@@ -84,7 +84,7 @@ impl Planned {
             let atomic = atomic.ok_or(UNKNOWN)?;
             let of_message = codes.entry(msg_ref.into_owned()).or_default();
             of_message.atomics.insert(cmd_ref.into_owned());
-            of_message.fail(atomic, fate)?;
+            of_message.fail(atomic, failure)?;
         }
         self.restate(message, &codes);
         Ok(())
@@ -122,14 +122,14 @@ struct OfMessage {
 
 impl OfMessage {
     /// An Atomic fails. Of one in another, the outer one, which is answered first, decides.
-    fn fail(&mut self, atomic: Command<'_>, fate: &AtomicFailure) -> Result<(), String> {
+    fn fail(&mut self, atomic: Command<'_>, failure: &AtomicFailure) -> Result<(), String> {
         let children: Vec<Command<'_>> = atomic.nested().filter(|c| c.expects_status()).collect();
-        let failing = pick(&children, fate)?.element().id();
+        let failing = pick(&children, failure)?.element().id();
         self.set(atomic, StatusCode(507));
         for child in atomic.with_nested().skip(1) {
             let code = match child.element().id().cmp(&failing) {
-                std::cmp::Ordering::Less => StatusCode(fate.undone.0),
-                std::cmp::Ordering::Equal => fate.code.status(),
+                std::cmp::Ordering::Less => StatusCode(failure.undone.0),
+                std::cmp::Ordering::Equal => failure.code.status(),
                 std::cmp::Ordering::Greater => StatusCode(215),
             };
             self.set(child, code);
@@ -145,7 +145,7 @@ impl OfMessage {
 
 /// The selected commands that fit; where the rule selects the whole message, all that do.
 fn chosen<'d>(
-    scene: &StepContext<'d>,
+    context: &StepContext<'d>,
     selection: &[Selected],
     message: Message<'d>,
     fits: impl Fn(Command<'d>) -> bool,
@@ -153,7 +153,7 @@ fn chosen<'d>(
     let whole = selection.iter().any(|s| s.node == message.element().id());
     let commands = match whole {
         true => message.all_commands().collect(),
-        false => scene.commands(selection),
+        false => context.commands(selection),
     };
     commands.into_iter().filter(|c| fits(*c)).collect()
 }
@@ -161,9 +161,11 @@ fn chosen<'d>(
 /// The command that fails.
 fn pick<'c, 'd>(
     children: &'c [Command<'d>],
-    fate: &AtomicFailure,
+    failure: &AtomicFailure,
 ) -> Result<&'c Command<'d>, String> {
-    let place = fate.child.map_or(children.len(), |child| child.0 as usize);
+    let place = failure
+        .child
+        .map_or(children.len(), |child| child.0 as usize);
     let failing = place.checked_sub(1).and_then(|place| children.get(place));
     failing.ok_or_else(|| format!("the Atomic has {} commands", children.len()))
 }

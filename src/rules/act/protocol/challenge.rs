@@ -22,32 +22,32 @@ impl Planned {
     pub(super) fn challenge(
         &mut self,
         challenge: &Challenge,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
-        let chal = self.chal(challenge, scene, message);
-        match scene.facts.stage {
+        let message = context.message().ok_or("this is no SyncML message")?;
+        let chal = self.chal(challenge, context, message);
+        match context.facts.stage {
             Stage::Response => {
-                self.turn_down(StatusCode(challenge.code.0), &chal, "challenge", scene)
+                self.turn_down(StatusCode(challenge.code.0), &chal, "challenge", context)
             }
             _ => {
                 let credentials = cred(message);
                 if credentials.len() > MOST_BYTES {
                     return Err(ObligationsFull.to_string());
                 }
-                self.answer_each(StatusCode(challenge.code.0), &chal, "challenge", scene)?;
+                self.answer_each(StatusCode(challenge.code.0), &chal, "challenge", context)?;
                 self.change_session(SessionChange::Credentials(credentials.into()));
                 Ok(())
             }
         }
     }
 
-    pub(super) fn busy(&mut self, busy: &Busy, scene: &StepContext<'_>) -> Result<(), String> {
+    pub(super) fn busy(&mut self, busy: &Busy, context: &StepContext<'_>) -> Result<(), String> {
         if busy.is_syncml() {
             let code = StatusCode(busy.code.0);
-            return match scene.facts.stage {
-                Stage::Response => self.turn_down(code, "", "busy", scene),
-                _ => self.answer_each(code, "", "busy", scene),
+            return match context.facts.stage {
+                Stage::Response => self.turn_down(code, "", "busy", context),
+                _ => self.answer_each(code, "", "busy", context),
             };
         }
         let mut answer = SyntheticResponse {
@@ -60,7 +60,7 @@ impl Planned {
                 .map_err(|_| "a header field cannot hold this value")?;
             answer.headers.insert(header::RETRY_AFTER, value);
         }
-        self.push_detail("busy", scene, answer.status.to_string());
+        self.push_detail("busy", context, answer.status.to_string());
         self.answer = Some(answer);
         Ok(())
     }
@@ -71,10 +71,10 @@ impl Planned {
         code: StatusCode,
         chal: &str,
         verb: &'static str,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
-        let response = scene.reconciler()?.next_msg_id();
+        let message = context.message().ok_or("this is no SyncML message")?;
+        let response = context.reconciler()?.next_msg_id();
         let msg_ref = msg_id(message)?;
         let request = msg_ref.parse().map_err(|_| "the MsgID is no number")?;
         let mut ids = CmdIdAllocator::after(0);
@@ -86,11 +86,11 @@ impl Planned {
         for command in message.all_commands().filter(|c| c.expects_status()) {
             body += &StatusBuilder::of(&msg_ref, command, code).xml(&ids.give());
         }
-        let bytes = compose::message(scene.document, response, &(body + "<Final/>"));
+        let bytes = compose::message(context.document, response, &(body + "<Final/>"));
         let bytes = bytes.ok_or("no answer can be written to this message")?;
         self.change_session(SessionChange::Answered { request, response });
-        self.push_detail(verb, scene, code.to_string());
-        self.answer = Some(syncml(scene, bytes));
+        self.push_detail(verb, context, code.to_string());
+        self.answer = Some(syncml(context, bytes));
         Ok(())
     }
 
@@ -100,9 +100,9 @@ impl Planned {
         code: StatusCode,
         chal: &str,
         verb: &'static str,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+        let message = context.message().ok_or("this is no SyncML message")?;
         let mut taken = RefusedCommands::default();
         let mut header_seen = false;
         for command in message.commands() {
@@ -114,7 +114,7 @@ impl Planned {
             self.put(verb, data, code.0.to_string());
             if status.is_for_header() && !header_seen {
                 header_seen = true;
-                self.set_chal(status, chal, scene)?;
+                self.set_chal(status, chal, context)?;
             }
         }
         if !header_seen {
@@ -122,7 +122,7 @@ impl Planned {
         }
         match taken.is_empty() {
             true => Ok(()),
-            false => self.take_out(scene, taken),
+            false => self.take_out(context, taken),
         }
     }
 
@@ -130,7 +130,7 @@ impl Planned {
         &mut self,
         status: Status<'_>,
         chal: &str,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
         let old = status.element().child(tag::CHAL);
         if let Some(old) = old {
@@ -143,21 +143,26 @@ impl Planned {
             .data()
             .ok_or("the Status for the header has no Data")?;
         let fragment =
-            compose::fragment(scene.document, chal).ok_or("the Chal cannot be written")?;
+            compose::fragment(context.document, chal).ok_or("the Chal cannot be written")?;
         let place = Place::Before(data.id());
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
 
     /// The Chal as XML (DM_RepPro 6.1.2).
-    fn chal(&self, challenge: &Challenge, scene: &StepContext<'_>, message: Message<'_>) -> String {
+    fn chal(
+        &self,
+        challenge: &Challenge,
+        context: &StepContext<'_>,
+        message: Message<'_>,
+    ) -> String {
         let nonce = match (&challenge.nonce, challenge.scheme) {
             (_, Scheme::Basic) => None,
             (Nonce::Given(nonce), _) => Some(nonce.clone()),
-            (Nonce::Fresh, _) => Some(self.nonce(scene, message)),
+            (Nonce::Fresh, _) => Some(self.nonce(context, message)),
             (Nonce::Used, _) => {
-                let used = scene.facts.reconciler.and_then(|known| known.nonce());
-                Some(used.map_or_else(|| self.nonce(scene, message), str::to_owned))
+                let used = context.facts.reconciler.and_then(|known| known.nonce());
+                Some(used.map_or_else(|| self.nonce(context, message), str::to_owned))
             }
         };
         let nonce = nonce.map_or(String::new(), |nonce| compose::meta("NextNonce", &nonce));
@@ -169,8 +174,8 @@ impl Planned {
     }
 
     /// A nonce of 16 octets that is another one for each message, and the same in every run.
-    fn nonce(&self, scene: &StepContext<'_>, message: Message<'_>) -> String {
-        let tag = scene.facts.session;
+    fn nonce(&self, context: &StepContext<'_>, message: Message<'_>) -> String {
+        let tag = context.facts.session;
         let session = tag.map_or("", |tag| &tag.key.id);
         let device = tag.map_or("", |tag| &tag.key.device);
         let number = msg_id(message).unwrap_or_default();
@@ -186,23 +191,22 @@ impl Planned {
         STANDARD.encode(halves.concat())
     }
 
-    fn push_detail(&mut self, verb: &'static str, scene: &StepContext<'_>, what: String) {
-        self.changes.push(crate::flow::EffectDetail {
-            path: String::new(),
-            kind: EffectKind::other(verb),
-            before: scene
+    fn push_detail(&mut self, verb: &'static str, context: &StepContext<'_>, what: String) {
+        self.changes.push(crate::flow::EffectDetail::of_message(
+            EffectKind::other(verb),
+            context
                 .facts
                 .response
                 .map_or_else(String::new, |head| head.status.to_string()),
-            after: what,
-        });
+            what,
+        ));
     }
 }
 
 /// An answer that is a SyncML message, in the device's encoding.
-pub(super) fn syncml(scene: &StepContext<'_>, body: Bytes) -> SyntheticResponse {
-    let content_type = scene.facts.request.headers.get(header::CONTENT_TYPE);
-    SyntheticResponse::syncml(body, scene.document, content_type)
+pub(super) fn syncml(context: &StepContext<'_>, body: Bytes) -> SyntheticResponse {
+    let content_type = context.facts.request.headers.get(header::CONTENT_TYPE);
+    SyntheticResponse::syncml(body, context.document, content_type)
 }
 
 /// The credentials of a message as XML; empty for none.

@@ -11,8 +11,8 @@ use crate::rules::step::Field;
 
 impl Planned {
     /// The message leaves its package open.
-    pub(super) fn drop_final(&mut self, scene: &StepContext<'_>) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+    pub(super) fn drop_final(&mut self, context: &StepContext<'_>) -> Result<(), String> {
+        let message = context.message().ok_or("this is no SyncML message")?;
         let last = body(message)?.element().child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
         let kind = EffectKind::other("drop-final");
@@ -25,9 +25,9 @@ impl Planned {
         &mut self,
         verb: &'static str,
         field: &Field,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+        let message = context.message().ok_or("this is no SyncML message")?;
         let header = message.header().ok_or("the message has no SyncHdr")?;
         let header = header.element();
         match field {
@@ -36,14 +36,14 @@ impl Planned {
             Field::RespUri(uri) => self.set_field(verb, header, tag::RESP_URI, "RespURI", uri),
             Field::SessionId(id) => {
                 if let Some(original) = header.child(tag::SESSION_ID)
-                    && scene.facts.stage == Stage::Request
-                    && scene.facts.reconciler.is_some()
+                    && context.facts.stage == Stage::Request
+                    && context.facts.reconciler.is_some()
                 {
                     // The device is not to learn of it by the answer.
                     let original = original.text();
-                    let original = scene.original_session_id(original.trim_ascii()).into();
+                    let original = context.original_session_id(original.trim_ascii()).into();
                     let received = id.as_str().into();
-                    self.owe(scene, vec![Obligation::SessionId { received, original }])?;
+                    self.owe(context, vec![Obligation::SessionId { received, original }])?;
                 }
                 self.set_field(verb, header, tag::SESSION_ID, "SessionID", id)
             }
@@ -94,7 +94,6 @@ impl Planned {
         }
     }
 
-    /// Puts an element in, and tells it where it comes to stand.
     fn put_in(
         &mut self,
         verb: &'static str,

@@ -17,11 +17,11 @@ type Hidden<'d> = BTreeMap<Refs<'d>, Option<BTreeSet<String>>>;
 impl Planned {
     pub(super) fn hide(
         &mut self,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
-        let selected = scene.commands(selection);
+        let message = context.message().ok_or("this is no SyncML message")?;
+        let selected = context.commands(selection);
         let hidden = hidden(&selected);
         if hidden.is_empty() {
             return Err("no Status or Results was selected".into());
@@ -37,7 +37,7 @@ impl Planned {
             }
         }
         for node in gone {
-            if let Some(element) = scene.document.element(node) {
+            if let Some(element) = context.document.element(node) {
                 let kind = EffectKind::Element("hide-status");
                 self.detail(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node });

@@ -20,20 +20,20 @@ impl Planned {
         &mut self,
         xml: &str,
         to: Option<&Neighbour>,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+        let message = context.message().ok_or("this is no SyncML message")?;
         let body = body(message)?;
         let Some(to) = to else {
-            return self.inject_at(body.end(), body.element(), xml, scene);
+            return self.inject_at(body.end(), body.element(), xml, context);
         };
-        let places = places(to, scene, selection);
+        let places = places(to, context, selection);
         if places.is_empty() {
             return Err(format!("there is no {} in the message", to.at));
         }
         for (place, anchor) in places {
-            self.inject_at(place, anchor, xml, scene)?;
+            self.inject_at(place, anchor, xml, context)?;
         }
         Ok(())
     }
@@ -44,21 +44,21 @@ impl Planned {
         place: Place,
         anchor: Element<'_>,
         xml: &str,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+        let message = context.message().ok_or("this is no SyncML message")?;
         let msg_ref = msg_id(message)?;
         let (written, ids) = self.with_fresh_ids(xml, message)?;
-        let fragment = compose::fragment(scene.document, &written);
+        let fragment = compose::fragment(context.document, &written);
         let fragment = fragment.ok_or("the command is not well-formed")?;
         let suppress = |cmd_ref: String| {
             Obligation::Suppress(SuppressReply {
-                from: scene.speaker().other(),
+                from: context.speaker().other(),
                 msg_ref: msg_ref.clone(),
                 cmd_ref: cmd_ref.into(),
             })
         };
-        self.owe(scene, ids.into_iter().map(suppress).collect())?;
+        self.owe(context, ids.into_iter().map(suppress).collect())?;
         let what = summary(fragment.document().root());
         let kind = EffectKind::other("inject-command");
         self.detail(anchor, kind, String::new(), what);
@@ -101,17 +101,17 @@ impl Planned {
 /// The places next to the selected elements, but not in documents inside the message, each with its element.
 fn places<'d>(
     to: &Neighbour,
-    scene: &StepContext<'d>,
+    context: &StepContext<'d>,
     selection: &[Selected],
 ) -> Vec<(Place, Element<'d>)> {
     let found = selection.iter().flat_map(|selected| {
         to.at
-            .find(scene.document, selected, scene.facts.limits)
+            .find(context.document, selected, context.facts.limits)
             .into_iter()
     });
     let outside = found.filter(|spot| spot.holders().is_empty());
     let place = |spot: SelectedElement| {
-        let element = scene.document.element(spot.node)?;
+        let element = context.document.element(spot.node)?;
         Some((to.relation.to(spot.node), element))
     };
     outside.filter_map(place).collect()

@@ -13,10 +13,10 @@ impl Planned {
     /// Makes the selected Status refer to a command that does not exist.
     pub(super) fn unknown_cmd_ref(
         &mut self,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
-        let commands = scene.commands(selection);
+        let commands = context.commands(selection);
         let refs = commands.iter().filter(|c| c.as_status().is_some());
         let refs: Vec<Element<'_>> = refs
             .filter_map(|c| c.element().child(tag::CMD_REF))
@@ -34,9 +34,9 @@ impl Planned {
     pub(super) fn break_msg_id(
         &mut self,
         how: MsgIdBreak,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+        let message = context.message().ok_or("this is no SyncML message")?;
         let element = message.header().map(|header| header.element());
         let element = element.and_then(|header| header.child(tag::MSG_ID));
         let element = element.ok_or("the message has no MsgID")?;
@@ -44,7 +44,7 @@ impl Planned {
         let number: Option<u32> = original.parse().ok();
         let number = number.ok_or("the MsgID is no number already")?;
         if how == MsgIdBreak::Skip {
-            let from = scene.speaker();
+            let from = context.speaker();
             let next = number
                 .checked_add(1)
                 .ok_or("there is no MsgID behind this one")?;
@@ -66,24 +66,24 @@ impl Planned {
             }
         };
         let corrected = Obligation::MsgId {
-            from: scene.speaker().other(),
+            from: context.speaker().other(),
             received: received.clone(),
             original,
             answered_in: None,
         };
-        self.owe(scene, vec![corrected])?;
+        self.owe(context, vec![corrected])?;
         self.put("break-msgid", element, received.into());
         Ok(())
     }
 
-    /// `Size` tells more or less than what comes: the receiver is to answer 424.
+    /// `Size` announces more or less than what comes: the receiver is to answer 424.
     pub(super) fn wrong_size(
         &mut self,
         by: i64,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
-        let commands = scene.commands(selection);
+        let commands = context.commands(selection);
         let sizes: Vec<Element<'_>> = commands.iter().flat_map(|c| sizes(*c)).collect();
         if sizes.is_empty() {
             return Err("no Meta with a Size was selected".into());
@@ -96,7 +96,7 @@ impl Planned {
         Ok(())
     }
 
-    /// Sets the text of an element, and tells it.
+    /// Sets the text of an element.
     pub(super) fn put(&mut self, verb: &'static str, element: Element<'_>, text: String) {
         let (kind, before) = (EffectKind::other(verb), element.text().into_owned());
         self.detail(element, kind, before, text.clone());

@@ -29,31 +29,31 @@ impl Planned {
     pub(super) fn refuse(
         &mut self,
         code: StatusCode,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         selection: &[Selected],
     ) -> Result<(), String> {
         let mut taken = RefusedCommands::default();
-        for (command, items) in scene.commands_with_items(selection) {
+        for (command, items) in context.commands_with_items(selection) {
             taken.take_some(command, items, code);
         }
-        self.take_out(scene, taken)
+        self.take_out(context, taken)
     }
 
     /// Removes what was taken; dmtap owes the answers.
     pub(super) fn take_out(
         &mut self,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         mut taken: RefusedCommands,
     ) -> Result<(), String> {
-        let message = scene.message().ok_or("this is no SyncML message")?;
+        let message = context.message().ok_or("this is no SyncML message")?;
         if taken.is_empty() {
             return Err("nothing that gets a Status was selected".into());
         }
         taken.empty_sequences(message);
-        let owed = taken.owed(scene, message)?;
-        self.owe(scene, owed)?;
+        let owed = taken.owed(context, message)?;
+        self.owe(context, owed)?;
         for (node, code) in &taken.codes {
-            let Some(command) = scene.document.element(*node).and_then(Command::of) else {
+            let Some(command) = context.document.element(*node).and_then(Command::of) else {
                 continue;
             };
             let element = command.element();
@@ -61,7 +61,7 @@ impl Planned {
             self.detail(element, kind, summary(element), code.to_string());
         }
         for (node, code) in &taken.items {
-            if let Some(element) = scene.document.element(*node) {
+            if let Some(element) = context.document.element(*node) {
                 let kind = EffectKind::Element("refuse");
                 self.detail(element, kind, summary(element), code.to_string());
             }
@@ -173,7 +173,7 @@ impl RefusedCommands {
     /// The obligations to answer what goes.
     fn owed(
         &self,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         message: Message<'_>,
     ) -> Result<Vec<Obligation>, String> {
         let msg_ref = msg_id(message)?;
@@ -185,11 +185,11 @@ impl RefusedCommands {
             .iter()
             .map(|c| c.cmd_id().unwrap_or_default().as_ref().into());
         let order: Arc<[Box<str>]> = ids.collect();
-        let divided = divided(scene, &msg_ref);
+        let divided = divided(context, &msg_ref);
         let owed = work.iter().enumerate().flat_map(|(place, command)| {
             let about = |items, code| {
                 Obligation::Status(PendingStatus {
-                    to: scene.speaker(),
+                    to: context.speaker(),
                     msg_ref: msg_ref.clone(),
                     order: order.clone(),
                     place,
@@ -208,7 +208,7 @@ impl RefusedCommands {
                     )]
                 }
                 Some(code) => vec![about(Vec::new(), *code)],
-                None => self.divide(*command, scene, &msg_ref, about),
+                None => self.divide(*command, context, &msg_ref, about),
             }
         });
         Ok(owed.collect())
@@ -219,7 +219,7 @@ impl RefusedCommands {
     fn divide(
         &self,
         command: Command<'_>,
-        scene: &StepContext<'_>,
+        context: &StepContext<'_>,
         msg_ref: &str,
         about: impl Fn(Vec<ItemRef>, StatusCode) -> Obligation,
     ) -> Vec<Obligation> {
@@ -236,7 +236,7 @@ impl RefusedCommands {
             // In a Status, TargetRefs stand in front of SourceRefs.
             stay.sort_by_key(|item| matches!(item, ItemRef::Source(_)));
             owed.push(Obligation::Narrow(NarrowedStatus {
-                from: scene.speaker().other(),
+                from: context.speaker().other(),
                 msg_ref: msg_ref.into(),
                 cmd_ref: command.cmd_id().unwrap_or_default().as_ref().into(),
                 items: stay,
@@ -247,8 +247,8 @@ impl RefusedCommands {
 }
 
 /// The CmdIDs of commands of which rules before refused some Items.
-fn divided<'a>(scene: &StepContext<'a>, msg_ref: &str) -> HashSet<&'a str> {
-    let before = scene
+fn divided<'a>(context: &StepContext<'a>, msg_ref: &str) -> HashSet<&'a str> {
+    let before = context
         .obligations()
         .filter_map(|obligation| match obligation {
             Obligation::Status(owed) if *owed.msg_ref == *msg_ref && !owed.items.is_empty() => {

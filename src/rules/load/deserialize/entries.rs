@@ -69,6 +69,7 @@ impl<'t> MapAccess<'t> for Entries<'_, '_, 't> {
         let node = Node {
             value,
             key,
+            step: None,
             ..self.table
         };
         let read = seed.deserialize(node);

@@ -1,8 +1,8 @@
 //! A step: a table with one verb, and other keys that belong to it.
 
 use super::*;
+use crate::nearest::nearest;
 use crate::rules::load::schema::step_keys;
-use crate::rules::load::suggest::nearest;
 
 /// A step whose verb is known.
 pub(super) struct Verb<'r, 'f, 't> {
@@ -51,16 +51,6 @@ impl<'r, 'f, 't> Verb<'r, 'f, 't> {
         })
     }
 
-    /// The value of the verb, to which no other key belongs.
-    fn alone(&self) -> Node<'r, 'f, 't> {
-        self.node.refuse_other_keys(STEP, self.table, &[self.name]);
-        Node {
-            value: self.value,
-            key: self.name,
-            ..self.node
-        }
-    }
-
     /// `verb = true`: there is nothing else such a verb could be.
     fn switch(&self) -> Result<(), Failure> {
         if self.value.get_ref().as_bool() == Some(true) {
@@ -106,12 +96,17 @@ impl<'t> VariantAccess<'t> for Verb<'_, '_, 't> {
     type Error = Failure;
 
     fn unit_variant(self) -> Result<(), Failure> {
-        self.alone();
+        self.node.refuse_other_keys(STEP, self.table, &[self.name]);
         self.switch()
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'t>>(self, seed: S) -> Result<S::Value, Failure> {
-        let read = seed.deserialize(Content(&self));
+        let read = seed.deserialize(Node {
+            value: self.value,
+            key: self.name,
+            step: Some(self.node.value),
+            ..self.node
+        });
         read.map_err(|error| self.wrong(error))
     }
 
@@ -129,62 +124,6 @@ impl<'t> VariantAccess<'t> for Verb<'_, '_, 't> {
         }
         let name = Some(self.name);
         self.node.table(STEP, self.table, fields, name, visitor)
-    }
-}
-
-/// What a variant of one value holds: the value of the verb, or a table of the verb and the keys beside it.
-struct Content<'v, 'r, 'f, 't>(&'v Verb<'r, 'f, 't>);
-
-/// The other types read the value of the verb, beside which nothing stands.
-macro_rules! read_alone {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
-            self.0.alone().$method(visitor)
-        }
-    )*};
-}
-
-impl<'t> Deserializer<'t> for Content<'_, '_, '_, 't> {
-    type Error = Failure;
-
-    fn deserialize_struct<V: Visitor<'t>>(
-        self,
-        name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        let verb = self.0;
-        match fields.contains(&"=") {
-            true => verb
-                .node
-                .table(STEP, verb.table, fields, Some(verb.name), visitor),
-            false => verb.alone().deserialize_struct(name, fields, visitor),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'t>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'t>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        self.0.alone().deserialize_enum(name, variants, visitor)
-    }
-
-    read_alone! { deserialize_any deserialize_str deserialize_string deserialize_u64 deserialize_i64 }
-
-    forward_to_deserialize_any! {
-        <W: Visitor<'t>>
-        bool i8 i16 i32 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf option unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
     }
 }
 

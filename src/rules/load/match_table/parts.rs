@@ -1,14 +1,11 @@
-//! Tables inside `match`: comparisons, places, answered commands, header fields.
+//! Tables inside `match`: comparisons, places, answered commands.
 
-use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::dm::CommandKind;
 use crate::rules::glob::{Glob, UriGlob};
-use crate::rules::matcher::{
-    AnswersMatcher, CommandMatcher, HeaderMatcher, ItemMatcher, TextTest, ValueTest,
-};
+use crate::rules::matcher::{AnswersMatcher, Matcher, TextTest, ValueTest};
 use crate::rules::mistake::Mistake;
 use crate::rules::selector::Selector;
 use crate::rules::value::{CmdId, Named, OneOf, Part, Plain, TextPattern};
@@ -142,16 +139,13 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
     fn try_from(table: AnswersTable) -> Result<Self, Mistake> {
         let names = table.plain.into_iter().chain(table.command);
         let names: Vec<String> = names.map(|name| name.0.0.to_owned()).collect();
-        let command = CommandMatcher {
-            cmd_ids: table.cmd_id.into_iter().map(|id| id.0).collect(),
-            uris: table.loc_uri,
-            item: ItemMatcher {
-                format: table.format,
-                media_type: table.r#type,
-                alert_type: Vec::new(),
-                data: table.data,
-            },
-            ..CommandMatcher::default()
+        let command = Matcher {
+            cmd_id: table.cmd_id,
+            loc_uri: table.loc_uri,
+            format: table.format,
+            r#type: table.r#type,
+            data: table.data,
+            ..Matcher::default()
         };
         let asks_more = !command.asks_kinds_only();
         if names.is_empty() && !asks_more {
@@ -173,35 +167,3 @@ impl TryFrom<AnswersTable> for AnswersMatcher {
 
 /// What `answers` calls the header of a message.
 pub(super) const HEADER: &str = "SyncHdr";
-
-/// A header field.
-#[derive(Deserialize, JsonSchema)]
-#[serde(
-    rename = "a header",
-    deny_unknown_fields,
-    expecting = "header = { name = \"User-Agent\", value = \"MSFT*\" }"
-)]
-#[schemars(rename = "header")]
-pub(in crate::rules) struct HeaderTable {
-    /// Its name; case is ignored.
-    #[schemars(regex(pattern = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"), extend("examples" = ["User-Agent"]))]
-    name: String,
-    /// A pattern for its value, in which `*` matches any characters; without it, the field must be present.
-    #[serde(default)]
-    #[schemars(extend("examples" = ["MSFT*"]))]
-    value: Vec<Glob>,
-}
-
-impl TryFrom<HeaderTable> for HeaderMatcher {
-    type Error = Mistake;
-
-    fn try_from(table: HeaderTable) -> Result<Self, Mistake> {
-        let name = HeaderName::try_from(&table.name).map_err(|_| {
-            Mistake::new(format!("`{}` is no name of a header", table.name)).at_value("name")
-        })?;
-        Ok(Self {
-            name,
-            value: table.value,
-        })
-    }
-}

@@ -2,18 +2,21 @@
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, REFERER, USER_AGENT};
 
-use super::{COMMAND_KEYS, HEADER, MatchTable};
+use super::COMMAND_KEYS;
+use super::parts::HEADER;
 use crate::dm::soap::{action, action_name, local_code};
 use crate::dm::{CommandKind, Dialect};
+use crate::nearest::closest;
 use crate::rules::Stage;
 use crate::rules::glob::Glob;
 use crate::rules::load::report::{Report, Table, Value};
-use crate::rules::load::suggest::{closest, list};
-use crate::rules::matcher::{CommandMatcher, Kinds, Matcher, is_action};
+use crate::rules::load::suggest::list;
+use crate::rules::matcher::{Encoding, Kinds, Matcher, is_action};
 use crate::rules::step::SoapFault;
+use crate::rules::value::{NumberRange, OneOf};
 
 /// What is never so at the stage of the rule.
-pub(super) fn of_stage(keys: &MatchTable, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+pub(super) fn of_stage(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     if stage == Stage::Request {
         for (key, what) in AT_RESPONSES {
             if table.value(key).is_some() {
@@ -26,9 +29,9 @@ pub(super) fn of_stage(keys: &MatchTable, table: Table<'_>, stage: Stage, report
     }
     let of_requests = [USER_AGENT, HOST, AUTHORIZATION, COOKIE, REFERER];
     let mut headers = keys.header.iter();
-    let asked = headers.find(|header| of_requests.contains(&header.name));
+    let asked = headers.find(|header| of_requests.contains(&header.name.0));
     if let Some(asked) = asked.filter(|_| stage == Stage::Response) {
-        let title = format!("a response has no header `{}`", asked.name);
+        let title = format!("a response has no header `{}`", asked.name.0);
         report
             .wrong(table.key_span("header"), title)
             .label("`header` looks at the response here")
@@ -42,7 +45,7 @@ pub(super) fn of_stage(keys: &MatchTable, table: Table<'_>, stage: Stage, report
 pub(super) const AT_RESPONSES: [(&str, &str); 2] =
     [("http-status", "HTTP status"), ("soap-fault", "SOAP fault")];
 
-fn package(keys: &MatchTable, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+fn package(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     let (possible, help) = match stage {
         Stage::Request => (
             [1, 3],
@@ -53,8 +56,7 @@ fn package(keys: &MatchTable, table: Table<'_>, stage: Stage, report: &mut Repor
             "the server sends package 2 (it answers the opening) and 4",
         ),
     };
-    let can =
-        |range: &super::NumberRange<1>| possible.iter().any(|package| range.0.contains(package));
+    let can = |range: &NumberRange<1>| possible.iter().any(|package| range.0.contains(package));
     if let Some(value) = table
         .value("package")
         .filter(|_| !keys.package.iter().any(can))
@@ -120,7 +122,8 @@ const CODES: [&str; 7] = [
 ];
 
 /// A key that only some commands have narrows the kinds to these; what contradicts it is reported.
-pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mut Report<'_>) {
+pub(super) fn narrow(matcher: &mut Matcher, table: Table<'_>, report: &mut Report<'_>) {
+    let mut left = matcher.kinds.unwrap_or_default();
     let statuses = Kinds::of(CommandKind::Status);
     let alerts = Kinds::of(CommandKind::Alert);
     let needs = [
@@ -134,9 +137,9 @@ pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mu
         if table.value(key).is_none() {
             continue;
         }
-        let stays = matcher.kinds.and(kinds);
+        let stays = left.and(kinds);
         if stays != Kinds::NONE {
-            matcher.kinds = stays;
+            left = stays;
             narrowed_by.get_or_insert(key);
             continue;
         }
@@ -154,12 +157,13 @@ pub(super) fn narrow(matcher: &mut CommandMatcher, table: Table<'_>, report: &mu
                 false => "match the answer: command = \"Status\"; `loc-uri` is then what the answered command is about",
             });
     }
-    about_nothing(matcher, table, report);
+    matcher.kinds = Some(left);
+    about_nothing(matcher, left, table, report);
 }
 
 /// A LocURI or a value asked of what has none.
-fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report<'_>) {
-    let containers = matcher.kinds.without(Kinds::without_items()) == Kinds::NONE;
+fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut Report<'_>) {
+    let containers = kinds.without(Kinds::without_items()) == Kinds::NONE;
     for key in ["loc-uri", "data"] {
         if table.value(key).is_none() {
             continue;
@@ -195,7 +199,7 @@ fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report
     if let (true, Some(answers), false) = (
         header_only,
         table.value("answers"),
-        matcher.kinds.has(CommandKind::Status),
+        kinds.has(CommandKind::Status),
     ) {
         report
             .wrong(answers.span(), "only a Status answers the header")
@@ -205,11 +209,10 @@ fn about_nothing(matcher: &CommandMatcher, table: Table<'_>, report: &mut Report
 
 /// Encodings and languages that do not go with each other, or with commands.
 pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_>) {
-    let passage = &matcher.passage;
     let dialect = table.value("dialect");
     let asks_soap = SOAP_KEYS.iter().find(|key| table.value(key).is_some());
     if let (Some(key), Some(dialect)) = (asks_soap, dialect)
-        && !passage.dialect.contains(&Dialect::Soap)
+        && !matcher.dialect.contains(&OneOf(Dialect::Soap))
     {
         report
             .wrong(table.key_span(key), format!("only SOAP has `{key}`"))
@@ -217,21 +220,22 @@ pub(super) fn documents(matcher: &Matcher, table: Table<'_>, report: &mut Report
             .help("write dialect = \"soap\", or leave it out");
         return;
     }
-    let is_soap = |dialect: &Dialect| *dialect == Dialect::Soap;
-    let only_soap = !passage.dialect.is_empty() && passage.dialect.iter().all(is_soap);
+    let is_soap = |dialect: &OneOf<Dialect>| dialect.0 == Dialect::Soap;
+    let only_soap = !matcher.dialect.is_empty() && matcher.dialect.iter().all(is_soap);
     let soap = match (asks_soap, dialect) {
         (Some(key), _) => Some(table.key_span(key)),
         (None, Some(dialect)) => only_soap.then(|| dialect.span()),
         (None, None) => None,
     };
-    let wbxml = !passage.wbxml.is_empty() && passage.wbxml.iter().all(|wbxml| *wbxml);
+    let wbxml = !matcher.encoding.is_empty() && !matcher.encoding.contains(&Encoding::Xml);
     if let (Some(encoding), Some(soap)) = (table.value("encoding").filter(|_| wbxml), &soap) {
         report
             .wrong(encoding.span(), "SOAP is never WBXML")
             .also(soap.clone(), "WBXML has no tokens for this")
             .help("leave `encoding` out");
     }
-    let no_syncml = !passage.dialect.is_empty() && !passage.dialect.contains(&Dialect::SyncMl);
+    let no_syncml =
+        !matcher.dialect.is_empty() && !matcher.dialect.contains(&OneOf(Dialect::SyncMl));
     let other = match (asks_soap, dialect.filter(|_| no_syncml)) {
         (Some(_), _) => soap,
         (None, dialect) => dialect.map(Value::span),
@@ -256,7 +260,7 @@ pub(super) fn places(matcher: &Matcher, table: Table<'_>, report: &mut Report<'_
     let selects = matcher.selects_commands();
     let mut wrong = None;
     matcher.some(&mut |inner| {
-        let wheres = inner.wheres.iter().map(|test| &test.at);
+        let wheres = inner.r#where.iter().map(|test| &test.at);
         for probe in inner.has.iter().chain(wheres) {
             let Some(name) = probe.first_name() else {
                 continue;
