@@ -50,7 +50,6 @@ pub(super) struct Planned {
     pub(super) refused: bool,
 }
 
-/// The planning of one rule's edits.
 struct Planning<'a, 'v> {
     document: &'a Document,
     limits: &'a Limits,
@@ -73,7 +72,6 @@ pub(super) fn advance_scenario(rule: &Rule) -> EffectDetail {
     )
 }
 
-/// The edits that the steps of a rule make on a selection.
 pub(super) fn edits(
     rule: &Rule,
     context: &StepContext<'_>,

@@ -21,7 +21,6 @@ pub(super) struct LinkedAnswers<'a> {
 }
 
 impl<'a> LinkedAnswers<'a> {
-    /// The links the proxy found.
     pub(super) fn of(facts: &Facts<'a>) -> Self {
         Self {
             document: facts.document.map(|document| &**document),
@@ -31,7 +30,6 @@ impl<'a> LinkedAnswers<'a> {
         }
     }
 
-    /// What `answer` refers to.
     pub(super) fn to(&self, answer: Command<'_>) -> Option<&'a AnswerTarget> {
         let element = answer.element();
         let document = self.document?;
@@ -48,7 +46,6 @@ impl<'a> LinkedAnswers<'a> {
         self.links.get(at).map(|link| &link.to)
     }
 
-    /// The place of the link from this node.
     fn at(&self, node: NodeId) -> Option<usize> {
         let next = self.next.get();
         let at = match self.links.get(next) {
@@ -79,7 +76,6 @@ impl<'a> LinkedAnswers<'a> {
 /// MsgRef and CmdRef of an answer, and the kind of command that it says it is about.
 type RefsOf = ((String, String), Option<CommandKind>);
 
-/// MsgRef and CmdRef of an answer that has both.
 fn refs(answer: Command<'_>) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
     let refs = Refs::of(answer)?;
     Some((refs.msg_ref?, refs.cmd_ref?))

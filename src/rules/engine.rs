@@ -141,7 +141,6 @@ impl RuleSet {
     }
 }
 
-/// A rule that is evaluated for a message.
 struct Asking<'a, 'f> {
     rule: &'a Rule,
     number: usize,

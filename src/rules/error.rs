@@ -63,19 +63,16 @@ impl RuleError {
         self
     }
 
-    /// Says something at the place itself.
     pub(super) fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = label.into();
         self
     }
 
-    /// Points at a second place that has to do with it.
     pub(super) fn also(&mut self, span: Range<usize>, label: impl Into<String>) -> &mut Self {
         self.also = Some((span, label.into()));
         self
     }
 
-    /// Says how it is put right.
     pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.helps.push(help.into());
         self

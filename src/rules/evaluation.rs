@@ -37,7 +37,6 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    /// A message as it was received.
     pub(super) fn new(facts: &'a Facts<'a>, index: &'a Index, seed: u64) -> Self {
         Self {
             facts,
@@ -320,12 +319,10 @@ impl<'a> Evaluation<'a> {
         now.or_else(received).or(self.facts.body).cloned()
     }
 
-    /// Whether a rule answered in the server's place.
     pub(super) fn is_answered(&self) -> bool {
         self.verdict.answer.is_some()
     }
 
-    /// What is to happen.
     pub(super) fn into_verdict(self) -> Verdict {
         self.verdict
     }
@@ -365,7 +362,6 @@ fn whole() -> Vec<Selected> {
     }]
 }
 
-/// What the header says of the body.
 fn hint<'a>(facts: &'a Facts<'_>) -> Hint<'a> {
     media::hint(match (facts.stage, facts.response) {
         (Stage::Response, Some(head)) => &head.headers,

@@ -12,7 +12,6 @@ impl Glob {
         Self(pattern.split('*').map(str::to_owned).collect())
     }
 
-    /// The pattern as it is written.
     pub(super) fn text(&self) -> String {
         self.0.join("*")
     }

@@ -50,7 +50,6 @@ enum Key<'r> {
 }
 
 impl Index {
-    /// Arranges the rules of `stage`.
     pub(super) fn of(rules: &[Rule], stage: Stage) -> Self {
         let mut index = Self::default();
         let mut patterns = Vec::new();

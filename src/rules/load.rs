@@ -111,7 +111,6 @@ pub fn parse_beside<'r, 't>(
     loader.close()
 }
 
-/// What was read so far.
 #[derive(Default)]
 struct Loader {
     rules: Vec<Rule>,
@@ -275,7 +274,6 @@ impl Loader {
     }
 }
 
-/// A rule of the stage of connections.
 fn connection_rule<'t>(
     value: &'t Value<'t>,
     table: Table<'t>,
@@ -309,7 +307,6 @@ fn connection_rule<'t>(
     })
 }
 
-/// Parts of a rule that are about messages.
 fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) {
     let parts = [
         ("scenario", "its acts are those of a session"),
@@ -336,7 +333,6 @@ fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// What every rule has.
 fn needs(rule: Table<'_>, report: &mut Report<'_>) {
     if !rule.means("name", &KEYS) {
         report
@@ -357,7 +353,6 @@ fn needs(rule: Table<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Reads the files that steps name.
 fn files(steps: &mut [Step], rule: Table<'_>, report: &mut Report<'_>) {
     let tables = rule.values("step").into_iter().filter_map(Table::of);
     for (step, table) in steps.iter_mut().zip(tables) {

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use super::glob::UriGlob;
 use crate::dm::locuri;
 
-/// Patterns, each with the number of its rule.
 #[derive(Debug, Default)]
 pub(super) struct LocUriSet {
     /// Under the segment without a star that the fewest patterns have, in lower case.

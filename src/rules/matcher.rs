@@ -174,7 +174,6 @@ pub struct Matcher {
 /// How deep `not`, `any` and `all` may stand inside each other.
 pub const DEPTH: usize = 8;
 
-/// What a matcher is compared with.
 #[derive(Clone, Copy)]
 pub(super) struct MatchContext<'a> {
     pub(super) facts: &'a Facts<'a>,
@@ -219,7 +218,6 @@ impl Matcher {
             && self.inner().next().is_none()
     }
 
-    /// The matchers directly inside it.
     fn inner(&self) -> impl Iterator<Item = &Self> {
         let not = self.not.as_deref().into_iter();
         not.chain(&self.any).chain(&self.all)
@@ -230,7 +228,6 @@ impl Matcher {
         holds(self) || self.inner().any(|inner| inner.some(holds))
     }
 
-    /// Whether it looks into the document.
     pub(super) fn reads_document(&self) -> bool {
         self.some(&mut |m| {
             m.kinds.is_some() || !m.has.is_empty() || !m.r#where.is_empty() || m.asks_of_document()
@@ -252,7 +249,6 @@ impl Matcher {
         self.some(&mut |m| m.follows_links())
     }
 
-    /// Whether it holds of the message as a whole.
     pub(super) fn holds(&self, context: &MatchContext<'_>) -> bool {
         let root = context.document.map(Document::root);
         self.items(context, root, None).is_some()

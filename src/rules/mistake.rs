@@ -12,7 +12,6 @@ pub(in crate::rules) const KEY: &str = "\u{1}";
 /// Separates the parts of a mistake that travels as the text of a serde error.
 const NEXT: char = '\u{2}';
 
-/// A key of a table, or what stands under it.
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Key(String),
@@ -30,7 +29,6 @@ struct Parts {
     helps: Vec<String>,
     /// The key of the table at which it stands, where it is not the whole value.
     part: Option<Part>,
-    /// The place, where it is known.
     span: Option<Range<usize>>,
     also: Option<(Range<usize>, String)>,
 }

@@ -50,7 +50,6 @@ impl ElementPlace {
         segments.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The name of the outermost element.
     pub(super) fn first_name(&self) -> &str {
         self.0.first().map_or("", |segment| &segment.name)
     }

@@ -25,14 +25,12 @@ impl Rng {
         Self(hash)
     }
 
-    /// The next number.
     pub(super) fn next(&mut self) -> u64 {
         let next = mix(self.0);
         self.0 = self.0.wrapping_add(STRIDE);
         next
     }
 
-    /// The next number, from 0 to below 1.
     pub(super) fn unit(&mut self) -> f64 {
         // 53 bits are what an f64 holds exactly.
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64

@@ -79,7 +79,7 @@ impl Limit {
     /// itself where there is chance.
     pub(super) fn admits(self, n: u64) -> bool {
         let after = n.saturating_sub(self.skip);
-        let is_left = after > 0 && after % self.every == 0;
+        let is_left = after > 0 && after.is_multiple_of(self.every);
         is_left && (self.chance.is_some() || self.allows(after / self.every))
     }
 

@@ -12,7 +12,6 @@ use crate::markup::{Document, NodeId};
 /// An element a rule acts on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Selected {
-    /// The element.
     pub(super) node: NodeId,
     /// Those of its Items that the matcher selected; empty: all.
     pub(super) items: Vec<NodeId>,

@@ -50,7 +50,6 @@ pub(super) struct SelectedElement {
     pub(super) node: NodeId,
 }
 
-/// A document that was stepped into.
 #[derive(Debug)]
 struct Inside {
     embedded: Embedded,
@@ -159,7 +158,6 @@ impl Selector {
         start.into_iter().chain(&self.inside)
     }
 
-    /// The elements there, in document order.
     pub(super) fn find(
         &self,
         document: &Document,
@@ -221,7 +219,6 @@ impl Selector {
 }
 
 impl SelectedElement {
-    /// An element of the message itself.
     pub(super) fn of(element: Element<'_>) -> Self {
         Self {
             inside: None,
@@ -234,7 +231,6 @@ impl SelectedElement {
         self.document(outer).element(self.node)
     }
 
-    /// The document the element is in.
     pub(super) fn document<'d>(&'d self, outer: &'d Document) -> &'d Document {
         let inside = self.inside.as_ref();
         inside.map_or(outer, |inside| inside.embedded.document())

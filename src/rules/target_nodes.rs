@@ -5,7 +5,6 @@ use crate::dm::{Command, locuri};
 use crate::flow::AnswerTarget;
 use crate::markup::{Element, NodeId};
 
-/// A node that a command is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TargetNodes {
     /// The Item that names it, in the command itself.
@@ -14,7 +13,6 @@ pub(super) struct TargetNodes {
     pub(super) uri: String,
 }
 
-/// The nodes a command is about.
 pub(super) fn abouts(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<TargetNodes> {
     let mut abouts = Vec::new();
     each(command, answers, &mut |item, uri| {
@@ -26,7 +24,6 @@ pub(super) fn abouts(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<T
     abouts
 }
 
-/// The nodes a command itself names.
 pub(super) fn own_abouts(command: Command<'_>) -> Vec<TargetNodes> {
     let about = |(item, uri): Named<'_>| TargetNodes {
         item: Some(item),
@@ -92,10 +89,8 @@ fn each_answered(
     }
 }
 
-/// The element of a LocURI, with the Item that names it.
 type Named<'d> = (NodeId, Element<'d>);
 
-/// The node of each Item.
 fn own(command: Command<'_>) -> impl Iterator<Item = Named<'_>> {
     let items = command.items();
     items.filter_map(|item| Some((item.element().id(), item.node()?)))

@@ -89,7 +89,6 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// The value as it is written.
     pub(super) fn text(self) -> Result<String, Mistake> {
         match self {
             Self::Text(text) => Ok(text),

@@ -16,7 +16,6 @@ use crate::rules::step::EditStep;
 use crate::rules::template::{Escape, Template};
 
 impl Planning<'_, '_> {
-    /// Plans one step on one selected element.
     pub(super) fn edit(&mut self, step: &EditStep, selected: &Selected) {
         match step {
             EditStep::SetStatus(code) => self.set_status(selected, code.status()),

@@ -10,7 +10,6 @@ use crate::rules::step::{HeadEdit, HeadStep};
 use crate::rules::template::{Escape, Template};
 use crate::rules::{Facts, Stage, Verdict};
 
-/// Plans a change of the head.
 pub(in crate::rules) fn head(
     step: &HeadStep,
     facts: &Facts<'_>,

@@ -33,7 +33,6 @@ impl<'a> StepContext<'a> {
         Message::of(self.document)
     }
 
-    /// Who wrote the message.
     fn speaker(&self) -> Side {
         match self.facts.stage {
             Stage::Response => Side::Server,
@@ -88,7 +87,6 @@ impl<'a> StepContext<'a> {
         changed.last().unwrap_or(id)
     }
 
-    /// The reconciler of the session.
     fn reconciler(&self) -> Result<&'a Reconciler, String> {
         self.facts.reconciler.ok_or_else(|| {
             "no DM session is known, and a later message would have to be changed".into()
@@ -97,7 +95,6 @@ impl<'a> StepContext<'a> {
 }
 
 impl Planned {
-    /// Plans one protocol step for the selection.
     pub(super) fn protocol_step(
         &mut self,
         step: &ProtocolStep,
@@ -135,7 +132,6 @@ impl Planned {
         }
     }
 
-    /// Reports why a protocol step did not act.
     fn decline(&mut self, verb: &str, why: String) {
         self.changes.push(not_applied("", format!("{verb}: {why}")));
     }
@@ -167,7 +163,6 @@ impl Planned {
         })
     }
 
-    /// Changes what dmtap knows of the session.
     fn change_session(&mut self, change: SessionChange) {
         let changes = &mut self.session_effects.changes;
         changes.push((self.rule.clone(), change));

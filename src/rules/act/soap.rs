@@ -11,7 +11,6 @@ use crate::rules::step::SoapFault;
 use crate::rules::value::OneOf;
 use crate::rules::{Facts, Stage, SyntheticResponse, Verdict};
 
-/// Answers with the fault.
 pub(in crate::rules) fn soap(
     fault: &SoapFault,
     facts: &Facts<'_>,

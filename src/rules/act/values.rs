@@ -12,7 +12,6 @@ use crate::rules::selection::Selected;
 use crate::rules::target_nodes;
 use crate::rules::template::{Escape, Name, Template};
 
-/// The values of one message.
 pub(in crate::rules) struct Values<'a> {
     facts: &'a Facts<'a>,
     document: Option<&'a Document>,

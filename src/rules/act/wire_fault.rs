@@ -9,7 +9,6 @@ use crate::rules::rng::Rng;
 use crate::rules::step::{Answer, ResetPeer, Slicer, Timeout, WireFault};
 use crate::rules::{Facts, Rule, Verdict};
 
-/// Plans how the message leaves.
 pub(in crate::rules) fn leave(
     step: &WireFault,
     rule: &Rule,
@@ -37,7 +36,6 @@ pub(in crate::rules) fn leave(
     change
 }
 
-/// The program of one step.
 fn ops(step: &WireFault, draw: &mut Rng) -> Vec<DeliveryStep> {
     match step {
         WireFault::Answer(_) => Vec::new(),
@@ -96,7 +94,6 @@ fn noise(draw: &mut Rng) -> DeliveryStep {
     })
 }
 
-/// What a step does, in words.
 fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
     match (step, ops) {
         (_, [DeliveryStep::Wait(time)]) => format!("{time:?}"),
@@ -119,5 +116,4 @@ fn describe(step: &WireFault, ops: &[DeliveryStep]) -> String {
     }
 }
 
-/// Bytes of noise.
 const NOISE: u16 = 512;

@@ -98,7 +98,6 @@ impl Reading<'_, '_> {
         Failure::Reported
     }
 
-    /// Whether something in a value was left out.
     fn has_left_out(&self, value: &Value<'_>) -> bool {
         match value.get_ref() {
             DeValue::Table(table) => table
@@ -266,7 +265,6 @@ impl<'r, 'f, 't> Node<'r, 'f, 't> {
     }
 }
 
-/// A key that a table does not have.
 pub(super) fn unknown_key(what: &str, key: &str, near: Option<&str>, known: &[&str]) -> Mistake {
     let mistake = Mistake::new(format!("{what} has no key `{key}`")).label(match near {
         Some(near) => format!("did you mean `{near}`?"),

@@ -16,11 +16,9 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 /// Reads a file that a rule file names: gets the name of the rule file and the path written there.
 pub type Reader<'r> = &'r dyn Fn(&str, &str) -> Result<Bytes, String>;
 
-/// The errors of one file.
 pub(in crate::rules) struct Report<'r> {
     file: Arc<str>,
     text: Arc<str>,
-    /// Where each line begins.
     lines: Vec<usize>,
     errors: Vec<RuleError>,
     /// About the rule that is read.
@@ -47,7 +45,6 @@ impl<'r> Report<'r> {
         }
     }
 
-    /// The content of a file that this one names.
     pub(super) fn file_beside(&self, path: &str) -> Result<Bytes, String> {
         (self.reader)(&self.file, path)
     }
@@ -84,7 +81,6 @@ impl<'r> Report<'r> {
         warnings
     }
 
-    /// How many errors there are so far.
     pub(super) fn count(&self) -> usize {
         self.errors.len() + self.untold
     }
@@ -184,13 +180,11 @@ impl<'t> Table<'t> {
     }
 }
 
-/// The whole number a value is.
 pub(super) fn integer(value: &Value<'_>) -> Option<i64> {
     let integer = value.get_ref().as_integer()?;
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-/// What a value is, in words.
 pub(in crate::rules) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",

@@ -62,10 +62,8 @@ pub(super) struct ConnectionRuleTable {
     _end: Option<IgnoredAny>,
 }
 
-/// The keys of a rule.
 pub(super) const KEYS: [&str; 7] = ["name", "stage", "match", "limit", "scenario", "step", "end"];
 
-/// The name of a rule.
 pub(super) struct RuleName(pub(super) String);
 
 written!(

@@ -39,7 +39,6 @@ pub(in crate::rules) struct ScenarioTable {
     per: Per,
 }
 
-/// A text that is not empty.
 struct StateName(String);
 
 written!(
@@ -76,7 +75,6 @@ impl TryFrom<ScenarioTable> for Scenario {
     }
 }
 
-/// The rules of all scenarios in a rule set.
 #[derive(Default)]
 pub(super) struct Scenarios(Vec<Act>);
 
@@ -89,7 +87,6 @@ struct Act {
     span: Range<usize>,
     /// What it has a state for; the whole table where there is no `per`.
     per: Range<usize>,
-    /// Whether its errors are reported.
     reported: bool,
 }
 
@@ -178,7 +175,6 @@ impl<'a> Errors<'a> {
     }
 }
 
-/// The states that a scenario can be in.
 struct Reached<'a> {
     known: HashSet<&'a str>,
     /// In the order in which they are brought about.

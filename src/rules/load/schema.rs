@@ -120,7 +120,6 @@ fn rule_of_any_stage(mut rule: Value, of_connections: &Schema) -> Value {
     rule
 }
 
-/// What goes with which stage.
 fn of_its_stage(of_connections: &Schema) -> Map<String, Value> {
     let mut definitions = Map::new();
     let mut cases = Vec::new();
@@ -168,7 +167,6 @@ fn of_its_stage(of_connections: &Schema) -> Map<String, Value> {
     definitions
 }
 
-/// A verb, out of the variant of its enum.
 fn of_variant(
     kind: &'static str,
     variant: &Value,

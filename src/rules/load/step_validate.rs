@@ -291,13 +291,11 @@ fn with_matcher(
     named: Option<&Range<usize>>,
     report: &mut Report<'_>,
 ) {
+    let statuses = Kinds::of(CommandKind::Status);
     for (step, span, _) in steps {
         match (*step, matcher.kinds) {
-            (Step::Edit(EditStep::SetStatus(_)), kinds) => {
-                if kinds != Some(Kinds::of(CommandKind::Status)) {
-                    needs_status(span, named, report);
-                }
-            }
+            (Step::Edit(EditStep::SetStatus(_)), Some(kinds)) if kinds == statuses => {}
+            (Step::Edit(EditStep::SetStatus(_)), _) => needs_status(span, named, report),
             (Step::Protocol(step), kinds) => about_commands(step, span, kinds, named, report),
             (Step::Edit(edit), None) => {
                 no_command(step, span, report);
@@ -310,7 +308,6 @@ fn with_matcher(
     }
 }
 
-/// A value where none of the selected commands keeps one.
 fn no_data(step: &EditStep, kinds: Kinds, span: &Range<usize>, report: &mut Report<'_>) {
     if matches!(step, EditStep::SetText { .. } if step.places() == [&Selector::value()])
         && kinds.is_within(Kinds::of(CommandKind::Get))
@@ -412,7 +409,6 @@ fn agree_on_versions(steps: &[Step], rule: Table<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// A protocol step about commands needs a matcher that selects some.
 fn about_commands(
     step: &ProtocolStep,
     span: &Range<usize>,

@@ -40,7 +40,6 @@ pub enum Verdict {
 }
 
 impl ClientCertMatcher {
-    /// Whether it holds of the certificate of a connection.
     pub(super) fn holds(&self, connection: &Connection) -> bool {
         let tls = connection.tls.as_ref();
         tls.and_then(|tls| tls.client.as_deref())

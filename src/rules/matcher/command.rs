@@ -139,7 +139,6 @@ impl Matcher {
     }
 }
 
-/// Whether one of the codes is this one; an empty list asks nothing.
 pub(in crate::rules) fn any_code<F>(codes: &[CodeRange<F>], code: Option<u16>) -> bool {
     codes.is_empty() || code.is_some_and(|code| codes.iter().any(|range| range.0.contains(&code)))
 }

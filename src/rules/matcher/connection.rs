@@ -38,7 +38,6 @@ impl ConnectionMatcher {
         self.sni.is_empty() && self.host.is_empty()
     }
 
-    /// Whether all of it holds.
     pub(in crate::rules) fn holds(&self, facts: &ConnectionFacts<'_>) -> bool {
         let peer = facts.peer.ip();
         let listener = facts.listener.to_string();

@@ -3,7 +3,6 @@
 use crate::dm::Command;
 use crate::markup::NodeId;
 
-/// Items of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::rules) enum Items {
     /// The command as a whole.
@@ -18,7 +17,6 @@ impl Items {
         (!items.is_empty()).then_some(Self::Only(items))
     }
 
-    /// The Items in both.
     pub(super) fn and(self, other: Self) -> Option<Self> {
         match (self, other) {
             (Self::All, items) | (items, Self::All) => Some(items),
@@ -30,7 +28,6 @@ impl Items {
         }
     }
 
-    /// The Items in either.
     pub(super) fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Only(mut items), Self::Only(others)) => {

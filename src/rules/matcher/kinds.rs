@@ -64,7 +64,6 @@ impl Kinds {
 }
 
 impl Default for Kinds {
-    /// Every kind.
     fn default() -> Self {
         Self(u32::MAX)
     }

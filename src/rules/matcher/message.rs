@@ -170,7 +170,6 @@ impl Matcher {
     }
 }
 
-/// The header fields of the message at hand.
 fn headers<'a>(facts: &Facts<'a>) -> &'a HeaderMap {
     match (facts.stage, facts.response) {
         (Stage::Response, Some(head)) => &head.headers,

@@ -35,7 +35,6 @@ fn url<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     rest.trim_start().strip_prefix('"')
 }
 
-/// The keys that the device follows.
 const KEYS: [&str; 2] = ["EnrollmentServiceUrl", "EnrollmentPolicyServiceUrl"];
 /// The longest JSON that is looked at; that of linked enrollment has a few hundred bytes.
 const LONGEST: usize = 64 << 10;

@@ -93,5 +93,4 @@ const WAYS: [(&str, &str); 5] = [
 const LONGEST: usize = 256 << 10;
 /// Bytes in front of a URL that say how a browser goes there.
 const LONGEST_WAY: usize = 32;
-/// Notes on one page.
 const MOST_NOTES: usize = 8;

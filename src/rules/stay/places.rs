@@ -7,7 +7,6 @@ use super::{Direction, Extent, StayFacts};
 use crate::dm::{CommandKind, Dialect, Item, Message};
 use crate::markup::{Document, Element, Limits, NodeId, Path, tag};
 
-/// A place that holds a URL.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     /// The elements whose texts are the documents to step into.
@@ -17,11 +16,9 @@ pub(super) struct Place {
     /// The one text of the element, if that is all it holds, or the attribute; `None` where it can only be written as
     /// a whole.
     pub(super) text: Option<NodeId>,
-    /// Its path, for people.
     pub(super) path: String,
     /// Its name, for people who do not read paths: `APPLICATION/ADDR`, or the node of the management tree.
     pub(super) name: Option<String>,
-    /// All of the text or the attribute.
     pub(super) value: String,
     /// Its kind; `None` where it is only looked at to note what leads away.
     pub(super) kind: Option<&'static Kind>,
@@ -48,7 +45,6 @@ pub(super) enum Part {
     Value,
 }
 
-/// What a message holds.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub(super) places: Vec<Place>,
@@ -61,7 +57,6 @@ pub(super) struct Places {
 /// Places of one message that are looked at.
 pub(super) const MOST_PLACES: usize = 1_000;
 
-/// The places of a message on its way.
 pub(super) fn of(document: &Document, facts: &StayFacts<'_>) -> Places {
     let mut finder = Finder {
         facts,
@@ -76,7 +71,6 @@ struct Finder<'a, 'f> {
     found: Places,
 }
 
-/// Which documents were stepped into.
 #[derive(Clone, Default)]
 struct Inside {
     holders: Vec<NodeId>,
@@ -224,7 +218,6 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// The value of a node of the management tree.
     fn node(&mut self, item: Item<'_>, data: Element<'_>, node: &str, inside: &Inside) {
         let to_device = self.facts.direction == Direction::ToDevice;
         let names = kind::node_names(node);
@@ -291,7 +284,6 @@ impl Finder<'_, '_> {
     }
 }
 
-/// The kind of an element of SOAP.
 fn of_soap(parent: &str, name: &str, element: Element<'_>) -> Option<&'static Kind> {
     if parent == "DiscoverResult" {
         let known = kind::DISCOVERY.iter().find(|kind| kind.name == name);

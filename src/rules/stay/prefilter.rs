@@ -117,7 +117,6 @@ fn is_place(loc_uri: &[u8]) -> bool {
     }
 }
 
-/// The last names of all places.
 static LAST_NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let names = kind::NODES.iter().map(|(path, _)| path.rsplit('/').next());
     names.flatten().collect()

@@ -244,7 +244,6 @@ impl<'a> UrlRewriter<'a> {
         }
     }
 
-    /// Notes that not all places were looked at.
     pub(super) fn note_cut(&mut self) {
         let text = format!(
             "the message has more than {MOST_PLACES} places that may hold URLs: the others stay"
@@ -313,7 +312,5 @@ fn first_host(value: &str) -> Option<String> {
     Some(url.origin.authority())
 }
 
-/// Notes of one message.
 const MOST_NOTES: usize = 16;
-/// Characters of a note.
 const LONGEST_NOTE: usize = 300;

@@ -3,13 +3,10 @@
 use super::kind::Form;
 use crate::flow::origin::{Origin, Scheme, Turned, UrlOrigin};
 
-/// A URL in a value.
 #[derive(Clone, Debug)]
 pub(super) struct FoundUrl {
-    /// Where it begins.
     pub(super) at: usize,
     pub(super) url: UrlOrigin,
-    /// Whether its scheme is left out.
     pub(super) is_bare: bool,
 }
 
@@ -21,7 +18,6 @@ pub(super) struct Change {
     pub(super) with: String,
 }
 
-/// The URLs of a value, in order.
 pub(super) fn urls(value: &str, form: Form) -> Vec<FoundUrl> {
     let begin = value.len() - value.trim_start().len();
     let mut found = Vec::new();

@@ -55,7 +55,6 @@ fn no_listener(text: &str) -> Mistake {
         })
 }
 
-/// Whether a pattern can match an address with its port.
 fn is_socket(pattern: &str) -> bool {
     let Some((address, port)) = pattern.rsplit_once(':') else {
         return pattern.contains('*');

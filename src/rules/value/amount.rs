@@ -26,7 +26,6 @@ pub struct RetryAfter(pub String);
 pub type ByteCount = Within<0, { 1 << 40 }>;
 
 impl Time {
-    /// Reads a time.
     pub(in crate::rules) fn parse(text: &str) -> Result<Self, Mistake> {
         time_up_to(text, Self::LONGEST.0, "an hour", "\"60m\"").map(Self)
     }

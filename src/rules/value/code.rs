@@ -23,7 +23,6 @@ pub trait Family: Copy + std::fmt::Debug + PartialEq + Eq + 'static {
     /// The codes that may have a name.
     const CODES: RangeInclusive<u16>;
 
-    /// The name of a code, if it has one.
     fn name(code: u16) -> Option<&'static str>;
 
     /// The greatest code that `force` allows.
@@ -31,7 +30,6 @@ pub trait Family: Copy + std::fmt::Debug + PartialEq + Eq + 'static {
         (*Self::CODES.end()).max(999)
     }
 
-    /// Every code with a name.
     fn assigned() -> impl Iterator<Item = (u16, &'static str)> {
         Self::CODES.filter_map(|code| Some((code, Self::name(code)?)))
     }

@@ -38,7 +38,6 @@ named! {
     Dialect: [Self::SyncMl, Self::Soap, Self::Provisioning, Self::Other].map(|d| (d.name(), d)).to_vec();
 }
 
-/// A text that is none of a few names.
 pub(in crate::rules) fn unknown_word(word: &str, names: &[&str]) -> Mistake {
     let mistake = wrong(format!("`{KEY}` cannot be `{word}`")).label(match closest(word, names) {
         Some(near) => format!("did you mean `{near}`?"),

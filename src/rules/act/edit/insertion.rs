@@ -131,7 +131,6 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// Reverses the order of selected siblings.
     pub(in crate::rules::act) fn reverse(&mut self, outermost: &[&Selected]) {
         let mut families: BTreeMap<NodeId, Vec<&Selected>> = BTreeMap::new();
         for selected in outermost {
@@ -150,7 +149,6 @@ impl Planning<'_, '_> {
         }
     }
 
-    /// Puts an element where another stands.
     fn exchange(&mut self, node: NodeId, place: NodeId) {
         let document = self.document;
         let Some((element, there)) = document.element(node).zip(document.element(place)) else {

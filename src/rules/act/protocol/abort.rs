@@ -104,7 +104,6 @@ impl Planned {
         Ok(())
     }
 
-    /// The request goes out twice.
     pub(super) fn duplicate(
         &mut self,
         keep: WhichResponse,

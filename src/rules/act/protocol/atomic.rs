@@ -90,7 +90,6 @@ impl Planned {
         Ok(())
     }
 
-    /// Gives every Status of a message the code it is to have.
     fn restate(&mut self, message: Message<'_>, codes: &Codes) {
         for command in message.commands() {
             let Some(status) = command.as_status() else {
@@ -158,7 +157,6 @@ fn chosen<'d>(
     commands.into_iter().filter(|c| fits(*c)).collect()
 }
 
-/// The command that fails.
 fn pick<'c, 'd>(
     children: &'c [Command<'d>],
     failure: &AtomicFailure,

@@ -10,7 +10,6 @@ use crate::rules::act::Planned;
 use crate::rules::step::Field;
 
 impl Planned {
-    /// The message leaves its package open.
     pub(super) fn drop_final(&mut self, context: &StepContext<'_>) -> Result<(), String> {
         let message = context.message().ok_or("this is no SyncML message")?;
         let last = body(message)?.element().child(tag::FINAL);

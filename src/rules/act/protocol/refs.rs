@@ -10,7 +10,6 @@ use crate::rules::selection::Selected;
 use crate::rules::step::MsgIdBreak;
 
 impl Planned {
-    /// Makes the selected Status refer to a command that does not exist.
     pub(super) fn unknown_cmd_ref(
         &mut self,
         context: &StepContext<'_>,
@@ -96,7 +95,6 @@ impl Planned {
         Ok(())
     }
 
-    /// Sets the text of an element.
     pub(super) fn put(&mut self, verb: &'static str, element: Element<'_>, text: String) {
         let (kind, before) = (EffectKind::other(verb), element.text().into_owned());
         self.detail(element, kind, before, text.clone());
@@ -120,5 +118,4 @@ fn sizes(command: Command<'_>) -> Vec<Element<'_>> {
     inside.collect()
 }
 
-/// A CmdID that nobody uses.
 const NO_COMMAND: &str = "987654";

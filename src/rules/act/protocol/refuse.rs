@@ -78,7 +78,6 @@ impl Planned {
 }
 
 impl RefusedCommands {
-    /// Whether nothing goes.
     pub(super) fn is_empty(&self) -> bool {
         self.codes.is_empty() && self.items.is_empty()
     }
@@ -170,7 +169,6 @@ impl RefusedCommands {
         }
     }
 
-    /// The obligations to answer what goes.
     fn owed(
         &self,
         context: &StepContext<'_>,

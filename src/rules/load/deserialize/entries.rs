@@ -8,7 +8,6 @@ use super::{DeTable, Failure, Node, Range, Value};
 /// A key with its place, and what stands under it.
 type Entry<'t> = (&'t str, Range<usize>, &'t Value<'t>);
 
-/// The keys of a table that are read.
 pub(super) struct Entries<'r, 'f, 't> {
     table: Node<'r, 'f, 't>,
     entries: std::vec::IntoIter<Entry<'t>>,

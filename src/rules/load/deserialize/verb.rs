@@ -4,7 +4,6 @@ use super::*;
 use crate::nearest::nearest;
 use crate::rules::load::schema::step_keys;
 
-/// A step whose verb is known.
 pub(super) struct Verb<'r, 'f, 't> {
     node: Node<'r, 'f, 't>,
     table: &'t DeTable<'t>,
@@ -127,7 +126,6 @@ impl<'t> VariantAccess<'t> for Verb<'_, '_, 't> {
     }
 }
 
-/// Most verbs that an error lists.
 const MOST: usize = 5;
 
 fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake {

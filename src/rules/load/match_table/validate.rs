@@ -15,7 +15,6 @@ use crate::rules::matcher::{Encoding, Kinds, Matcher, is_action};
 use crate::rules::step::SoapFault;
 use crate::rules::value::{NumberRange, OneOf};
 
-/// What is never so at the stage of the rule.
 pub(super) fn of_stage(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     if stage == Stage::Request {
         for (key, what) in AT_RESPONSES {
@@ -161,7 +160,6 @@ pub(super) fn narrow(matcher: &mut Matcher, table: Table<'_>, report: &mut Repor
     about_nothing(matcher, left, table, report);
 }
 
-/// A LocURI or a value asked of what has none.
 fn about_nothing(matcher: &Matcher, kinds: Kinds, table: Table<'_>, report: &mut Report<'_>) {
     let containers = kinds.without(Kinds::without_items()) == Kinds::NONE;
     for key in ["loc-uri", "data"] {
