@@ -72,6 +72,8 @@ pub(super) fn of_number(number: u64) -> Vec<Fact> {
     found.extend(status(small).cloned());
     found.extend(alert(small).cloned());
     found.extend(listed(WIN32 | code));
+    // Intune also shows the lower half alone: 65000 is 0x87D1FDE8.
+    found.extend(listed(RESULT_OF_STATUS | code));
     if found.is_empty() && (400..600).contains(&small) {
         found.extend(result(HTTP | code));
     }
@@ -124,9 +126,30 @@ fn calculated(code: u32) -> Option<Fact> {
             "an error of enrollment that has no public name".into(),
             "MDMRegistration.h",
         ),
-        _ => None,
+        _ => {
+            let (_, component) = COMPONENTS.iter().find(|(known, _)| *known == family)?;
+            unnamed(
+                format!("an error of {component}, which dmtap has no text for"),
+                "winerror.h",
+            )
+        }
     }
 }
+
+/// Who reports the results of a family. Their texts are not here.
+const COMPONENTS: [(u32, &str); 11] = [
+    (0x8009_0000, "certificates, keys or TLS"),
+    (0x800F_0000, "Windows setup"),
+    (0x8010_0000, "smart cards"),
+    (0x801C_0000, "device registration (Entra join)"),
+    (0x8024_0000, "Windows Update"),
+    (0x8028_0000, "the TPM"),
+    (0x8029_0000, "the TPM"),
+    (0x8031_0000, "BitLocker"),
+    (0x82AA_0000, "the DM client's configuration manager"),
+    (0x87D0_0000, "the Configuration Manager client"),
+    (0xCAA2_0000, "the sign-in to Entra ID"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -158,10 +181,20 @@ mod tests {
             "as Windows 8.1 writes 0x80180002: MENROLL_E_DEVICE_AUTHENTICATION_ERROR, \
              the server did not accept the user's proof",
         );
+        check(
+            "0x803100b3",
+            "an error of BitLocker, which dmtap has no text for",
+        );
         check("0x87D10001", "nothing");
         check("0xC0000022", "nothing");
         check("", "nothing");
         check("0x", "nothing");
         check("--5", "nothing");
+    }
+
+    #[test]
+    fn the_lower_half_of_a_result_of_intune_is_that_result() {
+        let found = of_number(65000);
+        assert_eq!(found[0].key, "0x87D1FDE8");
     }
 }
