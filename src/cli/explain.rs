@@ -155,9 +155,10 @@ fn about(asked: &str, fact: &Fact) -> Option<String> {
         }
         FactKind::Result => {
             let small = number.filter(|number| *number <= u64::from(u16::MAX))?;
-            let what = match fact.key.starts_with("0x8019") {
-                true => "HTTP status",
-                false => "Win32 error",
+            let what = match fact.key.get(..6) {
+                Some("0x8019") => "HTTP status",
+                Some("0x87D1") => "Error code",
+                _ => "Win32 error",
             };
             Some(format!("{what} {small} as a result of Windows."))
         }
