@@ -1,5 +1,6 @@
 //! Wiring: the rooms put together, with sockets and files.
 
+pub mod beginning;
 pub mod control;
 pub mod demo;
 pub mod device;

@@ -49,6 +49,7 @@ pub use accept::{accept_until, all_ended};
 pub use ca::{Authority, CaError};
 pub use client_certs::ClientCertSettings;
 pub use client_identity::{ClientIdentity, IdentityError};
+pub use context::now;
 pub use device_certificate::RequestClientCert;
 pub use failure::{PlainError, ServerError};
 pub use forward_client_cert::ForwardClientCert;

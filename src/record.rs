@@ -46,6 +46,14 @@ pub trait Renew: Send {
 
 /// Receives every event, on a thread of its own.
 pub trait Sink: Send {
+    /// Writes what stands in front of all events, and makes it visible. Called once, before the first event.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written.
+    fn begin(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Writes one event.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::beginning;
 use super::device::{RetryPolicy, client, run_session_with};
 use super::proxy::{Live, RuleReports};
 use super::rule_sources::report::summary_line;
@@ -165,10 +166,6 @@ impl Stage {
         let words = |error: std::io::Error| error_text::io(&error);
         let stop = CancellationToken::new();
         let effects = EffectCollector::default();
-        let journal = reports.builder()?;
-        let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
-        let journal = Arc::new(journal.start());
-        let connections = Arc::new(OpenConnections::new(journal.clone()));
         let server = Arc::new(Mutex::new(Server::new(play.plan)));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
@@ -182,6 +179,10 @@ impl Stage {
         );
 
         let settings = settings(port, &authority);
+        let journal = reports.builder(&beginning::run(&settings, Some(&play.sources)), None)?;
+        let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
+        let journal = Arc::new(journal.start());
+        let connections = Arc::new(OpenConnections::new(journal.clone()));
         let proxy = Proxy::bind(
             settings,
             authority.clone(),

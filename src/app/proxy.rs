@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
+use super::beginning;
 use super::control::{Control, ControlSettings, Token};
 use super::pipe::Pipe;
 use super::print;
@@ -14,8 +15,9 @@ use super::signal;
 use crate::error_text;
 use crate::filter::Filter;
 use crate::flow::{Event, EventSink};
-use crate::proxy::{Authority, Proxy, Settings};
+use crate::proxy::{Authority, Mode, Proxy, Settings};
 use crate::record::journal::FAREWELL;
+use crate::record::model::{ListenerRecord, RunEvent, RunRecord, StartRecord};
 use crate::record::{
     self, CloseError, Colour, Journal, JsonLines, Masking, Sink, Transcript, WhenFull, select,
 };
@@ -99,19 +101,15 @@ impl RuleReports {
         self.files.iter().filter(is_full).map(line).collect()
     }
 
-    /// The journal with these sinks.
+    /// The journal of this run, before it starts; standard output begins with `start`.
     ///
     /// # Errors
     /// A file that cannot be opened, or an extension that names no form.
-    pub fn journal(&self) -> Result<Journal, String> {
-        self.builder().map(record::Builder::start)
-    }
-
-    /// The same before it starts.
-    ///
-    /// # Errors
-    /// Those of [`Self::journal`].
-    pub fn builder(&self) -> Result<record::Builder, String> {
+    pub(super) fn builder(
+        &self,
+        run: &RunRecord,
+        start: Option<StartRecord>,
+    ) -> Result<record::Builder, String> {
         let mut journal = Journal::builder().masking(self.masking);
         let shown: Option<Box<dyn Sink>> = match self.live {
             Live::Nothing => None,
@@ -119,13 +117,18 @@ impl RuleReports {
                 let out = Pipe::new(anstream::stdout());
                 Some(Box::new(Transcript::new(out, Colour::Colour)))
             }
-            Live::JsonLines => Some(Box::new(JsonLines::new(Pipe::new(std::io::stdout())))),
+            Live::JsonLines => {
+                let lines = JsonLines::new(Pipe::new(std::io::stdout()));
+                let start = start.into_iter().map(RunEvent::Start);
+                let beginning = start.chain([RunEvent::Run(run.clone())]);
+                Some(Box::new(beginning.fold(lines, JsonLines::beginning_with)))
+            }
         };
         if let Some(shown) = shown {
             let shown = select::sink(shown, self.view.as_ref());
             journal = journal.sink(STDOUT, shown, WhenFull::DropNewest);
         }
-        let files = record::open_all(&self.files);
+        let files = record::open_all(&self.files, Some(run));
         for (file, sink, renew) in files.map_err(|error| error.to_string())? {
             let save = self.save.as_ref();
             journal = journal.renewal(&file, select::renewal(renew, save)).sink(
@@ -195,9 +198,20 @@ pub async fn run(
     .await
     .map_err(start)?;
     let arguments = rules.sources.arguments();
+    let run = beginning::run(&settings, Some(&rules.sources));
+    let start = StartRecord {
+        mode: Some(run.mode.clone()),
+        control: control
+            .as_ref()
+            .map(|control| ListenerRecord::new("http", control.local_addr())),
+        ..beginning::start(scheme(&settings.mode), proxy.local_addr(), &authority)
+    };
     let updater = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
     let overwritten = reports.overwritten();
-    let journal = events.0.get_or_init(|| reports.journal());
+    let journal = events.0.get_or_init(|| {
+        let builder = reports.builder(&run, Some(start));
+        builder.map(record::Builder::start)
+    });
     let journal = journal
         .as_ref()
         .map_err(|error| RunError::Start(error.clone()))?;
@@ -272,6 +286,14 @@ fn sum_up(updater: &RuleSetUpdater, live: Live, on_change: &OnChange) -> Result<
     print::STDOUT.put(report::summary_line(&entries).into_bytes());
     let written = print::STDOUT.finish(FAREWELL);
     written.map_err(|error| RunError::Record(format!("{STDOUT}: {}", error_text::io(&error))))
+}
+
+/// What devices speak to the proxy.
+pub fn scheme(mode: &Mode) -> &'static str {
+    match mode {
+        Mode::Reverse { .. } => "https",
+        Mode::Regular => "http",
+    }
 }
 
 fn start(error: impl std::fmt::Display) -> RunError {

@@ -264,12 +264,10 @@ impl Proxy {
 
 fn announce(running: &Running<'_>) {
     let (address, settings) = (running.address, running.settings);
-    let (scheme, to) = match &settings.mode {
-        Mode::Reverse { server } => (
-            "https",
-            format!("{}://{}", server.scheme.name(), server.authority()),
-        ),
-        Mode::Regular => ("http", "the server that each request names".into()),
+    let scheme = proxy::scheme(&settings.mode);
+    let to = match &settings.mode {
+        Mode::Reverse { server } => format!("{}://{}", server.scheme.name(), server.authority()),
+        Mode::Regular => "the server that each request names".into(),
     };
     print::line(&format!("listening at {scheme}://{address} → {to}"));
     if settings.mode == Mode::Regular && !address.ip().is_loopback() {

@@ -14,7 +14,7 @@ use super::{Failure, Outcome, Output, block_on};
 use crate::app::rule_includes;
 use crate::app::rule_sources::read;
 use crate::app::server::{self, ServerLine};
-use crate::app::{print, signal};
+use crate::app::{beginning, print, signal};
 use crate::dm::StatusCode;
 use crate::error_text;
 use crate::peer::{self, Plan};
@@ -78,6 +78,11 @@ impl Server {
                 .exposure()
                 .iter()
                 .for_each(|words| print::line(words));
+            if output == Output::Json {
+                print(beginning::line(beginning::start(
+                    "https", address, &authority,
+                )));
+            }
             let stop = CancellationToken::new();
             tokio::spawn(signal::cancel_on_signal(stop.clone()));
             tokio::spawn(signal::cancel_on_hangup(stop.clone()));

@@ -312,7 +312,7 @@ impl fmt::Display for Server {
 const STOPPED: &str = "it had not ended when dmtap was to";
 
 /// This moment.
-pub(super) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     // u64 holds the microseconds of half a million years.
     Timestamp(since.map_or(0, |since| since.as_micros() as u64))

@@ -6,6 +6,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::model::{RunEvent, RunRecord};
 use super::{Colour, JsonLines, Layout, Pcapng, Renew, Sink, Transcript};
 use crate::error_text;
 
@@ -62,7 +63,7 @@ enum Kind {
 /// [`FileError`], which names the file.
 pub fn open(path: &str) -> Result<Box<dyn Sink>, FileError> {
     let (append, name) = parsed(path);
-    let opened = open_as(name, append);
+    let opened = open_as(name, append, None);
     let opened = opened.map(|(sink, _)| sink);
     opened.map_err(|why| failed(name, why))
 }
@@ -73,6 +74,8 @@ pub type Named = (String, Box<dyn Sink>, Box<dyn Renew>);
 /// A record file that is open.
 struct Rotation {
     path: String,
+    /// The run, which every record begins with.
+    run: Option<RunRecord>,
     /// Which file of the system it was; `None` of a pipe or a device, which are not rotated.
     identity: Option<Identity>,
 }
@@ -85,17 +88,18 @@ impl Renew for Rotation {
         if self.identity.is_none() || there == self.identity {
             return Ok(None);
         }
-        let (sink, identity) = open_as(name, append).map_err(io::Error::other)?;
+        let (sink, identity) =
+            open_as(name, append, self.run.as_ref()).map_err(io::Error::other)?;
         self.identity = identity;
         Ok(Some(sink))
     }
 }
 
-/// Opens several record files.
+/// Opens several record files; those of JSON lines begin with the run.
 ///
 /// # Errors
 /// [`FileError`] for the first that cannot be opened, or that is named a second time, be it in another way.
-pub fn open_all(paths: &[String]) -> Result<Vec<Named>, FileError> {
+pub fn open_all(paths: &[String], run: Option<&RunRecord>) -> Result<Vec<Named>, FileError> {
     let mut known: Vec<PathBuf> = Vec::new();
     let mut sinks = Vec::new();
     for path in paths {
@@ -105,10 +109,11 @@ pub fn open_all(paths: &[String]) -> Result<Vec<Named>, FileError> {
             return Err(failed(name, FileErrorKind::Twice));
         }
         let (append, _) = parsed(path);
-        let opened = open_as(name, append);
+        let opened = open_as(name, append, run);
         let (sink, identity) = opened.map_err(|why| failed(name, why))?;
         let rotation = Rotation {
             path: path.clone(),
+            run: run.cloned(),
             identity,
         };
         sinks.push((path.clone(), sink, Box::new(rotation) as _));
@@ -143,7 +148,7 @@ fn whole(name: &str) -> Option<PathBuf> {
 
 type Opened = (Box<dyn Sink>, Option<Identity>);
 
-fn open_as(name: &str, append: Append) -> Result<Opened, FileErrorKind> {
+fn open_as(name: &str, append: Append, run: Option<&RunRecord>) -> Result<Opened, FileErrorKind> {
     let kind = kind(name).ok_or(FileErrorKind::Extension)?;
     let append = append == Append::Yes;
     if append && matches!(kind, Kind::Pcapng) {
@@ -170,7 +175,10 @@ fn open_as(name: &str, append: Append) -> Result<Opened, FileErrorKind> {
     let identity = identity(&file.metadata()?);
     let out = BufWriter::with_capacity(BUFFER, file);
     let sink: Box<dyn Sink> = match kind {
-        Kind::JsonLines => Box::new(JsonLines::new(out)),
+        Kind::JsonLines => match run {
+            Some(run) => Box::new(JsonLines::new(out).beginning_with(RunEvent::Run(run.clone()))),
+            None => Box::new(JsonLines::new(out)),
+        },
         Kind::Pcapng => Box::new(Pcapng::new(out)?),
         Kind::Transcript => Box::new(Transcript::new(out, Colour::Plain).with_layout(Layout {
             width: None,

@@ -387,7 +387,9 @@ fn spawn(name: String, mut sink: Box<dyn Sink>, queue: Arc<Queue>) -> io::Result
     let run = move || {
         let mut ended = Ended::default();
         let done = catch_unwind(AssertUnwindSafe(|| {
-            drain(&mut sink, &queue, &mut ended.written).and_then(|()| sink.finish())
+            sink.begin()?;
+            drain(&mut sink, &queue, &mut ended.written)?;
+            sink.finish()
         }));
         let done = done.unwrap_or_else(|_| Err(io::Error::other("the sink panicked")));
         if let Err(error) = done {
@@ -425,6 +427,7 @@ fn drain(sink: &mut Box<dyn Sink>, queue: &Queue, written: &mut u64) -> io::Resu
             Next::Replace(new) => {
                 let mut old = std::mem::replace(sink, new);
                 old.finish()?;
+                sink.begin()?;
                 flush_at = Some(Instant::now());
             }
             Next::End => return Ok(()),

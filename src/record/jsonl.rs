@@ -10,12 +10,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
 use super::Sink;
-use super::model::{BodyRecord, EventKind, EventRecord, VERSION};
+use super::model::{BodyRecord, EventKind, EventRecord, RunEvent, RunLine, VERSION};
 use crate::error_text;
 
 /// Writes JSON lines.
 pub struct JsonLines<W> {
     out: W,
+    /// What stands in front of all events.
+    beginning: String,
     line: Vec<u8>,
 }
 
@@ -41,12 +43,19 @@ impl<W: Write> JsonLines<W> {
     pub fn new(out: W) -> Self {
         Self {
             out,
+            beginning: String::new(),
             line: Vec::new(),
         }
     }
 }
 
 impl<W> JsonLines<W> {
+    /// The same, with this line about the run in front of all events, behind those given before.
+    pub fn beginning_with(mut self, what: RunEvent) -> Self {
+        self.beginning.push_str(&RunLine::from(what).line());
+        self
+    }
+
     /// The writer again.
     pub fn into_inner(self) -> W {
         self.out
@@ -54,6 +63,11 @@ impl<W> JsonLines<W> {
 }
 
 impl<W: Write + Send> Sink for JsonLines<W> {
+    fn begin(&mut self) -> io::Result<()> {
+        self.out.write_all(self.beginning.as_bytes())?;
+        self.out.flush()
+    }
+
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         self.line.clear();
         write_line(record, &mut self.line)?;

@@ -9,6 +9,7 @@ mod place_name;
 mod reconciled;
 mod redact_record;
 mod rule_effect;
+mod run;
 mod session;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub use http::{
     ClientCertificateRecord, ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord,
     SessionRecord, TlsRecord,
 };
+pub use run::{ListenerRecord, RuleFileRecord, RunEvent, RunLine, RunRecord, StartRecord};
 pub use session::{CommandCounts, SessionFinding, SessionSummary};
 
 /// The version of the record. It grows when a reader of the old one would misread the new one.

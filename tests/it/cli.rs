@@ -1,6 +1,7 @@
 //! The program as a user runs it: the demo, the offline verbs, exit codes.
 
 mod answered;
+mod beginning;
 mod check;
 mod decode;
 mod device;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::open_connections::OpenConnections;
 use super::{CLOSING, FOLDER, LONGEST};
+use crate::app::beginning;
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, DialingClient, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
@@ -173,14 +174,15 @@ impl Stage {
         let stop = CancellationToken::new();
         let serving = enroll_server::serve(listener, tls, service.clone(), stop.clone());
 
-        let journal = Arc::new(reports.journal()?);
-        let connections = Arc::new(OpenConnections::new(journal.clone()));
         let mut settings = settings(server_port, &authority, stay);
         settings.confdir = Some(secrets.path().to_owned());
         settings.swap = match swap {
             Swap::On => SwapSettings::All,
             Swap::Off => SwapSettings::Off,
         };
+        let run = beginning::run(&settings, rules.as_ref());
+        let journal = Arc::new(reports.builder(&run, None)?.start());
+        let connections = Arc::new(OpenConnections::new(journal.clone()));
         let (none, sink) = (Arc::default(), connections.clone());
         let proxy = Proxy::bind(settings, authority.clone(), none, sink)
             .await

@@ -117,6 +117,17 @@ impl Sources {
         self.pages.iter().flat_map(|page| &page.rules)
     }
 
+    /// The texts in the order in which their rules act: the name of each, what it says, and the names of its rules.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str, impl Iterator<Item = &str>)> {
+        let texts = self.pages.iter();
+        texts.map(|page| (&*page.name, &*page.text, page.names()))
+    }
+
+    /// What the chance of rules is drawn from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Whether a rule of this name would be in force.
     pub fn enables(&self, name: &str) -> bool {
         !self.resting.contains(name)

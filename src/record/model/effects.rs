@@ -259,7 +259,7 @@ impl EventRecord {
 }
 
 /// RFC 3339 in UTC, to the microsecond.
-fn rfc3339(at: Timestamp) -> String {
+pub(super) fn rfc3339(at: Timestamp) -> String {
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
     let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
     let moment = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);

@@ -39,6 +39,10 @@ impl Selecting {
 }
 
 impl Sink for Selecting {
+    fn begin(&mut self) -> io::Result<()> {
+        self.inner.begin()
+    }
+
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
         let inner = &mut self.inner;
         self.exchanges

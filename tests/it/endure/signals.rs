@@ -45,6 +45,9 @@ fn a_record_that_was_moved_away_is_begun_again_at_sighup() {
     let (old, new) = (proxy.read("r.jsonl.1"), proxy.read("r.jsonl"));
     assert!(old.contains("first") && !old.contains("second"), "{old}");
     assert!(new.contains("second") && !new.contains("first"), "{new}");
+    let run = |text: &str| text.lines().next().unwrap().to_owned();
+    assert!(run(&old).contains("\"event\":\"run\""), "{old}");
+    assert_eq!(run(&old), run(&new), "both are of one run");
     let packets = fs::read(proxy.folder.path().join("r.pcapng")).unwrap();
     assert_eq!(packets[..4], [0x0a, 0x0d, 0x0d, 0x0a], "it has its header");
 }

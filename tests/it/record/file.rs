@@ -139,7 +139,7 @@ fn a_file_named_twice_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let name = |name: &str| folder.path().join(name).display().to_string();
     let all = |paths: &[String]| {
-        let opened = record::open_all(paths);
+        let opened = record::open_all(paths, None);
         opened.map(|sinks| sinks.len()).map_err(|e| e.to_string())
     };
     let (one, two) = (name("a.jsonl"), name("b.jsonl"));
