@@ -43,7 +43,7 @@ pub mod verdict;
 pub use connection::{ConnectionFacts, ReceivedUnit};
 pub use engine::{DuplicateName, RuleSet};
 pub use error::{ErrorStyle, RuleError, RuleErrors};
-pub use facts::{Facts, RuleState, Stage};
+pub use facts::{Facts, HeldBack, RuleState, Stage};
 pub use matcher::{ConnectionMatcher, Matcher};
 pub use rule::{Limit, Per, Rule};
 pub use scenario::Scenario;

@@ -15,7 +15,7 @@ use super::beginning;
 use super::device::{RetryPolicy, client, run_session_with};
 use super::proxy::{Live, RuleReports};
 use super::rule_sources::report::summary_line;
-use super::rule_sources::{RuleSetUpdater, Sources};
+use super::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use super::server;
 use crate::builtin_rules;
 use crate::error_text;
@@ -94,6 +94,8 @@ pub struct Closing {
     pub text: String,
     /// The summary of what the rules did, as a line of JSON.
     pub line: String,
+    /// Which rules never acted, if some did not.
+    pub acted: Result<(), String>,
 }
 
 /// Runs the demo; calls `on_busy` with the time that a busy server asks for, which the demo's device does not wait.
@@ -139,6 +141,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     Ok(Closing {
         text: summary::closing(title, &sessions, &entries, &effects.effects(), &files),
         line: summary_line(&entries),
+        acted: require_hits(&entries),
     })
 }
 

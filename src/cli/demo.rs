@@ -35,6 +35,9 @@ pub struct Demo {
     picked: RuleArgs,
     #[command(flatten)]
     seed: Seed,
+    /// Fail at the end (exit code 1) if a rule never acted, and name each such rule.
+    #[arg(long)]
+    require_hits: bool,
     /// Enroll two devices, then manage them, instead of two sessions.
     #[arg(long)]
     enroll: bool,
@@ -89,8 +92,17 @@ impl Demo {
             .ok_or_else(|| Failure::Interrupted(stopped.into()))?
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
-            Output::Text => super::write_and_end(&closing.text, output),
-            Output::Json => super::write_and_end(&closing.line, output),
+            Output::Text => super::write_and_end(&closing.text, output)?,
+            Output::Json => super::write_and_end(&closing.line, output)?,
+        }
+        self.demand_hits(closing.acted)
+    }
+
+    /// Fails where a rule never acted, if that was asked for.
+    fn demand_hits(&self, acted: Result<(), String>) -> Outcome {
+        match acted {
+            Err(why) if self.require_hits => Err(Failure::Failed(why)),
+            _ => Ok(()),
         }
     }
 }
@@ -131,9 +143,9 @@ impl Demo {
             Output::Text => super::write_and_end(&closing.text, output)?,
             Output::Json => super::write_and_end(&closing.lines, output)?,
         }
-        closing
-            .failure
-            .map_or(Ok(()), |why| Err(Failure::Failed(format!("error: {why}"))))
+        let failed = closing.failure;
+        failed.map_or(Ok(()), |why| Err(Failure::Failed(format!("error: {why}"))))?;
+        self.demand_hits(closing.acted)
     }
 }
 

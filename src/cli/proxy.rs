@@ -142,6 +142,7 @@ impl Proxy {
             sources,
             control: self.control.settings()?,
             on_change: Arc::new(print::coloured),
+            require_hits: self.rules.require_hits,
         };
         let authority = Arc::new(authority(self.confdir.as_deref())?);
         let masking = if self.raw {
@@ -181,6 +182,7 @@ impl Proxy {
         block_on(run)?.map_err(|error| match error {
             proxy::RunError::Start(why) => Failure::Usage(format!("error: {why}")),
             proxy::RunError::Record(why) => Failure::Failed(format!("error: {why}")),
+            proxy::RunError::Hits(why) => Failure::Failed(why),
         })
     }
 
@@ -216,7 +218,7 @@ impl Proxy {
     }
 
     fn settings(&self, reports: &RuleReports) -> Settings {
-        let look = if reports.is_silent() {
+        let look = if reports.is_silent() && !self.control.is_given() {
             BodyCapture::Pass
         } else {
             BodyCapture::Annotate

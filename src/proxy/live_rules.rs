@@ -23,7 +23,7 @@ use hits::{HitCounters, RuleHits};
 use super::context::now;
 use crate::conversation::InMemoryState;
 use crate::rules::rule::Rule;
-use crate::rules::{Completeness, RuleSet, RuleState};
+use crate::rules::{Completeness, HeldBack, RuleSet, RuleState};
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
 #[derive(Debug)]
@@ -211,6 +211,12 @@ impl RuleState for SharedTally<'_> {
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
         if let Some(stats) = self.0.standings.get(rule) {
             stats.hits.acted(finds, extent, now());
+        }
+    }
+
+    fn held_back(&mut self, rule: usize, by: HeldBack) {
+        if let Some(stats) = self.0.standings.get(rule) {
+            stats.hits.held_back(by);
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::act::not_applied;
 use super::engine::RuleSet;
-use super::facts::{RuleState, Stage};
+use super::facts::{HeldBack, RuleState, Stage};
 use super::step::{ConnectionStep, Step};
 use super::value::{OneOf, Time};
 use super::verdict::Completeness;
@@ -75,6 +75,7 @@ impl RuleSet {
                     _ => String::new(),
                 };
                 if !limit.admits(rule_state.count(number, &scope)) {
+                    rule_state.held_back(number, HeldBack::Limit);
                     continue;
                 }
             }

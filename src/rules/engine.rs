@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::chance::{DEFAULT_SEED, line_of};
 use super::evaluation::Evaluation;
-use super::facts::{Facts, RuleState, Stage};
+use super::facts::{Facts, HeldBack, RuleState, Stage};
 use super::index::Index;
 use super::scenario::STARTED;
 use super::selection::Selected;
@@ -158,6 +158,7 @@ impl Asking<'_, '_> {
         let scope = scenario.per.scope(self.facts);
         let state = self.rule_state.state(&scenario.name, &scope);
         if !scenario.suits(state.as_deref()) {
+            self.rule_state.held_back(self.number, HeldBack::Scenario);
             return None;
         }
         let selection = self.within_limit(find())?;
@@ -192,6 +193,9 @@ impl Asking<'_, '_> {
             }
             let scope = limit.per.scope(self.facts);
             selection.retain(|_| self.admits(limit, &scope));
+            if selection.is_empty() {
+                self.rule_state.held_back(self.number, HeldBack::Limit);
+            }
         }
         (!selection.is_empty()).then_some(selection)
     }

@@ -68,6 +68,15 @@ pub struct Facts<'a> {
     pub limits: &'a Limits,
 }
 
+/// What kept a rule from acting on a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBack {
+    /// It matched, and its limit let every match pass.
+    Limit,
+    /// Its scenario was in another state.
+    Scenario,
+}
+
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
 /// is held for one call.
 pub trait RuleState {
@@ -78,6 +87,12 @@ pub trait RuleState {
     /// found. Nothing is decided by it.
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
         let _ = (rule, finds, extent);
+    }
+
+    /// Rule `rule` of the set looked at a message, and its limit or its scenario kept it from acting. Nothing is decided
+    /// by it.
+    fn held_back(&mut self, rule: usize, by: HeldBack) {
+        let _ = (rule, by);
     }
 
     /// The state of a scenario within `scope`; `None` before any change.

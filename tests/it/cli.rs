@@ -19,6 +19,7 @@ mod printable;
 #[cfg(unix)]
 mod readme;
 mod recorded;
+mod require_hits;
 mod stay;
 mod trial;
 mod words;

@@ -17,7 +17,7 @@ use crate::app::dial::{Dialer, DialingClient, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RuleReports};
-use crate::app::rule_sources::{RuleSetUpdater, Sources};
+use crate::app::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use crate::dm::Certificate;
 use crate::error_text;
 use crate::identity::CertificateParts;
@@ -38,6 +38,8 @@ pub struct EnrollClosing {
     pub lines: String,
     /// Why the demo fails, in one line: a device left dmtap for another host, or did not get through its sessions.
     pub failure: Option<String>,
+    /// Which rules never acted, if some did not.
+    pub acted: Result<(), String>,
 }
 
 /// Whether dmtap enrolls in place of the devices.
@@ -86,6 +88,7 @@ async fn staged(
         text: stage.beginning(),
         lines: String::new(),
         failure: None,
+        acted: Ok(()),
     };
     let (mut failure, mut left_for) = (None, None);
     for (profile, title) in devices() {
@@ -106,7 +109,11 @@ async fn staged(
             done => failure = failure.or(done.err()),
         }
     }
+    let rules = stage.rules.clone();
     stage.strike().await?;
+    if let Some(rules) = rules {
+        closing.acted = require_hits(&rules.entries());
+    }
     closing
         .text
         .push_str(&format!("\nRecords: {}\n", files.join("  ")));
@@ -147,7 +154,7 @@ struct Stage {
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
     /// They are in force as long as this lives.
-    _rules: Option<RuleSetUpdater>,
+    rules: Option<Arc<RuleSetUpdater>>,
     /// Readable by this user only, and gone at the end.
     _secrets: tempfile::TempDir,
 }
@@ -188,7 +195,10 @@ impl Stage {
             .await
             .map_err(io)?;
         let rules = rules.map(|sources| RuleSetUpdater::new(sources, proxy.rules()));
-        let rules = rules.transpose().map_err(|error| error.to_string())?;
+        let rules = rules
+            .transpose()
+            .map_err(|error| error.to_string())?
+            .map(Arc::new);
         let proxy_port = proxy.local_addr().port();
         let running = vec![tokio::spawn(serving), tokio::spawn(proxy.run(stop.clone()))];
         Ok(Self {
@@ -201,7 +211,7 @@ impl Stage {
             connections,
             stop,
             running,
-            _rules: rules,
+            rules,
             _secrets: secrets,
         })
     }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::never_acted::reason;
 use super::{Entry, SourceState};
 use crate::app::rule_errors_json;
 use crate::flow::Timestamp;
 use crate::printable;
 use crate::proxy::Hits;
-use crate::rules::{Limit, Scenario, Stage, Step};
+use crate::rules::{Limit, Rule, Scenario, Stage, Step};
 
 /// A rule as the control API and the summary tell it.
 #[derive(Debug, Serialize)]
@@ -38,6 +39,9 @@ pub struct EntryReport<'e> {
     /// What is odd about it, although it loads.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<serde_json::Value>,
+    /// Why it never acted in the run, as far as its counts tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// How often it acted since counts began anew.
     pub hits: HitsReport,
     /// How often it acted in the whole run, and others of its name before it.
@@ -84,6 +88,8 @@ pub struct HitsReport {
     pub failed: u64,
     /// Those among them on which it acted in part.
     pub partly: u64,
+    /// Messages in which it matched and its limit let every match pass.
+    pub limited: u64,
     /// When it last acted: RFC 3339, in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
@@ -104,6 +110,7 @@ impl<'e> EntryReport<'e> {
             scenario: rule.scenario.as_ref().map(scenario),
             steps: rule.steps.iter().map(Step::name).collect(),
             warnings: rule_errors_json::each(&rule.warnings),
+            why: (entry.run.messages == 0).then(|| reason(entry)),
             hits: HitsReport::of(entry.hits),
             run: HitsReport::of(entry.run),
         }
@@ -117,6 +124,7 @@ impl HitsReport {
             finds: hits.finds,
             failed: hits.failed,
             partly: hits.partly,
+            limited: hits.limited,
             last: hits.last.and_then(time).map(|time| time.to_string()),
         }
     }
@@ -189,18 +197,23 @@ pub fn short_name(name: &str) -> Cow<'_, str> {
 const WIDEST_NAME: usize = 60;
 
 /// Whether a rule is one of two that an option made, and did nothing where the other one acted.
-fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
-    let option = |entry: &Entry| {
-        let name = entry.rule.name.as_str();
+pub(super) fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
+    let is_idle = |entry: &Entry| entry.run.messages == 0 && entry.run.failed == 0;
+    let mut halves = entries
+        .iter()
+        .filter(|other| are_of_one_option(&entry.rule, &other.rule));
+    is_idle(entry) && halves.any(|other| !is_idle(other))
+}
+
+/// Whether one option of the command line made both rules.
+pub fn are_of_one_option(one: &Rule, other: &Rule) -> bool {
+    let option = |rule: &Rule| {
+        let name = rule.name.as_str();
         let halves = [" (Results)", " (request)", " (response)"];
         let half = halves.iter().find_map(|half| name.strip_suffix(half));
         half.unwrap_or(name).to_owned()
     };
-    let is_idle = |entry: &Entry| entry.run.messages == 0 && entry.run.failed == 0;
-    let is_half =
-        |other: &&Entry| other.rule.file == entry.rule.file && option(other) == option(entry);
-    let is_given = entry.rule.file.starts_with('-');
-    is_given && is_idle(entry) && entries.iter().filter(is_half).any(|other| !is_idle(other))
+    one.file.starts_with('-') && one.file == other.file && option(one) == option(other)
 }
 
 /// What a rule did in the whole run, and since counts began anew if that is not the same.
@@ -208,7 +221,7 @@ fn did(entry: &Entry) -> String {
     let mut words = acted(entry, entry.run);
     match entry.standing {
         SourceState::Removed => words.push_str(", removed since"),
-        _ if entry.hits != entry.run => {
+        _ if acted(entry, entry.hits) != words => {
             let since = acted(entry, entry.hits);
             words.push_str(&format!(" (since the counts began anew: {since})"));
         }
@@ -221,10 +234,7 @@ fn did(entry: &Entry) -> String {
 }
 
 fn acted(entry: &Entry, hits: Hits) -> String {
-    let unit = match entry.rule.stage {
-        Stage::Connection => "connection",
-        Stage::Request | Stage::Response => "message",
-    };
+    let unit = unit(entry.rule.stage);
     let mut words = match hits.messages {
         0 => "nothing".to_owned(),
         messages if hits.finds == messages => format!("acted on {}", many(messages, unit)),
@@ -243,11 +253,19 @@ fn acted(entry: &Entry, hits: Hits) -> String {
     words
 }
 
+/// What a rule of this stage acts on.
+pub(super) fn unit(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Connection => "connection",
+        Stage::Request | Stage::Response => "message",
+    }
+}
+
 fn is_there(removed: &bool) -> bool {
     !removed
 }
 
-fn many(count: u64, what: &str) -> String {
+pub(super) fn many(count: u64, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
@@ -293,7 +311,7 @@ mod tests {
                 finds,
                 failed,
                 partly,
-                last: None,
+                ..Hits::default()
             };
             let entry = Entry {
                 rule: load::parse("a.toml", &text).unwrap()[0].clone(),

@@ -18,6 +18,9 @@ pub(super) struct RuleArguments {
     picked: RuleArgs,
     #[command(flatten)]
     pub(super) seed: Seed,
+    /// Fail at the end (exit code 1) if a rule never acted, and name each such rule. Disabled rules do not count.
+    #[arg(long)]
+    pub(super) require_hits: bool,
 }
 
 impl RuleArguments {

@@ -15,7 +15,9 @@ use serde_json::json;
 
 use self::outcome::MessageOutcome;
 use self::source::Source;
+use self::tally::EffectCounts;
 use crate::app::dry_run::{DryRun, speaker_of};
+use crate::app::rule_sources::list_never_acted;
 use crate::app::{message_log, print};
 use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
@@ -79,6 +81,10 @@ pub(super) struct Try {
     max_body: usize,
     #[command(flatten)]
     seed: Seed,
+    /// Fail (exit code 1) if one of the rules acts on no message, and name each such rule. Rules about connections do
+    /// not count.
+    #[arg(long)]
+    require_hits: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -96,18 +102,25 @@ impl Try {
             self.seed.announce();
         }
         let mut trial = DryRun::new(self.url.clone(), self.limits());
-        let (mut acted, mut worst) = (false, None);
+        let (mut effects, mut worst) = (EffectCounts::default(), None);
         for file in messages {
             match self.file(file, &rules, &mut trial, output) {
-                Ok(acts) => acted |= acts,
+                Ok(found) => effects.add(found),
                 Err(failure) => {
                     write_text(&render_failure(file, &failure, output), output)?;
                     worst = Some(worse(worst, &failure));
                 }
             }
         }
-        match (worst, acted) {
+        match (worst, effects.acted_on > 0) {
             (Some(failure), _) => Err(failure),
+            (None, _) if self.require_hits => {
+                let missing = effects.never_acted(&rules);
+                match missing.is_empty() {
+                    true => Ok(()),
+                    false => Err(Failure::Failed(list_never_acted(&missing))),
+                }
+            }
             (None, true) => Ok(()),
             (None, false) => Err(Failure::Failed(match output {
                 Output::Text => "no rule did anything".into(),
@@ -116,24 +129,24 @@ impl Try {
         }
     }
 
-    /// Tries what a file holds, and tells of it. Says whether a rule acted.
+    /// Tries what a file holds, and prints it. Gives what the rules did.
     fn file(
         &self,
         file: &Path,
         rules: &RuleSet,
         trial: &mut DryRun,
         output: Output,
-    ) -> Result<bool, Failure> {
+    ) -> Result<EffectCounts, Failure> {
         match Source::open(file)? {
             Source::Record(lines) => record::play(file, lines, rules, self.limits(), output),
             Source::Message(bytes) => {
-                let mut acts = false;
+                let mut effects = EffectCounts::default();
                 for document in self.documents(file, bytes)? {
                     let tried = self.message(file, document, rules, trial);
                     write_text(&tried.render(output), output)?;
-                    acts |= tried.acts();
+                    effects.message(&tried);
                 }
-                Ok(acts)
+                Ok(effects)
             }
         }
     }

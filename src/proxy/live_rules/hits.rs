@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use crate::flow::Timestamp;
-use crate::rules::Completeness;
+use crate::rules::{Completeness, HeldBack};
 
 /// How often a rule acted, as far as is known now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,16 +19,22 @@ pub struct Hits {
     pub failed: u64,
     /// Those among them in which the rule acted all the same, and did a part of what it says.
     pub partly: u64,
+    /// Messages in which it matched and its limit let every match pass.
+    pub limited: u64,
+    /// Messages that it did not look into because its scenario was in another state.
+    pub waited: u64,
     /// When it last acted.
     pub last: Option<Timestamp>,
 }
 
-/// The hits of a rule while they grow: since counts began anew, and in the whole run.
+/// The hits of a rule while they grow. They are counted once, for the run; what the run had when counts began anew is
+/// taken off.
 #[derive(Debug, Default)]
 pub(super) struct RuleHits {
-    since: HitCounters,
     /// Shared by all rules that have had this name.
     run: Arc<HitCounters>,
+    /// The hits of the run when counts began anew.
+    before: Mutex<Hits>,
 }
 
 /// Numbers that grow. Readers may see one before the other.
@@ -36,6 +44,8 @@ pub(super) struct HitCounters {
     finds: AtomicU64,
     failed: AtomicU64,
     partly: AtomicU64,
+    limited: AtomicU64,
+    waited: AtomicU64,
     /// In microseconds; 0 for never.
     last: AtomicU64,
 }
@@ -43,23 +53,47 @@ pub(super) struct HitCounters {
 impl RuleHits {
     /// Hits that count from now on, on top of those of a run.
     pub(super) fn on(run: Arc<HitCounters>) -> Self {
-        let since = HitCounters::default();
-        Self { since, run }
+        let before = Mutex::new(run.read());
+        Self { run, before }
     }
 
     /// It acted on so many finds of a message; on none: it could not act.
     pub(super) fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
-        self.since.acted(finds, extent, now);
         self.run.acted(finds, extent, now);
     }
 
+    /// It looked at a message, and was kept from acting.
+    pub(super) fn held_back(&self, by: HeldBack) {
+        let counter = match by {
+            HeldBack::Limit => &self.run.limited,
+            HeldBack::Scenario => &self.run.waited,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn read(&self) -> Hits {
-        self.since.read()
+        self.run.read().since(&self.before.lock())
     }
 
     /// What is read begins anew; the run does not.
     pub(super) fn reset(&self) {
-        self.since.reset();
+        *self.before.lock() = self.run.read();
+    }
+}
+
+impl Hits {
+    /// Those that came after the ones before.
+    fn since(self, before: &Self) -> Self {
+        let messages = self.messages.saturating_sub(before.messages);
+        Self {
+            messages,
+            finds: self.finds.saturating_sub(before.finds),
+            failed: self.failed.saturating_sub(before.failed),
+            partly: self.partly.saturating_sub(before.partly),
+            limited: self.limited.saturating_sub(before.limited),
+            waited: self.waited.saturating_sub(before.waited),
+            last: self.last.filter(|_| messages > 0),
+        }
     }
 }
 
@@ -87,14 +121,9 @@ impl HitCounters {
             finds: self.finds.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             partly: self.partly.load(Ordering::Relaxed),
+            limited: self.limited.load(Ordering::Relaxed),
+            waited: self.waited.load(Ordering::Relaxed),
             last: (last > 0).then_some(Timestamp(last)),
-        }
-    }
-
-    fn reset(&self) {
-        let counts = [&self.messages, &self.finds, &self.failed, &self.partly];
-        for number in counts.into_iter().chain([&self.last]) {
-            number.store(0, Ordering::Relaxed);
         }
     }
 }

@@ -154,6 +154,10 @@ fn the_server_prints_what_devices_answer() {
         let kill = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(kill.unwrap().success());
         let mut lines = BufReader::new(stdout).lines();
+        if form == "json" {
+            let start = lines.next().unwrap().unwrap();
+            assert!(start.contains("\"event\":\"start\""), "{start}");
+        }
         for (expected, node) in expected.iter().zip(["./DevDetail/SwV", "./Nowhere"]) {
             let line = lines.next().unwrap().unwrap();
             assert!(line.contains(expected) && line.contains(node), "{line}");

@@ -47,6 +47,55 @@ fn server_proxy_and_device_find_each_other_in_a_fresh_home() {
     assert!(said.contains("200 OK") && ended.success(), "{said}");
 }
 
+#[test]
+fn the_lines_for_ci_find_the_port_and_give_their_verdicts() {
+    if !crate::support::peers::have("jq") {
+        return;
+    }
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let mut blocks = readme.split("```sh\n").skip(1);
+    let lines = blocks
+        .find(|block| block.contains("--require-hits"))
+        .unwrap();
+    let lines = lines.split("```").next().unwrap();
+    let home = TempDir::new().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_dmtap")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let port = free_port();
+    let lines = lines
+        .replace("8443", &port)
+        .replace("ca.pem", "conf/dmtap-ca-cert.pem")
+        .replace("./run-my-suite", "dmtap device -k");
+    let server = format!(
+        "dmtap server -p {port} --output json > server.json & server=$!\n\
+         until grep -q start server.json; do sleep 0.1; done\n"
+    );
+    let run = |lines: &str| {
+        let out = fs::File::create(home.path().join("out")).unwrap();
+        let status = Command::new("sh")
+            .args([
+                "-c",
+                &format!("{server}({lines})\ncode=$?\nkill $server\nexit $code\n"),
+            ])
+            .current_dir(home.path())
+            .env("DMTAP_CONFDIR", "conf")
+            .env("PATH", format!("{}:{path}", program.display()))
+            .stderr(out.try_clone().unwrap())
+            .stdout(out)
+            .status();
+        let said = fs::read_to_string(home.path().join("out")).unwrap();
+        (status.unwrap().code(), said)
+    };
+    let (code, said) = run(&lines);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("0 errors, "), "{said}");
+    // A fault that never happens.
+    let (code, said) = run(&lines.replace("--rule command-fails", "--rule device-cap"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("never acted"), "{said}");
+}
+
 fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port().to_string()

@@ -352,8 +352,11 @@ fn show_gives_json_lines_without_the_damaged_ones() {
             String::from_utf8(output.stdout).unwrap(),
         )
     };
+    let (run, whole) = whole.split_once('\n').unwrap();
+    assert!(run.contains("\"event\":\"run\""), "{run}");
+    let whole = whole.to_owned();
     assert!(whole.lines().count() > 2);
-    assert_eq!(show(&whole), (Some(0), whole.clone()));
+    assert_eq!(show(&format!("{run}\n{whole}")), (Some(0), whole.clone()));
     let (begin, rest) = whole.split_once('\n').unwrap();
     assert_eq!(
         show(&format!("{begin}\n{{\"v\":1,\n{rest}")),

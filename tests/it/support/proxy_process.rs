@@ -100,14 +100,22 @@ impl ProxyProcess {
 
     /// Ends it; gives what it said on standard output.
     #[cfg(unix)]
-    pub fn end(mut self) -> (String, String) {
+    pub fn end(self) -> (String, String) {
+        let (code, out, said) = self.end_with_code();
+        assert_eq!(code, Some(0), "{said}");
+        (out, said)
+    }
+
+    /// Ends it; gives its exit code, and what it printed on standard output and since then on standard error.
+    #[cfg(unix)]
+    pub fn end_with_code(mut self) -> (Option<i32>, String, String) {
         self.signal("-TERM");
         let mut out = String::new();
         let mut stdout = self.child.stdout.take().unwrap();
         stdout.read_to_string(&mut out).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        let code = self.child.wait().unwrap().code();
         let rest: Vec<String> = self.lines.iter().collect();
-        (out, rest.join("\n"))
+        (code, out, rest.join("\n"))
     }
 }
 

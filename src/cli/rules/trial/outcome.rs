@@ -78,6 +78,16 @@ impl<'r> MessageOutcome<'r> {
         self.verdict.applied.iter().any(RuleEffect::has_acted)
     }
 
+    /// The exchange of the message.
+    pub(super) fn tried_in(&self) -> ExchangeId {
+        self.passed.exchange
+    }
+
+    /// The stage of the message.
+    pub(super) fn stage(&self) -> Stage {
+        Stage::of(self.passed.speaker)
+    }
+
     /// The rules that found something, once each, and whether they did something.
     pub(super) fn rules(&self) -> Vec<(&str, bool)> {
         let mut names: Vec<&str> = self.entries().map(|entry| &*entry.rule).collect();

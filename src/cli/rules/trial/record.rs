@@ -10,7 +10,7 @@ use crate::cli::{Failure, Output, write_text};
 use crate::error_text;
 use crate::markup::Limits;
 use crate::record::{Damage, EventRecord, replay};
-use crate::rules::{RuleSet, Stage};
+use crate::rules::RuleSet;
 
 /// A record being played.
 struct Playing<'a> {
@@ -22,14 +22,14 @@ struct Playing<'a> {
     tally: EffectCounts,
 }
 
-/// Tries rules on every message of a record, and tells of it. Says whether one acted.
+/// Tries rules on every message of a record, and prints it. Gives what they did.
 pub(super) fn play(
     file: &Path,
     lines: Box<dyn BufRead>,
     rules: &RuleSet,
     limits: Limits,
     output: Output,
-) -> Result<bool, Failure> {
+) -> Result<EffectCounts, Failure> {
     let mut playing = Playing {
         file,
         rules,
@@ -40,7 +40,11 @@ pub(super) fn play(
     };
     let damage = replay(lines, |record| playing.next(&record));
     let damage = match damage {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            // Whoever read it has seen enough.
+            playing.tally.acted_on += 1;
+            return Ok(playing.tally);
+        }
         Err(error) => {
             let name = file.display();
             return Err(Failure::Failed(format!(
@@ -52,7 +56,7 @@ pub(super) fn play(
     };
     write_text(&playing.tally.render(file, rules, output), output)?;
     match damage.is_empty() {
-        true => Ok(playing.tally.acted_on > 0),
+        true => Ok(playing.tally),
         false => Err(damaged(file, &damage)),
     }
 }
@@ -75,7 +79,6 @@ impl Playing<'_> {
             }
             Replayed::Other => return Ok(()),
         };
-        self.tally.messages += 1;
         match self.trial.fits(&passed) {
             Applicability::Fits => self.report(passed),
             fit => self.pass_over(&passed, fit),
@@ -83,24 +86,18 @@ impl Playing<'_> {
     }
 
     fn report(&mut self, passed: Passed) -> io::Result<()> {
-        let (exchange, stage) = (passed.exchange, Stage::of(passed.speaker));
         let verdict = self.trial.play(self.rules, &passed);
         let tried = MessageOutcome::recorded(self.file, passed, verdict, self.rules);
-        for (rule, acted) in tried.rules() {
-            self.tally.count(rule, acted);
-        }
-        for silent in tried.silent() {
-            self.tally.keep(&silent, exchange, stage);
-        }
+        self.tally.message(&tried);
         if !tried.acts() {
             return Ok(());
         }
-        self.tally.acted_on += 1;
         write(&tried.change(self.output), self.output)
     }
 
     /// A message that would not have been sent: its session is reported once.
     fn pass_over(&mut self, passed: &Passed, fit: Applicability) -> io::Result<()> {
+        self.tally.messages += 1;
         self.tally.not_tried += 1;
         if fit != Applicability::First || self.output == Output::Json {
             return Ok(());

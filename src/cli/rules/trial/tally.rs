@@ -7,9 +7,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::json_line;
-use super::outcome::Silent;
+use super::outcome::{MessageOutcome, Silent};
 use crate::app::dry_run::why_not;
-use crate::app::rule_sources::report::{name_column, short_name};
+use crate::app::rule_sources::report::{are_of_one_option, name_column, short_name};
 use crate::cli::Output;
 use crate::flow::ExchangeId;
 use crate::rules::{Rule, RuleSet, Stage};
@@ -43,8 +43,48 @@ struct Reason {
 }
 
 impl EffectCounts {
+    /// Counts what the rules did to the next message.
+    pub(super) fn message(&mut self, tried: &MessageOutcome<'_>) {
+        self.messages += 1;
+        self.acted_on += u64::from(tried.acts());
+        for (rule, acted) in tried.rules() {
+            self.count(rule, acted);
+        }
+        for silent in tried.silent() {
+            self.keep(&silent, tried.tried_in(), tried.stage());
+        }
+    }
+
+    /// Adds what came of another file.
+    pub(super) fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.acted_on += other.acted_on;
+        self.not_tried += other.not_tried;
+        for (rule, other) in other.hits {
+            let hits = self.hits.entry(rule).or_default();
+            hits.messages += other.messages;
+            hits.failed += other.failed;
+            hits.unfit = hits.unfit.take().or(other.unfit);
+            hits.idle = hits.idle.take().or(other.idle);
+        }
+    }
+
+    /// The rules that acted on no message, each with the reason; rules about connections are not tried.
+    pub(super) fn never_acted<'r>(&self, rules: &'r RuleSet) -> Vec<(&'r str, String)> {
+        let tried = rules.rules().iter();
+        let tried = tried.filter(|rule| rule.stage != Stage::Connection);
+        let acts = |rule: &Rule| self.of(rule).messages > 0;
+        let has_acting_half = |rule: &Rule| {
+            let mut all = rules.rules().iter();
+            all.any(|other| are_of_one_option(rule, other) && acts(other))
+        };
+        let idle = tried.filter(|rule| !acts(rule) && !has_acting_half(rule));
+        let missing = idle.map(|rule| (rule.name(), self.of(rule).why(rule).unwrap_or_default()));
+        missing.collect()
+    }
+
     /// A rule found something in the next message, and did something, or could not.
-    pub(super) fn count(&mut self, rule: &str, acted: bool) {
+    fn count(&mut self, rule: &str, acted: bool) {
         let hits = self.hits.entry(rule.to_owned()).or_default();
         match acted {
             true => hits.messages += 1,
@@ -53,7 +93,7 @@ impl EffectCounts {
     }
 
     /// Keeps why a rule did nothing to a message of this stage.
-    pub(super) fn keep(&mut self, silent: &Silent<'_>, exchange: ExchangeId, stage: Stage) {
+    fn keep(&mut self, silent: &Silent<'_>, exchange: ExchangeId, stage: Stage) {
         let hits = self.hits.entry(silent.rule.name().to_owned()).or_default();
         let kept = match silent.failed {
             true => &mut hits.unfit,

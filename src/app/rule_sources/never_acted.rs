@@ -1,0 +1,146 @@
+//! Rules that never acted in a run, and the nearest reason.
+
+use std::fmt::Write as _;
+
+use super::report::{is_idle_half, many, name_column, short_name, unit};
+use super::{Entry, SourceState};
+use crate::rules::Stage;
+
+/// Demands that every rule acted in the run. Disabled rules do not count, and of the rules that one option makes one
+/// is enough.
+///
+/// # Errors
+/// The rules that never acted, with the nearest reason of each.
+pub fn require_hits(entries: &[Entry]) -> Result<(), String> {
+    let is_due = |entry: &&Entry| {
+        let is_enabled = entry.standing != SourceState::Disabled;
+        is_enabled && entry.run.messages == 0 && !is_idle_half(entry, entries)
+    };
+    let missing = entries.iter().filter(is_due);
+    let missing = missing.map(|entry| (entry.rule.name.as_str(), reason(entry)));
+    match missing.collect::<Vec<_>>() {
+        missing if missing.is_empty() => Ok(()),
+        missing => Err(list(&missing)),
+    }
+}
+
+/// These rules, each with the reason.
+pub fn list(missing: &[(&str, String)]) -> String {
+    let mut text = match missing.len() {
+        1 => "error: 1 rule never acted:".to_owned(),
+        count => format!("error: {count} rules never acted:"),
+    };
+    let width = name_column(missing.iter().map(|(name, _)| *name));
+    for (name, why) in missing {
+        let _ = write!(text, "\n  {:<width$}  {why}", short_name(name));
+    }
+    text
+}
+
+/// Why a rule that never acted did not, as far as its counts tell.
+pub(super) fn reason(entry: &Entry) -> String {
+    let (rule, hits) = (&entry.rule, entry.run);
+    let unit = unit(rule.stage);
+    if hits.failed > 0 {
+        let messages = many(hits.failed, unit);
+        return format!("matched in {messages}, and no step could act: the transcript says why");
+    }
+    if hits.limited > 0 {
+        let messages = many(hits.limited, unit);
+        return format!("matched in {messages}, and its limit let every match pass");
+    }
+    if let Some(scenario) = rule.scenario.as_ref().filter(|_| hits.waited > 0) {
+        let (messages, name) = (many(hits.waited, unit), &scenario.name);
+        return match &scenario.requires {
+            Some(state) => {
+                format!("waited for the state `{state}` of its scenario `{name}` in {messages}")
+            }
+            None => format!("its scenario `{name}` was in another state in {messages}"),
+        };
+    }
+    match rule.stage {
+        Stage::Connection => "matched no connection".into(),
+        stage => format!("matched no {}", stage.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::Hits;
+    use crate::rules::load;
+
+    fn entry(stage: &str, more: &str, run: Hits) -> Entry {
+        let step = match stage {
+            "connection" => "refuse-connection = true",
+            _ => "delay = '1ms'",
+        };
+        let text = format!(
+            "[[rule]]\nname = 'other'\nstage = 'request'\nstep.delay = '1ms'\n\
+             scenario = {{ name = 's', becomes = 'x' }}\n\
+             [[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n{more}\n"
+        );
+        Entry {
+            rule: load::parse("a.toml", &text).unwrap()[1].clone(),
+            standing: SourceState::InForce,
+            hits: Hits::default(),
+            run,
+        }
+    }
+
+    #[test]
+    fn a_rule_that_never_acted_is_named_with_the_nearest_reason() {
+        let check = |stage: &str, more: &str, run: Hits, expected: &str| {
+            let error = require_hits(&[entry(stage, more, run)]).unwrap_err();
+            assert_eq!(
+                error,
+                format!("error: 1 rule never acted:\n  r  {expected}")
+            );
+        };
+        let none = Hits::default();
+        check("request", "", none, "matched no request");
+        check("response", "", none, "matched no response");
+        check("connection", "", none, "matched no connection");
+        let failed = Hits {
+            failed: 1,
+            limited: 2,
+            ..none
+        };
+        let expected = "matched in 1 message, and no step could act: the transcript says why";
+        check("request", "", failed, expected);
+        let limited = Hits {
+            limited: 2,
+            waited: 3,
+            ..none
+        };
+        let expected = "matched in 2 messages, and its limit let every match pass";
+        check("request", "limit = { skip = 5 }", limited, expected);
+        let waited = Hits { waited: 3, ..none };
+        let scenario = "scenario = { name = 's', requires = 'x' }";
+        let expected = "waited for the state `x` of its scenario `s` in 3 messages";
+        check("request", scenario, waited, expected);
+    }
+
+    #[test]
+    fn a_disabled_rule_and_the_idle_half_of_an_option_are_not_due() {
+        let acted = Hits {
+            messages: 1,
+            finds: 1,
+            ..Hits::default()
+        };
+        let mut entry = entry("request", "", Hits::default());
+        entry.standing = SourceState::Disabled;
+        assert_eq!(require_hits(&[entry.clone()]), Ok(()));
+        entry.standing = SourceState::Removed;
+        assert!(require_hits(&[entry.clone()]).is_err());
+        entry.standing = SourceState::InForce;
+        let mut half = entry.clone();
+        entry.rule.file = "--fail".into();
+        half.rule.file = "--fail".into();
+        entry.rule.name = "--fail ./A=500".into();
+        half.rule.name = "--fail ./A=500 (Results)".into();
+        assert!(require_hits(&[entry.clone(), half.clone()]).is_err());
+        entry.run = acted;
+        assert_eq!(require_hits(&[entry, half]), Ok(()));
+    }
+}
