@@ -1,4 +1,5 @@
-//! The control API: rules listed, added, replaced, removed, enabled and disabled while dmtap runs.
+//! The control API: rules listed, added, replaced, removed, enabled and disabled while dmtap runs; and what passes,
+//! session by session and exchange by exchange.
 //!
 //! It has a port of its own on loopback. Requests need the token; those of a browser are refused in any case; and the
 //! control API is never reachable through the proxy (`proxy::Settings::private`).
@@ -6,7 +7,9 @@
 mod answer;
 mod api;
 mod guard;
+mod query;
 mod token;
+mod traffic;
 
 use std::convert::Infallible;
 use std::io;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use answer::{Answer, Body};
 use guard::Guard;
 pub use token::{Token, TokenError};
+pub use traffic::Traffic;
 
 use super::rule_sources::RuleSetUpdater;
 use super::rule_sources::watch::OnChange;
@@ -98,13 +102,16 @@ impl Control {
     pub async fn run(
         self,
         rules: Arc<RuleSetUpdater>,
+        traffic: Traffic,
         on_change: OnChange,
         stop: CancellationToken,
     ) {
         let api = Arc::new(Api {
             guard: self.guard,
             rules,
+            traffic,
             on_change,
+            stop: stop.clone(),
         });
         let serve = |tcp, _| serve(api.clone(), tcp, stop.clone());
         let mut connections = accept_until(self.listener, CONNECTIONS, &stop, serve).await;
@@ -117,7 +124,9 @@ impl Control {
 struct Api {
     guard: Guard,
     rules: Arc<RuleSetUpdater>,
+    traffic: Traffic,
     on_change: OnChange,
+    stop: CancellationToken,
 }
 
 async fn serve(api: Arc<Api>, tcp: TcpStream, stop: CancellationToken) {
@@ -158,10 +167,17 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Body>,
         }
         Ok(Err(_)) | Err(_) => return Ok(Answer::broken_body().into_response()),
     };
+    if let Some(query) = query::waiting(&head) {
+        // What ends the wait is looked at again below.
+        let wait = api.stop.run_until_cancelled(api.traffic.wait(&query));
+        let _ = wait.await;
+    }
     let (rules, on_change) = (api.rules.clone(), api.on_change.clone());
+    let traffic = api.traffic.clone();
     // Reading a thousand rules takes a while, and the traffic is not to wait for it.
-    let answered =
-        tokio::task::spawn_blocking(move || api::answer(&rules, &on_change, &head, &body));
+    let answered = tokio::task::spawn_blocking(move || {
+        api::answer(&rules, &traffic, &on_change, &head, &body)
+    });
     let answered = answered.await.unwrap_or_else(|_| Answer::fault());
     Ok(answered.into_response())
 }

@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 use super::beginning;
-use super::control::{Control, ControlSettings, Token};
+use super::control::{Control, ControlSettings, Token, Traffic};
 use super::pipe::Pipe;
 use super::print;
 use super::rule_sources::watch::{OnChange, Watch};
-use super::rule_sources::{RuleSetUpdater, Sources, report};
+use super::rule_sources::{RuleSetUpdater, Sources, report, require_hits};
 use super::signal;
 use crate::error_text;
 use crate::filter::Filter;
@@ -56,6 +56,8 @@ pub struct Rules {
     pub control: Option<ControlSettings>,
     /// Receives a line about each change.
     pub on_change: OnChange,
+    /// Whether a rule that never acts makes the run fail.
+    pub require_hits: bool,
 }
 
 /// A proxy that is about to run.
@@ -79,6 +81,9 @@ pub enum RunError {
     /// A record is not complete.
     #[error("{0}")]
     Record(String),
+    /// A rule never acted that had to.
+    #[error("{0}")]
+    Hits(String),
 }
 
 impl RuleReports {
@@ -144,6 +149,9 @@ impl RuleReports {
 /// Standard output may be a pipe that nobody reads: there, events are left out before the traffic waits.
 const STDOUT: &str = "standard output";
 
+/// What the control API shows.
+const CONTROL: &str = "control API";
+
 /// At SIGHUP opens records that were rotated away again. Where there was none, and `is_reloading` says that no rule
 /// files are read again either, it cancels `stop`: the terminal was closed, or a connection to it was lost.
 async fn hang_up(
@@ -199,7 +207,7 @@ pub async fn run(
     .map_err(start)?;
     let arguments = rules.sources.arguments();
     let run = beginning::run(&settings, Some(&rules.sources));
-    let start = StartRecord {
+    let listening = StartRecord {
         mode: Some(run.mode.clone()),
         control: control
             .as_ref()
@@ -208,9 +216,13 @@ pub async fn run(
     };
     let updater = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
     let overwritten = reports.overwritten();
+    let traffic = Traffic::default();
     let journal = events.0.get_or_init(|| {
-        let builder = reports.builder(&run, Some(start));
-        builder.map(record::Builder::start)
+        let mut builder = reports.builder(&run, Some(listening))?;
+        if control.is_some() {
+            builder = builder.sink(CONTROL, Box::new(traffic.clone()), WhenFull::Block);
+        }
+        Ok(builder.start())
     });
     let journal = journal
         .as_ref()
@@ -237,7 +249,8 @@ pub async fn run(
             .map(|control| (control.local_addr(), control.token().clone())),
     });
     if let Some(control) = control {
-        tokio::spawn(control.run(updater.clone(), rules.on_change.clone(), stop.clone()));
+        let (rules, on_change) = (updater.clone(), rules.on_change.clone());
+        tokio::spawn(control.run(rules, traffic, on_change, stop.clone()));
     }
     proxy.run(stop).await;
     let closed = journal.close();
@@ -248,9 +261,14 @@ pub async fn run(
         true => sum_up(&updater, reports.live, &rules.on_change),
         false => Ok(()),
     };
+    let acted = match rules.require_hits {
+        true => require_hits(&updater.entries_of_run()).map_err(RunError::Hits),
+        false => Ok(()),
+    };
     closed
         .map_err(|error| RunError::Record(error.to_string()))
         .and(summed)
+        .and(acted)
 }
 
 /// Binds the control API, and closes the way to it through the proxy.

@@ -83,6 +83,19 @@ impl Analysis {
         over
     }
 
+    /// The sessions that go on.
+    pub fn open(&self) -> impl Iterator<Item = (u64, &SessionSummary)> {
+        let sessions = self.sessions.iter();
+        sessions.map(|(number, session)| (*number, &session.summary))
+    }
+
+    /// A session that goes on, as it would be if the record ended here.
+    pub fn so_far(&self, number: u64) -> Option<AnalysedSession> {
+        let mut session = self.sessions.get(&number)?.clone();
+        session.end(SessionEnd::Open);
+        Some(why::conclude(session, &self.history, &self.options))
+    }
+
     /// The record ends: gives all sessions that go on.
     pub fn finish(&mut self) -> Vec<AnalysedSession> {
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
@@ -219,7 +232,10 @@ impl Analysis {
             false => otherwise,
         };
         session.end(otherwise);
-        Some(why::conclude(session, &mut self.history, &self.options))
+        let over = why::conclude(session, &self.history, &self.options);
+        // What it shows is remembered for the next ones.
+        self.history.enter(&over.summary, &over.transactions);
+        Some(over)
     }
 }
 

@@ -111,6 +111,17 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
     Ok(record)
 }
 
+/// An event as a JSON object, as a line has it.
+///
+/// # Errors
+/// None that is known: an event is texts and numbers.
+pub fn object(record: &EventRecord) -> io::Result<String> {
+    let mut line = Vec::new();
+    write_line(record, &mut line)?;
+    line.pop();
+    String::from_utf8(line).map_err(io::Error::other)
+}
+
 /// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.
 fn write_line(telling: &EventRecord, line: &mut Vec<u8>) -> io::Result<()> {
     serde_json::to_writer(&mut *line, telling)?;

@@ -9,12 +9,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::answer::Answer;
+use super::query;
+use super::traffic::Traffic;
 use crate::app::rule_sources::report::EntryReport;
 use crate::app::rule_sources::watch::OnChange;
 use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater};
 
 /// Every request, for those who ask for something else. `docs/control.md` says more.
-const REQUESTS: [&str; 12] = [
+const REQUESTS: [&str; 15] = [
     "GET /",
     "GET /version",
     "GET /rules",
@@ -27,11 +29,15 @@ const REQUESTS: [&str; 12] = [
     "POST /reset",
     "POST /restore",
     "POST /reload",
+    "GET /sessions",
+    "GET /sessions/NUMBER",
+    "GET /exchanges",
 ];
 
 /// Answers one request. Blocks for as long as rules are read.
 pub(super) fn answer(
     rules: &RuleSetUpdater,
+    traffic: &Traffic,
     on_change: &OnChange,
     head: &Parts,
     body: &[u8],
@@ -57,6 +63,9 @@ pub(super) fn answer(
         ["reset"] => act(&head.method, || requests.reset()),
         ["restore"] => act(&head.method, || requests.restore()),
         ["reload"] => act(&head.method, || requests.reload()),
+        ["sessions"] => read_only(&head.method, || Ok(sessions(traffic, head))),
+        ["sessions", number] => read_only(&head.method, || Ok(session(traffic, number))),
+        ["exchanges"] => read_only(&head.method, || Ok(exchanges(traffic, head))),
         _ => Ok(unknown()),
     };
     done.unwrap_or_else(|error| Answer::refusal(&error))
@@ -89,6 +98,32 @@ fn version() -> serde_json::Value {
 fn unknown() -> Answer {
     let help = format!("there is {}", REQUESTS.join(", "));
     Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
+}
+
+fn sessions(traffic: &Traffic, head: &Parts) -> Answer {
+    match query::read(head, &["after", "limit", "device"]) {
+        Ok(query) => Answer::of(StatusCode::OK, traffic.sessions(&query)),
+        Err(why) => why,
+    }
+}
+
+fn session(traffic: &Traffic, number: &str) -> Answer {
+    let found = number.parse().ok().and_then(|it| traffic.session(it));
+    match found {
+        Some(session) => Answer::of(StatusCode::OK, session),
+        None => Answer::error(
+            StatusCode::NOT_FOUND,
+            format!("there is no session {number}"),
+        )
+        .help("GET /sessions lists them; of sessions that are over the newest 1000 are kept"),
+    }
+}
+
+fn exchanges(traffic: &Traffic, head: &Parts) -> Answer {
+    match query::read(head, &["after", "limit", "wait"]) {
+        Ok(query) => Answer::json(traffic.exchanges(&query)),
+        Err(why) => why,
+    }
 }
 
 /// Rules as JSON.

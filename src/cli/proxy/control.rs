@@ -24,6 +24,11 @@ pub(super) struct ControlArguments {
 }
 
 impl ControlArguments {
+    /// Whether there is to be a control API.
+    pub(super) fn is_given(&self) -> bool {
+        self.control.is_some()
+    }
+
     /// The settings of the control API, if it is enabled.
     ///
     /// # Errors

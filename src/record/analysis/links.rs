@@ -14,7 +14,7 @@ use crate::record::model::{AnswerTargetRecord, CommandRecord};
 pub(super) type Indexed = Arc<CommandIndex<'static, usize>>;
 
 /// The messages of one sender as one of the peers knows them, newest last.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Links(VecDeque<(SmolStr, Indexed)>);
 
 /// A command with the place of its transaction.

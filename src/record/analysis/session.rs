@@ -17,6 +17,7 @@ use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, EventKind, OpRecord, ParsedBodyRecord, SessionSummary};
 
 /// A session that goes on.
+#[derive(Clone)]
 pub(super) struct OpenSession {
     pub(super) summary: SessionSummary,
     pub(super) transactions: Vec<Transaction>,
@@ -48,6 +49,7 @@ pub(super) struct OpenSession {
 }
 
 /// A large object of which more chunks are to come.
+#[derive(Clone)]
 struct OpenObject {
     from: Side,
     node: Option<SmolStr>,
@@ -56,7 +58,7 @@ struct OpenObject {
 }
 
 /// The last message of a peer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct LastMessage {
     msg_id: SmolStr,
     fingerprint: Option<u64>,

@@ -42,10 +42,10 @@ struct Case<'s> {
     user_commands_succeed: bool,
 }
 
-/// The session with its findings; what it shows is remembered for the next ones.
+/// The session with its findings.
 pub(super) fn conclude(
     mut session: OpenSession,
-    history: &mut History,
+    history: &History,
     options: &Options,
 ) -> AnalysedSession {
     let case = Case {
@@ -63,7 +63,6 @@ pub(super) fn conclude(
     findings.extend(case.open());
     findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));
     findings.truncate(MOST_FINDINGS);
-    history.enter(&session.summary, &session.transactions);
     session.summary.findings = findings;
     AnalysedSession {
         summary: session.summary,

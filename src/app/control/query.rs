@@ -1,0 +1,49 @@
+//! The query of a request for a list.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+
+use super::answer::Answer;
+use super::traffic::{LONGEST_WAIT, PageQuery};
+
+/// Reads a query that may have these fields.
+///
+/// # Errors
+/// The answer that says what is wrong.
+pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
+    let mut query = PageQuery::default();
+    let fields = head.uri.query().unwrap_or_default();
+    for field in fields.split('&').filter(|field| !field.is_empty()) {
+        let (name, value) = field.split_once('=').unwrap_or((field, ""));
+        let wrong = |what: &str| {
+            let why = format!("`{name}` in the query is {what}");
+            let list = known.join(", ");
+            Answer::error(StatusCode::BAD_REQUEST, why).help(format!("there is {list}"))
+        };
+        if !known.contains(&name) {
+            return Err(wrong("not known"));
+        }
+        let number = || value.parse().map_err(|_| wrong("no whole number"));
+        match name {
+            "after" => query.after = number()?,
+            "limit" => query.limit = usize::try_from(number()?).ok(),
+            "wait" => query.wait = Duration::from_secs(number()?).min(LONGEST_WAIT),
+            _ => {
+                let text = percent_decode_str(value).decode_utf8();
+                let text = text.map_err(|_| wrong("not UTF-8"))?;
+                query.device = Some(text.into_owned());
+            }
+        }
+    }
+    Ok(query)
+}
+
+/// The query of a request that may wait, if it is one.
+pub(super) fn waiting(head: &Parts) -> Option<PageQuery> {
+    let is_exchanges = head.uri.path().trim_matches('/') == "exchanges";
+    let query = is_exchanges.then(|| read(head, &["after", "limit", "wait"]))?;
+    query.ok().filter(|query| !query.wait.is_zero())
+}

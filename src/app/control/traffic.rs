@@ -1,0 +1,344 @@
+//! What the control API shows of the traffic: the newest sessions and exchanges of the run, as the records have them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashlink::LinkedHashMap;
+use parking_lot::{Mutex, MutexGuard};
+use serde::Serialize;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::flow::Transaction;
+use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::model::{EventKind, SessionSummary};
+use crate::record::{EventRecord, Sink, jsonl};
+
+/// The traffic of a run; clones share it. As a sink it takes in the records of the run.
+#[derive(Clone)]
+pub struct Traffic(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// An exchange ended.
+    grown: Notify,
+    waiting: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    /// Follows the sessions that go on.
+    analysis: Analysis,
+    /// Sessions that are over, by number.
+    over: BTreeMap<u64, AnalysedSession>,
+    /// Transactions of all of them.
+    transactions: usize,
+    /// Enrollments that came to nothing, the oldest first.
+    enrollments: VecDeque<SessionSummary>,
+    /// The requests of exchanges under way, as JSON.
+    open: LinkedHashMap<u64, String>,
+    /// Exchanges that ended, in the order in which they did, each as JSON.
+    exchanges: VecDeque<(u64, String)>,
+    /// Bytes of the JSON that is kept.
+    bytes: usize,
+}
+
+/// A session as it stands.
+#[derive(Serialize)]
+pub(super) struct SessionReport {
+    /// `open`, or `over`.
+    state: &'static str,
+    /// `pending` where a finding is, else `ok`.
+    verdict: &'static str,
+    #[serde(flatten)]
+    summary: SessionSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transactions: Option<Vec<Transaction>>,
+}
+
+/// Sessions by number, and enrollments that came to nothing.
+#[derive(Serialize)]
+pub(super) struct SessionPage {
+    sessions: Vec<SessionReport>,
+    /// The last number, to ask for those after it.
+    last: u64,
+    /// Whether there are more.
+    more: bool,
+    enrollments: Vec<SessionSummary>,
+}
+
+/// Which part of a list is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PageQuery {
+    /// What comes after this number.
+    pub(super) after: u64,
+    /// At most so many entries.
+    pub(super) limit: Option<usize>,
+    /// Only sessions of this device.
+    pub(super) device: Option<String>,
+    /// How long to wait where there is nothing yet.
+    pub(super) wait: Duration,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            grown: Notify::new(),
+            waiting: Semaphore::new(MOST_WAITING),
+        }))
+    }
+}
+
+impl Sink for Traffic {
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        let mut state = self.0.state.lock();
+        state.session(record);
+        if state.exchange(record)? {
+            self.0.grown.notify_waiters();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Traffic {
+    /// The sessions of a page.
+    pub(super) fn sessions(&self, query: &PageQuery) -> SessionPage {
+        let state = self.state();
+        let is_asked = |summary: &SessionSummary| {
+            let device = query.device.as_deref();
+            device.is_none_or(|device| device == summary.device)
+        };
+        let after = (query.after + 1)..;
+        let over = state.over.range(after.clone());
+        let over = over.filter(|(_, session)| is_asked(&session.summary));
+        let mut numbers: Vec<u64> = over.map(|(number, _)| *number).collect();
+        let open = state.analysis.open();
+        let open = open.filter(|(number, summary)| after.contains(number) && is_asked(summary));
+        numbers.extend(open.map(|(number, _)| number));
+        numbers.sort_unstable();
+        let limit = query.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE);
+        let asked = numbers.iter().take(limit);
+        let sessions: Vec<_> = asked
+            .filter_map(|number| Some(state.session_report(*number)?.without_transactions()))
+            .collect();
+        SessionPage {
+            last: sessions.last().map_or(query.after, SessionReport::number),
+            more: numbers.len() > limit,
+            sessions,
+            enrollments: { state.enrollments.iter() }
+                .filter(|it| is_asked(it))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// One session with its transactions.
+    pub(super) fn session(&self, number: u64) -> Option<SessionReport> {
+        self.state().session_report(number)
+    }
+
+    /// The exchanges of a page as JSON: each with the records of its request and of its response, or of how it failed.
+    pub(super) fn exchanges(&self, query: &PageQuery) -> String {
+        let state = self.state();
+        let from = state.position_after(query.after);
+        let limit = query.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE);
+        let (mut text, mut last, mut shown) = ("{\"exchanges\":[".to_owned(), query.after, 0);
+        let rest = state.exchanges.range(from.unwrap_or_default()..);
+        for (number, exchange) in rest.clone().take(limit) {
+            if shown > 0 && text.len() + exchange.len() > PAGE_BYTES {
+                break;
+            }
+            if shown > 0 {
+                text.push(',');
+            }
+            text.push_str(exchange);
+            (last, shown) = (*number, shown + 1);
+        }
+        let (more, missed) = (rest.len() > shown, from.is_none());
+        let _ = write!(
+            text,
+            "],\"last\":{last},\"more\":{more},\"missed\":{missed}}}"
+        );
+        text
+    }
+
+    /// Waits until an exchange ends after this one, or as long as was asked for. Where too many wait already, it does
+    /// not.
+    pub(super) async fn wait(&self, query: &PageQuery) {
+        let Ok(_place) = self.0.waiting.try_acquire() else {
+            return;
+        };
+        let _ = tokio::time::timeout(query.wait.min(LONGEST_WAIT), async {
+            loop {
+                let grown = self.0.grown.notified();
+                tokio::pin!(grown);
+                grown.as_mut().enable();
+                if self.state().has_after(query.after) {
+                    return;
+                }
+                grown.await;
+            }
+        })
+        .await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock()
+    }
+}
+
+impl State {
+    /// Follows the sessions.
+    fn session(&mut self, record: &EventRecord) {
+        for session in self.analysis.event(record) {
+            let Some(number) = session.summary.number else {
+                self.enrollments.push_back(session.summary);
+                if self.enrollments.len() > MOST_ENROLLMENTS {
+                    self.enrollments.pop_front();
+                }
+                continue;
+            };
+            self.transactions += session.transactions.len();
+            if let Some(before) = self.over.insert(number, session) {
+                self.transactions -= before.transactions.len();
+            }
+            while self.over.len() > MOST_SESSIONS
+                || self.transactions > MOST_TRANSACTIONS && self.over.len() > 1
+            {
+                let oldest = self.over.pop_first();
+                self.transactions -= oldest.map_or(0, |(_, oldest)| oldest.transactions.len());
+            }
+        }
+    }
+
+    /// Takes in the record of an exchange; whether it ended with it.
+    fn exchange(&mut self, record: &EventRecord) -> io::Result<bool> {
+        let Some(number) = record.exchange else {
+            return Ok(false);
+        };
+        let name = match record.event {
+            EventKind::Request => {
+                let json = jsonl::object(record)?;
+                self.bytes += json.len();
+                let before = self.open.insert(number, json);
+                self.bytes -= before.map_or(0, |before| before.len());
+                self.make_room();
+                return Ok(false);
+            }
+            EventKind::Response => "response",
+            EventKind::Failed => "failed",
+            _ => return Ok(false),
+        };
+        if let Some(known) = self.ended_lately(number) {
+            // dmtap reports that an exchange failed, and then its own response.
+            let more = format!(",\"{name}\":{}}}", jsonl::object(record)?);
+            known.pop();
+            known.push_str(&more);
+            self.bytes += more.len() - 1;
+            self.make_room();
+            return Ok(true);
+        }
+        let mut json = format!("{{\"exchange\":{number},");
+        if let Some(request) = self.open.remove(&number) {
+            self.bytes -= request.len();
+            let _ = write!(json, "\"request\":{request},");
+        }
+        let _ = write!(json, "\"{name}\":{}}}", jsonl::object(record)?);
+        self.bytes += json.len();
+        self.exchanges.push_back((number, json));
+        self.make_room();
+        Ok(true)
+    }
+
+    /// The JSON of an exchange that ended a moment ago.
+    fn ended_lately(&mut self, number: u64) -> Option<&mut String> {
+        let mut lately = self.exchanges.iter_mut().rev().take(LATELY);
+        let known = lately.find(|(known, _)| *known == number);
+        known.map(|(_, json)| json)
+    }
+
+    /// Forgets the oldest of what is more than is kept.
+    fn make_room(&mut self) {
+        while self.exchanges.len() > MOST_EXCHANGES
+            || self.bytes > MOST_BYTES && self.exchanges.len() > 1
+        {
+            let oldest = self.exchanges.pop_front();
+            self.bytes -= oldest.map_or(0, |(_, oldest)| oldest.len());
+        }
+        while self.open.len() > MOST_EXCHANGES || self.bytes > MOST_BYTES && self.open.len() > 1 {
+            let oldest = self.open.pop_front();
+            self.bytes -= oldest.map_or(0, |(_, oldest)| oldest.len());
+        }
+    }
+
+    /// The place of the exchange that ended next after this one; `None` if that is not kept, or not known.
+    fn position_after(&self, number: u64) -> Option<usize> {
+        if number == 0 {
+            return Some(0);
+        }
+        let before = self
+            .exchanges
+            .iter()
+            .rposition(|(known, _)| *known == number);
+        before.map(|before| before + 1)
+    }
+
+    fn has_after(&self, number: u64) -> bool {
+        self.position_after(number).unwrap_or_default() < self.exchanges.len()
+    }
+
+    fn session_report(&self, number: u64) -> Option<SessionReport> {
+        let (state, session) = match self.over.get(&number) {
+            Some(over) => ("over", over.clone()),
+            None => ("open", self.analysis.so_far(number)?),
+        };
+        let is_pending = session.summary.findings.iter().any(|it| it.pending);
+        Some(SessionReport {
+            state,
+            verdict: if is_pending { "pending" } else { "ok" },
+            summary: session.summary,
+            transactions: Some(session.transactions),
+        })
+    }
+}
+
+impl SessionReport {
+    fn without_transactions(mut self) -> Self {
+        self.transactions = None;
+        self
+    }
+
+    fn number(&self) -> u64 {
+        self.summary.number.unwrap_or_default()
+    }
+}
+
+/// Sessions that are over and still shown.
+const MOST_SESSIONS: usize = 1_000;
+/// Transactions of all of them.
+const MOST_TRANSACTIONS: usize = 100_000;
+/// Enrollments that came to nothing and are still shown.
+const MOST_ENROLLMENTS: usize = 100;
+/// Exchanges that ended and are still shown, and those under way.
+const MOST_EXCHANGES: usize = 10_000;
+/// Bytes of all of them.
+const MOST_BYTES: usize = 64 << 20;
+/// Exchanges among which one is looked for that ended a moment ago.
+const LATELY: usize = 64;
+/// Entries of a page, unless asked otherwise.
+const PAGE: usize = 100;
+/// Entries of a page at most.
+const MOST_PAGE: usize = 1_000;
+/// Bytes of a page of exchanges, of which one may be larger.
+const PAGE_BYTES: usize = 8 << 20;
+/// Requests that wait at a time; others are answered at once.
+const MOST_WAITING: usize = 16;
+/// The longest wait.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
