@@ -287,6 +287,7 @@ async fn open_control(
     }
     let control = Control::bind(control).await.map_err(start)?;
     settings.private.push(control.local_addr());
+    settings.scopes = true;
     Ok(Some(control))
 }
 

@@ -13,16 +13,19 @@ mod change;
 mod never_acted;
 pub mod read;
 pub mod report;
+pub mod scope;
 mod sources;
 pub mod watch;
 mod watch_paths;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
 pub use change::{ChangeError, Put};
 pub use never_acted::{list as list_never_acted, require_hits};
+use scope::name_within;
 pub use sources::{OpenError, Reloaded, Sources};
 pub use watch_paths::WatchPaths;
 
@@ -41,6 +44,8 @@ pub struct RuleSetUpdater {
 /// A rule with how it stands.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The scope it belongs to, if any.
+    pub scope: Option<String>,
     /// What it says, and where that is written.
     pub rule: Rule,
     /// How it stands.
@@ -80,8 +85,10 @@ impl RuleSetUpdater {
     /// The rules in the order in which they act, disabled ones too.
     pub fn entries(&self) -> Vec<Entry> {
         let sources = self.sources();
-        let rules = sources.rules();
-        rules.map(|rule| self.entry_of(&sources, rule)).collect()
+        let rules = sources.scoped_rules();
+        rules
+            .map(|(scope, rule)| self.entry_of(&sources, scope.map(|it| &**it), rule))
+            .collect()
     }
 
     /// The same, and behind them those that were there in this run and are not any more.
@@ -90,6 +97,7 @@ impl RuleSetUpdater {
         let left = self.in_force.left().into_iter();
         entries.extend(left.map(|(rule, run)| Entry {
             rule,
+            scope: None,
             standing: SourceState::Removed,
             hits: Hits::default(),
             run,
@@ -97,18 +105,38 @@ impl RuleSetUpdater {
         entries
     }
 
-    /// One rule.
+    /// The rules of a scope; without one, those of no scope.
+    pub fn entries_in(&self, scope: Option<&str>) -> Vec<Entry> {
+        let sources = self.sources();
+        let rules = sources.rules_in(scope);
+        rules
+            .map(|rule| self.entry_of(&sources, scope, rule))
+            .collect()
+    }
+
+    /// The scopes: the name of each, the device that it is bound to, and how many rules it has.
+    pub fn scopes(&self) -> Vec<(String, Option<String>, usize)> {
+        let sources = self.sources();
+        let scopes = sources.scopes().map(|(name, device, rules)| {
+            let device = device.map(str::to_owned);
+            (name.to_owned(), device, rules)
+        });
+        scopes.collect()
+    }
+
+    /// One rule of a scope.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
-    pub fn entry(&self, name: &str) -> Result<Entry, ChangeError> {
+    pub fn entry(&self, scope: Option<&str>, name: &str) -> Result<Entry, ChangeError> {
         let sources = self.sources();
-        let rule = sources.rule(name)?;
-        Ok(self.entry_of(&sources, rule))
+        let rule = sources.rule(scope, name)?;
+        Ok(self.entry_of(&sources, scope, rule))
     }
 
-    fn entry_of(&self, sources: &Sources, rule: &Rule) -> Entry {
+    fn entry_of(&self, sources: &Sources, scope: Option<&str>, rule: &Rule) -> Entry {
         Entry {
+            scope: scope.map(str::to_owned),
             rule: rule.clone(),
             standing: match sources.enables(&rule.name) {
                 true => SourceState::InForce,
@@ -136,18 +164,33 @@ impl RuleSetUpdater {
         Ok(done)
     }
 
-    /// Begins all counts anew: hits, and what limits counted.
-    pub fn reset(&self) {
-        self.in_force.reset();
+    /// Begins all counts of a scope anew: hits, what limits counted, and states of scenarios. Without a scope, those
+    /// outside of scopes.
+    pub fn reset(&self, scope: Option<&str>) {
+        let sources = self.sources();
+        let rules = sources.rules_in(scope).map(|rule| rule.name.as_str());
+        let rules: HashSet<&str> = rules.collect();
+        let is_of = |scope: &str, name: &str| name_within(Some(scope), name) != name;
+        let is_reset = |scenario: &str| match scope {
+            Some(scope) => is_of(scope, scenario),
+            None => !sources.scopes().any(|(scope, ..)| is_of(scope, scenario)),
+        };
+        self.in_force.reset(|rule| rules.contains(rule), is_reset);
     }
 
-    /// Puts everything back as it was at the start, or as files that were saved since have it, counts too.
+    /// Puts everything back as it was at the start, or as files that were saved since have it, counts too; with a scope,
+    /// removes it with its rules.
     ///
     /// # Errors
     /// [`ChangeError`] if the files no longer form one rule set.
-    pub fn restore(&self) -> Result<(), ChangeError> {
-        self.change(Sources::restore)?;
-        self.reset();
+    pub fn restore(&self, scope: Option<&str>) -> Result<(), ChangeError> {
+        if scope.is_some() {
+            self.reset(scope);
+        }
+        self.change(|sources| sources.restore(scope))?;
+        if scope.is_none() {
+            self.reset(scope);
+        }
         Ok(())
     }
 

@@ -39,6 +39,13 @@ impl InMemoryState {
         self.run.retain(|rule, _| rules.contains(rule));
         self.scopes.retain(|(rule, _), _| rules.contains(rule));
     }
+
+    /// Forgets what these rules counted, and the states of these scenarios.
+    pub fn forget(&mut self, rules: &HashSet<usize>, scenarios: impl Fn(&str) -> bool) {
+        self.run.retain(|rule, _| !rules.contains(rule));
+        self.scopes.retain(|(rule, _), _| !rules.contains(rule));
+        self.states.retain(|(scenario, _), _| !scenarios(scenario));
+    }
 }
 
 impl RuleState for InMemoryState {

@@ -220,6 +220,7 @@ impl Exchange {
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
             *name == header::HOST && server.replaces_host(value)
                 || forward.is_some_and(|forward| forward.removes(name))
+                || settings.scopes && *name == headers::SCOPE_HEADER
         });
         let tls = self.context.connection.tls.as_ref();
         if let (Some(forward), Some(presented)) = (forward, tls.and_then(|t| t.client.as_ref())) {

@@ -12,7 +12,7 @@
 
 mod hits;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -118,13 +118,16 @@ impl LiveRules {
         left.collect()
     }
 
-    /// Sets back the hits, the counts of limits, and the states of scenarios.
-    pub fn reset(&self) {
+    /// Sets back the hits and the counts of limits of these rules, and the states of these scenarios, by name.
+    pub fn reset(&self, rules: impl Fn(&str) -> bool, scenarios: impl Fn(&str) -> bool) {
         let known = self.known.lock();
-        *self.memory.lock() = InMemoryState::default();
-        for (_, stats) in known.rules.values() {
+        let reset = known.rules.values().filter(|(rule, _)| rules(&rule.name));
+        let mut numbers = HashSet::new();
+        for (_, stats) in reset {
             stats.hits.reset();
+            numbers.insert(stats.number);
         }
+        self.memory.lock().forget(&numbers, scenarios);
     }
 }
 
@@ -307,7 +310,7 @@ mod tests {
         assert!(hits.last.is_some());
         assert_eq!(live.hits("b"), Some(Hits::default()));
         assert_eq!(live.hits("c"), None);
-        live.reset();
+        live.reset(|_| true, |_| true);
         assert_eq!(live.hits("a"), Some(Hits::default()));
         assert_eq!(count(&snapshot, 0), 1);
         assert_eq!(live.hits_in_run("a"), Some(hits));
@@ -346,7 +349,9 @@ mod tests {
         );
         live.replace(Arc::default());
         assert_eq!(state(&live).as_deref(), Some("over"));
-        live.reset();
+        live.reset(|_| true, |name| name != "scenario");
+        assert_eq!(state(&live).as_deref(), Some("over"));
+        live.reset(|_| true, |_| true);
         assert_eq!(state(&live), None);
     }
 }

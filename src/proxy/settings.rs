@@ -35,6 +35,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Listeners of this machine that no request may reach through the proxy.
     pub private: Vec<SocketAddr>,
+    /// Whether requests may name a scope of rules, in a field that no server gets.
+    pub scopes: bool,
     /// What keeps devices on the proxy, in reverse mode.
     pub stay: StaySettings,
     /// Addresses of servers that are not to be looked up.
@@ -88,6 +90,7 @@ impl Settings {
             look: BodyCapture::Annotate,
             limits: Limits::default(),
             private: Vec::new(),
+            scopes: false,
             stay: StaySettings::default(),
             resolve: Vec::new(),
             confdir: None,

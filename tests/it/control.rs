@@ -12,6 +12,7 @@ use crate::support::proxy_process;
 
 mod guard;
 mod rules;
+mod scopes;
 mod traffic;
 
 use std::fs;

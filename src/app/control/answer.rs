@@ -133,6 +133,12 @@ impl Answer {
             }),
             ChangeError::TooMany => with(StatusCode::CONFLICT)
                 .help("remove some with DELETE /rules/NAME, or POST /restore"),
+            ChangeError::TooManyScopes => {
+                with(StatusCode::CONFLICT).help("remove some with DELETE /scopes/NAME")
+            }
+            ChangeError::ConnectionInScope(_) => with(StatusCode::BAD_REQUEST).help(
+                "a connection is received before a request names a scope: leave X-Dmtap-Scope out",
+            ),
             ChangeError::Duplicate(_) => with(StatusCode::CONFLICT),
         }
     }

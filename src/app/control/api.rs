@@ -13,10 +13,11 @@ use super::query;
 use super::traffic::Traffic;
 use crate::app::rule_sources::report::EntryReport;
 use crate::app::rule_sources::watch::OnChange;
-use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater};
+use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater, scope};
+use crate::proxy::SCOPE_HEADER;
 
 /// Every request, for those who ask for something else. `docs/control.md` says more.
-const REQUESTS: [&str; 15] = [
+const REQUESTS: [&str; 19] = [
     "GET /",
     "GET /version",
     "GET /rules",
@@ -29,6 +30,10 @@ const REQUESTS: [&str; 15] = [
     "POST /reset",
     "POST /restore",
     "POST /reload",
+    "GET /scopes",
+    "GET /scopes/NAME",
+    "PUT /scopes/NAME",
+    "DELETE /scopes/NAME",
     "GET /sessions",
     "GET /sessions/NUMBER",
     "GET /exchanges",
@@ -52,7 +57,15 @@ pub(super) fn answer(
         return Answer::error(StatusCode::BAD_REQUEST, why);
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let requests = RuleRequests { rules, on_change };
+    let scope = match scope_of(head) {
+        Ok(scope) => scope,
+        Err(wrong) => return wrong,
+    };
+    let requests = RuleRequests {
+        rules,
+        scope,
+        on_change,
+    };
     let done = match &segments[..] {
         [""] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, overview()))),
         ["version"] => read_only(&head.method, || Ok(Answer::of(StatusCode::OK, version()))),
@@ -63,6 +76,10 @@ pub(super) fn answer(
         ["reset"] => act(&head.method, || requests.reset()),
         ["restore"] => act(&head.method, || requests.restore()),
         ["reload"] => act(&head.method, || requests.reload()),
+        ["scopes"] => read_only(&head.method, || {
+            Ok(Answer::of(StatusCode::OK, scopes(rules)))
+        }),
+        ["scopes", name] => requests.scope(head, name),
         ["sessions"] => read_only(&head.method, || Ok(sessions(traffic, head))),
         ["sessions", number] => read_only(&head.method, || Ok(session(traffic, number))),
         ["exchanges"] => read_only(&head.method, || Ok(exchanges(traffic, head))),
@@ -98,6 +115,37 @@ fn version() -> serde_json::Value {
 fn unknown() -> Answer {
     let help = format!("there is {}", REQUESTS.join(", "));
     Answer::error(StatusCode::NOT_FOUND, "there is nothing at this path").help(help)
+}
+
+/// The scope that a request is about.
+fn scope_of(head: &Parts) -> Result<Option<&str>, Answer> {
+    let mut named = head.headers.get_all(SCOPE_HEADER).iter();
+    let Some(scope) = named.next() else {
+        return Ok(None);
+    };
+    let scope = scope.to_str().ok().filter(|name| scope::is_name(name));
+    match (scope, named.next()) {
+        (Some(scope), None) => Ok(Some(scope)),
+        _ => Err(no_scope()),
+    }
+}
+
+fn no_scope() -> Answer {
+    Answer::error(
+        StatusCode::BAD_REQUEST,
+        "this cannot be the name of a scope",
+    )
+    .help("a scope has one name of at most 64 letters, digits, `.`, `_` and `-`")
+}
+
+fn scopes(rules: &RuleSetUpdater) -> serde_json::Value {
+    let scopes = rules.scopes().into_iter();
+    let scopes: Vec<_> = scopes.map(scope_json).collect();
+    json!({"scopes": scopes})
+}
+
+fn scope_json((name, device, rules): (String, Option<String>, usize)) -> serde_json::Value {
+    json!({"name": name, "device": device, "rules": rules})
 }
 
 fn sessions(traffic: &Traffic, head: &Parts) -> Answer {
@@ -143,14 +191,52 @@ impl<'e> List<'e> {
 /// The requests about rules.
 struct RuleRequests<'a> {
     rules: &'a RuleSetUpdater,
+    /// The scope that they are about; without one, the rules of no scope.
+    scope: Option<&'a str>,
     on_change: &'a OnChange,
 }
 
 impl RuleRequests<'_> {
+    /// A request about a scope itself.
+    fn scope(&self, head: &Parts, name: &str) -> Done {
+        if !scope::is_name(name) {
+            return Ok(no_scope());
+        }
+        let known = || self.rules.scopes().into_iter().find(|(it, ..)| it == name);
+        let unknown = || {
+            Answer::error(StatusCode::NOT_FOUND, format!("there is no scope `{name}`"))
+                .help("GET /scopes lists all")
+        };
+        match head.method {
+            Method::GET | Method::HEAD => Ok(known().map_or_else(unknown, |scope| {
+                Answer::of(StatusCode::OK, scope_json(scope))
+            })),
+            Method::PUT => {
+                let device = match query::read(head, &["device"]) {
+                    Ok(query) => query.device,
+                    Err(wrong) => return Ok(wrong),
+                };
+                let status = known().map_or(StatusCode::CREATED, |_| StatusCode::OK);
+                let device = device.as_deref().filter(|device| !device.is_empty());
+                self.rules
+                    .change(|sources| sources.bind_scope(name, device))?;
+                self.log("made scope", name);
+                Ok(known().map_or_else(unknown, |scope| Answer::of(status, scope_json(scope))))
+            }
+            Method::DELETE if known().is_none() => Ok(unknown()),
+            Method::DELETE => {
+                self.rules.restore(Some(name))?;
+                self.log("removed scope", name);
+                Ok(Answer::done())
+            }
+            _ => Ok(Answer::wrong_method(&["GET", "PUT", "DELETE"])),
+        }
+    }
+
     fn rules(&self, method: &Method, body: &[u8]) -> Done {
         match *method {
             Method::GET | Method::HEAD => {
-                let entries = self.rules.entries();
+                let entries = self.rules.entries_in(self.scope);
                 Ok(Answer::of(StatusCode::OK, List::of(entries.iter())))
             }
             Method::POST => self.add(body),
@@ -163,7 +249,8 @@ impl RuleRequests<'_> {
             Method::GET | Method::HEAD => self.show(StatusCode::OK, name),
             Method::PUT => self.put(name, body),
             Method::DELETE => {
-                self.rules.change(|sources| sources.remove(name))?;
+                self.rules
+                    .change(|sources| sources.remove(self.scope, name))?;
                 self.log("removed", name);
                 Ok(Answer::done())
             }
@@ -175,9 +262,9 @@ impl RuleRequests<'_> {
         let Ok(text) = std::str::from_utf8(body) else {
             return Ok(no_text());
         };
-        let names = self.rules.change(|sources| sources.add(text))?;
+        let names = self.rules.change(|sources| sources.add(self.scope, text))?;
         self.log("added", &names.join(", "));
-        let entries = self.rules.entries();
+        let entries = self.rules.entries_in(self.scope);
         let added = entries
             .iter()
             .filter(|entry| names.contains(&entry.rule.name));
@@ -188,7 +275,10 @@ impl RuleRequests<'_> {
         let Ok(text) = std::str::from_utf8(body) else {
             return Ok(no_text());
         };
-        let (status, did) = match self.rules.change(|sources| sources.put(name, text))? {
+        let (status, did) = match self
+            .rules
+            .change(|sources| sources.put(self.scope, name, text))?
+        {
             Put::Added => (StatusCode::CREATED, "added"),
             Put::Replaced => (StatusCode::OK, "replaced"),
         };
@@ -197,25 +287,27 @@ impl RuleRequests<'_> {
     }
 
     fn enable(&self, name: &str) -> Done {
-        self.rules.change(|sources| sources.enable(name))?;
+        self.rules
+            .change(|sources| sources.enable(self.scope, name))?;
         self.log("enabled", name);
         self.show(StatusCode::OK, name)
     }
 
     fn disable(&self, name: &str) -> Done {
-        self.rules.change(|sources| sources.disable(name))?;
+        self.rules
+            .change(|sources| sources.disable(self.scope, name))?;
         self.log("disabled", name);
         self.show(StatusCode::OK, name)
     }
 
     fn reset(&self) -> Done {
-        self.rules.reset();
+        self.rules.reset(self.scope);
         self.log("began all counts anew", "");
         Ok(Answer::done())
     }
 
     fn restore(&self) -> Done {
-        self.rules.restore()?;
+        self.rules.restore(self.scope)?;
         self.log("put everything back as it was at the start", "");
         self.rules(&Method::GET, &[])
     }
@@ -234,12 +326,16 @@ impl RuleRequests<'_> {
     }
 
     fn show(&self, status: StatusCode, name: &str) -> Done {
-        let entry = self.rules.entry(name)?;
+        let entry = self.rules.entry(self.scope, name)?;
         Ok(Answer::of(status, EntryReport::of(&entry)))
     }
 
     fn log(&self, did: &str, what: &str) {
-        (self.on_change)(format!("rules: control {did} {what}").trim_end());
+        let line = match self.scope {
+            Some(scope) => format!("rules: control in scope {scope} {did} {what}"),
+            None => format!("rules: control {did} {what}"),
+        };
+        (self.on_change)(line.trim_end());
     }
 }
 

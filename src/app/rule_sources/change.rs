@@ -1,8 +1,12 @@
 //! What the control API does to the rule sources.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::scope::{bind, bind_again, full_name, name_within, unbound};
 use super::sources::{Origin, RuleSource, Sources};
 use crate::nearest::closest;
-use crate::rules::{DuplicateName, Rule, RuleErrors, load};
+use crate::rules::{DuplicateName, Rule, RuleErrors, Stage, load};
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,12 @@ pub enum ChangeError {
     /// The rule set is full.
     #[error("the rule set has {MOST_RULES} rules, which is the limit")]
     TooMany,
+    /// There are too many scopes.
+    #[error("there are {MOST_SCOPES} scopes, which is the limit")]
+    TooManyScopes,
+    /// A rule about connections, which are received before any request names a scope.
+    #[error("rule `{0}` is about connections, which belong to no scope")]
+    ConnectionInScope(String),
     /// Two rules have one name.
     #[error("{0}")]
     Duplicate(#[from] DuplicateName),
@@ -50,31 +60,35 @@ pub enum Put {
 }
 
 impl Sources {
-    /// Adds the rules of a text behind all others, and gives their names.
+    /// Adds the rules of a text behind all others, and gives their full names.
     ///
     /// # Errors
-    /// [`ChangeError::Rules`], [`ChangeError::Taken`], [`ChangeError::NoRule`], [`ChangeError::TooMany`].
-    pub fn add(&mut self, text: &str) -> Result<Vec<String>, ChangeError> {
-        let rules = self.read(text, None)?;
+    /// [`ChangeError::Rules`], [`ChangeError::Taken`], [`ChangeError::NoRule`], [`ChangeError::TooMany`], and those of
+    /// scopes.
+    pub fn add(&mut self, scope: Option<&str>, text: &str) -> Result<Vec<String>, ChangeError> {
+        let rules = self.read(scope, text, None)?;
         let names = rules.iter().map(|rule| rule.name.clone()).collect();
-        self.push(text, rules)?;
+        self.push(scope, text, rules)?;
         Ok(names)
     }
 
     /// Puts the one rule of a text in the place of the rule of this name, or behind all others.
     ///
     /// # Errors
-    /// [`ChangeError::Rules`], [`ChangeError::OtherRules`], [`ChangeError::TooMany`].
-    pub fn put(&mut self, name: &str, text: &str) -> Result<Put, ChangeError> {
-        let mut rules = self.read(text, Some(name))?;
-        if let Some(old) = self.rule_mut(name)
+    /// [`ChangeError::Rules`], [`ChangeError::OtherRules`], [`ChangeError::TooMany`], and those of scopes.
+    pub fn put(&mut self, scope: Option<&str>, name: &str, text: &str) -> Result<Put, ChangeError> {
+        let mut rules = self.read(scope, text, Some(name))?;
+        let full = full_name(scope, name);
+        let pages = self.pages.iter_mut().filter(|page| page.is_in(scope));
+        let mut known = pages.flat_map(|page| &mut page.rules);
+        if let Some(old) = known.find(|rule| rule.name == full)
             && let Some(new) = rules.pop()
         {
             *old = new;
             self.added += 1;
             return Ok(Put::Replaced);
         }
-        self.push(text, rules)?;
+        self.push(scope, text, rules)?;
         Ok(Put::Added)
     }
 
@@ -82,14 +96,20 @@ impl Sources {
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
-    pub fn remove(&mut self, name: &str) -> Result<(), ChangeError> {
-        self.rule(name)?;
+    pub fn remove(&mut self, scope: Option<&str>, name: &str) -> Result<(), ChangeError> {
+        let full = self.rule(scope, name)?.name.clone();
         for page in &mut self.pages {
-            page.rules.retain(|rule| rule.name != name);
+            page.rules.retain(|rule| rule.name != full);
         }
         self.pages
             .retain(|page| page.origin != Origin::Control || !page.rules.is_empty());
-        self.resting.remove(name);
+        self.resting.remove(&full);
+        if let Some(scope) = scope
+            && self.rules_in(Some(scope)).next().is_none()
+            && self.scopes.get(scope).is_some_and(Option::is_none)
+        {
+            self.scopes.remove(scope);
+        }
         Ok(())
     }
 
@@ -97,9 +117,9 @@ impl Sources {
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
-    pub fn enable(&mut self, name: &str) -> Result<(), ChangeError> {
-        self.rule(name)?;
-        self.resting.remove(name);
+    pub fn enable(&mut self, scope: Option<&str>, name: &str) -> Result<(), ChangeError> {
+        let full = self.rule(scope, name)?.name.clone();
+        self.resting.remove(&full);
         Ok(())
     }
 
@@ -107,30 +127,69 @@ impl Sources {
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
-    pub fn disable(&mut self, name: &str) -> Result<(), ChangeError> {
-        self.rule(name)?;
-        self.resting.insert(name.to_owned());
+    pub fn disable(&mut self, scope: Option<&str>, name: &str) -> Result<(), ChangeError> {
+        let full = self.rule(scope, name)?.name.clone();
+        self.resting.insert(full);
         Ok(())
     }
 
-    /// Undoes everything the control API did.
+    /// Undoes everything the control API did in a scope, which is gone then; without one, everything outside of scopes.
     ///
     /// # Errors
     /// [`ChangeError::Rules`], if the files no longer form one rule set.
-    pub fn restore(&mut self) -> Result<(), ChangeError> {
-        self.pages.retain(|page| page.origin != Origin::Control);
-        self.resting.clear();
-        Ok(self.parse_all()?)
+    pub fn restore(&mut self, scope: Option<&str>) -> Result<(), ChangeError> {
+        let names: HashSet<String> = self.rules_in(scope).map(|rule| rule.name.clone()).collect();
+        self.resting.retain(|name| !names.contains(name));
+        self.pages
+            .retain(|page| page.origin != Origin::Control || !page.is_in(scope));
+        match scope {
+            Some(scope) => {
+                self.scopes.remove(scope);
+                Ok(())
+            }
+            None => Ok(self.parse_all()?),
+        }
     }
 
-    /// The rule of this name.
+    /// Makes a scope, or binds one to another device: then the exchanges of this device belong to it as well.
+    ///
+    /// # Errors
+    /// [`ChangeError::TooManyScopes`].
+    pub fn bind_scope(&mut self, scope: &str, device: Option<&str>) -> Result<(), ChangeError> {
+        self.make_scope(scope)?;
+        self.scopes.insert(scope.into(), device.map(Arc::from));
+        let pages = self.pages.iter_mut().filter(|page| page.is_in(Some(scope)));
+        for rule in pages.flat_map(|page| &mut page.rules) {
+            bind_again(rule, scope, device);
+        }
+        Ok(())
+    }
+
+    /// The scopes: the name of each, the device that it is bound to, and how many rules it has.
+    pub fn scopes(&self) -> impl Iterator<Item = (&str, Option<&str>, usize)> {
+        self.scopes.iter().map(|(name, device)| {
+            let rules = self.rules_in(Some(&**name)).count();
+            (&**name, device.as_deref(), rules)
+        })
+    }
+
+    /// The rules of a scope; without one, those of no scope.
+    pub fn rules_in(&self, scope: Option<&str>) -> impl Iterator<Item = &Rule> {
+        let pages = self.pages.iter();
+        let pages = pages.filter(move |page| page.is_in(scope));
+        pages.flat_map(|page| &page.rules)
+    }
+
+    /// The rule of this name in a scope.
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
-    pub fn rule(&self, name: &str) -> Result<&Rule, ChangeError> {
-        let found = self.rules().find(|rule| rule.name == name);
+    pub fn rule(&self, scope: Option<&str>, name: &str) -> Result<&Rule, ChangeError> {
+        let full = full_name(scope, name);
+        let found = self.rules_in(scope).find(|rule| rule.name == full);
         found.ok_or_else(|| {
-            let names: Vec<&str> = self.rules().map(Rule::name).collect();
+            let names = self.rules_in(scope).map(Rule::name);
+            let names: Vec<&str> = names.map(|name| name_within(scope, name)).collect();
             ChangeError::Unknown {
                 name: name.to_owned(),
                 near: closest(name, &names).map(str::to_owned),
@@ -138,17 +197,22 @@ impl Sources {
         })
     }
 
-    fn rule_mut(&mut self, name: &str) -> Option<&mut Rule> {
-        let mut rules = self.pages.iter_mut().flat_map(|page| &mut page.rules);
-        rules.find(|rule| rule.name == name)
-    }
-
-    /// The rules of a text; with `only`, the one of that name, which may be taken.
-    fn read(&self, text: &str, only: Option<&str>) -> Result<Vec<Rule>, ChangeError> {
+    /// The rules of a text, as rules of the scope; with `only`, the one of that name, which may be taken.
+    fn read(
+        &self,
+        scope: Option<&str>,
+        text: &str,
+        only: Option<&str>,
+    ) -> Result<Vec<Rule>, ChangeError> {
         let file = self.next_name();
-        let others = || self.rules().filter(|rule| Some(rule.name()) != only);
+        // Names and scenarios of a scope are its own.
+        let others: Vec<Rule> = self
+            .rules_in(scope)
+            .map(|rule| unbound(rule, scope))
+            .collect();
+        let others = || others.iter().filter(|rule| Some(rule.name()) != only);
         let rules = load::parse_beside(others(), [(&*file, text)], &load::no_includes);
-        let rules = rules.map_err(|errors| {
+        let mut rules = rules.map_err(|errors| {
             let named = names(text);
             let rest = others().filter(|rule| !named.contains(&rule.name));
             match load::parse_beside(rest, [(&*file, text)], &load::no_includes) {
@@ -168,15 +232,33 @@ impl Sources {
                 found: names.collect::<Vec<_>>().join(", "),
             });
         }
+        if let Some(scope) = scope {
+            let device = self.scopes.get(scope).cloned().flatten();
+            for rule in &mut rules {
+                if rule.stage == Stage::Connection {
+                    return Err(ChangeError::ConnectionInScope(rule.name.clone()));
+                }
+                bind(rule, scope, device.as_deref());
+            }
+        }
         Ok(rules)
     }
 
-    fn push(&mut self, text: &str, rules: Vec<Rule>) -> Result<(), ChangeError> {
+    fn push(
+        &mut self,
+        scope: Option<&str>,
+        text: &str,
+        rules: Vec<Rule>,
+    ) -> Result<(), ChangeError> {
         if self.rules().count() + rules.len() > MOST_RULES {
             return Err(ChangeError::TooMany);
         }
+        if let Some(scope) = scope {
+            self.make_scope(scope)?;
+        }
         self.pages.push(RuleSource {
             origin: Origin::Control,
+            scope: scope.map(Arc::from),
             name: self.next_name(),
             text: text.into(),
             rules,
@@ -186,9 +268,25 @@ impl Sources {
         Ok(())
     }
 
+    fn make_scope(&mut self, scope: &str) -> Result<(), ChangeError> {
+        if !self.scopes.contains_key(scope) {
+            if self.scopes.len() == MOST_SCOPES {
+                return Err(ChangeError::TooManyScopes);
+            }
+            self.scopes.insert(scope.into(), None);
+        }
+        Ok(())
+    }
+
     /// What errors call the next text of the control API.
     fn next_name(&self) -> String {
         format!("control:{}", self.added + 1)
+    }
+}
+
+impl RuleSource {
+    fn is_in(&self, scope: Option<&str>) -> bool {
+        self.scope.as_deref() == scope
     }
 }
 
@@ -205,3 +303,5 @@ fn names(text: &str) -> Vec<String> {
 
 /// The most rules of a set to which the control API can still add some.
 const MOST_RULES: usize = 10_000;
+/// The most scopes at a time.
+const MOST_SCOPES: usize = 1_000;

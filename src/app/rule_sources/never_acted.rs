@@ -81,6 +81,7 @@ mod tests {
              [[rule]]\nname = 'r'\nstage = '{stage}'\nstep.{step}\n{more}\n"
         );
         Entry {
+            scope: None,
             rule: load::parse("a.toml", &text).unwrap()[1].clone(),
             standing: SourceState::InForce,
             hits: Hits::default(),

@@ -17,6 +17,9 @@ use crate::rules::{Limit, Rule, Scenario, Stage, Step};
 pub struct EntryReport<'e> {
     /// Its name.
     pub name: &'e str,
+    /// The scope it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<&'e str>,
     /// When it looks.
     pub stage: &'static str,
     /// Whether it is in force; if not, it was disabled or removed.
@@ -101,6 +104,7 @@ impl<'e> EntryReport<'e> {
         let rule = &entry.rule;
         Self {
             name: &rule.name,
+            scope: entry.scope.as_deref(),
             stage: rule.stage.name(),
             enabled: entry.standing == SourceState::InForce,
             removed: entry.standing == SourceState::Removed,
@@ -314,6 +318,7 @@ mod tests {
                 ..Hits::default()
             };
             let entry = Entry {
+                scope: None,
                 rule: load::parse("a.toml", &text).unwrap()[0].clone(),
                 standing: SourceState::InForce,
                 hits,
@@ -364,6 +369,7 @@ mod tests {
         let text = "[[rule]]\nname = 'r'\nstage = 'connection'\nlimit = { skip = 1, times = 2, per = 'peer' }\n\
             step = { refuse-connection = true }\n";
         let entry = Entry {
+            scope: None,
             rule: load::parse("a.toml", text).unwrap()[0].clone(),
             standing: SourceState::InForce,
             hits: Hits::default(),
@@ -381,6 +387,7 @@ mod tests {
             let text =
                 format!("[[rule]]\nname = '{name}'\nstage = 'response'\nstep.delay = '1ms'\n");
             Entry {
+                scope: None,
                 rule: load::parse("a.toml", &text).unwrap()[0].clone(),
                 standing: SourceState::InForce,
                 hits: Hits::default(),
@@ -406,6 +413,7 @@ mod tests {
             };
             let text = "[[rule]]\nname = 'r'\nstage = 'response'\nstep.delay = '1ms'\n";
             let entry = Entry {
+                scope: None,
                 rule: load::parse("a.toml", text).unwrap()[0].clone(),
                 standing,
                 hits: acted(messages),

@@ -1,7 +1,7 @@
 //! Where rules come from: files, texts given at the start, and the control API.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub struct Sources {
     pub(super) pages: Vec<RuleSource>,
     /// Names of rules that were disabled.
     pub(super) resting: BTreeSet<String>,
+    /// The scopes that the control API made, with the device that each is bound to.
+    pub(super) scopes: BTreeMap<Arc<str>, Option<Arc<str>>>,
     /// Texts the control API has taken, for the names they get.
     pub(super) added: u64,
     seed: u64,
@@ -28,6 +30,8 @@ pub struct Sources {
 #[derive(Clone, Debug)]
 pub(super) struct RuleSource {
     pub(super) origin: Origin,
+    /// The scope that its rules belong to, if any.
+    pub(super) scope: Option<Arc<str>>,
     /// As errors name it.
     pub(super) name: String,
     pub(super) text: Arc<str>,
@@ -86,6 +90,7 @@ impl Sources {
             arguments: arguments.into(),
             pages: Vec::new(),
             resting: BTreeSet::new(),
+            scopes: BTreeMap::new(),
             added: 0,
             seed,
         };
@@ -212,9 +217,19 @@ impl Sources {
         Ok(reloaded)
     }
 
-    /// Takes the rules of every page from its text.
+    /// Takes the rules of every page from its text; those of scopes stay as they are.
     pub(super) fn parse_all(&mut self) -> Result<(), RuleErrors> {
-        fill(&mut self.pages, [])
+        let pages = std::mem::take(&mut self.pages).into_iter();
+        let (mut parsed, scoped): (Vec<_>, Vec<_>) = pages.partition(|page| page.scope.is_none());
+        fill(&mut parsed, [])?;
+        self.pages = [parsed, scoped].concat();
+        Ok(())
+    }
+
+    /// Every rule with the scope that it belongs to.
+    pub(super) fn scoped_rules(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Rule)> {
+        let pages = self.pages.iter();
+        pages.flat_map(|page| page.rules.iter().map(|rule| (page.scope.as_ref(), rule)))
     }
 }
 
@@ -223,6 +238,7 @@ impl RuleSource {
         Self {
             name: origin.name(),
             origin,
+            scope: None,
             text: text.into(),
             rules: Vec::new(),
             includes: Vec::new(),
@@ -320,7 +336,7 @@ mod tests {
     fn sources(files: Vec<Found>) -> Sources {
         let given = vec![("--rule".to_owned(), rule("given"))];
         let mut sources = Sources::open(&[], given, 1).unwrap();
-        sources.add(&rule("added")).unwrap();
+        sources.add(None, &rule("added")).unwrap();
         sources.reload(files).unwrap();
         sources
     }
@@ -373,9 +389,9 @@ mod tests {
         let second = act(1, "b", "requires = \"refused\", becomes = \"over\"");
         let mut sources = sources(vec![first.clone(), second.clone()]);
         let third = rule("c") + "scenario = { name = \"s\", requires = \"over\" }\n";
-        sources.add(&third).unwrap();
+        sources.add(None, &third).unwrap();
         let lost = rule("d") + "scenario = { name = \"s\", requires = \"lost\" }\n";
-        let error = sources.add(&lost).unwrap_err();
+        let error = sources.add(None, &lost).unwrap_err();
         assert!(matches!(error, ChangeError::Rules(_)), "{error}");
         // The mistake shows in the file that was not saved.
         let other = act(0, "a", "becomes = \"accepted\"");
@@ -422,27 +438,27 @@ mod tests {
     #[test]
     fn what_the_control_api_did_to_a_file_stays_until_the_file_says_something_else() {
         let mut sources = sources(vec![found(0, "a", &["a", "b", "c"])]);
-        sources.remove("a").unwrap();
-        sources.disable("b").unwrap();
+        sources.remove(None, "a").unwrap();
+        sources.disable(None, "b").unwrap();
         let other = rule("c").replace("request", "response");
         assert_eq!(
-            sources.put("c", &other).unwrap(),
+            sources.put(None, "c", &other).unwrap(),
             super::super::Put::Replaced
         );
         sources
             .reload(vec![found(0, "a", &["a", "b", "c"])])
             .unwrap();
         assert_eq!(names(&sources), ["b", "c", "given", "added"]);
-        assert_eq!(&*sources.rule("c").unwrap().file, "control:2");
+        assert_eq!(&*sources.rule(None, "c").unwrap().file, "control:2");
         sources.reload(vec![found(0, "a", &["b", "c"])]).unwrap();
-        assert_eq!(&*sources.rule("c").unwrap().file, "a");
+        assert_eq!(&*sources.rule(None, "c").unwrap().file, "a");
         assert!(!sources.enables("b"));
         sources.reload(vec![found(0, "a", &["c"])]).unwrap();
         assert!(
             sources.enables("b"),
             "a rule that left is no longer disabled"
         );
-        sources.restore().unwrap();
+        sources.restore(None).unwrap();
         assert_eq!(names(&sources), ["c", "given"]);
     }
 
@@ -450,8 +466,8 @@ mod tests {
     fn a_rule_set_is_full_at_some_point() {
         let mut sources = sources(Vec::new());
         let many: String = (0..9_998).map(|number| rule(&number.to_string())).collect();
-        sources.add(&many).unwrap();
-        let error = sources.add(&rule("one more")).unwrap_err();
+        sources.add(None, &many).unwrap();
+        let error = sources.add(None, &rule("one more")).unwrap_err();
         assert!(matches!(error, ChangeError::TooMany));
     }
 }

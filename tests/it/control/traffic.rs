@@ -10,14 +10,14 @@ use crate::support::peers::dmtap;
 use crate::support::proxy_process;
 
 /// A proxy in front of the reference server, with these rules.
-struct Lab {
-    site: Site,
+pub(super) struct Lab {
+    pub(super) site: Site,
     server: std::process::Child,
     folder: tempfile::TempDir,
 }
 
 impl Lab {
-    fn open(rules: &str) -> Self {
+    pub(super) fn open(rules: &str) -> Self {
         use std::io::{BufRead as _, BufReader};
         let folder = tempfile::tempdir().unwrap();
         let mut server = dmtap()
@@ -52,7 +52,7 @@ impl Lab {
     }
 
     /// A device has a session through the proxy.
-    fn session(&self, device: &str) -> std::process::Output {
+    pub(super) fn session(&self, device: &str) -> std::process::Output {
         let port = self.site.proxy.address.rsplit(':').next().unwrap();
         let url = format!("https://localhost:{port}/");
         dmtap()
@@ -63,7 +63,7 @@ impl Lab {
     }
 
     /// Asks until the sessions are those that are waited for.
-    fn sessions(&self, query: &str, count: usize) -> Value {
+    pub(super) fn sessions(&self, query: &str, count: usize) -> Value {
         let until = Instant::now() + proxy_process::PATIENCE;
         loop {
             let (status, page) = self.site.json(&format!("GET /sessions{query}"), "");

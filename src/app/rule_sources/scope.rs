@@ -1,0 +1,156 @@
+//! Scopes: rules of one test, so that tests that run at the same time do not undo each other's.
+//!
+//! A rule of a scope acts on the exchanges whose request names the scope in a header field, and on those of the device
+//! that the scope is bound to. Its matcher asks that besides what the rule asks; without scopes nothing is asked. In
+//! records it is called `SCOPE/NAME`, and its scenario likewise.
+
+use crate::proxy::SCOPE_HEADER;
+use crate::rules::glob::Glob;
+use crate::rules::matcher::HeaderMatcher;
+use crate::rules::value::AnyFieldName;
+use crate::rules::{Matcher, Rule};
+
+/// Whether a scope can have this name: letters, digits, `.`, `_` and `-`.
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(is_plain)
+}
+
+/// What a rule of this scope is called among all rules.
+pub(super) fn full_name(scope: Option<&str>, name: &str) -> String {
+    match scope {
+        Some(scope) => format!("{scope}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The name of a rule or a scenario within its scope.
+pub(super) fn name_within<'n>(scope: Option<&str>, name: &'n str) -> &'n str {
+    let within = scope.and_then(|scope| name.strip_prefix(scope)?.strip_prefix('/'));
+    within.unwrap_or(name)
+}
+
+/// Makes a rule one of this scope.
+pub(super) fn bind(rule: &mut Rule, scope: &str, device: Option<&str>) {
+    rule.name = full_name(Some(scope), &rule.name);
+    if let Some(scenario) = &mut rule.scenario {
+        scenario.name = full_name(Some(scope), &scenario.name);
+    }
+    rule.matcher.all.push(matcher(scope, device));
+}
+
+/// Binds the scope of a rule to another device.
+pub(super) fn bind_again(rule: &mut Rule, scope: &str, device: Option<&str>) {
+    rule.matcher.all.pop();
+    rule.matcher.all.push(matcher(scope, device));
+}
+
+/// A rule of this scope as its text has it.
+pub(super) fn unbound(rule: &Rule, scope: Option<&str>) -> Rule {
+    let mut rule = rule.clone();
+    if scope.is_some() {
+        rule.name = name_within(scope, &rule.name).to_owned();
+        if let Some(scenario) = &mut rule.scenario {
+            scenario.name = name_within(scope, &scenario.name).to_owned();
+        }
+        rule.matcher.all.pop();
+    }
+    rule
+}
+
+/// The exchanges that belong to a scope.
+fn matcher(scope: &str, device: Option<&str>) -> Matcher {
+    let named = Matcher {
+        request_header: vec![HeaderMatcher {
+            name: AnyFieldName(SCOPE_HEADER),
+            value: vec![Glob::new(scope)],
+        }],
+        ..Matcher::default()
+    };
+    let Some(device) = device else {
+        return named;
+    };
+    let of_device = Matcher {
+        device: vec![Glob::new(device)],
+        ..Matcher::default()
+    };
+    Matcher {
+        any: vec![named, of_device],
+        ..Matcher::default()
+    }
+}
+
+/// Characters of a name at most.
+const LONGEST_NAME: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::rule_sources::read::Found;
+    use crate::app::rule_sources::{ChangeError, Sources};
+
+    fn rule(name: &str) -> String {
+        format!(
+            "[[rule]]\nname = '{name}'\nstage = 'request'\nmatch.path = '/'\nstep = {{ reset = true }}\n"
+        )
+    }
+
+    fn file(name: &str) -> Vec<Found> {
+        let found = Found {
+            argument: 0,
+            path: "f".into(),
+            text: Ok(rule(name)),
+        };
+        vec![found]
+    }
+
+    fn names(sources: &Sources) -> Vec<&str> {
+        sources.rules().map(Rule::name).collect()
+    }
+
+    #[test]
+    fn names_of_scopes_are_plain_words() {
+        let check = |name: &str, expected: bool| assert_eq!(is_name(name), expected, "{name}");
+        check("test_busy.3-b", true);
+        check(&"x".repeat(64), true);
+        check(&"x".repeat(65), false);
+        for wrong in ["", "a b", "a/b", "a*", "ä"] {
+            check(wrong, false);
+        }
+    }
+
+    #[test]
+    fn there_is_a_limit_to_scopes_and_an_empty_one_makes_room() {
+        let mut sources = Sources::open(&[], Vec::new(), 1).unwrap();
+        for number in 0..1_000 {
+            let scope = format!("s{number}");
+            sources.bind_scope(&scope, Some("urn:*")).unwrap();
+        }
+        let error = sources.add(Some("more"), &rule("a")).unwrap_err();
+        assert!(matches!(error, ChangeError::TooManyScopes), "{error}");
+        sources.restore(Some("s7")).unwrap();
+        sources.add(Some("more"), &rule("a")).unwrap();
+        assert_eq!(names(&sources).last(), Some(&"more/a"));
+        // A scope that has neither rules nor a device is gone.
+        sources.remove(Some("more"), "a").unwrap();
+        assert!(!sources.scopes().any(|(name, ..)| name == "more"));
+    }
+
+    #[test]
+    fn a_reload_and_a_restore_leave_the_rules_of_scopes_as_they_are() {
+        let given = vec![("--rule".to_owned(), rule("given"))];
+        let mut sources = Sources::open(&[], given, 1).unwrap();
+        sources.reload(file("a")).unwrap();
+        sources.add(Some("one"), &rule("a")).unwrap();
+        sources.disable(Some("one"), "a").unwrap();
+        let expected = format!("{:?}", sources.rule(Some("one"), "a").unwrap());
+        sources.reload(file("b")).unwrap();
+        sources.restore(None).unwrap();
+        assert_eq!(names(&sources), ["b", "given", "one/a"]);
+        assert!(!sources.enables("one/a"));
+        assert_eq!(
+            format!("{:?}", sources.rule(Some("one"), "a").unwrap()),
+            expected
+        );
+    }
+}
