@@ -17,6 +17,7 @@ pub mod message_log;
 pub mod pipe;
 pub mod print;
 pub mod proxy;
+pub mod record_schema;
 pub mod rule_errors_json;
 pub mod rule_includes;
 pub mod rule_sources;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::patch::Patch;
@@ -19,7 +20,7 @@ pub struct RuleEffect {
 }
 
 /// One thing a rule did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EffectDetail {
     /// Where: a path in the document; empty for the whole message.
     pub path: String,
@@ -33,7 +34,8 @@ pub struct EffectDetail {
 }
 
 /// What a step did, as far as a reader must tell changes apart. Its name is that of the step in rule files and records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(inline, with = "String")]
 pub enum EffectKind {
     /// The rule matched and could not act; `after` says why.
     NotApplied,

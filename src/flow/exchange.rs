@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AnswerLink, Connection, Delivery, Note, RuleEffect, SessionTag, Timestamp};
@@ -23,7 +24,7 @@ impl fmt::Display for ExchangeId {
 }
 
 /// One of the two peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// The DM client.

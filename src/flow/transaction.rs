@@ -1,6 +1,7 @@
 //! Transactions: each command with the Status and Results that answer it, in whatever message they come; and how a
 //! session of them ends.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -137,7 +138,7 @@ pub enum TransactionOutcome {
 }
 
 /// How a session ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum SessionEnd {
     /// The record ends, or shows nothing yet, while the session goes on.

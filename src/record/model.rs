@@ -14,6 +14,7 @@ mod session;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub use session::{CommandCounts, SessionFinding, SessionSummary};
 pub const VERSION: u32 = 1;
 
 /// The record of one event.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EventRecord {
     /// The version of the record: [`VERSION`].
     pub v: u32,
@@ -108,9 +109,11 @@ pub struct EventRecord {
     pub summary: Option<Box<SessionSummary>>,
     /// The body as received, its content coding undone where `reading` says so. Written last, by the sink.
     #[serde(default, skip_serializing)]
+    #[schemars(!skip_serializing, skip_serializing_if = "Option::is_none")]
     pub body: Option<BodyRecord>,
     /// The body as sent, where a rule changed it.
     #[serde(default, skip_serializing)]
+    #[schemars(!skip_serializing, skip_serializing_if = "Option::is_none")]
     pub sent: Option<BodyRecord>,
 }
 
@@ -130,7 +133,7 @@ impl EventRecord {
 }
 
 /// The kinds of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(
     missing_docs,
@@ -157,7 +160,7 @@ impl EventKind {
 }
 
 /// A remark.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteRecord {
     /// The rule of the protocol.
     pub id: SmolStr,
@@ -171,7 +174,7 @@ pub struct NoteRecord {
 }
 
 /// A rule that acted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleEffectRecord {
     /// Its name.
     pub rule: SmolStr,
@@ -187,7 +190,7 @@ pub struct RuleEffectRecord {
 }
 
 /// One replacement of bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpliceRecord {
     /// The first byte replaced.
     pub start: u32,
@@ -201,7 +204,7 @@ pub struct SpliceRecord {
 }
 
 /// One thing done around sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OpRecord {
     /// A wait, in microseconds.
@@ -224,6 +227,7 @@ pub enum OpRecord {
     Reset,
     /// One that this version does not know.
     #[serde(other)]
+    #[schemars(skip)]
     Other,
 }
 

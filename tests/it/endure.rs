@@ -20,6 +20,8 @@ use std::time::Instant;
 
 use echo::Echo;
 
+use crate::support::record_schema;
+
 /// `dmtap proxy` in front of an echo server, with streams that a test treats badly.
 struct Proxy {
     child: Child,
@@ -101,7 +103,11 @@ impl Proxy {
     }
 
     fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join(file)).unwrap()
+        let text = std::fs::read_to_string(self.folder.path().join(file)).unwrap();
+        if file.ends_with(".jsonl") {
+            record_schema::check(text.as_bytes());
+        }
+        text
     }
 
     /// Waits until a file is as expected.

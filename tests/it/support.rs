@@ -5,6 +5,7 @@ pub(crate) mod echo;
 pub(crate) mod literals;
 pub(crate) mod peers;
 pub(crate) mod proxy_process;
+pub(crate) mod record_schema;
 pub(crate) mod rig;
 pub(crate) mod running;
 pub(crate) mod server;

@@ -11,7 +11,9 @@ use std::path::Path;
 
 use dmtap::record::analysis::why::Options;
 use dmtap::record::analysis::{AnalysedSession, Analysis};
-use dmtap::record::{Colour, EventRecord, Transcript};
+use dmtap::record::{Colour, EventRecord, JsonLines, Sink as _, Transcript};
+
+use crate::support::record_schema;
 
 /// The sessions of records, in the order in which they end.
 fn analysed(records: &[EventRecord]) -> Vec<AnalysedSession> {
@@ -32,6 +34,21 @@ fn blocks(sessions: &[AnalysedSession]) -> String {
     blocks.collect()
 }
 
+/// A record with their ends.
+fn lines(records: &[EventRecord], sessions: &[AnalysedSession]) -> Vec<u8> {
+    let mut lines = JsonLines::new(Vec::new());
+    for record in records {
+        lines.write_event(record).unwrap();
+    }
+    let last = records.last().unwrap();
+    for session in sessions {
+        lines
+            .write_event(&last.session_end(session.summary.clone()))
+            .unwrap();
+    }
+    lines.into_inner()
+}
+
 /// `UPDATE_EXPECT=1` writes what comes out.
 #[test]
 fn each_situation_is_explained_in_these_words() {
@@ -45,7 +62,10 @@ fn each_situation_is_explained_in_these_words() {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let (script, expected) = text.split_once("\n---\n").unwrap_or((&text, ""));
-        let shown = blocks(&analysed(&script::records(script)));
+        let records = script::records(script);
+        let sessions = analysed(&records);
+        record_schema::check(&lines(&records, &sessions));
+        let shown = blocks(&sessions);
         if shown == expected {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::never_acted::reason;
@@ -13,7 +14,7 @@ use crate::proxy::Hits;
 use crate::rules::{Limit, Rule, Scenario, Stage, Step};
 
 /// A rule as the control API and the summary tell it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct EntryReport<'e> {
     /// Its name.
     pub name: &'e str,
@@ -52,7 +53,7 @@ pub struct EntryReport<'e> {
 }
 
 /// A limit.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LimitReport {
     /// Finds let pass first.
     pub skip: u64,
@@ -66,7 +67,7 @@ pub struct LimitReport {
 }
 
 /// The scenario of a rule.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ScenarioReport<'e> {
     /// The name of the scenario.
     pub name: &'e str,
@@ -81,7 +82,7 @@ pub struct ScenarioReport<'e> {
 }
 
 /// Hits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct HitsReport {
     /// Messages it acted on; connections at that stage.
     pub messages: u64,
@@ -134,15 +135,20 @@ impl HitsReport {
     }
 }
 
+/// What each rule did in a run: the last line of `--output json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RulesRecord<'e> {
+    /// The version of the record.
+    v: u32,
+    /// `rules`.
+    event: &'static str,
+    /// The rules, in the order in which dmtap evaluates them.
+    rules: Vec<EntryReport<'e>>,
+}
+
 /// The summary at the end of a run, as the last line of `--output json`.
 pub fn summary_line(entries: &[Entry]) -> String {
-    #[derive(Serialize)]
-    struct Summary<'e> {
-        v: u32,
-        event: &'static str,
-        rules: Vec<EntryReport<'e>>,
-    }
-    let summary = Summary {
+    let summary = RulesRecord {
         v: crate::record::model::VERSION,
         event: crate::record::jsonl::RULES,
         rules: entries.iter().map(EntryReport::of).collect(),

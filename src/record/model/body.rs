@@ -3,12 +3,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use serde::de::Error as _;
+use schemars::JsonSchema;
 use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The bytes of a body: `{"text": "…"}` or `{"base64": "…"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(try_from = "Written")]
+#[schemars(with = "Written")]
 pub struct BodyRecord(pub Bytes);
 
 impl BodyRecord {
@@ -29,17 +31,23 @@ impl Serialize for BodyRecord {
     }
 }
 
-impl<'de> Deserialize<'de> for BodyRecord {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Written {
-            Text(String),
-            Base64(String),
-        }
-        let bytes = match Written::deserialize(deserializer)? {
+/// The form of bytes in JSON.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Written {
+    /// The bytes, which are UTF-8.
+    Text(String),
+    /// The bytes in base64.
+    Base64(String),
+}
+
+impl TryFrom<Written> for BodyRecord {
+    type Error = base64::DecodeError;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let bytes = match written {
             Written::Text(text) => text.into_bytes(),
-            Written::Base64(text) => BASE64.decode(text).map_err(D::Error::custom)?,
+            Written::Base64(text) => BASE64.decode(text)?,
         };
         Ok(Self(bytes.into()))
     }

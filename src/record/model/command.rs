@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::{SmolStr, SmolStrBuilder, format_smolstr};
 
@@ -12,7 +13,7 @@ use crate::markup::Element;
 use crate::record::redact::{MASK, SecretSpans};
 
 /// A command, a Status or Results included.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandRecord {
     /// Its element name.
     pub kind: SmolStr,
@@ -44,7 +45,7 @@ pub struct CommandRecord {
 }
 
 /// What a Status or Results answers, in its own words and in what was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerTargetRecord {
     /// The message it refers to.
     pub msg: SmolStr,
@@ -68,7 +69,7 @@ pub struct AnswerTargetRecord {
 }
 
 /// The result a Status reports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatusRecord {
     /// The code; absent where Data is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +89,7 @@ pub struct StatusRecord {
 }
 
 /// A challenge, without its nonce.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChalRecord {
     /// The scheme asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,7 +99,7 @@ pub struct ChalRecord {
 }
 
 /// What an Alert is about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRecord {
     /// The code; absent where Data is no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +110,7 @@ pub struct AlertRecord {
 }
 
 /// One item of a command.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemRecord {
     /// `Target/LocURI`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,7 +139,7 @@ pub struct ItemRecord {
 }
 
 /// The beginning of a value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DataRecord {
     /// Its first characters; what is inside, for markup.
     pub text: SmolStr,

@@ -5,13 +5,14 @@ mod fact;
 mod granted;
 mod read;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use fact::Facts;
 
 /// What a message of enrollment says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnrollmentRecord {
     /// What the message is: `Discover`, `RequestSecurityToken`, `Fault`, `wap-provisioningdoc`; the first element of
     /// the body where that is something else.
@@ -53,7 +54,7 @@ pub struct EnrollmentRecord {
 }
 
 /// One part of a provisioning document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GrantRecord {
     /// `certificate`, `renewal`, `account` (w7 APPLICATION) or `provider` (DMClient).
     pub kind: SmolStr,
@@ -65,7 +66,7 @@ pub struct GrantRecord {
 }
 
 /// A SOAP fault.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultRecord {
     /// The code, such as `s:Receiver`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

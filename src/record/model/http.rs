@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use smol_str::{SmolStr, ToSmolStr, format_smolstr};
 
@@ -13,7 +14,7 @@ use crate::flow::{
 use crate::record::redact::{Redactor, SecretSpans};
 
 /// The connection of a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionRecord {
     /// Its number.
     pub id: u64,
@@ -40,7 +41,7 @@ pub struct ConnectionRecord {
 }
 
 /// What a TLS handshake agreed on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TlsRecord {
     /// The name the device asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +58,7 @@ pub struct TlsRecord {
 }
 
 /// The client certificate of a device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientCertificateRecord {
     /// Its subject, in the order of the certificate.
     pub subject: SmolStr,
@@ -94,7 +95,7 @@ impl ClientCertificateRecord {
 }
 
 /// A head.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HeadRecord {
     /// The method, of a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,7 +113,7 @@ pub struct HeadRecord {
 }
 
 /// What was read in a body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "lowercase")]
 pub enum ParsedBodyRecord {
     /// No body.
@@ -158,7 +159,7 @@ pub enum ParsedBodyRecord {
 }
 
 /// The place of a message in its session.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionRecord {
     /// The session's number in its run, from 1.
     pub number: u64,
@@ -180,7 +181,7 @@ pub struct SessionRecord {
 }
 
 /// The header of a SyncML message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageRecord {
     /// `VerProto`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,13 @@
 //! What is known of a session once it is over: how it ended, and what is to be concluded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::flow::{SessionEnd, Side};
 
 /// The summary of a session; of an enrollment that was refused, too, which has no number.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionSummary {
     /// The session's number in its run, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +58,7 @@ pub struct SessionSummary {
 }
 
 /// The commands that the server sent, by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandCounts {
     /// All of them.
     pub all: u32,
@@ -75,7 +76,7 @@ pub struct CommandCounts {
 }
 
 /// A conclusion about a session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionFinding {
     /// What kind of conclusion: `WHY-01` and so on.
     pub id: SmolStr,

@@ -9,6 +9,7 @@ use dmtap::record::{self, Colour, EventRecord, JsonLines, Masking, Sink, Transcr
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
 use crate::record::stage::{Stage, change, coded, note};
+use crate::support::record_schema;
 
 const XML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+xml");
 const WBXML: (&str, &str) = ("content-type", "application/vnd.syncml.dm+wbxml");
@@ -98,7 +99,9 @@ pub(crate) fn transcript(events: &[Event], masking: Masking) -> String {
 }
 
 pub(crate) fn json_lines(events: &[Event], masking: Masking) -> Vec<u8> {
-    told(JsonLines::new(Vec::new()), events, masking).into_inner()
+    let lines = told(JsonLines::new(Vec::new()), events, masking).into_inner();
+    record_schema::check(&lines);
+    lines
 }
 
 /// Compares with a file, or writes it where DMTAP_BLESS is set.

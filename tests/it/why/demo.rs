@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::peers::dmtap;
+use crate::support::record_schema;
 
 /// A folder with the records of a demo.
 fn demo(arguments: &[&str]) -> TempDir {
@@ -22,6 +23,7 @@ fn demo(arguments: &[&str]) -> TempDir {
         folder.path().join("dmtap-demo/demo.jsonl").exists(),
         "{output:?}"
     );
+    record_schema::check(&fs::read(folder.path().join("dmtap-demo/demo.jsonl")).unwrap());
     folder
 }
 

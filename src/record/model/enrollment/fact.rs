@@ -1,14 +1,17 @@
 //! Names with values, in order: an object in JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::{SmolStr, format_smolstr};
 
 /// Names with values, in order. Each name comes once.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema)]
+#[schemars(inline, with = "BTreeMap<String, String>")]
 pub struct Facts(Vec<(SmolStr, SmolStr)>);
 
 impl Facts {
