@@ -5,12 +5,12 @@ use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use clap::ValueEnum;
 
 use super::session_file::SessionFile;
-use super::{Failure, Outcome, Output, filter_of};
+use super::{Failure, Outcome, Output, filter_of, no_match};
 use crate::app::print;
 use crate::error_text;
 use crate::record::analysis::Analysis;
 use crate::record::model::EventKind;
-use crate::record::select::{self, Selecting};
+use crate::record::select::{self, Exchanges};
 use crate::record::transcript::Failures;
 use crate::record::{Colour, EventRecord, JsonLines, Layout, Sink, Transcript};
 
@@ -32,7 +32,8 @@ answers: ~loc ~csp ~cmd ~status ~hr ~data ~fmt ~type ~alert ~scope ~open; about
 a message: ~sid ~msg ~pkg ~dev ~user ~enc ~dialect ~rule ~changed ~own ~lint
 ~why ~sess ~x ~took ~size ~at ~u ~m ~c ~h ~q ~s ~e
 
-Exit code 1: a line of the record is damaged; the others are shown.")]
+Exit code 0 also where a filter selects nothing; 1: a line of the record is
+damaged, the others are shown.")]
 pub struct Show {
     #[command(flatten)]
     file: SessionFile,
@@ -77,23 +78,26 @@ impl Show {
     pub fn run(self, output: Output) -> Outcome {
         let filter = filter_of(&self.filter)?;
         let (mut analysis, mut failures) = (Analysis::default(), Failures::default());
-        let sink: Box<dyn Sink> = match output {
+        let mut sink: Box<dyn Sink> = match output {
             Output::Text => {
                 let transcript = Transcript::new(anstream::stdout(), Colour::Colour);
                 Box::new(transcript.with_layout(self.layout()))
             }
             Output::Json => Box::new(JsonLines::new(BufWriter::new(std::io::stdout()))),
         };
-        let mut sink: Box<dyn Sink> = match &filter {
+        let mut exchanges = match filter {
             // A file is read twice: answers find their commands first.
-            Some(filter) if !self.failed && self.file.is_rereadable() => {
+            Some(filter) if self.file.is_rereadable() => {
                 let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
-                let exchanges = select::of_record(filter, read)?;
-                Box::new(Selecting::new(sink, exchanges))
+                Some(select::of_record(&filter, read)?)
             }
-            filter => select::sink(sink, filter.as_ref()),
+            filter => filter.map(|filter| Exchanges::new(filter, None)),
         };
-        let (mut events, mut shown) = (0_u64, 0_u64);
+        let (mut events, mut shown, mut written) = (0_u64, 0_u64, 0_u64);
+        let mut write = |event: &EventRecord| {
+            written += 1;
+            sink.write_event(event)
+        };
         let damaged = self.file.read(|event| {
             events += 1;
             if self.exchange.is_some()
@@ -110,11 +114,16 @@ impl Show {
                 over.iter().for_each(|it| failures.enter(&it.summary));
                 return Ok(());
             }
-            sink.write_event(&event)
+            match &mut exchanges {
+                Some(exchanges) => exchanges.event(&event, &mut write),
+                None => write(&event),
+            }
         })?;
+        let last = exchanges.as_mut();
+        let last = last.map_or(Ok(()), |exchanges| exchanges.finish(&mut write));
         let over = analysis.finish();
         over.iter().for_each(|it| failures.enter(&it.summary));
-        match sink.finish() {
+        match last.and_then(|()| sink.finish()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 let why = error_text::io(&error);
                 return Err(Failure::Usage(format!("error: standard output: {why}")));
@@ -132,6 +141,9 @@ impl Show {
         if damaged.is_empty() && events == 0 {
             let name = self.file.name();
             print::line(&format!("{name} is empty: it records no event"));
+        }
+        if let Some(exchanges) = exchanges.filter(|_| shown > 0 && written == 0) {
+            no_match(&self.filter, exchanges.count());
         }
         self.file.report(&damaged)?;
         match self.exchange.filter(|_| events > 0 && shown == 0) {

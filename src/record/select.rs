@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 pub use exchange::Exchanges;
 pub use linked::Linked;
 pub use record::{Each, exchanges, of_record};
-pub use sink::{Selecting, renewal, sink};
+pub use sink::{renewal, sink};
 
 use self::shown::Shown;
 use super::EventRecord;

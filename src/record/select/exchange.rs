@@ -23,6 +23,7 @@ pub struct Exchanges {
     connections: BTreeMap<u64, Connection>,
     /// Sessions with an exchange that passed, the newest last.
     sessions: VecDeque<u64>,
+    count: u64,
 }
 
 /// An exchange under way.
@@ -53,6 +54,7 @@ impl Exchanges {
             waiting_bytes: 0,
             connections: BTreeMap::new(),
             sessions: VecDeque::new(),
+            count: 0,
         }
     }
 
@@ -120,6 +122,11 @@ impl Exchanges {
         Ok(())
     }
 
+    /// How many exchanges there were, selected or not.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Whether a session has an exchange that passed.
     pub fn has_passed(&self, session: u64) -> bool {
         self.sessions.contains(&session)
@@ -131,6 +138,7 @@ impl Exchanges {
         record: &EventRecord,
         pass: &mut dyn FnMut(&EventRecord) -> io::Result<()>,
     ) -> io::Result<()> {
+        self.count += 1;
         if self.selects(record, None, false) {
             self.open.insert(exchange, Open::Passes);
             self.pass_connection(record, pass)?;
@@ -163,7 +171,10 @@ impl Exchanges {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(weight(&request));
                 self.decide(&request, Some(record), pass)
             }
-            None => self.decide(record, None, pass),
+            None => {
+                self.count += 1;
+                self.decide(record, None, pass)
+            }
         }
     }
 

@@ -53,14 +53,14 @@ pub fn of_record<E>(
     Ok(Exchanges::new(filter.clone(), Some(linked)))
 }
 
-/// The numbers of the exchanges that a filter selects, with that of their run, from 0.
+/// The numbers of the exchanges that a filter selects, with that of their run, from 0; and how many exchanges there are.
 ///
 /// # Errors
 /// Those of [`of_record`].
 pub fn exchanges<E>(
     filter: &Filter,
     read: impl Fn(&mut Each<'_>) -> Result<(), E>,
-) -> Result<HashSet<(u32, u64)>, E> {
+) -> Result<(HashSet<(u32, u64)>, u64), E> {
     let mut selected = HashSet::new();
     let mut exchanges = of_record(filter, &read)?;
     let (mut run, mut last_seq) = (0, 0);
@@ -80,5 +80,5 @@ pub fn exchanges<E>(
     })?;
     // Nothing that it passes on can fail.
     let _: io::Result<()> = exchanges.finish(&mut |passed| enter(run, passed));
-    Ok(selected)
+    Ok((selected, exchanges.count()))
 }

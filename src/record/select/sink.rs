@@ -9,7 +9,10 @@ use crate::record::{EventRecord, Renew, Sink};
 /// A sink with a filter in front, where there is one.
 pub fn sink(inner: Box<dyn Sink>, filter: Option<&Filter>) -> Box<dyn Sink> {
     match filter {
-        Some(filter) => Box::new(Selecting::new(inner, Exchanges::new(filter.clone(), None))),
+        Some(filter) => Box::new(Selecting {
+            inner,
+            exchanges: Exchanges::new(filter.clone(), None),
+        }),
         None => inner,
     }
 }
@@ -26,16 +29,9 @@ pub fn renewal(inner: Box<dyn Renew>, filter: Option<&Filter>) -> Box<dyn Renew>
 }
 
 /// Writes the exchanges that a filter selects.
-pub struct Selecting {
+struct Selecting {
     inner: Box<dyn Sink>,
     exchanges: Exchanges,
-}
-
-impl Selecting {
-    /// A sink in front of `inner`.
-    pub fn new(inner: Box<dyn Sink>, exchanges: Exchanges) -> Self {
-        Self { inner, exchanges }
-    }
 }
 
 impl Sink for Selecting {
