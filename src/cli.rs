@@ -374,6 +374,16 @@ fn filter_of(words: &[String]) -> Result<Option<Filter>, Failure> {
     filter((!words.is_empty()).then_some(&text))
 }
 
+/// Reports that a filter selects none of the exchanges that were read.
+fn no_match(filter: &[String], exchanges: u64) {
+    let filter = filter.join(" ");
+    let read = match exchanges {
+        1 => "1 exchange".to_owned(),
+        many => format!("{many} exchanges"),
+    };
+    print::line(&format!("no exchange matches {filter} ({read} read)"));
+}
+
 /// The bytes of a file, or of standard input for `-`.
 fn read_input(file: &Path) -> Result<Vec<u8>, Failure> {
     if file.as_os_str() != "-" {

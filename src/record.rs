@@ -32,7 +32,7 @@ pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
-pub use show::{Damage, is_record, replay, show};
+pub use show::{Damage, is_record, replay, replay_lines, show};
 pub use transcript::{Colour, Layout, Transcript};
 
 /// Makes a sink that takes the place of another whose file was rotated away.

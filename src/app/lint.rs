@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,10 +14,9 @@ use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
 use crate::flow::{Severity, Side};
 use crate::markup::utf16::in_utf8;
-use crate::markup::{Hint, Limits, decode};
+use crate::markup::{Hint, Limits, decode, wbxml};
 use crate::printable;
 use crate::record::model::EventKind;
-use crate::record::select::Each;
 use crate::record::{self, EventRecord};
 
 /// What lint found.
@@ -45,6 +45,9 @@ pub struct Linted {
     pub notes: Vec<Remark>,
 }
 
+/// What is done with each event of a record, and its line.
+pub type EachWithLine<'e> = dyn FnMut(EventRecord, Option<u64>) -> io::Result<()> + 'e;
+
 /// A note, of this run or of the record.
 #[derive(Debug)]
 pub struct Remark {
@@ -54,8 +57,25 @@ pub struct Remark {
     pub severity: Severity,
     /// Offset in the decoded body.
     pub at: Option<u32>,
+    /// The line of the file, from 1: in a record and a log that of the message. Absent in WBXML.
+    pub line: Option<u64>,
+    /// The character in that line, from 1; absent in a record and a log.
+    pub column: Option<u64>,
     /// In words.
     pub text: String,
+}
+
+impl Remark {
+    fn new(id: &str, severity: Severity, text: String) -> Self {
+        Self {
+            id: id.to_owned(),
+            severity,
+            at: None,
+            line: None,
+            column: None,
+            text,
+        }
+    }
 }
 
 impl Lint {
@@ -80,24 +100,26 @@ impl Lint {
         for file in files {
             let file = file.as_ref();
             let name = printable::path(file);
-            let source = in_utf8(read(file)?);
+            let read = read(file)?;
+            let source = in_utf8(read.clone());
+            let text = source.clone().unwrap_or(read);
             let decoded =
                 source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
             let document = match decoded {
                 Ok(document) => Arc::new(document),
                 Err(error) => {
+                    let mut notes = vec![Remark {
+                        at: Some(error.at),
+                        ..Remark::new("XML-01", Severity::Error, error.kind.to_string())
+                    }];
+                    locate(&mut notes, &text);
                     lint.messages.push(Linted {
                         place: name.clone(),
                         file: name,
                         exchange: None,
                         session: None,
                         by: "sender",
-                        notes: vec![Remark {
-                            id: "XML-01".into(),
-                            severity: Severity::Error,
-                            at: Some(error.at),
-                            text: error.kind.to_string(),
-                        }],
+                        notes,
                     });
                     continue;
                 }
@@ -124,6 +146,7 @@ impl Lint {
                 head: None,
             });
             notes.extend(found.into_iter().map(remark));
+            locate(&mut notes, &text);
             lint.messages.push(Linted {
                 place: name.clone(),
                 file: name,
@@ -142,7 +165,7 @@ impl Lint {
     /// Those of reading.
     pub fn record<E>(
         name: &str,
-        read: impl Fn(&mut Each<'_>) -> Result<(), E>,
+        read: impl Fn(&mut EachWithLine<'_>) -> Result<(), E>,
         profile: Profile,
         selected: impl Fn(u32, u64) -> bool,
     ) -> Result<Self, E> {
@@ -150,7 +173,7 @@ impl Lint {
         let mut linter = Linter::new(profile);
         let (mut run, mut last_seq) = (0, 0);
         let limits = Limits::default();
-        read(&mut |mut event| {
+        read(&mut |mut event, line| {
             if event.summary.is_some() {
                 return Ok(());
             }
@@ -167,7 +190,13 @@ impl Lint {
                 .is_some_and(|exchange| selected(run, exchange))
             {
                 let notes = found.into_iter().map(remark).collect();
-                lint.messages.extend(linted(name, &event, notes));
+                let mut message = linted(name, &event, notes);
+                if let Some(message) = message.as_mut().filter(|_| run > 0) {
+                    message.place = format!("run {} {}", run + 1, message.place);
+                }
+                let notes = message.iter_mut().flat_map(|message| &mut message.notes);
+                notes.for_each(|note| note.line = line);
+                lint.messages.extend(message);
             }
             Ok(())
         })?;
@@ -182,15 +211,16 @@ fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted>
         EventKind::Response => "response",
         _ => return None,
     };
-    let recorded = event.notes.iter().map(|note| Remark {
-        id: note.id.to_string(),
-        severity: match &*note.severity {
+    let recorded = event.notes.iter().map(|note| {
+        let severity = match &*note.severity {
             "error" => Severity::Error,
             "warning" => Severity::Warning,
             _ => Severity::Info,
-        },
-        at: note.at,
-        text: note.text.to_string(),
+        };
+        Remark {
+            at: note.at,
+            ..Remark::new(&note.id, severity, note.text.to_string())
+        }
     });
     let mut notes: Vec<Remark> = recorded.collect();
     notes.extend(found);
@@ -241,10 +271,8 @@ fn may_be_of_device(command: Command<'_>) -> bool {
 
 fn remark(note: crate::flow::Note) -> Remark {
     Remark {
-        id: note.id.to_owned(),
-        severity: note.severity,
         at: note.at,
-        text: clipped_note(&note.text),
+        ..Remark::new(note.id, note.severity, clipped_note(&note.text))
     }
 }
 
@@ -254,10 +282,32 @@ fn flag(flag: &crate::markup::Flag) -> Remark {
         _ => "XML-01",
     });
     Remark {
-        id: id.to_owned(),
-        severity: Severity::Warning,
         at: Some(flag.at),
-        text: flag.kind.to_string(),
+        ..Remark::new(id, Severity::Warning, flag.kind.to_string())
+    }
+}
+
+/// Finds line and character of notes in the text that they are about.
+fn locate(notes: &mut [Remark], text: &[u8]) {
+    if wbxml::looks_like(text) {
+        return;
+    }
+    let mut notes: Vec<_> = notes.iter_mut().collect();
+    notes.sort_by_key(|note| note.at);
+    let (mut line, mut column, mut counted) = (1, 1, 0);
+    for note in notes {
+        let Some(at) = note.at else { continue };
+        let at = text.len().min(at as usize);
+        for byte in &text[counted..at] {
+            match byte {
+                b'\n' => (line, column) = (line + 1, 1),
+                // The others continue a character.
+                0..0x80 | 0xc0.. => column += 1,
+                _ => {}
+            }
+        }
+        counted = at;
+        (note.line, note.column) = (Some(line), Some(column));
     }
 }
 

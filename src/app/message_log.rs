@@ -32,7 +32,7 @@ use crate::flow::{
 use crate::markup::utf16::in_utf8;
 use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
 use crate::record::analysis::Analysis;
-use crate::record::{Damage, EventRecord, Masking, replay};
+use crate::record::{Damage, EventRecord, Masking, replay_lines};
 use crate::rules::RuleSet;
 
 /// How the dates of a log are read.
@@ -44,18 +44,18 @@ pub struct DateReading {
     pub zone: Offset,
 }
 
-/// Reads the events of a file in order: of a record of JSON lines, or of any other file with messages in it. Lines of
-/// a record that cannot be read are skipped and returned.
+/// Reads the events of a file in order, each with its line from 1 where it has one: of a record of JSON lines, or of any other file with
+/// messages in it. Lines of a record that cannot be read are skipped and returned.
 ///
 /// # Errors
-/// Those of [`replay`], which a file without any message has, too, and those of the reader.
+/// Those of [`replay_lines`], which a file without any message has, too, and those of the reader.
 pub fn read_file(
     mut input: impl BufRead,
     dates: DateReading,
-    mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
+    mut on_event: impl FnMut(EventRecord, Option<u64>) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     if input.fill_buf()?.starts_with(LINE) {
-        return replay(input, on_event);
+        return replay_lines(input, |event, line| on_event(event, Some(line)));
     }
     let text: Bytes = take_bounded(input, MOST_BYTES)
         .map_err(io::Error::other)?
@@ -72,11 +72,13 @@ pub fn read_file(
             print::line(&read_as);
         }
         if !events.is_empty() {
-            events.into_iter().try_for_each(&mut on_event)?;
+            for (event, line) in events {
+                on_event(event, line)?;
+            }
             return Ok(Vec::new());
         }
     }
-    replay(text.as_ref(), on_event)
+    replay_lines(text.as_ref(), |event, line| on_event(event, Some(line)))
 }
 
 /// The messages of a file that is no record, as far as they decode.
@@ -87,13 +89,13 @@ pub fn documents(text: &Bytes, limits: &Limits) -> Vec<Arc<Document>> {
         .collect()
 }
 
-/// The events of a file that is no record, as the proxy would have recorded them; none if it has no message. Where
-/// dates have no zone, also how they were read, for people.
+/// The events of a file that is no record, as the proxy would have recorded them, with the lines of their messages; none
+/// if it has no message. Where dates have no zone, also how they were read, for people.
 fn events(
     text: &Bytes,
     dates: DateReading,
     masking: Masking,
-) -> (Vec<EventRecord>, Option<String>) {
+) -> (Vec<(EventRecord, Option<u64>)>, Option<String>) {
     let limits = Limits::default();
     let mut found = found(text, &limits);
     found.truncate(MOST_MESSAGES);
@@ -110,25 +112,28 @@ fn events(
     let mut conversation = DryRun::new(http::Uri::default(), limits);
     let mut at = Timestamp::default();
     let mut sessions = Analysis::default();
-    let mut events: Vec<EventRecord> = Vec::with_capacity(found.len());
+    let mut events: Vec<(EventRecord, Option<u64>)> = Vec::with_capacity(found.len());
     for (seq, message) in (1..).zip(found) {
         at = message.moment(order, dates.zone).unwrap_or(at);
+        let line = message.line;
         let event = message.event(seq, at, &mut conversation, masking);
         let over = sessions.event(&event);
         let ends = over.into_iter().map(|it| event.session_end(it.summary));
         let ends: Vec<_> = ends.collect();
-        events.push(event);
-        events.extend(ends);
+        events.push((event, line));
+        events.extend(ends.into_iter().map(|end| (end, line)));
     }
-    if let Some(last) = events.last().cloned() {
+    if let Some((last, line)) = events.last().cloned() {
         let over = sessions.finish().into_iter();
-        events.extend(over.map(|it| last.session_end(it.summary)));
+        events.extend(over.map(|it| (last.session_end(it.summary), line)));
     }
     (events, read_as)
 }
 
 /// A message of the file.
 struct Found {
+    /// Its line in the file, from 1; absent inside a JSON document of several lines.
+    line: Option<u64>,
     bytes: Bytes,
     reading: ParsedBody,
     date: Option<WrittenDate>,
@@ -185,11 +190,16 @@ fn read(document: Document) -> ParsedBody {
 
 /// The messages of a text; `date` is that of those without one in front of them.
 fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+    let (mut line, mut counted) = (1, 0);
     let messages = carve(text, limits).map(|message| {
+        let start = message.range.start;
+        line += memchr::memchr_iter(b'\n', &text[counted..start]).count() as u64;
+        counted = start;
         let before = &text[message.before..message.range.start];
         let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
         let bytes = text.slice(message.range);
         Found {
+            line: Some(line),
             reading: reading(&bytes, message.document, limits),
             bytes,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
@@ -205,24 +215,27 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
         text.len() <= MOST_JSON_BYTES,
         serde_json::from_slice::<Value>(text),
     ) {
-        return in_value(&value, limits);
+        let is_one_line = !text.trim_ascii().contains(&b'\n');
+        return in_value(&value, limits, is_one_line.then_some(1));
     }
-    let lines = text.split(|byte| *byte == b'\n');
-    let values = lines.filter_map(|line| {
+    let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
+    let values = lines.filter_map(|(number, line)| {
         // It is not at the beginning where something is logged in front of it.
         let start = line.iter().position(|byte| *byte == b'{')?;
-        serde_json::from_slice::<Value>(&line[start..]).ok()
+        let value: Value = serde_json::from_slice(&line[start..]).ok()?;
+        Some(in_value(&value, limits, Some(number)))
     });
-    values.flat_map(|value| in_value(&value, limits)).collect()
+    values.flatten().collect()
 }
 
-fn in_value(value: &Value, limits: &Limits) -> Vec<Found> {
+/// `line` is that of the value, where it has one.
+fn in_value(value: &Value, limits: &Limits, line: Option<u64>) -> Vec<Found> {
     // Each exchange of a HAR has its own time.
     let entries = value.pointer("/log/entries").and_then(Value::as_array);
     if let Some(entries) = entries.or(value.as_array()) {
         return entries
             .iter()
-            .flat_map(|entry| in_value(entry, limits))
+            .flat_map(|entry| in_value(entry, limits, line))
             .collect();
     }
     let mut texts = Vec::new();
@@ -242,13 +255,14 @@ fn in_value(value: &Value, limits: &Limits) -> Vec<Found> {
             false => Vec::new(),
         }
     });
-    found.collect()
+    found.map(|found| Found { line, ..found }).collect()
 }
 
 /// A message that is all of a text.
 fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
     let decoded = decode(bytes.clone(), Hint::default(), limits);
     Found {
+        line: Some(1),
         reading: reading(&bytes, decoded, limits),
         bytes,
         date,

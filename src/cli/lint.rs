@@ -8,8 +8,8 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use jiff::tz::Offset;
 
-use super::{Failure, Outcome, Output, filter_of, read_input, write_text};
-use crate::app::lint::{Lint, junit, sarif, text};
+use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
+use crate::app::lint::{EachWithLine, Lint, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
 use crate::dm::packed::unpack;
 use crate::error_text;
@@ -156,7 +156,7 @@ impl LintVerb {
             zone: Offset::UTC,
         };
         let damage = RefCell::new(String::new());
-        let read = |each: &mut Each<'_>| -> Result<(), Failure> {
+        let read = |each: &mut EachWithLine<'_>| -> Result<(), Failure> {
             let read = message_log::read_file(Cursor::new(source), dates, each);
             let damaged = read.map_err(|error| {
                 let why = error_text::io(&error);
@@ -170,11 +170,17 @@ impl LintVerb {
         };
         let filter = filter_of(&self.more)?;
         let selected = filter
-            .map(|filter| select::exchanges(&filter, read))
+            .map(|filter| {
+                let events = |each: &mut Each<'_>| read(&mut |event, _| each(event));
+                select::exchanges(&filter, events)
+            })
             .transpose()?;
+        if let Some((_, exchanges)) = selected.as_ref().filter(|(it, _)| it.is_empty()) {
+            no_match(&self.more, *exchanges);
+        }
         let is_selected = |run, exchange| {
             let mut selected = selected.iter();
-            selected.all(|selected| selected.contains(&(run, exchange)))
+            selected.all(|(selected, _)| selected.contains(&(run, exchange)))
         };
         let lint = Lint::record(&name, read, profile, is_selected)?;
         Ok((lint, damage.into_inner()))
@@ -196,6 +202,8 @@ fn lines(lint: &Lint) -> String {
                 "session": message.session,
                 "place": message.place,
                 "at": note.at,
+                "line": note.line,
+                "column": note.column,
                 "text": note.text,
             });
             text.push_str(&format!("{line}\n"));

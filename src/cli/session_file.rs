@@ -45,7 +45,7 @@ impl SessionFile {
     /// A file that cannot be read, or that has no message.
     pub(super) fn read(
         &self,
-        on_event: impl FnMut(EventRecord) -> io::Result<()>,
+        mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
     ) -> Result<Vec<Damage>, Failure> {
         let name = self.name();
         let unreadable = |error: io::Error| {
@@ -64,7 +64,7 @@ impl SessionFile {
             }),
             zone: self.zone,
         };
-        match message_log::read_file(BufReader::new(input), dates, on_event) {
+        match message_log::read_file(BufReader::new(input), dates, |event, _| on_event(event)) {
             Ok(damaged) => Ok(damaged),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Vec::new()),
             Err(error) if error.kind() == ErrorKind::InvalidData => {

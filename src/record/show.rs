@@ -39,8 +39,19 @@ pub fn show<R: BufRead>(record: R, sink: &mut impl Sink) -> io::Result<Vec<Damag
 /// # Errors
 /// Those of the reader and of `on_event`; [`io::ErrorKind::InvalidData`] as [`show`] has it.
 pub fn replay<R: BufRead>(
-    mut record: R,
+    record: R,
     mut on_event: impl FnMut(EventRecord) -> io::Result<()>,
+) -> io::Result<Vec<Damage>> {
+    replay_lines(record, |event, _| on_event(event))
+}
+
+/// The same, with the line of each event, from 1.
+///
+/// # Errors
+/// Those of [`replay`].
+pub fn replay_lines<R: BufRead>(
+    mut record: R,
+    mut on_event: impl FnMut(EventRecord, u64) -> io::Result<()>,
 ) -> io::Result<Vec<Damage>> {
     let mut damage = Vec::new();
     let mut text = Vec::new();
@@ -55,7 +66,7 @@ pub fn replay<R: BufRead>(
         }
         is_record |= text.starts_with(b"{\"");
         match jsonl::read(&text) {
-            Ok(event) => on_event(event)?,
+            Ok(event) => on_event(event, line)?,
             Err(ReadError::UnknownEvent) => {}
             // The first line alone may be the end of one: somebody took the last bytes of a long record.
             Err(_) if !is_record && !damage.is_empty() => return Err(no_record()),

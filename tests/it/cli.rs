@@ -14,6 +14,7 @@ mod log;
 mod saved_traffic;
 use crate::support::peers;
 mod lint;
+mod lint_reports;
 mod plan;
 mod printable;
 #[cfg(unix)]
@@ -30,6 +31,8 @@ use std::process::{Command, Output};
 
 use peers::{corpus, dmtap, have};
 use tempfile::TempDir;
+
+use crate::support::record_schema;
 
 #[test]
 fn the_demo_shows_two_sessions_and_the_failed_command_on_both_sides() {
@@ -287,6 +290,7 @@ fn demo() -> (TempDir, Output) {
     let folder = tempfile::tempdir().unwrap();
     let output = run(dmtap().arg("demo").current_dir(folder.path()));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    record_schema::check(&fs::read(folder.path().join("dmtap-demo/demo.jsonl")).unwrap());
     (folder, output)
 }
 

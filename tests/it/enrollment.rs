@@ -9,7 +9,7 @@ use std::path::Path;
 use dmtap::markup::{Document, Hint, Limits, decode};
 
 /// A file of `tests/data/enrollment`.
-fn data(name: &str) -> Vec<u8> {
+pub(crate) fn data(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/enrollment");
     std::fs::read(folder.join(name)).unwrap()
 }

@@ -39,11 +39,8 @@ pub fn text(lint: &Lint) -> String {
             group.id, group.by
         ));
         for (message, note) in notes.iter().take(SHOWN) {
-            let at = note
-                .at
-                .map(|at| format!(" at byte {at}"))
-                .unwrap_or_default();
-            text.push_str(&format!("  │ {}{at}: {}\n", message.place, note.text));
+            let (place, at) = (&message.place, place_in(note));
+            text.push_str(&format!("  │ {place}{at}: {}\n", note.text));
         }
         let more = notes.len().saturating_sub(SHOWN);
         if more > 0 {
@@ -52,6 +49,13 @@ pub fn text(lint: &Lint) -> String {
     }
     text.push_str(&summary(lint));
     text
+}
+
+/// Where in its message a note is.
+fn place_in(note: &Remark) -> String {
+    note.at
+        .map(|at| format!(" at byte {at}"))
+        .unwrap_or_default()
 }
 
 /// Notes of a group, in the order in which groups are listed.
@@ -92,6 +96,7 @@ const SHOWN: usize = 5;
 /// The library's, in words.
 pub fn junit(lint: &Lint, fail_on: Severity) -> Result<String, String> {
     let mut suite = TestSuite::new("dmtap lint");
+    let mut names = BTreeMap::new();
     for message in &lint.messages {
         let failing = message.notes.iter().filter(|note| note.severity >= fail_on);
         let failing: Vec<&Remark> = failing.collect();
@@ -101,9 +106,10 @@ pub fn junit(lint: &Lint, fail_on: Severity) -> Result<String, String> {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
                 status.set_type(first.id.clone());
                 status.set_message(format!("{}: {}", first.id, first.text));
-                let lines = failing
-                    .iter()
-                    .map(|note| format!("{} {}: {}\n", note.severity.name(), note.id, note.text));
+                let lines = failing.iter().map(|note| {
+                    let severity = note.severity.name();
+                    format!("{severity} {}{}: {}\n", note.id, place_in(note), note.text)
+                });
                 status.set_description(lines.collect::<String>());
                 status
             }
@@ -111,6 +117,13 @@ pub fn junit(lint: &Lint, fail_on: Severity) -> Result<String, String> {
         let name = match message.exchange {
             Some(_) => format!("{} ({})", message.place, message.by),
             None => message.place.clone(),
+        };
+        // A file may be named twice.
+        let times: &mut u32 = names.entry(name.clone()).or_default();
+        *times += 1;
+        let name = match times {
+            1 => name,
+            times => format!("{name} #{times}"),
         };
         let mut case = TestCase::new(name, status);
         case.set_classname(message.by);
@@ -144,6 +157,7 @@ pub fn sarif(lint: &Lint) -> String {
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": rules,
             }},
+            "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     });
@@ -160,9 +174,15 @@ fn rule(id: &str) -> Value {
 
 fn result(message: &Linted, note: &Remark, index: usize) -> Value {
     let mut place = json!({"artifactLocation": {"uri": uri(&message.file)}});
-    // Offsets of a record are those of a body inside it.
-    if let (Some(at), None) = (note.at, message.exchange) {
-        place["region"] = json!({"byteOffset": at, "byteLength": 0});
+    // The offset is that in the file where this is WBXML; elsewhere a message may stand in it in another encoding.
+    let region = match (note.line, note.column, note.at) {
+        (Some(line), Some(column), _) => Some(json!({"startLine": line, "startColumn": column})),
+        (Some(line), None, _) => Some(json!({"startLine": line})),
+        (None, _, Some(at)) => Some(json!({"byteOffset": at, "byteLength": 0})),
+        _ => None,
+    };
+    if let Some(region) = region {
+        place["region"] = region;
     }
     json!({
         "ruleId": note.id,

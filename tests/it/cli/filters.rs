@@ -8,6 +8,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{dmtap, run, stdout};
+#[cfg(unix)]
+use crate::support::{
+    echo::Echo,
+    proxy_process::{ProxyProcess, ask},
+    record_schema::check,
+};
 
 /// The record of a demo whose first Replace failed with a native error.
 fn record() -> (TempDir, String) {
@@ -117,6 +123,109 @@ fn the_transcript_of_a_filter_shows_the_connection_and_nothing_else() {
     assert_eq!(text.matches("server → device").count(), 1, "{text}");
     assert_eq!(text.matches("connected, for server").count(), 1, "{text}");
     assert_eq!(text.matches("connection closed").count(), 1, "{text}");
+}
+
+/// A request waits until its exchange is over: the answer decides.
+#[cfg(unix)]
+#[test]
+fn a_running_proxy_shows_and_records_whole_exchanges_of_its_filters() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r.jsonl");
+    let echo = Echo::start();
+    let proxy = ProxyProcess::start(&[
+        "--mode",
+        &format!("reverse:http://{}", echo.address),
+        "--view-filter",
+        "~u /shown | ~cmd Exec",
+        "--save-filter",
+        "~s & ~cmd Get",
+        "-w",
+        record.to_str().unwrap(),
+    ]);
+    for (path, command) in [
+        ("/shown", "Alert"),
+        ("/saved", "Get"),
+        ("/neither", "Alert"),
+        ("/both", "Exec"),
+        ("/both", "Get"),
+    ] {
+        let command = match path {
+            "/both" => "<Exec><CmdID>1</CmdID></Exec><Get><CmdID>2</CmdID></Get>".to_owned(),
+            _ => format!("<{command}><CmdID>1</CmdID></{command}>"),
+        };
+        let message = format!(
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><SessionID>1</SessionID><MsgID>1</MsgID></SyncHdr>\
+             <SyncBody>{command}<Final/></SyncBody></SyncML>"
+        );
+        let fields = [
+            ("Host", "localhost"),
+            ("Content-Type", "application/vnd.syncml.dm+xml"),
+        ];
+        let answer = ask(&proxy.address, &format!("POST {path}"), &fields, &message);
+        assert_eq!(answer.status, 200);
+    }
+    let (transcript, _) = proxy.end();
+    let shown = |text: &str| transcript.matches(text).count();
+    assert_eq!(shown("POST /shown"), 1, "{transcript}");
+    assert_eq!(shown("POST /both"), 2, "{transcript}");
+    assert_eq!(shown("device → server"), 3, "{transcript}");
+    assert_eq!(shown("server → device"), 3, "{transcript}");
+    let events = events(&fs::read_to_string(&record).unwrap());
+    let halves = |path: &str| -> Vec<&str> {
+        let of_path = events.iter().filter(|event| {
+            event["head"]["uri"]
+                .as_str()
+                .is_some_and(|uri| uri.ends_with(path))
+        });
+        let numbers: Vec<_> = of_path.map(|event| &event["exchange"]).collect();
+        let messages = events
+            .iter()
+            .filter(|event| numbers.contains(&&event["exchange"]));
+        messages
+            .map(|event| event["event"].as_str().unwrap())
+            .collect()
+    };
+    assert_eq!(halves("/saved"), ["request", "response"]);
+    assert_eq!(
+        halves("/both"),
+        ["request", "response", "request", "response"]
+    );
+    assert!(
+        halves("/shown").is_empty() && halves("/neither").is_empty(),
+        "{events:#?}"
+    );
+    let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    assert_eq!(
+        (count("request"), count("opened"), count("closed")),
+        (3, 3, 3)
+    );
+    check(&fs::read(&record).unwrap());
+}
+
+#[test]
+fn a_filter_that_selects_nothing_is_reported() {
+    let (_folder, record) = record();
+    let expected = "no exchange matches ~u nowhere (8 exchanges read)\n";
+    for (verb, output) in [("show", ""), ("lint", "0 errors")] {
+        let output_of = run(dmtap().args([verb, &record, "~u", "nowhere"]));
+        assert_eq!(output_of.status.code(), Some(0), "{verb}: {output_of:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&output_of.stderr),
+            expected,
+            "{verb}"
+        );
+        assert!(
+            stdout(&output_of).starts_with(output),
+            "{verb}: {output_of:?}"
+        );
+    }
+    assert!(stdout(&run(dmtap().args(["show", &record, "~u nowhere"]))).is_empty());
+    let some = run(dmtap().args(["show", &record, "~sess 2"]));
+    assert!(some.stderr.is_empty(), "{some:?}");
+    // Of standard input, too, which is read once.
+    let text = fs::read(&record).unwrap();
+    let output = super::dmtap_with_input(&["show", "-", "~u", "nowhere"], &text);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
 }
 
 #[test]

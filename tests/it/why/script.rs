@@ -11,6 +11,8 @@
 //!   6   Get ./DevDetail/SwV     inside of it
 //!   <Get>…</Get>                as it stands
 //! + 30s                         time passes
+//! enroll > discover.xml         a message of enrollment: a file of tests/data/enrollment
+//! enroll < fault.xml http=500
 //! ```
 //! A word behind the MsgID says what else is so: `not-final`, `cut` (the message did not arrive), `http=503`, `retry-after=30`.
 
@@ -47,6 +49,21 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                 stage.session = Session::new(rest[0].parse().unwrap(), key);
             }
             "+" => now += time_span(rest[0]),
+            "enroll" => {
+                let headers = [("content-type", "application/soap+xml; charset=utf-8")];
+                let body = crate::enrollment::data(rest[1]);
+                exchange += u64::from(rest[0] == ">");
+                let message = match rest[0] {
+                    ">" => stage.request(&headers, body),
+                    _ => stage.response(&headers, body),
+                };
+                message.at = Timestamp(now);
+                now += 12_000;
+                if let (Some(word), Head::Response(head)) = (rest.get(2), &mut message.head) {
+                    let status = word.strip_prefix("http=").unwrap();
+                    head.status = StatusCode::from_bytes(status.as_bytes()).unwrap();
+                }
+            }
             "close" => stage.events.push(Event::Closed {
                 connection: ConnectionId(1),
                 at: Timestamp(now),
