@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::rule_sources::report::RulesRecord;
 use crate::record::jsonl;
-use crate::record::model::{EventKind, EventRecord, VERSION};
+use crate::record::model::{EventKind, EventRecord, RunRecord, StartRecord, VERSION};
 
 /// The schema of one line of a record, and of `--output json`. It allows fields and events that it does not describe,
 /// since a later version may add some.
@@ -18,6 +18,14 @@ pub fn schema() -> Value {
         line(
             json!({"const": jsonl::RULES}),
             generator.subschema_for::<RulesRecord<'_>>(),
+        ),
+        line(
+            json!({"const": "start"}),
+            generator.subschema_for::<StartRecord>(),
+        ),
+        line(
+            json!({"const": "run"}),
+            generator.subschema_for::<RunRecord>(),
         ),
     ];
     for (event, fields) in NEEDED {

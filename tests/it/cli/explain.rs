@@ -57,7 +57,10 @@ fn results_alerts_elements_nodes_and_ids_are_explained() {
     );
     check("DeviceCapReached", &["0x80180013"]);
     check("1603", &["ERROR_INSTALL_FAILURE", "Win32 error 1603"]);
-    check("65000", &["0x87D1FDE8", "Error code 65000", "remediation failed"]);
+    check(
+        "65000",
+        &["0x87D1FDE8", "Error code 65000", "remediation failed"],
+    );
     check(
         "LoginStatus",
         &["com.microsoft/MDM/LoginStatus", "Alert 1224"],

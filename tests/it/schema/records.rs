@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use crate::record::stage::Stage;
 use crate::record::transcript::json_lines;
 use crate::support::peers::{corpus, dmtap, messages};
+#[cfg(unix)]
+use crate::support::proxy_process::ProxyProcess;
 use crate::support::record_schema::{check, is_valid, wrong};
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -75,7 +77,7 @@ fn the_records_of_demos_follow_the_schema() {
             &["--rule", "atomic-fails"][..],
             &["session", "response"][..],
         ),
-        (&["--enroll"], &["session", "opened"]),
+        (&["--enroll"], &["run", "session", "opened"]),
         (&["--rule", "only-new-tls"], &["admitted", "closed"]),
         (&["--rule", "untrusted"], &["admitted", "refused"]),
     ] {
@@ -100,11 +102,20 @@ fn json_lines_on_standard_output_follow_the_schema() {
     let mut demo = dmtap();
     demo.args(["demo", "--output", "json"]).current_dir(&folder);
     let events = check(&demo.output().unwrap().stdout);
-    assert_eq!(
-        events.last().map(String::as_str),
-        Some("rules"),
-        "{events:?}"
-    );
+    let first_and_last = [&events[0], &events[events.len() - 1]];
+    assert_eq!(first_and_last, ["run", "rules"], "{events:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn json_lines_of_a_proxy_begin_with_where_it_listens_as_the_schema_has_it() {
+    let mode = ["--mode", "reverse:http://127.0.0.1:9"];
+    let proxy = ProxyProcess::start(&[&mode[..], &["--output", "json"]].concat());
+    assert_eq!(proxy.post("a").status, 502);
+    let (lines, _) = proxy.end();
+    let events = check(lines.as_bytes());
+    assert_eq!(events[..2], ["start", "run"], "{events:?}");
+    assert!(events.contains(&"failed".to_owned()), "{events:?}");
 }
 
 #[test]

@@ -14,8 +14,19 @@ static CLOSED: LazyLock<(Schemas, SchemaIndex)> = LazyLock::new(|| {
         .iter()
         .map(|line| line["if"]["properties"]["event"].clone())
         .collect();
+    let lines: Vec<String> = lines
+        .iter()
+        .filter_map(|line| line["then"]["$ref"].as_str())
+        .map(|name| name.replace("#/$defs/", ""))
+        .collect();
     let definitions = schema["$defs"].as_object_mut().unwrap();
     definitions.values_mut().for_each(close);
+    // What a line is and what it holds is described side by side.
+    for line in lines {
+        let fields = definitions[&line].as_object_mut().unwrap();
+        fields.remove("additionalProperties");
+    }
+    schema["unevaluatedProperties"] = json!(false);
     schema["properties"]["event"] = json!({"anyOf": known});
     compiled(schema)
 });
