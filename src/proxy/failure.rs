@@ -104,6 +104,9 @@ impl Failure {
             Broken::Peer(error) => {
                 let mut failure = Self::of(error);
                 failure.why = format!("the response broke off: {}", failure.why);
+                if is_protocol_error(error) {
+                    failure.why += "; if its Content-Length is wrong, --upstream-http 1.1 helps";
+                }
                 failure
             }
             Broken::Coding(why) => {
@@ -156,6 +159,24 @@ pub(super) fn is_malformed(error: &hyper::Error) -> bool {
                 io.kind(),
                 io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
             )
+        })
+    })
+}
+
+/// Whether a connection ended in front of the length that its peer announced.
+pub(super) fn is_short(error: &hyper::Error) -> bool {
+    chain(error).any(|error| {
+        let io = error.downcast_ref::<io::Error>();
+        io.is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof)
+    })
+}
+
+/// Whether HTTP/2 refuses what the peer sent: its Content-Length may be wrong.
+fn is_protocol_error(error: &hyper::Error) -> bool {
+    chain(error).any(|error| {
+        let frame = error.downcast_ref::<h2::Error>();
+        frame.is_some_and(|frame| {
+            frame.is_library() && frame.reason() == Some(h2::Reason::PROTOCOL_ERROR)
         })
     })
 }

@@ -33,6 +33,22 @@ impl Framing {
         }
     }
 
+    /// That of an answer that was received. One that is shorter than announced, but a whole message, states the length
+    /// that it has.
+    pub(super) fn of_received(self, message: &mut IncomingMessage) -> Self {
+        if message.short.is_none() {
+            return self;
+        }
+        message.notes.push(Note {
+            id: "HTTP-06",
+            severity: Severity::Error,
+            at: None,
+            text: "the body is shorter than its Content-Length; the message in it is complete and goes on with the right length"
+                .into(),
+        });
+        Self::Length
+    }
+
     /// Lets a message that was received leave with this framing.
     pub(super) fn apply(self, message: &mut IncomingMessage, headers: &mut HeaderMap) {
         if self == Self::AsReceived {

@@ -31,6 +31,8 @@ pub(super) struct IncomingMessage {
     pub(super) plain: Option<Bytes>,
     /// How its text was written, where it was in UTF-16 and `plain` is not.
     utf16: Option<Utf16>,
+    /// Why less came than its head announces: it is a whole document all the same.
+    pub(super) short: Option<Broken>,
 }
 
 impl IncomingMessage {
@@ -60,6 +62,7 @@ impl IncomingMessage {
             count,
             plain,
             utf16: None,
+            short: None,
         }
     }
 
@@ -73,6 +76,7 @@ impl IncomingMessage {
                 bytes,
                 trailers,
                 mut hold,
+                short: None,
             } => {
                 hold.keep(bytes.len());
                 let reading = match bytes.len() as u64 {
@@ -86,6 +90,7 @@ impl IncomingMessage {
                     body: Body::whole(bytes, trailers).holding(Arc::new(hold)),
                     count: None,
                     utf16: None,
+                    short: None,
                 }
             }
             CollectedBody::Stream {
@@ -95,6 +100,10 @@ impl IncomingMessage {
                 hold,
                 why,
             } => Self::uncollected(Body::stream(first, rest, timeout), hold, why),
+            CollectedBody::Whole {
+                short: Some(broken),
+                ..
+            } => return Err(broken),
         })
     }
 
@@ -117,9 +126,15 @@ impl IncomingMessage {
                     bytes,
                     trailers,
                     mut hold,
+                    short,
                 } => {
                     let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
                     let read = read::read(&bytes, headers, bounds, &mut hold, decodes).await;
+                    let is_document = matches!(read.reading, ParsedBody::Document(..));
+                    let short = match (short, is_document) {
+                        (Some(broken), false) => return Err(broken),
+                        (short, _) => short,
+                    };
                     let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(hold));
                     Self {
                         body: match has_length {
@@ -134,6 +149,7 @@ impl IncomingMessage {
                         count: None,
                         plain: read.plain,
                         utf16: read.utf16,
+                        short,
                     }
                 }
                 CollectedBody::Stream {
@@ -167,6 +183,7 @@ impl IncomingMessage {
             count: None,
             plain: None,
             utf16: None,
+            short: None,
         }
     }
 

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use super::body::Broken;
 use super::body_budget::{BodyBudget, BudgetPermit};
 use super::body_timeout::BodyTimeout;
+use super::failure::is_short;
 use super::settings;
 use crate::dm::{Dialect, dialect::MediaKind};
 use crate::flow::note::clipped;
@@ -45,6 +46,8 @@ pub(super) enum CollectedBody {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
         hold: BudgetPermit,
+        /// Why no more came, where the connection ended in front of the announced length.
+        short: Option<Broken>,
     },
     /// More than may be read: what came so far, what follows, and why.
     Stream {
@@ -127,7 +130,7 @@ fn no_room(bounds: &Bounds<'_>) -> NotParsed {
 /// Collects a body. One frame is not copied.
 ///
 /// # Errors
-/// Where the peer breaks off, stops sending, or sends too slowly.
+/// Where the peer breaks off with nothing sent, stops sending, or sends too slowly.
 pub(super) async fn collect(
     mut body: Incoming,
     cost: Cost,
@@ -145,12 +148,20 @@ pub(super) async fn collect(
     };
     let mut why = collecting.announce(body.size_hint().lower()).await;
     while why.is_none() {
-        let Some(frame) = next_frame(&mut body, &mut timeout).await? else {
+        let (frame, short) = match next_frame(&mut body, &mut timeout).await {
+            Ok(frame) => (frame, None),
+            Err(Broken::Peer(error)) if is_short(&error) && collecting.length > 0 => {
+                (None, Some(Broken::Peer(error)))
+            }
+            Err(broken) => return Err(broken),
+        };
+        let Some(frame) = frame else {
             let bytes = join(collecting.first, collecting.length);
             return Ok(CollectedBody::Whole {
                 bytes,
                 trailers,
                 hold: collecting.hold,
+                short,
             });
         };
         match frame.into_data() {

@@ -38,7 +38,13 @@ impl Exchange {
         match framing {
             _ if needed || (may_hold && is_message) => {
                 let decodes = |body: &[u8]| needed || self.is_for_dmtap(stage, body);
-                IncomingMessage::read(body, headers, bounds, &decodes).await
+                let mut message = IncomingMessage::read(body, headers, bounds, &decodes).await?;
+                match (stage, message.short.take()) {
+                    (Stage::Response, Some(broken)) => message.short = Some(broken),
+                    (_, Some(broken)) => return Err(broken),
+                    (_, None) => {}
+                }
+                Ok(message)
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
             Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),

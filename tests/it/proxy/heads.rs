@@ -170,3 +170,27 @@ async fn a_response_that_breaks_off_is_reported_and_not_completed() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(!answer.contains("502"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_whole_message_with_a_content_length_that_is_too_long_goes_on_with_the_right_one() {
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let message = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr/><SyncBody/></SyncML>";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.syncml.dm+xml\r\nContent-Length: 500\r\n\r\n";
+    let (_, answer) = talk(BodyCapture::Annotate, request, &format!("{head}{message}")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let length = format!("content-length: {}\r\n", message.len());
+    assert!(answer.to_ascii_lowercase().contains(&length), "{answer}");
+    assert!(!answer.contains("500"), "{answer}");
+    assert!(answer.ends_with(message), "{answer}");
+    // A part of a message is none.
+    let (_, answer) = talk(
+        BodyCapture::Annotate,
+        request,
+        &format!("{head}{}", &message[..message.len() - 3]),
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
+        "{answer}"
+    );
+}
