@@ -145,6 +145,21 @@ fn a_trial_fails_where_a_rule_acts_on_no_message() {
     assert_eq!(tried(&with_idle).status.code(), Some(0));
     let all = tried(&[&["--require-hits"][..], &with_idle].concat());
     assert_eq!(all.status.code(), Some(1));
+    let option = run(dmtap()
+        .args([
+            "rules",
+            "try",
+            "--fail",
+            "./Nowhere=500",
+            "--require-hits",
+            record,
+        ])
+        .current_dir(folder.path()));
+    let said = stderr(&option);
+    assert!(
+        said.contains("error: 1 rule never acted:\n  fail ./Nowhere=500  "),
+        "{said}"
+    );
     let said = stderr(&all);
     assert!(
         said.contains("error: 1 rule never acted:\n  idle  x1: ")

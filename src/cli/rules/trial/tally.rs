@@ -79,7 +79,12 @@ impl EffectCounts {
             all.any(|other| are_of_one_option(rule, other) && acts(other))
         };
         let idle = tried.filter(|rule| !acts(rule) && !has_acting_half(rule));
-        let missing = idle.map(|rule| (rule.name(), self.of(rule).why(rule).unwrap_or_default()));
+        let mut missing: Vec<&Rule> = idle.collect();
+        // Of two that one option made, the first stands for both.
+        missing.dedup_by(|later, first| are_of_one_option(first, later));
+        let missing = missing.into_iter();
+        let missing =
+            missing.map(|rule| (rule.name(), self.of(rule).why(rule).unwrap_or_default()));
         missing.collect()
     }
 
