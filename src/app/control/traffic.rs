@@ -110,38 +110,23 @@ impl Sink for Traffic {
 impl Traffic {
     /// The sessions of a page.
     pub(super) fn sessions(&self, query: &PageQuery) -> SessionPage {
-        let state = self.state();
-        let is_asked = |summary: &SessionSummary| {
-            let device = query.device.as_deref();
-            device.is_none_or(|device| device == summary.device)
-        };
-        let after = (query.after + 1)..;
-        let over = state.over.range(after.clone());
-        let over = over.filter(|(_, session)| is_asked(&session.summary));
-        let mut numbers: Vec<u64> = over.map(|(number, _)| *number).collect();
-        let open = state.analysis.open();
-        let open = open.filter(|(number, summary)| after.contains(number) && is_asked(summary));
-        numbers.extend(open.map(|(number, _)| number));
-        numbers.sort_unstable();
+        let (numbers, enrollments) = self.state().asked(query);
         let limit = query.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE);
         let asked = numbers.iter().take(limit);
-        let sessions: Vec<_> = asked
-            .filter_map(|number| Some(state.session_report(*number)?.without_transactions()))
-            .collect();
+        // The sink waits for the lock, and the traffic for the sink: it is held for one session at a time.
+        let sessions = asked.filter_map(|number| self.state().session_report(*number, without));
+        let sessions: Vec<_> = sessions.collect();
         SessionPage {
             last: sessions.last().map_or(query.after, SessionReport::number),
             more: numbers.len() > limit,
             sessions,
-            enrollments: { state.enrollments.iter() }
-                .filter(|it| is_asked(it))
-                .cloned()
-                .collect(),
+            enrollments,
         }
     }
 
     /// One session with its transactions.
     pub(super) fn session(&self, number: u64) -> Option<SessionReport> {
-        self.state().session_report(number)
+        self.state().session_report(number, Some)
     }
 
     /// The exchanges of a page as JSON: each with the records of its request and of its response, or of how it failed.
@@ -294,7 +279,28 @@ impl State {
         self.position_after(number).unwrap_or_default() < self.exchanges.len()
     }
 
-    fn session_report(&self, number: u64) -> Option<SessionReport> {
+    /// The numbers of the sessions that are asked for, and the enrollments.
+    fn asked(&self, query: &PageQuery) -> (Vec<u64>, Vec<SessionSummary>) {
+        let is_asked = |summary: &SessionSummary| {
+            let device = query.device.as_deref();
+            device.is_none_or(|device| device == summary.device)
+        };
+        let is_after = |number: u64| number > query.after;
+        let over = self.over.iter().map(|(number, it)| (*number, &it.summary));
+        let sessions = over.chain(self.analysis.open());
+        let asked = sessions.filter(|(number, summary)| is_after(*number) && is_asked(summary));
+        let mut numbers: Vec<u64> = asked.map(|(number, _)| number).collect();
+        numbers.sort_unstable();
+        let enrollments = self.enrollments.iter().filter(|it| is_asked(it));
+        (numbers, enrollments.cloned().collect())
+    }
+
+    /// A session as it stands, with what `shown` leaves of its transactions.
+    fn session_report(
+        &self,
+        number: u64,
+        shown: fn(Vec<Transaction>) -> Option<Vec<Transaction>>,
+    ) -> Option<SessionReport> {
         let (state, session) = match self.over.get(&number) {
             Some(over) => ("over", over.clone()),
             None => ("open", self.analysis.so_far(number)?),
@@ -304,17 +310,17 @@ impl State {
             state,
             verdict: if is_pending { "pending" } else { "ok" },
             summary: session.summary,
-            transactions: Some(session.transactions),
+            transactions: shown(session.transactions),
         })
     }
 }
 
-impl SessionReport {
-    fn without_transactions(mut self) -> Self {
-        self.transactions = None;
-        self
-    }
+/// A list of sessions has no transactions.
+fn without(_: Vec<Transaction>) -> Option<Vec<Transaction>> {
+    None
+}
 
+impl SessionReport {
     fn number(&self) -> u64 {
         self.summary.number.unwrap_or_default()
     }
