@@ -1,10 +1,12 @@
-//! What telling costs: an exchange of two messages of 4 KB, told again and again to nobody.
+//! What recording costs: an exchange of two messages of 4 KB, recorded again and again without a disk; and whole sessions
+//! through the journal, with lint and analysis.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use dmtap::flow::Event;
-use dmtap::record::{Colour, EventRecord, JsonLines, Masking, Sink, Transcript};
+use dmtap::flow::event::EventSink;
+use dmtap::flow::{Event, Session, SessionKey};
+use dmtap::record::{Colour, EventRecord, Journal, JsonLines, Masking, Sink, Transcript, WhenFull};
 
 #[expect(dead_code, reason = "the proxy's bench uses the rest")]
 #[path = "proxy/message.rs"]
@@ -52,7 +54,55 @@ fn main() {
             events,
             masking,
         );
+        journal(form);
     }
+}
+
+/// Sessions of messages that differ, as the record thread and a sink take them: processor time of both.
+fn journal(form: Form) {
+    let mut events = Vec::new();
+    for number in 1..=SESSIONS {
+        let mut stage = Stage::new();
+        let key = SessionKey {
+            server: stage::SERVER.into(),
+            device: format!("urn:uuid:{number:08}").into(),
+            id: number.to_string().into(),
+        };
+        stage.session = Session::new(number as u64, key);
+        for msg_id in 1..=MESSAGES {
+            stage.request(&HEADERS, form.request_of(number, msg_id, msg_id - 1));
+            stage.response(&HEADERS, form.response_of(number, msg_id));
+        }
+        events.append(&mut stage.events);
+    }
+    let before = processor_time();
+    for _ in 0..SLICES {
+        let journal = Journal::builder();
+        let lines = Box::new(JsonLines::new(io::sink()));
+        let journal = journal.sink("lines", lines, WhenFull::Block).start();
+        events
+            .iter()
+            .for_each(|event| journal.on_event(event.clone()));
+        journal.close().unwrap();
+    }
+    let micros = (processor_time() - before).as_secs_f64() * 1e6;
+    let exchanges = (SLICES as usize * SESSIONS * MESSAGES) as f64;
+    println!(
+        "{:<28} {:6.1} us for an exchange",
+        format!("{form:?} journal"),
+        micros / exchanges
+    );
+}
+
+/// That of all threads of this process.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+    let ticks: u64 = fields[12..14]
+        .iter()
+        .map(|it| it.parse::<u64>().unwrap())
+        .sum();
+    Duration::from_millis(ticks * 10)
 }
 
 /// The quickest of several slices: what others do on the machine only adds.
@@ -74,3 +124,5 @@ fn measure(what: &str, mut sink: impl Sink, events: &[Event], masking: Masking) 
 
 const SLICES: u32 = 20;
 const ROUNDS: u32 = 500;
+const SESSIONS: usize = 20;
+const MESSAGES: usize = 30;
