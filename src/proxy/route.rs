@@ -40,22 +40,25 @@ impl Context {
         let Some(named) = self.named(parts) else {
             return fixed();
         };
-        let (map, server) = origins.seen_from(&named);
+        let (map, origin) = origins.seen_from(&named);
         let path = parts.uri.path();
-        let at = host_in_path(path).filter(|_| stay.extent.is_some());
-        let (server, target) = match &at {
-            Some((host, length)) => (host.origin(), below(&parts.uri, *length)),
-            None => (server, Some(parts.uri.clone())),
-        };
-        let Some(server) = Server::at(server) else {
-            return fixed();
-        };
         let kept = stay.extent.map(|extent| Kept {
             map,
             learned: stay.learned(),
             extent,
             path: path.to_owned(),
         });
+        let at = host_in_path(path).filter(|_| stay.extent.is_some());
+        if at.is_none() && *origin == origins.server {
+            return Route { kept, ..fixed() };
+        }
+        let (origin, target) = match &at {
+            Some((host, length)) => (host.origin(), below(&parts.uri, *length)),
+            None => (origin, Some(parts.uri.clone())),
+        };
+        let Some(server) = Server::at(origin) else {
+            return fixed();
+        };
         Route {
             connection: self.connection_to(&server),
             uri: target.and_then(|target| server.address(&target)),

@@ -54,6 +54,9 @@ impl Stay {
 
     /// Adds hosts that a server named.
     pub(super) fn learn(&self, hosts: Vec<NamedHost>) {
+        if hosts.is_empty() {
+            return;
+        }
         let mut learned = self.lock();
         let mut more = LearnedHosts::clone(&learned);
         let added = hosts
