@@ -19,6 +19,8 @@ pub(super) struct Exchanged<'r> {
     pub(super) changed: Option<(MessageRecord, Vec<CommandRecord>)>,
     /// Whether it arrived, as far as its delivery shows.
     pub(super) arrives: bool,
+    /// A number for its bytes; two messages with different numbers are different.
+    pub(super) fingerprint: Option<u64>,
     /// For each change of a rule its name, and the command that it is in.
     touches: Vec<(SmolStr, Option<usize>)>,
 }
@@ -37,6 +39,7 @@ impl<'r> Exchanged<'r> {
             sent: sent.map(|message| (message, &record.commands[..])),
             changed: record.sent_message(),
             arrives: arrives(&record.delivery),
+            fingerprint: sent.and_then(|_| fingerprint(record)),
             touches: touches(record),
         }
     }
@@ -79,14 +82,12 @@ impl<'r> Exchanged<'r> {
                 .map(|(rule, _)| rule),
         )
     }
+}
 
-    /// A number for its bytes; two messages with different numbers are different.
-    pub(super) fn fingerprint(&self) -> Option<u64> {
-        let body = self.record.body.as_ref()?;
-        let mut hasher = DefaultHasher::new();
-        body.0.hash(&mut hasher);
-        Some(hasher.finish())
-    }
+fn fingerprint(record: &EventRecord) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    record.body.as_ref()?.0.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {

@@ -264,8 +264,8 @@ impl OpenSession {
     fn is_repeat(&self, message: &Exchanged<'_>) -> bool {
         let last = &self.last[side(message.from)];
         let msg_id = message.sent.and_then(|(header, _)| header.msg.as_ref());
-        let fingerprint = message.fingerprint();
-        msg_id == Some(&last.msg_id) && fingerprint.is_some() && fingerprint == last.fingerprint
+        let is_alike = message.fingerprint.is_some() && message.fingerprint == last.fingerprint;
+        msg_id == Some(&last.msg_id) && is_alike
     }
 
     /// The device repeats its message: it did not get the response to it.

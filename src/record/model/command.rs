@@ -173,31 +173,26 @@ impl CommandRecord {
         let alert = command.as_alert();
         // Asked for once: in a command with many items it may be far behind, or missing.
         let meta = command.meta();
+        let items = items(command, meta, spots);
+        let answers = AnswerTargetRecord::of(command, links, spots);
+        let first = items.first();
+        let node = first.and_then(|item| item.target.as_ref().or(item.source.as_ref()));
+        let node = node.or_else(|| answers.as_ref()?.loc_uri.as_ref()).cloned();
         Self {
             kind: command.element().local().into(),
             id: command.cmd_id().map(SmolStr::from),
             depth,
             path,
             span: (span.start, span.end),
-            loc_uri: None,
-            answers: AnswerTargetRecord::of(command, links, spots),
+            loc_uri: node,
+            answers,
             status: status.map(StatusRecord::of),
             alert: alert.map(|alert| AlertRecord {
                 code: alert.code().map(|code| code.0),
                 name: alert.code().and_then(|c| c.name()).map(SmolStr::new_static),
             }),
-            items: items(command, meta, spots),
+            items,
         }
-        .with_loc_uri()
-    }
-
-    fn with_loc_uri(mut self) -> Self {
-        let first = self.items.first();
-        self.loc_uri = first.and_then(|item| item.target.clone().or_else(|| item.source.clone()));
-        if self.loc_uri.is_none() {
-            self.loc_uri = self.answers.as_ref().and_then(|a| a.loc_uri.clone());
-        }
-        self
     }
 }
 

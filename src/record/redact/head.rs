@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -27,9 +29,14 @@ pub(super) fn header<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
 }
 
 fn is_secret_field(name: &str) -> bool {
-    SECRET_PARTS.iter().any(|part| name.contains(part))
-        || name.split('-').any(|word| SECRET_WORDS.contains(&word))
+    PARTS.is_match(name) || name.split('-').any(|word| SECRET_WORDS.contains(&word))
 }
+
+static PARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let mut builder = AhoCorasick::builder();
+    builder.kind(Some(AhoCorasickKind::DFA));
+    builder.build(SECRET_PARTS).expect("a handful of words")
+});
 
 /// What the name of a field has in it whose value is taken for a secret.
 const SECRET_PARTS: [&str; 14] = [

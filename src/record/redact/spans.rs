@@ -84,7 +84,9 @@ impl SecretSpans {
     /// A LocURI without the secrets in its query, which that of a server may have.
     pub fn address<'u>(&self, uri: Cow<'u, str>) -> Cow<'u, str> {
         let marks = |byte: u8| matches!(byte, b'?' | b'#' | b'@' | b';');
-        let is_plain = || !uri.bytes().any(marks) || !uri.contains("://");
+        // Nearly no address of a node has a colon.
+        let is_server = || memchr::memchr(b':', uri.as_bytes()).is_some() && uri.contains("://");
+        let is_plain = || !is_server() || !uri.bytes().any(marks);
         if self.masking == Masking::Raw || is_plain() {
             return uri;
         }

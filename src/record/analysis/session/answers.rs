@@ -1,13 +1,14 @@
 //! A message taken in: its answers find their transactions, as they were sent and as they were received.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
 
 use super::super::exchanged::Exchanged;
 use super::super::incident::{Back, IncidentKind};
-use super::super::links::entry;
+use super::super::links::{Indexed, entry};
 use super::{LastMessage, OpenSession, is_alert, side};
 use crate::dm::{StatusCode, locuri};
 use crate::flow::session::CommandIndex;
@@ -45,7 +46,7 @@ impl OpenSession {
         };
         self.last[side(from)] = LastMessage {
             msg_id: header.msg.clone().unwrap_or_default(),
-            fingerprint: message.fingerprint(),
+            fingerprint: message.fingerprint,
             at_us: message.record.at_us,
             exchange: message.exchange,
             is_final: header.is_final,
@@ -225,14 +226,16 @@ impl OpenSession {
         let room = Transaction::MOST_ITEMS.saturating_sub(results.len());
         results.extend(command.items.iter().take(room).map(item));
         for item in &command.items {
-            let node = item.source.as_ref().or(item.target.as_ref());
-            let node = node.map(|node| locuri::canonical(node)).unwrap_or_default();
+            let Some(node) = item.source.as_ref().or(item.target.as_ref()) else {
+                continue;
+            };
+            let is = |known: &str| locuri::segments(node).eq_ignore_ascii_case(known);
             let value = item.data.as_ref().filter(|data| !data.masked);
             let value = || value.map(|data| data.text.clone());
-            match &*node {
-                "devdetail/swv" => self.summary.os_version = value(),
-                "vendor/msft/devicestatus/os/edition" => self.summary.os_edition = value(),
-                _ => {}
+            if is("devdetail/swv") {
+                self.summary.os_version = value();
+            } else if is("vendor/msft/devicestatus/os/edition") {
+                self.summary.os_edition = value();
             }
         }
     }
@@ -338,29 +341,36 @@ impl OpenSession {
         }
     }
 
+    /// The commands of a repeated message as they were received, with their transactions.
+    fn index_of_repeated(&self, known: Range<usize>, received: &[CommandRecord]) -> Indexed {
+        let mut by_id: HashMap<(&SmolStr, &SmolStr), usize> = HashMap::new();
+        for at in known {
+            let transaction = &self.transactions[at];
+            by_id.insert((&transaction.command, &transaction.asked.cmd_id), at);
+        }
+        let entries = received.iter().filter_map(|command| {
+            let id = command.id.as_ref().map(short).unwrap_or_default();
+            let kind = short(&command.kind);
+            let at = by_id.get(&(&kind, &id)).copied()?;
+            Some(entry(command, at))
+        });
+        Arc::new(CommandIndex::new(entries))
+    }
+
     /// A message that was sent again: its commands may arrive now.
     fn repeated(&mut self, message: &Exchanged<'_>) {
         let commands = self.last[side(message.from)].commands.clone();
-        let mut by_id: HashMap<(SmolStr, SmolStr), usize> = HashMap::new();
-        for at in commands.clone() {
-            let transaction = &self.transactions[at];
-            let key = (
-                transaction.command.clone(),
-                transaction.asked.cmd_id.clone(),
-            );
-            by_id.insert(key, at);
-        }
         let Some((header, received)) = message.received().filter(|_| message.arrives) else {
             return;
         };
-        let entries = received.iter().filter_map(|command| {
-            let id = command.id.as_ref().map(short).unwrap_or_default();
-            let key = (short(&command.kind), id);
-            by_id.get(&key).map(|at| entry(command, *at))
-        });
-        let index = Arc::new(CommandIndex::new(entries));
         let msg_id = header.msg.clone().unwrap_or_default();
-        self.received[side(message.from)].enter(&msg_id, index);
+        let index = match message.is_changed() {
+            true => Some(self.index_of_repeated(commands.clone(), received)),
+            false => self.sent[side(message.from)].message(&msg_id).cloned(),
+        };
+        if let Some(index) = index {
+            self.received[side(message.from)].enter(&msg_id, index);
+        }
         self.open.retain(|at| !commands.contains(at));
         for at in commands {
             let transaction = &mut self.transactions[at];
