@@ -1,7 +1,8 @@
 //! The commands of a message that answers refer to.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+
+use smol_str::SmolStr;
 
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
@@ -9,8 +10,8 @@ use crate::markup::{Document, NodeId};
 /// The commands of one message by what answers call them; `T` tells which command it is. A Status is answered by nobody,
 /// and Results only by a Status that names them.
 #[derive(Debug)]
-pub struct CommandIndex<'l, T> {
-    commands: Commands<'l, T>,
+pub struct CommandIndex<T> {
+    commands: Commands<T>,
     /// Those without a CmdID, by kind.
     without_id: HashMap<CommandKind, Vec<T>>,
 }
@@ -30,9 +31,9 @@ pub enum Referred<T> {
 
 /// A command that can be answered.
 #[derive(Clone, Debug)]
-pub struct Answerable<'l, T> {
+pub struct Answerable<T> {
     /// Its CmdID, unless it has none.
-    pub cmd_id: Option<Cow<'l, str>>,
+    pub cmd_id: Option<SmolStr>,
     /// Which command it is.
     pub kind: CommandKind,
     /// What the index gives for it.
@@ -41,46 +42,46 @@ pub struct Answerable<'l, T> {
 
 /// Those that have a CmdID. Of commands that share one, which no message may have, the first of a kind counts.
 #[derive(Debug)]
-enum Commands<'l, T> {
+enum Commands<T> {
     /// By number: nearly every peer counts its commands.
-    Counted(Vec<NumberedCommand<'l, T>>),
+    Counted(Vec<NumberedCommand<T>>),
     /// By CmdID as written; some peers write UUIDs.
-    Named(Named<'l, T>),
+    Named(Named<T>),
 }
 
 /// A command whose CmdID is a greater number than that of the one before it.
 #[derive(Debug)]
-struct NumberedCommand<'l, T> {
+struct NumberedCommand<T> {
     number: u64,
-    entry: Entry<'l, T>,
+    entry: Entry<T>,
 }
 
 /// Commands whose CmdIDs are not counted.
 #[derive(Debug)]
-struct Named<'l, T> {
+struct Named<T> {
     /// The first command of each CmdID.
-    first: HashMap<Cow<'l, str>, T>,
+    first: HashMap<SmolStr, T>,
     /// The first command of each CmdID and kind.
-    of_kind: HashMap<(Cow<'l, str>, CommandKind), T>,
+    of_kind: HashMap<(SmolStr, CommandKind), T>,
 }
 
 /// A command and its CmdID.
 #[derive(Debug)]
-struct Entry<'l, T> {
-    cmd_id: Cow<'l, str>,
+struct Entry<T> {
+    cmd_id: SmolStr,
     kind: CommandKind,
     is: T,
 }
 
-impl<'l> CommandIndex<'l, NodeId> {
-    pub(super) fn of(document: &'l Document) -> Self {
+impl CommandIndex<NodeId> {
+    pub(super) fn of(document: &Document) -> Self {
         Self::new(answerable(document))
     }
 }
 
-impl<'l, T: Copy> CommandIndex<'l, T> {
+impl<T: Copy> CommandIndex<T> {
     /// Those of one message in document order.
-    pub fn new(commands: impl Iterator<Item = Answerable<'l, T>>) -> Self {
+    pub fn new(commands: impl Iterator<Item = Answerable<T>>) -> Self {
         let mut without_id: HashMap<CommandKind, Vec<T>> = HashMap::new();
         let mut entries = Vec::with_capacity(commands.size_hint().0);
         for Answerable { cmd_id, kind, is } in commands {
@@ -132,7 +133,7 @@ impl<'l, T: Copy> CommandIndex<'l, T> {
                 (found.kind == kind).then_some(found.is)
             }
             Commands::Named(commands) => {
-                let key = (Cow::Borrowed(cmd_ref), kind);
+                let key = (SmolStr::new(cmd_ref), kind);
                 commands.of_kind.get(&key).copied()
             }
         }
@@ -145,10 +146,7 @@ impl<'l, T: Copy> CommandIndex<'l, T> {
     }
 }
 
-fn counted<'c, 'l, T>(
-    commands: &'c [NumberedCommand<'l, T>],
-    cmd_ref: &str,
-) -> Option<&'c Entry<'l, T>> {
+fn counted<'c, T>(commands: &'c [NumberedCommand<T>], cmd_ref: &str) -> Option<&'c Entry<T>> {
     let number: u64 = cmd_ref.parse().ok()?;
     let at = commands.binary_search_by_key(&number, |command| command.number);
     let entry = &commands.get(at.ok()?)?.entry;
@@ -156,8 +154,8 @@ fn counted<'c, 'l, T>(
     (entry.cmd_id == cmd_ref).then_some(entry)
 }
 
-impl<'l, T: Copy> Commands<'l, T> {
-    fn of(entries: Vec<Entry<'l, T>>) -> Self {
+impl<T: Copy> Commands<T> {
+    fn of(entries: Vec<Entry<T>>) -> Self {
         let numbers: Vec<_> = entries
             .iter()
             .map_while(|it| it.cmd_id.parse().ok())
@@ -172,8 +170,8 @@ impl<'l, T: Copy> Commands<'l, T> {
     }
 }
 
-impl<'l, T: Copy> Named<'l, T> {
-    fn of(entries: Vec<Entry<'l, T>>) -> Self {
+impl<T: Copy> Named<T> {
+    fn of(entries: Vec<Entry<T>>) -> Self {
         let (mut first, mut of_kind) = (HashMap::new(), HashMap::new());
         for Entry { cmd_id, kind, is } in entries {
             if kind != CommandKind::Results {
@@ -186,12 +184,12 @@ impl<'l, T: Copy> Named<'l, T> {
 }
 
 /// Every command of a message.
-fn answerable(document: &Document) -> impl Iterator<Item = Answerable<'_, NodeId>> {
+fn answerable(document: &Document) -> impl Iterator<Item = Answerable<NodeId>> {
     let commands = Message::of(document).into_iter();
     let commands = commands.flat_map(Message::all_commands);
     let commands = commands.filter(|command| command.kind() != CommandKind::Status);
     commands.map(|command: Command<'_>| Answerable {
-        cmd_id: command.cmd_id(),
+        cmd_id: command.cmd_id().map(SmolStr::from),
         kind: command.kind(),
         is: command.element().id(),
     })

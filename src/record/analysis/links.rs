@@ -1,6 +1,5 @@
 //! Which transaction an answer belongs to.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -11,16 +10,16 @@ use crate::flow::session::{Answerable, CommandIndex, Referred};
 use crate::record::model::{AnswerTargetRecord, CommandRecord};
 
 /// The commands of one message, with the places of their transactions.
-pub(super) type Indexed = Arc<CommandIndex<'static, usize>>;
+pub(super) type Indexed = Arc<CommandIndex<usize>>;
 
 /// The messages of one sender as one of the peers knows them, newest last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Links(VecDeque<(SmolStr, Indexed)>);
 
 /// A command with the place of its transaction.
-pub(super) fn entry(command: &CommandRecord, transaction: usize) -> Answerable<'static, usize> {
+pub(super) fn entry(command: &CommandRecord, transaction: usize) -> Answerable<usize> {
     Answerable {
-        cmd_id: command.id.as_ref().map(|id| Cow::Owned(id.to_string())),
+        cmd_id: command.id.clone(),
         kind: CommandKind::named(&command.kind).unwrap_or(CommandKind::Unknown),
         is: transaction,
     }
