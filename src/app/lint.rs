@@ -144,6 +144,7 @@ impl Lint {
                 is_own: false,
                 is_changed: false,
                 head: None,
+                links: None,
             });
             notes.extend(found.into_iter().map(remark));
             locate(&mut notes, &text);

@@ -22,7 +22,7 @@ use hashlink::LinkedHashMap;
 pub use self::rule::{RULES, severity_of};
 use self::seen::{Seen, Turn};
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
-use super::{Note, SessionKey, Severity, Side, Timestamp};
+use super::{AnswerLink, Note, SessionKey, Severity, Side, Timestamp};
 use crate::dm::Message;
 use crate::markup::{Document, Element};
 
@@ -57,6 +57,9 @@ pub struct LintMessage<'m> {
     pub is_changed: bool,
     /// The head of HTTP, where there is one.
     pub head: Option<&'m LintHead<'m>>,
+    /// What its answers answer, as the proxy found it when the message passed, with notes on those that answer nothing.
+    /// `None`: nobody linked it yet, and lint does, against the messages it was given.
+    pub links: Option<&'m [AnswerLink]>,
 }
 
 /// What lint needs of a head.
@@ -115,7 +118,8 @@ impl Linter {
         self.bytes
     }
 
-    /// What a message breaks. A message of data synchronization, and what is no message, breaks nothing here.
+    /// What a message breaks. What is no message breaks nothing here, and of data synchronization only CmdIDs and values are
+    /// judged.
     pub fn message(&mut self, linted: LintMessage<'_>) -> Vec<Note> {
         let notes = self.judge(linted);
         // The session of the message is the newest one.
@@ -140,9 +144,14 @@ impl Linter {
         let Some(message) = Message::of(linted.document) else {
             return Vec::new();
         };
+        let mut notes = Vec::new();
+        if !linted.is_own {
+            notes = note_cmd_ids(linted.document);
+            notes.extend(note_escaped_twice(linted.document));
+        }
         let proto = message.header().and_then(|header| header.ver_proto());
         if proto.is_some_and(|proto| proto.starts_with("SyncML/")) {
-            return Vec::new();
+            return notes;
         }
         let mut found = Findings::default();
         let request = match linted.speaker {
@@ -171,14 +180,27 @@ impl Linter {
         found.is_windows = is_windows;
         if linted.is_own {
             seen.is_disturbed = true;
-            seen.enter(&Turn::new(linted, message, seen));
-            return Vec::new();
+            seen.enter(linted, message);
+            return notes;
         }
         let mut dangling = Vec::new();
         // The same bytes again: the answer was lost, and nothing is new.
         if !seen.is_repeat(linted) {
-            let turn = Turn::new(linted, message, seen);
-            dangling = note_dangling(linted.document, &turn.links);
+            let own;
+            let links = match linted.links {
+                Some(links) => links,
+                None => {
+                    own = seen.links(linted.speaker, message);
+                    dangling = note_dangling(linted.document, &own);
+                    &own[..]
+                }
+            };
+            let turn = Turn {
+                linted,
+                side: linted.speaker,
+                message,
+                links,
+            };
             header::check(&mut found, &turn, seen, request.as_ref());
             command::check(&mut found, &turn, seen);
             alert::check(&mut found, &turn);
@@ -186,7 +208,7 @@ impl Linter {
             answer::check(&mut found, &turn, seen);
             package::check(&mut found, &turn, seen);
             large::check(&mut found, &turn, seen);
-            seen.enter(&turn);
+            seen.enter(linted, message);
         }
         if linted.speaker == Side::Device {
             self.requests
@@ -195,10 +217,8 @@ impl Linter {
                 self.requests.pop_first();
             }
         }
-        let mut notes = found.notes(is_windows);
+        notes.extend(found.notes(is_windows));
         notes.extend(dangling);
-        notes.extend(note_cmd_ids(linted.document));
-        notes.extend(note_escaped_twice(linted.document));
         notes
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use self::command_index::{Answerable, CommandIndex, Referred};
 pub use self::escaped::note_escaped_twice;
-pub use self::ids::note_cmd_ids;
+pub use self::ids::{are_counted, note_cmd_ids};
 use self::package::PackageTracker;
 use super::{Note, Reconciler, Severity, Side};
 use crate::dm::{Command, CommandKind, Message, Refs, asked_kind};
@@ -340,7 +340,7 @@ impl LedgerEntry {
 /// Finds commands by MsgRef and CmdRef. Each message is gone through once, however many answers refer to it.
 struct Lookup<'l> {
     ledger: &'l Ledger,
-    listed: Vec<(&'l LedgerEntry, CommandIndex<'l, NodeId>)>,
+    listed: Vec<(&'l LedgerEntry, CommandIndex<NodeId>)>,
 }
 
 impl<'l> Lookup<'l> {
@@ -379,7 +379,7 @@ impl<'l> Lookup<'l> {
         }
     }
 
-    fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<'l, NodeId>)> {
+    fn message(&mut self, msg_ref: &str) -> Option<&(&'l LedgerEntry, CommandIndex<NodeId>)> {
         let is_meant = |entry: &LedgerEntry| *entry.msg_id == *msg_ref;
         if let Some(at) = self.listed.iter().position(|(entry, _)| is_meant(entry)) {
             return self.listed.get(at);

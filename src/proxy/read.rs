@@ -30,7 +30,6 @@ use super::settings;
 use crate::dm::{Dialect, dialect::MediaKind};
 use crate::flow::note::clipped;
 use crate::flow::provider::note_provider_id;
-use crate::flow::session::{note_cmd_ids, note_escaped_twice};
 use crate::flow::{NotParsed, Note, ParsedBody, Severity, media};
 use crate::markup::utf16::Utf16;
 use crate::markup::{self, DecodeError, Document, Flag, FlagKind, Limits};
@@ -404,8 +403,6 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
             let mut notes = note_flags(&document);
             notes.extend(plain.utf16.map(utf16::note));
             notes.extend(note_media_type(media_type, document.is_wbxml()));
-            notes.extend(note_cmd_ids(&document));
-            notes.extend(note_escaped_twice(&document));
             notes.extend(note_provider_id(&document));
             let dialect = Dialect::of(&document);
             (ParsedBody::Document(Arc::new(document), dialect), notes)

@@ -34,11 +34,9 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
         return Vec::new();
     };
     linter.at(captured.at);
-    let changed = payload.sent != payload.received;
-    let sent = if changed {
-        payload.sent_document.as_ref()
-    } else {
-        Some(document)
+    let sent = match payload.sent == payload.received {
+        true => Some(document),
+        false => payload.sent_document.as_ref(),
     };
     let (method, uri) = match &captured.head {
         Head::Request(head) => (Some(head.method.as_str()), Some(head.uri.to_string())),
@@ -62,6 +60,7 @@ fn of_captured(linter: &mut Linter, captured: &CapturedMessage) -> Vec<Note> {
         is_own: captured.synthesized,
         is_changed: changes.any(disturbs),
         head: (!captured.synthesized).then_some(&head),
+        links: Some(&captured.links),
     });
     notes.retain(|note| !captured.notes.iter().any(|known| is_same(known, note)));
     notes
@@ -128,6 +127,7 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         is_own: record.own || is_cut,
         is_changed: changes.any(disturbs),
         head: head.as_ref().filter(|_| !record.own),
+        links: None,
     });
     notes.retain(|note| {
         let is_known =

@@ -173,6 +173,7 @@ fn lint((messages, heads): &(Messages, Heads), profile: Profile, as_wbxml: bool)
             is_own: false,
             is_changed: false,
             head: head.as_ref(),
+            links: None,
         }));
     }
     notes
@@ -274,6 +275,7 @@ fn real_messages_are_judged_without_a_panic() {
                     is_own: false,
                     is_changed: false,
                     head: None,
+                    links: None,
                 });
             }
         }
@@ -306,6 +308,7 @@ fn disturbed(change: impl Fn(&str, &mut LintMessage<'_>)) -> Vec<&'static str> {
             is_own: false,
             is_changed: false,
             head: None,
+            links: None,
         };
         change(name, &mut message);
         notes.extend(linter.message(message));
@@ -353,6 +356,7 @@ fn a_message_that_comes_again_is_not_judged_again() {
             is_own: false,
             is_changed: false,
             head: None,
+            links: None,
         }));
     }
     assert!(notes.is_empty(), "{notes:?}");

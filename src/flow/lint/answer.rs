@@ -1,30 +1,31 @@
 //! Rules of answers: STA-01 to STA-12, RES-01 to RES-05, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::seen::{Seen, Turn, address};
 use super::{Findings, uri};
-use crate::dm::{AlertCode, Command, CommandKind, Meta, Status, StatusCode, locuri};
+use crate::dm::{AlertCode, Command, CommandKind, Meta, Refs, Status, StatusCode, locuri};
 use crate::flow::{AnswerTarget, Side};
 use crate::markup::{Document, Element, NodeId, tag};
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     header_status(found, turn, seen);
-    let mut answered: HashSet<[String; 4]> = HashSet::new();
+    let mut answered = Answered::default();
     let mut last: Option<(usize, NodeId)> = None;
     let mut codes: HashMap<(usize, NodeId), u16> = HashMap::new();
     let mut gets = Gets::default();
-    let mut refs_before: HashSet<(String, String)> = HashSet::new();
     let mut requests = turn.requests();
     let has_requests = requests.any(|command| command.kind() != CommandKind::Alert);
     for command in turn.message.commands() {
-        if let Some(results) = command.as_results() {
-            let refs = (
-                results.msg_ref().into_owned(),
-                results.cmd_ref().unwrap_or_default().into_owned(),
-            );
-            let is_early = !refs_before.contains(&refs) && !was_answered(turn, seen, command);
+        let Some(refs) = Refs::of(command) else {
+            continue;
+        };
+        if command.as_results().is_some() {
+            let is_behind = refs.cmd_ref.is_some() && answered.first.contains_key(&refs);
+            let is_early = !is_behind && !was_answered(turn, seen, command);
             if is_early {
                 let text = "Results come before the Status of their Get";
                 found.add("RES-01", Some(command.element()), text);
@@ -37,31 +38,16 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         };
         let at = Some(command.element());
         self::status(found, turn, seen, status, has_requests);
-        if let (Some(msg_ref), Some(cmd_ref)) = (status.msg_ref(), status.cmd_ref()) {
-            refs_before.insert((msg_ref.into_owned(), cmd_ref.into_owned()));
-        }
-        let refs: Vec<String> = status
-            .ref_nodes()
-            .map(|node| node.text().into_owned())
-            .collect();
-        let key = |text: Option<std::borrow::Cow<'_, str>>| text.unwrap_or_default().into_owned();
-        let key = [
-            key(status.msg_ref()),
-            key(status.cmd_ref()),
-            key(status.cmd()),
-            refs.join(
-                "
-",
-            ),
-        ];
-        let is_nameless = key[1].is_empty();
-        if !answered.insert(key) && !is_nameless {
+        if answered.is_repeated(refs, status) {
             found.add("STA-03", at, "a second Status for the same command");
         }
-        let Some(AnswerTarget::Command { document, node }) = turn.target(command.element()) else {
+        let Some(target @ AnswerTarget::Command { document, node }) =
+            turn.target(command.element())
+        else {
             continue;
         };
         let place = (address(document), *node);
+        let asked = target.command();
         if last.is_some_and(|(before, node_before)| before == place.0 && node_before > place.1) {
             found.add(
                 "STA-05",
@@ -70,16 +56,13 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             );
         }
         last = Some(place);
-        if let Some(code) = status.code() {
+        if let Some(code) = status.code().filter(|_| asked.is_some_and(is_of_container)) {
             let worst = codes.entry(place).or_insert(code.0);
             *worst = (*worst).max(code.0);
         }
         if let Some(pending) = seen.of_mut(turn.side.other()).pending.get_mut(&place) {
             pending.is_answered = true;
-            let is_get = turn
-                .target(command.element())
-                .and_then(AnswerTarget::command);
-            let is_get = is_get.is_some_and(|command| command.kind() == CommandKind::Get);
+            let is_get = asked.is_some_and(|asked| asked.kind() == CommandKind::Get);
             pending.lacks_results |= is_get && status.code() == Some(StatusCode(200));
         }
     }
@@ -100,6 +83,41 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
     containers(found, turn, &codes);
     unanswered(found, turn, seen);
+}
+
+/// What the Statuses of a message answer.
+#[derive(Default)]
+struct Answered<'m> {
+    first: HashMap<Refs<'m>, Aspect<'m>>,
+    /// Further ones of a command that is answered more than once.
+    others: HashSet<(Refs<'m>, Aspect<'m>)>,
+}
+
+/// Which part of a command a Status is about: its Cmd, and the nodes that it names.
+type Aspect<'m> = (Cow<'m, str>, Vec<Cow<'m, str>>);
+
+impl<'m> Answered<'m> {
+    /// Whether a Status before was about the same.
+    fn is_repeated(&mut self, refs: Refs<'m>, status: Status<'m>) -> bool {
+        let is_nameless = refs.cmd_ref.as_deref().is_none_or(str::is_empty);
+        let nodes = status.ref_nodes().map(Element::text).collect();
+        let aspect = (status.cmd().unwrap_or_default(), nodes);
+        match self.first.entry(refs) {
+            Entry::Vacant(first) => {
+                first.insert(aspect);
+                false
+            }
+            Entry::Occupied(_) if is_nameless => false,
+            Entry::Occupied(first) if *first.get() == aspect => true,
+            Entry::Occupied(first) => !self.others.insert((first.key().clone(), aspect)),
+        }
+    }
+}
+
+/// Whether the code of a command says something about its container, or about those in it.
+fn is_of_container(command: Command<'_>) -> bool {
+    let parent = command.element().parent().and_then(Command::of);
+    command.kind().is_container() || parent.is_some_and(|parent| parent.kind().is_container())
 }
 
 /// STA-02: the Status of the SyncHdr comes first.
@@ -269,6 +287,16 @@ struct Nodes {
 }
 
 impl Gets {
+    /// Whether a Get asks for a node.
+    fn ask(&mut self, place: (usize, NodeId), get: Command<'_>, uri: &str) -> bool {
+        let mut items = get.items();
+        match (items.next(), items.next()) {
+            // So nearly all are: nothing needs to be remembered.
+            (Some(only), None) => only.target().is_some_and(|target| is_within(uri, &target)),
+            _ => self.nodes(place, get).hold(&locuri::canonical(uri)),
+        }
+    }
+
     fn nodes(&mut self, place: (usize, NodeId), get: Command<'_>) -> &Nodes {
         self.0.entry(place).or_insert_with(|| {
             let targets = get.items().filter_map(|item| item.target());
@@ -277,6 +305,18 @@ impl Gets {
             Nodes { uris, lengths }
         })
     }
+}
+
+/// Whether a node is this one or lies under it.
+fn is_within(uri: &str, node: &str) -> bool {
+    let (uri, node) = (
+        locuri::segments(uri).as_bytes(),
+        locuri::segments(node).as_bytes(),
+    );
+    let begins = uri
+        .get(..node.len())
+        .is_some_and(|front| front.eq_ignore_ascii_case(node));
+    begins && matches!(uri.get(node.len()), None | Some(b'/'))
 }
 
 impl Nodes {
@@ -290,12 +330,14 @@ impl Nodes {
 }
 
 fn results(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Command<'_>) {
-    let asked = match turn.target(command.element()) {
-        Some(target @ AnswerTarget::Command { document, node }) => target
-            .command()
-            .map(|get| gets.nodes((address(document), *node), get)),
-        _ => None,
-    };
+    let get = turn
+        .target(command.element())
+        .and_then(|target| match target {
+            AnswerTarget::Command { document, node } => {
+                Some(((address(document), *node), target.command()?))
+            }
+            _ => None,
+        });
     let common_format = command.meta().and_then(Meta::format);
     for item in command.items() {
         let at = Some(item.element());
@@ -303,7 +345,7 @@ fn results(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Comm
             found.add("RES-02", at, "an Item of Results has no Source");
             continue;
         };
-        let is_asked = asked.is_none_or(|asked| asked.hold(&locuri::canonical(&source)));
+        let is_asked = get.is_none_or(|(place, get)| gets.ask(place, get, &source));
         if !is_asked && !source.contains("***") {
             let source = uri::without_query(&source);
             found.add(
@@ -348,6 +390,9 @@ fn containers(found: &mut Findings, turn: &Turn<'_>, codes: &HashMap<(usize, Nod
         let Some(command) = target.command() else {
             continue;
         };
+        if !is_of_container(command) {
+            continue;
+        }
         places.insert(
             (address(document), *node),
             (status.element(), command.kind()),

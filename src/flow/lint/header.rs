@@ -43,7 +43,7 @@ impl Asked {
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request: Option<&Asked>) {
     let message = turn.message;
-    document(found, message);
+    let has_no_resp = document(found, message);
     http(found, turn);
     let Some(header) = message.header() else {
         return found.add(
@@ -61,20 +61,16 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
             found.add("HDR-07", at, format!("SyncHdr has no {what}"));
         }
     }
-    if message
-        .element()
-        .document()
-        .elements()
-        .any(|element| element.is(tag::NO_RESP))
-    {
+    if has_no_resp {
         found.add("HDR-09", at, "NoResp is not used in DM");
     }
     sizes_and_addresses(found, turn, header, seen);
 }
 
-/// Order, namespaces and markup of the document.
-fn document(found: &mut Findings, message: Message<'_>) {
+/// Order, namespaces and markup of the document; gives whether NoResp stands anywhere in it.
+fn document(found: &mut Findings, message: Message<'_>) -> bool {
     let document = message.element().document();
+    let mut has_no_resp = false;
     for element in document.elements() {
         match () {
             () if element.is(tag::SYNC_HDR) => ordered(found, element, &SYNC_HDR),
@@ -90,9 +86,10 @@ fn document(found: &mut Findings, message: Message<'_>) {
                 }
             }
             () if element.is(tag::DATA) => markup(found, element),
-            () => {}
+            () => has_no_resp |= element.is(tag::NO_RESP),
         }
     }
+    has_no_resp
 }
 
 /// Whether a name of syncml:metinf stands in another namespace; the decoder reads it all the same.
@@ -116,7 +113,11 @@ fn is_misplaced(child: &Element<'_>) -> bool {
 fn ordered(found: &mut Findings, element: Element<'_>, order: &[&str]) {
     let mut last = 0;
     for child in element.elements() {
-        let Some(place) = order.iter().position(|name| *name == child.local()) else {
+        let local = child.local();
+        let (before, from) = order.split_at(last);
+        let behind = from.iter().position(|name| *name == local);
+        let place = behind.map(|at| last + at);
+        let Some(place) = place.or_else(|| before.iter().position(|name| *name == local)) else {
             continue;
         };
         if place < last {

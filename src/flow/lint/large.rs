@@ -41,20 +41,23 @@ fn answers(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             continue;
         };
         let at = Some(status.element());
-        let goes_on = *goes_on
-            .entry((address(document), *node))
-            .or_insert_with(|| command.items().any(|item| item.more_data()));
+        let mut items = command.items();
+        let goes_on = match (items.next(), items.next()) {
+            (Some(only), None) => only.more_data(),
+            _ => *goes_on
+                .entry((address(document), *node))
+                .or_insert_with(|| command.items().any(|item| item.more_data())),
+        };
         if goes_on && code.is_success() && code.0 != 213 && !disturbed {
             found.add("LOB-02", at, format!("a chunk is answered {code}, not 213"));
         }
         let object = &mut seen.of_mut(turn.side.other()).object;
-        let node = command.items().next().and_then(node_of);
-        let Some(known) = object
-            .as_ref()
-            .filter(|object| Some(&object.node) == node.as_ref())
-        else {
+        let Some(known) = object else {
             continue;
         };
+        if command.items().next().and_then(node_of).as_ref() != Some(&known.node) {
+            continue;
+        }
         let differs = known.size.is_some_and(|size| size != known.bytes) && !known.is_masked;
         if known.is_complete && differs && code.is_success() && !disturbed {
             let size = known.size.unwrap_or_default();
@@ -89,12 +92,8 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         let common_size = command.meta().and_then(|meta| meta.size());
         for item in command.items() {
             let at = Some(item.element());
-            let node = node_of(item);
             let size = item.meta().and_then(|meta| meta.size());
             let size = size.or(common_size);
-            let data = item.data();
-            let bytes = data.map_or(0, |data| data.octets().len() as u64);
-            let is_masked = data.is_some_and(|data| data.text().contains("***"));
             if let Some((size, most)) = size.zip(most).filter(|(size, most)| size > most) {
                 found.add(
                     "LOB-05",
@@ -104,6 +103,15 @@ fn chunks(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
                     ),
                 );
             }
+            let is_open = object.as_ref().is_some_and(|object| !object.is_complete);
+            if !is_open && !item.more_data() {
+                is_first = false;
+                continue;
+            }
+            let node = node_of(item);
+            let data = item.data();
+            let bytes = data.map_or(0, |data| data.octets().len() as u64);
+            let is_masked = data.is_some_and(|data| data.text().contains("***"));
             let continues = object
                 .as_ref()
                 .is_some_and(|object| !object.is_complete && Some(&object.node) == node.as_ref());

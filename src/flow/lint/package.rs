@@ -123,16 +123,18 @@ const DEV_INFO: [&str; 5] = ["DevId", "Man", "Mod", "DmV", "Lang"];
 
 /// LoginStatus and DevInfo.
 fn note_device(seen: &mut Seen, message: Message<'_>) {
-    for command in message.commands() {
+    for command in message.commands().filter(|it| !it.kind().is_answer()) {
         for item in command.items() {
-            let data = item.data().map(|data| data.text().trim().to_owned());
             let media_type = item.meta().and_then(|meta| meta.media_type());
             if media_type.is_some_and(|name| name.ends_with("/LoginStatus")) {
+                let data = item.data().map(|data| data.text().trim().to_owned());
                 seen.login = data.filter(|login| is_short(login));
                 continue;
             }
+            if command.kind() != CommandKind::Replace {
+                continue;
+            }
             let node = item.source().or_else(|| item.target());
-            let node = node.filter(|_| command.kind() == CommandKind::Replace);
             let name = node.map(|node| node.to_ascii_lowercase());
             let name = name
                 .as_deref()

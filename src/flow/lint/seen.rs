@@ -1,17 +1,20 @@
 //! What a session has shown so far, and the message that is judged.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::LintMessage;
 use super::large::Object;
 use crate::dm::{AlertCode, Command, CommandKind, Message};
+use crate::flow::session::are_counted;
 use crate::flow::{AnswerLink, AnswerTarget, Session, SessionKey, SessionTag, Side, Timestamp};
 use crate::markup::{Document, Element, NodeId};
 
 /// A session, as far as it was seen.
 #[derive(Debug)]
 pub(super) struct Seen {
+    /// Links messages that nobody linked before.
     links: Session,
     /// When its newest message came.
     pub(super) at: Timestamp,
@@ -142,7 +145,8 @@ impl Seen {
     pub(super) fn note_peer(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
         let agent = linted.head.and_then(|head| head.field("user-agent"));
         let is_windows = agent.is_some_and(|agent| agent.contains("MSFT OMA DM"));
-        self.is_windows |= is_windows || message.all_commands().any(is_of_windows);
+        self.is_windows =
+            self.is_windows || is_windows || message.all_commands().any(is_of_windows);
         if linted.speaker == Side::Device {
             if self.device.messages == 0 {
                 self.is_whole = message.is_first();
@@ -151,8 +155,9 @@ impl Seen {
             if self.awaits_server && !self.is_repeat(linted) {
                 self.missed();
             }
-            self.links.begin_exchange();
-            self.links.note_message(message);
+            if linted.links.is_none() {
+                self.links.note_message(message);
+            }
         }
         self.awaits_server = linted.speaker == Side::Device;
         if linted.speaker == Side::Server && self.device.messages == 0 {
@@ -166,31 +171,28 @@ impl Seen {
     }
 
     /// Takes in a message that was judged.
-    pub(super) fn enter(&mut self, turn: &Turn<'_>) {
-        let side = turn.side;
-        if let Some(delivered) = turn.linted.delivered {
+    pub(super) fn enter(&mut self, linted: LintMessage<'_>, message: Message<'_>) {
+        let side = linted.speaker;
+        if let (Some(delivered), None) = (linted.delivered, linted.links) {
             self.links.delivered(side.other(), delivered.clone());
         }
-        let header = turn.message.header();
+        let header = message.header();
         let meta = header.and_then(|header| header.meta());
-        let refused = turn
-            .message
-            .header_status()
-            .and_then(|status| status.code());
+        let refused = message.header_status().and_then(|status| status.code());
         let is_new_package = self.of(side).is_final || self.of(side).messages == 0;
         let spoken = self.of_mut(side);
         spoken.messages += 1;
-        spoken.msg_id = SessionTag::number_of(turn.message).or(spoken.msg_id);
-        spoken.newest = Some(turn.linted.document.clone());
-        spoken.is_final = turn.message.is_final();
-        spoken.has_aborted |= turn.message.has_alert(AlertCode::SESSION_ABORT);
+        spoken.msg_id = SessionTag::number_of(message).or(spoken.msg_id);
+        spoken.newest = Some(linted.document.clone());
+        spoken.is_final = message.is_final();
+        spoken.has_aborted |= message.has_alert(AlertCode::SESSION_ABORT);
         spoken.has_refused = refused.is_some_and(|code| code.is_challenge());
         if let Some(meta) = meta {
             spoken.max_msg_size = meta.max_msg_size().or(spoken.max_msg_size);
             spoken.max_obj_size = meta.max_obj_size().or(spoken.max_obj_size);
         }
         let cred = header.and_then(|header| header.cred());
-        if let Some(id) = turn.message.msg_id().filter(|id| is_short(id)) {
+        if let Some(id) = message.msg_id().filter(|id| is_short(id)) {
             spoken.with_cred.insert(id.into_owned(), cred.is_some());
             while spoken.with_cred.len() > REMEMBERED {
                 spoken.with_cred.pop_first();
@@ -201,7 +203,7 @@ impl Seen {
             spoken.pending.clear();
             spoken.pending_bytes = 0;
         }
-        let Some(document) = turn.linted.delivered else {
+        let Some(document) = linted.delivered else {
             return;
         };
         let Some(message) = Message::of(document) else {
@@ -212,15 +214,19 @@ impl Seen {
                 .all_commands()
                 .filter(|command| command.expects_status())
         };
-        let mut ids: HashMap<String, usize> = HashMap::new();
-        for id in commands().filter_map(Command::cmd_id) {
-            *ids.entry(id.into_owned()).or_default() += 1;
+        let all_differ = are_counted(commands());
+        let mut ids: HashMap<Cow<'_, str>, usize> = HashMap::new();
+        for id in commands()
+            .filter(|_| !all_differ)
+            .filter_map(Command::cmd_id)
+        {
+            *ids.entry(id).or_default() += 1;
         }
         let before = spoken.pending.len();
         for command in commands() {
             // Of commands that share a CmdID nobody knows which one an answer means.
             let id = command.cmd_id().filter(|id| !id.is_empty());
-            let is_sole = id.is_some_and(|id| ids.get(&*id) == Some(&1));
+            let is_sole = all_differ || id.is_some_and(|id| ids.get(&id) == Some(&1));
             let is_known = command.kind() != CommandKind::Unknown;
             if spoken.pending.len() < MOST_PENDING && is_sole && is_known {
                 let node = command.element().id();
@@ -245,7 +251,7 @@ impl Seen {
         self.links.missed(Side::Server);
     }
 
-    fn links(&self, side: Side, message: Message<'_>) -> Vec<AnswerLink> {
+    pub(super) fn links(&self, side: Side, message: Message<'_>) -> Vec<AnswerLink> {
         self.links.links(side, message)
     }
 }
@@ -268,21 +274,12 @@ pub(super) struct Turn<'m> {
     pub(super) linted: LintMessage<'m>,
     pub(super) side: Side,
     pub(super) message: Message<'m>,
-    pub(super) links: Vec<AnswerLink>,
+    pub(super) links: &'m [AnswerLink],
 }
 
 impl<'m> Turn<'m> {
-    pub(super) fn new(linted: LintMessage<'m>, message: Message<'m>, seen: &Seen) -> Self {
-        Self {
-            linted,
-            side: linted.speaker,
-            message,
-            links: seen.links(linted.speaker, message),
-        }
-    }
-
     /// What an answer of the message answers.
-    pub(super) fn target(&self, answer: Element<'_>) -> Option<&AnswerTarget> {
+    pub(super) fn target(&self, answer: Element<'_>) -> Option<&'m AnswerTarget> {
         let at = self
             .links
             .binary_search_by_key(&answer.id(), |link| link.from);

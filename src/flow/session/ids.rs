@@ -10,15 +10,7 @@ use crate::markup::Document;
 /// Notes on commands without a CmdID, with CmdID 0, and with one that another command has.
 pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
     let commands = || Message::of(document).into_iter().flat_map(known);
-    let mut last = Some(0);
-    let is_counted = commands().all(|command| {
-        let number: Option<u64> = command.cmd_id().and_then(|id| id.parse().ok());
-        let is_next = number > last;
-        last = number;
-        is_next
-    });
-    // So nearly every peer counts.
-    if is_counted {
+    if are_counted(commands()) {
         return Vec::new();
     }
     let mut uses: HashMap<Cow<'_, str>, usize> = HashMap::new();
@@ -47,6 +39,17 @@ pub fn note_cmd_ids(document: &Document) -> Vec<Note> {
         last.text = format!("{}, and {more} more of the kind", last.text);
     }
     notes
+}
+
+/// Whether each of these commands has a CmdID, greater than that of the one before: nearly every peer counts so.
+pub fn are_counted<'d>(mut commands: impl Iterator<Item = Command<'d>>) -> bool {
+    let mut last = Some(0);
+    commands.all(|command| {
+        let number: Option<u64> = command.cmd_id().and_then(|id| id.parse().ok());
+        let is_next = number > last;
+        last = number;
+        is_next
+    })
 }
 
 /// What is wrong with the CmdID of a command. One that is used more than once is noted at its second use.

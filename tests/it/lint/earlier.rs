@@ -21,6 +21,7 @@ fn say(linter: &mut Linter, (speaker, exchange): (Side, u64), text: &str, uri: &
         is_own: false,
         is_changed: false,
         head: (speaker == Side::Device).then_some(&head),
+        links: None,
     })
 }
 
@@ -218,6 +219,7 @@ fn a_server_behind_a_proxy_of_another_name_may_say_its_own() {
                 is_own: false,
                 is_changed: false,
                 head: None,
+                links: None,
             });
         }
         notes.iter().any(|note| note.id == "HDR-08")
