@@ -36,7 +36,7 @@ pub struct LiveRules {
 /// The rules by name, enabled or disabled.
 #[derive(Debug, Default)]
 struct Known {
-    rules: HashMap<String, (Rule, Arc<RuleStats>)>,
+    rules: HashMap<String, (Arc<Rule>, Arc<RuleStats>)>,
     numbers: RuleNumber,
     /// The last version of every rule of this run, by name.
     run: HashMap<String, Ran>,
@@ -45,7 +45,7 @@ struct Known {
 /// What a rule did in this run.
 #[derive(Clone, Debug)]
 struct Ran {
-    rule: Rule,
+    rule: Arc<Rule>,
     /// The order in which the names appeared.
     number: RuleNumber,
     hits: Arc<HitCounters>,
@@ -86,7 +86,7 @@ impl LiveRules {
     }
 
     /// As [`Self::replace`]; the `disabled` rules keep their counts until they are enabled again.
-    pub fn publish(&self, rules: Arc<RuleSet>, disabled: &[Rule]) {
+    pub fn publish(&self, rules: Arc<RuleSet>, disabled: &[Arc<Rule>]) {
         let mut known = self.known.lock();
         let snapshot = Arc::new(RuleSnapshot::new(rules, disabled, &mut known, &self.memory));
         *self.snapshot.write() = snapshot;
@@ -114,7 +114,9 @@ impl LiveRules {
         let mut left: Vec<&Ran> = known.run.values().collect();
         left.retain(|ran| !known.rules.contains_key(&ran.rule.name));
         left.sort_by_key(|ran| ran.number);
-        let left = left.iter().map(|ran| (ran.rule.clone(), ran.hits.read()));
+        let left = left
+            .iter()
+            .map(|ran| (Rule::clone(&ran.rule), ran.hits.read()));
         left.collect()
     }
 
@@ -133,7 +135,7 @@ impl LiveRules {
 
 impl Known {
     /// The stats a rule has had so far, or a new one.
-    fn stats(&mut self, rule: &Rule) -> Arc<RuleStats> {
+    fn stats(&mut self, rule: &Arc<Rule>) -> Arc<RuleStats> {
         match self.rules.get(&rule.name) {
             Some((known, stats)) if known.is_same_rule(rule) => stats.clone(),
             _ => {
@@ -147,7 +149,7 @@ impl Known {
     }
 
     /// Where a rule counts for the whole run; `number` is its own if its name is new.
-    fn run(&mut self, rule: &Rule, number: RuleNumber) -> Arc<HitCounters> {
+    fn run(&mut self, rule: &Arc<Rule>, number: RuleNumber) -> Arc<HitCounters> {
         if let Some(ran) = self.run.get_mut(&rule.name) {
             ran.rule = rule.clone();
             return ran.hits.clone();
@@ -178,13 +180,13 @@ impl RuleSnapshot {
     /// The snapshot of these rules; afterwards only these and the disabled ones are known.
     fn new(
         rules: Arc<RuleSet>,
-        disabled: &[Rule],
+        disabled: &[Arc<Rule>],
         known: &mut Known,
         memory: &Arc<Mutex<InMemoryState>>,
     ) -> Self {
-        let stats = |rule: &Rule| (rule.clone(), known.stats(rule));
+        let stats = |rule: &Arc<Rule>| (rule.clone(), known.stats(rule));
         let all = rules.rules().iter().chain(disabled);
-        let all: Vec<(Rule, Arc<RuleStats>)> = all.map(stats).collect();
+        let all: Vec<(Arc<Rule>, Arc<RuleStats>)> = all.map(stats).collect();
         let standings = all.iter().map(|(_, stats)| stats.clone());
         let standings = standings.take(rules.rules().len()).collect();
         let named = all.into_iter().map(|known| (known.0.name.clone(), known));
@@ -283,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_rule_that_rests_keeps_its_counts_and_one_that_left_does_not() {
-        let check = |disabled: &[Rule], expected: u64| {
+        let check = |disabled: &[Arc<Rule>], expected: u64| {
             let live = LiveRules::new(rules(RULES));
             assert_eq!(count(&live.current(), 1), 1);
             let without_b = RuleSet::from_rules(rules(RULES).rules()[..1].to_vec());

@@ -90,7 +90,7 @@ impl RuleSet {
     }
 
     fn of_connections(&self) -> impl Iterator<Item = (usize, &Rule)> {
-        let numbered = self.rules().iter().enumerate();
+        let numbered = self.rules().iter().map(|rule| &**rule).enumerate();
         numbered.filter(|(_, rule)| rule.stage == Stage::Connection)
     }
 }

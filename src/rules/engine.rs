@@ -1,6 +1,7 @@
 //! The engine: one message, one rule set, one verdict.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::chance::{DEFAULT_SEED, line_of};
 use super::evaluation::Evaluation;
@@ -14,7 +15,7 @@ use super::{Limit, Rule, Step};
 /// Rules in file order. A set that exists is valid.
 #[derive(Debug, Default)]
 pub struct RuleSet {
-    rules: Vec<Rule>,
+    rules: Vec<Arc<Rule>>,
     request: Index,
     response: Index,
     reads_requests: bool,
@@ -39,7 +40,10 @@ impl RuleSet {
     ///
     /// # Errors
     /// [`DuplicateName`] if two rules have the same name; [`super::load::parse_all`] reports it with both places.
-    pub fn from_rules(rules: Vec<Rule>) -> Result<Self, DuplicateName> {
+    pub fn from_rules(
+        rules: impl IntoIterator<Item = impl Into<Arc<Rule>>>,
+    ) -> Result<Self, DuplicateName> {
+        let rules: Vec<Arc<Rule>> = rules.into_iter().map(Into::into).collect();
         let mut places = HashMap::new();
         for rule in &rules {
             let place = (&*rule.file, rule.line);
@@ -55,7 +59,7 @@ impl RuleSet {
     }
 
     /// The set of rules whose names are known to be unique.
-    pub(super) fn arranged(rules: Vec<Rule>) -> Self {
+    pub(super) fn arranged(rules: Vec<Arc<Rule>>) -> Self {
         Self {
             request: Index::of(&rules, Stage::Request),
             response: Index::of(&rules, Stage::Response),
@@ -78,7 +82,7 @@ impl RuleSet {
     }
 
     /// The rules, in file order.
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
     }
 

@@ -1,5 +1,7 @@
 //! Globs. Both kinds ignore case and know no character but `*`.
 
+use std::sync::Arc;
+
 use crate::dm::locuri;
 
 /// A pattern for flat text such as a host: `*` stands for any run of characters.
@@ -75,7 +77,7 @@ fn find(text: &[u8], piece: &str) -> Option<usize> {
 /// `x/**` matches `x` itself, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UriGlob {
-    segments: Vec<Segment>,
+    segments: Arc<[Segment]>,
     /// `./Device/**`: the wildcard does not reach into `./User`.
     device_only: bool,
 }

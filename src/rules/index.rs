@@ -5,6 +5,7 @@
 //! rules, none of which matches, at 0.95 of no rules.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::glob::{Glob, UriGlob};
 use super::locuri_set::LocUriSet;
@@ -50,7 +51,7 @@ enum Key<'r> {
 }
 
 impl Index {
-    pub(super) fn of(rules: &[Rule], stage: Stage) -> Self {
+    pub(super) fn of(rules: &[Arc<Rule>], stage: Stage) -> Self {
         let mut index = Self::default();
         let mut patterns = Vec::new();
         let numbered = rules.iter().enumerate();

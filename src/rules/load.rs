@@ -78,7 +78,8 @@ pub fn parse_all_with<'t>(
     for (name, text) in files {
         loader.read(name, text, reader);
     }
-    loader.close().map(RuleSet::arranged)
+    let rules = loader.close()?.into_iter().map(Arc::new);
+    Ok(RuleSet::arranged(rules.collect()))
 }
 
 /// The reader of rules that do not come from a folder.
@@ -95,7 +96,7 @@ pub fn no_includes(_: &str, _: &str) -> Result<Bytes, String> {
 /// # Errors
 /// As [`parse_all_with`].
 pub fn parse_beside<'r, 't>(
-    others: impl IntoIterator<Item = &'r Rule>,
+    others: impl IntoIterator<Item = &'r Arc<Rule>>,
     files: impl IntoIterator<Item = (&'t str, &'t str)>,
     reader: Reader<'_>,
 ) -> Result<Vec<Rule>, RuleErrors> {

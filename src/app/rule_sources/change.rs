@@ -84,7 +84,7 @@ impl Sources {
         if let Some(old) = known.find(|rule| rule.name == full)
             && let Some(new) = rules.pop()
         {
-            *old = new;
+            *old = new.into();
             self.added += 1;
             return Ok(Put::Replaced);
         }
@@ -160,7 +160,7 @@ impl Sources {
         self.scopes.insert(scope.into(), device.map(Arc::from));
         let pages = self.pages.iter_mut().filter(|page| page.is_in(Some(scope)));
         for rule in pages.flat_map(|page| &mut page.rules) {
-            bind_again(rule, scope, device);
+            bind_again(Arc::make_mut(rule), scope, device);
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Sources {
     }
 
     /// The rules of a scope; without one, those of no scope.
-    pub fn rules_in(&self, scope: Option<&str>) -> impl Iterator<Item = &Rule> {
+    pub fn rules_in(&self, scope: Option<&str>) -> impl Iterator<Item = &Arc<Rule>> {
         let pages = self.pages.iter();
         let pages = pages.filter(move |page| page.is_in(scope));
         pages.flat_map(|page| &page.rules)
@@ -187,8 +187,8 @@ impl Sources {
     pub fn rule(&self, scope: Option<&str>, name: &str) -> Result<&Rule, ChangeError> {
         let full = full_name(scope, name);
         let found = self.rules_in(scope).find(|rule| rule.name == full);
-        found.ok_or_else(|| {
-            let names = self.rules_in(scope).map(Rule::name);
+        found.map(|rule| &**rule).ok_or_else(|| {
+            let names = self.rules_in(scope).map(|rule| rule.name());
             let names: Vec<&str> = names.map(|name| name_within(scope, name)).collect();
             ChangeError::Unknown {
                 name: name.to_owned(),
@@ -206,10 +206,11 @@ impl Sources {
     ) -> Result<Vec<Rule>, ChangeError> {
         let file = self.next_name();
         // Names and scenarios of a scope are its own.
-        let others: Vec<Rule> = self
-            .rules_in(scope)
-            .map(|rule| unbound(rule, scope))
-            .collect();
+        let within = |rule: &Arc<Rule>| match scope {
+            Some(_) => unbound(rule, scope).into(),
+            None => rule.clone(),
+        };
+        let others: Vec<Arc<Rule>> = self.rules_in(scope).map(within).collect();
         let others = || others.iter().filter(|rule| Some(rule.name()) != only);
         let rules = load::parse_beside(others(), [(&*file, text)], &load::no_includes);
         let mut rules = rules.map_err(|errors| {
@@ -261,7 +262,7 @@ impl Sources {
             scope: scope.map(Arc::from),
             name: self.next_name(),
             text: text.into(),
-            rules,
+            rules: rules.into_iter().map(Arc::new).collect(),
             includes: Vec::new(),
         });
         self.added += 1;

@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn names(sources: &Sources) -> Vec<&str> {
-        sources.rules().map(Rule::name).collect()
+        sources.rules().map(|rule| rule.name()).collect()
     }
 
     #[test]

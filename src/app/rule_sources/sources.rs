@@ -36,7 +36,7 @@ pub(super) struct RuleSource {
     pub(super) name: String,
     pub(super) text: Arc<str>,
     /// Those of the text, unless the control API put others in their place or removed them.
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Vec<Arc<Rule>>,
     /// The files that the text names, with what was in them.
     pub(super) includes: Vec<(PathBuf, Bytes)>,
 }
@@ -111,14 +111,14 @@ impl Sources {
     ///
     /// # Errors
     /// [`DuplicateName`]; the loader refuses that first.
-    pub fn assemble(&self) -> Result<(RuleSet, Vec<Rule>), DuplicateName> {
+    pub fn assemble(&self) -> Result<(RuleSet, Vec<Arc<Rule>>), DuplicateName> {
         let rules = self.rules().cloned();
-        let (rules, resting) = rules.partition(|rule| self.enables(&rule.name));
+        let (rules, resting): (Vec<_>, Vec<_>) = rules.partition(|rule| self.enables(&rule.name));
         Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), resting))
     }
 
     /// Every rule in the order in which they act, disabled ones too.
-    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.pages.iter().flat_map(|page| &page.rules)
     }
 
@@ -140,7 +140,7 @@ impl Sources {
 
     /// Whether some rule acts by chance, so that the seed matters.
     pub fn draw(&self) -> bool {
-        let chance = |rule: &Rule| rule.limit.is_some_and(|limit| limit.chance.is_some());
+        let chance = |rule: &Arc<Rule>| rule.limit.is_some_and(|limit| limit.chance.is_some());
         self.rules().any(chance)
     }
 
@@ -229,7 +229,10 @@ impl Sources {
     /// Every rule with the scope that it belongs to.
     pub(super) fn scoped_rules(&self) -> impl Iterator<Item = (Option<&Arc<str>>, &Rule)> {
         let pages = self.pages.iter();
-        pages.flat_map(|page| page.rules.iter().map(|rule| (page.scope.as_ref(), rule)))
+        pages.flat_map(|page| {
+            let rules = page.rules.iter();
+            rules.map(|rule| (page.scope.as_ref(), &**rule))
+        })
     }
 }
 
@@ -264,7 +267,7 @@ impl RuleSource {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(Rule::name)
+        self.rules.iter().map(|rule| rule.name())
     }
 
     /// Files stand in the order of their arguments, in a folder by name.
@@ -288,7 +291,7 @@ impl Origin {
 /// Parses the rules of sources, which join a set with others.
 fn fill<'r>(
     pages: &mut [RuleSource],
-    others: impl IntoIterator<Item = &'r Rule>,
+    others: impl IntoIterator<Item = &'r Arc<Rule>>,
 ) -> Result<(), RuleErrors> {
     let read = RefCell::new(HashMap::<String, Vec<(PathBuf, Bytes)>>::new());
     let reader = |rule_file: &str, path: &str| {
@@ -308,7 +311,7 @@ fn fill<'r>(
         page.includes = read.remove(&page.name).unwrap_or_default();
         page.rules.clear();
         while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
-            page.rules.push(rule);
+            page.rules.push(rule.into());
         }
     }
     Ok(())
@@ -342,7 +345,7 @@ mod tests {
     }
 
     fn names(sources: &Sources) -> Vec<&str> {
-        sources.rules().map(Rule::name).collect()
+        sources.rules().map(|rule| rule.name()).collect()
     }
 
     #[test]

@@ -98,7 +98,7 @@ enum StageArgument {
 impl Try {
     pub(super) fn run(self, output: Output) -> Outcome {
         let (rules, messages) = self.rule_set()?;
-        if rules.rules().iter().any(is_drawn) {
+        if rules.rules().iter().any(|rule| is_drawn(rule)) {
             self.seed.announce();
         }
         let mut trial = DryRun::new(self.url.clone(), self.limits());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -124,7 +125,7 @@ impl EffectCounts {
     }
 
     fn json(&self, file: &Path, rules: &RuleSet) -> String {
-        let rule = |rule: &Rule| {
+        let rule = |rule: &Arc<Rule>| {
             let hits = self.of(rule);
             let why = hits.why(rule);
             json!({"rule": rule.name(), "messages": hits.messages, "failed": hits.failed, "why": why})
