@@ -42,6 +42,8 @@ pub(super) struct Planned {
     /// Which response of two the device gets, where the request goes out twice.
     pub(super) duplicate: Option<WhichResponse>,
     rule: Arc<str>,
+    /// The name of the step that is being planned.
+    step: &'static str,
     fresh: Option<CmdIdAllocator>,
     unlisted: usize,
     /// Bytes of all that is put in: texts, values, copies and fragments.
@@ -61,10 +63,10 @@ struct Planning<'a, 'v> {
 const MOST_DETAILS: usize = 1_000;
 
 /// `advance-scenario`: the engine moved the scenario on when it admitted the rule.
-pub(super) fn advance_scenario(rule: &Rule) -> EffectDetail {
+pub(super) fn advance_scenario(step: &'static str, rule: &Rule) -> EffectDetail {
     let scenario = rule.scenario.as_ref();
     EffectDetail::of_message(
-        EffectKind::other("advance-scenario"),
+        EffectKind::other(step),
         "",
         scenario
             .and_then(|scenario| scenario.becomes.clone())
@@ -112,8 +114,9 @@ pub(super) fn edits(
             planning.edit(step, selected);
         }
     }
-    let reverses = |step: &Step| matches!(step, Step::Edit(EditStep::Reverse));
-    if steps.iter().any(reverses) {
+    let reverses = |step: &&Step| matches!(step, Step::Edit(EditStep::Reverse));
+    if let Some(reverse) = steps.iter().find(reverses) {
+        planning.planned.step = reverse.name();
         planning.reverse(&outermost);
     }
     for step in steps {
@@ -141,25 +144,21 @@ pub(super) fn too_large(most: usize) -> String {
 
 impl Planning<'_, '_> {
     /// The element at a place; a missing one is reported.
-    fn find(
-        &mut self,
-        verb: &'static str,
-        selected: &Selected,
-        at: &Selector,
-    ) -> Vec<SelectedElement> {
+    fn find(&mut self, selected: &Selected, at: &Selector) -> Vec<SelectedElement> {
         let found = at.find(self.document, selected, self.limits);
         if found.is_empty() {
-            self.refuse(verb, selected, &format!("there is no {at}"));
+            self.refuse(selected, &format!("there is no {at}"));
         }
         found
     }
 
     /// Notes why a step could not act on a selected element.
-    fn refuse(&mut self, verb: &'static str, selected: &Selected, why: &str) {
+    fn refuse(&mut self, selected: &Selected, why: &str) {
+        let step = self.planned.step;
         let element = self.document.element(selected.node);
         self.planned.push_change(|| {
             let path = element.map(|element| element.path().to_string());
-            not_applied(&path.unwrap_or_default(), format!("{verb}: {why}"))
+            not_applied(&path.unwrap_or_default(), format!("{step}: {why}"))
         });
     }
 
@@ -168,10 +167,11 @@ impl Planning<'_, '_> {
         &mut self,
         spot: &SelectedElement,
         part: &str,
-        kind: EffectKind,
+        kind: fn(&'static str) -> EffectKind,
         before: String,
         after: String,
     ) {
+        let kind = kind(self.planned.step);
         self.planned.push_change(|| EffectDetail {
             path: format!("{}{part}", spot.path(self.document)),
             kind,
@@ -227,13 +227,26 @@ impl Planned {
         }
     }
 
-    fn detail(&mut self, at: Element<'_>, kind: EffectKind, before: String, after: String) {
+    fn detail(
+        &mut self,
+        at: Element<'_>,
+        kind: fn(&'static str) -> EffectKind,
+        before: String,
+        after: String,
+    ) {
+        let kind = kind(self.step);
         self.push_change(|| EffectDetail {
             path: at.path().to_string(),
             kind,
             before,
             after,
         });
+    }
+
+    fn detail_of_message(&mut self, before: &str, after: &str) {
+        let kind = EffectKind::other(self.step);
+        self.changes
+            .push(EffectDetail::of_message(kind, before, after));
     }
 
     fn push_omitted_count(&mut self) {

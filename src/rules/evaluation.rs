@@ -74,10 +74,10 @@ impl<'a> Evaluation<'a> {
         let index = self.index;
         let mut candidates = index.keyless().to_vec();
         candidates.extend(&self.by_text);
-        if !index.uris().is_empty()
+        if index.asks_of_commands()
             && let Some(commands) = self.commands()
         {
-            candidates.extend(commands.rules_by_uri());
+            candidates.extend(commands.rules_by_key());
         }
         candidates.sort_unstable();
         candidates.dedup();
@@ -152,7 +152,7 @@ impl<'a> Evaluation<'a> {
         let answers = &mut self.answers;
         let answers = answers.get_or_insert_with(|| LinkedAnswers::of(self.facts));
         let commands = &mut self.commands;
-        Some(commands.get_or_insert_with(|| Commands::of(document, answers, self.index.uris())))
+        Some(commands.get_or_insert_with(|| Commands::of(document, answers, self.index)))
     }
 
     /// Carries out the steps of a rule: its edits and what comes on top of them as one patch, and how the message
@@ -192,8 +192,10 @@ impl<'a> Evaluation<'a> {
                     let change = act::soap(fault, self.facts, document, &mut self.verdict);
                     applied.changes.push(change);
                 }
-                Step::Scenario(ScenarioStep::AdvanceScenario) => {
-                    applied.changes.push(act::advance_scenario(rule));
+                Step::Scenario(step @ ScenarioStep::AdvanceScenario) => {
+                    applied
+                        .changes
+                        .push(act::advance_scenario(step.name(), rule));
                 }
                 Step::WireFault(step) => {
                     let change = act::leave(step, rule, self.seed, self.facts, &mut self.verdict);

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::glob::{Glob, UriGlob};
 use super::locuri_set::LocUriSet;
-use super::matcher::Matcher;
+use super::matcher::{Matcher, TextTest};
 use super::{Facts, Rule, Stage};
+use crate::dm::Command;
 
 /// The rules of one stage, by their numbers in the set.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Index {
     keyless: Vec<usize>,
     /// Those with patterns for LocURIs.
     uris: LocUriSet,
+    /// Those with an exact Data or CmdID of a command.
+    values: HashMap<String, Vec<usize>>,
     /// Those with exact texts, in lower case, for each of [`FIELDS`].
     texts: [HashMap<String, Vec<usize>>; FIELDS.len()],
 }
@@ -46,6 +49,7 @@ const FIELDS: [Field; 6] = [
 
 enum Key<'r> {
     Uri(&'r UriGlob),
+    Value(&'r str),
     /// The number of its field, and the text in lower case.
     Text(usize, String),
 }
@@ -63,6 +67,10 @@ impl Index {
             for key in keys {
                 match key {
                     Key::Uri(glob) => patterns.push((number, glob)),
+                    Key::Value(text) => {
+                        let rules = index.values.entry(text.to_owned()).or_default();
+                        rules.push(number);
+                    }
                     Key::Text(field, text) => {
                         index.texts[field].entry(text).or_default().push(number);
                     }
@@ -79,6 +87,22 @@ impl Index {
 
     pub(super) fn uris(&self) -> &LocUriSet {
         &self.uris
+    }
+
+    /// Whether some rule has keys that stand in commands.
+    pub(super) fn asks_of_commands(&self) -> bool {
+        !self.uris.is_empty() || !self.values.is_empty()
+    }
+
+    /// Adds the rules one of whose values a command has.
+    pub(super) fn add_with_values_of(&self, command: Command<'_>, rules: &mut BTreeSet<usize>) {
+        if self.values.is_empty() {
+            return;
+        }
+        let data = command.items().filter_map(|item| Some(item.data()?.text()));
+        for text in command.cmd_id().into_iter().chain(data) {
+            rules.extend(self.values.get(text.trim_ascii()).into_iter().flatten());
+        }
     }
 
     /// The rules one of whose texts the message has.
@@ -105,6 +129,7 @@ fn keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
     };
     uri_keys(matcher)
         .or_else(|| text_keys(matcher))
+        .or_else(|| value_keys(matcher))
         .or_else(|| matcher.all.iter().find_map(keys))
         .or_else(of_any)
 }
@@ -119,6 +144,13 @@ fn text_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
         let key = |text: &str| Key::Text(field, text.to_ascii_lowercase());
         Some(texts(matcher)?.into_iter().map(key).collect())
     })
+}
+
+fn value_keys(matcher: &Matcher) -> Option<Vec<Key<'_>>> {
+    let data: Option<Vec<&str>> = matcher.data.iter().map(TextTest::exact).collect();
+    let ids = || matcher.cmd_id.iter().map(|id| &*id.0).collect();
+    let texts = data.filter(|data| !data.is_empty()).unwrap_or_else(ids);
+    (!texts.is_empty()).then(|| texts.into_iter().map(Key::Value).collect())
 }
 
 /// The texts that patterns match; `None` if there are no patterns, or one has a star.

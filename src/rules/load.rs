@@ -43,7 +43,7 @@ pub use self::schema::{StepKeys, schema, schema_text, step_keys};
 pub(in crate::rules) use self::suggest::list;
 use self::unreachable::Endpoints;
 use super::step::{Content, NewBody};
-use super::{ConnectionMatcher, Matcher, RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
+use super::{RawStep, Rule, RuleErrors, RuleSet, Stage, Step};
 use crate::nearest::closest;
 
 /// The rules of one file, in its order. `file_name` is for people; nothing is opened.
@@ -223,17 +223,14 @@ impl Loader {
             report,
         );
         Some(Rule {
-            name: name.0,
             file: report.file().clone(),
             line: report.line(table.span().start),
-            stage,
             matcher,
             limit: rule.limit,
             scenario: rule.scenario,
-            steps,
             end: rule.end.is_some(),
-            connection: ConnectionMatcher::default(),
             warnings: report.take_warnings(),
+            ..Rule::new(name.0, stage, steps)
         })
     }
 
@@ -294,17 +291,12 @@ fn connection_rule<'t>(
     let stage = Stage::Connection;
     step_validate::steps(&steps, table, stage, None, None, report);
     Some(Rule {
-        name: name.0,
         file: report.file().clone(),
         line: report.line(table.span().start),
-        stage,
-        matcher: Matcher::default(),
         limit: rule.limit.map(|limit| limit.0),
-        scenario: None,
-        steps,
-        end: false,
         connection: rule.r#match.unwrap_or_default(),
         warnings: report.take_warnings(),
+        ..Rule::new(name.0, stage, steps)
     })
 }
 

@@ -75,9 +75,11 @@ impl UriSearch<'_> {
         }
         let canonical = path.to_ascii_lowercase();
         let under_parent = self.under_parent.iter().copied().flatten();
-        let patterns = under_parent.chain(last).chain(&self.set.others);
-        let matching = patterns.filter(|(_, pattern)| pattern.matches(&canonical));
-        rules.extend(matching.map(|(rule, _)| *rule));
+        for (rule, pattern) in under_parent.chain(last).chain(&self.set.others) {
+            if !rules.contains(rule) && pattern.matches(&canonical) {
+                rules.insert(*rule);
+            }
+        }
     }
 }
 

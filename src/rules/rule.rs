@@ -107,6 +107,23 @@ impl Per {
 }
 
 impl Rule {
+    /// A rule that acts on every message or connection of its stage.
+    pub fn new(name: String, stage: Stage, steps: Vec<Step>) -> Self {
+        Self {
+            name,
+            file: Arc::from(""),
+            line: 1,
+            stage,
+            matcher: Matcher::default(),
+            limit: None,
+            scenario: None,
+            steps,
+            end: false,
+            connection: ConnectionMatcher::default(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

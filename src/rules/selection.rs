@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::answers::LinkedAnswers;
-use super::locuri_set::LocUriSet;
+use super::index::Index;
 use super::matcher::{Kinds, MatchContext, Matcher, Seen, any_code};
 use super::target_nodes::{self, abouts};
 use crate::dm::{Command, CommandKind, Message};
@@ -24,8 +24,8 @@ pub(super) struct Commands {
     /// The kinds of commands there are, and the codes of the Statuses and Alerts, each once.
     kinds: Kinds,
     codes: Vec<(CommandKind, u16)>,
-    /// The rules one of whose patterns matches a LocURI.
-    by_uri: BTreeSet<usize>,
+    /// The rules one of whose keys stands in a command.
+    by_key: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -37,14 +37,14 @@ struct Entry {
 }
 
 impl Commands {
-    pub(super) fn of(document: &Document, answers: &LinkedAnswers<'_>, uris: &LocUriSet) -> Self {
+    pub(super) fn of(document: &Document, answers: &LinkedAnswers<'_>, index: &Index) -> Self {
         let mut commands = Self {
             entries: Vec::new(),
             kinds: Kinds::NONE,
             codes: Vec::new(),
-            by_uri: BTreeSet::new(),
+            by_key: BTreeSet::new(),
         };
-        let mut search = (!uris.is_empty()).then(|| uris.search());
+        let mut search = (!index.uris().is_empty()).then(|| index.uris().search());
         let all = Message::of(document).into_iter();
         for command in all.flat_map(Message::all_commands) {
             let (kind, code) = (command.kind(), command.code());
@@ -55,9 +55,10 @@ impl Commands {
             }
             if let Some(search) = &mut search {
                 target_nodes::each(command, answers, &mut |_, uri| {
-                    search.find(&uri.text(), &mut commands.by_uri);
+                    search.find(&uri.text(), &mut commands.by_key);
                 });
             }
+            index.add_with_values_of(command, &mut commands.by_key);
             commands.entries.push(Entry {
                 node: command.element().id(),
                 kind,
@@ -67,9 +68,9 @@ impl Commands {
         commands
     }
 
-    /// The rules one of whose patterns matches a LocURI of a command.
-    pub(super) fn rules_by_uri(&self) -> &BTreeSet<usize> {
-        &self.by_uri
+    /// The rules one of whose keys stands in a command.
+    pub(super) fn rules_by_key(&self) -> &BTreeSet<usize> {
+        &self.by_key
     }
 
     /// Whether there are commands of the kinds and with the codes that a matcher asks for.

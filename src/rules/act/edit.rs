@@ -17,6 +17,7 @@ use crate::rules::template::{Escape, Template};
 
 impl Planning<'_, '_> {
     pub(super) fn edit(&mut self, step: &EditStep, selected: &Selected) {
+        self.planned.step = step.name();
         match step {
             EditStep::SetStatus(code) => self.set_status(selected, code.status()),
             EditStep::SetText { text, at } => self.set_text(selected, text, at),
@@ -49,7 +50,7 @@ impl Planning<'_, '_> {
         };
         let before = data.text().trim_ascii().to_owned();
         let spot = SelectedElement::of(data);
-        self.push_detail(&spot, "", EffectKind::SetStatus, before, text.clone());
+        self.push_detail(&spot, "", |_| EffectKind::SetStatus, before, text.clone());
         let element = data.id();
         self.push(&spot, Edit::SetText { element, text });
     }
@@ -65,31 +66,24 @@ impl Planning<'_, '_> {
             .last();
         let place = last.map_or(Place::FirstIn(status.id()), |last| Place::After(last.id()));
         let spot = SelectedElement::of(status);
-        self.push_detail(&spot, "", EffectKind::SetStatus, String::new(), text);
+        self.push_detail(&spot, "", |_| EffectKind::SetStatus, String::new(), text);
         self.push(&spot, Edit::Insert { place, fragment });
     }
 
     fn set_text(&mut self, selected: &Selected, template: &Template, at: &Selector) {
-        let (verb, document) = ("set-text", self.document);
-        for spot in self.find(verb, selected, at) {
+        let document = self.document;
+        for spot in self.find(selected, at) {
             let Some(target) = spot.element(document) else {
                 continue;
             };
             let before = target.text().into_owned();
-            let filled = self
-                .values
-                .fill(template, Escape::Nothing, Some(selected), Some(&before));
-            let text = match filled {
-                Ok(text) => text,
-                Err(why) => {
-                    self.refuse(verb, selected, &why);
-                    continue;
-                }
+            let Some(text) = self.filled(template, selected, &before) else {
+                continue;
             };
             if !self.add(text.len()) {
                 return;
             }
-            self.push_detail(&spot, "", EffectKind::other(verb), before, text.clone());
+            self.push_detail(&spot, "", EffectKind::other, before, text.clone());
             let element = spot.node;
             self.push(&spot, Edit::SetText { element, text });
         }
@@ -102,20 +96,13 @@ impl Planning<'_, '_> {
         template: &Template,
         at: &Selector,
     ) {
-        let (verb, document) = ("set-attribute", self.document);
-        for spot in self.find(verb, selected, at) {
+        let document = self.document;
+        for spot in self.find(selected, at) {
             let target = spot.element(document);
             let attribute = target.and_then(|target| target.attribute(name));
             let before = attribute.map_or(String::new(), |a| a.value().into_owned());
-            let filled = self
-                .values
-                .fill(template, Escape::Nothing, Some(selected), Some(&before));
-            let value = match filled {
-                Ok(value) => value,
-                Err(why) => {
-                    self.refuse(verb, selected, &why);
-                    continue;
-                }
+            let Some(value) = self.filled(template, selected, &before) else {
+                continue;
             };
             if !self.add(value.len()) {
                 return;
@@ -130,10 +117,11 @@ impl Planning<'_, '_> {
             {
                 let element = spot.node;
                 let (name, value) = (format!("xmlns:{MSFT}"), uri.to_owned());
+                let kind = EffectKind::other;
                 self.push_detail(
                     &spot,
                     &format!("@{name}"),
-                    EffectKind::other(verb),
+                    kind,
                     String::new(),
                     value.clone(),
                 );
@@ -146,7 +134,7 @@ impl Planning<'_, '_> {
                     },
                 );
             }
-            let kind = EffectKind::other(verb);
+            let kind = EffectKind::other;
             self.push_detail(&spot, &format!("@{name}"), kind, before, value.clone());
             let edit = Edit::SetAttribute {
                 element: spot.node,
@@ -157,29 +145,36 @@ impl Planning<'_, '_> {
         }
     }
 
+    /// A text with its values in the place of `before`; one that cannot be filled is reported.
+    fn filled(&mut self, template: &Template, selected: &Selected, before: &str) -> Option<String> {
+        let values = &mut self.values;
+        let filled = values.fill(template, Escape::Nothing, Some(selected), Some(before));
+        filled.map_err(|why| self.refuse(selected, &why)).ok()
+    }
+
     fn remove_attribute(&mut self, selected: &Selected, name: &str, at: &Selector) {
-        let (verb, document) = ("remove-attribute", self.document);
-        for spot in self.find(verb, selected, at) {
+        let document = self.document;
+        for spot in self.find(selected, at) {
             let target = spot.element(document);
             let Some(attribute) = target.and_then(|target| target.attribute(name)) else {
-                self.refuse(verb, selected, &format!("{at} has no attribute {name}"));
+                self.refuse(selected, &format!("{at} has no attribute {name}"));
                 continue;
             };
             let (node, before) = (attribute.id(), attribute.value().into_owned());
-            let kind = EffectKind::other(verb);
+            let kind = EffectKind::other;
             self.push_detail(&spot, &format!("@{name}"), kind, before, String::new());
             self.push(&spot, Edit::Remove { node });
         }
     }
 
     fn replace(&mut self, selected: &Selected, template: &Template, at: &Selector) {
-        let (verb, document) = ("replace", self.document);
-        for spot in self.find(verb, selected, at) {
-            let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
+        let document = self.document;
+        for spot in self.find(selected, at) {
+            let Some((text, fragment)) = self.fragment(selected, template, &spot) else {
                 continue;
             };
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", EffectKind::Markup(verb), before, text);
+            self.push_detail(&spot, "", EffectKind::Markup, before, text);
             let node = spot.node;
             self.push(&spot, Edit::Replace { node, fragment });
         }
@@ -187,7 +182,7 @@ impl Planning<'_, '_> {
 
     /// Of a command of which the matcher selected some Items only, only these go.
     fn remove(&mut self, selected: &Selected, at: &Selector) {
-        let (verb, document) = ("remove", self.document);
+        let document = self.document;
         let of_command = document.element(selected.node).and_then(Command::of);
         let items = of_command.map_or(0, |command| command.items().count());
         let some = at.is_selected() && !selected.items.is_empty() && selected.items.len() < items;
@@ -195,11 +190,11 @@ impl Planning<'_, '_> {
             let items = selected.items.iter().filter_map(|id| document.element(*id));
             items.map(SelectedElement::of).collect()
         } else {
-            self.find(verb, selected, at)
+            self.find(selected, at)
         };
         for spot in spots {
             let before = spot.element(document).map(summary).unwrap_or_default();
-            self.push_detail(&spot, "", EffectKind::Element(verb), before, String::new());
+            self.push_detail(&spot, "", EffectKind::Element, before, String::new());
             let node = spot.node;
             self.push(&spot, Edit::Remove { node });
         }
@@ -209,7 +204,6 @@ impl Planning<'_, '_> {
     /// reported.
     fn fragment(
         &mut self,
-        verb: &'static str,
         selected: &Selected,
         template: &Template,
         spot: &SelectedElement,
@@ -229,7 +223,7 @@ impl Planning<'_, '_> {
                 self.add(text.len()).then_some((text, fragment))
             }
             Err(why) => {
-                self.refuse(verb, selected, &why);
+                self.refuse(selected, &why);
                 None
             }
         }

@@ -101,10 +101,11 @@ impl Planned {
         context: &StepContext<'_>,
         selection: &[Selected],
     ) {
+        self.step = step.name();
         if step.promises()
             && let Err(why) = context.reconciler()
         {
-            return self.decline(step.name(), why);
+            return self.decline(why);
         }
         let planned = match step {
             ProtocolStep::Refuse(code) => self.refuse(code.status(), context, selection),
@@ -123,17 +124,18 @@ impl Planned {
             ProtocolStep::DropFinal => self.drop_final(context),
             ProtocolStep::WrongSize(by) => self.wrong_size(by.0, context, selection),
             _ => match step.field() {
-                Some(field) => self.header(step.name(), &field, context),
+                Some(field) => self.header(&field, context),
                 None => Ok(()),
             },
         };
         if let Err(why) = planned {
-            self.decline(step.name(), why);
+            self.decline(why);
         }
     }
 
-    fn decline(&mut self, verb: &str, why: String) {
-        self.changes.push(not_applied("", format!("{verb}: {why}")));
+    fn decline(&mut self, why: String) {
+        let step = self.step;
+        self.changes.push(not_applied("", format!("{step}: {why}")));
     }
 
     /// CmdIDs that are free in the message and not yet given by this rule.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::not_applied;
 use crate::flow::{DeliveryStep, EffectDetail, EffectKind, Noise, Pace, StatedLength};
-use crate::rules::rng::Rng;
+use crate::rules::chance::Rng;
 use crate::rules::step::{Answer, ResetPeer, Slicer, Timeout, WireFault};
 use crate::rules::{Facts, Rule, Verdict};
 

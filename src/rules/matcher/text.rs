@@ -29,6 +29,14 @@ impl TextTest {
             Self::Regex(regex) => regex.0.is_match(text),
         }
     }
+
+    /// The one text it holds of, without the white space around it.
+    pub(in crate::rules) fn exact(&self) -> Option<&str> {
+        match self {
+            Self::Equals(equal) => Some(equal.trim_ascii()),
+            Self::Contains(_) | Self::Regex(_) => None,
+        }
+    }
 }
 
 /// A place whose text must be so. Of several elements there one is enough.

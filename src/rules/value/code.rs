@@ -212,6 +212,13 @@ fn near<F: Family>(code: u16) -> String {
     named.join(", ")
 }
 
+impl<F> CodeRange<F> {
+    /// These codes.
+    pub fn of(codes: RangeInclusive<u16>) -> Self {
+        Self(codes, PhantomData)
+    }
+}
+
 impl<'de, F: Family> Deserialize<'de> for Code<F> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(CodeTable::deserialize(deserializer)?).map_err(D::Error::custom)
@@ -223,11 +230,11 @@ impl<'de, F: Family> Deserialize<'de> for CodeRange<F> {
         let table = CodeTable::deserialize(deserializer)?;
         let Some(Scalar::Text(class)) = &table.plain else {
             let code = Code::<F>::new(table).map_err(D::Error::custom)?.0;
-            return Ok(Self(code..=code, PhantomData));
+            return Ok(Self::of(code..=code));
         };
         if let Some(at) = CLASSES.iter().position(|c| c.eq_ignore_ascii_case(class)) {
             let first = 100 * (at as u16 + 1);
-            return Ok(Self(first..=first + 99, PhantomData));
+            return Ok(Self::of(first..=first + 99));
         }
         let mistake = wrong(format!("`{class}` is no class of codes")).label("not known here");
         let codes = list(&CLASSES);

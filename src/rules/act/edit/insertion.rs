@@ -15,40 +15,38 @@ use crate::rules::value::True;
 
 impl Planning<'_, '_> {
     pub(super) fn insert(&mut self, selected: &Selected, template: &Template, to: &Neighbour) {
-        let verb = "insert";
-        for spot in self.find(verb, selected, &to.at) {
-            let Some((text, fragment)) = self.fragment(verb, selected, template, &spot) else {
+        for spot in self.find(selected, &to.at) {
+            let Some((text, fragment)) = self.fragment(selected, template, &spot) else {
                 continue;
             };
-            self.push_detail(&spot, "", EffectKind::Markup(verb), String::new(), text);
+            self.push_detail(&spot, "", EffectKind::Markup, String::new(), text);
             let place = to.relation.to(spot.node);
             self.push(&spot, Edit::Insert { place, fragment });
         }
     }
 
     pub(super) fn copy(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
-        let sources = self.find("copy", selected, from);
-        for target in self.find("copy", selected, &to.at) {
+        let sources = self.find(selected, from);
+        for target in self.find(selected, &to.at) {
             for source in &sources {
-                self.put(selected, "copy", source, &target, to.relation);
+                self.put(selected, source, &target, to.relation);
             }
         }
     }
 
     /// `move`.
     pub(super) fn relocate(&mut self, selected: &Selected, from: &Selector, to: &Neighbour) {
-        let verb = "move";
-        let sources = self.find(verb, selected, from);
-        let targets = self.find(verb, selected, &to.at);
+        let sources = self.find(selected, from);
+        let targets = self.find(selected, &to.at);
         let [target] = &targets[..] else {
             if targets.len() > 1 {
                 let why = format!("there are {} {}: number one of them", targets.len(), to.at);
-                self.refuse(verb, selected, &why);
+                self.refuse(selected, &why);
             }
             return;
         };
         for source in &sources {
-            if self.put(selected, verb, source, target, to.relation) {
+            if self.put(selected, source, target, to.relation) {
                 let node = source.node;
                 self.push(source, Edit::Remove { node });
             }
@@ -59,14 +57,13 @@ impl Planning<'_, '_> {
     fn put(
         &mut self,
         selected: &Selected,
-        verb: &'static str,
         source: &SelectedElement,
         target: &SelectedElement,
         relation: Relation,
     ) -> bool {
         let document = self.document;
         if source.holders() != target.holders() {
-            self.refuse(verb, selected, "an element stays in its document");
+            self.refuse(selected, "an element stays in its document");
             return false;
         }
         let Some((element, neighbour)) = source.element(document).zip(target.element(document))
@@ -77,13 +74,7 @@ impl Planning<'_, '_> {
         if !self.add(element.span().len()) {
             return false;
         }
-        self.push_detail(
-            source,
-            "",
-            EffectKind::Element(verb),
-            summary(element),
-            after,
-        );
+        self.push_detail(source, "", EffectKind::Element, summary(element), after);
         let edit = Edit::Copy {
             place: relation.to(target.node),
             node: source.node,
@@ -94,8 +85,8 @@ impl Planning<'_, '_> {
     }
 
     pub(super) fn duplicate(&mut self, selected: &Selected, at: &Selector, ids: Option<True>) {
-        let (verb, document) = ("duplicate", self.document);
-        for spot in self.find(verb, selected, at) {
+        let document = self.document;
+        for spot in self.find(selected, at) {
             let Some(element) = spot.element(document) else {
                 continue;
             };
@@ -115,13 +106,7 @@ impl Planning<'_, '_> {
             if !self.add(element.span().len()) {
                 return;
             }
-            self.push_detail(
-                &spot,
-                "",
-                EffectKind::Element(verb),
-                summary(element),
-                after,
-            );
+            self.push_detail(&spot, "", EffectKind::Element, summary(element), after);
             let edit = Edit::Copy {
                 place: Place::After(spot.node),
                 node: spot.node,
@@ -139,7 +124,7 @@ impl Planning<'_, '_> {
         }
         for siblings in families.values() {
             if let [alone] = siblings[..] {
-                self.refuse("reverse", alone, "no sibling of it is selected");
+                self.refuse(alone, "no sibling of it is selected");
             }
             for (selected, place) in siblings.iter().zip(siblings.iter().rev()) {
                 if selected.node != place.node {
@@ -154,15 +139,9 @@ impl Planning<'_, '_> {
         let Some((element, there)) = document.element(node).zip(document.element(place)) else {
             return;
         };
-        let (spot, verb) = (SelectedElement::of(element), "reverse");
+        let spot = SelectedElement::of(element);
         let after = format!("in the place of {}", summary(there));
-        self.push_detail(
-            &spot,
-            "",
-            EffectKind::Element(verb),
-            summary(element),
-            after,
-        );
+        self.push_detail(&spot, "", EffectKind::Element, summary(element), after);
         let copy = Edit::Copy {
             place: Place::Before(place),
             node,

@@ -7,7 +7,7 @@ use super::{StepContext, body, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{AlertCode, Message, StatusCode};
 use crate::flow::reconciler::{Sequence, SuppressReply};
-use crate::flow::{EffectDetail, EffectKind, Obligation, SessionChange, Side};
+use crate::flow::{EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::tag;
 use crate::rules::Stage;
@@ -22,13 +22,17 @@ impl Planned {
         if context.facts.stage == Stage::Response {
             for command in message.commands().filter(|c| c.expects_status()) {
                 let element = command.element();
-                let kind = EffectKind::Element("session-abort");
+                let kind = EffectKind::Element;
                 self.detail(element, kind, summary(element), String::new());
                 self.own.push(Edit::Remove { node: element.id() });
             }
         }
-        let kind = EffectKind::Element("session-abort");
-        self.put_alert(AlertCode::SESSION_ABORT, kind, context, message)?;
+        self.put_alert(
+            AlertCode::SESSION_ABORT,
+            EffectKind::Element,
+            context,
+            message,
+        )?;
         let body = body(message)?.element();
         if body.child(tag::FINAL).is_none() {
             let fragment: Option<Fragment> = compose::fragment(context.document, "<Final/>");
@@ -45,7 +49,7 @@ impl Planned {
     pub(super) fn next_message(&mut self, context: &StepContext<'_>) -> Result<(), String> {
         let message = context.message().ok_or("this is no SyncML message")?;
         if context.facts.stage == Stage::Request {
-            let kind = EffectKind::other("next-message");
+            let kind = EffectKind::other;
             return self.put_alert(AlertCode::NEXT_MESSAGE, kind, context, message);
         }
         let number = msg_id(message)?.parse();
@@ -69,11 +73,7 @@ impl Planned {
             document: Arc::new(context.document.clone()),
             msg_id,
         });
-        self.changes.push(EffectDetail::of_message(
-            EffectKind::other("next-message"),
-            "",
-            "Alert 1222; the server's message waits",
-        ));
+        self.detail_of_message("", "Alert 1222; the server's message waits");
         self.answer = Some(syncml(context, bytes));
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Planned {
     fn put_alert(
         &mut self,
         code: AlertCode,
-        kind: EffectKind,
+        kind: fn(&'static str) -> EffectKind,
         context: &StepContext<'_>,
         message: Message<'_>,
     ) -> Result<(), String> {
@@ -114,11 +114,8 @@ impl Planned {
             WhichResponse::First => "first",
             WhichResponse::Second => "second",
         };
-        self.changes.push(EffectDetail::of_message(
-            EffectKind::other("duplicate-message"),
-            "",
-            format!("sent twice; the {which} response goes to the device"),
-        ));
+        let after = format!("sent twice; the {which} response goes to the device");
+        self.detail_of_message("", &after);
         self.duplicate = Some(keep);
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Planned {
             if let Some(code) = of_message.and_then(|of| of.codes.get(&*cmd_ref))
                 && let Some(data) = command.element().child(tag::DATA)
             {
-                self.put("atomic-rollback", data, code.0.to_string());
+                self.put(data, code.0.to_string());
             }
         }
     }

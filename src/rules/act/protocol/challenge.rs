@@ -9,8 +9,8 @@ use super::refuse::RefusedCommands;
 use super::{StepContext, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{Message, Status, StatusCode};
+use crate::flow::SessionChange;
 use crate::flow::reconciler::{MOST_BYTES, ObligationsFull};
-use crate::flow::{EffectKind, SessionChange};
 use crate::markup::edit::{Edit, Place};
 use crate::markup::tag;
 use crate::rules::act::Planned;
@@ -27,15 +27,13 @@ impl Planned {
         let message = context.message().ok_or("this is no SyncML message")?;
         let chal = self.chal(challenge, context, message);
         match context.facts.stage {
-            Stage::Response => {
-                self.turn_down(StatusCode(challenge.code.0), &chal, "challenge", context)
-            }
+            Stage::Response => self.turn_down(StatusCode(challenge.code.0), &chal, context),
             _ => {
                 let credentials = cred(message);
                 if credentials.len() > MOST_BYTES {
                     return Err(ObligationsFull.to_string());
                 }
-                self.answer_each(StatusCode(challenge.code.0), &chal, "challenge", context)?;
+                self.answer_each(StatusCode(challenge.code.0), &chal, context)?;
                 self.change_session(SessionChange::Credentials(credentials.into()));
                 Ok(())
             }
@@ -46,8 +44,8 @@ impl Planned {
         if busy.is_syncml() {
             let code = StatusCode(busy.code.0);
             return match context.facts.stage {
-                Stage::Response => self.turn_down(code, "", "busy", context),
-                _ => self.answer_each(code, "", "busy", context),
+                Stage::Response => self.turn_down(code, "", context),
+                _ => self.answer_each(code, "", context),
             };
         }
         let mut answer = SyntheticResponse {
@@ -60,7 +58,7 @@ impl Planned {
                 .map_err(|_| "a header field cannot hold this value")?;
             answer.headers.insert(header::RETRY_AFTER, value);
         }
-        self.push_detail("busy", context, answer.status.to_string());
+        self.push_detail(context, answer.status.to_string());
         self.answer = Some(answer);
         Ok(())
     }
@@ -70,7 +68,6 @@ impl Planned {
         &mut self,
         code: StatusCode,
         chal: &str,
-        verb: &'static str,
         context: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = context.message().ok_or("this is no SyncML message")?;
@@ -89,7 +86,7 @@ impl Planned {
         let bytes = compose::message(context.document, response, &(body + "<Final/>"));
         let bytes = bytes.ok_or("no answer can be written to this message")?;
         self.change_session(SessionChange::Answered { request, response });
-        self.push_detail(verb, context, code.to_string());
+        self.push_detail(context, code.to_string());
         self.answer = Some(syncml(context, bytes));
         Ok(())
     }
@@ -99,7 +96,6 @@ impl Planned {
         &mut self,
         code: StatusCode,
         chal: &str,
-        verb: &'static str,
         context: &StepContext<'_>,
     ) -> Result<(), String> {
         let message = context.message().ok_or("this is no SyncML message")?;
@@ -111,7 +107,7 @@ impl Planned {
                 continue;
             };
             let Some(data) = status.data() else { continue };
-            self.put(verb, data, code.0.to_string());
+            self.put(data, code.0.to_string());
             if status.is_for_header() && !header_seen {
                 header_seen = true;
                 self.set_chal(status, chal, context)?;
@@ -191,15 +187,10 @@ impl Planned {
         STANDARD.encode(halves.concat())
     }
 
-    fn push_detail(&mut self, verb: &'static str, context: &StepContext<'_>, what: String) {
-        self.changes.push(crate::flow::EffectDetail::of_message(
-            EffectKind::other(verb),
-            context
-                .facts
-                .response
-                .map_or_else(String::new, |head| head.status.to_string()),
-            what,
-        ));
+    fn push_detail(&mut self, context: &StepContext<'_>, what: String) {
+        let response = context.facts.response;
+        let before = response.map_or_else(String::new, |head| head.status.to_string());
+        self.detail_of_message(&before, &what);
     }
 }
 

@@ -14,15 +14,13 @@ impl Planned {
         let message = context.message().ok_or("this is no SyncML message")?;
         let last = body(message)?.element().child(tag::FINAL);
         let last = last.ok_or("the message has no Final")?;
-        let kind = EffectKind::other("drop-final");
-        self.detail(last, kind, "Final".into(), String::new());
+        self.detail(last, EffectKind::other, "Final".into(), String::new());
         self.own.push(Edit::Remove { node: last.id() });
         Ok(())
     }
 
     pub(super) fn header(
         &mut self,
-        verb: &'static str,
         field: &Field,
         context: &StepContext<'_>,
     ) -> Result<(), String> {
@@ -30,9 +28,9 @@ impl Planned {
         let header = message.header().ok_or("the message has no SyncHdr")?;
         let header = header.element();
         match field {
-            Field::MaxMsgSize(size) => self.set_meta(verb, header, tag::MAX_MSG_SIZE, *size),
-            Field::MaxObjSize(size) => self.set_meta(verb, header, tag::MAX_OBJ_SIZE, *size),
-            Field::RespUri(uri) => self.set_field(verb, header, tag::RESP_URI, "RespURI", uri),
+            Field::MaxMsgSize(size) => self.set_meta(header, tag::MAX_MSG_SIZE, *size),
+            Field::MaxObjSize(size) => self.set_meta(header, tag::MAX_OBJ_SIZE, *size),
+            Field::RespUri(uri) => self.set_field(header, tag::RESP_URI, "RespURI", uri),
             Field::SessionId(id) => {
                 if let Some(original) = header.child(tag::SESSION_ID)
                     && context.facts.stage == Stage::Request
@@ -44,58 +42,48 @@ impl Planned {
                     let received = id.as_str().into();
                     self.owe(context, vec![Obligation::SessionId { received, original }])?;
                 }
-                self.set_field(verb, header, tag::SESSION_ID, "SessionID", id)
+                self.set_field(header, tag::SESSION_ID, "SessionID", id)
             }
-            Field::VerDtd(version) => self.set_field(verb, header, tag::VER_DTD, "VerDTD", version),
-            Field::VerProto(version) => {
-                self.set_field(verb, header, tag::VER_PROTO, "VerProto", version)
-            }
-            Field::Namespace(uri) => self.set_namespace(verb, message.element(), uri),
+            Field::VerDtd(version) => self.set_field(header, tag::VER_DTD, "VerDTD", version),
+            Field::VerProto(version) => self.set_field(header, tag::VER_PROTO, "VerProto", version),
+            Field::Namespace(uri) => self.set_namespace(message.element(), uri),
         }
     }
 
     fn set_field(
         &mut self,
-        verb: &'static str,
         header: Element<'_>,
         name: NameId,
         local: &str,
         text: &str,
     ) -> Result<(), String> {
         if let Some(element) = header.child(name) {
-            self.put(verb, element, text.to_owned());
+            self.put(element, text.to_owned());
             return Ok(());
         }
         let xml = compose::leaf(local, text);
-        self.put_in(verb, header, place_of(header, name), &xml, text)
+        self.put_in(header, place_of(header, name), &xml, text)
     }
 
-    fn set_meta(
-        &mut self,
-        verb: &'static str,
-        header: Element<'_>,
-        name: NameId,
-        size: u32,
-    ) -> Result<(), String> {
+    fn set_meta(&mut self, header: Element<'_>, name: NameId, size: u32) -> Result<(), String> {
         let local = name.text().unwrap_or_default();
         let (text, xml) = (size.to_string(), compose::meta(local, &size.to_string()));
         let Some(meta) = header.child(tag::META) else {
             let xml = format!("<Meta>{xml}</Meta>");
-            return self.put_in(verb, header, Place::LastIn(header.id()), &xml, &text);
+            return self.put_in(header, Place::LastIn(header.id()), &xml, &text);
         };
         let around = meta.child(tag::MET_INF).unwrap_or(meta);
         match around.child(name) {
             Some(element) => {
-                self.put(verb, element, text);
+                self.put(element, text);
                 Ok(())
             }
-            None => self.put_in(verb, meta, Place::LastIn(around.id()), &xml, &text),
+            None => self.put_in(meta, Place::LastIn(around.id()), &xml, &text),
         }
     }
 
     fn put_in(
         &mut self,
-        verb: &'static str,
         at: Element<'_>,
         place: Place,
         xml: &str,
@@ -103,17 +91,12 @@ impl Planned {
     ) -> Result<(), String> {
         let fragment: Option<Fragment> = compose::fragment(at.document(), xml);
         let fragment = fragment.ok_or("it cannot be written as XML")?;
-        self.detail(at, EffectKind::other(verb), String::new(), new.to_owned());
+        self.detail(at, EffectKind::other, String::new(), new.to_owned());
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
 
-    fn set_namespace(
-        &mut self,
-        verb: &'static str,
-        root: Element<'_>,
-        uri: &str,
-    ) -> Result<(), String> {
+    fn set_namespace(&mut self, root: Element<'_>, uri: &str) -> Result<(), String> {
         if root.document().is_wbxml() {
             return Err("in WBXML the public identifier tells the version".into());
         }
@@ -126,7 +109,7 @@ impl Planned {
         });
         let name = declared.map_or("xmlns".into(), |attribute| attribute.name().into_owned());
         let before = declared.map_or(String::new(), |a| a.value().into_owned());
-        self.detail(root, EffectKind::other(verb), before, uri.to_owned());
+        self.detail(root, EffectKind::other, before, uri.to_owned());
         self.own.push(Edit::SetAttribute {
             element: root.id(),
             name,

@@ -60,8 +60,7 @@ impl Planned {
         };
         self.owe(context, ids.into_iter().map(suppress).collect())?;
         let what = summary(fragment.document().root());
-        let kind = EffectKind::other("inject-command");
-        self.detail(anchor, kind, String::new(), what);
+        self.detail(anchor, EffectKind::other, String::new(), what);
         self.own.push(Edit::Insert { place, fragment });
         Ok(())
     }
