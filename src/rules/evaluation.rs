@@ -9,7 +9,7 @@ use http::Method;
 use super::act::{self, Body, StepContext, Values};
 use super::answers::LinkedAnswers;
 use super::index::Index;
-use super::matcher::MatchContext;
+use super::matcher::{Kinds, MatchContext};
 use super::selection::{Commands, Selected};
 use super::step::{ScenarioStep, SoapStep};
 use super::{Completeness, Facts, RawStep, Rule, Stage, Step, Verdict};
@@ -72,13 +72,16 @@ impl<'a> Evaluation<'a> {
     /// The rules that may find something in the message as it is now, in order.
     fn candidates(&mut self) -> Vec<usize> {
         let index = self.index;
-        let mut candidates = index.keyless().to_vec();
-        candidates.extend(&self.by_text);
+        let mut candidates = Vec::new();
+        let mut kinds = Kinds::NONE;
         if index.asks_of_commands()
             && let Some(commands) = self.commands()
         {
+            kinds = commands.kinds();
             candidates.extend(commands.rules_by_key());
         }
+        candidates.extend(index.keyless(kinds));
+        candidates.extend(&self.by_text);
         candidates.sort_unstable();
         candidates.dedup();
         candidates
@@ -106,7 +109,8 @@ impl<'a> Evaluation<'a> {
     /// What a rule finds: nothing where the message does not suit it.
     pub(super) fn select(&mut self, rule: &Rule) -> Vec<Selected> {
         let matcher = &rule.matcher;
-        let selects = matcher.selects_commands();
+        // That of a rule which was checked is set wherever it selects commands.
+        let selects = matcher.kinds.is_some();
         if selects && !self.commands().is_some_and(|all| all.may_match(matcher)) {
             return Vec::new();
         }

@@ -156,12 +156,29 @@ impl UriGlob {
         true
     }
 
+    /// The segments in front of the first one with a star.
+    pub(super) fn exact_beginning(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().map_while(Segment::exact)
+    }
+
+    pub(super) fn has_star(&self) -> bool {
+        self.segments
+            .iter()
+            .any(|segment| segment.exact().is_none())
+    }
+
     /// Its segments without a star, in lower case.
     pub(super) fn exact_segments(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Is(text) => Some(&**text),
-            Segment::Like(_) | Segment::Deep => None,
-        })
+        self.segments.iter().filter_map(Segment::exact)
+    }
+}
+
+impl Segment {
+    fn exact(&self) -> Option<&str> {
+        match self {
+            Self::Is(text) => Some(text),
+            Self::Like(_) | Self::Deep => None,
+        }
     }
 }
 

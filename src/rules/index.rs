@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use super::glob::{Glob, UriGlob};
 use super::locuri_set::LocUriSet;
-use super::matcher::{Matcher, TextTest};
+use super::matcher::{Kinds, Matcher, TextTest};
 use super::{Facts, Rule, Stage};
 use crate::dm::Command;
 
 /// The rules of one stage, by their numbers in the set.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Those without keys, in order.
-    keyless: Vec<usize>,
+    /// Those without keys, in order, each with the kinds of commands of which it needs one, if it selects commands.
+    keyless: Vec<(usize, Option<Kinds>)>,
     /// Those with patterns for LocURIs.
     uris: LocUriSet,
     /// Those with an exact Data or CmdID of a command.
@@ -61,7 +61,7 @@ impl Index {
         let numbered = rules.iter().enumerate();
         for (number, rule) in numbered.filter(|(_, rule)| rule.stage == stage) {
             let Some(keys) = keys(&rule.matcher) else {
-                index.keyless.push(number);
+                index.keyless.push((number, rule.matcher.kinds));
                 continue;
             };
             for key in keys {
@@ -81,17 +81,23 @@ impl Index {
         index
     }
 
-    pub(super) fn keyless(&self) -> &[usize] {
-        &self.keyless
+    /// The rules without keys, for a message whose commands are of these kinds.
+    pub(super) fn keyless(&self, kinds: Kinds) -> impl Iterator<Item = usize> {
+        let may_match = move |asked: Option<Kinds>| asked.is_none_or(|asked| asked.meets(kinds));
+        let rules = self.keyless.iter().filter(move |rule| may_match(rule.1));
+        rules.map(|rule| rule.0)
     }
 
     pub(super) fn uris(&self) -> &LocUriSet {
         &self.uris
     }
 
-    /// Whether some rule has keys that stand in commands.
+    /// Whether commands decide which rules may match.
     pub(super) fn asks_of_commands(&self) -> bool {
-        !self.uris.is_empty() || !self.values.is_empty()
+        let mut keyless = self.keyless.iter();
+        !self.uris.is_empty()
+            || !self.values.is_empty()
+            || keyless.any(|(_, kinds)| kinds.is_some())
     }
 
     /// Adds the rules one of whose values a command has.

@@ -55,7 +55,7 @@ impl Commands {
             }
             if let Some(search) = &mut search {
                 target_nodes::each(command, answers, &mut |_, uri| {
-                    search.find(&uri.text(), &mut commands.by_key);
+                    search.find(uri, &mut commands.by_key);
                 });
             }
             index.add_with_values_of(command, &mut commands.by_key);
@@ -66,6 +66,10 @@ impl Commands {
             });
         }
         commands
+    }
+
+    pub(super) fn kinds(&self) -> Kinds {
+        self.kinds
     }
 
     /// The rules one of whose keys stands in a command.
