@@ -80,7 +80,7 @@ impl EffectCounts {
             all.any(|other| are_of_one_option(rule, other) && acts(other))
         };
         let idle = tried.filter(|rule| !acts(rule) && !has_acting_half(rule));
-        let mut missing: Vec<&Rule> = idle.collect();
+        let mut missing: Vec<&Rule> = idle.map(|rule| &**rule).collect();
         // Of two that one option made, the first stands for both.
         missing.dedup_by(|later, first| are_of_one_option(first, later));
         let missing = missing.into_iter();
