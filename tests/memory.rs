@@ -10,6 +10,8 @@ mod heap;
 mod message;
 #[path = "memory/peer.rs"]
 mod peer;
+#[path = "memory/sessions.rs"]
+mod sessions;
 
 use bytes::Bytes;
 use dmtap::markup::convert::{XmlOptions, to_xml};

@@ -18,17 +18,21 @@ pub(crate) struct Taken {
 
 /// What `work` takes: the least of a few times, since the thread that waits for a test allocates now and then.
 pub(crate) fn taken<T>(work: impl Fn() -> T) -> Taken {
-    let once = |_| {
-        let _profiler = Profiler::builder().testing().build();
-        let result = work();
-        let stats = HeapStats::get();
-        drop(result);
-        Taken {
-            allocations: stats.total_blocks,
-            peak: stats.max_bytes,
-            kept: stats.curr_bytes,
-        }
-    };
-    let least = (0..5).map(once).min_by_key(|taken| taken.allocations);
+    let least = (0..5)
+        .map(|_| once(&work))
+        .min_by_key(|taken| taken.allocations);
     least.expect("it was done five times")
+}
+
+/// What `work` takes when it is done once.
+pub(crate) fn once<T>(work: impl Fn() -> T) -> Taken {
+    let _profiler = Profiler::builder().testing().build();
+    let result = work();
+    let stats = HeapStats::get();
+    drop(result);
+    Taken {
+        allocations: stats.total_blocks,
+        peak: stats.max_bytes,
+        kept: stats.curr_bytes,
+    }
 }
