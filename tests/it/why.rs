@@ -3,6 +3,7 @@
 mod causes;
 mod demo;
 mod limits;
+mod links;
 mod script;
 mod stage;
 
