@@ -229,8 +229,10 @@ impl Stage {
         let server = self.server.lock();
         let outcomes = server.session(&id, session_id);
         let outcomes = outcomes.map_or(&[][..], |session| &session.outcomes);
+        let at = url.authority().map_or("", |authority| authority.as_str());
         Ok(summary::Session {
             wire,
+            origin: format!("https://{at}/"),
             lines: summary::both_sides(&device.done, outcomes),
             broken: end.err(),
         })

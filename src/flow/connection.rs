@@ -41,7 +41,7 @@ pub struct Connection {
     pub listener: SocketAddr,
     /// The server it is for: `host:port`.
     pub server: String,
-    /// TLS as agreed with the device; `None` for clear text.
+    /// TLS as agreed with the device, without any fact where its bytes go to the server unread; `None` for clear text.
     pub tls: Option<TlsFacts>,
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio::io::copy_bidirectional;
 
-use super::connection::{CloseEventGuard, IncomingConnection, Target};
+use super::connection::{CloseEventGuard, IncomingConnection, TLS_HANDSHAKE, Target};
 use super::context::Shared;
 use super::settings::{Scheme, Upstream};
 use super::upstream;
 use super::wire::Wire;
+use crate::flow::TlsFacts;
 
 /// Passes everything on until one side ends, nothing moves for too long, or dmtap stops.
 ///
@@ -31,7 +32,9 @@ pub(super) async fn run(
     let mut tcp = upstream::connect(&shared.settings, shared.listener, &server)
         .await
         .map_err(|why| format!("no tunnel to {server}: {why}"))?;
-    let connection = Arc::new(incoming.connection(server.to_string(), None));
+    let is_tls = wire.first_byte().await.ok().flatten() == Some(TLS_HANDSHAKE);
+    let tls = is_tls.then(TlsFacts::default);
+    let connection = Arc::new(incoming.connection(server.to_string(), tls));
     let _farewell = CloseEventGuard::new(shared, &connection);
     let line = wire.line();
     // Only bytes count as activity: nothing is parsed as a request here.

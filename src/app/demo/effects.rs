@@ -87,6 +87,21 @@ impl Effects {
         }
     }
 
+    /// Whether no rule did anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a rule took this step.
+    pub(super) fn has(&self, step: &str) -> bool {
+        self.0.iter().any(|effect| effect.step == step)
+    }
+
+    /// Whether dmtap answered in the server's place.
+    pub(super) fn has_own_answer(&self) -> bool {
+        self.has("answer") || self.has("soap-fault")
+    }
+
     /// What a rule did, a line for each thing.
     pub(super) fn of(&self, rule: &str) -> String {
         let mut own = self.0.iter().filter(|effect| effect.rule == rule);

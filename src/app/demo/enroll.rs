@@ -9,14 +9,16 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::effects::EffectCollector;
 use super::open_connections::OpenConnections;
-use super::{CLOSING, FOLDER, LONGEST};
+use super::{CLOSING, FOLDER, LONGEST, broken, summary};
 use crate::app::beginning;
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, DialingClient, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
 use crate::app::proxy::{Live, RuleReports};
+use crate::app::rule_sources::report::{summary_line, summary_with};
 use crate::app::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use crate::dm::Certificate;
 use crate::error_text;
@@ -28,7 +30,7 @@ use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey,
 use crate::proxy::{
     self, Authority, Proxy, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
 };
-use crate::record::{Journal, Masking};
+use crate::record::{Journal, Masking, WhenFull};
 
 /// What came of it.
 pub struct EnrollClosing {
@@ -91,6 +93,7 @@ async fn staged(
         acted: Ok(()),
     };
     let (mut failure, mut left_for) = (None, None);
+    let mut ends: Vec<(usize, String)> = Vec::new();
     for (profile, title) in devices() {
         closing.text.push_str(&format!("\n{title}\n"));
         let dialer = stage.dialer();
@@ -105,18 +108,28 @@ async fn staged(
         left_for = left_for.or_else(|| others.next());
         match done {
             // Some rules fail it on purpose.
-            Err(why) if has_rules => closing.text.push_str(&format!("  {why}\n")),
+            Err(why) if has_rules => ends.push((closing.text.len(), why)),
             done => failure = failure.or(done.err()),
         }
     }
-    let rules = stage.rules.clone();
+    let (rules, effects) = (stage.rules.clone(), stage.effects.clone());
+    let origin = format!("https://{}/", stage.public_host());
     stage.strike().await?;
-    if let Some(rules) = rules {
-        closing.acted = require_hits(&rules.entries());
+    // Only now is it known what the rules did.
+    let effects = effects.effects();
+    for (at, why) in ends.into_iter().rev() {
+        let why = broken::cause(&why, &origin, &effects);
+        closing.text.insert_str(at, &format!("  {why}\n"));
     }
-    closing
-        .text
-        .push_str(&format!("\nRecords: {}\n", files.join("  ")));
+    if let Some(rules) = rules {
+        let entries = rules.entries();
+        closing.acted = require_hits(&entries);
+        let summary = summary_with(&entries, |rule| effects.of(rule));
+        closing.text.push_str(&format!("\n{summary}\n"));
+        closing.lines.push_str(&summary_line(&entries));
+    }
+    closing.text.push('\n');
+    closing.text.push_str(&summary::records(&files));
     let line = json!({"v": 1, "left_for": left_for});
     closing.lines.push_str(&format!("{line}\n"));
     // That a device left explains why it failed; the other way round it does not.
@@ -150,6 +163,7 @@ struct Stage {
     service: Arc<EnrollService>,
     swap: Swap,
     journal: Arc<Journal>,
+    effects: EffectCollector,
     connections: Arc<OpenConnections>,
     stop: CancellationToken,
     running: Vec<tokio::task::JoinHandle<()>>,
@@ -188,7 +202,10 @@ impl Stage {
             Swap::Off => SwapSettings::Off,
         };
         let run = beginning::run(&settings, rules.as_ref());
-        let journal = Arc::new(reports.builder(&run, None)?.start());
+        let effects = EffectCollector::default();
+        let journal = reports.builder(&run, None)?;
+        let journal = journal.sink("effects", Box::new(effects.clone()), WhenFull::Block);
+        let journal = Arc::new(journal.start());
         let connections = Arc::new(OpenConnections::new(journal.clone()));
         let (none, sink) = (Arc::default(), connections.clone());
         let proxy = Proxy::bind(settings, authority.clone(), none, sink)
@@ -208,6 +225,7 @@ impl Stage {
             service,
             swap,
             journal,
+            effects,
             connections,
             stop,
             running,

@@ -19,11 +19,15 @@ pub(super) struct SummaryLine {
     what: String,
     device: Option<StatusCode>,
     server: Option<StatusCode>,
+    /// The server received one Status more than the device answered.
+    is_repeated: bool,
 }
 
 /// One session of the demo.
 pub(super) struct Session {
     pub(super) wire: Encoding,
+    /// Where dmtap is: the beginning of its addresses.
+    pub(super) origin: String,
     pub(super) lines: Vec<SummaryLine>,
     /// Why it did not come to its end.
     pub(super) broken: Option<SessionError>,
@@ -38,29 +42,50 @@ impl Session {
     }
 }
 
-/// Puts both sides together; either may lack commands that the other one knows.
+/// Puts both sides together, in whatever order the Statuses came; either may lack commands that the other one knows.
 pub(super) fn both_sides(device: &Outcomes, server: &Outcomes) -> Vec<SummaryLine> {
-    let (mut lines, mut received) = (Vec::new(), server);
-    let alone = |(what, code): &(String, StatusCode)| SummaryLine {
-        what: what.clone(),
-        device: None,
-        server: Some(*code),
+    // The reference server keeps no record of what became of its own Alert 1222.
+    let device: Vec<_> = device.iter().filter(|(w, _)| w != NEXT_MESSAGE).collect();
+    let mut received: Vec<Option<&(String, StatusCode)>> = server.iter().map(Some).collect();
+    let mut pairs: Vec<Option<(usize, StatusCode)>> = vec![None; device.len()];
+    // A Status with the code of the answer is taken for its own rather than one with another code.
+    for is_strict in [true, false] {
+        for (pair, outcome) in pairs.iter_mut().zip(&device) {
+            let is_its = |other: &&(String, StatusCode)| match is_strict {
+                true => other == outcome,
+                false => other.0 == outcome.0,
+            };
+            if pair.is_none() {
+                let at = received
+                    .iter()
+                    .position(|other| other.is_some_and(|o| is_its(&o)));
+                *pair = at.and_then(|at| Some((at, received[at].take()?.1)));
+            }
+        }
+    }
+    let alone = |(what, code): &(String, StatusCode)| {
+        let answer = device.iter().find(|(other, _)| other == what);
+        SummaryLine {
+            what: what.clone(),
+            device: answer.map(|(_, code)| *code),
+            server: Some(*code),
+            is_repeated: answer.is_some(),
+        }
     };
-    for (what, code) in device {
-        let found = received.iter().position(|(other, _)| other == what);
-        let server = found.map(|at| {
-            lines.extend(received[..at].iter().map(alone));
-            let code = received[at].1;
-            received = &received[at + 1..];
-            code
-        });
+    let mut lines = Vec::new();
+    for ((what, code), pair) in device.iter().zip(pairs) {
+        if let Some((at, _)) = pair {
+            let before = received[..at].iter_mut().filter_map(Option::take);
+            lines.extend(before.map(alone));
+        }
         lines.push(SummaryLine {
             what: what.clone(),
             device: Some(*code),
-            server,
+            server: pair.map(|(_, code)| code),
+            is_repeated: false,
         });
     }
-    lines.extend(received.iter().map(alone));
+    lines.extend(received.into_iter().flatten().map(alone));
     lines
 }
 
@@ -78,15 +103,22 @@ pub(super) fn closing(
         "" => String::new(),
         heading => format!("{heading}\n"),
     };
-    text.push_str(&table(title, sessions));
+    text.push_str(&table(title, sessions, effects));
     text.push_str(each);
     text.push_str(&beside_the_demo(entries));
-    text.push_str(&format!("\n\nRecords: {}\n", files.join("  ")));
-    text.push_str(&format!(
-        "Try:     dmtap show {}    wireshark {}\n",
-        files[0], files[1]
-    ));
+    text.push_str("\n\n");
+    text.push_str(&records(files));
     text
+}
+
+/// Where the records are, and what reads them.
+pub(super) fn records(files: &[String]) -> String {
+    format!(
+        "Records: {}\nTry:     dmtap show {}    wireshark {}\n",
+        files.join("  "),
+        files[0],
+        files[1]
+    )
 }
 
 /// Built-in rules that had nothing to act on, because the demo's device does not enroll.
@@ -100,24 +132,27 @@ fn beside_the_demo(entries: &[Entry]) -> String {
         .map(|rule| {
             let name = rule.name;
             format!(
-                "\n{name} is about enrollment, which the demo does not play: use it with dmtap proxy --rule {name}"
+                "\n{name} is about enrollment, which these sessions do not have: dmtap demo --enroll --rule {name}"
             )
         })
         .collect()
 }
 
 /// How the sessions broke off, and where the two sides differ or that they do not; an empty line follows.
-fn table(title: Option<&str>, sessions: &[Session]) -> String {
+fn table(title: Option<&str>, sessions: &[Session], effects: &Effects) -> String {
     let mut text = String::new();
     for session in sessions {
         if let Some(error) = &session.broken {
-            let (name, why) = (session.name(), broken::words(error));
+            let (name, why) = (
+                session.name(),
+                broken::words(error, &session.origin, effects),
+            );
             text.push_str(&format!("  {name}: {why}\n"));
         }
     }
     let rows: Vec<_> = sessions.iter().flat_map(rows).collect();
     if rows.is_empty() && text.is_empty() {
-        return "  both sides saw the same statuses\n\n".into();
+        return format!("  {}\n\n", sameness(effects));
     }
     if let Some(title) = title {
         text.push_str(&format!("  {title}\n"));
@@ -139,16 +174,28 @@ fn table(title: Option<&str>, sessions: &[Session]) -> String {
     text
 }
 
+/// What there is to say where no command has another Status at the server than at the device.
+fn sameness(effects: &Effects) -> &'static str {
+    if effects.has("tunnel") {
+        "dmtap passed the connections on unread, and knows no status of either side"
+    } else if effects.is_empty() {
+        "both sides saw the same statuses"
+    } else {
+        "no command's status differs between the two sides; what the rules changed stands below"
+    }
+}
+
 /// What the two sides of a session know differently: the command, and the Status that each of them knows.
 fn rows(session: &Session) -> Vec<[String; 3]> {
     let code = |code: Option<StatusCode>| code.map_or("nothing".into(), |c| c.to_string());
     let differ = session
         .lines
         .iter()
-        .filter(|line| line.device != line.server);
+        .filter(|line| line.is_repeated || line.device != line.server);
     let row = |line: &SummaryLine| {
         let what = format!("{}: {}", session.name(), line.what);
-        [what, code(line.device), code(line.server)]
+        let again = if line.is_repeated { ", once more" } else { "" };
+        [what, code(line.device), code(line.server) + again]
     };
     differ.map(row).collect()
 }
@@ -157,6 +204,8 @@ fn columns([what, device, server]: &[String; 3], [first, second]: [usize; 2]) ->
     format!("  {what:<first$} {device:<second$} {server}\n")
 }
 
+/// How a device's outcomes name the Alert with which a server asks for the next message.
+const NEXT_MESSAGE: &str = "Alert 1222";
 /// How wide the commands' column is at least, in characters.
 const NARROWEST: usize = 54;
 /// How wide the column of the device's codes is at least, in characters.
@@ -188,16 +237,41 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_found_in_any_order_and_a_second_one_is_told_from_the_first() {
+        let outcomes = |known: &[(&str, u16)]| -> Vec<(String, StatusCode)> {
+            let known = known.iter();
+            known.map(|(w, c)| ((*w).into(), StatusCode(*c))).collect()
+        };
+        let device = outcomes(&[
+            ("Get a", 200),
+            ("Add b", 200),
+            ("Alert 1222", 200),
+            ("Get a", 404),
+        ]);
+        let server = outcomes(&[("Add b", 200), ("Get a", 404), ("Add b", 200)]);
+        let lines = both_sides(&device, &server);
+        let differ = |l: &&SummaryLine| l.is_repeated || l.device != l.server;
+        let rows: Vec<_> = { lines.iter() }
+            .filter(differ)
+            .map(|l| (&*l.what, l.device.map(|c| c.0), l.server.map(|c| c.0)))
+            .collect();
+        let expected = [("Get a", Some(200), None), ("Add b", Some(200), Some(200))];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
     fn columns_stand_below_each_other_however_long_a_command_is() {
         let line = |what: String| SummaryLine {
             what,
             device: Some(StatusCode(200)),
             server: None,
+            is_repeated: false,
         };
         let long = SummaryLine {
             what: "Get ./B".into(),
             device: Some(StatusCode(517)),
             server: None,
+            is_repeated: false,
         };
         assert!(StatusCode(517).to_string().len() > NARROWEST_CODE);
         let session = Session {
@@ -208,8 +282,9 @@ mod tests {
                 long,
             ],
             broken: None,
+            origin: String::new(),
         };
-        let table = table(None, &[session]);
+        let table = table(None, &[session], &Effects::default());
         let at = |word| table.lines().filter_map(move |line| line.find(word));
         let places: Vec<_> = at("the device").chain(at("200 OK")).collect();
         assert_eq!(places, [places[0]; 3], "{table}");

@@ -35,7 +35,7 @@ pub struct ConnectionRecord {
     /// The server it is for: `host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<SmolStr>,
-    /// TLS as agreed with the device; absent for clear text.
+    /// TLS as agreed with the device, empty where a rule passes the connection on unread; absent for clear text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsRecord>,
 }

@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 #[test]
 fn the_demo_ends_with_what_its_rules_did() {
     let same = "both sides saw the same statuses";
+    let changed =
+        "no command's status differs between the two sides; what the rules changed stands below";
     for (arguments, expected) in [
         (
             &["--rule", "permission-denied"][..],
@@ -12,16 +14,74 @@ fn the_demo_ends_with_what_its_rules_did() {
         ),
         (
             &["--rule", "value-changed"],
-            &["what the rules did:", same, "acted on "],
+            &["what the rules did:", changed, "acted on "],
         ),
         (&["--fail", "./Nowhere/X=500"], &[same, "  nothing\n"]),
         (
             &["--rule", "user-license"],
             &[
-                "user-license is about enrollment, which the demo does not play: use it with dmtap proxy --rule user-license",
+                "user-license is about enrollment, which these sessions do not have: dmtap demo --enroll --rule user-license",
             ],
         ),
         (&[], &["command-fails"]),
+    ] {
+        let output = demo(arguments);
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        for words in expected {
+            assert!(shown.contains(words), "{arguments:?}: {words}\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn the_closing_page_names_dmtap_for_what_dmtap_did() {
+    let changed = "no command's status differs between the two sides";
+    for (arguments, expected) in [
+        (
+            &["--rule", "busy"][..],
+            &["in the server's place, dmtap answered HTTP 503"][..],
+        ),
+        (
+            &["--rule", "answer-lost"],
+            &["in the server's place, dmtap answered HTTP 504"],
+        ),
+        (
+            &["--rule", "aborted"],
+            &["in the server's place, dmtap aborted the session"],
+        ),
+        (&["--rule", "expired"], &["dmtap's certificate expired"]),
+        (
+            &["--rule", "reset-once"],
+            &["broke: dmtap ended the HTTP/2 stream"],
+        ),
+        (
+            &["--rule", "elsewhere"],
+            &["no response from https://localhost:1/elsewhere: "],
+        ),
+        (
+            &["--rule", "flipped-bits"],
+            &["the message that reached the device is broken"],
+        ),
+        (&["--rule", "answers-reversed"], &[changed]),
+        (&["--rule", "answer-twice"], &["200 OK, once more"]),
+        (&["--rule", "no-final"], &[changed]),
+        (&["--rule", "login-refused"], &[changed]),
+        (
+            &["--rule", "left-alone"],
+            &[
+                "dmtap passed the connections on unread",
+                "TLS, passed on unread",
+            ],
+        ),
+        (
+            &["--enroll", "--rule", "device-cap"],
+            &[
+                "in the server's place, dmtap answered RequestSecurityToken with the fault",
+                "what the rules did:\n  device-cap  acted on 2 messages\n      request: soap-fault",
+                "Try:     dmtap show",
+            ],
+        ),
     ] {
         let output = demo(arguments);
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();

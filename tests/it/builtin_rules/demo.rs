@@ -247,7 +247,7 @@ const EFFECTS: &[(&str, &str)] = &[
     ("only-old-tls", "connection: tls-max: 1.2 (2 times)"),
     (
         "device-cap",
-        "device-cap is about enrollment, which the demo does not play",
+        "device-cap is about enrollment, which these sessions do not have: dmtap demo --enroll --rule",
     ),
 ];
 
