@@ -320,6 +320,6 @@ async fn within<T>(shared: &Shared, future: impl Future<Output = T>) -> Result<T
 }
 
 /// The first byte of a TLS record that holds a ClientHello (RFC 8446 §5.1).
-const TLS_HANDSHAKE: u8 = 0x16;
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
 /// For a connection to close in good order once nothing runs on it.
 const LAST_WORDS: Duration = Duration::from_secs(1);

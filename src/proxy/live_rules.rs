@@ -18,12 +18,12 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 pub use hits::Hits;
-use hits::{HitCounters, RuleHits};
+use hits::{Arrivals, HitCounters, RuleHits};
 
 use super::context::now;
 use crate::conversation::InMemoryState;
 use crate::rules::rule::Rule;
-use crate::rules::{Completeness, HeldBack, RuleSet, RuleState};
+use crate::rules::{Completeness, HeldBack, RuleSet, RuleState, Stage};
 
 /// The rules in force. They can be exchanged while the proxy runs; an exchange keeps those it began with.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub struct LiveRules {
 struct Known {
     rules: HashMap<String, (Arc<Rule>, Arc<RuleStats>)>,
     numbers: RuleNumber,
+    arrivals: Arc<Arrivals>,
     /// The last version of every rule of this run, by name.
     run: HashMap<String, Ran>,
 }
@@ -154,7 +155,7 @@ impl Known {
             ran.rule = rule.clone();
             return ran.hits.clone();
         }
-        let hits = Arc::<HitCounters>::default();
+        let hits = Arc::new(HitCounters::new(self.arrivals.clone(), rule.stage));
         if self.run.len() < MOST_NAMES {
             let ran = Ran {
                 rule: rule.clone(),
@@ -173,6 +174,7 @@ pub(super) struct RuleSnapshot {
     pub(super) rules: Arc<RuleSet>,
     /// One for each rule.
     standings: Vec<Arc<RuleStats>>,
+    arrivals: Arc<Arrivals>,
     memory: Arc<Mutex<InMemoryState>>,
 }
 
@@ -194,8 +196,14 @@ impl RuleSnapshot {
         Self {
             rules,
             standings,
+            arrivals: known.arrivals.clone(),
             memory: memory.clone(),
         }
+    }
+
+    /// The rules are asked about a connection or a message.
+    pub(super) fn asked_about(&self, stage: Stage) {
+        self.arrivals.count(stage);
     }
 
     /// A tally that takes the lock for each count.

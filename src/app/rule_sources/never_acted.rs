@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use super::report::{are_of_one_option, is_idle_half, many, name_column, short_name, unit};
 use super::{Entry, SourceState};
-use crate::rules::Stage;
 
 /// Demands that every rule acted in the run. Disabled rules do not count, and of the rules that one option makes one
 /// is enough.
@@ -61,9 +60,10 @@ pub(super) fn reason(entry: &Entry) -> String {
             None => format!("its scenario `{name}` was in another state in {messages}"),
         };
     }
-    match rule.stage {
-        Stage::Connection => "matched no connection".into(),
-        stage => format!("matched no {}", stage.name()),
+    let stage = rule.stage.name();
+    match hits.came {
+        0 => format!("no {stage} came"),
+        came => format!("{} came, and none matched", many(came, stage)),
     }
 }
 
@@ -102,9 +102,10 @@ mod tests {
             );
         };
         let none = Hits::default();
-        check("request", "", none, "matched no request");
-        check("response", "", none, "matched no response");
-        check("connection", "", none, "matched no connection");
+        check("request", "", none, "no request came");
+        check("connection", "", none, "no connection came");
+        let came = Hits { came: 2, ..none };
+        check("response", "", came, "2 responses came, and none matched");
         let failed = Hits {
             failed: 1,
             limited: 2,

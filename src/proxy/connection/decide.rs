@@ -13,7 +13,7 @@ use crate::proxy::context::{Shared, now};
 use crate::proxy::interruptible_sleep;
 use crate::proxy::tunnel;
 use crate::proxy::wire::Wire;
-use crate::rules::{ConnectionFacts, ReceivedUnit};
+use crate::rules::{ConnectionFacts, ReceivedUnit, Stage};
 
 /// Whether a connection with this first byte is served.
 pub(super) fn serves(admission: &ConnectionDecision, first: u8) -> bool {
@@ -46,6 +46,7 @@ impl IncomingConnection {
         if !edition.rules.may_refuse() || !edition.rules.admits_by_address() {
             return None;
         }
+        edition.asked_about(Stage::Connection);
         let facts = self.facts(None);
         Some(self.emit(shared, edition.rules.admit(&facts, &mut edition.tally())))
     }
@@ -71,6 +72,7 @@ impl IncomingConnection {
                 .map_err(|error| no_hello(&error))?,
             false => None,
         };
+        edition.asked_about(Stage::Connection);
         let facts = ConnectionFacts {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),

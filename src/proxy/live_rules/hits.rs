@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::flow::Timestamp;
-use crate::rules::{Completeness, HeldBack};
+use crate::rules::{Completeness, HeldBack, Stage};
 
 /// How often a rule acted, as far as is known now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,13 +23,34 @@ pub struct Hits {
     pub limited: u64,
     /// Messages that it did not look into because its scenario was in another state.
     pub waited: u64,
+    /// Messages of its stage, or connections, that came while it was known, whether it matched or not.
+    pub came: u64,
     /// When it last acted.
     pub last: Option<Timestamp>,
 }
 
+/// How many connections, requests and responses the rules were asked about.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals([AtomicU64; 3]);
+
+impl Arrivals {
+    pub(super) fn count(&self, stage: Stage) {
+        self.of(stage).fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn of(&self, stage: Stage) -> &AtomicU64 {
+        let [connections, requests, responses] = &self.0;
+        match stage {
+            Stage::Connection => connections,
+            Stage::Request => requests,
+            Stage::Response => responses,
+        }
+    }
+}
+
 /// The hits of a rule while they grow. They are counted once, for the run; what the run had when counts began anew is
 /// taken off.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RuleHits {
     /// Shared by all rules that have had this name.
     run: Arc<HitCounters>,
@@ -38,8 +59,12 @@ pub(super) struct RuleHits {
 }
 
 /// Numbers that grow. Readers may see one before the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HitCounters {
+    arrivals: Arc<Arrivals>,
+    stage: Stage,
+    /// What had come before the rule.
+    before: u64,
     messages: AtomicU64,
     finds: AtomicU64,
     failed: AtomicU64,
@@ -92,12 +117,29 @@ impl Hits {
             partly: self.partly.saturating_sub(before.partly),
             limited: self.limited.saturating_sub(before.limited),
             waited: self.waited.saturating_sub(before.waited),
+            came: self.came.saturating_sub(before.came),
             last: self.last.filter(|_| messages > 0),
         }
     }
 }
 
 impl HitCounters {
+    /// Counters of a rule of this stage that begins now.
+    pub(super) fn new(arrivals: Arc<Arrivals>, stage: Stage) -> Self {
+        Self {
+            before: arrivals.of(stage).load(Ordering::Relaxed),
+            arrivals,
+            stage,
+            messages: AtomicU64::default(),
+            finds: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            partly: AtomicU64::default(),
+            limited: AtomicU64::default(),
+            waited: AtomicU64::default(),
+            last: AtomicU64::default(),
+        }
+    }
+
     /// It acted on so many finds of a message; on none: it could not act.
     fn acted(&self, finds: usize, extent: Completeness, now: Timestamp) {
         if finds == 0 || extent == Completeness::Part {
@@ -116,6 +158,7 @@ impl HitCounters {
 
     pub(super) fn read(&self) -> Hits {
         let last = self.last.load(Ordering::Relaxed);
+        let came = self.arrivals.of(self.stage).load(Ordering::Relaxed);
         Hits {
             messages: self.messages.load(Ordering::Relaxed),
             finds: self.finds.load(Ordering::Relaxed),
@@ -123,6 +166,7 @@ impl HitCounters {
             partly: self.partly.load(Ordering::Relaxed),
             limited: self.limited.load(Ordering::Relaxed),
             waited: self.waited.load(Ordering::Relaxed),
+            came: came.saturating_sub(self.before),
             last: (last > 0).then_some(Timestamp(last)),
         }
     }

@@ -28,7 +28,7 @@ fn a_run_fails_in_which_a_rule_never_acted() {
     let (code, out, said) = proxy.end_with_code();
     assert_eq!(code, Some(1), "{said}");
     let expected = "error: 2 rules never acted:\n  \
-                    never    matched no response\n  \
+                    never    1 response came, and none matched\n  \
                     limited  matched in 1 message, and its limit let every match pass";
     assert!(said.ends_with(expected), "{said}");
     let last: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
@@ -38,7 +38,7 @@ fn a_run_fails_in_which_a_rule_never_acted() {
         .iter()
         .map(|rule| &rule["why"])
         .collect();
-    assert_eq!(why[0], "matched no response");
+    assert_eq!(why[0], "1 response came, and none matched");
     assert!(why[2].is_null(), "{last}");
     assert_eq!(last["rules"][1]["run"]["limited"], 1);
 
@@ -91,7 +91,7 @@ fn disabled_rules_are_not_due_and_removed_ones_are() {
     let (code, _, said) = proxy.end_with_code();
     assert_eq!(code, Some(1));
     assert!(
-        said.ends_with("error: 1 rule never acted:\n  added  matched no response"),
+        said.ends_with("error: 1 rule never acted:\n  added  no response came"),
         "{said}"
     );
 }
@@ -119,7 +119,8 @@ fn the_demo_fails_where_a_rule_never_acted() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let said = stderr(&output);
         assert!(
-            said.ends_with("error: 1 rule never acted:\n  idle  matched no response\n"),
+            said.contains("error: 1 rule never acted:\n  idle  ")
+                && said.ends_with(" responses came, and none matched\n"),
             "{said}"
         );
     }
