@@ -36,7 +36,12 @@ impl Explain {
                 unknown.push(not_known(word));
             }
             for fact in &found {
-                let rules = injecting(fact);
+                // Of the notes of one id, rules bring about the error.
+                let is_beside = fact.kind == FactKind::Note && fact.first_name() == "info";
+                let rules = match is_beside && found.len() > 1 {
+                    true => Vec::new(),
+                    false => injecting(fact),
+                };
                 match output {
                     Output::Text => {
                         if !text.is_empty() {
@@ -76,7 +81,8 @@ fn not_known(word: &str) -> String {
     }
     let near = facts::near(word, 5);
     if !near.is_empty() {
-        why.push_str(&format!("\nhelp: near it are {}", near.join(", ")));
+        let verb = if near.len() == 1 { "is" } else { "are" };
+        why.push_str(&format!("\nhelp: near it {verb} {}", near.join(", ")));
     }
     why
 }
@@ -236,12 +242,18 @@ fn in_json(asked: &str, fact: &Fact, rules: &[&str]) -> String {
         FactKind::Result => facts::number(&fact.key).and_then(|code| code.try_into().ok()),
         _ => None,
     };
+    // A note is called by its id.
+    let (name, severity) = match fact.kind {
+        FactKind::Note => (&*fact.key, Some(fact.first_name())),
+        _ => (fact.first_name(), None),
+    };
     let value = serde_json::json!({
         "v": 1,
         "asked": asked,
         "kind": fact.kind.name(),
         "key": fact.key,
-        "name": fact.first_name(),
+        "name": name,
+        "severity": severity,
         "also": fact.name.split('|').skip(1).collect::<Vec<_>>(),
         "meaning": fact.meaning,
         "about": about(asked, fact),

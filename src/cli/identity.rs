@@ -78,6 +78,9 @@ impl Identity {
         match self.verb {
             Verb::List => {
                 let identities = store.list().map_err(failure)?;
+                if identities.is_empty() {
+                    print::line("no identities");
+                }
                 let lines = identities.iter().map(|identity| line(identity, output));
                 write_text(&lines.collect::<String>(), output)
             }

@@ -295,7 +295,7 @@ fn mode(text: &str) -> Result<Mode, String> {
     }
     let server = text
         .strip_prefix("reverse:")
-        .ok_or("one of reverse:https://host[:port], regular")?;
+        .ok_or("one of reverse:https://host[:port], reverse:http://host[:port], regular")?;
     server
         .parse::<Upstream>()
         .map(|server| Mode::Reverse { server })

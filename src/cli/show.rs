@@ -58,7 +58,7 @@ pub struct Show {
     #[arg(long)]
     headers: bool,
     /// Only what failed, has no answer or is not done yet: two lines each.
-    #[arg(long, conflicts_with_all = ["filter", "exchange", "full", "headers"])]
+    #[arg(long, conflicts_with_all = ["exchange", "full", "headers"])]
     failed: bool,
 }
 
@@ -76,6 +76,10 @@ impl Show {
     /// # Errors
     /// A file that cannot be read, or lines that are damaged.
     pub fn run(self, output: Output) -> Outcome {
+        if self.failed && !self.filter.is_empty() {
+            let why = "error: --failed takes no filter: it shows all that failed";
+            return Err(Failure::Usage(why.into()));
+        }
         let filter = filter_of(&self.filter)?;
         let (mut analysis, mut failures) = (Analysis::default(), Failures::default());
         let mut sink: Box<dyn Sink> = match output {

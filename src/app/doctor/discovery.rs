@@ -68,6 +68,7 @@ pub(super) async fn findings(
     if !answer.status().is_success() {
         let text = format!("GET {url} is answered with HTTP {}", answer.status());
         let host = url.host().unwrap_or_default();
+        let authority = url.authority().map_or(host, |authority| authority.as_str());
         let remedy = match answer.status().as_u16() {
             421 => format!(
                 "the server does not know the name {host}: give the name that it is set up for, and \
@@ -75,7 +76,7 @@ pub(super) async fn findings(
             ),
             404 | 405 => format!(
                 "this server offers no enrollment here: check the address; Windows asks for \
-                 https://{host}{DISCOVERY_PATH}"
+                 https://{authority}{DISCOVERY_PATH}"
             ),
             _ => format!("check the server's log, and the path: Windows asks for {DISCOVERY_PATH}"),
         };

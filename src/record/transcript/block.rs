@@ -41,13 +41,22 @@ pub(super) fn event(page: &mut TextBuffer, record: &EventRecord, server: Option<
         EventKind::Request | EventKind::Response => passage(page, record, server),
         EventKind::Opened => opened(page, record),
         EventKind::Admitted => admitted(page, record),
-        EventKind::Refused => one_line(page, record, "✖", Style::Bad, "connection refused"),
+        EventKind::Refused => one_line(page, record, "✖", Style::Bad, refused(record)),
         EventKind::Closed => one_line(page, record, "○", Style::Faint, "connection closed"),
         EventKind::Malformed => malformed(page, record),
         EventKind::Failed => failed(page, record),
         EventKind::Session => session::of_event(page, record),
     }
     page.end();
+}
+
+/// What became of a connection that was not served.
+fn refused(record: &EventRecord) -> &'static str {
+    let why = record.why.as_deref().unwrap_or_default();
+    match why.starts_with("the device hung up") {
+        true => "connection ended",
+        false => "connection refused",
+    }
 }
 
 fn failed(page: &mut TextBuffer, record: &EventRecord) {
@@ -134,7 +143,8 @@ fn opened(page: &mut TextBuffer, record: &EventRecord) {
     page.end();
     line(page);
     if let Some(tls) = &connection.tls {
-        page.quoted(Style::Faint, tls.version.as_deref().unwrap_or("TLS"), LONG);
+        let unread = "TLS, passed on unread";
+        page.quoted(Style::Faint, tls.version.as_deref().unwrap_or(unread), LONG);
         for (name, value) in [("ALPN", &tls.alpn), ("SNI", &tls.sni)] {
             let Some(value) = value else { continue };
             page.put(Style::Faint, &format!(" · {name} "));

@@ -89,9 +89,26 @@ fn what_is_not_known_ends_with_1_and_names_what_comes_near() {
     let (code, text, errors) = explain(&["404", "LogonStatus"]);
     assert_eq!(code, 1);
     assert!(text.starts_with("404 Not found"), "{text}");
-    assert!(errors.contains("near it are LoginStatus"), "{errors}");
+    assert!(errors.contains("near it is LoginStatus"), "{errors}");
     let (_, _, errors) = explain(&["no-answer"]);
     assert!(errors.contains("dmtap rules show no-answer"), "{errors}");
+}
+
+#[test]
+fn a_note_is_named_by_its_id_and_rules_stand_with_its_error() {
+    let (_, text, _) = explain(&["STA-03", "--output", "json"]);
+    let notes: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let parts = |note: &serde_json::Value| {
+        let has_rules = !note["rules"].as_array().unwrap().is_empty();
+        (note["name"].clone(), note["severity"].clone(), has_rules)
+    };
+    let parts: Vec<_> = notes.iter().map(parts).collect();
+    let expected = [("error", true), ("info", false)];
+    let expected = expected.map(|(severity, has)| ("STA-03".into(), severity.into(), has));
+    assert_eq!(parts, expected);
 }
 
 #[test]

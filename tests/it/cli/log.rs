@@ -334,6 +334,13 @@ fn what_failed_comes_as_json_too_and_a_file_that_why_cannot_read_is_no_finding()
     assert_eq!(lines[0]["finding"]["id"], "WHY-01");
     let output = run(dmtap().args(["show", "--failed", "--full"]).arg(&record));
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = run(dmtap()
+        .args(["show", "--failed"])
+        .arg(&record)
+        .arg("~status 500"));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("--failed takes no filter"), "{errors}");
     fs::write(demo.path().join("none.txt"), "no message\n").unwrap();
     let output = run(dmtap().current_dir(&demo).args(["why", "none.txt"]));
     assert_eq!(output.status.code(), Some(2), "{output:?}");

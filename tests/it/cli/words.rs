@@ -415,3 +415,17 @@ fn help_offers_no_json_where_there_is_none_and_no_file_that_an_installation_lack
         "{text}"
     );
 }
+
+#[test]
+fn a_wrong_mode_names_all_modes_and_a_folder_without_identities_says_so() {
+    let output = dmtap().args(["proxy", "--mode", "foo"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("reverse:http://host[:port]"), "{errors}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut list = dmtap();
+    list.args(["identity", "list", "--confdir"])
+        .arg(folder.path());
+    let output = list.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "no identities\n");
+}

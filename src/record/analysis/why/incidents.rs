@@ -381,7 +381,7 @@ impl<'s> Case<'s> {
         }
         finding.next = match (&first.what, is_kept) {
             (_, false) => {
-                "expect the device to come back sooner than asked: the server must stand that"
+                "let the server bear it: this device came back sooner than asked (that of dmtap demo never waits)"
                     .into()
             }
             (IncidentKind::Broken { .. }, _) => {
