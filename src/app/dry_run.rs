@@ -11,7 +11,7 @@ mod replay_check;
 mod sender;
 pub mod why_not;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -42,6 +42,8 @@ pub struct DryRun {
     unasked: Unasked,
     limits: Limits,
     exchanges: u64,
+    /// The last exchange of each session, by device and SessionID: a log may mix the messages of several.
+    last: HashMap<(String, String), ExchangeId>,
     request: RequestHead,
     response: ResponseHead,
     connection: Connection,
@@ -82,6 +84,7 @@ impl DryRun {
             unasked: Unasked::default(),
             limits,
             exchanges: 0,
+            last: HashMap::new(),
             connection: connection(server),
             request: RequestHead {
                 method: Method::POST,
@@ -104,18 +107,26 @@ impl DryRun {
         body: Bytes,
         document: Option<Arc<Document>>,
     ) -> Passed {
+        let session = session_named(speaker, document.as_deref());
+        let last = session.as_ref().and_then(|session| self.last.get(session));
+        let mut exchange = last.copied().unwrap_or(ExchangeId(self.exchanges));
         if speaker == Side::Device || self.exchanges == 0 {
             // The device goes on: the server had its message before this one, and answered it.
-            if let Some(before) = self.open.get_mut(&ExchangeId(self.exchanges)) {
+            if let Some(before) = self.open.get_mut(&exchange) {
                 before.request_delivered();
                 before.response_unseen();
             }
             self.exchanges += 1;
+            exchange = ExchangeId(self.exchanges);
+            self.last.extend(session.map(|session| (session, exchange)));
+            if self.last.len() > MOST_OPEN {
+                self.last.clear();
+            }
         }
         Passed {
             speaker,
             at: Timestamp::default(),
-            exchange: ExchangeId(self.exchanges),
+            exchange,
             connection: self.connection.clone(),
             request: self.request.clone(),
             response: (speaker == Side::Server).then(|| self.response.clone()),
@@ -209,6 +220,16 @@ impl DryRun {
         let server = &passed.connection.server;
         SessionKey::of(server, passed.speaker, message).ok()?
     }
+}
+
+/// The device and the SessionID that a message names.
+fn session_named(speaker: Side, document: Option<&Document>) -> Option<(String, String)> {
+    let header = Message::of(document?)?.header()?;
+    let device = match speaker {
+        Side::Device => header.source(),
+        Side::Server => header.target(),
+    };
+    Some((device?.into_owned(), header.session_id()?.into_owned()))
 }
 
 fn reaches_the_server(verdict: &Verdict) -> bool {

@@ -3,19 +3,18 @@
 mod report;
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub use self::report::{junit, sarif, text};
-use crate::dm::{Command, CommandKind, Dialect, Message};
+use super::dry_run::speaker_of;
+use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
 use crate::flow::{Severity, Side};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode, wbxml};
-use crate::printable;
 use crate::record::model::EventKind;
 use crate::record::{self, EventRecord};
 
@@ -85,28 +84,29 @@ impl Lint {
         notes.filter(|note| note.severity == severity).count()
     }
 
-    /// Judges files with a message each, as one conversation in their order.
+    /// Judges files with a message each, by name, as one conversation in their order.
     ///
     /// # Errors
-    /// A file that cannot be read, in words.
-    pub fn files(
-        files: &[impl AsRef<Path>],
+    /// A file that holds no message and no markup, in words.
+    pub fn messages(
+        files: impl IntoIterator<Item = (String, Bytes)>,
         profile: Profile,
-        read: impl Fn(&Path) -> Result<Bytes, String>,
     ) -> Result<Self, String> {
         let mut lint = Self::default();
         let mut linter = Linter::new(profile);
         let mut exchange = 0;
-        for file in files {
-            let file = file.as_ref();
-            let name = printable::path(file);
-            let read = read(file)?;
+        for (name, read) in files {
             let source = in_utf8(read.clone());
             let text = source.clone().unwrap_or(read);
             let decoded =
                 source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
             let document = match decoded {
                 Ok(document) => Arc::new(document),
+                Err(_) if !looks_like_markup(&text) => {
+                    return Err(format!(
+                        "error: {name}: this is neither a record nor XML nor WBXML: there is no message in it"
+                    ));
+                }
                 Err(error) => {
                     let mut notes = vec![Remark {
                         at: Some(error.at),
@@ -125,12 +125,11 @@ impl Lint {
                 }
             };
             let message = Message::of(&document);
-            let Some(message) = message.filter(|_| Dialect::of(&document) == Dialect::SyncMl)
-            else {
+            if message.is_none() || Dialect::of(&document) != Dialect::SyncMl {
                 lint.others += 1;
                 continue;
-            };
-            let speaker = speaker(message);
+            }
+            let (speaker, _) = speaker_of(&document);
             // A request begins an exchange, an answer belongs to the one before.
             exchange += u64::from(speaker == Side::Device);
             let mut notes: Vec<Remark> =
@@ -240,36 +239,6 @@ fn linted(name: &str, event: &EventRecord, found: Vec<Remark>) -> Option<Linted>
     })
 }
 
-/// Who wrote a message: the server names itself by a URL.
-fn speaker(message: Message<'_>) -> Side {
-    let header = message.header();
-    let is_url = |uri: std::borrow::Cow<'_, str>| uri.contains("://");
-    let source = header.and_then(|header| header.source()).map(is_url);
-    let target = header.and_then(|header| header.target()).map(is_url);
-    match (source, target) {
-        (Some(true), _) => Side::Server,
-        (_, Some(true)) => Side::Device,
-        // Nothing but commands tells them apart.
-        _ => match message.all_commands().all(may_be_of_device) {
-            true => Side::Device,
-            false => Side::Server,
-        },
-    }
-}
-
-fn may_be_of_device(command: Command<'_>) -> bool {
-    use CommandKind::{Alert, Replace, Results, Status};
-    let is_dev_info = || {
-        let node = command.loc_uri();
-        node.is_some_and(|node| node.to_ascii_lowercase().starts_with("./devinfo"))
-    };
-    match command.kind() {
-        Alert | Results | Status => true,
-        Replace => is_dev_info(),
-        _ => false,
-    }
-}
-
 fn remark(note: crate::flow::Note) -> Remark {
     Remark {
         at: note.at,
@@ -286,6 +255,10 @@ fn flag(flag: &crate::markup::Flag) -> Remark {
         at: Some(flag.at),
         ..Remark::new(id, Severity::Warning, flag.kind.to_string())
     }
+}
+
+fn looks_like_markup(text: &[u8]) -> bool {
+    wbxml::looks_like(text) || text.trim_ascii_start().starts_with(b"<")
 }
 
 /// Finds line and character of notes in the text that they are about.

@@ -5,6 +5,7 @@
 //! the time (then it is 1970).
 
 mod date;
+mod har;
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -115,6 +116,11 @@ fn events(
     let mut events: Vec<(EventRecord, Option<u64>)> = Vec::with_capacity(found.len());
     for (seq, message) in (1..).zip(found) {
         at = message.moment(order, dates.zone).unwrap_or(at);
+        let took = message
+            .http
+            .as_ref()
+            .map_or(Duration::ZERO, |http| http.took);
+        at.0 += u64::try_from(took.as_micros()).unwrap_or_default();
         let line = message.line;
         let event = message.event(seq, at, &mut conversation, masking);
         let over = sessions.event(&event);
@@ -137,6 +143,17 @@ struct Found {
     bytes: Bytes,
     reading: ParsedBody,
     date: Option<WrittenDate>,
+    /// What a HAR has of it besides.
+    http: Option<HttpFacts>,
+}
+
+/// What is known of a message's way through the network.
+struct HttpFacts {
+    head: Head,
+    /// Host and port of the server.
+    server: String,
+    /// From the beginning of the request to the response; nothing of a request.
+    took: Duration,
 }
 
 fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
@@ -203,6 +220,7 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
             reading: reading(&bytes, message.document, limits),
             bytes,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
+            http: None,
         }
     });
     messages.collect()
@@ -230,12 +248,13 @@ fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
 
 /// `line` is that of the value, where it has one.
 fn in_value(value: &Value, limits: &Limits, line: Option<u64>) -> Vec<Found> {
-    // Each exchange of a HAR has its own time.
-    let entries = value.pointer("/log/entries").and_then(Value::as_array);
-    if let Some(entries) = entries.or(value.as_array()) {
-        return entries
+    if let Some(found) = har::messages(value, limits) {
+        return found;
+    }
+    if let Some(values) = value.as_array() {
+        return values
             .iter()
-            .flat_map(|entry| in_value(entry, limits, line))
+            .flat_map(|value| in_value(value, limits, line))
             .collect();
     }
     let mut texts = Vec::new();
@@ -250,7 +269,7 @@ fn in_value(value: &Value, limits: &Limits, line: Option<u64>) -> Vec<Found> {
             false => unpack(text.as_bytes().to_vec()),
         };
         match wbxml::looks_like(&text) {
-            true => vec![whole(text, limits, date)],
+            true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::is_message)),
             false if has_message(&text) => carved(&text, limits, date),
             false => Vec::new(),
         }
@@ -266,6 +285,7 @@ fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
         reading: reading(&bytes, decoded, limits),
         bytes,
         date,
+        http: None,
     }
 }
 
@@ -298,6 +318,12 @@ fn in_plain_utf8(text: &Bytes) -> Bytes {
 }
 
 impl Found {
+    /// Whether it is a whole message of SyncML; other bytes may begin like WBXML.
+    fn is_message(&self) -> bool {
+        let document = self.reading.document();
+        document.is_some_and(|document| Message::of(document).is_some())
+    }
+
     fn moment(&self, order: DateOrder, zone: Offset) -> Option<Timestamp> {
         let date = self.date?;
         let zone = date.zone().unwrap_or(zone);
@@ -317,12 +343,25 @@ impl Found {
             Some(document) => Some(document.clone()),
             None => header_alone(&self.bytes).map(Arc::new),
         };
-        let speaker = header
-            .as_ref()
-            .map_or(Side::Device, |header| speaker_of(header).0);
+        let is_known = self.http.is_some();
+        let took = self.http.as_ref().map_or(Duration::ZERO, |http| http.took);
+        let speaker = match (&self.http, &header) {
+            (Some(http), _) => match http.head {
+                Head::Request(_) => Side::Device,
+                Head::Response(_) => Side::Server,
+            },
+            (None, Some(header)) => speaker_of(header).0,
+            (None, None) => Side::Device,
+        };
         let mut passed = conversation.message(speaker, self.bytes.clone(), document);
         passed.at = at;
-        if let Some(server) = header.and_then(|header| server_of(&header, speaker)) {
+        if let Some(http) = self.http {
+            passed.connection.server = http.server;
+            match http.head {
+                Head::Request(head) => passed.request = head,
+                Head::Response(head) => passed.response = Some(head),
+            }
+        } else if let Some(server) = header.and_then(|header| server_of(&header, speaker)) {
             passed.connection.server = server;
         }
         let decision = conversation.decide(&RuleSet::default(), &passed);
@@ -334,7 +373,7 @@ impl Found {
             from: speaker,
             synthesized: false,
             at,
-            took: Duration::ZERO,
+            took,
             head: match passed.response {
                 Some(response) => Head::Response(response),
                 None => Head::Request(passed.request),
@@ -358,7 +397,9 @@ impl Found {
         };
         let mut record = EventRecord::of(seq, &event, masking);
         // The file does not show them.
-        (record.head, record.took_us) = (None, None);
+        if !is_known {
+            (record.head, record.took_us) = (None, None);
+        }
         (record.connection.device, record.connection.listener) = (None, None);
         record
     }

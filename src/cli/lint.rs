@@ -11,6 +11,7 @@ use jiff::tz::Offset;
 use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
 use crate::app::lint::{EachWithLine, Lint, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
+use crate::dm::Message;
 use crate::dm::packed::unpack;
 use crate::error_text;
 use crate::flow::Severity;
@@ -35,10 +36,10 @@ Examples:
 Exit code 1: something is as severe as --fail-on. dmtap explain CMD-07 says what
 a rule means.")]
 pub struct LintVerb {
-    /// Messages in the order of their conversation, or one record; `-` reads standard input.
+    /// Messages in the order of their conversation, records, and files with messages in them; `-` reads standard input.
     #[arg(required = true)]
     file: PathBuf,
-    /// More messages; of a record, a filter of the exchanges to report.
+    /// More files; then, for records, a filter of the exchanges to report.
     more: Vec<String>,
     /// What known deviations of Windows count as: windows counts them less. auto looks who speaks.
     #[arg(long, value_enum, default_value_t)]
@@ -91,11 +92,7 @@ impl LintVerb {
             FailOn::Error => Severity::Error,
             FailOn::Warning => Severity::Warning,
         };
-        let source = read_input(&self.file)?;
-        let (lint, damage) = match record::is_record(&source) || self.is_log(&source) {
-            true => self.record(&source, profile)?,
-            false => (self.files(source, profile)?, String::new()),
-        };
+        let (lint, damage) = self.lint(profile)?;
         if let Some(file) = &self.junit {
             let report = junit(&lint, fail_on).map_err(Failure::Failed)?;
             write_report(file, &report)?;
@@ -116,41 +113,48 @@ impl LintVerb {
         }
     }
 
-    /// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message. A single message that does
-    /// not decode is none.
-    fn is_log(&self, source: &[u8]) -> bool {
-        if self.more.iter().any(|more| Path::new(more).exists()) {
-            return false;
+    /// Judges all files: those with sessions each for itself, messages in files of their own as one conversation.
+    fn lint(&self, profile: Profile) -> Result<(Lint, String), Failure> {
+        let is_file = |more: &&String| Path::new(more).exists();
+        let more = self.more.iter().take_while(is_file).map(PathBuf::from);
+        let files: Vec<PathBuf> = std::iter::once(self.file.clone()).chain(more).collect();
+        let words = &self.more[files.len() - 1..];
+        if let Some(missing) = words.iter().find(|word| is_file_name(word)) {
+            return Err(Failure::Usage(format!(
+                "error: cannot read {missing}: there is no such file"
+            )));
         }
-        let source = Bytes::copy_from_slice(source);
-        let limits = Limits::default();
-        let is_message = || {
-            let plain = in_utf8(unpack(source.to_vec()));
-            plain.is_ok_and(|plain| decode(plain, Hint::default(), &limits).is_ok())
-        };
-        match message_log::documents(&source, &limits).len() {
-            0 => false,
-            1 => !is_message(),
-            _ => true,
-        }
-    }
-
-    fn files(&self, first: Vec<u8>, profile: Profile) -> Result<Lint, Failure> {
-        let rest = self.more.iter().map(PathBuf::from);
-        let files: Vec<PathBuf> = std::iter::once(self.file.clone()).chain(rest).collect();
-        let first = unpack(first);
-        let lint = Lint::files(&files, profile, |file| {
-            if file == self.file {
-                return Ok(first.clone());
+        let (mut lint, mut damage) = (Lint::default(), String::new());
+        let mut messages = Vec::new();
+        for file in &files {
+            let source = read_input(file)?;
+            if record::is_record(&source) || is_log(&source) {
+                let (found, damaged) = self.record(file, &source, words, profile)?;
+                lint.messages.extend(found.messages);
+                damage += &damaged;
+            } else if words.is_empty() {
+                messages.push((printable::path(file), unpack(source)));
+            } else {
+                return Err(Failure::Usage(format!(
+                    "error: {}: a filter selects exchanges of a record, and this is none",
+                    printable::path(file)
+                )));
             }
-            let read = read_input(file).map_err(|failure| failure.why().to_owned())?;
-            Ok(unpack(read))
-        });
-        lint.map_err(Failure::Usage)
+        }
+        let found = Lint::messages(messages, profile).map_err(Failure::Usage)?;
+        lint.messages.extend(found.messages);
+        lint.others += found.others;
+        Ok((lint, damage))
     }
 
-    fn record(&self, source: &[u8], profile: Profile) -> Result<(Lint, String), Failure> {
-        let name = printable::path(&self.file);
+    fn record(
+        &self,
+        file: &Path,
+        source: &[u8],
+        words: &[String],
+        profile: Profile,
+    ) -> Result<(Lint, String), Failure> {
+        let name = printable::path(file);
         let dates = DateReading {
             order: None,
             zone: Offset::UTC,
@@ -168,7 +172,7 @@ impl LintVerb {
             damage.replace(lines.collect());
             Ok(())
         };
-        let filter = filter_of(&self.more)?;
+        let filter = filter_of(words)?;
         let selected = filter
             .map(|filter| {
                 let events = |each: &mut Each<'_>| read(&mut |event, _| each(event));
@@ -176,7 +180,7 @@ impl LintVerb {
             })
             .transpose()?;
         if let Some((_, exchanges)) = selected.as_ref().filter(|(it, _)| it.is_empty()) {
-            no_match(&self.more, *exchanges);
+            no_match(words, *exchanges);
         }
         let is_selected = |run, exchange| {
             let mut selected = selected.iter();
@@ -186,6 +190,32 @@ impl LintVerb {
         Ok((lint, damage.into_inner()))
     }
 }
+
+/// Whether it is a text with messages in it, such as a trace of SyncMLViewer, and no message. A single message that does
+/// not decode is none.
+fn is_log(source: &[u8]) -> bool {
+    let source = Bytes::copy_from_slice(source);
+    let limits = Limits::default();
+    let is_message = || {
+        let plain = in_utf8(unpack(source.to_vec()));
+        let document = plain.and_then(|plain| decode(plain, Hint::default(), &limits));
+        document.is_ok_and(|document| Message::of(&document).is_some())
+    };
+    match message_log::documents(&source, &limits).len() {
+        0 => false,
+        1 => !is_message(),
+        _ => true,
+    }
+}
+
+/// Whether a word of a filter is rather a file that is not there.
+fn is_file_name(word: &str) -> bool {
+    let extension = Path::new(word).extension().and_then(|it| it.to_str());
+    extension.is_some_and(|it| FILES.contains(&it)) && !word.contains([' ', '~', '*'])
+}
+
+/// Extensions of files that lint reads.
+const FILES: [&str; 7] = ["jsonl", "json", "xml", "wbxml", "har", "log", "txt"];
 
 /// A line for each note, and a summary.
 fn lines(lint: &Lint) -> String {

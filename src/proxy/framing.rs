@@ -36,7 +36,7 @@ impl Framing {
     /// That of an answer that was received. One that is shorter than announced, but a whole message, states the length
     /// that it has.
     pub(super) fn of_received(self, message: &mut IncomingMessage) -> Self {
-        if message.short.is_none() {
+        if !message.is_short {
             return self;
         }
         message.notes.push(Note {

@@ -31,8 +31,8 @@ pub(super) struct IncomingMessage {
     pub(super) plain: Option<Bytes>,
     /// How its text was written, where it was in UTF-16 and `plain` is not.
     utf16: Option<Utf16>,
-    /// Why less came than its head announces: it is a whole document all the same.
-    pub(super) short: Option<Broken>,
+    /// Whether less came than its head announces. It is a whole document all the same.
+    pub(super) is_short: bool,
 }
 
 impl IncomingMessage {
@@ -62,7 +62,7 @@ impl IncomingMessage {
             count,
             plain,
             utf16: None,
-            short: None,
+            is_short: false,
         }
     }
 
@@ -90,7 +90,7 @@ impl IncomingMessage {
                     body: Body::whole(bytes, trailers).holding(Arc::new(hold)),
                     count: None,
                     utf16: None,
-                    short: None,
+                    is_short: false,
                 }
             }
             CollectedBody::Stream {
@@ -108,7 +108,8 @@ impl IncomingMessage {
     }
 
     /// A body that is read, where it stays within its bounds. `decodes` tells of the body without content coding
-    /// whether it is decoded.
+    /// whether it is decoded. One that `may_be_short` is taken where the connection ended in front of its announced
+    /// length, if it is a whole document.
     ///
     /// # Errors
     /// Where the peer breaks off, or stops sending.
@@ -117,6 +118,7 @@ impl IncomingMessage {
         headers: &HeaderMap,
         bounds: Bounds<'_>,
         decodes: &(dyn Fn(&[u8]) -> bool + Sync),
+        may_be_short: bool,
     ) -> Result<Self, Broken> {
         // A framing that ends here is replaced by a length.
         let has_length = body.size_hint().exact().is_some() || read::has_transfer_codings(headers);
@@ -131,10 +133,10 @@ impl IncomingMessage {
                     let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
                     let read = read::read(&bytes, headers, bounds, &mut hold, decodes).await;
                     let is_document = matches!(read.reading, ParsedBody::Document(..));
-                    let short = match (short, is_document) {
-                        (Some(broken), false) => return Err(broken),
-                        (short, _) => short,
-                    };
+                    let is_short = short.is_some();
+                    if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
+                        return Err(broken);
+                    }
                     let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(hold));
                     Self {
                         body: match has_length {
@@ -149,7 +151,7 @@ impl IncomingMessage {
                         count: None,
                         plain: read.plain,
                         utf16: read.utf16,
-                        short,
+                        is_short,
                     }
                 }
                 CollectedBody::Stream {
@@ -183,7 +185,7 @@ impl IncomingMessage {
             count: None,
             plain: None,
             utf16: None,
-            short: None,
+            is_short: false,
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) enum CollectedBody {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
         hold: BudgetPermit,
-        /// Why no more came, where the connection ended in front of the announced length.
+        /// Why no more came, where the connection ended in front of the length in the head.
         short: Option<Broken>,
     },
     /// More than may be read: what came so far, what follows, and why.
@@ -145,11 +145,12 @@ pub(super) async fn collect(
         bounds,
         begun: Instant::now(),
     };
+    let has_length = body.size_hint().exact().is_some();
     let mut why = collecting.announce(body.size_hint().lower()).await;
     while why.is_none() {
         let (frame, short) = match next_frame(&mut body, &mut timeout).await {
             Ok(frame) => (frame, None),
-            Err(Broken::Peer(error)) if is_short(&error) && collecting.length > 0 => {
+            Err(Broken::Peer(error)) if has_length && is_short(&error) && collecting.length > 0 => {
                 (None, Some(Broken::Peer(error)))
             }
             Err(broken) => return Err(broken),

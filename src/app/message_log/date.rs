@@ -35,6 +35,8 @@ pub(super) struct WrittenDate {
     hour: i8,
     minute: i8,
     second: i8,
+    /// Microseconds of the second.
+    micros: i32,
     has_am_pm: bool,
     /// The zone, where it is written.
     zone: Option<Offset>,
@@ -81,6 +83,7 @@ impl WrittenDate {
             }
             None => 0,
         };
+        let micros = fraction(&mut rest);
         let zone = zone_of(rest);
         let half = rest.trim_start_matches([' ', '\u{a0}', '\u{202f}']);
         let half = half.get(..2).map(str::to_ascii_uppercase);
@@ -95,6 +98,7 @@ impl WrittenDate {
             hour: hour.try_into().ok()?,
             minute: minute.try_into().ok()?,
             second: second.try_into().ok()?,
+            micros,
             has_am_pm,
             zone,
         })
@@ -126,7 +130,16 @@ impl WrittenDate {
         };
         let year = if year < 100 { year + 2000 } else { year };
         let (month, day) = (month.try_into().ok()?, day.try_into().ok()?);
-        DateTime::new(year, month, day, self.hour, self.minute, self.second, 0).ok()
+        DateTime::new(
+            year,
+            month,
+            day,
+            self.hour,
+            self.minute,
+            self.second,
+            self.micros * 1_000,
+        )
+        .ok()
     }
 }
 
@@ -150,12 +163,26 @@ pub(super) fn order_of(dates: &[WrittenDate]) -> DateOrder {
     }
 }
 
-/// `.123Z`, `+01:00`, `-0530`: the zone behind the seconds of RFC 3339 and ISO 8601.
+/// Takes the fraction of a second from a text, in microseconds: `.123`.
+fn fraction(text: &mut &str) -> i32 {
+    let Some(rest) = text.strip_prefix(['.', ',']) else {
+        return 0;
+    };
+    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+    if length == 0 {
+        return 0;
+    }
+    let digits: String = rest[..length]
+        .chars()
+        .chain("000000".chars())
+        .take(6)
+        .collect();
+    *text = &rest[length..];
+    digits.parse().unwrap_or(0)
+}
+
+/// `Z`, `+01:00`, `-0530`: the zone behind the seconds of RFC 3339 and ISO 8601.
 fn zone_of(text: &str) -> Option<Offset> {
-    let behind = text
-        .strip_prefix(['.', ','])
-        .map(|fraction| fraction.trim_start_matches(|c: char| c.is_ascii_digit()));
-    let text = behind.unwrap_or(text);
     let sign = match text.bytes().next()? {
         b'Z' => return Some(Offset::UTC),
         b'+' => 1,
@@ -209,7 +236,11 @@ mod tests {
         check("<!-- 17-01-2025 10.22.33 -->", "2025-01-17T10:22:33");
         check("<!-- 17. 1. 2025 10:22:33 -->", "2025-01-17T10:22:33");
         check("<!-- 2025-01-17 10:22:33 -->", "2025-01-17T10:22:33");
-        check("2025-01-17T10:22:33.123Z device: ", "2025-01-17T10:22:33");
+        check(
+            "2025-01-17T10:22:33.123Z device: ",
+            "2025-01-17T10:22:33.123",
+        );
+        check("2025-01-17 10:22:33,5 device: ", "2025-01-17T10:22:33.5");
         check("2025/01/17 10:22 in 3 s ", "2025-01-17T10:22:00");
         check("<!-- 2/3/2025 1:02:03 PM -->", "2025-02-03T13:02:03");
     }

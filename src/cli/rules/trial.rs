@@ -9,6 +9,7 @@ mod tally;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use clap::ValueEnum;
 use http::Uri;
 use serde_json::json;
@@ -23,6 +24,7 @@ use crate::cli::proxy::bytes;
 use crate::cli::rule_args::RuleArgs;
 use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, annotate, write_text};
+use crate::dm::Message;
 use crate::dm::packed::unpack;
 use crate::flow::Side;
 use crate::markup::utf16::in_utf8;
@@ -152,21 +154,23 @@ impl Try {
     }
 
     /// The message in a file, or the messages of a log.
-    fn documents(&self, file: &Path, bytes: Vec<u8>) -> Result<Vec<Arc<Document>>, Failure> {
-        let source = unpack(bytes);
+    fn documents(&self, file: &Path, bytes: Bytes) -> Result<Vec<Arc<Document>>, Failure> {
+        let source = unpack(bytes.into());
         let whole = in_utf8(source.clone())
             .and_then(|source| decode(source, Hint::default(), &self.limits()));
-        let error = match whole {
-            Ok(document) => return Ok(vec![Arc::new(document)]),
-            Err(error) => error,
-        };
+        if let Ok(document) = &whole
+            && Message::of(document).is_some()
+        {
+            return Ok(whole.into_iter().map(Arc::new).collect());
+        }
         let documents = message_log::documents(&source, &self.limits());
-        match documents.is_empty() {
-            true => {
+        match whole {
+            _ if !documents.is_empty() => Ok(documents),
+            Ok(document) => Ok(vec![Arc::new(document)]),
+            Err(error) => {
                 let why = annotate::refused(&error);
                 Err(Failure::Failed(format!("error: {}: {why}", file.display())))
             }
-            false => Ok(documents),
         }
     }
 

@@ -38,13 +38,8 @@ impl Exchange {
         match framing {
             _ if needed || (may_hold && is_message) => {
                 let decodes = |body: &[u8]| needed || self.is_for_dmtap(stage, body);
-                let mut message = IncomingMessage::read(body, headers, bounds, &decodes).await?;
-                match (stage, message.short.take()) {
-                    (Stage::Response, Some(broken)) => message.short = Some(broken),
-                    (_, Some(broken)) => return Err(broken),
-                    (_, None) => {}
-                }
-                Ok(message)
+                let may_be_short = stage == Stage::Response;
+                IncomingMessage::read(body, headers, bounds, &decodes, may_be_short).await
             }
             Framing::Length => IncomingMessage::collected(body, bounds).await,
             Framing::AsReceived => Ok(IncomingMessage::unread(body, &settings.limits)),

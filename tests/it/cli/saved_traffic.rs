@@ -25,10 +25,12 @@ fn har(messages: &[EventRecord], in_base64: bool) -> Value {
             }
         }
     };
+    let fields = json!([{"name": "Content-Type", "value": "application/vnd.syncml.dm+xml"}]);
     let entries = messages.chunks(2).map(|exchange| {
         json!({
             "startedDateTime": exchange[0].at,
-            "request": {"method": "POST", "url": "https://mdm.example.com/dm", "postData": body(&exchange[0])},
+            "time": 12.5,
+            "request": {"method": "POST", "url": "https://mdm.example.com/dm", "headers": fields, "postData": body(&exchange[0])},
             "response": {"status": 200, "content": exchange.get(1).map(body)},
         })
     });
@@ -47,11 +49,12 @@ fn a_har_shows_the_sessions_of_the_record_also_with_bodies_in_base64() {
         for text in [har.to_string(), serde_json::to_string_pretty(&har).unwrap()] {
             let shown = shown(text, &[]);
             assert_eq!(shown.iter().map(known).collect::<Vec<_>>(), expected);
-            for (shown, asked) in shown
-                .iter()
-                .zip(messages.chunks(2).flat_map(|it| [&it[0]; 2]))
-            {
-                assert_eq!(shown.at_us / 1_000_000, asked.at_us / 1_000_000);
+            for (half, asked) in shown.chunks(2).zip(messages.chunks(2)) {
+                let took = half[1].at_us - half[0].at_us;
+                assert_eq!((half[0].at_us, took), (asked[0].at_us, 12_500));
+                let heads: Vec<_> = half.iter().filter_map(|it| it.head.as_ref()).collect();
+                assert_eq!(heads[0].uri.as_deref(), Some("https://mdm.example.com/dm"));
+                assert_eq!(heads[1].status, Some(200));
             }
         }
     }
@@ -77,9 +80,13 @@ fn a_message_that_was_pasted_into_html_is_found() {
 
 /// What `dmtap` prints about a file, and its exit code.
 fn printed(verb: &str, text: &str) -> (Option<i32>, String) {
+    printed_with(&[verb], text)
+}
+
+fn printed_with(words: &[&str], text: &str) -> (Option<i32>, String) {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("report.txt"), text).unwrap();
-    let output = run(dmtap().current_dir(&folder).args([verb, "report.txt"]));
+    let output = run(dmtap().current_dir(&folder).args(words).arg("report.txt"));
     (output.status.code(), stdout(&output))
 }
 
@@ -134,4 +141,134 @@ fn answers_to_a_message_that_a_file_lacks_blame_nobody() {
         "{shown}"
     );
     assert!(!shown.contains("never sent"), "{shown}");
+}
+
+#[test]
+fn a_har_shows_what_http_refused_and_leaves_out_what_is_not_of_oma_dm() {
+    let messages = messages();
+    let mut har = har(&messages[..4], false);
+    let entries = har["log"]["entries"].as_array_mut().unwrap();
+    entries[1]["response"] = json!({
+        "status": 503,
+        "headers": [{"name": "Retry-After", "value": "120"}, {"name": "Content-Type", "value": "text/plain"}],
+        "content": {"mimeType": "text/plain", "text": "busy"},
+    });
+    entries.insert(1, json!({
+        "startedDateTime": messages[1].at,
+        "request": {"method": "GET", "url": "https://mdm.example.com/favicon.ico"},
+        "response": {"status": 200, "content": {"encoding": "base64", "text": STANDARD.encode([0, 0, 1, 0].repeat(20))}},
+    }));
+    let text = har.to_string();
+    let events = shown(&text, &[]);
+    assert_eq!(events.len(), 4);
+    let (code, why) = printed("why", &text);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(why.contains("HTTP 503") && why.contains("WHY-05"), "{why}");
+    let (code, failed) = printed_with(&["show", "--failed"], &text);
+    assert_eq!(code, Some(0), "{failed}");
+    assert!(failed.contains("HTTP 503"), "{failed}");
+}
+
+#[test]
+fn sessions_that_a_log_mixes_are_told_apart() {
+    let messages = messages();
+    let of = |number: u64| {
+        let is_of = move |message: &&EventRecord| {
+            message
+                .session
+                .as_ref()
+                .is_some_and(|session| session.number == number)
+        };
+        messages
+            .iter()
+            .filter(is_of)
+            .map(formatted)
+            .collect::<Vec<_>>()
+    };
+    let (one, two) = (of(1), of(2));
+    // Request, request, response, response.
+    let mut log = String::new();
+    for (one, two) in one.chunks(2).zip(two.chunks(2)) {
+        log.extend(
+            one.iter()
+                .take(1)
+                .chain(two.iter().take(1))
+                .map(String::as_str),
+        );
+        log.extend(
+            one.iter()
+                .skip(1)
+                .chain(two.iter().skip(1))
+                .map(String::as_str),
+        );
+    }
+    let (_, mixed) = printed("why", &log);
+    assert!(mixed.contains("2 sessions, something pending"), "{mixed}");
+    assert!(!mixed.contains("WHY-02"), "{mixed}");
+    let (_, lint) = printed("lint", &log);
+    assert!(
+        !lint.contains("HDR-02") && !lint.contains("HDR-05"),
+        "{lint}"
+    );
+}
+
+#[test]
+fn lint_reads_every_file_that_is_named_and_says_which_it_cannot() {
+    let folder = TempDir::new().unwrap();
+    let bad = "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr/><SyncBody/></SyncML>";
+    fs::write(folder.path().join("bad.xml"), bad).unwrap();
+    fs::write(folder.path().join("passwd"), "root:x:0:0:root\n").unwrap();
+    let page = bad.replace('<', "&lt;").replace('>', "&gt;");
+    fs::write(
+        folder.path().join("page.html"),
+        format!("<pre>{page}</pre>"),
+    )
+    .unwrap();
+    let (demo, _) = super::demo();
+    let record = demo.path().join("dmtap-demo/demo.jsonl");
+    let lint = |files: &[&str]| {
+        run(dmtap()
+            .current_dir(&folder)
+            .arg("lint")
+            .arg(&record)
+            .args(files))
+    };
+    let output = lint(&[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for file in ["bad.xml", "page.html"] {
+        let output = lint(&[file]);
+        assert_eq!(output.status.code(), Some(1), "{file}: {output:?}");
+        assert!(stdout(&output).contains("HDR-02"), "{output:?}");
+    }
+    for file in ["passwd", "missing.jsonl"] {
+        let output = lint(&[file]);
+        assert_eq!(output.status.code(), Some(2), "{file}: {output:?}");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains(file), "{error}");
+    }
+}
+
+#[test]
+fn rules_are_tried_on_a_har_and_on_a_page_of_html() {
+    let messages = messages();
+    let har = har(&messages, false).to_string();
+    let page = format!(
+        "<pre>{}</pre>",
+        formatted(&messages[3])
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+    );
+    for text in [har, page] {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("saved"), text).unwrap();
+        let output = run(dmtap()
+            .current_dir(&folder)
+            .args(["rules", "try", "not-found", "saved"]));
+        let tried = format!("{output:?}");
+        assert!(
+            tried.contains("no rule did anything") || output.status.success(),
+            "{tried}"
+        );
+    }
 }

@@ -1,17 +1,20 @@
 //! A file that holds a message or a record.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
-use crate::app::rule_includes;
+use bytes::Bytes;
+
+use crate::app::{message_log, rule_includes};
 use crate::cli::{Failure, MOST_INPUT};
 use crate::error_text;
+use crate::markup::Limits;
 
 /// What a file holds, by how it begins.
 pub(super) enum Source {
     /// The bytes of one message.
-    Message(Vec<u8>),
+    Message(Bytes),
     /// JSON lines.
     Record(Box<dyn BufRead>),
 }
@@ -39,12 +42,20 @@ impl Source {
         };
         let mut input = BufReader::new(input);
         let begins = input.fill_buf().map_err(unreadable)?;
-        // XML begins with `<`, WBXML with its version, and base64 knows no brace.
-        if begins.trim_ascii_start().starts_with(b"{") {
+        if begins.starts_with(LINE) {
             return Ok(Self::Record(Box::new(input)));
         }
         let bytes = rule_includes::take_bounded(input, MOST_INPUT);
         let bytes = bytes.map_err(|why| unreadable(io::Error::other(why)))?;
-        Ok(Self::Message(bytes))
+        // XML begins with `<`, WBXML with its version, and base64 knows no brace. JSON may be a log, or a damaged record.
+        let bytes = Bytes::from(bytes);
+        let is_json = bytes.trim_ascii_start().starts_with(b"{");
+        match is_json && message_log::documents(&bytes, &Limits::default()).is_empty() {
+            true => Ok(Self::Record(Box::new(Cursor::new(bytes)))),
+            false => Ok(Self::Message(bytes)),
+        }
     }
 }
+
+/// How each line of a record begins.
+const LINE: &[u8] = b"{\"v\":";
