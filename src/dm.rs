@@ -10,6 +10,7 @@ pub mod code;
 pub mod command;
 pub mod compose;
 pub mod dialect;
+pub mod distinguished_name;
 pub mod enrollment;
 pub mod hresult;
 mod local;

@@ -32,6 +32,8 @@ pub struct Certificate {
 pub struct CertificateRequest {
     /// The subject, as in [`Certificate::subject`].
     pub subject: String,
+    /// Whether a PrintableString of its subject has characters that the type does not allow: strict servers refuse it.
+    pub has_illegal_strings: bool,
     /// The kind of key, such as `RSA 2048`.
     pub key: String,
     /// The signature algorithm, such as `SHA-256 with RSA`, or its OID.
@@ -61,6 +63,7 @@ impl CertificateRequest {
         let info = &read.certification_request_info;
         Some(Self {
             subject: name(&info.subject),
+            has_illegal_strings: info.subject.iter_attributes().any(is_illegal),
             key: key(&info.subject_pki),
             signature: algorithm(&read.signature_algorithm),
         })
@@ -78,12 +81,35 @@ pub fn thumbprint(der: &[u8]) -> String {
     hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref())
 }
 
-fn hex(octets: &[u8]) -> String {
+/// SHA-256 over a certificate or key in DER, 64 hexadecimal digits in upper case.
+pub fn sha256(der: &[u8]) -> String {
+    hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der).as_ref())
+}
+
+/// Octets in hexadecimal, in upper case.
+pub fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |mut text, octet| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{octet:02X}");
         text
     })
+}
+
+/// The attributes of a certificate's subject: types and values, in the order of the certificate.
+pub fn subject_attributes(der: &[u8]) -> Option<Vec<(String, String)>> {
+    let (_, read) = X509Certificate::from_der(der).ok()?;
+    let attributes = read.subject().iter_attributes().map(|attribute| {
+        let value = characters(attribute.attr_value());
+        (known_type(&attribute.attr_type().to_id_string()), value)
+    });
+    Some(attributes.collect())
+}
+
+/// Whether an attribute is a PrintableString with characters that this type does not have (X.680 §41.4).
+fn is_illegal(attribute: &AttributeTypeAndValue<'_>) -> bool {
+    let value = attribute.attr_value();
+    let is_legal = |byte: &u8| byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(byte);
+    value.tag() == Tag::PrintableString && !value.data.iter().all(is_legal)
 }
 
 /// `CN=a, O=b`; where a part has several values they are joined with ` + `.
@@ -97,14 +123,25 @@ fn name(name: &X509Name<'_>) -> String {
 }
 
 fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
-    let oid = attribute.attr_type().to_id_string();
-    let known = NAMES.iter().find(|(known, _)| *known == oid);
-    let kind = known.map_or(&*oid, |(_, name)| name);
+    let kind = known_type(&attribute.attr_type().to_id_string());
     format!("{kind}={}", characters(attribute.attr_value()))
 }
 
+/// The type of a part of a name, given by its OID or one of its names, as this crate writes it.
+pub(super) fn known_type(given: &str) -> String {
+    let oid = given.strip_prefix("OID.").unwrap_or(given);
+    let oid = OTHER_NAMES
+        .iter()
+        .find(|(other, _)| other.eq_ignore_ascii_case(oid))
+        .map_or(oid, |(_, oid)| oid);
+    let known = NAMES
+        .iter()
+        .find(|(known, name)| *known == oid || name.eq_ignore_ascii_case(oid));
+    known.map_or_else(|| oid.to_owned(), |(_, name)| (*name).to_owned())
+}
+
 /// Its characters, whatever its type allows.
-fn characters(value: &Any<'_>) -> String {
+pub(super) fn characters(value: &Any<'_>) -> String {
     let octets = value.data;
     match value.tag() {
         Tag::BmpString => {
@@ -164,6 +201,15 @@ const NAMES: [(&str, &str); 11] = [
     ("0.9.2342.19200300.100.1.1", "UID"),
     ("0.9.2342.19200300.100.1.25", "DC"),
     ("1.2.840.113549.1.9.1", "emailAddress"),
+];
+
+/// How Windows, .NET and openssl call some of them, too.
+const OTHER_NAMES: [(&str, &str); 5] = [
+    ("E", "1.2.840.113549.1.9.1"),
+    ("EMAIL", "1.2.840.113549.1.9.1"),
+    ("S", "2.5.4.8"),
+    ("T", "2.5.4.12"),
+    ("USERID", "0.9.2342.19200300.100.1.1"),
 ];
 
 const ALGORITHMS: [(&str, &str); 8] = [

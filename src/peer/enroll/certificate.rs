@@ -17,6 +17,7 @@ use x509_cert::time::{Time, Validity};
 
 use super::csr::{CsrError, SHA256_RSA};
 use super::key::PrivateKey;
+use crate::dm::distinguished_name::escaped;
 use crate::identity::signature::{self, SignatureError};
 use crate::identity::{Digest, Scheme, Signer as _};
 
@@ -195,7 +196,7 @@ impl EnrollmentCa {
 
 /// The subject that the server issues for a common name, as search criteria spell it.
 pub(super) fn subject_text(common_name: &str) -> String {
-    format!("CN={common_name},O={SUBJECT_ORGANIZATION}")
+    format!("CN={},O={SUBJECT_ORGANIZATION}", escaped(common_name))
 }
 
 fn rdn(oid: ObjectIdentifier, text: &str) -> der::Result<RelativeDistinguishedName> {

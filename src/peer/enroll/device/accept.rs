@@ -126,8 +126,11 @@ pub(super) fn accept(document: &Document, public_key: &[u8]) -> Result<Enrollmen
     let wanted = account.search_criteria();
     let found = document.certificates().find(|stored| {
         let store = format!("{}\\{}", stored.store(), stored.scope());
-        let subject = stored.certificate().map(|certificate| certificate.subject);
-        let fits = |wanted: &str| criteria::matches(wanted, &store, &subject.unwrap_or_default());
+        let certificate = stored.octets();
+        let fits = |wanted: &str| {
+            let certificate = certificate.as_deref().unwrap_or_default();
+            criteria::matches(wanted, &store, certificate)
+        };
         stored.is_own() && wanted.as_deref().is_none_or(fits)
     });
     let found = found.ok_or_else(|| match wanted {

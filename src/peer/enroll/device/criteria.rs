@@ -2,9 +2,17 @@
 
 use percent_encoding::percent_decode_str;
 
-/// Whether a certificate in `store` with this subject (`CN=a, O=b`) is one that the criteria find. They are pairs
-/// joined with `&`, percent-encoded; only `Subject` and `Stores` count, and U+F000 stands between several values.
-pub(super) fn matches(criteria: &str, store: &str, subject: &str) -> bool {
+use crate::dm::certificate::subject_attributes;
+use crate::dm::distinguished_name::attributes;
+
+/// Whether a certificate in `store`, in DER, is one that the criteria find. They are pairs joined with `&`,
+/// percent-encoded; only `Subject` and `Stores` count, and U+F000 stands between several values.
+pub(super) fn matches(criteria: &str, store: &str, certificate: &[u8]) -> bool {
+    subject_attributes(certificate).is_some_and(|subject| fits(criteria, store, subject))
+}
+
+fn fits(criteria: &str, store: &str, mut subject: Vec<(String, String)>) -> bool {
+    subject.sort();
     let mut has_subject = false;
     for pair in criteria.split('&') {
         let Some((name, value)) = pair.split_once('=') else {
@@ -15,7 +23,12 @@ pub(super) fn matches(criteria: &str, store: &str, subject: &str) -> bool {
         let fits = match name {
             "Subject" => {
                 has_subject = true;
-                values.any(|wanted| parts(wanted) == parts(subject))
+                values.any(|wanted| {
+                    // The order of the parts differs between those who write names.
+                    let mut wanted = attributes(wanted).unwrap_or_default();
+                    wanted.sort();
+                    wanted == subject
+                })
             }
             "Stores" => values.any(|wanted| wanted.eq_ignore_ascii_case(store)),
             _ => true,
@@ -27,25 +40,14 @@ pub(super) fn matches(criteria: &str, store: &str, subject: &str) -> bool {
     has_subject
 }
 
-/// The parts of a name in some order, types in upper case.
-fn parts(name: &str) -> Vec<String> {
-    let part = |part: &str| match part.split_once('=') {
-        Some((kind, value)) => format!("{}={}", kind.trim().to_ascii_uppercase(), value.trim()),
-        None => part.trim().to_owned(),
-    };
-    let mut parts: Vec<String> = name.split(',').map(part).collect();
-    parts.sort();
-    parts
-}
-
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{attributes, fits};
 
     #[test]
     fn criteria_find_a_certificate_by_subject_and_store() {
         let check = |criteria: &str, store: &str, subject: &str, expected: bool| {
-            let found = matches(criteria, store, subject);
+            let found = fits(criteria, store, attributes(subject).expect("a subject"));
             assert_eq!(found, expected, "{criteria} {store} {subject}");
         };
         let documented = "Subject=CN%3DTester,O%3DMicrosoft&Stores=My%5CUser";
@@ -59,5 +61,21 @@ mod tests {
         check("Stores=My%5CUser", "My\\User", "CN=A", false);
         check("", "My\\User", "CN=A", false);
         check("Subject=CN%3", "My\\User", "CN=A", false);
+        // As Go, .NET and openssl write a comma and several values of one part.
+        let subject = r"CN=A\+B,O=Contoso\, Ltd.,OU=C";
+        for written in [
+            r"CN%3DA%5C%2BB%2COU%3DC%2CO%3DContoso%5C%2C%20Ltd.",
+            r"CN%3D%22A%2BB%22%2C%20OU%3DC%2C%20O%3D%22Contoso%2C%20Ltd.%22",
+            r"CN%3DA%5C2BB%2BOU%3DC%2CO%3DContoso%5C2C%20Ltd.",
+        ] {
+            let criteria = format!("Subject={written}&Stores=My%5CUser");
+            check(&criteria, "My\\User", subject, true);
+        }
+        check(
+            "Subject=O%3DContoso%2C%20Ltd.",
+            "My\\User",
+            r"O=Contoso\, Ltd.",
+            false,
+        );
     }
 }
