@@ -27,6 +27,7 @@ mod view;
 use bytes::Bytes;
 use http::HeaderMap;
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::dm::Message;
@@ -37,6 +38,7 @@ use crate::flow::{
 };
 use crate::identity::Signer;
 use crate::identity::session::Pairs;
+use crate::markup::utf16::Utf16;
 use crate::markup::{Document, Limits};
 use crate::rules::{RuleSet, RuleState, Verdict};
 
@@ -75,6 +77,8 @@ pub struct MessageFacts<'a> {
     pub document: Option<&'a Arc<Document>>,
     /// The body without content coding, where it was read; XML in UTF-16 is in UTF-8.
     pub body: Option<&'a Bytes>,
+    /// How the text of the body was written, where `body` is in UTF-8 in its place.
+    pub utf16: Option<Utf16>,
     /// What bounds the decoding of a body that is changed.
     pub limits: &'a Limits,
     /// What keeps the device on the proxy, where something does.
@@ -83,6 +87,14 @@ pub struct MessageFacts<'a> {
     pub pairs: Option<&'a Pairs>,
     /// The client certificate, DER, that the server is shown with this request, and its key.
     pub identity: Option<(&'a [u8], &'a dyn Signer)>,
+}
+
+/// The bytes that the sender of a body signed, which is in UTF-8 where it came in UTF-16.
+pub fn as_signed(body: &Bytes, utf16: Option<Utf16>) -> Cow<'_, [u8]> {
+    match utf16.and_then(|utf16| utf16.from_utf8(body)) {
+        Some(written) => Cow::Owned(written),
+        None => Cow::Borrowed(body),
+    }
 }
 
 /// A message decided: what was found in it, and what leaves.

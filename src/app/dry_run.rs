@@ -245,6 +245,7 @@ impl Passed {
             response: self.response.as_ref(),
             document: self.document.as_ref(),
             body: self.body.as_ref(),
+            utf16: None,
             limits,
             stay: None,
             pairs: None,

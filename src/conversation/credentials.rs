@@ -1,9 +1,9 @@
 //! Credentials of the messages of an exchange, held against what passed before.
 
-use super::MessageFacts;
 use super::handle::SessionHandle;
 use super::seal::Seal;
 use super::signers::{self, Signers};
+use super::{MessageFacts, as_signed};
 use crate::dm::Message;
 use crate::dm::auth::{Hmac, hash_of_body};
 use crate::flow::credentials::Credentials;
@@ -33,7 +33,11 @@ impl SessionHandle {
         let hmac = facts.headers().get("x-syncml-hmac");
         let hmac = hmac.and_then(|hmac| Hmac::read(hmac.to_str().ok()?));
         // A long body is hashed before the lock, which all sessions share.
-        let hmac = hmac.map(|hmac| (hmac, hash_of_body(facts.body.map_or(&[][..], |body| body))));
+        let hash = || match facts.body {
+            Some(body) => hash_of_body(&as_signed(body, facts.utf16)),
+            None => hash_of_body(&[]),
+        };
+        let hmac = hmac.map(|hmac| (hmac, hash()));
         let known = &mut self.known.lock().credentials;
         let device = &tag.key.device;
         let (more, key) = known.check(facts.speaker(), device, message, hmac.as_ref());

@@ -3,9 +3,9 @@
 use hashlink::LruCache;
 use parking_lot::Mutex;
 
-use super::MessageFacts;
 use super::credentials::Known;
 use super::seal::Seal;
+use super::{MessageFacts, as_signed};
 use crate::dm::Provisioning;
 use crate::dm::certificate::thumbprint;
 use crate::flow::{Note, Severity};
@@ -70,7 +70,7 @@ pub(super) fn check(
     let (name, field) = FIELDS
         .iter()
         .find_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)))?;
-    let body = facts.body?;
+    let body = as_signed(facts.body?, facts.utf16);
     let signature = match message_signature::read(field) {
         Ok(signature) => signature,
         Err(error) => {
@@ -96,7 +96,7 @@ pub(super) fn check(
             (signer, whose)
         }
     };
-    if let Err(mismatch) = signature.check(&signer.public_key, body) {
+    if let Err(mismatch) = signature.check(&signer.public_key, &body) {
         let note = wrong(format!(
             "the signature in {name} is wrong ({whose}): {mismatch}"
         ));

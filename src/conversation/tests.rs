@@ -73,6 +73,7 @@ impl Stage {
             response: None,
             document: Some(document),
             body: Some(document.source()),
+            utf16: None,
             limits: &self.limits,
             stay: None,
             pairs: None,

@@ -1,5 +1,6 @@
 //! A message from its receipt until its event is emitted.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::body_timeout::BodyTimeout;
 use super::context::{Shared, now};
 use super::read::{self, Bounds, CollectedBody, Cost};
 use super::settings::Limits;
+use crate::conversation::as_signed;
 use crate::flow::event::Event;
 use crate::flow::{CapturedBody, CapturedMessage, NotParsed, Note, ParsedBody, Side, Timestamp};
 use crate::markup::Document;
@@ -193,6 +195,16 @@ impl IncomingMessage {
     pub(super) fn encoded(&self, changed: Bytes) -> Bytes {
         let encoded = self.utf16.and_then(|utf16| utf16.from_utf8(&changed));
         encoded.map_or(changed, Bytes::from)
+    }
+
+    /// How its text was written, where that was UTF-16.
+    pub(super) fn utf16(&self) -> Option<Utf16> {
+        self.utf16
+    }
+
+    /// The bytes that its sender signed, where they were read.
+    pub(super) fn signed(&self) -> Option<Cow<'_, [u8]>> {
+        Some(as_signed(self.plain.as_ref()?, self.utf16))
     }
 
     /// Sends other bytes instead.

@@ -27,7 +27,7 @@ const MESSAGE: &str = include_str!("../../data/signature/message.xml");
 async fn seen(
     adapt: impl FnOnce(&mut Settings),
     rule: &str,
-    body: &str,
+    body: impl AsRef<[u8]>,
     (name, value): (&'static str, &str),
 ) -> (Seen, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ async fn seen(
     let rig = Rig::start(settings).await;
     rig.rule(rule);
     let mut device = rig.device("http/1.1").await;
-    let mut request = device.request("POST", "/dm", body.to_owned());
+    let mut request = device.request("POST", "/dm", Bytes::copy_from_slice(body.as_ref()));
     let headers = request.headers_mut();
     headers.insert(
         "content-type",
@@ -102,6 +102,39 @@ async fn digest_and_hmac_of_a_known_account_verify_at_the_server_after_a_rule_ch
     assert!(!has(&notes, "SIG-0"), "{notes:?}");
 }
 
+/// As Windows hands text over: UTF-16 with a byte order mark.
+fn in_utf16(text: &str) -> Vec<u8> {
+    let units = std::iter::once(0xFEFF).chain(text.encode_utf16());
+    units.flat_map(u16::to_le_bytes).collect()
+}
+
+#[tokio::test]
+async fn an_hmac_over_a_body_in_utf_16_is_made_anew_for_the_bytes_that_leave() {
+    let key = AccountKey::of("Bruce2", "OhBehave");
+    let nonce = [0; 4];
+    let cred = format!(
+        "<LocName>Bruce2</LocName></Source><Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
+         <Type xmlns=\"syncml:metinf\">syncml:auth-md5</Type></Meta><Data>{}</Data></Cred>",
+        key.md5(&nonce)
+    );
+    let text = MESSAGE.replacen("</Source>", &cred, 1);
+    let body = in_utf16(&text);
+    let mac = key.mac(&nonce, &hash_of_body(&body));
+    let field = format!("algorithm=MD5, username=\"Bruce2\", mac={mac}");
+    let bruce = |settings: &mut Settings| {
+        settings.accounts.push(Account {
+            user: "Bruce2".into(),
+            password: "OhBehave".into(),
+        });
+    };
+    let (server, notes) = seen(bruce, SILENT, &body, ("x-syncml-hmac", &field)).await;
+    assert_eq!(server.body, in_utf16(&text.replace("1201", "1200")));
+    let sent = server.headers["x-syncml-hmac"].to_str().unwrap();
+    let sent = Hmac::read(sent).unwrap();
+    assert!(sent.is(&key.mac(&nonce, &hash_of_body(&server.body))));
+    assert!(has(&notes, "SIG-04") && !has(&notes, "SIG-01"), "{notes:?}");
+}
+
 #[tokio::test]
 async fn a_signature_by_a_key_that_dmtap_holds_verifies_after_a_rule_changed_the_body() {
     let key = rcgen::KeyPair::generate().unwrap();
@@ -132,6 +165,15 @@ async fn a_signature_by_a_key_that_dmtap_holds_verifies_after_a_rule_changed_the
         assert_eq!(sent.check(parts.public_key(), &server.body), Ok(()));
         assert_eq!(sent.certificate(), Some(&**certificate.der()));
         assert!(has(&notes, "SIG-04") && !has(&notes, "SIG-01"), "{notes:?}");
+        // The same in UTF-16, of which the signature covers the very bytes.
+        let body = in_utf16(MESSAGE);
+        let template = template.anew(&body, b"", certificate.der(), &identity);
+        let field_of_utf16 = STANDARD.encode(template.unwrap());
+        let (server, notes) = seen(held, SILENT, &body, (name, &field_of_utf16)).await;
+        assert_eq!(server.body, in_utf16(&MESSAGE.replace("1201", "1200")));
+        let sent = message_signature::read(server.headers[name].to_str().unwrap()).unwrap();
+        assert_eq!(sent.check(parts.public_key(), &server.body), Ok(()));
+        assert!(has(&notes, "SIG-02") && has(&notes, "SIG-04"), "{notes:?}");
         // Without the key it stays.
         let (server, notes) = seen(|_| {}, SILENT, MESSAGE, (name, &field)).await;
         assert_eq!(server.headers[name], field);
