@@ -248,7 +248,17 @@ pub fn note_dangling(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
     dangling
         .filter_map(|link| {
             let element = document.element(link.from)?;
-            let (msg_ref, cmd_ref) = Refs::of(Command::of(element)?)?.or_empty();
+            let command = Command::of(element)?;
+            let (msg_ref, cmd_ref) = Refs::of(command)?.or_empty();
+            let of_status = command.as_status().and_then(|status| status.cmd());
+            if of_status.as_deref() == Some(CommandKind::Status.name()) {
+                return Some(Note {
+                    id: "STA-03",
+                    severity: Severity::Error,
+                    at: Some(element.span().start),
+                    text: format!("this Status answers Status {cmd_ref:?} of message {msg_ref:?}: a Status is not answered"),
+                });
+            }
             let what = match &*cmd_ref {
                 "" => "a command without CmdID".into(),
                 cmd_ref => format!("command {cmd_ref:?}"),

@@ -126,7 +126,8 @@ fn header_status(found: &mut Findings, turn: &Turn<'_>, seen: &Seen) {
     let at = Some(turn.message.element());
     let answers_something = turn.message.header().is_some()
         && match turn.side {
-            Side::Server => true,
+            // A message that answers nothing may be a bootstrap: the server speaks first.
+            Side::Server => seen.device.messages > 0 || first.is_some(),
             Side::Device => !turn.message.is_first() && seen.server.messages > 0,
         };
     match (turn.message.header_status(), first) {
@@ -459,7 +460,8 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             continue;
         };
         let id = command.cmd_id().unwrap_or_default();
-        let named = format!("{} {id}", command.kind());
+        let asked = turn.side.other().name();
+        let named = format!("{} {id} of the {asked}", command.kind());
         if !pending.is_answered {
             let in_sequence = command
                 .element()

@@ -165,10 +165,7 @@ fn of_server(found: &mut Findings, command: Command<'_>, seen: &Seen) {
         if matches!(kind, CommandKind::Add | CommandKind::Replace) {
             value(found, common_format.as_deref(), item.element(), kind);
         }
-        let is_user = target
-            .split('/')
-            .nth(1)
-            .is_some_and(|scope| scope.eq_ignore_ascii_case("User"));
+        let is_user = locuri::is_of_user(&target);
         if is_user && seen.login.as_deref().is_some_and(|login| login != "user") {
             found.add(
                 "WIN-02",

@@ -1,15 +1,16 @@
 //! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-12, HTTP-01, HTTP-03.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use hashlink::LinkedHashMap;
 
 use super::seen::{Seen, Turn, is_short};
 use super::{Findings, uri};
-use crate::dm::{AlertCode, Message, SyncHdr};
+use crate::dm::{AlertCode, Message, Meta, SyncHdr};
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{SessionKey, SessionTag, Side};
-use crate::markup::{Element, Space, tag};
+use crate::markup::{Element, NodeId, Space, tag};
 
 /// What the answer to a request is compared with.
 #[derive(Debug)]
@@ -71,6 +72,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
 fn document(found: &mut Findings, message: Message<'_>) -> bool {
     let document = message.element().document();
     let mut has_no_resp = false;
+    let mut formats = HashMap::new();
     for element in document.elements() {
         match () {
             () if element.is(tag::SYNC_HDR) => ordered(found, element, &SYNC_HDR),
@@ -85,7 +87,7 @@ fn document(found: &mut Findings, message: Message<'_>) -> bool {
                     found.add("XML-05", Some(child), text);
                 }
             }
-            () if element.is(tag::DATA) => markup(found, element),
+            () if element.is(tag::DATA) => markup(found, element, &mut formats),
             () => has_no_resp |= element.is(tag::NO_RESP),
         }
     }
@@ -171,15 +173,25 @@ const META: [&str; 9] = [
 ];
 const ITEM: [&str; 5] = ["Target", "Source", "Meta", "Data", "MoreData"];
 
-/// Markup that is a value of its own must be escaped; documents of SyncML itself may stand in Data.
-fn markup(found: &mut Findings, data: Element<'_>) {
-    let Some(first) = data.elements().next() else {
+/// Markup that is a value of its own must be escaped; documents of SyncML itself may stand in Data. `formats` says of each
+/// element around Data whether its Meta names the format xml: it is looked up once.
+fn markup(found: &mut Findings, data: Element<'_>, formats: &mut HashMap<NodeId, bool>) {
+    let Some(first) = data
+        .elements()
+        .next()
+        .filter(|first| first.space().is_none())
+    else {
         return;
     };
-    let meta = data.parent().and_then(|item| item.child(tag::META));
-    let format = meta.and_then(|meta| crate::dm::Meta::of(meta).format());
-    let is_xml = format.is_some_and(|format| format.eq_ignore_ascii_case("xml"));
-    if !is_xml && first.space().is_none() {
+    let is_xml = data.parent().is_some_and(|item| {
+        *formats.entry(item.id()).or_insert_with(|| {
+            let format = item
+                .child(tag::META)
+                .and_then(|meta| Meta::of(meta).format());
+            format.is_some_and(|format| format.eq_ignore_ascii_case("xml"))
+        })
+    });
+    if !is_xml {
         let text = format!("markup in Data is not escaped: <{}>", first.local());
         found.add("XML-07", Some(data), text);
     }

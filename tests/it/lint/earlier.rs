@@ -79,6 +79,14 @@ fn very_many_items_are_judged_in_linear_time() {
     let d1 = base["d1"].replacen("<Final/>", &alert, 1);
     let notes = say(&mut linter, (Side::Device, 1), &d1, uri);
     assert!(ids(&notes).contains(&"ALT-04"), "{notes:?}");
+    let mut other = Linter::new(Profile::Oma);
+    let values = format!(
+        "<Alert><CmdID>91</CmdID><Data>1226</Data><Item>{}</Item></Alert><Final/>",
+        "<Data><x/></Data>".repeat(MANY)
+    );
+    let d1 = base["d1"].replacen("<Final/>", &values, 1);
+    let notes = say(&mut other, (Side::Device, 1), &d1, uri);
+    assert!(ids(&notes).contains(&"XML-07"), "{notes:?}");
     // Results of a Get with many Items, one for each.
     let target = |number| format!("<Item><Target><LocURI>./a/{number}</LocURI></Target></Item>");
     let targets: String = (0..MANY / 2).map(target).collect();
@@ -227,4 +235,52 @@ fn a_server_behind_a_proxy_of_another_name_may_say_its_own() {
     assert!(!is_noted("https://mdm.example.com/dm"));
     assert!(!is_noted("https://proxy.lab/dm"));
     assert!(is_noted("https://other.example.com/dm"));
+}
+
+#[test]
+fn each_answer_that_is_missing_or_too_much_is_laid_at_the_right_door() {
+    let base = base();
+    let mut linter = Linter::new(Profile::Oma);
+    let mut notes = Vec::new();
+    let uri = "https://h/dm";
+    let of_alert = base["s1"]
+        .find("<Cmd>Alert</Cmd>")
+        .expect("the Status of the Alert");
+    let start = base["s1"][..of_alert].rfind("<Status>").unwrap();
+    let end = start + base["s1"][start..].find("</Status>").unwrap() + "</Status>".len();
+    let s1 = format!("{}{}", &base["s1"][..start], &base["s1"][end..]);
+    notes.extend(say(&mut linter, (Side::Device, 1), &base["d1"], uri));
+    notes.extend(say(&mut linter, (Side::Server, 1), &s1, uri));
+    let missing = notes.iter().find(|note| note.id == "STA-01").unwrap();
+    assert!(
+        missing.text.contains("of the device has no Status"),
+        "{missing:?}"
+    );
+
+    // A Status of a Status is no answer to something that was never sent.
+    let status = "<Status><CmdID>99</CmdID><MsgRef>1</MsgRef><CmdRef>1</CmdRef><Cmd>Status</Cmd><Data>200</Data></Status><Final/>";
+    let d2 = base["d2"].replacen("<Final/>", status, 1);
+    let notes = say(&mut linter, (Side::Device, 2), &d2, uri);
+    let texts: Vec<&str> = notes
+        .iter()
+        .filter(|note| note.id == "STA-03")
+        .map(|note| &*note.text)
+        .collect();
+    assert_eq!(
+        texts,
+        ["this Status answers Status \"1\" of message \"1\": a Status is not answered"]
+    );
+
+    // A bootstrap answers nothing.
+    let bootstrap = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+        <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>urn:uuid:9</LocURI></Target><Source><LocURI>https://h/dm\
+        </LocURI></Source></SyncHdr><SyncBody><Add><CmdID>1</CmdID><Item><Target><LocURI>./SyncML/DMAcc/x</LocURI></Target>\
+        </Item></Add><Final/></SyncBody></SyncML>";
+    let notes = say(
+        &mut Linter::new(Profile::Oma),
+        (Side::Server, 1),
+        bootstrap,
+        uri,
+    );
+    assert!(!ids(&notes).contains(&"STA-02"), "{notes:?}");
 }
