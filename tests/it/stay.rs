@@ -237,8 +237,8 @@ fn identifiers_push_channels_and_downloads_stay() {
         notes,
         [
             "info STAY-05: the device downloads from mdm.example.com itself (./Vendor/MSFT/EnterpriseDesktopAppManagement/MSI/x/DownloadInstall)",
-            "warning STAY-01: the device is told to go to mdm.example.com (./Vendor/MSFT/Policy/Config/X/ServerUrl); \
-             add --map PUBLIC=https://mdm.example.com",
+            "warning STAY-01: this leads the device to mdm.example.com (./Vendor/MSFT/Policy/Config/X/ServerUrl), past dmtap, \
+             which rewrites no URL in this place; a rule can (replace-text, or -B)",
         ]
     );
 }
@@ -455,8 +455,8 @@ fn the_json_of_linked_enrollment_is_noted() {
     check(
         r#"{"EnrollmentServiceUrl": "https://enrollment.dm.example.net/x", "EnrollmentPolicyServiceUrl":"https://lab.test:8443/y"}"#,
         &[
-            "the device is told to go to enrollment.dm.example.net (EnrollmentServiceUrl); \
-           add --map PUBLIC=https://enrollment.dm.example.net",
+            "this leads the device to enrollment.dm.example.net (EnrollmentServiceUrl), past dmtap, which rewrites no URL \
+             in this place; a rule can (replace-text, or -B)",
         ],
     );
     check(r#"{"EnrollmentServiceUrl": null}"#, &[]);

@@ -1,6 +1,6 @@
 //! The JSON of linked enrollment (WinDC): its URLs are not rewritten, and noted where they lead past dmtap.
 
-use super::turn::leads_away;
+use super::turn::left_as_it_is;
 use crate::flow::origin::{LearnedHosts, OriginMap, Reach, Turned, UrlOrigin};
 use crate::flow::{Note, Severity};
 
@@ -21,7 +21,7 @@ pub fn linked_enrollment(body: &[u8], map: &OriginMap) -> Vec<Note> {
                 id: "STAY-01",
                 severity: Severity::Warning,
                 at: None,
-                text: leads_away(&url.origin.authority(), key),
+                text: left_as_it_is(&url.origin.authority(), key),
             }),
         }
     });

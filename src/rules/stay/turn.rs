@@ -160,7 +160,8 @@ impl<'a> UrlRewriter<'a> {
             let origin = &found.url.origin;
             let mut pairs = self.facts.map.pairs().iter();
             if pairs.any(|pair| pair.server == *origin && pair.public != *origin) {
-                self.note_away(place, None, &origin.authority());
+                let text = left_as_it_is(&origin.authority(), place.shown());
+                self.note("STAY-01", Severity::Warning, text);
             }
         }
     }
@@ -280,7 +281,15 @@ impl<'a> UrlRewriter<'a> {
 
 /// The note on what leads a device away from dmtap.
 pub fn leads_away(host: &str, path: &str) -> String {
-    format!("the device is told to go to {host} ({path}); add --map PUBLIC=https://{host}")
+    format!("this leads the device to {host} ({path}), past dmtap; add --map PUBLIC=https://{host}")
+}
+
+/// The note on what leads a device away in a place that dmtap leaves as it is, whatever the map.
+pub(super) fn left_as_it_is(host: &str, path: &str) -> String {
+    format!(
+        "this leads the device to {host} ({path}), past dmtap, which rewrites no URL in this place; a rule can \
+         (replace-text, or -B)"
+    )
 }
 
 /// The note on pages of a host that is in no pair.
