@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 pub use locuri::{csp_name, csp_of};
 pub use near::near;
-pub use result::{RESULT_OF_STATUS, number, result, result_in_text};
+pub use result::{RESULT_OF_STATUS, number, parts, result, result_in_text};
 
 /// What something in the traffic means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +185,8 @@ mod tests {
             check(same, &["404"]);
         }
         check("0x86000011", &["0x86000011"]);
+        check("0", &["0x00000000"]);
+        check("0x0", &["0x00000000"]);
         check("2147942405", &["0x80070005"]);
         check("0xFFFFFFFF80070005", &["0x80070005"]);
         check("80070005", &["0x80070005"]);

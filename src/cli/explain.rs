@@ -2,7 +2,7 @@
 
 use super::{Failure, Outcome, Output, write_text};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
-use crate::dm::Hresult;
+use crate::dm::{Hresult, locuri};
 use crate::facts::{self, Fact, FactKind, RESULT_OF_STATUS};
 use crate::printable;
 
@@ -77,6 +77,11 @@ fn not_known(word: &str) -> String {
         why.push_str(&format!(
             "\nhelp: it is a built-in rule: dmtap rules show {word}"
         ));
+        return why;
+    }
+    // The digits of another number are no slip.
+    if let Some(number) = facts::number(word.trim()) {
+        why.push_str(&format!("\nhelp: {}", facts::parts(number)));
         return why;
     }
     let near = facts::near(word, 5);
@@ -176,10 +181,7 @@ fn about(asked: &str, fact: &Fact) -> Option<String> {
 /// Whose node a LocURI names, and which policy.
 fn place(loc_uri: &str) -> String {
     let segments: Vec<&str> = loc_uri.split(['/', '?']).collect();
-    let is_user = segments
-        .get(1)
-        .is_some_and(|scope| scope.eq_ignore_ascii_case("User"));
-    let whose = match is_user {
+    let whose = match locuri::is_of_user(loc_uri) {
         true => "a node of the user: it needs LoginStatus user",
         false => "a node of the device",
     };

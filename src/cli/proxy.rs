@@ -21,7 +21,6 @@ use crate::proxy::{
     RequestClientCert, Settings, SwapSettings, Trust, Upstream, UpstreamHttp,
 };
 use crate::record::Masking;
-use crate::rules::ErrorStyle;
 
 /// Intercept the traffic between devices and their server: show it, record it, and apply rules.
 #[derive(Debug, clap::Args)]
@@ -136,8 +135,6 @@ impl Proxy {
     pub fn run(self, output: Output) -> Outcome {
         let sources = self.rules.open()?;
         let draw = sources.draw();
-        let warnings = sources.rules().flat_map(|rule| &rule.warnings);
-        warnings.for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
         let rules = proxy::Rules {
             sources,
             control: self.control.settings()?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 use super::Failure;
+use crate::app::print;
 use crate::app::rule_sources::{OpenError, Sources};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::nearest::closest;
@@ -64,10 +65,13 @@ impl RuleArgs {
         let given = lines.iter();
         let given = given.map(|line| (line.name().to_owned(), line.text().to_owned()));
         let sources = Sources::open(files, builtin.chain(given).collect(), seed);
-        sources.map_err(|error| match error {
+        let sources = sources.map_err(|error| match error {
             OpenError::Unreadable(lines) => Failure::Usage(lines),
             OpenError::Rules(errors) => usage(errors.in_arguments(&lines)),
-        })
+        })?;
+        let warnings = sources.rules().flat_map(|rule| &rule.warnings);
+        warnings.for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
+        Ok(sources)
     }
 }
 

@@ -71,13 +71,40 @@ pub(super) fn of_number(number: u64) -> Vec<Fact> {
     let mut found: Vec<Fact> = Vec::new();
     found.extend(status(small).cloned());
     found.extend(alert(small).cloned());
-    found.extend(listed(WIN32 | code));
+    found.extend(listed(WIN32 | code).filter(|_| code > 0));
     // Intune also shows the lower half alone: 65000 is 0x87D1FDE8.
     found.extend(listed(RESULT_OF_STATUS | code));
+    found.extend(listed(code));
     if found.is_empty() && (400..600).contains(&small) {
         found.extend(result(HTTP | code));
     }
     found
+}
+
+/// How a number is built that no table has: what can be said of it all the same.
+pub fn parts(number: u64) -> String {
+    let Ok(code) = u32::try_from(number) else {
+        return "results of Windows have 32 bits".into();
+    };
+    if code <= u32::from(u16::MAX) {
+        return "Statuses are 101 to 517, Alerts 1100 to 1299; of Win32 errors `net helpmsg` on Windows prints the text"
+            .into();
+    }
+    let (facility, low) = (code >> 16 & 0x7FF, code & 0xFFFF);
+    let how = match code >> 28 {
+        0x8 | 0xA => "a failure",
+        0xC | 0xE => {
+            return format!(
+                "as a result of Windows it is an NTSTATUS: error 0x{code:08X}, of ntstatus.h"
+            );
+        }
+        0x0..=0x3 => "a success",
+        _ => return "it is none of a result of Windows (HRESULT)".into(),
+    };
+    format!(
+        "as a result of Windows (HRESULT) it is {how} of the facility {facility} (0x{facility:03X}), with the code {low} \
+         (0x{low:04X})"
+    )
 }
 
 fn listed(code: u32) -> Option<Fact> {

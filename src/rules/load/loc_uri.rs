@@ -13,8 +13,7 @@ pub(super) struct PatternWarning {
 
 /// What is odd about a pattern that [`crate::rules::glob::UriGlob`] takes, if anything.
 ///
-/// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, a database of data synchronization, an
-/// address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
+/// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, an address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
 pub(super) fn warning_about(pattern: &str) -> Option<PatternWarning> {
     if pattern.contains(':') {
         return None;
@@ -40,8 +39,18 @@ pub(super) fn warning_about(pattern: &str) -> Option<PatternWarning> {
         _ if ROOTS.iter().any(is) => return None,
         _ if first.eq_ignore_ascii_case("MSFT") => format!("./Device/Vendor/{path}"),
         _ if NODES.iter().any(is) => format!("./Device/Vendor/MSFT/{path}"),
-        // A root that dmtap does not know, or the name of a database.
-        _ if pattern.starts_with('.') || segments.next().is_none() => return None,
+        // A root that dmtap does not know.
+        _ if pattern.starts_with('.') => return None,
+        _ if segments.next().is_none() => {
+            return Some(PatternWarning {
+                title: format!(
+                    "`{pattern}` is no LocURI: it names neither the root nor a place below it"
+                ),
+                help: format!(
+                    "write ./Device/Vendor/MSFT/…, or **/{path} for nodes of this name anywhere"
+                ),
+            });
+        }
         _ => format!("./Device/Vendor/MSFT/{path}"),
     };
     Some(PatternWarning {
@@ -132,6 +141,7 @@ mod tests {
         check("./MSFT/**", "write ./Device/Vendor/MSFT/**");
         check("WiFi/Profile/*", "./Device/Vendor/MSFT/WiFi/Profile/*");
         check("/Vendor/MSFT/**", "`./Vendor/MSFT/**`");
+        check("nonsense", "**/nonsense");
     }
 
     #[test]
@@ -153,7 +163,6 @@ mod tests {
             "./FUMO/x",
             "./com.example/Thing/**",
             "./X/Y",
-            "contacts",
             "./card",
             "urn:uuid:1",
             "https://mdm.example.com/dm",

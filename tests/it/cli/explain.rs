@@ -126,3 +126,37 @@ fn json_has_the_parts() {
     assert_eq!(lines[1]["name"], "CFGMGR_E_NODENOTFOUND");
     assert_eq!(lines[1]["meaning"], "there is no such node");
 }
+
+#[test]
+fn success_and_numbers_that_no_table_has_are_explained_too() {
+    let (code, text, _) = explain(&["0x0"]);
+    assert_eq!(code, 0);
+    assert!(
+        text.starts_with("0x00000000 = 0 S_OK (result of Windows)"),
+        "{text}"
+    );
+    let check = |word: &str, expected: &[&str]| {
+        let (code, _, errors) = explain(&["--", word]);
+        assert_eq!(code, 1, "{word}");
+        assert!(!errors.contains("near it are"), "{word}: {errors}");
+        for expected in expected {
+            assert!(
+                errors.contains(expected),
+                "{word}: {expected} in:\n{errors}"
+            );
+        }
+    };
+    check(
+        "999",
+        &[
+            "Statuses are 101 to 517, Alerts 1100 to 1299",
+            "net helpmsg",
+        ],
+    );
+    check("0x8A150011", &["a failure of the facility 533 (0x215)"]);
+    check("0xC0000022", &["NTSTATUS"]);
+    check(
+        "0x12345678",
+        &["none of a result of Windows", "success"][1..],
+    );
+}
