@@ -90,6 +90,11 @@ impl<'d> CertificationRequest<'d> {
         self.attributes
     }
 
+    /// Whether strict servers refuse its subject: [`Strings::Strict`] writes it otherwise.
+    pub fn has_illegal_strings(&self) -> bool {
+        strict(self.subject).is_ok_and(|strict| strict != self.subject)
+    }
+
     /// The kind of its key.
     ///
     /// # Errors

@@ -9,19 +9,17 @@ use super::raw::{self, Elements, context};
 use super::signature::SignError;
 
 /// What signs the certificates of devices: dmtap's CA.
-pub trait Issuer {
+pub struct Issuer<'a> {
     /// Its subject: a Name in DER.
-    fn name(&self) -> &[u8];
-
+    pub name: Vec<u8>,
     /// The algorithm it signs with: an AlgorithmIdentifier in DER.
-    fn algorithm(&self) -> &[u8];
-
-    /// A signature over a TBSCertificate.
-    ///
-    /// # Errors
-    /// [`SignError`].
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+    pub algorithm: &'static [u8],
+    /// Makes a signature over a TBSCertificate.
+    pub sign: Sign<'a>,
 }
+
+/// Signs octets.
+pub type Sign<'a> = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, SignError> + 'a>;
 
 /// A certificate taken apart, each part byte for byte.
 #[derive(Clone, Debug)]
@@ -104,7 +102,7 @@ impl<'d> CertificateParts<'d> {
     pub fn reissued(
         &self,
         public_key: &[u8],
-        issuer: &dyn Issuer,
+        issuer: &Issuer<'_>,
         serial: Option<u128>,
     ) -> Result<Vec<u8>, IssueError> {
         let serial = match serial {
@@ -140,16 +138,16 @@ impl<'d> CertificateParts<'d> {
             &[
                 VERSION_3,
                 &serial,
-                issuer.algorithm(),
-                issuer.name(),
+                issuer.algorithm,
+                &issuer.name,
                 self.validity,
                 self.subject,
                 public_key,
                 &extensions,
             ],
         )?;
-        let signature = raw::bit_string(&issuer.sign(&to_be_signed)?)?;
-        let certificate = [&to_be_signed[..], issuer.algorithm(), &signature];
+        let signature = raw::bit_string(&(issuer.sign)(&to_be_signed)?)?;
+        let certificate = [&to_be_signed[..], issuer.algorithm, &signature];
         Ok(raw::around(Tag::Sequence, &certificate)?)
     }
 }

@@ -17,7 +17,7 @@ use rustls::{
 use super::ca::certificates;
 use super::pem_file;
 use super::tls::provider;
-use crate::dm::certificate::Certificate;
+use crate::dm::certificate::{Certificate, sha256};
 use crate::error_text;
 use crate::flow::{CertificateVerdict, ClientCertificate};
 
@@ -103,14 +103,12 @@ impl CertificateJudge {
             Some(read) => (read.subject, read.issuer, read.serial, read.thumbprint),
             None => Default::default(),
         };
-        let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
-        let sha256 = sha256.as_ref().iter().map(|byte| format!("{byte:02X}"));
         Some(ClientCertificate {
             subject,
             issuer,
             serial,
             sha1,
-            sha256: sha256.collect(),
+            sha256: sha256(certificate),
             verdict,
             chain: chain.iter().map(|c| c.to_vec().into()).collect(),
         })

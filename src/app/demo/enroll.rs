@@ -21,6 +21,7 @@ use crate::app::proxy::{Live, RuleReports};
 use crate::app::rule_sources::report::{summary_line, summary_with};
 use crate::app::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use crate::dm::Certificate;
+use crate::dm::certificate::sha256;
 use crate::error_text;
 use crate::identity::CertificateParts;
 use crate::identity::issue::IssueError;
@@ -316,14 +317,7 @@ impl Stage {
             let why = "the certificates of server and device have one key, or two subjects";
             return Err(why.into());
         }
-        let key = |key: &[u8]| {
-            let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
-            hash.as_ref()
-                .iter()
-                .take(8)
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
+        let key = |key: &[u8]| sha256(key)[..16].to_ascii_lowercase();
         let (subject, thumbprint) = (&enrollment.subject, &enrollment.thumbprint);
         let [server_key, device_key] = [server.public_key(), own.public_key()].map(key);
         let text = format!(

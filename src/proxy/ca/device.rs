@@ -1,45 +1,24 @@
 //! Certificates for keys that devices hold, by dmtap's CA.
 
-use rcgen::{KeyPair, SigningKey as _};
+use rcgen::SigningKey as _;
 
 use super::Authority;
 use crate::identity::{CertificateParts, Issuer, SignError};
 
 impl Authority {
     /// Signs certificates of devices. `None` where the CA's key signs in a way that this has no name for.
-    pub fn issuer(&self) -> Option<DeviceIssuer<'_>> {
+    pub fn issuer(&self) -> Option<Issuer<'_>> {
         let key = self.issuer.key();
         let algorithm = ALGORITHMS
             .iter()
             .find(|(known, _)| *known == key.algorithm());
         let (_, algorithm) = algorithm?;
         let certificate = CertificateParts::read(&self.certificate).ok()?;
-        Some(DeviceIssuer {
-            key,
-            algorithm,
+        Some(Issuer {
             name: certificate.subject().to_vec(),
+            algorithm,
+            sign: Box::new(|message| key.sign(message).map_err(|_| SignError)),
         })
-    }
-}
-
-/// The CA as it signs certificates of devices.
-pub struct DeviceIssuer<'a> {
-    key: &'a KeyPair,
-    algorithm: &'static [u8],
-    name: Vec<u8>,
-}
-
-impl Issuer for DeviceIssuer<'_> {
-    fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    fn algorithm(&self) -> &[u8] {
-        self.algorithm
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
-        self.key.sign(message).map_err(|_| SignError)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
@@ -246,9 +247,8 @@ impl IdentityStore {
             let Some((id, process, what)) = name.to_str().and_then(unfinished) else {
                 continue;
             };
-            // Another dmtap may be at it right now; where there is no such folder, nobody can say.
             if process != std::process::id()
-                && Path::new("/proc").join(process.to_string()).exists()
+                && may_go_on(process, Path::new("/proc"), &entry.path())
             {
                 continue;
             }
@@ -315,6 +315,17 @@ impl IdentityStore {
     fn pem_file(&self, id: &IdentityId) -> PathBuf {
         self.folder.join(id.as_str()).join(PEM)
     }
+}
+
+/// Whether another dmtap may be at work on a folder right now. Where the system does not list its processes, the age of
+/// the folder tells: an identity is written in a moment.
+fn may_go_on(process: u32, processes: &Path, folder: &Path) -> bool {
+    if processes.is_dir() {
+        return processes.join(process.to_string()).exists();
+    }
+    let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    age.is_none_or(|age| age < LONGEST_WRITE)
 }
 
 /// The identity, the process and the kind of a folder that is not in its place: `.ID.PROCESS.new`, `old` or `gone`.
@@ -389,7 +400,34 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// Identities in one store.
 pub const MOST_IDENTITIES: usize = 10_000;
+/// How long writing an identity may take.
+const LONGEST_WRITE: Duration = Duration::from_secs(10 * 60);
 const PEM: &str = "identity.pem";
 const JSON: &str = "identity.json";
 /// What stands in front of the JSON of an exported identity.
 const EXPORTED: &str = "dmtap-identity: ";
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_another_process_writes_stays_and_what_is_left_behind_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let draft = folder.path().join("draft");
+        fs::create_dir(&draft).expect("a draft");
+        let none = folder.path().join("proc");
+        // Nobody lists processes: what is new stays.
+        assert!(may_go_on(7, &none, &draft));
+        let old = SystemTime::now() - 2 * LONGEST_WRITE;
+        let opened = File::open(&draft).expect("the draft");
+        opened.set_modified(old).expect("an older draft");
+        assert!(!may_go_on(7, &none, &draft));
+        // Somebody does.
+        fs::create_dir_all(none.join("7")).expect("a process");
+        assert!(may_go_on(7, &none, &draft));
+        assert!(!may_go_on(8, &none, &draft));
+    }
+}

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::dm::Certificate;
+use crate::dm::{Certificate, certificate};
 
 /// The name of an identity: the first 32 hexadecimal digits of the SHA-256 over the device's certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ impl IdentityId {
 
     /// The same by the SHA-256 of that certificate.
     pub fn of_hash(hash: &[u8; 32]) -> Self {
-        let mut hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hex = certificate::hex(hash).to_ascii_lowercase();
         hex.truncate(DIGITS);
         Self(hex)
     }
