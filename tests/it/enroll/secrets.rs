@@ -2,19 +2,25 @@
 //! holds.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dmtap::app::enroll_device::renew;
 use dmtap::flow::event::Event;
+use dmtap::proxy::IdentityStore;
 use dmtap::record::Masking;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::lab::Lab;
 use super::mutual::device_key;
 use super::*;
 use crate::record::transcript::{json_lines, transcript};
+use crate::support::running::start;
 
 /// What gives a private key away: its numbers but for those that the public key has, in octets, in hexadecimal and in base64.
 struct Secret(Vec<Vec<u8>>);
@@ -172,5 +178,116 @@ async fn no_private_key_is_in_a_record_a_message_or_a_file_but_identity_pem() {
     for secret in ["Tr0ub4dor", "OhBehave", "Serv3rSecret"] {
         let shows = |text: &Vec<u8>| memchr::memmem::find(text, secret.as_bytes()).is_some();
         assert!(!masked.iter().any(shows), "{secret}");
+    }
+}
+
+/// Passes bytes on both ways, and keeps them.
+async fn relay(listener: TcpListener, to: SocketAddr, seen: Arc<Mutex<Vec<u8>>>) {
+    while let Ok((near, _)) = listener.accept().await {
+        let far = TcpStream::connect(to).await.unwrap();
+        let (near_read, near_write) = near.into_split();
+        let (far_read, far_write) = far.into_split();
+        tokio::spawn(pass(near_read, far_write, seen.clone()));
+        tokio::spawn(pass(far_read, near_write, seen.clone()));
+    }
+}
+
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        seen.lock().unwrap().extend_from_slice(&buffer[..length]);
+        if to.write_all(&buffer[..length]).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_private_key_is_in_the_operators_log_the_capture_or_on_the_wire() {
+    let bench = Bench::new(false).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let wire = Arc::new(Mutex::new(Vec::new()));
+    // The names of the server lead to another loopback address, with its port.
+    let port = bench.address.port();
+    let to_server = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port))
+        .await
+        .unwrap();
+    tokio::spawn(relay(to_server, bench.address, wire.clone()));
+    let confdir = bench.authority.certificate_file().parent().unwrap();
+    let [record, capture, log] = ["x.jsonl", "x.pcapng", "dmtap.log"].map(file);
+    let ca = bench.authority.certificate_file();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let mut arguments: Vec<String> = ["proxy", "-vv", "-p", "0", "--swap-client-identity"]
+        .map(str::to_owned)
+        .to_vec();
+    arguments.extend([
+        "--mode".into(),
+        format!("reverse:https://{DISCOVERY}:{port}"),
+    ]);
+    arguments.extend(["--confdir".into(), text(confdir)]);
+    arguments.extend(["--server-ca".into(), text(ca)]);
+    arguments.extend(["-w".into(), text(&record), "-w".into(), text(&capture)]);
+    for host in [DISCOVERY, MANAGEMENT] {
+        arguments.extend(["--resolve".into(), format!("{host}:{port}:127.0.0.2")]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(|argument| &**argument).collect();
+    let dmtap = start(&arguments, &log);
+    let (_, dmtap_port) = dmtap.address.rsplit_once(':').unwrap();
+    let dmtap_address = SocketAddr::from(([127, 0, 0, 1], dmtap_port.parse().unwrap()));
+    let to_dmtap = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let here = to_dmtap.local_addr().unwrap();
+    tokio::spawn(relay(to_dmtap, dmtap_address, wire.clone()));
+
+    let (key, of_device) = device_key();
+    let dialer = Dialer::without_dns(vec![Resolve::new("one.dmtap.test", 443, here)]);
+    let profile = alice();
+    let id = profile.device_id.clone();
+    let client = dialer.client(&bench.trust()).unwrap();
+    let url = "https://one.dmtap.test/EnrollmentServer/Discovery.svc";
+    let enrollment = enroll(&client, profile, key.clone(), url.parse().unwrap()).await;
+    let enrollment = enrollment.unwrap();
+    let certificate = &enrollment.certificate;
+    let client = dialer.client_with(&bench.trust(), certificate, key.clone());
+    let client = client.unwrap();
+    let mut device = EnrolledDevice::new(enrollment, id);
+    let session = device.session(&client, "1", RetryPolicy::default());
+    session.await.unwrap();
+    drop(client);
+    assert_eq!(dmtap.terminate(), Some(0));
+
+    let store = IdentityStore::of(confdir);
+    let stored = store.list().unwrap();
+    let pem = store.pem(&stored[0].id).unwrap();
+    let own = PrivatePkcs8KeyDer::from_pem_slice(&pem).unwrap();
+    let keys = [Secret::of(&of_device), Secret::of(own.secret_pkcs8_der())];
+    assert!(
+        keys[1].is_in(&pem),
+        "the search finds what there is to find"
+    );
+    let [record, capture, log] = [record, capture, log].map(|path| std::fs::read(path).unwrap());
+    let wire = wire.lock().unwrap().clone();
+    let said = String::from_utf8_lossy(&log);
+    assert!(
+        said.contains("listening at") && wire.len() > 20_000,
+        "{said}"
+    );
+    let has = |bytes: &[u8], text: &[u8]| memchr::memmem::find(bytes, text).is_some();
+    assert!(has(&capture, b"RequestSecurityToken") && has(&record, b"SWAP-01"));
+    for (what, bytes) in [
+        ("JSON lines", &record),
+        ("pcapng", &capture),
+        ("log", &log),
+        ("wire", &wire),
+    ] {
+        assert!(!keys.iter().any(|key| key.is_in(bytes)), "{what}");
+    }
+    for secret in ["Tr0ub4dor", "OhBehave", "Serv3rSecret"] {
+        let shows = |bytes: &Vec<u8>| has(bytes, secret.as_bytes());
+        assert!(
+            ![&record, &capture, &log, &wire].into_iter().any(shows),
+            "{secret}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! dmtap as a user starts it, and other programs, until the test ends.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -47,17 +47,25 @@ pub fn start(arguments: &[&str], log: &Path) -> Running {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     let mut first = String::new();
-    lines.read_line(&mut first).unwrap();
-    let address = first
-        .split_whitespace()
-        .find_map(|word| {
+    // With -vv other lines come before.
+    let is_verbose = arguments.contains(&"-vv");
+    let address = loop {
+        let mut line = String::new();
+        let bytes = lines.read_line(&mut line).unwrap();
+        first += &line;
+        let mut words = line.split_whitespace();
+        let address = words.find_map(|word| {
             word.strip_prefix("https://")
                 .or(word.strip_prefix("http://"))
-        })
-        .unwrap_or_else(|| panic!("dmtap does not listen: {first}{}", rest(&mut lines)))
-        .trim_end_matches('/')
-        .to_owned();
+        });
+        match address.filter(|_| !is_verbose || line.starts_with("listening")) {
+            Some(address) => break address.trim_end_matches('/').to_owned(),
+            None if is_verbose && bytes > 0 => {}
+            None => panic!("dmtap does not listen: {first}{}", rest(&mut lines)),
+        }
+    };
     let mut file = std::fs::File::create(log).unwrap();
+    file.write_all(first.as_bytes()).unwrap();
     std::thread::spawn(move || std::io::copy(&mut lines, &mut file));
     Running { child, address }
 }
