@@ -20,7 +20,7 @@ pub mod reconciler;
 pub mod session;
 pub mod transaction;
 
-pub use client_certificate::{CertificateVerdict, ClientCertificate};
+pub use client_certificate::{CertificateVerdict, ClientAuth, ClientCertificate, ShownCertificate};
 pub use connection::{Connection, ConnectionId, Timestamp, TlsFacts};
 pub use connection_decision::{
     CertificateDefect, ConnectionAction, ConnectionDecision, TlsAlert, TlsTerms, TlsVersion,

@@ -18,6 +18,7 @@ pub mod lint;
 pub mod model;
 pub mod pcapng;
 pub mod redact;
+mod run;
 pub mod select;
 pub mod show;
 pub mod transcript;
@@ -32,6 +33,7 @@ pub use jsonl::JsonLines;
 pub use model::EventRecord;
 pub use pcapng::Pcapng;
 pub use redact::Masking;
+pub use run::Runs;
 pub use show::{Damage, is_record, replay, replay_lines, show};
 pub use transcript::{Colour, Layout, Transcript};
 

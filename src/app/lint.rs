@@ -16,7 +16,7 @@ use crate::flow::{Severity, Side};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Hint, Limits, decode, wbxml};
 use crate::record::model::EventKind;
-use crate::record::{self, EventRecord};
+use crate::record::{self, EventRecord, Runs};
 
 /// What lint found.
 #[derive(Debug, Default)]
@@ -171,17 +171,17 @@ impl Lint {
     ) -> Result<Self, E> {
         let mut lint = Self::default();
         let mut linter = Linter::new(profile);
-        let (mut run, mut last_seq) = (0, 0);
+        let (mut runs, mut run) = (Runs::default(), 0);
         let limits = Limits::default();
         read(&mut |mut event, line| {
             if event.summary.is_some() {
                 return Ok(());
             }
-            if event.seq <= last_seq {
-                run += 1;
+            let next = runs.of(&event);
+            if next != run {
                 linter = Linter::new(profile);
+                run = next;
             }
-            last_seq = event.seq;
             // A file that is no record may begin anywhere in its conversation: what answers refer to is judged here.
             event.notes.retain(|note| note.id != "STA-03");
             let found = record::lint::of_record(&mut linter, &event, &limits);

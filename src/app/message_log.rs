@@ -385,6 +385,7 @@ impl Found {
                 reading: self.reading,
                 sent_document: None,
             },
+            client_auth: None,
             session: decision.session,
             links: decision.links,
             notes,

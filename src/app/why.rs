@@ -1,6 +1,6 @@
 //! What a record shows: its sessions with what is to be concluded from them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::filter::Filter;
 use crate::flow::{Side, Transaction};
 use crate::record::analysis::why::{Options, transaction_line};
 use crate::record::analysis::{AnalysedSession, Analysis};
-use crate::record::model::{SessionFinding, SessionSummary};
+use crate::record::model::{CommandCounts, SessionFinding, SessionSummary};
 use crate::record::select::may_select;
-use crate::record::{Colour, EventRecord, Transcript};
+use crate::record::{Colour, EventRecord, Runs, Transcript};
 
 /// What is asked of a record.
 pub struct Question {
@@ -23,10 +23,12 @@ pub struct Question {
     pub ignore_rules: bool,
     /// Only findings about transactions that this may select, in the exchanges that it selected.
     pub filter: Option<Filter>,
-    /// Those exchanges.
-    pub selected: BTreeSet<u64>,
+    /// Those exchanges, with their runs.
+    pub selected: HashSet<(u32, u64)>,
     about: Option<About>,
     analysis: Analysis,
+    runs: Runs,
+    run: u32,
     sessions: Vec<KeptSession>,
     /// Messages that could not be read, and sessions of which not every command or item is kept.
     unread: usize,
@@ -54,6 +56,8 @@ pub struct About {
 /// A session of the answer.
 struct KeptSession {
     summary: SessionSummary,
+    /// Its run in the record.
+    run: u32,
     /// Its commands on the node that is asked about.
     transactions: Vec<Transaction>,
 }
@@ -103,9 +107,11 @@ impl Question {
             session: None,
             ignore_rules: false,
             filter: None,
-            selected: BTreeSet::new(),
+            selected: HashSet::new(),
             about,
             analysis: Analysis::new(Options { slow_us }),
+            runs: Runs::default(),
+            run: 0,
             sessions: Vec::new(),
             unread: 0,
             counts: Counts::default(),
@@ -114,6 +120,12 @@ impl Question {
 
     /// Takes in an event of the record.
     pub fn event(&mut self, event: &EventRecord) {
+        let run = self.runs.of(event);
+        if run != self.run {
+            let over = self.analysis.finish();
+            over.into_iter().for_each(|session| self.over(session));
+            self.run = run;
+        }
         let over = self.analysis.event(event);
         over.into_iter().for_each(|session| self.over(session));
     }
@@ -123,9 +135,9 @@ impl Question {
         let over = self.analysis.finish();
         over.into_iter().for_each(|session| self.over(session));
         if self.filter.is_some() {
-            for KeptSession { summary, .. } in &mut self.sessions {
-                let is_selected =
-                    |it: &SessionFinding| it.exchanges.iter().any(|x| self.selected.contains(x));
+            for KeptSession { summary, run, .. } in &mut self.sessions {
+                let is_passed = |x: &u64| self.selected.contains(&(*run, *x));
+                let is_selected = |it: &SessionFinding| it.exchanges.iter().any(is_passed);
                 summary.findings.retain(is_selected);
             }
         }
@@ -178,6 +190,13 @@ impl Question {
             summary
                 .findings
                 .retain(|it| it.rules.is_empty() || it.by.is_some());
+            let is_untouched = |it: &&Transaction| it.all_rules().next().is_none();
+            let untouched = CommandCounts::of(transactions.iter().filter(is_untouched));
+            summary.commands = CommandCounts {
+                all: summary.commands.all,
+                not_kept: summary.commands.not_kept,
+                ..untouched
+            };
         }
         if let Some(filter) = &self.filter {
             let is_selected = |it: &Transaction| may_select(filter, it);
@@ -211,6 +230,7 @@ impl Question {
                 self.counts.kept[sort] += 1;
                 self.sessions.push(KeptSession {
                     summary,
+                    run: self.run,
                     transactions,
                 });
             }
@@ -258,6 +278,7 @@ impl Answer {
         for KeptSession {
             summary,
             transactions,
+            ..
         } in &self.sessions
         {
             if summary.findings.is_empty() && transactions.is_empty() {
@@ -317,6 +338,7 @@ impl Answer {
         for KeptSession {
             summary,
             transactions,
+            ..
         } in &self.sessions
         {
             let mut line = json!(summary);

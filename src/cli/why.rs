@@ -1,13 +1,11 @@
 //! `dmtap why`: what a record shows about commands that failed, are not answered, or not done yet.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of};
 use crate::app::why::{self, About, Question};
-use crate::record::EventRecord;
-use crate::record::select::{self, Exchanges};
+use crate::record::select::{self, Exchanges, Selected};
 
 /// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
 ///
@@ -53,30 +51,26 @@ impl Why {
         question.session = self.session;
         question.ignore_rules = self.ignore_rules;
         question.filter = filter_of(&self.filter)?;
-        let mut exchanges = match question.filter.clone() {
+        let exchanges = match question.filter.clone() {
             Some(filter) if self.file.is_rereadable() => {
                 let read = |each: &mut select::Each<'_>| self.file.read(each).map(drop);
                 Some(select::of_record(&filter, read).map_err(unreadable)?)
             }
             filter => filter.map(|filter| Exchanges::new(filter, None)),
         };
-        let (mut events, mut selected) = (0_u64, BTreeSet::new());
-        let mut select = |passed: &EventRecord| {
-            selected.extend(passed.exchange);
-            Ok(())
-        };
+        let mut selected = exchanges.map(Selected::new);
+        let mut events = 0_u64;
         let damaged = self.file.read(|event| {
             events += 1;
             question.event(&event);
-            let exchanges = exchanges.as_mut();
-            exchanges.map_or(Ok(()), |it| it.event(&event, &mut select))
+            if let Some(selected) = &mut selected {
+                selected.event(&event);
+            }
+            Ok(())
         });
         let damaged = damaged.map_err(unreadable)?;
-        if let Some(exchanges) = &mut exchanges {
-            // Nothing is written here that could fail.
-            let _ = exchanges.finish(&mut select);
-            question.selected = selected;
-        }
+        let selected = selected.map(|selected| selected.finish().0);
+        question.selected = selected.unwrap_or_default();
         let answer = question.answer();
         let text = match output {
             Output::Text => answer.text(events),

@@ -24,6 +24,12 @@ pub fn segments(uri: &str) -> &str {
     }
 }
 
+/// Whether a node is one of the user's: `./User/…`.
+pub fn is_of_user(uri: &str) -> bool {
+    let first = segments(uri).split('/').next().unwrap_or_default();
+    first.eq_ignore_ascii_case("User")
+}
+
 const DEVICE: &str = "device/";
 
 /// The query of a LocURI, such as `list=StructData` or `prop=Type`.
@@ -48,5 +54,9 @@ mod tests {
         }
         assert_eq!(canonical("./User/Vendor/MSFT"), "user/vendor/msft");
         assert_eq!(query("./DevInfo?list=Struct"), Some("list=Struct"));
+        let of_user = ["./User/Vendor/MSFT/X", "user/Vendor", "./user"].map(is_of_user);
+        let of_device =
+            ["./Device/Vendor/X", "./Vendor/MSFT/User", "./Users/X", ""].map(is_of_user);
+        assert_eq!((of_user, of_device), ([true; 3], [false; 4]));
     }
 }

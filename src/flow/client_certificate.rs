@@ -1,6 +1,9 @@
-//! The client certificate that a device presented.
+//! Client certificates: the one that a device presented, and the one that dmtap showed to a server.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// A certificate of which the device proved in the handshake that it has the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,4 +53,32 @@ impl CertificateVerdict {
             _ => Self::Untrusted(why.into()),
         }
     }
+}
+
+/// Client authentication towards a server, on the connection that carried an exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientAuth {
+    /// Whether the server asked for a client certificate in the handshake.
+    pub asked: bool,
+    /// The certificate that dmtap showed; absent where it was not asked for one, or had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Box<ShownCertificate>>,
+}
+
+/// A client certificate that dmtap shows to servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShownCertificate {
+    /// The name of its identity (`dmtap identity list`); absent of one given with `--client-certs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<SmolStr>,
+    /// The subject, in the order of the certificate.
+    pub subject: SmolStr,
+    /// The issuer, written alike.
+    pub issuer: SmolStr,
+    /// The serial number in hexadecimal.
+    pub serial: SmolStr,
+    /// SHA-1 over the certificate, 40 hexadecimal digits in upper case.
+    pub sha1: SmolStr,
+    /// SHA-256 over it, 64 of them in lower case.
+    pub sha256: SmolStr,
 }

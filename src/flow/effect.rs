@@ -157,3 +157,6 @@ impl fmt::Display for EffectKind {
         f.write_str(self.name())
     }
 }
+
+/// The name of the swap of client identities among rule effects.
+pub const SWAP: &str = "swap-client-identity";

@@ -9,7 +9,9 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AnswerLink, Connection, Delivery, Note, RuleEffect, SessionTag, Timestamp};
+use super::{
+    AnswerLink, ClientAuth, Connection, Delivery, Note, RuleEffect, SessionTag, Timestamp,
+};
 use crate::dm::Dialect;
 use crate::markup::{DecodeError, Document};
 
@@ -113,6 +115,8 @@ pub struct CapturedMessage {
     pub head: Head,
     /// The body.
     pub payload: CapturedBody,
+    /// Client authentication towards the server, of a response that came over TLS.
+    pub client_auth: Option<ClientAuth>,
     /// The DM session it belongs to.
     pub session: Option<SessionTag>,
     /// For each Status and Results in it, the command it answers.

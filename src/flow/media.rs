@@ -8,10 +8,13 @@ use crate::markup::Hint;
 /// The media type and its charset, as written but for quotes (RFC 9110 §8.3; some devices use single ones).
 pub fn hint(headers: &HeaderMap) -> Hint<'_> {
     let value = headers.get(CONTENT_TYPE);
-    let Some(value) = value.and_then(|value| value.to_str().ok()) else {
-        return Hint::default();
-    };
-    let mut parts = value.split(';').map(str::trim);
+    let value = value.and_then(|value| value.to_str().ok());
+    value.map(hint_of).unwrap_or_default()
+}
+
+/// The same of the value of a Content-Type.
+pub fn hint_of(content_type: &str) -> Hint<'_> {
+    let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().filter(|media_type| !media_type.is_empty());
     let charset = parts.find_map(|part| {
         let (name, value) = part.split_once('=')?;

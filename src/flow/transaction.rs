@@ -161,6 +161,8 @@ pub enum SessionEnd {
     },
     /// The device did not come back.
     Silent,
+    /// The server's last message asked for nothing, and had no Final.
+    WithoutFinal,
     /// The answer was an HTTP error.
     Refused {
         /// The HTTP status.
@@ -177,6 +179,15 @@ impl Transaction {
     /// The node it is about, the first of several.
     pub fn node(&self) -> Option<&str> {
         self.items.iter().find_map(|item| item.node.as_deref())
+    }
+
+    /// The node that a failure is about, where its Status names one of several; else the first.
+    pub fn failed_node(&self) -> Option<&str> {
+        let failed = self.answers.iter().find(|answer| answer.has_failed());
+        let named = failed.and_then(|answer| answer.node.as_deref());
+        named
+            .filter(|_| self.items.len() > 1)
+            .or_else(|| self.node())
     }
 
     /// The answer that counts, as who asked received it: a failure where items have different answers, else the last

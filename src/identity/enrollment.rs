@@ -4,13 +4,14 @@ use super::document::{self, NoSwap, Replacement};
 use crate::dm::enrollment::{EnrollmentMessage, RequestSecurityToken};
 use crate::dm::token::TokenKind;
 use crate::dm::{Envelope, Provisioning};
+use crate::flow::effect::SWAP;
 use crate::flow::{EffectDetail, EffectKind, Note, RuleEffect, Severity};
 use crate::markup::edit::{Edit, EditError, NestedEdit, plan, plan_within};
 use crate::markup::{Document, Element, Embedded, Limits, base64};
 use crate::patch::Patch;
 
 /// The name of the swap among the rule effects of records.
-pub const NAME: &str = "swap-client-identity";
+pub const NAME: &str = SWAP;
 
 /// A request for a certificate: the first message of a swap.
 #[derive(Clone, Debug)]

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use rustls::SignatureScheme;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -11,12 +10,15 @@ use rustls::sign::CertifiedKey;
 
 use super::ca::{certificates, no_key};
 use super::tls::provider;
+use crate::dm::{Certificate, certificate};
+use crate::flow::ShownCertificate;
 use crate::identity::{CertificateParts, Digest, Scheme, SignError, Signer};
 
 /// A client certificate, its chain and its key. The key signs, and cannot be read.
 #[derive(Clone)]
 pub struct ClientIdentity {
     id: Arc<str>,
+    facts: Arc<ShownCertificate>,
     key: Arc<CertifiedKey>,
 }
 
@@ -30,9 +32,22 @@ impl ClientIdentity {
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, IdentityError> {
         let leaf = chain.first().ok_or(IdentityError::NoCertificate)?;
-        let sha256 = digest::digest(&digest::SHA256, leaf);
-        let id = sha256.as_ref().iter().map(|byte| format!("{byte:02x}"));
-        let id = id.collect::<String>().into();
+        let sha256 = certificate::sha256(leaf).to_ascii_lowercase();
+        let id = sha256.as_str().into();
+        let facts = Arc::new(match Certificate::read(leaf) {
+            Some(read) => ShownCertificate {
+                identity: None,
+                subject: read.subject.into(),
+                issuer: read.issuer.into(),
+                serial: read.serial.into(),
+                sha1: read.thumbprint.into(),
+                sha256: sha256.into(),
+            },
+            None => ShownCertificate {
+                sha256: sha256.into(),
+                ..ShownCertificate::default()
+            },
+        });
         let key = CertifiedKey::from_der(chain, key, provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => IdentityError::OtherKey,
             rustls::Error::InvalidCertificate(_) => IdentityError::NotX509,
@@ -40,6 +55,7 @@ impl ClientIdentity {
         })?;
         Ok(Self {
             id,
+            facts,
             key: Arc::new(key),
         })
     }
@@ -69,6 +85,17 @@ impl ClientIdentity {
     /// The same, shared.
     pub(super) fn shared_id(&self) -> Arc<str> {
         self.id.clone()
+    }
+
+    /// The same, as the identity with this name in the store.
+    pub(super) fn named(mut self, name: &str) -> Self {
+        Arc::make_mut(&mut self.facts).identity = Some(name.into());
+        self
+    }
+
+    /// What a record says of it.
+    pub(super) fn facts(&self) -> &Arc<ShownCertificate> {
+        &self.facts
     }
 
     /// The certificate.

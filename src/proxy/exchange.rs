@@ -10,6 +10,7 @@ mod synthetic_response;
 
 pub(super) use synthetic_response::refuse;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode, Uri, Version, header, request};
@@ -31,8 +32,8 @@ use super::route::{self, Route};
 use crate::conversation::{Decision, MessageFacts, SessionHandle, StayContext};
 use crate::flow::event::Event;
 use crate::flow::{
-    CapturedBody, CapturedMessage, Delivery, ExchangeId, Head, RequestHead, ResponseHead, Side,
-    Timestamp,
+    CapturedBody, CapturedMessage, ClientAuth, Delivery, ExchangeId, Head, RequestHead,
+    ResponseHead, Side, Timestamp,
 };
 use crate::identity::session::Pairs;
 use crate::markup::Limits;
@@ -156,6 +157,8 @@ struct Exchange {
     pairs: Arc<Pairs>,
     /// What the server is shown, if it asks for a client certificate.
     identity: Option<ClientIdentity>,
+    /// Whether it asked.
+    client_auth: Option<ClientAuth>,
     over: bool,
 }
 
@@ -183,6 +186,7 @@ impl Exchange {
         context.line.begin();
         Ok(Self {
             identity: None,
+            client_auth: None,
             id: context.shared.next_exchange(),
             rules: context.shared.rules.current(),
             head,
@@ -261,6 +265,7 @@ impl Exchange {
         response: Response<Incoming>,
     ) -> Result<Response<Body>, Dropped> {
         let (mut parts, body) = response.into_parts();
+        self.client_auth = self.client_auth(parts.extensions.remove());
         let head = ResponseHead {
             status: parts.status,
             version: parts.version,
@@ -345,6 +350,7 @@ impl Exchange {
             response,
             document: incoming.document(),
             body: incoming.plain.as_ref(),
+            utf16: incoming.utf16(),
             limits,
             stay: self.stay(),
             pairs: Some(&*self.pairs),
@@ -379,8 +385,12 @@ impl Exchange {
             headers::fit_changed_body(headers, bytes.len());
             incoming.change(bytes, verdict.document);
         }
-        let sent = (&*incoming.payload.sent, is_changed);
-        let notes = self.seal(&decided.seals, headers, sent);
+        // What vouches for a body vouches for it without its content coding.
+        let sent = match incoming.signed().filter(|_| !is_changed) {
+            Some(body) => body,
+            None => Cow::Borrowed(&*incoming.payload.sent),
+        };
+        let notes = self.seal(&decided.seals, headers, (&sent, is_changed));
         incoming.notes.extend(notes);
         let status = head::edit(&verdict.head, headers);
         self.repeat = verdict.duplicate;
@@ -420,6 +430,7 @@ impl Exchange {
             took: at.since(self.received),
             head,
             payload,
+            client_auth: self.client_auth.clone(),
             session: None,
             links: Vec::new(),
             notes: Vec::new(),

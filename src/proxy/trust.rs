@@ -249,21 +249,21 @@ fn check_dates(certificate: &[u8], now: UnixTime) -> Result<(), Error> {
 }
 
 tokio::task_local! {
-    /// Whether the server asked for a client certificate, in the handshake that runs.
-    static ASKED: Cell<bool>;
+    /// Whether a certificate was shown, once the server asked for one in the handshake that runs.
+    static ASKED: Cell<Option<bool>>;
 }
 
 /// Runs a handshake; whether the server asked for a client certificate in it.
 pub(super) async fn watched<T>(handshake: impl Future<Output = T>) -> (T, bool) {
     let asked = async {
         let result = handshake.await;
-        (result, ASKED.with(Cell::get))
+        (result, asked_and_shown().is_some())
     };
-    ASKED.scope(Cell::new(false), asked).await
+    ASKED.scope(Cell::new(None), asked).await
 }
 
-/// Whether the server asked for a client certificate so far, in the handshake that is watched.
-pub(super) fn was_asked() -> bool {
+/// Whether a certificate was shown, once the server asked for one in the handshake that is watched.
+pub(super) fn asked_and_shown() -> Option<bool> {
     ASKED.try_with(Cell::get).unwrap_or_default()
 }
 
@@ -274,10 +274,11 @@ struct Presented(Option<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Presented {
     fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        // Outside of a handshake that is watched nobody wants to know.
-        let _ = ASKED.try_with(|asked| asked.set(true));
         let signs = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
-        self.0.as_ref().filter(signs).cloned()
+        let shown = self.0.as_ref().filter(signs).cloned();
+        // Outside of a handshake that is watched nobody wants to know.
+        let _ = ASKED.try_with(|asked| asked.set(Some(shown.is_some())));
+        shown
     }
 
     fn has_certs(&self) -> bool {

@@ -28,6 +28,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub(super) use self::dial::{ConnectError, connect};
+pub(super) use self::observed::Handshake;
 
 use self::dial::{Connection, Dialer};
 use self::idle::IdleConnections;
@@ -146,8 +147,8 @@ impl ServerLink {
         }
     }
 
-    /// Sends a request with a full address, and waits for the head of the response. `device` is the version the
-    /// device speaks.
+    /// Sends a request with a full address, and waits for the head of the response, whose extensions hold the
+    /// [`Handshake`] of its connection. `device` is the version the device speaks.
     ///
     /// # Errors
     /// Why there is no response.
@@ -184,7 +185,8 @@ impl ServerLink {
             address(&mut request, &target, connection.is_http2(), has_host);
             let (sent, connection) = connection.send(request).await;
             let failed = match sent {
-                Ok(response) => {
+                Ok(mut response) => {
+                    response.extensions_mut().insert(connection.handshake());
                     self.keep(&key, connection);
                     return Ok(response);
                 }

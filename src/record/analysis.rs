@@ -6,6 +6,7 @@ mod exchanged;
 mod history;
 mod incident;
 mod links;
+mod refusal;
 mod session;
 pub mod why;
 
@@ -17,8 +18,8 @@ use smol_str::SmolStr;
 use self::enrollment::Enrollments;
 use self::history::History;
 use self::session::OpenSession;
-use super::EventRecord;
 use super::model::{EventKind, SessionSummary};
+use super::{EventRecord, Runs};
 use crate::flow::{SessionEnd, Transaction};
 
 /// A session that is over, or as far as it went.
@@ -46,7 +47,8 @@ pub struct Analysis {
     history: History,
     transactions: usize,
     had_exchanges: bool,
-    last_seq: u64,
+    runs: Runs,
+    run: u32,
     now_us: u64,
 }
 
@@ -65,11 +67,11 @@ impl Analysis {
         if record.event == EventKind::Session {
             return over;
         }
-        // Another run that was appended to the same file counts from 1 again.
-        if record.seq <= self.last_seq {
+        let run = self.runs.of(record);
+        if run != self.run {
             over = self.finish();
+            self.run = run;
         }
-        self.last_seq = record.seq;
         self.now_us = self.now_us.max(record.at_us);
         match record.event {
             EventKind::Request | EventKind::Response => self.message(record, &mut over),
@@ -109,6 +111,8 @@ impl Analysis {
         *self = Self {
             options,
             history,
+            runs: self.runs,
+            run: self.run,
             ..Self::default()
         };
         over

@@ -8,7 +8,7 @@ use crate::flow::lint::{LintHead, LintMessage, Linter};
 use crate::flow::{
     CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, Side, Timestamp,
 };
-use crate::markup::{self, Document, Hint, Limits};
+use crate::markup::Limits;
 
 /// What an event breaks, as it happens.
 pub(super) fn of_event(linter: &mut Linter, event: &Event) -> Vec<Note> {
@@ -80,18 +80,9 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
         }
         _ => return Vec::new(),
     };
-    let media_type = record
-        .head
-        .as_ref()
-        .and_then(|head| head.header("content-type"));
-    let decoded = |body: &super::model::BodyRecord| -> Option<Arc<Document>> {
-        let hint = Hint {
-            media_type,
-            charset: None,
-        };
-        markup::decode(body.0.clone(), hint, limits)
-            .ok()
-            .map(Arc::new)
+    let decoded = |body: &super::model::BodyRecord| {
+        let document = body.document(record.head.as_ref(), limits);
+        document.map(Arc::new)
     };
     linter.at(Timestamp(record.at_us));
     // What a cut message held behind the cut was not seen.

@@ -20,7 +20,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::flow::EffectDetail;
+use crate::flow::{ClientAuth, EffectDetail};
 
 pub use body::BodyRecord;
 pub use command::{
@@ -83,6 +83,9 @@ pub struct EventRecord {
     /// What was read in the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ParsedBodyRecord>,
+    /// Client authentication towards the server, of a response that came over TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<ClientAuth>,
     /// The session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,

@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 
 pub use exchange::Exchanges;
 pub use linked::Linked;
-pub use record::{Each, exchanges, of_record};
+pub use record::{Each, Selected, exchanges, of_record};
 pub use sink::{renewal, sink};
 
 use self::shown::Shown;

@@ -23,6 +23,7 @@ use super::model::{EnrollmentRecord, EventKind, SessionSummary};
 use super::{EventRecord, Sink};
 
 pub use failures::Failures;
+pub(super) use plain::announces_soap;
 use text_buffer::TextBuffer;
 pub use text_buffer::{Colour, Layout};
 

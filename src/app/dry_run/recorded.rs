@@ -11,11 +11,11 @@ use smol_str::SmolStr;
 use super::Passed;
 use crate::flow::{
     CertificateVerdict, ClientCertificate, Connection, ConnectionId, ExchangeId, RequestHead,
-    ResponseHead, Side, Timestamp, TlsFacts, media,
+    ResponseHead, Side, Timestamp, TlsFacts,
 };
-use crate::markup::{self, Document, Limits};
+use crate::markup::{Document, Limits};
 use crate::record::EventRecord;
-use crate::record::model::{BodyRecord, ConnectionRecord, EventKind, HeadRecord, ParsedBodyRecord};
+use crate::record::model::{ConnectionRecord, EventKind, HeadRecord, ParsedBodyRecord};
 
 /// Puts the events of a record together again, in their order.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ impl Recorded {
             sent: event
                 .sent
                 .as_ref()
-                .and_then(|sent| self.decoded(sent, headers)),
+                .and_then(|sent| sent.document(event.head.as_ref(), &self.limits))
+                .map(Arc::new),
             request,
             response,
             body,
@@ -103,8 +104,9 @@ impl Recorded {
         let bytes = || body.map(|body| body.0.clone());
         match &event.reading {
             Some(ParsedBodyRecord::Document { .. }) => {
-                let document = body.and_then(|body| self.decoded(body, headers));
-                (bytes(), document)
+                let document =
+                    body.and_then(|body| body.document(event.head.as_ref(), &self.limits));
+                (bytes(), document.map(Arc::new))
             }
             Some(
                 ParsedBodyRecord::Opaque { decoded, .. }
@@ -113,11 +115,6 @@ impl Recorded {
             Some(ParsedBodyRecord::Empty) => (Some(Bytes::new()), None),
             _ => (None, None),
         }
-    }
-
-    fn decoded(&self, body: &BodyRecord, headers: &HeaderMap) -> Option<Arc<Document>> {
-        let document = markup::decode(body.0.clone(), media::hint(headers), &self.limits);
-        document.ok().map(Arc::new)
     }
 }
 

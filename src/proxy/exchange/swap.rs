@@ -8,7 +8,7 @@ use http::HeaderMap;
 use super::Exchange;
 use crate::conversation::{Decision, Seal, patched};
 use crate::dm::{EnrollmentMessage, Envelope};
-use crate::flow::{Note, RuleEffect, Severity};
+use crate::flow::{ClientAuth, Note, RuleEffect, Severity, ShownCertificate};
 use crate::identity::enrollment::Asked;
 use crate::identity::{Signer, hosts};
 use crate::markup::{Document, Limits};
@@ -16,6 +16,7 @@ use crate::proxy::client_certs::sha256_of;
 use crate::proxy::headers;
 use crate::proxy::identity::Swap;
 use crate::proxy::read;
+use crate::proxy::upstream::Handshake;
 
 impl Exchange {
     /// Puts a request for dmtap's key in place of the device's, where this is an enrollment that is swapped.
@@ -78,6 +79,10 @@ impl Exchange {
         };
         let note = swapped.unwrap_or_else(|mut why| {
             let is_granted = leaving.is_some_and(|leaving| grants(&leaving));
+            if !is_granted && swap.has_illegal_strings() {
+                why += "; the subject of the request has characters that its PrintableString does not allow, which strict \
+                        servers refuse: --csr-strict writes it as a UTF8String";
+            }
             if is_granted && decided.verdict.answer.is_none() {
                 why += "; the certificate in this answer is for dmtap's key, and of no use to the device: enroll it again";
             }
@@ -114,6 +119,20 @@ impl Exchange {
             let host = self.address.host().unwrap_or_default();
             self.identity = certs.of(&self.route.connection, host).await;
         }
+    }
+
+    /// Which client certificate the server asked for and got, on a connection that began so.
+    pub(super) fn client_auth(&self, handshake: Option<Handshake>) -> Option<ClientAuth> {
+        let (asked, is_shown) = match handshake? {
+            Handshake::Clear => return None,
+            Handshake::NotAsked => (false, false),
+            Handshake::Asked { shown } => (true, shown),
+        };
+        let identity = self.identity.as_ref().filter(|_| is_shown);
+        Some(ClientAuth {
+            asked,
+            shown: identity.map(|identity| Box::new(ShownCertificate::clone(identity.facts()))),
+        })
     }
 
     /// The client certificate that the server is shown, and its key.
@@ -157,6 +176,12 @@ impl Exchange {
         let (body, after) = patched(&document, &ready.effect.patch, headers, &limits)
             .ok_or("the answer could not be read any more")?;
         let device = ready.identity.device_certificate.octets();
+        let serial = match ready.has_own_serial {
+            true => {
+                "; its certificate has a random serial number, since another device has that of the server already"
+            }
+            false => "",
+        };
         let (effect, id) = ready.store(&shared.identities).await?;
         shared
             .conversations
@@ -170,7 +195,7 @@ impl Exchange {
             severity: Severity::Info,
             at: None,
             text: format!(
-                "dmtap enrolled in place of device {}: identity {id}",
+                "dmtap enrolled in place of device {}: identity {id}{serial}",
                 swap.device_id()
             ),
         })

@@ -157,7 +157,7 @@ impl Identities {
         }
         let stored = store.read(&id).ok()?;
         let pem = store.pem(&id).ok()?;
-        let identity = ClientIdentity::from_pem(&pem).ok()?;
+        let identity = ClientIdentity::from_pem(&pem).ok()?.named(id.as_str());
         self.know(&stored);
         // It is used: what it renews is used no more.
         self.retire(&stored);

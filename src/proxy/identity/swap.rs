@@ -14,7 +14,9 @@ use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::KeyKind;
 use crate::identity::enrollment::{self, Asked, Granted};
-use crate::identity::{CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer};
+use crate::identity::{
+    CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer, Strings,
+};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::ClientIdentity;
@@ -30,6 +32,8 @@ pub(in crate::proxy) struct Swap {
     begun: Instant,
     /// The identity that it renews.
     renews: Option<IdentityId>,
+    /// Whether the server got a subject that strict servers refuse.
+    has_illegal_strings: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -74,6 +78,7 @@ impl Identities {
             .take(kind)
             .await
             .map_err(|error| error.to_string())?;
+        let has_illegal_strings = read.has_illegal_strings();
         let request = read
             .with_key(&key, self.strings)
             .map_err(|error| error.to_string())?;
@@ -99,6 +104,7 @@ impl Identities {
                 server: server.to_owned(),
                 begun,
                 renews: renewal.map(|renewal| renewal.id),
+                has_illegal_strings: self.strings == Strings::Kept && has_illegal_strings,
                 _permit: permit,
             },
             token,
@@ -142,6 +148,8 @@ impl Renewal {
 pub(in crate::proxy) struct Ready {
     pub(in crate::proxy) effect: RuleEffect,
     pub(in crate::proxy) identity: StoredIdentity,
+    /// Whether the device's certificate has another serial number than the server's.
+    pub(in crate::proxy) has_own_serial: bool,
     pem: String,
 }
 
@@ -149,6 +157,11 @@ impl Swap {
     /// The device's name for itself.
     pub(in crate::proxy) fn device_id(&self) -> &str {
         &self.device_id
+    }
+
+    /// Whether the server got a subject that strict servers refuse.
+    pub(in crate::proxy) fn has_illegal_strings(&self) -> bool {
+        self.has_illegal_strings
     }
 
     /// Makes everything that the answer to the device takes: the certificate for its key, and the edits.
@@ -207,6 +220,7 @@ impl Swap {
         Ok(Ready {
             effect,
             identity,
+            has_own_serial: serial.is_some(),
             pem,
         })
     }
@@ -225,6 +239,7 @@ impl Ready {
             effect,
             identity,
             pem,
+            ..
         } = self;
         let store: IdentityStore = identities
             .store

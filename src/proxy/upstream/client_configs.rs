@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
+use hashlink::LinkedHashMap;
+use http::Uri;
 use parking_lot::Mutex;
 use rustls::ClientConfig;
 
 use super::Offer;
+use super::observed::Handshake;
 use crate::proxy::client_identity::ClientIdentity;
 use crate::proxy::settings::Trust;
 use crate::proxy::trust;
@@ -23,6 +26,8 @@ struct Prepared {
     configs: HashMap<Key, Entry>,
     /// Counts uses.
     uses: u64,
+    /// What each server asked for in its last whole handshake with an identity.
+    handshakes: LinkedHashMap<(Option<Arc<str>>, String), Handshake>,
 }
 
 /// The id of the identity, and the names of ALPN.
@@ -71,9 +76,33 @@ impl ClientConfigs {
         prepared.configs.insert(key, entry);
         config
     }
+
+    /// What a server asked for: in this handshake, or in the one that began the session which this one resumes.
+    pub(super) fn handshake(
+        &self,
+        identity: Option<&ClientIdentity>,
+        target: &Uri,
+        seen: Handshake,
+        is_resumed: bool,
+    ) -> Handshake {
+        let authority = target.authority().map(ToString::to_string);
+        let key = (
+            identity.map(ClientIdentity::shared_id),
+            authority.unwrap_or_default(),
+        );
+        let handshakes = &mut self.prepared.lock().handshakes;
+        if is_resumed {
+            return handshakes.get(&key).copied().unwrap_or(seen);
+        }
+        handshakes.insert(key, seen);
+        if handshakes.len() > MOST_CONFIGS {
+            handshakes.pop_front();
+        }
+        seen
+    }
 }
 
-/// Configurations that are kept ready.
+/// Configurations that are kept ready, and handshakes that are remembered.
 const MOST_CONFIGS: usize = 4096;
 
 #[cfg(test)]
@@ -119,5 +148,25 @@ mod tests {
         };
         assert!(has(&one, Offer::Http1) && has(&other, Offer::Http2));
         assert!(!has(&one, Offer::Http2Or1), "it was unused for longest");
+    }
+
+    #[test]
+    fn a_session_that_is_resumed_has_the_handshake_that_began_it() {
+        let configs = ClientConfigs::new(&Trust::Anything).expect("a configuration");
+        let (pem, _) = pem();
+        let own = ClientIdentity::from_pem(pem.as_bytes()).expect("an identity");
+        let [one, other] = ["https://a.example/x", "https://b.example/"].map(Uri::from_static);
+        let asked = Handshake::Asked { shown: true };
+        let check = |identity, target, seen, is_resumed, expected| {
+            let found = configs.handshake(identity, target, seen, is_resumed);
+            assert_eq!(found, expected);
+        };
+        let no = Handshake::NotAsked;
+        check(Some(&own), &one, asked, false, asked);
+        check(Some(&own), &one, no, true, asked);
+        check(Some(&own), &other, no, true, no);
+        check(None, &one, no, true, no);
+        check(Some(&own), &one, no, false, no);
+        check(Some(&own), &one, no, true, no);
     }
 }

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, HandshakeKind};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -107,10 +107,13 @@ impl Dialer {
             .await;
         let tls = tls.map_err(ConnectError::other)?;
         let is_http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP_2);
-        let handshake = match trust::was_asked() {
-            true => Handshake::Asked,
-            false => Handshake::NotAsked,
+        let handshake = match trust::asked_and_shown() {
+            Some(shown) => Handshake::Asked { shown },
+            None => Handshake::NotAsked,
         };
+        // A server that resumes a session asks for nothing again: what it asked at first holds.
+        let is_resumed = tls.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        let handshake = self.tls.handshake(identity, target, handshake, is_resumed);
         self.open(tls, is_http2, handshake).await
     }
 
@@ -192,6 +195,11 @@ pub(super) struct Failed {
 }
 
 impl Connection {
+    /// How it began.
+    pub(super) fn handshake(&self) -> Handshake {
+        self.observed.handshake
+    }
+
     pub(super) fn is_http2(&self) -> bool {
         matches!(self.sender, Sender::Http2(_))
     }

@@ -13,13 +13,13 @@ use super::refused::Reason;
 
 /// How a connection to a server began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handshake {
+pub(in crate::proxy) enum Handshake {
     /// Without TLS.
     Clear,
     /// The server asked for no client certificate.
     NotAsked,
-    /// The server asked for a client certificate.
-    Asked,
+    /// The server asked for a client certificate, and got one or none.
+    Asked { shown: bool },
 }
 
 /// What was seen on a connection.
@@ -57,7 +57,7 @@ impl Observed {
         let is_reset = self.reset.load(Ordering::Relaxed);
         let is_silent = !is_unsent && !self.received.load(Ordering::Relaxed);
         match self.handshake {
-            Handshake::Asked if alert.is_some() || is_silent => Some(Reason::Asked(alert)),
+            Handshake::Asked { .. } if alert.is_some() || is_silent => Some(Reason::Asked(alert)),
             Handshake::NotAsked if is_reset && !is_unsent => Some(Reason::ResetAtRequest),
             _ => None,
         }

@@ -6,13 +6,16 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::AnalysedSession;
 use super::exchanged::Exchanged;
+use super::refusal::{self, MissedCertificate};
 use super::session::failure_words;
 use crate::dm::Hresult;
+use crate::flow::effect::SWAP;
 use crate::flow::{SessionEnd, Side};
 use crate::record::EventRecord;
 use crate::record::model::{
     EventKind, FaultRecord, ParsedBodyRecord, SessionFinding, SessionSummary,
 };
+use crate::record::transcript::announces_soap;
 
 /// Requests of enrollment that wait for their response, and bodies that could not be read.
 #[derive(Default)]
@@ -38,6 +41,8 @@ struct Request {
     at_us: u64,
     /// Why the server gave no answer: dmtap answers then.
     failed: Option<SmolStr>,
+    /// Whether dmtap put a request in its place whose subject strict servers refuse.
+    has_illegal_strings: bool,
 }
 
 impl Enrollments {
@@ -266,12 +271,22 @@ impl Refused {
 
 impl Request {
     fn of(record: &EventRecord) -> Option<Self> {
+        let is_empty = matches!(record.reading, Some(ParsedBodyRecord::Empty));
+        if is_empty && announces_soap(record) {
+            return Some(Self {
+                asks: SmolStr::new_static(WITHOUT_BODY),
+                rules: Exchanged::of(record).rules(),
+                ..Self::unknown(record)
+            });
+        }
         let enrollment = record.enrollment.as_ref()?;
         let fact = |name| enrollment.facts.get(name).map(SmolStr::new);
         let device = fact("DeviceName")
             .or_else(|| fact("DeviceID"))
             .or_else(|| fact("HWDevID"));
         let asks = enrollment.message.clone().unwrap_or_default();
+        let mut applied = record.applied.iter();
+        let is_swapped = applied.any(|it| it.rule == SWAP);
         Some(Self {
             is_renewal: fact("RequestType").is_some_and(|it| it.contains("Renew")),
             asks,
@@ -280,6 +295,7 @@ impl Request {
             rules: Exchanged::of(record).rules(),
             at_us: record.at_us,
             failed: None,
+            has_illegal_strings: is_swapped && enrollment.csr.get("strings").is_some(),
         })
     }
 
@@ -293,6 +309,7 @@ impl Request {
             rules: Vec::new(),
             at_us: record.at_us,
             failed: None,
+            has_illegal_strings: false,
         }
     }
 
@@ -329,8 +346,14 @@ impl Request {
             exchanges: vec![exchange],
             ..SessionFinding::default()
         };
-        let words = own_words(record);
+        let words = refusal::own_words(record);
         self.words(&mut finding, fault.as_ref(), status, words.as_deref());
+        let missed = MissedCertificate::of(record).filter(|_| !by_rule && fault.is_none());
+        if let Some(missed) = missed {
+            finding.why.extend(missed.why);
+            finding.next = missed.next.into();
+            finding.by = None;
+        }
         let summary = SessionSummary {
             device: self.device.clone(),
             server: record.connection.server.clone(),
@@ -400,6 +423,13 @@ impl Request {
         finding.why.push(format!(
             "asked in x{exchange}{user}, answered there with HTTP {status}"
         ));
+        let is_empty = self.asks == WITHOUT_BODY && finding.rules.is_empty();
+        if is_empty {
+            finding.by = None;
+            finding
+                .why
+                .push("The request had no body, though an envelope is expected.".into());
+        }
         if let Some(hresult) = &hresult {
             finding.why.push(format!(
                 "Windows shows {}",
@@ -428,45 +458,29 @@ impl Request {
             true if self.failed.is_some() => {
                 "look at the server's log for this exchange: see whether it runs, and what it does with this request".to_owned()
             }
-            true => next(hresult.as_deref().unwrap_or_default()).to_owned(),
+            true if is_empty => "see whether the device sent one: something between may take the body away".to_owned(),
+            true if self.has_illegal_strings && refusal::may_be_of_strings(hresult.as_deref()) => {
+                finding.why.push(
+                    "The subject of the request has characters that its PrintableString does not allow: strict servers \
+                     refuse that."
+                        .into(),
+                );
+                "run dmtap with --csr-strict, which writes the subject as a UTF8String, if it does not run so yet".to_owned()
+            }
+            true => refusal::next(hresult.as_deref().unwrap_or_default()).to_owned(),
             false => "take the rule out".to_owned(),
         };
         finding.hresult = hresult;
     }
 }
 
-/// The beginning of an error's text, where it is one.
-pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
-    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { media_type, .. }) if !media_type.contains("html"));
-    let text = record.body.as_ref().filter(|_| is_text)?.text()?.trim();
-    let end = text.floor_char_boundary(MOST_WORDS);
-    (!text.is_empty()).then(|| SmolStr::new(&text[..end]))
-}
-
-fn next(hresult: &str) -> &'static str {
-    match hresult {
-        "0x80180002" => "check the user name and password, or the token, that the device sent",
-        "0x80180003" => "let this user enroll: the server's enrollment restrictions decide that",
-        "0x80180004" => {
-            "check the certificate template and the certificate authority of the server"
-        }
-        "0x80180013" => "remove a device of this user, or raise the limit of devices",
-        "0x80180014" => "allow this platform and version in the server's enrollment restrictions",
-        "0x80180015" => "check that the server offers MDM to this device and user",
-        "0x80180016" => "compare the clocks, then enroll the device anew",
-        "0x80180017" => "try again later: the server is in maintenance",
-        "0x80180018" => "give the user a licence that includes MDM",
-        "0x80180029" => "look at the server's log for this exchange: it sent nothing",
-        _ => "look at the server's log for this exchange",
-    }
-}
+/// What stands for the message of a request that has none.
+const WITHOUT_BODY: &str = "a request without a body";
 
 /// What to do about bodies that were not read.
 pub(super) const UNREAD_NEXT: &str =
     "dmtap show prints where reading stopped; a larger --max-body reads larger messages";
 
-/// Bytes of an error's text that are quoted.
-const MOST_WORDS: usize = 200;
 const MOST_REQUESTS: usize = 1_000;
 const MOST_UNREAD: usize = 100;
 /// Failures outside of sessions that are kept, and those that are listed.

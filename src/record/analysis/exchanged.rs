@@ -38,7 +38,7 @@ impl<'r> Exchanged<'r> {
             exchange: record.exchange.unwrap_or_default(),
             sent: sent.map(|message| (message, &record.commands[..])),
             changed: record.sent_message(),
-            arrives: arrives(&record.delivery),
+            arrives: OpRecord::is_whole(&record.delivery),
             fingerprint: sent.and_then(|_| fingerprint(record)),
             touches: touches(record),
         }
@@ -82,6 +82,13 @@ impl<'r> Exchanged<'r> {
                 .map(|(rule, _)| rule),
         )
     }
+
+    /// Where it leads the device past dmtap, in words.
+    pub(super) fn leads_away(&self) -> Option<SmolStr> {
+        let mut notes = self.record.notes.iter();
+        let note = notes.find(|note| note.id == "STAY-01")?;
+        Some(note.text.clone())
+    }
 }
 
 fn fingerprint(record: &EventRecord) -> Option<u64> {
@@ -112,15 +119,4 @@ fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {
         }
     }
     distinct
-}
-
-fn arrives(delivery: &[OpRecord]) -> bool {
-    let is_whole = delivery.contains(&OpRecord::SentWhole);
-    let breaks = |op: &OpRecord| {
-        matches!(
-            op,
-            OpRecord::SentBytes(_) | OpRecord::NoiseBytes(_) | OpRecord::Close | OpRecord::Reset
-        )
-    };
-    is_whole || !delivery.iter().any(breaks)
 }

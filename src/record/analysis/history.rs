@@ -42,7 +42,7 @@ impl History {
         };
         let mut entered: Vec<SmolStr> = Vec::new();
         for transaction in transactions.iter().filter(own) {
-            let (Some(code), Some(_)) = (transaction.code(), transaction.node()) else {
+            let (Some(code), Some(_)) = (transaction.code(), transaction.failed_node()) else {
                 continue;
             };
             let key = key(transaction);
@@ -86,7 +86,7 @@ impl History {
 
 fn key(transaction: &Transaction) -> SmolStr {
     let node = transaction
-        .node()
+        .failed_node()
         .map(locuri::canonical)
         .unwrap_or_default();
     format_smolstr!("{} {node}", transaction.command)

@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use super::refusal::MissedCertificate;
 use crate::flow::Side;
 
 /// Something that happened.
@@ -35,6 +36,10 @@ pub(super) enum IncidentKind {
         retry_after: Option<u64>,
         /// Whether dmtap itself answered.
         own: bool,
+        /// What the answer says of itself.
+        words: Option<SmolStr>,
+        /// The client certificate that the server missed.
+        certificate: Option<MissedCertificate>,
     },
     /// A message did not arrive.
     Broken {

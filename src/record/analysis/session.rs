@@ -12,6 +12,7 @@ pub(super) use self::answers::failure_words;
 use super::exchanged::Exchanged;
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
+use super::refusal::{self, MissedCertificate};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, EventKind, OpRecord, ParsedBodyRecord, SessionSummary};
@@ -65,6 +66,10 @@ struct LastMessage {
     at_us: u64,
     exchange: u64,
     is_final: bool,
+    /// Whether it asked for nothing, and yet had no Final: nobody knows whether more is to come.
+    lacks_final: bool,
+    /// Where it leads the device away from dmtap, in words.
+    leads_away: Option<SmolStr>,
     cred: Option<SmolStr>,
     /// The rules that acted on it as a whole, and those that acted anywhere.
     rules: Vec<SmolStr>,
@@ -231,12 +236,15 @@ impl OpenSession {
         }
         if status >= 400 {
             let retry_after = head.and_then(|head| head.header("retry-after"));
+            let rules = self.rules_behind(message);
             let what = IncidentKind::Http {
                 status,
                 retry_after: retry_after.and_then(|it| it.trim().parse().ok()),
                 own: record.own,
+                words: refusal::own_words(record).filter(|_| !record.own),
+                certificate: MissedCertificate::of(record).filter(|_| rules.is_empty()),
             };
-            return self.note(message, self.rules_behind(message), what);
+            return self.note(message, rules, what);
         }
         if !message.arrives {
             let how = cut(record);
@@ -327,6 +335,16 @@ impl OpenSession {
     pub(super) fn rules_on(&self, exchange: u64) -> Vec<SmolStr> {
         let known = self.acted.iter().find(|(known, _)| *known == exchange);
         known.map_or_else(Vec::new, |(_, rules)| rules.clone())
+    }
+
+    /// Whether the device sent a message in it.
+    pub(super) fn has_request(&self) -> bool {
+        self.last[0].at_us > 0
+    }
+
+    /// Where the last message of the server leads the device away from dmtap, in words.
+    pub(super) fn leads_away(&self) -> Option<&SmolStr> {
+        self.last[1].leads_away.as_ref()
     }
 
     /// The rules that acted on the last message of the server.

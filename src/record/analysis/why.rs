@@ -5,6 +5,7 @@ mod atomic;
 mod failed;
 mod incidents;
 mod open;
+mod refused;
 mod reported;
 mod words;
 
@@ -14,6 +15,7 @@ use super::AnalysedSession;
 use super::history::History;
 use super::session::OpenSession;
 use crate::dm::locuri;
+use crate::facts;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
@@ -54,7 +56,7 @@ pub(super) fn conclude(
         options,
         user_commands_succeed: session.transactions.iter().any(|it| {
             let is_servers = it.from == Side::Server && it.all_rules().next().is_none();
-            is_servers && failed::is_success(it) && it.node().is_some_and(is_of_user)
+            is_servers && failed::is_success(it) && it.node().is_some_and(locuri::is_of_user)
         }),
     };
     let mut findings = Vec::new();
@@ -63,6 +65,10 @@ pub(super) fn conclude(
     findings.extend(case.open());
     findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));
     findings.truncate(MOST_FINDINGS);
+    session.summary.end_rule = findings.iter().find_map(|finding| match &*finding.id {
+        "WHY-03" | "WHY-04" => finding.rules.first().cloned(),
+        _ => None,
+    });
     session.summary.findings = findings;
     AnalysedSession {
         summary: session.summary,
@@ -194,29 +200,10 @@ fn rules(transactions: &[&Transaction]) -> Vec<SmolStr> {
     rules
 }
 
-/// The CSP that a node belongs to: what follows `Vendor/MSFT`, else the first part.
+/// The CSP that a node belongs to; empty where it belongs to none.
 fn csp(node: &str) -> &str {
-    let path = locuri::segments(node);
-    let path = match path.get(..USER.len()) {
-        Some(start) if start.eq_ignore_ascii_case(USER) => &path[USER.len()..],
-        _ => path,
-    };
-    let path = match path.get(..VENDOR.len()) {
-        Some(start) if start.eq_ignore_ascii_case(VENDOR) => &path[VENDOR.len()..],
-        _ => path,
-    };
-    path.split('/').next().unwrap_or_default()
+    facts::csp_name(node).unwrap_or_default()
 }
-
-/// Whether a node is one of the user's.
-fn is_of_user(node: &str) -> bool {
-    let path = locuri::segments(node);
-    path.get(..USER.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(USER))
-}
-
-const USER: &str = "user/";
-const VENDOR: &str = "vendor/msft/";
 
 /// Findings about one session.
 const MOST_FINDINGS: usize = 100;

@@ -7,6 +7,11 @@ use schemars::JsonSchema;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::HeadRecord;
+use crate::flow::media;
+use crate::markup::utf16::in_utf8;
+use crate::markup::{self, Document, Limits};
+
 /// The bytes of a body: `{"text": "…"}` or `{"base64": "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(try_from = "Written")]
@@ -17,6 +22,14 @@ impl BodyRecord {
     /// Its text, if it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The document that it is, where it decodes; `head` stands in front of it.
+    pub fn document(&self, head: Option<&HeadRecord>, limits: &Limits) -> Option<Document> {
+        let content_type = head.and_then(|head| head.header("content-type"));
+        let hint = content_type.map(media::hint_of).unwrap_or_default();
+        let text = in_utf8(self.0.clone()).ok()?;
+        markup::decode(text, hint, limits).ok()
     }
 }
 

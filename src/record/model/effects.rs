@@ -18,8 +18,7 @@ use crate::flow::{
     AnswerLink, CapturedBody, CapturedMessage, ConnectionId, DeliveryStep, Event, NotParsed, Note,
     Pace, ParsedBody, Side, Timestamp,
 };
-use crate::markup::utf16::in_utf8;
-use crate::markup::{self, Document, Hint, Limits, NameId};
+use crate::markup::{Document, Limits, NameId};
 use crate::record::redact::{Masking, Redactor, SecretSpans};
 
 impl EventRecord {
@@ -138,14 +137,8 @@ impl EventRecord {
     }
 
     fn sent_document(&self) -> Option<Document> {
-        let content_type = self.head.as_ref()?.header("content-type");
-        let media_type = content_type.and_then(|it| it.split(';').next());
-        let hint = Hint {
-            media_type: media_type.map(str::trim),
-            ..Hint::default()
-        };
-        let text = in_utf8(self.sent.as_ref()?.0.clone()).ok()?;
-        markup::decode(text, hint, &Limits::default()).ok()
+        let sent = self.sent.as_ref()?;
+        sent.document(self.head.as_ref(), &Limits::default())
     }
 
     /// The same without commands and bodies.
@@ -157,6 +150,7 @@ impl EventRecord {
             why: self.why.clone(),
             head: self.head.clone(),
             reading: self.reading.clone(),
+            client_auth: self.client_auth.clone(),
             session: self.session.clone(),
             message: self.message.clone(),
             enrollment: None,
@@ -189,6 +183,7 @@ impl EventRecord {
             bytes: None,
             bytes_sent: None,
             reading: None,
+            client_auth: None,
             session: None,
             message: None,
             enrollment: None,
@@ -233,6 +228,7 @@ impl EventRecord {
             bytes: Some(received_bytes(&passage.payload)),
             bytes_sent: changed.then_some(passage.payload.sent.len() as u64),
             reading: Some(ParsedBodyRecord::of(passage)),
+            client_auth: passage.client_auth.clone(),
             session: passage
                 .session
                 .as_ref()

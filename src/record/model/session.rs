@@ -32,6 +32,9 @@ pub struct SessionSummary {
     pub messages: u32,
     /// How it ended.
     pub end: SessionEnd,
+    /// The rule that ended it before its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_rule: Option<SmolStr>,
     /// Whether its beginning is missing: the record has it from the middle.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub starts_late: bool,

@@ -5,8 +5,8 @@ use std::io;
 
 use super::{Linked, Shown, Subject, selects};
 use crate::filter::Filter;
-use crate::record::EventRecord;
 use crate::record::model::EventKind;
+use crate::record::{EventRecord, Runs};
 
 /// Passes on the exchanges that a filter selects.
 ///
@@ -15,8 +15,8 @@ use crate::record::model::EventKind;
 pub struct Exchanges {
     filter: Filter,
     linked: Option<Linked>,
+    runs: Runs,
     run: u32,
-    last_seq: u64,
     /// Exchanges under way, by number.
     open: BTreeMap<u64, Open>,
     waiting_bytes: u64,
@@ -48,8 +48,8 @@ impl Exchanges {
         Self {
             filter,
             linked,
+            runs: Runs::default(),
             run: 0,
-            last_seq: 0,
             open: BTreeMap::new(),
             waiting_bytes: 0,
             connections: BTreeMap::new(),
@@ -75,11 +75,11 @@ impl Exchanges {
                 false => Ok(()),
             };
         }
-        if record.seq <= self.last_seq {
-            self.run += 1;
+        let run = self.runs.of(record);
+        if run != self.run {
             self.finish(pass)?;
+            self.run = run;
         }
-        self.last_seq = record.seq;
         match (record.event, record.exchange) {
             (EventKind::Request, Some(exchange)) => self.request(exchange, record, pass),
             (EventKind::Response | EventKind::Failed, Some(exchange)) => {

@@ -5,8 +5,8 @@ use std::io;
 
 use super::{Exchanges, Linked};
 use crate::filter::{About, Filter};
-use crate::record::EventRecord;
 use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::{EventRecord, Runs};
 
 /// What is done with each event of a record.
 pub type Each<'e> = dyn FnMut(EventRecord) -> io::Result<()> + 'e;
@@ -25,7 +25,7 @@ pub fn of_record<E>(
     }
     let mut linked = Linked::default();
     let mut analysis = Analysis::default();
-    let (mut run, mut last_seq) = (0, 0);
+    let (mut runs, mut run) = (Runs::default(), 0);
     let mut enter = |run: u32, over: Vec<AnalysedSession>| {
         for session in over {
             for finding in &session.summary.findings {
@@ -39,12 +39,10 @@ pub fn of_record<E>(
         }
     };
     read(&mut |event| {
-        if event.summary.is_none() {
-            if event.seq <= last_seq {
-                enter(run, analysis.finish());
-                run += 1;
-            }
-            last_seq = event.seq;
+        let next = runs.of(&event);
+        if next != run {
+            enter(run, analysis.finish());
+            run = next;
         }
         enter(run, analysis.event(&event));
         Ok(())
@@ -61,24 +59,60 @@ pub fn exchanges<E>(
     filter: &Filter,
     read: impl Fn(&mut Each<'_>) -> Result<(), E>,
 ) -> Result<(HashSet<(u32, u64)>, u64), E> {
-    let mut selected = HashSet::new();
-    let mut exchanges = of_record(filter, &read)?;
-    let (mut run, mut last_seq) = (0, 0);
-    let mut enter = |run: u32, passed: &EventRecord| {
-        selected.extend(passed.exchange.map(|exchange| (run, exchange)));
-        Ok(())
-    };
+    let mut selected = Selected::new(of_record(filter, &read)?);
     read(&mut |event| {
-        if event.summary.is_none() {
-            if event.seq <= last_seq {
-                exchanges.finish(&mut |passed| enter(run, passed))?;
-                run += 1;
-            }
-            last_seq = event.seq;
-        }
-        exchanges.event(&event, &mut |passed| enter(run, passed))
+        selected.event(&event);
+        Ok(())
     })?;
-    // Nothing that it passes on can fail.
-    let _: io::Result<()> = exchanges.finish(&mut |passed| enter(run, passed));
-    Ok((selected, exchanges.count()))
+    Ok(selected.finish())
+}
+
+/// The exchanges that pass, by run and number.
+pub struct Selected {
+    exchanges: Exchanges,
+    runs: Runs,
+    run: u32,
+    passed: HashSet<(u32, u64)>,
+}
+
+impl Selected {
+    /// None so far.
+    pub fn new(exchanges: Exchanges) -> Self {
+        Self {
+            exchanges,
+            runs: Runs::default(),
+            run: 0,
+            passed: HashSet::new(),
+        }
+    }
+
+    /// Takes in an event.
+    pub fn event(&mut self, event: &EventRecord) {
+        let next = self.runs.of(event);
+        if next != self.run {
+            self.close();
+            self.run = next;
+        }
+        let (run, passed) = (self.run, &mut self.passed);
+        // Entering a number cannot fail.
+        let _: io::Result<()> = self.exchanges.event(event, &mut |event| {
+            passed.extend(event.exchange.map(|exchange| (run, exchange)));
+            Ok(())
+        });
+    }
+
+    /// All of them, at the end of the record, and how many exchanges were looked at.
+    pub fn finish(mut self) -> (HashSet<(u32, u64)>, u64) {
+        self.close();
+        (self.passed, self.exchanges.count())
+    }
+
+    /// Decides on what is under way.
+    fn close(&mut self) {
+        let (run, passed) = (self.run, &mut self.passed);
+        let _: io::Result<()> = self.exchanges.finish(&mut |event| {
+            passed.extend(event.exchange.map(|exchange| (run, exchange)));
+            Ok(())
+        });
+    }
 }

@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use super::{is_open, is_result};
+use crate::dm::locuri;
 use crate::facts;
 use crate::filter::{Term, Word};
 use crate::flow::{CommandAnswer, EffectKind, Transaction};
@@ -217,11 +218,7 @@ fn is_alert(term: &Term, code: Option<u16>) -> bool {
 
 /// Whose node it is: `./User/…`, else the device's.
 fn scope(node: &str) -> &'static str {
-    let mut segments = node.split('/').filter(|segment| *segment != ".");
-    match segments
-        .next()
-        .is_some_and(|first| first.eq_ignore_ascii_case("User"))
-    {
+    match locuri::is_of_user(node) {
         true => "user",
         false => "device",
     }

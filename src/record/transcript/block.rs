@@ -172,6 +172,9 @@ fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     if let Some(head) = &record.head {
         head::fields(page, head);
     }
+    if let Some(auth) = &record.client_auth {
+        client_certificate::of_response(page, auth);
+    }
     rule::of_message(page, record);
     if let Some(message) = &record.message {
         header(page, message);

@@ -1,7 +1,8 @@
-//! The client certificate of a device.
+//! Client certificates: that of a device, and the one that dmtap showed to the server.
 
 use super::block::{LONG, REASON, line};
 use super::text_buffer::{Style, TextBuffer};
+use crate::flow::ClientAuth;
 use crate::record::model::ConnectionRecord;
 
 /// Its lines in the block of a connection, where the device presented one.
@@ -31,4 +32,26 @@ pub(super) fn lines(page: &mut TextBuffer, connection: &ConnectionRecord) {
         .put(Style::Faint, " · serial ")
         .quoted(Style::Faint, &presented.serial, LONG)
         .end();
+}
+
+/// The line of a response whose server asked for a client certificate.
+pub(super) fn of_response(page: &mut TextBuffer, auth: &ClientAuth) {
+    if !auth.asked {
+        return;
+    }
+    line(page).put(Style::Faint, "the server asked for a client certificate: ");
+    let Some(shown) = &auth.shown else {
+        page.put(Style::Odd, "dmtap had none").end();
+        return;
+    };
+    page.quoted(Style::Faint, &shown.subject, LONG)
+        .put(Style::Faint, " · SHA-1 ")
+        .quoted(Style::Faint, &shown.sha1, LONG);
+    match &shown.identity {
+        Some(id) => page
+            .put(Style::Faint, " · identity ")
+            .quoted(Style::Faint, id, LONG),
+        None => page.put(Style::Faint, " · of --client-certs"),
+    };
+    page.end();
 }

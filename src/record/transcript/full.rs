@@ -8,25 +8,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use super::block::line;
 use super::text_buffer::{Style, TextBuffer};
 use crate::dm::{Certificate, Command};
-use crate::flow::media;
 use crate::markup::convert::{XmlOptions, to_xml};
-use crate::markup::{self, Document, Element, EmbeddedResult, Limits};
+use crate::markup::{Document, Element, EmbeddedResult, Limits};
 use crate::record::model::{CommandRecord, EventRecord};
 
 /// The body of an event as a document, for the values in it.
 pub(super) fn document(record: &EventRecord) -> Option<Arc<Document>> {
-    let headers = record.head.iter().flat_map(|head| &head.headers);
-    let headers = headers.filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let field = |(name, value): &(_, _)| {
-        let name = http::HeaderName::from_bytes(AsRef::<str>::as_ref(name).as_bytes()).ok()?;
-        Some((
-            name,
-            http::HeaderValue::from_str(AsRef::<str>::as_ref(value)).ok()?,
-        ))
-    };
-    let headers = headers.filter_map(field).collect();
-    let body = record.body.as_ref()?.0.clone();
-    let document = markup::decode(body, media::hint(&headers), &Limits::default()).ok()?;
+    let body = record.body.as_ref()?;
+    let document = body.document(record.head.as_ref(), &Limits::default())?;
     Some(Arc::new(document))
 }
 

@@ -72,7 +72,7 @@ pub(super) fn undecoded(page: &mut TextBuffer, record: &EventRecord) {
 }
 
 /// Whether the media type announces an envelope.
-pub(super) fn announces_soap(record: &EventRecord) -> bool {
+pub(in crate::record) fn announces_soap(record: &EventRecord) -> bool {
     let head = record.head.as_ref();
     let media_type = head.and_then(|head| head.header("content-type"));
     media_type.is_some_and(|media_type| media_type.to_ascii_lowercase().contains("soap+xml"))

@@ -123,6 +123,92 @@ fn a_server_that_misses_or_refuses_the_certificate_is_named_with_the_alert_and_t
     }
 }
 
+/// The first message of a management session.
+const MESSAGE: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+    <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>https://localhost/dm</LocURI></Target><Source><LocURI>urn:uuid:1\
+    </LocURI></Source></SyncHdr><SyncBody><Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Final/></SyncBody></SyncML>";
+
+/// What `dmtap VERB` prints of a record.
+fn printed(verb: &str, record: &std::path::Path) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dmtap"));
+    let output = command.arg(verb).arg(record).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_record_says_what_the_server_was_shown_and_why_names_a_certificate_that_it_missed() {
+    let (true, true) = (have("curl"), have("nginx")) else {
+        return;
+    };
+    let lab = Lab::open();
+    let fingerprint = lab.client("device").to_uppercase();
+    lab.client_by(&issuer("another CA"), "stranger");
+    let nginx = lab.nginx("TLSv1.2 TLSv1.3");
+    let mode = format!("reverse:https://localhost:{}", port(&nginx));
+    let record_of = |name: &str, arguments: &[&str]| {
+        let record = lab.path(&format!("{name}.jsonl"));
+        let mut all = vec!["--mode", &mode, "-w", text_of(&record)];
+        all.extend(arguments);
+        let proxy = lab.dmtap(&all);
+        for _ in 0..2 {
+            let media_type = "content-type: application/vnd.syncml.dm+xml";
+            lab.get(&proxy, &["-H", media_type, "-d", MESSAGE]);
+        }
+        assert_eq!(proxy.terminate(), Some(0));
+        let text = fs::read_to_string(&record).unwrap();
+        let responses = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let responses: Vec<serde_json::Value> = responses
+            .filter(|event: &serde_json::Value| event["event"] == "response")
+            .collect();
+        assert_eq!(responses.len(), 2, "{text}");
+        let auth = responses.iter().map(|event| event["client_auth"].clone());
+        (record, auth.collect::<Vec<_>>())
+    };
+    let device = lab.path("device.pem");
+    let (record, auth) = record_of("known", &["--client-certs", text_of(&device)]);
+    for auth in auth {
+        assert_eq!(auth["asked"], true, "{auth}");
+        assert_eq!(auth["shown"]["subject"], "CN=device", "{auth}");
+        assert_eq!(auth["shown"]["sha1"], fingerprint, "{auth}");
+        assert_eq!(auth["shown"]["identity"], serde_json::Value::Null, "{auth}");
+    }
+    let shown = printed("show", &record);
+    let line = format!(
+        "the server asked for a client certificate: CN=device · SHA-1 {fingerprint} · of --client-certs"
+    );
+    assert!(shown.contains(&line), "{shown}");
+
+    let (record, auth) = record_of("none", &[]);
+    assert_eq!(auth[0], serde_json::json!({"asked": true}));
+    let shown = printed("show", &record);
+    assert!(
+        shown.contains("client certificate: dmtap had none"),
+        "{shown}"
+    );
+    let why = printed("why", &record);
+    for part in [
+        "WHY-08",
+        "No required SSL certificate was sent",
+        "dmtap had none to show",
+        "0x80190190",
+        "--swap-client-identity",
+        "--client-certs",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+
+    let stranger = lab.path("stranger.pem");
+    let (record, _) = record_of("stranger", &["--client-certs", text_of(&stranger)]);
+    let why = printed("why", &record);
+    for part in [
+        "The SSL certificate error",
+        "dmtap showed CN=stranger",
+        "next: give the certificate that the server issued",
+    ] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+}
+
 #[test]
 fn a_pfx_is_refused_with_the_line_that_converts_it() {
     if !have("openssl") {

@@ -57,6 +57,9 @@ async fn what_goes_wrong_leaves_the_answer_of_the_server_as_it_is() {
         assert_eq!(notes.len(), 1, "{texts:?}");
         assert_eq!(notes[0].id, "SWAP-02");
         assert!(texts[0].contains(expected), "{texts:?}");
+        // A server that refuses may miss a subject that it can read.
+        let is_refusal = expected.starts_with("the fault");
+        assert_eq!(texts[0].contains("--csr-strict"), is_refusal, "{texts:?}");
         let answer = lab.answer();
         assert_eq!(answer.payload.sent, answer.payload.received);
         assert!(answer.applied.is_empty());
@@ -106,6 +109,38 @@ async fn what_goes_wrong_leaves_the_answer_of_the_server_as_it_is() {
         "the answer holds no provisioning document",
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_serial_number_that_a_device_has_already_gives_way_to_a_random_one_and_a_note_says_so() {
+    let first = Lab::with_answers(Arc::new(Some), |settings| settings.stay.extent = None).await;
+    first.enroll(alice()).await.unwrap();
+    // Another server, which counts from the same number.
+    let confdir = first.confdir.path().to_owned();
+    let second = Lab::with_answers(Arc::new(Some), |settings| {
+        settings.stay.extent = None;
+        settings.confdir = Some(confdir);
+    })
+    .await;
+    second.enroll(alice()).await.unwrap();
+    let stored = first.store().list().unwrap();
+    let [one, other] = &stored[..] else {
+        panic!("{stored:?}");
+    };
+    assert_eq!(
+        one.server_certificate.serial,
+        other.server_certificate.serial
+    );
+    assert_ne!(
+        one.device_certificate.serial,
+        other.device_certificate.serial
+    );
+    let has_note = |lab: &Lab| {
+        let notes = lab.notes();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        notes[0].text.contains("random serial number")
+    };
+    assert!(!has_note(&first) && has_note(&second));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

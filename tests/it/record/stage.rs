@@ -138,6 +138,7 @@ impl Stage {
                 reading,
                 sent_document: None,
             },
+            client_auth: None,
             session: tag,
             links,
             notes: Vec::new(),

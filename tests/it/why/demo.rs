@@ -239,3 +239,64 @@ fn the_session_event_of_a_record_says_what_why_says() {
         .unwrap();
     assert_eq!(String::from_utf8(shown.stdout).unwrap(), transcript);
 }
+
+#[test]
+fn the_heading_counts_no_failure_of_a_rule_that_is_ignored() {
+    let folder = demo(&["--rule", "command-fails"]);
+    let (text, _) = why(folder.path(), &[]);
+    let failed = |text: &str| {
+        let heading = text.lines().next().unwrap().to_owned();
+        let before = heading.split(" of ").next().unwrap();
+        before.rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    let all = failed(&text);
+    let (text, _) = why(folder.path(), &["--ignore-rules"]);
+    assert_eq!(failed(&text), all - 1, "{text}");
+    // Whoever ended a session by a rule did not do it himself.
+    let folder = demo(&["--rule", "aborted"]);
+    let (text, _) = why(folder.path(), &["--ignore-rules", "--output", "json"]);
+    assert!(text.contains(r#""end_rule":"aborted""#), "{text}");
+}
+
+#[test]
+fn a_filter_selects_exchanges_of_their_own_run() {
+    let folder = TempDir::new().unwrap();
+    let run = |device: &str| {
+        let script = format!(
+            "session 1 09:00:00 {device}\n> 1\n  2 Alert 1201\nfail server no route\nclose\n"
+        );
+        let mut bytes = Vec::new();
+        let mut sink = JsonLines::new(&mut bytes);
+        for record in super::script::records(&script) {
+            sink.write_event(&record).unwrap();
+        }
+        sink.finish().unwrap();
+        drop(sink);
+        bytes
+    };
+    let both = [run("urn:one"), run("urn:other")].concat();
+    let file = folder.path().join("two-runs.jsonl");
+    fs::write(&file, &both).unwrap();
+    let why = |arguments: &[&str]| {
+        let output = dmtap().arg("why").args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let file = file.to_str().unwrap();
+    assert_eq!(why(&[file]).matches("WHY-03").count(), 2);
+    for device in ["urn:one", "urn:other"] {
+        let text = why(&[file, &format!("~dev {device}")]);
+        assert_eq!(text.matches("WHY-03").count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn a_demo_warns_of_a_rule_that_matches_no_node() {
+    let folder = TempDir::new().unwrap();
+    let output = dmtap()
+        .args(["demo", "--fail", "nonsense=500"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("`nonsense` is no LocURI"), "{errors}");
+}

@@ -50,6 +50,8 @@ impl OpenSession {
             at_us: message.record.at_us,
             exchange: message.exchange,
             is_final: header.is_final,
+            lacks_final: false,
+            leads_away: message.leads_away(),
             cred: header.cred.clone(),
             rules: message.rules_of_whole(),
             all_rules: self.rules_behind(message),

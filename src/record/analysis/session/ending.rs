@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use super::super::exchanged::Exchanged;
 use super::super::incident::{Incident, IncidentKind};
 use super::{OpenSession, is_alert, side};
-use crate::flow::{CommandDelivery, SessionEnd, Side, TransactionOutcome};
+use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::{CommandCounts, CommandRecord, ParsedBodyRecord};
 
 impl OpenSession {
@@ -38,13 +38,16 @@ impl OpenSession {
             return Some(SessionEnd::Aborted { by });
         }
         let (header, commands) = message.received()?;
+        let is_final = header.is_final;
         let asks = |command: &CommandRecord| match (&command.answers, &command.status) {
             (_, Some(status)) => matches!(status.code, Some(401 | 407)),
             (Some(_), None) => false,
             (None, None) => true,
         };
-        let is_over = header.is_final && self.last[side(Side::Device)].is_final;
-        (is_over && !commands.iter().any(asks)).then_some(SessionEnd::Finished)
+        let asks = commands.iter().any(asks);
+        self.last[side(Side::Server)].lacks_final = !is_final && !asks;
+        let is_over = is_final && self.last[side(Side::Device)].is_final;
+        (is_over && !asks).then_some(SessionEnd::Finished)
     }
 
     /// Takes notice of Alert 1223 in a message.
@@ -102,16 +105,33 @@ impl OpenSession {
             }
             otherwise => otherwise,
         });
+        let is_unclosed = matches!(end, SessionEnd::Silent | SessionEnd::Superseded)
+            && !self.is_waiting
+            && self.last[side(Side::Server)].lacks_final;
+        let end = match is_unclosed {
+            true => SessionEnd::WithoutFinal,
+            false => end,
+        };
         self.no_more_chunks();
         let is_over = end != SessionEnd::Open;
-        let mut counts = CommandCounts {
-            not_kept: self.summary.commands.not_kept,
-            ..CommandCounts::default()
-        };
         for transaction in &mut self.transactions {
             if is_over && transaction.outcome == TransactionOutcome::Open {
                 transaction.outcome = TransactionOutcome::Lost;
             }
+        }
+        self.summary.commands = CommandCounts {
+            not_kept: self.summary.commands.not_kept,
+            ..CommandCounts::of(&self.transactions)
+        };
+        self.summary.end = end;
+    }
+}
+
+impl CommandCounts {
+    /// The server's commands among these.
+    pub fn of<'t>(transactions: impl IntoIterator<Item = &'t Transaction>) -> Self {
+        let mut counts = Self::default();
+        for transaction in transactions {
             let is_counted = transaction.from == Side::Server
                 && transaction.delivery != CommandDelivery::Injected;
             if !is_counted {
@@ -127,8 +147,7 @@ impl OpenSession {
             };
             *counted += 1;
         }
-        self.summary.commands = counts;
-        self.summary.end = end;
+        counts
     }
 }
 

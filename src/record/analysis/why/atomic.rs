@@ -1,8 +1,9 @@
 //! Atomics that failed, and commands for a user who was not there.
 
-use super::failed::{MOST_ALIKE, by_rules, failure, is_success, place};
+use super::failed::{MOST_ALIKE, by_rules, failure, is_delete_of_nothing, is_success, place};
 use super::words::{code, named};
-use super::{Case, about, is_of_user};
+use super::{Case, about};
+use crate::dm::locuri::is_of_user;
 use crate::flow::Transaction;
 use crate::record::model::SessionFinding;
 
@@ -73,6 +74,16 @@ impl<'s> Case<'s> {
                     .why
                     .extend(self.cause(cause, answer.received.unwrap_or_default()));
                 self.repeated(cause, &mut finding);
+                let failed = answer.received.unwrap_or_default();
+                if failed == 400 && cause.asked.cmd_id.is_empty() {
+                    finding.by = Some(cause.from);
+                    finding.next = self.next(cause, failed);
+                    return Some(finding);
+                }
+                if is_delete_of_nothing(cause, failed) {
+                    finding.next = "take this Delete out of the Atomic: a node that is not there makes all of it fail".into();
+                    return Some(finding);
+                }
                 format!(
                     "mend this one command first: {}",
                     self.next(cause, answer.received.unwrap_or_default())

@@ -105,20 +105,16 @@ impl<'s> Case<'s> {
         }
         finding.why.push(place(first, answer));
         match is_partial {
-            true => finding.why.push(format!(
-                "{} of the {} items of this command failed.",
-                first.answers.iter().filter(|it| it.has_failed()).count(),
-                first.items.len()
-            )),
+            true => finding.why.extend(items(first, answer)),
             false => finding.why.extend(value(first)),
         }
         let others = group.iter().skip(1);
         for other in others.clone().take(MOST_ALIKE) {
-            finding.why.push(format!(
-                "likewise {}, {}",
-                named(other),
-                words::asked(other)
-            ));
+            let named =
+                failure(other).map_or_else(|| named(other), |it| words::named_by(other, it));
+            finding
+                .why
+                .push(format!("likewise {named}, {}", words::asked(other)));
         }
         if group.len() - 1 > MOST_ALIKE {
             finding
@@ -130,7 +126,9 @@ impl<'s> Case<'s> {
             return finding;
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
-        let seems_lacking = !is_deleted && !is_partial && self.of_csp(first, failed, &mut finding);
+        let is_gone = is_delete_of_nothing(first, failed);
+        let seems_lacking =
+            !is_deleted && !is_gone && !is_partial && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
             finding.why.extend(self.cause(first, failed));
         }
@@ -141,7 +139,7 @@ impl<'s> Case<'s> {
             self.repeated(first, &mut finding);
         }
         if first
-            .node()
+            .failed_node()
             .is_some_and(|node| node.to_ascii_lowercase().contains("msft"))
         {
             finding
@@ -235,6 +233,9 @@ impl<'s> Case<'s> {
         let format = item.and_then(|item| item.format.as_deref());
         let media_type = item.and_then(|item| item.media_type.as_deref());
         Some(match (failed, command) {
+            (404, "Delete") => {
+                "There is no such node: it is gone already, or was never there.".into()
+            }
             (404, "Replace") if !is_policy(transaction) => {
                 "Replace creates no node: it must be there.".into()
             }
@@ -256,12 +257,14 @@ impl<'s> Case<'s> {
             (404, _) if self.deleted_before(transaction).is_some() => {
                 "nothing, if this was to check the Delete; otherwise Add the node again".into()
             }
+            (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
             (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
             (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
             (418, _) => "send Replace to change the value, or Delete the node first".into(),
             (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
             (415, _) => "send the format and type that the CSP's DDF names".into(),
             (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
+            (400, _) => "compare the value and its format with the CSP's DDF, and the command with the standard (dmtap lint)".into(),
             (500, _) if !has_native => {
                 "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
             }
@@ -288,7 +291,7 @@ impl<'s> Case<'s> {
 
     /// The Add of this node that failed before.
     fn add_failed_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
-        let node = locuri::canonical(transaction.node()?);
+        let node = locuri::canonical(transaction.failed_node()?);
         let before = self
             .session
             .transactions
@@ -304,7 +307,7 @@ impl<'s> Case<'s> {
 
     /// The Delete that took this node away, or one around it.
     fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
-        let node = locuri::canonical(transaction.node()?);
+        let node = locuri::canonical(transaction.failed_node()?);
         let before = self
             .session
             .transactions
@@ -335,11 +338,36 @@ pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String
 /// Whether it is about a policy: Windows sets those by Replace, too.
 fn is_policy(transaction: &Transaction) -> bool {
     let node = transaction
-        .node()
+        .failed_node()
         .map(locuri::canonical)
         .unwrap_or_default();
-    let node = node.strip_prefix(super::USER).unwrap_or(&node);
+    let node = node.strip_prefix("user/").unwrap_or(&node);
     node.starts_with("vendor/msft/policy/config/")
+}
+
+/// Whether a Delete failed since its node is not there, which is what it wants.
+pub(super) fn is_delete_of_nothing(transaction: &Transaction, failed: u16) -> bool {
+    failed == 404 && transaction.command == "Delete"
+}
+
+/// How many items of a command failed, and which besides the one of `first`.
+fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
+    let failed = transaction.answers.iter().filter(|it| it.has_failed());
+    let others = failed
+        .clone()
+        .filter(|it| it.place != first.place)
+        .filter_map(|it| {
+            let got = code(it.code()?);
+            Some(format!("also {}: {got}", it.node.as_ref()?))
+        });
+    let counted = format!(
+        "{} of the {} items of this command failed.",
+        failed.clone().count(),
+        transaction.items.len()
+    );
+    std::iter::once(counted)
+        .chain(others.take(MOST_ALIKE))
+        .collect()
 }
 
 /// The value that was refused.
@@ -411,7 +439,7 @@ fn is_alike(one: &Transaction, other: &Transaction) -> bool {
         let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
         (
             it.from,
-            it.node().map(|node| csp(node).to_ascii_lowercase()),
+            it.failed_node().map(|node| csp(node).to_ascii_lowercase()),
             codes,
         )
     };

@@ -185,59 +185,6 @@ impl<'s> Case<'s> {
         (count > 0).then(|| format!("{} did not reach the device.", counted(count, "command")))
     }
 
-    /// WHY-08, WHY-05 or WHY-03: the last answer of the session was an HTTP error.
-    fn ended_by_http(&self) -> Option<SessionFinding> {
-        let last = self.session.broken()?;
-        let IncidentKind::Http {
-            status,
-            retry_after,
-            own,
-        } = last.what
-        else {
-            return None;
-        };
-        let id = match status {
-            401 | 403 | 407 => "WHY-08",
-            429 | 503 => "WHY-05",
-            _ => "WHY-03",
-        };
-        let mut finding = finding(id, &[last]);
-        finding.code = Some(status);
-        finding.what = format!("Session refused with HTTP {status}, and nothing of it followed");
-        let cause = self.session.broken_before(last).filter(|_| own);
-        let asks = cause.is_some_and(|cause| cause.contains("asks for a client certificate"));
-        finding.why.extend(match cause {
-            Some(cause) if finding.rules.is_empty() => {
-                Some(format!("dmtap itself answered: {cause}"))
-            }
-            _ => self.http_words(&finding, own),
-        });
-        finding
-            .why
-            .push(format!("answered so in x{}", last.exchange));
-        finding
-            .why
-            .extend(retry_after.map(|after| format!("Retry-After asks to wait {after} s.")));
-        finding.why.extend(self.lost());
-        finding.by = (finding.rules.is_empty() && !asks).then_some(Side::Server);
-        finding.next = match (finding.rules.is_empty(), id) {
-            (false, _) => "take the rule out".into(),
-            _ if asks => "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs".into(),
-            (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
-            (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
-            _ => format!("look at the server's log {}", words::at(last.at_us)),
-        };
-        Some(finding)
-    }
-
-    fn http_words(&self, finding: &SessionFinding, own: bool) -> Option<String> {
-        match (finding.rules.is_empty(), own) {
-            (false, _) => Some(words::by_rules(&finding.rules, "did this.")),
-            (true, true) => Some("dmtap itself answered: the server gave no usable answer.".into()),
-            (true, false) => None,
-        }
-    }
-
     /// WHY-03.
     fn broken_off(&self) -> Option<SessionFinding> {
         let last = self.session.broken()?;
@@ -397,6 +344,10 @@ impl<'s> Case<'s> {
         let lost = self.lost();
         let summary = &self.session.summary;
         let (what, next) = match self.end() {
+            SessionEnd::WithoutFinal => (
+                "Session not closed: the server's last message asks for nothing, and has no Final",
+                "let the server send Final in the last message of each of its packages",
+            ),
             SessionEnd::Silent => (
                 "Session not finished: the device did not come back",
                 "look at the device's event log after the last answer; a restart or a lost network would show there",
@@ -410,7 +361,11 @@ impl<'s> Case<'s> {
         let mut finding = finding("WHY-03", &[]);
         finding.what = what.into();
         finding.rules = self.session.last_rules().to_vec();
+        let leads_away = self.session.leads_away();
+        let is_unclosed = *self.end() == SessionEnd::WithoutFinal;
         match finding.rules.is_empty() {
+            true if leads_away.is_some() => {}
+            true if is_unclosed => finding.by = Some(Side::Server),
             true => finding.by = Some(Side::Device),
             false => finding.why.push(words::by_rules(
                 &finding.rules,
@@ -421,8 +376,19 @@ impl<'s> Case<'s> {
             "the last answer to it is in x{}",
             summary.last_exchange
         ));
+        if is_unclosed {
+            finding
+                .why
+                .push("Without Final a device may ask for more (Alert 1222), or wait.".into());
+        }
+        finding.why.extend(
+            leads_away.map(|text| format!("The device may have gone on past dmtap: {text}")),
+        );
         finding.why.extend(lost);
         finding.next = match finding.rules.is_empty() {
+            true if leads_away.is_some() => {
+                "keep the device on dmtap, as the note STAY-01 in that answer says".into()
+            }
             true => next.into(),
             false => "take the rule out".into(),
         };
@@ -475,7 +441,7 @@ impl<'s> Case<'s> {
     }
 }
 
-fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFinding {
+pub(super) fn finding(id: &'static str, incidents: &[&Incident]) -> SessionFinding {
     let mut rules: Vec<SmolStr> = Vec::new();
     for rule in incidents.iter().flat_map(|incident| &incident.rules) {
         if !rules.contains(rule) {

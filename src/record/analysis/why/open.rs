@@ -234,6 +234,18 @@ impl<'s> Case<'s> {
         if !summary.starts_late && !is_open {
             return None;
         }
+        if is_open && !self.session.has_request() && self.session.incidents.is_empty() {
+            return Some(SessionFinding {
+                id: "WHY-15".into(),
+                pending: false,
+                what:
+                    "The record has no message of the device: a bootstrap, or a part of a session"
+                        .into(),
+                next: "nothing, if it is a bootstrap: a device does not answer it".into(),
+                exchanges: vec![summary.first_exchange],
+                ..SessionFinding::default()
+            });
+        }
         let what = match (summary.starts_late, is_open) {
             (true, true) if !self.session.is_left => {
                 "The record has only a part of this session: neither its beginning nor its end"

@@ -175,12 +175,7 @@ pub(super) fn duration(micros: u64) -> String {
 
 /// How a session ended, in a few words.
 pub fn end_words(summary: &SessionSummary) -> String {
-    let mut findings = summary.findings.iter();
-    let by_rule = findings.find_map(|finding| match &*finding.id {
-        "WHY-03" | "WHY-04" => finding.rules.first(),
-        _ => None,
-    });
-    match (&summary.end, by_rule) {
+    match (&summary.end, &summary.end_rule) {
         (SessionEnd::Aborted { .. }, Some(rule)) => format!("aborted by rule {rule}"),
         (SessionEnd::BrokenOff { .. }, Some(rule)) => format!("broken off by rule {rule}"),
         (end, _) => ended(end),
@@ -195,6 +190,7 @@ fn ended(end: &SessionEnd) -> String {
         SessionEnd::BrokenOff { by: Some(by), .. } => format!("broken off by {}", side(*by)),
         SessionEnd::BrokenOff { by: None, .. } => "broken off".to_owned(),
         SessionEnd::Silent => "the device did not come back".to_owned(),
+        SessionEnd::WithoutFinal => "not closed by the server".to_owned(),
         SessionEnd::Refused { status: ..400 } => "refused".to_owned(),
         SessionEnd::Refused { status } => format!("refused by HTTP {status}"),
         SessionEnd::Superseded => "the device began another session".to_owned(),

@@ -147,6 +147,9 @@ impl EnrollmentRecord {
             csr.add("subject", read.subject);
             csr.add("key", read.key);
             csr.add("signature", read.signature);
+            if read.has_illegal_strings {
+                csr.add("strings", "not allowed in a PrintableString");
+            }
         } else {
             let size = octets.map_or(0, |octets| octets.len());
             csr.add("unreadable", format!("{size} B"));

@@ -1,0 +1,161 @@
+//! Why a server refused a request by HTTP, as far as its answer and the TLS handshake show.
+
+use smol_str::SmolStr;
+
+use crate::record::EventRecord;
+use crate::record::model::ParsedBodyRecord;
+
+/// A client certificate that the server seems to have missed, or not to have accepted.
+#[derive(Clone, Debug)]
+pub(super) struct MissedCertificate {
+    /// What points to it, in words.
+    pub(super) why: Vec<String>,
+    pub(super) next: &'static str,
+}
+
+impl MissedCertificate {
+    /// Of the response with which a server itself refused.
+    pub(super) fn of(record: &EventRecord) -> Option<Self> {
+        let head = record.head.as_ref()?;
+        let status = head.status?;
+        let auth = record.client_auth.as_ref();
+        let is_asked = auth.is_some_and(|auth| auth.asked);
+        let is_named = matches!(status, 495 | 496) || status >= 400 && names_certificate(record);
+        let is_refusal = is_asked && matches!(status, 401 | 403);
+        if record.own || !(is_named || is_refusal) {
+            return None;
+        }
+        let mut why = Vec::new();
+        let shown = auth.and_then(|auth| auth.shown.as_ref());
+        match (shown, is_asked) {
+            (Some(shown), _) => {
+                let identity = match &shown.identity {
+                    Some(id) => format!("the identity {id}"),
+                    None => "given with --client-certs".to_owned(),
+                };
+                why.push(format!(
+                    "The server asked for a client certificate, and dmtap showed {}, SHA-1 {} ({identity}): the server \
+                     seems not to accept it for this device.",
+                    shown.subject, shown.sha1
+                ));
+            }
+            (None, true) => why.push(
+                "The server asked for a client certificate in the TLS handshake; dmtap had none to show.".to_owned(),
+            ),
+            (None, false) if auth.is_some() => why.push(
+                "The server speaks of a client certificate, and asked for none in the TLS handshake: it may ask after \
+                 the request (renegotiation), or want the one that its own proxy forwards."
+                    .to_owned(),
+            ),
+            (None, false) => why.push("The server speaks of a client certificate.".to_owned()),
+        }
+        let tls = record.connection.tls.as_ref();
+        let presented = tls.and_then(|tls| tls.client_certificate.as_ref());
+        if let (None, Some(presented)) = (shown, presented) {
+            let (subject, sha1) = (&presented.subject, &presented.sha1);
+            why.push(match &*presented.verdict {
+                "dmtap-ca" => format!(
+                    "The device presented {subject}, SHA-1 {sha1}, of dmtap's CA: no identity for it and this server is \
+                     stored here (dmtap identity list)."
+                ),
+                _ => format!(
+                    "The device presented {subject}, SHA-1 {sha1}, to dmtap, which cannot show it to the server: the \
+                     key stays in the device."
+                ),
+            });
+        }
+        if head.header("www-authenticate").is_some() {
+            why.push("It also asks for credentials (WWW-Authenticate).".to_owned());
+        }
+        let next = match shown.map(|shown| shown.identity.is_some()) {
+            None => {
+                "enroll the device through dmtap with --swap-client-identity, or give its certificate and key with \
+                 --client-certs"
+            }
+            Some(true) => {
+                "look whether the server still knows the certificate with this SHA-1; if not, enroll the device again \
+                 with --swap-client-identity"
+            }
+            Some(false) => {
+                "give the certificate that the server issued to this device with --client-certs, or enroll the device \
+                 through dmtap with --swap-client-identity"
+            }
+        };
+        Some(Self { why, next })
+    }
+}
+
+/// Whether the text of an error names the client certificate: nginx, IIS and others do.
+fn names_certificate(record: &EventRecord) -> bool {
+    let text = match text(record) {
+        Some(text) => text[..text.floor_char_boundary(MOST_READ)].to_ascii_lowercase(),
+        None => return false,
+    };
+    NAMES.iter().any(|name| text.contains(name))
+}
+
+/// The beginning of an error's own text; of HTML its title.
+pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
+    let text = text(record)?;
+    let is_html = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { media_type, .. }) if media_type.contains("html"));
+    let text = match is_html {
+        true => title(&text[..text.floor_char_boundary(MOST_READ)])?,
+        false => text,
+    };
+    let text = text.trim();
+    let end = text.floor_char_boundary(MOST_WORDS);
+    (!text.is_empty()).then(|| SmolStr::new(&text[..end]))
+}
+
+fn text(record: &EventRecord) -> Option<&str> {
+    let is_text = matches!(&record.reading, Some(ParsedBodyRecord::Undecoded { .. }));
+    record.body.as_ref().filter(|_| is_text)?.text()
+}
+
+/// What stands in `<title>`, in any case of its letters.
+fn title(html: &str) -> Option<&str> {
+    let lower = html.to_ascii_lowercase();
+    let start = lower.find("<title")?;
+    let start = start + lower[start..].find('>')? + 1;
+    let end = start + lower[start..].find("</title")?;
+    html.get(start..end)
+}
+
+/// Whether a server may refuse so for want of a subject that it can read: other codes name other causes.
+pub(super) fn may_be_of_strings(hresult: Option<&str>) -> bool {
+    match hresult {
+        None | Some("0x80180004" | "0x80180006") => true,
+        Some(hresult) => matches!(hresult, "0x80190190" | "0x801901F4"),
+    }
+}
+
+/// What to do about an enrollment that was refused with this result.
+pub(super) fn next(hresult: &str) -> &'static str {
+    match hresult {
+        "0x80180002" => "check the user name and password, or the token, that the device sent",
+        "0x80180003" => "let this user enroll: the server's enrollment restrictions decide that",
+        "0x80180004" => {
+            "check the certificate template and the certificate authority of the server"
+        }
+        "0x80180013" => "remove a device of this user, or raise the limit of devices",
+        "0x80180014" => "allow this platform and version in the server's enrollment restrictions",
+        "0x80180015" => "check that the server offers MDM to this device and user",
+        "0x80180016" => "compare the clocks, then enroll the device anew",
+        "0x80180017" => "try again later: the server is in maintenance",
+        "0x80180018" => "give the user a licence that includes MDM",
+        "0x80180029" => "look at the server's log for this exchange: it sent nothing",
+        _ => "look at the server's log for this exchange",
+    }
+}
+
+/// How servers call what they miss: nginx, IIS (403.7), Apache and applications.
+const NAMES: [&str; 4] = [
+    "client certificate",
+    "ssl certificate",
+    "client cert ",
+    "403.7",
+];
+/// Bytes of an error's text that are looked at.
+const MOST_READ: usize = 16 << 10;
+/// Bytes of an error's text that are quoted.
+const MOST_WORDS: usize = 200;

@@ -1,0 +1,103 @@
+//! Sessions that end with an HTTP error.
+
+use super::Case;
+use super::incidents::finding;
+use super::words;
+use crate::dm::Hresult;
+use crate::flow::Side;
+use crate::record::analysis::incident::IncidentKind;
+use crate::record::model::SessionFinding;
+
+impl Case<'_> {
+    /// WHY-08, WHY-05 or WHY-03: the last answer of the session was an HTTP error.
+    pub(super) fn ended_by_http(&self) -> Option<SessionFinding> {
+        let last = self.session.broken()?;
+        let IncidentKind::Http {
+            status,
+            retry_after,
+            own,
+            words,
+            certificate,
+        } = &last.what
+        else {
+            return None;
+        };
+        let (status, own) = (*status, *own);
+        let id = match status {
+            401 | 403 | 407 | 495 | 496 => "WHY-08",
+            _ if certificate.is_some() => "WHY-08",
+            429 | 503 => "WHY-05",
+            _ => "WHY-03",
+        };
+        let mut finding = finding(id, &[last]);
+        finding.code = Some(status);
+        finding.what = format!("Session refused with HTTP {status}, and nothing of it followed");
+        let cause = self.session.broken_before(last).filter(|_| own);
+        let asks = cause.is_some_and(|cause| cause.contains("asks for a client certificate"));
+        let certificate = certificate.as_ref();
+        finding.why.extend(match cause {
+            Some(cause) if finding.rules.is_empty() => {
+                Some(format!("dmtap itself answered: {cause}"))
+            }
+            _ => self.http_words(&finding, own),
+        });
+        finding
+            .why
+            .push(format!("answered so in x{}", last.exchange));
+        if finding.rules.is_empty() && !own {
+            let words = words.iter();
+            finding
+                .why
+                .extend(words.map(|words| format!("the server's own words: {words}")));
+            finding
+                .why
+                .extend(certificate.iter().flat_map(|it| it.why.iter().cloned()));
+        }
+        finding.why.push(format!(
+            "Windows shows {}",
+            words::hresult_words(&Hresult::of_http(status).to_string())
+        ));
+        finding
+            .why
+            .extend(retry_after.map(|after| format!("Retry-After asks to wait {after} s.")));
+        finding.why.extend(self.lost());
+        let is_certificate = asks || certificate.is_some();
+        finding.by = (finding.rules.is_empty() && !is_certificate).then_some(Side::Server);
+        if let Some(certificate) = certificate.filter(|_| finding.rules.is_empty()) {
+            finding.next = certificate.next.into();
+            return Some(finding);
+        }
+        finding.next = match (finding.rules.is_empty(), id) {
+            (false, _) => "take the rule out".into(),
+            _ if asks => "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs".into(),
+            (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
+            (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
+            _ if own => "look whether the server is reachable from here (dmtap doctor), and at its log".into(),
+            _ => refused_next(status, last.at_us),
+        };
+        Some(finding)
+    }
+
+    pub(super) fn http_words(&self, finding: &SessionFinding, own: bool) -> Option<String> {
+        match (finding.rules.is_empty(), own) {
+            (false, _) => Some(words::by_rules(&finding.rules, "did this.")),
+            (true, true) => Some("dmtap itself answered: the server gave no usable answer.".into()),
+            (true, false) => None,
+        }
+    }
+}
+
+/// What to do about a server that refuses a request by HTTP.
+fn refused_next(status: u16, at_us: u64) -> String {
+    let log = format!("the server's log {}", words::at(at_us));
+    match status {
+        400 => format!("look at {log}, and at what breaks the standard in the request (dmtap lint)"),
+        404 | 405 | 410 => "compare the address that the device asked for with the server's: it stands in its DM account \
+             (ADDR of w7 APPLICATION), or in the last RespURI"
+            .into(),
+        411 => "see whether something between device and server takes the Content-Length away".into(),
+        413 => format!("raise the size of requests that the server or a proxy before it takes; look at {log}"),
+        415 => "compare the Content-Type of the request with what the server takes: application/vnd.syncml.dm+xml or +wbxml".into(),
+        _ => format!("look at {log}"),
+    }
+}
