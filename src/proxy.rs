@@ -53,7 +53,6 @@ pub use context::now;
 pub use device_certificate::RequestClientCert;
 pub use failure::{PlainError, ServerError};
 pub use forward_client_cert::ForwardClientCert;
-pub use headers::SCOPE_HEADER;
 pub use identity::{
     CertificateFacts, IdentityId, IdentityStore, KeyError, MOST_IDENTITIES, OwnKey, StoreError,
     StoredIdentity, identity_pem, write_private,

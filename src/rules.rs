@@ -43,7 +43,7 @@ pub use engine::{DuplicateName, RuleSet};
 pub use error::{ErrorStyle, RuleError, RuleErrors};
 pub use facts::{Facts, HeldBack, RuleState, Stage};
 pub use matcher::{ConnectionMatcher, Matcher};
-pub use rule::{Limit, Per, Rule};
+pub use rule::{Limit, Per, Rule, RuleScope, SCOPE_HEADER};
 pub use scenario::Scenario;
 pub use step::{
     ConnectionStep, EditStep, HeadEdit, HeadStep, ProtocolStep, RawStep, Step, WireFault,

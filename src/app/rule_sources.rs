@@ -95,9 +95,10 @@ impl RuleSetUpdater {
     pub fn entries_of_run(&self) -> Vec<Entry> {
         let mut entries = self.entries();
         let left = self.in_force.left().into_iter();
+        let scope_of = |rule: &Rule| Some(rule.scope.as_ref()?.name.to_string());
         entries.extend(left.map(|(rule, run)| Entry {
+            scope: scope_of(&rule),
             rule,
-            scope: None,
             standing: SourceState::Removed,
             hits: Hits::default(),
             run,

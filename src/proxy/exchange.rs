@@ -38,7 +38,7 @@ use crate::flow::{
 use crate::identity::session::Pairs;
 use crate::markup::Limits;
 use crate::rules::step::WhichResponse;
-use crate::rules::{Stage, SyntheticResponse};
+use crate::rules::{SCOPE_HEADER, Stage, SyntheticResponse};
 
 /// The exchange ends without a response: hyper closes the connection, or resets the stream.
 #[derive(Debug, thiserror::Error)]
@@ -224,7 +224,7 @@ impl Exchange {
         parts.headers = headers::forwarded(&self.head.headers, |name, value| {
             *name == header::HOST && server.replaces_host(value)
                 || forward.is_some_and(|forward| forward.removes(name))
-                || settings.scopes && *name == headers::SCOPE_HEADER
+                || settings.scopes && *name == SCOPE_HEADER
         });
         let tls = self.context.connection.tls.as_ref();
         if let (Some(forward), Some(presented)) = (forward, tls.and_then(|t| t.client.as_ref())) {

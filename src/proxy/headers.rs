@@ -70,8 +70,6 @@ pub(super) fn note_signature(headers: &HeaderMap, renewed: &[&str]) -> Option<No
     })
 }
 
-/// Names the scope of rules that an exchange belongs to; with a control API, no server gets it.
-pub const SCOPE_HEADER: HeaderName = HeaderName::from_static("x-dmtap-scope");
 /// Bytes of a head in HTTP/2 at most, on both sides; HTTP/1.1 takes more.
 pub(super) const LONGEST_HEAD: u32 = 128 << 10;
 /// Fields of a head in HTTP/1.1 at most.

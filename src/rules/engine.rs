@@ -117,7 +117,7 @@ impl RuleSet {
             let Some(rule) = self.rules.get(number) else {
                 break;
             };
-            if evaluation.is_lost_on(rule) {
+            if !rule.concerns(facts) || evaluation.is_lost_on(rule) {
                 continue;
             }
             let mut asking = Asking {

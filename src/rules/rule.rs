@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use strum::IntoStaticStr;
 
 use super::chance::Chance;
 use super::{ConnectionMatcher, Facts, Matcher, RuleError, Scenario, Stage, Step};
+use crate::rules::glob::Glob;
 use crate::rules::load::LimitTable;
 use crate::rules::value::schema_of_table;
 
@@ -20,6 +22,8 @@ pub struct Rule {
     pub file: Arc<str>,
     /// The line its `[[rule]]` stands in, from 1.
     pub line: usize,
+    /// The scope it belongs to: other exchanges do not concern it. `None`: every exchange does.
+    pub scope: Option<RuleScope>,
     /// When it looks.
     pub stage: Stage,
     /// Where it acts.
@@ -37,6 +41,18 @@ pub struct Rule {
     /// What is odd about it, although it loads.
     pub warnings: Vec<RuleError>,
 }
+
+/// The exchanges of one test: those whose request names the scope, and those of the device that it is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleScope {
+    /// Its name; case matters.
+    pub name: Arc<str>,
+    /// A pattern for the Source of the device's messages.
+    pub device: Option<Glob>,
+}
+
+/// Names the scope that an exchange belongs to; with a control API, no server gets it.
+pub const SCOPE_HEADER: HeaderName = HeaderName::from_static("x-dmtap-scope");
 
 /// How often a rule acts on its matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -72,6 +88,19 @@ pub enum Per {
     #[serde(skip)]
     #[schemars(skip)]
     Peer,
+}
+
+impl RuleScope {
+    /// Whether an exchange belongs to it.
+    fn has(&self, facts: &Facts<'_>) -> bool {
+        let mut names = facts.request.headers.get_all(SCOPE_HEADER).iter();
+        let is_bound = |device: &Glob| {
+            let session = facts.session;
+            session.is_some_and(|session| device.matches(&session.key.device))
+        };
+        names.any(|name| name.as_bytes() == self.name.as_bytes())
+            || self.device.as_ref().is_some_and(is_bound)
+    }
 }
 
 impl Limit {
@@ -113,6 +142,7 @@ impl Rule {
             name,
             file: Arc::from(""),
             line: 1,
+            scope: None,
             stage,
             matcher: Matcher::default(),
             limit: None,
@@ -139,6 +169,7 @@ impl Rule {
             name,
             file: _,
             line: _,
+            scope,
             stage,
             matcher,
             limit,
@@ -150,6 +181,7 @@ impl Rule {
             warnings: _,
         } = self;
         *name == other.name
+            && *scope == other.scope
             && *stage == other.stage
             && *matcher == other.matcher
             && *limit == other.limit
@@ -162,6 +194,11 @@ impl Rule {
     /// Whether no further rule is asked where it acted.
     pub fn ends(&self) -> bool {
         self.end || self.steps.iter().any(Step::ends)
+    }
+
+    /// Whether an exchange belongs to the scope of the rule.
+    pub(super) fn concerns(&self, facts: &Facts<'_>) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has(facts))
     }
 
     /// Whether some step edits the document, or needs it.
@@ -194,7 +231,9 @@ impl Rule {
     fn asks_session(&self) -> bool {
         let counted = |per| matches!(per, Per::Session | Per::Device);
         let limit = |limit: Limit| limit.chance.is_some() || counted(limit.per);
+        let is_bound = |scope: &RuleScope| scope.device.is_some();
         self.matcher.asks_session()
+            || self.scope.as_ref().is_some_and(is_bound)
             || self.steps.iter().any(Step::depends_on_reading)
             || self.limit.is_some_and(limit)
             || self.scenario.as_ref().is_some_and(|s| counted(s.per))

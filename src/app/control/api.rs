@@ -14,7 +14,7 @@ use super::traffic::Traffic;
 use crate::app::rule_sources::report::EntryReport;
 use crate::app::rule_sources::watch::OnChange;
 use crate::app::rule_sources::{ChangeError, Entry, Put, RuleSetUpdater, scope};
-use crate::proxy::SCOPE_HEADER;
+use crate::rules::SCOPE_HEADER;
 
 /// Every request, for those who ask for something else. `docs/control.md` says more.
 const REQUESTS: [&str; 19] = [
@@ -302,7 +302,7 @@ impl RuleRequests<'_> {
 
     fn reset(&self) -> Done {
         self.rules.reset(self.scope);
-        self.log("began all counts anew", "");
+        self.log("reset all counts", "");
         Ok(Answer::done())
     }
 

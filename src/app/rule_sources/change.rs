@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::scope::{bind, bind_again, full_name, name_within, unbound};
+use super::scope::{bind, full_name, name_within, unbound};
 use super::sources::{Origin, RuleSource, Sources};
 use crate::nearest::closest;
+use crate::rules::glob::Glob;
 use crate::rules::{DuplicateName, Rule, RuleErrors, Stage, load};
 
 /// Why a change was not made.
@@ -160,7 +161,9 @@ impl Sources {
         self.scopes.insert(scope.into(), device.map(Arc::from));
         let pages = self.pages.iter_mut().filter(|page| page.is_in(Some(scope)));
         for rule in pages.flat_map(|page| &mut page.rules) {
-            bind_again(Arc::make_mut(rule), scope, device);
+            if let Some(scope) = &mut Arc::make_mut(rule).scope {
+                scope.device = device.map(Glob::new);
+            }
         }
         Ok(())
     }

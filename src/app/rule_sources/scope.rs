@@ -1,14 +1,10 @@
 //! Scopes: rules of one test, so that tests that run at the same time do not undo each other's.
 //!
 //! A rule of a scope acts on the exchanges whose request names the scope in a header field, and on those of the device
-//! that the scope is bound to. Its matcher asks that besides what the rule asks; without scopes nothing is asked. In
-//! records it is called `SCOPE/NAME`, and its scenario likewise.
+//! that the scope is bound to ([`RuleScope`]). In records it is called `SCOPE/NAME`, and its scenario likewise.
 
-use crate::proxy::SCOPE_HEADER;
 use crate::rules::glob::Glob;
-use crate::rules::matcher::HeaderMatcher;
-use crate::rules::value::AnyFieldName;
-use crate::rules::{Matcher, Rule};
+use crate::rules::{Rule, RuleScope};
 
 /// Whether a scope can have this name: letters, digits, `.`, `_` and `-`.
 pub fn is_name(text: &str) -> bool {
@@ -36,13 +32,10 @@ pub(super) fn bind(rule: &mut Rule, scope: &str, device: Option<&str>) {
     if let Some(scenario) = &mut rule.scenario {
         scenario.name = full_name(Some(scope), &scenario.name);
     }
-    rule.matcher.all.push(matcher(scope, device));
-}
-
-/// Binds the scope of a rule to another device.
-pub(super) fn bind_again(rule: &mut Rule, scope: &str, device: Option<&str>) {
-    rule.matcher.all.pop();
-    rule.matcher.all.push(matcher(scope, device));
+    rule.scope = Some(RuleScope {
+        name: scope.into(),
+        device: device.map(Glob::new),
+    });
 }
 
 /// A rule of this scope as its text has it.
@@ -53,31 +46,9 @@ pub(super) fn unbound(rule: &Rule, scope: Option<&str>) -> Rule {
         if let Some(scenario) = &mut rule.scenario {
             scenario.name = name_within(scope, &scenario.name).to_owned();
         }
-        rule.matcher.all.pop();
+        rule.scope = None;
     }
     rule
-}
-
-/// The exchanges that belong to a scope.
-fn matcher(scope: &str, device: Option<&str>) -> Matcher {
-    let named = Matcher {
-        request_header: vec![HeaderMatcher {
-            name: AnyFieldName(SCOPE_HEADER),
-            value: vec![Glob::new(scope)],
-        }],
-        ..Matcher::default()
-    };
-    let Some(device) = device else {
-        return named;
-    };
-    let of_device = Matcher {
-        device: vec![Glob::new(device)],
-        ..Matcher::default()
-    };
-    Matcher {
-        any: vec![named, of_device],
-        ..Matcher::default()
-    }
 }
 
 /// Characters of a name at most.

@@ -220,6 +220,42 @@ fn the_exchanges_of_a_device_belong_to_the_scope_that_it_is_bound_to() {
 }
 
 #[test]
+fn scopes_whose_names_differ_only_in_case_are_two() {
+    let site = Site::open("");
+    for (scope, status) in [("one", 503), ("ONE", 410)] {
+        let (code, rule) = site.json_in(scope, "PUT /rules/busy", &answering("busy", status));
+        assert_eq!(code, 201, "{rule}");
+    }
+    let statuses = ["one", "ONE", "One"].map(|scope| site.device_in(scope));
+    assert_eq!(statuses, [503, 410, 200]);
+}
+
+#[test]
+fn a_body_that_a_rule_of_one_scope_broke_does_not_concern_rules_of_others() {
+    let lab = Lab::open("");
+    let (code, _) = lab.site.json("PUT /scopes/one?device=urn%3Aone", "");
+    assert_eq!(code, 201);
+    let breaks =
+        "[[rule]]\nname = \"breaks\"\nstage = \"request\"\nstep = { truncate-body = 20 }\n";
+    let looks = "[[rule]]\nname = \"looks\"\nstage = \"request\"\n\
+                 match = { command = \"Status\" }\nstep = { set-status = 500 }\n";
+    for (scope, rule) in [("one", breaks), ("one", looks), ("two", looks)] {
+        let (code, rule) = lab.site.json_in(scope, "POST /rules", rule);
+        assert_eq!(code, 201, "{rule}");
+    }
+    lab.session("urn:one");
+    let (_, page) = lab.site.json("GET /exchanges?wait=30", "");
+    let applied = page["exchanges"][0]["request"]["applied"]
+        .as_array()
+        .unwrap();
+    let applied: Vec<_> = applied
+        .iter()
+        .map(|it| it["rule"].as_str().unwrap())
+        .collect();
+    assert_eq!(applied, ["one/breaks", "one/looks"], "{page}");
+}
+
+#[test]
 fn what_cannot_be_in_a_scope_is_refused() {
     let site = Site::open("");
     for wrong in ["a b", "a/b", "", &"x".repeat(65)] {
