@@ -102,10 +102,14 @@ impl LiveRules {
         Some(stats.hits.read())
     }
 
-    /// How often the rules of this name acted in the whole run.
+    /// How often the rules of this name acted in the whole run; beyond 20,000 names, how often the one known now did.
     pub fn hits_in_run(&self, name: &str) -> Option<Hits> {
         let known = self.known.lock();
-        Some(known.run.get(name)?.hits.read())
+        if let Some(ran) = known.run.get(name) {
+            return Some(ran.hits.read());
+        }
+        let (_, stats) = known.rules.get(name)?;
+        Some(stats.hits.read_run())
     }
 
     /// The rules of this run that are no longer in the set, in their last version, with their hits; of more than 20,000
@@ -346,6 +350,19 @@ mod tests {
         live.current().tally().acted(0, 1, Completeness::Whole);
         assert_eq!(live.hits("a").unwrap().messages, 1);
         assert_eq!(live.hits_in_run("a").unwrap().messages, 3);
+    }
+
+    #[test]
+    fn a_rule_beyond_the_names_that_are_kept_has_its_hits_too() {
+        let live = LiveRules::new(rules(RULES));
+        let ran = live.known.lock().run["a"].clone();
+        let names = (0..MOST_NAMES).map(|number| (number.to_string(), ran.clone()));
+        live.known.lock().run.extend(names);
+        live.replace(rules(&RULES.replace("\"b\"", "\"late\"")));
+        live.current().tally().acted(1, 1, Completeness::Whole);
+        live.reset(|_| true, |_| true);
+        assert!(!live.known.lock().run.contains_key("late"));
+        assert_eq!(live.hits_in_run("late").unwrap().messages, 1);
     }
 
     #[test]

@@ -114,15 +114,13 @@ impl Try {
                 }
             }
         }
+        let missing = match self.require_hits {
+            true => effects.never_acted(&rules),
+            false => Vec::new(),
+        };
         match (worst, effects.acted_on > 0) {
             (Some(failure), _) => Err(failure),
-            (None, _) if self.require_hits => {
-                let missing = effects.never_acted(&rules);
-                match missing.is_empty() {
-                    true => Ok(()),
-                    false => Err(Failure::Failed(list_never_acted(&missing))),
-                }
-            }
+            (None, _) if !missing.is_empty() => Err(Failure::Failed(list_never_acted(&missing))),
             (None, true) => Ok(()),
             (None, false) => Err(Failure::Failed(match output {
                 Output::Text => "no rule did anything".into(),

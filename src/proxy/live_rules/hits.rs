@@ -76,7 +76,7 @@ pub(super) struct HitCounters {
 }
 
 impl RuleHits {
-    /// Hits that count from now on, on top of those of a run.
+    /// Hits that count from now on, and in those of a run.
     pub(super) fn on(run: Arc<HitCounters>) -> Self {
         let before = Mutex::new(run.read());
         Self { run, before }
@@ -98,6 +98,11 @@ impl RuleHits {
 
     pub(super) fn read(&self) -> Hits {
         self.run.read().since(&self.before.lock())
+    }
+
+    /// Those of the whole run.
+    pub(super) fn read_run(&self) -> Hits {
+        self.run.read()
     }
 
     /// What is read begins anew; the run does not.
