@@ -170,7 +170,9 @@ async fn answer(api: &Api, request: Request<Incoming>) -> Result<Response<Body>,
     if let Some(query) = query::waiting(&head) {
         // What ends the wait is looked at again below.
         let wait = api.stop.run_until_cancelled(api.traffic.wait(&query));
-        let _ = wait.await;
+        if wait.await == Some(false) {
+            return Ok(Answer::too_many_waiting().into_response());
+        }
     }
     let (rules, on_change) = (api.rules.clone(), api.on_change.clone());
     let traffic = api.traffic.clone();

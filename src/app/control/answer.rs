@@ -104,6 +104,11 @@ impl Answer {
             .help("send the rules in several requests, or load them as files with --rules")
     }
 
+    pub(super) fn too_many_waiting() -> Self {
+        let why = "too many requests wait already";
+        Self::error(StatusCode::SERVICE_UNAVAILABLE, why).help("ask without wait, or later")
+    }
+
     pub(super) fn broken_body() -> Self {
         Self::error(
             StatusCode::REQUEST_TIMEOUT,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
@@ -43,7 +43,8 @@ pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
 
 /// The query of a request that may wait, if it is one.
 pub(super) fn waiting(head: &Parts) -> Option<PageQuery> {
-    let is_exchanges = head.uri.path().trim_matches('/') == "exchanges";
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    let is_exchanges = is_read && head.uri.path().trim_matches('/') == "exchanges";
     let query = is_exchanges.then(|| read(head, &["after", "limit", "wait"]))?;
     query.ok().filter(|query| !query.wait.is_zero())
 }

@@ -1,6 +1,6 @@
 //! What the control API shows of the traffic: the newest sessions and exchanges of the run, as the records have them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ struct Shared {
 struct State {
     /// Follows the sessions that go on.
     analysis: Analysis,
-    /// Sessions that are over, by number.
-    over: BTreeMap<u64, AnalysedSession>,
+    /// Sessions that are over, by number, in the order in which they ended.
+    over: LinkedHashMap<u64, AnalysedSession>,
     /// Transactions of all of them.
     transactions: usize,
     /// Enrollments that came to nothing, the oldest first.
@@ -45,13 +45,13 @@ struct State {
     bytes: usize,
 }
 
-/// A session as it stands.
+/// A session as it is now.
 #[derive(Serialize)]
 pub(super) struct SessionReport {
     /// `open`, or `over`.
     state: &'static str,
-    /// `pending` where a finding is, else `ok`.
-    verdict: &'static str,
+    /// `failed` where a finding is left open, else `ok`; `None` while nothing failed and more can come.
+    verdict: Option<&'static str>,
     #[serde(flatten)]
     summary: SessionSummary,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,7 +114,7 @@ impl Traffic {
         let limit = query.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE);
         let asked = numbers.iter().take(limit);
         // The sink waits for the lock, and the traffic for the sink: it is held for one session at a time.
-        let sessions = asked.filter_map(|number| self.state().session_report(*number, without));
+        let sessions = asked.filter_map(|number| self.state().session_report(*number, false));
         let sessions: Vec<_> = sessions.collect();
         SessionPage {
             last: sessions.last().map_or(query.after, SessionReport::number),
@@ -126,7 +126,7 @@ impl Traffic {
 
     /// One session with its transactions.
     pub(super) fn session(&self, number: u64) -> Option<SessionReport> {
-        self.state().session_report(number, Some)
+        self.state().session_report(number, true)
     }
 
     /// The exchanges of a page as JSON: each with the records of its request and of its response, or of how it failed.
@@ -154,11 +154,11 @@ impl Traffic {
         text
     }
 
-    /// Waits until an exchange ends after this one, or as long as was asked for. Where too many wait already, it does
-    /// not.
-    pub(super) async fn wait(&self, query: &PageQuery) {
+    /// Waits until an exchange ends after this one, or as long as was asked for; `false`, and at once, where too many
+    /// wait already.
+    pub(super) async fn wait(&self, query: &PageQuery) -> bool {
         let Ok(_place) = self.0.waiting.try_acquire() else {
-            return;
+            return false;
         };
         let _ = tokio::time::timeout(query.wait.min(LONGEST_WAIT), async {
             loop {
@@ -172,6 +172,7 @@ impl Traffic {
             }
         })
         .await;
+        true
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -197,7 +198,7 @@ impl State {
             while self.over.len() > MOST_SESSIONS
                 || self.transactions > MOST_TRANSACTIONS && self.over.len() > 1
             {
-                let oldest = self.over.pop_first();
+                let oldest = self.over.pop_front();
                 self.transactions -= oldest.map_or(0, |(_, oldest)| oldest.transactions.len());
             }
         }
@@ -295,29 +296,29 @@ impl State {
         (numbers, enrollments.cloned().collect())
     }
 
-    /// A session as it stands, with what `shown` leaves of its transactions.
-    fn session_report(
-        &self,
-        number: u64,
-        shown: fn(Vec<Transaction>) -> Option<Vec<Transaction>>,
-    ) -> Option<SessionReport> {
-        let (state, session) = match self.over.get(&number) {
-            Some(over) => ("over", over.clone()),
-            None => ("open", self.analysis.so_far(number)?),
+    /// A session as it is now; the whole of it with its transactions.
+    fn session_report(&self, number: u64, whole: bool) -> Option<SessionReport> {
+        let (state, summary, transactions) = match self.over.get(&number) {
+            Some(over) => {
+                let transactions = whole.then(|| over.transactions.clone());
+                ("over", over.summary.clone(), transactions)
+            }
+            None => {
+                let so_far = self.analysis.so_far(number)?;
+                ("open", so_far.summary, whole.then_some(so_far.transactions))
+            }
         };
-        let is_pending = session.summary.findings.iter().any(|it| it.pending);
+        let verdict = match summary.findings.iter().any(|it| it.pending) {
+            true => Some("failed"),
+            false => (state == "over").then_some("ok"),
+        };
         Some(SessionReport {
             state,
-            verdict: if is_pending { "pending" } else { "ok" },
-            summary: session.summary,
-            transactions: shown(session.transactions),
+            verdict,
+            summary,
+            transactions,
         })
     }
-}
-
-/// A list of sessions has no transactions.
-fn without(_: Vec<Transaction>) -> Option<Vec<Transaction>> {
-    None
 }
 
 impl SessionReport {
@@ -344,7 +345,49 @@ const PAGE: usize = 100;
 const MOST_PAGE: usize = 1_000;
 /// Bytes of a page of exchanges, of which one may be larger.
 const PAGE_BYTES: usize = 8 << 20;
-/// Requests that wait at a time; others are answered at once.
+/// Requests that wait at a time.
 const MOST_WAITING: usize = 16;
 /// The longest wait.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_so_many_requests_wait_at_a_time() {
+        let traffic = Traffic::default();
+        let query = PageQuery::default();
+        assert!(traffic.wait(&query).await);
+        let others = traffic.0.waiting.acquire_many(MOST_WAITING as u32).await;
+        assert!(!traffic.wait(&query).await);
+        drop(others);
+        assert!(traffic.wait(&query).await);
+    }
+
+    #[test]
+    fn exchanges_that_are_no_longer_kept_are_reported_as_missed() {
+        let mut state = State::default();
+        let kept = MOST_EXCHANGES as u64;
+        for number in 1..=kept + 2 {
+            state.exchanges.push_back((number, "{}".to_owned()));
+            state.bytes += 2;
+            state.make_room();
+        }
+        assert_eq!(state.exchanges.len(), MOST_EXCHANGES);
+        assert_eq!(state.bytes, 2 * MOST_EXCHANGES);
+        assert_eq!(state.position_after(2), None);
+        assert_eq!(state.position_after(3), Some(1));
+        let traffic = Traffic::default();
+        *traffic.0.state.lock() = state;
+        let missed = |after: u64| {
+            let query = PageQuery {
+                after,
+                limit: Some(1),
+                ..PageQuery::default()
+            };
+            traffic.exchanges(&query).contains("\"missed\":true")
+        };
+        assert_eq!([2, 3, kept + 2].map(missed), [true, false, false]);
+    }
+}
