@@ -121,12 +121,16 @@ impl UriGlob {
         })
     }
 
-    /// Whether it matches a canonical LocURI.
+    /// Whether it matches a canonical LocURI; none of more than [`MOST_SEGMENTS`] segments.
     pub fn matches(&self, canonical: &str) -> bool {
         if self.device_only && (canonical == "user" || canonical.starts_with("user/")) {
             return false;
         }
-        let texts: Vec<&str> = canonical.split('/').collect();
+        let texts = canonical.split('/').take(MOST_SEGMENTS + 1);
+        let texts: Vec<&str> = texts.collect();
+        if texts.len() > MOST_SEGMENTS {
+            return false;
+        }
         let (mut at, mut text) = (0, 0);
         // The last `**` passed, and how far it reaches: only that one need ever reach further.
         let mut deep = None;
@@ -181,6 +185,9 @@ impl Segment {
         }
     }
 }
+
+/// Segments of a LocURI at most: nodes have a dozen.
+pub(super) const MOST_SEGMENTS: usize = 1_000;
 
 fn refuse(pattern: &str) -> Result<(), BadGlob> {
     let bad = |what, remedy| Err(BadGlob { what, remedy });
@@ -285,6 +292,14 @@ mod tests {
         check("./**/a/**/**/b", "./x/a/b", true);
         check("./**/a/**/b", "./a/a/x/y/b/b", true);
         check("./**/a/**/b", "./b/a", false);
+    }
+
+    #[test]
+    fn a_loc_uri_of_more_segments_than_any_node_has_matches_nothing() {
+        for (segments, expected) in [(1_000, true), (1_001, false)] {
+            let uri = vec!["vendor"; segments].join("/");
+            assert_eq!(UriGlob::new("./Vendor/**").unwrap().matches(&uri), expected);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::glob::UriGlob;
+use super::glob::{MOST_SEGMENTS, UriGlob};
 use crate::dm::locuri;
 use crate::markup::Element;
 
@@ -64,6 +64,22 @@ impl LocUriSet {
         }
         None
     }
+
+    /// The patterns under some of these segments, each list once; none where there are too many segments.
+    fn under_each<'u>(&self, segments: impl Iterator<Item = &'u str>) -> Vec<&[(usize, UriGlob)]> {
+        let mut lists: Vec<&[_]> = Vec::new();
+        for (number, segment) in segments.enumerate() {
+            if number == MOST_SEGMENTS {
+                return Vec::new();
+            }
+            if let Some(list) = self.by_segment.get(segment)
+                && !lists.iter().any(|known| std::ptr::eq(*known, &**list))
+            {
+                lists.push(list);
+            }
+        }
+        lists
+    }
 }
 
 /// Searches for the LocURIs of one message, most of which begin alike: without that, 1,000 rules cost more than the 5 %
@@ -87,9 +103,8 @@ impl UriSearch<'_> {
             self.lost = written_beginning(written, &canonical[..end]).to_vec();
             return;
         }
-        let segments = canonical.split('/');
-        let found = segments.filter_map(|segment| self.set.by_segment.get(segment));
-        for (rule, pattern) in found.flatten().chain(&self.set.others) {
+        let found = self.set.under_each(canonical.split('/'));
+        for (rule, pattern) in found.into_iter().flatten().chain(&self.set.others) {
             if !rules.contains(rule) && pattern.matches(&canonical) {
                 rules.insert(*rule);
             }
@@ -140,6 +155,20 @@ mod tests {
             rules.into_iter().collect()
         });
         found.collect()
+    }
+
+    #[test]
+    fn the_patterns_under_a_segment_are_taken_once_however_often_it_occurs() {
+        let globs = ["./Vendor/MSFT/A", "./Vendor/MSFT/B"].map(|glob| UriGlob::new(glob).unwrap());
+        let numbered: Vec<_> = globs.iter().enumerate().collect();
+        let set = LocUriSet::of(&numbered);
+        let check = |segments: usize, expected: usize| {
+            let each = ["a", "b", "msft"].into_iter().cycle().take(segments);
+            assert_eq!(set.under_each(each).len(), expected, "{segments}");
+        };
+        check(1, 1);
+        check(1_000, 2);
+        check(100_000, 0);
     }
 
     #[test]
