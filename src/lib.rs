@@ -44,6 +44,7 @@
 //! | captured message | one half of an exchange as received and as sent, with what was found in it |
 //! | rule, matcher, step, limit, scenario | as in WireMock |
 //! | rule set | the rules in force at one time |
+//! | scope | the rules of one test and the exchanges that they act on (`docs/control.md`) |
 //! | built-in rule | a rule file inside the program (`dmtap rules list`) |
 //! | protocol step | a step that keeps both peers consistent, such as `refuse` and `inject-command` |
 //! | reconcile | make up for what a rule hid from a peer or invented for it |

@@ -7,15 +7,15 @@ use hashlink::LruCache;
 
 use crate::rules::RuleState;
 
-/// What rules remember, in memory. Of scopes and states the least recently used one makes room; a scenario that is
+/// What rules remember, in memory. Of keys and states the least recently used one makes room; a scenario that is
 /// forgotten begins anew.
 #[derive(Debug)]
 pub struct InMemoryState {
     /// What limits counted over the whole run, by rule: as many as were loaded, so that they need no bound.
     run: HashMap<usize, u64>,
-    /// What limits counted, by rule and scope.
-    scopes: LruCache<(usize, Arc<str>), u64>,
-    /// The states of scenarios, by scenario and scope.
+    /// What limits counted, by rule and key.
+    keyed: LruCache<(usize, Arc<str>), u64>,
+    /// The states of scenarios, by scenario and key.
     states: LruCache<(Arc<str>, Arc<str>), Arc<str>>,
 }
 
@@ -29,7 +29,7 @@ impl InMemoryState {
     fn bounded(most: usize) -> Self {
         Self {
             run: HashMap::new(),
-            scopes: LruCache::new(most),
+            keyed: LruCache::new(most),
             states: LruCache::new(most),
         }
     }
@@ -37,45 +37,45 @@ impl InMemoryState {
     /// Forgets what rules with other numbers counted; scenarios outlive their rules.
     pub fn keep(&mut self, rules: &HashSet<usize>) {
         self.run.retain(|rule, _| rules.contains(rule));
-        self.scopes.retain(|(rule, _), _| rules.contains(rule));
+        self.keyed.retain(|(rule, _), _| rules.contains(rule));
     }
 
     /// Forgets what these rules counted, and the states of these scenarios.
     pub fn forget(&mut self, rules: &HashSet<usize>, scenarios: impl Fn(&str) -> bool) {
         self.run.retain(|rule, _| !rules.contains(rule));
-        self.scopes.retain(|(rule, _), _| !rules.contains(rule));
+        self.keyed.retain(|(rule, _), _| !rules.contains(rule));
         self.states.retain(|(scenario, _), _| !scenarios(scenario));
     }
 }
 
 impl RuleState for InMemoryState {
-    fn count(&mut self, rule: usize, scope: &str) -> u64 {
-        if scope.is_empty() {
+    fn count(&mut self, rule: usize, key: &str) -> u64 {
+        if key.is_empty() {
             let count = self.run.entry(rule).or_default();
             *count += 1;
             return *count;
         }
-        let key = (rule, Arc::from(scope));
-        let count = self.scopes.get(&key).map_or(1, |count| count + 1);
-        self.scopes.insert(key, count);
+        let key = (rule, Arc::from(key));
+        let count = self.keyed.get(&key).map_or(1, |count| count + 1);
+        self.keyed.insert(key, count);
         count
     }
 
-    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        self.states.get(&(scenario.into(), scope.into())).cloned()
+    fn state(&mut self, scenario: &str, key: &str) -> Option<Arc<str>> {
+        self.states.get(&(scenario.into(), key.into())).cloned()
     }
 
-    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        let is_there = self.state(scenario, scope).as_deref() == from;
+    fn advance(&mut self, scenario: &str, key: &str, from: Option<&str>, to: &str) -> bool {
+        let is_there = self.state(scenario, key).as_deref() == from;
         if is_there {
-            let key = (scenario.into(), scope.into());
+            let key = (scenario.into(), key.into());
             self.states.insert(key, to.into());
         }
         is_there
     }
 }
 
-/// Scopes (rule and session) counted at a time, and states kept at a time.
+/// Keys (rule and session) counted at a time, and states kept at a time.
 const MOST: usize = 100_000;
 
 #[cfg(test)]
@@ -83,24 +83,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_scope_makes_room_and_the_run_never_does() {
+    fn the_oldest_key_makes_room_and_the_run_never_does() {
         let mut counts = InMemoryState::bounded(2);
-        let counted =
-            ["", "a", "b", "a", "c", "", "a", "b", ""].map(|scope| counts.count(0, scope));
+        let counted = ["", "a", "b", "a", "c", "", "a", "b", ""].map(|key| counts.count(0, key));
         assert_eq!(counted, [1, 1, 1, 2, 1, 2, 3, 1, 3]);
-        assert_eq!(counts.scopes.len(), 2);
+        assert_eq!(counts.keyed.len(), 2);
     }
 
     #[test]
     fn rules_that_are_gone_leave_nothing_behind() {
         let mut counts = InMemoryState::default();
-        for (rule, scope) in [(1, ""), (2, ""), (1, "a"), (2, "a")] {
-            counts.count(rule, scope);
+        for (rule, key) in [(1, ""), (2, ""), (1, "a"), (2, "a")] {
+            counts.count(rule, key);
         }
         counts.keep(&HashSet::from([2]));
-        assert_eq!((counts.run.len(), counts.scopes.len()), (1, 1));
+        assert_eq!((counts.run.len(), counts.keyed.len()), (1, 1));
         let counted = [(1, ""), (2, ""), (1, "a"), (2, "a")];
-        let counted = counted.map(|(rule, scope)| counts.count(rule, scope));
+        let counted = counted.map(|(rule, key)| counts.count(rule, key));
         assert_eq!(counted, [1, 2, 1, 2]);
     }
 
@@ -124,7 +123,7 @@ mod tests {
         assert!(states.advance("s", "b", None, "1"));
         assert!(states.state("s", "a").is_some());
         assert!(states.advance("s", "c", None, "1"));
-        let known = ["a", "b", "c"].map(|scope| states.state("s", scope).is_some());
+        let known = ["a", "b", "c"].map(|key| states.state("s", key).is_some());
         assert_eq!(known, [true, false, true]);
     }
 }

@@ -219,10 +219,10 @@ impl RuleSnapshot {
 struct SharedTally<'a>(&'a RuleSnapshot);
 
 impl RuleState for SharedTally<'_> {
-    fn count(&mut self, rule: usize, scope: &str) -> u64 {
+    fn count(&mut self, rule: usize, key: &str) -> u64 {
         let stats = self.0.standings.get(rule);
         let number = stats.map_or(0, |stats| stats.number);
-        self.0.memory.lock().count(number, scope)
+        self.0.memory.lock().count(number, key)
     }
 
     fn acted(&mut self, rule: usize, finds: usize, extent: Completeness) {
@@ -237,12 +237,12 @@ impl RuleState for SharedTally<'_> {
         }
     }
 
-    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>> {
-        self.0.memory.lock().state(scenario, scope)
+    fn state(&mut self, scenario: &str, key: &str) -> Option<Arc<str>> {
+        self.0.memory.lock().state(scenario, key)
     }
 
-    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool {
-        self.0.memory.lock().advance(scenario, scope, from, to)
+    fn advance(&mut self, scenario: &str, key: &str, from: Option<&str>, to: &str) -> bool {
+        self.0.memory.lock().advance(scenario, key, from, to)
     }
 }
 
@@ -268,12 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_and_scope_has_a_count_of_its_own() {
+    fn each_rule_and_key_has_a_count_of_its_own() {
         let live = LiveRules::new(rules(RULES));
         let snapshot = live.current();
         let mut tally = snapshot.tally();
         let counted = [(0, "a"), (0, "a"), (0, "b"), (1, "a"), (0, "a")]
-            .map(|(rule, scope)| tally.count(rule, scope));
+            .map(|(rule, key)| tally.count(rule, key));
         assert_eq!(counted, [1, 2, 1, 1, 3]);
     }
 

@@ -70,11 +70,11 @@ impl RuleSet {
                 continue;
             }
             if let Some(limit) = rule.limit {
-                let scope = match limit.per {
+                let key = match limit.per {
                     Per::Peer => format!("p{}", facts.peer.ip()),
                     _ => String::new(),
                 };
-                if !limit.admits(rule_state.count(number, &scope)) {
+                if !limit.admits(rule_state.count(number, &key)) {
                     rule_state.held_back(number, HeldBack::Limit);
                     continue;
                 }

@@ -44,17 +44,7 @@ impl RuleSet {
         rules: impl IntoIterator<Item = impl Into<Arc<Rule>>>,
     ) -> Result<Self, DuplicateName> {
         let rules: Vec<Arc<Rule>> = rules.into_iter().map(Into::into).collect();
-        let mut places = HashMap::new();
-        for rule in &rules {
-            let place = (&*rule.file, rule.line);
-            if let Some((file, line)) = places.insert(&*rule.name, place) {
-                return Err(DuplicateName {
-                    name: rule.name.clone(),
-                    first: format!("{file}:{line}"),
-                    second: format!("{}:{}", rule.file, rule.line),
-                });
-            }
-        }
+        refuse_duplicates(&rules)?;
         Ok(Self::arranged(rules))
     }
 
@@ -145,6 +135,25 @@ impl RuleSet {
     }
 }
 
+/// Requires that no two rules have the same name.
+///
+/// # Errors
+/// [`DuplicateName`].
+pub fn refuse_duplicates(rules: &[Arc<Rule>]) -> Result<(), DuplicateName> {
+    let mut places = HashMap::new();
+    for rule in rules {
+        let place = (&*rule.file, rule.line);
+        if let Some((file, line)) = places.insert(&*rule.name, place) {
+            return Err(DuplicateName {
+                name: rule.name.clone(),
+                first: format!("{file}:{line}"),
+                second: format!("{}:{}", rule.file, rule.line),
+            });
+        }
+    }
+    Ok(())
+}
+
 struct Asking<'a, 'f> {
     rule: &'a Rule,
     number: usize,
@@ -159,8 +168,8 @@ impl Asking<'_, '_> {
         let Some(scenario) = &self.rule.scenario else {
             return self.within_limit(find());
         };
-        let scope = scenario.per.scope(self.facts);
-        let state = self.rule_state.state(&scenario.name, &scope);
+        let key = scenario.per.key(self.facts);
+        let state = self.rule_state.state(&scenario.name, &key);
         if !scenario.suits(state.as_deref()) {
             self.rule_state.held_back(self.number, HeldBack::Scenario);
             return None;
@@ -172,7 +181,7 @@ impl Asking<'_, '_> {
         // Another exchange may have been quicker; then this act is over.
         let advanced = self
             .rule_state
-            .advance(&scenario.name, &scope, state.as_deref(), becomes);
+            .advance(&scenario.name, &key, state.as_deref(), becomes);
         advanced.then_some(selection)
     }
 
@@ -181,10 +190,10 @@ impl Asking<'_, '_> {
         let scenario = self.rule.scenario.as_ref();
         let becomes = scenario.and_then(|scenario| Some((scenario, scenario.becomes.as_deref()?)));
         if let Some((scenario, becomes)) = becomes {
-            let scope = scenario.per.scope(self.facts);
+            let key = scenario.per.key(self.facts);
             let before = scenario.requires.as_deref().unwrap_or(STARTED);
             self.rule_state
-                .advance(&scenario.name, &scope, Some(becomes), before);
+                .advance(&scenario.name, &key, Some(becomes), before);
         }
     }
 
@@ -195,8 +204,8 @@ impl Asking<'_, '_> {
             if !self.rule.steps.iter().any(Step::is_about_selected) {
                 selection.truncate(1);
             }
-            let scope = limit.per.scope(self.facts);
-            selection.retain(|_| self.admits(limit, &scope));
+            let key = limit.per.key(self.facts);
+            selection.retain(|_| self.admits(limit, &key));
             if selection.is_empty() {
                 self.rule_state.held_back(self.number, HeldBack::Limit);
             }
@@ -205,8 +214,8 @@ impl Asking<'_, '_> {
     }
 
     /// Whether the rule acts on the next match.
-    fn admits(&mut self, limit: Limit, scope: &str) -> bool {
-        let n = self.rule_state.count(self.number, scope);
+    fn admits(&mut self, limit: Limit, key: &str) -> bool {
+        let n = self.rule_state.count(self.number, key);
         let Some(chance) = limit.chance.filter(|_| limit.admits(n)) else {
             return limit.admits(n);
         };
@@ -214,6 +223,6 @@ impl Asking<'_, '_> {
         let draw = self.rule_state.count(self.number, &format!("?{line}"));
         chance.falls(self.seed, self.rule, &line, draw)
             && (limit.times.is_none()
-                || limit.allows(self.rule_state.count(self.number, &format!("!{scope}"))))
+                || limit.allows(self.rule_state.count(self.number, &format!("!{key}"))))
     }
 }

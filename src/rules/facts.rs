@@ -80,8 +80,8 @@ pub enum HeldBack {
 /// What rules remember: counts of limits, states of scenarios. The proxy keeps one for a run behind a lock that
 /// is held for one call.
 pub trait RuleState {
-    /// Counts a match of rule `rule` of the set within `scope`; the first one is 1.
-    fn count(&mut self, rule: usize, scope: &str) -> u64;
+    /// Counts a match of rule `rule` of the set under `key`; the first one is 1.
+    fn count(&mut self, rule: usize, key: &str) -> u64;
 
     /// Rule `rule` of the set acted on this many matches in a message; on 0 if it could not act on what it
     /// found. Nothing is decided by it.
@@ -95,10 +95,10 @@ pub trait RuleState {
         let _ = (rule, by);
     }
 
-    /// The state of a scenario within `scope`; `None` before any change.
-    fn state(&mut self, scenario: &str, scope: &str) -> Option<Arc<str>>;
+    /// The state of a scenario under `key`; `None` before any change.
+    fn state(&mut self, scenario: &str, key: &str) -> Option<Arc<str>>;
 
     /// Brings a scenario from one state (`None`: that before any change) to another; `false`, and no change,
     /// if it is not in the first one any more.
-    fn advance(&mut self, scenario: &str, scope: &str, from: Option<&str>, to: &str) -> bool;
+    fn advance(&mut self, scenario: &str, key: &str, from: Option<&str>, to: &str) -> bool;
 }

@@ -124,8 +124,8 @@ impl Per {
         self.into()
     }
 
-    /// The scope a message counts in.
-    pub fn scope(self, facts: &Facts<'_>) -> String {
+    /// What a message is counted under.
+    pub fn key(self, facts: &Facts<'_>) -> String {
         match (self, facts.session) {
             (Self::Run, _) => String::new(),
             (Self::Session, Some(tag)) => format!("s{}", tag.number),

@@ -136,7 +136,7 @@ impl Scenarios {
             if let Some(first) = acts.first()
                 && first.scenario.per != act.scenario.per
             {
-                errors.add_error(act, || act.other_scope(first));
+                errors.add_error(act, || act.other_per(first));
             }
             let reached = reached.entry(name).or_insert_with(|| Reached::by(acts));
             let required = act.scenario.requires.as_deref();
@@ -241,7 +241,7 @@ impl Act {
     }
 
     /// Rules of one scenario with different `per` never see each other's state.
-    fn other_scope(&self, first: &Self) -> RuleError {
+    fn other_per(&self, first: &Self) -> RuleError {
         let (own, other) = (self.scenario.per, first.scenario.per);
         let name = &self.scenario.name;
         let title = format!(
