@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::change::ChangeError;
 use super::read::{self, Found};
 use crate::app::rule_includes;
+use crate::rules::engine::refuse_duplicates;
 use crate::rules::{DuplicateName, ErrorStyle, Rule, RuleErrors, RuleSet, load};
 
 /// The sources of a rule set, in the order in which their rules act: files, given texts, the control API.
@@ -110,9 +111,11 @@ impl Sources {
     /// The rules of all sources as one set, and the disabled ones.
     ///
     /// # Errors
-    /// [`DuplicateName`]; the loader refuses that first.
+    /// [`DuplicateName`], also where one of the two is disabled; within a scope the loader refuses that first.
     pub fn assemble(&self) -> Result<(RuleSet, Vec<Arc<Rule>>), DuplicateName> {
-        let rules = self.rules().cloned();
+        let rules: Vec<_> = self.rules().cloned().collect();
+        refuse_duplicates(&rules)?;
+        let rules = rules.into_iter();
         let (rules, resting): (Vec<_>, Vec<_>) = rules.partition(|rule| self.enables(&rule.name));
         Ok((RuleSet::from_rules(rules)?.with_seed(self.seed), resting))
     }

@@ -161,6 +161,13 @@ fn a_trial_fails_where_a_rule_acts_on_no_message() {
         said.contains("error: 1 rule never acted:\n  fail ./Nowhere=500  "),
         "{said}"
     );
+    // With rules about connections alone there is none that could act.
+    let connection = "[[rule]]\nname = \"tls\"\nstage = \"connection\"\nstep.tls-max = \"1.2\"\n";
+    fs::write(folder.path().join("connection.toml"), connection).unwrap();
+    let nothing = run(dmtap()
+        .args(["rules", "try", "--require-hits", "connection.toml", record])
+        .current_dir(folder.path()));
+    assert_eq!(nothing.status.code(), Some(1), "{}", stdout(&nothing));
     let said = stderr(&all);
     assert!(
         said.contains("error: 1 rule never acted:\n  idle  x1: ")

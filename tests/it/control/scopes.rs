@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::traffic::Lab;
 use super::{Site, answering};
+use crate::support::device::Device;
 use crate::support::echo::Echo;
 use crate::support::proxy_process::{self, Answer};
 
@@ -220,6 +221,35 @@ fn the_exchanges_of_a_device_belong_to_the_scope_that_it_is_bound_to() {
 }
 
 #[test]
+fn a_name_that_a_disabled_rule_of_no_scope_has_is_taken_in_a_scope_too() {
+    let site = Site::open("");
+    let outside = site.ask("POST /rules", &answering("one/busy", 500));
+    assert_eq!(outside.status, 201);
+    let disabled = site.ask("POST /rules/one%2Fbusy/disable", "");
+    assert_eq!(disabled.status, 200);
+    let (code, error) = site.json_in("one", "PUT /rules/busy", &answering("busy", 503));
+    assert_eq!(code, 409, "{error}");
+    assert_eq!(site.device_in("one"), 200);
+}
+
+#[test]
+fn a_request_over_http_2_names_its_scope_too() {
+    let site = Site::open("");
+    let rule = site.ask_in("one", "POST /rules", &answering("busy", 503));
+    assert_eq!(rule.status, 201);
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let stream = tokio::net::TcpStream::connect(&site.proxy.address).await;
+        let mut device = Device::over(stream.unwrap(), "h2").await;
+        for (scope, status) in [("one", 503), ("two", 200)] {
+            let mut request = device.request("POST", "/", "hi");
+            let value = http::HeaderValue::from_static(scope);
+            request.headers_mut().insert("x-dmtap-scope", value);
+            assert_eq!(device.send(request).await.unwrap().status(), status);
+        }
+    });
+}
+
+#[test]
 fn scopes_whose_names_differ_only_in_case_are_two() {
     let site = Site::open("");
     for (scope, status) in [("one", 503), ("ONE", 410)] {
@@ -235,8 +265,7 @@ fn a_body_that_a_rule_of_one_scope_broke_does_not_concern_rules_of_others() {
     let lab = Lab::open("");
     let (code, _) = lab.site.json("PUT /scopes/one?device=urn%3Aone", "");
     assert_eq!(code, 201);
-    let breaks =
-        "[[rule]]\nname = \"breaks\"\nstage = \"request\"\nstep = { truncate-body = 20 }\n";
+    let breaks = "[[rule]]\nname = \"breaks\"\nstage = \"request\"\nstep = { truncate = 20 }\n";
     let looks = "[[rule]]\nname = \"looks\"\nstage = \"request\"\n\
                  match = { command = \"Status\" }\nstep = { set-status = 500 }\n";
     for (scope, rule) in [("one", breaks), ("one", looks), ("two", looks)] {

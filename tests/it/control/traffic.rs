@@ -114,7 +114,6 @@ fn sessions_are_listed_with_their_verdict_and_shown_with_their_transactions() {
         (&one["end"]["is"], &two["end"]["is"]),
         (&json!("finished"), &json!("finished"))
     );
-    assert_eq!(one["verdict"], "ok", "{one}");
     assert_eq!(two["verdict"], "failed", "{two}");
     assert!(two["commands"]["failed"].as_u64() > Some(0), "{two}");
     assert_eq!(two["findings"][0]["rules"], json!(["get-fails"]));
