@@ -429,3 +429,21 @@ fn a_wrong_mode_names_all_modes_and_a_folder_without_identities_says_so() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "no identities\n");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_connection_without_a_byte_ended_and_was_not_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = folder.path().join("both.txt");
+    let file = File::create(&both).unwrap();
+    let again = file.try_clone().unwrap();
+    let (child, _) = proxy_in_front_of_nothing(folder.path(), file.into(), again.into(), &[]);
+    let mut probe = TcpStream::connect(address_in(&both)).unwrap();
+    probe.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(probe.read(&mut [0]).unwrap(), 0);
+    end(child);
+    let text = std::fs::read_to_string(&both).unwrap();
+    let expected = "connection ended: the device hung up before it sent anything";
+    assert!(text.contains(expected), "{text}");
+    assert!(!text.contains("connection refused"), "{text}");
+}

@@ -141,6 +141,9 @@ async fn what_is_not_right_is_found_with_what_to_do() {
         "discovery",
         "this server offers no enrollment here",
     );
+    let remedy = find(&findings, "discovery").remedy.clone().unwrap();
+    let port = format!(":{}/EnrollmentServer/Discovery.svc", bench.address.port());
+    assert!(remedy.ends_with(&port), "{remedy}");
     // The server itself in the place of dmtap.
     let mut doctor = bench.doctor();
     doctor.ca = other.certificate_file().to_owned();
