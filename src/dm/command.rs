@@ -64,7 +64,9 @@ const BY_NAME: [CommandKind; 64] = {
 };
 
 /// Elements among commands that are none.
-const NO_COMMANDS: [NameId; 7] = [
+const NO_COMMANDS: [NameId; 9] = [
+    tag::CRED,
+    tag::NUMBER_OF_CHANGES,
     tag::FINAL,
     tag::CMD_ID,
     tag::META,
@@ -412,5 +414,21 @@ impl<'d> Alert<'d> {
     pub fn alert_type(self) -> Option<Cow<'d, str>> {
         let item = self.0.child(tag::ITEM).map(Item)?;
         item.meta()?.media_type()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markup::{Hint, Limits, decode};
+
+    #[test]
+    fn of_a_sync_only_the_commands_are_commands() {
+        let text = "<Sync><CmdID>1</CmdID><NoResp/><Cred/><Target/><Source/><Meta/>\
+                    <NumberOfChanges>2</NumberOfChanges><Add/><Delete/></Sync>";
+        let document = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+        let sync = Command::of(document.root()).unwrap();
+        let nested: Vec<_> = sync.nested().map(Command::kind).collect();
+        assert_eq!(nested, [CommandKind::Add, CommandKind::Delete]);
     }
 }

@@ -136,6 +136,7 @@ pub mod tag {
             MSG_ID = 0x1B,
             MSG_REF = 0x1C,
             NO_RESP = 0x1D,
+            NUMBER_OF_CHANGES = 0x33,
             PUT = 0x1F,
             REPLACE = 0x20,
             RESP_URI = 0x21,

@@ -386,7 +386,8 @@ impl Exchange {
             incoming.change(bytes, verdict.document);
         }
         // What vouches for a body vouches for it without its content coding.
-        let sent = match incoming.signed().filter(|_| !is_changed) {
+        let is_sealed = !decided.seals.is_empty() && !is_changed;
+        let sent = match is_sealed.then(|| incoming.signed()).flatten() {
             Some(body) => body,
             None => Cow::Borrowed(&*incoming.payload.sent),
         };

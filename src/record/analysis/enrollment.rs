@@ -348,7 +348,9 @@ impl Request {
         };
         let words = refusal::own_words(record);
         self.words(&mut finding, fault.as_ref(), status, words.as_deref());
-        let missed = MissedCertificate::of(record).filter(|_| !by_rule && fault.is_none());
+        // At a first enrollment there is no certificate yet.
+        let may_miss = self.is_renewal && !by_rule && fault.is_none();
+        let missed = MissedCertificate::of(record).filter(|_| may_miss);
         if let Some(missed) = missed {
             finding.why.extend(missed.why);
             finding.next = missed.next.into();

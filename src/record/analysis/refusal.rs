@@ -20,8 +20,11 @@ impl MissedCertificate {
         let status = head.status?;
         let auth = record.client_auth.as_ref();
         let is_asked = auth.is_some_and(|auth| auth.asked);
-        let is_named = matches!(status, 495 | 496) || status >= 400 && names_certificate(record);
-        let is_refusal = is_asked && matches!(status, 401 | 403);
+        // A gateway speaks of its own server's certificate with 5xx.
+        let is_refused = (400..500).contains(&status);
+        let is_named = matches!(status, 495 | 496) || is_refused && names_certificate(record);
+        let wants_credentials = head.header("www-authenticate").is_some();
+        let is_refusal = is_asked && !wants_credentials && matches!(status, 401 | 403);
         if record.own || !(is_named || is_refusal) {
             return None;
         }
@@ -64,7 +67,7 @@ impl MissedCertificate {
                 ),
             });
         }
-        if head.header("www-authenticate").is_some() {
+        if wants_credentials {
             why.push("It also asks for credentials (WWW-Authenticate).".to_owned());
         }
         let next = match shown.map(|shown| shown.identity.is_some()) {

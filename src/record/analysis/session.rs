@@ -339,7 +339,7 @@ impl OpenSession {
 
     /// Whether the device sent a message in it.
     pub(super) fn has_request(&self) -> bool {
-        self.last[0].at_us > 0
+        self.last[0].exchange > 0
     }
 
     /// Where the last message of the server leads the device away from dmtap, in words.
