@@ -328,13 +328,13 @@ impl Request {
         let exchange = message.exchange;
         let mut rules = message.rules();
         if record.own {
-            rules.extend(
-                self.rules
-                    .iter()
-                    .filter(|it| !rules.contains(it))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
+            // A server that gives no answer does so by itself, whatever dmtap's own rules changed in the request.
+            let is_own = |it: &SmolStr| self.failed.is_some() && [SWAP, "stay"].contains(&&**it);
+            let more = self
+                .rules
+                .iter()
+                .filter(|it| !rules.contains(it) && !is_own(it));
+            rules.extend(more.cloned().collect::<Vec<_>>());
         }
         let by_rule = record.own || record.sent.is_some() || !rules.is_empty();
         let mut finding = SessionFinding {
@@ -457,11 +457,13 @@ impl Request {
                 .push(format!("the server's log has it as {trace}"));
         }
         finding.next = match finding.rules.is_empty() {
-            true if self.failed.is_some() => {
+            true if self.failed.is_some() && !self.has_illegal_strings => {
                 "look at the server's log for this exchange: see whether it runs, and what it does with this request".to_owned()
             }
             true if is_empty => "see whether the device sent one: something between may take the body away".to_owned(),
-            true if self.has_illegal_strings && refusal::may_be_of_strings(hresult.as_deref()) => {
+            true if self.has_illegal_strings
+                && (self.failed.is_some() || refusal::may_be_of_strings(hresult.as_deref())) =>
+            {
                 finding.why.push(
                     "The subject of the request has characters that its PrintableString does not allow: strict servers \
                      refuse that."

@@ -154,7 +154,7 @@ fn an_http_status_is_no_status_of_a_command() {
 
 #[test]
 fn an_enrollment_that_the_server_does_not_answer_is_pending() {
-    let event = |seq: u64, event: &str, more: serde_json::Value| {
+    let event = |seq: u64, event: &str, more: serde_json::Value| -> dmtap::record::EventRecord {
         let mut record = serde_json::json!({
             "v": 1, "seq": seq, "event": event, "at": "2026-03-04T05:06:07.000000Z", "at_us": 1_772_600_767_000_000_u64,
             "connection": {"id": 1, "server": "mdm.example.com:443"}, "exchange": 4,
@@ -165,12 +165,21 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
     };
     let head =
         |status: u16| serde_json::json!({"status": status, "version": "HTTP/1.1", "headers": []});
-    let records = [
+    // What dmtap changes in each request is not why the server gives no answer.
+    let changed = |rule: &str| {
+        serde_json::json!({"rule": rule, "changes": [
+            {"path": "/Envelope/Header/To", "step": "set-text", "before": "https://a.example/", "after": "https://b.example/"},
+        ]})
+    };
+    let asked = |enrollment: serde_json::Value| {
+        let applied = [changed("stay"), changed("swap-client-identity")];
         event(
             1,
             "request",
-            serde_json::json!({"from": "device", "enrollment": {"message": "RequestSecurityToken"}}),
-        ),
+            serde_json::json!({"from": "device", "applied": applied, "enrollment": enrollment}),
+        )
+    };
+    let answered = [
         event(
             2,
             "failed",
@@ -182,10 +191,15 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
             serde_json::json!({"from": "server", "own": true, "head": head(502)}),
         ),
     ];
-    let sessions = analysed(&records);
+    let of = |enrollment: serde_json::Value| {
+        let [failed, own] = answered.clone();
+        analysed(&[asked(enrollment), failed, own])
+    };
+    let sessions = of(serde_json::json!({"message": "RequestSecurityToken"}));
     let text = blocks(&sessions);
     let finding = &sessions[0].summary.findings[0];
     assert!(finding.pending && finding.id == "WHY-13", "{text}");
+    assert!(finding.rules.is_empty(), "{text}");
     assert!(
         finding.what.contains("got no answer of the server"),
         "{text}"
@@ -196,4 +210,11 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
     );
     assert!(finding.next.contains("the server's log"), "{text}");
     assert_eq!(finding.by, None, "{text}");
+    // A strict server may break at the subject that Windows 10 writes.
+    let sessions = of(serde_json::json!({
+        "message": "RequestSecurityToken",
+        "csr": {"strings": "PrintableString"},
+    }));
+    let next = &sessions[0].summary.findings[0].next;
+    assert!(next.contains("--csr-strict"), "{next}");
 }
