@@ -7,6 +7,7 @@ mod history;
 mod incident;
 mod links;
 mod refusal;
+mod refused_connection;
 mod session;
 pub mod why;
 
@@ -188,7 +189,7 @@ impl Analysis {
         if let Some(session) = number.and_then(|number| self.sessions.get_mut(&number)) {
             session.failed(record);
         }
-        self.enrollments.failed(exchange, record.why.as_ref());
+        self.enrollments.failed(exchange, record);
     }
 
     fn closed(&mut self, connection: u64) {

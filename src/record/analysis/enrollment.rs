@@ -1,12 +1,13 @@
 //! Messages outside of sessions: enrollment, and what could not be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use smol_str::{SmolStr, format_smolstr};
 
 use super::AnalysedSession;
 use super::exchanged::Exchanged;
 use super::refusal::{self, MissedCertificate};
+use super::refused_connection::RefusedConnection;
 use super::session::failure_words;
 use crate::dm::Hresult;
 use crate::flow::effect::SWAP;
@@ -26,9 +27,12 @@ pub(super) struct Enrollments {
     /// Failures in messages that name no session, and how many more there were.
     failures: Vec<(u64, String)>,
     failures_more: usize,
+    /// Requests of management that name no session and wait for a response, and those that got none of the server.
+    unnamed: BTreeSet<u64>,
+    unanswered: Vec<(u64, SmolStr)>,
     /// The rules that received connections which carried no request yet.
     admitted: BTreeMap<u64, Vec<SmolStr>>,
-    connections: Vec<Refused>,
+    connections: Vec<RefusedConnection>,
 }
 
 /// What a device asked for.
@@ -53,6 +57,12 @@ impl Enrollments {
         self.note_failures(record, exchange);
         match record.event {
             EventKind::Request => {
+                if refusal::is_of_management(record) {
+                    self.unnamed.insert(exchange);
+                    if self.unnamed.len() > MOST_REQUESTS {
+                        self.unnamed.pop_first();
+                    }
+                }
                 if let Some(request) = Request::of(record) {
                     self.requests.insert(exchange, request);
                     if self.requests.len() > MOST_REQUESTS {
@@ -71,9 +81,16 @@ impl Enrollments {
     }
 
     /// An exchange came to no response of the server.
-    pub(super) fn failed(&mut self, exchange: u64, why: Option<&SmolStr>) {
+    pub(super) fn failed(&mut self, exchange: u64, record: &EventRecord) {
+        let why = record.why.clone();
+        let is_of_server = !record.by_rule && record.from.as_deref() == Some("server");
         if let Some(request) = self.requests.get_mut(&exchange) {
-            request.failed = why.cloned();
+            request.failed = why;
+        } else if self.unnamed.remove(&exchange)
+            && is_of_server
+            && self.unanswered.len() < MOST_FAILURES
+        {
+            self.unanswered.push((exchange, why.unwrap_or_default()));
         }
     }
 
@@ -84,13 +101,13 @@ impl Enrollments {
             .remove(&record.connection.id)
             .unwrap_or_default();
         let why = record.why.clone().unwrap_or_default();
-        let alike = |known: &&mut Refused| known.why == why && known.rules == rules;
+        let alike = |known: &&mut RefusedConnection| known.why == why && known.rules == rules;
         let has_room = self.connections.len() < MOST_UNREAD;
         match self.connections.iter_mut().find(alike) {
             Some(known) => known.count += 1,
             None if has_room => {
                 let connection = record.connection.id;
-                self.connections.push(Refused {
+                self.connections.push(RefusedConnection {
                     why,
                     rules,
                     connection,
@@ -130,14 +147,23 @@ impl Enrollments {
             summary.last_exchange = summary.last_exchange.max(last);
             summary.findings.push(self.failures());
         }
+        if let Some((first, _)) = self.unanswered.first() {
+            summary.first_exchange = match summary.first_exchange {
+                0 => *first,
+                other => other.min(*first),
+            };
+            summary.last_exchange = summary.last_exchange.max(*first);
+            summary.findings.push(self.unanswered());
+        }
         // Where devices do get through, others that hang up say nothing.
         let refused = std::mem::take(&mut self.connections);
         if !had_exchanges {
             summary
                 .findings
-                .extend(refused.into_iter().map(Refused::finding));
+                .extend(refused.into_iter().map(RefusedConnection::finding));
         }
-        (self.unread, self.failures) = Default::default();
+        (self.unread, self.failures, self.unanswered) = Default::default();
+        self.unnamed.clear();
         (self.unread_more, self.failures_more) = (0, 0);
         (!summary.findings.is_empty()).then(|| AnalysedSession {
             summary,
@@ -192,6 +218,28 @@ impl Enrollments {
         }
     }
 
+    /// WHY-03: the server was not reached, or gave no answer.
+    fn unanswered(&self) -> SessionFinding {
+        let all = self.unanswered.len();
+        let requests = if all == 1 { "request" } else { "requests" };
+        let listed = self.unanswered.iter().take(MOST_LISTED);
+        SessionFinding {
+            id: "WHY-03".into(),
+            pending: true,
+            what: format!("{all} {requests} without a session got no answer of the server"),
+            why: listed
+                .map(|(exchange, why)| format!("x{exchange}: {why}"))
+                .collect(),
+            next: "see whether the server is reachable from here: dmtap doctor --server URL".into(),
+            exchanges: self
+                .unanswered
+                .iter()
+                .map(|(exchange, _)| *exchange)
+                .collect(),
+            ..SessionFinding::default()
+        }
+    }
+
     fn note_failures(&mut self, record: &EventRecord, exchange: u64) {
         let failures = record
             .commands
@@ -224,47 +272,6 @@ impl Enrollments {
         match self.unread.len() < MOST_UNREAD {
             true => self.unread.push((exchange, why)),
             false => self.unread_more += 1,
-        }
-    }
-}
-
-/// Connections that carried no request, for one reason.
-struct Refused {
-    why: SmolStr,
-    rules: Vec<SmolStr>,
-    /// The first of them.
-    connection: u64,
-    count: u32,
-}
-
-impl Refused {
-    /// WHY-03.
-    fn finding(self) -> SessionFinding {
-        let Self {
-            why,
-            rules,
-            connection,
-            count,
-        } = self;
-        let mut lines = Vec::new();
-        if !rules.is_empty() {
-            lines.push(super::why::by_rules(&rules, "did this."));
-        }
-        lines.push(format!("c{connection}: {why}"));
-        SessionFinding {
-            id: "WHY-03".into(),
-            pending: true,
-            what: match count {
-                1 => "A connection ended before its first request".to_owned(),
-                count => format!("{count} connections ended before their first request"),
-            },
-            why: lines,
-            next: match rules.is_empty() {
-                true => "see whether the device trusts dmtap's CA (dmtap ca), and connects to the right name".into(),
-                false => "take the rule out".into(),
-            },
-            rules,
-            ..SessionFinding::default()
         }
     }
 }

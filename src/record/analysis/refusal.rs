@@ -97,6 +97,13 @@ fn names_certificate(record: &EventRecord) -> bool {
     NAMES.iter().any(|name| text.contains(name))
 }
 
+/// Whether a request is one of device management, by its body or its type.
+pub(super) fn is_of_management(record: &EventRecord) -> bool {
+    let head = record.head.as_ref();
+    let media_type = head.and_then(|head| head.header("content-type"));
+    record.message.is_some() || media_type.is_some_and(|it| it.contains("syncml"))
+}
+
 /// The beginning of an error's own text; of HTML its title.
 pub(super) fn own_words(record: &EventRecord) -> Option<SmolStr> {
     let text = text(record)?;

@@ -218,3 +218,39 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
     let next = &sessions[0].summary.findings[0].next;
     assert!(next.contains("--csr-strict"), "{next}");
 }
+
+#[test]
+fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
+    let event = |seq: u64, event: &str, more: serde_json::Value| -> dmtap::record::EventRecord {
+        let mut record = serde_json::json!({
+            "v": 1, "seq": seq, "event": event, "at": "2026-03-04T05:06:07.000000Z", "at_us": 1_772_600_767_000_000_u64,
+            "connection": {"id": 1, "server": "mdm.example.com:443"}, "exchange": 1,
+        });
+        let fields = more.as_object().unwrap().clone();
+        record.as_object_mut().unwrap().extend(fields);
+        serde_json::from_value(record).unwrap()
+    };
+    let fields = [["content-type", "application/vnd.syncml.dm+xml"]];
+    let head = serde_json::json!({"method": "POST", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": fields});
+    let found = |from: &str| {
+        let why = "the server's name cannot be resolved";
+        let sessions = analysed(&[
+            event(
+                1,
+                "request",
+                serde_json::json!({"from": "device", "head": head}),
+            ),
+            event(2, "failed", serde_json::json!({"from": from, "why": why})),
+        ]);
+        blocks(&sessions)
+    };
+    let text = found("server");
+    for words in [
+        "✖ 1 request without a session got no answer of the server    WHY-03",
+        "x1: the server's name cannot be resolved",
+        "dmtap doctor",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(found("device"), "");
+}
