@@ -50,7 +50,7 @@ pub struct Entry {
     pub rule: Rule,
     /// How it stands.
     pub standing: SourceState,
-    /// How often it acted since counts began anew.
+    /// How often it acted since the last reset.
     pub hits: Hits,
     /// How often it acted in the whole run, and others of its name before it.
     pub run: Hits,

@@ -101,7 +101,7 @@ impl<'d> Element<'d> {
         }
     }
 
-    /// The same, telling what looked like a document and was left closed.
+    /// The same, with what looked like a document and was left closed.
     pub fn open(self, limits: &Limits) -> EmbeddedResult {
         let Some(text) = only_text(self) else {
             return EmbeddedResult::Plain;

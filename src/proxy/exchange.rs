@@ -144,7 +144,7 @@ struct Exchange {
     session: SessionHandle,
     /// The request, if its event is still to be emitted.
     request: Option<PendingEvent>,
-    is_told: bool,
+    is_reported: bool,
     /// What the device's connection comes to, where a rule cuts the request on its way to the server.
     cut: Option<CloseSequence>,
     /// Which response the device gets, where the request is to be sent twice.
@@ -195,7 +195,7 @@ impl Exchange {
             received: now(),
             session: SessionHandle::default(),
             request: None,
-            is_told: false,
+            is_reported: false,
             cut: None,
             repeat: None,
             hold: None,
@@ -440,10 +440,10 @@ impl Exchange {
         }
     }
 
-    /// Tells of the request, once.
+    /// Reports the request, once.
     fn emit_request(&mut self) {
         if let Some(pending) = self.request.take() {
-            self.is_told = true;
+            self.is_reported = true;
             let message = pending.counted();
             self.context.shared.emit(Event::Request(Arc::new(message)));
         }
@@ -455,7 +455,7 @@ impl Exchange {
 
     /// Reports that there is no response: `side` failed, or a rule broke the connection to it.
     fn emit_end(&mut self, side: Side, by_rule: bool, why: String) {
-        if !self.is_told && self.request.is_none() {
+        if !self.is_reported && self.request.is_none() {
             self.request = Some(self.unreceived());
         }
         self.emit_request();

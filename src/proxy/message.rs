@@ -259,7 +259,7 @@ impl PendingEvent {
         message
     }
 
-    /// Tells of a response: at once where it is at hand, else when it has passed.
+    /// Reports a response: at once where it is at hand, else when it has passed.
     pub(super) fn emit_response(self, shared: &Arc<Shared>, body: Body, asked: Timestamp) -> Body {
         let mut message = self.message;
         if !body.is_streaming() {

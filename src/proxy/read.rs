@@ -445,10 +445,10 @@ fn note_flags(document: &Document) -> Vec<Note> {
         at: Some(flag.at),
         text: clipped(&flag.kind.to_string()),
     };
-    let mut notes: Vec<_> = flags.iter().take(FLAGS_TOLD).map(note).collect();
-    let untold = flags.len().saturating_sub(FLAGS_TOLD);
-    if let Some(last) = notes.last_mut().filter(|_| untold > 0) {
-        last.text = format!("{}, and {untold} leniencies more", last.text);
+    let mut notes: Vec<_> = flags.iter().take(FLAGS_NOTED).map(note).collect();
+    let more = flags.len().saturating_sub(FLAGS_NOTED);
+    if let Some(last) = notes.last_mut().filter(|_| more > 0) {
+        last.text = format!("{}, and {more} leniencies more", last.text);
     }
     notes
 }
@@ -484,7 +484,7 @@ const HEAVY: usize = 256 << 10;
 /// The longest body, or text it unfolds to, that lives on the reserve of small ones.
 const SMALL: usize = 128 << 10;
 /// Leniencies of a decoder that are noted one by one.
-const FLAGS_TOLD: usize = 16;
+const FLAGS_NOTED: usize = 16;
 
 #[cfg(test)]
 mod tests;

@@ -123,11 +123,11 @@ pub fn object(record: &EventRecord) -> io::Result<String> {
 }
 
 /// Appends the line of an event, with its line feed. The bodies are most of it, and are written by hand.
-fn write_line(telling: &EventRecord, line: &mut Vec<u8>) -> io::Result<()> {
-    serde_json::to_writer(&mut *line, telling)?;
+fn write_line(record: &EventRecord, line: &mut Vec<u8>) -> io::Result<()> {
+    serde_json::to_writer(&mut *line, record)?;
     let closed = line.pop();
     debug_assert_eq!(closed, Some(b'}'), "an event is a JSON object");
-    for (name, body) in [("body", &telling.body), ("sent", &telling.sent)] {
+    for (name, body) in [("body", &record.body), ("sent", &record.sent)] {
         if let Some(body) = body {
             line.extend_from_slice(b",\"");
             line.extend_from_slice(name.as_bytes());

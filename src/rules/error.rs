@@ -54,7 +54,7 @@ impl RuleError {
         self
     }
 
-    /// Tells of so many errors more, of which this is the last.
+    /// Says that there are so many more errors, of which this is the last.
     pub(super) fn and_more(mut self, count: usize) -> Self {
         self.title = format!("and {count} more");
         self.label = "the last of them".into();

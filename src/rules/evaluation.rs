@@ -334,7 +334,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// The body that a step changes with what it changes, or the telling of why it cannot.
+/// The body that a step changes with what it changes, or why it cannot.
 type Raw = Result<(Bytes, Patch, EffectDetail), EffectDetail>;
 
 /// Why the message cannot have a body, where it cannot (RFC 9110 §6.4.1).

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_is_found_in_any_order_and_a_second_one_is_told_from_the_first() {
+    fn a_status_is_found_in_any_order_and_a_second_one_is_no_first() {
         let outcomes = |known: &[(&str, u16)]| -> Vec<(String, StatusCode)> {
             let known = known.iter();
             known.map(|(w, c)| ((*w).into(), StatusCode(*c))).collect()

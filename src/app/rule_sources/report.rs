@@ -46,7 +46,7 @@ pub struct EntryReport<'e> {
     /// Why it never acted in the run, as far as its counts tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// How often it acted since counts began anew.
+    /// How often it acted since the last reset.
     pub hits: HitsReport,
     /// How often it acted in the whole run, and others of its name before it.
     pub run: HitsReport,
@@ -226,14 +226,14 @@ pub fn are_of_one_option(one: &Rule, other: &Rule) -> bool {
     one.file.starts_with('-') && one.file == other.file && option(one) == option(other)
 }
 
-/// What a rule did in the whole run, and since counts began anew if that is not the same.
+/// What a rule did in the whole run, and since the last reset if that is not the same.
 fn did(entry: &Entry) -> String {
     let mut words = acted(entry, entry.run);
     match entry.standing {
         SourceState::Removed => words.push_str(", removed since"),
         _ if acted(entry, entry.hits) != words => {
             let since = acted(entry, entry.hits);
-            words.push_str(&format!(" (since the counts began anew: {since})"));
+            words.push_str(&format!(" (since the last reset: {since})"));
         }
         _ => {}
     }
@@ -436,7 +436,7 @@ mod tests {
         check(
             SourceState::InForce,
             0,
-            "acted on 3 messages (since the counts began anew: nothing)",
+            "acted on 3 messages (since the last reset: nothing)",
         );
         check(
             SourceState::Removed,

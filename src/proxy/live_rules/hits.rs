@@ -48,13 +48,13 @@ impl Arrivals {
     }
 }
 
-/// The hits of a rule while they grow. They are counted once, for the run; what the run had when counts began anew is
+/// The hits of a rule while they grow. They are counted once, for the run; what the run had at the last reset is
 /// taken off.
 #[derive(Debug)]
 pub(super) struct RuleHits {
     /// Shared by all rules that have had this name.
     run: Arc<HitCounters>,
-    /// The hits of the run when counts began anew.
+    /// The hits of the run at the last reset.
     before: Mutex<Hits>,
 }
 

@@ -203,8 +203,8 @@ fn leniencies_become_notes_so_many_of_them() {
     }
     let (_, notes) = read_plain((body + "</a>").into(), &HeaderMap::new(), 1000);
     assert_eq!(notes[0].id, "XML-06");
-    assert_eq!(notes.len(), FLAGS_TOLD);
-    let last = &notes[FLAGS_TOLD - 1].text;
+    assert_eq!(notes.len(), FLAGS_NOTED);
+    let last = &notes[FLAGS_NOTED - 1].text;
     assert!(last.ends_with("leniencies more"), "{last}");
 }
 

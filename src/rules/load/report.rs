@@ -25,7 +25,7 @@ pub(in crate::rules) struct Report<'r> {
     warnings: Vec<RuleError>,
     /// The last error beyond [`MOST_ERRORS`], and how many there are.
     beyond: Option<Box<RuleError>>,
-    untold: usize,
+    left_out: usize,
     reader: Reader<'r>,
 }
 
@@ -40,7 +40,7 @@ impl<'r> Report<'r> {
             errors: Vec::new(),
             warnings: Vec::new(),
             beyond: None,
-            untold: 0,
+            left_out: 0,
             reader,
         }
     }
@@ -58,7 +58,7 @@ impl<'r> Report<'r> {
         let error = RuleError::new(&self.file, &self.text, span, title.into());
         let at = self.errors.len();
         if at >= MOST_ERRORS {
-            self.untold += 1;
+            self.left_out += 1;
             return self.beyond.insert(Box::new(error));
         }
         self.errors.push(error);
@@ -82,7 +82,7 @@ impl<'r> Report<'r> {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.errors.len() + self.untold
+        self.errors.len() + self.left_out
     }
 
     pub(super) fn file(&self) -> &Arc<str> {
@@ -101,7 +101,7 @@ impl<'r> Report<'r> {
     /// The errors in file order; the last one counts those beyond.
     pub(super) fn into_errors(mut self) -> Vec<RuleError> {
         self.errors.sort_by_key(RuleError::start);
-        let last = self.beyond.map(|last| last.and_more(self.untold));
+        let last = self.beyond.map(|last| last.and_more(self.left_out));
         self.errors.extend(last);
         self.errors
     }

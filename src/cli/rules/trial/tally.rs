@@ -112,7 +112,7 @@ impl EffectCounts {
         });
     }
 
-    /// The end of the telling.
+    /// The end of the page.
     pub(super) fn render(&self, file: &Path, rules: &RuleSet, output: Output) -> String {
         match output {
             Output::Text => self.text(file, rules),

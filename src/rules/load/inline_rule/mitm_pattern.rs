@@ -120,7 +120,7 @@ impl Parts {
         };
         let replacement = replacement..argument.len();
         if subject.is_empty() {
-            let title = "nothing is said to be changed".to_owned();
+            let title = "it names nothing to change".to_owned();
             let help = format!("write {flag} '{}'", example(flag));
             return Err(error_at(flag, argument, 0..argument.len(), title, &help));
         }
