@@ -452,7 +452,7 @@ const ESCAPES: [(&str, &str); 6] = [
 /// How a capture for Wireshark begins.
 const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// How each line of a record begins.
-const LINE: &[u8] = b"{\"v\":";
+pub const LINE: &[u8] = b"{\"v\":";
 /// Bytes of a file that is no record.
 const MOST_BYTES: u64 = 256 << 20;
 /// Bytes of one JSON document; of a larger file the lines are read.

@@ -130,31 +130,21 @@ impl Enrollments {
     /// What belongs to no session: messages that could not be read, connections that carried none.
     pub(super) fn finish(&mut self, had_exchanges: bool) -> Option<AnalysedSession> {
         let mut summary = SessionSummary::default();
-        if let Some((first, _)) = self.unread.first() {
-            summary.first_exchange = *first;
-            summary.last_exchange = self.unread.last().map_or(*first, |(exchange, _)| *exchange);
+        if !self.unread.is_empty() {
             summary.findings.push(self.unread());
         }
-        if let Some((first, _)) = self.failures.first() {
-            summary.first_exchange = match summary.first_exchange {
-                0 => *first,
-                unread => unread.min(*first),
-            };
-            let last = self
-                .failures
-                .last()
-                .map_or(*first, |(exchange, _)| *exchange);
-            summary.last_exchange = summary.last_exchange.max(last);
+        if !self.failures.is_empty() {
             summary.findings.push(self.failures());
         }
-        if let Some((first, _)) = self.unanswered.first() {
-            summary.first_exchange = match summary.first_exchange {
-                0 => *first,
-                other => other.min(*first),
-            };
-            summary.last_exchange = summary.last_exchange.max(*first);
+        if !self.unanswered.is_empty() {
             summary.findings.push(self.unanswered());
         }
+        let exchanges = summary
+            .findings
+            .iter()
+            .flat_map(|finding| &finding.exchanges);
+        summary.first_exchange = exchanges.clone().min().copied().unwrap_or_default();
+        summary.last_exchange = exchanges.max().copied().unwrap_or_default();
         // Where devices do get through, others that hang up say nothing.
         let refused = std::mem::take(&mut self.connections);
         if !had_exchanges {

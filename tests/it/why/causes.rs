@@ -152,17 +152,19 @@ fn an_http_status_is_no_status_of_a_command() {
     );
 }
 
+/// An event of exchange 1, with more fields.
+fn event(seq: u64, event: &str, more: serde_json::Value) -> dmtap::record::EventRecord {
+    let mut record = serde_json::json!({
+        "v": 1, "seq": seq, "event": event, "at": "2026-03-04T05:06:07.000000Z", "at_us": 1_772_600_767_000_000_u64,
+        "connection": {"id": 1, "server": "mdm.example.com:443"}, "exchange": 1,
+    });
+    let fields = more.as_object().unwrap().clone();
+    record.as_object_mut().unwrap().extend(fields);
+    serde_json::from_value(record).unwrap()
+}
+
 #[test]
 fn an_enrollment_that_the_server_does_not_answer_is_pending() {
-    let event = |seq: u64, event: &str, more: serde_json::Value| -> dmtap::record::EventRecord {
-        let mut record = serde_json::json!({
-            "v": 1, "seq": seq, "event": event, "at": "2026-03-04T05:06:07.000000Z", "at_us": 1_772_600_767_000_000_u64,
-            "connection": {"id": 1, "server": "mdm.example.com:443"}, "exchange": 4,
-        });
-        let fields = more.as_object().unwrap().clone();
-        record.as_object_mut().unwrap().extend(fields);
-        serde_json::from_value(record).unwrap()
-    };
     let head =
         |status: u16| serde_json::json!({"status": status, "version": "HTTP/1.1", "headers": []});
     // What dmtap changes in each request is not why the server gives no answer.
@@ -221,15 +223,6 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
 
 #[test]
 fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
-    let event = |seq: u64, event: &str, more: serde_json::Value| -> dmtap::record::EventRecord {
-        let mut record = serde_json::json!({
-            "v": 1, "seq": seq, "event": event, "at": "2026-03-04T05:06:07.000000Z", "at_us": 1_772_600_767_000_000_u64,
-            "connection": {"id": 1, "server": "mdm.example.com:443"}, "exchange": 1,
-        });
-        let fields = more.as_object().unwrap().clone();
-        record.as_object_mut().unwrap().extend(fields);
-        serde_json::from_value(record).unwrap()
-    };
     let fields = [["content-type", "application/vnd.syncml.dm+xml"]];
     let head = serde_json::json!({"method": "POST", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": fields});
     let found = |from: &str| {

@@ -42,7 +42,7 @@ impl Source {
         };
         let mut input = BufReader::new(input);
         let begins = input.fill_buf().map_err(unreadable)?;
-        if begins.starts_with(LINE) {
+        if begins.starts_with(message_log::LINE) {
             return Ok(Self::Record(Box::new(input)));
         }
         let bytes = rule_includes::take_bounded(input, MOST_INPUT);
@@ -56,6 +56,3 @@ impl Source {
         }
     }
 }
-
-/// How each line of a record begins.
-const LINE: &[u8] = b"{\"v\":";
