@@ -18,14 +18,12 @@ mod sources;
 pub mod watch;
 mod watch_paths;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
 pub use change::{ChangeError, Put};
 pub use never_acted::{list as list_never_acted, require_hits};
-use scope::name_within;
 pub use sources::{OpenError, Reloaded, Sources};
 pub use watch_paths::WatchPaths;
 
@@ -95,9 +93,8 @@ impl RuleSetUpdater {
     pub fn entries_of_run(&self) -> Vec<Entry> {
         let mut entries = self.entries();
         let left = self.in_force.left().into_iter();
-        let scope_of = |rule: &Rule| Some(rule.scope.as_ref()?.name.to_string());
         entries.extend(left.map(|(rule, run)| Entry {
-            scope: scope_of(&rule),
+            scope: rule.scope_name().map(str::to_owned),
             rule,
             standing: SourceState::Removed,
             hits: Hits::default(),
@@ -168,15 +165,7 @@ impl RuleSetUpdater {
     /// Begins all counts of a scope anew: hits, what limits counted, and states of scenarios. Without a scope, those
     /// outside of scopes.
     pub fn reset(&self, scope: Option<&str>) {
-        let sources = self.sources();
-        let rules = sources.rules_in(scope).map(|rule| rule.name.as_str());
-        let rules: HashSet<&str> = rules.collect();
-        let is_of = |scope: &str, name: &str| name_within(Some(scope), name) != name;
-        let is_reset = |scenario: &str| match scope {
-            Some(scope) => is_of(scope, scenario),
-            None => !sources.scopes().any(|(scope, ..)| is_of(scope, scenario)),
-        };
-        self.in_force.reset(|rule| rules.contains(rule), is_reset);
+        self.in_force.reset(scope);
     }
 
     /// Puts everything back as it was at the start, or as files that were saved since have it, counts too; with a scope,

@@ -15,9 +15,12 @@ pub struct InMemoryState {
     run: HashMap<usize, u64>,
     /// What limits counted, by rule and key.
     keyed: LruCache<(usize, Arc<str>), u64>,
-    /// The states of scenarios, by scenario and key.
-    states: LruCache<(Arc<str>, Arc<str>), Arc<str>>,
+    /// The states of scenarios.
+    states: LruCache<StateKey, Arc<str>>,
 }
+
+/// Scope and name of a scenario, and the key of the state.
+type StateKey = (Option<Arc<str>>, Arc<str>, Arc<str>);
 
 impl Default for InMemoryState {
     fn default() -> Self {
@@ -40,11 +43,11 @@ impl InMemoryState {
         self.keyed.retain(|(rule, _), _| rules.contains(rule));
     }
 
-    /// Forgets what these rules counted, and the states of these scenarios.
-    pub fn forget(&mut self, rules: &HashSet<usize>, scenarios: impl Fn(&str) -> bool) {
+    /// Forgets what these rules counted, and the states of the scenarios of this scope, or of no scope.
+    pub fn forget(&mut self, rules: &HashSet<usize>, scope: Option<&str>) {
         self.run.retain(|rule, _| !rules.contains(rule));
         self.keyed.retain(|(rule, _), _| !rules.contains(rule));
-        self.states.retain(|(scenario, _), _| !scenarios(scenario));
+        self.states.retain(|(of, ..), _| of.as_deref() != scope);
     }
 }
 
@@ -61,14 +64,23 @@ impl RuleState for InMemoryState {
         count
     }
 
-    fn state(&mut self, scenario: &str, key: &str) -> Option<Arc<str>> {
-        self.states.get(&(scenario.into(), key.into())).cloned()
+    fn state(&mut self, scenario: (Option<&str>, &str), key: &str) -> Option<Arc<str>> {
+        let (scope, name) = scenario;
+        let key = (scope.map(Arc::from), name.into(), key.into());
+        self.states.get(&key).cloned()
     }
 
-    fn advance(&mut self, scenario: &str, key: &str, from: Option<&str>, to: &str) -> bool {
+    fn advance(
+        &mut self,
+        scenario: (Option<&str>, &str),
+        key: &str,
+        from: Option<&str>,
+        to: &str,
+    ) -> bool {
         let is_there = self.state(scenario, key).as_deref() == from;
         if is_there {
-            let key = (scenario.into(), key.into());
+            let (scope, name) = scenario;
+            let key = (scope.map(Arc::from), name.into(), key.into());
             self.states.insert(key, to.into());
         }
         is_there
@@ -106,24 +118,27 @@ mod tests {
     #[test]
     fn a_state_changes_once_from_where_it_is() {
         let mut states = InMemoryState::default();
-        assert_eq!(states.state("scenario", "a"), None);
-        assert!(states.advance("scenario", "a", None, "refused"));
-        assert!(!states.advance("scenario", "a", None, "again"));
-        assert_eq!(states.state("scenario", "a").as_deref(), Some("refused"));
-        assert_eq!(states.state("scenario", "b"), None);
-        assert_eq!(states.state("other", "a"), None);
-        assert!(states.advance("scenario", "a", Some("refused"), "over"));
-        assert_eq!(states.state("scenario", "a").as_deref(), Some("over"));
+        let scenario = (None, "scenario");
+        assert_eq!(states.state(scenario, "a"), None);
+        assert!(states.advance(scenario, "a", None, "refused"));
+        assert!(!states.advance(scenario, "a", None, "again"));
+        assert_eq!(states.state(scenario, "a").as_deref(), Some("refused"));
+        assert_eq!(states.state(scenario, "b"), None);
+        assert_eq!(states.state((None, "other"), "a"), None);
+        assert_eq!(states.state((Some("scope"), "scenario"), "a"), None);
+        assert!(states.advance(scenario, "a", Some("refused"), "over"));
+        assert_eq!(states.state(scenario, "a").as_deref(), Some("over"));
     }
 
     #[test]
     fn the_state_that_was_unused_for_longest_makes_room() {
         let mut states = InMemoryState::bounded(2);
-        assert!(states.advance("s", "a", None, "1"));
-        assert!(states.advance("s", "b", None, "1"));
-        assert!(states.state("s", "a").is_some());
-        assert!(states.advance("s", "c", None, "1"));
-        let known = ["a", "b", "c"].map(|key| states.state("s", key).is_some());
+        let scenario = (None, "s");
+        assert!(states.advance(scenario, "a", None, "1"));
+        assert!(states.advance(scenario, "b", None, "1"));
+        assert!(states.state(scenario, "a").is_some());
+        assert!(states.advance(scenario, "c", None, "1"));
+        let known = ["a", "b", "c"].map(|key| states.state(scenario, key).is_some());
         assert_eq!(known, [true, false, true]);
     }
 }

@@ -28,11 +28,11 @@ impl RuleState for NoState {
         1
     }
 
-    fn state(&mut self, _: &str, _: &str) -> Option<Arc<str>> {
+    fn state(&mut self, _: (Option<&str>, &str), _: &str) -> Option<Arc<str>> {
         None
     }
 
-    fn advance(&mut self, _: &str, _: &str, _: Option<&str>, _: &str) -> bool {
+    fn advance(&mut self, _: (Option<&str>, &str), _: &str, _: Option<&str>, _: &str) -> bool {
         true
     }
 }
@@ -206,11 +206,11 @@ impl RuleState for Overtaken {
         1
     }
 
-    fn state(&mut self, _: &str, _: &str) -> Option<Arc<str>> {
+    fn state(&mut self, _: (Option<&str>, &str), _: &str) -> Option<Arc<str>> {
         None
     }
 
-    fn advance(&mut self, _: &str, _: &str, _: Option<&str>, _: &str) -> bool {
+    fn advance(&mut self, _: (Option<&str>, &str), _: &str, _: Option<&str>, _: &str) -> bool {
         true
     }
 }

@@ -125,16 +125,17 @@ impl LiveRules {
         left.collect()
     }
 
-    /// Sets back the hits and the counts of limits of these rules, and the states of these scenarios, by name.
-    pub fn reset(&self, rules: impl Fn(&str) -> bool, scenarios: impl Fn(&str) -> bool) {
+    /// Sets back the hits, the counts of limits and the states of scenarios of this scope, or of no scope.
+    pub fn reset(&self, scope: Option<&str>) {
         let known = self.known.lock();
-        let reset = known.rules.values().filter(|(rule, _)| rules(&rule.name));
+        let reset = known.rules.values();
+        let reset = reset.filter(|(rule, _)| rule.scope_name() == scope);
         let mut numbers = HashSet::new();
         for (_, stats) in reset {
             stats.hits.reset();
             numbers.insert(stats.number);
         }
-        self.memory.lock().forget(&numbers, scenarios);
+        self.memory.lock().forget(&numbers, scope);
     }
 }
 
@@ -237,11 +238,17 @@ impl RuleState for SharedTally<'_> {
         }
     }
 
-    fn state(&mut self, scenario: &str, key: &str) -> Option<Arc<str>> {
+    fn state(&mut self, scenario: (Option<&str>, &str), key: &str) -> Option<Arc<str>> {
         self.0.memory.lock().state(scenario, key)
     }
 
-    fn advance(&mut self, scenario: &str, key: &str, from: Option<&str>, to: &str) -> bool {
+    fn advance(
+        &mut self,
+        scenario: (Option<&str>, &str),
+        key: &str,
+        from: Option<&str>,
+        to: &str,
+    ) -> bool {
         self.0.memory.lock().advance(scenario, key, from, to)
     }
 }
@@ -324,7 +331,7 @@ mod tests {
         assert!(hits.last.is_some());
         assert_eq!(live.hits("b"), Some(Hits::default()));
         assert_eq!(live.hits("c"), None);
-        live.reset(|_| true, |_| true);
+        live.reset(None);
         assert_eq!(live.hits("a"), Some(Hits::default()));
         assert_eq!(count(&snapshot, 0), 1);
         assert_eq!(live.hits_in_run("a"), Some(hits));
@@ -360,7 +367,7 @@ mod tests {
         live.known.lock().run.extend(names);
         live.replace(rules(&RULES.replace("\"b\"", "\"late\"")));
         live.current().tally().acted(1, 1, Completeness::Whole);
-        live.reset(|_| true, |_| true);
+        live.reset(None);
         assert!(!live.known.lock().run.contains_key("late"));
         assert_eq!(live.hits_in_run("late").unwrap().messages, 1);
     }
@@ -368,17 +375,14 @@ mod tests {
     #[test]
     fn the_state_of_a_scenario_outlives_its_rules_until_it_is_reset() {
         let live = LiveRules::new(rules(RULES));
-        let state = |live: &LiveRules| live.current().tally().state("scenario", "s1");
-        assert!(
-            live.current()
-                .tally()
-                .advance("scenario", "s1", None, "over")
-        );
+        let scenario = (None, "scenario");
+        let state = |live: &LiveRules| live.current().tally().state(scenario, "s1");
+        assert!(live.current().tally().advance(scenario, "s1", None, "over"));
         live.replace(Arc::default());
         assert_eq!(state(&live).as_deref(), Some("over"));
-        live.reset(|_| true, |name| name != "scenario");
+        live.reset(Some("scope"));
         assert_eq!(state(&live).as_deref(), Some("over"));
-        live.reset(|_| true, |_| true);
+        live.reset(None);
         assert_eq!(state(&live), None);
     }
 }

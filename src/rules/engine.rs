@@ -169,7 +169,8 @@ impl Asking<'_, '_> {
             return self.within_limit(find());
         };
         let key = scenario.per.key(self.facts);
-        let state = self.rule_state.state(&scenario.name, &key);
+        let name = (self.rule.scope_name(), &*scenario.name);
+        let state = self.rule_state.state(name, &key);
         if !scenario.suits(state.as_deref()) {
             self.rule_state.held_back(self.number, HeldBack::Scenario);
             return None;
@@ -181,7 +182,7 @@ impl Asking<'_, '_> {
         // Another exchange may have been quicker; then this act is over.
         let advanced = self
             .rule_state
-            .advance(&scenario.name, &key, state.as_deref(), becomes);
+            .advance(name, &key, state.as_deref(), becomes);
         advanced.then_some(selection)
     }
 
@@ -192,8 +193,8 @@ impl Asking<'_, '_> {
         if let Some((scenario, becomes)) = becomes {
             let key = scenario.per.key(self.facts);
             let before = scenario.requires.as_deref().unwrap_or(STARTED);
-            self.rule_state
-                .advance(&scenario.name, &key, Some(becomes), before);
+            let name = (self.rule.scope_name(), &*scenario.name);
+            self.rule_state.advance(name, &key, Some(becomes), before);
         }
     }
 

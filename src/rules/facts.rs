@@ -95,10 +95,16 @@ pub trait RuleState {
         let _ = (rule, by);
     }
 
-    /// The state of a scenario under `key`; `None` before any change.
-    fn state(&mut self, scenario: &str, key: &str) -> Option<Arc<str>>;
+    /// The state of a scenario, by its scope and name, under `key`; `None` before any change.
+    fn state(&mut self, scenario: (Option<&str>, &str), key: &str) -> Option<Arc<str>>;
 
     /// Brings a scenario from one state (`None`: that before any change) to another; `false`, and no change,
     /// if it is not in the first one any more.
-    fn advance(&mut self, scenario: &str, key: &str, from: Option<&str>, to: &str) -> bool;
+    fn advance(
+        &mut self,
+        scenario: (Option<&str>, &str),
+        key: &str,
+        from: Option<&str>,
+        to: &str,
+    ) -> bool;
 }

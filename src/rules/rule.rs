@@ -159,6 +159,11 @@ impl Rule {
         &self.name
     }
 
+    /// The name of its scope.
+    pub fn scope_name(&self) -> Option<&str> {
+        self.scope.as_ref().map(|scope| &*scope.name)
+    }
+
     /// Whether it says the same as another rule, wherever the two stand.
     pub fn is_same_rule(&self, other: &Self) -> bool {
         if std::ptr::eq(self, other) {

@@ -1,7 +1,7 @@
 //! Scopes: rules of one test, so that tests that run at the same time do not undo each other's.
 //!
 //! A rule of a scope acts on the exchanges whose request names the scope in a header field, and on those of the device
-//! that the scope is bound to ([`RuleScope`]). In records it is called `SCOPE/NAME`, and its scenario likewise.
+//! that the scope is bound to ([`RuleScope`]). In records it is called `SCOPE/NAME`; its scenario is one of the scope.
 
 use crate::rules::glob::Glob;
 use crate::rules::{Rule, RuleScope};
@@ -20,7 +20,7 @@ pub(super) fn full_name(scope: Option<&str>, name: &str) -> String {
     }
 }
 
-/// The name of a rule or a scenario within its scope.
+/// The name of a rule within its scope.
 pub(super) fn name_within<'n>(scope: Option<&str>, name: &'n str) -> &'n str {
     let within = scope.and_then(|scope| name.strip_prefix(scope)?.strip_prefix('/'));
     within.unwrap_or(name)
@@ -29,9 +29,6 @@ pub(super) fn name_within<'n>(scope: Option<&str>, name: &'n str) -> &'n str {
 /// Makes a rule one of this scope.
 pub(super) fn bind(rule: &mut Rule, scope: &str, device: Option<&str>) {
     rule.name = full_name(Some(scope), &rule.name);
-    if let Some(scenario) = &mut rule.scenario {
-        scenario.name = full_name(Some(scope), &scenario.name);
-    }
     rule.scope = Some(RuleScope {
         name: scope.into(),
         device: device.map(Glob::new),
@@ -43,9 +40,6 @@ pub(super) fn unbound(rule: &Rule, scope: Option<&str>) -> Rule {
     let mut rule = rule.clone();
     if scope.is_some() {
         rule.name = name_within(scope, &rule.name).to_owned();
-        if let Some(scenario) = &mut rule.scenario {
-            scenario.name = name_within(scope, &scenario.name).to_owned();
-        }
         rule.scope = None;
     }
     rule

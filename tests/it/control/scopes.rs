@@ -132,6 +132,24 @@ fn scenarios_and_limits_of_scopes_are_their_own() {
     assert_eq!((site.device(), statuses()), (500, [200, 200]));
 }
 
+#[test]
+fn a_scenario_of_no_scope_that_is_named_as_one_of_a_scope_has_a_state_of_its_own() {
+    let site = Site::open("");
+    let once = |scenario: &str, status: u16| {
+        let states = "requires = \"started\", becomes = \"over\", per = \"run\"";
+        let name = format!("once-{status}");
+        answering(&name, status) + &format!("scenario = {{ name = \"{scenario}\", {states} }}\n")
+    };
+    let added = site.ask_in("one", "POST /rules", &once("s", 503));
+    assert_eq!(added.status, 201);
+    assert_eq!(site.device_in("one"), 503);
+    // The state of the scope's scenario is `over`, and it stays so when the others are set back.
+    assert_eq!(site.ask("POST /rules", &once("one/s", 500)).status, 201);
+    assert_eq!([site.device(), site.device()], [500, 200]);
+    assert_eq!(site.ask("POST /reset", "").status, 204);
+    assert_eq!([site.device(), site.device_in("one")], [500, 200]);
+}
+
 /// A server that gives the head of each request.
 fn heads() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
