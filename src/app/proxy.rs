@@ -220,6 +220,7 @@ pub async fn run(
     let journal = events.0.get_or_init(|| {
         let mut builder = reports.builder(&run, Some(listening))?;
         if control.is_some() {
+            builder = builder.sessions(traffic.sessions.clone());
             builder = builder.sink(CONTROL, Box::new(traffic.clone()), WhenFull::Block);
         }
         Ok(builder.start())

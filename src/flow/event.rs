@@ -63,6 +63,8 @@ pub enum Event {
         side: Option<Side>,
         /// Whether a rule broke the connection to that peer: nobody failed.
         by_rule: bool,
+        /// Whether dmtap answers the device itself: its response comes next.
+        is_answered: bool,
         /// Why, for people.
         why: String,
     },

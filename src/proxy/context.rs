@@ -72,6 +72,7 @@ impl Shared {
         connection: ConnectionId,
         side: Side,
         by_rule: bool,
+        is_answered: bool,
         why: String,
     ) {
         let (side, why) = match self.cut.is_cancelled() {
@@ -84,6 +85,7 @@ impl Shared {
             at: now(),
             side,
             by_rule: by_rule && side.is_some(),
+            is_answered,
             why,
         });
     }

@@ -94,7 +94,7 @@ async fn respond(
             Some(failure) => return Ok(exchange.fail(failure)),
             None => {
                 let Failure { side, why, .. } = Failure::broken_request();
-                exchange.emit_failed(side, why);
+                exchange.emit_failed(side, false, false, why);
                 return Err(broken.into());
             }
         },
@@ -449,12 +449,9 @@ impl Exchange {
         }
     }
 
-    fn emit_failed(&mut self, side: Side, why: String) {
-        self.emit_end(side, false, why);
-    }
-
-    /// Reports that there is no response: `side` failed, or a rule broke the connection to it.
-    fn emit_end(&mut self, side: Side, by_rule: bool, why: String) {
+    /// Reports that there is no response: `side` failed, or a rule broke the connection to it. `is_answered`: dmtap
+    /// answers the device itself.
+    fn emit_failed(&mut self, side: Side, by_rule: bool, is_answered: bool, why: String) {
         if !self.is_reported && self.request.is_none() {
             self.request = Some(self.unreceived());
         }
@@ -462,7 +459,7 @@ impl Exchange {
         self.over = true;
         let connection = self.context.connection.id;
         let shared = &self.context.shared;
-        shared.emit_failed(self.id, connection, side, by_rule, why);
+        shared.emit_failed(self.id, connection, side, by_rule, is_answered, why);
     }
 }
 
@@ -470,7 +467,8 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.context.line.end();
         if !self.over {
-            self.emit_failed(Side::Device, "the device left before the response".into());
+            let why = "the device left before the response";
+            self.emit_failed(Side::Device, false, false, why.into());
         }
     }
 }

@@ -289,7 +289,7 @@ impl PendingEvent {
             };
             let why = format!("the response {what} after {} bytes", passed.bytes);
             let connection = message.connection.id;
-            shared.emit_failed(message.exchange, connection, side, false, why);
+            shared.emit_failed(message.exchange, connection, side, false, false, why);
         }))
     }
 }

@@ -92,11 +92,15 @@ impl Analysis {
         sessions.map(|(number, session)| (*number, &session.summary))
     }
 
-    /// A session that goes on, as it would be if the record ended here.
-    pub fn so_far(&self, number: u64) -> Option<AnalysedSession> {
+    /// Concludes what a session that goes on would be if the record ended here.
+    pub fn so_far(&self, number: u64) -> Option<impl FnOnce() -> AnalysedSession + use<>> {
         let mut session = self.sessions.get(&number)?.clone();
-        session.end(SessionEnd::Open);
-        Some(why::conclude(session, &self.history, &self.options))
+        let history = self.history.of_device(&session.summary.device);
+        let options = self.options;
+        Some(move || {
+            session.end(SessionEnd::Open);
+            why::conclude(session, &history, &options)
+        })
     }
 
     /// The record ends: gives all sessions that go on.

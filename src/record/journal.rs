@@ -4,6 +4,7 @@
 mod examine;
 mod inlet;
 mod queue;
+mod sessions;
 mod subscription;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,7 @@ use crate::flow::{Event, EventSink};
 use examine::examine;
 use inlet::{Inlet, Numbered};
 use queue::{Bounds, Next, Place, Queue, Ticket, Waited};
+pub use sessions::Sessions;
 pub use subscription::{Live, Subscription};
 
 /// Events that wait for one sink at most.
@@ -103,6 +105,7 @@ pub struct Builder {
     sinks: Vec<(String, Box<dyn Sink>, WhenFull)>,
     renewals: Vec<(String, Box<dyn Renew>)>,
     masking: Masking,
+    sessions: Sessions,
     bounds: Bounds,
     patience: Duration,
     farewell: Duration,
@@ -114,6 +117,7 @@ impl Default for Builder {
             sinks: Vec::new(),
             renewals: Vec::new(),
             masking: Masking::default(),
+            sessions: Sessions::default(),
             bounds: Bounds {
                 events: QUEUE as u64,
                 bytes: QUEUE_BYTES,
@@ -145,6 +149,12 @@ impl Builder {
     /// Whether the records have the secrets of the traffic; the default is that they are masked.
     pub fn masking(mut self, masking: Masking) -> Self {
         self.masking = masking;
+        self
+    }
+
+    /// Follows the sessions in these, for somebody who asks about them meanwhile.
+    pub fn sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = sessions;
         self
     }
 
@@ -182,8 +192,15 @@ impl Builder {
         });
         let mut lanes: Arc<[Lane]> = lanes.collect();
         let inlet = Arc::new(Inlet::default());
-        let examining = (inlet.clone(), lanes.clone(), self.masking);
-        let run = move || examine(&examining.0, &examining.1, examining.2);
+        let (inlet_of_thread, lanes_of_thread) = (inlet.clone(), lanes.clone());
+        let run = move || {
+            examine(
+                &inlet_of_thread,
+                &lanes_of_thread,
+                self.masking,
+                self.sessions,
+            )
+        };
         let started = thread::Builder::new().name("records".into()).spawn(run);
         if let Err(error) = started {
             inlet.close();

@@ -71,6 +71,9 @@ pub struct EventRecord {
     /// Whether a rule broke the connection to `from`, of `failed`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub by_rule: bool,
+    /// Whether dmtap answers the device itself, of `failed`: its response comes next. No record has it.
+    #[serde(skip)]
+    pub is_answered: bool,
     /// The head as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadRecord>,

@@ -168,8 +168,8 @@ fn session(traffic: &Traffic, number: &str) -> Answer {
 }
 
 fn exchanges(traffic: &Traffic, head: &Parts) -> Answer {
-    match query::read(head, &["after", "limit", "wait"]) {
-        Ok(query) => Answer::json(traffic.exchanges(&query)),
+    match query::read(head, &query::EXCHANGES) {
+        Ok(query) => Answer::json(traffic.exchanges(&query).json()),
         Err(why) => why,
     }
 }

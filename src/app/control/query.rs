@@ -41,10 +41,13 @@ pub(super) fn read(head: &Parts, known: &[&str]) -> Result<PageQuery, Answer> {
     Ok(query)
 }
 
+/// The fields of a query for exchanges.
+pub(super) const EXCHANGES: [&str; 4] = ["after", "limit", "device", "wait"];
+
 /// The query of a request that may wait, if it is one.
 pub(super) fn waiting(head: &Parts) -> Option<PageQuery> {
     let is_read = matches!(head.method, Method::GET | Method::HEAD);
     let is_exchanges = is_read && head.uri.path().trim_matches('/') == "exchanges";
-    let query = is_exchanges.then(|| read(head, &["after", "limit", "wait"]))?;
+    let query = is_exchanges.then(|| read(head, &EXCHANGES))?;
     query.ok().filter(|query| !query.wait.is_zero())
 }

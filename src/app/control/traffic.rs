@@ -8,17 +8,22 @@ use std::time::Duration;
 
 use hashlink::LinkedHashMap;
 use parking_lot::{Mutex, MutexGuard};
-use serde::Serialize;
+use serde_json::{Value, json};
+use smol_str::SmolStr;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::flow::Transaction;
-use crate::record::analysis::{AnalysedSession, Analysis};
-use crate::record::model::{EventKind, SessionSummary};
+use crate::record::analysis::AnalysedSession;
+use crate::record::journal::Sessions;
+use crate::record::model::EventKind;
 use crate::record::{EventRecord, Sink, jsonl};
 
 /// The traffic of a run; clones share it. As a sink it takes in the records of the run.
 #[derive(Clone)]
-pub struct Traffic(Arc<Shared>);
+pub struct Traffic {
+    /// The sessions of the run, which the journal follows.
+    pub sessions: Sessions,
+    shared: Arc<Shared>,
+}
 
 struct Shared {
     state: Mutex<State>,
@@ -29,44 +34,20 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Follows the sessions that go on.
-    analysis: Analysis,
-    /// Sessions that are over, by number, in the order in which they ended.
-    over: LinkedHashMap<u64, AnalysedSession>,
-    /// Transactions of all of them.
-    transactions: usize,
-    /// Enrollments that came to nothing, the oldest first.
-    enrollments: VecDeque<SessionSummary>,
-    /// The requests of exchanges under way, as JSON.
-    open: LinkedHashMap<u64, String>,
-    /// Exchanges that ended, in the order in which they did, each as JSON.
-    exchanges: VecDeque<(u64, String)>,
+    /// Exchanges under way.
+    open: LinkedHashMap<u64, Exchange>,
+    /// Exchanges that ended, in the order in which they did.
+    over: VecDeque<(u64, Arc<Exchange>)>,
     /// Bytes of the JSON that is kept.
     bytes: usize,
 }
 
-/// A session as it is now.
-#[derive(Serialize)]
-pub(super) struct SessionReport {
-    /// `open`, or `over`.
-    state: &'static str,
-    /// `failed` where a finding is left open, else `ok`; `None` while nothing failed and more can come.
-    verdict: Option<&'static str>,
-    #[serde(flatten)]
-    summary: SessionSummary,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transactions: Option<Vec<Transaction>>,
-}
-
-/// Sessions by number, and enrollments that came to nothing.
-#[derive(Serialize)]
-pub(super) struct SessionPage {
-    sessions: Vec<SessionReport>,
-    /// The last number, to ask for those after it.
-    last: u64,
-    /// Whether there are more.
-    more: bool,
-    enrollments: Vec<SessionSummary>,
+/// The records of an exchange.
+struct Exchange {
+    /// The device, where the exchange belongs to a session.
+    device: Option<SmolStr>,
+    /// As JSON; while it is under way, without its end.
+    json: String,
 }
 
 /// Which part of a list is asked for.
@@ -76,28 +57,37 @@ pub(super) struct PageQuery {
     pub(super) after: u64,
     /// At most so many entries.
     pub(super) limit: Option<usize>,
-    /// Only sessions of this device.
+    /// Only those of this device.
     pub(super) device: Option<String>,
     /// How long to wait where there is nothing yet.
     pub(super) wait: Duration,
 }
 
+/// Exchanges that are asked for. Nobody waits while somebody writes them.
+pub(super) struct ExchangePage {
+    exchanges: Vec<Arc<Exchange>>,
+    last: u64,
+    more: bool,
+    missed: bool,
+}
+
 impl Default for Traffic {
     fn default() -> Self {
-        Self(Arc::new(Shared {
-            state: Mutex::default(),
-            grown: Notify::new(),
-            waiting: Semaphore::new(MOST_WAITING),
-        }))
+        Self {
+            sessions: Sessions::kept(),
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                grown: Notify::new(),
+                waiting: Semaphore::new(MOST_WAITING),
+            }),
+        }
     }
 }
 
 impl Sink for Traffic {
     fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
-        let mut state = self.0.state.lock();
-        state.session(record);
-        if state.exchange(record)? {
-            self.0.grown.notify_waiters();
+        if self.state().exchange(record)? {
+            self.shared.grown.notify_waiters();
         }
         Ok(())
     }
@@ -108,64 +98,73 @@ impl Sink for Traffic {
 }
 
 impl Traffic {
-    /// The sessions of a page.
-    pub(super) fn sessions(&self, query: &PageQuery) -> SessionPage {
-        let (numbers, enrollments) = self.state().asked(query);
-        let limit = query.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE);
+    /// The sessions of a page, and enrollments that came to nothing.
+    pub(super) fn sessions(&self, query: &PageQuery) -> Value {
+        let device = query.device.as_deref();
+        let numbers = self.sessions.numbers(query.after, device);
+        let limit = query.limit();
         let asked = numbers.iter().take(limit);
-        // The sink waits for the lock, and the traffic for the sink: it is held for one session at a time.
-        let sessions = asked.filter_map(|number| self.state().session_report(*number, false));
+        let sessions = asked.filter_map(|number| self.sessions.session(*number));
+        let mut last = query.after;
+        let sessions = sessions.map(|(session, is_over)| {
+            last = session.summary.number.unwrap_or_default();
+            session_json(&session, is_over)
+        });
         let sessions: Vec<_> = sessions.collect();
-        SessionPage {
-            last: sessions.last().map_or(query.after, SessionReport::number),
-            more: numbers.len() > limit,
-            sessions,
-            enrollments,
-        }
+        json!({
+            "sessions": sessions,
+            "last": last,
+            "more": numbers.len() > limit,
+            "enrollments": self.sessions.enrollments(device),
+        })
     }
 
     /// One session with its transactions.
-    pub(super) fn session(&self, number: u64) -> Option<SessionReport> {
-        self.state().session_report(number, true)
+    pub(super) fn session(&self, number: u64) -> Option<Value> {
+        let (session, is_over) = self.sessions.session(number)?;
+        let mut json = session_json(&session, is_over);
+        json["transactions"] = json!(session.transactions);
+        Some(json)
     }
 
-    /// The exchanges of a page as JSON: each with the records of its request and of its response, or of how it failed.
-    pub(super) fn exchanges(&self, query: &PageQuery) -> String {
+    /// The exchanges of a page.
+    pub(super) fn exchanges(&self, query: &PageQuery) -> ExchangePage {
         let state = self.state();
         let from = state.position_after(query.after);
-        let limit = query.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE);
-        let (mut text, mut last, mut shown) = ("{\"exchanges\":[".to_owned(), query.after, 0);
-        let rest = state.exchanges.range(from.unwrap_or_default()..);
-        for (number, exchange) in rest.clone().take(limit) {
-            if shown > 0 && text.len() + exchange.len() > PAGE_BYTES {
-                break;
+        let mut page = ExchangePage {
+            exchanges: Vec::new(),
+            last: query.after,
+            more: false,
+            missed: from.is_none(),
+        };
+        let (limit, mut bytes) = (query.limit(), 0);
+        for (number, exchange) in state.over.range(from.unwrap_or_default()..) {
+            if query.is_of_device(exchange) {
+                bytes += exchange.json.len();
+                let is_first = page.exchanges.is_empty();
+                page.more = page.exchanges.len() == limit || !is_first && bytes > PAGE_BYTES;
+                if page.more {
+                    break;
+                }
+                page.exchanges.push(exchange.clone());
             }
-            if shown > 0 {
-                text.push(',');
-            }
-            text.push_str(exchange);
-            (last, shown) = (*number, shown + 1);
+            page.last = *number;
         }
-        let (more, missed) = (rest.len() > shown, from.is_none());
-        let _ = write!(
-            text,
-            "],\"last\":{last},\"more\":{more},\"missed\":{missed}}}"
-        );
-        text
+        page
     }
 
-    /// Waits until an exchange ends after this one, or as long as was asked for; `false`, and at once, where too many
+    /// Waits until an exchange that is asked for ends, or as long as was asked for; `false`, and at once, where too many
     /// wait already.
     pub(super) async fn wait(&self, query: &PageQuery) -> bool {
-        let Ok(_place) = self.0.waiting.try_acquire() else {
+        let Ok(_place) = self.shared.waiting.try_acquire() else {
             return false;
         };
         let _ = tokio::time::timeout(query.wait.min(LONGEST_WAIT), async {
             loop {
-                let grown = self.0.grown.notified();
+                let grown = self.shared.grown.notified();
                 tokio::pin!(grown);
                 grown.as_mut().enable();
-                if self.state().has_after(query.after) {
+                if self.state().has(query) {
                     return;
                 }
                 grown.await;
@@ -176,91 +175,95 @@ impl Traffic {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock()
+        self.shared.state.lock()
     }
 }
 
-impl State {
-    /// Follows the sessions.
-    fn session(&mut self, record: &EventRecord) {
-        for session in self.analysis.event(record) {
-            let Some(number) = session.summary.number else {
-                self.enrollments.push_back(session.summary);
-                if self.enrollments.len() > MOST_ENROLLMENTS {
-                    self.enrollments.pop_front();
-                }
-                continue;
-            };
-            self.transactions += session.transactions.len();
-            if let Some(before) = self.over.insert(number, session) {
-                self.transactions -= before.transactions.len();
-            }
-            while self.over.len() > MOST_SESSIONS
-                || self.transactions > MOST_TRANSACTIONS && self.over.len() > 1
-            {
-                let oldest = self.over.pop_front();
-                self.transactions -= oldest.map_or(0, |(_, oldest)| oldest.transactions.len());
-            }
-        }
+impl PageQuery {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(PAGE).clamp(1, MOST_PAGE)
     }
 
+    fn is_of_device(&self, exchange: &Exchange) -> bool {
+        let device = self.device.as_deref();
+        device.is_none_or(|device| exchange.device.as_deref() == Some(device))
+    }
+}
+
+impl ExchangePage {
+    /// As JSON: each exchange with the records of its request and of its response, or of how it failed.
+    pub(super) fn json(self) -> String {
+        let mut text = "{\"exchanges\":[".to_owned();
+        for (number, exchange) in self.exchanges.iter().enumerate() {
+            text.push_str(if number > 0 { "," } else { "" });
+            text.push_str(&exchange.json);
+        }
+        let (last, more, missed) = (self.last, self.more, self.missed);
+        let _ = write!(
+            text,
+            "],\"last\":{last},\"more\":{more},\"missed\":{missed}}}"
+        );
+        text
+    }
+}
+
+/// A session without its transactions. `verdict` is `failed` where a finding is left open, else `ok`; `null` while nothing
+/// failed and more can come.
+fn session_json(session: &AnalysedSession, is_over: bool) -> Value {
+    let has_failed = session.summary.findings.iter().any(|it| it.pending);
+    let verdict = match has_failed {
+        true => Some("failed"),
+        false => is_over.then_some("ok"),
+    };
+    let mut json = json!(session.summary);
+    json["state"] = json!(if is_over { "over" } else { "open" });
+    json["verdict"] = json!(verdict);
+    json
+}
+
+impl State {
     /// Takes in the record of an exchange; whether it ended with it.
     fn exchange(&mut self, record: &EventRecord) -> io::Result<bool> {
         let Some(number) = record.exchange else {
             return Ok(false);
         };
-        let name = match record.event {
-            EventKind::Request => {
-                let json = jsonl::object(record)?;
-                self.bytes += json.len();
-                let before = self.open.insert(number, json);
-                self.bytes -= before.map_or(0, |before| before.len());
-                self.make_room();
-                return Ok(false);
-            }
-            EventKind::Response => "response",
-            EventKind::Failed => "failed",
+        let (name, is_over) = match record.event {
+            EventKind::Request => ("request", false),
+            EventKind::Response => ("response", true),
+            EventKind::Failed => ("failed", !record.is_answered),
             _ => return Ok(false),
         };
-        if let Some(known) = self.ended_lately(number) {
-            // dmtap reports that an exchange failed, and then its own response.
-            let more = format!(",\"{name}\":{}}}", jsonl::object(record)?);
-            known.pop();
-            known.push_str(&more);
-            self.bytes += more.len() - 1;
-            self.make_room();
-            return Ok(true);
+        let known = self.open.remove(&number);
+        self.bytes -= known.as_ref().map_or(0, |known| known.json.len());
+        let mut exchange = known.unwrap_or_else(|| Exchange {
+            device: None,
+            json: format!("{{\"exchange\":{number}"),
+        });
+        let _ = write!(exchange.json, ",\"{name}\":{}", jsonl::object(record)?);
+        if let Some(session) = &record.session {
+            exchange.device = Some(session.device.clone());
         }
-        let mut json = format!("{{\"exchange\":{number},");
-        if let Some(request) = self.open.remove(&number) {
-            self.bytes -= request.len();
-            let _ = write!(json, "\"request\":{request},");
+        if is_over {
+            exchange.json.push('}');
         }
-        let _ = write!(json, "\"{name}\":{}}}", jsonl::object(record)?);
-        self.bytes += json.len();
-        self.exchanges.push_back((number, json));
+        self.bytes += exchange.json.len();
+        match is_over {
+            true => self.over.push_back((number, Arc::new(exchange))),
+            false => drop(self.open.insert(number, exchange)),
+        }
         self.make_room();
-        Ok(true)
-    }
-
-    /// The JSON of an exchange that ended a moment ago.
-    fn ended_lately(&mut self, number: u64) -> Option<&mut String> {
-        let mut lately = self.exchanges.iter_mut().rev().take(LATELY);
-        let known = lately.find(|(known, _)| *known == number);
-        known.map(|(_, json)| json)
+        Ok(is_over)
     }
 
     /// Forgets the oldest of what is more than is kept.
     fn make_room(&mut self) {
-        while self.exchanges.len() > MOST_EXCHANGES
-            || self.bytes > MOST_BYTES && self.exchanges.len() > 1
-        {
-            let oldest = self.exchanges.pop_front();
-            self.bytes -= oldest.map_or(0, |(_, oldest)| oldest.len());
+        while self.over.len() > MOST_EXCHANGES || self.bytes > MOST_BYTES && self.over.len() > 1 {
+            let oldest = self.over.pop_front();
+            self.bytes -= oldest.map_or(0, |(_, oldest)| oldest.json.len());
         }
         while self.open.len() > MOST_EXCHANGES || self.bytes > MOST_BYTES && self.open.len() > 1 {
             let oldest = self.open.pop_front();
-            self.bytes -= oldest.map_or(0, |(_, oldest)| oldest.len());
+            self.bytes -= oldest.map_or(0, |(_, oldest)| oldest.json.len());
         }
     }
 
@@ -269,76 +272,22 @@ impl State {
         if number == 0 {
             return Some(0);
         }
-        let before = self
-            .exchanges
-            .iter()
-            .rposition(|(known, _)| *known == number);
+        let before = self.over.iter().rposition(|(known, _)| *known == number);
         before.map(|before| before + 1)
     }
 
-    fn has_after(&self, number: u64) -> bool {
-        self.position_after(number).unwrap_or_default() < self.exchanges.len()
-    }
-
-    /// The numbers of the sessions that are asked for, and the enrollments.
-    fn asked(&self, query: &PageQuery) -> (Vec<u64>, Vec<SessionSummary>) {
-        let is_asked = |summary: &SessionSummary| {
-            let device = query.device.as_deref();
-            device.is_none_or(|device| device == summary.device)
-        };
-        let is_after = |number: u64| number > query.after;
-        let over = self.over.iter().map(|(number, it)| (*number, &it.summary));
-        let sessions = over.chain(self.analysis.open());
-        let asked = sessions.filter(|(number, summary)| is_after(*number) && is_asked(summary));
-        let mut numbers: Vec<u64> = asked.map(|(number, _)| number).collect();
-        numbers.sort_unstable();
-        let enrollments = self.enrollments.iter().filter(|it| is_asked(it));
-        (numbers, enrollments.cloned().collect())
-    }
-
-    /// A session as it is now; the whole of it with its transactions.
-    fn session_report(&self, number: u64, whole: bool) -> Option<SessionReport> {
-        let (state, summary, transactions) = match self.over.get(&number) {
-            Some(over) => {
-                let transactions = whole.then(|| over.transactions.clone());
-                ("over", over.summary.clone(), transactions)
-            }
-            None => {
-                let so_far = self.analysis.so_far(number)?;
-                ("open", so_far.summary, whole.then_some(so_far.transactions))
-            }
-        };
-        let verdict = match summary.findings.iter().any(|it| it.pending) {
-            true => Some("failed"),
-            false => (state == "over").then_some("ok"),
-        };
-        Some(SessionReport {
-            state,
-            verdict,
-            summary,
-            transactions,
-        })
+    /// Whether an exchange that is asked for ended.
+    fn has(&self, query: &PageQuery) -> bool {
+        let from = self.position_after(query.after).unwrap_or_default();
+        let mut ended = self.over.range(from..);
+        ended.any(|(_, exchange)| query.is_of_device(exchange))
     }
 }
 
-impl SessionReport {
-    fn number(&self) -> u64 {
-        self.summary.number.unwrap_or_default()
-    }
-}
-
-/// Sessions that are over and still shown.
-const MOST_SESSIONS: usize = 1_000;
-/// Transactions of all of them.
-const MOST_TRANSACTIONS: usize = 100_000;
-/// Enrollments that came to nothing and are still shown.
-const MOST_ENROLLMENTS: usize = 100;
 /// Exchanges that ended and are still shown, and those under way.
 const MOST_EXCHANGES: usize = 10_000;
 /// Bytes of all of them.
 const MOST_BYTES: usize = 64 << 20;
-/// Exchanges among which one is looked for that ended a moment ago.
-const LATELY: usize = 64;
 /// Entries of a page, unless asked otherwise.
 const PAGE: usize = 100;
 /// Entries of a page at most.
@@ -354,12 +303,109 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
 
+    fn record(seq: u64, event: &str, exchange: u64, device: &str) -> EventRecord {
+        let session =
+            json!({"number": 1, "device": device, "server": "s:443", "id": "1", "exchange": 1});
+        let record = json!({
+            "v": 1, "seq": seq, "event": event, "at": "2026-11-23T04:16:40.000000Z", "at_us": seq,
+            "connection": {"id": 1}, "exchange": exchange, "session": session,
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn page(traffic: &Traffic, after: u64, device: Option<&str>) -> Value {
+        let query = PageQuery {
+            after,
+            limit: Some(2),
+            device: device.map(str::to_owned),
+            ..PageQuery::default()
+        };
+        serde_json::from_str(&traffic.exchanges(&query).json()).unwrap()
+    }
+
+    fn numbers(page: &Value) -> Vec<u64> {
+        let exchanges = page["exchanges"].as_array().unwrap().iter();
+        exchanges
+            .map(|it| it["exchange"].as_u64().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn an_exchange_that_failed_is_over_when_dmtap_answered_it() {
+        let mut traffic = Traffic::default();
+        traffic.write_event(&record(1, "request", 1, "a")).unwrap();
+        let mut failed = record(2, "failed", 1, "a");
+        failed.is_answered = true;
+        traffic.write_event(&failed).unwrap();
+        assert_eq!(numbers(&page(&traffic, 0, None)), [0; 0]);
+        traffic.write_event(&record(3, "response", 1, "a")).unwrap();
+        let whole = &page(&traffic, 0, None)["exchanges"][0];
+        for event in ["request", "failed", "response"] {
+            assert_eq!(whole[event]["event"], event, "{whole}");
+        }
+        // One that nobody answers is over at once.
+        traffic.write_event(&record(4, "request", 2, "a")).unwrap();
+        traffic.write_event(&record(5, "failed", 2, "a")).unwrap();
+        assert_eq!(numbers(&page(&traffic, 1, None)), [2]);
+        assert!(traffic.state().open.is_empty());
+        let kept: usize = traffic.state().over.iter().map(|it| it.1.json.len()).sum();
+        assert_eq!(traffic.state().bytes, kept);
+    }
+
+    #[test]
+    fn a_page_of_one_device_goes_on_behind_the_exchanges_of_others() {
+        let mut traffic = Traffic::default();
+        for (exchange, device) in [(1, "b"), (2, "a"), (3, "b"), (4, "a"), (5, "a"), (6, "b")] {
+            let response = record(exchange, "response", exchange, device);
+            traffic.write_event(&response).unwrap();
+        }
+        let check = |after: u64, device: &str, expected: &[u64], last: u64, more: bool| {
+            let page = page(&traffic, after, Some(device));
+            assert_eq!(numbers(&page), expected, "{page}");
+            assert_eq!(
+                (&page["last"], &page["more"]),
+                (&json!(last), &json!(more)),
+                "{page}"
+            );
+            assert_eq!(page["missed"], false);
+        };
+        check(0, "a", &[2, 4], 4, true);
+        check(4, "a", &[5], 6, false);
+        check(6, "a", &[], 6, false);
+        check(0, "c", &[], 6, false);
+        let has = |after: u64, device: &str| {
+            let query = PageQuery {
+                after,
+                device: Some(device.to_owned()),
+                ..PageQuery::default()
+            };
+            traffic.state().has(&query)
+        };
+        assert_eq!([has(4, "a"), has(5, "a")], [true, false]);
+    }
+
+    #[test]
+    fn records_go_in_while_a_page_is_written() {
+        let mut traffic = Traffic::default();
+        traffic.write_event(&record(1, "response", 1, "a")).unwrap();
+        let page = traffic.exchanges(&PageQuery::default());
+        let kept = traffic.state().over[0].1.clone();
+        // The page has the texts themselves, and no copy was made under the lock.
+        assert!(Arc::ptr_eq(&page.exchanges[0], &kept));
+        traffic.write_event(&record(2, "response", 2, "a")).unwrap();
+        assert!(page.json().contains("\"exchange\":1"));
+    }
+
     #[tokio::test]
     async fn only_so_many_requests_wait_at_a_time() {
         let traffic = Traffic::default();
         let query = PageQuery::default();
         assert!(traffic.wait(&query).await);
-        let others = traffic.0.waiting.acquire_many(MOST_WAITING as u32).await;
+        let others = traffic
+            .shared
+            .waiting
+            .acquire_many(MOST_WAITING as u32)
+            .await;
         assert!(!traffic.wait(&query).await);
         drop(others);
         assert!(traffic.wait(&query).await);
@@ -370,23 +416,27 @@ mod tests {
         let mut state = State::default();
         let kept = MOST_EXCHANGES as u64;
         for number in 1..=kept + 2 {
-            state.exchanges.push_back((number, "{}".to_owned()));
+            let exchange = Exchange {
+                device: None,
+                json: "{}".to_owned(),
+            };
+            state.over.push_back((number, Arc::new(exchange)));
             state.bytes += 2;
             state.make_room();
         }
-        assert_eq!(state.exchanges.len(), MOST_EXCHANGES);
+        assert_eq!(state.over.len(), MOST_EXCHANGES);
         assert_eq!(state.bytes, 2 * MOST_EXCHANGES);
         assert_eq!(state.position_after(2), None);
         assert_eq!(state.position_after(3), Some(1));
         let traffic = Traffic::default();
-        *traffic.0.state.lock() = state;
+        *traffic.shared.state.lock() = state;
         let missed = |after: u64| {
             let query = PageQuery {
                 after,
                 limit: Some(1),
                 ..PageQuery::default()
             };
-            traffic.exchanges(&query).contains("\"missed\":true")
+            traffic.exchanges(&query).missed
         };
         assert_eq!([2, 3, kept + 2].map(missed), [true, false, false]);
     }

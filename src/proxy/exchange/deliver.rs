@@ -170,7 +170,7 @@ impl Exchange {
                 CloseKind::Close => "closed by a rule",
                 CloseKind::Reset => "reset by a rule",
             };
-            self.emit_end(Side::Device, true, how.into());
+            self.emit_failed(Side::Device, true, false, how.into());
         }
         match (self.leg(), last.ending) {
             // On HTTP/2 the error alone resets the stream, and the connection lives.

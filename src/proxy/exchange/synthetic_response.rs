@@ -116,7 +116,7 @@ impl Exchange {
             Side::Server if is_elsewhere => format!("{server}: {}", failure.why),
             _ => failure.why,
         };
-        self.emit_failed(failure.side, why);
+        self.emit_failed(failure.side, false, true, why);
         self.own(answer, Vec::new(), Delivery::default())
     }
 

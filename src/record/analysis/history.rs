@@ -33,6 +33,17 @@ impl History {
         (Some(known.code) == transaction.code()).then_some(known)
     }
 
+    /// That of one device.
+    pub(super) fn of_device(&self, device: &SmolStr) -> Self {
+        let of_device = self.0.get(device).cloned();
+        Self(
+            of_device
+                .map(|it| (device.clone(), it))
+                .into_iter()
+                .collect(),
+        )
+    }
+
     /// Remembers the answers of a session.
     pub(super) fn enter(&mut self, session: &SessionSummary, transactions: &[Transaction]) {
         let own = |transaction: &&Transaction| {

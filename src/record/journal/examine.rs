@@ -3,16 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::Lane;
 use super::inlet::{Inlet, Numbered};
+use super::{Lane, Sessions};
 use crate::flow::lint::Linter;
 use crate::flow::{Event, SessionEnd};
-use crate::record::analysis::{AnalysedSession, Analysis};
+use crate::record::analysis::AnalysedSession;
 use crate::record::{EventRecord, Masking, lint};
 
 /// Makes the records of events and delivers them, until no more can come.
-pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking) {
-    let mut sessions = SessionStage::default();
+pub(super) fn examine(inlet: &Inlet, lanes: &[Lane], masking: Masking, sessions: Sessions) {
+    let mut sessions = SessionStage {
+        sessions,
+        ..SessionStage::default()
+    };
     while let Some(batch) = inlet.next() {
         let mut records = Vec::with_capacity(batch.len());
         for numbered in batch {
@@ -62,7 +65,7 @@ fn deliver(lanes: &[Lane], records: &[Placed]) {
 /// The sessions of a run: each gives one record more when it ends.
 #[derive(Default)]
 struct SessionStage {
-    analysis: Analysis,
+    sessions: Sessions,
     linter: Linter,
     last: Option<Arc<EventRecord>>,
     /// Whether it failed: the record goes on without it.
@@ -92,34 +95,34 @@ impl SessionStage {
 
     fn event(&mut self, record: &Arc<EventRecord>) -> Vec<Arc<EventRecord>> {
         self.last = Some(record.clone());
-        self.ended(|analysis| analysis.event(record))
+        self.ended(|sessions| sessions.event(record))
     }
 
     fn finish(&mut self) -> Vec<Arc<EventRecord>> {
-        self.ended(Analysis::finish)
+        self.ended(Sessions::finish)
     }
 
     fn ended(
         &mut self,
-        ended: impl FnOnce(&mut Analysis) -> Vec<AnalysedSession>,
+        ended: impl FnOnce(&Sessions) -> Vec<Arc<AnalysedSession>>,
     ) -> Vec<Arc<EventRecord>> {
         let Some(last) = self.last.as_ref().filter(|_| !self.has_failed) else {
             return Vec::new();
         };
-        let ended = catch_unwind(AssertUnwindSafe(|| ended(&mut self.analysis)));
+        let ended = catch_unwind(AssertUnwindSafe(|| ended(&self.sessions)));
         let Ok(ended) = ended else {
             tracing::error!("record: the sessions cannot be analysed, the record goes on without");
             self.has_failed = true;
             return Vec::new();
         };
         // What belongs to no session has events of its own.
-        let is_session = |it: &AnalysedSession| {
+        let is_session = |it: &Arc<AnalysedSession>| {
             it.summary.number.is_some() || it.summary.end != SessionEnd::Open
         };
         let records = ended
             .into_iter()
             .filter(is_session)
-            .map(|session| last.session_end(session.summary));
+            .map(|session| last.session_end(session.summary.clone()));
         records.map(Arc::new).collect()
     }
 }

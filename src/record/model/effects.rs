@@ -71,10 +71,12 @@ impl EventRecord {
                 at,
                 side,
                 by_rule,
+                is_answered,
                 why,
             } => Self {
                 exchange: Some(exchange.0),
                 by_rule: *by_rule,
+                is_answered: *is_answered,
                 from: side.map(|side| SmolStr::new_static(side.name())),
                 why: Some(SmolStr::new(why)),
                 ..Self::numbered(seq, EventKind::Failed, *at, *connection)
@@ -179,6 +181,7 @@ impl EventRecord {
             took_us: None,
             why: None,
             by_rule: false,
+            is_answered: false,
             head: None,
             bytes: None,
             bytes_sent: None,

@@ -170,6 +170,7 @@ impl Stage {
             connection: self.connection.id,
             at,
             side,
+            is_answered: false,
             by_rule: false,
             why: why.into(),
         });

@@ -80,6 +80,7 @@ pub(super) fn records(script: &str) -> Vec<EventRecord> {
                     connection: ConnectionId(1),
                     at: Timestamp(now),
                     side,
+                    is_answered: false,
                     by_rule: false,
                     why,
                 });
