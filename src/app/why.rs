@@ -190,8 +190,8 @@ impl Question {
             summary
                 .findings
                 .retain(|it| it.rules.is_empty() || it.by.is_some());
-            let is_untouched = |it: &&Transaction| it.all_rules().next().is_none();
-            let untouched = CommandCounts::of(transactions.iter().filter(is_untouched));
+            let is_untouched = |it: &Transaction| it.all_rules().next().is_none();
+            let untouched = CommandCounts::of(&transactions, is_untouched);
             summary.commands = CommandCounts {
                 all: summary.commands.all,
                 not_kept: summary.commands.not_kept,

@@ -176,6 +176,9 @@ impl Transaction {
     /// The most items of a command, and of its Results, that are kept.
     pub const MOST_ITEMS: usize = 16;
 
+    /// The Status of a command that was not executed.
+    pub const NOT_EXECUTED: u16 = 215;
+
     /// The node it is about, the first of several.
     pub fn node(&self) -> Option<&str> {
         self.items.iter().find_map(|item| item.node.as_deref())
@@ -205,6 +208,28 @@ impl Transaction {
     /// Whether who asked received a code that reports a failure.
     pub fn has_failed(&self) -> bool {
         self.answer().is_some_and(CommandAnswer::has_failed)
+    }
+
+    /// The same among all commands of its session: 215 is a failure, too, where no Atomic or failed Sequence around the
+    /// command explains it.
+    pub fn has_failed_among(&self, session: &[Self]) -> bool {
+        let mut answers = self.answers.iter();
+        let is_not_executed = answers.any(|answer| answer.received == Some(Self::NOT_EXECUTED));
+        if self.has_failed() || !is_not_executed {
+            return self.has_failed();
+        }
+        let (mut parent, mut inner) = (self.parent, self.number);
+        while let Some(number) = parent.filter(|number| *number < inner) {
+            let around = (number as usize).checked_sub(1);
+            let Some(around) = around.and_then(|at| session.get(at)) else {
+                break;
+            };
+            if around.command == "Atomic" || around.has_failed() {
+                return false;
+            }
+            (inner, parent) = (number, around.parent);
+        }
+        true
     }
 
     /// Every rule that acted on the command or on an answer.

@@ -5,8 +5,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use smol_str::SmolStr;
 
 use crate::flow::Side;
+use crate::flow::effect::SWAP;
 use crate::record::EventRecord;
-use crate::record::model::{CommandRecord, EventKind, MessageRecord, OpRecord};
+use crate::record::model::{CommandRecord, EventKind, MessageRecord, OpRecord, RuleEffectRecord};
 
 /// A message.
 pub(super) struct Exchanged<'r> {
@@ -89,6 +90,20 @@ impl<'r> Exchanged<'r> {
         let note = notes.find(|note| note.id == "STAY-01")?;
         Some(note.text.clone())
     }
+
+    /// The rules that changed which sizes the sender announces.
+    pub(super) fn rules_of_sizes(&self) -> Vec<SmolStr> {
+        let is_of_size = |applied: &&RuleEffectRecord| {
+            let mut changes = applied.changes.iter().filter(|change| change.is_done());
+            changes.any(|it| {
+                matches!(it.kind.name(), "max-obj-size" | "max-msg-size")
+                    || it.path.contains("/MaxObjSize")
+                    || it.path.contains("/MaxMsgSize")
+            })
+        };
+        let applied = self.record.applied.iter().filter(is_of_size);
+        distinct(applied.map(|applied| &applied.rule))
+    }
 }
 
 fn fingerprint(record: &EventRecord) -> Option<u64> {
@@ -109,6 +124,14 @@ fn touches(record: &EventRecord) -> Vec<(SmolStr, Option<usize>)> {
             .extend(changes.map(|change| (applied.rule.clone(), record.command_at(&change.path))));
     }
     touches
+}
+
+/// The rules among these that may be behind a missing answer. What dmtap itself changes in requests so that the device
+/// goes on through it answers nothing and breaks nothing.
+pub(super) fn of_user(rules: &[SmolStr]) -> Vec<SmolStr> {
+    let mut rules = rules.to_vec();
+    rules.retain(|rule| ![SWAP, "stay"].contains(&&**rule));
+    rules
 }
 
 fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {

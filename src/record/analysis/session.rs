@@ -9,7 +9,7 @@ use std::ops::Range;
 use smol_str::{SmolStr, format_smolstr};
 
 pub(super) use self::answers::failure_words;
-use super::exchanged::Exchanged;
+use super::exchanged::{Exchanged, of_user};
 use super::incident::{Back, Incident, IncidentKind, MOST_INCIDENTS, SLOW};
 use super::links::Links;
 use super::refusal::{self, MissedCertificate};
@@ -36,6 +36,8 @@ pub(super) struct OpenSession {
     last: [LastMessage; 2],
     /// The rules that acted on messages of the device, by exchange.
     acted: Vec<(u64, Vec<SmolStr>)>,
+    /// The rules that changed which sizes the server announces.
+    pub(super) announced: Vec<SmolStr>,
     /// How it ended, once that is certain.
     ended: Option<SessionEnd>,
     /// The connection of the last request; whether it was closed since.
@@ -107,6 +109,7 @@ impl OpenSession {
             orphans: Vec::new(),
             last: Default::default(),
             acted: Vec::new(),
+            announced: Vec::new(),
             ended: None,
             connection: 0,
             is_closed: false,
@@ -165,7 +168,7 @@ impl OpenSession {
         self.is_waiting = false;
         let how = record.why.clone().unwrap_or_default();
         let rules = match record.by_rule {
-            true => self.last[0].rules.clone(),
+            true => of_user(&self.last[0].rules),
             false => Vec::new(),
         };
         let broken = IncidentKind::Broken { by, during, how };
@@ -210,7 +213,7 @@ impl OpenSession {
 
     fn response(&mut self, message: &Exchanged<'_>) {
         let record = message.record;
-        if record.own && !self.last[0].rules.is_empty() {
+        if record.own && !of_user(&self.last[0].rules).is_empty() {
             self.request_lost();
         }
         let head = record.head.as_ref();
@@ -254,6 +257,11 @@ impl OpenSession {
                 how,
             };
             self.note(message, message.rules(), broken);
+        }
+        for rule in message.rules_of_sizes() {
+            if !self.announced.contains(&rule) {
+                self.announced.push(rule);
+            }
         }
         self.conversation(message, self.is_repeat(message));
         if !message.arrives {
@@ -326,7 +334,7 @@ impl OpenSession {
     pub(super) fn rules_behind(&self, message: &Exchanged<'_>) -> Vec<SmolStr> {
         let rules = message.rules();
         match rules.is_empty() && message.record.own {
-            true => self.last[0].all_rules.clone(),
+            true => of_user(&self.last[0].all_rules),
             false => rules,
         }
     }
@@ -348,8 +356,8 @@ impl OpenSession {
     }
 
     /// The rules that acted on the last message of the server.
-    pub(super) fn last_rules(&self) -> &[SmolStr] {
-        &self.last[1].all_rules
+    pub(super) fn last_rules(&self) -> Vec<SmolStr> {
+        of_user(&self.last[1].all_rules)
     }
 
     fn note(&mut self, message: &Exchanged<'_>, rules: Vec<SmolStr>, what: IncidentKind) {

@@ -2,7 +2,11 @@
 //! concluded that the record does not show.
 
 mod atomic;
+mod cause;
+mod earlier;
+mod endless;
 mod failed;
+mod header;
 mod incidents;
 mod open;
 mod refused;
@@ -42,6 +46,7 @@ struct Case<'s> {
     options: &'s Options,
     /// Whether any ./User command was carried out.
     user_commands_succeed: bool,
+    changes: earlier::Changes,
 }
 
 /// The session with its findings.
@@ -54,6 +59,7 @@ pub(super) fn conclude(
         session: &session,
         history,
         options,
+        changes: earlier::changes(&session.transactions),
         user_commands_succeed: session.transactions.iter().any(|it| {
             let is_servers = it.from == Side::Server && it.all_rules().next().is_none();
             is_servers && failed::is_success(it) && it.node().is_some_and(locuri::is_of_user)
@@ -63,6 +69,7 @@ pub(super) fn conclude(
     findings.extend(case.incidents());
     findings.extend(case.failed());
     findings.extend(case.open());
+    findings.extend(case.endless());
     findings.sort_by_key(|finding| (!finding.pending, order(&finding.id)));
     findings.truncate(MOST_FINDINGS);
     session.summary.end_rule = findings.iter().find_map(|finding| match &*finding.id {

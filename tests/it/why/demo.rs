@@ -300,3 +300,57 @@ fn a_demo_warns_of_a_rule_that_matches_no_node() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("`nonsense` is no LocURI"), "{errors}");
 }
+
+#[test]
+fn what_a_rule_caused_is_not_the_devices_doing() {
+    for (rule, words) in [
+        (
+            "small-objects",
+            &["Rule small-objects of dmtap caused this: it changed the size"][..],
+        ),
+        (
+            "no-size",
+            &[
+                "Add ./Device/Vendor/MSFT/DMTap/Notice: 411",
+                "therefore Replace ./Device/Vendor/MSFT/DMTap/Notice: 404",
+                "therefore Delete ./Device/Vendor/MSFT/DMTap/Notice: 404",
+            ],
+        ),
+    ] {
+        let folder = demo(&["--rule", rule]);
+        let (text, code) = why(folder.path(), &[]);
+        assert_eq!(code, Some(1), "{rule}: {text}");
+        for word in words {
+            assert!(text.contains(word), "{rule}, {word}: {text}");
+        }
+        assert_eq!(text.matches("✖").count(), 2, "one a session: {text}");
+        let (text, code) = why(folder.path(), &["--ignore-rules"]);
+        assert_eq!(code, Some(0), "{rule}: {text}");
+    }
+}
+
+#[test]
+fn failures_that_are_counted_are_listed() {
+    let folder = demo(&["--rule", "challenge-late"]);
+    let (text, _) = why(folder.path(), &["--session", "1"]);
+    let found = finding(&text, "WHY-08").join("\n");
+    for words in [
+        "Rule challenge-late of dmtap",
+        "With it 7 commands of the server in x2 were refused",
+        "215 Not executed",
+        "401 Invalid credentials",
+    ] {
+        assert!(found.contains(words), "{words}: {text}");
+    }
+    let folder = demo(&["--rule", "user-cancelled"]);
+    let (text, _) = why(folder.path(), &["--session", "1"]);
+    assert!(
+        text.contains("Replace ./Device/Vendor/MSFT/DMTap/Colour: 215 Not executed"),
+        "{text}"
+    );
+    assert!(
+        text.contains("turned 200 OK into 215 Not executed"),
+        "{text}"
+    );
+    assert!(text.contains("3 of 16 commands failed"), "{text}");
+}

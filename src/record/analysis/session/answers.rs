@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::super::exchanged::Exchanged;
+use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
 use super::super::links::{Indexed, entry};
 use super::{LastMessage, OpenSession, is_alert, side};
@@ -301,7 +301,7 @@ impl OpenSession {
             };
             if rules.is_empty() {
                 // What was refused may be a rule's doing.
-                rules.clone_from(&self.last[side(by.other())].all_rules);
+                rules = of_user(&self.last[side(by.other())].all_rules);
             }
             self.note(message, rules, what);
         }

@@ -91,10 +91,25 @@ impl OpenSession {
         })
     }
 
+    /// The end by an HTTP error: where the server gave no answer, it refused nothing.
+    fn refused(&self, incident: &Incident, status: u16, own: bool) -> SessionEnd {
+        let mut incidents = self.incidents.iter();
+        let broken = incidents.find_map(|it| match it.what {
+            IncidentKind::Broken { by, during, .. } if it.exchange == incident.exchange => {
+                Some((by, during))
+            }
+            _ => None,
+        });
+        match broken.filter(|_| own) {
+            Some((_, during)) => SessionEnd::BrokenOff { by: None, during },
+            None => SessionEnd::Refused { status },
+        }
+    }
+
     /// Ends it; `otherwise` is how, where no message and no incident says that.
     pub(in crate::record::analysis) fn end(&mut self, otherwise: SessionEnd) {
         let by_incident = self.broken().map(|incident| match incident.what {
-            IncidentKind::Http { status, .. } => SessionEnd::Refused { status },
+            IncidentKind::Http { status, own, .. } => self.refused(incident, status, own),
             IncidentKind::Broken { by, during, .. } => SessionEnd::BrokenOff { by, during },
             _ => SessionEnd::Open,
         });
@@ -121,17 +136,17 @@ impl OpenSession {
         }
         self.summary.commands = CommandCounts {
             not_kept: self.summary.commands.not_kept,
-            ..CommandCounts::of(&self.transactions)
+            ..CommandCounts::of(&self.transactions, |_| true)
         };
         self.summary.end = end;
     }
 }
 
 impl CommandCounts {
-    /// The server's commands among these.
-    pub fn of<'t>(transactions: impl IntoIterator<Item = &'t Transaction>) -> Self {
+    /// The server's commands in a session; `is_counted` decides which of them count.
+    pub fn of(session: &[Transaction], is_counted: impl Fn(&Transaction) -> bool) -> Self {
         let mut counts = Self::default();
-        for transaction in transactions {
+        for transaction in session.iter().filter(|it| is_counted(it)) {
             let is_counted = transaction.from == Side::Server
                 && transaction.delivery != CommandDelivery::Injected;
             if !is_counted {
@@ -139,7 +154,7 @@ impl CommandCounts {
             }
             counts.all += 1;
             let counted = match transaction.outcome {
-                _ if transaction.has_failed() => &mut counts.failed,
+                _ if transaction.has_failed_among(session) => &mut counts.failed,
                 TransactionOutcome::Unanswered => &mut counts.unanswered,
                 TransactionOutcome::InProgress => &mut counts.in_progress,
                 TransactionOutcome::Lost | TransactionOutcome::Open => &mut counts.lost,

@@ -1,6 +1,7 @@
 //! Atomics that failed, and commands for a user who was not there.
 
-use super::failed::{MOST_ALIKE, by_rules, failure, is_delete_of_nothing, is_success, place};
+use super::cause::is_delete_of_nothing;
+use super::failed::{MOST_ALIKE, by_rules, failure, is_success, place};
 use super::words::{code, named};
 use super::{Case, about};
 use crate::dm::locuri::is_of_user;
@@ -77,17 +78,23 @@ impl<'s> Case<'s> {
                 let failed = answer.received.unwrap_or_default();
                 if failed == 400 && cause.asked.cmd_id.is_empty() {
                     finding.by = Some(cause.from);
-                    finding.next = self.next(cause, failed);
+                    let lacking = children.iter().filter(|it| it.asked.cmd_id.is_empty());
+                    finding.next = match lacking.count() {
+                        0 | 1 => self.next(cause, failed),
+                        more => format!("give every command a CmdID: these {more} have none"),
+                    };
                     return Some(finding);
                 }
                 if is_delete_of_nothing(cause, failed) {
                     finding.next = "take this Delete out of the Atomic: a node that is not there makes all of it fail".into();
                     return Some(finding);
                 }
-                format!(
-                    "mend this one command first: {}",
-                    self.next(cause, answer.received.unwrap_or_default())
-                )
+                let alike = children.iter().filter(|it| it.code() == cause.code());
+                let these = match alike.count() {
+                    0 | 1 => "this one command".to_owned(),
+                    more => format!("these {more} commands"),
+                };
+                format!("mend {these} first: {}", self.next(cause, failed))
             }
             None => {
                 "look at the device's event log: the Statuses name no command as the cause".into()

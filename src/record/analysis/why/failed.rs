@@ -2,13 +2,22 @@
 
 use std::collections::HashSet;
 
+use smol_str::SmolStr;
+
+use super::cause::is_delete_of_nothing;
 use super::words::{self, code, counted, named};
 use super::{Case, about, csp};
-use crate::dm::locuri;
-use crate::facts;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction, TransactionOutcome};
-use crate::record::analysis::incident::IncidentKind;
+use crate::record::analysis::incident::{Incident, IncidentKind};
 use crate::record::model::SessionFinding;
+
+/// Commands that failed in the same way.
+struct Group<'s> {
+    /// The rules behind it.
+    rules: Vec<SmolStr>,
+    numbers: HashSet<u32>,
+    commands: Vec<&'s Transaction>,
+}
 
 impl<'s> Case<'s> {
     /// WHY-01, WHY-06 and WHY-07.
@@ -22,12 +31,13 @@ impl<'s> Case<'s> {
             .collect();
         let of_atomic: HashSet<u32> = failed.iter().map(|(number, _)| *number).collect();
         let mut findings: Vec<_> = failed.into_iter().map(|(_, finding)| finding).collect();
-        let (mut of_user, mut groups): (Vec<&Transaction>, Vec<Vec<&Transaction>>) =
-            Default::default();
+        let mut of_user: Vec<&'s Transaction> = Vec::new();
+        let mut groups: Vec<Group<'s>> = Vec::new();
+        let mut effects: Vec<(u32, &'s Transaction)> = Vec::new();
         for transaction in self.transactions() {
             let around = self.atomic_of(transaction).unwrap_or(transaction);
-            let is_failure = transaction.has_failed() || is_hidden(transaction);
-            if !is_failure
+            let has_failed = transaction.has_failed_among(&self.session.transactions);
+            if !(has_failed || is_hidden(transaction))
                 || of_atomic.contains(&around.number)
                 || self.is_of_challenge(transaction)
             {
@@ -37,18 +47,27 @@ impl<'s> Case<'s> {
                 of_user.push(transaction);
                 continue;
             }
-            let has_room = groups.len() < super::MOST_FINDINGS;
-            match groups
-                .iter_mut()
-                .find(|group| is_alike(group[0], transaction))
-            {
-                Some(group) => group.push(transaction),
-                None if has_room => groups.push(vec![transaction]),
-                None => {}
+            let cause = self.cause_by_rule(transaction);
+            let cause = cause
+                .and_then(|(cause, _)| cause)
+                .or_else(|| self.add_without_which(transaction));
+            match cause.filter(|it| {
+                groups
+                    .iter()
+                    .any(|group| group.numbers.contains(&it.number))
+            }) {
+                Some(cause) => effects.push((cause.number, transaction)),
+                None => self.enter(&mut groups, transaction),
             }
         }
         findings.extend((!of_user.is_empty()).then(|| self.without_user(&of_user)));
-        findings.extend(groups.iter().map(|group| self.group(group)));
+        for group in &groups {
+            let of_group = effects
+                .iter()
+                .filter(|(cause, _)| group.numbers.contains(cause));
+            let of_group: Vec<_> = of_group.map(|(_, effect)| *effect).collect();
+            findings.push(self.group(group, &of_group));
+        }
         findings.extend(self.reported());
         findings
     }
@@ -63,19 +82,29 @@ impl<'s> Case<'s> {
             .incidents
             .iter()
             .any(|incident| match incident.what {
-                IncidentKind::HeaderRefused { code, .. } => {
+                IncidentKind::HeaderRefused { code, by, .. } => {
                     let is_same =
                         answer.received == Some(code) || matches!(answer.received, Some(401 | 407));
-                    is_same && places.contains(&incident.exchange)
+                    let is_it =
+                        by != transaction.from && is_same && places.contains(&incident.exchange);
+                    is_it || is_refused_with(incident, transaction)
                 }
                 _ => false,
             })
     }
 
     /// WHY-01: commands on one CSP that failed in the same way.
-    fn group(&self, group: &[&'s Transaction]) -> SessionFinding {
+    /// `effects` failed since the first of them did.
+    fn group(&self, group: &Group<'s>, effects: &[&'s Transaction]) -> SessionFinding {
+        let Group {
+            commands: group,
+            rules,
+            ..
+        } = group;
         let first = group[0];
-        let mut finding = about(if first.chunks > 0 { "WHY-10" } else { "WHY-01" }, group);
+        let all: Vec<_> = group.iter().chain(effects).copied().collect();
+        let mut finding = about(if first.chunks > 0 { "WHY-10" } else { "WHY-01" }, &all);
+        finding.rules.clone_from(rules);
         let Some(answer) = failure(first) else {
             return finding;
         };
@@ -100,6 +129,8 @@ impl<'s> Case<'s> {
                 &finding.rules,
                 &format!("hid this: the server received {got}."),
             ));
+        } else if let Some((_, how)) = self.cause_by_rule(first) {
+            finding.why.push(words::by_rules(&finding.rules, &how));
         } else if !finding.rules.is_empty() {
             finding.why.push(by_rules(first, answer, &finding));
         }
@@ -120,6 +151,20 @@ impl<'s> Case<'s> {
             finding
                 .why
                 .push(format!("and {} more", group.len() - 1 - MOST_ALIKE));
+        }
+        for effect in effects.iter().take(MOST_ALIKE) {
+            finding.why.push(format!(
+                "therefore {}: {}, {}",
+                named(effect),
+                code(effect.code().unwrap_or_default()),
+                words::asked(effect)
+            ));
+        }
+        if effects.len() > MOST_ALIKE {
+            finding.why.push(format!(
+                "and {} more for that reason",
+                effects.len() - MOST_ALIKE
+            ));
         }
         if !finding.rules.is_empty() && !is_hidden {
             finding.next = "take the rule out to see what the device answers by itself".into();
@@ -153,126 +198,30 @@ impl<'s> Case<'s> {
         finding
     }
 
-    /// Whether all commands on this CSP had the same fate; gives whether the device seems to lack it.
-    fn of_csp(&self, transaction: &Transaction, failed: u16, finding: &mut SessionFinding) -> bool {
-        let Some(csp) = transaction.node().map(csp).filter(|csp| !csp.is_empty()) else {
-            return false;
+    /// Puts a failed command to those that failed in the same way, for the same reason.
+    fn enter(&self, groups: &mut Vec<Group<'s>>, transaction: &'s Transaction) {
+        let key = |it: &Transaction| {
+            let answer = failure(it);
+            let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
+            let csp = it.failed_node().map(|node| csp(node).to_ascii_lowercase());
+            (it.from, it.command.clone(), csp, codes)
         };
-        let is_here = |it: &&Transaction| {
-            it.node()
-                .is_some_and(|node| super::csp(node).eq_ignore_ascii_case(csp))
-        };
-        let here: Vec<_> = self.untouched().filter(is_here).collect();
-        let alike = here.iter().filter(|it| it.code() == Some(failed)).count();
-        let succeeded = here.iter().filter(|it| is_success(it)).count();
-        let mut others: Vec<String> = self
-            .untouched()
-            .filter(|it| !is_here(it) && is_success(it))
-            .filter_map(|it| it.node().map(|node| super::csp(node).to_ascii_lowercase()))
-            .collect();
-        others.sort_unstable();
-        others.dedup();
-        if alike == 0 {
-            return false;
-        }
-        if alike < here.len() {
-            if succeeded > 0 {
-                finding.why.push(format!(
-                    "{} on {csp} succeeded, {alike} of {} got {failed}.",
-                    counted(succeeded, "command"),
-                    here.len()
-                ));
+        let rules = self.rules_behind(transaction);
+        let wanted = key(transaction);
+        let alike =
+            |group: &&mut Group<'s>| group.rules == rules && key(group.commands[0]) == wanted;
+        let has_room = groups.len() < super::MOST_FINDINGS;
+        match groups.iter_mut().find(alike) {
+            Some(group) => {
+                group.numbers.insert(transaction.number);
+                group.commands.push(transaction);
             }
-            return false;
-        }
-        let mut line = format!("{} on {csp} got {failed}", words::all_of(alike));
-        let seems_lacking = failed == 404 && alike > 1 && !others.is_empty();
-        if !others.is_empty() {
-            let end = if seems_lacking {
-                ": the device seems to lack this CSP."
-            } else {
-                "."
-            };
-            line += &format!(
-                "; commands on {} succeeded{end}",
-                counted(others.len(), "other CSP")
-            );
-        } else {
-            line += ".";
-        }
-        finding.why.push(line);
-        if let (404, Some(fact)) = (failed, transaction.node().and_then(facts::csp_of)) {
-            finding.why.push(format!("{}: {}", fact.key, fact.more));
-        }
-        seems_lacking
-    }
-
-    /// What the record itself says of the cause.
-    pub(super) fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
-        let command = &*transaction.command;
-        if let (404, Some(deleted)) = (failed, self.deleted_before(transaction)) {
-            let place = &deleted.asked;
-            return Some(format!(
-                "The server itself deleted it before, in x{} (CmdID {}).",
-                place.exchange, place.cmd_id
-            ));
-        }
-        if let (404, Some(add)) = (failed, self.add_failed_before(transaction)) {
-            let place = &add.asked;
-            let got = failure(add)
-                .and_then(CommandAnswer::code)
-                .unwrap_or_default();
-            return Some(format!(
-                "Its Add failed before, in x{} (CmdID {}): {}.",
-                place.exchange,
-                place.cmd_id,
-                code(got)
-            ));
-        }
-        let item = transaction.items.first();
-        let format = item.and_then(|item| item.format.as_deref());
-        let media_type = item.and_then(|item| item.media_type.as_deref());
-        Some(match (failed, command) {
-            (404, "Delete") => {
-                "There is no such node: it is gone already, or was never there.".into()
-            }
-            (404, "Replace") if !is_policy(transaction) => {
-                "Replace creates no node: it must be there.".into()
-            }
-            (418, _) => "Add does not overwrite what is there already.".into(),
-            (415, _) => format!(
-                "It was sent with format {} and type {}.",
-                format.unwrap_or("chr (none was named)"),
-                media_type.unwrap_or("text/plain (none was named)")
-            ),
-            (400, _) if transaction.asked.cmd_id.is_empty() => "The command has no CmdID.".into(),
-            _ => return None,
-        })
-    }
-
-    pub(super) fn next(&self, transaction: &Transaction, failed: u16) -> String {
-        let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
-        let has_native = failure(transaction).is_some_and(|answer| answer.original_error.is_some());
-        match (failed, &*transaction.command) {
-            (404, _) if self.deleted_before(transaction).is_some() => {
-                "nothing, if this was to check the Delete; otherwise Add the node again".into()
-            }
-            (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
-            (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
-            (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
-            (418, _) => "send Replace to change the value, or Delete the node first".into(),
-            (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
-            (415, _) => "send the format and type that the CSP's DDF names".into(),
-            (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
-            (400, _) => "compare the value and its format with the CSP's DDF, and the command with the standard (dmtap lint)".into(),
-            (500, _) if !has_native => {
-                "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
-            }
-            (425 | 500, _) => format!(
-                "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
-                words::at(answered)
-            ),
-            (code, _) => format!("`dmtap explain {code}` says what Windows means by it"),
+            None if has_room => groups.push(Group {
+                rules,
+                numbers: HashSet::from([transaction.number]),
+                commands: vec![transaction],
+            }),
+            None => {}
         }
     }
 
@@ -288,43 +237,6 @@ impl<'s> Case<'s> {
             ));
         }
     }
-
-    /// The Add of this node that failed before.
-    fn add_failed_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
-        let node = locuri::canonical(transaction.failed_node()?);
-        let before = self
-            .session
-            .transactions
-            .get(..transaction.number as usize - 1)?;
-        let mut newest_first = before.iter().rev();
-        newest_first.find(|it| {
-            let is_it = it
-                .node()
-                .is_some_and(|known| locuri::canonical(known) == node);
-            it.command == "Add" && is_it && failure(it).is_some() && !is_carried_out(it)
-        })
-    }
-
-    /// The Delete that took this node away, or one around it.
-    fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
-        let node = locuri::canonical(transaction.failed_node()?);
-        let before = self
-            .session
-            .transactions
-            .get(..transaction.number as usize - 1)?;
-        let mut newest_first = before.iter().rev();
-        newest_first
-            .find(|it| {
-                let is_about = |known: &str| {
-                    let known = locuri::canonical(known);
-                    node.strip_prefix(&known)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                };
-                let changes = matches!(&*it.command, "Delete" | "Add");
-                changes && is_carried_out(it) && it.node().is_some_and(is_about)
-            })
-            .filter(|it| it.command == "Delete")
-    }
 }
 
 pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String {
@@ -333,21 +245,6 @@ pub(super) fn place(transaction: &Transaction, answer: &CommandAnswer) -> String
         line += &format!(" · {}", words::hresult_words(error));
     }
     line
-}
-
-/// Whether it is about a policy: Windows sets those by Replace, too.
-fn is_policy(transaction: &Transaction) -> bool {
-    let node = transaction
-        .failed_node()
-        .map(locuri::canonical)
-        .unwrap_or_default();
-    let node = node.strip_prefix("user/").unwrap_or(&node);
-    node.starts_with("vendor/msft/policy/config/")
-}
-
-/// Whether a Delete failed since its node is not there, which is what it wants.
-pub(super) fn is_delete_of_nothing(transaction: &Transaction, failed: u16) -> bool {
-    failed == 404 && transaction.command == "Delete"
 }
 
 /// How many items of a command failed, and which besides the one of `first`.
@@ -411,14 +308,10 @@ pub(super) fn by_rules(
 
 /// The answer that reports a failure: as it was received, else as it was sent.
 pub(super) fn failure(transaction: &Transaction) -> Option<&CommandAnswer> {
-    let mut answers = transaction.answers.iter();
-    let received = answers.find(|answer| answer.has_failed());
-    received.or_else(|| {
-        transaction
-            .answers
-            .iter()
-            .find(|answer| is_hidden_failure(answer))
-    })
+    let find = |is_it: fn(&CommandAnswer) -> bool| transaction.answers.iter().find(|it| is_it(it));
+    find(CommandAnswer::has_failed)
+        .or_else(|| find(is_hidden_failure))
+        .or_else(|| find(|answer| answer.received == Some(Transaction::NOT_EXECUTED)))
 }
 
 /// Whether a rule hid a failure of a command from who asked.
@@ -433,23 +326,22 @@ fn is_hidden_failure(answer: &CommandAnswer) -> bool {
     failed && !answer.has_failed() && !answer.rules.is_empty()
 }
 
-fn is_alike(one: &Transaction, other: &Transaction) -> bool {
-    let key = |it: &Transaction| {
-        let answer = failure(it);
-        let codes = answer.map(|it| (it.sent, it.received, it.original_error.clone()));
-        (
-            it.from,
-            it.failed_node().map(|node| csp(node).to_ascii_lowercase()),
-            codes,
-        )
+/// Whether a rule that refused a message of one side refused this command of the other with it.
+pub(super) fn is_refused_with(incident: &Incident, transaction: &Transaction) -> bool {
+    let by_same = || {
+        transaction
+            .all_rules()
+            .any(|rule| incident.rules.contains(rule))
     };
-    key(one) == key(other)
-        && super::rules(&[one]) == super::rules(&[other])
-        && one.command == other.command
+    matches!(incident.what, IncidentKind::HeaderRefused { by, .. } if by == transaction.from)
+        && transaction.asked.exchange == incident.exchange
+        && transaction.delivery == CommandDelivery::Withheld
+        && failure(transaction).is_some()
+        && by_same()
 }
 
 /// Whether the device carried a command out, whatever a rule made of its answer.
-fn is_carried_out(transaction: &Transaction) -> bool {
+pub(super) fn is_carried_out(transaction: &Transaction) -> bool {
     let mut answers = transaction.answers.iter().filter_map(|answer| answer.sent);
     answers.any(is_success_code)
 }

@@ -3,7 +3,7 @@
 use smol_str::SmolStr;
 
 use super::Case;
-use super::words::{self, code, counted, duration};
+use super::words::{self, counted, duration};
 use crate::flow::{SessionEnd, Side};
 use crate::record::analysis::enrollment::UNREAD_NEXT;
 use crate::record::analysis::incident::{Back, Incident, IncidentKind};
@@ -27,7 +27,7 @@ impl<'s> Case<'s> {
         findings
     }
 
-    fn of<'i>(
+    pub(super) fn of<'i>(
         &'i self,
         is_it: impl Fn(&IncidentKind) -> bool + 'i,
     ) -> impl Iterator<Item = &'s Incident> + 'i {
@@ -66,74 +66,6 @@ impl<'s> Case<'s> {
         finding.next = UNREAD_NEXT.into();
         finding.exchanges.push(first.exchange);
         finding.exchanges.dedup();
-        Some(finding)
-    }
-
-    /// WHY-08, and WHY-01 where it is not about credentials.
-    fn header_refused(&self) -> Option<SessionFinding> {
-        let refused: Vec<_> = self
-            .of(|what| matches!(what, IncidentKind::HeaderRefused { .. }))
-            .filter(|incident| incident.back.is_none())
-            .collect();
-        let last = refused.last()?;
-        let IncidentKind::HeaderRefused {
-            by,
-            code: got,
-            scheme,
-            message,
-            cred,
-        } = &last.what
-        else {
-            return None;
-        };
-        let is_auth = matches!(got, 401 | 407);
-        let mut finding = finding(if is_auth { "WHY-08" } else { "WHY-01" }, &refused);
-        finding.code = Some(*got);
-        let whose = words::side(by.other());
-        finding.what = match is_auth {
-            true => format!(
-                "Authentication: {} for message {message} of {whose}",
-                code(*got)
-            ),
-            false => format!("Message {message} of {whose}: {}", code(*got)),
-        };
-        if finding.rules.is_empty() {
-            finding.by = Some(*by);
-        } else {
-            finding.why.push(words::by_rules(
-                &finding.rules,
-                "acted on this Status, or on the message that it is for.",
-            ));
-        }
-        finding.why.push(format!(
-            "the Status for the SyncHdr stands in x{}, from {}",
-            last.exchange,
-            words::side(*by)
-        ));
-        if refused.len() > 1 {
-            finding
-                .why
-                .push(format!("It came {} times in this session.", refused.len()));
-        }
-        if is_auth {
-            let had = match cred.as_deref() {
-                None => "no credentials".to_owned(),
-                Some("") => "credentials without a scheme".to_owned(),
-                Some(scheme) => format!("credentials of {scheme}"),
-            };
-            let asks = match scheme {
-                Some(scheme) => format!("the Status asks for {scheme}"),
-                None => "the Status has no Chal, so it does not say what is asked for".to_owned(),
-            };
-            finding.why.push(format!("The message had {had}; {asks}."));
-        }
-        finding.why.extend(self.lost());
-        finding.next = match (finding.rules.is_empty(), is_auth, by) {
-            (false, ..) => "take the rule out to see whether the server accepts the device".into(),
-            (_, true, Side::Server) => "compare the user, the password and the nonce of the account (w7 APPLICATION, AAUTHTYPE) with the server's".into(),
-            (_, true, Side::Device) => "compare the server's credentials with those of the account (w7 APPLICATION)".into(),
-            (_, false, _) => format!("`dmtap explain {got}` says what it means"),
-        };
         Some(finding)
     }
 
@@ -360,7 +292,7 @@ impl<'s> Case<'s> {
         };
         let mut finding = finding("WHY-03", &[]);
         finding.what = what.into();
-        finding.rules = self.session.last_rules().to_vec();
+        finding.rules = self.session.last_rules();
         let leads_away = self.session.leads_away();
         let is_unclosed = *self.end() == SessionEnd::WithoutFinal;
         match finding.rules.is_empty() {

@@ -1,0 +1,158 @@
+//! What the record itself says of the cause of a failed command, and what to do next.
+
+use super::failed::{failure, is_success};
+use super::words::{self, code, counted, named};
+use super::{Case, csp};
+use crate::dm::locuri;
+use crate::facts;
+use crate::flow::{CommandAnswer, Transaction};
+use crate::record::model::SessionFinding;
+
+impl Case<'_> {
+    /// Whether all commands on this CSP had the same fate; gives whether the device seems to lack it.
+    pub(super) fn of_csp(
+        &self,
+        transaction: &Transaction,
+        failed: u16,
+        finding: &mut SessionFinding,
+    ) -> bool {
+        let Some(csp) = transaction.node().map(csp).filter(|csp| !csp.is_empty()) else {
+            return false;
+        };
+        let is_here = |it: &&Transaction| {
+            it.node()
+                .is_some_and(|node| super::csp(node).eq_ignore_ascii_case(csp))
+        };
+        let here: Vec<_> = self.untouched().filter(is_here).collect();
+        let alike = here.iter().filter(|it| it.code() == Some(failed)).count();
+        let succeeded = here.iter().filter(|it| is_success(it)).count();
+        let mut others: Vec<String> = self
+            .untouched()
+            .filter(|it| !is_here(it) && is_success(it))
+            .filter_map(|it| it.node().map(|node| super::csp(node).to_ascii_lowercase()))
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        if alike == 0 {
+            return false;
+        }
+        if alike < here.len() {
+            if succeeded > 0 {
+                finding.why.push(format!(
+                    "{} on {csp} succeeded, {alike} of {} got {failed}.",
+                    counted(succeeded, "command"),
+                    here.len()
+                ));
+            }
+            return false;
+        }
+        let mut line = format!("{} on {csp} got {failed}", words::all_of(alike));
+        let seems_lacking = failed == 404 && alike > 1 && !others.is_empty();
+        if !others.is_empty() {
+            let end = if seems_lacking {
+                ": the device seems to lack this CSP."
+            } else {
+                "."
+            };
+            line += &format!(
+                "; commands on {} succeeded{end}",
+                counted(others.len(), "other CSP")
+            );
+        } else {
+            line += ".";
+        }
+        finding.why.push(line);
+        if let (404, Some(fact)) = (failed, transaction.node().and_then(facts::csp_of)) {
+            finding.why.push(format!("{}: {}", fact.key, fact.more));
+        }
+        seems_lacking
+    }
+
+    /// What the record itself says of the cause.
+    pub(super) fn cause(&self, transaction: &Transaction, failed: u16) -> Option<String> {
+        let command = &*transaction.command;
+        if let (404, Some(deleted)) = (failed, self.deleted_before(transaction)) {
+            let place = &deleted.asked;
+            return Some(format!(
+                "The server itself deleted it before, in x{} (CmdID {}).",
+                place.exchange, place.cmd_id
+            ));
+        }
+        if let Some(add) = self.add_without_which(transaction) {
+            let place = &add.asked;
+            let got = failure(add)
+                .and_then(CommandAnswer::code)
+                .unwrap_or_default();
+            let add = match add.node() == transaction.node() {
+                true => "Its Add".to_owned(),
+                false => named(add),
+            };
+            return Some(format!(
+                "{add} failed before, in x{} (CmdID {}): {}.",
+                place.exchange,
+                place.cmd_id,
+                code(got)
+            ));
+        }
+        let item = transaction.items.first();
+        let format = item.and_then(|item| item.format.as_deref());
+        let media_type = item.and_then(|item| item.media_type.as_deref());
+        Some(match (failed, command) {
+            (404, "Delete") => {
+                "There is no such node: it is gone already, or was never there.".into()
+            }
+            (404, "Replace") if !is_policy(transaction) => {
+                "Replace creates no node: it must be there.".into()
+            }
+            (418, _) => "Add does not overwrite what is there already.".into(),
+            (415, _) => format!(
+                "It was sent with format {} and type {}.",
+                format.unwrap_or("chr (none was named)"),
+                media_type.unwrap_or("text/plain (none was named)")
+            ),
+            (400, _) if transaction.asked.cmd_id.is_empty() => "The command has no CmdID.".into(),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn next(&self, transaction: &Transaction, failed: u16) -> String {
+        let answered = failure(transaction).map_or(0, |answer| answer.place.at_us);
+        let has_native = failure(transaction).is_some_and(|answer| answer.original_error.is_some());
+        match (failed, &*transaction.command) {
+            (404, _) if self.deleted_before(transaction).is_some() => {
+                "nothing, if this was to check the Delete; otherwise Add the node again".into()
+            }
+            (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
+            (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),
+            (404, _) => "check the spelling of the node, and which editions and versions its CSP is for".into(),
+            (418, _) => "send Replace to change the value, or Delete the node first".into(),
+            (405, command) => format!("look up whether the node takes {command}: its access types are in the CSP's DDF"),
+            (415, _) => "send the format and type that the CSP's DDF names".into(),
+            (400, _) if transaction.asked.cmd_id.is_empty() => "give every command a CmdID".into(),
+            (400, _) => "compare the value and its format with the CSP's DDF, and the command with the standard (dmtap lint)".into(),
+            (500, _) if !has_native => {
+                "set SyncApplicationVersion to 3.0 or more in DMClient: the device then sends Windows' own error".into()
+            }
+            (425 | 500, _) => format!(
+                "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
+                words::at(answered)
+            ),
+            (code, _) => format!("`dmtap explain {code}` says what Windows means by it"),
+        }
+    }
+}
+
+/// Whether it is about a policy: Windows sets those by Replace, too.
+fn is_policy(transaction: &Transaction) -> bool {
+    let node = transaction
+        .failed_node()
+        .map(locuri::canonical)
+        .unwrap_or_default();
+    let node = node.strip_prefix("user/").unwrap_or(&node);
+    node.starts_with("vendor/msft/policy/config/")
+}
+
+/// Whether a Delete failed since its node is not there, which is what it wants.
+pub(super) fn is_delete_of_nothing(transaction: &Transaction, failed: u16) -> bool {
+    failed == 404 && transaction.command == "Delete"
+}

@@ -1,0 +1,131 @@
+//! Messages that a Status for their SyncHdr refuses as a whole.
+
+use super::Case;
+use super::failed::is_refused_with;
+use super::incidents::finding;
+use super::words::{self, code, counted};
+use crate::flow::{Side, Transaction};
+use crate::record::analysis::incident::{Incident, IncidentKind};
+use crate::record::model::SessionFinding;
+
+impl<'s> Case<'s> {
+    /// WHY-08, and WHY-01 where it is not about credentials.
+    pub(super) fn header_refused(&self) -> Option<SessionFinding> {
+        let refused: Vec<_> = self
+            .of(|what| matches!(what, IncidentKind::HeaderRefused { .. }))
+            .filter(|incident| {
+                incident.back.is_none() || self.refused_with(incident).next().is_some()
+            })
+            .collect();
+        let last = refused.last()?;
+        let commands: Vec<_> = refused
+            .iter()
+            .flat_map(|it| self.refused_with(it))
+            .collect();
+        let IncidentKind::HeaderRefused {
+            by,
+            code: got,
+            scheme,
+            message,
+            cred,
+        } = &last.what
+        else {
+            return None;
+        };
+        let is_auth = matches!(got, 401 | 407);
+        let mut finding = finding(if is_auth { "WHY-08" } else { "WHY-01" }, &refused);
+        finding.code = Some(*got);
+        let whose = words::side(by.other());
+        finding.what = match is_auth {
+            true => format!(
+                "Authentication: {} for message {message} of {whose}",
+                code(*got)
+            ),
+            false => format!("Message {message} of {whose}: {}", code(*got)),
+        };
+        if finding.rules.is_empty() {
+            finding.by = Some(*by);
+        } else {
+            finding.why.push(words::by_rules(
+                &finding.rules,
+                "acted on this Status, or on the message that it is for.",
+            ));
+        }
+        finding.why.push(format!(
+            "the Status for the SyncHdr stands in x{}, from {}",
+            last.exchange,
+            words::side(*by)
+        ));
+        if refused.len() > 1 {
+            finding
+                .why
+                .push(format!("It came {} times in this session.", refused.len()));
+        }
+        if is_auth {
+            let had = match cred.as_deref() {
+                None => "no credentials".to_owned(),
+                Some("") => "credentials without a scheme".to_owned(),
+                Some(scheme) => format!("credentials of {scheme}"),
+            };
+            let asks = match scheme {
+                Some(scheme) => format!("the Status asks for {scheme}"),
+                None => "the Status has no Chal, so it does not say what is asked for".to_owned(),
+            };
+            finding.why.push(format!("The message had {had}; {asks}."));
+        }
+        if last.back.is_some() {
+            finding.why.push(format!(
+                "A later message of {whose} was accepted, and the session went on."
+            ));
+        }
+        finding.why.extend(refused_words(&commands));
+        finding.transactions = commands
+            .iter()
+            .map(|it| it.number)
+            .take(super::MOST_PLACES)
+            .collect();
+        finding.why.extend(self.lost());
+        finding.next = match (finding.rules.is_empty(), is_auth, by) {
+            (false, ..) => "take the rule out to see whether the server accepts the device".into(),
+            (_, true, Side::Server) => "compare the user, the password and the nonce of the account (w7 APPLICATION, AAUTHTYPE) with the server's".into(),
+            (_, true, Side::Device) => "compare the server's credentials with those of the account (w7 APPLICATION)".into(),
+            (_, false, _) => format!("`dmtap explain {got}` says what it means"),
+        };
+        Some(finding)
+    }
+
+    /// The commands of a side that a rule refused together with a message of the other.
+    fn refused_with(&self, incident: &Incident) -> impl Iterator<Item = &'s Transaction> {
+        self.transactions()
+            .filter(move |it| is_refused_with(incident, it))
+    }
+}
+
+/// `With it 7 commands of the server in x2 were refused (215 …, 401 …): Atomic, …`
+fn refused_words(commands: &[&Transaction]) -> Option<String> {
+    let first = commands.first()?;
+    let mut codes: Vec<u16> = commands.iter().filter_map(|it| it.code()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let codes: Vec<String> = codes.into_iter().map(code).collect();
+    let names: Vec<String> = commands
+        .iter()
+        .take(MOST_LISTED)
+        .map(|it| words::named(it))
+        .collect();
+    let more = match commands.len().saturating_sub(MOST_LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "With it {} of {} in x{} were refused ({}): {}{more}.",
+        counted(commands.len(), "command"),
+        words::side(first.from),
+        first.asked.exchange,
+        codes.join(", "),
+        names.join(", "),
+    ))
+}
+
+/// Commands that are listed.
+const MOST_LISTED: usize = 3;
