@@ -7,19 +7,26 @@
 //! ManagementServer                  a bare word is ~u
 //! ```
 
+mod command;
 mod error;
 mod parse;
 mod value;
 mod word;
 
+use std::ops::Range;
+
+pub use command::{CommandFacts, ValueFacts};
 pub use error::FilterError;
 pub use value::Value;
 use word::WORDS;
 pub use word::{About, Word};
 
-/// A filter that was read.
+/// A filter that was read, the same as another one that is written the same.
 #[derive(Clone, Debug)]
-pub struct Filter(Expr);
+pub struct Filter {
+    text: String,
+    expr: Expr,
+}
 
 /// A word with its value: `~status 404`.
 #[derive(Clone, Debug)]
@@ -28,6 +35,8 @@ pub struct Term {
     pub word: Word,
     /// What follows it.
     pub value: Value,
+    /// The bytes of the filter where both stand.
+    pub at: Range<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,23 +53,48 @@ impl Filter {
     /// # Errors
     /// What is wrong, at which column, and what was probably meant.
     pub fn read(text: &str) -> Result<Self, FilterError> {
-        parse::read(text).map(Self)
+        let text = text.to_owned();
+        parse::read(&text).map(|expr| Self { text, expr })
     }
 
     /// Whether it is true of something. `holds` says whether a term is: `None` where the question does not arise, as with
     /// `~status` for a command that has no answer; its opposite does not arise either.
     pub fn matches(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> bool {
-        self.0.value(holds) == Some(true)
+        self.expr.value(holds) == Some(true)
     }
 
     /// Whether it is true of nothing that the terms decided by `holds` are true of.
     pub fn excludes(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> bool {
-        self.0.value(holds) == Some(false)
+        self.expr.value(holds) == Some(false)
+    }
+
+    /// Whether it can be true of anything; `can` says whether a term can be true, or false. Where two terms ask the same
+    /// thing this is not seen.
+    pub fn can_match(&self, can: impl Fn(&Term, bool) -> bool) -> bool {
+        self.expr.can_be(true, &can)
+    }
+
+    /// Its terms, in order.
+    pub fn terms(&self) -> Vec<&Term> {
+        let mut terms = Vec::new();
+        self.expr.each(&mut |term| terms.push(term));
+        terms
     }
 
     /// Whether a word of it is about that.
     pub fn is_about(&self, about: About) -> bool {
-        self.0.is_about(about)
+        self.terms().iter().any(|term| term.word.about() == about)
+    }
+
+    /// Whether it has one of these words.
+    pub fn has(&self, words: &[Word]) -> bool {
+        self.terms().iter().any(|term| words.contains(&term.word))
+    }
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 
@@ -84,11 +118,28 @@ impl Expr {
         value
     }
 
-    fn is_about(&self, about: About) -> bool {
+    /// Whether it can be this: true or false.
+    fn can_be(&self, truth: bool, can: &dyn Fn(&Term, bool) -> bool) -> bool {
+        let (parts, all) = match self {
+            Self::Term(term) => return can(term, truth),
+            Self::Not(inner) => return inner.can_be(!truth, can),
+            Self::All(parts) => (parts, truth),
+            Self::Any(parts) => (parts, !truth),
+        };
+        let mut parts = parts.iter();
+        match all {
+            true => parts.all(|part| part.can_be(truth, can)),
+            false => parts.any(|part| part.can_be(truth, can)),
+        }
+    }
+
+    fn each<'f>(&'f self, show: &mut dyn FnMut(&'f Term)) {
         match self {
-            Self::Term(term) => term.word.about() == about,
-            Self::Not(inner) => inner.is_about(about),
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.is_about(about)),
+            Self::Term(term) => show(term),
+            Self::Not(inner) => inner.each(show),
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().for_each(|part| part.each(show));
+            }
         }
     }
 }

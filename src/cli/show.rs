@@ -30,7 +30,7 @@ Examples:
 Filters join words with & | ! ( ), as mitmproxy does. About a command and its
 answers: ~loc ~csp ~cmd ~status ~hr ~data ~fmt ~type ~alert ~scope ~open; about
 a message: ~sid ~msg ~pkg ~dev ~user ~enc ~dialect ~rule ~changed ~own ~lint
-~why ~sess ~x ~took ~size ~at ~u ~m ~c ~h ~q ~s ~e
+~why ~sess ~x ~took ~size ~at ~u ~d ~m ~c ~h ~q ~s ~e
 
 Exit code 0 also where a filter selects nothing; 1: a line of the record is
 damaged, the others are shown.")]

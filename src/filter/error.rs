@@ -1,32 +1,24 @@
 //! What is wrong with a filter, drawn under the place.
 
 use std::fmt;
+use std::ops::Range;
 
 /// A filter that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FilterError {
-    /// The filter, on one line.
     text: String,
-    /// Where it is wrong, in characters from the beginning.
-    column: usize,
-    /// How many characters are.
-    width: usize,
+    /// The bytes that are wrong.
+    span: Range<usize>,
     what: String,
     help: String,
 }
 
 impl FilterError {
-    /// An error at the bytes from `start` to `end` of `text`.
-    pub(super) fn new(text: &str, (start, end): (usize, usize), what: String, help: &str) -> Self {
-        let columns = |to: usize| text.get(..to).unwrap_or(text).chars().count();
+    /// An error at these bytes of `text`.
+    pub fn new(text: &str, span: Range<usize>, what: String, help: &str) -> Self {
         Self {
-            // A line break or a tab would move what stands under it.
-            text: text
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect(),
-            column: columns(start),
-            width: columns(end).saturating_sub(columns(start)).max(1),
+            text: text.to_owned(),
+            span,
             what,
             help: help.to_owned(),
         }
@@ -34,26 +26,43 @@ impl FilterError {
 
     /// Where it is wrong: the column, from 1.
     pub fn column(&self) -> usize {
-        self.column + 1
+        self.characters_to(self.span.start) + 1
+    }
+
+    /// The bytes that are wrong.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// What is wrong, in one line.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// What to write; may be empty.
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    fn characters_to(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or(&self.text).chars().count()
     }
 }
 
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = self.characters_to(self.span.start);
+        let width = self.characters_to(self.span.end).saturating_sub(start);
         // A long filter is shown around the place.
-        let from = self.column.saturating_sub(BEFORE);
-        let cut: String = self.text.chars().skip(from).take(SHOWN).collect();
-        writeln!(f, "error: {}\n  {cut}", self.what)?;
-        let width = self
-            .width
-            .min(SHOWN.saturating_sub(self.column - from))
-            .max(1);
-        write!(
-            f,
-            "  {}{}",
-            " ".repeat(self.column - from),
-            "^".repeat(width)
-        )?;
+        let from = start.saturating_sub(BEFORE);
+        let shown = self.text.chars().skip(from).take(SHOWN);
+        // A line break or a tab would move what stands under it.
+        let shown: String = shown
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        writeln!(f, "error: {}\n  {shown}", self.what)?;
+        let width = width.min(SHOWN.saturating_sub(start - from)).max(1);
+        write!(f, "  {}{}", " ".repeat(start - from), "^".repeat(width))?;
         match &*self.help {
             "" => Ok(()),
             help => write!(f, "\nhelp: {help}"),

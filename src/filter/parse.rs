@@ -1,5 +1,7 @@
 //! Reading a filter: `|` over `&` over `!`, words, parentheses.
 
+use std::ops::Range;
+
 use super::value::Form;
 use super::{DEEPEST, Expr, FilterError, LONGEST, MOST_WORDS, Term, WORDS, Word};
 use crate::nearest::slips;
@@ -8,7 +10,7 @@ use crate::nearest::slips;
 pub(super) fn read(text: &str) -> Result<Expr, FilterError> {
     if text.len() > LONGEST {
         let what = format!("the filter has more than {LONGEST} bytes");
-        return Err(FilterError::new(text, (LONGEST, LONGEST + 1), what, ""));
+        return Err(FilterError::new(text, LONGEST..LONGEST + 1, what, ""));
     }
     let mut parser = Parser {
         text,
@@ -79,7 +81,7 @@ impl<'t> Parser<'t> {
                 match self.takes(')') {
                     true => Ok(inner),
                     false => Err(self.error(
-                        (start, start + 1),
+                        start..start + 1,
                         "the parenthesis is not closed",
                         "write ) where it ends",
                     )),
@@ -100,7 +102,7 @@ impl<'t> Parser<'t> {
         let start = self.at;
         if self.peek() != Some('~') {
             let (text, span) = self.argument()?;
-            return self.valued(Word::Url, &text, span);
+            return self.valued(Word::Url, &text, start, span);
         }
         self.at += 1;
         let rest = &self.text[self.at..];
@@ -109,7 +111,7 @@ impl<'t> Parser<'t> {
             .unwrap_or(rest.len());
         let name = &rest[..name_end];
         self.at += name_end;
-        let span = (start, self.at);
+        let span = start..self.at;
         let Some(word) = Word::named(&name.to_ascii_lowercase()) else {
             let names: Vec<&str> = WORDS.iter().map(|(_, name, ..)| *name).collect();
             let help = match nearest(name, &names) {
@@ -119,7 +121,7 @@ impl<'t> Parser<'t> {
             return Err(self.error(span, &format!("`~{name}` is no word of a filter"), &help));
         };
         if word.form() == Form::Nothing {
-            return self.valued(word, "", span);
+            return self.valued(word, "", start, span);
         }
         self.blanks();
         if matches!(self.peek(), None | Some('&' | '|' | '(' | ')' | '~' | '!')) {
@@ -130,24 +132,32 @@ impl<'t> Parser<'t> {
             ));
         }
         let (text, span) = self.argument()?;
-        self.valued(word, &text, span)
+        self.valued(word, &text, start, span)
     }
 
-    fn valued(&self, word: Word, text: &str, span: (usize, usize)) -> Result<Expr, FilterError> {
+    /// A word that begins at `at`, with what follows it at `span`.
+    fn valued(
+        &self,
+        word: Word,
+        text: &str,
+        at: usize,
+        span: Range<usize>,
+    ) -> Result<Expr, FilterError> {
         let value = word.form().read(text);
-        let value = value.map_err(|(what, help)| self.error(span, &what, &help))?;
-        Ok(Expr::Term(Term { word, value }))
+        let value = value.map_err(|(what, help)| self.error(span.clone(), &what, &help))?;
+        let at = at..span.end;
+        Ok(Expr::Term(Term { word, value, at }))
     }
 
     /// A value: in quotes, in which `\` makes a quote or a `\` as it is; else up to a blank or a sign of the language.
-    fn argument(&mut self) -> Result<(String, (usize, usize)), FilterError> {
+    fn argument(&mut self) -> Result<(String, Range<usize>), FilterError> {
         let start = self.at;
         let rest = &self.text[start..];
         let Some(quote) = rest.chars().next().filter(|c| ['"', '\''].contains(c)) else {
             let is_end = |c: char| c.is_whitespace() || "()&|".contains(c);
             let end = rest.find(is_end).unwrap_or(rest.len());
             self.at += end;
-            return Ok((rest[..end].to_owned(), (start, self.at)));
+            return Ok((rest[..end].to_owned(), start..self.at));
         };
         let (mut value, mut escaped) = (String::new(), false);
         for (at, c) in rest.char_indices().skip(1) {
@@ -163,13 +173,13 @@ impl<'t> Parser<'t> {
                 '\\' => escaped = true,
                 c if c == quote => {
                     self.at = start + at + 1;
-                    return Ok((value, (start, self.at)));
+                    return Ok((value, start..self.at));
                 }
                 c => value.push(c),
             }
         }
         Err(self.error(
-            (start, start + 1),
+            start..start + 1,
             "the quote is not closed",
             &format!("write {quote} where it ends"),
         ))
@@ -178,7 +188,7 @@ impl<'t> Parser<'t> {
     fn enter(&mut self, start: usize) -> Result<(), FilterError> {
         self.depth += 1;
         match self.depth > DEEPEST {
-            true => Err(self.error((start, start + 1), "the filter is nested too deep", "")),
+            true => Err(self.error(start..start + 1, "the filter is nested too deep", "")),
             false => Ok(()),
         }
     }
@@ -190,17 +200,17 @@ impl<'t> Parser<'t> {
         match before.char_indices().next_back() {
             Some((at, sign)) => {
                 let what = format!("a word is missing behind `{sign}`");
-                self.error((at, at + sign.len_utf8()), &what, help)
+                self.error(at..at + sign.len_utf8(), &what, help)
             }
             None => self.error_here("a word is missing", help),
         }
     }
 
     fn error_here(&self, what: &str, help: &str) -> FilterError {
-        self.error((self.at, self.at + 1), what, help)
+        self.error(self.at..self.at + 1, what, help)
     }
 
-    fn error(&self, span: (usize, usize), what: &str, help: &str) -> FilterError {
+    fn error(&self, span: Range<usize>, what: &str, help: &str) -> FilterError {
         FilterError::new(self.text, span, what.to_owned(), help)
     }
 

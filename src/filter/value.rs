@@ -71,6 +71,11 @@ impl Value {
         matches!(self, Self::Numbers(first, last) if (*first..=*last).contains(&number))
     }
 
+    /// Whether a text is the result of Windows that is meant.
+    pub fn is_result(&self, text: &str) -> bool {
+        matches!(self, Self::Result(code) if facts::number(text.trim()) == Some(u64::from(*code)))
+    }
+
     /// Whether a moment, RFC 3339 in UTC, is among those meant.
     pub fn is_between(&self, at: &str) -> bool {
         let Self::Moments(first, last) = self else {

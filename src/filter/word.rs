@@ -46,6 +46,7 @@ pub enum Word {
     Size,
     At,
     Url,
+    Domain,
     Method,
     Code,
     Header,
@@ -56,7 +57,7 @@ pub enum Word {
 
 /// Every word: how it is written, what it is about, what follows it, what it means.
 #[rustfmt::skip]
-pub(super) const WORDS: [(Word, &str, About, Form, &str); 35] = {
+pub(super) const WORDS: [(Word, &str, About, Form, &str); 36] = {
     use About::{Message, Session, Transaction};
     [
         (Word::Loc, "loc", Transaction, Form::Node, "the node: part of a LocURI, or a whole one with * and **"),
@@ -88,7 +89,8 @@ pub(super) const WORDS: [(Word, &str, About, Form, &str); 35] = {
         (Word::Size, "size", Message, Form::Bytes, "bytes of the body: 10k means at least that, <10k less"),
         (Word::At, "at", Message, Form::Moment, "when, in UTC: 10:00..11:30, 2026-03-04T05"),
         (Word::Url, "u", Message, Form::Pattern, "the URL; a bare word means this"),
-        (Word::Method, "m", Message, Form::Text, "the HTTP method"),
+        (Word::Domain, "d", Message, Form::Pattern, "the host of the URL"),
+        (Word::Method, "m", Message, Form::Pattern, "the HTTP method"),
         (Word::Code, "c", Message, Form::Codes, "the HTTP status"),
         (Word::Header, "h", Message, Form::Pattern, "a header field: NAME: VALUE"),
         (Word::Request, "q", Message, Form::Nothing, "a request"),

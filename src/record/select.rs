@@ -19,7 +19,6 @@ pub use sink::{renewal, sink};
 use self::shown::Shown;
 use super::EventRecord;
 use super::model::{EventKind, ParsedBodyRecord};
-use crate::facts;
 use crate::filter::{Filter, Term, Value, Word};
 use crate::flow::{EffectDetail, Transaction, TransactionOutcome};
 
@@ -50,7 +49,7 @@ fn selects(filter: &Filter, subject: Subject<'_>, shown: &[Shown<'_>]) -> bool {
 pub fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
     Shown::of(transaction)
         .iter()
-        .any(|shown| !filter.excludes(&mut |term| shown.holds(term)))
+        .any(|shown| !filter.excludes(&mut |term| shown.facts.holds(term)))
 }
 
 impl Subject<'_> {
@@ -117,6 +116,10 @@ impl Subject<'_> {
             Word::Url => {
                 self.of_either(|event| Some(value.is_text(event.head.as_ref()?.uri.as_ref()?)))
             }
+            Word::Domain => self.of_either(|event| {
+                let uri: http::Uri = event.head.as_ref()?.uri.as_ref()?.parse().ok()?;
+                Some(value.is_text(uri.host()?))
+            }),
             Word::Method => {
                 self.of_either(|event| Some(value.is_text(event.head.as_ref()?.method.as_ref()?)))
             }
@@ -143,8 +146,8 @@ impl Subject<'_> {
                 let failed = is_failure(event) || self.other.is_some_and(is_failure);
                 (failed || self.is_over).then_some(failed)
             }
-            Word::Hr => self.result(value).or_else(|| self.shown?.holds(term)),
-            _ => self.shown?.holds(term),
+            Word::Hr => self.result(value).or_else(|| self.shown?.facts.holds(term)),
+            _ => self.shown?.facts.holds(term),
         }
     }
 
@@ -167,12 +170,8 @@ impl Subject<'_> {
     /// Whether the fault of an enrollment has a result among those meant.
     fn result(&self, value: &Value) -> Option<bool> {
         let fault = self.event.enrollment.as_ref()?.fault.as_ref()?;
-        Some(is_result(value, fault.hresult.as_deref()?))
+        Some(value.is_result(fault.hresult.as_deref()?))
     }
-}
-
-fn is_result(value: &Value, text: &str) -> bool {
-    matches!(value, Value::Result(code) if facts::number(text.trim()) == Some(u64::from(*code)))
 }
 
 /// Whether the last word about a command is to come; `None` where nobody can know.

@@ -1,37 +1,33 @@
 //! A command with its answers as a filter asks about it: of a session that was analysed, or as one message shows it.
 
+use std::borrow::Cow;
+
 use smol_str::SmolStr;
 
-use super::{is_open, is_result};
-use crate::dm::locuri;
-use crate::facts;
-use crate::filter::{Term, Word};
-use crate::flow::{CommandAnswer, EffectKind, Transaction};
+use super::is_open;
+use crate::filter::{CommandFacts, ValueFacts};
+use crate::flow::{CommandAnswer, EffectKind, Transaction, TransactionItem};
 use crate::record::EventRecord;
 use crate::record::model::{CommandRecord, ItemRecord};
 
 /// A command, with one of its answers.
-pub(super) struct Shown<'r>(Kind<'r>);
-
-enum Kind<'r> {
-    /// Of a session that was analysed.
-    Whole(&'r Transaction, Option<&'r CommandAnswer>),
-    /// A command as it is asked: its answer is in another message.
-    Asked(&'r CommandRecord),
-    /// An answer, a Status or Results or both, with the code as it was sent on: most of the command is in another message.
-    Answered(&'r CommandRecord, Option<&'r CommandRecord>, Option<u16>),
+pub(super) struct Shown<'r> {
+    pub(super) facts: CommandFacts<'r>,
+    /// That of a session that was analysed.
+    transaction: Option<&'r Transaction>,
 }
 
 impl<'r> Shown<'r> {
     /// A transaction once for each answer, so that a word about a code and one about a node speak of the same Item.
     pub(super) fn of(transaction: &'r Transaction) -> Vec<Self> {
+        let shown = |answer| Self {
+            facts: whole(transaction, answer),
+            transaction: Some(transaction),
+        };
         let answers = &transaction.answers;
         match answers.is_empty() {
-            true => vec![Self(Kind::Whole(transaction, None))],
-            false => answers
-                .iter()
-                .map(|answer| Self(Kind::Whole(transaction, Some(answer))))
-                .collect(),
+            true => vec![shown(None)],
+            false => answers.iter().map(|answer| shown(Some(answer))).collect(),
         }
     }
 
@@ -47,145 +43,102 @@ impl<'r> Shown<'r> {
             all.find(|results| same(results, status))
         };
         let shown = event.commands.iter().map(|command| match &*command.kind {
-            "Status" => Kind::Answered(command, results(command), code_sent_on(event, command)),
-            "Results" => Kind::Answered(command, Some(command), None),
-            _ => Kind::Asked(command),
+            "Status" => answered(command, results(command), code_sent_on(event, command)),
+            "Results" => answered(command, Some(command), None),
+            _ => asked(command),
         });
-        shown.map(Self).collect()
+        let shown = shown.map(|facts| Self {
+            facts,
+            transaction: None,
+        });
+        shown.collect()
     }
 
     /// The rules that acted on the command or on its answers.
     pub(super) fn rules(&self) -> impl Iterator<Item = &'r SmolStr> {
-        let transaction = match self.0 {
-            Kind::Whole(transaction, _) => Some(transaction),
-            _ => None,
-        };
-        transaction.into_iter().flat_map(Transaction::all_rules)
-    }
-
-    /// Whether a word is true of it; `None` of words about messages, and where the question does not arise.
-    pub(super) fn holds(&self, term: &Term) -> Option<bool> {
-        let value = &term.value;
-        match term.word {
-            Word::Loc => self.of_nodes(|node| value.is_text(node)),
-            Word::Csp => {
-                self.of_nodes(|node| facts::csp_name(node).is_some_and(|name| value.is_text(name)))
-            }
-            Word::Scope => self.of_nodes(|node| value.is_text(scope(node))),
-            Word::Cmd => Some(value.is_text(self.command()?)),
-            Word::Status => Some(value.is_number(self.code()?.into())),
-            Word::Hr => Some(
-                self.original_error()
-                    .is_some_and(|error| is_result(value, error)),
-            ),
-            Word::Data => self.of_values(|item| Some(value.is_text(item.value?))),
-            Word::Fmt => self.of_values(|item| Some(value.is_text(item.format?))),
-            Word::Type => self.of_values(|item| Some(value.is_text(item.media_type?))),
-            Word::Alert => match &self.0 {
-                Kind::Whole(transaction, _) => Some(is_alert(term, transaction.alert)),
-                Kind::Asked(command) => Some(is_alert(
-                    term,
-                    command.alert.as_ref().and_then(|alert| alert.code),
-                )),
-                Kind::Answered(..) => None,
-            },
-            Word::Open => match &self.0 {
-                Kind::Whole(transaction, _) => Some(is_open(transaction.outcome)),
-                Kind::Asked(_) => None,
-                Kind::Answered(..) => self.code().map(|code| matches!(code, 101 | 202)),
-            },
-            _ => None,
-        }
-    }
-
-    fn command(&self) -> Option<&'r str> {
-        match self.0 {
-            Kind::Whole(transaction, _) => Some(&transaction.command),
-            Kind::Asked(command) => Some(&command.kind),
-            Kind::Answered(answer, ..) => {
-                let answers = answer.answers.as_ref()?;
-                match answers.is_of_header() {
-                    true => Some("SyncHdr"),
-                    false => answers.cmd.as_deref(),
-                }
-            }
-        }
-    }
-
-    fn code(&self) -> Option<u16> {
-        match self.0 {
-            Kind::Whole(_, answer) => answer?.code(),
-            Kind::Asked(_) => None,
-            Kind::Answered(.., code) => code,
-        }
-    }
-
-    fn original_error(&self) -> Option<&'r str> {
-        match self.0 {
-            Kind::Whole(_, answer) => answer?.original_error.as_deref(),
-            Kind::Asked(_) => None,
-            Kind::Answered(answer, ..) => answer.status.as_ref()?.original_error.as_deref(),
-        }
-    }
-
-    /// What holds of the node of the answer where it names one, else of one of the command's nodes.
-    fn of_nodes(&self, holds: impl Fn(&str) -> bool) -> Option<bool> {
-        let nodes: Vec<&str> = match self.0 {
-            Kind::Whole(transaction, answer) => {
-                match answer.and_then(|answer| answer.node.as_deref()) {
-                    Some(node) => vec![node],
-                    None => transaction
-                        .items
-                        .iter()
-                        .filter_map(|item| item.node.as_deref())
-                        .collect(),
-                }
-            }
-            Kind::Asked(command) => nodes_of(&command.items),
-            Kind::Answered(answer, ..) => {
-                let answers = answer.answers.as_ref()?;
-                let all = answers.loc_uris.iter().chain(&answers.loc_uri);
-                all.map(|node| &**node).collect()
-            }
-        };
-        (!nodes.is_empty()).then(|| nodes.into_iter().any(holds))
-    }
-
-    fn of_values(&self, holds: impl Fn(Part<'_>) -> Option<bool>) -> Option<bool> {
-        let parts: Vec<Part<'_>> = match self.0 {
-            Kind::Whole(transaction, _) => {
-                let items = transaction.items.iter().chain(&transaction.results);
-                let part = items.map(|item| Part {
-                    value: item.value.as_deref(),
-                    format: item.format.as_deref(),
-                    media_type: item.media_type.as_deref(),
-                });
-                part.collect()
-            }
-            Kind::Asked(command) | Kind::Answered(_, Some(command), _) => {
-                command.items.iter().map(Part::of).collect()
-            }
-            Kind::Answered(_, None, _) => return None,
-        };
-        Some(parts.into_iter().any(|part| holds(part) == Some(true)))
+        let transaction = self.transaction.into_iter();
+        transaction.flat_map(Transaction::all_rules)
     }
 }
 
-/// What words ask about an item.
-#[derive(Clone, Copy)]
-struct Part<'r> {
-    value: Option<&'r str>,
-    format: Option<&'r str>,
-    media_type: Option<&'r str>,
+fn whole<'r>(transaction: &'r Transaction, answer: Option<&'r CommandAnswer>) -> CommandFacts<'r> {
+    let items = transaction.items.iter();
+    let nodes = match answer.and_then(|answer| answer.node.as_deref()) {
+        Some(node) => vec![Cow::Borrowed(node)],
+        None => items
+            .filter_map(|item| item.node.as_deref().map(Cow::Borrowed))
+            .collect(),
+    };
+    let value = |item: &'r TransactionItem| ValueFacts {
+        text: item.value.as_deref().map(Cow::Borrowed),
+        format: item.format.as_deref().map(Cow::Borrowed),
+        media_type: item.media_type.as_deref().map(Cow::Borrowed),
+    };
+    let items = transaction.items.iter().chain(&transaction.results);
+    CommandFacts {
+        name: Some(Cow::Borrowed(&transaction.command)),
+        code: answer.and_then(CommandAnswer::code),
+        original_error: answer
+            .and_then(|answer| answer.original_error.as_deref())
+            .map(Cow::Borrowed),
+        nodes,
+        values: Some(items.map(value).collect()),
+        alert: transaction.alert,
+        is_known: true,
+        is_open: Some(is_open(transaction.outcome)),
+    }
 }
 
-impl<'r> Part<'r> {
-    fn of(item: &'r ItemRecord) -> Self {
-        Self {
-            value: item.data.as_ref().map(|data| &*data.text),
-            format: item.format.as_deref(),
-            media_type: item.media_type.as_deref(),
-        }
+/// A command as it is asked: its answer is in another message.
+fn asked(command: &CommandRecord) -> CommandFacts<'_> {
+    let nodes = command
+        .items
+        .iter()
+        .filter_map(|item| item.target.as_deref().or(item.source.as_deref()));
+    CommandFacts {
+        name: Some(Cow::Borrowed(&command.kind)),
+        nodes: nodes.map(Cow::Borrowed).collect(),
+        values: Some(command.items.iter().map(value).collect()),
+        alert: command.alert.as_ref().and_then(|alert| alert.code),
+        is_known: true,
+        ..CommandFacts::default()
+    }
+}
+
+/// An answer, a Status or Results or both, with the code as it was sent on: most of the command is in another message.
+fn answered<'r>(
+    answer: &'r CommandRecord,
+    results: Option<&'r CommandRecord>,
+    code: Option<u16>,
+) -> CommandFacts<'r> {
+    let answers = answer.answers.as_ref();
+    let name = answers.and_then(|answers| match answers.is_of_header() {
+        true => Some("SyncHdr"),
+        false => answers.cmd.as_deref(),
+    });
+    let nodes = answers.into_iter().flat_map(|answers| {
+        let all = answers.loc_uris.iter().chain(&answers.loc_uri);
+        all.map(|node| Cow::Borrowed(&**node))
+    });
+    let status = answer.status.as_ref();
+    CommandFacts {
+        name: name.map(Cow::Borrowed),
+        code,
+        original_error: status
+            .and_then(|status| status.original_error.as_deref())
+            .map(Cow::Borrowed),
+        nodes: nodes.collect(),
+        values: results.map(|results| results.items.iter().map(value).collect()),
+        is_open: code.map(|code| matches!(code, 101 | 202)),
+        ..CommandFacts::default()
+    }
+}
+
+fn value(item: &ItemRecord) -> ValueFacts<'_> {
+    ValueFacts {
+        text: item.data.as_ref().map(|data| Cow::Borrowed(&*data.text)),
+        format: item.format.as_deref().map(Cow::Borrowed),
+        media_type: item.media_type.as_deref().map(Cow::Borrowed),
     }
 }
 
@@ -203,23 +156,4 @@ fn code_sent_on(event: &EventRecord, status: &CommandRecord) -> Option<u16> {
         .next_back()
         .and_then(|change| change.after.split(' ').next()?.parse().ok());
     code.or(status.status.as_ref()?.code)
-}
-
-fn nodes_of(items: &[ItemRecord]) -> Vec<&str> {
-    let nodes = items
-        .iter()
-        .filter_map(|item| item.target.as_ref().or(item.source.as_ref()));
-    nodes.map(|node| &**node).collect()
-}
-
-fn is_alert(term: &Term, code: Option<u16>) -> bool {
-    code.is_some_and(|code| term.value.is_number(code.into()))
-}
-
-/// Whose node it is: `./User/…`, else the device's.
-fn scope(node: &str) -> &'static str {
-    match locuri::is_of_user(node) {
-        true => "user",
-        false => "device",
-    }
 }

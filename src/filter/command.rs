@@ -1,0 +1,89 @@
+//! A command with its answer, as words about commands ask about it.
+
+use std::borrow::Cow;
+
+use super::{Term, Value, Word};
+use crate::dm::locuri;
+use crate::facts;
+
+/// What is known of a command and one of its answers.
+#[derive(Clone, Debug, Default)]
+pub struct CommandFacts<'a> {
+    /// The name of the command; `SyncHdr` where a Status answers the header.
+    pub name: Option<Cow<'a, str>>,
+    /// The code of the Status.
+    pub code: Option<u16>,
+    /// Windows' native error, as the Status has it.
+    pub original_error: Option<Cow<'a, str>>,
+    /// The nodes that the answer names, or else the command.
+    pub nodes: Vec<Cow<'a, str>>,
+    /// The values that were sent or returned; `None` where they stand in another message.
+    pub values: Option<Vec<ValueFacts<'a>>>,
+    /// The code of an Alert.
+    pub alert: Option<u16>,
+    /// Whether the command itself is known, not only an answer.
+    pub is_known: bool,
+    /// Whether its last answer is to come; `None` where nobody can know.
+    pub is_open: Option<bool>,
+}
+
+/// What is known of a value.
+#[derive(Clone, Debug, Default)]
+pub struct ValueFacts<'a> {
+    /// Its text.
+    pub text: Option<Cow<'a, str>>,
+    /// Meta Format.
+    pub format: Option<Cow<'a, str>>,
+    /// Meta Type.
+    pub media_type: Option<Cow<'a, str>>,
+}
+
+impl CommandFacts<'_> {
+    /// Whether a word is true of it; `None` of words about messages, and where the question does not arise.
+    pub fn holds(&self, term: &Term) -> Option<bool> {
+        let value = &term.value;
+        match term.word {
+            Word::Loc => self.of_nodes(|node| value.is_text(node)),
+            Word::Csp => {
+                self.of_nodes(|node| facts::csp_name(node).is_some_and(|name| value.is_text(name)))
+            }
+            Word::Scope => self.of_nodes(|node| value.is_text(scope(node))),
+            Word::Cmd => Some(value.is_text(self.name.as_deref()?)),
+            Word::Status => Some(value.is_number(self.code?.into())),
+            Word::Hr => {
+                let error = self.original_error.as_deref();
+                Some(error.is_some_and(|error| value.is_result(error)))
+            }
+            Word::Data => self.of_values(value, |facts| facts.text.as_deref()),
+            Word::Fmt => self.of_values(value, |facts| facts.format.as_deref()),
+            Word::Type => self.of_values(value, |facts| facts.media_type.as_deref()),
+            Word::Alert => self
+                .is_known
+                .then(|| self.alert.is_some_and(|code| value.is_number(code.into()))),
+            Word::Open => self.is_open,
+            _ => None,
+        }
+    }
+
+    fn of_nodes(&self, holds: impl Fn(&str) -> bool) -> Option<bool> {
+        let mut nodes = self.nodes.iter();
+        (!self.nodes.is_empty()).then(|| nodes.any(|node| holds(node)))
+    }
+
+    fn of_values(
+        &self,
+        value: &Value,
+        text: impl for<'v> Fn(&'v ValueFacts<'_>) -> Option<&'v str>,
+    ) -> Option<bool> {
+        let mut values = self.values.as_ref()?.iter();
+        Some(values.any(|facts| text(facts).is_some_and(|text| value.is_text(text))))
+    }
+}
+
+/// Whose node it is: `./User/…`, else the device's.
+fn scope(node: &str) -> &'static str {
+    match locuri::is_of_user(node) {
+        true => "user",
+        false => "device",
+    }
+}
