@@ -10,8 +10,8 @@ use crate::app::print;
 use crate::app::rule_sources::{OpenError, Sources};
 use crate::builtin_rules::{self, BUILTIN_RULES, BuiltinRule};
 use crate::nearest::closest;
-use crate::rules::load::inline_rule::InlineRule;
-use crate::rules::{ErrorStyle, RuleErrors};
+use crate::rules::load::inline_rule;
+use crate::rules::{ErrorStyle, Rule, RuleErrors};
 
 /// Rules given on the command line; they act after those of `--rules`, in the order of these options.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -27,8 +27,8 @@ pub struct RuleArgs {
     /// Report commands on these nodes to the server as failed, e.g. './Device/Vendor/MSFT/BitLocker/**=500'.
     #[arg(long, value_name = "LOCURI=CODE")]
     fail: Vec<String>,
-    /// Set a header field, or remove it if the value is empty: mitmproxy's [/filter]/name/value, with the filters
-    /// ~q (requests), ~s (responses), ~m METHOD and ~c CODE.
+    /// Set a header field, or remove it if the value is empty: mitmproxy's [/filter]/name/value, e.g.
+    /// '/~s ~c 503/Retry-After/120' (filters: docs/filters.md).
     #[arg(short = 'H', long, value_name = "PATTERN")]
     modify_headers: Vec<String>,
     /// Replace matches in bodies: mitmproxy's [/filter]/regex/replacement.
@@ -43,14 +43,24 @@ impl RuleArgs {
         self.builtin.is_empty() && lines.iter().all(|lines| lines.is_empty())
     }
 
-    /// The rules of one line.
-    fn lines(&self) -> impl Iterator<Item = Result<InlineRule, RuleErrors>> {
-        let fail = self.fail.iter().map(|argument| InlineRule::fail(argument));
-        let headers = self.modify_headers.iter();
-        let headers = headers.map(|argument| InlineRule::modify_headers(argument));
-        let body = self.modify_body.iter();
-        fail.chain(headers)
-            .chain(body.map(|argument| InlineRule::modify_body(argument)))
+    /// The rules that options make, each with its argument, or every mistake.
+    fn built(&self) -> Result<Vec<(&str, Vec<Rule>)>, RuleErrors> {
+        type Build = fn(&str) -> Result<Vec<Rule>, RuleErrors>;
+        let options: [(&str, &[String], Build); 3] = [
+            ("--fail", &self.fail, inline_rule::fail),
+            ("-H", &self.modify_headers, inline_rule::modify_headers),
+            ("-B", &self.modify_body, inline_rule::modify_body),
+        ];
+        let mut built = Vec::new();
+        for (flag, arguments, build) in options {
+            for (at, argument) in arguments.iter().enumerate() {
+                built.push(match arguments[..at].contains(argument) {
+                    true => Err(inline_rule::given_twice(flag, argument)),
+                    false => build(argument).map(|rules| (argument.as_str(), rules)),
+                });
+            }
+        }
+        RuleErrors::or_all(built)
     }
 
     /// The rules of these files and folders, then those of the command line.
@@ -59,16 +69,17 @@ impl RuleArgs {
     /// Every file that cannot be read or has mistakes.
     pub(super) fn open(&self, files: &[PathBuf], seed: u64) -> Result<Sources, Failure> {
         let usage = |errors: RuleErrors| Failure::Rules(errors.render(ErrorStyle::Coloured));
-        let lines = RuleErrors::or_all(self.lines()).map_err(usage)?;
+        let built = self.built().map_err(usage)?;
         let builtin = self.builtin.iter();
         let builtin = builtin.map(|rule| (rule.file(), rule.text.to_owned()));
-        let given = lines.iter();
-        let given = given.map(|line| (line.name().to_owned(), line.text().to_owned()));
-        let sources = Sources::open(files, builtin.chain(given).collect(), seed);
-        let sources = sources.map_err(|error| match error {
+        let sources = Sources::open(files, builtin.collect(), seed);
+        let mut sources = sources.map_err(|error| match error {
             OpenError::Unreadable(lines) => Failure::Usage(lines),
-            OpenError::Rules(errors) => usage(errors.in_arguments(&lines)),
+            OpenError::Rules(errors) => usage(errors),
         })?;
+        for (argument, rules) in built {
+            sources.add_built(argument, rules);
+        }
         let warnings = sources.rules().flat_map(|rule| &rule.warnings);
         warnings.for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
         Ok(sources)

@@ -3,6 +3,7 @@
 //! ```text
 //! Matcher ─┬─ keys about the message   address, head, session, document    message.rs
 //!          ├─ keys about commands      kind, code, Items, what it answers  command.rs
+//!          ├─ filter                   of an option of the command line           filter.rs
 //!          ├─ has, where               a place in the selected element     selector.rs
 //!          └─ not, any, all            matchers again
 //! ```
@@ -13,6 +14,7 @@ mod address;
 mod client_cert;
 mod command;
 mod connection;
+mod filter;
 mod items;
 mod kinds;
 mod message;
@@ -42,6 +44,7 @@ use super::value::{
     SyncMl,
 };
 use crate::dm::{CommandKind, Dialect};
+use crate::filter::Filter;
 use crate::markup::{Document, Element};
 
 /// Where the rule acts: all keys must match; without a key that selects commands, the rule selects the whole message.
@@ -169,6 +172,9 @@ pub struct Matcher {
     /// The kinds of commands that its own keys select; `None`: they ask nothing of commands. Set by validation.
     #[serde(skip)]
     pub kinds: Option<Kinds>,
+    /// What else must be true of the message, from an option of the command line.
+    #[serde(skip)]
+    pub filter: Option<Filter>,
 }
 
 /// How deep `not`, `any` and `all` may stand inside each other.
@@ -230,13 +236,17 @@ impl Matcher {
 
     pub(super) fn reads_document(&self) -> bool {
         self.some(&mut |m| {
-            m.kinds.is_some() || !m.has.is_empty() || !m.r#where.is_empty() || m.asks_of_document()
+            m.kinds.is_some()
+                || !m.has.is_empty()
+                || !m.r#where.is_empty()
+                || m.asks_of_document()
+                || m.filter_reads_document()
         })
     }
 
     /// Whether it asks which session the message belongs to.
     pub(super) fn asks_session(&self) -> bool {
-        self.some(&mut |m| m.asks_of_session())
+        self.some(&mut |m| m.asks_of_session() || m.filter_asks_session())
     }
 
     /// Whether it compares LocURIs of commands of the message.
@@ -246,7 +256,7 @@ impl Matcher {
 
     /// Whether it asks which command an answer refers to.
     pub(super) fn asks_links(&self) -> bool {
-        self.some(&mut |m| m.follows_links())
+        self.some(&mut |m| m.follows_links() || m.filter_asks_commands())
     }
 
     pub(super) fn holds(&self, context: &MatchContext<'_>) -> bool {
@@ -265,7 +275,7 @@ impl Matcher {
         element: Option<Element<'_>>,
         seen: Option<&Seen<'_>>,
     ) -> Option<Items> {
-        if !self.holds_of_message(context) {
+        if !self.holds_of_message(context) || !self.passes_filter(context) {
             return None;
         }
         let mut items = match self.kinds {

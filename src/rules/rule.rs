@@ -20,6 +20,8 @@ pub struct Rule {
     pub name: String,
     /// The file it was read from, for people.
     pub file: Arc<str>,
+    /// The option of the command line that made it, with its argument; one option may make two rules.
+    pub option: Option<Arc<str>>,
     /// The line its `[[rule]]` stands in, from 1.
     pub line: usize,
     /// The scope it belongs to: other exchanges do not concern it. `None`: every exchange does.
@@ -141,6 +143,7 @@ impl Rule {
         Self {
             name,
             file: Arc::from(""),
+            option: None,
             line: 1,
             scope: None,
             stage,
@@ -173,6 +176,7 @@ impl Rule {
         let Self {
             name,
             file: _,
+            option: _,
             line: _,
             scope,
             stage,

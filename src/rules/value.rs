@@ -20,6 +20,9 @@ pub use text::{
 pub(in crate::rules) use word::unknown_word;
 pub use word::{Named, OneOf, True};
 
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
+
 use super::mistake::{KEY, Mistake};
 
 /// Describes a type where it stands, with an expression that may use the generator of the schema.
@@ -77,6 +80,12 @@ macro_rules! schema_of_table {
     };
 }
 pub(super) use schema_of_table;
+
+/// Reads a value from a text.
+pub(super) fn from_text<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Mistake> {
+    let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(text).map_err(|error| Mistake::from_text(&error.to_string()))
+}
 
 /// A value of any form: a text, a number, or true or false.
 #[derive(Clone, Debug)]

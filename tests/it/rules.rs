@@ -7,6 +7,7 @@ mod edits;
 mod edits_of_heads;
 mod edits_random;
 mod edits_raw;
+mod filters;
 mod fragments;
 mod keys;
 mod limits;

@@ -266,6 +266,7 @@ impl Sources {
             name: self.next_name(),
             text: text.into(),
             rules: rules.into_iter().map(Arc::new).collect(),
+            built: Vec::new(),
             includes: Vec::new(),
         });
         self.added += 1;

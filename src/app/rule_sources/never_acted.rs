@@ -140,10 +140,8 @@ mod tests {
         assert!(require_hits(&[entry.clone()]).is_err());
         entry.standing = SourceState::InForce;
         let mut half = entry.clone();
-        entry.rule.file = "--fail".into();
-        half.rule.file = "--fail".into();
-        entry.rule.name = "--fail ./A=500".into();
-        half.rule.name = "--fail ./A=500 (Results)".into();
+        entry.rule.option = Some("fail ./A=500".into());
+        half.rule.option = entry.rule.option.clone();
         let error = require_hits(&[entry.clone(), half.clone()]).unwrap_err();
         assert!(error.starts_with("error: 1 rule never acted:"), "{error}");
         entry.run = acted;

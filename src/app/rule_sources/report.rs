@@ -217,13 +217,7 @@ pub(super) fn is_idle_half(entry: &Entry, entries: &[Entry]) -> bool {
 
 /// Whether one option of the command line made both rules.
 pub fn are_of_one_option(one: &Rule, other: &Rule) -> bool {
-    let option = |rule: &Rule| {
-        let name = rule.name.as_str();
-        let halves = [" (Results)", " (request)", " (response)"];
-        let half = halves.iter().find_map(|half| name.strip_suffix(half));
-        half.unwrap_or(name).to_owned()
-    };
-    one.file.starts_with('-') && one.file == other.file && option(one) == option(other)
+    one.option.is_some() && one.option == other.option
 }
 
 /// What a rule did in the whole run, and since the last reset if that is not the same.

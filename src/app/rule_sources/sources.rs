@@ -38,6 +38,8 @@ pub(super) struct RuleSource {
     pub(super) text: Arc<str>,
     /// Those of the text, unless the control API put others in their place or removed them.
     pub(super) rules: Vec<Arc<Rule>>,
+    /// Those that an option of the command line made of the text, which is its argument and no rule file.
+    pub(super) built: Vec<Arc<Rule>>,
     /// The files that the text names, with what was in them.
     pub(super) includes: Vec<(PathBuf, Bytes)>,
 }
@@ -106,6 +108,17 @@ impl Sources {
         }
         sources.parse_all().map_err(OpenError::Rules)?;
         Ok(sources)
+    }
+
+    /// Adds the rules that an option of the command line made of its argument, behind the others.
+    pub fn add_built(&mut self, argument: &str, rules: Vec<Rule>) {
+        let rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
+        self.pages.push(RuleSource {
+            name: rules.first().map_or("", |rule| &rule.file).to_owned(),
+            rules: rules.clone(),
+            built: rules,
+            ..RuleSource::new(Origin::Given, argument.to_owned())
+        });
     }
 
     /// The rules of all sources as one set, and the disabled ones.
@@ -247,6 +260,7 @@ impl RuleSource {
             scope: None,
             text: text.into(),
             rules: Vec::new(),
+            built: Vec::new(),
             includes: Vec::new(),
         }
     }
@@ -305,14 +319,15 @@ fn fill<'r>(
         known.push((path, content.clone()));
         Ok(content)
     };
-    let texts = pages.iter().map(|page| (&*page.name, &*page.text));
+    let files = pages.iter().filter(|page| page.built.is_empty());
+    let texts = files.map(|page| (&*page.name, &*page.text));
     let mut rules = load::parse_beside(others, texts, &reader)?
         .into_iter()
         .peekable();
     let mut read = read.into_inner();
     for page in pages {
         page.includes = read.remove(&page.name).unwrap_or_default();
-        page.rules.clear();
+        page.rules.clone_from(&page.built);
         while let Some(rule) = rules.next_if(|rule| *rule.file == *page.name) {
             page.rules.push(rule.into());
         }

@@ -1,196 +1,179 @@
-//! Rules of one line, as the command line takes them: written out as a rule file, and read as one.
-//!
-//! Errors point at the place in the argument.
+//! Rules of one line, as options of the command line have them. Errors point at the place in the argument.
 
 mod mitm_pattern;
 
+pub use mitm_pattern::{modify_body, modify_headers};
+
 use std::ops::Range;
 
-use super::report::Report;
-use crate::rules::value::MEANT;
-use crate::rules::{RuleError, RuleErrors};
+use serde::de::DeserializeOwned;
 
-/// A rule of one line, written out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InlineRule {
+use super::loc_uri::warning_about;
+use super::report::Report;
+use crate::dm::CommandKind;
+use crate::rules::glob::UriGlob;
+use crate::rules::matcher::{Kinds, Matcher};
+use crate::rules::mistake::Mistake;
+use crate::rules::selector::Selector;
+use crate::rules::value::{AttributeName, Code, MEANT, OneOf, SyncMl, from_text};
+use crate::rules::{EditStep, Rule, RuleErrors, Stage, Step};
+
+/// `--fail LOCURI=CODE`: whatever the device reports of these nodes becomes CODE for the server.
+///
+/// Results, which a command that failed does not have, are taken out where CODE is no success.
+///
+/// # Errors
+/// An argument of another form.
+pub fn fail(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
+    let mut argument = Argument::new(("--fail", "fail"), argument);
+    let rules = fail_rules(&mut argument);
+    argument.finish(rules)
+}
+
+fn fail_rules(argument: &mut Argument<'_>) -> Option<Vec<Rule>> {
+    let text = argument.text;
+    let parts = text.rsplit_once('=');
+    let Some((uri, code)) = parts.filter(|(uri, code)| !uri.is_empty() && !code.is_empty()) else {
+        let title = format!("`{text}` is not LOCURI=CODE");
+        let help = "write --fail './Device/Vendor/MSFT/BitLocker/**=500'";
+        return argument.wrong(0..text.len(), title, help);
+    };
+    let code_at = uri.len() + 1..text.len();
+    let (code, native) = match code.split_once(':') {
+        Some((code, native)) => (code, Some(native)),
+        None => (code, None),
+    };
+    let Ok(number) = code.parse::<u16>() else {
+        let title = format!("`{code}` is no status code");
+        let help = match is_windows_result(code) {
+            true => format!("write a status code before it: '{uri}=500:{code}'"),
+            false => "write a number, such as 500".to_owned(),
+        };
+        return argument.wrong(code_at, title, &help);
+    };
+    if let Some(native) = native.filter(|native| !is_windows_result(native)) {
+        let title = format!("`{native}` is no result of Windows");
+        return argument.wrong(
+            code_at,
+            title,
+            "write eight hex digits, such as 500:0x86000011",
+        );
+    }
+    let loc_uri = argument.read::<UriGlob>(0..uri.len(), "loc-uri");
+    if let Some(warning) = warning_about(uri) {
+        argument
+            .report
+            .warn(0..uri.len(), warning.title, warning.help);
+    }
+    let code_at = code_at.start..code_at.start + code.len();
+    let code = Code::<SyncMl>::known(number.into());
+    let code = argument.right(code, code_at.clone(), "set-status")?;
+    let loc_uri = loc_uri?;
+    let on = |kind: CommandKind| Matcher {
+        command: vec![OneOf(kind)],
+        loc_uri: vec![loc_uri.clone()],
+        kinds: Some(Kinds::of(kind)),
+        ..Matcher::default()
+    };
+    let mut steps = vec![Step::Edit(EditStep::SetStatus(code))];
+    if native.is_some() {
+        let native_at = code_at.end + 1..text.len();
+        steps.push(Step::Edit(EditStep::SetAttribute {
+            name: AttributeName("msft:originalerror".into()),
+            value: argument.read(native_at.clone(), "value")?,
+            at: argument.right(from_text("Data"), native_at, "at")?,
+        }));
+    }
+    let mut rules = vec![argument.rule("", Stage::Request, on(CommandKind::Status), steps)];
+    if !code.status().is_success() {
+        let at = Selector::selected();
+        let remove = vec![Step::Edit(EditStep::Remove { at })];
+        let on_results = on(CommandKind::Results);
+        rules.push(argument.rule(" (Results)", Stage::Request, on_results, remove));
+    }
+    Some(rules)
+}
+
+/// An argument of an option that makes rules, and what is wrong with it.
+struct Argument<'a> {
     flag: &'static str,
     /// What its rules are named with.
     word: &'static str,
-    argument: String,
-    text: String,
-    /// Which part of the argument stands where in the text.
-    pieces: Vec<(Range<usize>, Range<usize>)>,
+    text: &'a str,
+    report: Report<'static>,
 }
 
-impl InlineRule {
-    /// `LOCURI=CODE`: whatever the device reports of these nodes becomes CODE for the server.
-    ///
-    /// Results, which a command that failed does not have, are taken out where CODE is no success.
-    ///
-    /// # Errors
-    /// An argument of another form.
-    pub fn fail(argument: &str) -> Result<Self, RuleErrors> {
-        let parts = argument.rsplit_once('=');
-        let Some((uri, code)) = parts.filter(|(uri, code)| !uri.is_empty() && !code.is_empty())
-        else {
-            let title = format!("`{argument}` is not LOCURI=CODE");
-            let help = "write --fail './Device/Vendor/MSFT/BitLocker/**=500'";
-            return Err(error_at(FAIL.0, argument, 0..argument.len(), title, help));
-        };
-        let code_at = uri.len() + 1..argument.len();
-        let (code, native) = match code.split_once(':') {
-            Some((code, native)) => (code, Some(native)),
-            None => (code, None),
-        };
-        if code.parse::<u16>().is_err() {
-            let title = format!("`{code}` is no status code");
-            let help = match is_windows_result(code) {
-                true => format!("write a status code before it: '{uri}=500:{code}'"),
-                false => "write a number, such as 500".to_owned(),
-            };
-            return Err(error_at(FAIL.0, argument, code_at, title, &help));
-        }
-        if let Some(native) = native.filter(|native| !is_windows_result(native)) {
-            let title = format!("`{native}` is no result of Windows");
-            let help = "write eight hex digits, such as 500:0x86000011";
-            return Err(error_at(FAIL.0, argument, code_at, title, help));
-        }
-        let native_at = code_at.start + code.len() + 1..code_at.end;
-        let code_at = code_at.start..code_at.start + code.len();
-        let mut line = Self::new(FAIL, argument);
-        line.begin("", "request");
-        line.add("match = { command = \"Status\", loc-uri = ");
-        line.quote("", 0..uri.len());
-        match native {
-            None => {
-                line.add(" }, step = { set-status = ");
-                line.bare(code_at);
-                line.add(" } }");
-            }
-            Some(_) => {
-                line.add(" }, step = [{ set-status = ");
-                line.bare(code_at);
-                line.add(" }, { set-attribute = \"msft:originalerror\", at = \"Data\", value = ");
-                line.quote("", native_at);
-                line.add(" }] }");
-            }
-        }
-        if !code.starts_with('2') {
-            line.add(", ");
-            line.begin(" (Results)", "request");
-            line.add("match = { command = \"Results\", loc-uri = ");
-            line.quote("", 0..uri.len());
-            line.add(" }, step = { remove = true } }");
-        }
-        line.add("]\n");
-        Ok(line)
-    }
-
-    /// What stands in the place of a file's name.
-    pub fn name(&self) -> &'static str {
-        self.flag
-    }
-
-    /// The rule file.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn new((flag, word): (&'static str, &'static str), argument: &str) -> Self {
+impl<'a> Argument<'a> {
+    fn new((flag, word): (&'static str, &'static str), text: &'a str) -> Self {
         Self {
             flag,
             word,
-            argument: argument.into(),
-            text: "rule = [".into(),
-            pieces: Vec::new(),
+            text,
+            report: Report::new(flag, text, &super::no_includes),
         }
     }
 
-    fn add(&mut self, text: &str) {
-        self.text.push_str(text);
+    /// The rules, unless something is wrong.
+    fn finish(mut self, rules: Option<Vec<Rule>>) -> Result<Vec<Rule>, RuleErrors> {
+        let warnings = self.report.take_warnings();
+        let mut errors = self.report.into_errors();
+        match rules.filter(|_| errors.is_empty()) {
+            Some(mut rules) => {
+                if let Some(first) = rules.first_mut() {
+                    first.warnings = warnings;
+                }
+                Ok(rules)
+            }
+            None => {
+                errors
+                    .iter_mut()
+                    .for_each(|error| error.help_in_file(MEANT));
+                Err(RuleErrors(errors))
+            }
+        }
     }
 
-    /// Begins a rule: its name is the argument.
-    fn begin(&mut self, suffix: &str, stage: &str) {
-        self.add("{ name = ");
-        let from = self.text.len();
-        let name = format!("{} {}{suffix}", self.word, self.argument);
-        self.add(&toml::Value::from(name).to_string());
-        self.pieces
-            .push((from..self.text.len(), 0..self.argument.len()));
-        self.add(&format!(", stage = \"{stage}\", "));
+    /// Reports what is wrong with a part.
+    fn wrong<T>(&mut self, part: Range<usize>, title: String, help: &str) -> Option<T> {
+        self.report.wrong(part, title).help(help);
+        None
     }
 
-    /// Writes a part of the argument as a text, behind `before`.
-    fn quote(&mut self, before: &str, part: Range<usize>) {
-        let value = format!("{before}{}", &self.argument[part.clone()]);
-        self.text_of(&value, part);
+    /// Reads a part as the value of a key.
+    fn read<T: DeserializeOwned>(&mut self, part: Range<usize>, key: &str) -> Option<T> {
+        let value = from_text(&self.text[part.clone()]);
+        self.right(value, part, key)
     }
 
-    /// Writes a text that was made of a part of the argument.
-    fn text_of(&mut self, value: &str, part: Range<usize>) {
-        let from = self.text.len();
-        self.add(&toml::Value::from(value).to_string());
-        self.pieces.push((from..self.text.len(), part));
+    /// What was read, unless it is wrong.
+    fn right<T>(&mut self, value: Result<T, Mistake>, part: Range<usize>, key: &str) -> Option<T> {
+        let report = &mut self.report;
+        value
+            .map_err(|mistake| mistake.report(part, key, report))
+            .ok()
     }
 
-    /// Writes a part of the argument as it is.
-    fn bare(&mut self, part: Range<usize>) {
-        let from = self.text.len();
-        let value = self.argument[part.clone()].to_owned();
-        self.add(&value);
-        self.pieces.push((from..self.text.len(), part));
-    }
-
-    /// The part of the argument that a part of the text comes from; all of it where that is not known.
-    fn origin(&self, span: &Range<usize>) -> Range<usize> {
-        let within =
-            |(text, _): &&(Range<usize>, _)| text.start <= span.start && span.end <= text.end;
-        let piece = self.pieces.iter().find(within);
-        piece.map_or(0..self.argument.len(), |(_, part)| part.clone())
+    /// A rule that is named after the argument.
+    fn rule(&self, suffix: &str, stage: Stage, matcher: Matcher, steps: Vec<Step>) -> Rule {
+        let option = format!("{} {}", self.word, self.text);
+        let name = format!("{option}{suffix}");
+        Rule {
+            file: self.flag.into(),
+            option: Some(option.into()),
+            matcher,
+            ..Rule::new(name, stage, steps)
+        }
     }
 }
 
-impl RuleErrors {
-    /// The errors, with the places of one-line rules translated to places in the arguments.
-    pub fn in_arguments(mut self, lines: &[InlineRule]) -> Self {
-        for error in &mut self.0 {
-            let line = lines
-                .iter()
-                .find(|line| line.flag == error.file() && *line.text == *error.text);
-            if let Some(line) = line {
-                error.span = line.origin(&error.span);
-                error.text = (&*line.argument).into();
-                error.also = None;
-                error.help_in_file(MEANT);
-            }
-        }
-        // The rules of both directions have the same mistake.
-        let mut errors: Vec<RuleError> = Vec::new();
-        for error in self.0 {
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
-        }
-        Self(errors)
-    }
-}
-
-/// What is wrong with an argument.
-fn error_at(
-    flag: &str,
-    argument: &str,
-    part: Range<usize>,
-    title: String,
-    help: &str,
-) -> RuleErrors {
+/// What is wrong with an option that was given before.
+pub fn given_twice(flag: &str, argument: &str) -> RuleErrors {
     let mut report = Report::new(flag, argument, &super::no_includes);
-    report.wrong(part, title).help(help);
+    report
+        .wrong(0..argument.len(), "these rules are given twice")
+        .help("give the option once: its rules act as often as they match");
     RuleErrors(report.into_errors())
 }
-
-/// The flag and the word that rules are named with.
-const FAIL: (&str, &str) = ("--fail", "fail");
 
 /// A result as Windows writes it: `0x` and eight hex digits.
 fn is_windows_result(text: &str) -> bool {
@@ -203,43 +186,45 @@ fn is_windows_result(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{ErrorStyle, load};
-
-    fn read(argument: &str) -> Result<Vec<String>, String> {
-        let line = InlineRule::fail(argument).map_err(|errors| errors.render(ErrorStyle::Plain))?;
-        let rules = load::parse(line.name(), line.text());
-        let rules =
-            rules.map_err(|errors| errors.in_arguments(&[line]).render(ErrorStyle::Plain))?;
-        Ok(rules.into_iter().map(|rule| rule.name).collect())
-    }
+    use crate::rules::ErrorStyle;
 
     #[test]
     fn an_argument_becomes_rules_that_are_named_after_it() {
-        let check = |argument: &str, names: &[&str]| {
-            assert_eq!(read(argument).unwrap(), names, "{argument}");
+        let check = |argument: &str, suffixes: &[&str]| {
+            let names = fail(argument).unwrap().into_iter().map(|rule| rule.name);
+            let expected = suffixes
+                .iter()
+                .map(|suffix| format!("fail {argument}{suffix}"));
+            assert_eq!(names.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         };
-        let failed = "./Device/Vendor/MSFT/BitLocker/**=500";
-        check(
-            failed,
-            &[
-                &format!("fail {failed}"),
-                &format!("fail {failed} (Results)"),
-            ],
-        );
-        check("./A=202", &["fail ./A=202"]);
-        check(
-            "./A=\"b\\=404",
-            &["fail ./A=\"b\\=404", "fail ./A=\"b\\=404 (Results)"],
-        );
+        check("./Device/Vendor/MSFT/BitLocker/**=500", &["", " (Results)"]);
+        check("./A=202", &[""]);
+        check("./A=\"b\\=404", &["", " (Results)"]);
+    }
+
+    #[test]
+    fn the_rules_are_those_that_a_file_would_have() {
+        let file = "[[rule]]\nname = \"fail ./A/**=500:0x86000011\"\nstage = \"request\"\n\
+             match = { command = \"Status\", loc-uri = \"./A/**\" }\n\
+             step = [{ set-status = 500 }, \
+             { set-attribute = \"msft:originalerror\", at = \"Data\", value = \"0x86000011\" }]\n\
+             [[rule]]\nname = \"fail ./A/**=500:0x86000011 (Results)\"\nstage = \"request\"\n\
+             match = { command = \"Results\", loc-uri = \"./A/**\" }\nstep = { remove = true }\n";
+        let of_file = crate::rules::load::parse("a.toml", file).unwrap();
+        let built = fail("./A/**=500:0x86000011").unwrap();
+        assert_eq!(built.len(), of_file.len());
+        for (built, of_file) in built.iter().zip(&of_file) {
+            assert!(built.is_same_rule(of_file), "{built:?}\n{of_file:?}");
+        }
     }
 
     #[test]
     fn mistakes_are_reported_at_their_place_in_the_argument() {
         let check = |argument: &str, place: &str, word: &str| {
-            let said = read(argument).unwrap_err();
-            assert!(said.contains(&format!("--> --fail:1:{place}")), "{said}");
-            assert!(said.contains(&format!("1 | {argument}")), "{said}");
-            assert!(said.contains(word), "{said}");
+            let drawn = fail(argument).unwrap_err().render(ErrorStyle::Plain);
+            assert!(drawn.contains(&format!("--> --fail:1:{place}")), "{drawn}");
+            assert!(drawn.contains(&format!("1 | {argument}")), "{drawn}");
+            assert!(drawn.contains(word), "{drawn}");
         };
         check("./A", "1", "LOCURI=CODE");
         check("=500", "1", "LOCURI=CODE");

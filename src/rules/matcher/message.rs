@@ -136,15 +136,12 @@ impl Matcher {
 
     fn holds_of_body(&self, context: &MatchContext<'_>) -> bool {
         let document = context.document;
-        let size = document.map(|document| document.source().len() as u64);
         let encoding = document.map(|document| match document.is_wbxml() {
             true => Encoding::Wbxml,
             false => Encoding::Xml,
         });
         let dialect = document.map(|document| OneOf(Dialect::of(document)));
-        let read = || context.facts.body.map(|body| body.len() as u64);
-        let size = size.or_else(read).or_else(|| announced(context.facts));
-        any_number(&self.body_size, size)
+        any_number(&self.body_size, body_size(context))
             && (self.encoding.is_empty() || encoding.is_some_and(|e| self.encoding.contains(&e)))
             && (self.dialect.is_empty() || dialect.is_some_and(|d| self.dialect.contains(&d)))
             && (!self.asks_of_soap() || document.is_some_and(|d| self.holds_of_soap(d)))
@@ -170,11 +167,19 @@ impl Matcher {
     }
 }
 
-fn headers<'a>(facts: &Facts<'a>) -> &'a HeaderMap {
+pub(super) fn headers<'a>(facts: &Facts<'a>) -> &'a HeaderMap {
     match (facts.stage, facts.response) {
         (Stage::Response, Some(head)) => &head.headers,
         _ => &facts.request.headers,
     }
+}
+
+/// The length of the body, as far as it is known.
+pub(super) fn body_size(context: &MatchContext<'_>) -> Option<u64> {
+    let document = context.document.map(|document| document.source().len());
+    let read = || context.facts.body.map(|body| body.len());
+    let size = document.or_else(read).map(|size| size as u64);
+    size.or_else(|| announced(context.facts))
 }
 
 /// The length a header announces of a body that is no document.
@@ -184,7 +189,7 @@ fn announced(facts: &Facts<'_>) -> Option<u64> {
 }
 
 /// The server's package follows the device's: 2 answers 1, and 4 answers 3.
-fn package(facts: &Facts<'_>) -> Option<u64> {
+pub(super) fn package(facts: &Facts<'_>) -> Option<u64> {
     let device = u64::from(facts.session?.package);
     Some(match facts.stage {
         Stage::Response => device + 1,

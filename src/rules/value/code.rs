@@ -153,7 +153,8 @@ impl<F: Family> Code<F> {
         Self::known(number)
     }
 
-    fn known(number: i64) -> Result<Self, Mistake> {
+    /// A code that is assigned.
+    pub(in crate::rules) fn known(number: i64) -> Result<Self, Mistake> {
         if F::WHAT == SyncMl::WHAT && number > i64::from(u16::MAX) {
             let title = format!("{number:#010x} is a result of Windows, no {}", F::CALLED);
             return Err(wrong(title).at_value("code").help(format!(

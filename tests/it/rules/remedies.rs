@@ -1,7 +1,7 @@
 //! Mistakes of a newcomer: what is told leads to a file that is right, and nothing is told beside it.
 
-use dmtap::rules::load::inline_rule::InlineRule;
-use dmtap::rules::{ErrorStyle, RuleErrors, load};
+use dmtap::rules::load::inline_rule;
+use dmtap::rules::{ErrorStyle, Rule, RuleErrors, load};
 
 use super::support::drawn;
 
@@ -22,12 +22,8 @@ fn check(stage: &str, keys: &str, words: &[&str]) {
 }
 
 /// The same of an argument of the command line.
-fn check_line(line: Result<InlineRule, RuleErrors>, words: &[&str]) {
-    let told = line.and_then(|line| {
-        let rules = load::parse(line.name(), line.text());
-        rules.map_err(|errors| errors.in_arguments(&[line]))
-    });
-    let drawn = match told {
+fn check_line(rules: Result<Vec<Rule>, RuleErrors>, words: &[&str]) {
+    let drawn = match rules {
         Ok(_) => String::new(),
         Err(errors) => errors.render(ErrorStyle::Plain),
     };
@@ -186,30 +182,30 @@ fn what_can_never_act_is_refused() {
 #[test]
 fn an_error_in_a_rule_of_the_command_line_names_what_can_be_typed_there() {
     check_line(
-        InlineRule::fail("./Device/X=999"),
+        inline_rule::fail("./Device/X=999"),
         &["--rules", "force = true"],
     );
-    let wrong = InlineRule::fail("./Device/X=0x86000011");
+    let wrong = inline_rule::fail("./Device/X=0x86000011");
     check_line(wrong, &["'./Device/X=500:0x86000011'"]);
     check_line(
-        InlineRule::fail("./Device/X=500:1"),
+        inline_rule::fail("./Device/X=500:1"),
         &["no result of Windows", "500:0x86000011"],
     );
-    let headers = |argument| InlineRule::modify_headers(argument);
+    let headers = |argument| inline_rule::modify_headers(argument);
     check_line(headers("/~s ~c 999/X/y"), &["--rules", "force = true"]);
     check_line(headers("/~q ~c 200/X-A/y"), &["a request has no status"]);
     check_line(headers("/~c 200 ~q/X-A/y"), &["a request has no status"]);
     check_line(
-        InlineRule::modify_body("/(/x"),
+        inline_rule::modify_body("/(/x"),
         &["`(` is no regular expression"],
     );
-    check_line(InlineRule::modify_body("/~q/a"), &["`~q` is a filter"]);
+    check_line(inline_rule::modify_body("/~q/a"), &["`~q` is a filter"]);
     check_line(
-        InlineRule::modify_body("/~s ~c 200/a"),
+        inline_rule::modify_body("/~s ~c 200/a"),
         &["`~s ~c 200` is a filter"],
     );
     check_line(headers("/~s/a"), &["`~s` is a filter"]);
-    check_line(InlineRule::modify_body("/~quoted/a"), &[]);
+    check_line(inline_rule::modify_body("/~quoted/a"), &[]);
 }
 
 #[test]

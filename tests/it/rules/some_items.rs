@@ -2,8 +2,8 @@
 
 use dmtap::flow::Side;
 use dmtap::markup::Document;
-use dmtap::rules::Stage;
-use dmtap::rules::load::inline_rule::InlineRule;
+use dmtap::rules::load::inline_rule;
+use dmtap::rules::{RuleSet, Stage};
 
 use super::support::{Talk, book, message, message_text};
 
@@ -34,7 +34,7 @@ fn results(leaves: &[&str]) -> String {
 }
 
 /// The rules change what the device reports of SwV, HwV and FwV in one Results to `expected`.
-fn check(rules: &str, expected: &str) {
+fn check(rules: &RuleSet, expected: &str) {
     let mut talk = Talk::new(1, "d").said(Side::Server, &get(&["SwV", "HwV", "FwV"]));
     let leaves = ["SwV", "HwV", "FwV"];
     let said = [
@@ -43,13 +43,13 @@ fn check(rules: &str, expected: &str) {
         status(4, "FwV", 200),
     ];
     let body = message(2, &(said.concat() + &results(&leaves)));
-    let verdict = talk.decide(&book(rules), Stage::Request, &body);
+    let verdict = talk.decide(rules, Stage::Request, &body);
     let sent = String::from_utf8(verdict.body.unwrap().to_vec()).unwrap();
-    assert_eq!(sent, message_text(2, expected), "{rules}");
+    assert_eq!(sent, message_text(2, expected), "{rules:?}");
 }
 
-fn fail(argument: &str) -> String {
-    InlineRule::fail(argument).unwrap().text().to_owned()
+fn fail(argument: &str) -> RuleSet {
+    RuleSet::from_rules(inline_rule::fail(argument).unwrap()).unwrap()
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_removal_of_selected_items_leaves_the_others() {
     let rules = "[[rule]]\nname = \"r\"\nstage = \"request\"\n\
          match = { command = \"Results\", data = [\"HwV\", \"FwV\"] }\nstep = { remove = true }\n";
     check(
-        rules,
+        &book(rules),
         &[
             status(2, "SwV", 200),
             status(3, "HwV", 200),
@@ -94,10 +94,10 @@ fn a_removal_of_selected_items_leaves_the_others() {
 #[test]
 fn a_hidden_status_of_one_node_takes_only_its_results_along() {
     let hide = |uri: &str| {
-        format!(
+        book(&format!(
             "[[rule]]\nname = \"r\"\nstage = \"request\"\n\
              match = {{ command = \"Status\", loc-uri = \"./DevDetail/{uri}\" }}\nstep = {{ hide-status = true }}\n"
-        )
+        ))
     };
     check(
         &hide("HwV"),
@@ -147,7 +147,7 @@ fn a_namespace_that_is_declared_is_not_declared_again() {
     let body = super::support::decode(&root);
     let mut talk = Talk::new(1, "d").said(Side::Server, &get(&["SwV"]));
     let verdict = talk.decide(
-        &book(&fail("./DevDetail/SwV=500:0x86000011")),
+        &fail("./DevDetail/SwV=500:0x86000011"),
         Stage::Request,
         &body,
     );

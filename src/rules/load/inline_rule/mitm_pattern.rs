@@ -1,55 +1,81 @@
 //! mitmproxy's patterns: `[/filter]/name/value` and `[/filter]/regex/replacement`.
 //!
-//! The first character is what separates the parts.
+//! The first character is what separates the parts. The filter is one of [`crate::filter`], of words whose answer is
+//! known while the message passes.
 
 use std::ops::Range;
 
-use regex::Regex;
+use http::HeaderName;
+use http::header::HOST;
+use regex::RegexBuilder;
 
-use super::{InlineRule, error_at};
-use crate::rules::RuleErrors;
-use crate::rules::load::suggest::list;
+use super::Argument;
+use crate::filter::{Filter, Term, Value, Word};
+use crate::rules::mistake::Mistake;
+use crate::rules::template::Template;
+use crate::rules::value::{Alert, Code, FieldName, HeaderText, Http, Pattern, SyncMl, from_text};
+use crate::rules::{HeadStep, Matcher, RawStep, Rule, RuleErrors, Stage, Step};
 
-/// A pattern taken apart: where its parts are in the argument.
-struct Parts {
-    /// What must hold, as keys of `match`, each with the part its value is.
-    matches: Vec<(&'static str, Range<usize>)>,
-    stages: &'static [&'static str],
-    subject: Range<usize>,
-    replacement: Range<usize>,
+/// `-H [/filter]/name/value`: the header field gets this value, or goes where the value is empty.
+///
+/// # Errors
+/// An argument of another form.
+pub fn modify_headers(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
+    let mut argument = Argument::new(("-H", "modify-headers"), argument);
+    let rules = Parts::of(&mut argument).and_then(|parts| {
+        let step = head_step(&mut argument, &parts)?;
+        parts.rules(&argument, &Step::Head(step))
+    });
+    argument.finish(rules)
 }
 
-impl InlineRule {
-    /// `[/filter]/name/value`: the header field gets this value, or goes where the value is empty.
-    ///
-    /// # Errors
-    /// An argument of another form.
-    pub fn modify_headers(argument: &str) -> Result<Self, RuleErrors> {
-        let parts = Parts::of(HEADERS.0, argument)?;
-        let mut line = Self::new(HEADERS, argument);
-        line.rules(&parts, |line| match parts.replacement.is_empty() {
-            true => {
-                line.add("remove-header = ");
-                line.quote("", parts.subject.clone());
-            }
-            false => {
-                line.add("set-header = ");
-                line.quote("", parts.subject.clone());
-                line.add(", value = ");
-                line.quote("", parts.replacement.clone());
-            }
-        });
-        Ok(line)
-    }
+/// `-B [/filter]/regex/replacement`: what matches in the body gives way to other text.
+///
+/// # Errors
+/// An argument of another form.
+pub fn modify_body(argument: &str) -> Result<Vec<Rule>, RuleErrors> {
+    let mut argument = Argument::new(("-B", "modify-body"), argument);
+    let rules = Parts::of(&mut argument).and_then(|parts| {
+        let step = body_step(&mut argument, &parts)?;
+        parts.rules(&argument, &Step::Raw(step))
+    });
+    argument.finish(rules)
+}
 
-    /// `[/filter]/regex/replacement`: what matches in the body gives way to other text.
-    ///
-    /// # Errors
-    /// An argument of another form.
-    pub fn modify_body(argument: &str) -> Result<Self, RuleErrors> {
-        let parts = Parts::of(BODY.0, argument)?;
-        let subject = &argument[parts.subject.clone()];
-        if let Err(error) = Regex::new(&format!("(?s){subject}")) {
+fn head_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<HeadStep> {
+    let written = &argument.text[parts.subject.clone()];
+    if HeaderName::try_from(written).is_err() {
+        let title = format!("`{written}` is no name of a header field");
+        let help = match parts.filter {
+            Some(_) => parts.other_separator(),
+            None => parts.example(),
+        };
+        return argument.wrong(parts.subject.clone(), title, &help);
+    }
+    let name = argument.read::<FieldName>(parts.subject.clone(), "set-header")?;
+    if !parts.replacement.is_empty() {
+        let value = argument.read::<HeaderText>(parts.replacement.clone(), "value")?;
+        parts.fills_in(argument, &value.0)?;
+        return Some(HeadStep::SetHeader { name, value });
+    }
+    if name.0 == HOST {
+        let title = "a request has one Host, no more and no less".to_owned();
+        let help = format!(
+            "write -H '{}mdm.example.com' to send another",
+            argument.text
+        );
+        return argument.wrong(parts.subject.clone(), title, &help);
+    }
+    Some(HeadStep::RemoveHeader(name))
+}
+
+fn body_step(argument: &mut Argument<'_>, parts: &Parts) -> Option<RawStep> {
+    let subject = &argument.text[parts.subject.clone()];
+    let mut pattern = RegexBuilder::new(subject);
+    // In mitmproxy, the dot stands for line feeds too.
+    let pattern = match pattern.dot_matches_new_line(true).build() {
+        Ok(pattern) => Pattern(pattern),
+        Err(error) => {
             let why = error.to_string();
             let why = why.lines().last().unwrap_or_default();
             let title = format!("`{subject}` is no regular expression");
@@ -57,178 +83,237 @@ impl InlineRule {
                 "{}; signs that mean themselves have a backslash in front",
                 why.trim_start_matches("error: ")
             );
-            return Err(error_at(BODY.0, argument, parts.subject, title, &help));
+            return argument.wrong(parts.subject.clone(), title, &help);
         }
-        let replacement = unescaped(&argument[parts.replacement.clone()]);
-        let mut line = Self::new(BODY, argument);
-        line.rules(&parts, |line| {
-            line.add("replace-text = ");
-            // There, the dot stands for line feeds too.
-            line.quote("(?s)", parts.subject.clone());
-            line.add(", with = ");
-            line.text_of(&replacement, parts.replacement.clone());
-        });
-        Ok(line)
-    }
+    };
+    let with = from_text(&unescaped(&argument.text[parts.replacement.clone()]));
+    let with = argument.right(with, parts.replacement.clone(), "with")?;
+    parts.fills_in(argument, &with)?;
+    Some(RawStep::ReplaceText { pattern, with })
+}
 
-    /// A rule for each stage, with the step that `step` writes.
-    fn rules(&mut self, parts: &Parts, step: impl Fn(&mut Self)) {
-        for (number, stage) in parts.stages.iter().enumerate() {
-            let suffix = match parts.stages.len() {
-                1 => String::new(),
-                _ => format!(" ({stage})"),
-            };
-            if number > 0 {
-                self.add(", ");
-            }
-            self.begin(&suffix, stage);
-            for (number, (key, part)) in parts.matches.iter().enumerate() {
-                self.add(if number == 0 { "match = { " } else { ", " });
-                self.add(key);
-                self.add(" = ");
-                match *key {
-                    "http-status" => self.bare(part.clone()),
-                    _ => self.quote("", part.clone()),
-                }
-            }
-            if !parts.matches.is_empty() {
-                self.add(" }, ");
-            }
-            self.add("step = { ");
-            step(self);
-            self.add(" } }");
-        }
-        self.add("]\n");
-    }
+/// A pattern taken apart: where its parts are in the argument.
+struct Parts {
+    separator: char,
+    flag: &'static str,
+    filter: Option<Filter>,
+    /// The stages at which the filter can be true of a message.
+    stages: Vec<Stage>,
+    subject: Range<usize>,
+    replacement: Range<usize>,
 }
 
 impl Parts {
-    fn of(flag: &'static str, argument: &str) -> Result<Self, RuleErrors> {
-        let separator = argument.chars().next().unwrap_or('/');
-        let from = separator.len_utf8().min(argument.len());
-        let mut ends = argument[from..].match_indices(separator);
-        let ends: Vec<usize> = ends.by_ref().take(2).map(|(at, _)| from + at).collect();
+    fn of(argument: &mut Argument<'_>) -> Option<Self> {
+        let text = argument.text;
+        let separator = text.chars().next().unwrap_or('/');
+        let from = separator.len_utf8().min(text.len());
+        let ends = text[from..].match_indices(separator);
+        let ends: Vec<usize> = ends.take(2).map(|(at, _)| from + at).collect();
         let behind = |at: usize| at + separator.len_utf8();
         let (filter, subject, replacement) = match ends[..] {
-            [first] => (from..from, from..first, behind(first)),
-            [first, second] => (from..first, behind(first)..second, behind(second)),
-            _ => {
-                let title = format!("`{argument}` is not [/filter]/what/with");
-                let help = format!("write {flag} '{}'", example(flag));
-                return Err(error_at(flag, argument, 0..argument.len(), title, &help));
-            }
+            [first] => (from..from, from..first, behind(first)..text.len()),
+            [first, second] => (
+                from..first,
+                behind(first)..second,
+                behind(second)..text.len(),
+            ),
+            _ => (from..from, from..from, from..from),
         };
-        let replacement = replacement..argument.len();
-        if subject.is_empty() {
-            let title = "it names nothing to change".to_owned();
-            let help = format!("write {flag} '{}'", example(flag));
-            return Err(error_at(flag, argument, 0..argument.len(), title, &help));
-        }
-        if argument[replacement.clone()].starts_with('@') {
-            let title = "files are read by rule files only".to_owned();
-            let help = "write a rule with the step set-body = { file = \"…\" }";
-            return Err(error_at(flag, argument, replacement, title, help));
-        }
         let mut parts = Self {
-            matches: Vec::new(),
-            stages: &["request", "response"],
+            separator,
+            flag: argument.flag,
+            filter: None,
+            stages: vec![Stage::Request, Stage::Response],
             subject,
             replacement,
         };
-        parts.subject_is_no_filter(flag, argument)?;
-        parts.filter(flag, argument, filter)?;
-        Ok(parts)
+        if ends.is_empty() {
+            let title = format!("`{text}` is not [/filter]/what/with");
+            return argument.wrong(0..text.len(), title, &parts.example());
+        }
+        if parts.subject.is_empty() {
+            let title = "it names nothing to change".to_owned();
+            let help = format!("{}; {}", parts.example(), parts.other_separator());
+            return argument.wrong(0..text.len(), title, &help);
+        }
+        let subject = &text[parts.subject.clone()];
+        if begins_as_filter(subject) {
+            let title =
+                format!("`{subject}` is a filter, and stands where what is changed is named");
+            let help = format!("{}: filter, subject and replacement", parts.example());
+            return argument.wrong(parts.subject, title, &help);
+        }
+        if text[parts.replacement.clone()].starts_with('@') {
+            let title = "files are read by rule files only".to_owned();
+            let help = "write a rule with the step set-body = { file = \"…\" }";
+            return argument.wrong(parts.replacement, title, help);
+        }
+        // Blanks alone are no filter, as in mitmproxy nothing is.
+        if !text[filter.clone()].trim().is_empty() {
+            parts.read_filter(argument, filter)?;
+        }
+        Some(parts)
     }
 
-    /// A filter with nothing behind it but one part is no subject: `/~q/a`.
-    fn subject_is_no_filter(&self, flag: &'static str, argument: &str) -> Result<(), RuleErrors> {
-        let part = self.subject.clone();
-        let first = words(argument, part.clone()).next();
-        let is_filter = first.is_some_and(|word| FILTERS.contains(&&argument[word]));
-        if !is_filter {
-            return Ok(());
+    fn read_filter(&mut self, argument: &mut Argument<'_>, part: Range<usize>) -> Option<()> {
+        let moved = |span: &Range<usize>| part.start + span.start..part.start + span.end;
+        let filter = match Filter::read(&argument.text[part.clone()]) {
+            Ok(filter) => filter,
+            Err(error) => {
+                let span = moved(&error.span());
+                let wrong = argument.report.wrong(span, error.what());
+                for help in [error.help(), &self.other_separator()] {
+                    if !help.is_empty() {
+                        wrong.help(help);
+                    }
+                }
+                return None;
+            }
+        };
+        let mut all_known = true;
+        for term in filter.terms() {
+            let span = moved(&term.at);
+            if let Some((_, instead)) = LATER.iter().find(|(word, _)| *word == term.word) {
+                let name = term.word.name();
+                let title = format!("`~{name}` is not known while a message passes");
+                argument.wrong::<()>(span, title, instead);
+                all_known = false;
+            } else if let Some((mistake, key)) = unassigned(term) {
+                mistake.report(span, key, &mut argument.report);
+                all_known = false;
+            } else if !argument.text[span.clone()].starts_with('~') {
+                let word = &argument.text[span.clone()];
+                let title = format!("`{word}` is a filter: only URLs that match it");
+                let help = format!(
+                    "write ~u in front if that is meant; {}",
+                    self.other_separator()
+                );
+                argument.report.warn(span, title, help);
+            }
         }
-        let title = format!(
-            "`{}` is a filter, and stands where what is changed is named",
-            &argument[part.clone()]
-        );
+        self.stages
+            .retain(|stage| filter.can_match(|term, truth| can_be(term, truth, *stage)));
+        if self.stages.is_empty() && all_known {
+            let mut terms = filter.terms().into_iter();
+            let code = terms.find(|term| term.word == Word::Code);
+            let (span, title, help) = match code {
+                Some(code) => (
+                    moved(&code.at),
+                    "`~c` goes with responses: a request has no status",
+                    "write ~s in the place of ~q, or leave ~c out",
+                ),
+                None => (
+                    part.clone(),
+                    "no message is all of this",
+                    "a message is a request (~q) or a response (~s); write | between words of which one is enough",
+                ),
+            };
+            return argument.wrong(span, title.to_owned(), help);
+        }
+        self.filter = Some(filter);
+        all_known.then_some(())
+    }
+
+    /// Refuses a template with values of a command: the rule is about whole messages.
+    fn fills_in(&self, argument: &mut Argument<'_>, template: &Template) -> Option<()> {
+        let Some(name) = template.names().find(|name| name.is_of_command()) else {
+            return Some(());
+        };
+        let title = format!("`{{{{{}}}}}` is of a command", name.text());
         let help = format!(
-            "write filter, subject and replacement: {flag} '{}'",
-            example(flag)
+            "{} changes whole messages: write a rule file (--rules FILE) that says which commands",
+            self.flag
         );
-        Err(error_at(flag, argument, part, title, &help))
+        argument.wrong(self.replacement.clone(), title, &help)
     }
 
-    /// Reads `~q`, `~s`, `~m METHOD` and `~c CODE`, with `&` or blanks between them.
-    fn filter(
-        &mut self,
-        flag: &'static str,
-        argument: &str,
-        filter: Range<usize>,
-    ) -> Result<(), RuleErrors> {
-        let all: Vec<Range<usize>> = words(argument, filter).collect();
-        let stands = |word: &str| all.iter().find(|at| argument[(*at).clone()] == *word);
-        if let (Some(_), Some(code)) = (stands("~q"), stands("~c")) {
-            let title = "`~c` goes with responses: a request has no status".to_owned();
-            let help = "write ~s in the place of ~q, or leave ~c out";
-            return Err(error_at(flag, argument, code.clone(), title, help));
-        }
-        let mut words = all.iter().cloned();
-        while let Some(word) = words.next() {
-            let key = match &argument[word.clone()] {
-                "~q" => {
-                    self.stages = &["request"];
-                    continue;
-                }
-                "~s" => {
-                    self.stages = &["response"];
-                    continue;
-                }
-                "~m" => "method",
-                "~c" => {
-                    self.stages = &["response"];
-                    "http-status"
-                }
-                other => {
-                    let title = format!("`{other}` is no filter here");
-                    let known = list(&["~q", "~s", "~m METHOD", "~c CODE"]);
-                    let help = format!(
-                        "filters are {known}; another first character than `{}` separates the parts as well",
-                        argument.chars().next().unwrap_or('/')
-                    );
-                    return Err(error_at(flag, argument, word, title, &help));
-                }
+    /// A rule for each stage.
+    fn rules(self, argument: &Argument<'_>, step: &Step) -> Option<Vec<Rule>> {
+        let rule = |stage: &Stage| {
+            let suffix = match self.stages.len() {
+                1 => String::new(),
+                _ => format!(" ({})", stage.name()),
             };
-            let value = words.next();
-            let fits = |value: &Range<usize>| {
-                key != "http-status" || argument[value.clone()].parse::<u16>().is_ok()
+            let matcher = Matcher {
+                filter: self.filter.clone(),
+                ..Matcher::default()
             };
-            let Some(value) = value.filter(fits) else {
-                let title = format!("`{}` does not say which", &argument[word.clone()]);
-                let help = "write ~m POST or ~c 200";
-                return Err(error_at(flag, argument, word, title, help));
-            };
-            self.matches.push((key, value));
-        }
-        Ok(())
+            argument.rule(&suffix, *stage, matcher, vec![step.clone()])
+        };
+        Some(self.stages.iter().map(rule).collect())
+    }
+
+    fn example(&self) -> String {
+        let example = match self.flag {
+            "-H" => "/~s/Retry-After/120",
+            _ => "/~s/blue/green",
+        };
+        format!("write {} '{example}'", self.flag)
+    }
+
+    fn other_separator(&self) -> String {
+        format!(
+            "another first character than `{}` separates the parts as well",
+            self.separator
+        )
     }
 }
 
-/// What a filter begins with.
-const FILTERS: [&str; 4] = ["~q", "~s", "~m", "~c"];
+/// Whether the first word is one of a filter.
+fn begins_as_filter(subject: &str) -> bool {
+    let mut words = subject.split(|c: char| c.is_whitespace() || c == '&');
+    let word = words.next().and_then(|word| word.strip_prefix('~'));
+    word.and_then(Word::named).is_some()
+}
 
-/// The words of a part of the argument.
-fn words(argument: &str, part: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let between = |c: char| c.is_whitespace() || c == '&';
-    let words = argument[part].split(between);
-    let place = move |word: &str| {
-        let from = word.as_ptr() as usize - argument.as_ptr() as usize;
-        from..from + word.len()
+/// Whether a term can be true, or false, of some message of a stage.
+fn can_be(term: &Term, truth: bool, stage: Stage) -> bool {
+    match term.word {
+        Word::Request => truth == (stage == Stage::Request),
+        Word::Response => truth == (stage == Stage::Response),
+        Word::Code => stage == Stage::Response,
+        _ => true,
+    }
+}
+
+/// What is wrong with a code that no standard has, and the key that takes it in a rule file.
+fn unassigned(term: &Term) -> Option<(Mistake, &'static str)> {
+    let code = match term.value {
+        Value::Numbers(first, last) if first == last => i64::try_from(first).ok()?,
+        _ => return None,
     };
-    words.filter(|word| !word.is_empty()).map(place)
+    let (mistake, key) = match term.word {
+        Word::Code => (Code::<Http>::known(code).err(), "http-status"),
+        Word::Status => (Code::<SyncMl>::known(code).err(), "status"),
+        Word::Alert => (Code::<Alert>::known(code).err(), "alert"),
+        _ => return None,
+    };
+    Some((mistake?, key))
 }
 
-/// What a replacement means, as the step `replace-text` writes it: `\1` is the first group.
+/// Words whose answer comes when the message has passed, and what to do instead.
+const LATER: [(Word, &str); 9] = [
+    (Word::Open, "write ~status 202, or ~status 101"),
+    (Word::Rule, RULES),
+    (Word::Changed, RULES),
+    (Word::Own, "leave it out: rules see what the peers send"),
+    (Word::Lint, LATER_VERBS),
+    (Word::Why, LATER_VERBS),
+    (Word::Took, LATER_VERBS),
+    (
+        Word::At,
+        "leave it out: a rule acts while dmtap runs, or while the control API enables it",
+    ),
+    (
+        Word::Error,
+        "leave it out: an exchange that failed has no message left to change",
+    ),
+];
+const RULES: &str = "leave it out: this rule sees the message as the rules before it left it";
+const LATER_VERBS: &str = "leave it out here; it selects messages for dmtap show, why and lint";
+
+/// What a replacement means, as the step `replace-text` has it: `\1` is the first group.
 fn unescaped(replacement: &str) -> String {
     let mut text = String::new();
     let mut chars = replacement.chars();
@@ -249,89 +334,131 @@ fn unescaped(replacement: &str) -> String {
     text
 }
 
-fn example(flag: &str) -> &'static str {
-    match flag {
-        "-H" => "/~s/Retry-After/120",
-        _ => "/~s/blue/green",
-    }
-}
-
-/// The flag and the word that rules are named with.
-const HEADERS: (&str, &str) = ("-H", "modify-headers");
-const BODY: (&str, &str) = ("-B", "modify-body");
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::{ErrorStyle, load};
+    use crate::rules::ErrorStyle;
+    use crate::rules::template::Escape;
 
-    fn text(line: Result<InlineRule, RuleErrors>) -> Result<String, String> {
-        let line = line.map_err(|errors| errors.render(ErrorStyle::Plain))?;
-        let rules = load::parse(line.name(), line.text());
-        let text = line.text().to_owned();
-        rules.map_err(|errors| errors.in_arguments(&[line]).render(ErrorStyle::Plain))?;
-        Ok(text)
+    fn stages(argument: &str) -> Vec<&'static str> {
+        let rules = modify_headers(argument).unwrap_or_else(|errors| {
+            panic!("{}", errors.render(ErrorStyle::Plain));
+        });
+        rules.iter().map(|rule| rule.stage.name()).collect()
     }
 
     #[test]
-    fn patterns_become_rules_at_the_stages_they_name() {
-        let check = |argument: &str, stages: &[&str], step: &str| {
-            let text = text(InlineRule::modify_headers(argument)).unwrap();
-            let said = text.matches("stage = ").count();
-            assert_eq!(said, stages.len(), "{text}");
-            for stage in stages {
-                assert!(text.contains(&format!("stage = \"{stage}\"")), "{text}");
-            }
-            assert!(text.contains(step), "{text}");
+    fn patterns_become_rules_at_the_stages_that_their_filter_can_be_true_at() {
+        let both = ["request", "response"];
+        assert_eq!(stages("/X-Test/a b"), both);
+        assert_eq!(stages("//X-Test/a b"), both);
+        assert_eq!(stages("/~q/X-Test/a b"), ["request"]);
+        assert_eq!(stages("/!~s/X-Test/a b"), ["request"]);
+        assert_eq!(stages("|~s & ~c 200|X-Test|a b"), ["response"]);
+        assert_eq!(stages("/~c 5xx/X-Test/a b"), ["response"]);
+        assert_eq!(stages("/!~c 200/X-Test/a b"), ["response"]);
+        assert_eq!(stages("/~q | ~c 200/X-Test/a b"), both);
+        assert_eq!(stages("/!(~s | ~m GET)/X-Test/a b"), ["request"]);
+        assert_eq!(stages("/~m POST/X-Test/a b"), both);
+        assert_eq!(stages("/~cmd Replace ~status 404/X-Test/a b"), both);
+        assert_eq!(stages("/Server/"), both);
+        assert_eq!(stages("|X-Where|https://a/b"), both);
+        assert_eq!(stages("|~d 'contoso\\.com$' ~u '/dm'|X|y"), both);
+    }
+
+    #[test]
+    fn a_rule_is_named_after_its_argument() {
+        let names = |argument: &str| -> Vec<String> {
+            let rules = modify_headers(argument).unwrap().into_iter();
+            rules.map(|rule| rule.name).collect()
         };
-        let set = "step = { set-header = \"X-Test\", value = \"a b\" }";
-        check("/X-Test/a b", &["request", "response"], set);
-        check("/~q/X-Test/a b", &["request"], set);
-        check(
-            "|~s & ~c 200|X-Test|a b",
-            &["response"],
-            "match = { http-status = 200 }",
-        );
-        check(
-            "/~m POST/X-Test/a b",
-            &["request", "response"],
-            "method = \"POST\"",
-        );
-        check(
-            "/Server/",
-            &["request", "response"],
-            "remove-header = \"Server\"",
-        );
-        check(
-            "|X-Where|https://a/b",
-            &["request", "response"],
-            "value = \"https://a/b\"",
+        assert_eq!(names("/~q/X/y"), ["modify-headers /~q/X/y"]);
+        assert_eq!(
+            names("/X/y"),
+            [
+                "modify-headers /X/y (request)",
+                "modify-headers /X/y (response)"
+            ]
         );
     }
 
     #[test]
     fn a_replacement_in_a_body_has_groups_and_line_feeds() {
-        let text = text(InlineRule::modify_body(r"/~q/l(o+)k/$\1\n\\")).unwrap();
-        assert!(text.contains(r#"replace-text = "(?s)l(o+)k""#), "{text}");
-        assert!(text.contains("$$${1}"), "{text}");
+        let rules = modify_body(r"/~q/l(.+)k/$\1\n\\").unwrap();
+        let Step::Raw(RawStep::ReplaceText { pattern, with }) = &rules[0].steps[0] else {
+            panic!("{rules:?}");
+        };
+        assert!(pattern.0.is_match("l\nk"));
+        let with = with.fill(Escape::Nothing, |_| Err(())).unwrap();
+        assert_eq!(with, "$$${1}\n\\");
     }
 
     #[test]
     fn mistakes_are_reported_at_their_place_in_the_argument() {
-        let check = |said: Result<String, String>, place: &str, word: &str| {
-            let said = said.unwrap_err();
-            assert!(said.contains(place), "{said}");
-            assert!(said.contains(word), "{said}");
+        let check = |rules: Result<Vec<Rule>, RuleErrors>, place: &str, words: &[&str]| {
+            let drawn = rules.unwrap_err().render(ErrorStyle::Plain);
+            assert_eq!(drawn.matches("error: ").count(), 1, "{drawn}");
+            for word in [&[place], words].concat() {
+                assert!(drawn.contains(word), "{word}: {drawn}");
+            }
         };
-        let headers = |argument| text(InlineRule::modify_headers(argument));
-        check(headers("X-Test"), "-H:1:1", "[/filter]/what/with");
-        check(headers(""), "-H:1:1", "[/filter]/what/with");
-        check(headers("/~x/A/b"), "-H:1:2", "`~x` is no filter here");
-        check(headers("/A/b/c"), "-H:1:2", "another first character");
-        check(headers("/~m/A/b"), "-H:1:2", "does not say which");
-        check(headers("/A B/c"), "-H:1:2", "no name of a header field");
-        check(headers("/A/@file"), "-H:1:4", "set-body");
-        let body = |argument| text(InlineRule::modify_body(argument));
-        check(body("/~s/(/x"), "-B:1:5", "no regular expression");
+        let headers = modify_headers;
+        check(headers("X-Test"), "-H:1:1", &["[/filter]/what/with"]);
+        check(headers(""), "-H:1:1", &["[/filter]/what/with"]);
+        check(headers("//A"), "-H:1:1", &["names nothing to change"]);
+        let unknown = ["`~z` is no word of a filter", "another first character"];
+        check(headers("/~z/A/b"), "-H:1:2", &unknown);
+        check(headers("/~q ~satus 404/A/b"), "-H:1:5", &["write ~status"]);
+        check(headers("/~cmd Repalce/A/b"), "-H:1:7", &["write Replace"]);
+        check(
+            headers("/(~q/A/b"),
+            "-H:1:2",
+            &["parenthesis is not closed"],
+        );
+        check(headers("/~m/A/b"), "-H:1:2", &["`~m` needs a value"]);
+        check(
+            headers("/~u https://a/b/c"),
+            "-H:1:1",
+            &["another first character"],
+        );
+        check(headers("/A B/c"), "-H:1:2", &["no name of a header field"]);
+        check(headers("/A/@file"), "-H:1:4", &["set-body"]);
+        check(headers("/Host/"), "-H:1:2", &["one Host"]);
+        check(
+            headers("/~q & ~s/A/b"),
+            "-H:1:2",
+            &["no message is all of this"],
+        );
+        check(
+            headers("/~why WHY-06/A/b"),
+            "-H:1:2",
+            &["not known while", "dmtap show"],
+        );
+        check(headers("/~q ~took 5s/A/b"), "-H:1:5", &["not known while"]);
+        check(headers("/~open/A/b"), "-H:1:2", &["write ~status 202"]);
+        check(
+            headers("/~status 599/A/b"),
+            "-H:1:2",
+            &["no status code 599", "--rules"],
+        );
+        let of_command = ["`{{cmd-id}}` is of a command", "--rules FILE"];
+        check(headers("/A/{{cmd-id}}"), "-H:1:4", &of_command);
+        check(modify_body("/~s/(/x"), "-B:1:5", &["no regular expression"]);
+        check(modify_body("/a/{{b"), "-B:1:4", &["braces are opened"]);
+    }
+
+    #[test]
+    fn a_bare_word_is_a_filter_and_earns_a_warning() {
+        let rules = modify_body("/example.com/old/new").unwrap();
+        let warnings = &rules[0].warnings;
+        assert!(
+            warnings[0].title().contains("only URLs that match it"),
+            "{warnings:?}"
+        );
+        assert!(
+            modify_body("/~u example.com/old/new").unwrap()[0]
+                .warnings
+                .is_empty()
+        );
     }
 }

@@ -1,0 +1,186 @@
+//! A filter, asked about the message at hand.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::message::{body_size, headers, package};
+use super::{MatchContext, Matcher};
+use crate::dm::{Command, CommandKind, Dialect, Item, Message, Refs};
+use crate::filter::{About, CommandFacts, Filter, Term, ValueFacts, Word};
+use crate::flow::AnswerTarget;
+use crate::rules::Stage;
+use crate::rules::answers::LinkedAnswers;
+use crate::rules::target_nodes;
+
+impl Matcher {
+    pub(super) fn passes_filter(&self, context: &MatchContext<'_>) -> bool {
+        let passes = |filter: &Filter| context.passes(filter);
+        self.filter.as_ref().is_none_or(passes)
+    }
+
+    /// Whether its filter asks what only the body at hand has.
+    pub(super) fn filter_reads_document(&self) -> bool {
+        let words = [Word::Msg, Word::Enc, Word::Dialect, Word::Size];
+        self.filter_asks_commands() || self.filter_has(&words)
+    }
+
+    /// Whether its filter asks what only the bodies of requests have.
+    pub(super) fn filter_asks_session(&self) -> bool {
+        use Word::{Dev, Msg, Pkg, Sess, Sid, User};
+        self.filter_has(&[Dev, Msg, Pkg, Sess, Sid, User])
+    }
+
+    /// Whether its filter asks of commands, and of those that answers refer to.
+    pub(super) fn filter_asks_commands(&self) -> bool {
+        let asks = |filter: &Filter| filter.is_about(About::Transaction);
+        self.filter.as_ref().is_some_and(asks)
+    }
+
+    fn filter_has(&self, words: &[Word]) -> bool {
+        self.filter.as_ref().is_some_and(|filter| filter.has(words))
+    }
+}
+
+impl MatchContext<'_> {
+    /// Whether a filter is true of the message, with any of its commands or with none.
+    fn passes(&self, filter: &Filter) -> bool {
+        let with = |command: Option<&CommandFacts<'_>>| {
+            filter.matches(&mut |term| match term.word.about() {
+                About::Transaction => command?.holds(term),
+                About::Message | About::Session => self.holds(term),
+            })
+        };
+        with(None)
+            || filter.is_about(About::Transaction)
+                && self.commands(&mut |command| with(Some(command)))
+    }
+
+    /// Whether a word about the message is true; `None` where the question does not arise.
+    fn holds(&self, term: &Term) -> Option<bool> {
+        let (facts, value) = (self.facts, &term.value);
+        let (tag, uri) = (facts.session, &facts.request.uri);
+        match term.word {
+            Word::Sid => Some(value.is_text(&tag?.key.id)),
+            Word::Msg => Some(value.is_number(tag?.message?.into())),
+            Word::Pkg => Some(value.is_number(package(facts)?)),
+            Word::Dev => {
+                let is_named = tag.is_some_and(|tag| value.is_text(&tag.key.device));
+                Some(is_named || value.is_text(&facts.connection.device.to_string()))
+            }
+            Word::User => Some(value.is_text(tag?.user.as_deref()?)),
+            Word::Enc => Some(value.is_text(match self.document?.is_wbxml() {
+                true => "wbxml",
+                false => "xml",
+            })),
+            Word::Dialect => Some(value.is_text(Dialect::of(self.document?).name())),
+            Word::Sess => Some(value.is_number(tag?.number)),
+            Word::X => Some(value.is_number(facts.exchange.0)),
+            Word::Size => Some(value.is_number(body_size(self)?)),
+            Word::Url => Some(value.is_text(&uri.to_string())),
+            Word::Domain => Some(value.is_text(uri.host()?)),
+            Word::Method => Some(value.is_text(facts.request.method.as_str())),
+            Word::Code => Some(value.is_number(facts.response?.status.as_u16().into())),
+            Word::Header => {
+                let mut fields = headers(facts).iter();
+                Some(fields.any(|(name, text)| {
+                    let text = String::from_utf8_lossy(text.as_bytes());
+                    value.is_text(&format!("{name}: {text}"))
+                }))
+            }
+            Word::Request => Some(facts.stage == Stage::Request),
+            Word::Response => Some(facts.stage == Stage::Response),
+            _ => None,
+        }
+    }
+
+    /// Whether something holds of one of the commands of the message.
+    fn commands(&self, holds: &mut dyn FnMut(&CommandFacts<'_>) -> bool) -> bool {
+        let Some(message) = self.document.and_then(Message::of) else {
+            return false;
+        };
+        let linked = LinkedAnswers::of(self.facts);
+        let answers = self.answers.unwrap_or(&linked);
+        let results = message.all_commands();
+        let results = results.filter(|command| command.kind() == CommandKind::Results);
+        let results: HashMap<_, _> = results
+            .filter_map(|results| Some((Refs::of(results)?.or_empty(), results)))
+            .collect();
+        message
+            .all_commands()
+            .any(|command| match Refs::of(command) {
+                Some(refs) => {
+                    let results = results.get(&refs.or_empty()).copied();
+                    holds(&answered(command, results, answers))
+                }
+                None => holds(&asked(command)),
+            })
+    }
+}
+
+/// A command whose answer is to come.
+fn asked(command: Command<'_>) -> CommandFacts<'_> {
+    let nodes = command.items().filter_map(Item::node);
+    CommandFacts {
+        name: Some(command.kind().name().into()),
+        nodes: nodes.map(|node| trimmed(node.text())).collect(),
+        values: Some(values(command).collect()),
+        alert: command.as_alert().and_then(|_| command.code()),
+        is_known: true,
+        ..CommandFacts::default()
+    }
+}
+
+/// A Status with the Results of the same command, or Results alone, and the command that they answer.
+fn answered<'d>(
+    answer: Command<'d>,
+    results: Option<Command<'d>>,
+    answers: &LinkedAnswers<'d>,
+) -> CommandFacts<'d> {
+    let command = answers.to(answer).and_then(AnswerTarget::command);
+    let status = answer.as_status();
+    let is_for_header = status.is_some_and(|status| status.is_for_header());
+    let name = match command {
+        _ if is_for_header => Some("SyncHdr".into()),
+        Some(command) => Some(command.kind().name().into()),
+        None => status.map_or(Some("Get".into()), |status| status.cmd()),
+    };
+    let mut nodes = Vec::new();
+    target_nodes::each(answer, answers, &mut |_, node| {
+        nodes.push(Cow::Owned(node.text().trim_ascii().to_owned()));
+    });
+    let known = command.into_iter().chain(results);
+    let values: Vec<_> = known.flat_map(values).collect();
+    CommandFacts {
+        name,
+        code: status.and_then(|status| Some(status.code()?.0)),
+        original_error: status.and_then(|status| status.original_error()),
+        nodes,
+        values: (command.is_some() || results.is_some()).then_some(values),
+        alert: command.and_then(|command| command.as_alert().and_then(|_| command.code())),
+        is_known: command.is_some(),
+        is_open: None,
+    }
+}
+
+fn values(command: Command<'_>) -> impl Iterator<Item = ValueFacts<'_>> {
+    let of_command = command.meta();
+    command.items().map(move |item| {
+        let of_item = item.meta();
+        ValueFacts {
+            text: item.data().map(|data| data.text()),
+            format: of_item
+                .and_then(|meta| meta.format())
+                .or_else(|| of_command.and_then(|meta| meta.format())),
+            media_type: of_item
+                .and_then(|meta| meta.media_type())
+                .or_else(|| of_command.and_then(|meta| meta.media_type())),
+        }
+    })
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+        Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
+    }
+}
