@@ -68,6 +68,8 @@ pub struct Passed {
     pub body: Option<Bytes>,
     /// The body decoded, where it decodes.
     pub document: Option<Arc<Document>>,
+    /// Whether `document` is only what stands in front of the place where the body breaks.
+    pub is_broken: bool,
     /// What was sent then in the place of the document, where that was something else.
     pub sent: Option<Arc<Document>>,
 }
@@ -132,6 +134,7 @@ impl DryRun {
             response: (speaker == Side::Server).then(|| self.response.clone()),
             body: Some(body),
             document,
+            is_broken: false,
             sent: None,
         }
     }
@@ -164,6 +167,9 @@ impl DryRun {
         }
         if let Some(answer) = &verdict.answer {
             handle.answered(&answer.body, &answer.headers);
+        }
+        if passed.is_broken {
+            handle.sends_unread();
         }
         match passed.speaker {
             Side::Server => handle.response_delivered(),

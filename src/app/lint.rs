@@ -9,13 +9,14 @@ use bytes::Bytes;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::speaker_of;
+use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
 use crate::flow::note::clipped_note;
-use crate::flow::{Severity, Side};
+use crate::flow::{SessionKey, Severity, Side};
 use crate::markup::utf16::in_utf8;
-use crate::markup::{Hint, Limits, decode, wbxml};
-use crate::record::model::EventKind;
+use crate::markup::{Hint, Limits, before_break, decode, wbxml};
+use crate::record::model::{EventKind, ParsedBodyRecord};
 use crate::record::{self, EventRecord, Runs};
 
 /// What lint found.
@@ -107,10 +108,28 @@ impl Lint {
                         "error: {name}: this is neither a record nor XML nor WBXML: there is no message in it"
                     ));
                 }
+                // A page, say: nothing in it claims to be a message.
+                Err(_) if !wbxml::looks_like(&text) && !has_message(&text) => {
+                    lint.others += 1;
+                    continue;
+                }
                 Err(error) => {
+                    let front = before_break(&text, &error, Hint::default(), &Limits::default());
+                    let speaker = front.map(|front| {
+                        let (speaker, _) = speaker_of(&front);
+                        exchange += u64::from(speaker == Side::Device);
+                        let message = Message::of(&front);
+                        let key = message.and_then(|it| SessionKey::of("", speaker, it).ok()?);
+                        key.iter().for_each(|key| linter.unread(key));
+                        speaker
+                    });
                     let mut notes = vec![Remark {
                         at: Some(error.at),
-                        ..Remark::new("XML-01", Severity::Error, error.kind.to_string())
+                        ..Remark::new(
+                            broken_id(wbxml::looks_like(&text)),
+                            Severity::Error,
+                            error.kind.to_string(),
+                        )
                     }];
                     locate(&mut notes, &text);
                     lint.messages.push(Linted {
@@ -118,7 +137,7 @@ impl Lint {
                         file: name,
                         exchange: None,
                         session: None,
-                        by: "sender",
+                        by: speaker.map_or("sender", Side::name),
                         notes,
                     });
                     continue;
@@ -189,7 +208,10 @@ impl Lint {
                 .exchange
                 .is_some_and(|exchange| selected(run, exchange))
             {
-                let notes = found.into_iter().map(remark).collect();
+                let mut notes: Vec<_> = found.into_iter().map(remark).collect();
+                // The proxy has a note of it; a log has none.
+                let is_noted = event.notes.iter().any(|note| note.id.ends_with("XML-01"));
+                notes.extend(unread(&event).filter(|_| !is_noted));
                 let mut message = linted(name, &event, notes);
                 if let Some(message) = message.as_mut().filter(|_| run > 0) {
                     message.place = format!("run {} {}", run + 1, message.place);
@@ -202,6 +224,24 @@ impl Lint {
         })?;
         Ok(lint)
     }
+}
+
+/// XML-01 or WBXML-01: a message of a peer that could not be read.
+fn unread(event: &EventRecord) -> Option<Remark> {
+    let Some(ParsedBodyRecord::Opaque { at, why, .. }) = &event.reading else {
+        return None;
+    };
+    let text =
+        format!("{why}, at byte {at}: this message could not be read, nothing in it is judged");
+    let is_wbxml = event
+        .body
+        .as_ref()
+        .is_some_and(|body| wbxml::looks_like(&body.0));
+    let remark = Remark::new(broken_id(is_wbxml), Severity::Error, text);
+    (!event.own).then_some(Remark {
+        at: Some(*at),
+        ..remark
+    })
 }
 
 /// A message of a record with the notes it was recorded with and those of lint.
@@ -254,6 +294,14 @@ fn flag(flag: &crate::markup::Flag) -> Remark {
     Remark {
         at: Some(flag.at),
         ..Remark::new(id, Severity::Warning, flag.kind.to_string())
+    }
+}
+
+/// The note on a body that does not decode.
+fn broken_id(is_wbxml: bool) -> &'static str {
+    match is_wbxml {
+        true => "WBXML-01",
+        false => "XML-01",
     }
 }
 

@@ -82,12 +82,22 @@ pub fn read_file(
     replay_lines(text.as_ref(), |event, line| on_event(event, Some(line)))
 }
 
-/// The messages of a file that is no record, as far as they decode.
-pub fn documents(text: &Bytes, limits: &Limits) -> Vec<Arc<Document>> {
+/// A message of a file that is no record.
+pub struct LoggedMessage {
+    /// Who sent it, where the file says so.
+    pub speaker: Option<Side>,
+    /// What it says, or why it cannot be read.
+    pub reading: ParsedBody,
+}
+
+/// The messages of a file that is no record, in order.
+pub fn messages(text: &Bytes, limits: &Limits) -> Vec<LoggedMessage> {
     let found = found(text, limits).into_iter().take(MOST_MESSAGES);
-    found
-        .filter_map(|found| found.reading.document().cloned())
-        .collect()
+    let messages = found.map(|found| LoggedMessage {
+        speaker: found.speaker(),
+        reading: found.reading,
+    });
+    messages.collect()
 }
 
 /// The events of a file that is no record, as the proxy would have recorded them, with the lines of their messages; none
@@ -324,6 +334,15 @@ impl Found {
         document.is_some_and(|document| Message::of(document).is_some())
     }
 
+    /// Who sent it, by its head.
+    fn speaker(&self) -> Option<Side> {
+        let http = self.http.as_ref()?;
+        Some(match http.head {
+            Head::Request(_) => Side::Device,
+            Head::Response(_) => Side::Server,
+        })
+    }
+
     fn moment(&self, order: DateOrder, zone: Offset) -> Option<Timestamp> {
         let date = self.date?;
         let zone = date.zone().unwrap_or(zone);
@@ -338,22 +357,23 @@ impl Found {
         conversation: &mut DryRun,
         masking: Masking,
     ) -> EventRecord {
-        let document = self.reading.document().cloned();
-        let header = match &document {
-            Some(document) => Some(document.clone()),
-            None => header_alone(&self.bytes).map(Arc::new),
+        let front = match &self.reading {
+            ParsedBody::Opaque(error) => {
+                before_break(&self.bytes, error, Hint::default(), &Limits::default())
+            }
+            _ => None,
         };
+        let is_broken = front.is_some();
+        let document = self.reading.document().cloned();
+        let document = document.or_else(|| front.map(Arc::new));
         let is_known = self.http.is_some();
         let took = self.http.as_ref().map_or(Duration::ZERO, |http| http.took);
-        let speaker = match (&self.http, &header) {
-            (Some(http), _) => match http.head {
-                Head::Request(_) => Side::Device,
-                Head::Response(_) => Side::Server,
-            },
-            (None, Some(header)) => speaker_of(header).0,
-            (None, None) => Side::Device,
-        };
+        let speaker = self.speaker().unwrap_or_else(|| match &document {
+            Some(document) => speaker_of(document).0,
+            None => Side::Device,
+        });
         let mut passed = conversation.message(speaker, self.bytes.clone(), document);
+        passed.is_broken = is_broken;
         passed.at = at;
         if let Some(http) = self.http {
             passed.connection.server = http.server;
@@ -361,10 +381,16 @@ impl Found {
                 Head::Request(head) => passed.request = head,
                 Head::Response(head) => passed.response = Some(head),
             }
-        } else if let Some(server) = header.and_then(|header| server_of(&header, speaker)) {
+        } else if let Some(document) = &passed.document
+            && let Some(server) = server_of(document, speaker)
+        {
             passed.connection.server = server;
         }
-        let decision = conversation.decide(&RuleSet::default(), &passed);
+        let mut decision = conversation.decide(&RuleSet::default(), &passed);
+        if is_broken {
+            // A part of a message shows whose it is. What it says and breaks is not known.
+            (decision.links, decision.notes) = (Vec::new(), Vec::new());
+        }
         let mut notes: Vec<_> = is_cut(&self.bytes).then(cut).into_iter().collect();
         notes.extend(decision.notes);
         let message = Arc::new(CapturedMessage {
@@ -404,13 +430,6 @@ impl Found {
         (record.connection.device, record.connection.listener) = (None, None);
         record
     }
-}
-
-/// The header of a message that is broken behind it.
-fn header_alone(message: &[u8]) -> Option<Document> {
-    let header = memmem::find(message, b"</SyncHdr>")? + b"</SyncHdr>".len();
-    let alone = [&message[..header], b"</SyncML>"].concat();
-    decode(alone.into(), Hint::default(), &Limits::default()).ok()
 }
 
 /// Host and port of the server, by the address in the header.

@@ -196,16 +196,16 @@ impl LintVerb {
 fn is_log(source: &[u8]) -> bool {
     let source = Bytes::copy_from_slice(source);
     let limits = Limits::default();
-    let is_message = || {
-        let plain = in_utf8(unpack(source.to_vec()));
-        let document = plain.and_then(|plain| decode(plain, Hint::default(), &limits));
-        document.is_ok_and(|document| Message::of(&document).is_some())
+    let messages = message_log::messages(&source, &limits);
+    let [message] = &messages[..] else {
+        return !messages.is_empty();
     };
-    match message_log::documents(&source, &limits).len() {
-        0 => false,
-        1 => !is_message(),
-        _ => true,
+    let plain = unpack(source.to_vec());
+    if message.reading.document().is_none() {
+        return !plain.trim_ascii_start().starts_with(b"<");
     }
+    let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));
+    !whole.is_ok_and(|whole| Message::of(&whole).is_some())
 }
 
 /// Whether a word of a filter is rather a file that is not there.

@@ -64,11 +64,21 @@ impl SessionHandle {
         self.leaving = LeavingMessage::Message(document);
     }
 
+    /// Takes what leaves for a message of which only the front could be read.
+    pub fn sends_unread(&mut self) {
+        self.leaving = LeavingMessage::Unread;
+    }
+
     /// Notes that the server got the request.
     pub fn request_delivered(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);
-        if let (Some(session), LeavingMessage::Message(document)) = (&self.session, leaving) {
-            session.delivered(Side::Server, document);
+        let Some(session) = &self.session else {
+            return;
+        };
+        match leaving {
+            LeavingMessage::Message(document) => session.delivered(Side::Server, document),
+            LeavingMessage::Unread => session.missed(Side::Server),
+            LeavingMessage::Nothing | LeavingMessage::End => {}
         }
     }
 

@@ -231,6 +231,13 @@ impl Linter {
         }
     }
 
+    /// A message of this session could not be read: nobody is blamed for what it would have held.
+    pub fn unread(&mut self, key: &SessionKey) {
+        if let Some(seen) = self.sessions.get_mut(key) {
+            seen.missed();
+        }
+    }
+
     fn session(
         &mut self,
         key: SessionKey,

@@ -299,7 +299,7 @@ fn note_unseen(document: &Document, links: &[AnswerLink]) -> Vec<Note> {
             id: "STA-03",
             severity: Severity::Info,
             at: Some(element.span().start),
-            text: format!("message {msg_ref} of this session was not seen"),
+            text: format!("message {msg_ref} of this session was not seen or could not be read"),
         });
         known.push(msg_ref);
     }

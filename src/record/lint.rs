@@ -6,7 +6,8 @@ use super::EventRecord;
 use super::model::{EventKind, OpRecord, ParsedBodyRecord};
 use crate::flow::lint::{LintHead, LintMessage, Linter};
 use crate::flow::{
-    CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, Side, Timestamp,
+    CapturedMessage, EffectDetail, EffectKind, Event, Head, Note, ParsedBody, SessionKey, Side,
+    Timestamp,
 };
 use crate::markup::Limits;
 
@@ -92,6 +93,18 @@ pub fn of_record(linter: &mut Linter, record: &EventRecord, limits: &Limits) -> 
     let Some(document) = body.and_then(decoded) else {
         let is_empty = matches!(record.reading, None | Some(ParsedBodyRecord::Empty));
         missed(linter, exchange, is_empty && !record.own);
+        if let (false, Some(session)) = (is_empty, &record.session) {
+            linter.unread(&SessionKey {
+                server: record
+                    .connection
+                    .server
+                    .as_deref()
+                    .unwrap_or_default()
+                    .into(),
+                device: session.device.as_str().into(),
+                id: session.id.as_str().into(),
+            });
+        }
         return Vec::new();
     };
     let sent = match record.bytes_sent.is_some() {

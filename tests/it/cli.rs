@@ -23,6 +23,7 @@ mod recorded;
 mod require_hits;
 mod stay;
 mod trial;
+mod unread;
 mod words;
 
 use std::fs;

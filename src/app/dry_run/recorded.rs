@@ -86,6 +86,7 @@ impl Recorded {
             response,
             body,
             document,
+            is_broken: false,
         };
         match event.own {
             true => Replayed::Own(passed),

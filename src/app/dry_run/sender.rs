@@ -1,36 +1,76 @@
-//! Who says a message.
+//! Who sent a message.
 
-use crate::dm::{Command, CommandKind, Message, locuri};
+use std::borrow::Cow;
+
+use crate::dm::{Command, CommandKind, Item, Message, SyncHdr, locuri};
 use crate::flow::Side;
 use crate::markup::{Document, tag};
 
 /// How it is known who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// The header says so.
-    Header,
-    /// The message has what this side usually sends.
+    /// The header says so, or the message has what only this side sends, whatever its header says.
+    Message,
+    /// No header tells, and the commands are what this side usually sends.
     Commands,
 }
 
-/// Who says a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
-/// Where no header tells, the commands do: servers ask, and devices answer.
+/// Who sends a message, as far as it tells: devices address a server by its URL, and servers a device by its name.
+/// Commands that only one side sends outweigh that: some write Target and Source the wrong way round. Where no header
+/// tells, the commands do: servers ask, and devices answer.
 pub fn speaker_of(document: &Document) -> (Side, Evidence) {
     let header = Message::of(document).and_then(Message::header);
-    let is_url = |uri: &str| uri.to_ascii_lowercase().starts_with("http");
-    if let Some(header) = header {
-        let source = header.source().is_some_and(|uri| is_url(&uri));
-        let target = header.target().is_some_and(|uri| is_url(&uri));
-        if source != target {
-            let side = if target { Side::Device } else { Side::Server };
-            return (side, Evidence::Header);
+    let by_header = header.and_then(by_header);
+    let mut by_commands = commands(document).filter_map(only_from);
+    let first = by_commands.next();
+    let by_commands = first.filter(|first| by_commands.all(|it| it == *first));
+    let proto = header.and_then(SyncHdr::ver_proto);
+    // In data synchronization both sides send all commands.
+    let is_sync = proto.is_some_and(|proto| proto.starts_with("SyncML/"));
+    match (by_header, by_commands.filter(|_| !is_sync)) {
+        (Some(_), Some(side)) | (Some(side), None) => (side, Evidence::Message),
+        (None, Some(side)) => (side, Evidence::Commands),
+        (None, None) => match commands(document).any(asks) {
+            true => (Side::Server, Evidence::Commands),
+            false => (Side::Device, Evidence::Commands),
+        },
+    }
+}
+
+fn by_header(header: SyncHdr<'_>) -> Option<Side> {
+    let is_url = |uri: Cow<'_, str>| uri.to_ascii_lowercase().starts_with("http");
+    match (
+        header.source().is_some_and(is_url),
+        header.target().is_some_and(is_url),
+    ) {
+        (false, true) => Some(Side::Device),
+        (true, false) => Some(Side::Server),
+        // A device has no address of its own to answer to.
+        _ => header.resp_uri().map(|_| Side::Server),
+    }
+}
+
+/// The one side of OMA DM that sends such a command (DM Protocol 1.2 §8, DM Representation Protocol 1.2 §6).
+fn only_from(command: Command<'_>) -> Option<Side> {
+    use CommandKind::{Add, Alert, Atomic, Copy, Delete, Exec, Get, Replace, Results, Sequence};
+    match command.kind() {
+        Alert => match command.code()? {
+            1100..=1104 => Some(Side::Server),
+            1200 | 1201 | 1224 | 1226 => Some(Side::Device),
+            _ => None,
+        },
+        Add | Atomic | Copy | Delete | Exec | Get | Sequence => Some(Side::Server),
+        Results => Some(Side::Device),
+        Replace if is_about_itself(command, Item::source) => Some(Side::Device),
+        _ => {
+            let asked = command.as_status()?.cmd()?;
+            match CommandKind::named(&asked)? {
+                Add | Atomic | Copy | Delete | Exec | Get | Sequence => Some(Side::Device),
+                Results => Some(Side::Server),
+                _ => None,
+            }
         }
     }
-    let side = match commands(document).any(asks) {
-        true => Side::Server,
-        false => Side::Device,
-    };
-    (side, Evidence::Commands)
 }
 
 /// The commands of a message, or of a part of one: its body, or a single command.
@@ -51,15 +91,17 @@ fn asks(command: Command<'_>) -> bool {
     match command.kind() {
         Add | Atomic | Copy | Delete | Exec | Get | Sequence => true,
         // A device begins a session with what it is.
-        Replace => !is_about_itself(command),
+        Replace => !is_about_itself(command, |item| item.source().or_else(|| item.target())),
         _ => false,
     }
 }
 
-fn is_about_itself(replace: Command<'_>) -> bool {
-    let uris = replace
-        .items()
-        .filter_map(|item| item.source().or_else(|| item.target()));
+/// Whether all nodes of a Replace are those by which a device describes itself.
+fn is_about_itself<'d>(
+    replace: Command<'d>,
+    node: impl Fn(Item<'d>) -> Option<Cow<'d, str>>,
+) -> bool {
+    let uris = replace.items().filter_map(node);
     let mut uris = uris.map(|uri| locuri::canonical(&uri)).peekable();
     let is_own = |uri: String| uri == "devinfo" || uri.starts_with("devinfo/");
     uris.peek().is_some() && uris.all(is_own)
@@ -69,6 +111,44 @@ fn is_about_itself(replace: Command<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::markup::{Hint, Limits, decode};
+
+    #[test]
+    fn commands_that_only_one_side_sends_outweigh_the_header() {
+        let check = |proto: &str, uris: [&str; 2], commands: &str, expected: Side| {
+            let [target, source] = uris.map(|uri| format!("<LocURI>{uri}</LocURI>"));
+            let text = format!(
+                "<SyncML><SyncHdr><VerProto>{proto}</VerProto><Target>{target}</Target><Source>{source}</Source>\
+                 </SyncHdr><SyncBody>{commands}</SyncBody></SyncML>"
+            );
+            let document = decode(text.clone().into(), Hint::default(), &Limits::default());
+            let speaker = speaker_of(&document.unwrap());
+            assert_eq!(speaker, (expected, Evidence::Message), "{text}");
+        };
+        let to_device = ["IMEI:1", "https://mdm.example/dm"];
+        let to_server = ["https://mdm.example/dm", "IMEI:1"];
+        let alert = |code: u16| format!("<Alert><Data>{code}</Data></Alert>");
+        let dev_info =
+            "<Replace><Item><Source><LocURI>./DevInfo/Man</LocURI></Source></Item></Replace>";
+        for commands in [
+            alert(1201),
+            alert(1226),
+            dev_info.to_owned(),
+            "<Results/>".to_owned(),
+            "<Status><Cmd>Exec</Cmd></Status>".to_owned(),
+        ] {
+            check("DM/1.2", to_device, &commands, Side::Device);
+        }
+        for commands in [alert(1100), "<Get/>".to_owned(), "<Atomic/>".to_owned()] {
+            check("DM/1.2", to_server, &commands, Side::Server);
+        }
+        // Where commands are of both or of none, the header counts.
+        for commands in ["", "<Get/><Results/>", "<Status><Cmd>Alert</Cmd></Status>"] {
+            check("DM/1.2", to_device, commands, Side::Server);
+            check("DM/1.2", to_server, commands, Side::Device);
+        }
+        // In data synchronization a device sends Get, too.
+        check("SyncML/1.2", to_server, "<Get/><Add/>", Side::Device);
+    }
 
     #[test]
     fn without_a_header_the_commands_show_the_sender() {
@@ -100,6 +180,9 @@ mod tests {
             (replace("./DevInfo/Man"), Side::Device),
             (replace("./DevInfo/Man") + &replace("./A"), Side::Server),
             ("<Status/><Alert/>".into(), Side::Device),
+            ("<Alert><Data>1101</Data></Alert>".into(), Side::Server),
+            ("<Status><Cmd>Results</Cmd></Status>".into(), Side::Server),
+            ("<Status><Cmd>Get</Cmd></Status>".into(), Side::Device),
         ];
         for (commands, expected) in bodies {
             let body = format!("<SyncBody>{commands}<Final/></SyncBody>");

@@ -26,7 +26,7 @@ use crate::cli::seed::Seed;
 use crate::cli::{Failure, Outcome, Output, annotate, write_text};
 use crate::dm::Message;
 use crate::dm::packed::unpack;
-use crate::flow::Side;
+use crate::flow::{ParsedBody, Side};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 use crate::rules::{Rule, RuleSet};
@@ -141,8 +141,8 @@ impl Try {
             Source::Record(lines) => record::play(file, lines, rules, self.limits(), output),
             Source::Message(bytes) => {
                 let mut effects = EffectCounts::default();
-                for document in self.documents(file, bytes)? {
-                    let tried = self.message(file, document, rules, trial);
+                for (speaker, document) in self.documents(file, bytes)? {
+                    let tried = self.message(file, speaker, document, rules, trial);
                     write_text(&tried.render(output), output)?;
                     effects.message(&tried);
                 }
@@ -151,20 +151,37 @@ impl Try {
         }
     }
 
-    /// The message in a file, or the messages of a log.
-    fn documents(&self, file: &Path, bytes: Bytes) -> Result<Vec<Arc<Document>>, Failure> {
+    /// The message in a file, or the messages of a log, with who sent them where the file says so.
+    fn documents(
+        &self,
+        file: &Path,
+        bytes: Bytes,
+    ) -> Result<Vec<(Option<Side>, Arc<Document>)>, Failure> {
         let source = unpack(bytes.into());
         let whole = in_utf8(source.clone())
             .and_then(|source| decode(source, Hint::default(), &self.limits()));
         if let Ok(document) = &whole
             && Message::of(document).is_some()
         {
-            return Ok(whole.into_iter().map(Arc::new).collect());
+            return Ok(whole.into_iter().map(|it| (None, Arc::new(it))).collect());
         }
-        let documents = message_log::documents(&source, &self.limits());
+        let mut documents = Vec::new();
+        for message in message_log::messages(&source, &self.limits()) {
+            match message.reading {
+                ParsedBody::Document(document, _) => documents.push((message.speaker, document)),
+                ParsedBody::Opaque(error) => {
+                    let why = annotate::refused(&error);
+                    let file = file.display();
+                    print::line(&format!(
+                        "warning: {file}: a message could not be read: {why}"
+                    ));
+                }
+                _ => {}
+            }
+        }
         match whole {
             _ if !documents.is_empty() => Ok(documents),
-            Ok(document) => Ok(vec![Arc::new(document)]),
+            Ok(document) => Ok(vec![(None, Arc::new(document))]),
             Err(error) => {
                 let why = annotate::refused(&error);
                 Err(Failure::Failed(format!("error: {}: {why}", file.display())))
@@ -182,6 +199,7 @@ impl Try {
     fn message<'r>(
         &self,
         file: &Path,
+        logged: Option<Side>,
         document: Arc<Document>,
         rules: &'r RuleSet,
         trial: &mut DryRun,
@@ -189,10 +207,13 @@ impl Try {
         let (speaker, evidence) = match self.stage {
             Some(StageArgument::Request) => (Side::Device, None),
             Some(StageArgument::Response) => (Side::Server, None),
-            None => {
-                let (speaker, evidence) = speaker_of(&document);
-                (speaker, Some(evidence))
-            }
+            None => match logged {
+                Some(speaker) => (speaker, None),
+                None => {
+                    let (speaker, evidence) = speaker_of(&document);
+                    (speaker, Some(evidence))
+                }
+            },
         };
         let passed = trial.message(speaker, document.source().clone(), Some(document));
         let verdict = trial.play(rules, &passed);

@@ -1,4 +1,4 @@
-//! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-12, HTTP-01, HTTP-03.
+//! Rules of the document and the header: XML-02 to XML-07, HDR-01 to HDR-13, HTTP-01, HTTP-03.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -61,6 +61,18 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &Seen, request:
         if uri.is_none_or(|uri| uri.is_empty()) {
             found.add("HDR-07", at, format!("SyncHdr has no {what}"));
         }
+    }
+    let is_url = |uri: Option<Cow<'_, str>>| {
+        uri.is_some_and(|uri| uri.to_ascii_lowercase().starts_with("http"))
+    };
+    let (target, source) = (is_url(header.target()), is_url(header.source()));
+    if target != source && target == (turn.side == Side::Server) {
+        let (sender, receiver) = (turn.side.name(), turn.side.other().name());
+        found.add(
+            "HDR-13",
+            at,
+            format!("Target and Source are swapped: the {sender} names itself as Target, and the {receiver} as Source"),
+        );
     }
     if has_no_resp {
         found.add("HDR-09", at, "NoResp is not used in DM");

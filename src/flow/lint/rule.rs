@@ -23,6 +23,7 @@ pub const RULES: &[(&str, Severity, bool)] = {
         ("HDR-10", W, false),
         ("HDR-11", W, false),
         ("HDR-12", W, false),
+        ("HDR-13", W, false),
         ("CMD-02", E, false),
         ("CMD-03", E, false),
         ("CMD-04", E, false),

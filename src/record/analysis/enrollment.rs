@@ -248,7 +248,8 @@ impl Enrollments {
             .head
             .as_ref()
             .and_then(|head| head.header("content-type"));
-        let is_dm = content_type.is_some_and(|it| it.contains("syncml"));
+        // A log has no heads, and what was found in it is of OMA DM.
+        let is_dm = record.head.is_none() || content_type.is_some_and(|it| it.contains("syncml"));
         let why = match &record.reading {
             Some(ParsedBodyRecord::Opaque { at, why, .. }) => {
                 format_smolstr!("{why}, at byte {at}")

@@ -180,7 +180,10 @@ async fn a_peer_is_not_blamed_for_what_dmtap_did_not_see() {
         "error",
         "Status refers to command \"2\" of message \"1\", which was never sent".to_owned(),
     );
-    let unseen = ("info", "message 1 of this session was not seen".to_owned());
+    let unseen = (
+        "info",
+        "message 1 of this session was not seen or could not be read".to_owned(),
+    );
     let unread = message(1, "1") + &" ".repeat(4096);
     for (what, messages, expected) in [
         (

@@ -50,7 +50,7 @@ impl Source {
         // XML begins with `<`, WBXML with its version, and base64 knows no brace. JSON may be a log, or a damaged record.
         let bytes = Bytes::from(bytes);
         let is_json = bytes.trim_ascii_start().starts_with(b"{");
-        match is_json && message_log::documents(&bytes, &Limits::default()).is_empty() {
+        match is_json && message_log::messages(&bytes, &Limits::default()).is_empty() {
             true => Ok(Self::Record(Box::new(Cursor::new(bytes)))),
             false => Ok(Self::Message(bytes)),
         }
