@@ -151,12 +151,8 @@ impl Try {
         }
     }
 
-    /// The message in a file, or the messages of a log, with who sent them where the file says so.
-    fn documents(
-        &self,
-        file: &Path,
-        bytes: Bytes,
-    ) -> Result<Vec<(Option<Side>, Arc<Document>)>, Failure> {
+    /// The message in a file, or the messages of a log.
+    fn documents(&self, file: &Path, bytes: Bytes) -> Result<Vec<SentDocument>, Failure> {
         let source = unpack(bytes.into());
         let whole = in_utf8(source.clone())
             .and_then(|source| decode(source, Hint::default(), &self.limits()));
@@ -220,6 +216,9 @@ impl Try {
         MessageOutcome::message(file, passed, evidence, verdict, rules)
     }
 }
+
+/// A message, with who sent it where its file says so.
+type SentDocument = (Option<Side>, Arc<Document>);
 
 /// Whether chance decides when a rule acts.
 fn is_drawn(rule: &Rule) -> bool {
