@@ -1,6 +1,6 @@
 //! What happened and what is to happen, as plain data.
 //!
-//! The proxy fills these in, the rule book decides on them, records tell them. Nothing here waits, reads a
+//! The proxy fills these in, rules decide on them, records show them. Nothing here waits, reads a
 //! clock or draws a random number.
 
 pub mod client_certificate;

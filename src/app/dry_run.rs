@@ -1,9 +1,9 @@
 //! Rules tried on messages that passed before: the conversation is followed as the proxy follows it, without a network.
 //!
 //! ```text
-//! messages from files ─► Trial::message ─┐
-//!                                        ├─► Passed ─► Trial::play ─► Verdict
-//! a record of JSON lines ─► Recorded ────┘
+//! messages from files ─► DryRun::message ─┐
+//!                                         ├─► Passed ─► DryRun::play ─► Verdict
+//! a record of JSON lines ─► Recorded ─────┘
 //! ```
 
 mod recorded;

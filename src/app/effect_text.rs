@@ -25,7 +25,7 @@ pub fn words(step: &str, place: &str, before: &str, after: &str) -> String {
     match (&*before, &*after) {
         ("", "") => {}
         ("", after) => line.extend([": ", after]),
-        (before, "") => line.extend([": ", before, " goes"]),
+        (before, "") => line.extend([": ", before, " removed"]),
         (before, after) => line.extend([": ", before, " → ", after]),
     }
     line

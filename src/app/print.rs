@@ -239,7 +239,8 @@ impl State {
         }
         // Dropped behind this one, or further behind: nobody read either.
         let dropped = std::mem::take(&mut self.dropped);
-        let note = format!("dmtap: nobody read this for a time, {dropped} lines were dropped\n");
+        let note =
+            format!("dmtap: this output was not read for a while, {dropped} lines were dropped\n");
         Some([note.into_bytes(), text].concat())
     }
 
@@ -397,7 +398,7 @@ mod tests {
         // The thread may begin to write between two drops: then two notes share the count.
         let notes = written
             .lines()
-            .filter_map(|line| line.strip_prefix("dmtap: nobody read this for a time, "))
+            .filter_map(|line| line.strip_prefix("dmtap: this output was not read for a while, "))
             .filter_map(|rest| rest.strip_suffix(" lines were dropped"))
             .map(|count| count.parse::<usize>().unwrap());
         assert_eq!(lines + notes.sum::<usize>(), 10);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  --rules FILE or FOLDER ─► read ─┐
-//!  texts given at the start ───────┼─► Sources ──► RuleBook (in force) ──► exchanges
+//!  texts given at the start ───────┼─► Sources ──► LiveRules (in force) ──► exchanges
 //!  control API ────────────────────┘      ▲
 //!                     a save, SIGHUP ─► watch
 //! ```

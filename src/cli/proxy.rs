@@ -215,7 +215,7 @@ impl Proxy {
     }
 
     fn settings(&self, reports: &RuleReports) -> Settings {
-        let look = if reports.is_silent() && !self.control.is_given() {
+        let body_capture = if reports.is_silent() && !self.control.is_given() {
             BodyCapture::Pass
         } else {
             BodyCapture::Annotate
@@ -237,7 +237,7 @@ impl Proxy {
                 .iter()
                 .map(|spec| own_certificate(spec))
                 .collect(),
-            look,
+            body_capture,
             trust,
             upstream_http: self.upstream_http,
             client_certs: ClientCertSettings {

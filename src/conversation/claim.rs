@@ -17,7 +17,7 @@ pub(super) fn note(message: &MessageFacts<'_>, tag: Option<&SessionTag>) -> Opti
         severity: Severity::Info,
         at: None,
         text: format!(
-            "the Source {source} is not in the subject of the client certificate ({subject}); dmtap goes by the certificate"
+            "the Source {source} is not in the subject of the client certificate ({subject}); dmtap uses the certificate"
         ),
     })
 }

@@ -27,7 +27,7 @@ impl SessionHandle {
             None => SessionView::default(),
         };
         let mut verdict = view.decide(message, rules, state);
-        // A copy that is still held would be copied in earnest when the reconciler changes.
+        // Drop the snapshot first, or changing the reconciler clones it.
         drop(view.reconciler);
         self.reconcile(message, &mut verdict);
         let mut notes = view.notes;

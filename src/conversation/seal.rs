@@ -107,7 +107,7 @@ impl Seal {
             id: "SIG-04",
             severity: Severity::Info,
             at: None,
-            text: format!("{} was made anew with {whose}", self.name),
+            text: format!("{} was computed anew with {whose}", self.name),
         })
     }
 }

@@ -8,7 +8,7 @@ use super::RuleEffect;
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionDecision {
     /// What becomes of it.
-    pub reception: ConnectionAction,
+    pub action: ConnectionAction,
     /// The TLS it is offered, where it is served.
     pub tls: TlsTerms,
     /// The rules that had a say, in order.
@@ -38,7 +38,7 @@ pub enum ConnectionAction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TlsTerms {
     /// What is wrong with the certificate.
-    pub flaw: Option<CertificateDefect>,
+    pub defect: Option<CertificateDefect>,
     /// The oldest version; `None`: 1.2.
     pub min: Option<TlsVersion>,
     /// The newest version; `None`: 1.3.
@@ -78,7 +78,7 @@ impl CertificateDefect {
 
     /// Its name in rule files and records.
     pub fn name(self) -> &'static str {
-        let of_this = |(_, flaw): &&(&'static str, Self)| *flaw == self;
+        let of_this = |(_, defect): &&(&'static str, Self)| *defect == self;
         Self::ALL.iter().find(of_this).map_or("", |(name, _)| name)
     }
 }

@@ -132,7 +132,7 @@ pub struct CapturedMessage {
 /// A body: as received and as sent.
 #[derive(Clone, Debug)]
 pub struct CapturedBody {
-    /// The bytes as received, with any content coding. Empty where [`Reading::Unread`] says so.
+    /// The bytes as received, with any content coding. Empty where [`ParsedBody::Unread`] says so.
     pub received: Bytes,
     /// The bytes as received without content coding: what rules change. `None` where there was none, or it could
     /// not be undone, or the document's source has them.

@@ -34,7 +34,7 @@ pub(super) struct Body {
     progress: Option<Arc<Progress>>,
     leftover: Leftover,
     run: Option<Box<PacedBody>>,
-    hold: Option<Arc<BudgetPermit>>,
+    permit: Option<Arc<BudgetPermit>>,
     pulse: Option<Arc<Pulse>>,
     extent: Extent,
 }
@@ -168,8 +168,8 @@ impl Body {
     }
 
     /// The same body, which keeps its place in memory until it has left.
-    pub(super) fn holding(mut self, hold: Arc<BudgetPermit>) -> Self {
-        self.hold = Some(hold);
+    pub(super) fn holding(mut self, permit: Arc<BudgetPermit>) -> Self {
+        self.permit = Some(permit);
         self
     }
 
@@ -183,8 +183,8 @@ impl Body {
     }
 
     /// Its place in memory.
-    pub(super) fn hold(&self) -> Option<Arc<BudgetPermit>> {
-        self.hold.clone()
+    pub(super) fn permit(&self) -> Option<Arc<BudgetPermit>> {
+        self.permit.clone()
     }
 
     /// The same bytes once more, where all of them are at hand and leave in the usual way.
@@ -206,9 +206,9 @@ impl Body {
 
     /// Puts other bytes in the place of all of it.
     pub(super) fn replace(&mut self, bytes: Bytes) {
-        let hold = self.hold.take();
+        let permit = self.permit.take();
         *self = Self::whole(bytes, None);
-        self.hold = hold;
+        self.permit = permit;
     }
 
     /// The same body, read to its end even if nobody wants it: a device that is answered early and asked to stop

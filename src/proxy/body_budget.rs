@@ -45,36 +45,36 @@ impl BodyBudget {
         self.sizes.iter().sum()
     }
 
-    /// Adds `bytes` for a small body to a hold, and says whether it got them.
-    pub(super) async fn add(&self, hold: &mut BudgetPermit, bytes: usize) -> bool {
+    /// Adds `bytes` for a small body to a permit; `false` where it got none.
+    pub(super) async fn add(&self, permit: &mut BudgetPermit, bytes: usize) -> bool {
         match take(&self.reserve, bytes) {
-            Some(more) => merge(&mut hold.reserve, more),
-            None if hold.is_large() => return self.add_now(hold, bytes),
-            None => return self.announce(hold, bytes).await,
+            Some(more) => merge(&mut permit.reserve, more),
+            None if permit.is_large() => return self.add_now(permit, bytes),
+            None => return self.announce(permit, bytes).await,
         }
         true
     }
 
-    /// Adds `bytes` to the hold of a body that must not wait any more, and says whether it got them.
-    pub(super) fn add_now(&self, hold: &mut BudgetPermit, bytes: usize) -> bool {
+    /// Adds `bytes` to the permit of a body that must not wait any more; `false` where it got none.
+    pub(super) fn add_now(&self, permit: &mut BudgetPermit, bytes: usize) -> bool {
         let more = take(&self.large, bytes);
         let got = more.is_some();
         if let Some(more) = more {
-            merge(&mut hold.large, more);
+            merge(&mut permit.large, more);
         }
         got
     }
 
     /// Takes all that a large body may need. Waits for others to give theirs back, and says whether it got them.
     /// A body that alone needs more than there is gets all there is.
-    pub(super) async fn announce(&self, hold: &mut BudgetPermit, bytes: usize) -> bool {
+    pub(super) async fn announce(&self, permit: &mut BudgetPermit, bytes: usize) -> bool {
         // `new` keeps the size within u32.
         let count = bytes.min(self.sizes[1]) as u32;
         let waiting = self.large.clone().acquire_many_owned(count);
         let Ok(Ok(more)) = tokio::time::timeout(self.wait, waiting).await else {
             return false;
         };
-        merge(&mut hold.large, more);
+        merge(&mut permit.large, more);
         true
     }
 }
@@ -122,32 +122,32 @@ const RESERVE: usize = 4;
 mod tests {
     use super::*;
 
-    fn room(bytes: usize) -> BodyBudget {
+    fn budget(bytes: usize) -> BodyBudget {
         BodyBudget::new(bytes, Duration::from_millis(50))
     }
 
     #[tokio::test(start_paused = true)]
     async fn large_bodies_leave_the_reserve_to_small_ones() {
-        let room = room(1000);
+        let budget = budget(1000);
         let mut large = BudgetPermit::default();
-        assert!(room.announce(&mut large, 5000).await);
+        assert!(budget.announce(&mut large, 5000).await);
         assert_eq!(large.bytes(), 750);
         let mut small = BudgetPermit::default();
-        assert!(room.add(&mut small, 250).await);
-        assert!(!room.add(&mut small, 1).await);
+        assert!(budget.add(&mut small, 250).await);
+        assert!(!budget.add(&mut small, 1).await);
         drop(large);
-        assert!(room.add(&mut small, 1).await);
+        assert!(budget.add(&mut small, 1).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_announced_and_is_not_needed_is_given_back() {
-        let room = room(1000);
+        let budget = budget(1000);
         let mut first = BudgetPermit::default();
-        assert!(room.announce(&mut first, 700).await);
+        assert!(budget.announce(&mut first, 700).await);
         first.keep(100);
         assert_eq!(first.bytes(), 100);
         let mut second = BudgetPermit::default();
-        assert!(!room.announce(&mut second, 700).await);
-        assert!(room.announce(&mut second, 650).await);
+        assert!(!budget.announce(&mut second, 700).await);
+        assert!(budget.announce(&mut second, 650).await);
     }
 }

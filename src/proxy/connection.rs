@@ -37,10 +37,10 @@ pub(super) async fn serve(shared: Arc<Shared>, tcp: TcpStream, device: SocketAdd
         opened: now(),
         device,
         listener: tcp.local_addr().unwrap_or(shared.listener),
-        admission: None,
+        decision: None,
     };
     let id = incoming.id;
-    incoming.admission = incoming.admit_early(&shared);
+    incoming.decision = incoming.admit_early(&shared);
     let wire = Wire::new(tcp, &shared.settings.limits, shared.stop.child_token());
     let ended = match shared.settings.mode.clone() {
         _ if incoming.is_refused() => incoming.refuse(wire),
@@ -70,7 +70,7 @@ pub(super) struct IncomingConnection {
     device: SocketAddr,
     listener: SocketAddr,
     /// How it is received, where that was said already.
-    admission: Option<ConnectionDecision>,
+    decision: Option<ConnectionDecision>,
 }
 
 /// How the server was found.
@@ -115,33 +115,32 @@ impl IncomingConnection {
         let first = within(shared, wire.first_byte())
             .await?
             .map_err(|error| no_first_byte(&error))?;
-        let line = wire.line();
+        let handle = wire.handle();
         let Some(first) = first else {
             return Err(Refusal::from("the device hung up before it sent anything"));
         };
-        let admission = match self.admission.clone() {
-            Some(admission) => admission,
+        let decision = match self.decision.clone() {
+            Some(decision) => decision,
             None => self.admit(shared, &mut wire, first, &target).await?,
         };
-        if !serves(&admission, first) {
-            return self.receive(shared, wire, target, &admission).await;
+        if !serves(&decision, first) {
+            return self.receive(shared, wire, target, &decision).await;
         }
         match first {
             TLS_HANDSHAKE => {
-                let terms = admission.tls;
+                let terms = decision.tls;
                 let stream = handshake(shared, wire, target.host(), terms);
                 let stream = within(shared, stream).await?;
-                let stream =
-                    stream.map_err(|failed| failed.refusal(&admission, &shared.ca_file))?;
+                let stream = stream.map_err(|failed| failed.refusal(&decision, &shared.ca_file))?;
                 let (opened, server) =
                     self.opened(target, Scheme::Https, Some(facts(shared, &stream)))?;
-                let context = open(shared, opened, server, line);
+                let context = open(shared, opened, server, handle);
                 serve_http(stream, context).await;
                 Ok(())
             }
             _ => {
                 let (opened, server) = self.opened(target, Scheme::Http, None)?;
-                let context = open(shared, opened, server, line);
+                let context = open(shared, opened, server, handle);
                 serve_http(wire, context).await;
                 Ok(())
             }
@@ -181,14 +180,14 @@ impl IncomingConnection {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
         let asked = ForwardProxyRequest::new(self.clone(), shared, &wire);
-        let line = wire.line();
+        let handle = wire.handle();
         let service = service_fn(|request| Box::pin(asked.serve(request)));
         let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(shared.settings.limits.head)
             .preserve_header_case(true)
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(ScriptedClose::new(wire, line)), service);
+            .serve_connection(TokioIo::new(ScriptedClose::new(wire, handle)), service);
         let stop = shared.stop.child_token();
         let ended = tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
@@ -218,7 +217,7 @@ fn open(
     shared: &Arc<Shared>,
     connection: Connection,
     server: Server,
-    line: ConnectionHandle,
+    handle: ConnectionHandle,
 ) -> Context {
     let connection = Arc::new(connection);
     Context {
@@ -226,7 +225,7 @@ fn open(
         shared: shared.clone(),
         connection,
         server,
-        line,
+        handle,
     }
 }
 
@@ -236,17 +235,17 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let shared = context.shared.clone();
-    let _farewell = CloseEventGuard::new(&shared, &context.connection);
+    let _close_event = CloseEventGuard::new(&shared, &context.connection);
     let tls = context.connection.tls.as_ref();
     let server = shared
         .servers
         .speaking(tls.and_then(|tls| tls.alpn.as_deref()));
     let (id, device) = (context.connection.id, context.connection.device);
-    let line = context.line.clone();
+    let handle = context.handle.clone();
     let context = Arc::new(context);
     let service = service_fn(move |request| exchange::serve(context.clone(), request));
-    let gate = ScriptedClose::new(io, line.clone());
-    let connection = server.serve_connection(TokioIo::new(gate), service);
+    let io = ScriptedClose::new(io, handle.clone());
+    let connection = server.serve_connection(TokioIo::new(io), service);
     tokio::pin!(connection);
     // A token of its own: polled at every wake, it must not be contended.
     let stop = shared.stop.child_token();
@@ -256,11 +255,11 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = line.goaway_requested() => {
+        () = handle.goaway_requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        why = line.silence(&shared.settings.limits) => {
+        why = handle.silence(&shared.settings.limits) => {
             tracing::info!("{id} is closed: {why}");
             connection.as_mut().graceful_shutdown();
             tokio::time::timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))

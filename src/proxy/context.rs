@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub(super) identities: Arc<Identities>,
     pub(super) rules: Arc<LiveRules>,
     pub(super) conversations: Conversations,
-    pub(super) room: BodyBudget,
+    pub(super) budget: BodyBudget,
     pub(super) servers: Servers,
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
@@ -179,7 +179,7 @@ pub(super) struct Context {
     pub(super) connection: Arc<Connection>,
     pub(super) server: Server,
     pub(super) link: Arc<ServerLink>,
-    pub(super) line: ConnectionHandle,
+    pub(super) handle: ConnectionHandle,
 }
 
 impl Context {
@@ -311,7 +311,7 @@ impl fmt::Display for Server {
 }
 
 /// Why an exchange came to no response that had not ended when dmtap had to.
-const STOPPED: &str = "it had not ended when dmtap was to";
+const STOPPED: &str = "dmtap stopped before the exchange ended";
 
 /// This moment.
 pub fn now() -> Timestamp {

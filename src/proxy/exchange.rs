@@ -117,7 +117,7 @@ async fn respond(
             exchange.emit_request();
             exchange.session.request_delivered();
             // The response must not wait for memory while the request holds some.
-            exchange.hold = None;
+            exchange.permit = None;
             exchange.pass_response(response).await
         }
         Err(failure) => Ok(exchange.fail(failure)),
@@ -145,12 +145,12 @@ struct Exchange {
     /// The request, if its event is still to be emitted.
     request: Option<PendingEvent>,
     is_reported: bool,
-    /// What the device's connection comes to, where a rule cuts the request on its way to the server.
+    /// How dmtap closes the device's connection after a rule cuts the request.
     cut: Option<CloseSequence>,
     /// Which response the device gets, where the request is to be sent twice.
     repeat: Option<WhichResponse>,
     /// The request's place in memory.
-    hold: Option<Arc<BudgetPermit>>,
+    permit: Option<Arc<BudgetPermit>>,
     /// The enrollment of which this is the request, where dmtap enrolls in place of the device.
     swap: Option<Swap>,
     /// The certificates that stand for each other.
@@ -183,7 +183,7 @@ impl Exchange {
             version: parts.version,
             headers: std::mem::take(&mut parts.headers),
         };
-        context.line.begin();
+        context.handle.begin();
         Ok(Self {
             identity: None,
             client_auth: None,
@@ -198,7 +198,7 @@ impl Exchange {
             is_reported: false,
             cut: None,
             repeat: None,
-            hold: None,
+            permit: None,
             swap: None,
             pairs: context.shared.identities.pairs(),
             over: false,
@@ -245,7 +245,7 @@ impl Exchange {
         mark.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
         let body = body.drained();
-        self.hold = body.hold();
+        self.permit = body.permit();
         let delivery = pending.message.delivery.clone();
         self.request = Some(pending);
         if self.request.as_ref().is_some_and(PendingEvent::is_complete) {
@@ -385,7 +385,7 @@ impl Exchange {
             headers::fit_changed_body(headers, bytes.len());
             incoming.change(bytes, verdict.document);
         }
-        // What vouches for a body vouches for it without its content coding.
+        // Senders sign the body before content coding.
         let is_sealed = !decided.seals.is_empty() && !is_changed;
         let sent = match is_sealed.then(|| incoming.signed()).flatten() {
             Some(body) => body,
@@ -465,7 +465,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.context.line.end();
+        self.context.handle.end();
         if !self.over {
             let why = "the device left before the response";
             self.emit_failed(Side::Device, false, false, why.into());

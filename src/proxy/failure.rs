@@ -79,7 +79,7 @@ impl Failure {
 
     /// The request passed through this proxy before.
     pub(super) fn looped() -> Self {
-        let why = "the request came back to dmtap: the server leads here in a loop";
+        let why = "request loop: the server sends requests back to dmtap";
         Self::of_server(StatusCode::LOOP_DETECTED, why.into())
     }
 

@@ -80,9 +80,9 @@ impl Proxy {
             client_certs,
             rules: Arc::new(LiveRules::new(rules)),
             conversations,
-            room: BodyBudget::new(
-                settings.limits.held.max(settings.max_body),
-                settings.limits.room,
+            budget: BodyBudget::new(
+                settings.limits.body_memory.max(settings.max_body),
+                settings.limits.memory_wait,
             ),
             servers: Servers::new(&settings, &streams),
             stop: CancellationToken::new(),

@@ -77,10 +77,10 @@ impl IncomingMessage {
             CollectedBody::Whole {
                 bytes,
                 trailers,
-                mut hold,
+                mut permit,
                 short: None,
             } => {
-                hold.keep(bytes.len());
+                permit.keep(bytes.len());
                 let reading = match bytes.len() as u64 {
                     0 => ParsedBody::Empty,
                     bytes => ParsedBody::Unread(NotParsed::NotAsked { bytes }),
@@ -89,7 +89,7 @@ impl IncomingMessage {
                     payload: untouched(Bytes::new(), reading),
                     notes: Vec::new(),
                     plain: bytes.is_empty().then(Bytes::new),
-                    body: Body::whole(bytes, trailers).holding(Arc::new(hold)),
+                    body: Body::whole(bytes, trailers).holding(Arc::new(permit)),
                     count: None,
                     utf16: None,
                     is_short: false,
@@ -99,9 +99,9 @@ impl IncomingMessage {
                 first,
                 rest,
                 timeout,
-                hold,
+                permit,
                 why,
-            } => Self::uncollected(Body::stream(first, rest, timeout), hold, why),
+            } => Self::uncollected(Body::stream(first, rest, timeout), permit, why),
             CollectedBody::Whole {
                 short: Some(broken),
                 ..
@@ -129,17 +129,17 @@ impl IncomingMessage {
                 CollectedBody::Whole {
                     bytes,
                     trailers,
-                    mut hold,
+                    mut permit,
                     short,
                 } => {
-                    let bytes = read::untransferred(bytes, headers, bounds, &mut hold).await?;
-                    let read = read::read(&bytes, headers, bounds, &mut hold, decodes).await;
+                    let bytes = read::untransferred(bytes, headers, bounds, &mut permit).await?;
+                    let read = read::read(&bytes, headers, bounds, &mut permit, decodes).await;
                     let is_document = matches!(read.reading, ParsedBody::Document(..));
                     let is_short = short.is_some();
                     if let Some(broken) = short.filter(|_| !may_be_short || !is_document) {
                         return Err(broken);
                     }
-                    let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(hold));
+                    let body = Body::whole(bytes.clone(), trailers).holding(Arc::new(permit));
                     Self {
                         body: match has_length {
                             true => body,
@@ -160,10 +160,10 @@ impl IncomingMessage {
                     first,
                     rest,
                     timeout,
-                    hold,
+                    permit,
                     ..
                 } if read::has_transfer_codings(headers) => {
-                    drop((first, rest, timeout, hold));
+                    drop((first, rest, timeout, permit));
                     return Err(Broken::Coding(
                         "transfer coding needs too much memory to undo".into(),
                     ));
@@ -172,18 +172,18 @@ impl IncomingMessage {
                     first,
                     rest,
                     timeout,
-                    hold,
+                    permit,
                     why,
-                } => Self::uncollected(Body::stream(first, rest, timeout), hold, why),
+                } => Self::uncollected(Body::stream(first, rest, timeout), permit, why),
             },
         )
     }
 
-    fn uncollected(body: Body, hold: BudgetPermit, why: NotParsed) -> Self {
+    fn uncollected(body: Body, permit: BudgetPermit, why: NotParsed) -> Self {
         Self {
             payload: untouched(Bytes::new(), ParsedBody::Unread(why)),
             notes: Vec::new(),
-            body: body.holding(Arc::new(hold)),
+            body: body.holding(Arc::new(permit)),
             count: None,
             plain: None,
             utf16: None,

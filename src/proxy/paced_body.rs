@@ -1,9 +1,9 @@
 //! A body that leaves as a delivery says: slowly, in pieces, not whole.
 //!
 //! ```text
-//! Body ──pieces──► Run ──► hyper ──► Gate ──► TLS ──► Wire
-//!                   │                 ▲
-//!                   └── Line::finish ─┘   HTTP/1.1: the gate writes what is no HTTP, and ends the connection
+//! Body ──pieces──► PacedBody ──► hyper ──► ScriptedClose ──► TLS ──► Wire
+//!                      │                     ▲
+//!                      └ ConnectionHandle::finish   HTTP/1.1: ScriptedClose writes what is no HTTP, and ends the connection
 //! ```
 //!
 //! HTTP/2 has many streams on one connection: there the body breaks off, and hyper resets the stream.
@@ -79,24 +79,24 @@ enum State {
 }
 
 impl ClientProtocol {
-    fn line(&self) -> &ConnectionHandle {
+    fn handle(&self) -> &ConnectionHandle {
         match self {
-            Self::One(line) | Self::Two(line) => line,
+            Self::One(handle) | Self::Two(handle) => handle,
         }
     }
 }
 
 impl PacedBody {
-    /// One that leaves on `line`. When dmtap stops, it goes on without waiting.
+    /// One that leaves on this connection. When dmtap stops, it goes on without waiting.
     pub(super) fn new(
-        line: &ConnectionHandle,
+        handle: &ConnectionHandle,
         paces: Vec<Pace>,
         left: u64,
         end: End,
         length: Length,
     ) -> Self {
         let busy = match &end {
-            End::WholeThen(leg, _) | End::Cut(leg, _) => Some(leg.line().busy()),
+            End::WholeThen(protocol, _) | End::Cut(protocol, _) => Some(protocol.handle().busy()),
             End::Whole | End::CutToServer => None,
         };
         Self {
@@ -108,7 +108,7 @@ impl PacedBody {
             due: None,
             next: None,
             granted: false,
-            pause: InterruptibleSleep::new(line.stop()),
+            pause: InterruptibleSleep::new(handle.stop()),
             _busy: busy,
         }
     }
@@ -188,16 +188,16 @@ impl PacedBody {
         Poll::Ready(())
     }
 
-    /// The last piece is with hyper; in HTTP/1.1 the gate has the word when it is written.
+    /// The last piece is with hyper. In HTTP/1.1 `ScriptedClose` closes the connection after the write.
     fn leave(&mut self) {
         if self.state != State::Passing {
             return;
         }
         self.state = State::LeavingMessage;
-        if let End::WholeThen(ClientProtocol::One(line), last)
-        | End::Cut(ClientProtocol::One(line), last) = &self.end
+        if let End::WholeThen(ClientProtocol::One(handle), last)
+        | End::Cut(ClientProtocol::One(handle), last) = &self.end
         {
-            line.finish(last.clone());
+            handle.finish(last.clone());
         }
     }
 
@@ -206,9 +206,9 @@ impl PacedBody {
             End::Whole | End::WholeThen(ClientProtocol::One(_), _) => Poll::Ready(None),
             // hyper flushes next, and the gate ends the connection.
             End::Cut(ClientProtocol::One(_), _) => Poll::Pending,
-            End::WholeThen(ClientProtocol::Two(line), last) => {
+            End::WholeThen(ClientProtocol::Two(handle), last) => {
                 ready!(self.pause.poll(last.wait, cx));
-                line.go_away();
+                handle.go_away();
                 Poll::Ready(None)
             }
             End::Cut(ClientProtocol::Two(_), last) => {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! frames ──collect──► bytes ──undo──► text ──decode──► tree
-//!            └───────────── Hold ────────────────────────┘   all of it is counted in the Room
+//!            └──────────── Permit ───────────────────────┘   all of it is counted in the budget
 //! ```
 
 pub(super) mod coding;
@@ -44,7 +44,7 @@ pub(super) enum CollectedBody {
     Whole {
         bytes: Bytes,
         trailers: Option<Box<HeaderMap>>,
-        hold: BudgetPermit,
+        permit: BudgetPermit,
         /// Why no more came, where the connection ended in front of the length in the head.
         short: Option<Broken>,
     },
@@ -53,7 +53,7 @@ pub(super) enum CollectedBody {
         first: VecDeque<Bytes>,
         rest: Incoming,
         timeout: BodyTimeout,
-        hold: BudgetPermit,
+        permit: BudgetPermit,
         why: NotParsed,
     },
 }
@@ -66,14 +66,14 @@ pub(super) struct Bounds<'a> {
     /// The time for it.
     pub(super) limits: &'a settings::Limits,
     /// The memory for it.
-    pub(super) room: &'a BodyBudget,
+    pub(super) budget: &'a BodyBudget,
 }
 
 /// A body on its way into memory.
 struct Collecting<'a> {
     first: VecDeque<Bytes>,
     length: usize,
-    hold: BudgetPermit,
+    permit: BudgetPermit,
     cost: Cost,
     bounds: Bounds<'a>,
     begun: Instant,
@@ -91,13 +91,13 @@ impl Collecting<'_> {
         }
         // It is no more than the limit, which is a usize.
         let most = self.cost.at_most(length as usize, self.bounds.length);
-        let got = self.bounds.room.announce(&mut self.hold, most).await;
+        let got = self.bounds.budget.announce(&mut self.permit, most).await;
         (!got).then(|| no_room(&self.bounds))
     }
 
     /// Takes a frame in; gives why the body is not read any more.
     async fn take(&mut self, data: Bytes) -> Option<NotParsed> {
-        let Bounds { length, room, .. } = self.bounds;
+        let Bounds { length, budget, .. } = self.bounds;
         let more = data.len();
         self.length += more;
         self.first.push_back(data);
@@ -105,13 +105,13 @@ impl Collecting<'_> {
             let limit = length as u64;
             return Some(NotParsed::TooLarge { limit });
         }
-        if !self.hold.is_large() {
+        if !self.permit.is_large() {
             let got = match self.length > SMALL {
                 true => {
                     let most = self.cost.at_most(length, length);
-                    room.announce(&mut self.hold, most).await
+                    budget.announce(&mut self.permit, most).await
                 }
-                false => room.add(&mut self.hold, self.cost.of_small(more)).await,
+                false => budget.add(&mut self.permit, self.cost.of_small(more)).await,
             };
             return (!got).then(|| no_room(&self.bounds));
         }
@@ -122,7 +122,7 @@ impl Collecting<'_> {
 }
 
 fn no_room(bounds: &Bounds<'_>) -> NotParsed {
-    let limit = bounds.room.bytes() as u64;
+    let limit = bounds.budget.bytes() as u64;
     NotParsed::NoRoom { limit }
 }
 
@@ -140,7 +140,7 @@ pub(super) async fn collect(
     let mut collecting = Collecting {
         first: VecDeque::new(),
         length: 0,
-        hold: BudgetPermit::default(),
+        permit: BudgetPermit::default(),
         cost,
         bounds,
         begun: Instant::now(),
@@ -160,7 +160,7 @@ pub(super) async fn collect(
             return Ok(CollectedBody::Whole {
                 bytes,
                 trailers,
-                hold: collecting.hold,
+                permit: collecting.permit,
                 short,
             });
         };
@@ -169,13 +169,13 @@ pub(super) async fn collect(
             Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
         }
     }
-    let mut hold = collecting.hold;
-    hold.keep(collecting.length);
+    let mut permit = collecting.permit;
+    permit.keep(collecting.length);
     Ok(CollectedBody::Stream {
         first: collecting.first,
         rest: body,
         timeout,
-        hold,
+        permit,
         why: why.unwrap_or_else(|| no_room(&bounds)),
     })
 }
@@ -230,13 +230,13 @@ impl Read {
     }
 }
 
-/// Decodes a body as received; what cannot be read is data, with a note that says why. The hold covers what is kept
+/// Decodes a body as received; what cannot be read is data, with a note that says why. The permit covers what is kept
 /// of it.
 pub(super) async fn read(
     body: &Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
-    hold: &mut BudgetPermit,
+    permit: &mut BudgetPermit,
     decodes: &(dyn Fn(&[u8]) -> bool + Sync),
 ) -> Read {
     if body.is_empty() {
@@ -248,16 +248,16 @@ pub(super) async fn read(
         };
     }
     let codings = coding::listed(headers, &header::CONTENT_ENCODING);
-    let plain = match unfold(body, &codings, bounds, hold).await {
+    let plain = match unfold(body, &codings, bounds, permit).await {
         Ok(plain) => plain,
         Err(why) => {
-            hold.keep(body.len());
+            permit.keep(body.len());
             return Read::unread(why);
         }
     };
     if !decodes(&plain) {
         let is_copy = plain.as_ptr() != body.as_ptr();
-        hold.keep(body.len() + if is_copy { plain.len() } else { 0 });
+        permit.keep(body.len() + if is_copy { plain.len() } else { 0 });
         let bytes = body.len() as u64;
         return Read {
             reading: ParsedBody::Unread(NotParsed::NotAsked { bytes }),
@@ -266,11 +266,11 @@ pub(super) async fn read(
             utf16: None,
         };
     }
-    let plain = match utf16::in_utf8(plain.clone(), body, bounds, hold).await {
+    let plain = match utf16::in_utf8(plain.clone(), body, bounds, permit).await {
         Ok(plain) => plain,
         Err(NoText::Broken(error)) => {
             // What it was unfolded from may be kept, too.
-            hold.keep(body.len() + plain.len());
+            permit.keep(body.len() + plain.len());
             return Read {
                 notes: vec![note_broken(&error, false)],
                 reading: ParsedBody::Opaque(error),
@@ -280,21 +280,21 @@ pub(super) async fn read(
         }
         Err(NoText::TooLarge(why)) => {
             drop(plain);
-            hold.keep(body.len());
+            permit.keep(body.len());
             return Read::unread(why);
         }
     };
     let most = plain.kept + tree_of(&plain.bytes);
-    if !utf16::cover(bounds, hold, most).await {
+    if !utf16::cover(bounds, permit, most).await {
         drop(plain);
-        hold.keep(body.len());
+        permit.keep(body.len());
         return Read::unread(no_room(&bounds));
     }
-    hold.keep(most);
+    permit.keep(most);
     let (reading, notes) = heavy(plain.bytes.len(), || {
         read_plain(&plain, headers, bounds.length)
     });
-    hold.keep(match &reading {
+    permit.keep(match &reading {
         ParsedBody::Document(document, _) => {
             plain.kept + document.bytes() - document.source().len()
         }
@@ -322,13 +322,13 @@ pub(super) async fn untransferred(
     body: Bytes,
     headers: &HeaderMap,
     bounds: Bounds<'_>,
-    hold: &mut BudgetPermit,
+    permit: &mut BudgetPermit,
 ) -> Result<Bytes, Broken> {
     if !has_transfer_codings(headers) {
         return Ok(body);
     }
     let codings = coding::listed(headers, &header::TRANSFER_ENCODING);
-    let unfolded = unfold(&body, &codings, bounds, hold).await;
+    let unfolded = unfold(&body, &codings, bounds, permit).await;
     unfolded.map_err(|why| {
         Broken::Coding(match why {
             NotParsed::Coding(why) => format!("transfer coding: {why}"),
@@ -343,20 +343,20 @@ async fn unfold(
     body: &Bytes,
     codings: &[String],
     bounds: Bounds<'_>,
-    hold: &mut BudgetPermit,
+    permit: &mut BudgetPermit,
 ) -> Result<Bytes, NotParsed> {
     if codings.is_empty() {
         return Ok(body.clone());
     }
     let unread = |error: CodingError| NotParsed::Coding(error.to_string());
-    if !hold.is_large() {
+    if !permit.is_large() {
         let small = SMALL.min(bounds.length);
         match coding::undo(body, codings, small) {
             Err(CodingError::TooLong { .. }) if small < bounds.length => {}
             done => return done.map_err(unread),
         }
         let most = Cost::CODED.at_most(0, bounds.length);
-        if !bounds.room.announce(hold, most).await {
+        if !bounds.budget.announce(permit, most).await {
             return Err(no_room(&bounds));
         }
     }

@@ -30,7 +30,7 @@ pub struct Settings {
     /// Certificates to show to devices instead of leaves of dmtap's CA.
     pub certificates: Vec<OwnCertificate>,
     /// Whether bodies are decoded when no rule asks.
-    pub look: BodyCapture,
+    pub body_capture: BodyCapture,
     /// What bounds connections and waiting.
     pub limits: Limits,
     /// Listeners of this machine that no request may reach through the proxy.
@@ -87,7 +87,7 @@ impl Settings {
             trust: Trust::Platform,
             upstream_http: UpstreamHttp::Auto,
             certificates: Vec::new(),
-            look: BodyCapture::Annotate,
+            body_capture: BodyCapture::Annotate,
             limits: Limits::default(),
             private: Vec::new(),
             scopes: false,
@@ -318,9 +318,9 @@ pub struct Limits {
     pub streams: u32,
     /// Bytes that bodies under reading may take at a time, over all connections: as received, unfolded, and as a
     /// tree; never less than `max_body`. A quarter of it is for small bodies alone.
-    pub held: usize,
+    pub body_memory: usize,
     /// For a body to get its part of that; then it streams through unread.
-    pub room: Duration,
+    pub memory_wait: Duration,
     /// For the TCP connection and the TLS handshake with a server.
     pub connect: Duration,
     /// For the head of a server's response, once the request was sent.
@@ -344,8 +344,8 @@ impl Default for Limits {
             body: Duration::from_secs(60),
             slow: Duration::from_secs(120),
             streams: 100,
-            held: 192 << 20,
-            room: Duration::from_secs(10),
+            body_memory: 192 << 20,
+            memory_wait: Duration::from_secs(10),
             connect: Duration::from_secs(15),
             response: Duration::from_secs(120),
             idle: Duration::from_secs(30),

@@ -131,9 +131,9 @@ impl DeviceTls {
         .filter(|(version, _)| (floor..=ceiling).contains(version))
         .map(|(_, version)| version)
         .collect();
-        let resolver = match terms.flaw {
-            Some(flaw) => Arc::new(SingleCertAndKey::from(
-                self.authority.flawed_leaf(names, flaw)?,
+        let resolver = match terms.defect {
+            Some(defect) => Arc::new(SingleCertAndKey::from(
+                self.authority.defective_leaf(names, defect)?,
             )),
             None => self.config(names, request)?.cert_resolver.clone(),
         };

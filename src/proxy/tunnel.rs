@@ -35,10 +35,10 @@ pub(super) async fn run(
     let is_tls = wire.first_byte().await.ok().flatten() == Some(TLS_HANDSHAKE);
     let tls = is_tls.then(TlsFacts::default);
     let connection = Arc::new(incoming.connection(server.to_string(), tls));
-    let _farewell = CloseEventGuard::new(shared, &connection);
-    let line = wire.line();
+    let _close_event = CloseEventGuard::new(shared, &connection);
+    let handle = wire.handle();
     // Only bytes count as activity: nothing is parsed as a request here.
-    drop(line.busy());
+    drop(handle.busy());
     let stop = shared.stop.child_token();
     tokio::select! {
         ended = copy_bidirectional(&mut wire, &mut tcp) => {
@@ -47,7 +47,7 @@ pub(super) async fn run(
             }
         }
         () = stop.cancelled() => {}
-        why = line.silence(&shared.settings.limits) => {
+        why = handle.silence(&shared.settings.limits) => {
             tracing::info!("{} is closed: {why}", incoming.id);
         }
     }

@@ -24,7 +24,7 @@ use super::settings::Limits;
 pub(super) struct Wire {
     tcp: TcpStream,
     ahead: Bytes,
-    line: ConnectionHandle,
+    handle: ConnectionHandle,
     /// With a peer that does not take what it is sent.
     patience: BodyTimeout,
 }
@@ -35,7 +35,7 @@ impl Wire {
         Self {
             tcp,
             ahead: Bytes::new(),
-            line: ConnectionHandle::new(stop),
+            handle: ConnectionHandle::new(stop),
             patience: BodyTimeout::new(limits),
         }
     }
@@ -50,8 +50,8 @@ impl Wire {
         self
     }
 
-    pub(super) fn line(&self) -> ConnectionHandle {
-        self.line.clone()
+    pub(super) fn handle(&self) -> ConnectionHandle {
+        self.handle.clone()
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -111,12 +111,12 @@ impl Wire {
             Poll::Ready(Ok(bytes)) => *bytes,
             _ => 0,
         });
-        self.line.moved();
+        self.handle.moved();
         written
     }
 
     fn check(&self) -> io::Result<()> {
-        match self.line.is_reset() {
+        match self.handle.is_reset() {
             true => Err(io::ErrorKind::ConnectionReset.into()),
             false => Ok(()),
         }
@@ -142,7 +142,7 @@ const MOST_HELLO: usize = 64 << 10;
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.line.is_reset() {
+        if self.handle.is_reset() {
             // SO_LINGER of zero seconds makes close() send RST instead of FIN.
             let _ = self.tcp.set_zero_linger();
         }
@@ -159,7 +159,7 @@ impl AsyncRead for Wire {
         if self.ahead.is_empty() {
             let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
             if read.is_ready() {
-                self.line.moved();
+                self.handle.moved();
             }
             return read;
         }

@@ -310,7 +310,7 @@ impl Journal {
             tracing::warn!(
                 sink = lane.name,
                 dropped,
-                "record: it cannot keep up, events are left out"
+                "record: the output is too slow, events are left out"
             );
         }
         crowded
@@ -361,7 +361,7 @@ impl Lane {
             tracing::error!(
                 sink = self.name,
                 ?patience,
-                "record: it took no event in all this time, nothing more is written there"
+                "record: the output took no event in this time, nothing more is written there"
             );
         }
     }
@@ -389,7 +389,7 @@ impl Lane {
 }
 
 /// The error of a sink whose thread does not come back.
-const STUCK: &str = "it took nothing more: writing there did not come to an end";
+const STUCK: &str = "writing there did not finish";
 
 /// Waits where that holds up nothing but the caller: a worker of a runtime hands its other tasks on first.
 fn waiting(wait: impl FnOnce()) {

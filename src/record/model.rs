@@ -238,7 +238,7 @@ pub enum OpRecord {
 }
 
 impl OpRecord {
-    /// Whether a message that was delivered so arrived as it was, be it late: what `Delivery::is_whole` says of live traffic.
+    /// Whether these steps deliver the complete message, possibly late, as `Delivery::is_whole` does for live traffic.
     pub(in crate::record) fn is_whole(steps: &[Self]) -> bool {
         let is_late = |step: &&Self| {
             use OpRecord::{BytesPerSecond, SlicesUs, WaitUs};

@@ -136,7 +136,7 @@ fn receive(
 /// Carries out a step; returns what it sets.
 fn describe(step: &ConnectionStep, decision: &mut ConnectionDecision) -> String {
     let tls = &mut decision.tls;
-    let action = &mut decision.reception;
+    let action = &mut decision.action;
     match step {
         ConnectionStep::RefuseConnection => *action = ConnectionAction::Refuse,
         ConnectionStep::Tunnel => *action = ConnectionAction::Tunnel,
@@ -149,9 +149,9 @@ fn describe(step: &ConnectionStep, decision: &mut ConnectionDecision) -> String 
             *action = ConnectionAction::Stall(*time);
             return format!("{time:?}");
         }
-        ConnectionStep::Certificate(OneOf(flaw)) => {
-            tls.flaw = Some(*flaw);
-            return flaw.name().into();
+        ConnectionStep::Certificate(OneOf(defect)) => {
+            tls.defect = Some(*defect);
+            return defect.name().into();
         }
         ConnectionStep::TlsMin(OneOf(version)) => {
             tls.min = Some(*version);

@@ -172,7 +172,7 @@ impl Rule {
         if std::ptr::eq(self, other) {
             return true;
         }
-        // A field that a rule comes to have does not compile until it is compared, or left out on purpose.
+        // The exhaustive pattern makes the compiler ask for a decision about each new field.
         let Self {
             name,
             file: _,

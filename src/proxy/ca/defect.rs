@@ -1,4 +1,4 @@
-//! Certificates with a flaw, for devices that are to notice it.
+//! Certificates with a defect, for devices that are to notice it.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ impl Authority {
     ///
     /// # Errors
     /// Where a name is neither an IP address nor ASCII.
-    pub fn flawed_leaf(
+    pub fn defective_leaf(
         &self,
         names: &[&str],
-        flaw: CertificateDefect,
+        defect: CertificateDefect,
     ) -> Result<CertifiedKey, CaError> {
         let mut params = leaf_params(names)?;
-        match flaw {
+        match defect {
             CertificateDefect::Expired => {
                 // `not_before` lies two days back: so does everything else.
                 params.not_after = params.not_before + (BACK_DATED - Duration::from_secs(DAY));

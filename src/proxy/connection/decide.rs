@@ -16,8 +16,8 @@ use crate::proxy::wire::Wire;
 use crate::rules::{ConnectionFacts, ReceivedUnit, Stage};
 
 /// Whether a connection with this first byte is served.
-pub(super) fn serves(admission: &ConnectionDecision, first: u8) -> bool {
-    match admission.reception {
+pub(super) fn serves(decision: &ConnectionDecision, first: u8) -> bool {
+    match decision.action {
         ConnectionAction::Serve => true,
         ConnectionAction::Refuse | ConnectionAction::Tunnel => false,
         // Without a handshake there is nothing to spoil.
@@ -28,27 +28,27 @@ pub(super) fn serves(admission: &ConnectionDecision, first: u8) -> bool {
 impl IncomingConnection {
     /// Whether it is to be reset before anything is read of it.
     pub(super) fn is_refused(&self) -> bool {
-        let reception = self.admission.as_ref().map(|admission| admission.reception);
-        reception == Some(ConnectionAction::Refuse)
+        let action = self.decision.as_ref().map(|decision| decision.action);
+        action == Some(ConnectionAction::Refuse)
     }
 
     /// Resets it.
     pub(super) fn refuse(&self, wire: Wire) -> Result<(), Refusal> {
-        wire.line().reset();
-        let why = self.admission.as_ref().map_or_else(String::new, reason);
+        wire.handle().reset();
+        let why = self.decision.as_ref().map_or_else(String::new, reason);
         Err(Refusal::Intended(why))
     }
 
     /// Asks rules that need no more than addresses; `None` where they need more, or where there are none.
     pub(super) fn admit_early(&self, shared: &Shared) -> Option<ConnectionDecision> {
-        let edition = shared.rules.current();
+        let snapshot = shared.rules.current();
         // What else they say can wait until it is known whether the device speaks TLS, and what it asks for.
-        if !edition.rules.may_refuse() || !edition.rules.admits_by_address() {
+        if !snapshot.rules.may_refuse() || !snapshot.rules.admits_by_address() {
             return None;
         }
-        edition.asked_about(Stage::Connection);
+        snapshot.asked_about(Stage::Connection);
         let facts = self.facts(None);
-        Some(self.emit(shared, edition.rules.admit(&facts, &mut edition.tally())))
+        Some(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
     }
 
     /// Asks rules that look into the ClientHello, of which `first` is the first byte.
@@ -62,8 +62,8 @@ impl IncomingConnection {
         first: u8,
         target: &Target,
     ) -> Result<ConnectionDecision, String> {
-        let edition = shared.rules.current();
-        if !edition.rules.admits() {
+        let snapshot = shared.rules.current();
+        if !snapshot.rules.admits() {
             return Ok(ConnectionDecision::default());
         }
         let sni = match first == TLS_HANDSHAKE {
@@ -72,20 +72,20 @@ impl IncomingConnection {
                 .map_err(|error| no_hello(&error))?,
             false => None,
         };
-        edition.asked_about(Stage::Connection);
+        snapshot.asked_about(Stage::Connection);
         let facts = ConnectionFacts {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),
             ..self.facts(Some(target.host()))
         };
-        Ok(self.emit(shared, edition.rules.admit(&facts, &mut edition.tally())))
+        Ok(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
     }
 
     /// Asks rules about a request that names its server, `host`, itself. (In clear text: a device that speaks TLS to a
     /// server behind a proxy sends CONNECT.)
     pub(super) fn admit_request(&self, shared: &Shared, host: &str) -> ConnectionDecision {
-        let edition = shared.rules.current();
-        if !edition.rules.admits() {
+        let snapshot = shared.rules.current();
+        if !snapshot.rules.admits() {
             return ConnectionDecision::default();
         }
         let facts = ConnectionFacts {
@@ -93,7 +93,7 @@ impl IncomingConnection {
             arrival: ReceivedUnit::Request,
             ..self.facts(Some(host))
         };
-        self.emit(shared, edition.rules.admit(&facts, &mut edition.tally()))
+        self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally()))
     }
 
     fn facts<'a>(&self, host: Option<&'a str>) -> ConnectionFacts<'a> {
@@ -107,15 +107,15 @@ impl IncomingConnection {
         }
     }
 
-    fn emit(&self, shared: &Shared, admission: ConnectionDecision) -> ConnectionDecision {
-        if !admission.applied.is_empty() {
+    fn emit(&self, shared: &Shared, decision: ConnectionDecision) -> ConnectionDecision {
+        if !decision.applied.is_empty() {
             shared.emit(Event::Admitted {
                 connection: self.id,
                 at: now(),
-                applied: admission.applied.clone(),
+                applied: decision.applied.clone(),
             });
         }
-        admission
+        decision
     }
 
     /// Receives a connection in another way than by serving it.
@@ -127,19 +127,19 @@ impl IncomingConnection {
         shared: &Arc<Shared>,
         mut wire: Wire,
         target: Target,
-        admission: &ConnectionDecision,
+        decision: &ConnectionDecision,
     ) -> Result<(), Refusal> {
-        let done = match admission.reception {
+        let done = match decision.action {
             ConnectionAction::Serve | ConnectionAction::HangUp => Ok(()),
             ConnectionAction::Refuse => {
-                wire.line().reset();
+                wire.handle().reset();
                 Ok(())
             }
             ConnectionAction::Tunnel => return Ok(tunnel::run(self, shared, wire, target).await?),
             ConnectionAction::Alert(alert) => within(shared, send_alert(&mut wire, alert)).await?,
             ConnectionAction::Stall(time) => {
                 // The device may be the first to lose patience, and dmtap the first to stop.
-                let stop = wire.line().stop();
+                let stop = wire.handle().stop();
                 tokio::select! {
                     () = interruptible_sleep::wait(&stop, time) => Ok(()),
                     left = wire.end() => left,
@@ -149,7 +149,7 @@ impl IncomingConnection {
         if let Err(error) = done {
             tracing::debug!("{}: {error}", self.id);
         }
-        Err(Refusal::Intended(reason(admission)))
+        Err(Refusal::Intended(reason(decision)))
     }
 }
 
@@ -167,8 +167,8 @@ fn no_hello(error: &io::Error) -> String {
 }
 
 /// Why a connection is not served.
-pub(super) fn reason(admission: &ConnectionDecision) -> String {
-    let last = admission.applied.last();
+pub(super) fn reason(decision: &ConnectionDecision) -> String {
+    let last = decision.applied.last();
     let rule = last.map_or("?", |applied| &applied.rule);
     let steps = last.into_iter().flat_map(|applied| &applied.changes);
     let steps: Vec<&str> = steps.map(|change| change.kind.name()).collect();

@@ -24,7 +24,7 @@ use crate::proxy::wire::Wire;
 pub(super) struct ForwardProxyRequest<'a> {
     incoming: IncomingConnection,
     shared: &'a Arc<Shared>,
-    line: ConnectionHandle,
+    handle: ConnectionHandle,
     link: Arc<ServerLink>,
     state: Mutex<State>,
 }
@@ -48,7 +48,7 @@ impl<'a> ForwardProxyRequest<'a> {
             link: Arc::new(ServerLink::new(&shared.upstreams, device)),
             incoming,
             shared,
-            line: wire.line(),
+            handle: wire.handle(),
             state: Mutex::default(),
         }
     }
@@ -93,7 +93,7 @@ impl<'a> ForwardProxyRequest<'a> {
             connection: self.connection(&upstream),
             server,
             link: self.link.clone(),
-            line: self.line.clone(),
+            handle: self.handle.clone(),
         };
         exchange::serve(Arc::new(context), request).await
     }
@@ -110,16 +110,16 @@ impl<'a> ForwardProxyRequest<'a> {
     /// Asks rules about the connection, at its first request and at each for another host than the one before.
     fn admit(&self, host: &str) -> Result<(), Dropped> {
         let mut state = self.state();
-        if self.incoming.admission.is_some() || state.host.as_deref() == Some(host) {
+        if self.incoming.decision.is_some() || state.host.as_deref() == Some(host) {
             return Ok(());
         }
         state.host = Some(host.to_owned());
-        let admission = self.incoming.admit_request(self.shared, host);
-        if admission.reception != ConnectionAction::Refuse {
+        let decision = self.incoming.admit_request(self.shared, host);
+        if decision.action != ConnectionAction::Refuse {
             return Ok(());
         }
-        state.refused = Some(reason(&admission));
-        self.line.reset();
+        state.refused = Some(reason(&decision));
+        self.handle.reset();
         Err(Dropped::ByRule)
     }
 

@@ -49,14 +49,14 @@ pub(super) enum Failed {
 
 impl Failed {
     /// A rule that spoiled what the device was offered is named; else the text says what to do about it.
-    pub(super) fn refusal(self, admission: &ConnectionDecision, ca: &str) -> Refusal {
+    pub(super) fn refusal(self, decision: &ConnectionDecision, ca: &str) -> Refusal {
         let error = match self {
             Self::Own(why) => return Refusal::Fault(why),
             Self::Device(error) => error,
         };
         let spoils = |applied: &&RuleEffect| applied.changes.iter().any(EffectDetail::is_done);
-        let spoiled = admission.tls != TlsTerms::default();
-        match admission.applied.iter().rfind(spoils).filter(|_| spoiled) {
+        let spoiled = decision.tls != TlsTerms::default();
+        match decision.applied.iter().rfind(spoils).filter(|_| spoiled) {
             Some(applied) => {
                 let what = spoiled_handshake(&error);
                 Refusal::Intended(format!("{what}, as rule `{}` intends", applied.rule))

@@ -26,36 +26,36 @@ struct DeliveryPlan {
     sends: Option<u64>,
     noise: Bytes,
     /// Before the end.
-    hold: Duration,
+    pause: Duration,
     ending: Option<CloseKind>,
 }
 
 impl DeliveryPlan {
     fn of(delivery: &Delivery) -> Self {
-        let mut course = Self::default();
+        let mut plan = Self::default();
         for op in &delivery.ops {
             match op {
-                DeliveryStep::Wait(time) if course.sends.is_none() => course.wait += *time,
-                DeliveryStep::Wait(time) => course.hold += *time,
-                DeliveryStep::Pace(pace) => course.paces.push(*pace),
-                DeliveryStep::Announce(announced) => course.announced = Some(*announced),
-                DeliveryStep::Send(bytes) => course.sends = Some(*bytes),
-                DeliveryStep::Noise(noise) => course.noise = noise.bytes(),
-                DeliveryStep::Close => course.ending = Some(CloseKind::Close),
-                DeliveryStep::Reset => course.ending = Some(CloseKind::Reset),
+                DeliveryStep::Wait(time) if plan.sends.is_none() => plan.wait += *time,
+                DeliveryStep::Wait(time) => plan.pause += *time,
+                DeliveryStep::Pace(pace) => plan.paces.push(*pace),
+                DeliveryStep::Announce(announced) => plan.announced = Some(*announced),
+                DeliveryStep::Send(bytes) => plan.sends = Some(*bytes),
+                DeliveryStep::Noise(noise) => plan.noise = noise.bytes(),
+                DeliveryStep::Close => plan.ending = Some(CloseKind::Close),
+                DeliveryStep::Reset => plan.ending = Some(CloseKind::Reset),
             }
-            if course.ending.is_some() {
-                return course;
+            if plan.ending.is_some() {
+                return plan;
             }
         }
-        course.sends = course.sends.or(Some(u64::MAX));
-        course
+        plan.sends = plan.sends.or(Some(u64::MAX));
+        plan
     }
 
     fn last(&self, ending: CloseKind) -> CloseSequence {
         CloseSequence {
             noise: self.noise.clone(),
-            wait: self.hold,
+            wait: self.pause,
             ending,
         }
     }
@@ -71,20 +71,20 @@ impl Exchange {
         if delivery.is_plain() {
             return Ok(body);
         }
-        let course = DeliveryPlan::of(delivery);
-        interruptible_sleep::wait(&self.context.line.stop(), course.wait).await;
-        let (Some(bytes), ending) = (course.sends, course.ending) else {
-            return Err(self.end(&course).await);
+        let plan = DeliveryPlan::of(delivery);
+        interruptible_sleep::wait(&self.context.handle.stop(), plan.wait).await;
+        let (Some(bytes), ending) = (plan.sends, plan.ending) else {
+            return Err(self.end(&plan).await);
         };
         let end = match ending {
             Some(ending) => {
-                self.cut = Some(course.last(ending));
+                self.cut = Some(plan.last(ending));
                 End::CutToServer
             }
             None => End::Whole,
         };
-        let line = &self.context.line;
-        let run = PacedBody::new(line, course.paces, bytes, end, Length::Known);
+        let handle = &self.context.handle;
+        let run = PacedBody::new(handle, plan.paces, bytes, end, Length::Known);
         Ok(body.running(run))
     }
 
@@ -103,42 +103,42 @@ impl Exchange {
         if delivery.is_plain() {
             return Ok(response);
         }
-        let course = DeliveryPlan::of(delivery);
-        interruptible_sleep::wait(&self.context.line.stop(), course.wait).await;
-        let leg = self.leg();
-        let Some(bytes) = course.sends else {
-            let noisy = matches!(leg, ClientProtocol::Two(_)) && !course.noise.is_empty();
+        let plan = DeliveryPlan::of(delivery);
+        interruptible_sleep::wait(&self.context.handle.stop(), plan.wait).await;
+        let protocol = self.protocol();
+        let Some(bytes) = plan.sends else {
+            let noisy = matches!(protocol, ClientProtocol::Two(_)) && !plan.noise.is_empty();
             if !noisy {
-                return Err(self.end(&course).await);
+                return Err(self.end(&plan).await);
             }
             // HTTP/2 has no place for bytes but in a message.
             response = Response::new(Body::default());
-            let last = course.last(CloseKind::Close);
-            let end = End::Cut(leg, last);
-            let run = PacedBody::new(&self.context.line, Vec::new(), 0, end, Length::Hidden);
+            let last = plan.last(CloseKind::Close);
+            let end = End::Cut(protocol, last);
+            let run = PacedBody::new(&self.context.handle, Vec::new(), 0, end, Length::Hidden);
             return Ok(response.map(|body| body.running(run)));
         };
-        let mut last = course.last(course.ending.unwrap_or(CloseKind::Close));
-        let length = announce(&course, &leg, &mut response, &mut last);
-        let end = match (course.ending, length, bytes) {
+        let mut last = plan.last(plan.ending.unwrap_or(CloseKind::Close));
+        let length = announce(&plan, &protocol, &mut response, &mut last);
+        let end = match (plan.ending, length, bytes) {
             (None, ..) => End::Whole,
             // hyper takes a body that is too short for a fault of ours.
-            (Some(_), Length::Hidden, _) if matches!(leg, ClientProtocol::One(_)) => {
-                End::Cut(leg, last)
+            (Some(_), Length::Hidden, _) if matches!(protocol, ClientProtocol::One(_)) => {
+                End::Cut(protocol, last)
             }
             (Some(_), Length::Hidden, u64::MAX) => End::Whole,
-            (Some(_), _, u64::MAX) => End::WholeThen(leg, last),
-            (Some(_), ..) => End::Cut(leg, last),
+            (Some(_), _, u64::MAX) => End::WholeThen(protocol, last),
+            (Some(_), ..) => End::Cut(protocol, last),
         };
         self.say_close(&end, &mut response);
-        if let End::WholeThen(ClientProtocol::One(line), last)
-        | End::Cut(ClientProtocol::One(line), last) = &end
+        if let End::WholeThen(ClientProtocol::One(handle), last)
+        | End::Cut(ClientProtocol::One(handle), last) = &end
             && asks_for_no_body(&response, length)
         {
-            line.finish(last.clone());
+            handle.finish(last.clone());
             return Ok(response.map(|_| Body::default()));
         }
-        let run = PacedBody::new(&self.context.line, course.paces, bytes, end, length);
+        let run = PacedBody::new(&self.context.handle, plan.paces, bytes, end, length);
         Ok(response.map(|body| body.running(run)))
     }
 
@@ -150,17 +150,17 @@ impl Exchange {
         }
     }
 
-    fn leg(&self) -> ClientProtocol {
-        let line = self.context.line.clone();
+    fn protocol(&self) -> ClientProtocol {
+        let handle = self.context.handle.clone();
         match self.head.version {
-            Version::HTTP_2 => ClientProtocol::Two(line),
-            _ => ClientProtocol::One(line),
+            Version::HTTP_2 => ClientProtocol::Two(handle),
+            _ => ClientProtocol::One(handle),
         }
     }
 
     /// Ends the device's connection, or its stream, without a response.
-    async fn end(&mut self, course: &DeliveryPlan) -> Dropped {
-        self.end_with(course.last(course.ending.unwrap_or(CloseKind::Close)))
+    async fn end(&mut self, plan: &DeliveryPlan) -> Dropped {
+        self.end_with(plan.last(plan.ending.unwrap_or(CloseKind::Close)))
             .await
     }
 
@@ -172,14 +172,14 @@ impl Exchange {
             };
             self.emit_failed(Side::Device, true, false, how.into());
         }
-        match (self.leg(), last.ending) {
+        match (self.protocol(), last.ending) {
             // On HTTP/2 the error alone resets the stream, and the connection lives.
             (ClientProtocol::Two(_), _) => {}
-            (ClientProtocol::One(line), CloseKind::Reset) => line.reset(),
-            (ClientProtocol::One(line), CloseKind::Close) => {
+            (ClientProtocol::One(handle), CloseKind::Reset) => handle.reset(),
+            (ClientProtocol::One(handle), CloseKind::Close) => {
                 let longest = last.wait + LAST_WORDS;
-                line.finish(last);
-                // The gate ends the connection, and this with it.
+                handle.finish(last);
+                // `ScriptedClose` ends the connection, and this with it.
                 tokio::time::sleep(longest).await;
             }
         }
@@ -198,17 +198,17 @@ fn asks_for_no_body(response: &Response<Body>, length: Length) -> bool {
 
 /// Lets the head say something else of the body than what comes.
 fn announce(
-    course: &DeliveryPlan,
-    leg: &ClientProtocol,
+    plan: &DeliveryPlan,
+    protocol: &ClientProtocol,
     response: &mut Response<Body>,
     last: &mut CloseSequence,
 ) -> Length {
     let body = response.body();
     let truth = body.length_at_hand().or(body.size_hint().exact());
-    if course.announced.is_some() {
+    if plan.announced.is_some() {
         response.body_mut().state_length();
     }
-    let length = match (course.announced, truth) {
+    let length = match (plan.announced, truth) {
         (None, _) => return Length::Known,
         (Some(StatedLength::Chunks), _) => {
             response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -223,9 +223,9 @@ fn announce(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if let (ClientProtocol::One(_), Some(excess)) =
-        (leg, truth.and_then(|truth| truth.checked_sub(length)))
+        (protocol, truth.and_then(|truth| truth.checked_sub(length)))
     {
-        // hyper writes no more than the head says: the gate does.
+        // hyper writes no more than the head says: `ScriptedClose` does.
         last.noise = response.body_mut().take_end(excess as usize);
     }
     Length::Hidden

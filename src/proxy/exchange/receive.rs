@@ -30,9 +30,9 @@ impl Exchange {
         let bounds = Bounds {
             length: settings.max_body,
             limits: &settings.limits,
-            room: &shared.room,
+            budget: &shared.budget,
         };
-        let needed = needed || settings.look != BodyCapture::Pass || self.swap.is_some();
+        let needed = needed || settings.body_capture != BodyCapture::Pass || self.swap.is_some();
         let may_hold = self.route.kept.is_some() || self.may_be_swapped() || !self.pairs.is_empty();
         let is_message = media::is_message(headers) || media::is_provisioning(headers);
         match framing {

@@ -106,7 +106,7 @@ pub(in crate::proxy) fn device_handshake(error: &io::Error, ca: &str) -> String 
         ),
         Some(tls) => device_tls(tls).into(),
         None => format!(
-            "the device hung up during the TLS handshake, as one does that does not trust the certificate: {install}"
+            "the device closed the connection during the TLS handshake; it probably does not trust the certificate: {install}"
         ),
     }
 }

@@ -48,8 +48,8 @@ impl Arrivals {
     }
 }
 
-/// The hits of a rule while they grow. They are counted once, for the run; what the run had at the last reset is
-/// taken off.
+/// The hits of a rule while they grow. The counter covers the run; reads subtract its value at
+/// the last reset.
 #[derive(Debug)]
 pub(super) struct RuleHits {
     /// Shared by all rules that have had this name.

@@ -52,18 +52,22 @@ async fn the_text_of_utf_16_is_counted_beside_it() {
     let text = format!("<a>{}</a>", "\u{4e2d}".repeat(1000));
     let body: Bytes = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let check = async |bytes, is_read| {
-        let room = BodyBudget::new(bytes, Duration::ZERO);
+        let budget = BodyBudget::new(bytes, Duration::ZERO);
         let bounds = Bounds {
             length: 16 << 20,
             limits: &limits,
-            room: &room,
+            budget: &budget,
         };
-        let mut hold = BudgetPermit::default();
-        let read = read(&body, &HeaderMap::new(), bounds, &mut hold, &|_| true).await;
+        let mut permit = BudgetPermit::default();
+        let read = read(&body, &HeaderMap::new(), bounds, &mut permit, &|_| true).await;
         assert_eq!(read.reading.document().is_some(), is_read, "{bytes}");
         let kept = body.len() + if is_read { text.len() } else { 0 };
-        assert!(hold.bytes() <= kept + 100, "{} {kept}", hold.bytes());
-        assert!(!is_read || hold.bytes() >= kept, "{} {kept}", hold.bytes());
+        assert!(permit.bytes() <= kept + 100, "{} {kept}", permit.bytes());
+        assert!(
+            !is_read || permit.bytes() >= kept,
+            "{} {kept}",
+            permit.bytes()
+        );
     };
     check(1 << 20, true).await;
     check(4000, false).await;

@@ -31,7 +31,7 @@ pub(super) async fn in_utf8(
     plain: Bytes,
     received: &Bytes,
     bounds: Bounds<'_>,
-    hold: &mut BudgetPermit,
+    permit: &mut BudgetPermit,
 ) -> Result<Plain, NoText> {
     let is_copy = plain.as_ptr() != received.as_ptr();
     let kept = received.len() + if is_copy { plain.len() } else { 0 };
@@ -51,7 +51,7 @@ pub(super) async fn in_utf8(
         let why = NotParsed::Coding(error.to_string());
         return Err(NoText::TooLarge(why));
     }
-    if !cover(bounds, hold, kept + length).await {
+    if !cover(bounds, permit, kept + length).await {
         return Err(NoText::TooLarge(no_room(&bounds)));
     }
     let text = heavy(plain.len(), || utf16.to_utf8(&plain));
@@ -62,13 +62,13 @@ pub(super) async fn in_utf8(
     })
 }
 
-/// Makes a hold cover so many bytes, and says whether it does.
-pub(super) async fn cover(bounds: Bounds<'_>, hold: &mut BudgetPermit, bytes: usize) -> bool {
-    let missing = bytes.saturating_sub(hold.bytes());
+/// Extends a permit to so many bytes; `false` where there is no memory for them.
+pub(super) async fn cover(bounds: Bounds<'_>, permit: &mut BudgetPermit, bytes: usize) -> bool {
+    let missing = bytes.saturating_sub(permit.bytes());
     // Large bodies have announced it; it is more only where the media type is that of another encoding.
-    match hold.is_large() {
-        true => bounds.room.add_now(hold, missing),
-        false => bounds.room.add(hold, missing).await,
+    match permit.is_large() {
+        true => bounds.budget.add_now(permit, missing),
+        false => bounds.budget.add(permit, missing).await,
     }
 }
 

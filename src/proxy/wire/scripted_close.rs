@@ -17,7 +17,7 @@ use crate::proxy::interruptible_sleep::InterruptibleSleep;
 #[derive(Debug)]
 pub(in crate::proxy) struct ScriptedClose<I> {
     io: I,
-    line: ConnectionHandle,
+    handle: ConnectionHandle,
     leaving: Option<LeavingMessage>,
 }
 
@@ -41,10 +41,10 @@ enum State {
 }
 
 impl<I> ScriptedClose<I> {
-    pub(in crate::proxy) fn new(io: I, line: ConnectionHandle) -> Self {
+    pub(in crate::proxy) fn new(io: I, handle: ConnectionHandle) -> Self {
         Self {
             io,
-            line,
+            handle,
             leaving: None,
         }
     }
@@ -66,7 +66,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
             Err(error) => return Poll::Ready(error),
         }
         if leaving.last.ending == CloseKind::Reset {
-            self.line.reset();
+            self.handle.reset();
         }
         Poll::Ready(io::Error::new(
             io::ErrorKind::ConnectionAborted,
@@ -77,12 +77,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
     /// Whether the end has begun. Called when hyper has nothing more to write.
     fn leaves(&mut self) -> bool {
         if self.leaving.is_none() {
-            self.leaving = self.line.take_last().map(|last| LeavingMessage {
+            self.leaving = self.handle.take_last().map(|last| LeavingMessage {
                 last,
                 state: State::Writing,
-                wait: InterruptibleSleep::new(self.line.stop()),
+                wait: InterruptibleSleep::new(self.handle.stop()),
                 drain: None,
-                _busy: self.line.busy(),
+                _busy: self.handle.busy(),
             });
         }
         self.leaving.is_some()

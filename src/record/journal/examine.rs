@@ -111,7 +111,9 @@ impl SessionStage {
         };
         let ended = catch_unwind(AssertUnwindSafe(|| ended(&self.sessions)));
         let Ok(ended) = ended else {
-            tracing::error!("record: the sessions cannot be analysed, the record goes on without");
+            tracing::error!(
+                "record: the sessions cannot be analysed, recording goes on without them"
+            );
             self.has_failed = true;
             return Vec::new();
         };

@@ -84,7 +84,7 @@ enum Size {
     Large,
 }
 
-/// Where the queue must have got to for an event to have room.
+/// The queue position at which an event fits.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket {
     before: u64,
@@ -146,8 +146,8 @@ impl Queue {
         }
     }
 
-    /// Gives the end of a session its place, and says whether it got one. Who brings it waits for nothing: where the queue is
-    /// full, the traffic waits, or the end is dropped. After the traffic ended all have room.
+    /// Gives the end of a session its place; `false` where there is none. This call never blocks: a full queue drops the
+    /// event, or makes later traffic wait. After the traffic ended there is always room.
     pub(super) fn place_end(&self, bytes: u64) -> bool {
         let mut state = self.lock();
         if state.dead {

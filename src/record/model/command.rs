@@ -63,7 +63,7 @@ pub struct AnswerTargetRecord {
     /// Whether it is about more nodes than that.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub more: bool,
-    /// Whether that command was delivered to who answers; absent where nobody looked, or could know.
+    /// Whether the answering peer received that command; absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<bool>,
 }

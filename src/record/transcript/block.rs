@@ -143,7 +143,7 @@ fn opened(page: &mut TextBuffer, record: &EventRecord) {
     page.end();
     line(page);
     if let Some(tls) = &connection.tls {
-        let unread = "TLS, passed on unread";
+        let unread = "TLS, tunnelled without decryption";
         page.quoted(Style::Faint, tls.version.as_deref().unwrap_or(unread), LONG);
         for (name, value) in [("ALPN", &tls.alpn), ("SNI", &tls.sni)] {
             let Some(value) = value else { continue };

@@ -158,7 +158,7 @@ struct Errors<'a> {
 }
 
 impl<'a> Errors<'a> {
-    /// Each error names words that are near, which takes a while: of those that are only counted none is made.
+    /// Error texts name near words, which takes a while: they are made only for errors that are printed.
     fn add_error(&mut self, act: &'a Act, error: impl FnOnce() -> RuleError) {
         if self.errors.len() < MOST_ERRORS {
             return self.errors.push(error());

@@ -91,7 +91,7 @@ pub const NODES: &[(&str, Kind)] = &[
     ("SyncML/DMAcc/*/Ext/Microsoft/CRLCheck", kind("DMAcc/CRLCheck", CrlCheck, Mapped)),
 ];
 
-/// Identifiers that look like URLs, and URLs that dmtap must not touch, by the last name of their place.
+/// Identifiers that look like URLs, and URLs that dmtap must not touch, by the last segment of their path.
 pub const NEVER: &[&str] = &[
     "AADResourceID",
     "ChannelURI",

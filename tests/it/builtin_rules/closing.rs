@@ -71,7 +71,7 @@ fn the_closing_page_names_dmtap_for_what_dmtap_did() {
             &["--rule", "left-alone"],
             &[
                 "dmtap passed the connections on unread",
-                "TLS, passed on unread",
+                "TLS, tunnelled without decryption",
             ],
         ),
         (

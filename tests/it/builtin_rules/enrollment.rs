@@ -63,7 +63,7 @@ async fn each_rule_about_enrollment_acts_at_its_own_step_on_every_path() {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::load_or_create(directory.path()).unwrap();
     let settings = Settings {
-        look: BodyCapture::Annotate,
+        body_capture: BodyCapture::Annotate,
         ..in_front_of(nowhere, authority.certificate_file())
     };
     let rig = Rig::start(settings).await;

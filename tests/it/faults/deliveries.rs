@@ -303,12 +303,12 @@ async fn a_large_upload_that_is_answered_early_is_read_so_that_the_answer_is() {
     if !have("curl") {
         return;
     }
-    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
+    for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
         for http in Http::BOTH {
             let directory = tempfile::tempdir().unwrap();
             let server = Server::start(directory.path(), &["http/1.1"]).await;
             let rig = Rig::start(Settings {
-                look,
+                body_capture,
                 ..in_front_of(server.address, &server.ca)
             })
             .await;
@@ -327,7 +327,10 @@ async fn a_large_upload_that_is_answered_early_is_read_so_that_the_answer_is() {
             // Slow enough that most of it is still to come when the answer is there.
             let arguments = [flag, "--cacert", &ca, "--limit-rate", "2M"];
             let curled = lab.curl(&arguments, &bytes(900_000)).await;
-            let words = format!("{http:?} {look:?}: {} {}", curled.code, curled.error);
+            let words = format!(
+                "{http:?} {body_capture:?}: {} {}",
+                curled.code, curled.error
+            );
             assert_eq!((curled.code, curled.status), (0, 503), "{words}");
             assert_eq!(curled.body, b"later", "{words}");
             assert_eq!(lab.server.accepted(), 0, "{words}");

@@ -15,7 +15,7 @@ async fn rig(rule: &str) -> Rig {
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::load_or_create(directory.path()).unwrap();
     let settings = Settings {
-        look: BodyCapture::Annotate,
+        body_capture: BodyCapture::Annotate,
         ..in_front_of(nowhere, authority.certificate_file())
     };
     let rig = Rig::start(settings).await;

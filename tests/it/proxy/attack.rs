@@ -58,9 +58,9 @@ async fn rules_act_at_once_while_large_uploads_stand_still() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let limits = Limits {
-        held: 4 << 20,
+        body_memory: 4 << 20,
         // A small message would never be read if it had to wait for the large ones.
-        room: Duration::MAX,
+        memory_wait: Duration::MAX,
         grace: SHORT,
         ..Limits::default()
     };
@@ -85,7 +85,7 @@ async fn large_bodies_at_once_take_their_turns_and_are_all_read() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let limits = Limits {
-        held: 8 << 20,
+        body_memory: 8 << 20,
         ..Limits::default()
     };
     let rig = Rig::start(limited(&server, limits)).await;
@@ -124,8 +124,8 @@ async fn what_bodies_unfold_to_is_counted_until_the_server_answers() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let limits = Limits {
-        held: 8 << 20,
-        room: SHORT,
+        body_memory: 8 << 20,
+        memory_wait: SHORT,
         ..Limits::default()
     };
     let rig = Rig::start(limited(&server, limits)).await;
@@ -174,9 +174,9 @@ async fn a_body_that_comes_by_single_bytes_ends() {
         grace: SHORT,
         ..Limits::default()
     };
-    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
+    for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
         let rig = Rig::start(Settings {
-            look,
+            body_capture,
             ..limited(&server, limits)
         })
         .await;
@@ -192,7 +192,7 @@ async fn a_body_that_comes_by_single_bytes_ends() {
         });
         let mut answer = [0; 12];
         soon(reader.read_exact(&mut answer)).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 408", "{look:?}");
+        assert_eq!(&answer, b"HTTP/1.1 408", "{body_capture:?}");
         let (side, why) = rig.heard.until(failed).await;
         assert_eq!(side, Side::Device);
         assert!(why.contains("fewer than 1024 bytes a second"), "{why}");
@@ -221,7 +221,7 @@ const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingping";
 async fn a_stream_whose_window_stays_shut_is_reset_though_the_connection_lives() {
     let directory = tempfile::tempdir().unwrap();
     let mut response = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_vec();
-    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
+    for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
         let (server, _) = Server::fixed(directory.path(), std::mem::take(&mut response)).await;
         response = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc".to_vec();
         let limits = Limits {
@@ -230,7 +230,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_though_the_connection_lives()
             ..Limits::default()
         };
         let rig = Rig::start(Settings {
-            look,
+            body_capture,
             ..limited(&server, limits)
         })
         .await;

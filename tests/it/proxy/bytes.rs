@@ -45,12 +45,12 @@ fn bodies() -> Vec<(&'static str, &'static str, Bytes)> {
     ]
 }
 
-async fn check(device: &str, server: &[&str], look: BodyCapture, max_body: usize) {
+async fn check(device: &str, server: &[&str], body_capture: BodyCapture, max_body: usize) {
     let directory = tempfile::tempdir().unwrap();
     let offered = server;
     let server = Server::start(directory.path(), offered).await;
     let settings = Settings {
-        look,
+        body_capture,
         max_body,
         ..in_front_of(server.address, &server.ca)
     };
@@ -81,10 +81,10 @@ async fn check(device: &str, server: &[&str], look: BodyCapture, max_body: usize
 
 #[tokio::test]
 async fn every_body_passes_untouched_in_every_version_of_http() {
-    for look in [BodyCapture::Pass, BodyCapture::Annotate] {
+    for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
         for device in ["http/1.1", "h2"] {
-            check(device, &["http/1.1"], look, 16 << 20).await;
-            check(device, &["h2", "http/1.1"], look, 16 << 20).await;
+            check(device, &["http/1.1"], body_capture, 16 << 20).await;
+            check(device, &["h2", "http/1.1"], body_capture, 16 << 20).await;
         }
     }
 }
@@ -96,11 +96,16 @@ async fn bodies_above_the_limit_pass_untouched() {
     }
 }
 
-async fn told(look: BodyCapture, max_body: usize, path: &str, body: &[u8]) -> [CapturedMessage; 2] {
+async fn told(
+    body_capture: BodyCapture,
+    max_body: usize,
+    path: &str,
+    body: &[u8],
+) -> [CapturedMessage; 2] {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let settings = Settings {
-        look,
+        body_capture,
         max_body,
         ..in_front_of(server.address, &server.ca)
     };

@@ -113,9 +113,9 @@ async fn a_running_exchange_finishes_at_shutdown() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     for alpn in ["http/1.1", "h2"] {
-        for look in [BodyCapture::Pass, BodyCapture::Annotate] {
+        for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
             let settings = Settings {
-                look,
+                body_capture,
                 ..in_front_of(server.address, &server.ca)
             };
             let rig = Rig::start(settings).await;

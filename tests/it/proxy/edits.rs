@@ -16,11 +16,16 @@ use super::server::Server;
 
 /// Sends the bytes of a request to a server that answers with fixed bytes, with these steps in force: gives what
 /// each peer read.
-async fn talk(stage: &str, steps: &str, look: BodyCapture, response: &[u8]) -> (String, String) {
+async fn talk(
+    stage: &str,
+    steps: &str,
+    body_capture: BodyCapture,
+    response: &[u8],
+) -> (String, String) {
     let directory = tempfile::tempdir().unwrap();
     let (server, read) = Server::fixed(directory.path(), response.into()).await;
     let settings = Settings {
-        look,
+        body_capture,
         ..in_front_of(server.address, &server.ca)
     };
     let rig = Rig::start(settings).await;
@@ -53,8 +58,8 @@ const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 #[tokio::test]
 async fn requests_leave_with_the_fields_that_rules_give_them() {
     let steps = "[{ set-header = 'x-a', value = '{{path}}' }, { add-header = 'X-C', value = '3' }]";
-    for look in BOTH {
-        let (asked, _) = talk("request", steps, look, RESPONSE.as_bytes()).await;
+    for body_capture in BOTH {
+        let (asked, _) = talk("request", steps, body_capture, RESPONSE.as_bytes()).await;
         assert_eq!(
             asked,
             "POST /a?b=c HTTP/1.1\r\nX-A: /a\r\nContent-Length: 2\r\nx-c: 3\r\n\
@@ -73,8 +78,8 @@ async fn requests_leave_with_the_fields_that_rules_give_them() {
 #[tokio::test]
 async fn responses_leave_with_the_head_that_rules_give_them() {
     let steps = "[{ remove-header = 'x-a' }, { set-http-status = 503 }, { set-header = 'Retry-After', value = '9' }]";
-    for look in BOTH {
-        let (_, answer) = talk("response", steps, look, RESPONSE.as_bytes()).await;
+    for body_capture in BOTH {
+        let (_, answer) = talk("response", steps, body_capture, RESPONSE.as_bytes()).await;
         // The words of the server go with its status.
         assert_eq!(
             answer,
@@ -86,10 +91,10 @@ async fn responses_leave_with_the_head_that_rules_give_them() {
 
 #[tokio::test]
 async fn a_status_without_a_body_leaves_without_one() {
-    for look in BOTH {
+    for body_capture in BOTH {
         for (status, line) in [(204, "204 No Content"), (304, "304 Not Modified")] {
             let steps = format!("{{ set-http-status = {status} }}");
-            let (_, answer) = talk("response", &steps, look, RESPONSE.as_bytes()).await;
+            let (_, answer) = talk("response", &steps, body_capture, RESPONSE.as_bytes()).await;
             assert_eq!(
                 answer,
                 format!(
@@ -148,7 +153,7 @@ async fn a_coded_body_that_is_no_markup_is_recorded_as_the_rule_found_it() {
         ("text/plain", "undecoded"),
     ] {
         let rig = Rig::start(Settings {
-            look: BodyCapture::Annotate,
+            body_capture: BodyCapture::Annotate,
             ..in_front_of(server.address, &server.ca)
         })
         .await;

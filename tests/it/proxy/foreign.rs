@@ -19,9 +19,9 @@ use super::server::Server;
 const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 const MESSAGE: &str = "<SyncML><SyncHdr/></SyncML>";
 
-fn looking(server: &Server, look: BodyCapture) -> Settings {
+fn looking(server: &Server, body_capture: BodyCapture) -> Settings {
     Settings {
-        look,
+        body_capture,
         ..in_front_of(server.address, &server.ca)
     }
 }
@@ -87,26 +87,26 @@ async fn a_transfer_coding_ends_here() {
     let directory = tempfile::tempdir().unwrap();
     let head =
         "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: gzip, chunked";
-    for look in BOTH {
+    for body_capture in BOTH {
         let server = Server::start(directory.path(), &["http/1.1"]).await;
-        let rig = Rig::start(looking(&server, look)).await;
+        let rig = Rig::start(looking(&server, body_capture)).await;
         let answer = talk(&rig, &chunked(head, &gzip(MESSAGE))).await;
-        assert!(answer.ends_with(MESSAGE.as_bytes()), "{look:?}");
-        assert_eq!(server.last().body, MESSAGE, "{look:?}");
+        assert!(answer.ends_with(MESSAGE.as_bytes()), "{body_capture:?}");
+        assert_eq!(server.last().body, MESSAGE, "{body_capture:?}");
         assert!(!server.last().headers.contains_key("transfer-encoding"));
         let answer = talk(&rig, &chunked(head, b"no gzip")).await;
-        assert!(answer.starts_with(b"HTTP/1.1 400"), "{look:?}");
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{body_capture:?}");
         rig.stop().await;
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked";
         let response = chunked(head, &gzip(MESSAGE));
         let (server, _) = Server::fixed(directory.path(), response).await;
-        let rig = Rig::start(looking(&server, look)).await;
+        let rig = Rig::start(looking(&server, body_capture)).await;
         let answer = talk(
             &rig,
             b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
         )
         .await;
-        assert!(answer.ends_with(MESSAGE.as_bytes()), "{look:?}");
+        assert!(answer.ends_with(MESSAGE.as_bytes()), "{body_capture:?}");
         rig.stop().await;
     }
 }
@@ -115,10 +115,10 @@ async fn a_transfer_coding_ends_here() {
 async fn an_unasked_101_is_the_servers_fault() {
     let directory = tempfile::tempdir().unwrap();
     let response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx";
-    for look in BOTH {
+    for body_capture in BOTH {
         for asked in ["", "Upgrade: x\r\n"] {
             let (server, _) = Server::fixed(directory.path(), response.into()).await;
-            let rig = Rig::start(looking(&server, look)).await;
+            let rig = Rig::start(looking(&server, body_capture)).await;
             let said = format!("GET / HTTP/1.1\r\nHost: h\r\n{asked}Connection: close\r\n\r\n");
             let answer = talk(&rig, said.as_bytes()).await;
             let answer = String::from_utf8(answer).unwrap();
@@ -134,20 +134,20 @@ async fn an_unasked_101_is_the_servers_fault() {
 #[tokio::test]
 async fn malformed_chunks_of_a_device_get_400_and_are_reported() {
     let directory = tempfile::tempdir().unwrap();
-    for look in BOTH {
+    for body_capture in BOTH {
         for chunks in [
             "xyz\r\nab\r\n0\r\n\r\n",
             "2\r\nabcd\r\n0\r\n\r\n",
             "2 2\r\nab\r\n",
         ] {
             let server = Server::start(directory.path(), &["http/1.1"]).await;
-            let rig = Rig::start(looking(&server, look)).await;
+            let rig = Rig::start(looking(&server, body_capture)).await;
             let head = "POST /up HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
             let answer = talk(&rig, format!("{head}{chunks}").as_bytes()).await;
             let answer = String::from_utf8(answer).unwrap();
             assert!(
                 answer.starts_with("HTTP/1.1 400"),
-                "{look:?} {chunks:?}: {answer}"
+                "{body_capture:?} {chunks:?}: {answer}"
             );
             let (side, why) = rig.heard.until(failed).await;
             assert_eq!(side, Some(Side::Device));
@@ -241,9 +241,9 @@ async fn heads_of_64_kilobytes_pass_in_both_versions() {
 async fn a_ring_of_two_proxies_is_answered_508() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
-    for look in BOTH {
+    for body_capture in BOTH {
         let plain = |port: u16| Settings {
-            look,
+            body_capture,
             ..Settings::reverse(format!("http://127.0.0.1:{port}").parse().unwrap())
         };
         // The port of the second is known before it runs.

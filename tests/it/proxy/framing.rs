@@ -50,7 +50,7 @@ step = { set-text = "x" }
 
 async fn rig(looks: Looks, server: &Server, max_body: usize) -> Rig {
     let settings = Settings {
-        look: match looks {
+        body_capture: match looks {
             Looks::ARecord => BodyCapture::Annotate,
             Looks::Nobody | Looks::ARule => BodyCapture::Pass,
         },

@@ -9,11 +9,11 @@ use super::rig::{Rig, in_front_of, soon, unmarked};
 use super::server::Server;
 
 /// Sends the bytes of a request to a server that answers with fixed bytes: gives what each peer read.
-async fn talk(look: BodyCapture, request: &str, response: &str) -> (String, String) {
+async fn talk(body_capture: BodyCapture, request: &str, response: &str) -> (String, String) {
     let directory = tempfile::tempdir().unwrap();
     let (server, read) = Server::fixed(directory.path(), response.into()).await;
     let settings = Settings {
-        look,
+        body_capture,
         ..in_front_of(server.address, &server.ca)
     };
     let rig = Rig::start(settings).await;
@@ -40,8 +40,8 @@ async fn names_keep_their_case_and_repeated_fields_their_values() {
         X-ms-CV: q\r\nx-Rep: 1\r\nx-Rep: 2\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 2\r\n\r\nhi";
     let response = "HTTP/1.1 299 Very Odd\r\nserver: x\r\nContent-LENGTH: 3\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\
         Keep-Alive: timeout=5\r\nWWW-Authenticate: Basic\r\n\r\nabc";
-    for look in BOTH {
-        let (asked, answer) = talk(look, request, response).await;
+    for body_capture in BOTH {
+        let (asked, answer) = talk(body_capture, request, response).await;
         assert_eq!(
             asked,
             "POST /a?b=c HTTP/1.1\r\nUser-Agent: MSFT OMA DM Client/1.2.0.1\r\n\
@@ -59,8 +59,8 @@ async fn names_keep_their_case_and_repeated_fields_their_values() {
 async fn a_device_that_expects_100_is_told_to_continue() {
     let request = "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    for look in BOTH {
-        let (asked, answer) = talk(look, request, response).await;
+    for body_capture in BOTH {
+        let (asked, answer) = talk(body_capture, request, response).await;
         assert!(!asked.to_lowercase().contains("expect"), "{asked}");
         assert!(asked.ends_with("\r\n\r\nhi"), "{asked}");
         assert!(
@@ -79,15 +79,15 @@ async fn a_chunked_response_gets_its_length_where_it_carries_syncml_and_stays_ch
             3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         )
     };
-    for look in BOTH {
+    for body_capture in BOTH {
         let syncml = response("application/vnd.syncml.dm+xml");
-        let (_, answer) = talk(look, request, &syncml).await;
+        let (_, answer) = talk(body_capture, request, &syncml).await;
         assert!(answer.contains("content-length: 5\r\n"), "{answer}");
         assert!(
             !answer.contains("chunked") && answer.ends_with("\r\n\r\nabcde"),
             "{answer}"
         );
-        let (_, answer) = talk(look, request, &response("text/plain")).await;
+        let (_, answer) = talk(body_capture, request, &response("text/plain")).await;
         assert!(
             answer.contains("Transfer-Encoding: chunked\r\n"),
             "{answer}"
@@ -105,11 +105,14 @@ async fn chunks_overrule_a_content_length_beside_them() {
         "Transfer-Encoding: chunked\r\nContent-Length: 2",
         "Transfer-Encoding: chunked\r\nContent-Length: 77",
     ];
-    for (look, fields) in BOTH.into_iter().flat_map(|look| fields.map(|f| (look, f))) {
+    for (body_capture, fields) in BOTH
+        .into_iter()
+        .flat_map(|body_capture| fields.map(|f| (body_capture, f)))
+    {
         let request =
             format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\nConnection: close\r\n\r\n{chunks}");
         let response = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n{chunks}");
-        let (asked, answer) = talk(look, &request, &response).await;
+        let (asked, answer) = talk(body_capture, &request, &response).await;
         for message in [asked, answer] {
             let (head, body) = message.split_once("\r\n\r\n").unwrap();
             let head = head.to_lowercase();
@@ -129,9 +132,9 @@ async fn chunks_overrule_a_content_length_beside_them() {
 #[tokio::test]
 async fn responses_without_body_keep_the_length_they_speak_of() {
     let check = async |method: &str, response: &str, expected: &str| {
-        for look in BOTH {
+        for body_capture in BOTH {
             let request = format!("{method} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-            let (_, answer) = talk(look, &request, response).await;
+            let (_, answer) = talk(body_capture, &request, response).await;
             assert_eq!(answer, expected, "{method}");
         }
     };

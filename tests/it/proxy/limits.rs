@@ -22,9 +22,9 @@ use super::server::Server;
 const BOTH: [BodyCapture; 2] = [BodyCapture::Pass, BodyCapture::Annotate];
 const SHORT: Duration = Duration::from_millis(100);
 
-fn limited(server: &Server, look: BodyCapture, limits: Limits) -> Settings {
+fn limited(server: &Server, body_capture: BodyCapture, limits: Limits) -> Settings {
     Settings {
-        look,
+        body_capture,
         limits,
         ..in_front_of(server.address, &server.ca)
     }
@@ -76,11 +76,11 @@ async fn a_request_that_stalls_gets_408() {
     };
     for offered in ["http/1.1", "h2"] {
         let server = Server::start(directory.path(), &[offered]).await;
-        for look in BOTH {
+        for body_capture in BOTH {
             for alpn in ["http/1.1", "h2"] {
-                let rig = Rig::start(limited(&server, look, limits)).await;
+                let rig = Rig::start(limited(&server, body_capture, limits)).await;
                 let status = stall(&rig, alpn).await;
-                assert_eq!(status, 408, "{alpn} {look:?} to {offered}");
+                assert_eq!(status, 408, "{alpn} {body_capture:?} to {offered}");
                 let (side, why) = rig.heard.until(failed).await;
                 assert_eq!(side, Side::Device);
                 assert!(why.contains("stalled"), "{why}");
@@ -113,11 +113,11 @@ async fn a_response_that_stalls_is_given_up() {
         ..Limits::default()
     };
     for alpn in ["http/1.1", "h2"] {
-        for look in BOTH {
-            let rig = Rig::start(limited(&server, look, limits)).await;
+        for body_capture in BOTH {
+            let rig = Rig::start(limited(&server, body_capture, limits)).await;
             let mut device = rig.device(alpn).await;
             let answer = soon(device.send(device.request("POST", "/", "hi"))).await;
-            match look {
+            match body_capture {
                 BodyCapture::Annotate => assert_eq!(answer.unwrap().status(), 504),
                 BodyCapture::Pass => assert!(answer.is_err()),
             }
@@ -214,8 +214,8 @@ async fn the_clock_for_the_response_starts_when_the_request_was_sent() {
         response: SHORT,
         ..Limits::default()
     };
-    for look in BOTH {
-        let rig = Rig::start(limited(&server, look, limits)).await;
+    for body_capture in BOTH {
+        let rig = Rig::start(limited(&server, body_capture, limits)).await;
         let tcp = TcpStream::connect(rig.address).await.unwrap();
         let mut stream = tls(tcp, &rig.ca(), "http/1.1", "localhost").await.unwrap();
         let head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n";
@@ -227,7 +227,7 @@ async fn the_clock_for_the_response_starts_when_the_request_was_sent() {
         }
         let mut answer = [0; 12];
         soon(stream.read_exact(&mut answer)).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200", "{look:?}");
+        assert_eq!(&answer, b"HTTP/1.1 200", "{body_capture:?}");
         rig.stop().await;
     }
 }
@@ -327,7 +327,7 @@ async fn what_outlasts_the_grace_period_is_cut_off() {
             Event::Failed { side, why, .. } => Some((side, why)),
             _ => None,
         });
-        let why = "it had not ended when dmtap was to";
+        let why = "dmtap stopped before the exchange ended";
         assert_eq!(told, Some((None, why.to_owned())), "{alpn}");
     }
 }

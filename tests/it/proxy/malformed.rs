@@ -193,7 +193,7 @@ async fn what_a_server_says_wrong_is_not_laid_to_the_device() {
         nonsense_in_the_middle(acceptor.accept(tcp).await.unwrap(), go).await;
     });
     let rig = Rig::start(Settings {
-        look: BodyCapture::Pass,
+        body_capture: BodyCapture::Pass,
         upstream_http: UpstreamHttp::Http2,
         ..in_front_of(address, &ca)
     })

@@ -33,11 +33,11 @@ use messages::{Exchange, Random, exchanges};
 async fn without_a_rule_mutated_messages_arrive_byte_for_byte() {
     let directory = tempfile::tempdir().unwrap();
     for seed in seeds(4) {
-        for look in [BodyCapture::Pass, BodyCapture::Annotate] {
-            let batch = Batch::play(directory.path(), seed, look, RuleSet::default()).await;
+        for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
+            let batch = Batch::play(directory.path(), seed, body_capture, RuleSet::default()).await;
             for (number, exchange) in batch.exchanges.iter().enumerate() {
                 let [request, response] = batch.arrived(number);
-                let what = format!("exchange {number} of DMTAP_FUZZ_SEED={seed}, {look:?}");
+                let what = format!("exchange {number} of DMTAP_FUZZ_SEED={seed}, {body_capture:?}");
                 assert!(request.body == exchange.request.body, "{what}: the request");
                 assert!(
                     response.body == exchange.response.body,
@@ -136,15 +136,15 @@ struct Batch {
 }
 
 impl Batch {
-    async fn play(directory: &Path, seed: u64, look: BodyCapture, rules: RuleSet) -> Self {
+    async fn play(directory: &Path, seed: u64, body_capture: BodyCapture, rules: RuleSet) -> Self {
         let exchanges = Arc::new(exchanges(&mut Random::new(seed), 40));
         let server = Server::start(directory, exchanges.clone()).await;
         let authority = Arc::new(Authority::load_or_create(directory).unwrap());
         let ca = authority.certificate_file().to_owned();
         let lines = Lines::default();
-        let journal = Arc::new(Journals::new(look, &lines));
+        let journal = Arc::new(Journals::new(body_capture, &lines));
         let settings = Settings {
-            look,
+            body_capture,
             listen: ([127, 0, 0, 1], 0).into(),
             ..in_front_of(server.address, &server.ca)
         };
@@ -210,8 +210,8 @@ impl Batch {
 struct Journals(Vec<Journal>);
 
 impl Journals {
-    fn new(look: BodyCapture, lines: &Lines) -> Self {
-        if look == BodyCapture::Pass {
+    fn new(body_capture: BodyCapture, lines: &Lines) -> Self {
+        if body_capture == BodyCapture::Pass {
             return Self(Vec::new());
         }
         let jsonl = JsonLines::new(lines.clone());

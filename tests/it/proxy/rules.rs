@@ -23,11 +23,11 @@ const MESSAGE: &str = "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</Ve
     <Get><CmdID>2</CmdID><Item><Target><LocURI>./DevInfo/Lang</LocURI></Target></Item></Get>\
     <Final/></SyncBody></SyncML>";
 
-async fn rig(rule: &str, look: BodyCapture) -> (Rig, Server) {
+async fn rig(rule: &str, body_capture: BodyCapture) -> (Rig, Server) {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["h2", "http/1.1"]).await;
     let settings = Settings {
-        look,
+        body_capture,
         ..in_front_of(server.address, &server.ca)
     };
     let rig = Rig::start(settings).await;
@@ -147,8 +147,8 @@ body = "busy"
 #[tokio::test]
 async fn a_rule_answers_in_place_of_the_server() {
     for (stage, asked) in [("request", 0), ("response", 1)] {
-        for look in [BodyCapture::Pass, BodyCapture::Annotate] {
-            let (rig, server) = rig(&ANSWER.replace("STAGE", stage), look).await;
+        for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
+            let (rig, server) = rig(&ANSWER.replace("STAGE", stage), body_capture).await;
             let mut device = rig.device("h2").await;
             let response = device.post("/", MESSAGE).await;
             assert_eq!(

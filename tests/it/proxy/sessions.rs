@@ -137,7 +137,7 @@ async fn bodies_are_read_for_a_session_that_rules_left_until_it_ends() {
         ("/held", false),
     ] {
         let settings = Settings {
-            look: BodyCapture::Pass,
+            body_capture: BodyCapture::Pass,
             limits: Limits {
                 response: Duration::from_millis(100),
                 ..Limits::default()

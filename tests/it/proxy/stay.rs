@@ -123,10 +123,10 @@ const STAYED: &str = "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelo
 #[tokio::test]
 async fn a_device_stays_with_several_servers_in_both_versions_of_http() {
     for alpn in ["http/1.1", "h2"] {
-        for look in [BodyCapture::Pass, BodyCapture::Annotate] {
+        for body_capture in [BodyCapture::Pass, BodyCapture::Annotate] {
             let lab = Lab::start(&["h2", "http/1.1"]).await;
             let rig = Rig::start(Settings {
-                look,
+                body_capture,
                 ..lab.settings()
             })
             .await;

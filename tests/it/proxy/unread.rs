@@ -178,12 +178,12 @@ struct Came {
     deliveries: BTreeMap<(u64, u8), Vec<DeliveryStep>>,
 }
 
-async fn play(rules: &str, look: BodyCapture, bodies: &[String; 2], media: &str) -> Came {
+async fn play(rules: &str, body_capture: BodyCapture, bodies: &[String; 2], media: &str) -> Came {
     let directory = tempfile::tempdir().unwrap();
     let answer = http("HTTP/1.1 200 OK", media, &bodies[0]);
     let (server, read) = Server::fixed(directory.path(), answer.into_bytes()).await;
     let rig = Rig::start(Settings {
-        look,
+        body_capture,
         ..in_front_of(server.address, &server.ca)
     })
     .await;

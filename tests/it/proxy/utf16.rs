@@ -77,7 +77,7 @@ async fn send_within(
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(directory.path(), &["http/1.1"]).await;
     let settings = Settings {
-        look: BodyCapture::Annotate,
+        body_capture: BodyCapture::Annotate,
         max_body,
         ..in_front_of(server.address, &server.ca)
     };

@@ -234,7 +234,9 @@ fn a_sink_that_never_returns_is_given_up_and_the_traffic_goes_on() {
     let told = best_effort.told.lock().unwrap().len() as u64;
     assert_eq!(told + error.0.sinks[2].dropped, 200);
     assert!(
-        error.to_string().contains("stuck: it took nothing more"),
+        error
+            .to_string()
+            .contains("stuck: writing there did not finish"),
         "{error}"
     );
     assert_eq!(error.0.sinks[1].failure, None);

@@ -59,7 +59,7 @@ fn troubles() -> Stage {
     let gzip = stage.request(&[XML, ("content-encoding", "gzip")], END);
     coded(gzip, b"\x1f\x8b not really");
     stage.failed(Some(Side::Server), "connection refused (os error 111)");
-    stage.failed(None, "it had not ended when dmtap was to");
+    stage.failed(None, "dmtap stopped before the exchange ended");
     stage.malformed("invalid HTTP method \u{1b}parsed");
     stage.closed();
     stage
