@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beginning;
 use super::device::{RetryPolicy, client, run_session_with};
-use super::proxy::{Live, RuleReports};
+use super::proxy::{Live, RecordOutputs};
 use super::rule_sources::report::summary_line;
 use super::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use super::server;
@@ -114,7 +114,7 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     fs::create_dir_all(folder)
         .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let reports = RuleReports {
+    let reports = RecordOutputs {
         live,
         files: files.to_vec(),
         masking: Masking::Masked,
@@ -162,7 +162,7 @@ struct Stage {
 impl Stage {
     async fn set(
         authority: Arc<Authority>,
-        reports: &RuleReports,
+        reports: &RecordOutputs,
         play: Play,
         on_busy: fn(Duration),
     ) -> Result<Self, String> {

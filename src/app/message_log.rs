@@ -206,7 +206,7 @@ fn reading(bytes: &Bytes, decoded: Result<Document, DecodeError>, limits: &Limit
     let front = is_cut(bytes).then(|| before_break(bytes, &error, Hint::default(), limits));
     match front.flatten() {
         Some(document) => read(document),
-        None => ParsedBody::Opaque(error),
+        None => ParsedBody::Undecodable(error),
     }
 }
 

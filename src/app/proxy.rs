@@ -24,7 +24,7 @@ use crate::record::{
 
 /// Where a run is recorded.
 #[derive(Clone, Debug)]
-pub struct RuleReports {
+pub struct RecordOutputs {
     /// On standard output.
     pub live: Live,
     /// In files; the extension says in which form.
@@ -86,7 +86,7 @@ pub enum RunError {
     Hits(String),
 }
 
-impl RuleReports {
+impl RecordOutputs {
     /// Whether nothing is recorded, so that nothing must be decoded.
     pub fn is_silent(&self) -> bool {
         self.live == Live::Nothing && self.files.is_empty()
@@ -192,7 +192,7 @@ pub async fn run(
     mut settings: Settings,
     authority: Arc<Authority>,
     rules: Rules,
-    reports: &RuleReports,
+    reports: &RecordOutputs,
     announce: impl FnOnce(&Running<'_>),
 ) -> Result<(), RunError> {
     let (stop, events) = (CancellationToken::new(), Arc::new(LateJournal::default()));

@@ -51,7 +51,7 @@ fn lines(out: &mut String, document: &Document, limits: &Limits, indent: usize) 
             let _ = write!(out, "   ← {meaning}");
         }
         out.push('\n');
-        if let EmbeddedResult::Closed(flag) = opening {
+        if let EmbeddedResult::Unopened(flag) = opening {
             flags.push(flag);
         }
     }
@@ -168,11 +168,11 @@ fn too_deep(document: &Document, limits: &Limits, at: Option<u32>, found: &mut V
                 let at = at.unwrap_or(element.span().start);
                 too_deep(embedded.document(), embedded.limits(), Some(at), found);
             }
-            EmbeddedResult::Closed(Flag { kind, .. }) if kind == FlagKind::EmbeddedTooDeep => {
+            EmbeddedResult::Unopened(Flag { kind, .. }) if kind == FlagKind::EmbeddedTooDeep => {
                 let at = at.unwrap_or(element.span().start);
                 found.push(Flag { at, kind });
             }
-            EmbeddedResult::Closed(_) | EmbeddedResult::Plain => {}
+            EmbeddedResult::Unopened(_) | EmbeddedResult::Plain => {}
         }
     }
 }
@@ -285,7 +285,7 @@ fn element_json(element: Element<'_>, limits: &Limits, flags: &mut Vec<Flag>) ->
     }
     match element.open(limits) {
         EmbeddedResult::Plain => {}
-        EmbeddedResult::Closed(flag) => flags.push(flag),
+        EmbeddedResult::Unopened(flag) => flags.push(flag),
         EmbeddedResult::Document(embedded) => {
             let mut inner = document_json(embedded.document(), embedded.limits());
             inner["wrapping"] = embedded.wrapping().name().into();

@@ -14,7 +14,7 @@ use rules::RuleArguments;
 use stay::StayArguments;
 
 use crate::app::print;
-use crate::app::proxy::{self, RuleReports, Running};
+use crate::app::proxy::{self, RecordOutputs, Running};
 use crate::identity::Strings;
 use crate::proxy::{
     Account, BodyCapture, ClientCertSettings, ForwardClientCert, Mode, OwnCertificate,
@@ -147,7 +147,7 @@ impl Proxy {
         } else {
             Masking::Masked
         };
-        let reports = RuleReports {
+        let reports = RecordOutputs {
             live: self.live(output),
             files: self.save.clone(),
             masking,
@@ -214,7 +214,7 @@ impl Proxy {
         }
     }
 
-    fn settings(&self, reports: &RuleReports) -> Settings {
+    fn settings(&self, reports: &RecordOutputs) -> Settings {
         let body_capture = if reports.is_silent() && !self.control.is_given() {
             BodyCapture::Pass
         } else {

@@ -46,7 +46,7 @@ pub(super) struct Sessions {
 #[derive(Debug)]
 struct Table {
     /// The longest silent one first.
-    sessions: LinkedHashMap<SessionKey, Held>,
+    sessions: LinkedHashMap<SessionKey, TableEntry>,
     begun: u64,
     /// How many sessions each device began, as far as it is remembered; as many devices as there may be sessions.
     begun_by: LinkedHashMap<String, u64>,
@@ -55,7 +55,7 @@ struct Table {
 }
 
 #[derive(Debug)]
-struct Held {
+struct TableEntry {
     session: Arc<Mutex<SessionEntry>>,
     number: u64,
     used: Timestamp,
@@ -105,18 +105,15 @@ impl Sessions {
         message: Message<'_>,
         now: Timestamp,
     ) -> SharedSession {
-        let opens = match message.is_first() && speaker == Side::Device {
-            true => Opens::Perhaps,
-            false => Opens::Never,
-        };
-        let session = self.table.lock().session(key, opens, now);
+        let may_begin = message.is_first() && speaker == Side::Device;
+        let session = self.table.lock().session(key, may_begin, now);
         let mut entry = session.lock();
         entry.is_over = false;
         entry.session.begin_exchange();
         if speaker == Side::Device {
             entry.session.note_message(message);
         }
-        entry.recount(&self.owed, Goes::On);
+        entry.recount(&self.owed, true);
         let tag = entry.session.tag(message);
         drop(entry);
         SharedSession {
@@ -133,11 +130,11 @@ impl Table {
     fn session(
         &mut self,
         key: SessionKey,
-        opens: Opens,
+        may_begin: bool,
         now: Timestamp,
     ) -> Arc<Mutex<SessionEntry>> {
         self.forget_silent(now);
-        if opens == Opens::Perhaps {
+        if may_begin {
             self.forget_over(&key);
         }
         if let Some(held) = self.sessions.to_back(&key) {
@@ -152,10 +149,10 @@ impl Table {
         session.of_device = self.count_of_device(&key.device);
         let session = Arc::new(Mutex::new(SessionEntry {
             session,
-            owing: None,
+            counted: None,
             is_over: false,
         }));
-        let held = Held {
+        let held = TableEntry {
             session: session.clone(),
             number: self.begun,
             used: now,
@@ -180,7 +177,7 @@ impl Table {
 
     /// Forgets the session of this key if it is over: nobody locks the table while holding one.
     fn forget_over(&mut self, key: &SessionKey) {
-        let is_over = |held: &Held| held.session.lock().is_over;
+        let is_over = |held: &TableEntry| held.session.lock().is_over;
         if self.sessions.get(key).is_some_and(is_over)
             && let Some(held) = self.sessions.remove(key)
         {
@@ -224,7 +221,7 @@ impl SharedSession {
         if let Some(document) = document {
             let mut entry = self.session.lock();
             view = SessionView::of(&mut entry.session, speaker, document);
-            entry.recount(&self.owed, Goes::On);
+            entry.recount(&self.owed, true);
         }
         // That of this exchange, though another one may have begun since.
         view.tag = Some(self.tag(speaker, document.and_then(Message::of)));
@@ -238,7 +235,7 @@ impl SharedSession {
         }
         let mut entry = self.session.lock();
         let taken = entry.session.reconciler.take_on(effects);
-        entry.recount(&self.owed, Goes::On);
+        entry.recount(&self.owed, true);
         taken
     }
 
@@ -250,7 +247,7 @@ impl SharedSession {
     ) -> Reconciled {
         let mut entry = self.session.lock();
         let reconciled = entry.session.reconciler.reconcile(document, context);
-        entry.recount(&self.owed, Goes::On);
+        entry.recount(&self.owed, true);
         reconciled
     }
 
@@ -261,7 +258,7 @@ impl SharedSession {
         entry.session.delivered(to, document);
         if is_last {
             entry.is_over = true;
-            entry.recount(&self.owed, Goes::NoFurther);
+            entry.recount(&self.owed, false);
         }
         let bytes = entry.session.bytes();
         drop(entry);
@@ -278,7 +275,7 @@ impl SharedSession {
         let mut entry = self.session.lock();
         // A device whose first message came to nothing sends it once more, and that is no other session.
         entry.is_over = self.tag.message != Some(1);
-        entry.recount(&self.owed, Goes::NoFurther);
+        entry.recount(&self.owed, false);
     }
 
     /// The tag of what `speaker` says in this exchange, which may be no message.
@@ -297,34 +294,19 @@ impl SharedSession {
 #[derive(Debug)]
 struct SessionEntry {
     session: Session,
-    owing: Option<Owing>,
+    counted: Option<ObligationCount>,
     /// Whether a message with MsgID 1 would be the first one of another session.
     is_over: bool,
 }
 
-/// Whether a message may be the first one of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opens {
-    /// It has MsgID 1: behind a session that is over, it is.
-    Perhaps,
-    Never,
-}
-
-/// Whether more is to be expected of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goes {
-    On,
-    /// What is left of its account is for a repetition of its last message.
-    NoFurther,
-}
-
 impl SessionEntry {
-    /// Looks again whether the session is owed something.
-    fn recount(&mut self, owed: &Arc<AtomicUsize>, goes: Goes) {
-        let owes = goes == Goes::On && !self.session.reconciler.is_empty();
-        match (owes, &self.owing) {
-            (true, None) => self.owing = Some(Owing::new(owed)),
-            (false, Some(_)) => self.owing = None,
+    /// Looks again whether the session is owed something. After its last message only a repetition of that one is:
+    /// such a session does not continue.
+    fn recount(&mut self, owed: &Arc<AtomicUsize>, continues: bool) {
+        let owes = continues && !self.session.reconciler.is_empty();
+        match (owes, &self.counted) {
+            (true, None) => self.counted = Some(ObligationCount::new(owed)),
+            (false, Some(_)) => self.counted = None,
             _ => {}
         }
     }
@@ -332,16 +314,16 @@ impl SessionEntry {
 
 /// Counts for one as long as it lives; it goes with a session that is forgotten.
 #[derive(Debug)]
-struct Owing(Arc<AtomicUsize>);
+struct ObligationCount(Arc<AtomicUsize>);
 
-impl Owing {
+impl ObligationCount {
     fn new(owed: &Arc<AtomicUsize>) -> Self {
         owed.fetch_add(1, Ordering::Relaxed);
         Self(owed.clone())
     }
 }
 
-impl Drop for Owing {
+impl Drop for ObligationCount {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -152,8 +152,8 @@ pub enum ParsedBody {
     Empty,
     /// Nobody looked.
     Unread(NotParsed),
-    /// Not XML or WBXML, or broken: it passes all the same.
-    Opaque(DecodeError),
+    /// It is no XML or WBXML, or broken, and passes all the same.
+    Undecodable(DecodeError),
     /// Decoded; its source is the body with content codings undone.
     Document(Arc<Document>, Dialect),
 }

@@ -17,7 +17,7 @@ use crate::dm::compose::{ItemRef, StatusBuilder};
 use crate::dm::{Message, StatusCode};
 use crate::markup::Document;
 
-pub use msg_id_map::{MsgIdMap, Sequence};
+pub use msg_id_map::{MessageDirection, MsgIdMap};
 pub use reconcile::{ReconcileContext, Reconciled};
 
 /// Everything owed in one session, bounded by [`MOST_OBLIGATIONS`] and [`MOST_BYTES`].
@@ -220,7 +220,7 @@ impl Reconciler {
     }
 
     /// What `side` calls the message that the other peer calls `number`.
-    pub fn in_numbers_of(&self, side: Side, counted: Sequence, number: u32) -> u32 {
+    pub fn in_numbers_of(&self, side: Side, counted: MessageDirection, number: u32) -> u32 {
         self.gaps.to(side, counted, number).unwrap_or(number)
     }
 
@@ -277,18 +277,23 @@ impl Reconciler {
                 self.note_answered(*request, *response, rule);
             }
             SessionChange::Skipped { from, msg_id } => {
-                self.take_number(Sequence::sent_by(*from), from.other(), *msg_id, rule);
+                self.take_number(
+                    MessageDirection::sent_by(*from),
+                    from.other(),
+                    *msg_id,
+                    rule,
+                );
             }
             SessionChange::Credentials(xml) => self.credentials = Some((rule.clone(), xml.clone())),
             SessionChange::Held { document, msg_id } => {
-                self.take_number(Sequence::Responses, Side::Device, *msg_id, rule);
+                self.take_number(MessageDirection::Responses, Side::Device, *msg_id, rule);
                 self.held = Some((rule.clone(), document.clone()));
             }
         }
     }
 
     /// Takes the number that only `side` knows, which the other peer calls `msg_id`.
-    fn take_number(&mut self, counted: Sequence, side: Side, msg_id: u32, rule: &Arc<str>) {
+    fn take_number(&mut self, counted: MessageDirection, side: Side, msg_id: u32, rule: &Arc<str>) {
         if let Some(number) = self.gaps.to(side, counted, msg_id) {
             self.gaps.take(counted, side, number, rule);
         }
@@ -297,8 +302,10 @@ impl Reconciler {
     /// dmtap answered a message of the device.
     fn note_answered(&mut self, request: u32, response: u32, rule: &Arc<str>) {
         let only = Side::Device;
-        self.gaps.take(Sequence::Requests, only, request, rule);
-        self.gaps.take(Sequence::Responses, only, response, rule);
+        self.gaps
+            .take(MessageDirection::Requests, only, request, rule);
+        self.gaps
+            .take(MessageDirection::Responses, only, response, rule);
     }
 
     /// Notes a message that the device got.

@@ -83,9 +83,9 @@ pub enum EmbeddedResult {
     Plain,
     /// There is one.
     Document(Box<Embedded>),
-    /// What looks or is declared like one stays closed (wbxml-format F31, F32); the offset is the outer
+    /// What looks or is declared like one is left unopened (wbxml-format F31, F32); the offset is the outer
     /// document's. The text is there as ever.
-    Closed(Flag),
+    Unopened(Flag),
 }
 
 impl<'d> Element<'d> {
@@ -97,7 +97,7 @@ impl<'d> Element<'d> {
     pub fn embedded(self, limits: &Limits) -> Option<Embedded> {
         match self.open(limits) {
             EmbeddedResult::Document(embedded) => Some(*embedded),
-            EmbeddedResult::Plain | EmbeddedResult::Closed(_) => None,
+            EmbeddedResult::Plain | EmbeddedResult::Unopened(_) => None,
         }
     }
 
@@ -246,7 +246,7 @@ fn unreadable(holder: Element<'_>, text: Text<'_>, why: String) -> EmbeddedResul
 
 fn closed(text: Text<'_>, kind: FlagKind) -> EmbeddedResult {
     let at = text.span().start;
-    EmbeddedResult::Closed(Flag { at, kind })
+    EmbeddedResult::Unopened(Flag { at, kind })
 }
 
 /// Whether `Meta/Type` says that the OPAQUE is WBXML. A piece of a large object is none yet.

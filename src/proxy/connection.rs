@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use self::decide::serves;
-use self::forward_request::ForwardProxyRequest;
+use self::forward_request::ForwardProxyConnection;
 use self::handshake::{facts, handshake};
 use self::refusal::Refusal;
 use super::connection_handle::ConnectionHandle;
@@ -179,7 +179,7 @@ impl IncomingConnection {
         if first == Some(TLS_HANDSHAKE) {
             return Err("the device speaks TLS to a proxy in regular mode: give it http:// as the proxy's address, or use --mode reverse:".into());
         }
-        let asked = ForwardProxyRequest::new(self.clone(), shared, &wire);
+        let asked = ForwardProxyConnection::new(self.clone(), shared, &wire);
         let handle = wire.handle();
         let service = service_fn(|request| Box::pin(asked.serve(request)));
         let mut connection = hyper::server::conn::http1::Builder::new()
@@ -238,7 +238,7 @@ where
     let _close_event = CloseEventGuard::new(&shared, &context.connection);
     let tls = context.connection.tls.as_ref();
     let server = shared
-        .servers
+        .device_http
         .speaking(tls.and_then(|tls| tls.alpn.as_deref()));
     let (id, device) = (context.connection.id, context.connection.device);
     let handle = context.handle.clone();

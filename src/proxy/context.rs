@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) rules: Arc<LiveRules>,
     pub(super) conversations: Conversations,
     pub(super) budget: BodyBudget,
-    pub(super) servers: Servers,
+    pub(super) device_http: DeviceHttp,
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
     /// What tells this proxy's requests from others', when they come back.
@@ -110,13 +110,13 @@ impl Shared {
 }
 
 /// HTTP towards devices: known to be of a version, or seen by its first bytes.
-pub(super) struct Servers {
+pub(super) struct DeviceHttp {
     http1: auto::Builder<Tracked>,
     http2: auto::Builder<Tracked>,
     any: auto::Builder<Tracked>,
 }
 
-impl Servers {
+impl DeviceHttp {
     pub(super) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
         let builder = || {
             let mut builder = auto::Builder::new(Tracked {

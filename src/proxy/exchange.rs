@@ -313,7 +313,7 @@ impl Exchange {
         let limits = read::limits(self.context.shared.settings.max_body);
         let facts = self.facts(incoming, None, &limits);
         let conversations = &self.context.shared.conversations;
-        self.rules.asked_about(Stage::Request);
+        self.rules.count_arrival(Stage::Request);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let (session, decided) = heavy(weight(incoming), || {
             conversations.request(&facts, rules, &mut state, self.received)
@@ -327,7 +327,7 @@ impl Exchange {
         let mut session = std::mem::take(&mut self.session);
         let limits = read::limits(self.context.shared.settings.max_body);
         let facts = self.facts(incoming, Some(head), &limits);
-        self.rules.asked_about(Stage::Response);
+        self.rules.count_arrival(Stage::Response);
         let (rules, mut state) = (&self.rules.rules, self.rules.tally());
         let decided = heavy(weight(incoming), || {
             session.response(&facts, rules, &mut state)

@@ -16,7 +16,7 @@ use super::body_budget::BodyBudget;
 use super::ca::Authority;
 use super::client_certs::ClientCerts;
 use super::connection;
-use super::context::{Servers, Shared};
+use super::context::{DeviceHttp, Shared};
 use super::device_certificate::CertificateJudge;
 use super::identity::Identities;
 use super::live_rules::LiveRules;
@@ -84,7 +84,7 @@ impl Proxy {
                 settings.limits.body_memory.max(settings.max_body),
                 settings.limits.memory_wait,
             ),
-            servers: Servers::new(&settings, &streams),
+            device_http: DeviceHttp::new(&settings, &streams),
             stop: CancellationToken::new(),
             mark: LoopMark::random()?,
             cut: CancellationToken::new(),

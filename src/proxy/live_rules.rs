@@ -207,7 +207,7 @@ impl RuleSnapshot {
     }
 
     /// The rules are asked about a connection or a message.
-    pub(super) fn asked_about(&self, stage: Stage) {
+    pub(super) fn count_arrival(&self, stage: Stage) {
         self.arrivals.count(stage);
     }
 

@@ -73,7 +73,7 @@ pub(super) enum Length {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Passing,
-    LeavingMessage,
+    Leaving,
     /// What is no HTTP was sent.
     Waiting,
 }
@@ -193,7 +193,7 @@ impl PacedBody {
         if self.state != State::Passing {
             return;
         }
-        self.state = State::LeavingMessage;
+        self.state = State::Leaving;
         if let End::WholeThen(ClientProtocol::One(handle), last)
         | End::Cut(ClientProtocol::One(handle), last) = &self.end
         {
@@ -212,7 +212,7 @@ impl PacedBody {
                 Poll::Ready(None)
             }
             End::Cut(ClientProtocol::Two(_), last) => {
-                if self.state == State::LeavingMessage && !last.noise.is_empty() {
+                if self.state == State::Leaving && !last.noise.is_empty() {
                     self.state = State::Waiting;
                     return Poll::Ready(Some(Ok(Frame::data(last.noise))));
                 }

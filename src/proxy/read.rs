@@ -273,7 +273,7 @@ pub(super) async fn read(
             permit.keep(body.len() + plain.len());
             return Read {
                 notes: vec![note_broken(&error, false)],
-                reading: ParsedBody::Opaque(error),
+                reading: ParsedBody::Undecodable(error),
                 plain: Some(plain),
                 utf16: None,
             };
@@ -414,7 +414,7 @@ fn read_plain(plain: &Plain, headers: &HeaderMap, limit: usize) -> (ParsedBody, 
         Err(error) => {
             let mut notes = vec![note_broken(&error, is_wbxml)];
             notes.extend(plain.utf16.map(utf16::note));
-            (ParsedBody::Opaque(error), notes)
+            (ParsedBody::Undecodable(error), notes)
         }
     }
 }

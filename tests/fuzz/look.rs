@@ -76,7 +76,7 @@ pub fn inside(document: &Document, limits: &Limits) {
                 assert!(embedded.limits().embedded < limits.embedded);
                 inside(embedded.document(), embedded.limits());
             }
-            EmbeddedResult::Closed(flag) => {
+            EmbeddedResult::Unopened(flag) => {
                 assert!(flag.at as usize <= document.source().len(), "{flag:?}");
             }
         }

@@ -318,7 +318,7 @@ fn documents_open_two_levels_deep_and_no_further() {
     let found = found.find(&third, &LIMITS).unwrap();
     let holder = found.element(&third).unwrap().elements().next().unwrap();
     let limits = found.opened().last().unwrap().limits();
-    let EmbeddedResult::Closed(flag) = holder.open(limits) else {
+    let EmbeddedResult::Unopened(flag) = holder.open(limits) else {
         panic!()
     };
     assert_eq!(

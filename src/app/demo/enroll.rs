@@ -17,7 +17,7 @@ use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, DialingClient, Resolve};
 use crate::app::enroll_device::{self, EnrolledDevice, report};
 use crate::app::enroll_server::{self, EnrollService, new_key};
-use crate::app::proxy::{Live, RuleReports};
+use crate::app::proxy::{Live, RecordOutputs};
 use crate::app::rule_sources::report::{summary_line, summary_with};
 use crate::app::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use crate::dm::Certificate;
@@ -79,7 +79,7 @@ async fn staged(
     fs::create_dir_all(Path::new(FOLDER))
         .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
     let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let reports = RuleReports {
+    let reports = RecordOutputs {
         live,
         files: files.to_vec(),
         masking: Masking::Masked,
@@ -176,7 +176,7 @@ struct Stage {
 
 impl Stage {
     async fn set(
-        reports: &RuleReports,
+        reports: &RecordOutputs,
         stay: StaySettings,
         swap: Swap,
         rules: Option<Sources>,

@@ -15,15 +15,15 @@ use crate::flow::Side;
 /// Numbers that one peer has no part in, for each direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MsgIdMap {
-    requests: Count,
-    responses: Count,
+    requests: Gaps,
+    responses: Gaps,
     /// The rule that took the last one.
     rule: Option<Arc<str>>,
 }
 
 /// One direction: both peers count the same messages, each with numbers of its own in between.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Count {
+struct Gaps {
     /// Numbers that only the device knows.
     device: Vec<u32>,
     /// Numbers that only the server knows.
@@ -32,14 +32,14 @@ struct Count {
 
 /// Which messages a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sequence {
+pub enum MessageDirection {
     /// Messages of the device.
     Requests,
     /// Messages to the device.
     Responses,
 }
 
-impl Sequence {
+impl MessageDirection {
     /// The messages that `side` counts.
     pub fn sent_by(side: Side) -> Self {
         match side {
@@ -68,10 +68,10 @@ impl MsgIdMap {
     }
 
     /// Takes a number that only `side` knows, unless so many are taken that the session makes no sense.
-    pub fn take(&mut self, counted: Sequence, side: Side, number: u32, rule: &Arc<str>) {
+    pub fn take(&mut self, counted: MessageDirection, side: Side, number: u32, rule: &Arc<str>) {
         let count = match counted {
-            Sequence::Requests => &mut self.requests,
-            Sequence::Responses => &mut self.responses,
+            MessageDirection::Requests => &mut self.requests,
+            MessageDirection::Responses => &mut self.responses,
         };
         let gaps = match side {
             Side::Device => &mut count.device,
@@ -86,10 +86,10 @@ impl MsgIdMap {
     }
 
     /// What `side` calls the message that the other peer calls `number`; `None` for one it never saw.
-    pub fn to(&self, side: Side, counted: Sequence, number: u32) -> Option<u32> {
+    pub fn to(&self, side: Side, counted: MessageDirection, number: u32) -> Option<u32> {
         let count = match counted {
-            Sequence::Requests => &self.requests,
-            Sequence::Responses => &self.responses,
+            MessageDirection::Requests => &self.requests,
+            MessageDirection::Responses => &self.responses,
         };
         let (theirs, own) = match side {
             Side::Server => (&count.device, &count.server),
@@ -119,18 +119,21 @@ mod tests {
         let mut gaps = MsgIdMap::default();
         let rule = Arc::from("r");
         for taken in [3, 1, 4, 3] {
-            gaps.take(Sequence::Requests, Side::Device, taken, &rule);
+            gaps.take(MessageDirection::Requests, Side::Device, taken, &rule);
         }
         let to = |gaps: &MsgIdMap, side, numbers: std::ops::RangeInclusive<u32>| {
             numbers
-                .map(|n| gaps.to(side, Sequence::Requests, n))
+                .map(|n| gaps.to(side, MessageDirection::Requests, n))
                 .collect::<Vec<_>>()
         };
         let there = to(&gaps, Side::Server, 1..=6);
         assert_eq!(there, [None, Some(1), None, None, Some(2), Some(3)]);
         assert_eq!(to(&gaps, Side::Device, 1..=3), [Some(2), Some(5), Some(6)]);
-        assert_eq!(gaps.to(Side::Server, Sequence::Responses, 3), Some(3));
-        gaps.take(Sequence::Requests, Side::Server, 2, &rule);
+        assert_eq!(
+            gaps.to(Side::Server, MessageDirection::Responses, 3),
+            Some(3)
+        );
+        gaps.take(MessageDirection::Requests, Side::Server, 2, &rule);
         assert_eq!(to(&gaps, Side::Server, 5..=6), [Some(3), Some(4)]);
         assert_eq!(
             to(&gaps, Side::Device, 1..=4),

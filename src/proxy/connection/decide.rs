@@ -46,7 +46,7 @@ impl IncomingConnection {
         if !snapshot.rules.may_refuse() || !snapshot.rules.admits_by_address() {
             return None;
         }
-        snapshot.asked_about(Stage::Connection);
+        snapshot.count_arrival(Stage::Connection);
         let facts = self.facts(None);
         Some(self.emit(shared, snapshot.rules.admit(&facts, &mut snapshot.tally())))
     }
@@ -72,7 +72,7 @@ impl IncomingConnection {
                 .map_err(|error| no_hello(&error))?,
             false => None,
         };
-        snapshot.asked_about(Stage::Connection);
+        snapshot.count_arrival(Stage::Connection);
         let facts = ConnectionFacts {
             sni: sni.as_deref(),
             tls: Some(first == TLS_HANDSHAKE),

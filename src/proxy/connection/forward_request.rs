@@ -21,7 +21,7 @@ use crate::proxy::upstream::ServerLink;
 use crate::proxy::wire::Wire;
 
 /// What a device asked of a proxy on one connection.
-pub(super) struct ForwardProxyRequest<'a> {
+pub(super) struct ForwardProxyConnection<'a> {
     incoming: IncomingConnection,
     shared: &'a Arc<Shared>,
     handle: ConnectionHandle,
@@ -41,7 +41,7 @@ struct State {
     answered: Option<String>,
 }
 
-impl<'a> ForwardProxyRequest<'a> {
+impl<'a> ForwardProxyConnection<'a> {
     pub(super) fn new(incoming: IncomingConnection, shared: &'a Arc<Shared>, wire: &Wire) -> Self {
         let device = Arc::new(incoming.connection(String::new(), None));
         Self {

@@ -18,12 +18,12 @@ use crate::proxy::interruptible_sleep::InterruptibleSleep;
 pub(in crate::proxy) struct ScriptedClose<I> {
     io: I,
     handle: ConnectionHandle,
-    leaving: Option<LeavingMessage>,
+    closing: Option<CloseInProgress>,
 }
 
 /// An end under way.
 #[derive(Debug)]
-struct LeavingMessage {
+struct CloseInProgress {
     last: CloseSequence,
     state: State,
     wait: InterruptibleSleep,
@@ -45,7 +45,7 @@ impl<I> ScriptedClose<I> {
         Self {
             io,
             handle,
-            leaving: None,
+            closing: None,
         }
     }
 
@@ -57,15 +57,15 @@ impl<I> ScriptedClose<I> {
 impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
     /// Goes on with the end of the connection; pending until it has ended, and then the error hyper is to see.
     fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Some(leaving) = &mut self.leaving else {
+        let Some(closing) = &mut self.closing else {
             return Poll::Pending;
         };
         let io = &mut self.io;
-        match ready!(leaving.poll(io, cx)) {
+        match ready!(closing.poll(io, cx)) {
             Ok(()) => {}
             Err(error) => return Poll::Ready(error),
         }
-        if leaving.last.ending == CloseKind::Reset {
+        if closing.last.ending == CloseKind::Reset {
             self.handle.reset();
         }
         Poll::Ready(io::Error::new(
@@ -76,8 +76,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
 
     /// Whether the end has begun. Called when hyper has nothing more to write.
     fn leaves(&mut self) -> bool {
-        if self.leaving.is_none() {
-            self.leaving = self.handle.take_last().map(|last| LeavingMessage {
+        if self.closing.is_none() {
+            self.closing = self.handle.take_last().map(|last| CloseInProgress {
                 last,
                 state: State::Writing,
                 wait: InterruptibleSleep::new(self.handle.stop()),
@@ -85,11 +85,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> ScriptedClose<I> {
                 _busy: self.handle.busy(),
             });
         }
-        self.leaving.is_some()
+        self.closing.is_some()
     }
 }
 
-impl LeavingMessage {
+impl CloseInProgress {
     fn poll<I>(&mut self, io: &mut I, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         I: AsyncRead + AsyncWrite + Unpin,
@@ -155,7 +155,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ScriptedClose<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.leaving {
+        match self.closing {
             Some(_) => self.poll_leave(cx).map(Err),
             None => Pin::new(&mut self.io).poll_write(cx, bytes),
         }
@@ -166,7 +166,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ScriptedClose<I> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.leaving {
+        match self.closing {
             Some(_) => self.poll_leave(cx).map(Err),
             None => Pin::new(&mut self.io).poll_write_vectored(cx, slices),
         }

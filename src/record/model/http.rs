@@ -326,7 +326,7 @@ impl ParsedBodyRecord {
                 why: why(unread),
                 decoded: is_plain,
             },
-            ParsedBody::Opaque(error) => Self::Opaque {
+            ParsedBody::Undecodable(error) => Self::Opaque {
                 at: error.at,
                 why: error.kind.to_smolstr(),
                 decoded: is_plain,

@@ -20,7 +20,7 @@ impl<'d> Walk<'d, '_> {
             EmbeddedResult::Document(embedded) => self.inside(holder, &embedded),
             EmbeddedResult::Plain => return false,
             // Torn, or too deep: as text it is looked at as such, what else it is cannot be examined.
-            EmbeddedResult::Closed(_) => {
+            EmbeddedResult::Unopened(_) => {
                 let is_text = SourceMappedText::of_texts(holder).text.contains(&b'<');
                 if !is_text {
                     self.hide(holder);

@@ -286,7 +286,7 @@ fn inside(document: &Document, limits: &Limits) -> Option<markup::Flag> {
         .elements()
         .find_map(|element| match element.open(limits) {
             EmbeddedResult::Plain => None,
-            EmbeddedResult::Closed(flag) => Some(flag),
+            EmbeddedResult::Unopened(flag) => Some(flag),
             EmbeddedResult::Document(embedded) => inside(embedded.document(), embedded.limits()),
         })
 }

@@ -77,7 +77,7 @@ fn what_is_declared_wbxml_and_is_none_stays_octets_with_a_flag() {
     for octets in [broken, b"hello", b"", &[0xFF, 0x00]] {
         let document = parse(wbxml(declared, opaque(octets)));
         let data = document.elements().find(|e| e.is(tag::DATA)).unwrap();
-        let EmbeddedResult::Closed(flag) = data.open(&LIMITS) else {
+        let EmbeddedResult::Unopened(flag) = data.open(&LIMITS) else {
             panic!("{octets:?}")
         };
         assert!(matches!(flag.kind, FlagKind::EmbeddedUnreadable(_)));

@@ -141,7 +141,10 @@ async fn what_is_not_read_says_so() {
 async fn what_cannot_be_decoded_is_kept_and_flagged() {
     let body = b"<this><is not> markup";
     for passage in told(BodyCapture::Annotate, 16 << 20, "/", body).await {
-        assert!(matches!(&passage.payload.reading, ParsedBody::Opaque(_)));
+        assert!(matches!(
+            &passage.payload.reading,
+            ParsedBody::Undecodable(_)
+        ));
         assert_eq!(passage.payload.received, &body[..]);
         assert_eq!(
             passage.payload.sent.as_ptr(),

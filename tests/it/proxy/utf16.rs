@@ -262,7 +262,7 @@ async fn broken_utf_16_passes_with_the_offset_in_what_is_recorded_and_shows_no_s
         for (body, at) in [torn, half] {
             let sent = send(body.clone(), &[], "").await;
             assert_eq!(sent.body, body);
-            let ParsedBody::Opaque(error) = &sent.request.payload.reading else {
+            let ParsedBody::Undecodable(error) = &sent.request.payload.reading else {
                 panic!("{form:?}: {:?}", sent.request.payload.reading);
             };
             assert_eq!(error.at as usize, at, "{mark:?}: {error}");

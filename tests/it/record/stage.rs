@@ -186,7 +186,7 @@ fn read(body: &Bytes) -> ParsedBody {
             let dialect = Dialect::of(&document);
             ParsedBody::Document(Arc::new(document), dialect)
         }
-        Err(error) => ParsedBody::Opaque(error),
+        Err(error) => ParsedBody::Undecodable(error),
     }
 }
 

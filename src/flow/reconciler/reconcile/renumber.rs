@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Entry, Reconciling, answers};
 use crate::dm::Message;
 use crate::flow::Side;
-use crate::flow::reconciler::{Obligation, OwedByRule, Reconciler, Sequence};
+use crate::flow::reconciler::{MessageDirection, Obligation, OwedByRule, Reconciler};
 use crate::markup::{Element, tag};
 
 impl Reconciling<'_> {
@@ -24,7 +24,7 @@ impl Reconciling<'_> {
         let receiver = speaker.other();
         let header = message.header().map(|header| header.element());
         if let Some(id) = header.and_then(|h| h.child(tag::MSG_ID)) {
-            let own = Sequence::sent_by(speaker);
+            let own = MessageDirection::sent_by(speaker);
             let there = number(id).and_then(|n| reconciler.gaps.to(receiver, own, n));
             if let Some(there) = there {
                 entry.set(id, there.to_string());
@@ -40,7 +40,7 @@ impl Reconciling<'_> {
                 entry.set(msg_ref, alias.original.to_string());
                 continue;
             }
-            let other = Sequence::sent_by(receiver);
+            let other = MessageDirection::sent_by(receiver);
             match number(msg_ref).map(|n| reconciler.gaps.to(receiver, other, n)) {
                 Some(Some(number)) => entry.set(msg_ref, number.to_string()),
                 // It answers a message that dmtap sent in the other's place.
@@ -85,7 +85,7 @@ impl Reconciler {
     /// The server's own number of a message that the device knows as `sent`.
     pub(super) fn as_server_numbers(&self, sent: &str) -> String {
         let number = sent.parse().ok();
-        let own = number.and_then(|n| self.gaps.to(Side::Server, Sequence::Responses, n));
+        let own = number.and_then(|n| self.gaps.to(Side::Server, MessageDirection::Responses, n));
         own.map_or_else(|| sent.to_owned(), |n| n.to_string())
     }
 }

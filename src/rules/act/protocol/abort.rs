@@ -6,7 +6,7 @@ use super::challenge::syncml;
 use super::{StepContext, body, msg_id};
 use crate::dm::compose::{self, CmdIdAllocator, StatusBuilder};
 use crate::dm::{AlertCode, Message, StatusCode};
-use crate::flow::reconciler::{Sequence, SuppressReply};
+use crate::flow::reconciler::{MessageDirection, SuppressReply};
 use crate::flow::{EffectKind, Obligation, SessionChange, Side};
 use crate::markup::edit::{Edit, Fragment, Place};
 use crate::markup::tag;
@@ -55,12 +55,12 @@ impl Planned {
         let number = msg_id(message)?.parse();
         let msg_id: u32 = number.map_err(|_| "the MsgID is no number")?;
         let reconciler = context.reconciler()?;
-        let own_id = reconciler.in_numbers_of(Side::Device, Sequence::Responses, msg_id);
+        let own_id = reconciler.in_numbers_of(Side::Device, MessageDirection::Responses, msg_id);
         let msg_ref = message.header_status().and_then(|status| status.msg_ref());
         let msg_ref = msg_ref.ok_or("the message has no Status for the header")?;
         let msg_ref = match msg_ref.parse() {
             Ok(n) => reconciler
-                .in_numbers_of(Side::Device, Sequence::Requests, n)
+                .in_numbers_of(Side::Device, MessageDirection::Requests, n)
                 .to_string(),
             Err(_) => msg_ref.into_owned(),
         };
