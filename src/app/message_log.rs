@@ -358,7 +358,7 @@ impl Found {
         masking: Masking,
     ) -> EventRecord {
         let front = match &self.reading {
-            ParsedBody::Opaque(error) => {
+            ParsedBody::Undecodable(error) => {
                 before_break(&self.bytes, error, Hint::default(), &Limits::default())
             }
             _ => None,

@@ -28,7 +28,7 @@ pub struct RuleArgs {
     #[arg(long, value_name = "LOCURI=CODE")]
     fail: Vec<String>,
     /// Set a header field, or remove it if the value is empty: mitmproxy's [/filter]/name/value, e.g.
-    /// '/~s ~c 503/Retry-After/120' (filters: docs/filters.md).
+    /// '/~s ~c 503/Retry-After/120'. Filters are those of `dmtap show`.
     #[arg(short = 'H', long, value_name = "PATTERN")]
     modify_headers: Vec<String>,
     /// Replace matches in bodies: mitmproxy's [/filter]/regex/replacement.

@@ -165,7 +165,7 @@ impl Try {
         for message in message_log::messages(&source, &self.limits()) {
             match message.reading {
                 ParsedBody::Document(document, _) => documents.push((message.speaker, document)),
-                ParsedBody::Opaque(error) => {
+                ParsedBody::Undecodable(error) => {
                     let why = annotate::refused(&error);
                     let file = file.display();
                     print::line(&format!(
