@@ -181,7 +181,8 @@ impl Step {
 
     /// Whether it needs bodies to be read: it names the session, draws from it, or counts the bytes.
     pub fn depends_on_reading(&self) -> bool {
-        self.template().is_some()
+        let names_values = |template: &Template| template.names().next().is_some();
+        self.template().is_some_and(names_values)
             || matches!(self, Self::WireFault(step) if step.depends_on_reading())
     }
 

@@ -146,10 +146,12 @@ fn answered<'d>(
     };
     let mut nodes = Vec::new();
     target_nodes::each(answer, answers, &mut |_, node| {
-        nodes.push(Cow::Owned(node.text().trim_ascii().to_owned()));
+        if nodes.len() < MOST_OF_ANSWERED {
+            nodes.push(Cow::Owned(node.text().trim_ascii().to_owned()));
+        }
     });
     let known = command.into_iter().chain(results);
-    let values: Vec<_> = known.flat_map(values).collect();
+    let values: Vec<_> = known.flat_map(values).take(MOST_OF_ANSWERED).collect();
     CommandFacts {
         name,
         code: status.and_then(|status| Some(status.code()?.0)),
@@ -184,3 +186,7 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
         Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
     }
 }
+
+/// Nodes and values of an answered command that are looked at for one answer: each Item may have a Status of its own, and
+/// would be looked at for each.
+const MOST_OF_ANSWERED: usize = 100;

@@ -152,7 +152,7 @@ fn a_body_is_changed_where_the_filter_is_true() {
 #[test]
 fn a_filter_reads_bodies_only_where_it_asks_about_them() {
     let check = |filter: &str, requests: bool, responses: bool| {
-        let rules = rules(&format!("%~s {filter}%X-Found%"));
+        let rules = rules(&format!("%~s {filter}%X-Found%yes"));
         assert_eq!(rules.reads_bodies(Stage::Request), requests, "{filter}");
         assert_eq!(rules.reads_bodies(Stage::Response), responses, "{filter}");
     };
@@ -160,4 +160,9 @@ fn a_filter_reads_bodies_only_where_it_asks_about_them() {
     check("~dev PHONE", true, false);
     check("~enc wbxml", false, true);
     check("~cmd Replace", true, true);
+    let named = rules("%~s%X-Session%{{session-id}}");
+    assert!(
+        named.reads_bodies(Stage::Request),
+        "only a body names the session"
+    );
 }
