@@ -347,13 +347,19 @@ impl<'d> Element<'d> {
         whole
     }
 
-    /// The source of its text, with references and framing, where one text is all it holds. Equal beginnings of two
-    /// of them in one document are equal beginnings of the texts.
+    /// The source of its text, with references and framing, where one text is all it holds; of a string in line of
+    /// WBXML without its token. Equal beginnings of two of them in one document are equal beginnings of the texts.
     pub(crate) fn only_text(self) -> Option<&'d [u8]> {
         let nodes = &self.document.nodes;
         let (text, behind) = (self.id.0 + 1, nodes.next(self.id.0));
         let is_text = text + 1 == behind && matches!(nodes.kind(text), Kind::Text | Kind::Cdata);
-        is_text.then(|| nodes.node(text).span.of(&self.document.source))
+        let source = is_text.then(|| nodes.node(text).span.of(&self.document.source))?;
+        // XML has no such character.
+        Some(
+            source
+                .strip_prefix(&[wbxml::token::STR_I])
+                .unwrap_or(source),
+        )
     }
 
     /// Its text as octets: OPAQUE bytes as they are, characters as UTF-8.

@@ -136,6 +136,7 @@ fn written_beginning<'w>(written: &'w [u8], canonical: &str) -> &'w [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::markup::wbxml::encode::{WbxmlOptions, encode};
     use crate::markup::{Hint, Limits, decode, tag};
 
     /// The rules that a search finds for each of these LocURIs, one after the other.
@@ -204,6 +205,22 @@ mod tests {
                     .filter(|&rule| UriGlob::new(patterns[rule]).unwrap().matches(&canonical));
                 assert_eq!(found, alone.collect::<Vec<_>>(), "{uri} {patterns:?}");
             }
+        }
+    }
+
+    #[test]
+    fn xml_and_wbxml_remember_the_same_beginning_that_led_nowhere() {
+        let glob = UriGlob::new("./Vendor/MSFT/Policy/Config/*").unwrap();
+        let set = LocUriSet::of(&[(0, &glob)]);
+        let text = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><LocURI>./Vendor/MSFT/Policy/Result/A</LocURI></SyncML>";
+        let xml = decode(text.into(), Hint::default(), &Limits::default()).unwrap();
+        let wbxml = encode(&xml, &WbxmlOptions::default()).unwrap().into();
+        let wbxml = decode(wbxml, Hint::default(), &Limits::default()).unwrap();
+        for document in [xml, wbxml] {
+            let mut search = set.search();
+            let uri = document.elements().find(|e| e.is(tag::LOC_URI)).unwrap();
+            search.find(uri, &mut BTreeSet::new());
+            assert_eq!(search.lost, b"./Vendor/MSFT/Policy/Result/");
         }
     }
 
