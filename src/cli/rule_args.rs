@@ -82,6 +82,11 @@ impl RuleArgs {
         }
         let warnings = sources.rules().flat_map(|rule| &rule.warnings);
         warnings.for_each(|warning| print::coloured(&warning.render(ErrorStyle::Coloured)));
+        for (file, _, mut rules) in sources.texts() {
+            if rules.next().is_none() {
+                print::line(&format!("warning: {file} has no rules"));
+            }
+        }
         Ok(sources)
     }
 }

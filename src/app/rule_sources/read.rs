@@ -122,7 +122,8 @@ impl Inside {
 
 /// Whether a folder's file is taken: hidden ones are what editors leave lying about.
 fn is_rule_file(path: &Path) -> bool {
-    path.extension().is_some_and(|form| form == "toml") && !is_hidden(path) && !path.is_dir()
+    let is_toml = |form: &std::ffi::OsStr| form.eq_ignore_ascii_case("toml");
+    path.extension().is_some_and(is_toml) && !is_hidden(path) && !path.is_dir()
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -145,9 +146,14 @@ fn text(path: &Path) -> Result<String, String> {
 /// What the bytes are, if they are not UTF-8.
 pub fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-    String::from_utf8(bytes).map_err(|_| match is_utf16 {
-        true => "this is UTF-16: save it as UTF-8".into(),
-        false => "this is no text file".into(),
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        match is_utf16 {
+            true => "this is UTF-16: save it as UTF-8".into(),
+            false if error.as_bytes().contains(&0) => "this is no text file".into(),
+            false => format!("line {line} is not UTF-8: save it as UTF-8"),
+        }
     })
 }
 

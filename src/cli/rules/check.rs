@@ -19,17 +19,22 @@ struct Wrong {
     /// Files that cannot be read, each with the reason.
     unreadable: Vec<(String, String)>,
     rules: Option<RuleErrors>,
+    /// Files without rules, where no other has one.
+    empty: Vec<String>,
 }
 
 pub(super) fn run(files: &[PathBuf], output: Output) -> Outcome {
     let (texts, unreadable) = texts(files)?;
     let rules = parse(&texts);
+    let is_empty = rules.as_ref().is_ok_and(|rules| rules.rules().is_empty());
     match (rules, unreadable.is_empty()) {
-        (Ok(rules), true) => print(&texts, &rules, output),
+        (Ok(rules), true) if !is_empty => print(&texts, &rules, output),
         (rules, _) => {
+            let names = texts.into_iter().map(|(name, _)| name);
             let wrong = Wrong {
                 unreadable,
                 rules: rules.err(),
+                empty: names.filter(|_| is_empty).collect(),
             };
             Err(wrong.failure(output)?)
         }
@@ -43,7 +48,13 @@ pub(super) fn read_rules(files: &[PathBuf]) -> Result<RuleSet, Failure> {
         true => rule_set(texts),
         false => {
             let rules = parse(&texts).err();
-            Err(Failure::Usage(Wrong { unreadable, rules }.drawn()))
+            let empty = Vec::new();
+            let wrong = Wrong {
+                unreadable,
+                rules,
+                empty,
+            };
+            Err(Failure::Usage(wrong.drawn()))
         }
     }
 }
@@ -107,6 +118,8 @@ fn print(texts: &[Named], rules: &RuleSet, output: Output) -> Outcome {
     write_text(&text, output)
 }
 
+const NO_RULES: &str = "no rules: [[rule]] begins one";
+
 impl Wrong {
     /// How the verb ends: text goes to standard error, JSON to standard output.
     fn failure(self, output: Output) -> Result<Failure, Failure> {
@@ -121,7 +134,9 @@ impl Wrong {
             .as_ref()
             .map(rule_errors_json::to_json)
             .unwrap_or_default();
-        let errors: Vec<Value> = unreadable.chain(rules).collect();
+        let empty = self.empty.iter();
+        let empty = empty.map(|file| json!({"file": file, "title": NO_RULES}));
+        let errors: Vec<Value> = unreadable.chain(rules).chain(empty).collect();
         let line = json_line(json!({"v": 1, "ok": false, "errors": errors}));
         write_output(line.as_bytes())?;
         Ok(Failure::Usage(String::new()))
@@ -133,7 +148,9 @@ impl Wrong {
             let (file, why) = (printable::line(file), printable::line(why));
             format!("error: cannot read {file}: {why}")
         });
-        let mut parts: Vec<String> = lines.collect();
+        let empty = self.empty.iter();
+        let empty = empty.map(|file| format!("error: {} has {NO_RULES}", printable::line(file)));
+        let mut parts: Vec<String> = lines.chain(empty).collect();
         if let Some(errors) = &self.rules {
             let gap = if parts.is_empty() { "" } else { "\n" };
             parts.push(format!("{gap}{}", errors.render(ErrorStyle::Coloured)));

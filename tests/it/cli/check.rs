@@ -44,6 +44,45 @@ fn a_file_without_rules_is_reported_and_fine() {
 }
 
 #[test]
+fn files_that_hold_no_rule_at_all_are_an_error() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("empty.toml"), "").unwrap();
+    fs::write(folder.path().join("later.toml"), "# later\n").unwrap();
+    for (files, input) in [(&["empty.toml", "later.toml"][..], ""), (&["-"], "\n")] {
+        let output = checked(folder.path(), files, input);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let shown = text(&output.stderr);
+        let named = |file: &&str| match *file {
+            "-" => shown.contains("error: standard input has no rules"),
+            file => shown.contains(&format!("error: {file} has no rules")),
+        };
+        assert!(files.iter().all(|file| named(&file)), "{shown}");
+    }
+    let output = checked(folder.path(), &["empty.toml", "--output", "json"], "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["ok"], false, "{shown}");
+    assert_eq!(shown["errors"][0]["file"], "empty.toml", "{shown}");
+}
+
+#[test]
+fn a_file_in_another_encoding_is_reported_with_its_line() {
+    let folder = TempDir::new().unwrap();
+    fs::write(
+        folder.path().join("latin.toml"),
+        b"[[rule]]\nname = \"B\xfcro\"\n",
+    )
+    .unwrap();
+    let output = checked(folder.path(), &["latin.toml"], "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let shown = text(&output.stderr);
+    assert!(
+        shown.contains("line 2 is not UTF-8: save it as UTF-8"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn programs_get_what_is_wrong_as_json() {
     let folder = TempDir::new().unwrap();
     let slip = RULE.replace("reset", "rset");
