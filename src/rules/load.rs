@@ -30,7 +30,7 @@ use bytes::Bytes;
 use toml::de::{DeTable, DeValue};
 
 pub(in crate::rules) use self::deserialize::STEP;
-use self::deserialize::{read, unknown_key};
+use self::deserialize::{LeftOut, read, unknown_key};
 pub(in crate::rules) use self::match_table::{AnswersTable, Comparison, Where};
 pub use self::report::Reader;
 pub(in crate::rules) use self::report::{Report, kind};
@@ -151,7 +151,7 @@ impl Loader {
     fn file<'t>(&mut self, root: &'t DeTable<'t>, report: &mut Report<'_>) {
         for key in root.keys().filter(|key| key.get_ref() != "rule") {
             let name = key.get_ref();
-            let mistake = unknown_key("a rule file", name, closest(name, &["rule"]), &["rule"]);
+            let mistake = unknown_key("a rule file", name, &["rule"]);
             mistake.report(key.span(), name, report);
         }
         let Some((key, value)) = root.get_key_value("rule") else {
@@ -173,55 +173,63 @@ impl Loader {
             let before = report.count();
             let rule = self.rule(value, table, report);
             let is_right = report.count() == before;
+            let warnings = report.take_warnings();
             self.unique(table, report);
             if let Some(rule) = rule.filter(|_| is_right) {
                 ends.pass(&rule, table, report);
-                self.rules.push(rule);
+                self.rules.push(Rule { warnings, ..rule });
             }
         }
     }
 
-    /// One rule. What its parts mean together is asked only where each of them is right.
+    /// One rule. What is wrong in it is left out, and the rest looked at: a mistake hides no other, and those that
+    /// would only follow from it are not reported.
     fn rule<'t>(
         &mut self,
         value: &'t Value<'t>,
         table: Table<'t>,
         report: &mut Report<'_>,
     ) -> Option<Rule> {
-        let before = report.count();
         let is_of_connections = table
             .value("stage")
             .is_some_and(|stage| stage.get_ref().as_str() == Some(Stage::Connection.name()));
         if is_of_connections {
-            return connection_rule(value, table, before, report);
+            return connection_rule(value, table, report);
         }
-        let rule = read::<RuleTable>(value, "rule", report);
+        let (rule, left_out) = read::<RuleTable>(value, "rule", report);
         needs(table, report);
         let rule = rule?;
-        if let (Some(scenario), Some(table)) = (&rule.scenario, table.table("scenario")) {
+        let rest = left_out.rest(value)?;
+        let rest = Table::of(&rest)?;
+        let is_known = |key: &str| KEYS.contains(&key);
+        let all_known = table.keys().into_iter().all(|(key, _)| is_known(key));
+        let is_right = |key: &str| {
+            let value = table.value(key);
+            all_known
+                && value.is_none_or(|value| rest.value(key).is_some() && !left_out.touches(value))
+        };
+        if let (Some(scenario), Some(table)) = (&rule.scenario, rest.table("scenario")) {
             self.scenarios.enter(scenario.clone(), table, report);
         }
-        let (Some(name), Some(stage), Some(mut steps)) = (rule.name, rule.stage, rule.step) else {
-            return None;
-        };
-        let stage = stage.0;
-        if report.count() > before {
-            return None;
-        }
-        let mut matcher = rule.r#match.unwrap_or_default();
-        if let Some(table) = table.table("match") {
-            match_table::check(&mut matcher, table, stage, report);
-        }
-        let matcher_is_right = report.count() == before;
-        files(&mut steps, table, report);
-        step_validate::steps(
-            &steps,
-            table,
-            stage,
-            rule.scenario.as_ref(),
-            Some(&matcher).filter(|_| matcher_is_right),
-            report,
+        let stage = rule.stage?.0;
+        let (mut matcher, mut steps) = (
+            rule.r#match.unwrap_or_default(),
+            rule.step.unwrap_or_default(),
         );
+        let before = report.count();
+        if let Some(table) = rest.table("match") {
+            match_table::check(&mut matcher, table, stage, report);
+            if is_right("match") && report.count() == before {
+                match_table::check_together(&mut matcher, table, report);
+            }
+        }
+        let matcher_is_right = is_right("match") && report.count() == before;
+        files(&mut steps, rest, report);
+        step_validate::each(&steps, rest, stage, report);
+        if is_right("step") && is_right("scenario") {
+            let matcher = Some(&matcher).filter(|_| matcher_is_right);
+            step_validate::together(&steps, rest, rule.scenario.as_ref(), matcher, report);
+        }
         Some(Rule {
             file: report.file().clone(),
             line: report.line(table.span().start),
@@ -229,8 +237,7 @@ impl Loader {
             limit: rule.limit,
             scenario: rule.scenario,
             end: rule.end.is_some(),
-            warnings: report.take_warnings(),
-            ..Rule::new(name.0, stage, steps)
+            ..Rule::new(rule.name?.0, stage, steps)
         })
     }
 
@@ -275,38 +282,42 @@ impl Loader {
 fn connection_rule<'t>(
     value: &'t Value<'t>,
     table: Table<'t>,
-    before: usize,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
-    refuse_parts_of_messages(table, report);
-    if report.count() > before {
-        return None;
-    }
-    let rule = read::<ConnectionRuleTable>(value, "rule", report);
+    let refused = refuse_parts_of_messages(table, report);
+    let value = refused.rest(value)?;
+    let (rule, left_out) = read::<ConnectionRuleTable>(&value, "rule", report);
     needs(table, report);
     let rule = rule?;
-    let (Some(name), Some(steps)) = (rule.name, rule.step) else {
-        return None;
-    };
-    let stage = Stage::Connection;
-    step_validate::steps(&steps, table, stage, None, None, report);
+    let rest = left_out.rest(&value)?;
+    let rest = Table::of(&rest)?;
+    let (stage, steps) = (Stage::Connection, rule.step.unwrap_or_default());
+    step_validate::each(&steps, rest, stage, report);
+    if table
+        .value("step")
+        .is_some_and(|steps| !left_out.touches(steps))
+    {
+        step_validate::together(&steps, rest, None, None, report);
+    }
     Some(Rule {
         file: report.file().clone(),
         line: report.line(table.span().start),
         limit: rule.limit.map(|limit| limit.0),
         connection: rule.r#match.unwrap_or_default(),
-        warnings: report.take_warnings(),
-        ..Rule::new(name.0, stage, steps)
+        ..Rule::new(rule.name?.0, stage, steps)
     })
 }
 
-fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) {
+/// Reports what no connection has, for the rest of the rule to be read without it.
+fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) -> LeftOut {
+    let mut refused = LeftOut::default();
     let parts = [
         ("scenario", "its acts are those of a session"),
         ("end", "no message has passed yet"),
     ];
     for (key, why) in parts.iter().filter(|(key, _)| rule.value(key).is_some()) {
         let title = format!("`{key}` has no place at the stage `connection`");
+        refused.0.insert(rule.key_span(key).start);
         report
             .wrong(rule.key_span(key), title)
             .label(*why)
@@ -318,12 +329,14 @@ fn refuse_parts_of_messages(rule: Table<'_>, report: &mut Report<'_>) {
     let is_slip = |key: &str| closest(key, &CONNECTION_KEYS).is_some();
     let others = keys.into_iter().filter(|(key, _)| !is_slip(key));
     for (key, span) in others {
+        refused.0.insert(span.start);
         report
             .wrong(span, format!("`{key}` is not known when a device connects"))
             .label("the first message comes later")
             .help(format!("a connection is matched by {}", list(&CONNECTION_KEYS)))
             .help("or write the rule for stage = \"request\": `empty-response` and `reset` end the connection there");
     }
+    refused
 }
 
 fn needs(rule: Table<'_>, report: &mut Report<'_>) {

@@ -54,7 +54,7 @@ use crate::markup::{Document, Element};
     rename_all = "kebab-case",
     deny_unknown_fields,
     default,
-    expecting = "not = { any = [ … ] } holds where none of them does"
+    expecting = "match = { command = \"Get\" }, and for several match = { any = [ … ] }"
 )]
 #[schemars(rename = "match")]
 pub struct Matcher {
@@ -98,7 +98,7 @@ pub struct Matcher {
     pub message: Vec<NumberRange<1>>,
     /// The package of the message: the device sends 1 (which opens the session) and 3, the server 2 and 4.
     #[schemars(extend("examples" = ["1..4"]))]
-    pub package: Vec<NumberRange<1>>,
+    pub package: Vec<NumberRange<0>>,
     /// The number of the exchange in its session, from 1.
     #[schemars(extend("examples" = [1, "..3"]))]
     pub exchange: Vec<NumberRange<1>>,

@@ -16,6 +16,8 @@ const NEXT: char = '\u{2}';
 enum Part {
     Key(String),
     Value(String),
+    /// Two keys of which one may stand: the later one is wrong.
+    OneTooMany(String, String),
 }
 
 /// What is wrong with a value, and how it is put right.
@@ -82,6 +84,13 @@ impl Mistake {
         self
     }
 
+    /// Points at the second of two keys of which one may stand.
+    pub(in crate::rules) fn at_second_of(mut self, keys: [&str; 2]) -> Self {
+        let [one, other] = keys.map(str::to_owned);
+        self.0.part = Some(Part::OneTooMany(one, other));
+        self
+    }
+
     /// Points at what stands under a key of the table that is wrong.
     pub(in crate::rules) fn at_value(mut self, key: &str) -> Self {
         self.0.part = Some(Part::Value(key.to_owned()));
@@ -99,10 +108,25 @@ impl Mistake {
     /// Finds the key it points at in the table that is wrong.
     pub(in crate::rules) fn inside(mut self, table: &DeTable<'_>) -> Self {
         let found = |key: &str| table.get_key_value(key);
-        self.0.span = self.0.span.or_else(|| match self.0.part.as_ref()? {
-            Part::Key(key) => Some(found(key)?.0.span()),
-            Part::Value(key) => Some(found(key)?.1.span()),
-        });
+        let key = |key: &str| found(key).map(|(key, _)| key.span());
+        if self.0.span.is_some() {
+            return self;
+        }
+        self.0.span = match &self.0.part {
+            Some(Part::Key(name)) => key(name),
+            Some(Part::Value(name)) => found(name).map(|(_, value)| value.span()),
+            Some(Part::OneTooMany(one, other)) => {
+                let mut keys: Vec<_> = [one, other]
+                    .into_iter()
+                    .filter_map(|name| key(name))
+                    .collect();
+                keys.sort_by_key(|span| span.start);
+                let second = keys.pop();
+                self.0.also = keys.pop().map(|first| (first, "the first".into()));
+                second
+            }
+            None => None,
+        };
         self
     }
 
@@ -117,6 +141,9 @@ impl Mistake {
         mistake.part = match (parts.next().as_deref(), parts.next()) {
             (Some("key"), Some(key)) => Some(Part::Key(key)),
             (Some("value"), Some(key)) => Some(Part::Value(key)),
+            (Some(one), Some(other)) if !one.is_empty() => {
+                Some(Part::OneTooMany(one.into(), other))
+            }
             _ => None,
         };
         mistake.helps = parts.collect();
@@ -152,6 +179,7 @@ impl fmt::Display for Mistake {
         let (which, key) = match &self.0.part {
             Some(Part::Key(key)) => ("key", key.as_str()),
             Some(Part::Value(key)) => ("value", key.as_str()),
+            Some(Part::OneTooMany(one, other)) => (one.as_str(), other.as_str()),
             None => ("", ""),
         };
         write!(

@@ -17,11 +17,12 @@ pub use text::{
     MediaType, Part, PathGlob, Pattern, Plain, PlainText, QueryGlob, ServerName, TextPattern,
     XmlTemplate,
 };
-pub(in crate::rules) use word::unknown_word;
+pub(in crate::rules) use text::{as_glob, is_regex};
 pub use word::{Named, OneOf, True};
+pub(in crate::rules) use word::{no_word, unknown_word};
 
-use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
+use serde::de::{IntoDeserializer, MapAccess, SeqAccess};
 
 use super::mistake::{KEY, Mistake};
 
@@ -87,14 +88,14 @@ pub(super) fn from_text<T: serde::de::DeserializeOwned>(text: &str) -> Result<T,
     T::deserialize(text).map_err(|error| Mistake::from_text(&error.to_string()))
 }
 
-/// A value of any form: a text, a number, or true or false.
+/// A value of any form.
 #[derive(Clone, Debug)]
 pub(super) enum Scalar {
     Text(String),
     Number(i64),
     Truth(bool),
-    /// A number with a fraction, which no key takes.
-    Fraction,
+    /// Anything else, which no key takes, by its kind.
+    Other(&'static str),
 }
 
 impl Scalar {
@@ -103,7 +104,19 @@ impl Scalar {
             Self::Text(text) => Ok(text),
             Self::Number(number) => Ok(number.to_string()),
             Self::Truth(truth) => Ok(truth.to_string()),
-            Self::Fraction => Err(wrong(format!("`{KEY}` must be a text in quotes"))),
+            Self::Other(kind) => {
+                Err(wrong(format!("`{KEY}` must be a text in quotes"))
+                    .label(format!("this is {kind}")))
+            }
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text",
+            Self::Number(_) => "a whole number",
+            Self::Truth(_) => "true or false",
+            Self::Other(kind) => kind,
         }
     }
 }
@@ -111,7 +124,7 @@ impl Scalar {
 impl<'de> serde::Deserialize<'de> for Scalar {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Any;
-        impl serde::de::Visitor<'_> for Any {
+        impl<'de> serde::de::Visitor<'de> for Any {
             type Value = Scalar;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,7 +144,19 @@ impl<'de> serde::Deserialize<'de> for Scalar {
             }
 
             fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
-                Ok(Scalar::Fraction)
+                Ok(Scalar::Other("a number with a fraction"))
+            }
+
+            fn visit_unit<E>(self) -> Result<Scalar, E> {
+                Ok(Scalar::Other("a date or time"))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Scalar, A::Error> {
+                Ok(Scalar::Other("a list"))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Scalar, A::Error> {
+                Ok(Scalar::Other("a table"))
             }
 
             fn visit_bool<E>(self, truth: bool) -> Result<Scalar, E> {

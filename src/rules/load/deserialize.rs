@@ -13,10 +13,11 @@
 //! ```
 
 mod entries;
+mod keys;
+mod left_out;
 mod verb;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::ops::Range;
 
 use serde::de::value::{BorrowedStrDeserializer, MapDeserializer as EntriesOf};
@@ -28,27 +29,28 @@ use serde::forward_to_deserialize_any;
 use toml::de::{DeTable, DeValue};
 
 use self::entries::{Elements, Entries};
+pub(super) use self::keys::{MOST_KEYS, unknown_key};
+pub(super) use self::left_out::LeftOut;
 use self::verb::Verb;
 use super::report::{Report, Value, integer, kind};
 use super::schema::step_keys;
 use super::suggest::{REFERENCE, list};
 use crate::nearest::closest;
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::unknown_word;
+use crate::rules::value::{no_word, unknown_word};
 
-/// Reads a value that stands under `key`; `None` if something is wrong with it, which is then reported.
+/// Reads a value that stands under `key`. What is wrong with it is reported, and left out of what is returned.
 pub(super) fn read<'t, T: Deserialize<'t>>(
     value: &'t Value<'t>,
     key: &'t str,
     report: &mut Report<'_>,
-) -> Option<T> {
-    let before = report.count();
+) -> (Option<T>, LeftOut) {
     let reading = Reading {
         report: RefCell::new(report),
         left_out: RefCell::default(),
     };
     loop {
-        let left_out = reading.left_out.borrow().len();
+        let left_out = reading.left_out.borrow().0.len();
         let node = Node {
             value,
             key,
@@ -56,15 +58,15 @@ pub(super) fn read<'t, T: Deserialize<'t>>(
             reading: &reading,
         };
         let error = match T::deserialize(node) {
-            Ok(read) => return (reading.count() == before).then_some(read),
+            Ok(read) => return (Some(read), reading.left_out.take()),
             Err(error) => error,
         };
-        let goes_on = reading.left_out.borrow().len() > left_out;
-        if !reading.has_left_out(value) {
+        let goes_on = reading.left_out.borrow().0.len() > left_out;
+        if !reading.left_out.borrow().touches(value) {
             reading.report(error, value, key);
         }
         if !goes_on {
-            return None;
+            return (None, reading.left_out.take());
         }
     }
 }
@@ -72,42 +74,25 @@ pub(super) fn read<'t, T: Deserialize<'t>>(
 /// One value that is read, however often.
 struct Reading<'r, 'f> {
     report: RefCell<&'r mut Report<'f>>,
-    /// Where the keys and elements begin that are wrong, or unknown.
-    left_out: RefCell<HashSet<usize>>,
+    left_out: RefCell<LeftOut>,
 }
 
 impl Reading<'_, '_> {
-    fn count(&self) -> usize {
-        self.report.borrow().count()
-    }
-
     fn is_left_out(&self, start: usize) -> bool {
-        self.left_out.borrow().contains(&start)
+        self.left_out.borrow().0.contains(&start)
     }
 
     /// Reports a mistake, and leaves out what begins at `start` from here on. Where something inside was left out
     /// before, the mistake only follows from that.
     fn leave_out(&self, error: Failure, start: usize, value: &Value<'_>, key: &str) -> Failure {
         if !matches!(error, Failure::Reported) {
-            let follows = self.has_left_out(value);
-            self.left_out.borrow_mut().insert(start);
+            let follows = self.left_out.borrow().touches(value);
+            self.left_out.borrow_mut().0.insert(start);
             if !follows {
                 self.report(error, value, key);
             }
         }
         Failure::Reported
-    }
-
-    fn has_left_out(&self, value: &Value<'_>) -> bool {
-        match value.get_ref() {
-            DeValue::Table(table) => table
-                .iter()
-                .any(|(key, value)| self.is_left_out(key.span().start) || self.has_left_out(value)),
-            DeValue::Array(values) => values
-                .iter()
-                .any(|value| self.is_left_out(value.span().start) || self.has_left_out(value)),
-            _ => false,
-        }
     }
 
     fn report(&self, error: Failure, value: &Value<'_>, key: &str) {
@@ -200,7 +185,14 @@ impl<'r, 'f, 't> Node<'r, 'f, 't> {
 
     fn integer<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.alone();
-        let number = integer(self.value).ok_or_else(|| self.not_a("a whole number"))?;
+        let number = match (integer(self.value), self.value.get_ref()) {
+            (Some(number), _) => number,
+            (None, DeValue::Integer(written)) => {
+                let mistake = Mistake::new(format!("`{KEY}` cannot be {}", written.as_str()));
+                return Err(Failure::of(mistake.label("this number is too large")));
+            }
+            (None, _) => return Err(self.not_a("a whole number")),
+        };
         match u64::try_from(number) {
             Ok(number) => visitor.visit_u64(number),
             Err(_) => visitor.visit_i64(number),
@@ -228,61 +220,15 @@ impl<'r, 'f, 't> Node<'r, 'f, 't> {
             .collect();
         self.refuse_other_keys(what, table, &known);
         let entries = Entries::new(self, table, verb, |key| known.contains(&key));
-        visitor.visit_map(entries).map_err(|error| match error {
-            Failure::Missing(_) if self.reading.has_left_out(self.value) => Failure::Reported,
-            Failure::Missing(field) => {
-                let owner = verb.map_or_else(|| what.to_owned(), |verb| format!("`{verb}`"));
-                let mistake = Mistake::new(format!("{owner} has no `{field}`"));
-                let mistake = match verb {
-                    Some(verb) => mistake.at_key(verb).inside(table),
-                    None => mistake,
-                };
-                let step = step_keys().iter().find(|step| Some(&*step.name) == verb);
-                Failure::of(match (&hint, step) {
-                    (Some(hint), _) => mistake.help(format!("write {hint}")),
-                    (None, Some(step)) => {
-                        let (example, meaning) = step.example_with(field);
-                        mistake.help(example).help(format!("`{field}`: {meaning}"))
-                    }
-                    (None, None) => mistake.help(format!("add {field} = …")),
-                })
-            }
+        let read = visitor.visit_map(entries);
+        read.map_err(|error| match error {
+            Failure::Missing(field) => self.missing(field, what, verb, hint.as_deref(), &known),
             other => other,
         })
     }
-
-    /// Reports every key but these, once.
-    fn refuse_other_keys(&self, what: &str, table: &DeTable<'_>, known: &[&str]) {
-        for key in table.keys() {
-            let (name, span) = (key.get_ref().as_ref(), key.span());
-            if known.contains(&name) || self.reading.is_left_out(span.start) {
-                continue;
-            }
-            self.reading.left_out.borrow_mut().insert(span.start);
-            let mistake = unknown_key(what, name, closest(name, known), known);
-            mistake.report(span, name, &mut self.reading.report.borrow_mut());
-        }
-    }
 }
 
-pub(super) fn unknown_key(what: &str, key: &str, near: Option<&str>, known: &[&str]) -> Mistake {
-    let mistake = Mistake::new(format!("{what} has no key `{key}`")).label(match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "not known here".into(),
-    });
-    mistake.help(match known.get(..MOST_KEYS) {
-        Some(first) if known.len() > MOST_KEYS => {
-            let more = known.len() - MOST_KEYS;
-            format!("its keys are {} and {more} more: {REFERENCE}", list(first))
-        }
-        _ => format!("its keys are {}", list(known)),
-    })
-}
-
-/// Most keys that an error lists.
-pub(super) const MOST_KEYS: usize = 12;
-
-/// How the table is written, where its type says so (`#[serde(expecting = …)]`).
+/// How the table is written under the key where it stands, where its type says so (`#[serde(expecting = …)]`).
 fn visitor_hint<'t, V: Visitor<'t>>(visitor: &V) -> Option<String> {
     struct Expecting<'v, V>(&'v V);
     impl<'t, V: Visitor<'t>> std::fmt::Display for Expecting<'_, V> {
@@ -291,7 +237,11 @@ fn visitor_hint<'t, V: Visitor<'t>>(visitor: &V) -> Option<String> {
         }
     }
     let text = Expecting(visitor).to_string();
-    text.contains('=').then_some(text)
+    let (key, _) = text.split_once(" = ")?;
+    Some(format!(
+        "write {}",
+        text.replace(&format!("{key} = "), &format!("{KEY} = "))
+    ))
 }
 
 impl<'r, 'f, 't> IntoDeserializer<'t, Failure> for Node<'r, 'f, 't> {
@@ -311,8 +261,11 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
             DeValue::Integer(_) => self.integer(visitor),
             DeValue::Float(_) => self.deserialize_f64(visitor),
             DeValue::Boolean(truth) => visitor.visit_bool(*truth),
-            DeValue::Datetime(date) => visitor.visit_str(&date.to_string()),
-            DeValue::Array(_) => self.deserialize_seq(visitor),
+            DeValue::Datetime(_) => visitor.visit_unit(),
+            DeValue::Array(values) => visitor.visit_seq(Elements {
+                values: values.iter().collect::<Vec<_>>().into_iter(),
+                list: self,
+            }),
             DeValue::Table(table) => visitor.visit_map(Entries::new(self, table, None, |_| true)),
         }
     }
@@ -411,18 +364,17 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
                 let value = EntriesOf::new(std::iter::once(("", self)));
                 visitor.visit_map(value)
             }
-            DeValue::Array(_) => {
-                let mistake = Mistake::new(format!("`{KEY}` is one table")).label("this is a list");
+            other => {
+                let title = match other {
+                    DeValue::Array(_) => format!("`{KEY}` is one table"),
+                    _ if name.starts_with('`') => format!("`{KEY}` is a table"),
+                    _ => format!("{name} is a table"),
+                };
+                let mistake = Mistake::new(title).label(format!("this is {}", kind(other)));
                 Err(Failure::of(match visitor_hint(&visitor) {
                     Some(hint) => mistake.help(hint),
                     None => mistake,
                 }))
-            }
-            other => {
-                let mistake = Mistake::new(format!("{name} is a table"));
-                Err(Failure::of(
-                    mistake.label(format!("this is {}", kind(other))),
-                ))
             }
         }
     }
@@ -433,19 +385,15 @@ impl<'t> Deserializer<'t> for Node<'_, '_, 't> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        if let DeValue::Table(table) = self.alone() {
-            let verb = Verb::find(self, table, variants)?;
-            return visitor.visit_enum(verb);
-        }
         if name == STEP {
-            let mistake = Mistake::new("a step is a table".into());
-            let found = kind(self.value.get_ref());
-            return Err(Failure::of(mistake.label(format!("this is {found}"))));
+            return visitor.visit_enum(Verb::find(self, variants)?);
         }
-        let word = self.text()?;
-        match variants.contains(&word) {
-            true => visitor.visit_enum(BorrowedStrDeserializer::new(word)),
-            false => Err(Failure::of(unknown_word(word, variants))),
+        match self.alone().as_str() {
+            Some(word) if variants.contains(&word) => {
+                visitor.visit_enum(BorrowedStrDeserializer::new(word))
+            }
+            Some(word) => Err(Failure::of(unknown_word(word, variants))),
+            None => Err(Failure::of(no_word(kind(self.value.get_ref()), variants))),
         }
     }
 

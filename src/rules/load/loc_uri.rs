@@ -1,6 +1,7 @@
 //! Patterns of LocURIs that load and probably match nothing.
 
 use crate::dm::locuri;
+use crate::rules::value::is_regex;
 
 /// Why a pattern probably matches nothing, or not as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,13 @@ pub(super) struct PatternWarning {
 ///
 /// A pattern without `./` may be right: `Vendor/MSFT/…`, `**/BitLocker/*`, an address. One with `./` may name a root of a vendor. What remains are nodes of Windows without the way to them.
 pub(super) fn warning_about(pattern: &str) -> Option<PatternWarning> {
+    if is_regex(pattern) {
+        return Some(PatternWarning {
+            title: format!("`{pattern}` looks like a regular expression"),
+            help: "`*` matches any characters in a segment here, `**` any number of segments"
+                .into(),
+        });
+    }
     if pattern.contains(':') {
         return None;
     }

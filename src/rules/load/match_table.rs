@@ -5,9 +5,10 @@ mod validate;
 
 use super::loc_uri;
 use super::place;
-use super::report::{Report, Table};
+use super::report::{Report, Table, Value};
 use crate::rules::Stage;
 use crate::rules::matcher::{DEPTH, Kinds, Matcher};
+use crate::rules::value::{as_glob, is_regex};
 
 pub(in crate::rules) use self::parts::{AnswersTable, Comparison, Where};
 
@@ -25,18 +26,18 @@ pub(super) const COMMAND_KEYS: [&str; 10] = [
     "answers",
 ];
 
-/// Reports what can never match, and notes which kinds of commands the matcher selects.
+/// Reports keys that contradict each other, and what the stage does not have.
 pub(super) fn check(
     matcher: &mut Matcher,
     table: Table<'_>,
     stage: Stage,
     report: &mut Report<'_>,
 ) {
-    let before = report.count();
     check_level(matcher, table, stage, 0, report);
-    if report.count() > before {
-        return;
-    }
+}
+
+/// Reports what can never match of a matcher in which nothing else is wrong, and notes which kinds of commands it selects.
+pub(super) fn check_together(matcher: &mut Matcher, table: Table<'_>, report: &mut Report<'_>) {
     if matcher.selects_commands() {
         let kinds = matcher.selected_kinds();
         if kinds == Kinds::NONE {
@@ -103,10 +104,31 @@ fn check_level(
     }
 }
 
+/// The keys whose values are patterns with `*`, and nowhere have the signs of regular expressions.
+const GLOBS: [&str; 5] = ["host", "path", "sni", "media-type", "soap-action"];
+
+fn warn_of_regex(key: &str, value: &Value<'_>, report: &mut Report<'_>) {
+    if let Some(text) = value.get_ref().as_str().filter(|text| is_regex(text)) {
+        report.warn(
+            value.span(),
+            format!("`{text}` looks like a regular expression"),
+            format!(
+                "`*` matches any characters here: write {key} = \"{}\"",
+                as_glob(text)
+            ),
+        );
+    }
+}
+
 /// Warns of patterns and places that load, and probably match nothing.
 fn warn(table: Table<'_>, report: &mut Report<'_>) {
     let answers = table.values("answers").into_iter().filter_map(Table::of);
     for table in answers.chain([table]) {
+        for key in GLOBS {
+            for value in table.values(key) {
+                warn_of_regex(key, value, report);
+            }
+        }
         for value in table.values("loc-uri") {
             if let Some(warning) = value.get_ref().as_str().and_then(loc_uri::warning_about) {
                 report.warn(value.span(), warning.title, warning.help);

@@ -2,12 +2,13 @@
 
 use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::rules::chance::Chance;
 use crate::rules::matcher::ConnectionMatcher;
 use crate::rules::mistake::{KEY, Mistake};
-use crate::rules::value::{Named, OneOf, True, Within, described, schema_of_table, written};
+use crate::rules::value::{
+    Named, OneOf, Scalar, Within, any_form, described, schema_of_table, written,
+};
 use crate::rules::{Limit, Matcher, Per, Scenario, Stage, Step};
 
 /// A rule: when dmtap looks, where it acts, how often, and what it does.
@@ -32,7 +33,7 @@ pub(super) struct RuleTable {
     pub(super) step: Option<Vec<Step>>,
     /// After this rule acted, dmtap evaluates no later rule.
     #[schemars(extend("examples" = [true]))]
-    pub(super) end: Option<True>,
+    pub(super) end: Option<End>,
 }
 
 /// A rule about connections: no message has passed yet.
@@ -54,13 +55,19 @@ pub(super) struct ConnectionRuleTable {
     /// What the rule does: one step, or a list of steps in order.
     #[schemars(required)]
     pub(super) step: Option<Vec<Step>>,
-    #[serde(rename = "scenario")]
-    #[schemars(skip)]
-    _scenario: Option<IgnoredAny>,
-    #[serde(rename = "end")]
-    #[schemars(skip)]
-    _end: Option<IgnoredAny>,
 }
+
+pub(super) struct End;
+
+any_form!(
+    End,
+    |value| match value {
+        Scalar::Truth(true) => Ok(Self),
+        _ => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
+            .help("leave it out: dmtap then evaluates later rules, too")),
+    },
+    {"const": true}
+);
 
 pub(super) const KEYS: [&str; 7] = ["name", "stage", "match", "limit", "scenario", "step", "end"];
 
@@ -87,7 +94,11 @@ type Count = Within<1, { u32::MAX as u64 }>;
 
 /// How often the rule acts; without it, always.
 #[derive(Deserialize, JsonSchema)]
-#[serde(rename = "a limit", deny_unknown_fields)]
+#[serde(
+    rename = "a limit",
+    deny_unknown_fields,
+    expecting = "limit = { times = 1 }"
+)]
 #[schemars(rename = "limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}, {"required": ["chance"]}]))]
 pub(in crate::rules) struct LimitTable {
     /// The rule acts this many times, then no more.
@@ -135,7 +146,11 @@ impl Limit {
 
 /// How many connections the rule acts on; without it, all of them.
 #[derive(Deserialize, JsonSchema)]
-#[serde(rename = "a limit", deny_unknown_fields)]
+#[serde(
+    rename = "a limit",
+    deny_unknown_fields,
+    expecting = "limit = { times = 1 }"
+)]
 #[schemars(rename = "connection-limit", extend("anyOf" = [{"required": ["times"]}, {"required": ["skip"]}, {"required": ["every"]}]))]
 struct ConnectionLimitTable {
     /// The rule acts on this many connections, then on no more.

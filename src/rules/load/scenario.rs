@@ -21,7 +21,7 @@ use crate::rules::{Per, Rule, RuleError, Scenario};
 #[serde(
     rename = "a scenario",
     deny_unknown_fields,
-    expecting = "scenario = { name = \"two-acts\", becomes = \"refused\" }"
+    expecting = "scenario = { name = \"two-acts\", becomes = \"refused\" }: rules of one name share its state"
 )]
 #[schemars(rename = "scenario", extend("anyOf" = [{"required": ["requires"]}, {"required": ["becomes"]}]))]
 pub(in crate::rules) struct ScenarioTable {

@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::rule_table::{ConnectionRuleTable, RuleTable};
-use crate::rules::{Stage, Step};
+use crate::rules::{Matcher, Stage, Step};
 
 /// A verb of steps, as the schema describes it.
 #[derive(Clone, Debug, Default)]
@@ -36,12 +36,20 @@ pub struct StepKeys {
 }
 
 impl StepKeys {
-    /// How it is written with one of its other keys, and what that key means.
-    pub(super) fn example_with(&self, option: &str) -> (String, &str) {
+    /// How it is written.
+    pub(super) fn example(&self) -> String {
+        let value = in_toml(&self.value["examples"][0]);
+        let needs = self.required.iter().map(|key| {
+            let value = in_toml(&self.values[key]["examples"][0]);
+            format!(", {key} = {value}")
+        });
+        format!("{} = {value}{}", self.name, needs.collect::<String>())
+    }
+
+    /// What one of its other keys means.
+    pub(super) fn meaning(&self, option: &str) -> &str {
         let value = self.values.get(option).unwrap_or(&Value::Null);
-        let (own, other) = (&self.value["examples"][0], &value["examples"][0]);
-        let written = format!("write {} = {own}, {option} = {other}", self.name);
-        (written, value["description"].as_str().unwrap_or_default())
+        value["description"].as_str().unwrap_or_default()
     }
 }
 
@@ -61,6 +69,22 @@ pub fn step_keys() -> &'static [StepKeys] {
         kinds.into_iter().flat_map(of_kind).collect()
     });
     &STEPS
+}
+
+/// The keys of `match`.
+pub(super) fn match_keys() -> &'static [String] {
+    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let schema = Matcher::json_schema(&mut generator());
+        let keys = schema.get("properties").and_then(Value::as_object);
+        keys.into_iter().flat_map(Map::keys).cloned().collect()
+    });
+    &KEYS
+}
+
+/// An example as a rule file has it.
+fn in_toml(example: &Value) -> String {
+    let value = toml::Value::try_from(example);
+    value.map_or_else(|_| "…".into(), |value| value.to_string())
 }
 
 /// The schema.

@@ -20,35 +20,42 @@ use crate::rules::{Matcher, Scenario, Stage, Step};
 /// A step with its table, and the place of its verb.
 pub(super) type Placed<'t> = (&'t Step, Range<usize>, Table<'t>);
 
-/// What is wrong with the steps of a rule that are right on their own.
-pub(super) fn steps(
-    steps: &[Step],
-    rule: Table<'_>,
-    stage: Stage,
-    scenario: Option<&Scenario>,
-    matcher: Option<&Matcher>,
-    report: &mut Report<'_>,
-) {
-    let tables = rule.values("step").into_iter().filter_map(Table::of);
-    let placed: Vec<Placed<'_>> = steps
-        .iter()
-        .zip(tables)
-        .map(|(step, table)| (step, table.key_span(step.name()), table))
-        .collect();
+/// What is wrong with each step on its own, and at its stage.
+pub(super) fn each(steps: &[Step], rule: Table<'_>, stage: Stage, report: &mut Report<'_>) {
+    let placed = placed(steps, rule);
     for step in &placed {
         alone(step, report);
     }
     with_stage(&placed, stage, report);
+}
+
+/// What the steps mean together, and with the rest of the rule; `matcher` where nothing is wrong with it.
+pub(super) fn together(
+    steps: &[Step],
+    rule: Table<'_>,
+    scenario: Option<&Scenario>,
+    matcher: Option<&Matcher>,
+    report: &mut Report<'_>,
+) {
+    let placed = placed(steps, rule);
     with_scenario(&placed, scenario, report);
     with_each_other(&placed, report);
     with_declared_prefixes(&placed, report);
     on_the_body(&placed, report);
-    agree_on_versions(steps, rule, report);
+    agree_on_versions(&placed, report);
     if let Some(matcher) = matcher {
         let named = rule.table("match").and_then(|table| table.value("command"));
         let named = named.map(|command| command.span());
         with_matcher(&placed, matcher, named.as_ref(), report);
     }
+}
+
+fn placed<'t>(steps: &'t [Step], rule: Table<'t>) -> Vec<Placed<'t>> {
+    let tables = rule.values("step").into_iter().filter_map(Table::of);
+    let steps = steps.iter().zip(tables);
+    steps
+        .map(|(step, table)| (step, table.key_span(step.name()), table))
+        .collect()
 }
 
 /// What the keys of one step mean together, and places in it that nothing has.
@@ -392,19 +399,20 @@ fn needs_status(span: &Range<usize>, named: Option<&Range<usize>>, report: &mut 
 }
 
 /// No version is left between a floor and a ceiling that lies under it.
-fn agree_on_versions(steps: &[Step], rule: Table<'_>, report: &mut Report<'_>) {
-    let min = steps.iter().find_map(|step| match step {
-        Step::Connection(ConnectionStep::TlsMin(version)) => Some(version.0),
+fn agree_on_versions(steps: &[Placed<'_>], report: &mut Report<'_>) {
+    let min = steps.iter().find_map(|(step, span, _)| match step {
+        Step::Connection(ConnectionStep::TlsMin(version)) => Some((version.0, span)),
         _ => None,
     });
-    let max = steps.iter().find_map(|step| match step {
-        Step::Connection(ConnectionStep::TlsMax(version)) => Some(version.0),
+    let max = steps.iter().find_map(|(step, span, _)| match step {
+        Step::Connection(ConnectionStep::TlsMax(version)) => Some((version.0, span)),
         _ => None,
     });
-    if min.zip(max).is_some_and(|(min, max)| min > max) {
+    if let Some(((_, min), (_, max))) = min.zip(max).filter(|(min, max)| min.0 > max.0) {
         report
-            .wrong(rule.key_span("step"), "no version of TLS is left")
+            .wrong(min.clone(), "no version of TLS is left")
             .label("`tls-min` is newer than `tls-max`")
+            .also(max.clone(), "no newer one than this")
             .help("to end the handshake so: handshake-alert = \"protocol_version\"");
     }
 }

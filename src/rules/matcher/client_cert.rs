@@ -10,7 +10,12 @@ use crate::rules::value::Hexadecimal;
 
 /// A client certificate; without keys, any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename = "a client certificate", deny_unknown_fields, default)]
+#[serde(
+    rename = "a client certificate",
+    deny_unknown_fields,
+    default,
+    expecting = "client-cert = { subject = \"CN=*\" }"
+)]
 #[schemars(rename = "client-cert")]
 pub struct ClientCertMatcher {
     /// Its subject in the order of the certificate; `*` matches any characters.

@@ -67,14 +67,10 @@ impl Matcher {
 
     /// Whether its own keys ask what only the bodies of requests tell.
     pub(super) fn asks_of_session(&self) -> bool {
-        let numbers = [
-            &self.message,
-            &self.package,
-            &self.exchange,
-            &self.device_session,
-        ];
+        let numbers = [&self.message, &self.exchange, &self.device_session];
         let texts = [&self.device, &self.user, &self.session];
         numbers.iter().any(|numbers| !numbers.is_empty())
+            || !self.package.is_empty()
             || texts.iter().any(|texts| !texts.is_empty())
     }
 

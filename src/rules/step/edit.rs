@@ -35,8 +35,8 @@ pub enum EditStep {
         /// Its name as written, with prefix.
         #[serde(rename = "=")]
         name: AttributeName,
-        /// The new value of the attribute or header field; templates are allowed.
-        #[schemars(extend("examples" = ["120"]))]
+        /// The value of the attribute or header field; templates are allowed. `remove-attribute` and `remove-header` remove one.
+        #[schemars(extend("examples" = ["0x80070002"]))]
         value: Template,
         /// The place: by default the selected command.
         #[serde(default = "Selector::selected")]

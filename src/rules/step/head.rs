@@ -21,7 +21,7 @@ pub enum HeadStep {
         /// Its name.
         #[serde(rename = "=")]
         name: FieldName,
-        /// The new value of the attribute or header field; templates are allowed.
+        /// The value of the attribute or header field; templates are allowed. `remove-attribute` and `remove-header` remove one.
         #[schemars(extend("examples" = ["120"]))]
         value: HeaderText,
     },
@@ -31,8 +31,8 @@ pub enum HeadStep {
         /// Its name.
         #[serde(rename = "=")]
         name: FieldName,
-        /// The new value of the attribute or header field; templates are allowed.
-        #[schemars(extend("examples" = ["120"]))]
+        /// The value of the attribute or header field; templates are allowed. `remove-attribute` and `remove-header` remove one.
+        #[schemars(extend("examples" = ["a=b"]))]
         value: HeaderText,
     },
     /// Removes the header field of this name.

@@ -87,9 +87,9 @@ impl<T> Sides<T> {
         });
         let mut given: Vec<Neighbour> = given.collect();
         let to = given.pop();
-        match (&to, given.is_empty()) {
-            (Some(to), false) => Err(Mistake::new(format!("`{KEY}` says twice where to"))
-                .at_key(to.relation.into())
+        match (&to, given.first()) {
+            (Some(to), Some(other)) => Err(Mistake::new(format!("`{KEY}` says twice where to"))
+                .at_second_of([to.relation.into(), other.relation.into()])
                 .help("an element stands at one place: write a step for each")),
             _ => Ok((self.what, to)),
         }

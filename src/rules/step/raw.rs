@@ -113,9 +113,11 @@ impl TryFrom<BodyTable> for NewBody {
             }),
             (None, _) => Err(Mistake::new("this body has no content".into())
                 .help("set-body = { file = \"body.xml\" }, or `text`, or `base64`")),
-            (Some(_), Some((second, _))) => Err(Mistake::new("this body has two contents".into())
-                .at_key(second)
-                .help("leave one of them out")),
+            (Some((one, _)), Some((other, _))) => {
+                Err(Mistake::new("this body has two contents".into())
+                    .at_second_of([one, other])
+                    .help("leave one of them out"))
+            }
         }
     }
 }

@@ -216,7 +216,8 @@ pub enum ResetPeer {
 #[schemars(rename = "reset-peer")]
 struct ResetTable {
     #[serde(rename = "")]
-    now: Option<True>,
+    #[schemars(with = "Option<True>")]
+    now: Option<Scalar>,
     /// After this many bytes of the body; only at the stage `response`.
     #[schemars(required, extend("examples" = [1200]))]
     after: Option<ByteCount>,
@@ -228,7 +229,15 @@ impl TryFrom<ResetTable> for ResetPeer {
     fn try_from(table: ResetTable) -> Result<Self, Mistake> {
         match (table.now, table.after) {
             (_, Some(after)) => Ok(Self::After(after.0)),
-            (Some(True), None) => Ok(Self::Now),
+            (Some(Scalar::Truth(true)), None) => Ok(Self::Now),
+            (Some(Scalar::Number(bytes)), None) => Err(Mistake::new(format!(
+                "`{KEY}` is written {KEY} = true"
+            ))
+            .help(format!(
+                "to reset after so many bytes: {KEY} = {{ after = {bytes} }}"
+            ))),
+            (Some(_), None) => Err(Mistake::new(format!("`{KEY}` is written {KEY} = true"))
+                .help("leave the step out if it is not to run")),
             (None, None) => Err(
                 Mistake::new(format!("`{KEY}` does not say after how many bytes"))
                     .help("reset-peer = { after = 1200 }, or reset-peer = true for at once"),
@@ -245,12 +254,14 @@ any_form!(
     Announced,
     |value| {
         let text = match value {
-            Scalar::Number(number) => match u64::try_from(number) {
-                Ok(length) if length <= 1 << 40 => return Ok(Self(StatedLength::Exactly(length))),
-                _ => number.to_string(),
-            },
+            Scalar::Number(number) => {
+                let length = ByteCount::new(number)?;
+                return Ok(Self(StatedLength::Exactly(length.0)));
+            }
             Scalar::Text(text) => text,
-            other => other.text()?,
+            other => return Err(Mistake::new(format!("`{KEY}` must be a whole number"))
+                .label(format!("this is {}", other.kind()))
+                .help(LENGTHS)),
         };
         let (sign, digits) = text.split_at(text.len().min(1));
         let number = digits
@@ -261,9 +272,7 @@ any_form!(
         match (sign, number) {
             ("+", Some(more @ 1..)) => Ok(Self(StatedLength::More(more))),
             ("-", Some(fewer @ 1..)) => Ok(Self(StatedLength::Fewer(fewer))),
-            _ => Err(Mistake::new(format!("`{KEY}` cannot be `{text}`")).help(
-                "write \"+10\" or \"-10\" for so many bytes more or fewer than there are, or the length itself: 1200",
-            )),
+            _ => Err(Mistake::new(format!("`{KEY}` cannot be `{text}`")).help(LENGTHS)),
         }
     },
     {"anyOf": [
@@ -271,6 +280,8 @@ any_form!(
         {"type": "string", "pattern": "^[+-]0*[1-9][0-9]*$"}
     ]}
 );
+
+const LENGTHS: &str = "write \"+10\" or \"-10\" for so many bytes more or fewer than there are, or the length itself: 1200";
 
 impl WireFault {
     /// Whether it would do something else where nobody reads bodies.

@@ -238,10 +238,12 @@ impl<'de, F: Family> Deserialize<'de> for CodeRange<F> {
             return Ok(Self::of(first..=first + 99));
         }
         let mistake = wrong(format!("`{class}` is no class of codes")).label("not known here");
-        let codes = list(&CLASSES);
-        Err(D::Error::custom(mistake.help(format!(
-            "write a number such as {KEY} = 404, or one of {codes}"
-        ))))
+        let classes = list(&CLASSES);
+        Err(D::Error::custom(mistake.help(match F::CODES.end() {
+            // Classes are of three digits.
+            1000.. => format!("write a number such as {KEY} = 1226"),
+            _ => format!("write a number such as {KEY} = 404, or one of {classes}"),
+        })))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::rules::mistake::{KEY, Mistake};
 pub struct Within<const LEAST: u64, const MOST: u64>(pub u64);
 
 impl<const LEAST: u64, const MOST: u64> Within<LEAST, MOST> {
-    fn new(number: i64) -> Result<Self, Mistake> {
+    pub(in crate::rules) fn new(number: i64) -> Result<Self, Mistake> {
         let fits = u64::try_from(number).ok();
         let fits = fits.filter(|number| (LEAST..=MOST).contains(number));
         fits.map(Self).ok_or_else(|| {
@@ -53,13 +53,14 @@ impl<const LEAST: u64> NumberRange<LEAST> {
         match value {
             Scalar::Text(text) => Self::parse(&text),
             Scalar::Number(0) if LEAST == 1 => Err(wrong(format!("no {KEY} has the number 0"))
-                .label(format!("the first {KEY} is 1"))
+                .label(format!("the first {KEY} has the number 1"))
                 .help(format!("write {KEY} = 1, or a range such as \"2..\""))),
             Scalar::Number(number) => {
                 let number = Within::<LEAST, { u32::MAX as u64 }>::new(number)?;
                 Ok(Self(number.0..=number.0))
             }
-            _ => Err(wrong(format!("`{KEY}` must be a whole number"))),
+            other => Err(wrong(format!("`{KEY}` must be a whole number"))
+                .label(format!("this is {}", other.kind()))),
         }
     }
 

@@ -174,8 +174,13 @@ written!(
     FieldName,
     |written| {
         let name = HeaderName::try_from(written).map_err(|_| {
-            wrong(format!("`{written}` is no name of a header field"))
-                .help(format!("write {KEY} = \"Retry-After\""))
+            wrong(format!("`{written}` is no name of a header field")).help(match written.split_once(':') {
+                Some((name, value)) => format!(
+                    "write {KEY} = \"{name}\"; the value is a key of its own: value = \"{}\"",
+                    value.trim()
+                ),
+                None => format!("write {KEY} = \"Retry-After\""),
+            })
         })?;
         if FRAMING.contains(&name) {
             return Err(wrong(format!("`{written}` says where the body ends: dmtap writes it to fit"))
@@ -302,6 +307,17 @@ const LONGEST_REGEX: usize = 4096;
 /// Most memory one compiled expression takes, in bytes; finding takes time linear in the text.
 const REGEX_BYTES: usize = 1 << 20;
 
+/// Whether a pattern is meant as a regular expression.
+pub(in crate::rules) fn is_regex(pattern: &str) -> bool {
+    pattern.starts_with('^') || pattern.starts_with(".*") || pattern.contains("\\.")
+}
+
+/// A regular expression as the pattern that it most probably is meant to be.
+pub(in crate::rules) fn as_glob(regex: &str) -> String {
+    let open = regex.trim_start_matches('^').trim_end_matches('$');
+    open.replace(".*", "*").replace("\\.", ".")
+}
+
 /// Makes types that are patterns with `*`, each with what it refuses.
 macro_rules! globs {
     ($($(#[$doc:meta])* $type:ident: $check:expr, $schema:tt;)*) => {$(
@@ -350,6 +366,8 @@ globs! {
         }
         match text.starts_with(['/', '*']) {
             true => Ok(()),
+            false if is_regex(text) => Err(wrong(format!("`{text}` looks like a regular expression"))
+                .help(format!("`*` matches any characters here: write path = \"{}\"", as_glob(text)))),
             false => Err(wrong(format!("no path begins as `{text}` does"))
                 .help(format!("write path = \"/{text}\" or \"*/{text}\""))),
         }

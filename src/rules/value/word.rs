@@ -46,13 +46,23 @@ pub(in crate::rules) fn unknown_word(word: &str, names: &[&str]) -> Mistake {
     mistake.help(format!("write one of {}", list(names)))
 }
 
+/// What stands where one of a few words must.
+pub(in crate::rules) fn no_word(found: &str, names: &[&str]) -> Mistake {
+    wrong(format!("`{KEY}` must be a text in quotes"))
+        .label(format!("this is {found}"))
+        .help(format!("write one of {}", list(names)))
+}
+
 impl<'de, T: Named> Deserialize<'de> for OneOf<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
         let all = T::all();
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        let word = match Scalar::deserialize(deserializer)? {
+            Scalar::Text(word) => word,
+            other => return Err(D::Error::custom(no_word(other.kind(), &names))),
+        };
         let found = all.iter().find(|(name, _)| *name == word);
         found.map(|(_, found)| Self(*found)).ok_or_else(|| {
-            let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
             let mistake = unknown_word(&word, &names);
             D::Error::custom(match &*word {
                 "1.0" | "1.1" if names == ["1.2", "1.3"] => wrong(format!("dmtap does not speak TLS {word}"))
@@ -77,7 +87,7 @@ any_form!(
     True,
     |value| match value {
         Scalar::Truth(true) => Ok(Self),
-        _ => Err(wrong(format!("`{KEY}` is written {KEY} = true")).help("leave it out if it is not to hold")),
+        _ => Err(wrong(format!("`{KEY}` is written {KEY} = true")).help(format!("leave `{KEY}` out if it is not to hold"))),
     },
     {"const": true}
 );

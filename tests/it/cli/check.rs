@@ -56,7 +56,7 @@ fn files_that_hold_no_rule_at_all_are_an_error() {
             "-" => shown.contains("error: standard input has no rules"),
             file => shown.contains(&format!("error: {file} has no rules")),
         };
-        assert!(files.iter().all(|file| named(&file)), "{shown}");
+        assert!(files.iter().all(named), "{shown}");
     }
     let output = checked(folder.path(), &["empty.toml", "--output", "json"], "");
     assert_eq!(output.status.code(), Some(2), "{output:?}");

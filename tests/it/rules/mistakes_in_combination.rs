@@ -108,7 +108,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ package = 0 }",
-        "t:4:21: no package has the number 0",
+        "t:4:21: no message of this stage is of that package",
     );
     check(
         "request",
@@ -386,6 +386,6 @@ error: `end` is written end = true
 6 | end = false
   |       ^^^^^
   |
-  = help: leave it out if it is not to hold"#,
+  = help: leave it out: dmtap then evaluates later rules, too"#,
     );
 }

@@ -76,7 +76,7 @@ fn an_element_is_xml_and_stands_somewhere() {
         "{ copy = 'Item', after = '.', before = '.' }",
         &[(
             "`copy` says twice where to",
-            (5, 25),
+            (5, 38),
             "write a step for each",
         )],
     );

@@ -132,7 +132,9 @@ error: `stage` must be a text in quotes
  --> test.toml:3:9
   |
 3 | stage = 1
-  |         ^ this is a whole number"#,
+  |         ^ this is a whole number
+  |
+  = help: write one of `request`, `response`, `connection`"#,
     );
 }
 
@@ -289,6 +291,8 @@ error: a limit is a table
  --> test.toml:4:9
   |
 4 | limit = 1
-  |         ^ this is a whole number"#,
+  |         ^ this is a whole number
+  |
+  = help: write limit = { times = 1 }"#,
     );
 }

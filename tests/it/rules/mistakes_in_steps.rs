@@ -115,7 +115,9 @@ error: a step is a table
  --> test.toml:4:9
   |
 4 | step = [503]
-  |         ^^^ this is a whole number"#,
+  |         ^^^ this is a whole number
+  |
+  = help: write step = { set-status = 500 }"#,
     );
 }
 

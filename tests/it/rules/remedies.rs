@@ -306,3 +306,143 @@ fn another_word_is_led_to_the_right_one() {
         assert!(told.contains(word), "{told}");
     }
 }
+
+#[test]
+fn a_step_that_is_no_table_is_shown_as_one() {
+    let matcher = "match = { command = \"Status\" }";
+    for (step, shown) in [
+        ("\"set-status\"", "write step = { set-status = "),
+        ("\"set-status = 500\"", "write step = { set-status = "),
+        ("\"delay\"", "write step = { delay = \"2s\" }"),
+        ("[\"reset\"]", "write step = { reset = true }"),
+        (
+            "{ verb = \"set-status\", value = 500 }",
+            "write step = { set-status = 500 }",
+        ),
+    ] {
+        check("request", &format!("{matcher}\nstep = {step}"), &[shown]);
+    }
+}
+
+#[test]
+fn a_key_in_the_wrong_table_is_sent_to_its_own() {
+    let step = "step = { delay = \"1s\" }";
+    check(
+        "request",
+        &format!("command = \"Status\"\n{step}"),
+        &["`command` belongs in `match`"],
+    );
+    check(
+        "request",
+        &format!("delay = \"1s\"\n{step}"),
+        &["step = { delay = \"2s\" }"],
+    );
+    check(
+        "request",
+        &format!("match = {{ stage = \"request\" }}\n{step}"),
+        &["right below [[rule]]"],
+    );
+    check(
+        "request",
+        &format!("match = {{ limit = 1 }}\n{step}"),
+        &["write [rule.limit]"],
+    );
+    check(
+        "request",
+        "step = { answer = { code = 503, body = \"x\" } }",
+        &["it stands beside `answer`", "write answer = 503, body = "],
+    );
+    check(
+        "request",
+        &format!("{step}\n[limit]\ntimes = 1"),
+        &["write [rule.limit]"],
+    );
+    check(
+        "request",
+        &format!("{step}\n[[step]]\nreset = true"),
+        &["write [[rule.step]]"],
+    );
+}
+
+#[test]
+fn a_pattern_that_is_a_regular_expression_is_named() {
+    let step = "step = { delay = \"1s\" }";
+    check(
+        "request",
+        &format!("match = {{ path = '^/dm.*' }}\n{step}"),
+        &["looks like a regular expression", "write path = \"/dm*\""],
+    );
+    for (key, help) in [
+        (
+            r"host = '.*\.example\.com'",
+            "write host = \"*.example.com\"",
+        ),
+        (
+            r"loc-uri = '^\./Device/.*BitLocker$'",
+            "`**` any number of segments",
+        ),
+    ] {
+        let file =
+            format!("[[rule]]\nname = \"a\"\nstage = \"request\"\nmatch = {{ {key} }}\n{step}\n");
+        let rules = load::parse("t", &file).unwrap();
+        let [warning] = &rules[0].warnings[..] else {
+            panic!("{key}: {:?}", rules[0].warnings);
+        };
+        let drawn = warning.render(ErrorStyle::Plain);
+        assert!(drawn.contains("looks like a regular expression"), "{drawn}");
+        assert!(drawn.contains(help), "{drawn}");
+    }
+    check(
+        "request",
+        &format!("match = {{ host = 'mdm.*', user = 'CONTOSO\\*' }}\n{step}"),
+        &[],
+    );
+}
+
+#[test]
+fn a_header_field_in_one_text_is_taken_apart() {
+    let drawn = drawn(
+        "[[rule]]\nname = \"a\"\nstage = \"response\"\nstep = { set-header = \"ETag: 1\", value = \"2\" }\n",
+    );
+    let help = "set-header = \"ETag\"; the value is a key of its own: value = \"1\"";
+    assert!(drawn.contains(help), "{drawn}");
+}
+
+#[test]
+fn an_alert_has_no_class_of_codes() {
+    check(
+        "request",
+        "match = { alert = \"12xx\" }\nstep = { delay = \"1s\" }",
+        &["write a number such as alert = 1226"],
+    );
+}
+
+#[test]
+fn versions_that_leave_none_are_shown_at_their_places() {
+    check(
+        "connection",
+        "step = [{ tls-max = \"1.2\" }, { tls-min = \"1.3\" }]",
+        &[
+            "test.toml:4:32",
+            "`tls-min` is newer",
+            "no newer one than this",
+        ],
+    );
+}
+
+#[test]
+fn a_warning_of_a_rule_of_one_line_is_one_and_at_its_place_in_the_argument() {
+    for argument in ["/Device/X=500", "^/Device/X=500"] {
+        let rules = inline_rule::fail(argument).unwrap();
+        let warnings: Vec<_> = rules.iter().flat_map(|rule| &rule.warnings).collect();
+        let [warning] = warnings[..] else {
+            panic!("{argument}: {warnings:?}");
+        };
+        let drawn = warning.render(ErrorStyle::Plain);
+        assert!(drawn.contains("--> --fail:1:1\n"), "{drawn}");
+        assert!(
+            drawn.contains(&format!("1 | {argument}\n  | ^^^^^^^^^")),
+            "{drawn}"
+        );
+    }
+}

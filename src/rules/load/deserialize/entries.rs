@@ -55,7 +55,7 @@ impl<'t> MapAccess<'t> for Entries<'_, '_, 't> {
         seed.deserialize(key).map(Some).map_err(|error| {
             let reading = self.table.reading;
             if let Failure::Mistake(mistake) = error {
-                reading.left_out.borrow_mut().insert(span.start);
+                reading.left_out.borrow_mut().0.insert(span.start);
                 mistake.report(span, name, &mut reading.report.borrow_mut());
             }
             Failure::Reported

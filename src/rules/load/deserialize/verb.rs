@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::nearest::nearest;
-use crate::rules::load::schema::step_keys;
+use crate::rules::load::schema::{StepKeys, step_keys};
 
 pub(super) struct Verb<'r, 'f, 't> {
     node: Node<'r, 'f, 't>,
@@ -13,11 +13,10 @@ pub(super) struct Verb<'r, 'f, 't> {
 
 impl<'r, 'f, 't> Verb<'r, 'f, 't> {
     /// The one verb of a table.
-    pub(super) fn find(
-        node: Node<'r, 'f, 't>,
-        table: &'t DeTable<'t>,
-        verbs: &[&str],
-    ) -> Result<Self, Failure> {
+    pub(super) fn find(node: Node<'r, 'f, 't>, verbs: &[&str]) -> Result<Self, Failure> {
+        let DeValue::Table(table) = node.alone() else {
+            return Err(Failure::of(no_table(node.value.get_ref(), verbs)));
+        };
         let mut keys: Vec<(&'t str, Range<usize>, &'t Value<'t>)> = table
             .iter()
             .map(|(key, value)| (&**key.get_ref(), key.span(), value))
@@ -126,6 +125,22 @@ impl<'t> VariantAccess<'t> for Verb<'_, '_, 't> {
     }
 }
 
+/// The step that a text names at its beginning is shown as it is written.
+fn no_table(found: &DeValue<'_>, verbs: &[&str]) -> Mistake {
+    let word = found.as_str().unwrap_or_default();
+    let word = word.split([' ', '=', ':']).next().unwrap_or_default();
+    Mistake::new("a step is a table".into())
+        .label(format!("this is {}", kind(found)))
+        .help(written(closest(word, verbs).unwrap_or("set-status")))
+}
+
+/// How a step is written.
+fn written(verb: &str) -> String {
+    let step = step_keys().iter().find(|step| step.name == verb);
+    let example = step.map(StepKeys::example).unwrap_or_default();
+    format!("write step = {{ {example} }}")
+}
+
 const MOST: usize = 5;
 
 fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake {
@@ -134,8 +149,13 @@ fn no_verb(keys: &[(&str, Range<usize>, &Value<'_>)], verbs: &[&str]) -> Mistake
         let verbs = step_keys().iter().filter(|verb| has(&verb.options));
         verbs.map(|verb| &*verb.name).collect()
     };
-    if let Some((word, span, _)) = keys.iter().find(|(key, ..)| with(key).is_empty()) {
-        return unknown(word, span.clone(), verbs);
+    if let Some((word, span, value)) = keys.iter().find(|(key, ..)| with(key).is_empty()) {
+        let named = value.get_ref().as_str().filter(|text| verbs.contains(text));
+        let mistake = unknown(word, span.clone(), verbs);
+        return match named {
+            Some(verb) => mistake.help(written(verb)),
+            None => mistake,
+        };
     }
     let mut mistake = Mistake::new("this step has no verb".into());
     if let Some((option, ..)) = keys.first() {

@@ -55,14 +55,17 @@ fn package(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'
             "the server sends package 2 (it answers the opening) and 4",
         ),
     };
-    let can = |range: &NumberRange<1>| possible.iter().any(|package| range.0.contains(package));
+    let can = |range: &NumberRange<0>| possible.iter().any(|package| range.0.contains(package));
     if let Some(value) = table
         .value("package")
         .filter(|_| !keys.package.iter().any(can))
     {
-        report
-            .wrong(value.span(), "no message of this stage is of that package")
-            .help(help);
+        let error = report.wrong(value.span(), "no message of this stage is of that package");
+        if keys.package.iter().any(|range| range.0.contains(&0)) {
+            error
+                .label("package 0 is the notification that wakes the device, and passes elsewhere");
+        }
+        error.help(help);
     }
 }
 

@@ -1,0 +1,117 @@
+//! Keys that a table lacks, or does not have.
+
+use super::*;
+use crate::rules::load::rule_table::KEYS;
+use crate::rules::load::schema::match_keys;
+
+impl<'t> Node<'_, '_, 't> {
+    /// A key that the table needs. One that is there and wrong, or misspelt, is not missing; what else is wrong with the
+    /// table hides nothing.
+    pub(super) fn missing(
+        &self,
+        field: &'static str,
+        what: &str,
+        verb: Option<&str>,
+        hint: Option<&str>,
+        known: &[&str],
+    ) -> Failure {
+        let step = step_keys().iter().find(|step| Some(&*step.name) == verb);
+        let needed = step.into_iter().flat_map(|step| &step.required);
+        let mut needed = [verb.filter(|_| field == "=").unwrap_or(field)]
+            .into_iter()
+            .chain(needed.map(String::as_str));
+        let keys = self
+            .value
+            .get_ref()
+            .as_table()
+            .into_iter()
+            .flat_map(DeTable::keys);
+        let keys: Vec<&str> = keys.map(|key| &**key.get_ref()).collect();
+        let means = |key: &str, field: &str| {
+            key == field || !known.contains(&key) && closest(key, known) == Some(field)
+        };
+        let Some(field) = needed.find(|field| !keys.iter().any(|key| means(key, field))) else {
+            return Failure::of(Mistake::default());
+        };
+        let owner = verb.map_or_else(|| what.to_owned(), |verb| format!("`{verb}`"));
+        let mut mistake = Mistake::new(format!("{owner} has no `{field}`"));
+        if let Some(verb) = verb {
+            mistake = mistake.at_key(verb);
+        }
+        mistake = match (hint, step) {
+            (Some(hint), _) => mistake.help(hint),
+            (None, Some(step)) => mistake
+                .help(format!("write {}", step.example()))
+                .help(format!("`{field}`: {}", step.meaning(field))),
+            (None, None) => mistake.help(format!("add {field} = …")),
+        };
+        if self.reading.left_out.borrow().touches(self.value) {
+            self.reading
+                .report(Failure::of(mistake), self.value, self.key);
+            return Failure::of(Mistake::default());
+        }
+        Failure::of(mistake)
+    }
+
+    /// Reports every key but these, once.
+    pub(super) fn refuse_other_keys(&self, what: &str, table: &DeTable<'_>, known: &[&str]) {
+        for key in table.keys() {
+            let (name, span) = (key.get_ref().as_ref(), key.span());
+            if known.contains(&name) || self.reading.is_left_out(span.start) {
+                continue;
+            }
+            self.reading.left_out.borrow_mut().0.insert(span.start);
+            let verb = step_keys().iter().find(|step| step.name == self.key);
+            let verb =
+                verb.filter(|verb| what != STEP && verb.options.iter().any(|key| key == name));
+            let mistake = match verb {
+                Some(verb) => Mistake::new(format!("{what} has no key `{name}`"))
+                    .label(format!("it stands beside `{}`", verb.name))
+                    .help(format!("write {}, {name} = …", verb.example())),
+                None => unknown_key(what, name, known),
+            };
+            mistake.report(span, name, &mut self.reading.report.borrow_mut());
+        }
+    }
+}
+
+pub(in crate::rules::load) fn unknown_key(what: &str, key: &str, known: &[&str]) -> Mistake {
+    let near = closest(key, known);
+    let mut mistake = Mistake::new(format!("{what} has no key `{key}`")).label(match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "not known here".into(),
+    });
+    if let Some(place) = place_of(key).filter(|_| near.is_none()) {
+        mistake = mistake.help(place);
+    }
+    mistake.help(match known.get(..MOST_KEYS) {
+        Some(first) if known.len() > MOST_KEYS => {
+            let more = known.len() - MOST_KEYS;
+            format!("its keys are {} and {more} more: {REFERENCE}", list(first))
+        }
+        _ => format!("its keys are {}", list(known)),
+    })
+}
+
+/// Where a key stands that another table has.
+fn place_of(key: &str) -> Option<String> {
+    match key {
+        "name" | "stage" | "end" => Some(format!(
+            "`{key}` is a key of the rule: write it right below [[rule]]"
+        )),
+        "step" => Some("`step` is a key of the rule: write [[rule.step]]".into()),
+        _ if KEYS.contains(&key) => {
+            Some(format!("`{key}` is a key of the rule: write [rule.{key}]"))
+        }
+        _ if match_keys().iter().any(|known| known == key) => Some(format!(
+            "`{key}` belongs in `match`: match = {{ {key} = … }}"
+        )),
+        _ => step_keys()
+            .iter()
+            .find(|step| step.name == key)
+            .map(|step| format!("`{key}` is a step: step = {{ {} }}", step.example())),
+    }
+}
+
+/// Most keys that an error lists.
+pub(in crate::rules::load) const MOST_KEYS: usize = 12;
