@@ -12,7 +12,6 @@
 //! A message is decided in this order: its session is found, its answers are linked to the commands they answer, the
 //! rules decide, and what dmtap owes the peers is done in what the rules left. Time is an argument.
 
-mod claim;
 mod credentials;
 mod decide;
 mod handle;
@@ -20,6 +19,7 @@ mod pairs;
 mod rule_state;
 mod seal;
 mod signers;
+mod source_check;
 mod stay;
 mod table;
 mod view;

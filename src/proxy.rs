@@ -26,20 +26,20 @@ mod identity;
 mod interruptible_sleep;
 mod listen;
 mod live_rules;
-mod mark;
 mod message;
 mod paced_body;
 mod pem_file;
 mod progress;
-mod pulse;
 mod read;
 mod route;
 mod settings;
 mod stay;
+mod stream_watchdog;
 mod tls;
 mod trust;
 mod tunnel;
 mod upstream;
+mod via;
 mod wire;
 
 /// The target of log lines about what the transcript shows as well.

@@ -31,7 +31,7 @@ impl SessionHandle {
         drop(view.reconciler);
         self.reconcile(message, &mut verdict);
         let mut notes = view.notes;
-        notes.extend(super::claim::note(message, view.tag.as_ref()));
+        notes.extend(super::source_check::note(message, view.tag.as_ref()));
         let mut learned = Vec::new();
         if let Some(stay) = message.stay.filter(|_| message.response.is_some()) {
             let (more, hosts) = stay.response(message, &mut verdict, sealed);

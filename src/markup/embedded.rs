@@ -63,13 +63,13 @@ pub struct Embedded {
     document: Document,
     wrapping: Wrapping,
     holder: NodeId,
-    seat: Seat,
+    held_in: HolderText,
     limits: Limits,
 }
 
 /// What of the holder's text the document is.
 #[derive(Clone, Debug)]
-enum Seat {
+enum HolderText {
     /// One text, but for white space around it; with its octets where they are base64.
     Part { text: NodeId, base64: Bytes },
     /// Several texts in one.
@@ -161,11 +161,11 @@ fn open_one(holder: Element<'_>, text: Text<'_>, limits: &Limits) -> EmbeddedRes
             return unreadable(holder, text, "it does not begin as WBXML does".into());
         }
     };
-    let seat = Seat::Part {
+    let held_in = HolderText::Part {
         text: text.id(),
         base64,
     };
-    finish(holder, text, source, wrapping, seat, limits)
+    finish(holder, text, source, wrapping, held_in, limits)
 }
 
 /// XML in several texts: a run of CDATA sections, or text around one.
@@ -184,7 +184,7 @@ fn open_all(holder: Element<'_>, limits: &Limits) -> EmbeddedResult {
         (_, false) if holder.texts().any(|text| text.kind() == Kind::Cdata) => Wrapping::Cdata,
         (_, false) => Wrapping::Escaped,
     };
-    finish(holder, first, octets, wrapping, Seat::All, limits)
+    finish(holder, first, octets, wrapping, HolderText::All, limits)
 }
 
 fn finish(
@@ -192,7 +192,7 @@ fn finish(
     text: Text<'_>,
     source: Bytes,
     wrapping: Wrapping,
-    seat: Seat,
+    held_in: HolderText,
     limits: &Limits,
 ) -> EmbeddedResult {
     let level = std::iter::successors(Some(holder), |element| element.parent()).count();
@@ -214,7 +214,7 @@ fn finish(
             document,
             wrapping,
             holder: holder.id(),
-            seat,
+            held_in,
             limits: inside,
         })),
         Err(error) => unreadable(holder, text, error.to_string()),
@@ -315,8 +315,8 @@ impl Embedded {
         if patch.is_empty() {
             return Ok(None);
         }
-        let edit = match &self.seat {
-            Seat::Part { text, base64 } => Edit::PatchText {
+        let edit = match &self.held_in {
+            HolderText::Part { text, base64 } => Edit::PatchText {
                 text: *text,
                 patch: match self.wrapping {
                     Wrapping::Base64 => {
@@ -325,7 +325,7 @@ impl Embedded {
                     _ => patch.clone(),
                 },
             },
-            Seat::All => Edit::SetText {
+            HolderText::All => Edit::SetText {
                 element: self.holder,
                 text: self.text_after(patch)?,
             },

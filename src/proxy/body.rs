@@ -19,7 +19,7 @@ use super::body_timeout::{BodyTimeout, Stall};
 use super::failure::is_malformed;
 use super::paced_body::PacedBody;
 use super::progress::{Progress, State};
-use super::pulse::Pulse;
+use super::stream_watchdog::StreamWatchdog;
 
 /// A body to send. Bytes pass as they are; nothing is copied.
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(super) struct Body {
     leftover: Leftover,
     run: Option<Box<PacedBody>>,
     permit: Option<Arc<BudgetPermit>>,
-    pulse: Option<Arc<Pulse>>,
+    watchdog: Option<Arc<StreamWatchdog>>,
     extent: Extent,
 }
 
@@ -175,9 +175,9 @@ impl Body {
 
     /// The same body, which a device is to take.
     pub(super) fn taken(mut self) -> Self {
-        self.pulse = Pulse::current();
-        if let Some(pulse) = &self.pulse {
-            pulse.wait(!self.is_end_stream());
+        self.watchdog = StreamWatchdog::current();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.wait(!self.is_end_stream());
         }
         self
     }
@@ -380,9 +380,9 @@ impl http_body::Body for Body {
                 polled
             }
         };
-        if let Some(pulse) = &self.pulse {
-            pulse.beat();
-            pulse.wait(matches!(polled, Poll::Ready(Some(_))));
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.note_poll();
+            watchdog.wait(matches!(polled, Poll::Ready(Some(_))));
         }
         polled
     }

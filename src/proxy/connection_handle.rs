@@ -114,7 +114,7 @@ impl ConnectionHandle {
     }
 
     /// Bytes moved.
-    pub(super) fn moved(&self) {
+    pub(super) fn note_activity(&self) {
         self.0.moved.store(true, Ordering::Relaxed);
     }
 
@@ -126,7 +126,7 @@ impl ConnectionHandle {
 
     /// An exchange is over; its response may still be on its way.
     pub(super) fn end(&self) {
-        self.moved();
+        self.note_activity();
         self.0.exchanges.fetch_sub(1, Ordering::Release);
     }
 

@@ -20,12 +20,12 @@ use super::connection_handle::ConnectionHandle;
 use super::headers::{LONGEST_HEAD, MOST_FIELDS};
 use super::identity::Identities;
 use super::live_rules::LiveRules;
-use super::mark::LoopMark;
-use super::pulse;
 use super::settings::{Scheme, Settings, Upstream};
 use super::stay::Stay;
+use super::stream_watchdog;
 use super::tls::DeviceTls;
 use super::upstream::{ServerLink, Upstreams};
+use super::via::ViaToken;
 use crate::conversation::Conversations;
 use crate::flow::event::{Event, EventSink};
 use crate::flow::origin::Origin;
@@ -51,7 +51,7 @@ pub(super) struct Shared {
     /// Cancelled when running exchanges are to be the last ones.
     pub(super) stop: CancellationToken,
     /// What tells this proxy's requests from others', when they come back.
-    pub(super) mark: LoopMark,
+    pub(super) via: ViaToken,
     /// Cancelled when what still runs after that is cut.
     pub(super) cut: CancellationToken,
     pub(super) events: Arc<dyn EventSink>,
@@ -169,7 +169,7 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.tasks.spawn(pulse::run(future, self.limit));
+        self.tasks.spawn(stream_watchdog::run(future, self.limit));
     }
 }
 

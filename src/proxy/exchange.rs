@@ -241,8 +241,8 @@ impl Exchange {
             answer,
             ..
         } = self.apply(head, incoming, decided, &mut parts.headers);
-        let mark = &self.context.shared.mark;
-        mark.put(&mut parts.headers, self.head.version);
+        let via = &self.context.shared.via;
+        via.put(&mut parts.headers, self.head.version);
         // Also of a request that is answered without the server: a device may read no answer before it has sent all.
         let body = body.drained();
         self.permit = body.permit();

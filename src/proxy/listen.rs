@@ -20,11 +20,11 @@ use super::context::{DeviceHttp, Shared};
 use super::device_certificate::CertificateJudge;
 use super::identity::Identities;
 use super::live_rules::LiveRules;
-use super::mark::LoopMark;
 use super::settings::Settings;
 use super::stay::Stay;
 use super::tls::DeviceTls;
 use super::upstream::Upstreams;
+use super::via::ViaToken;
 use crate::conversation::Conversations;
 use crate::error_text;
 use crate::flow::event::EventSink;
@@ -86,7 +86,7 @@ impl Proxy {
             ),
             device_http: DeviceHttp::new(&settings, &streams),
             stop: CancellationToken::new(),
-            mark: LoopMark::random()?,
+            via: ViaToken::random()?,
             cut: CancellationToken::new(),
             events,
             connections: AtomicU64::new(0),

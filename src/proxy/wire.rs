@@ -111,7 +111,7 @@ impl Wire {
             Poll::Ready(Ok(bytes)) => *bytes,
             _ => 0,
         });
-        self.handle.moved();
+        self.handle.note_activity();
         written
     }
 
@@ -159,7 +159,7 @@ impl AsyncRead for Wire {
         if self.ahead.is_empty() {
             let read = Pin::new(&mut self.tcp).poll_read(cx, buffer);
             if read.is_ready() {
-                self.handle.moved();
+                self.handle.note_activity();
             }
             return read;
         }

@@ -23,8 +23,8 @@ impl Chance {
         possible.then(|| Self(((probability * DRAWS as f64) as u64).max(1)))
     }
 
-    /// Whether the `n`th find of a rule is acted on; `line` is what [`line_of`] gives.
-    pub(super) fn falls(self, seed: u64, rule: &Rule, line: &str, n: u64) -> bool {
+    /// Whether the `n`th find of a rule is acted on; `line` is what [`conversation_key`] gives.
+    pub(super) fn is_drawn(self, seed: u64, rule: &Rule, line: &str, n: u64) -> bool {
         let parts = [rule.name().as_bytes(), line.as_bytes(), &n.to_le_bytes()];
         let hash = parts
             .iter()
@@ -35,7 +35,7 @@ impl Chance {
 
 /// What matches are counted in: the session, as the device names it. A message of no
 /// session counts by its device's address and the server's.
-pub(super) fn line_of(facts: &Facts<'_>) -> String {
+pub(super) fn conversation_key(facts: &Facts<'_>) -> String {
     match facts.session {
         Some(tag) => format!("{}\n{}", tag.key.device, tag.key.id),
         None => {

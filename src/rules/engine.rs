@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::chance::{DEFAULT_SEED, line_of};
+use super::chance::{DEFAULT_SEED, conversation_key};
 use super::evaluation::Evaluation;
 use super::facts::{Facts, HeldBack, RuleState, Stage};
 use super::index::Index;
@@ -220,9 +220,9 @@ impl Asking<'_, '_> {
         let Some(chance) = limit.chance.filter(|_| limit.admits(n)) else {
             return limit.admits(n);
         };
-        let line = line_of(self.facts);
+        let line = conversation_key(self.facts);
         let draw = self.rule_state.count(self.number, &format!("?{line}"));
-        chance.falls(self.seed, self.rule, &line, draw)
+        chance.is_drawn(self.seed, self.rule, &line, draw)
             && (limit.times.is_none()
                 || limit.allows(self.rule_state.count(self.number, &format!("!{key}"))))
     }

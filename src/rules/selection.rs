@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::answers::LinkedAnswers;
 use super::index::Index;
 use super::matcher::{Kinds, MatchContext, Matcher, Seen, any_code};
-use super::target_nodes::{self, abouts};
+use super::target_nodes;
 use crate::dm::{Command, CommandKind, Message};
 use crate::markup::{Document, NodeId};
 
@@ -101,7 +101,7 @@ impl Commands {
         let select = |entry: &Entry| {
             let command = Command::of(document.element(entry.node)?)?;
             let about = match context.answers.filter(|_| asks_uris) {
-                Some(answers) => abouts(command, answers),
+                Some(answers) => target_nodes::of(command, answers),
                 None => Vec::new(),
             };
             let seen = Seen {

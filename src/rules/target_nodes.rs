@@ -13,18 +13,18 @@ pub(super) struct TargetNodes {
     pub(super) uri: String,
 }
 
-pub(super) fn abouts(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<TargetNodes> {
-    let mut abouts = Vec::new();
+pub(super) fn of(command: Command<'_>, answers: &LinkedAnswers<'_>) -> Vec<TargetNodes> {
+    let mut nodes = Vec::new();
     each(command, answers, &mut |item, uri| {
-        abouts.push(TargetNodes {
+        nodes.push(TargetNodes {
             item,
             uri: locuri::canonical(&uri.text()),
         });
     });
-    abouts
+    nodes
 }
 
-pub(super) fn own_abouts(command: Command<'_>) -> Vec<TargetNodes> {
+pub(super) fn of_own(command: Command<'_>) -> Vec<TargetNodes> {
     let about = |(item, uri): Named<'_>| TargetNodes {
         item: Some(item),
         uri: locuri::canonical(&uri.text()),

@@ -45,7 +45,7 @@ impl Exchange {
         if let Some(failure) = self.lacks_client_certificate() {
             return Some(failure);
         }
-        let comes_back = self.context.shared.mark.is_in(&head.headers);
+        let comes_back = self.context.shared.via.is_in(&head.headers);
         comes_back.then(Failure::looped)
     }
 

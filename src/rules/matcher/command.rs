@@ -11,7 +11,7 @@ use crate::markup::{Element, tag};
 use crate::rules::answers::LinkedAnswers;
 use crate::rules::glob::Glob;
 use crate::rules::load::AnswersTable;
-use crate::rules::target_nodes::{TargetNodes, own_abouts};
+use crate::rules::target_nodes::{self, TargetNodes};
 use crate::rules::value::{CodeRange, schema_of_table};
 
 /// A command that an answer refers to.
@@ -170,7 +170,7 @@ impl AnswersMatcher {
         let Some(command) = answers.to(answer).and_then(AnswerTarget::command) else {
             return false;
         };
-        let about = own_abouts(command);
+        let about = target_nodes::of_own(command);
         let seen = Seen {
             command,
             kind: command.kind(),

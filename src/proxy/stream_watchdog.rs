@@ -6,27 +6,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 tokio::task_local! {
-    static PULSE: Arc<Pulse>;
+    static WATCHDOG: Arc<StreamWatchdog>;
 }
 
 /// How a response on a stream is taken.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub(super) struct StreamWatchdog {
     /// Whether the device is to take the next piece.
     waits: AtomicBool,
     /// How often a piece was asked for.
-    beats: AtomicU64,
+    polls: AtomicU64,
 }
 
-impl Pulse {
+impl StreamWatchdog {
     /// That of the stream on which this runs; none in HTTP/1.1.
     pub(super) fn current() -> Option<Arc<Self>> {
-        PULSE.try_with(Clone::clone).ok()
+        WATCHDOG.try_with(Clone::clone).ok()
     }
 
     /// A piece was asked for.
-    pub(super) fn beat(&self) {
-        self.beats.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn note_poll(&self) {
+        self.polls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether the next piece waits for the device alone.
@@ -40,23 +40,23 @@ impl Pulse {
         loop {
             tokio::time::sleep(limit).await;
             let waits = self.waits.load(Ordering::Relaxed);
-            let beats = waits.then(|| self.beats.load(Ordering::Relaxed));
-            if waits && beats == before {
+            let polls = waits.then(|| self.polls.load(Ordering::Relaxed));
+            if waits && polls == before {
                 return;
             }
-            before = beats;
+            before = polls;
         }
     }
 }
 
 /// Runs a stream until it ends, or its device takes nothing for too long: dropping it resets the stream.
 pub(super) async fn run(stream: impl Future<Output: Send> + Send, limit: Duration) {
-    let pulse = Arc::new(Pulse::default());
-    let running = PULSE.scope(pulse.clone(), stream);
+    let watchdog = Arc::new(StreamWatchdog::default());
+    let running = WATCHDOG.scope(watchdog.clone(), stream);
     tokio::select! {
         biased;
         _ = running => {}
-        () = pulse.stopped(limit) => {}
+        () = watchdog.stopped(limit) => {}
     }
 }
 
@@ -70,11 +70,11 @@ mod tests {
     async fn lasted(pieces: u32, pace: Duration, waits: bool) -> Duration {
         let begun = Instant::now();
         let stream = async {
-            let pulse = Pulse::current().unwrap();
-            pulse.wait(waits);
+            let watchdog = StreamWatchdog::current().unwrap();
+            watchdog.wait(waits);
             for _ in 0..pieces {
                 tokio::time::sleep(pace).await;
-                pulse.beat();
+                watchdog.note_poll();
             }
         };
         run(stream, Duration::from_secs(30)).await;

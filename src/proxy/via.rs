@@ -8,9 +8,9 @@ use rustls::crypto::aws_lc_rs;
 
 /// The name of one running proxy.
 #[derive(Clone, Debug)]
-pub(super) struct LoopMark(String);
+pub(super) struct ViaToken(String);
 
-impl LoopMark {
+impl ViaToken {
     /// One that no other proxy has.
     ///
     /// # Errors
