@@ -139,9 +139,9 @@ pub(super) fn may_be_of_strings(hresult: Option<&str>) -> bool {
     }
 }
 
-/// What to do about an enrollment that was refused with this result.
-pub(super) fn next(hresult: &str) -> &'static str {
-    match hresult {
+/// What to do about an enrollment that was refused with this result, where the result says that.
+pub(super) fn next(hresult: &str) -> Option<&'static str> {
+    Some(match hresult {
         "0x80180002" => "check the user name and password, or the token, that the device sent",
         "0x80180003" => "let this user enroll: the server's enrollment restrictions decide that",
         "0x80180004" => {
@@ -154,8 +154,8 @@ pub(super) fn next(hresult: &str) -> &'static str {
         "0x80180017" => "try again later: the server is in maintenance",
         "0x80180018" => "give the user a licence that includes MDM",
         "0x80180029" => "look at the server's log for this exchange: it sent nothing",
-        _ => "look at the server's log for this exchange",
-    }
+        _ => return None,
+    })
 }
 
 /// How servers call what they miss: nginx, IIS (403.7), Apache and applications.

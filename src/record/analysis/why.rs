@@ -23,7 +23,7 @@ use crate::facts;
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::model::SessionFinding;
 
-pub(super) use words::by_rules;
+pub(super) use words::{at, by_rules};
 pub use words::{end_words, hresult_words, transaction_line};
 
 /// What is worth a finding.

@@ -225,8 +225,7 @@ fn an_enrollment_that_the_server_does_not_answer_is_pending() {
 fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
     let fields = [["content-type", "application/vnd.syncml.dm+xml"]];
     let head = serde_json::json!({"method": "POST", "uri": "https://mdm.example.com/", "version": "HTTP/1.1", "headers": fields});
-    let found = |from: &str| {
-        let why = "the server's name cannot be resolved";
+    let found = |from: &str, why: &str| {
         let sessions = analysed(&[
             event(
                 1,
@@ -237,13 +236,97 @@ fn a_request_without_a_session_that_the_server_does_not_answer_is_pending() {
         ]);
         blocks(&sessions)
     };
-    let text = found("server");
-    for words in [
-        "✖ 1 request without a session got no answer of the server    WHY-03",
-        "x1: the server's name cannot be resolved",
-        "dmtap doctor",
+    for (why, next) in [
+        (
+            "the server's name cannot be resolved: check the name, or the network",
+            "next: check the name of the server, or the network",
+        ),
+        (
+            "the server refused the connection: nothing listens at its address and port",
+            "next: start the server, or correct its address and port",
+        ),
+        (
+            "server certificate not trusted: its issuer is not known here; use --server-ca FILE to trust its CA, or -k to accept any",
+            "next: use --server-ca FILE to trust its CA, or -k to accept any",
+        ),
+        (
+            "no connection to the server: network is unreachable",
+            "dmtap doctor --server URL",
+        ),
+        (
+            "the server closed the connection without answering",
+            "next: look at the server's log at 05:06:07 UTC",
+        ),
     ] {
-        assert!(text.contains(words), "{words}: {text}");
+        let text = found("server", why);
+        for words in [
+            "✖ 1 request without a session got no answer of the server    WHY-03",
+            &format!("x1: {why}")[..30],
+            next,
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert_eq!(
+            text.contains("server's log"),
+            next.contains("server's log"),
+            "{text}"
+        );
+        assert_eq!(found("device", why), "");
     }
-    assert_eq!(found("device"), "");
+}
+
+#[test]
+fn a_server_that_was_not_reached_refused_nothing() {
+    let mut records = script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\nfail server server certificate not trusted: its issuer is not known here; \
+         use --server-ca FILE to trust its CA, or -k to accept any\n< - http=502\n",
+    );
+    records.last_mut().unwrap().own = true;
+    let sessions = analysed(&records);
+    let text = blocks(&sessions);
+    let finding = &sessions[0].summary.findings[0];
+    assert!(!text.contains("efused"), "{text}");
+    assert!(!text.contains("server's log"), "{text}");
+    assert!(finding.by.is_none(), "{text}");
+    assert!(finding.next.starts_with("use --server-ca FILE"), "{text}");
+}
+
+#[test]
+fn what_dmtap_itself_changes_in_a_request_is_not_why_the_server_gives_no_answer() {
+    let mut records = script::records(
+        "session 1 09:12:00\n> 1\n  2 Alert 1201\nrule stay /SyncML/SyncHdr/Target/LocURI https://a.example/\nfail server the server closed the connection \
+         without answering\n< - http=502\n",
+    );
+    records.last_mut().unwrap().own = true;
+    let sessions = analysed(&records);
+    let text = blocks(&sessions);
+    let finding = &sessions[0].summary.findings[0];
+    assert!(finding.rules.is_empty(), "{text}");
+    assert!(finding.next.contains("the server's log"), "{text}");
+}
+
+#[test]
+fn the_servers_own_words_come_first_and_name_what_to_do() {
+    let head = |status: u16, media_type: &str| serde_json::json!({"status": status, "version": "HTTP/1.1", "headers": [["content-type", media_type]]});
+    let discover = serde_json::json!({"from": "device", "enrollment": {"message": "Discover", "facts": {"RequestVersion": "9.0"}}});
+    let answer = serde_json::json!({"from": "server", "head": head(400, "application/json"),
+        "reading": {"is": "undecoded", "media_type": "application/json"},
+        "body": {"text": "{\"reason\":\"invalid discover message: Request.RequestVersion\"}"}});
+    let sessions = analysed(&[event(1, "request", discover), event(2, "response", answer)]);
+    let text = blocks(&sessions);
+    let finding = &sessions[0].summary.findings[0];
+    assert!(
+        finding.why[0].starts_with("the server's own words: "),
+        "{text}"
+    );
+    assert!(finding.next.contains("RequestVersion 9.0"), "{text}");
+
+    let fault = serde_json::json!({"from": "server", "head": head(200, "application/soap+xml"),
+        "enrollment": {"fault": {"subcode": "s:MessageFormat", "hresult": "0x80180001", "reason": "unmarshalling: EOF"}}});
+    let request = serde_json::json!({"from": "device", "bytes": 0, "reading": {"is": "empty"},
+        "head": {"method": "POST", "uri": "/", "version": "HTTP/1.1", "headers": [["content-type", "application/soap+xml"]]}});
+    let sessions = analysed(&[event(1, "request", request), event(2, "response", fault)]);
+    let text = blocks(&sessions);
+    assert!(text.contains("The request had no body"), "{text}");
+    assert!(!text.contains("server's log"), "{text}");
 }

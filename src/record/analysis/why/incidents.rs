@@ -7,6 +7,7 @@ use super::words::{self, counted, duration};
 use crate::flow::{SessionEnd, Side};
 use crate::record::analysis::enrollment::UNREAD_NEXT;
 use crate::record::analysis::incident::{Back, Incident, IncidentKind};
+use crate::record::analysis::no_answer;
 use crate::record::model::SessionFinding;
 
 impl<'s> Case<'s> {
@@ -159,10 +160,7 @@ impl<'s> Case<'s> {
         finding.why.extend(self.lost());
         finding.next = match (finding.rules.is_empty(), by) {
             (false, _) => "take the rule out".into(),
-            (_, Some(Side::Server)) => {
-                "look whether the server is reachable from here (dmtap doctor), and at its log"
-                    .into()
-            }
+            (_, Some(Side::Server)) => no_answer::next(how, last.at_us),
             (_, Some(Side::Device)) => {
                 "look at the device's network, and at its event log at this time".into()
             }

@@ -6,6 +6,7 @@ use super::words;
 use crate::dm::Hresult;
 use crate::flow::Side;
 use crate::record::analysis::incident::IncidentKind;
+use crate::record::analysis::no_answer;
 use crate::record::model::SessionFinding;
 
 impl Case<'_> {
@@ -31,15 +32,24 @@ impl Case<'_> {
         };
         let mut finding = finding(id, &[last]);
         finding.code = Some(status);
-        finding.what = format!("Session refused with HTTP {status}, and nothing of it followed");
         let cause = self.session.broken_before(last).filter(|_| own);
+        finding.what = match cause {
+            Some(_) => format!(
+                "No answer of the server: dmtap answered with HTTP {status}, and nothing of the session followed"
+            ),
+            None => format!("Session refused with HTTP {status}, and nothing of it followed"),
+        };
         let asks = cause.is_some_and(|cause| cause.contains("asks for a client certificate"));
         let certificate = certificate.as_ref();
         finding.why.extend(match cause {
             Some(cause) if finding.rules.is_empty() => {
                 Some(format!("dmtap itself answered: {cause}"))
             }
-            _ => self.http_words(&finding, own),
+            Some(cause) => Some(words::by_rules(
+                &finding.rules,
+                &format!("acted on the request, to which the server gave no answer: {cause}"),
+            )),
+            None => self.http_words(&finding, own),
         });
         finding
             .why
@@ -62,7 +72,9 @@ impl Case<'_> {
             .extend(retry_after.map(|after| format!("Retry-After asks to wait {after} s.")));
         finding.why.extend(self.lost());
         let is_certificate = asks || certificate.is_some();
-        finding.by = (finding.rules.is_empty() && !is_certificate).then_some(Side::Server);
+        let is_reached = cause.is_none_or(|cause| no_answer::is_reached(cause));
+        let is_servers = finding.rules.is_empty() && !is_certificate && is_reached;
+        finding.by = is_servers.then_some(Side::Server);
         if let Some(certificate) = certificate.filter(|_| finding.rules.is_empty()) {
             finding.next = certificate.next.into();
             return Some(finding);
@@ -72,6 +84,7 @@ impl Case<'_> {
             _ if asks => "enroll the device through dmtap with --swap-client-identity, or give a client certificate with --client-certs".into(),
             (_, "WHY-08") => "check the token or certificate that the device presents (Authorization, client certificate)".into(),
             (_, "WHY-05") => "wait for the device's next session; it comes by its own schedule".into(),
+            _ if cause.is_some() => no_answer::next(cause.map_or("", |it| it.as_str()), last.at_us),
             _ if own => "look whether the server is reachable from here (dmtap doctor), and at its log".into(),
             _ => refused_next(status, last.at_us),
         };

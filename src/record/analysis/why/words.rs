@@ -141,7 +141,7 @@ pub(super) fn side(side: Side) -> &'static str {
 }
 
 /// `at 09:12:05 UTC`; in a log without times `at this exchange`.
-pub(super) fn at(at_us: u64) -> String {
+pub(in crate::record::analysis) fn at(at_us: u64) -> String {
     match at_us {
         0 => "at this exchange".to_owned(),
         _ => format!("at {} UTC", zoned(at_us, "%H:%M:%S")),
