@@ -7,10 +7,7 @@ use aws_lc_rs::rand;
 
 use super::rule_sources::Sources;
 use crate::proxy::{Authority, Mode, Settings, now};
-use crate::record::model::{
-    ListenerRecord, RuleFileRecord, RunEvent, RunLine, RunRecord, StartRecord,
-};
-
+use crate::record::model::{ListenerRecord, RuleFileRecord, RunRecord, StartRecord};
 use crate::rules::chance::DEFAULT_SEED;
 
 /// The run that begins now with these rules.
@@ -34,11 +31,6 @@ pub(super) fn run(settings: &Settings, sources: Option<&Sources>) -> RunRecord {
 pub fn start(scheme: &str, address: SocketAddr, authority: &Authority) -> StartRecord {
     let ca = authority.certificate_file().display().to_string();
     StartRecord::new(now(), ListenerRecord::new(scheme, address), ca)
-}
-
-/// The line of JSON that says so.
-pub fn line(start: StartRecord) -> String {
-    RunLine::from(RunEvent::Start(start)).line()
 }
 
 /// The mode as `--mode` has it.

@@ -17,9 +17,10 @@ use crate::filter::Filter;
 use crate::flow::{Event, EventSink};
 use crate::proxy::{Authority, Mode, Proxy, Settings};
 use crate::record::journal::FAREWELL;
-use crate::record::model::{ListenerRecord, RunEvent, RunRecord, StartRecord};
+use crate::record::model::{ListenerRecord, RunRecord, StartRecord};
 use crate::record::{
-    self, CloseError, Colour, Journal, JsonLines, Masking, Sink, Transcript, WhenFull, select,
+    self, CloseError, Colour, Journal, JsonLines, Masking, Sink, Transcript, WhenFull, jsonl,
+    select,
 };
 
 /// Where a run is recorded.
@@ -124,9 +125,9 @@ impl RecordOutputs {
             }
             Live::JsonLines => {
                 let lines = JsonLines::new(Pipe::new(std::io::stdout()));
-                let start = start.into_iter().map(RunEvent::Start);
-                let beginning = start.chain([RunEvent::Run(run.clone())]);
-                Some(Box::new(beginning.fold(lines, JsonLines::beginning_with)))
+                let start = start.map(|start| jsonl::line(jsonl::START, &start));
+                let beginning = start.unwrap_or_default() + &jsonl::line(jsonl::RUN, run);
+                Some(Box::new(lines.beginning_with(&beginning)))
             }
         };
         if let Some(shown) = shown {

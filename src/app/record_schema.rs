@@ -20,11 +20,11 @@ pub fn schema() -> Value {
             generator.subschema_for::<RulesRecord<'_>>(),
         ),
         line(
-            json!({"const": "start"}),
+            json!({"const": jsonl::START}),
             generator.subschema_for::<StartRecord>(),
         ),
         line(
-            json!({"const": "run"}),
+            json!({"const": jsonl::RUN}),
             generator.subschema_for::<RunRecord>(),
         ),
     ];

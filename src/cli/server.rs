@@ -20,6 +20,7 @@ use crate::error_text;
 use crate::peer::{self, Plan};
 use crate::printable;
 use crate::proxy::cannot_listen;
+use crate::record::jsonl;
 use enroll::EnrollArguments;
 
 /// Run a reference DM server: it accepts any device and sends it the commands of a plan.
@@ -79,9 +80,8 @@ impl Server {
                 .iter()
                 .for_each(|words| print::line(words));
             if output == Output::Json {
-                print(beginning::line(beginning::start(
-                    "https", address, &authority,
-                )));
+                let start = beginning::start("https", address, &authority);
+                print(jsonl::line(jsonl::START, &start));
             }
             let stop = CancellationToken::new();
             tokio::spawn(signal::cancel_on_signal(stop.clone()));

@@ -6,7 +6,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::model::{RunEvent, RunRecord};
+use super::jsonl;
+use super::model::RunRecord;
 use super::{Colour, JsonLines, Layout, Pcapng, Renew, Sink, Transcript};
 use crate::error_text;
 
@@ -176,7 +177,10 @@ fn open_as(name: &str, append: Append, run: Option<&RunRecord>) -> Result<Opened
     let out = BufWriter::with_capacity(BUFFER, file);
     let sink: Box<dyn Sink> = match kind {
         Kind::JsonLines => match run {
-            Some(run) => Box::new(JsonLines::new(out).beginning_with(RunEvent::Run(run.clone()))),
+            Some(run) => {
+                let line = jsonl::line(jsonl::RUN, run);
+                Box::new(JsonLines::new(out).beginning_with(&line))
+            }
             None => Box::new(JsonLines::new(out)),
         },
         Kind::Pcapng => Box::new(Pcapng::new(out)?),

@@ -7,10 +7,10 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Sink;
-use super::model::{BodyRecord, EventKind, EventRecord, RunEvent, RunLine, VERSION};
+use super::model::{BodyRecord, EventKind, EventRecord, VERSION};
 use crate::error_text;
 
 /// Writes JSON lines.
@@ -50,9 +50,9 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W> JsonLines<W> {
-    /// The same, with this line about the run in front of all events, behind those given before.
-    pub fn beginning_with(mut self, what: RunEvent) -> Self {
-        self.beginning.push_str(&RunLine::from(what).line());
+    /// The same, with these lines about the run in front of all events.
+    pub fn beginning_with(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.beginning);
         self
     }
 
@@ -109,6 +109,20 @@ pub fn read(line: &[u8]) -> Result<EventRecord, ReadError> {
     let why = record.why.as_deref();
     record.by_rule |= why.is_some_and(|why| ["closed by a rule", "reset by a rule"].contains(&why));
     Ok(record)
+}
+
+/// The line about the run that is called `event`, with its line feed.
+pub fn line(event: &'static str, what: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Line<'w, T> {
+        v: u32,
+        event: &'static str,
+        #[serde(flatten)]
+        what: &'w T,
+    }
+    let v = VERSION;
+    let line = serde_json::to_string(&Line { v, event, what });
+    line.expect("texts and numbers make JSON") + "\n"
 }
 
 /// An event as a JSON object, as a line has it.
@@ -212,7 +226,11 @@ fn may_have_special(word: u64) -> bool {
     (control | quote | backslash) & HIGHS != 0
 }
 
-/// What the line is called that tells at the end of a run what its rules did.
+/// What the lines about a run are called: where dmtap listens, the run itself, and at its end what its rules did.
+pub const START: &str = "start";
+#[expect(missing_docs, reason = "see START")]
+pub const RUN: &str = "run";
+#[expect(missing_docs, reason = "see START")]
 pub const RULES: &str = "rules";
 
 /// The largest buffer that is kept from one line to the next, in bytes.

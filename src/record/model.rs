@@ -32,7 +32,7 @@ pub use http::{
     ClientCertificateRecord, ConnectionRecord, HeadRecord, MessageRecord, ParsedBodyRecord,
     SessionRecord, TlsRecord,
 };
-pub use run::{ListenerRecord, RuleFileRecord, RunEvent, RunLine, RunRecord, StartRecord};
+pub use run::{ListenerRecord, RuleFileRecord, RunRecord, StartRecord};
 pub use session::{CommandCounts, SessionFinding, SessionSummary};
 
 /// The version of the record. It grows when a reader of the old one would misread the new one.

@@ -11,6 +11,7 @@ use crate::app::rule_errors_json;
 use crate::flow::Timestamp;
 use crate::printable;
 use crate::proxy::Hits;
+use crate::record::jsonl;
 use crate::rules::{Limit, Rule, Scenario, Stage, Step};
 
 /// A rule as the control API and the summary tell it.
@@ -138,23 +139,14 @@ impl HitsReport {
 /// What each rule did in a run: the last line of `--output json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RulesRecord<'e> {
-    /// The version of the record.
-    v: u32,
-    /// `rules`.
-    event: &'static str,
     /// The rules, in the order in which dmtap evaluates them.
     rules: Vec<EntryReport<'e>>,
 }
 
 /// The summary at the end of a run, as the last line of `--output json`.
 pub fn summary_line(entries: &[Entry]) -> String {
-    let summary = RulesRecord {
-        v: crate::record::model::VERSION,
-        event: crate::record::jsonl::RULES,
-        rules: entries.iter().map(EntryReport::of).collect(),
-    };
-    let line = serde_json::to_string(&summary);
-    line.expect("texts and numbers make JSON") + "\n"
+    let rules = entries.iter().map(EntryReport::of).collect();
+    jsonl::line(jsonl::RULES, &RulesRecord { rules })
 }
 
 /// The summary at the end of a run, for people; empty without rules.

@@ -1,33 +1,12 @@
-//! The lines with which a run begins: they are no events of the traffic, and readers of records skip them.
+//! What the lines say with which a run begins: they are no events of the traffic, and readers of records skip them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::VERSION;
 use super::effects::rfc3339;
 use crate::flow::Timestamp;
 
-/// A line about the run itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RunLine {
-    /// The version of the record: [`VERSION`].
-    pub v: u32,
-    /// What it is about.
-    #[serde(flatten)]
-    pub what: RunEvent,
-}
-
-/// What a line about the run says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub enum RunEvent {
-    /// dmtap listens: the first line of `--output json`.
-    Start(StartRecord),
-    /// The run that the events after it belong to: the first line of a record.
-    Run(RunRecord),
-}
-
-/// Where dmtap listens.
+/// Where dmtap listens: the first line of `--output json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StartRecord {
     /// When: RFC 3339, in UTC, to the microsecond.
@@ -57,7 +36,7 @@ pub struct ListenerRecord {
     pub port: u16,
 }
 
-/// The run that made a record.
+/// The run that the events after it belong to: the first line of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// An id of its own.
@@ -84,20 +63,6 @@ pub struct RuleFileRecord {
     pub sha256: String,
     /// The names of its rules.
     pub names: Vec<String>,
-}
-
-impl RunLine {
-    /// The line of a text of JSON, with its line feed.
-    pub fn line(&self) -> String {
-        let line = serde_json::to_string(self);
-        line.expect("texts and numbers make JSON") + "\n"
-    }
-}
-
-impl From<RunEvent> for RunLine {
-    fn from(what: RunEvent) -> Self {
-        Self { v: VERSION, what }
-    }
 }
 
 impl RunRecord {
