@@ -88,7 +88,7 @@ impl Play {
     }
 }
 
-/// What the demo prints at the end.
+/// What a demo prints at the end.
 pub struct Closing {
     /// For people.
     pub text: String,

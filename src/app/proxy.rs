@@ -10,7 +10,7 @@ use super::control::{Control, ControlSettings, Token, Traffic};
 use super::pipe::Pipe;
 use super::print;
 use super::rule_sources::watch::{OnChange, Watch};
-use super::rule_sources::{RuleSetUpdater, Sources, report, require_hits};
+use super::rule_sources::{KeysMet, RuleSetUpdater, Sources, report, require_hits};
 use super::signal;
 use crate::error_text;
 use crate::filter::Filter;
@@ -150,6 +150,9 @@ impl RecordOutputs {
 /// Standard output may be a pipe that nobody reads: there, events are left out before the traffic waits.
 const STDOUT: &str = "standard output";
 
+/// What `--require-hits` knows of the messages.
+const HITS: &str = "--require-hits";
+
 /// What the control API shows.
 const CONTROL: &str = "control API";
 
@@ -218,11 +221,15 @@ pub async fn run(
     let updater = Arc::new(RuleSetUpdater::new(rules.sources, proxy.rules()).map_err(start)?);
     let overwritten = reports.overwritten();
     let traffic = Traffic::default();
+    let met = KeysMet::default();
     let journal = events.0.get_or_init(|| {
         let mut builder = reports.builder(&run, Some(listening))?;
         if control.is_some() {
             builder = builder.sessions(traffic.sessions.clone());
             builder = builder.sink(CONTROL, Box::new(traffic.clone()), WhenFull::Block);
+        }
+        if rules.require_hits {
+            builder = builder.sink(HITS, Box::new(met.clone()), WhenFull::Block);
         }
         Ok(builder.start())
     });
@@ -264,7 +271,7 @@ pub async fn run(
         false => Ok(()),
     };
     let acted = match rules.require_hits {
-        true => require_hits(&updater.entries_of_run()).map_err(RunError::Hits),
+        true => require_hits(&updater.entries_of_run(), Some(&met)).map_err(RunError::Hits),
         false => Ok(()),
     };
     closed

@@ -10,6 +10,7 @@
 //! [`Sources`] is plain data. A change is made on a copy, which takes its place when all of it is right.
 
 mod change;
+mod keys_met;
 mod never_acted;
 pub mod read;
 pub mod report;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 pub use change::{ChangeError, Put};
+pub use keys_met::KeysMet;
 pub use never_acted::{list as list_never_acted, require_hits};
 pub use sources::{OpenError, Reloaded, Sources};
 pub use watch_paths::WatchPaths;

@@ -124,7 +124,7 @@ async fn staged(
     }
     if let Some(rules) = rules {
         let entries = rules.entries();
-        closing.acted = require_hits(&entries);
+        closing.acted = require_hits(&entries, None);
         let summary = summary_with(&entries, |rule| effects.of(rule));
         closing.text.push_str(&format!("\n{summary}\n"));
         closing.lines.push_str(&summary_line(&entries));

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::report::{are_of_one_option, is_idle_half, many, name_column, short_name, unit};
-use super::{Entry, SourceState};
+use super::{Entry, KeysMet, SourceState};
 
 /// Demands that every rule acted in the run. Disabled rules do not count, and of the rules that one option makes one
-/// is enough.
+/// is enough. `met` is what the messages had, where somebody looked.
 ///
 /// # Errors
 /// The rules that never acted, with the nearest reason of each.
-pub fn require_hits(entries: &[Entry]) -> Result<(), String> {
+pub fn require_hits(entries: &[Entry], met: Option<&KeysMet>) -> Result<(), String> {
     let is_due = |entry: &&Entry| {
         let is_enabled = entry.standing != SourceState::Disabled;
         is_enabled && entry.run.messages == 0 && !is_idle_half(entry, entries)
@@ -19,7 +19,7 @@ pub fn require_hits(entries: &[Entry]) -> Result<(), String> {
     // Of two that one option made, the first stands for both.
     missing.dedup_by(|later, first| are_of_one_option(&first.rule, &later.rule));
     let missing = missing.iter();
-    let missing = missing.map(|entry| (entry.rule.name.as_str(), reason(entry)));
+    let missing = missing.map(|entry| (entry.rule.name.as_str(), reason(entry, met)));
     match missing.collect::<Vec<_>>() {
         missing if missing.is_empty() => Ok(()),
         missing => Err(list(&missing)),
@@ -39,8 +39,8 @@ pub fn list(missing: &[(&str, String)]) -> String {
     text
 }
 
-/// Why a rule that never acted did not, as far as its counts tell.
-pub(super) fn reason(entry: &Entry) -> String {
+/// Why a rule that never acted did not, as far as its counts tell, and what the messages had.
+pub(super) fn reason(entry: &Entry, met: Option<&KeysMet>) -> String {
     let (rule, hits) = (&entry.rule, entry.run);
     let unit = unit(rule.stage);
     if hits.failed > 0 {
@@ -61,9 +61,11 @@ pub(super) fn reason(entry: &Entry) -> String {
         };
     }
     let stage = rule.stage.name();
-    match hits.came {
-        0 => format!("no {stage} came"),
-        came => format!("{} came, and none matched", many(came, stage)),
+    let unmet = met.and_then(|met| met.unmet(rule));
+    match (hits.came, unmet) {
+        (0, _) => format!("no {stage} came"),
+        (came, None) => format!("{} came, and none matched", many(came, stage)),
+        (came, Some(key)) => format!("{} came, and none matched its `{key}`", many(came, stage)),
     }
 }
 
@@ -95,7 +97,7 @@ mod tests {
     #[test]
     fn a_rule_that_never_acted_is_named_with_the_nearest_reason() {
         let check = |stage: &str, more: &str, run: Hits, expected: &str| {
-            let error = require_hits(&[entry(stage, more, run)]).unwrap_err();
+            let error = require_hits(&[entry(stage, more, run)], None).unwrap_err();
             assert_eq!(
                 error,
                 format!("error: 1 rule never acted:\n  r  {expected}")
@@ -135,16 +137,16 @@ mod tests {
         };
         let mut entry = entry("request", "", Hits::default());
         entry.standing = SourceState::Disabled;
-        assert_eq!(require_hits(&[entry.clone()]), Ok(()));
+        assert_eq!(require_hits(&[entry.clone()], None), Ok(()));
         entry.standing = SourceState::Removed;
-        assert!(require_hits(&[entry.clone()]).is_err());
+        assert!(require_hits(&[entry.clone()], None).is_err());
         entry.standing = SourceState::InForce;
         let mut half = entry.clone();
         entry.rule.option = Some("fail ./A=500".into());
         half.rule.option = entry.rule.option.clone();
-        let error = require_hits(&[entry.clone(), half.clone()]).unwrap_err();
+        let error = require_hits(&[entry.clone(), half.clone()], None).unwrap_err();
         assert!(error.starts_with("error: 1 rule never acted:"), "{error}");
         entry.run = acted;
-        assert_eq!(require_hits(&[entry, half]), Ok(()));
+        assert_eq!(require_hits(&[entry, half], None), Ok(()));
     }
 }

@@ -116,7 +116,7 @@ impl<'e> EntryReport<'e> {
             scenario: rule.scenario.as_ref().map(scenario),
             steps: rule.steps.iter().map(Step::name).collect(),
             warnings: rule_errors_json::each(&rule.warnings),
-            why: (entry.run.messages == 0).then(|| reason(entry)),
+            why: (entry.run.messages == 0).then(|| reason(entry, None)),
             hits: HitsReport::of(entry.hits),
             run: HitsReport::of(entry.run),
         }

@@ -1,0 +1,206 @@
+//! Which keys of a rule's `match` no message of a run met, so that a rule that never acted has a nearer reason.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::dm::locuri;
+use crate::record::model::{CommandRecord, EventKind};
+use crate::record::redact::MASK;
+use crate::record::{EventRecord, Sink};
+use crate::rules::glob::Glob;
+use crate::rules::{Matcher, Rule, Stage};
+
+/// What the messages of a run had for the keys of matchers; clones share it. As a sink it takes in the records.
+#[derive(Clone, Default)]
+pub struct KeysMet(Arc<Mutex<HashMap<(Key, Stage), Texts>>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Method,
+    Host,
+    Path,
+    Device,
+    Command,
+    LocUri,
+}
+
+/// Whether a key of a matcher holds of a text.
+type Holds<'m> = dyn Fn(&str) -> bool + 'm;
+
+/// The texts that came for a key; `None` where there were too many, or one was masked.
+type Texts = Option<BTreeSet<String>>;
+
+impl Sink for KeysMet {
+    fn write_event(&mut self, record: &EventRecord) -> io::Result<()> {
+        let stage = match record.event {
+            EventKind::Request => Stage::Request,
+            EventKind::Response if !record.own => Stage::Response,
+            _ => return Ok(()),
+        };
+        if let Some(head) = record.head.as_ref().filter(|_| stage == Stage::Request) {
+            let uri = head.uri.as_ref().and_then(|uri| uri.parse().ok());
+            let uri: http::Uri = uri.unwrap_or_default();
+            let host = uri.host().unwrap_or(MASK);
+            // The rules of both stages ask about the request.
+            for stage in [Stage::Request, Stage::Response] {
+                self.met(Key::Method, stage, head.method.as_deref().unwrap_or(MASK));
+                self.met(Key::Host, stage, host);
+                self.met(Key::Path, stage, uri.path());
+            }
+        }
+        if let Some(session) = &record.session {
+            self.met(Key::Device, stage, &session.device);
+        }
+        for command in &record.commands {
+            self.met(Key::Command, stage, &command.kind);
+            for uri in nodes(command) {
+                self.met(Key::LocUri, stage, &locuri::canonical(uri));
+            }
+            if command.answers.as_ref().is_some_and(|it| it.more) {
+                self.met(Key::LocUri, stage, MASK);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The nodes that a command may be about.
+fn nodes(command: &CommandRecord) -> impl Iterator<Item = &str> {
+    let items = command.items.iter();
+    let items = items.flat_map(|item| item.target.iter().chain(&item.source));
+    let answers = command.answers.iter();
+    let answers = answers.flat_map(|it| it.loc_uri.iter().chain(&it.loc_uris));
+    items.chain(answers).map(|uri| &**uri)
+}
+
+impl KeysMet {
+    /// The key of a rule's `match` that matched no message of its stage, if one is known.
+    pub(super) fn unmet(&self, rule: &Rule) -> Option<&'static str> {
+        self.unmet_of(&rule.matcher, rule.stage)
+    }
+
+    fn unmet_of(&self, matcher: &Matcher, stage: Stage) -> Option<&'static str> {
+        fn any<G: AsRef<Glob>>(globs: &[G], text: &str) -> bool {
+            globs.is_empty() || globs.iter().any(|glob| glob.as_ref().matches(text))
+        }
+        let (commands, uris) = (&matcher.command, &matcher.loc_uri);
+        let is_command = |name: &str| {
+            commands.is_empty() || commands.iter().any(|command| command.0.name() == name)
+        };
+        let is_node = |uri: &str| uris.is_empty() || uris.iter().any(|glob| glob.matches(uri));
+        let keys: [(&str, Key, &Holds<'_>); 6] = [
+            ("method", Key::Method, &|it| any(&matcher.method, it)),
+            ("host", Key::Host, &|it| any(&matcher.host, it)),
+            ("path", Key::Path, &|it| any(&matcher.path, it)),
+            ("device", Key::Device, &|it| any(&matcher.device, it)),
+            ("command", Key::Command, &is_command),
+            ("loc-uri", Key::LocUri, &is_node),
+        ];
+        // A key that the rule does not have holds of every text.
+        let is_asked = |holds: &Holds<'_>| !holds(MASK);
+        let mut unmet = keys.into_iter().filter(|(_, key, holds)| {
+            let all = self.0.lock();
+            let texts = all.get(&(*key, stage)).cloned();
+            let texts = texts.unwrap_or_else(|| Some(BTreeSet::new()));
+            is_asked(holds) && texts.is_some_and(|texts| !texts.iter().any(|text| holds(text)))
+        });
+        let own = unmet.next().map(|(name, ..)| name);
+        own.or_else(|| {
+            let mut inner = matcher.all.iter();
+            inner.find_map(|inner| self.unmet_of(inner, stage))
+        })
+    }
+
+    fn met(&self, key: Key, stage: Stage, text: &str) {
+        let mut all = self.0.lock();
+        let texts = all.entry((key, stage));
+        let texts = texts.or_insert_with(|| Some(BTreeSet::new()));
+        let Some(known) = texts else { return };
+        if known.contains(text) {
+            return;
+        }
+        if text.contains(MASK) || known.len() == MOST_TEXTS || text.len() > LONGEST_TEXT {
+            *texts = None;
+            return;
+        }
+        known.insert(text.to_owned());
+    }
+}
+
+/// Texts that are kept for a key.
+const MOST_TEXTS: usize = 10_000;
+/// Bytes of one of them.
+const LONGEST_TEXT: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::load;
+
+    fn record(event: &str, uri: &str, node: &str) -> EventRecord {
+        let record = serde_json::json!({
+            "v": 1, "seq": 1, "event": event, "at": "2026-11-23T04:16:40.000000Z", "at_us": 1,
+            "connection": {"id": 1}, "exchange": 1,
+            "head": {"method": "POST", "uri": uri, "version": "HTTP/1.1", "headers": []},
+            "session": {"number": 1, "device": "urn:a", "id": "1", "exchange": 1},
+            "commands": [{"kind": "Replace", "path": "/", "span": [0, 1], "items": [{"target": node}]}],
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn unmet(keys: &str, records: &[EventRecord]) -> Option<&'static str> {
+        let mut met = KeysMet::default();
+        for record in records {
+            met.write_event(record).unwrap();
+        }
+        let text = format!(
+            "[[rule]]\nname = 'r'\nstage = 'request'\nmatch = {{ {keys} }}\nstep.delay = '1ms'\n"
+        );
+        met.unmet(&load::parse("a.toml", &text).unwrap()[0])
+    }
+
+    #[test]
+    fn a_key_that_no_message_of_the_stage_met_is_named() {
+        let check = |keys: &str, expected: Option<&str>| {
+            let records = [
+                record("request", "https://mdm.example/a", "./Device/A"),
+                record("response", "https://mdm.example/a", "./Device/B"),
+            ];
+            assert_eq!(unmet(keys, &records), expected, "{keys}");
+        };
+        check("method = 'PUT'", Some("method"));
+        check("host = 'other.example'", Some("host"));
+        check("host = '*.example', path = '/b'", Some("path"));
+        check("device = 'urn:b*'", Some("device"));
+        check("command = 'Get'", Some("command"));
+        check(
+            "command = 'Replace', loc-uri = './Device/B'",
+            Some("loc-uri"),
+        );
+        check("all = [{ loc-uri = './Device/B' }]", Some("loc-uri"));
+        check("command = 'Replace', loc-uri = './device/a'", None);
+        check("data = 'x'", None);
+        check("not = { loc-uri = './Device/A' }", None);
+    }
+
+    #[test]
+    fn nothing_is_concluded_from_masked_texts_and_from_too_many() {
+        let masked = record("request", "https://mdm.example/a", "./Device/********");
+        assert_eq!(unmet("loc-uri = './Device/B'", &[masked]), None);
+        let many = |count: usize| -> Vec<EventRecord> {
+            let node = |number: usize| format!("./Device/A/{number}");
+            let all = (0..count).map(|it| record("request", "https://mdm.example/a", &node(it)));
+            all.collect()
+        };
+        let asked = "loc-uri = './Device/B'";
+        assert_eq!(unmet(asked, &many(MOST_TEXTS)), Some("loc-uri"));
+        assert_eq!(unmet(asked, &many(MOST_TEXTS + 1)), None);
+    }
+}
