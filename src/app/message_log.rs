@@ -126,11 +126,7 @@ fn events(
     let mut events: Vec<(EventRecord, Option<u64>)> = Vec::with_capacity(found.len());
     for (seq, message) in (1..).zip(found) {
         at = message.moment(order, dates.zone).unwrap_or(at);
-        let took = message
-            .http
-            .as_ref()
-            .map_or(Duration::ZERO, |http| http.took);
-        at.0 += u64::try_from(took.as_micros()).unwrap_or_default();
+        at.0 += u64::try_from(message.took.as_micros()).unwrap_or_default();
         let line = message.line;
         let event = message.event(seq, at, &mut conversation, masking);
         let over = sessions.event(&event);
@@ -153,16 +149,11 @@ struct Found {
     bytes: Bytes,
     reading: ParsedBody,
     date: Option<WrittenDate>,
-    /// What a HAR has of it besides.
-    http: Option<HttpFacts>,
-}
-
-/// What is known of a message's way through the network.
-struct HttpFacts {
-    head: Head,
-    /// Host and port of the server.
-    server: String,
-    /// From the beginning of the request to the response; nothing of a request.
+    /// Its HTTP head, which a HAR has.
+    head: Option<Head>,
+    /// Host and port of the server, where the file has them besides the message.
+    server: Option<String>,
+    /// From the beginning of the request to the response, in a HAR.
     took: Duration,
 }
 
@@ -230,7 +221,9 @@ fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found
             reading: reading(&bytes, message.document, limits),
             bytes,
             date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
-            http: None,
+            head: None,
+            server: None,
+            took: Duration::ZERO,
         }
     });
     messages.collect()
@@ -295,7 +288,9 @@ fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
         reading: reading(&bytes, decoded, limits),
         bytes,
         date,
-        http: None,
+        head: None,
+        server: None,
+        took: Duration::ZERO,
     }
 }
 
@@ -336,8 +331,7 @@ impl Found {
 
     /// Who sent it, by its head.
     fn speaker(&self) -> Option<Side> {
-        let http = self.http.as_ref()?;
-        Some(match http.head {
+        Some(match self.head.as_ref()? {
             Head::Request(_) => Side::Device,
             Head::Response(_) => Side::Server,
         })
@@ -366,8 +360,7 @@ impl Found {
         let is_broken = front.is_some();
         let document = self.reading.document().cloned();
         let document = document.or_else(|| front.map(Arc::new));
-        let is_known = self.http.is_some();
-        let took = self.http.as_ref().map_or(Duration::ZERO, |http| http.took);
+        let is_known = self.head.is_some();
         let speaker = self.speaker().unwrap_or_else(|| match &document {
             Some(document) => speaker_of(document).0,
             None => Side::Device,
@@ -375,15 +368,13 @@ impl Found {
         let mut passed = conversation.message(speaker, self.bytes.clone(), document);
         passed.is_broken = is_broken;
         passed.at = at;
-        if let Some(http) = self.http {
-            passed.connection.server = http.server;
-            match http.head {
-                Head::Request(head) => passed.request = head,
-                Head::Response(head) => passed.response = Some(head),
-            }
-        } else if let Some(document) = &passed.document
-            && let Some(server) = server_of(document, speaker)
-        {
+        match self.head {
+            Some(Head::Request(head)) => passed.request = head,
+            Some(Head::Response(head)) => passed.response = Some(head),
+            None => {}
+        }
+        let named = || server_of(passed.document.as_deref()?, speaker);
+        if let Some(server) = self.server.or_else(named) {
             passed.connection.server = server;
         }
         let mut decision = conversation.decide(&RuleSet::default(), &passed);
@@ -399,7 +390,7 @@ impl Found {
             from: speaker,
             synthesized: false,
             at,
-            took,
+            took: self.took,
             head: match passed.response {
                 Some(response) => Head::Response(response),
                 None => Head::Request(passed.request),

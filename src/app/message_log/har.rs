@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 use serde_json::Value;
 
+use super::Found;
 use super::date::WrittenDate;
-use super::{Found, HttpFacts};
 use crate::dm::Dialect;
 use crate::flow::{Head, NotParsed, ParsedBody, RequestHead, ResponseHead, media};
 use crate::markup::utf16::in_utf8;
@@ -62,11 +62,9 @@ fn exchange(entry: &Value, limits: &Limits) -> Option<[Found; 2]> {
         reading,
         date,
         line: None,
-        http: Some(HttpFacts {
-            head,
-            server: server.clone(),
-            took,
-        }),
+        head: Some(head),
+        server: Some(server.clone()),
+        took,
     };
     Some([
         found(
