@@ -42,8 +42,8 @@ pub struct DryRun {
     unasked: Unasked,
     limits: Limits,
     exchanges: u64,
-    /// The last exchange of each session, by device and SessionID: a log may mix the messages of several.
-    last: HashMap<(String, String), ExchangeId>,
+    /// The last exchange of each session: a log may mix the messages of several.
+    last: HashMap<SessionKey, ExchangeId>,
     request: RequestHead,
     response: ResponseHead,
     connection: Connection,
@@ -109,7 +109,7 @@ impl DryRun {
         body: Bytes,
         document: Option<Arc<Document>>,
     ) -> Passed {
-        let session = session_named(speaker, document.as_deref());
+        let session = session_of("", speaker, document.as_deref());
         let last = session.as_ref().and_then(|session| self.last.get(session));
         let mut exchange = last.copied().unwrap_or(ExchangeId(self.exchanges));
         if speaker == Side::Device || self.exchanges == 0 {
@@ -222,20 +222,14 @@ impl DryRun {
         if let (Side::Server, Some(handle)) = (passed.speaker, self.open.get(&passed.exchange)) {
             return Some(handle.tag(Side::Device, None)?.key);
         }
-        let message = Message::of(passed.document.as_deref()?)?;
         let server = &passed.connection.server;
-        SessionKey::of(server, passed.speaker, message).ok()?
+        session_of(server, passed.speaker, passed.document.as_deref())
     }
 }
 
-/// The device and the SessionID that a message names.
-fn session_named(speaker: Side, document: Option<&Document>) -> Option<(String, String)> {
-    let header = Message::of(document?)?.header()?;
-    let device = match speaker {
-        Side::Device => header.source(),
-        Side::Server => header.target(),
-    };
-    Some((device?.into_owned(), header.session_id()?.into_owned()))
+/// The session that a message names.
+fn session_of(server: &str, speaker: Side, document: Option<&Document>) -> Option<SessionKey> {
+    SessionKey::of(server, speaker, Message::of(document?)?).ok()?
 }
 
 fn reaches_the_server(verdict: &Verdict) -> bool {
