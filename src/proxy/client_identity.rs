@@ -17,9 +17,12 @@ use crate::identity::{CertificateParts, Digest, Scheme, SignError, Signer};
 /// A client certificate, its chain and its key. The key signs, and cannot be read.
 #[derive(Clone)]
 pub struct ClientIdentity {
-    id: Arc<str>,
-    facts: Arc<ShownCertificate>,
-    key: Arc<CertifiedKey>,
+    /// SHA-256 of the certificate, in hex: it tells identities apart.
+    pub(super) id: Arc<str>,
+    /// What a record says of it.
+    pub(super) facts: Arc<ShownCertificate>,
+    /// Certificate and key, as TLS takes them.
+    pub(super) key: Arc<CertifiedKey>,
 }
 
 impl ClientIdentity {
@@ -82,20 +85,10 @@ impl ClientIdentity {
         &self.id
     }
 
-    /// The same, shared.
-    pub(super) fn shared_id(&self) -> Arc<str> {
-        self.id.clone()
-    }
-
-    /// The same, as the identity with this name in the store.
+    /// The same identity, by its name in the store.
     pub(super) fn named(mut self, name: &str) -> Self {
         Arc::make_mut(&mut self.facts).identity = Some(name.into());
         self
-    }
-
-    /// What a record says of it.
-    pub(super) fn facts(&self) -> &Arc<ShownCertificate> {
-        &self.facts
     }
 
     /// The certificate.
@@ -106,11 +99,6 @@ impl ClientIdentity {
     /// The certificate and those between it and its root.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.key.cert
-    }
-
-    /// Certificate and key, as TLS takes them.
-    pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {
-        &self.key
     }
 }
 

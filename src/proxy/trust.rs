@@ -290,7 +290,7 @@ impl ResolvesClientCert for Presented {
 /// takes whoever resumes a session for the client that began it.
 pub(super) fn presenting(base: &ClientConfig, identity: &ClientIdentity) -> ClientConfig {
     let mut config = base.clone();
-    config.client_auth_cert_resolver = Arc::new(Presented(Some(identity.certified_key().clone())));
+    config.client_auth_cert_resolver = Arc::new(Presented(Some(identity.key.clone())));
     config.resumption = Resumption::in_memory_sessions(SESSIONS_OF_IDENTITY);
     config
 }

@@ -164,7 +164,7 @@ impl ServerLink {
             scheme: target.scheme().cloned(),
             authority: target.authority().cloned(),
             offer: upstreams.offer(device),
-            identity: identity.map(ClientIdentity::shared_id),
+            identity: identity.map(|identity| identity.id.clone()),
         };
         let wait = match device == Version::HTTP_2 {
             true => Duration::ZERO,

@@ -79,14 +79,14 @@ impl Exchange {
         };
         let note = swapped.unwrap_or_else(|mut why| {
             let is_granted = leaving.is_some_and(|leaving| grants(&leaving));
-            if !is_granted && swap.has_illegal_strings() {
+            if !is_granted && swap.has_illegal_strings {
                 why += "; the subject of the request has characters that its PrintableString does not allow, which strict \
                         servers refuse: --csr-strict writes it as a UTF8String";
             }
             if is_granted && decided.verdict.answer.is_none() {
                 why += "; the certificate in this answer is for dmtap's key, and of no use to the device: enroll it again";
             }
-            not_swapped(swap.device_id(), &why)
+            not_swapped(&swap.device_id, &why)
         });
         decided.notes.push(note);
     }
@@ -131,7 +131,7 @@ impl Exchange {
         let identity = self.identity.as_ref().filter(|_| is_shown);
         Some(ClientAuth {
             asked,
-            shown: identity.map(|identity| Box::new(ShownCertificate::clone(identity.facts()))),
+            shown: identity.map(|identity| Box::new(ShownCertificate::clone(&identity.facts))),
         })
     }
 
@@ -196,7 +196,7 @@ impl Exchange {
             at: None,
             text: format!(
                 "dmtap enrolled in place of device {}: identity {id}{serial}",
-                swap.device_id()
+                swap.device_id
             ),
         })
     }

@@ -14,9 +14,7 @@ use crate::dm::token::TokenKind;
 use crate::flow::RuleEffect;
 use crate::identity::KeyKind;
 use crate::identity::enrollment::{self, Asked, Granted};
-use crate::identity::{
-    CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer, Strings,
-};
+use crate::identity::{CertificateParts, CertificationRequest, Replacement, SignedRequest, Signer};
 use crate::markup::{Document, Limits};
 use crate::proxy::ca::Authority;
 use crate::proxy::client_identity::ClientIdentity;
@@ -27,13 +25,14 @@ pub(in crate::proxy) struct Swap {
     key: OwnKey,
     /// The device's key: a SubjectPublicKeyInfo.
     device_key: Vec<u8>,
-    device_id: String,
+    /// The device's name for itself.
+    pub(in crate::proxy) device_id: String,
     server: String,
     begun: Instant,
     /// The identity that it renews.
     renews: Option<IdentityId>,
     /// Whether the server got a subject that strict servers refuse.
-    has_illegal_strings: bool,
+    pub(in crate::proxy) has_illegal_strings: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -78,11 +77,11 @@ impl Identities {
             .take(kind)
             .await
             .map_err(|error| error.to_string())?;
-        let has_illegal_strings = read.has_illegal_strings();
         let request = read
             .with_key(&key, self.strings)
             .map_err(|error| error.to_string())?;
         let facts = crate::dm::CertificateRequest::read(&request);
+        let has_illegal_strings = facts.as_ref().is_some_and(|it| it.has_illegal_strings);
         let text = facts.map_or_else(
             || "a request for dmtap's key".into(),
             |facts| {
@@ -104,7 +103,7 @@ impl Identities {
                 server: server.to_owned(),
                 begun,
                 renews: renewal.map(|renewal| renewal.id),
-                has_illegal_strings: self.strings == Strings::Kept && has_illegal_strings,
+                has_illegal_strings,
                 _permit: permit,
             },
             token,
@@ -154,16 +153,6 @@ pub(in crate::proxy) struct Ready {
 }
 
 impl Swap {
-    /// The device's name for itself.
-    pub(in crate::proxy) fn device_id(&self) -> &str {
-        &self.device_id
-    }
-
-    /// Whether the server got a subject that strict servers refuse.
-    pub(in crate::proxy) fn has_illegal_strings(&self) -> bool {
-        self.has_illegal_strings
-    }
-
     /// Makes everything that the answer to the device takes: the certificate for its key, and the edits.
     ///
     /// # Errors

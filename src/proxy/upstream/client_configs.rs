@@ -53,7 +53,7 @@ impl ClientConfigs {
         let mut prepared = self.prepared.lock();
         prepared.uses += 1;
         let now = prepared.uses;
-        let key = (identity.map(ClientIdentity::shared_id), offer.alpn());
+        let key = (identity.map(|identity| identity.id.clone()), offer.alpn());
         if let Some(entry) = prepared.configs.get_mut(&key) {
             entry.last_use = now;
             return entry.config.clone();
@@ -87,7 +87,7 @@ impl ClientConfigs {
     ) -> Handshake {
         let authority = target.authority().map(ToString::to_string);
         let key = (
-            identity.map(ClientIdentity::shared_id),
+            identity.map(|identity| identity.id.clone()),
             authority.unwrap_or_default(),
         );
         let handshakes = &mut self.prepared.lock().handshakes;
@@ -143,7 +143,7 @@ mod tests {
         let prepared = configs.prepared.lock();
         assert_eq!(prepared.configs.len(), MOST_CONFIGS);
         let has = |identity: &ClientIdentity, offer: Offer| {
-            let key = (Some(identity.shared_id()), offer.alpn());
+            let key = (Some(identity.id.clone()), offer.alpn());
             prepared.configs.contains_key(&key)
         };
         assert!(has(&one, Offer::Http1) && has(&other, Offer::Http2));
