@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use num_bigint::BigUint;
 use rcgen::{CertificateParams, PublicKeyData};
-use rustls::crypto::hash::Hash;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
-use rustls::{SignatureAlgorithm, SignatureScheme, SupportedCipherSuite};
+use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use super::{Authority, CaError, random};
 
@@ -73,7 +73,7 @@ struct WeakSigner(SignatureScheme);
 
 impl Signer for WeakSigner {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-        let hash = sha256(message)?;
+        let hash = sha256(message);
         let encoded = match self.0 {
             SignatureScheme::RSA_PSS_SHA256 => pss(&hash)?,
             _ => pkcs1(&hash),
@@ -106,14 +106,14 @@ fn pkcs1(hash: &[u8]) -> Vec<u8> {
 /// EMSA-PSS with a salt as long as the hash (RFC 8017 §9.1.1, RFC 8446 §4.2.3).
 fn pss(hash: &[u8]) -> Result<Vec<u8>, rustls::Error> {
     let salt = random::<32>().map_err(|_| rustls::Error::FailedToGetRandomBytes)?;
-    let hash = sha256(&[&[0; 8], hash, &salt].concat())?;
+    let hash = sha256(&[&[0; 8], hash, &salt].concat());
     let mut block = vec![0; BYTES - hash.len() - 1 - salt.len() - 1];
     block.push(0x01);
     block.extend(salt);
     // MGF1 (RFC 8017 §B.2.1).
     for (counter, piece) in block.chunks_mut(hash.len()).enumerate() {
         let counter = (counter as u32).to_be_bytes();
-        let mask = sha256(&[&hash[..], &counter].concat())?;
+        let mask = sha256(&[&hash[..], &counter].concat());
         for (byte, mask) in piece.iter_mut().zip(mask) {
             *byte ^= mask;
         }
@@ -125,13 +125,8 @@ fn pss(hash: &[u8]) -> Result<Vec<u8>, rustls::Error> {
     Ok(block)
 }
 
-fn sha256(bytes: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-    let suite = rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-    let SupportedCipherSuite::Tls13(suite) = suite else {
-        return Err(rustls::Error::General("no SHA-256".into()));
-    };
-    let sha256: &dyn Hash = suite.common.hash_provider;
-    Ok(sha256.hash(bytes).as_ref().to_vec())
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest(&SHA256, bytes).as_ref().to_vec()
 }
 
 /// A number in hexadecimal, in several lines.
@@ -161,7 +156,7 @@ mod tests {
         let signer = WeakSigner(SignatureScheme::RSA_PKCS1_SHA256);
         let signature = BigUint::from_bytes_be(&signer.sign(b"message").unwrap());
         let opened = signature.modpow(&BigUint::from(65537_u32), &number(MODULUS));
-        let expected = pkcs1(&sha256(b"message").unwrap());
+        let expected = pkcs1(&sha256(b"message"));
         assert_eq!(opened, BigUint::from_bytes_be(&expected));
     }
 }
