@@ -26,15 +26,16 @@ impl Severity {
 
 /// Text of a peer for a note, cut to [`LONGEST_TEXT`] characters.
 pub fn clipped(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    cut(text, LONGEST_TEXT)
 }
 
 /// A whole note as it is shown, cut to [`LONGEST_NOTE`] characters. What must be masked is masked before.
 pub fn clipped_note(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_NOTE) {
+    cut(text, LONGEST_NOTE)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
