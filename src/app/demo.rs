@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,8 +91,10 @@ impl Play {
 pub struct Closing {
     /// For people.
     pub text: String,
-    /// The summary of what the rules did, as a line of JSON.
-    pub line: String,
+    /// The same as lines of JSON.
+    pub lines: String,
+    /// Why the demo fails, in one line: a device left dmtap for another host, or did not get through its sessions.
+    pub failure: Option<String>,
     /// Which rules never acted, if some did not.
     pub acted: Result<(), String>,
 }
@@ -110,17 +111,7 @@ pub async fn run(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closin
 }
 
 async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing, String> {
-    let folder = Path::new(FOLDER);
-    fs::create_dir_all(folder)
-        .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
-    let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let reports = RecordOutputs {
-        live,
-        files: files.to_vec(),
-        masking: Masking::Masked,
-        view: None,
-        save: None,
-    };
+    let reports = reports(live)?;
     // Readable by this user only, and gone at the end.
     let secrets = tempfile::tempdir().map_err(|error| error_text::io(&error))?;
     let authority = Authority::load_or_create(secrets.path()).map_err(|error| error.to_string())?;
@@ -139,9 +130,30 @@ async fn staged(live: Live, play: Play, on_busy: fn(Duration)) -> Result<Closing
     stage.strike().await?;
     let entries = rules.entries();
     Ok(Closing {
-        text: summary::closing(title, &sessions, &entries, &effects.effects(), &files),
-        line: summary_line(&entries),
-        acted: require_hits(&entries),
+        text: summary::closing(
+            title,
+            &sessions,
+            &entries,
+            &effects.effects(),
+            &reports.files,
+        ),
+        lines: summary_line(&entries),
+        failure: None,
+        acted: require_hits(&entries, None),
+    })
+}
+
+/// Where a demo is recorded.
+fn reports(live: Live) -> Result<RecordOutputs, String> {
+    fs::create_dir_all(FOLDER)
+        .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
+    let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
+    Ok(RecordOutputs {
+        live,
+        files: files.to_vec(),
+        masking: Masking::Masked,
+        view: None,
+        save: None,
     })
 }
 

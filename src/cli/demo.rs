@@ -7,7 +7,7 @@ use super::rule_args::RuleArgs;
 use super::seed::Seed;
 use super::{Failure, Outcome, Output};
 use crate::app::demo::enroll::Swap;
-use crate::app::demo::{self, Play};
+use crate::app::demo::{self, Closing, Play};
 use crate::app::proxy::Live;
 use crate::app::rule_sources::Sources;
 use crate::app::{print, signal};
@@ -85,7 +85,11 @@ impl Demo {
             None => Play::short(self.seed.number()).map_err(Failure::Failed)?,
             Some(sources) => Play::with(sources),
         };
-        let run = demo::run(live, play, print_wait);
+        self.end(demo::run(live, play, print_wait), output)
+    }
+
+    /// Runs a demo to its end, and prints what came of it.
+    fn end(&self, run: impl Future<Output = Result<Closing, String>>, output: Output) -> Outcome {
         let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
         let stopped = "interrupted: the demo stopped, and its records end here";
         let closing = ended
@@ -93,14 +97,11 @@ impl Demo {
             .map_err(|why| Failure::Failed(format!("error: {why}")))?;
         match output {
             Output::Text => super::write_and_end(&closing.text, output)?,
-            Output::Json => super::write_and_end(&closing.line, output)?,
+            Output::Json => super::write_and_end(&closing.lines, output)?,
         }
-        self.demand_hits(closing.acted)
-    }
-
-    /// Fails where a rule never acted, if that was asked for.
-    fn demand_hits(&self, acted: Result<(), String>) -> Outcome {
-        match acted {
+        let failed = closing.failure;
+        failed.map_or(Ok(()), |why| Err(Failure::Failed(format!("error: {why}"))))?;
+        match closing.acted {
             Err(why) if self.require_hits => Err(Failure::Failed(why)),
             _ => Ok(()),
         }
@@ -133,19 +134,7 @@ impl Demo {
             true => Swap::Off,
             false => Swap::On,
         };
-        let run = demo::enroll::run(live, stay, swap, sources);
-        let ended = super::block_on(async { signal::unless_interrupted(run).await })?;
-        let stopped = "interrupted: the demo stopped, and its records end here";
-        let closing = ended
-            .ok_or_else(|| Failure::Interrupted(stopped.into()))?
-            .map_err(|why| Failure::Failed(format!("error: {why}")))?;
-        match output {
-            Output::Text => super::write_and_end(&closing.text, output)?,
-            Output::Json => super::write_and_end(&closing.lines, output)?,
-        }
-        let failed = closing.failure;
-        failed.map_or(Ok(()), |why| Err(Failure::Failed(format!("error: {why}"))))?;
-        self.demand_hits(closing.acted)
+        self.end(demo::enroll::run(live, stay, swap, sources), output)
     }
 }
 

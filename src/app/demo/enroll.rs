@@ -1,8 +1,6 @@
 //! The enrollment demo: two devices enroll through dmtap at a server with three names, are managed, and renew.
 
-use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::effects::EffectCollector;
 use super::open_connections::OpenConnections;
-use super::{CLOSING, FOLDER, LONGEST, broken, summary};
+use super::{CLOSING, Closing, LONGEST, broken, summary};
 use crate::app::beginning;
 use crate::app::device::RetryPolicy;
 use crate::app::dial::{Dialer, DialingClient, Resolve};
@@ -31,19 +29,7 @@ use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey,
 use crate::proxy::{
     self, Authority, Proxy, Scheme, Settings, StaySettings, SwapSettings, Trust, Upstream,
 };
-use crate::record::{Journal, Masking, WhenFull};
-
-/// What came of it.
-pub struct EnrollClosing {
-    /// For people.
-    pub text: String,
-    /// The same as lines of JSON.
-    pub lines: String,
-    /// Why the demo fails, in one line: a device left dmtap for another host, or did not get through its sessions.
-    pub failure: Option<String>,
-    /// Which rules never acted, if some did not.
-    pub acted: Result<(), String>,
-}
+use crate::record::{Journal, WhenFull};
 
 /// Whether dmtap enrolls in place of the devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +49,7 @@ pub async fn run(
     stay: StaySettings,
     swap: Swap,
     rules: Option<Sources>,
-) -> Result<EnrollClosing, String> {
+) -> Result<Closing, String> {
     let limit = tokio::time::timeout(LONGEST, staged(live, stay, swap, rules));
     let ended = limit.await;
     ended.map_err(|_| format!("the demo did not end within {} s", LONGEST.as_secs()))?
@@ -74,20 +60,11 @@ async fn staged(
     stay: StaySettings,
     swap: Swap,
     rules: Option<Sources>,
-) -> Result<EnrollClosing, String> {
+) -> Result<Closing, String> {
     let has_rules = rules.is_some();
-    fs::create_dir_all(Path::new(FOLDER))
-        .map_err(|error| format!("cannot make {FOLDER}: {}", error_text::io(&error)))?;
-    let files = ["jsonl", "pcapng", "txt"].map(|form| format!("{FOLDER}/demo.{form}"));
-    let reports = RecordOutputs {
-        live,
-        files: files.to_vec(),
-        masking: Masking::Masked,
-        view: None,
-        save: None,
-    };
+    let reports = super::reports(live)?;
     let stage = Stage::set(&reports, stay, swap, rules).await?;
-    let mut closing = EnrollClosing {
+    let mut closing = Closing {
         text: stage.beginning(),
         lines: String::new(),
         failure: None,
@@ -130,7 +107,7 @@ async fn staged(
         closing.lines.push_str(&summary_line(&entries));
     }
     closing.text.push('\n');
-    closing.text.push_str(&summary::records(&files));
+    closing.text.push_str(&summary::records(&reports.files));
     let line = json!({"v": 1, "left_for": left_for});
     closing.lines.push_str(&format!("{line}\n"));
     // That a device left explains why it failed; the other way round it does not.
@@ -262,7 +239,7 @@ impl Stage {
         &self,
         profile: EnrollProfile,
         dialer: &Dialer,
-        closing: &mut EnrollClosing,
+        closing: &mut Closing,
     ) -> Result<(), String> {
         let trust = Trust::PlatformAnd(self.authority.certificate_file().to_owned());
         let client = dialer.client(&trust)?;
@@ -296,7 +273,7 @@ impl Stage {
         &self,
         device: &str,
         enrollment: &Enrollment,
-        closing: &mut EnrollClosing,
+        closing: &mut Closing,
     ) -> Result<(), String> {
         let granted = self.service.granted().into_iter().rev();
         let granted = { granted }.find(|granted| granted.device == device);
@@ -347,7 +324,7 @@ impl Stage {
     }
 }
 
-impl EnrollClosing {
+impl Closing {
     fn add(&mut self, text: &str, line: &str) {
         self.text.push_str(&format!("  {text}"));
         self.lines.push_str(line);
@@ -358,7 +335,7 @@ async fn session(
     device: &mut EnrolledDevice,
     client: &DialingClient,
     number: &str,
-    closing: &mut EnrollClosing,
+    closing: &mut Closing,
 ) -> Result<(), String> {
     let session = device.session(client, number, RetryPolicy::default()).await;
     let session = session.map_err(|error| error.to_string())?;
