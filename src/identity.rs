@@ -23,9 +23,39 @@ pub mod renewal;
 pub mod session;
 pub mod signature;
 
+use std::fmt;
+
 pub use cms::SignedData;
 pub use csr::{CertificationRequest, Strings};
 pub use document::{NoSwap, Replacement};
 pub use issue::{CertificateParts, Issuer};
 pub use renewal::SignedRequest;
 pub use signature::{Digest, KeyKind, Scheme, SignError, Signer, sign_rsa};
+
+/// Why a certificate, a request or a signed message is not read, or not made, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CertificateError(String);
+
+impl CertificateError {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+
+    /// Puts in front of an error what it is about.
+    pub(crate) fn about<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Self + Copy {
+        move |error| Self(format!("{what}: {error}"))
+    }
+}
+
+impl From<der::Error> for CertificateError {
+    fn from(error: der::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<SignError> for CertificateError {
+    fn from(error: SignError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -3,8 +3,9 @@
 use der::asn1::{ObjectIdentifier, OctetStringRef};
 use der::{Decode, Encode, Tag, TagNumber};
 
+use super::CertificateError;
 use super::raw::{self, Elements, context};
-use super::signature::{self, Digest, RSA, Scheme, SignError, Signer, with_null};
+use super::signature::{self, Digest, RSA, Scheme, Signer, with_null};
 
 /// A message and who signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +34,6 @@ pub enum Mismatch {
     /// Another key made it.
     #[error("it is not made with the key of the certificate that it names")]
     Key,
-}
-
-/// Why nothing is signed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CmsError {
-    /// A part cannot be read, or is too long.
-    #[error(transparent)]
-    Der(#[from] der::Error),
-    /// The key does not sign.
-    #[error(transparent)]
-    Sign(#[from] SignError),
 }
 
 impl SignedData {
@@ -155,14 +145,14 @@ impl SignedData {
     /// the signer's public key, and so does the digest, SHA-256 in place of SHA-1.
     ///
     /// # Errors
-    /// [`CmsError`].
+    /// Where the key does not sign, or a part is too long for DER.
     pub fn anew(
         &self,
         content: &[u8],
         old_key: &[u8],
         certificate: &[u8],
         signer: &dyn Signer,
-    ) -> Result<Vec<u8>, CmsError> {
+    ) -> Result<Vec<u8>, CertificateError> {
         let attributes = self.attributes.as_ref().map(|attributes| {
             let others = attributes.iter().filter(|it| message_digest(it).is_none());
             let others = others.map(|it| with_key(it, old_key, signer.public_key()));
@@ -181,12 +171,12 @@ impl SignedData {
     /// Content signed as Windows signs renewals: with it and the certificate inside.
     ///
     /// # Errors
-    /// [`CmsError`].
+    /// Where the key does not sign, or a part is too long for DER.
     pub fn around(
         content: &[u8],
         certificate: &[u8],
         signer: &dyn Signer,
-    ) -> Result<Vec<u8>, CmsError> {
+    ) -> Result<Vec<u8>, CertificateError> {
         let data = DATA.to_der()?;
         let content_type = attribute(CONTENT_TYPE, &data)?;
         let form = Form {
@@ -216,7 +206,7 @@ impl Form<'_> {
         content: &[u8],
         certificate: &[u8],
         signer: &dyn Signer,
-    ) -> Result<Vec<u8>, CmsError> {
+    ) -> Result<Vec<u8>, CertificateError> {
         let scheme = Scheme::of_key(signer.public_key(), self.digest)?;
         let digest = scheme.digest();
         let digest_algorithm = with_null(digest.oid())?;

@@ -2,8 +2,9 @@
 
 use der::Tag;
 
+use super::CertificateError;
 use super::raw::{self, Elements};
-use super::signature::{self, Digest, KeyKind, Scheme, SignError, SignatureError, Signer};
+use super::signature::{self, Digest, KeyKind, Scheme, Signer};
 
 /// A request whose signature is that of the key it is for.
 #[derive(Clone, Copy, Debug)]
@@ -27,51 +28,38 @@ pub enum Strings {
     Strict,
 }
 
-/// Why a request is not swapped.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CsrError {
-    /// It is longer than any device's.
-    #[error("the certificate request has more than {MOST_BYTES} bytes")]
-    TooLong,
-    /// It is no PKCS#10.
-    #[error("the certificate request cannot be read: {0}")]
-    Der(#[from] der::Error),
-    /// It proves nothing.
-    #[error("the certificate request: {0}")]
-    Signature(#[from] SignatureError),
-    /// dmtap does not make such keys.
-    #[error("the certificate request is for a key that is neither RSA nor ECDSA on P-256 or P-384")]
-    Kind,
-    /// dmtap's key does not sign.
-    #[error("dmtap's own certificate request cannot be signed: {0}")]
-    Sign(#[from] SignError),
-}
-
 impl<'d> CertificationRequest<'d> {
     /// Reads a request, and checks that the holder of its key signed it. Names and attributes may be as they please.
     ///
     /// # Errors
-    /// [`CsrError`].
-    pub fn read(der: &'d [u8]) -> Result<Self, CsrError> {
+    /// Where it is too long, is no PKCS#10, or is signed with another key.
+    pub fn read(der: &'d [u8]) -> Result<Self, CertificateError> {
         if der.len() > MOST_BYTES {
-            return Err(CsrError::TooLong);
+            let why = format!("the certificate request has more than {MOST_BYTES} bytes");
+            return Err(CertificateError::new(why));
         }
-        let mut request = Elements::of(der)?;
-        let info = request.next()?;
-        let algorithm = request.next()?;
-        let signature = raw::bits(request.next()?)?;
-        let mut inside = Elements::of(info)?;
-        let version = inside.next()?;
-        let subject = inside.next()?;
-        let public_key = inside.next()?;
-        let attributes = inside.rest();
-        let digest = signature::verify(algorithm, public_key, info, signature)?;
+        let parts = || {
+            let mut request = Elements::of(der)?;
+            let info = request.next()?;
+            let algorithm = request.next()?;
+            let signature = raw::bits(request.next()?)?;
+            let mut inside = Elements::of(info)?;
+            let [version, subject, public_key] = [inside.next()?, inside.next()?, inside.next()?];
+            let read = Self {
+                version,
+                subject,
+                public_key,
+                attributes: inside.rest(),
+                digest: Digest::Sha256,
+            };
+            Ok::<_, der::Error>((read, info, algorithm, signature))
+        };
+        let unreadable = CertificateError::about("the certificate request cannot be read");
+        let (read, info, algorithm, signature) = parts().map_err(unreadable)?;
+        let digest = signature::verify(algorithm, read.public_key, info, signature);
         Ok(Self {
-            version,
-            subject,
-            public_key,
-            attributes,
-            digest,
+            digest: digest.map_err(CertificateError::about("the certificate request"))?,
+            ..read
         })
     }
 
@@ -90,25 +78,35 @@ impl<'d> CertificationRequest<'d> {
         self.attributes
     }
 
-    /// Whether strict servers refuse its subject: [`Strings::Strict`] writes it otherwise.
-    pub fn has_illegal_strings(&self) -> bool {
-        strict(self.subject).is_ok_and(|strict| strict != self.subject)
-    }
-
     /// The kind of its key.
     ///
     /// # Errors
-    /// [`CsrError::Kind`].
-    pub fn key_kind(&self) -> Result<KeyKind, CsrError> {
-        KeyKind::of(self.public_key).ok_or(CsrError::Kind)
+    /// Where dmtap does not make such keys.
+    pub fn key_kind(&self) -> Result<KeyKind, CertificateError> {
+        KeyKind::of(self.public_key).ok_or_else(|| {
+            CertificateError::new(
+                "the certificate request is for a key that is neither RSA nor ECDSA on P-256 or P-384",
+            )
+        })
     }
 
     /// The same request for the key of `signer`, signed by it: subject and attributes byte for byte, and the same
     /// digest, SHA-256 in place of SHA-1.
     ///
     /// # Errors
-    /// [`CsrError::Sign`], or [`CsrError::Der`] where it grows too long for DER.
-    pub fn with_key(&self, signer: &dyn Signer, strings: Strings) -> Result<Vec<u8>, CsrError> {
+    /// Where the key does not sign, or the request grows too long for DER.
+    pub fn with_key(
+        &self,
+        signer: &dyn Signer,
+        strings: Strings,
+    ) -> Result<Vec<u8>, CertificateError> {
+        let signed = self.signed(signer, strings);
+        signed.map_err(CertificateError::about(
+            "dmtap's own certificate request cannot be signed",
+        ))
+    }
+
+    fn signed(&self, signer: &dyn Signer, strings: Strings) -> Result<Vec<u8>, CertificateError> {
         let public_key = signer.public_key();
         let subject = match strings {
             Strings::Kept => self.subject.to_vec(),

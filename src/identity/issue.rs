@@ -5,6 +5,7 @@ use der::{Decode, Encode, Tag, TagNumber};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
+use super::CertificateError;
 use super::raw::{self, Elements, context};
 use super::signature::SignError;
 
@@ -31,26 +32,16 @@ pub struct CertificateParts<'d> {
     extensions: Vec<&'d [u8]>,
 }
 
-/// Why a certificate for the device cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IssueError {
-    /// The server's certificate is none.
-    #[error("the certificate of the server cannot be read: {0}")]
-    Der(#[from] der::Error),
-    /// It may issue certificates itself: no device gets such a one from dmtap's CA.
-    #[error("the certificate of the server is one of a CA, not of a device")]
-    Authority,
-    /// The CA's key does not sign.
-    #[error("dmtap's CA cannot sign a certificate: {0}")]
-    Sign(#[from] SignError),
-}
-
 impl<'d> CertificateParts<'d> {
     /// Takes a certificate apart.
     ///
     /// # Errors
-    /// [`IssueError::Der`].
-    pub fn read(der: &'d [u8]) -> Result<Self, IssueError> {
+    /// Where it is none.
+    pub fn read(der: &'d [u8]) -> Result<Self, CertificateError> {
+        Self::parts(der).map_err(CertificateError::about(UNREADABLE))
+    }
+
+    fn parts(der: &'d [u8]) -> der::Result<Self> {
         let certificate = Elements::of(der)?.next()?;
         let mut inside = Elements::of(certificate)?;
         inside.next_if(context(TagNumber::N0));
@@ -98,13 +89,34 @@ impl<'d> CertificateParts<'d> {
     /// servers, too. `serial` takes the place of the serial number where that was given out already.
     ///
     /// # Errors
-    /// [`IssueError`].
+    /// Where this one may issue certificates itself, no device gets such a one from dmtap's CA; where it cannot be read;
+    /// and where the CA's key does not sign.
     pub fn reissued(
         &self,
         public_key: &[u8],
         issuer: &Issuer<'_>,
         serial: Option<u128>,
-    ) -> Result<Vec<u8>, IssueError> {
+    ) -> Result<Vec<u8>, CertificateError> {
+        let unreadable = CertificateError::about(UNREADABLE);
+        let to_be_signed = self.to_be_signed(public_key, issuer, serial);
+        let to_be_signed = to_be_signed.map_err(unreadable)?.ok_or_else(|| {
+            CertificateError::new("the certificate of the server is one of a CA, not of a device")
+        })?;
+        let signature = (issuer.sign)(&to_be_signed);
+        let cannot_sign = CertificateError::about("dmtap's CA cannot sign a certificate");
+        let signature = signature.map_err(cannot_sign)?;
+        let signature = raw::bit_string(&signature).map_err(unreadable)?;
+        let certificate = [&to_be_signed[..], issuer.algorithm, &signature];
+        raw::around(Tag::Sequence, &certificate).map_err(unreadable)
+    }
+
+    /// The TBSCertificate; `None` for a certificate of a CA.
+    fn to_be_signed(
+        &self,
+        public_key: &[u8],
+        issuer: &Issuer<'_>,
+        serial: Option<u128>,
+    ) -> der::Result<Option<Vec<u8>>> {
         let serial = match serial {
             Some(number) => own_serial(number)?,
             None => self.serial.to_vec(),
@@ -116,8 +128,8 @@ impl<'d> CertificateParts<'d> {
             let read = Extension::from_der(extension)?;
             match read.extn_id {
                 id if OF_CA.contains(&id) => continue,
-                BASIC_CONSTRAINTS if is_of_authority(&read)? => return Err(IssueError::Authority),
-                KEY_USAGE if signs_certificates(&read)? => return Err(IssueError::Authority),
+                BASIC_CONSTRAINTS if is_of_authority(&read)? => return Ok(None),
+                KEY_USAGE if signs_certificates(&read)? => return Ok(None),
                 EXTENDED_KEY_USAGE => {
                     is_for_clients = serves_clients_only(&read)?;
                     if !is_for_clients {
@@ -133,7 +145,7 @@ impl<'d> CertificateParts<'d> {
         }
         let list = raw::around(Tag::Sequence, &kept)?;
         let extensions = raw::around(context(TagNumber::N3), &[&list])?;
-        let to_be_signed = raw::around(
+        raw::around(
             Tag::Sequence,
             &[
                 VERSION_3,
@@ -145,12 +157,12 @@ impl<'d> CertificateParts<'d> {
                 public_key,
                 &extensions,
             ],
-        )?;
-        let signature = raw::bit_string(&(issuer.sign)(&to_be_signed)?)?;
-        let certificate = [&to_be_signed[..], issuer.algorithm, &signature];
-        Ok(raw::around(Tag::Sequence, &certificate)?)
+        )
+        .map(Some)
     }
 }
+
+const UNREADABLE: &str = "the certificate of the server cannot be read";
 
 /// A positive INTEGER of 16 octets at most.
 fn own_serial(number: u128) -> der::Result<Vec<u8>> {

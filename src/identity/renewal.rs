@@ -1,8 +1,9 @@
 //! Renewals (MS-MDE2 §3.6): a request for a certificate, signed with the key of the old one.
 
-use super::cms::{CmsError, SignedData};
+use super::CertificateError;
+use super::cms::SignedData;
 use super::issue::CertificateParts;
-use super::signature::{SignatureError, Signer};
+use super::signature::{self, Signer};
 
 /// A request that the holder of a certificate signed.
 #[derive(Clone, Debug)]
@@ -12,43 +13,29 @@ pub struct SignedRequest {
     certificate: Vec<u8>,
 }
 
-/// Why a renewal is not swapped.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RenewalError {
-    /// It is longer than any device's.
-    #[error("the renewal has more than {MOST_BYTES} bytes")]
-    TooLong,
-    /// It is no SignedData with one signer.
-    #[error("the renewal cannot be read: {0}")]
-    Der(#[from] der::Error),
-    /// It lacks a part.
-    #[error("the renewal does not have exactly one {0}")]
-    Lacks(&'static str),
-    /// It proves nothing.
-    #[error("the renewal: {0}")]
-    Signature(#[from] SignatureError),
-    /// It is not signed anew.
-    #[error("the renewal cannot be signed: {0}")]
-    Sign(#[from] CmsError),
-}
-
 impl SignedRequest {
     /// Reads a renewal, and checks that the holder of the certificate in it signed it. Whose certificate it is, is
     /// another question.
     ///
     /// # Errors
-    /// [`RenewalError`].
-    pub fn read(der: &[u8]) -> Result<Self, RenewalError> {
+    /// Where it is too long, is no SignedData with one signer, lacks a part, or is signed with another key.
+    pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MOST_BYTES {
-            return Err(RenewalError::TooLong);
+            let why = format!("the renewal has more than {MOST_BYTES} bytes");
+            return Err(CertificateError::new(why));
         }
-        let data = SignedData::read(der)?;
-        let request = data.content().ok_or(RenewalError::Lacks("request in it"))?;
+        let unreadable = CertificateError::about("the renewal cannot be read");
+        let data = SignedData::read(der).map_err(unreadable)?;
+        let lacks = |what: &str| {
+            CertificateError::new(format!("the renewal does not have exactly one {what}"))
+        };
+        let request = data.content().ok_or_else(|| lacks("request in it"))?;
         let certificate = data.certificate();
-        let certificate = certificate.ok_or(RenewalError::Lacks("certificate of its signer"))?;
+        let certificate = certificate.ok_or_else(|| lacks("certificate of its signer"))?;
         let (request, certificate) = (request.to_vec(), certificate.to_vec());
         let checked = data.check(key_of(&certificate), &request);
-        checked.map_err(|_| SignatureError::Wrong)?;
+        let wrong = format!("the renewal: {}", signature::WRONG);
+        checked.map_err(|_| CertificateError::new(wrong))?;
         Ok(Self {
             data,
             request,
@@ -69,15 +56,16 @@ impl SignedRequest {
     /// The same around another request, signed with the key of another certificate.
     ///
     /// # Errors
-    /// [`RenewalError`].
+    /// Where it cannot be signed.
     pub fn anew(
         &self,
         request: &[u8],
         certificate: &[u8],
         signer: &dyn Signer,
-    ) -> Result<Vec<u8>, RenewalError> {
+    ) -> Result<Vec<u8>, CertificateError> {
         let old = key_of(&self.certificate);
-        Ok(self.data.anew(request, old, certificate, signer)?)
+        let anew = self.data.anew(request, old, certificate, signer);
+        anew.map_err(CertificateError::about("the renewal cannot be signed"))
     }
 }
 

@@ -15,6 +15,8 @@ use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
+use super::CertificateError;
+
 /// A hash that signatures are made over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
@@ -145,20 +147,6 @@ impl KeyKind {
 #[error("the key does not sign")]
 pub struct SignError;
 
-/// Why a signature does not count.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
-    /// Its algorithm, or the key, is of a kind that nobody here knows.
-    #[error("it is signed with the algorithm {0}, which dmtap does not know")]
-    Unknown(ObjectIdentifier),
-    /// Another key made it, or the message was changed.
-    #[error("its signature is wrong")]
-    Wrong,
-    /// It cannot be read.
-    #[error("its signature cannot be read")]
-    Unreadable,
-}
-
 impl Digest {
     /// The digest that a new signature takes in place of this one.
     #[must_use]
@@ -217,25 +205,33 @@ pub(super) fn with_null(oid: ObjectIdentifier) -> der::Result<Vec<u8>> {
 /// Gives the digest.
 ///
 /// # Errors
-/// [`SignatureError`].
+/// Where another key made it, the message was changed, or nobody here knows the algorithm.
 pub fn verify(
     algorithm: &[u8],
     public_key: &[u8],
     message: &[u8],
     signature: &[u8],
-) -> Result<Digest, SignatureError> {
+) -> Result<Digest, CertificateError> {
     let algorithm = AlgorithmIdentifierRef::from_der(algorithm);
-    let oid = algorithm.map_err(|_| SignatureError::Unreadable)?.oid;
+    let oid = algorithm
+        .map_err(|_| CertificateError::new("its signature cannot be read"))?
+        .oid;
     let known = KNOWN.iter().filter(|(known, ..)| *known == oid);
     let mut known = known.peekable();
-    known.peek().ok_or(SignatureError::Unknown(oid))?;
+    if known.peek().is_none() {
+        let why = format!("it is signed with the algorithm {oid}, which dmtap does not know");
+        return Err(CertificateError::new(why));
+    }
     let fits = |(_, _, verification): &&Known| {
         let key = UnparsedPublicKey::new(*verification, public_key);
         key.verify(message, signature).is_ok()
     };
-    let (_, digest, _) = known.find(fits).ok_or(SignatureError::Wrong)?;
-    Ok(*digest)
+    let found = known.find(fits).map(|(_, digest, _)| *digest);
+    found.ok_or_else(|| CertificateError::new(WRONG))
 }
+
+/// Another key made the signature, or the message was changed.
+pub(super) const WRONG: &str = "its signature is wrong";
 
 /// Bits of the modulus of an RSAPublicKey.
 fn rsa_bits(key: &[u8]) -> Option<usize> {

@@ -21,8 +21,7 @@ use crate::app::rule_sources::{RuleSetUpdater, Sources, require_hits};
 use crate::dm::Certificate;
 use crate::dm::certificate::sha256;
 use crate::error_text;
-use crate::identity::CertificateParts;
-use crate::identity::issue::IssueError;
+use crate::identity::{CertificateError, CertificateParts};
 use crate::peer::Encoding;
 use crate::peer::enroll::server::DISCOVERY_PATH;
 use crate::peer::enroll::{CsrForm, EnrollProfile, Enrollment, Login, PrivateKey, Sites, User};
@@ -281,7 +280,7 @@ impl Stage {
         if self.swap == Swap::Off {
             return Ok(());
         }
-        let words = |error: IssueError| error.to_string();
+        let words = |error: CertificateError| error.to_string();
         let server = CertificateParts::read(&granted.certificate).map_err(words)?;
         let own = CertificateParts::read(&enrollment.certificate).map_err(words)?;
         let issuer = |der: &[u8]| {

@@ -15,11 +15,10 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
 
-use super::csr::{CsrError, SHA256_RSA};
+use super::csr::SHA256_RSA;
 use super::key::PrivateKey;
 use crate::dm::distinguished_name::escaped;
-use crate::identity::signature::{self, SignatureError};
-use crate::identity::{Digest, Scheme, Signer as _};
+use crate::identity::{CertificateError, Digest, Scheme, Signer as _, signature};
 
 /// A request that was read, and whose signature is right.
 #[derive(Clone, Debug)]
@@ -27,36 +26,25 @@ pub struct Requested {
     public_key: SubjectPublicKeyInfoOwned,
 }
 
-/// Why a request is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// It is no PKCS#10.
-    #[error("the certificate request cannot be read: {0}")]
-    Der(#[from] der::Error),
-    /// Another key signed it, it was changed, or nobody signs so.
-    #[error("the certificate request: {0}")]
-    Signature(#[from] SignatureError),
-    /// It has no name.
-    #[error("the certificate request has no subject")]
-    NoSubject,
-}
-
 impl Requested {
     /// Reads a request leniently, as most servers do: of the name it matters only that there is one.
     ///
     /// # Errors
-    /// [`RequestError`].
-    pub fn read(der: &[u8]) -> Result<Self, RequestError> {
-        let request = CertReq::from_der(der)?;
+    /// Where it is no PKCS#10, has no subject, or is signed with another key.
+    pub fn read(der: &[u8]) -> Result<Self, CertificateError> {
+        let unreadable = CertificateError::about("the certificate request cannot be read");
+        let request = CertReq::from_der(der).map_err(unreadable)?;
         if request.info.subject.is_empty() {
-            return Err(RequestError::NoSubject);
+            let why = "the certificate request has no subject";
+            return Err(CertificateError::new(why));
         }
-        signature::verify(
-            &request.algorithm.to_der()?,
-            &request.info.public_key.to_der()?,
-            &request.info.to_der()?,
+        let checked = signature::verify(
+            &request.algorithm.to_der().map_err(unreadable)?,
+            &request.info.public_key.to_der().map_err(unreadable)?,
+            &request.info.to_der().map_err(unreadable)?,
             request.signature.raw_bytes(),
-        )?;
+        );
+        checked.map_err(CertificateError::about("the certificate request"))?;
         Ok(Self {
             public_key: request.info.public_key,
         })
@@ -75,13 +63,13 @@ impl EnrollmentCa {
     /// A CA of this name and key, self-signed. `now` is the time since 1970.
     ///
     /// # Errors
-    /// [`CsrError`], where a name is too long for DER or the key does not sign.
+    /// Where a name is too long for DER or the key does not sign.
     pub fn new(
         name: &str,
         key: Arc<PrivateKey>,
         serial: u64,
         now: Duration,
-    ) -> Result<Self, CsrError> {
+    ) -> Result<Self, CertificateError> {
         let name = RdnSequence(vec![rdn(COMMON_NAME, name)?]);
         let usage = KeyUsage(KeyUsages::KeyCertSign | KeyUsages::CRLSign);
         let constraints = BasicConstraints {
@@ -127,14 +115,14 @@ impl EnrollmentCa {
     /// A certificate for the key of a request. The subject is the server's choice, as that of most servers is.
     ///
     /// # Errors
-    /// [`CsrError`].
+    /// Where the subject is too long for DER, or the key does not sign.
     pub fn issue(
         &self,
         requested: &Requested,
         subject: &str,
         serial: u64,
         now: Duration,
-    ) -> Result<Vec<u8>, CsrError> {
+    ) -> Result<Vec<u8>, CertificateError> {
         let subject = RdnSequence(vec![
             rdn(ORGANIZATION, SUBJECT_ORGANIZATION)?,
             rdn(COMMON_NAME, subject)?,
@@ -160,7 +148,7 @@ impl EnrollmentCa {
         years: u32,
         now: Duration,
         extensions: Vec<Extension>,
-    ) -> Result<Vec<u8>, CsrError> {
+    ) -> Result<Vec<u8>, CertificateError> {
         let time = |at: Duration| UtcTime::from_unix_duration(at).map(Time::UtcTime);
         let algorithm = AlgorithmIdentifierOwned {
             oid: SHA256_RSA,

@@ -11,7 +11,7 @@ use x509_cert::request::{CertReq, CertReqInfo, Version};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use super::key::PrivateKey;
-use crate::identity::{Digest, Scheme, SignError, Signer as _};
+use crate::identity::{CertificateError, Digest, Scheme, Signer as _};
 
 /// Which Windows asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,27 +24,16 @@ pub enum CsrForm {
     Windows11,
 }
 
-/// Why a request cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum CsrError {
-    /// The parts do not fit into DER.
-    #[error("the certificate request cannot be written: {0}")]
-    Der(#[from] der::Error),
-    /// The key does not sign.
-    #[error(transparent)]
-    Key(#[from] SignError),
-}
-
 /// A request for this device; `guid` is of the enrollment and is cut after 30 characters, as Windows cuts it.
 ///
 /// # Errors
-/// [`CsrError`].
+/// Where a part does not fit into DER, or the key does not sign.
 pub fn request(
     form: CsrForm,
     guid: &str,
     device_id: &str,
     key: &PrivateKey,
-) -> Result<Vec<u8>, CsrError> {
+) -> Result<Vec<u8>, CertificateError> {
     let cut = guid.get(..GUID_CUT).unwrap_or(guid);
     let name = format!("{cut}!{device_id}");
     let mut extensions = Vec::new();

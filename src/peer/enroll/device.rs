@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Request, Response, StatusCode, Uri, Version};
 
-use super::csr::{self, CsrError, CsrForm};
+use super::csr::{self, CsrForm};
 use super::key::PrivateKey;
 use super::server::Login;
 use crate::dm::enrollment::EnrollmentMessage;
 use crate::dm::{Envelope, Hresult};
-use crate::identity::{SignedData, Signer as _};
+use crate::identity::{CertificateError, SignedData, Signer as _};
 use crate::markup::utf16::in_utf8;
 use crate::markup::{Document, Hint, Limits, decode};
 pub use accept::Enrollment;
@@ -305,14 +305,17 @@ impl EnrollingDevice {
         Ok(send(request))
     }
 
-    fn csr(&self) -> Result<String, CsrError> {
+    fn csr(&self) -> Result<String, CertificateError> {
         let EnrollProfile {
             csr,
             guid,
             device_id,
             ..
         } = &self.profile;
-        let der = csr::request(*csr, guid, device_id, &self.key)?;
+        let der = csr::request(*csr, guid, device_id, &self.key);
+        let der = der.map_err(CertificateError::about(
+            "the certificate request cannot be written",
+        ))?;
         Ok(csr::base64(*csr, &der))
     }
 

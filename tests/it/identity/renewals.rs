@@ -1,8 +1,6 @@
 //! Renewals: a request signed by the holder of the old certificate.
 
 use dmtap::identity::Strings;
-use dmtap::identity::renewal::RenewalError;
-use dmtap::identity::signature::SignatureError;
 use dmtap::identity::{CertificateParts, CertificationRequest, SignedData, SignedRequest};
 
 use super::*;
@@ -97,7 +95,7 @@ fn a_renewal_that_was_changed_or_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (folder, ca) = (folder.path(), server_ca());
     let (_, renewal) = by_openssl(folder, &ca, "-md sha256");
-    let wrong = RenewalError::Signature(SignatureError::Wrong);
+    let wrong = "the renewal: its signature is wrong";
     let csr = request(FORMS[0]);
     let at = renewal
         .windows(csr.len())
@@ -106,7 +104,8 @@ fn a_renewal_that_was_changed_or_is_none_is_refused() {
     for at in [at + 40, renewal.len() - 1] {
         let mut changed = renewal.clone();
         changed[at] ^= 1;
-        assert_eq!(SignedRequest::read(&changed).unwrap_err(), wrong, "{at}");
+        let refused = SignedRequest::read(&changed).unwrap_err().to_string();
+        assert_eq!(refused, wrong, "{at}");
     }
     for length in (0..renewal.len()).step_by(11) {
         assert!(SignedRequest::read(&renewal[..length]).is_err());
@@ -118,8 +117,8 @@ fn a_renewal_that_was_changed_or_is_none_is_refused() {
     let bare = std::fs::read(folder.join("bare.der")).unwrap();
     let refused = SignedRequest::read(&bare).unwrap_err().to_string();
     assert!(refused.contains("certificate of its signer"), "{refused}");
-    assert_eq!(
-        SignedRequest::read(&[0x30; 200_000]).unwrap_err(),
-        RenewalError::TooLong
-    );
+    let refused = SignedRequest::read(&[0x30; 200_000])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(refused, "the renewal has more than 131072 bytes");
 }
