@@ -304,11 +304,6 @@ impl<'d> RequestSecurityToken<'d> {
             .find(|known| known.name().eq_ignore_ascii_case(last))
     }
 
-    /// `TokenType`.
-    pub fn token_type(self) -> Option<Cow<'d, str>> {
-        text(self.0, &["TokenType"])
-    }
-
     /// The `BinarySecurityToken` with the certificate request.
     pub fn token(self) -> Option<BinaryToken<'d>> {
         child(self.0, "BinarySecurityToken").map(BinaryToken::of)
@@ -366,11 +361,6 @@ impl<'d> ContextItem<'d> {
 pub struct RequestSecurityTokenResponse<'d>(Element<'d>);
 
 impl<'d> RequestSecurityTokenResponse<'d> {
-    /// `TokenType`.
-    pub fn token_type(self) -> Option<Cow<'d, str>> {
-        text(self.0, &["TokenType"])
-    }
-
     /// `DispositionMessage`.
     pub fn disposition(self) -> Option<Cow<'d, str>> {
         text(self.0, &["DispositionMessage"])

@@ -67,11 +67,6 @@ impl<'d> Envelope<'d> {
         self.body()?.elements().next()
     }
 
-    /// The element of `Action`.
-    pub fn action_element(self) -> Option<Element<'d>> {
-        child(self.header()?, "Action")
-    }
-
     /// `Action`: which message it is.
     pub fn action(self) -> Option<Cow<'d, str>> {
         text(self.header()?, &["Action"])
