@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::beginning;
-use super::device::{RetryPolicy, client, run_session_with};
+use super::device::{RetryPolicy, client, run_session};
 use super::proxy::{Live, RecordOutputs};
 use super::rule_sources::report::summary_line;
 use super::rule_sources::{RuleSetUpdater, Sources, require_hits};
@@ -237,7 +237,7 @@ impl Stage {
         let id = profile.id.clone();
         let mut device = Device::new(profile, device::demo_tree());
         let (url, retry) = (&self.address, self.retry);
-        let end = run_session_with(&client, url, &mut device, session_id, wire, retry).await;
+        let end = run_session(&client, url, &mut device, session_id, wire, retry).await;
         let server = self.server.lock();
         let outcomes = server.session(&id, session_id);
         let outcomes = outcomes.map_or(&[][..], |session| &session.outcomes);

@@ -99,24 +99,6 @@ pub async fn run_session<C>(
     device: &mut Device,
     session_id: &str,
     wire: Encoding,
-) -> Result<u32, SessionError>
-where
-    C: Connect + Clone + Send + Sync + 'static,
-{
-    let retry = RetryPolicy::default();
-    run_session_with(client, url, device, session_id, wire, retry).await
-}
-
-/// The same, with other limits for a busy server.
-///
-/// # Errors
-/// As those of [`run_session`].
-pub async fn run_session_with<C>(
-    client: &Client<C, Full<Bytes>>,
-    url: &Uri,
-    device: &mut Device,
-    session_id: &str,
-    wire: Encoding,
     retry: RetryPolicy,
 ) -> Result<u32, SessionError>
 where

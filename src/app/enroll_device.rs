@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 
-use super::device::{RetryPolicy, SessionError, run_session_with};
+use super::device::{RetryPolicy, SessionError, run_session};
 use super::dial::DialingClient;
 use crate::dm::StatusCode;
 use crate::markup::Limits;
@@ -184,7 +184,7 @@ impl EnrolledDevice {
         let address = self.enrollment.next_address(&list.unwrap_or_default());
         let url: Uri = address.parse().map_err(|_| EnrollError::Address(address))?;
         let encoding = self.enrollment.encoding;
-        run_session_with(client, &url, &mut self.device, session_id, encoding, retry).await?;
+        run_session(client, &url, &mut self.device, session_id, encoding, retry).await?;
         Ok(ManagementSession {
             url,
             encoding,

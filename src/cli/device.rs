@@ -98,7 +98,7 @@ impl Device {
         };
         let url = &url;
         let id = &self.session_id.unwrap_or_else(device::random_session_id);
-        let session = device::run_session_with(&client, url, &mut device, id, wire, retry());
+        let session = device::run_session(&client, url, &mut device, id, wire, retry());
         let ended = block_on(async { signal::unless_interrupted(session).await })?;
         write_and_end(&report(&device, output), output)?;
         let stopped = "interrupted: the device stopped before the end of its session";

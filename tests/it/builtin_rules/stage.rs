@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dmtap::app::device::{HttpClient, client, run_session};
+use dmtap::app::device::{HttpClient, RetryPolicy, client, run_session};
 use dmtap::app::server;
 use dmtap::builtin_rules::BuiltinRule;
 use dmtap::dm::StatusCode;
@@ -100,7 +100,15 @@ pub async fn play_plan(
         }
         for number in 1..=sessions {
             let number = number.to_string();
-            let end = run_session(&client, &address, &mut device, &number, wire).await;
+            let end = run_session(
+                &client,
+                &address,
+                &mut device,
+                &number,
+                wire,
+                RetryPolicy::default(),
+            )
+            .await;
             done.append(&mut device.done);
             end.map_err(|error| without_address(&error.to_string()))?;
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dmtap::app::device::{SessionError, client, run_session};
+use dmtap::app::device::{RetryPolicy, SessionError, client, run_session};
 use dmtap::app::server;
 use dmtap::dm::{Message, StatusCode};
 use dmtap::flow::event::Event;
@@ -88,7 +88,14 @@ pub async fn play_in(wire: Encoding, rules: &str, plan: &Plan) -> Played {
     let url = format!("https://localhost:{}/dm", rig.address.port());
     let url: http::Uri = url.parse().unwrap();
     let mut device = Device::new(Profile::default(), dmtap::peer::device::demo_tree());
-    let session = run_session(&client, &url, &mut device, "1", wire);
+    let session = run_session(
+        &client,
+        &url,
+        &mut device,
+        "1",
+        wire,
+        RetryPolicy::default(),
+    );
     let end = soon(session).await;
     drop(client);
     let events = rig.stop().await;
