@@ -314,9 +314,13 @@ impl<'d> Status<'d> {
         self.0.child(tag::CMD_REF).map(trimmed)
     }
 
-    /// Whether it answers the SyncHdr: its CmdRef is 0 (DM_RepPro 1.2.1 §6.1.5).
+    /// Whether it answers the SyncHdr: its CmdRef is 0 (DM_RepPro 1.2.1 §6.1.5). Some peers leave that out and name the
+    /// SyncHdr in Cmd.
     pub fn is_for_header(self) -> bool {
-        self.cmd_ref().as_deref() == Some("0")
+        match self.cmd_ref().as_deref() {
+            None | Some("") => self.cmd().as_deref() == Some("SyncHdr"),
+            Some(cmd_ref) => cmd_ref == "0",
+        }
     }
 
     /// Name of the answered command.

@@ -18,7 +18,7 @@ pub use self::escaped::note_escaped_twice;
 pub use self::ids::{are_counted, note_cmd_ids};
 use self::package::PackageTracker;
 use super::{Note, Reconciler, Severity, Side};
-use crate::dm::{Command, CommandKind, Message, Refs, asked_kind};
+use crate::dm::{Command, CommandKind, Message, Refs, Status, asked_kind};
 use crate::markup::{Document, NodeId};
 
 /// Tells sessions apart: the server, the device's LocURI and the SessionID. A device counts its sessions with
@@ -362,7 +362,11 @@ impl<'l> Lookup<'l> {
     }
 
     fn link(&mut self, answer: Command<'_>) -> Option<AnswerLink> {
-        let (msg_ref, cmd_ref) = Refs::of(answer)?.or_empty();
+        let (msg_ref, mut cmd_ref) = Refs::of(answer)?.or_empty();
+        let status = answer.as_status();
+        if cmd_ref.is_empty() && status.is_some_and(Status::is_for_header) {
+            cmd_ref = Cow::Borrowed("0");
+        }
         let to = self.refer(&msg_ref, &cmd_ref, asked_kind(answer));
         Some(AnswerLink {
             from: answer.element().id(),

@@ -58,6 +58,8 @@ pub(super) enum IncidentKind {
         scheme: Option<SmolStr>,
         /// The MsgID of the refused message.
         message: SmolStr,
+        /// Whether the record has that message.
+        is_recorded: bool,
         /// The scheme of the credentials that it had.
         cred: Option<SmolStr>,
     },

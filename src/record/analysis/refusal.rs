@@ -147,6 +147,7 @@ pub(super) fn next(hresult: &str) -> Option<&'static str> {
         "0x80180004" => {
             "check the certificate template and the certificate authority of the server"
         }
+        "0x80180007" => "check the token in the Security header of the device's request",
         "0x80180013" => "remove a device of this user, or raise the limit of devices",
         "0x80180014" => "allow this platform and version in the server's enrollment restrictions",
         "0x80180015" => "check that the server offers MDM to this device and user",

@@ -3,6 +3,7 @@
 mod answers;
 mod commands;
 mod ending;
+mod meant;
 
 use std::ops::Range;
 
@@ -33,6 +34,12 @@ pub(super) struct OpenSession {
     pub(super) incomplete: Vec<(usize, Option<u64>)>,
     /// Failures of commands that the record does not have, in words.
     pub(super) orphans: Vec<String>,
+    /// The places of transactions with an answer whose CmdRef names no command, with that CmdRef.
+    pub(super) misnumbered: Vec<(usize, SmolStr)>,
+    /// Who sent messages that the record lacks, and the first and last MsgID of those.
+    pub(super) missing: Vec<(Side, u32, u32)>,
+    /// Whether the server answered something: what it sent is no bootstrap.
+    pub(super) server_answers: bool,
     last: [LastMessage; 2],
     /// The rules that acted on messages of the device, by exchange.
     acted: Vec<(u64, Vec<SmolStr>)>,
@@ -107,6 +114,9 @@ impl OpenSession {
             objects: Vec::new(),
             incomplete: Vec::new(),
             orphans: Vec::new(),
+            misnumbered: Vec::new(),
+            missing: Vec::new(),
+            server_answers: false,
             last: Default::default(),
             acted: Vec::new(),
             announced: Vec::new(),
@@ -276,6 +286,25 @@ impl OpenSession {
         self.ended = self.closing(message);
     }
 
+    /// Takes notice of messages of the sender that the record lacks: answers to open commands may stand in there.
+    fn note_missing(&mut self, message: &Exchanged<'_>) {
+        let from = message.from;
+        let number = |msg_id: &SmolStr| msg_id.parse::<u32>().ok();
+        let next = number(&self.last[side(from)].msg_id).and_then(|last| last.checked_add(1));
+        let msg_id = message.sent.and_then(|(header, _)| header.msg.as_ref());
+        let (Some(next), Some(now)) = (next, msg_id.and_then(number)) else {
+            return;
+        };
+        // Where dmtap answers in a peer's place, the peers count differently.
+        let is_seen = now <= next || !self.acted.is_empty() || message.record.own;
+        if is_seen || self.missing.len() == MOST_MISSING {
+            return;
+        }
+        self.missing.push((from, next, now - 1));
+        let transactions = &self.transactions;
+        self.open.retain(|at| transactions[*at].from == from);
+    }
+
     /// Whether the sender sent these bytes with this MsgID just before.
     fn is_repeat(&self, message: &Exchanged<'_>) -> bool {
         let last = &self.last[side(message.from)];
@@ -350,6 +379,13 @@ impl OpenSession {
         self.last[0].exchange > 0
     }
 
+    /// The places of large objects of which more chunks are to come, with the announced size.
+    pub(super) fn objects_under_way(&self) -> impl Iterator<Item = (usize, Option<u64>)> {
+        self.objects
+            .iter()
+            .map(|object| (object.transaction, object.size))
+    }
+
     /// Where the last message of the server leads the device away from dmtap, in words.
     pub(super) fn leads_away(&self) -> Option<&SmolStr> {
         self.last[1].leads_away.as_ref()
@@ -376,6 +412,9 @@ impl OpenSession {
         }
     }
 }
+
+/// Gaps of one session that are kept.
+const MOST_MISSING: usize = 100;
 
 /// How a message was cut: `cut after 200 of 1528 bytes`.
 fn cut(record: &EventRecord) -> SmolStr {

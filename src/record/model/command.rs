@@ -211,9 +211,10 @@ fn items(command: Command<'_>, meta: Option<Meta<'_>>, spots: &SecretSpans) -> V
 }
 
 impl AnswerTargetRecord {
-    /// Whether it is about the header: CmdRef 0, where that is not the CmdID of a command.
+    /// Whether it is about the header: CmdRef 0, where that is not the CmdID of a command, or none and Cmd SyncHdr.
     pub fn is_of_header(&self) -> bool {
-        self.id == "0" && self.cmd.as_deref().is_none_or(|cmd| cmd == "SyncHdr")
+        let names = (&*self.id, self.cmd.as_deref());
+        matches!(names, ("0", None) | ("0" | "", Some("SyncHdr")))
     }
 
     fn of(command: Command<'_>, links: &[AnswerLink], spots: &SecretSpans) -> Option<Self> {

@@ -202,8 +202,14 @@ impl Request {
             .as_ref()
             .map(|user| format!(" for {user}"))
             .unwrap_or_default();
+        let is_discovery = self.asks == "Discover" && named.is_empty();
+        let mut facts = self.facts.iter();
+        let version = facts.find(|(name, _)| is_discovery && name == "RequestVersion");
+        let version = version.map_or(String::new(), |(name, value)| {
+            format!(" with {name} {value}")
+        });
         finding.why.push(format!(
-            "asked in x{exchange}{user}, answered there with HTTP {status}"
+            "asked in x{exchange}{user}{version}, answered there with HTTP {status}"
         ));
         let is_empty = self.asks == WITHOUT_BODY && finding.rules.is_empty();
         if is_empty {
@@ -246,6 +252,11 @@ impl Request {
                 None if !named.is_empty() => {
                     format!("let the server take {named}, or see in its log why it does not")
                 }
+                None if hresult.as_deref() == Some(MALFORMED) => {
+                    "compare the device's request with the server's own words: there is something in it that the server does \
+                     not take"
+                        .to_owned()
+                }
                 None if text.is_some() => {
                     "do what the server's own words ask for; its log for this exchange may say more"
                         .to_owned()
@@ -266,6 +277,9 @@ impl Request {
         named.join(", ")
     }
 }
+
+/// What Windows shows where the server rejects the request as malformed (s:MessageFormat).
+const MALFORMED: &str = "0x80180001";
 
 /// What stands for the message of a request that has none.
 const WITHOUT_BODY: &str = "a request without a body";

@@ -8,7 +8,7 @@ use smol_str::SmolStr;
 
 use super::super::exchanged::{Exchanged, of_user};
 use super::super::incident::{Back, IncidentKind};
-use super::super::links::{Indexed, entry};
+use super::super::links::{Indexed, Links, entry};
 use super::{LastMessage, OpenSession, is_alert, side};
 use crate::dm::{StatusCode, locuri};
 use crate::flow::session::CommandIndex;
@@ -22,6 +22,7 @@ impl OpenSession {
     /// Takes in the commands and answers of a message.
     pub(super) fn conversation(&mut self, message: &Exchanged<'_>, is_repeat: bool) {
         let from = message.from;
+        self.note_missing(message);
         let answers = self.answers(message);
         let first = self.transactions.len();
         match is_repeat {
@@ -67,34 +68,38 @@ impl OpenSession {
     fn answers(&mut self, message: &Exchanged<'_>) -> Vec<(usize, usize)> {
         let other = side(message.from.other());
         let mut given = Vec::new();
-        if let Some((header, commands)) = message.sent {
-            for (number, command) in commands.iter().enumerate() {
-                let Some(answers) = command.answers.as_ref().filter(|it| !it.is_of_header()) else {
-                    continue;
-                };
-                let found = self.received[other].find(&command.kind, answers);
-                let Some(at) = found.or_else(|| self.without_id(other, commands, number)) else {
-                    self.orphan(message.exchange, command);
-                    continue;
-                };
-                match &command.status {
-                    Some(_) => {
-                        let place = place(message, header, command);
-                        let answer = self.answer(at, place, command);
-                        if message.is_changed() {
-                            let rules = message.rules_of(number);
-                            let known = &mut self.transactions[at].answers[answer].rules;
-                            for rule in rules {
-                                if !known.contains(&rule) {
-                                    known.push(rule);
-                                }
-                            }
-                        }
-                        given.push((at, answer));
-                    }
-                    None if message.is_changed() => {}
-                    None => self.results(at, command),
+        let commands = message.sent.map_or(&[][..], |(_, commands)| commands);
+        let mut unfound = Vec::new();
+        let has_answers = commands.iter().any(|command| command.answers.is_some());
+        self.server_answers |= message.from == Side::Server && has_answers;
+        for (number, command) in commands.iter().enumerate() {
+            let Some(answers) = command.answers.as_ref().filter(|it| !it.is_of_header()) else {
+                continue;
+            };
+            let found = self.received[other].find(&command.kind, answers);
+            match found.or_else(|| self.without_id(other, commands, number)) {
+                Some(at) => self.answered(message, number, at, &mut given),
+                None => unfound.push(number),
+            }
+        }
+        // Those that are numbered rightly leave over what these mean.
+        let may_mean = !message.is_changed() && unfound.len() <= MOST_OF_MESSAGE;
+        for number in unfound.iter().copied() {
+            let has_room = self.misnumbered.len() < MOST_ORPHANS;
+            let meant = match may_mean && has_room {
+                true => self.meant(message.from.other(), commands, &unfound, number),
+                false => None,
+            };
+            match meant {
+                Some(at) => {
+                    let answers = commands[number].answers.as_ref();
+                    let id = answers
+                        .map(|answers| short(&answers.id))
+                        .unwrap_or_default();
+                    self.misnumbered.push((at, id));
+                    self.answered(message, number, at, &mut given);
                 }
+                None => self.orphan(message.exchange, &commands[number]),
             }
         }
         match message.is_changed() {
@@ -111,27 +116,34 @@ impl OpenSession {
         given
     }
 
-    /// The command without a CmdID that the Status at this place answers. Which one that is cannot be known, and need not:
-    /// each has a Status, and all have the same code.
-    fn without_id(&self, other: usize, commands: &[CommandRecord], number: usize) -> Option<usize> {
-        let status = |command: &CommandRecord| command.status.as_ref().map(|status| status.code);
-        let answers = commands[number].answers.as_ref()?;
-        let asked = self.received[other].without_id(answers);
-        if asked.is_empty() {
-            return None;
-        }
-        let is_alike = |command: &&CommandRecord| {
-            let of_same = command.answers.as_ref().is_some_and(|it| {
-                it.id.is_empty() && it.msg == answers.msg && it.cmd == answers.cmd
-            });
-            of_same && command.status.is_some()
+    /// Takes in the answer at this place of a message, which is one to this transaction.
+    fn answered(
+        &mut self,
+        message: &Exchanged<'_>,
+        number: usize,
+        at: usize,
+        given: &mut Vec<(usize, usize)>,
+    ) {
+        let Some((header, commands)) = message.sent else {
+            return;
         };
-        let alike = commands.iter().filter(is_alike);
-        let is_certain = alike
-            .clone()
-            .all(|it| status(it) == status(&commands[number]));
-        let before = commands[..number].iter().filter(is_alike).count();
-        (is_certain && alike.count() == asked.len()).then(|| asked.get(before).copied())?
+        let command = &commands[number];
+        if command.status.is_none() {
+            if !message.is_changed() {
+                self.results(at, command);
+            }
+            return;
+        }
+        let answer = self.answer(at, place(message, header, command), command);
+        if message.is_changed() {
+            let known = &mut self.transactions[at].answers[answer].rules;
+            for rule in message.rules_of(number) {
+                if !known.contains(&rule) {
+                    known.push(rule);
+                }
+            }
+        }
+        given.push((at, answer));
     }
 
     /// Takes notice of a failure whose command the record does not have.
@@ -287,21 +299,25 @@ impl OpenSession {
                 continue;
             }
             let scheme = status.chal.as_ref().and_then(|chal| chal.scheme.clone());
+            let other = side(by.other());
+            let knows = |links: &Links| links.message(&answers.msg).is_some();
+            let is_recorded = knows(&self.sent[other]) || knows(&self.received[other]);
             let what = IncidentKind::HeaderRefused {
                 by,
                 code,
                 scheme,
                 message: answers.msg.clone(),
-                cred: self.last[side(by.other())].cred.clone(),
+                is_recorded,
+                cred: self.last[other].cred.clone(),
             };
             let mut rules = match (message.record.own, message.is_changed()) {
                 (true, _) => self.rules_behind(message),
                 (false, true) => message.rules_of(number),
                 (false, false) => Vec::new(),
             };
-            if rules.is_empty() {
+            if rules.is_empty() && is_recorded {
                 // What was refused may be a rule's doing.
-                rules = of_user(&self.last[side(by.other())].all_rules);
+                rules = of_user(&self.last[other].all_rules);
             }
             self.note(message, rules, what);
         }
@@ -446,6 +462,9 @@ const MOST_TEXT: usize = 1_024;
 
 /// Failures of unknown commands that are kept.
 const MOST_ORPHANS: usize = 20;
+
+/// Answers of one message whose CmdRef names no command that are looked into; of a message with more, none is.
+const MOST_OF_MESSAGE: usize = 8;
 
 /// Answers that are kept of one transaction; of more, the last.
 const MOST_ANSWERS: usize = 64;

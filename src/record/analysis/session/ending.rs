@@ -127,8 +127,10 @@ impl OpenSession {
             true => SessionEnd::WithoutFinal,
             false => end,
         };
-        self.no_more_chunks();
         let is_over = end != SessionEnd::Open;
+        if is_over {
+            self.no_more_chunks();
+        }
         for transaction in &mut self.transactions {
             if is_over && transaction.outcome == TransactionOutcome::Open {
                 transaction.outcome = TransactionOutcome::Lost;

@@ -27,6 +27,7 @@ impl<'s> Case<'s> {
             code: got,
             scheme,
             message,
+            is_recorded,
             cred,
         } = &last.what
         else {
@@ -63,15 +64,20 @@ impl<'s> Case<'s> {
         }
         if is_auth {
             let had = match cred.as_deref() {
-                None => "no credentials".to_owned(),
-                Some("") => "credentials without a scheme".to_owned(),
-                Some(scheme) => format!("credentials of {scheme}"),
+                _ if !is_recorded => {
+                    format!(
+                        "The record does not have message {message} of {whose}, so its credentials are not known"
+                    )
+                }
+                None => "The message had no credentials".to_owned(),
+                Some("") => "The message had credentials without a scheme".to_owned(),
+                Some(scheme) => format!("The message had credentials of {scheme}"),
             };
             let asks = match scheme {
                 Some(scheme) => format!("the Status asks for {scheme}"),
                 None => "the Status has no Chal, so it does not say what is asked for".to_owned(),
             };
-            finding.why.push(format!("The message had {had}; {asks}."));
+            finding.why.push(format!("{had}; {asks}."));
         }
         if last.back.is_some() {
             finding.why.push(format!(

@@ -20,6 +20,7 @@ impl<'s> Case<'s> {
         findings.extend(
             incomplete.map(|(at, size)| self.incomplete(&self.session.transactions[*at], *size)),
         );
+        findings.extend(self.misnumbered());
         findings.extend(self.without_results());
         let in_progress = self
             .transactions()
@@ -34,10 +35,9 @@ impl<'s> Case<'s> {
         let mut groups: Vec<Vec<&Transaction>> = Vec::new();
         for transaction in self.transactions() {
             let is_due = transaction.outcome == TransactionOutcome::Unanswered;
-            let is_large = self
-                .session
-                .incomplete
-                .iter()
+            let incomplete = self.session.incomplete.iter().copied();
+            let is_large = incomplete
+                .chain(self.session.objects_under_way())
                 .any(|(at, _)| at + 1 == transaction.number as usize);
             if !is_due
                 || is_large
@@ -124,6 +124,9 @@ impl<'s> Case<'s> {
             return finding;
         }
         finding.by = Some(asked);
+        // One of these may be the answer.
+        let strays = self.session.orphans.iter().take(MOST_LISTED);
+        finding.why.extend(strays.cloned());
         let answered = self
             .transactions()
             .filter(|it| it.from == first.from && !it.answers.is_empty());
@@ -148,6 +151,63 @@ impl<'s> Case<'s> {
             }
         }
         finding
+    }
+
+    /// WHY-02 of commands whose answers have the CmdRef of none.
+    fn misnumbered(&self) -> Option<SessionFinding> {
+        let transactions = &self.session.transactions;
+        let answers = self.session.misnumbered.iter();
+        let mut answers: Vec<_> = answers.map(|(at, id)| (&transactions[*at], id)).collect();
+        // A Status and Results of one command.
+        answers.dedup_by_key(|(transaction, _)| transaction.number);
+        let (first, _) = answers.first()?;
+        let asked = first.from.other();
+        let all: Vec<_> = answers
+            .iter()
+            .map(|(transaction, _)| *transaction)
+            .collect();
+        let mut finding = about("WHY-02", &all);
+        finding.code = None;
+        finding.what = match all.len() {
+            1 => format!("{}: answered under a wrong CmdRef", named(first)),
+            more => format!(
+                "{} and {}: answered under a wrong CmdRef",
+                named(first),
+                words::counted(more - 1, "other command")
+            ),
+        };
+        for (transaction, cmd_ref) in answers.iter().take(MOST_LISTED) {
+            let likewise = match transaction.number == first.number {
+                true => String::new(),
+                false => format!("likewise {}, ", named(transaction)),
+            };
+            let cmd_ref = match &***cmd_ref {
+                "" => "no CmdRef".to_owned(),
+                id => format!(
+                    "CmdRef {id}, which message {} does not have",
+                    transaction.asked.message
+                ),
+            };
+            let place = match transaction.answers.last() {
+                Some(answer) => words::asked_and_answered(transaction, answer),
+                None => words::asked(transaction),
+            };
+            finding
+                .why
+                .push(format!("{likewise}{place}; the answer has {cmd_ref}"));
+        }
+        if answers.len() > MOST_LISTED {
+            finding
+                .why
+                .push(format!("and {} more", answers.len() - MOST_LISTED));
+        }
+        finding.why.push("No other command of its kind in that message is left without an answer: it seems to be this one's.".into());
+        finding.by = finding.rules.is_empty().then_some(asked);
+        finding.next = format!(
+            "let {} write the CmdID of the command into CmdRef (STA-03): strict receivers take it for unanswered",
+            words::side(asked)
+        );
+        Some(finding)
     }
 
     /// WHY-02 of Gets that succeeded and whose Results did not come.
@@ -184,7 +244,6 @@ impl<'s> Case<'s> {
     /// WHY-10.
     fn incomplete(&self, transaction: &Transaction, size: Option<u64>) -> SessionFinding {
         let mut finding = about("WHY-10", &[transaction]);
-        let bytes = transaction.items.first().map_or(0, |item| item.bytes);
         finding.what = format!("{}: large object not completed", named(transaction));
         if !finding.rules.is_empty() {
             finding
@@ -192,11 +251,8 @@ impl<'s> Case<'s> {
                 .push(words::by_rules(&finding.rules, "acted on this."));
         }
         finding.why.push(words::asked(transaction));
-        let of = size.map_or(String::new(), |size| format!(" of {size}"));
-        finding.why.push(format!(
-            "{bytes}{of} bytes came in {}, and no last one.",
-            words::counted(transaction.chunks as usize, "chunk")
-        ));
+        let came = came(transaction, size);
+        finding.why.push(format!("{came}, and no last one."));
         finding.by = finding.rules.is_empty().then_some(transaction.from);
         finding.next = format!(
             "let {} send the object again from its first chunk",
@@ -226,15 +282,33 @@ impl<'s> Case<'s> {
         })
     }
 
+    /// Which messages the record lacks between others.
+    fn missing(&self) -> Vec<String> {
+        let gaps = self.session.missing.iter().take(MOST_LISTED);
+        let words = gaps.map(|(from, first, last)| {
+            let (messages, are) = match first == last {
+                true => (format!("Message {first}"), "is"),
+                false => (format!("Messages {first} to {last}"), "are"),
+            };
+            let from = words::side(*from);
+            format!("{messages} of {from} {are} not in the record, or {from} skipped the number.")
+        });
+        words.collect()
+    }
+
     /// WHY-15: the record has not all of the session.
     fn torn(&self) -> Option<SessionFinding> {
         let summary = &self.session.summary;
         let is_open = *self.end() == SessionEnd::Open;
-        let lost = if is_open { self.lost() } else { None };
-        if !summary.starts_late && !is_open {
+        let missing = self.missing();
+        let has_gaps = is_open || !missing.is_empty();
+        let lost = if has_gaps { self.lost() } else { None };
+        if !summary.starts_late && !has_gaps {
             return None;
         }
-        if is_open && !self.session.has_request() && self.session.incidents.is_empty() {
+        let has_device = self.session.has_request() || !self.session.incidents.is_empty();
+        let may_be_bootstrap = !summary.starts_late && !self.session.server_answers;
+        if is_open && !has_device && may_be_bootstrap {
             return Some(SessionFinding {
                 id: "WHY-15".into(),
                 pending: false,
@@ -247,6 +321,9 @@ impl<'s> Case<'s> {
             });
         }
         let what = match (summary.starts_late, is_open) {
+            (_, true) if !has_device => {
+                "The record has only a part of this session: no message of the device"
+            }
             (true, true) if !self.session.is_left => {
                 "The record has only a part of this session: neither its beginning nor its end"
             }
@@ -254,13 +331,27 @@ impl<'s> Case<'s> {
             (_, true) if self.session.is_left => {
                 "This session was not followed to its end: there were too many at a time"
             }
+            (false, false) => "The record lacks messages of this session",
             _ => "The record ends while this session goes on",
         };
+        let under_way = self.session.objects_under_way().take(MOST_LISTED);
+        let under_way = under_way.map(|(at, size)| {
+            let object = &self.session.transactions[at];
+            let came = came(object, size);
+            format!(
+                "{}: {came}; the record ends before the next one.",
+                named(object)
+            )
+        });
         Some(SessionFinding {
             id: "WHY-15".into(),
             pending: lost.is_some() || !self.session.orphans.is_empty(),
             what: what.into(),
-            why: self.session.orphans.iter().cloned().chain(lost).collect(),
+            why: { missing.into_iter() }
+                .chain(self.session.orphans.iter().cloned())
+                .chain(under_way)
+                .chain(lost)
+                .collect(),
             next: match self.session.is_left {
                 true => "record fewer devices at a time".into(),
                 false => {
@@ -272,6 +363,14 @@ impl<'s> Case<'s> {
             ..SessionFinding::default()
         })
     }
+}
+
+/// `18 of 10353 bytes came in 1 chunk`
+fn came(object: &Transaction, size: Option<u64>) -> String {
+    let bytes = object.items.first().map_or(0, |item| item.bytes);
+    let of = size.map_or(String::new(), |size| format!(" of {size}"));
+    let chunks = words::counted(object.chunks as usize, "chunk");
+    format!("{bytes}{of} bytes came in {chunks}")
 }
 
 /// WHY-09.
