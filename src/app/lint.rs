@@ -103,6 +103,10 @@ impl Lint {
                 source.and_then(|source| decode(source, Hint::default(), &Limits::default()));
             let document = match decoded {
                 Ok(document) => Arc::new(document),
+                Err(_) if looks_like_html(&text) => {
+                    lint.others += 1;
+                    continue;
+                }
                 Err(_) if !looks_like_markup(&text) => {
                     return Err(format!(
                         "error: {name}: this is neither a record nor XML nor WBXML: there is no message in it"
@@ -201,8 +205,11 @@ impl Lint {
                 linter = Linter::new(profile);
                 run = next;
             }
-            // A file that is no record may begin anywhere in its conversation: what answers refer to is judged here.
-            event.notes.retain(|note| note.id != "STA-03");
+            // A file that is no record may begin anywhere in its conversation: what answers refer to is judged here, but not
+            // of data synchronization.
+            let proto = event.message.as_ref().and_then(|it| it.proto.as_deref());
+            let is_of_ds = proto.is_some_and(|proto| proto.starts_with("SyncML/"));
+            event.notes.retain(|note| note.id != "STA-03" || is_of_ds);
             let found = record::lint::of_record(&mut linter, &event, &limits);
             if event
                 .exchange
@@ -307,6 +314,17 @@ fn broken_id(is_wbxml: bool) -> &'static str {
 
 fn looks_like_markup(text: &[u8]) -> bool {
     wbxml::looks_like(text) || text.trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether it is a web page: no message, and no XML either.
+fn looks_like_html(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
+    let begins = |start: &str| {
+        let front = text.get(..start.len());
+        front.is_some_and(|front| front.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    begins("<!doctype html") || begins("<html")
 }
 
 /// Finds line and character of notes in the text that they are about.

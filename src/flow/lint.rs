@@ -10,8 +10,10 @@ mod command;
 mod header;
 mod large;
 mod package;
+mod results;
 mod rule;
 mod seen;
+mod stray;
 mod uri;
 
 use std::collections::BTreeMap;
@@ -23,7 +25,7 @@ pub use self::rule::{RULES, severity_of};
 use self::seen::{Seen, Turn};
 use super::session::{note_cmd_ids, note_dangling, note_escaped_twice};
 use super::{AnswerLink, Note, SessionKey, Severity, Side, Timestamp};
-use crate::dm::Message;
+use crate::dm::{Message, SyncHdr};
 use crate::markup::{Document, Element};
 
 /// What known deviations count as.
@@ -149,6 +151,12 @@ impl Linter {
             notes = note_cmd_ids(linted.document);
             notes.extend(note_escaped_twice(linted.document));
         }
+        // The API for local management gives messages with an empty header (ApplyLocalManagementSyncML).
+        let header = message.header().map(SyncHdr::element);
+        let is_empty = header.is_some_and(|header| header.elements().next().is_none());
+        if is_empty && message.commands().next().is_some() {
+            return notes;
+        }
         let proto = message.header().and_then(|header| header.ver_proto());
         if proto.is_some_and(|proto| proto.starts_with("SyncML/")) {
             return notes;
@@ -165,7 +173,7 @@ impl Linter {
         let profile = self.profile;
         let mut fresh;
         let seen = match key {
-            Some(key) => self.session(key, linted, &mut found),
+            Some(key) => self.session(key, linted, message, &mut found),
             None => {
                 fresh = Seen::new(0, linted.server);
                 &mut fresh
@@ -242,8 +250,16 @@ impl Linter {
         &mut self,
         key: SessionKey,
         linted: LintMessage<'_>,
+        message: Message<'_>,
         found: &mut Findings,
     ) -> &mut Seen {
+        let known = self.sessions.get(&key);
+        if known.is_some_and(|seen| seen.begins_anew(linted, message))
+            && let Some(before) = self.sessions.remove(&key)
+        {
+            self.bytes -= before.counted;
+            package::left_open(found, &key, &before);
+        }
         if !self.sessions.contains_key(&key) {
             // A device that begins a session has ended the one before.
             let before = match linted.speaker {

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::Findings;
 use super::seen::Turn;
+use super::{Findings, severity_of};
 use crate::dm::{AlertCode, Command, Meta};
-use crate::flow::Side;
+use crate::flow::{Severity, Side};
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>) {
     let mut important = Vec::new();
@@ -87,7 +87,13 @@ fn items(found: &mut Findings, command: Command<'_>, code: AlertCode, important:
                     "Type {media_type} begins with neither {} nor {}",
                     known[0], known[1]
                 );
-                found.add("ALT-05", at, text);
+                // FUMO 1.0 §10.2 and SCOMO ask for these types as they are, OMA DM Protocol 1.2 §8.7.1.6 for the prefix.
+                let is_of_oma = media_type.starts_with("org.openmobilealliance.dm.");
+                let severity = match is_of_oma {
+                    true => Severity::Info,
+                    false => severity_of("ALT-05"),
+                };
+                found.add_as("ALT-05", severity, at, text);
             }
         }
         let mark = own.and_then(Meta::mark).or_else(|| common_mark.clone());

@@ -1,14 +1,15 @@
-//! Rules of answers: STA-01 to STA-12, RES-01 to RES-05, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
+//! Rules of answers: STA-01 to STA-12, RES-01, ATM-04, ATM-05, SEQ-01, SEQ-02, WIN-03.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::seen::{Seen, Turn, address};
-use super::{Findings, uri};
-use crate::dm::{AlertCode, Command, CommandKind, Meta, Refs, Status, StatusCode, locuri};
-use crate::flow::{AnswerTarget, Side};
+use super::stray::Strays;
+use super::{Findings, results};
+use crate::dm::{AlertCode, Command, CommandKind, Refs, Status, StatusCode, locuri};
+use crate::flow::{AnswerTarget, Severity, Side};
 use crate::markup::{Document, Element, NodeId, tag};
 
 pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
@@ -16,21 +17,23 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     let mut answered = Answered::default();
     let mut last: Option<(usize, NodeId)> = None;
     let mut codes: HashMap<(usize, NodeId), u16> = HashMap::new();
-    let mut gets = Gets::default();
+    let mut gets = results::Gets::default();
     let mut requests = turn.requests();
     let has_requests = requests.any(|command| command.kind() != CommandKind::Alert);
+    let mut strays = Strays::default();
     for command in turn.message.commands() {
         let Some(refs) = Refs::of(command) else {
             continue;
         };
         if command.as_results().is_some() {
             let is_behind = refs.cmd_ref.is_some() && answered.first.contains_key(&refs);
+            let is_behind = is_behind || strays.may_be_of_get(&refs);
             let is_early = !is_behind && !was_answered(turn, seen, command);
             if is_early {
                 let text = "Results come before the Status of their Get";
                 found.add("RES-01", Some(command.element()), text);
             }
-            self::results(found, turn, &mut gets, command);
+            results::check(found, turn, &mut gets, command);
             continue;
         }
         let Some(status) = command.as_status() else {
@@ -38,6 +41,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
         };
         let at = Some(command.element());
         self::status(found, turn, seen, status, has_requests);
+        strays.enter(turn, &refs, status);
         if answered.is_repeated(refs, status) {
             found.add("STA-03", at, "a second Status for the same command");
         }
@@ -66,6 +70,7 @@ pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
             pending.lacks_results |= is_get && status.code() == Some(StatusCode(200));
         }
     }
+    strays.settle(turn, seen);
     for command in turn
         .message
         .commands()
@@ -165,6 +170,10 @@ fn status(
             );
             found.add("STA-04", at, text);
         }
+        None if status.is_for_header() && status.cmd_ref().is_none_or(|it| it.is_empty()) => {
+            let text = "the Status for the SyncHdr has no CmdRef; it is 0";
+            found.add_as("STA-04", Severity::Warning, at, text);
+        }
         None if status.is_for_header() && !cmd.is_empty() && cmd != "SyncHdr" => {
             found.add(
                 "STA-04",
@@ -174,15 +183,7 @@ fn status(
         }
         _ => {}
     }
-    let has_one_item = answered.is_some_and(|command| command.items().take(2).count() == 1);
-    let is_header = matches!(target, Some(AnswerTarget::Header));
-    if (has_one_item || is_header) && status.ref_nodes().next().is_some() && !found.is_windows {
-        found.add(
-            "STA-06",
-            at,
-            "TargetRef and SourceRef are for commands with several Items",
-        );
-    }
+    references(found, status, answered);
     let Some(code) = status.code().filter(|code| code.name().is_some()) else {
         let text = match status.code() {
             Some(code) => format!("{} is no code of a Status", code.0),
@@ -209,11 +210,14 @@ fn status(
         if answered.is_some() {
             found.add("STA-11", at, "212 answers a command; it is for a SyncHdr");
         } else if had_cred == Some(&false) && !seen.is_disturbed {
-            found.add(
-                "STA-11",
-                at,
-                format!("212 for message {msg_ref}, which had no Cred"),
-            );
+            // OMA DM Protocol 1.2 prints 212 for the second message of a session whose first one had Cred.
+            let is_known = seen.of(turn.side.other()).scheme.is_some();
+            let severity = match is_known {
+                true => Severity::Info,
+                false => Severity::Error,
+            };
+            let text = format!("212 for message {msg_ref}, which had no Cred");
+            found.add_as("STA-11", severity, at, text);
         }
     }
     if DS_ONLY.contains(&code.0) {
@@ -257,6 +261,38 @@ fn status(
     }
 }
 
+/// STA-06: MS-MDM 2.2.6.1 leaves TargetRef and SourceRef to commands with several Items; examples of OMA DM Protocol 1.2 have
+/// them in the Status of the SyncHdr, and of a command with one.
+fn references(found: &mut Findings, status: Status<'_>, answered: Option<Command<'_>>) {
+    let Some(command) = answered.filter(|_| !found.is_windows) else {
+        return;
+    };
+    let mut items = command.items();
+    let (Some(item), None) = (items.next(), items.next()) else {
+        return;
+    };
+    let at = Some(status.element());
+    let own: Vec<String> = { [item.target(), item.source()].into_iter().flatten() }
+        .map(|node| locuri::canonical(&node))
+        .collect();
+    let mut named = status.ref_nodes().map(|node| node.text());
+    let Some(first) = named.next() else { return };
+    let is_other = |node: &Cow<'_, str>| !own.contains(&locuri::canonical(node.trim()));
+    match std::iter::once(first).chain(named).find(is_other) {
+        Some(other) => {
+            let text = format!(
+                "the Status names {}, which the command does not",
+                other.trim()
+            );
+            found.add("STA-06", at, text);
+        }
+        None => {
+            let text = "TargetRef and SourceRef are for commands with several Items";
+            found.add_as("STA-06", Severity::Info, at, text);
+        }
+    }
+}
+
 const DS_ONLY: [u16; 19] = [
     201, 205, 206, 207, 208, 209, 210, 211, 409, 419, 421, 423, 426, 427, 428, 508, 512, 203, 300,
 ];
@@ -273,109 +309,6 @@ fn was_answered(turn: &Turn<'_>, seen: &Seen, results: Command<'_>) -> bool {
         }
         // What was not seen may have been answered before.
         _ => true,
-    }
-}
-
-/// The nodes that Gets asked for, read once for each Get.
-#[derive(Default)]
-struct Gets(HashMap<(usize, NodeId), Nodes>);
-
-/// Nodes, to find the one that another is or lies under.
-#[derive(Default)]
-struct Nodes {
-    uris: HashSet<String>,
-    lengths: BTreeSet<usize>,
-}
-
-impl Gets {
-    /// Whether a Get asks for a node.
-    fn ask(&mut self, place: (usize, NodeId), get: Command<'_>, uri: &str) -> bool {
-        let mut items = get.items();
-        match (items.next(), items.next()) {
-            // So nearly all are: nothing needs to be remembered.
-            (Some(only), None) => only.target().is_some_and(|target| is_within(uri, &target)),
-            _ => self.nodes(place, get).hold(&locuri::canonical(uri)),
-        }
-    }
-
-    fn nodes(&mut self, place: (usize, NodeId), get: Command<'_>) -> &Nodes {
-        self.0.entry(place).or_insert_with(|| {
-            let targets = get.items().filter_map(|item| item.target());
-            let uris: HashSet<String> = targets.map(|uri| locuri::canonical(&uri)).collect();
-            let lengths = uris.iter().map(String::len).collect();
-            Nodes { uris, lengths }
-        })
-    }
-}
-
-/// Whether a node is this one or lies under it.
-fn is_within(uri: &str, node: &str) -> bool {
-    let (uri, node) = (
-        locuri::segments(uri).as_bytes(),
-        locuri::segments(node).as_bytes(),
-    );
-    let begins = uri
-        .get(..node.len())
-        .is_some_and(|front| front.eq_ignore_ascii_case(node));
-    begins && matches!(uri.get(node.len()), None | Some(b'/'))
-}
-
-impl Nodes {
-    fn hold(&self, uri: &str) -> bool {
-        let mut fitting = self.lengths.range(..=uri.len());
-        fitting.any(|length| {
-            let is_end = matches!(uri.as_bytes().get(*length), None | Some(b'/'));
-            is_end && self.uris.contains(&uri[..*length])
-        })
-    }
-}
-
-fn results(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Command<'_>) {
-    let get = turn
-        .target(command.element())
-        .and_then(|target| match target {
-            AnswerTarget::Command { document, node } => {
-                Some(((address(document), *node), target.command()?))
-            }
-            _ => None,
-        });
-    let common_format = command.meta().and_then(Meta::format);
-    for item in command.items() {
-        let at = Some(item.element());
-        let Some(source) = item.source().filter(|source| !source.is_empty()) else {
-            found.add("RES-02", at, "an Item of Results has no Source");
-            continue;
-        };
-        let is_asked = get.is_none_or(|(place, get)| gets.ask(place, get, &source));
-        if !is_asked && !source.contains("***") {
-            let source = uri::without_query(&source);
-            found.add(
-                "RES-04",
-                at,
-                format!("Results name {source}, which the Get did not ask for"),
-            );
-        }
-        let Some(data) = item.data() else {
-            continue;
-        };
-        let format = match item.meta() {
-            Some(meta) => meta.format(),
-            None => common_format.clone(),
-        };
-        if format.is_none() && std::str::from_utf8(&data.octets()).is_err() {
-            found.add(
-                "RES-03",
-                at,
-                "Results without Format hold a value that is no text",
-            );
-        }
-        if format.as_deref() == Some("node") {
-            let text = data.text();
-            let mut names = text.trim().split('/');
-            if !text.trim().is_empty() && names.any(|name| name.is_empty() || name == "*") {
-                found.add("RES-05", at, "a child has the name * or none");
-            }
-        }
     }
 }
 
@@ -485,6 +418,6 @@ fn unanswered(found: &mut Findings, turn: &Turn<'_>, seen: &mut Seen) {
     }
 }
 
-fn command_at(document: &Arc<Document>, node: NodeId) -> Option<Command<'_>> {
+pub(super) fn command_at(document: &Arc<Document>, node: NodeId) -> Option<Command<'_>> {
     Command::of(document.element(node)?)
 }

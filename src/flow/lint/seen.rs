@@ -33,6 +33,8 @@ pub(super) struct Seen {
     pub(super) login: Option<String>,
     /// DevInfo nodes of package 1, by name.
     pub(super) dev_info: BTreeSet<String>,
+    /// Whether the server has nothing more to ask for, as its newest message shows.
+    is_over: bool,
     /// Whether package 1 is over.
     pub(super) is_opened: bool,
     /// Where the device is to send its next message.
@@ -103,6 +105,7 @@ impl Seen {
             server: Spoken::default(),
             login: None,
             dev_info: BTreeSet::new(),
+            is_over: false,
             is_opened: false,
             resp_uri: None,
             nonces: BTreeSet::new(),
@@ -139,6 +142,14 @@ impl Seen {
     pub(super) fn is_repeat(&self, linted: LintMessage<'_>) -> bool {
         let newest = self.of(linted.speaker).newest.as_ref();
         newest.is_some_and(|newest| newest.source() == linted.document.source())
+    }
+
+    /// Whether a message of the device begins another session, though SessionID is the same.
+    pub(super) fn begins_anew(&self, linted: LintMessage<'_>, message: Message<'_>) -> bool {
+        let opens = message.has_alert(AlertCode(1200)) || message.has_alert(AlertCode(1201));
+        let is_first = linted.speaker == Side::Device && message.is_first() && opens;
+        let went_on = self.is_over || self.device.msg_id.is_some_and(|last| last > 1);
+        is_first && went_on && message.header_status().is_none() && !self.is_repeat(linted)
     }
 
     /// Takes in what shows who speaks.
@@ -187,6 +198,10 @@ impl Seen {
         spoken.is_final = message.is_final();
         spoken.has_aborted |= message.has_alert(AlertCode::SESSION_ABORT);
         spoken.has_refused = refused.is_some_and(|code| code.is_challenge());
+        let asks = message
+            .commands()
+            .any(|command| !command.kind().is_answer());
+        let is_last = spoken.is_final && !asks && !spoken.has_refused;
         if let Some(meta) = meta {
             spoken.max_msg_size = meta.max_msg_size().or(spoken.max_msg_size);
             spoken.max_obj_size = meta.max_obj_size().or(spoken.max_obj_size);
@@ -203,6 +218,8 @@ impl Seen {
             spoken.pending.clear();
             spoken.pending_bytes = 0;
         }
+        self.is_over = side == Side::Server && is_last && self.device.is_final;
+        let spoken = self.of_mut(side);
         let Some(document) = linted.delivered else {
             return;
         };

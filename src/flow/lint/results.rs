@@ -1,0 +1,113 @@
+//! Rules of Results: RES-02 to RES-05.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::seen::{Turn, address};
+use super::{Findings, uri};
+use crate::dm::{Command, Meta, locuri};
+use crate::flow::AnswerTarget;
+use crate::markup::NodeId;
+
+/// The nodes that Gets asked for, read once for each Get.
+#[derive(Default)]
+pub(super) struct Gets(HashMap<(usize, NodeId), Nodes>);
+
+/// Nodes, to find the one that another is or lies under.
+#[derive(Default)]
+struct Nodes {
+    uris: HashSet<String>,
+    lengths: BTreeSet<usize>,
+}
+
+impl Gets {
+    /// Whether a Get asks for a node.
+    fn ask(&mut self, place: (usize, NodeId), get: Command<'_>, uri: &str) -> bool {
+        let mut items = get.items();
+        match (items.next(), items.next()) {
+            // So nearly all are: nothing needs to be remembered.
+            (Some(only), None) => only.target().is_some_and(|target| is_within(uri, &target)),
+            _ => self.nodes(place, get).hold(&locuri::canonical(uri)),
+        }
+    }
+
+    fn nodes(&mut self, place: (usize, NodeId), get: Command<'_>) -> &Nodes {
+        self.0.entry(place).or_insert_with(|| {
+            let targets = get.items().filter_map(|item| item.target());
+            let uris: HashSet<String> = targets.map(|uri| locuri::canonical(&uri)).collect();
+            let lengths = uris.iter().map(String::len).collect();
+            Nodes { uris, lengths }
+        })
+    }
+}
+
+/// Whether a node is this one or lies under it.
+fn is_within(uri: &str, node: &str) -> bool {
+    let (uri, node) = (
+        locuri::segments(uri).as_bytes(),
+        locuri::segments(node).as_bytes(),
+    );
+    let begins = uri
+        .get(..node.len())
+        .is_some_and(|front| front.eq_ignore_ascii_case(node));
+    begins && matches!(uri.get(node.len()), None | Some(b'/'))
+}
+
+impl Nodes {
+    fn hold(&self, uri: &str) -> bool {
+        let mut fitting = self.lengths.range(..=uri.len());
+        fitting.any(|length| {
+            let is_end = matches!(uri.as_bytes().get(*length), None | Some(b'/'));
+            is_end && self.uris.contains(&uri[..*length])
+        })
+    }
+}
+
+/// What Results hold.
+pub(super) fn check(found: &mut Findings, turn: &Turn<'_>, gets: &mut Gets, command: Command<'_>) {
+    let get = turn
+        .target(command.element())
+        .and_then(|target| match target {
+            AnswerTarget::Command { document, node } => {
+                Some(((address(document), *node), target.command()?))
+            }
+            _ => None,
+        });
+    let common_format = command.meta().and_then(Meta::format);
+    for item in command.items() {
+        let at = Some(item.element());
+        let Some(source) = item.source().filter(|source| !source.is_empty()) else {
+            found.add("RES-02", at, "an Item of Results has no Source");
+            continue;
+        };
+        let is_asked = get.is_none_or(|(place, get)| gets.ask(place, get, &source));
+        if !is_asked && !source.contains("***") {
+            let source = uri::without_query(&source);
+            found.add(
+                "RES-04",
+                at,
+                format!("Results name {source}, which the Get did not ask for"),
+            );
+        }
+        let Some(data) = item.data() else {
+            continue;
+        };
+        let format = match item.meta() {
+            Some(meta) => meta.format(),
+            None => common_format.clone(),
+        };
+        if format.is_none() && std::str::from_utf8(&data.octets()).is_err() {
+            found.add(
+                "RES-03",
+                at,
+                "Results without Format hold a value that is no text",
+            );
+        }
+        if format.as_deref() == Some("node") {
+            let text = data.text();
+            let mut names = text.trim().split('/');
+            if !text.trim().is_empty() && names.any(|name| name.is_empty() || name == "*") {
+                found.add("RES-05", at, "a child has the name * or none");
+            }
+        }
+    }
+}
