@@ -63,11 +63,6 @@ impl Filter {
         self.expr.value(holds) == Some(true)
     }
 
-    /// Whether it is true of nothing that the terms decided by `holds` are true of.
-    pub fn excludes(&self, holds: &mut impl FnMut(&Term) -> Option<bool>) -> bool {
-        self.expr.value(holds) == Some(false)
-    }
-
     /// Whether it can be true of anything; `can` says whether a term can be true, or false. Where two terms ask the same
     /// thing this is not seen.
     pub fn can_match(&self, can: impl Fn(&Term, bool) -> bool) -> bool {

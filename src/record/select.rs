@@ -49,7 +49,7 @@ fn selects(filter: &Filter, subject: Subject<'_>, shown: &[Shown<'_>]) -> bool {
 pub fn may_select(filter: &Filter, transaction: &Transaction) -> bool {
     Shown::of(transaction)
         .iter()
-        .any(|shown| !filter.excludes(&mut |term| shown.facts.holds(term)))
+        .any(|shown| filter.can_match(|term, truth| shown.facts.holds(term) != Some(!truth)))
 }
 
 impl Subject<'_> {

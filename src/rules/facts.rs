@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use strum::IntoStaticStr;
 
 use super::verdict::Completeness;
 use crate::flow::{
@@ -11,7 +12,8 @@ use crate::flow::{
 use crate::markup::{Document, Limits};
 
 /// When a rule is evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Stage {
     /// A request on its way to the server.
     Request,
@@ -32,11 +34,7 @@ impl Stage {
 
     /// Its name in rule files.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Response => "response",
-            Self::Connection => "connection",
-        }
+        self.into()
     }
 }
 
