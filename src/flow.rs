@@ -34,7 +34,9 @@ pub use exchange::{
 };
 pub use note::{Note, Severity};
 pub use reconciler::{Obligation, OwedByRule, Reconciler, SessionChange, SessionEffects};
-pub use session::{AnswerLink, AnswerTarget, KeyTooLong, Session, SessionKey, SessionTag};
+pub use session::{
+    AnswerLink, AnswerTarget, KeyTooLong, Session, SessionKey, SessionTag, begins_escaped,
+};
 pub use transaction::{
     CommandAnswer, CommandDelivery, CommandPlace, SessionEnd, Transaction, TransactionItem,
     TransactionOutcome,

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use self::command_index::{Answerable, CommandIndex, Referred};
-pub use self::escaped::note_escaped_twice;
+pub use self::escaped::{begins_escaped, note_escaped_twice};
 pub use self::ids::{are_counted, note_cmd_ids};
 use self::package::PackageTracker;
 use super::{Note, Reconciler, Severity, Side};

@@ -36,7 +36,8 @@ fn has_less(text: Text<'_>) -> bool {
     memchr::memmem::find(beginning, b"lt;").is_some()
 }
 
-fn begins_escaped(text: &str) -> bool {
+/// Whether a text begins as a document that is escaped once more.
+pub fn begins_escaped(text: &str) -> bool {
     let inner = text.trim_ascii_start().strip_prefix("&lt;");
     let next = inner.and_then(|inner| inner.chars().next());
     next.is_some_and(|next| next.is_alphabetic() || matches!(next, '?' | '!' | '_'))

@@ -94,6 +94,12 @@ impl Case<'_> {
                 code(got)
             ));
         }
+        if let Some(escaped) = self.escaped_before(transaction, failed) {
+            return Some(format!(
+                "Before, in x{} (CmdID {}), {} had a document escaped twice (ITM-01): a device answers 200 to that and does nothing.",
+                escaped.asked.exchange, escaped.asked.cmd_id, escaped.name
+            ));
+        }
         let item = transaction.items.first();
         let format = item.and_then(|item| item.format.as_deref());
         let media_type = item.and_then(|item| item.media_type.as_deref());
@@ -121,6 +127,9 @@ impl Case<'_> {
         match (failed, &*transaction.command) {
             (404, _) if self.deleted_before(transaction).is_some() => {
                 "nothing, if this was to check the Delete; otherwise Add the node again".into()
+            }
+            (404, _) if self.escaped_before(transaction, failed).is_some() => {
+                "escape the Data of that command once only, and send it again".into()
             }
             (404, "Delete") => "nothing, if the node is to be gone: it is; otherwise check its spelling".into(),
             (404, "Replace") if !is_policy(transaction) => "send Add for a node that is not there yet, or check its spelling".into(),

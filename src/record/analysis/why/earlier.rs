@@ -9,6 +9,7 @@ use super::failed::{failure, is_carried_out};
 use super::words::{self, code, named};
 use crate::dm::locuri;
 use crate::flow::{CommandAnswer, CommandDelivery, Side, Transaction};
+use crate::record::analysis::history::EscapedTwice;
 
 /// The places of the server's Adds and Deletes, by node.
 pub(super) type Changes = HashMap<String, Vec<usize>>;
@@ -88,6 +89,25 @@ impl<'s> Case<'s> {
     pub(super) fn deleted_before(&self, transaction: &Transaction) -> Option<&'s Transaction> {
         let last = self.newest_before(transaction, is_carried_out)?;
         (last.command == "Delete").then_some(last)
+    }
+
+    /// The newest command for the node of one that got 404 which had a document escaped twice, in this session or in one
+    /// before.
+    pub(super) fn escaped_before(
+        &self,
+        transaction: &Transaction,
+        failed: u16,
+    ) -> Option<EscapedTwice> {
+        let node = transaction.failed_node().filter(|_| failed == 404)?;
+        let before = self
+            .session
+            .transactions
+            .get(..transaction.number as usize - 1)?;
+        let here = before.iter().rev().filter_map(EscapedTwice::of);
+        { here }.find(|it| it.is_near(node)).or_else(|| {
+            let earlier = self.history.escaped_twice(&self.session.summary, node);
+            earlier.cloned()
+        })
     }
 
     /// The newest Add or Delete, of those `is_it` accepts, on the node of a command or one around it.

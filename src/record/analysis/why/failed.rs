@@ -172,8 +172,12 @@ impl<'s> Case<'s> {
         }
         let is_deleted = failed == 404 && self.deleted_before(first).is_some();
         let is_gone = is_delete_of_nothing(first, failed);
-        let seems_lacking =
-            !is_deleted && !is_gone && !is_partial && self.of_csp(first, failed, &mut finding);
+        let is_escaped = self.escaped_before(first, failed).is_some();
+        let seems_lacking = !is_deleted
+            && !is_gone
+            && !is_escaped
+            && !is_partial
+            && self.of_csp(first, failed, &mut finding);
         if !seems_lacking {
             finding.why.extend(self.cause(first, failed));
         }
