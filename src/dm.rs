@@ -11,6 +11,7 @@ pub mod command;
 pub mod compose;
 pub mod dialect;
 pub mod distinguished_name;
+mod dump;
 pub mod enrollment;
 pub mod hresult;
 mod local;
@@ -22,6 +23,7 @@ pub mod provisioning;
 pub mod refs;
 pub mod soap;
 pub mod token;
+pub mod unescape;
 
 pub use auth::{Chal, Cred};
 pub use certificate::{Certificate, CertificateRequest};

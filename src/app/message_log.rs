@@ -5,6 +5,7 @@
 //! the time (then it is 1970).
 
 mod date;
+mod find;
 mod har;
 
 use std::io::{self, BufRead};
@@ -14,24 +15,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::tz::Offset;
 use memchr::memmem;
-use serde_json::Value;
 
 pub use self::date::DateOrder;
 
 use self::date::{WrittenDate, order_of};
+use self::find::found;
 use super::dry_run::{DryRun, speaker_of};
 use super::print;
 use super::rule_includes::take_bounded;
-use crate::dm::carve::{carve, has_message};
-use crate::dm::packed::unpack;
-use crate::dm::{Dialect, Message};
+use crate::dm::Message;
+use crate::dm::soap::Envelope;
 use crate::flow::origin::UrlOrigin;
 use crate::flow::{
     CapturedBody, CapturedMessage, Delivery, Event, Head, Note, ParsedBody, Severity, Side,
     Timestamp,
 };
-use crate::markup::utf16::in_utf8;
-use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
+use crate::markup::{Document, Hint, Limits, before_break};
 use crate::record::analysis::Analysis;
 use crate::record::{Damage, EventRecord, Masking, replay_lines};
 use crate::rules::RuleSet;
@@ -79,7 +78,31 @@ pub fn read_file(
             return Ok(Vec::new());
         }
     }
-    replay_lines(text.as_ref(), |event, line| on_event(event, Some(line)))
+    let mut is_record = false;
+    let read = replay_lines(text.as_ref(), |event, line| {
+        is_record = true;
+        on_event(event, Some(line))
+    });
+    match read {
+        Ok(damaged) if is_record || damaged.is_empty() => Ok(damaged),
+        Err(error) if is_record || error.kind() != io::ErrorKind::InvalidData => Err(error),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            nothing_found(&text),
+        )),
+    }
+}
+
+/// Why a file that is no record has nothing to show.
+fn nothing_found(text: &[u8]) -> &'static str {
+    let has = |name: &str| memmem::find(text, name.as_bytes()).is_some();
+    match has("<LocURI>") || has("<CmdID>") {
+        true => {
+            "this is no record, and its commands of SyncML are no messages: put <SyncML><SyncBody> in front of them, and \
+             </SyncBody></SyncML> behind"
+        }
+        false => "this is no record, and no message of SyncML or enrollment stands in it",
+    }
 }
 
 /// A message of a file that is no record.
@@ -155,171 +178,6 @@ struct Found {
     server: Option<String>,
     /// From the beginning of the request to the response, in a HAR.
     took: Duration,
-}
-
-fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
-    let alone = unpack(text.to_vec());
-    if wbxml::looks_like(&alone) {
-        return vec![whole(alone, limits, None)];
-    }
-    let text = in_plain_utf8(&alone);
-    // In JSON and HTML the text of a message is escaped: it would be carved as a broken one, or not at all.
-    let found = in_json(&text, limits);
-    if !found.is_empty() {
-        return found;
-    }
-    let found = carved(&text, limits, None);
-    match found.is_empty() {
-        true => carved(&without_escapes(&text), limits, None),
-        false => found,
-    }
-}
-
-/// The text of a page of HTML, or of a message that was pasted into one.
-fn without_escapes(text: &Bytes) -> Bytes {
-    let Ok(escaped) = std::str::from_utf8(text) else {
-        return text.clone();
-    };
-    let replaced = ESCAPES
-        .iter()
-        .fold(escaped.to_owned(), |text, (escape, character)| {
-            text.replace(escape, character)
-        });
-    replaced.into()
-}
-
-/// What a message says; of one that is cut, what stands in front of the cut.
-fn reading(bytes: &Bytes, decoded: Result<Document, DecodeError>, limits: &Limits) -> ParsedBody {
-    let error = match decoded {
-        Ok(document) => return read(document),
-        Err(error) => error,
-    };
-    let front = is_cut(bytes).then(|| before_break(bytes, &error, Hint::default(), limits));
-    match front.flatten() {
-        Some(document) => read(document),
-        None => ParsedBody::Undecodable(error),
-    }
-}
-
-fn read(document: Document) -> ParsedBody {
-    let dialect = Dialect::of(&document);
-    ParsedBody::Document(Arc::new(document), dialect)
-}
-
-/// The messages of a text; `date` is that of those without one in front of them.
-fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
-    let (mut line, mut counted) = (1, 0);
-    let messages = carve(text, limits).map(|message| {
-        let start = message.range.start;
-        line += memchr::memchr_iter(b'\n', &text[counted..start]).count() as u64;
-        counted = start;
-        let before = &text[message.before..message.range.start];
-        let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
-        let bytes = text.slice(message.range);
-        Found {
-            line: Some(line),
-            reading: reading(&bytes, message.document, limits),
-            bytes,
-            date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
-            head: None,
-            server: None,
-            took: Duration::ZERO,
-        }
-    });
-    messages.collect()
-}
-
-/// The messages in the texts of JSON: of one document, as browsers and proxies save traffic (HAR), or of lines, as
-/// servers log them.
-fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
-    if let (true, Ok(value)) = (
-        text.len() <= MOST_JSON_BYTES,
-        serde_json::from_slice::<Value>(text),
-    ) {
-        let is_one_line = !text.trim_ascii().contains(&b'\n');
-        return in_value(&value, limits, is_one_line.then_some(1));
-    }
-    let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
-    let values = lines.filter_map(|(number, line)| {
-        // It is not at the beginning where something is logged in front of it.
-        let start = line.iter().position(|byte| *byte == b'{')?;
-        let value: Value = serde_json::from_slice(&line[start..]).ok()?;
-        Some(in_value(&value, limits, Some(number)))
-    });
-    values.flatten().collect()
-}
-
-/// `line` is that of the value, where it has one.
-fn in_value(value: &Value, limits: &Limits, line: Option<u64>) -> Vec<Found> {
-    if let Some(found) = har::messages(value, limits) {
-        return found;
-    }
-    if let Some(values) = value.as_array() {
-        return values
-            .iter()
-            .flat_map(|value| in_value(value, limits, line))
-            .collect();
-    }
-    let mut texts = Vec::new();
-    texts_of(value, &mut texts);
-    let date = texts.iter().find_map(|text| match text.len() < 40 {
-        true => WrittenDate::last_in(text),
-        false => None,
-    });
-    let found = texts.into_iter().flat_map(|text| {
-        let text = match has_message(text.as_bytes()) || text.len() < SHORTEST_PACKED {
-            true => Bytes::copy_from_slice(text.as_bytes()),
-            false => unpack(text.as_bytes().to_vec()),
-        };
-        match wbxml::looks_like(&text) {
-            true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::is_message)),
-            false if has_message(&text) => carved(&text, limits, date),
-            false => Vec::new(),
-        }
-    });
-    found.map(|found| Found { line, ..found }).collect()
-}
-
-/// A message that is all of a text.
-fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
-    let decoded = decode(bytes.clone(), Hint::default(), limits);
-    Found {
-        line: Some(1),
-        reading: reading(&bytes, decoded, limits),
-        bytes,
-        date,
-        head: None,
-        server: None,
-        took: Duration::ZERO,
-    }
-}
-
-fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
-    match value {
-        Value::String(text) => texts.push(text),
-        Value::Array(values) => values.iter().for_each(|value| texts_of(value, texts)),
-        Value::Object(fields) => fields.values().for_each(|value| texts_of(value, texts)),
-        _ => {}
-    }
-}
-
-/// A text in UTF-8 without a byte order mark; PowerShell writes UTF-16.
-fn in_plain_utf8(text: &Bytes) -> Bytes {
-    let is_little = match text.as_ref() {
-        [0xff, 0xfe, ..] => true,
-        [0xfe, 0xff, ..] => false,
-        [0xef, 0xbb, 0xbf, ..] => return text.slice(3..),
-        _ => return in_utf8(text.clone()).unwrap_or_else(|_| text.clone()),
-    };
-    let units = text[2..].chunks_exact(2).map(|pair| match is_little {
-        true => u16::from_le_bytes([pair[0], pair[1]]),
-        false => u16::from_be_bytes([pair[0], pair[1]]),
-    });
-    let characters = char::decode_utf16(units);
-    let text: String = characters
-        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect();
-    text.into()
 }
 
 impl Found {
@@ -425,6 +283,10 @@ impl Found {
 
 /// Host and port of the server, by the address in the header.
 fn server_of(document: &Document, speaker: Side) -> Option<String> {
+    if let Some(envelope) = Envelope::of(document) {
+        let origin = UrlOrigin::of(&envelope.to()?)?.origin;
+        return Some(format!("{}:{}", origin.host, origin.port));
+    }
     let header = Message::of(document)?.header()?;
     let address = match speaker {
         Side::Device => header.target()?,
@@ -450,28 +312,13 @@ fn cut() -> Note {
     }
 }
 
-/// What HTML writes for the characters of a tag; `&amp;` last, since the others may stand behind it.
-const ESCAPES: [(&str, &str); 6] = [
-    ("&lt;", "<"),
-    ("&gt;", ">"),
-    ("&quot;", "\""),
-    ("&#34;", "\""),
-    ("&#39;", "'"),
-    ("&amp;", "&"),
-];
 /// How a capture for Wireshark begins.
 const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// How each line of a record begins.
 pub const LINE: &[u8] = b"{\"v\":";
 /// Bytes of a file that is no record.
 const MOST_BYTES: u64 = 256 << 20;
-/// Bytes of one JSON document; of a larger file the lines are read.
-const MOST_JSON_BYTES: usize = 64 << 20;
-/// Bytes of a text in JSON that may be a message in base64 or hex.
-const SHORTEST_PACKED: usize = 40;
 /// Messages of one file.
 const MOST_MESSAGES: usize = 100_000;
-/// Bytes in front of a message in which its date is looked for.
-const LONGEST_BEFORE: usize = 512;
 /// Bytes of the comment about a cut, and of the end tags behind it.
 const LONGEST_CUT_END: usize = 4096;

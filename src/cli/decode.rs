@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Failure, Outcome, Output, annotate, read_input, write_output, write_text};
+use crate::app::message_log;
 use crate::dm::notification::Notification;
 use crate::dm::packed::unpack;
 use crate::markup::convert::{XmlOptions, to_xml};
@@ -85,7 +86,14 @@ impl Decode {
                 if let Some(front) = front.filter(|_| self.annotate) {
                     write_text(&self.text(&front, output), output)?;
                 }
-                return Err(failed(annotate::refused(&error)));
+                let messages = message_log::messages(&source, &limits);
+                let read = messages.iter().filter(|it| it.reading.document().is_some());
+                let help = match read.count() {
+                    0 => String::new(),
+                    1 => format!("\nhelp: dmtap show {name} finds 1 message in it"),
+                    count => format!("\nhelp: dmtap show {name} finds {count} messages in it"),
+                };
+                return Err(failed(annotate::refused(&error) + &help));
             }
         };
         let breaches = match self.strict {

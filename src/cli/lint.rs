@@ -11,7 +11,7 @@ use jiff::tz::Offset;
 use super::{Failure, Outcome, Output, filter_of, no_match, read_input, write_text};
 use crate::app::lint::{EachWithLine, Lint, junit, sarif, text};
 use crate::app::message_log::{self, DateReading};
-use crate::dm::Message;
+use crate::dm::Dialect;
 use crate::dm::packed::unpack;
 use crate::error_text;
 use crate::flow::Severity;
@@ -205,7 +205,7 @@ fn is_log(source: &[u8]) -> bool {
         return !plain.trim_ascii_start().starts_with(b"<");
     }
     let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));
-    !whole.is_ok_and(|whole| Message::of(&whole).is_some())
+    !whole.is_ok_and(|whole| Dialect::of(&whole) != Dialect::Other)
 }
 
 /// Whether a word of a filter is rather a file that is not there.

@@ -89,7 +89,7 @@ impl SessionFile {
 }
 
 /// Which files can be read.
-const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with SyncML messages in them";
+const REMEDY: &str = "dmtap reads the JSON lines that `-w FILE.jsonl` writes, and files with messages of SyncML or enrollment in them";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum OrderArgument {

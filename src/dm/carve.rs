@@ -1,4 +1,4 @@
-//! SyncML messages in a text that is no message: a log, a trace of a device, several messages in one file.
+//! Messages in a text that is no message: a log, a trace of a device, several messages in one file.
 //!
 //! ```text
 //! <!-- 1/17/2025 10:22:33 AM -->      what stands before a message may date it
@@ -8,7 +8,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use memchr::memmem;
 
 use crate::markup::{DecodeError, Document, Hint, Limits, decode};
 
@@ -32,7 +31,9 @@ pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = Ca
             .iter()
             .take_while(|tag| tag.at < at)
             .count();
-        let start = starts.get(number)?.at;
+        let Tag {
+            at: start, root, ..
+        } = *starts.get(number)?;
         let end_of = |tag: &Tag| tag.at;
         // One message may hold others, but only so many.
         let beyond = starts.get(number + MOST_INNER).map_or(text.len(), end_of);
@@ -40,8 +41,9 @@ pub fn carve<'t>(text: &'t Bytes, limits: &'t Limits) -> impl Iterator<Item = Ca
         let first = ends.partition_point(|end| end.at <= start);
         let ends = ends[first..]
             .iter()
-            .map(end_of)
-            .take_while(|end| *end <= beyond);
+            .take_while(|end| end.at <= beyond)
+            .filter(|end| end.root == root)
+            .map(end_of);
         let (end, document) = end_of_message(text, start, next, ends, limits);
         let before = std::mem::replace(&mut at, end);
         Some(CarvedMessage {
@@ -61,31 +63,35 @@ pub fn has_message(text: &[u8]) -> bool {
 struct Tag {
     at: usize,
     is_start: bool,
+    /// The name of the element, without a prefix.
+    root: &'static [u8],
 }
 
 /// The tags of messages in a text. Their names may have a prefix.
 fn tags(text: &[u8]) -> impl Iterator<Item = Tag> + '_ {
-    memmem::find_iter(text, NAME).filter_map(|at| {
-        let is_of_prefix = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b':';
-        let front = text[..at].iter().rev().take(LONGEST_PREFIX);
-        let begins = at - front.take_while(is_of_prefix).count();
-        let behind = &text[at + NAME.len()..];
-        if text[..begins].ends_with(b"</") {
-            let close = behind
-                .iter()
-                .take(LONGEST_PREFIX)
-                .position(|byte| *byte == b'>')?;
-            let is_end = behind[..close].trim_ascii().is_empty();
-            let at = at + NAME.len() + close + 1;
-            return is_end.then_some(Tag {
-                at,
-                is_start: false,
-            });
+    memchr::memchr_iter(b'<', text).filter_map(|at| {
+        // Markdown and JSON escape it so: then the whole message is under escapes.
+        if text[..at].ends_with(b"\\") {
+            return None;
         }
-        let first = behind.first()?;
-        let ends_name = first.is_ascii_whitespace() || *first == b'>';
-        let at = begins.checked_sub(1).filter(|open| text[*open] == b'<')?;
-        ends_name.then_some(Tag { at, is_start: true })
+        let is_start = text.get(at + 1) != Some(&b'/');
+        let begins = at + if is_start { 1 } else { 2 };
+        let longest = &text[begins.min(text.len())..text.len().min(begins + LONGEST_NAME)];
+        let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b":-".contains(byte);
+        let length = longest.iter().position(|byte| !is_of_name(byte))?;
+        let local = longest[..length].rsplit(|byte| *byte == b':').next()?;
+        let root = ROOTS.into_iter().find(|root| *root == local)?;
+        let ends = begins + length;
+        let behind = &text[ends..];
+        let at = match is_start {
+            true => (behind[0].is_ascii_whitespace() || behind[0] == b'>').then_some(at)?,
+            false => {
+                let blanks = behind.iter().take(LONGEST_NAME);
+                let blanks = blanks.take_while(|byte| byte.is_ascii_whitespace()).count();
+                (behind.get(blanks) == Some(&b'>')).then_some(ends + blanks + 1)?
+            }
+        };
+        Some(Tag { at, is_start, root })
     })
 }
 
@@ -109,11 +115,12 @@ fn end_of_message(
     (end, decode(text.slice(start..end), Hint::default(), limits))
 }
 
-const NAME: &[u8] = b"SyncML";
+/// The root elements of messages: of management, of enrollment (in lower case, as some copy it), of provisioning.
+const ROOTS: [&[u8]; 4] = [b"SyncML", b"Envelope", b"envelope", b"wap-provisioningdoc"];
 /// End tags that are tried for one message: each message may hold others in its data.
 const MOST_INNER: usize = 8;
-/// Bytes of the prefix of a name, and of the blanks in an end tag.
-const LONGEST_PREFIX: usize = 64;
+/// Bytes of a name with its prefix, and of the blanks in an end tag.
+const LONGEST_NAME: usize = 96;
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +157,26 @@ mod tests {
         );
         check("no SyncML here, <SyncMLViewer/> neither", &[]);
         check("", &[]);
+    }
+
+    #[test]
+    fn envelopes_and_provisioning_documents_are_messages_too() {
+        let (soap, wap, dm) = (
+            "<s:Envelope xmlns:s='http://www.w3.org/2003/05/soap-envelope'><s:Body/></s:Envelope>",
+            "<wap-provisioningdoc version='1.1'/>".replace("/>", "></wap-provisioningdoc>"),
+            "<SyncML><SyncBody/></SyncML>",
+        );
+        let cut = "<s:Envelope><s:Body>";
+        check(
+            &format!("got {soap} and {wap}, then {dm} <EnvelopeX> {cut}{dm}"),
+            &[
+                (soap, true),
+                (&wap, true),
+                (dm, true),
+                (cut, false),
+                (dm, true),
+            ],
+        );
     }
 
     #[test]

@@ -1,16 +1,24 @@
-//! The forms in which people hand a message on: base64, hex, the output of `xxd`, a push of WAP.
+//! The forms in which people hand a message on: base64, hex, dumps, arrays of source code, a push of WAP.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use bytes::Bytes;
 
+use super::dump::{from_array, from_dump, from_string, octets, octets_at_end};
 use super::notification;
 use crate::markup::{utf16::Utf16, wbxml};
 
 /// The bytes of a message, taken out of the form it was handed on in; otherwise the very input.
 pub fn unpack(input: Vec<u8>) -> Bytes {
-    let bytes = from_xxd(&input)
-        .or_else(|| from_hex(&input))
+    let read = |text: &str| {
+        let forms = [from_dump, from_hex, from_array, from_string];
+        let mut read = forms.iter().filter_map(|form| form(text));
+        // Base64 may have hex digits alone, but no message begins so.
+        read.find(|bytes| is_message(bytes))
+    };
+    let text = std::str::from_utf8(&input).ok();
+    let bytes = text
+        .and_then(read)
         .or_else(|| from_base64(&input))
         .unwrap_or(input);
     let bytes = Bytes::from(bytes);
@@ -32,45 +40,48 @@ fn from_base64(input: &[u8]) -> Option<Vec<u8>> {
         .find_map(|engine| engine.decode(&packed).ok())
 }
 
-/// Hex digits, perhaps with `0x`, and with blanks, colons or commas between them.
-fn from_hex(input: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(input).ok()?.replace("0x", "");
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !(byte.is_ascii_whitespace() || b":,".contains(byte)))
-        .collect();
-    // Base64 may have hex digits alone, but no message begins so.
-    octets(&digits).filter(|octets| is_message(octets))
-}
-
-/// `00000000: 0300 6a1d 2d2f 2f53  ..j.-//S`, also as `xxd -g1` and `hexdump -C` print it.
-fn from_xxd(input: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(input).ok()?;
-    let mut bytes = Vec::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let (offset, rest) = line.trim_start().split_once([':', ' '])?;
-        let offset = usize::from_str_radix(offset, 16).ok()?;
-        if offset != bytes.len() {
-            return None;
-        }
-        // Two blanks separate the octets from their characters; hexdump also puts them into the middle.
-        let octets_of = match rest.split_once('|') {
-            Some((octets, _)) => octets,
-            None => rest.trim_start().split("  ").next()?,
-        };
-        let digits = without_space(octets_of.as_bytes());
-        bytes.extend(octets(&digits)?);
-    }
-    (!bytes.is_empty() && is_message(&bytes)).then_some(bytes)
-}
-
-fn octets(digits: &[u8]) -> Option<Vec<u8>> {
-    if digits.is_empty() || digits.len() % 2 == 1 {
+/// Hex digits, perhaps with `0x` or `\x`, and with blanks, colons, commas or the slashes of a comment between them.
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let is_of_hex = |byte: u8| {
+        byte.is_ascii_hexdigit() || byte.is_ascii_whitespace() || b":,;x\\/".contains(&byte)
+    };
+    if !text.bytes().all(is_of_hex) {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let octet = |pair: &[u8]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
-    digits.chunks_exact(2).map(octet).collect()
+    let text = text.replace("0x", "");
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    octets(&digits)
+}
+
+/// What may be messages in the lines of a text, each with its line from 1: base64 or hex within a line, and octets at the
+/// ends of several.
+pub fn in_lines(text: &[u8]) -> Vec<(u64, Bytes)> {
+    let mut found = Vec::new();
+    // The octets of the lines before, with the line in which they begin.
+    let (mut begins, mut octets) = (0, Vec::new());
+    let may_begin = |bytes: &[u8]| matches!(bytes, [1..=3, ..] | [b'<', ..]);
+    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+        let words = line.split(|byte| !is_of_word(byte));
+        for word in words.filter(|word| word.len() >= SHORTEST_WORD) {
+            let bytes = unpack(word.to_vec());
+            if bytes != word && is_message(&bytes) {
+                found.push((number, bytes));
+            }
+        }
+        let more = octets_at_end(&String::from_utf8_lossy(line));
+        if more.is_empty() && !octets.is_empty() {
+            found.push((begins, std::mem::take(&mut octets).into()));
+        } else if octets.is_empty() && may_begin(&more) {
+            (begins, octets) = (number, more);
+        } else if !octets.is_empty() {
+            octets.extend(more);
+        }
+    }
+    if !octets.is_empty() {
+        found.push((begins, octets.into()));
+    }
+    found
 }
 
 fn without_space(input: &[u8]) -> Vec<u8> {
@@ -109,6 +120,8 @@ fn behind_wsp(bytes: &[u8]) -> Option<usize> {
     is_known.then_some(data)
 }
 
+/// Bytes of a word in a line that may be a message.
+const SHORTEST_WORD: usize = 40;
 /// The type of a push among the PDUs of WSP.
 const PUSH: u8 = 0x06;
 
@@ -171,9 +184,100 @@ mod tests {
             .map(|(at, bytes)| row(at * 16, bytes))
             .collect();
         check(dump, WBXML);
+        let rows = |gap: &str, base: fn(usize) -> String, behind: fn(&[u8]) -> String| {
+            let rows = WBXML.chunks(16).enumerate().map(|(row, bytes)| {
+                let octets: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!(
+                    "{}{gap}{:<47}{}\n",
+                    base(row * 16),
+                    octets.join(" "),
+                    behind(bytes)
+                )
+            });
+            rows.collect::<String>()
+        };
+        let end = WBXML.len();
+        let hexdump = rows("  ", |at| format!("{at:08x}"), |_| "  |ab cd|".into());
+        check(hexdump + &format!("{end:08x}\n"), WBXML);
+        let od = rows(" ", |at| format!("{at:07o}"), |_| String::new());
+        check(od + &format!("{end:07o}\n"), WBXML);
+        let od = rows(" ", |at| format!("{at:06x}"), |_| "  >ab cd<".into());
+        check(od + &format!("{end:06x}\n"), WBXML);
+        check(
+            rows("  ", |at| format!("{at:04x}"), |_| "  AB CD 12".into()),
+            WBXML,
+        );
+        check(
+            rows("   ", |at| format!("\t0x{at:04x}:"), |_| "   ab".into()),
+            WBXML,
+        );
+        let zeros = [b"\x03\x00\x00\x6a\x00\x6d\x6c\x4b\x03".as_slice(), &[0; 64]].concat();
+        let octets = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .map(|it| format!("{it:02x} "))
+                .collect::<String>()
+        };
+        let squeezed = format!(
+            "00000000  {}\n00000010  {}\n*\n00000040  {}\n00000049\n",
+            octets(&zeros[..16]),
+            octets(&zeros[16..32]),
+            octets(&zeros[64..])
+        );
+        check(squeezed, &zeros);
+        check(
+            format!(
+                "unsigned char m[] = {{\n  0x{}\n}};\nint m_len = 3;",
+                hex(", 0x")
+            ),
+            WBXML,
+        );
+        check(
+            format!("byte[] m = {{ /* one */ 0x{} }};", hex(", (byte) 0x")),
+            WBXML,
+        );
+        let numbers: Vec<_> = WBXML.iter().map(|byte| (*byte as i8).to_string()).collect();
+        check(format!("[{}]", numbers.join(", ")), WBXML);
+        check(format!("\"\\x{}\"", hex("\\x")), WBXML);
+        check(
+            format!("//{}\n", hex(" ").replacen(" 6a ", "\n//6a ", 1)),
+            WBXML,
+        );
+        let python: String = WBXML
+            .iter()
+            .map(|byte| match byte {
+                0x20..0x7f => char::from(*byte).to_string(),
+                byte => format!("\\x{byte:02x}"),
+            })
+            .collect();
+        check(format!("b'{python}'"), WBXML);
         let push = [b"\x2a\x06\x03\xc4\xaf\x87", WBXML].concat();
         check(&push, WBXML);
         check(STANDARD.encode(&push), WBXML);
+    }
+
+    #[test]
+    fn messages_are_found_in_the_lines_of_a_log() {
+        let check = |text: &str, line: u64| {
+            let found = in_lines(text.as_bytes());
+            assert_eq!(found, [(line, Bytes::from_static(WBXML))], "{text}");
+        };
+        check(
+            &format!("start\n10:00 body base64: {}\nend", STANDARD.encode(WBXML)),
+            2,
+        );
+        check(&format!("start\n10:00 body={}", STANDARD.encode(WBXML)), 2);
+        check(&format!("10:00 body={} end", hex("")), 1);
+        let hex = hex(" ");
+        let rows = hex.as_bytes().chunks(48).map(|row| {
+            format!(
+                "10:00 D DMEngine: {}\n",
+                String::from_utf8_lossy(row).trim()
+            )
+        });
+        let log: String = rows.collect();
+        check(&format!("10:00 begin\n{log}10:00 that was it\n"), 2);
+        assert!(in_lines(b"10:00 nothing\n10:01 e0 a0\n").is_empty());
     }
 
     #[test]

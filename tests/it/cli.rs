@@ -15,6 +15,7 @@ mod saved_traffic;
 use crate::support::peers;
 mod lint;
 mod lint_reports;
+mod pasted;
 mod plan;
 mod printable;
 #[cfg(unix)]

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::dm::{Command, CommandKind, Item, Message, SyncHdr, locuri};
+use crate::dm::{
+    Command, CommandKind, Dialect, EnrollmentMessage, Envelope, Item, Message, SyncHdr, locuri,
+};
 use crate::flow::Side;
 use crate::markup::{Document, tag};
 
@@ -19,6 +21,21 @@ pub enum Evidence {
 /// Commands that only one side sends outweigh that: some write Target and Source the wrong way round. Where no header
 /// tells, the commands do: servers ask, and devices answer.
 pub fn speaker_of(document: &Document) -> (Side, Evidence) {
+    if let Some(envelope) = Envelope::of(document) {
+        use EnrollmentMessage::{DiscoverResponse, GetPoliciesResponse, Response};
+        let answer = EnrollmentMessage::of(envelope);
+        let is_answer = matches!(
+            answer,
+            Some(DiscoverResponse(_) | GetPoliciesResponse(_) | Response(_))
+        );
+        return match is_answer || envelope.fault().is_some() {
+            true => (Side::Server, Evidence::Message),
+            false => (Side::Device, Evidence::Message),
+        };
+    }
+    if Dialect::of(document) == Dialect::Provisioning {
+        return (Side::Server, Evidence::Message);
+    }
     let header = Message::of(document).and_then(Message::header);
     let by_header = header.and_then(by_header);
     let mut by_commands = commands(document).filter_map(only_from);

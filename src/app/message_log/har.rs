@@ -106,7 +106,7 @@ fn reading(body: &Bytes, headers: &HeaderMap, limits: &Limits) -> ParsedBody {
     let hint = media::hint(headers);
     let decoded = in_utf8(body.clone()).and_then(|text| decode(text, hint, limits));
     match decoded {
-        Ok(document) => super::read(document),
+        Ok(document) => super::find::read(document),
         Err(error) if media::is_message(headers) => ParsedBody::Undecodable(error),
         Err(_) => {
             let media_type = hint.media_type.unwrap_or("a body without a media type");

@@ -170,7 +170,17 @@ fn next(tag: &[u8], at: usize) -> Result<Option<Found>, (usize, &'static str)> {
     }
     let quote = skip_white(tag, equals + 1);
     let Some(&mark @ (b'"' | b'\'')) = tag.get(quote) else {
-        return Err((quote, "the value of an attribute must stand in quotes"));
+        let behind = &tag[quote..];
+        let is_typographic = TYPOGRAPHIC
+            .iter()
+            .any(|mark| behind.starts_with(mark.as_bytes()));
+        return Err(match is_typographic {
+            true => (
+                quote,
+                "a typographic quotation mark stands where \" or ' must",
+            ),
+            false => (quote, "the value of an attribute must stand in quotes"),
+        });
     };
     let value = quote + 1;
     let Some(length) = memchr::memchr(mark, &tag[value..]) else {
@@ -213,3 +223,7 @@ fn skip_white(tag: &[u8], at: usize) -> usize {
         .position(|&byte| !is_white(byte))
         .unwrap_or(rest.len())
 }
+/// Quotation marks that XML does not know.
+const TYPOGRAPHIC: [&str; 6] = [
+    "\u{2018}", "\u{2019}", "\u{201a}", "\u{201c}", "\u{201d}", "\u{201e}",
+];

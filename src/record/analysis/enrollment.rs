@@ -256,7 +256,7 @@ impl Enrollments {
 
 /// What to do about bodies that were not read.
 pub(super) const UNREAD_NEXT: &str =
-    "dmtap show prints where reading stopped; a larger --max-body reads larger messages";
+    "dmtap show prints where reading stopped; for a message that is too large, a larger --max-body";
 
 const MOST_REQUESTS: usize = 1_000;
 const MOST_UNREAD: usize = 100;

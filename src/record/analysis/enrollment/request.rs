@@ -65,7 +65,10 @@ impl Request {
     /// One that is no message of enrollment.
     pub(super) fn unknown(record: &EventRecord) -> Self {
         Self {
-            asks: SmolStr::new_static("no readable request"),
+            asks: match record.head {
+                Some(_) => SmolStr::new_static("no readable request"),
+                None => SmolStr::default(),
+            },
             is_renewal: false,
             device: SmolStr::default(),
             user: None,
@@ -80,8 +83,8 @@ impl Request {
     /// What became of it, if it was refused.
     pub(super) fn refused(self, record: &EventRecord) -> Option<AnalysedSession> {
         let message = Exchanged::of(record);
-        let head = record.head.as_ref()?;
-        let status = head.status.unwrap_or(200);
+        let head = record.head.as_ref();
+        let status = head.and_then(|head| head.status).unwrap_or(200);
         let fault = record.enrollment.as_ref().and_then(|it| it.fault.clone());
         let fault = fault.or_else(|| record.sent_enrollment()?.fault);
         let is_empty =
@@ -106,7 +109,8 @@ impl Request {
             pending: true,
             rules,
             by: (!by_rule).then_some(Side::Server),
-            code: Some(status),
+            // A log has no heads.
+            code: head.map(|_| status),
             exchanges: vec![exchange],
             ..SessionFinding::default()
         };
@@ -208,9 +212,15 @@ impl Request {
         let version = version.map_or(String::new(), |(name, value)| {
             format!(" with {name} {value}")
         });
-        finding.why.push(format!(
-            "asked in x{exchange}{user}{version}, answered there with HTTP {status}"
-        ));
+        finding.why.push(match finding.code {
+            Some(_) => {
+                format!("asked in x{exchange}{user}{version}, answered there with HTTP {status}")
+            }
+            None if self.asks.is_empty() => {
+                format!("the answer stands in x{exchange}; the request is not in the log")
+            }
+            None => format!("asked in x{exchange}{user}{version}, and answered there"),
+        });
         let is_empty = self.asks == WITHOUT_BODY && finding.rules.is_empty();
         if is_empty {
             finding.by = None;

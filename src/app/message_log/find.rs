@@ -1,0 +1,261 @@
+//! Messages in the text of a file: as it is, in JSON, under escapes, in base64 and hex.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use memchr::memmem;
+use serde_json::Value;
+
+use super::date::WrittenDate;
+use super::{Found, har, is_cut};
+use crate::dm::carve::{carve, has_message};
+use crate::dm::packed::{in_lines, unpack};
+use crate::dm::soap::Envelope;
+use crate::dm::{Dialect, unescape};
+use crate::flow::ParsedBody;
+use crate::markup::utf16::in_utf8;
+use crate::markup::{DecodeError, Document, Hint, Limits, before_break, decode, wbxml};
+
+/// The messages of a file, in order.
+pub(super) fn found(text: &Bytes, limits: &Limits) -> Vec<Found> {
+    let alone = unpack(text.to_vec());
+    if wbxml::looks_like(&alone) {
+        return vec![whole(alone, limits, None)];
+    }
+    let text = in_plain_utf8(&alone);
+    // In JSON the text of a message is escaped: it would be carved as a broken one, or not at all.
+    let mut found = in_json(&text, limits);
+    if found.is_empty() {
+        found = in_text(&text, limits, None);
+    }
+    if found.is_empty() {
+        let packed = in_lines(&text).into_iter().map(|(line, bytes)| Found {
+            line: Some(line),
+            ..whole(bytes, limits, None)
+        });
+        found = packed.filter(Found::is_message).collect();
+    }
+    found
+}
+
+/// The messages of a text, as it is or with escapes undone; `date` is that of those without one in front of them.
+fn in_text(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+    let is_read = |found: &Found| found.reading.document().is_some();
+    let mut found = carved(text, limits, date);
+    let names_one = || ROOTS.iter().any(|root| memmem::find(text, root).is_some());
+    if found.iter().any(is_read) || !names_one() {
+        return found;
+    }
+    let Ok(escaped) = std::str::from_utf8(text) else {
+        return found;
+    };
+    for reading in unescape::READINGS {
+        let plain = Bytes::from(reading(escaped));
+        if plain == text || !has_message(&plain) {
+            continue;
+        }
+        let mut more = carved(&plain, limits, date);
+        let lines = |text: &[u8]| memchr::memchr_iter(b'\n', text).count();
+        if lines(&plain) != lines(text) {
+            more.iter_mut().for_each(|found| found.line = None);
+        }
+        if more.iter().any(is_read) {
+            return more;
+        }
+        if found.is_empty() {
+            found = more;
+        }
+    }
+    found
+}
+
+/// The messages of a text; `date` is that of those without one in front of them.
+fn carved(text: &Bytes, limits: &Limits, date: Option<WrittenDate>) -> Vec<Found> {
+    let (mut line, mut counted) = (1, 0);
+    let messages = carve(text, limits).map(|message| {
+        let start = message.range.start;
+        line += memchr::memchr_iter(b'\n', &text[counted..start]).count() as u64;
+        counted = start;
+        let before = &text[message.before..message.range.start];
+        let before = &before[before.len().saturating_sub(LONGEST_BEFORE)..];
+        let (bytes, reading) = reading(text.slice(message.range), message.document, limits);
+        Found {
+            line: Some(line),
+            reading,
+            bytes,
+            date: WrittenDate::last_in(&String::from_utf8_lossy(before)).or(date),
+            head: None,
+            server: None,
+            took: Duration::ZERO,
+        }
+    });
+    messages.filter(is_of_dm).collect()
+}
+
+/// Whether a message is of OMA DM: an envelope may be of any service.
+fn is_of_dm(found: &Found) -> bool {
+    let begins = &found.bytes[..found.bytes.len().min(LONGEST_TAG)];
+    if memmem::find(begins, b"nvelope").is_none() || memmem::find(begins, b"SyncML").is_some() {
+        return true;
+    }
+    let fault = found
+        .reading
+        .document()
+        .and_then(|document| Envelope::of(document)?.fault());
+    fault.is_some() || memmem::find(&found.bytes, b"nrollment").is_some()
+}
+
+/// A message, and what it says: one that does not decode may stand under escapes, or be cut.
+fn reading(
+    bytes: Bytes,
+    decoded: Result<Document, DecodeError>,
+    limits: &Limits,
+) -> (Bytes, ParsedBody) {
+    let error = match decoded {
+        Ok(document) => return (bytes, read(document)),
+        Err(error) => error,
+    };
+    let front = is_cut(&bytes).then(|| before_break(&bytes, &error, Hint::default(), limits));
+    if let Some(document) = front.flatten() {
+        return (bytes, read(document));
+    }
+    match without_escapes(&bytes, limits) {
+        Some((plain, document)) => (plain, read(document)),
+        None => (bytes, ParsedBody::Undecodable(error)),
+    }
+}
+
+/// A message that decodes once its escapes are undone.
+fn without_escapes(bytes: &[u8], limits: &Limits) -> Option<(Bytes, Document)> {
+    let escaped = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|_| bytes.len() <= limits.bytes)?;
+    unescape::READINGS.iter().find_map(|reading| {
+        let plain = Bytes::from(reading(escaped));
+        let is_other = plain != bytes;
+        let document = is_other.then(|| decode(plain.clone(), Hint::default(), limits).ok());
+        Some((plain, document.flatten()?))
+    })
+}
+
+pub(super) fn read(document: Document) -> ParsedBody {
+    let dialect = Dialect::of(&document);
+    ParsedBody::Document(Arc::new(document), dialect)
+}
+
+/// The messages in the texts of JSON: of one document, as browsers and proxies save traffic (HAR), or of lines, as
+/// servers log them.
+fn in_json(text: &[u8], limits: &Limits) -> Vec<Found> {
+    if let (true, Ok(value)) = (
+        text.len() <= MOST_JSON_BYTES,
+        serde_json::from_slice::<Value>(text),
+    ) {
+        let is_one_line = !text.trim_ascii().contains(&b'\n');
+        return in_value(&value, limits, is_one_line.then_some(1), None);
+    }
+    let lines = (1..).zip(text.split(|byte| *byte == b'\n'));
+    let values = lines.filter_map(|(number, line)| {
+        // It is not at the beginning where something is logged in front of it.
+        let start = line.iter().position(|byte| *byte == b'{')?;
+        let value: Value = serde_json::from_slice(&line[start..]).ok()?;
+        Some(in_value(&value, limits, Some(number), None))
+    });
+    values.flatten().collect()
+}
+
+/// `line` is that of the value, where it has one; `date` that of a value around it.
+fn in_value(
+    value: &Value,
+    limits: &Limits,
+    line: Option<u64>,
+    date: Option<WrittenDate>,
+) -> Vec<Found> {
+    if let Some(found) = har::messages(value, limits) {
+        return found;
+    }
+    if let Some(values) = value.as_array() {
+        return values
+            .iter()
+            .flat_map(|value| in_value(value, limits, line, date))
+            .collect();
+    }
+    let mut texts = Vec::new();
+    texts_of(value, &mut texts);
+    let written = texts.iter().find_map(|text| match text.len() < 40 {
+        true => WrittenDate::last_in(text),
+        false => None,
+    });
+    let date = written.or(date);
+    let found = texts.into_iter().flat_map(|text| {
+        // A container's log has the line of the program within it.
+        let is_json = text.trim_start().starts_with('{');
+        let inner = is_json.then(|| serde_json::from_str::<Value>(text).ok());
+        if let Some(inner) = inner.flatten() {
+            return in_value(&inner, limits, line, date);
+        }
+        let text = match has_message(text.as_bytes()) || text.len() < SHORTEST_PACKED {
+            true => Bytes::copy_from_slice(text.as_bytes()),
+            false => unpack(text.as_bytes().to_vec()),
+        };
+        match wbxml::looks_like(&text) {
+            true => Vec::from_iter(Some(whole(text, limits, date)).filter(Found::is_message)),
+            false => in_text(&text, limits, date),
+        }
+    });
+    found.map(|found| Found { line, ..found }).collect()
+}
+
+/// A message that is all of a text.
+fn whole(bytes: Bytes, limits: &Limits, date: Option<WrittenDate>) -> Found {
+    let decoded = decode(bytes.clone(), Hint::default(), limits);
+    let (bytes, reading) = reading(bytes, decoded, limits);
+    Found {
+        line: Some(1),
+        reading,
+        bytes,
+        date,
+        head: None,
+        server: None,
+        took: Duration::ZERO,
+    }
+}
+
+fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(values) => values.iter().for_each(|value| texts_of(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| texts_of(value, texts)),
+        _ => {}
+    }
+}
+
+/// A text in UTF-8 without a byte order mark; PowerShell writes UTF-16.
+fn in_plain_utf8(text: &Bytes) -> Bytes {
+    let is_little = match text.as_ref() {
+        [0xff, 0xfe, ..] => true,
+        [0xfe, 0xff, ..] => false,
+        [0xef, 0xbb, 0xbf, ..] => return text.slice(3..),
+        _ => return in_utf8(text.clone()).unwrap_or_else(|_| text.clone()),
+    };
+    let units = text[2..].chunks_exact(2).map(|pair| match is_little {
+        true => u16::from_le_bytes([pair[0], pair[1]]),
+        false => u16::from_be_bytes([pair[0], pair[1]]),
+    });
+    let characters = char::decode_utf16(units);
+    let text: String = characters
+        .map(|character| character.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    text.into()
+}
+
+/// Parts of the names of root elements that messages have, in any spelling of escapes.
+const ROOTS: [&[u8]; 3] = [b"SyncML", b"nvelope", b"wap-provisioningdoc"];
+/// Bytes of a start tag in which its name is looked for.
+const LONGEST_TAG: usize = 80;
+/// Bytes of one JSON document; of a larger file the lines are read.
+const MOST_JSON_BYTES: usize = 64 << 20;
+/// Bytes of a text in JSON that may be a message in base64 or hex.
+const SHORTEST_PACKED: usize = 40;
+/// Bytes in front of a message in which its date is looked for.
+const LONGEST_BEFORE: usize = 512;

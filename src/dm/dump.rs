@@ -1,0 +1,177 @@
+//! Bytes as people paste them: dumps with offsets, arrays of source code, strings with escapes.
+
+use std::iter::Peekable;
+
+/// The bytes of a dump with offsets, as `xxd`, `hexdump`, `od`, `tcpdump -X` and Wireshark print it.
+///
+/// ```text
+/// 00000000: 0300 6a1d 2d2f  ..j.-/     offset, octets, characters
+/// 0000020 02 00 00 6a                  od counts in octal
+/// *                                    rows like the one before
+/// 000001a1                             the end
+/// ```
+pub(super) fn from_dump(text: &str) -> Option<Vec<u8>> {
+    rows(text, 16).or_else(|| rows(text, 8))
+}
+
+/// What separates characters from octets is no rule of its own: the offset of the next row says how many octets there are.
+fn rows(text: &str, base: u32) -> Option<Vec<u8>> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .peekable();
+    let (mut longest, mut repeats) = (MOST_OCTETS, false);
+    while let Some(line) = lines.next() {
+        if line.trim() == "*" {
+            repeats = true;
+            continue;
+        }
+        let (offset, rest) = offset(line, base)?;
+        while std::mem::take(&mut repeats) && offset > bytes.len() {
+            let row = bytes.get(bytes.len().checked_sub(longest)?..)?.to_vec();
+            bytes.extend(row.into_iter().take(offset - bytes.len()));
+            repeats = true;
+        }
+        repeats = false;
+        if offset != bytes.len() || offset > MOST_BYTES {
+            return None;
+        }
+        let next = next_offset(&mut lines, base);
+        let count = next.map_or(longest, |next| next.saturating_sub(offset));
+        let row = octets_in_front(rest, count.min(longest));
+        if next.is_some_and(|next| next != offset + row.len()) {
+            return None;
+        }
+        if offset == 0 && next.is_some() {
+            longest = row.len();
+        }
+        bytes.extend(row);
+    }
+    Some(bytes).filter(|bytes| !bytes.is_empty())
+}
+
+/// That of the next row; none if this is the last one, or rows like this one follow.
+fn next_offset<'t>(
+    lines: &mut Peekable<impl Iterator<Item = &'t str>>,
+    base: u32,
+) -> Option<usize> {
+    let next = lines.peek()?;
+    offset(next, base).map(|(offset, _)| offset)
+}
+
+fn offset(line: &str, base: u32) -> Option<(usize, &str)> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("0x").unwrap_or(line);
+    let end = line.find([':', ' ', '\t']).unwrap_or(line.len());
+    let (digits, rest) = line.split_at(end);
+    let offset = usize::from_str_radix(digits, base).ok()?;
+    (digits.len() > 3).then_some((offset, rest.trim_start_matches(':')))
+}
+
+/// At most so many octets, in groups; a wide gap ends them.
+fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < most {
+        let group = rest.trim_start();
+        let gap = rest.len() - group.len();
+        let end = group.find(char::is_whitespace).unwrap_or(group.len());
+        let octets = octets(group[..end].as_bytes());
+        let Some(octets) = octets.filter(|it| bytes.len() + it.len() <= most) else {
+            break;
+        };
+        if gap > WIDEST_GAP && !bytes.is_empty() {
+            break;
+        }
+        bytes.extend(octets);
+        rest = &group[end..];
+    }
+    bytes
+}
+
+/// The bytes of an array of C, Java, Go, Python or JSON: `{0x02, 0, -1}`.
+pub(super) fn from_array(text: &str) -> Option<Vec<u8>> {
+    let begin = text.find('{').or_else(|| text.find('['))?;
+    let inside = &text[begin + 1..];
+    let inside = &inside[..inside.find(['}', ']'])?];
+    let mut code = String::new();
+    for (number, part) in inside.split("/*").enumerate() {
+        let kept = match number {
+            0 => part,
+            _ => part.split_once("*/")?.1,
+        };
+        code.push_str(kept);
+    }
+    let code = code.replace("(byte)", "");
+    let numbers = code.split([',', ' ', '\n', '\r', '\t']);
+    let bytes = numbers.filter(|number| !number.is_empty()).map(|number| {
+        let value = match number
+            .strip_prefix("0x")
+            .or_else(|| number.strip_prefix("0X"))
+        {
+            Some(digits) => i16::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        // Bytes of Java have a sign.
+        let value = value.ok().filter(|value| (-128..256).contains(value))?;
+        Some((value & 0xff) as u8)
+    });
+    bytes.collect()
+}
+
+/// The bytes of a string of C or Python: `b'\x02\x00\x00j-//SYNCML'`.
+pub(super) fn from_string(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim().trim_end_matches(';');
+    let inside = text.strip_prefix('b').unwrap_or(text);
+    let quote = inside
+        .chars()
+        .next()
+        .filter(|it| ['"', '\''].contains(it))?;
+    let inside = inside.strip_prefix(quote)?.strip_suffix(quote)?.as_bytes();
+    let mut bytes = Vec::with_capacity(inside.len() / 2);
+    let mut at = 0;
+    while let Some(byte) = inside.get(at) {
+        let escaped = inside.get(at + 1).filter(|_| *byte == b'\\');
+        let (value, length) = match escaped {
+            None => (*byte, 1),
+            Some(b'x') => (octets(inside.get(at + 2..at + 4)?)?[0], 4),
+            Some(b'n') => (b'\n', 2),
+            Some(b'r') => (b'\r', 2),
+            Some(b't') => (b'\t', 2),
+            Some(b'0') => (0, 2),
+            Some(other) => (*other, 2),
+        };
+        bytes.push(value);
+        at += length;
+    }
+    Some(bytes)
+}
+
+/// The octets at the end of a line of a log: `DMEngine: 02 00 00 6A`.
+pub(super) fn octets_at_end(line: &str) -> Vec<u8> {
+    let groups = line.trim_end().rsplit(' ');
+    let octets = groups.map_while(|group| match group.len() {
+        2 => octets(group.as_bytes()),
+        _ => None,
+    });
+    let mut bytes: Vec<u8> = octets.flatten().collect();
+    bytes.reverse();
+    bytes
+}
+
+/// The octets that pairs of hex digits name.
+pub(super) fn octets(digits: &[u8]) -> Option<Vec<u8>> {
+    if digits.is_empty() || digits.len() % 2 == 1 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let octet = |pair: &[u8]| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8);
+    digits.chunks_exact(2).map(octet).collect()
+}
+
+/// Octets in a row of a dump.
+const MOST_OCTETS: usize = 64;
+/// Bytes of a dump, with the rows that it leaves out.
+const MOST_BYTES: usize = 16 << 20;
+/// Blanks between octets; hexdump puts two into the middle of a row.
+const WIDEST_GAP: usize = 2;

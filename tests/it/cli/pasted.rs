@@ -1,0 +1,214 @@
+//! Messages as people paste them: envelopes of enrollment, escapes, dumps, fragments.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dmtap::markup::{Hint, Limits, decode};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::log::{formatted, known, messages, shown};
+use super::peers::dmtap;
+use super::{run, stdout};
+
+/// What `dmtap` prints about a file on standard output and on standard error, and its exit code.
+fn printed(verb: &str, text: impl AsRef<[u8]>) -> (Option<i32>, String, String) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("report.txt"), text).unwrap();
+    let output = run(dmtap().current_dir(&folder).args([verb, "report.txt"]));
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), stdout(&output), error)
+}
+
+fn envelope(header: &str, body: &str) -> String {
+    format!(
+        "<s:Envelope\n\txmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"\n\txmlns:a=\"http://www.w3.org/2005/08/addressing\">\n\
+         <s:Header>{header}</s:Header>\n<s:Body>{body}</s:Body>\n</s:Envelope>"
+    )
+}
+
+fn discover() -> String {
+    envelope(
+        "<a:Action s:mustUnderstand=\"1\">http://schemas.microsoft.com/windows/management/2012/01/enrollment/IDiscoveryService/\
+         Discover</a:Action><a:To s:mustUnderstand=\"1\">https://mdm.example:443/EnrollmentServer/Discovery.svc</a:To>",
+        "<Discover xmlns=\"http://schemas.microsoft.com/windows/management/2012/01/enrollment\"><request>\
+         <EmailAddress>user@example.com</EmailAddress><RequestVersion>4.0</RequestVersion></request></Discover>",
+    )
+}
+
+fn fault() -> String {
+    envelope(
+        "",
+        "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>s:Authorization</s:Value></s:Subcode></s:Code>\
+         <s:Reason><s:Text xml:lang=\"en-US\">Device Identifier not preregistered</s:Text></s:Reason><s:Detail>\
+         <DeviceEnrollmentServiceError xmlns=\"http://schemas.microsoft.com/windows/pki/2009/01/enrollment\">\
+         <ErrorType>DeviceNotSupported</ErrorType><Message>Device Identifier not preregistered</Message>\
+         <TraceId>c12da796</TraceId></DeviceEnrollmentServiceError></s:Detail></s:Fault>",
+    )
+}
+
+#[test]
+fn envelopes_of_enrollment_are_found_in_text() {
+    let log = format!(
+        "Here it is:\n```xml\n$ enroll -v\n{}\n```\nand back:\n```\n{}\n```\n",
+        discover(),
+        fault()
+    );
+    let events = shown(&log, &[]);
+    let halves: Vec<_> = events
+        .iter()
+        .map(|it| (it.exchange, it.from.as_deref().unwrap()))
+        .collect();
+    assert_eq!(halves, [(Some(1), "device"), (Some(1), "server")]);
+    let escaped = json!({"msg": "soap", "body": fault()}).to_string();
+    for (text, asked) in [
+        (log, "Enrollment (Discover) refused"),
+        (format!("Answer:\n\n{}\n", fault()), "Enrollment refused"),
+        (fault(), "Enrollment refused"),
+        (escaped, "Enrollment refused"),
+    ] {
+        let (code, why, _) = printed("why", &text);
+        assert_eq!(code, Some(1), "{why}");
+        for expected in [
+            asked,
+            "WHY-13",
+            "the server's own words: Device Identifier not preregistered",
+            "Windows shows 0x8018",
+        ] {
+            assert!(why.contains(expected), "{expected}: {why}\n{text}");
+        }
+        assert!(!why.contains("HTTP"), "{why}");
+    }
+    // Envelopes of other services are not of OMA DM.
+    let other = envelope("", "<GetStatus xmlns=\"urn:printer\"/>");
+    let (code, _, error) = printed("why", format!("log\n{other}\n"));
+    assert_eq!(code, Some(2), "{error}");
+    // lint judges management alone.
+    let (code, text, _) = printed("lint", fault());
+    assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn messages_under_escapes_are_found() {
+    let messages = messages();
+    let expected: Vec<_> = messages.iter().take(4).map(known).collect();
+    let plain: Vec<String> = messages.iter().take(4).map(formatted).collect();
+    let lines = |each: &dyn Fn(&str) -> String| -> String {
+        plain.iter().map(|text| each(text) + "\n").collect()
+    };
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let html = |text: &str| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+    };
+    let forms = [
+        (
+            "a log of containers",
+            lines(&|text| {
+                let inner = json!({"level": "debug", "body": text}).to_string();
+                let inner = inner.replace('<', "\\u003c").replace('>', "\\u003e");
+                json!({"log": inner + "\n", "stream": "stdout"}).to_string()
+            }),
+        ),
+        (
+            "text within JSON within JSON",
+            lines(&|text| {
+                let inner = quoted(text).replace('<', "\\u003c").replace('>', "\\u003e");
+                json!({"log": format!("10:00 DEBUG body={inner}")}).to_string()
+            }),
+        ),
+        ("Go", lines(&|text| format!("10:00 body={}", quoted(text)))),
+        ("Python", lines(&|text| text.replace('"', "\\'"))),
+        (
+            "CSV",
+            lines(&|text| format!("10:00,TX,\"{}\"", text.replace('"', "\"\""))),
+        ),
+        ("a page", lines(&|text| text.replace('"', "&#39;"))),
+        (
+            "a page with colours",
+            lines(&|text| {
+                let coloured = html(text).replace("&gt;", "<span class=\"nt\">&gt;</span>");
+                coloured
+                    .replace("&lt;", "<span class=\"nt\">&lt;")
+                    .replace(" xmlns", "</span> <b>xmlns</b>")
+            }),
+        ),
+        ("Markdown", lines(&|text| text.replace('<', "\\<"))),
+    ];
+    for (what, text) in forms {
+        let events = shown(&text, &[]);
+        let found: Vec<_> = events.iter().map(known).collect();
+        assert_eq!(found, expected, "{what}: {text}");
+    }
+}
+
+#[test]
+fn messages_in_the_lines_of_a_log_are_found_in_base64_and_hex() {
+    let messages = messages();
+    let is_wbxml = |body: &[u8]| {
+        matches!(body.first(), Some(1..=3))
+            && decode(body.to_vec().into(), Hint::default(), &Limits::default()).is_ok()
+    };
+    let bodies = messages
+        .iter()
+        .map(|it| it.body.as_ref().unwrap().0.clone());
+    let bodies: Vec<_> = bodies.filter(|body| is_wbxml(body)).take(2).collect();
+    assert_eq!(bodies.len(), 2);
+    let rows = |body: &[u8]| -> String {
+        let row = |row: &[u8]| -> String {
+            let octets: Vec<_> = row.iter().map(|byte| format!("{byte:02X}")).collect();
+            format!("05-01 10:00:00.123 D DMEngine: {}\n", octets.join(" "))
+        };
+        body.chunks(16).map(row).collect()
+    };
+    let base64 = bodies.iter().map(|body| {
+        format!(
+            "2024-05-01T10:00:00Z request body base64: {}\n",
+            STANDARD.encode(body)
+        )
+    });
+    let hex = bodies
+        .iter()
+        .map(|body| format!("send\n{}sent\n", rows(body)));
+    for text in [base64.collect::<String>(), hex.collect()] {
+        let events = shown(&text, &[]);
+        let found: Vec<_> = events
+            .iter()
+            .map(|it| it.body.as_ref().unwrap().0.clone())
+            .collect();
+        assert_eq!(found, bodies, "{text}");
+    }
+}
+
+#[test]
+fn decode_points_to_show_where_a_file_has_messages_in_it() {
+    let message = formatted(&messages()[0]);
+    let log = format!("10:00 sent\n{message}\n10:01 sent\n{message}\n");
+    let (code, _, error) = printed("decode", log);
+    assert_eq!(code, Some(1), "{error}");
+    let help = "help: dmtap show report.txt finds 2 messages in it";
+    assert!(error.contains(help), "{error}");
+    let (_, _, error) = printed("decode", "<SyncML><SyncBody></SyncML>");
+    assert!(!error.contains("help"), "{error}");
+}
+
+#[test]
+fn what_is_no_message_is_named_as_what_it_is() {
+    let commands = "I get this:\n<Replace><CmdID>1</CmdID><Item><Target><LocURI>./A</LocURI></Target></Item></Replace>\n";
+    let log = "{\"level\":\"error\",\"err\":\"soap fault: no token\"}\n{\"level\":\"info\"}\n";
+    for (text, expected) in [
+        (commands, "put <SyncML><SyncBody> in front of them"),
+        (log, "no message of SyncML or enrollment stands in it"),
+    ] {
+        for verb in ["show", "why"] {
+            let (code, _, error) = printed(verb, text);
+            assert_ne!(code, Some(0), "{error}");
+            assert!(error.contains(expected), "{verb}: {error}");
+            assert!(!error.contains("missing field"), "{verb}: {error}");
+        }
+    }
+    let (_, _, error) = printed("decode", "<SyncML xmlns=\u{201d}SYNCML:SYNCML1.2\u{201d}/>");
+    assert!(error.contains("a typographic quotation mark"), "{error}");
+}
