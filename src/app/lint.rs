@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 pub use self::report::{junit, sarif, text};
 use super::dry_run::speaker_of;
+use super::message_log::nothing_found;
 use crate::dm::carve::has_message;
 use crate::dm::{Dialect, Message};
 use crate::flow::lint::{LintMessage, Linter, Profile};
@@ -108,9 +109,7 @@ impl Lint {
                     continue;
                 }
                 Err(_) if !looks_like_markup(&text) => {
-                    return Err(format!(
-                        "error: {name}: this is neither a record nor XML nor WBXML: there is no message in it"
-                    ));
+                    return Err(format!("error: {name}: {}", nothing_found(&text)));
                 }
                 // A page, say: nothing in it claims to be a message.
                 Err(_) if !wbxml::looks_like(&text) && !has_message(&text) => {

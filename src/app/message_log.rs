@@ -94,7 +94,7 @@ pub fn read_file(
 }
 
 /// Why a file that is no record has nothing to show.
-fn nothing_found(text: &[u8]) -> &'static str {
+pub(super) fn nothing_found(text: &[u8]) -> &'static str {
     let has = |name: &str| memmem::find(text, name.as_bytes()).is_some();
     match has("<LocURI>") || has("<CmdID>") {
         true => {

@@ -87,7 +87,9 @@ impl Decode {
                     write_text(&self.text(&front, output), output)?;
                 }
                 let messages = message_log::messages(&source, &limits);
-                let read = messages.iter().filter(|it| it.reading.document().is_some());
+                let is_log = !source.trim_ascii_start().starts_with(b"<");
+                let read = messages.iter();
+                let read = read.filter(|it| is_log || it.reading.document().is_some());
                 let help = match read.count() {
                     0 => String::new(),
                     1 => format!("\nhelp: dmtap show {name} finds 1 message in it"),

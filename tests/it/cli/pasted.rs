@@ -202,7 +202,7 @@ fn what_is_no_message_is_named_as_what_it_is() {
         (commands, "put <SyncML><SyncBody> in front of them"),
         (log, "no message of SyncML or enrollment stands in it"),
     ] {
-        for verb in ["show", "why"] {
+        for verb in ["show", "why", "lint"] {
             let (code, _, error) = printed(verb, text);
             assert_ne!(code, Some(0), "{error}");
             assert!(error.contains(expected), "{verb}: {error}");
