@@ -76,7 +76,7 @@ fn octets_in_front(mut rest: &str, most: usize) -> Vec<u8> {
         let group = rest.trim_start();
         let gap = rest.len() - group.len();
         let end = group.find(char::is_whitespace).unwrap_or(group.len());
-        let octets = octets(group[..end].as_bytes());
+        let octets = octets(&group.as_bytes()[..end]);
         let Some(octets) = octets.filter(|it| bytes.len() + it.len() <= most) else {
             break;
         };
