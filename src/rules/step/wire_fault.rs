@@ -230,7 +230,7 @@ impl TryFrom<ResetTable> for ResetPeer {
         match (table.now, table.after) {
             (_, Some(after)) => Ok(Self::After(after.0)),
             (Some(Scalar::Truth(true)), None) => Ok(Self::Now),
-            (Some(Scalar::Number(bytes)), None) => Err(Mistake::new(format!(
+            (Some(Scalar::Number(bytes @ 0..)), None) => Err(Mistake::new(format!(
                 "`{KEY}` is written {KEY} = true"
             ))
             .help(format!(

@@ -269,7 +269,7 @@ fn what_can_never_match_is_refused() {
     check(
         "request",
         "{ any = [{ comand = \"Get\" }] }",
-        "t:4:20: `match` has no key `comand`",
+        "t:4:20: `any` has no key `comand`",
     );
     check(
         "request",

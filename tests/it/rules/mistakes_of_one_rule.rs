@@ -39,7 +39,7 @@ fn a_mistake_hides_no_other_of_the_rule() {
         "stage = \"response\"\nmatch = { header = \"User-Agent\", any = [{ comand = \"Get\" }, { status = 200, alert = 1226 }] }\nstep = [{ set-header = \"X\" }, { set-header = { name = \"X\", value = \"y\" } }, { remove-header = \"Content-Length\" }]",
         &[
             "t:4:20: a header is a table",
-            "t:4:43: `match` has no key `comand`",
+            "t:4:43: `any` has no key `comand`",
             "t:4:77: only an Alert has `alert`",
             "t:5:11: `set-header` has no `value`",
             "t:5:33: `set-header` has no `value`",
@@ -90,7 +90,7 @@ fn what_only_follows_from_a_mistake_is_not_reported() {
     };
     check(
         "match = { any = [{ comand = \"Get\" }] }\nstep = { delay = \"1s\" }",
-        "t:4:20: `match` has no key `comand`",
+        "t:4:20: `any` has no key `comand`",
     );
     check(
         "match = { comand = \"Alert\", has = \"Item/Data\" }\nstep = { delay = \"1s\" }",

@@ -20,12 +20,8 @@ impl<'t> Node<'_, '_, 't> {
         let mut needed = [verb.filter(|_| field == "=").unwrap_or(field)]
             .into_iter()
             .chain(needed.map(String::as_str));
-        let keys = self
-            .value
-            .get_ref()
-            .as_table()
-            .into_iter()
-            .flat_map(DeTable::keys);
+        let table = self.value.get_ref().as_table();
+        let keys = table.into_iter().flat_map(DeTable::keys);
         let keys: Vec<&str> = keys.map(|key| &**key.get_ref()).collect();
         let means = |key: &str, field: &str| {
             key == field || !known.contains(&key) && closest(key, known) == Some(field)
@@ -33,7 +29,7 @@ impl<'t> Node<'_, '_, 't> {
         let Some(field) = needed.find(|field| !keys.iter().any(|key| means(key, field))) else {
             return Failure::of(Mistake::default());
         };
-        let owner = verb.map_or_else(|| what.to_owned(), |verb| format!("`{verb}`"));
+        let owner = verb.map_or_else(|| self.called(what), |verb| format!("`{verb}`"));
         let mut mistake = Mistake::new(format!("{owner} has no `{field}`"));
         if let Some(verb) = verb {
             mistake = mistake.at_key(verb);
@@ -53,6 +49,14 @@ impl<'t> Node<'_, '_, 't> {
         Failure::of(mistake)
     }
 
+    /// What messages call this table: one that is named after a key is named after the one it stands under.
+    fn called(&self, what: &str) -> String {
+        match what.starts_with('`') {
+            true => format!("`{}`", self.key),
+            false => what.to_owned(),
+        }
+    }
+
     /// Reports every key but these, once.
     pub(super) fn refuse_other_keys(&self, what: &str, table: &DeTable<'_>, known: &[&str]) {
         for key in table.keys() {
@@ -60,6 +64,7 @@ impl<'t> Node<'_, '_, 't> {
             if known.contains(&name) || self.reading.is_left_out(span.start) {
                 continue;
             }
+            let what = &*self.called(what);
             self.reading.left_out.borrow_mut().0.insert(span.start);
             let verb = step_keys().iter().find(|step| step.name == self.key);
             let verb =
