@@ -199,8 +199,14 @@ impl Loader {
         let (rule, left_out) = read::<RuleTable>(value, "rule", report);
         needs(table, report);
         let rule = rule?;
-        let rest = left_out.rest(value)?;
-        let rest = Table::of(&rest)?;
+        let pruned;
+        let rest = match left_out.0.is_empty() {
+            true => table,
+            false => {
+                pruned = left_out.rest(value)?;
+                Table::of(&pruned)?
+            }
+        };
         let is_known = |key: &str| KEYS.contains(&key);
         let all_known = table.keys().into_iter().all(|(key, _)| is_known(key));
         let is_right = |key: &str| {
@@ -217,6 +223,9 @@ impl Loader {
             rule.step.unwrap_or_default(),
         );
         let before = report.count();
+        if let Some(table) = table.table("match").filter(|_| stage == Stage::Request) {
+            match_table::of_requests(table, report);
+        }
         if let Some(table) = rest.table("match") {
             match_table::check(&mut matcher, table, stage, report);
             if is_right("match") && report.count() == before {

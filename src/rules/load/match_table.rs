@@ -11,6 +11,7 @@ use crate::rules::matcher::{DEPTH, Kinds, Matcher};
 use crate::rules::value::{as_glob, is_regex};
 
 pub(in crate::rules) use self::parts::{AnswersTable, Comparison, Where};
+pub(super) use self::validate::of_requests;
 
 /// The keys of which one makes a rule select commands: the first ones of the table.
 pub(super) const COMMAND_KEYS: [&str; 10] = [

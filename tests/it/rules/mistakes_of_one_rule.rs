@@ -28,6 +28,15 @@ fn a_mistake_hides_no_other_of_the_rule() {
         ],
     );
     check(
+        "stage = \"request\"\nmatch = { http-status = \"200\", not = { soap-fault = 1 } }\nstep = { delay = \"1s\" }",
+        &[
+            "t:4:11: a request has no HTTP status",
+            "t:4:25: `200` is no class of codes",
+            "t:4:40: a request has no SOAP fault",
+            "t:4:53: `soap-fault` must be a text in quotes",
+        ],
+    );
+    check(
         "stage = \"request\"\nmatch = { message = \"2-4\", package = 2 }\nstep = { delay = 1 }",
         &[
             "t:4:21: `2-4` is no range of numbers",

@@ -15,17 +15,23 @@ use crate::rules::matcher::{Encoding, Kinds, Matcher, is_action};
 use crate::rules::step::SoapFault;
 use crate::rules::value::{NumberRange, OneOf};
 
-pub(super) fn of_stage(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
-    if stage == Stage::Request {
-        for (key, what) in AT_RESPONSES {
-            if table.value(key).is_some() {
-                report
-                    .wrong(table.key_span(key), format!("a request has no {what}"))
-                    .label("known at the stage `response`")
-                    .help(format!("write stage = \"response\", or leave `{key}` out"));
-            }
+/// Reports keys that no request has, whatever stands under them.
+pub(in crate::rules::load) fn of_requests(table: Table<'_>, report: &mut Report<'_>) {
+    for (key, what) in AT_RESPONSES {
+        if table.value(key).is_some() {
+            report
+                .wrong(table.key_span(key), format!("a request has no {what}"))
+                .label("known at the stage `response`")
+                .help(format!("write stage = \"response\", or leave `{key}` out"));
         }
     }
+    let inner = ["not", "any", "all"].map(|key| table.values(key));
+    for table in inner.into_iter().flatten().filter_map(Table::of) {
+        of_requests(table, report);
+    }
+}
+
+pub(super) fn of_stage(keys: &Matcher, table: Table<'_>, stage: Stage, report: &mut Report<'_>) {
     let of_requests = [USER_AGENT, HOST, AUTHORIZATION, COOKIE, REFERER];
     let mut headers = keys.header.iter();
     let asked = headers.find(|header| of_requests.contains(&header.name.0));
