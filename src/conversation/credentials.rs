@@ -23,8 +23,7 @@ impl SessionHandle {
     /// What is to be said of the credentials in a message as it arrived, and of a signature over it; and which of the
     /// fields that vouch for its bytes can be made anew.
     pub(super) fn check_credentials(&self, facts: &MessageFacts<'_>) -> (Vec<Note>, Vec<Seal>) {
-        let (note, seal) = signers::check(facts, &self.known).unwrap_or_default();
-        let (mut notes, mut seals) = (Vec::from_iter(note), Vec::from_iter(seal));
+        let (mut notes, mut seals) = signers::check(facts, &self.known);
         let document = facts.document.map(|document| &**document);
         let tag = self.tag(facts.speaker(), document);
         let (Some(message), Some(tag)) = (facts.message(), tag) else {

@@ -60,22 +60,29 @@ impl Signer {
     }
 }
 
-/// What is to be said of the signature in the head of a message; and how it is made anew, where it is right and dmtap
-/// holds the key by which the server knows the device.
-pub(super) fn check(
+/// Notes on the signatures in the head of a message; and how each is made anew that is right, where dmtap holds the key by
+/// which the server knows the device.
+pub(super) fn check(facts: &MessageFacts<'_>, known: &Mutex<Known>) -> (Vec<Note>, Vec<Seal>) {
+    let headers = facts.headers();
+    let fields = FIELDS
+        .iter()
+        .filter_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)));
+    let checked = fields.filter_map(|field| check_field(field, facts, known));
+    let (notes, seals): (Vec<_>, Vec<_>) = checked.unzip();
+    (notes, seals.into_iter().flatten().collect())
+}
+
+fn check_field(
+    (name, field): (&'static str, &str),
     facts: &MessageFacts<'_>,
     known: &Mutex<Known>,
-) -> Option<(Option<Note>, Option<Seal>)> {
-    let headers = facts.headers();
-    let (name, field) = FIELDS
-        .iter()
-        .find_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)))?;
+) -> Option<(Note, Option<Seal>)> {
     let body = as_signed(facts.body?, facts.utf16);
     let signature = match message_signature::read(field) {
         Ok(signature) => signature,
         Err(error) => {
             let note = wrong(format!("the signature in {name} cannot be read: {error}"));
-            return Some((Some(note), None));
+            return Some((note, None));
         }
     };
     let granted = known.lock().signers.0.get(signature.signer()).cloned();
@@ -100,7 +107,7 @@ pub(super) fn check(
         let note = wrong(format!(
             "the signature in {name} is wrong ({whose}): {mismatch}"
         ));
-        return Some((Some(note), None));
+        return Some((note, None));
     }
     let note = Note {
         id: "SIG-02",
@@ -117,7 +124,7 @@ pub(super) fn check(
         let is_held = is_own || stands_for().is_some();
         is_held.then(|| Seal::signature(name, signature, signer.public_key, !is_own))
     });
-    Some((Some(note), seal))
+    Some((note, seal))
 }
 
 fn wrong(text: String) -> Note {

@@ -45,6 +45,8 @@ pub(super) struct ClientCerts {
     of_devices: Arc<Identities>,
     /// The public names of reverse mode with the servers that they stand for; `None` where devices name servers.
     public: Option<HashMap<String, String>>,
+    /// The server of reverse mode.
+    server: Option<String>,
     request: Option<RequestClientCert>,
     request_for: Vec<(String, RequestClientCert)>,
     is_forwarded: bool,
@@ -66,8 +68,13 @@ impl ClientCerts {
                 Some(pairs.map(hosts).collect())
             }
         };
+        let server = match &all.mode {
+            Mode::Regular => None,
+            Mode::Reverse { server } => Some(plain(&server.host)),
+        };
         let mut loaded = Self {
             public,
+            server,
             for_all: None,
             by_host: HashMap::new(),
             of_devices,
@@ -107,13 +114,21 @@ impl ClientCerts {
         let goes_to = |host: &str| self.by_host.contains_key(host) || self.of_devices.go_to(host);
         match &self.public {
             None => goes_to(&name),
-            // A name in no pair is that of the server of --mode, and of every host that has a path.
+            // A name in no pair is that of the server of --mode, and of every host that has a path. A host that no
+            // other name stands for has its path under each name that devices use.
             Some(public) => match public.get(&name) {
-                Some(host) if goes_to(host) => true,
-                Some(_) => false,
+                Some(host) => goes_to(host) || self.goes_beyond(public),
                 None => !self.by_host.is_empty() || self.of_devices.has_any(),
             },
         }
+    }
+
+    /// Whether some identity goes to a host that is neither that of a pair nor the server of `--mode`.
+    fn goes_beyond(&self, public: &HashMap<String, String>) -> bool {
+        let has_name = |host: &String| {
+            self.server.as_ref() == Some(host) || public.values().any(|server| server == host)
+        };
+        self.by_host.keys().any(|host| !has_name(host)) || self.of_devices.go_beyond(&has_name)
     }
 
     /// The identity for a request of a device to a host: the one that goes with the certificate which the device
@@ -261,6 +276,31 @@ mod tests {
         check(&named, "sign-in.example", None);
         check(&named, "mdm.example", Ask);
         check(&named, "mdm.test", Require);
+    }
+
+    #[test]
+    fn a_mapped_name_is_asked_for_its_server_and_for_hosts_that_have_their_path_under_every_name() {
+        use RequestClientCert::{Ask, None};
+        let check = |identity_of: &str, [of_mapped, of_other]: [RequestClientCert; 2]| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join(format!("{identity_of}.pem"));
+            fs::write(&file, pem().0).expect("a file");
+            let mut settings = all(ClientCertSettings {
+                files: Some(folder.path().to_owned()),
+                ..ClientCertSettings::default()
+            });
+            settings.stay.maps = vec![OriginPair {
+                public: "https://sign-in.lab".parse().expect("an origin"),
+                server: "https://sign-in.example".parse().expect("an origin"),
+            }];
+            let certs = load_all(&settings).expect("settings");
+            let asked = ["sign-in.lab", "mdm.lab"].map(|name| certs.request(&[name]));
+            assert_eq!(asked, [of_mapped, of_other], "{identity_of}");
+        };
+        check("sign-in.example", [Ask, Ask]);
+        // The server of --mode.
+        check("a.example", [None, Ask]);
+        check("dm.example", [Ask, Ask]);
     }
 
     #[test]

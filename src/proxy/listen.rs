@@ -120,7 +120,9 @@ impl Proxy {
         } = self;
         let most = shared.settings.limits.connections;
         let serve = |tcp, device| connection::serve(shared.clone(), tcp, device);
+        let retiring = tokio::spawn(shared.identities.clone().retire_daily());
         let connections = accept_until(listener, most, &shutdown, serve).await;
+        retiring.abort();
         finish(&shared, connections, streams).await;
     }
 }

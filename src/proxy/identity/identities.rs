@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashlink::LruCache;
 use parking_lot::Mutex;
@@ -173,6 +174,12 @@ impl Identities {
         known.hosts.values().any(|hosts| hosts.contains(&host))
     }
 
+    /// Whether some identity goes to a host of which this does not hold.
+    pub(in crate::proxy) fn go_beyond(&self, is_known: &dyn Fn(&String) -> bool) -> bool {
+        let known = self.known.lock();
+        known.hosts.values().flatten().any(|host| !is_known(host))
+    }
+
     /// Whether there is an identity at all.
     pub(in crate::proxy) fn has_any(&self) -> bool {
         !self.known.lock().hosts.is_empty()
@@ -224,6 +231,22 @@ impl Identities {
         self.known.lock().hosts.remove(old);
     }
 
+    /// Removes once a day the identities that were renewed long ago; it ends with the task that runs it.
+    pub(in crate::proxy) async fn retire_daily(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(DAY).await;
+            let identities = self.clone();
+            let retire = move || match identities.store.as_ref().map(IdentityStore::list) {
+                Some(Ok(stored)) => identities.retire_old(&stored, jiff::Timestamp::now()),
+                Some(Err(error)) => tracing::warn!("identities: {error}"),
+                None => {}
+            };
+            if let Err(error) = tokio::task::spawn_blocking(retire).await {
+                tracing::error!("identities: {error}");
+            }
+        }
+    }
+
     /// Takes note of a stored identity.
     pub(super) fn know(&self, identity: &StoredIdentity) {
         let server = identity.server_certificate.octets().unwrap_or_default();
@@ -246,6 +269,7 @@ fn is_over(identity: &StoredIdentity, now: jiff::Timestamp) -> bool {
     created.is_some_and(|created| now.duration_since(created) > KEPT)
 }
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long an identity stays that was renewed, if the new one is not used.
 const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
 /// Identities that are held in memory; the others are read again.

@@ -28,7 +28,7 @@ async fn seen(
     adapt: impl FnOnce(&mut Settings),
     rule: &str,
     body: impl AsRef<[u8]>,
-    (name, value): (&'static str, &str),
+    fields: &[(&'static str, &str)],
 ) -> (Seen, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &["http/1.1"]).await;
@@ -43,7 +43,9 @@ async fn seen(
         "content-type",
         "application/vnd.syncml.dm+xml".parse().unwrap(),
     );
-    headers.insert(name, value.parse().unwrap());
+    for (name, value) in fields {
+        headers.insert(*name, value.parse().unwrap());
+    }
     device.send(request).await.unwrap();
     let notes = rig.heard.request().await.notes.clone();
     drop(device);
@@ -77,10 +79,10 @@ async fn digest_and_hmac_of_a_known_account_verify_at_the_server_after_a_rule_ch
             password: "OhBehave".into(),
         });
     };
-    fn field(value: &str) -> (&'static str, &str) {
-        ("x-syncml-hmac", value)
+    fn field(value: &str) -> [(&'static str, &str); 1] {
+        [("x-syncml-hmac", value)]
     }
-    let (server, notes) = seen(bruce, SILENT, &body, field(&right)).await;
+    let (server, notes) = seen(bruce, SILENT, &body, &field(&right)).await;
     assert_eq!(server.body, body.replace("1201", "1200"));
     let sent = server.headers["x-syncml-hmac"].to_str().unwrap();
     let sent = Hmac::read(sent).unwrap();
@@ -91,13 +93,19 @@ async fn digest_and_hmac_of_a_known_account_verify_at_the_server_after_a_rule_ch
     assert!(has(&notes, "SIG-04") && !has(&notes, "SIG-01"), "{notes:?}");
     // What was wrong before stays as it was, and so does that of an unknown user, and a message that no rule changes.
     let wrong = hmac("AAAAAAAAAAAAAAAAAAAAAA==");
-    let (server, notes) = seen(bruce, SILENT, &body, field(&wrong)).await;
+    let (server, notes) = seen(bruce, SILENT, &body, &field(&wrong)).await;
     assert_eq!(server.headers["x-syncml-hmac"], wrong);
     assert!(has(&notes, "SIG-01") && !has(&notes, "SIG-04"), "{notes:?}");
-    let (server, notes) = seen(|_| {}, SILENT, &body, field(&right)).await;
+    let (server, notes) = seen(|_| {}, SILENT, &body, &field(&right)).await;
     assert_eq!(server.headers["x-syncml-hmac"], right);
     assert!(has(&notes, "SIG-01"), "{notes:?}");
-    let (server, notes) = seen(bruce, &SILENT.replace("1201", "1299"), &body, field(&right)).await;
+    let (server, notes) = seen(
+        bruce,
+        &SILENT.replace("1201", "1299"),
+        &body,
+        &field(&right),
+    )
+    .await;
     assert_eq!(server.headers["x-syncml-hmac"], right);
     assert!(!has(&notes, "SIG-0"), "{notes:?}");
 }
@@ -127,7 +135,7 @@ async fn an_hmac_over_a_body_in_utf_16_is_made_anew_for_the_bytes_that_leave() {
             password: "OhBehave".into(),
         });
     };
-    let (server, notes) = seen(bruce, SILENT, &body, ("x-syncml-hmac", &field)).await;
+    let (server, notes) = seen(bruce, SILENT, &body, &[("x-syncml-hmac", &field)]).await;
     assert_eq!(server.body, in_utf16(&text.replace("1201", "1200")));
     let sent = server.headers["x-syncml-hmac"].to_str().unwrap();
     let sent = Hmac::read(sent).unwrap();
@@ -158,7 +166,7 @@ async fn a_signature_by_a_key_that_dmtap_holds_verifies_after_a_rule_changed_the
     std::fs::write(&file, pem).unwrap();
     for name in ["mdm-signature", "ms-signature"] {
         let held = |settings: &mut Settings| settings.client_certs.files = Some(file.clone());
-        let (server, notes) = seen(held, SILENT, MESSAGE, (name, &field)).await;
+        let (server, notes) = seen(held, SILENT, MESSAGE, &[(name, &field)]).await;
         let sent = server.headers[name].to_str().unwrap();
         assert_ne!(sent, field);
         let sent = message_signature::read(sent).unwrap();
@@ -169,15 +177,29 @@ async fn a_signature_by_a_key_that_dmtap_holds_verifies_after_a_rule_changed_the
         let body = in_utf16(MESSAGE);
         let template = template.anew(&body, b"", certificate.der(), &identity);
         let field_of_utf16 = STANDARD.encode(template.unwrap());
-        let (server, notes) = seen(held, SILENT, &body, (name, &field_of_utf16)).await;
+        let (server, notes) = seen(held, SILENT, &body, &[(name, &field_of_utf16)]).await;
         assert_eq!(server.body, in_utf16(&MESSAGE.replace("1201", "1200")));
         let sent = message_signature::read(server.headers[name].to_str().unwrap()).unwrap();
         assert_eq!(sent.check(parts.public_key(), &server.body), Ok(()));
         assert!(has(&notes, "SIG-02") && has(&notes, "SIG-04"), "{notes:?}");
         // Without the key it stays.
-        let (server, notes) = seen(|_| {}, SILENT, MESSAGE, (name, &field)).await;
+        let (server, notes) = seen(|_| {}, SILENT, MESSAGE, &[(name, &field)]).await;
         assert_eq!(server.headers[name], field);
         assert_ne!(server.body, Bytes::from_static(MESSAGE.as_bytes()));
         assert!(has(&notes, "SIG-01"), "{notes:?}");
     }
+    // Both at once.
+    let names = ["mdm-signature", "ms-signature"];
+    let both = names.map(|name| (name, &*field));
+    let held = |settings: &mut Settings| settings.client_certs.files = Some(file.clone());
+    let (server, notes) = seen(held, SILENT, MESSAGE, &both).await;
+    for name in names {
+        let sent = message_signature::read(server.headers[name].to_str().unwrap()).unwrap();
+        assert_eq!(
+            sent.check(parts.public_key(), &server.body),
+            Ok(()),
+            "{name}"
+        );
+    }
+    assert!(!has(&notes, "SIG-01"), "{notes:?}");
 }
