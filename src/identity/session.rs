@@ -75,6 +75,7 @@ impl Pairs {
         // A certificate in base64 begins so; in UTF-16 there are zeros between, as there are in no other text.
         let is_certificate = memchr::memmem::find(body, b"MI").is_some();
         is_certificate
+            || memchr::memmem::find(body, SIGNED_ID.as_bytes()).is_some()
             || body.iter().any(is_thumbprint)
             || matches!(body, [0, b'<', ..] | [b'<', 0, ..] | [0xfe | 0xff, ..])
     }
@@ -171,5 +172,7 @@ fn patch_of(text: Text<'_>, others: &HashMap<String, Arc<Other>>) -> Option<Patc
     (!patch.is_empty()).then_some(patch)
 }
 
+/// The node of the DMClient CSP whose value the device's key signs (DMClient CSP, Provider/*/SignedEntDMID).
+pub const SIGNED_ID: &str = "SignedEntDMID";
 /// The longest text that is looked at, in bytes: lists of thumbprints and certificates are shorter.
 const LONGEST: usize = 256 << 10;

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use dmtap::dm::certificate::thumbprint;
+use dmtap::flow::event::Event;
 use dmtap::identity::cms::name_of;
 use dmtap::identity::{CertificateParts, message_signature};
 use dmtap::peer::enroll::{EnrollServer, EnrollmentCa, PrivateKey};
@@ -165,7 +166,7 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
         address: address.ip(),
     }];
     let heard = Arc::new(Heard::default());
-    let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), heard);
+    let proxy = Proxy::bind(settings, authority.clone(), Arc::default(), heard.clone());
     let proxy = proxy.await.unwrap();
     let (here, stop) = (proxy.local_addr(), CancellationToken::new());
     tokio::spawn(proxy.run(stop.clone()));
@@ -208,6 +209,21 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
         let sent = message_signature::read(sent).unwrap();
         assert_eq!(sent.check(parts.public_key(), message.as_bytes()), Ok(()));
         assert_eq!(sent.signer(), name_of(&server).unwrap());
+        // What the device's key signed inside of a message passes, with a note.
+        let results = "<Results><CmdID>2</CmdID><MsgRef>1</MsgRef><CmdRef>2</CmdRef><Item><Source><LocURI>./Vendor/MSFT/\
+                       DMClient/Provider/A/SignedEntDMID</LocURI></Source><Data>TUlJ</Data></Item></Results><Final/>";
+        let request = Request::post(format!("https://one.dmtap.test{MANAGED}"))
+            .header("content-type", "application/vnd.syncml.dm+xml");
+        let body = message.replace("<Final/>", results);
+        let request = request.body(Full::new(body.clone().into())).unwrap();
+        client.request(request).await.unwrap();
+        let is_it = |event: &Event| match event {
+            Event::Request(message) if message.payload.received == body => Some(message.clone()),
+            _ => None,
+        };
+        let message = heard.until(is_it).await;
+        assert_eq!(message.payload.sent, message.payload.received);
+        assert!(message.notes.iter().any(|note| note.id == "SWAP-05"), "{:?}", message.notes);
     }
     for number in [0, 1, 0, 1] {
         let (enrollment, pkcs8) = &devices[number];
