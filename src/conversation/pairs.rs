@@ -32,7 +32,8 @@ impl MessageFacts<'_> {
 
     /// SWAP-05, where a device reports a SignedEntDMID, which its own key signed, to a server that knows another one.
     fn signed_id(&self, document: &Document) -> Option<Note> {
-        self.identity.filter(|_| self.pairs.is_some_and(|pairs| !pairs.is_empty()))?;
+        self.identity
+            .filter(|_| self.pairs.is_some_and(|pairs| !pairs.is_empty()))?;
         let is_signed_id = |uri: Element<'_>| uri.is(tag::LOC_URI) && is_signed_id(&uri.text());
         let at = document.elements().find(|element| is_signed_id(*element))?;
         Some(Note {

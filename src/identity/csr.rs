@@ -56,6 +56,8 @@ impl<'d> CertificationRequest<'d> {
         };
         let unreadable = CertificateError::about("the certificate request cannot be read");
         let (read, info, algorithm, signature) = parts().map_err(unreadable)?;
+        // Else its signature seems wrong.
+        read.key_kind()?;
         let digest = signature::verify(algorithm, read.public_key, info, signature);
         Ok(Self {
             digest: digest.map_err(CertificateError::about("the certificate request"))?,

@@ -223,7 +223,11 @@ async fn the_server_sees_the_certificate_that_it_issued_and_signatures_by_its_ke
         };
         let message = heard.until(is_it).await;
         assert_eq!(message.payload.sent, message.payload.received);
-        assert!(message.notes.iter().any(|note| note.id == "SWAP-05"), "{:?}", message.notes);
+        assert!(
+            message.notes.iter().any(|note| note.id == "SWAP-05"),
+            "{:?}",
+            message.notes
+        );
     }
     for number in [0, 1, 0, 1] {
         let (enrollment, pkcs8) = &devices[number];

@@ -238,13 +238,19 @@ print(r.subject.rfc4514_string(), r.is_signature_valid)
 
 #[test]
 fn python_reads_the_certificate_and_the_request_of_the_windows_11_form() {
-    let finds = Command::new("python3")
-        .args(["-c", "import cryptography"])
-        .output();
-    if !finds.is_ok_and(|output| output.status.success()) {
+    let imports = |python: &&str| {
+        let finds = Command::new(python)
+            .args(["-c", "import cryptography"])
+            .output();
+        finds.is_ok_and(|output| output.status.success())
+    };
+    // That of the system has Debian's package, which the first one in PATH may lack.
+    let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(imports) else {
+        let required = std::env::var("DMTAP_REQUIRE_PEERS").is_ok_and(|value| !value.is_empty());
+        assert!(!required, "python3 with cryptography must be there");
         eprintln!("skipped: python3 with cryptography not found");
         return;
-    }
+    };
     let folder = tempfile::tempdir().unwrap();
     let (folder, ca) = (folder.path(), server_ca());
     let csr = request(FORMS[1]);
@@ -257,7 +263,7 @@ fn python_reads_the_certificate_and_the_request_of_the_windows_11_form() {
     let device = parts.reissued(csr.public_key(), &issuer, None).unwrap();
     std::fs::write(folder.join("device.der"), device).unwrap();
     std::fs::write(folder.join("own.der"), own).unwrap();
-    let output = Command::new("python3")
+    let output = Command::new(python)
         .args(["-c", READ_IT, "device.der", "own.der"])
         .current_dir(folder)
         .output()

@@ -75,6 +75,21 @@ fn what_is_no_request_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_request_for_a_key_that_dmtap_does_not_make_is_refused_for_its_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    said(
+        folder.path(),
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:secp521r1 -nodes -subj /CN=a -keyout key.pem -outform DER -out csr.der",
+    );
+    let csr = std::fs::read(folder.path().join("csr.der")).unwrap();
+    let refused = CertificationRequest::read(&csr).unwrap_err().to_string();
+    assert!(
+        refused.contains("neither RSA nor ECDSA on P-256 or P-384"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn keys_show_nothing_of_themselves() {
     assert_eq!(format!("{:?}", own_key()), "OwnKey { .. }");
     assert!(own_key().sign(Scheme::Pkcs1(Digest::Sha1), b"").is_err());
