@@ -131,8 +131,12 @@ fn title(fact: &Fact) -> String {
         FactKind::Status => "SyncML Status",
         FactKind::Alert => "Alert",
         FactKind::AlertType => "Type of an Alert's Item",
+        FactKind::Element if fact.key.starts_with("syncml:") => "scheme of credentials",
+        FactKind::Element if fact.reference.starts_with("MS-MDE2 3.1") => "name in enrollment",
         FactKind::Element => "element of SyncML",
         FactKind::Header => "header field of HTTP",
+        FactKind::Csp if fact.more.starts_with("An object of OMA") => "management object",
+        FactKind::Csp if fact.key == "LinkedEnrollment" => "nodes of a CSP",
         FactKind::Csp => "CSP of Windows",
         FactKind::Result => "result of Windows",
         FactKind::Note => "note",
@@ -188,8 +192,18 @@ fn place(loc_uri: &str) -> String {
     let policy = segments
         .iter()
         .position(|segment| segment.eq_ignore_ascii_case("Policy"));
+    let is = |segment: &str, name: &str| segment.eq_ignore_ascii_case(name);
     let policy = policy.and_then(|at| match segments.get(at + 1..)? {
-        [_, area, name, ..] => Some(format!("; policy {name} of the area {area}")),
+        [kind, admx, app, _, file, ..]
+            if is(kind, "ConfigOperations") && is(admx, "ADMXInstall") =>
+        {
+            Some(format!(
+                "; it takes the ADMX file {file} of the app {app}, and is no policy itself"
+            ))
+        }
+        [kind, area, name, ..] if is(kind, "Config") || is(kind, "Result") => {
+            Some(format!("; policy {name} of the area {area}"))
+        }
         _ => None,
     });
     format!("{loc_uri} is {whose}{}.", policy.unwrap_or_default())

@@ -42,11 +42,12 @@ pub fn number(text: &str) -> Option<u64> {
         },
     };
     let value = sign * value;
-    // The lower half of a number that does not fit.
-    Some(match u32::try_from(value) {
-        Ok(number) => number.into(),
-        Err(_) => (value & i128::from(u32::MAX)) as u64,
-    })
+    // The lower half of a number whose upper one is only its sign.
+    let is_extended = value < 0 || value >> 32 == i128::from(u32::MAX);
+    match is_extended {
+        true => Some((value & i128::from(u32::MAX)) as u64),
+        false => u64::try_from(value).ok(),
+    }
 }
 
 /// No sign inside, which the parsers of Rust would take.
@@ -84,7 +85,13 @@ pub(super) fn of_number(number: u64) -> Vec<Fact> {
 /// How a number is built that no table has: what can be said of it all the same.
 pub fn parts(number: u64) -> String {
     let Ok(code) = u32::try_from(number) else {
-        return "results of Windows have 32 bits".into();
+        return match with_a_digit_less(number) {
+            Some(near) => format!(
+                "results of Windows have 32 bits, 8 hexadecimal digits; one digit less gives 0x{near:08X}, {}",
+                listed(near).map(|fact| fact.words()).unwrap_or_default()
+            ),
+            None => "results of Windows have 32 bits, 8 hexadecimal digits".into(),
+        };
     };
     if code <= u32::from(u16::MAX) {
         return "Statuses are 101 to 517, Alerts 1100 to 1299; of Win32 errors `net helpmsg` on Windows prints the text"
@@ -105,6 +112,16 @@ pub fn parts(number: u64) -> String {
         "as a result of Windows (HRESULT) it is {how} of the facility {facility} (0x{facility:03X}), with the code {low} \
          (0x{low:04X})"
     )
+}
+
+/// The known result that a number of 9 hexadecimal digits becomes without one of them.
+fn with_a_digit_less(number: u64) -> Option<u32> {
+    let digits = format!("{number:X}");
+    let without =
+        |at: usize| u32::from_str_radix(&format!("{}{}", &digits[..at], &digits[at + 1..]), 16);
+    let mut shorter = (0..digits.len()).filter_map(|at| without(at).ok());
+    let is_nine = digits.len() == 9;
+    shorter.find(|code| is_nine && listed(*code).is_some())
 }
 
 fn listed(code: u32) -> Option<Fact> {
@@ -149,6 +166,19 @@ fn calculated(code: u32) -> Option<Fact> {
             "an error of the DM client's configuration manager that has no public name".into(),
             "CSP interface header",
         ),
+        // HTTP and WinINet under facilities of the sign-in to Entra ID.
+        0xCAA3_0000 if (400..600).contains(&low) => unnamed(
+            format!("sign-in to Entra ID: the server answered HTTP {low}"),
+            WAM,
+        ),
+        0xCAA8_0000 if (0x2EE0..=0x2FFF).contains(&low) => {
+            let same = listed(WIN32 | low)?;
+            unnamed(format!("sign-in to Entra ID: {}", same.meaning), WAM)
+        }
+        0xCAA0_0000..=0xCAAF_0000 => unnamed(
+            "an error of the sign-in to Entra ID (Web Account Manager), which dmtap has no text for".into(),
+            WAM,
+        ),
         ENROLLMENT => unnamed(
             "an error of enrollment that has no public name".into(),
             "MDMRegistration.h",
@@ -163,8 +193,11 @@ fn calculated(code: u32) -> Option<Fact> {
     }
 }
 
+/// Where the errors of the Web Account Manager are listed.
+const WAM: &str = "MicrosoftDocs WAM error codes";
+
 /// Who reports the results of a family. Their texts are not here.
-const COMPONENTS: [(u32, &str); 11] = [
+const COMPONENTS: [(u32, &str); 10] = [
     (0x8009_0000, "certificates, keys or TLS"),
     (0x800F_0000, "Windows setup"),
     (0x8010_0000, "smart cards"),
@@ -175,7 +208,6 @@ const COMPONENTS: [(u32, &str); 11] = [
     (0x8031_0000, "BitLocker"),
     (0x82AA_0000, "the DM client's configuration manager"),
     (0x87D0_0000, "the Configuration Manager client"),
-    (0xCAA2_0000, "the sign-in to Entra ID"),
 ];
 
 #[cfg(test)]
@@ -212,11 +244,33 @@ mod tests {
             "0x803100b3",
             "an error of BitLocker, which dmtap has no text for",
         );
+        check(
+            "0xCAA82EE2",
+            "sign-in to Entra ID: the server did not answer in time",
+        );
+        check(
+            "0xCAA301F7",
+            "sign-in to Entra ID: the server answered HTTP 503",
+        );
+        check(
+            "0xCAA9002C",
+            "an error of the sign-in to Entra ID (Web Account Manager), which dmtap has no text for",
+        );
+        check("0x80180002b", "nothing");
         check("0x87D10001", "nothing");
         check("0xC0000022", "nothing");
         check("", "nothing");
         check("0x", "nothing");
         check("--5", "nothing");
+    }
+
+    #[test]
+    fn nine_digits_are_no_result_and_the_slip_is_named() {
+        let words = |text| parts(number(text).unwrap());
+        assert!(words("0x80180002b").contains("gives 0x8018002B, automatic enrollment failed"));
+        assert!(words("0x123456789").ends_with("8 hexadecimal digits"));
+        assert!(of_number(number("0x80180002b").unwrap()).is_empty());
+        assert_eq!(number("0xFFFFFFFF80070005"), Some(0x8007_0005));
     }
 
     #[test]

@@ -100,3 +100,30 @@ fn every_note_of_the_sources_is_a_fact() {
         );
     }
 }
+
+/// What reports of enrollments name: each has an answer, and not a wrong one.
+#[test]
+fn what_reports_of_enrollment_name_is_known() {
+    for (asked, words) in [
+        ("0xCAA70004", "the server or proxy was not found"),
+        ("0xCAA82EE2", "did not answer in time"),
+        ("0xCAA90022", "AD FS"),
+        ("0x8018002B", "MDM user scope"),
+        ("0x80180001", "rejects the device's request"),
+        ("0x2AB0003", "no failure"),
+        ("0x82AC0204", "queued"),
+        ("0x801C03EA", "TPM attestation"),
+        ("65001", "not applicable"),
+        ("OnPremise", "UsernameToken"),
+        ("firmwareupdate.devicerequest", "firmware update"),
+        ("LinkedEnrollment", "second enrollment"),
+        ("./FUMO/X/Update", "firmware update"),
+        ("syncml:auth-MAC", "x-syncml-hmac"),
+    ] {
+        let found = facts::find(asked);
+        let is_known = found.iter().any(|fact| fact.meaning.contains(words));
+        assert!(is_known, "{asked}: {found:?}");
+        let is_nt = found.iter().any(|fact| fact.meaning.contains("NTSTATUS"));
+        assert!(!is_nt, "{asked}: {found:?}");
+    }
+}

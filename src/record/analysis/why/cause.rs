@@ -146,7 +146,7 @@ impl Case<'_> {
                 "look {} in the device's event log DeviceManagement-Enterprise-Diagnostics-Provider/Admin",
                 words::at(answered)
             ),
-            (code, _) => format!("`dmtap explain {code}` says what Windows means by it"),
+            (code, _) => format!("`dmtap explain {code}` says what it means"),
         }
     }
 }
