@@ -4,9 +4,7 @@
 //! reason to end. Standard output has other rules than a log: it may be a record, so this is no log writer of a library.
 
 use std::collections::VecDeque;
-#[cfg(not(unix))]
-use std::io::IsTerminal as _;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 #[cfg(unix)]
 use std::os::{fd::AsFd as _, unix::fs::MetadataExt as _};
 use std::thread;
@@ -53,6 +51,13 @@ pub fn is_stdout_stderr() -> bool {
     {
         io::stdout().is_terminal() && io::stderr().is_terminal()
     }
+}
+
+/// The width of the terminal that standard output is; a file or a pipe has none.
+pub fn columns() -> Option<usize> {
+    let is_terminal = io::stdout().is_terminal();
+    let size = is_terminal.then(terminal_size::terminal_size).flatten();
+    size.map(|(width, _)| usize::from(width.0))
 }
 
 /// Prints panics through the queue as well: the standard hook waits for a reader.

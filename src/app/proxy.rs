@@ -19,8 +19,8 @@ use crate::proxy::{Authority, Mode, Proxy, Settings};
 use crate::record::journal::FAREWELL;
 use crate::record::model::{ListenerRecord, RunRecord, StartRecord};
 use crate::record::{
-    self, CloseError, Colour, Journal, JsonLines, Masking, Sink, Transcript, WhenFull, jsonl,
-    select,
+    self, CloseError, Colour, Journal, JsonLines, Layout, Masking, Sink, Transcript, WhenFull,
+    jsonl, select,
 };
 
 /// Where a run is recorded.
@@ -121,7 +121,12 @@ impl RecordOutputs {
             Live::Nothing => None,
             Live::Transcript => {
                 let out = Pipe::new(anstream::stdout());
-                Some(Box::new(Transcript::new(out, Colour::Colour)))
+                let layout = Layout {
+                    width: print::columns(),
+                    ..Layout::default()
+                };
+                let transcript = Transcript::new(out, Colour::Colour);
+                Some(Box::new(transcript.with_layout(layout)))
             }
             Live::JsonLines => {
                 let lines = JsonLines::new(Pipe::new(std::io::stdout()));

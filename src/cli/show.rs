@@ -1,6 +1,6 @@
 //! `dmtap show`: a recorded session for people.
 
-use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 
 use clap::ValueEnum;
 
@@ -161,12 +161,9 @@ impl Show {
         }
     }
 
-    /// Lines fit the terminal; elsewhere they are as long as they need to be.
     fn layout(&self) -> Layout {
-        let terminal = std::io::stdout().is_terminal();
-        let columns = terminal.then(terminal_size::terminal_size).flatten();
         Layout {
-            width: columns.map(|(width, _)| usize::from(width.0)),
+            width: print::columns(),
             headers: self.headers,
             full: self.full,
         }

@@ -2,7 +2,7 @@
 
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::text_buffer::{Style, TextBuffer, duration};
+use super::text_buffer::{REASON, Style, TextBuffer, duration};
 use super::{client_certificate, command, dump, enrollment, head, plain, rule, session};
 use crate::dm::Hresult;
 use crate::record::model::{
@@ -15,14 +15,15 @@ const GUTTER: &str = "  │ ";
 /// The longest text that is written in full unless another limit is given, in columns.
 pub(super) const LONG: usize = 160;
 
-/// The longest reason that is written, in columns: its end says what to do about it.
-pub(super) const REASON: usize = 2_000;
+/// The least room that the address of a server gets, in columns.
+const LEAST_ADDRESS: usize = 24;
 
 /// A line across the page with words in it.
 pub(super) fn rule_off(page: &mut TextBuffer, words: &[&str]) {
     page.put(Style::Faint, "━━");
     for word in words {
-        page.put(Style::Text, " ").quoted(Style::Strong, word, 60);
+        page.put(Style::Text, " ")
+            .quoted(Style::Strong, word, REASON);
         page.put(Style::Faint, " ━━");
     }
     let rest = "━".repeat(page.room());
@@ -177,7 +178,7 @@ fn passage(page: &mut TextBuffer, record: &EventRecord, server: Option<&str>) {
     }
     rule::of_message(page, record);
     if let Some(message) = &record.message {
-        header(page, message);
+        header(page, message, record.event);
         rule::of_header(page, record);
         command::all(page, record);
         if message.is_final {
@@ -351,7 +352,7 @@ fn form(page: &mut TextBuffer, record: &EventRecord) {
     }
 }
 
-fn header(page: &mut TextBuffer, message: &MessageRecord) {
+fn header(page: &mut TextBuffer, message: &MessageRecord, event: EventKind) {
     line(page).put(Style::Strong, "SyncHdr");
     if let Some(msg) = &message.msg {
         page.put(Style::Text, " message ")
@@ -360,13 +361,20 @@ fn header(page: &mut TextBuffer, message: &MessageRecord) {
     if let Some(proto) = &message.proto {
         page.put(Style::Faint, " ").quoted(Style::Faint, proto, 20);
     }
-    // The server's address is cut before the device's name is.
+    // The server's address is cut, the device's never.
     let (source, target) = (message.source.as_deref(), message.target.as_deref());
-    let wide = |uri: Option<&str>| uri.map_or(0, |uri| uri.chars().count());
-    let room = page.room().saturating_sub("  from  to ".len());
-    for (word, uri, other) in [("from", source, target), ("to", target, source)] {
+    let of_device = match event {
+        EventKind::Request => source,
+        _ => target,
+    };
+    let wide = of_device.map_or(0, |uri| uri.chars().count());
+    let room = page.room().saturating_sub("  from   to ".len() + wide);
+    for (word, uri) in [("from", source), ("to", target)] {
         let Some(uri) = uri else { continue };
-        let most = room.saturating_sub(wide(other)).max(room / 2);
+        let most = match uri == of_device.unwrap_or_default() {
+            true => REASON,
+            false => room.max(LEAST_ADDRESS),
+        };
         page.put(Style::Faint, &format!("  {word} "))
             .quoted(Style::Text, uri, most);
     }

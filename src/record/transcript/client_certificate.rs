@@ -1,7 +1,7 @@
 //! Client certificates: that of a device, and the one that dmtap showed to the server.
 
-use super::block::{LONG, REASON, line};
-use super::text_buffer::{Style, TextBuffer};
+use super::block::{LONG, line};
+use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::ClientAuth;
 use crate::record::model::ConnectionRecord;
 

@@ -2,8 +2,7 @@
 
 use smol_str::SmolStr;
 
-use super::block::REASON;
-use super::text_buffer::{Style, TextBuffer};
+use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::dm::StatusCode;
 use crate::record::analysis::why::hresult_words;
 use crate::record::model::{SessionFinding, SessionSummary, VERSION};

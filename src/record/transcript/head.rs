@@ -1,7 +1,7 @@
 //! Header fields of HTTP.
 
-use super::block::{REASON, line};
-use super::text_buffer::{Style, TextBuffer, WIDTH};
+use super::block::line;
+use super::text_buffer::{REASON, Style, TextBuffer, WIDTH};
 use crate::record::model::HeadRecord;
 
 /// Those that say who somebody is or where to go, or all of them.
@@ -23,7 +23,7 @@ pub(super) fn fields(page: &mut TextBuffer, head: &HeadRecord) {
         let most = if name == "location" {
             REASON
         } else {
-            WIDTH - 30
+            page.layout.width.unwrap_or(WIDTH).saturating_sub(30)
         };
         page.quoted(Style::Faint, value, most).end();
     }

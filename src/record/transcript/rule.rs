@@ -1,7 +1,7 @@
 //! What rules changed, shown where they changed it.
 
-use super::block::{REASON, line};
-use super::text_buffer::{Style, TextBuffer};
+use super::block::line;
+use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::dm::StatusCode;
 use crate::flow::{EffectDetail, EffectKind};
 use crate::record::model::{EventRecord, RuleEffectRecord};

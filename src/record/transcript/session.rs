@@ -1,7 +1,6 @@
 //! What is known of a session once it is over.
 
-use super::block::REASON;
-use super::text_buffer::{Style, TextBuffer};
+use super::text_buffer::{REASON, Style, TextBuffer};
 use crate::flow::SessionEnd;
 use crate::record::EventRecord;
 use crate::record::analysis::why::end_words;
@@ -28,7 +27,8 @@ pub(super) fn summary(page: &mut TextBuffer, summary: &SessionSummary) {
     words.extend(summary.number.is_some().then(|| counts(&summary.commands)));
     page.put(Style::Faint, "━━");
     for word in &words {
-        page.put(Style::Text, " ").quoted(Style::Strong, word, 60);
+        page.put(Style::Text, " ")
+            .quoted(Style::Strong, word, REASON);
         page.put(Style::Faint, " ━━");
     }
     let rest = "━".repeat(page.room());

@@ -32,8 +32,8 @@ pub(super) enum Style {
 /// How much a transcript shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// Columns that a line with a value may take; a value that does not fit is cut. `None`: lines are as long as they
-    /// need to be.
+    /// Columns that a line may take; values and addresses that do not fit are cut. `None`: lines are as long as they need
+    /// to be.
     pub width: Option<usize>,
     /// Whether all header fields of HTTP are shown.
     pub headers: bool,
@@ -57,6 +57,9 @@ pub(super) struct TextBuffer {
     text: String,
     column: usize,
 }
+
+/// The longest reason that is written, in columns: its end says what to do about it.
+pub(super) const REASON: usize = 2_000;
 
 /// The width a line is laid out for.
 pub(super) const WIDTH: usize = 100;
@@ -86,9 +89,10 @@ impl TextBuffer {
         width.saturating_sub(self.column)
     }
 
-    /// Columns left on this line.
+    /// Columns left on this line up to the edge of the page; the page of a layout without a width has [`WIDTH`].
     pub(super) fn room(&self) -> usize {
-        WIDTH.saturating_sub(self.column)
+        let width = self.layout.width.unwrap_or(WIDTH);
+        width.saturating_sub(self.column)
     }
 
     pub(super) fn end(&mut self) {
@@ -98,7 +102,7 @@ impl TextBuffer {
         self.column = 0;
     }
 
-    /// Our own words. What comes from the traffic goes through [`Self::said`].
+    /// Our own words. What comes from the traffic goes through [`Self::quoted`].
     pub(super) fn put(&mut self, ink: Style, words: &str) -> &mut Self {
         self.column += words.chars().count();
         match self.style == Colour::Colour && ink != Style::Text {
@@ -112,16 +116,23 @@ impl TextBuffer {
         self
     }
 
-    /// What somebody said, made harmless and cut to `most` columns.
+    /// Text of a peer, made harmless and cut to `most` columns, or to [`REASON`] by a layout without a width.
     pub(super) fn quoted(&mut self, ink: Style, words: &str, most: usize) -> &mut Self {
-        let safe = safe(words, most);
+        let safe = safe(words, self.most(most));
         self.put(ink, &safe)
     }
 
-    /// A path, made harmless; of one longer than `most` columns the end is kept.
+    /// A path, made harmless; of one that is too long, as [`Self::quoted`] has it, the end is kept.
     pub(super) fn path(&mut self, ink: Style, path: &str, most: usize) -> &mut Self {
-        let end = end_of_path(path, most);
+        let end = end_of_path(path, self.most(most));
         self.put(ink, &end)
+    }
+
+    fn most(&self, columns: usize) -> usize {
+        match self.layout.width {
+            Some(_) => columns,
+            None => columns.max(REASON),
+        }
     }
 }
 

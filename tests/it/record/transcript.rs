@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dmtap::flow::{DeliveryStep, Event, NotParsed, Severity, Side};
-use dmtap::record::{self, Colour, EventRecord, JsonLines, Masking, Sink, Transcript, jsonl};
+use dmtap::record::{
+    self, Colour, EventRecord, JsonLines, Layout, Masking, Sink, Transcript, jsonl,
+};
 
 use crate::record::message::{ANSWERS, COMMANDS, END, PACKAGE_1, wbxml};
 use crate::record::stage::{Stage, change, coded, note};
@@ -305,5 +307,37 @@ fn the_server_of_an_exchange_is_shown_where_it_is_not_the_one_of_the_connection(
             line.starts_with("  │ server dm.example.net:8443 · "),
             "{line}"
         );
+    }
+}
+
+#[test]
+fn the_address_of_a_server_is_cut_and_the_id_of_a_device_never() {
+    let device = format!("urn:uuid:{}", "5A8B".repeat(18));
+    let server = format!("https://dm.example.com/{}", "tenant/".repeat(20));
+    let of = |message: &str, width: Option<usize>| {
+        let message = message
+            .replace("urn:uuid:0001", &device)
+            .replace("https://mdm.example.com/MDM.svc", &server);
+        let mut stage = Stage::new();
+        stage.request(&[XML], message);
+        let layout = Layout {
+            width,
+            ..Layout::default()
+        };
+        let transcript = Transcript::new(Vec::new(), Colour::Plain).with_layout(layout);
+        let transcript = told(transcript, &stage.events, Masking::Masked);
+        let text = String::from_utf8(transcript.into_inner()).unwrap();
+        let line = text.lines().find(|line| line.contains("SyncHdr message"));
+        line.unwrap().to_owned()
+    };
+    for width in [Some(60), Some(100), Some(200), None] {
+        let line = of(PACKAGE_1, width);
+        assert!(line.contains(&device), "{width:?}: {line}");
+        let is_whole = line.contains(&server);
+        assert_eq!(is_whole, width.is_none(), "{width:?}: {line}");
+        if let Some(width @ 200) = width {
+            assert!(line.chars().count() <= width, "{line}");
+            assert!(line.chars().count() > 150, "the terminal has room: {line}");
+        }
     }
 }
