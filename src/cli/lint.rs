@@ -17,7 +17,7 @@ use crate::error_text;
 use crate::flow::Severity;
 use crate::flow::lint::Profile;
 use crate::markup::utf16::in_utf8;
-use crate::markup::{Hint, Limits, decode};
+use crate::markup::{Hint, Limits, decode, wbxml};
 use crate::printable;
 use crate::record;
 use crate::record::select::{self, Each};
@@ -202,7 +202,8 @@ fn is_log(source: &[u8]) -> bool {
     };
     let plain = unpack(source.to_vec());
     if message.reading.document().is_none() {
-        return !plain.trim_ascii_start().starts_with(b"<");
+        let is_one = plain.trim_ascii_start().starts_with(b"<") || wbxml::looks_like(&plain);
+        return !is_one;
     }
     let whole = in_utf8(plain).and_then(|plain| decode(plain, Hint::default(), &limits));
     !whole.is_ok_and(|whole| Dialect::of(&whole) != Dialect::Other)

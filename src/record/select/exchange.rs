@@ -1,6 +1,6 @@
 //! Exchanges that pass or stay out as a whole, with the connections they came on.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
 use super::{Linked, Shown, Subject, selects};
@@ -23,6 +23,8 @@ pub struct Exchanges {
     connections: BTreeMap<u64, Connection>,
     /// Sessions with an exchange that passed, the newest last.
     sessions: VecDeque<u64>,
+    /// Exchanges that passed, the newest.
+    passed: BTreeSet<u64>,
     count: u64,
 }
 
@@ -54,6 +56,7 @@ impl Exchanges {
             waiting_bytes: 0,
             connections: BTreeMap::new(),
             sessions: VecDeque::new(),
+            passed: BTreeSet::new(),
             count: 0,
         }
     }
@@ -71,7 +74,7 @@ impl Exchanges {
             // It has the number of the event before it.
             let number = record.summary.as_ref().and_then(|summary| summary.number);
             return match number.is_some_and(|number| self.has_passed(number)) {
-                true => pass(record),
+                true => pass(&self.with_findings(record)),
                 false => Ok(()),
             };
         }
@@ -119,7 +122,19 @@ impl Exchanges {
         self.waiting_bytes = 0;
         self.connections.clear();
         self.sessions.clear();
+        self.passed.clear();
         Ok(())
+    }
+
+    /// The end of a session with the findings about exchanges that passed.
+    fn with_findings(&self, record: &EventRecord) -> EventRecord {
+        let mut record = record.clone();
+        if let Some(summary) = &mut record.summary {
+            let is_passed = |exchange: &u64| self.passed.contains(exchange);
+            let findings = &mut summary.findings;
+            findings.retain(|finding| finding.exchanges.iter().any(is_passed));
+        }
+        record
     }
 
     /// How many exchanges there were, selected or not.
@@ -250,6 +265,10 @@ impl Exchanges {
                 self.sessions.pop_front();
             }
         }
+        self.passed.extend(record.exchange);
+        if self.passed.len() > MOST_OPEN {
+            self.passed.pop_first();
+        }
         let before = self
             .connections
             .insert(record.connection.id, Connection::Passed);
@@ -265,7 +284,8 @@ fn weight(record: &EventRecord) -> u64 {
     512 + 2 * record.bytes.unwrap_or_default() + record.bytes_sent.unwrap_or_default()
 }
 
-/// Exchanges and connections under way that are remembered; the oldest are decided without their end.
+/// Exchanges and connections under way that are remembered, and exchanges that passed; the oldest are decided without
+/// their end.
 const MOST_OPEN: usize = 10_000;
 
 /// Bytes of requests that wait; beyond, the oldest are decided without their end.

@@ -125,6 +125,32 @@ fn the_transcript_of_a_filter_shows_the_connection_and_nothing_else() {
     assert_eq!(text.matches("connection closed").count(), 1, "{text}");
 }
 
+#[test]
+fn the_findings_of_a_filter_are_those_about_its_exchanges() {
+    let (_folder, record) = record();
+    let findings = |filter: &[&str]| -> Vec<u64> {
+        let output = run(dmtap()
+            .args(["show", &record, "--output", "json"])
+            .args(filter));
+        let events = events(&stdout(&output));
+        let findings = events
+            .iter()
+            .flat_map(|it| it["summary"]["findings"].as_array());
+        let codes = findings.flatten().map(|it| it["code"].as_u64().unwrap());
+        codes.collect()
+    };
+    assert_eq!(findings(&[]).len(), 6);
+    // The command that failed with 500 stands in the first message, the others in later ones.
+    assert_eq!(findings(&["~sess 2 & ~alert 1201"]), [500]);
+    let text = stdout(&run(dmtap().args([
+        "show",
+        &record,
+        "~sess 2 & ~alert 1201",
+    ])));
+    assert!(text.contains("━━ 1 failure ━━"), "{text}");
+    assert!(!text.contains("DMTap/Missing: 404"), "{text}");
+}
+
 /// A request waits until its exchange is over: the answer decides.
 #[cfg(unix)]
 #[test]

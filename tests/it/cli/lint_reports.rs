@@ -9,7 +9,7 @@ use dmtap::markup::{Hint, Limits, decode};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{dmtap, run};
+use super::{dmtap, run, stdout};
 
 /// A message with a Delete that names no node, on its fourth line.
 const MESSAGE: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\">\n<SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
@@ -171,6 +171,21 @@ fn a_result_of_sarif_has_the_line_of_its_file() {
         "{at}"
     );
     assert!(at.get("startLine").is_none(), "{at}");
+}
+
+#[test]
+fn a_broken_message_in_wbxml_is_called_by_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = decode(MESSAGE.into(), Hint::default(), &Limits::default()).unwrap();
+    let wbxml = encode(&document, &WbxmlOptions::default()).unwrap();
+    let half = &wbxml[..wbxml.len() / 2];
+    let file = write(&folder, "broken.wbxml", half);
+    let (sarif, junit) = reports(&folder, &[&file]);
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "WBXML-01");
+    assert!(junit.contains("broken.wbxml\""), "{junit}");
+    let shown = stdout(&run(dmtap().arg("lint").arg(&file)));
+    assert!(shown.contains("broken.wbxml at byte"), "{shown}");
+    assert!(!shown.contains("x1 request"), "{shown}");
 }
 
 #[test]
