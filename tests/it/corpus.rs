@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 mod libwbxml;
+mod lint;
 use crate::support::peers;
 use crate::support::shape;
 mod tshark;
@@ -39,6 +40,7 @@ fn the_table_of_real_messages_is_up_to_date() {
         INTRODUCTION.to_owned() + &groups(&files),
         refused(&files),
         flagged(&files),
+        lint::section(&files),
     ];
     let have = ["wbxml2xml", "tshark"].map(|program| peers::have(program).then_some(()));
     let others = [libwbxml::TITLE, tshark::TITLE];
