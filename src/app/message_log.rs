@@ -224,7 +224,9 @@ impl Found {
             None => Side::Device,
         });
         let mut passed = conversation.message(speaker, self.bytes.clone(), document);
-        passed.is_broken = is_broken;
+        let is_cut = is_cut(&self.bytes);
+        // What refers to the part behind a cut refers to what nobody saw.
+        passed.is_broken = is_broken || is_cut;
         passed.at = at;
         match self.head {
             Some(Head::Request(head)) => passed.request = head,
@@ -240,7 +242,11 @@ impl Found {
             // A part of a message shows whose it is. What it says and breaks is not known.
             (decision.links, decision.notes) = (Vec::new(), Vec::new());
         }
-        let mut notes: Vec<_> = is_cut(&self.bytes).then(cut).into_iter().collect();
+        if is_cut {
+            // The last answer may have lost what it refers to.
+            decision.notes.retain(|note| note.id != "STA-03");
+        }
+        let mut notes: Vec<_> = is_cut.then(cut).into_iter().collect();
         notes.extend(decision.notes);
         let message = Arc::new(CapturedMessage {
             exchange: passed.exchange,

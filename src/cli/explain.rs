@@ -116,7 +116,13 @@ fn in_words(asked: &str, fact: &Fact, rules: &[&str]) -> String {
     if !rules.is_empty() {
         let each: Vec<String> = rules
             .iter()
-            .map(|rule| format!("dmtap demo --rule {rule}"))
+            .map(|rule| {
+                let theme = builtin_rules::find(rule).map(|rule| rule.theme);
+                match theme {
+                    Some("enrollment") => format!("dmtap demo --enroll --rule {rule}"),
+                    _ => format!("dmtap demo --rule {rule}"),
+                }
+            })
             .collect();
         line("To inject it", &each.join(" · "));
     }

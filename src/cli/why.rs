@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::session_file::SessionFile;
 use super::{Failure, Outcome, Output, filter_of};
 use crate::app::why::{self, About, Question};
+use crate::record::analysis::why::LEAST_SLOW_US;
 use crate::record::select::{self, Exchanges, Selected};
 
 /// Explain a record: which commands failed or have no answer, why, whose doing it is, and what to do next.
@@ -33,7 +34,7 @@ pub struct Why {
     /// Only this session.
     #[arg(long, value_name = "N")]
     session: Option<u64>,
-    /// Report answers that took longer than this.
+    /// Report answers that took longer than this, at least 500ms.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     slow: Duration,
     /// Leave out what rules of dmtap did.
@@ -112,5 +113,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         "m" => number * 60.0,
         unit => return Err(format!("{unit} is no unit of time: s, ms or m")),
     };
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no time"))
+    let slow = Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text} is no time"))?;
+    match slow < Duration::from_micros(LEAST_SLOW_US) {
+        true => Err("the shortest time is 500ms: what is shorter is not slow".into()),
+        false => Ok(slow),
+    }
 }

@@ -63,7 +63,10 @@ fn each_situation_is_explained_in_these_words() {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let (script, expected) = text.split_once("\n---\n").unwrap_or((&text, ""));
-        let records = script::records(script);
+        let records = match script.strip_prefix("record ") {
+            Some(name) => links::recorded(name),
+            None => script::records(script),
+        };
         let sessions = analysed(&records);
         record_schema::check(&lines(&records, &sessions));
         let shown = blocks(&sessions);

@@ -7,7 +7,9 @@ use smol_str::SmolStr;
 use crate::flow::Side;
 use crate::flow::effect::SWAP;
 use crate::record::EventRecord;
-use crate::record::model::{CommandRecord, EventKind, MessageRecord, OpRecord, RuleEffectRecord};
+use crate::record::model::{
+    CommandRecord, EventKind, MessageRecord, OpRecord, ParsedBodyRecord, RuleEffectRecord,
+};
 
 /// A message.
 pub(super) struct Exchanged<'r> {
@@ -84,6 +86,33 @@ impl<'r> Exchanged<'r> {
         )
     }
 
+    /// How long dmtap held it back, in microseconds.
+    pub(super) fn held_us(&self) -> u64 {
+        let record = self.record;
+        let bytes = record.bytes_sent.or(record.bytes).unwrap_or_default();
+        let held = record.delivery.iter().map(|op| match *op {
+            OpRecord::WaitUs(time) => time,
+            OpRecord::BytesPerSecond(rate) => bytes.saturating_mul(1_000_000) / rate.max(1),
+            OpRecord::SlicesUs(size, pause) => (bytes / size.max(1)).saturating_mul(pause),
+            _ => 0,
+        });
+        held.fold(0, u64::saturating_add)
+    }
+
+    /// Why nobody knows all that it says; dmtap's own answer is known.
+    pub(super) fn unread(&self) -> Option<SmolStr> {
+        match &self.record.reading {
+            Some(ParsedBodyRecord::Opaque { why, .. } | ParsedBodyRecord::Unread { why, .. }) => {
+                (!self.record.own).then(|| why.clone())
+            }
+            _ => {
+                let mut notes = self.record.notes.iter();
+                let cut = notes.find(|note| note.id == CUT)?;
+                Some(cut.text.clone())
+            }
+        }
+    }
+
     /// Where it leads the device past dmtap, in words.
     pub(super) fn leads_away(&self) -> Option<SmolStr> {
         let mut notes = self.record.notes.iter();
@@ -143,3 +172,6 @@ fn distinct<'s>(names: impl Iterator<Item = &'s SmolStr>) -> Vec<SmolStr> {
     }
     distinct
 }
+
+/// The note on a message whose end SyncMLViewer did not have.
+const CUT: &str = "LOG-01";

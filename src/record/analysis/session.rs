@@ -16,7 +16,7 @@ use super::links::Links;
 use super::refusal::{self, MissedCertificate};
 use crate::flow::{CommandDelivery, SessionEnd, Side, Transaction, TransactionOutcome};
 use crate::record::EventRecord;
-use crate::record::model::{CommandRecord, EventKind, OpRecord, ParsedBodyRecord, SessionSummary};
+use crate::record::model::{CommandRecord, EventKind, OpRecord, SessionSummary};
 
 /// A session that goes on.
 #[derive(Clone)]
@@ -73,6 +73,8 @@ struct LastMessage {
     msg_id: SmolStr,
     fingerprint: Option<u64>,
     at_us: u64,
+    /// How long dmtap held it back, in microseconds.
+    held_us: u64,
     exchange: u64,
     is_final: bool,
     /// Whether it asked for nothing, and yet had no Final: nobody knows whether more is to come.
@@ -150,12 +152,12 @@ impl OpenSession {
         self.is_superseded = false;
         self.is_waiting = record.event == EventKind::Request;
         let from = message.from;
-        if let Some(ParsedBodyRecord::Opaque { why, .. } | ParsedBodyRecord::Unread { why, .. }) =
-            &record.reading
-            && !record.own
-        {
-            let (why, rules) = (why.clone(), message.rules());
-            self.note(&message, rules, IncidentKind::Unread { from, why });
+        if let Some(why) = message.unread() {
+            self.note(
+                &message,
+                message.rules(),
+                IncidentKind::Unread { from, why },
+            );
         }
         match from {
             Side::Device => self.request(&message),
@@ -202,7 +204,8 @@ impl OpenSession {
                 incident.back = Some((at_us, back));
             }
         }
-        let since = at_us.saturating_sub(self.last[1].at_us);
+        let last = &self.last[1];
+        let since = at_us.saturating_sub(last.at_us.saturating_add(last.held_us));
         if is_repeat && !was_broken {
             self.lost_response(message);
         } else if !was_broken && self.last[1].at_us > 0 && since > SLOW {
@@ -228,15 +231,12 @@ impl OpenSession {
         }
         let head = record.head.as_ref();
         let status = head.and_then(|head| head.status).unwrap_or(200);
-        let took_us = record.took_us.unwrap_or_default();
+        let held_us = message.held_us();
+        let took_us = record.took_us.unwrap_or_default().saturating_add(held_us);
         if took_us > SLOW && !record.own {
-            let rules = match record
-                .delivery
-                .iter()
-                .any(|op| matches!(op, OpRecord::WaitUs(_)))
-            {
-                true => message.rules(),
-                false => Vec::new(),
+            let rules = match held_us {
+                0 => Vec::new(),
+                _ => message.rules(),
             };
             self.note(
                 message,

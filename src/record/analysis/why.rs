@@ -212,6 +212,9 @@ fn csp(node: &str) -> &str {
     facts::csp_name(node).unwrap_or_default()
 }
 
+/// What is slow at the least, in microseconds: shorter times are not remembered.
+pub const LEAST_SLOW_US: u64 = super::incident::SLOW;
+
 /// Findings about one session.
 const MOST_FINDINGS: usize = 100;
 /// Transactions and exchanges that one finding names.

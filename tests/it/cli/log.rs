@@ -230,25 +230,100 @@ fn rules_are_tried_on_each_message_of_a_file() {
 fn why_finds_in_a_file_of_syncmlviewer_what_it_finds_in_the_record() {
     let folder = TempDir::new().unwrap();
     let messages = messages();
-    fs::write(
-        folder.path().join("log.xml"),
-        viewer_file(&messages, "%-m/%-d/%Y %-I:%M:%S %p"),
-    )
-    .unwrap();
-    let log = run(dmtap().current_dir(&folder).args(["why", "log.xml"]));
     let (demo, _) = super::demo();
     let record = demo.path().join("dmtap-demo/demo.jsonl");
     let record = run(dmtap().args(["why", "--ignore-rules"]).arg(record));
-    assert_eq!(
-        (log.status.code(), record.status.code()),
-        (Some(1), Some(1))
-    );
+    assert_eq!(record.status.code(), Some(1));
     // The heading also counts the command whose Status the rule changed.
     let findings = |text: String| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.starts_with('━'));
         lines.map(str::to_owned).collect()
     };
-    assert_eq!(findings(stdout(&log)), findings(stdout(&record)));
+    for format in [
+        "%-m/%-d/%Y %-I:%M:%S %p",
+        "%d.%m.%Y %H:%M:%S",
+        "%Y-%m-%d %H:%M:%S",
+    ] {
+        let file = viewer_file(&messages, format);
+        fs::write(folder.path().join("log.xml"), file).unwrap();
+        let log = run(dmtap().current_dir(&folder).args(["why", "log.xml"]));
+        assert_eq!(log.status.code(), Some(1), "{format}");
+        assert_eq!(
+            findings(stdout(&log)),
+            findings(stdout(&record)),
+            "{format}"
+        );
+    }
+}
+
+/// The sessions of a file without their findings, and these.
+fn concluded(log: &str) -> (Vec<Value>, Vec<(String, String, Value)>) {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("log.xml"), log).unwrap();
+    let output = run(dmtap()
+        .current_dir(&folder)
+        .args(["why", "log.xml", "--output", "json"]));
+    let text = stdout(&output);
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    let sessions = lines.iter().filter(|line| line["first_exchange"].is_u64());
+    let known = |it: &Value| {
+        json!([
+            it["number"],
+            it["device"],
+            it["id"],
+            it["end"],
+            it["messages"],
+            it["first_exchange"],
+            it["last_exchange"]
+        ])
+    };
+    let findings = lines.iter().flat_map(|line| line["findings"].as_array());
+    let findings = findings.flatten().map(|finding| {
+        let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        (text("id"), text("what"), finding["why"].clone())
+    });
+    (sessions.map(known).collect(), findings.collect())
+}
+
+#[test]
+fn a_cut_message_shows_the_same_sessions_and_blames_nobody_for_what_is_missing() {
+    let messages = messages();
+    let format = "%d.%m.%Y %H:%M:%S";
+    let whole = viewer_file(&messages, format);
+    let (sessions, findings) = concluded(&whole);
+    assert_eq!(sessions.len(), 2, "{sessions:?}");
+    for (number, place) in [
+        (2, "<Results>"),
+        (2, "<Status>"),
+        (1, "<Get>"),
+        (3, "<Replace>"),
+    ] {
+        let message = formatted(&messages[number]);
+        let at = message.rfind(place).unwrap() + place.len() + 30;
+        let cut = format!(
+            "{}\r\n<!-- ignore this line, closing SyncML tag added to support parsing of truncated xml data --></SyncML>",
+            &message[..at]
+        );
+        let file = whole.replacen(&message, &cut, 1);
+        assert_ne!(file, whole);
+        let (cut_sessions, cut_findings) = concluded(&file);
+        assert_eq!(cut_sessions, sessions, "{number} {place}");
+        let (unread, known): (Vec<_>, Vec<_>) = cut_findings
+            .into_iter()
+            .partition(|(id, ..)| id == "WHY-15");
+        assert_eq!(unread.len(), 1, "{number} {place}: {unread:?}");
+        assert!(unread[0].2.to_string().contains("64 KB"), "{unread:?}");
+        for (id, what, _) in &known {
+            let is_it = |(known_id, known_what, _): &(String, String, Value)| {
+                (known_id, known_what) == (id, what)
+            };
+            assert!(findings.iter().any(is_it), "{number} {place}: {known:?}");
+        }
+        let notes = shown(file, &[]).into_iter().flat_map(|it| it.notes);
+        let wrong: Vec<_> = notes.filter(|note| note.severity == "error").collect();
+        assert!(wrong.is_empty(), "{number} {place}: {wrong:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is concluded from the answers of real devices and servers: whose failure it is, and what helps.
 
-use dmtap::record::model::SessionFinding;
+use dmtap::flow::Side;
+use dmtap::record::model::{EventKind, SessionFinding};
 use dmtap::record::{Colour, Transcript};
 
 use super::{analysed, blocks, script};
@@ -329,4 +330,36 @@ fn the_servers_own_words_come_first_and_name_what_to_do() {
     let text = blocks(&sessions);
     assert!(text.contains("The request had no body"), "{text}");
     assert!(!text.contains("server's log"), "{text}");
+}
+
+#[test]
+fn who_took_long_is_named_and_nothing_is_pending_for_it() {
+    let slow = |wait: &str, took_us: u64| {
+        let script = format!(
+            "session 1 09:12:00\n> 1\n  2 Alert 1201\n< 1\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/2 Alert 200\n  \
+             5 Get ./DevDetail/SwV\n+ {wait}\n> 2\n  1 Status 1/0 SyncHdr 200\n  2 Status 1/5 Get 200\n  \
+             3 Results 1/5 ./DevDetail/SwV = 10\n< 2\n  1 Status 2/0 SyncHdr 200\n"
+        );
+        let mut records = script::records(&script);
+        let mut responses = records
+            .iter_mut()
+            .filter(|it| it.event == EventKind::Response);
+        responses.next().unwrap().took_us = Some(took_us);
+        let sessions = analysed(&records);
+        let findings = sessions.into_iter().flat_map(|it| it.summary.findings);
+        let findings = findings.map(|it| (it.id.to_string(), it.what, it.by, it.pending));
+        findings.collect::<Vec<_>>()
+    };
+    let found = |what: &str, by: Side| {
+        let id = "WHY-11".to_owned();
+        (id, what.to_owned(), Some(by), false)
+    };
+    assert!(slow("4s", 4_000_000).is_empty());
+    assert_eq!(
+        slow("30s", 6_000_000),
+        [
+            found("The server took 6.0 s in x1", Side::Server),
+            found("The device took 30.0 s in x2", Side::Device),
+        ]
+    );
 }

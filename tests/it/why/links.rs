@@ -27,7 +27,7 @@ fn recorded_exchanges_have_the_links_that_were_read_off_them() {
         }
         let text = fs::read_to_string(&path).unwrap();
         let (input, expected) = text.split_once("\n---\n").unwrap();
-        let Some(records) = records(&folder, input) else {
+        let Some(records) = records(input) else {
             continue;
         };
         checked += 1;
@@ -43,15 +43,21 @@ fn recorded_exchanges_have_the_links_that_were_read_off_them() {
     assert!(checked >= 3, "{checked}");
 }
 
+/// The events of a record of `tests/data/links`.
+pub(super) fn recorded(name: &str) -> Vec<EventRecord> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/links");
+    let record = fs::read(folder.join(name)).unwrap();
+    record_schema::check(&record);
+    let events = record.split_inclusive(|byte| *byte == b'\n');
+    events.map(|line| jsonl::read(line).unwrap()).collect()
+}
+
 /// The records of a fixture; `None` where there is no corpus.
-fn records(folder: &Path, input: &str) -> Option<Vec<EventRecord>> {
+fn records(input: &str) -> Option<Vec<EventRecord>> {
     let mut lines = input.lines();
     let (kind, name) = lines.next().unwrap().split_once(' ').unwrap();
     if kind == "record" {
-        let record = fs::read(folder.join(name)).unwrap();
-        record_schema::check(&record);
-        let events = record.split_inclusive(|byte| *byte == b'\n');
-        return Some(events.map(|line| jsonl::read(line).unwrap()).collect());
+        return Some(recorded(name));
     }
     assert_eq!(kind, "corpus");
     let corpus = peers::corpus()?.join(name);

@@ -49,8 +49,10 @@ impl OpenSession {
             msg_id: header.msg.clone().unwrap_or_default(),
             fingerprint: message.fingerprint,
             at_us: message.record.at_us,
+            held_us: message.held_us(),
             exchange: message.exchange,
-            is_final: header.is_final,
+            // The end of a cut message may have it.
+            is_final: header.is_final || message.unread().is_some(),
             lacks_final: false,
             leads_away: message.leads_away(),
             cred: header.cred.clone(),
@@ -82,8 +84,9 @@ impl OpenSession {
                 None => unfound.push(number),
             }
         }
-        // Those that are numbered rightly leave over what these mean.
-        let may_mean = !message.is_changed() && unfound.len() <= MOST_OF_MESSAGE;
+        // Those that are numbered rightly leave over what these mean. A cut answer may have lost its number.
+        let is_read = message.unread().is_none();
+        let may_mean = is_read && !message.is_changed() && unfound.len() <= MOST_OF_MESSAGE;
         for number in unfound.iter().copied() {
             let has_room = self.misnumbered.len() < MOST_ORPHANS;
             let meant = match may_mean && has_room {

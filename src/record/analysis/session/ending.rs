@@ -45,7 +45,8 @@ impl OpenSession {
             (None, None) => true,
         };
         let asks = commands.iter().any(asks);
-        self.last[side(Side::Server)].lacks_final = !is_final && !asks;
+        self.last[side(Side::Server)].lacks_final =
+            !is_final && !asks && message.unread().is_none();
         let is_over = is_final && self.last[side(Side::Device)].is_final;
         (is_over && !asks).then_some(SessionEnd::Finished)
     }

@@ -1,7 +1,7 @@
 //! Atomics that failed, and commands for a user who was not there.
 
 use super::cause::is_delete_of_nothing;
-use super::failed::{MOST_ALIKE, by_rules, failure, is_success, place};
+use super::failed::{MOST_ALIKE, by_rules, failure, is_success, place, value, with_value};
 use super::words::{code, named};
 use super::{Case, about};
 use crate::dm::locuri::is_of_user;
@@ -58,6 +58,7 @@ impl<'s> Case<'s> {
             ));
         }
         finding.why.push(place(main, answer));
+        finding.why.extend(value(main));
         finding.why.extend(folded(&children, main));
         if !finding.rules.is_empty() {
             finding.next = "take the rule out to see what the device answers by itself".into();
@@ -133,7 +134,8 @@ impl<'s> Case<'s> {
         };
         for transaction in group.iter().take(MOST_ALIKE) {
             if let Some(answer) = failure(transaction) {
-                finding.why.push(place(transaction, answer));
+                let line = place(transaction, answer);
+                finding.why.push(with_value(line, transaction));
             }
         }
         finding.why.push(self.login_words());

@@ -143,9 +143,10 @@ impl<'s> Case<'s> {
         for other in others.clone().take(MOST_ALIKE) {
             let named =
                 failure(other).map_or_else(|| named(other), |it| words::named_by(other, it));
-            finding
-                .why
-                .push(format!("likewise {named}, {}", words::asked(other)));
+            finding.why.push(format!(
+                "likewise {named}, {}",
+                with_value(words::asked(other), other)
+            ));
         }
         if group.len() - 1 > MOST_ALIKE {
             finding
@@ -272,7 +273,7 @@ fn items(transaction: &Transaction, first: &CommandAnswer) -> Vec<String> {
 }
 
 /// The value that was refused.
-fn value(transaction: &Transaction) -> Option<String> {
+pub(super) fn value(transaction: &Transaction) -> Option<String> {
     let item = transaction.items.first()?;
     let value = item.value.as_deref().filter(|value| !value.is_empty())?;
     let more = if item.bytes > value.len() as u64 {
@@ -282,6 +283,14 @@ fn value(transaction: &Transaction) -> Option<String> {
     };
     let is_write = matches!(&*transaction.command, "Add" | "Replace" | "Exec");
     is_write.then(|| format!("value: {value:?}{more}"))
+}
+
+/// A line about a command, with the value that was refused.
+pub(super) fn with_value(line: String, transaction: &Transaction) -> String {
+    match value(transaction) {
+        Some(value) => format!("{line} · {value}"),
+        None => line,
+    }
 }
 
 /// Whose doing a failure is: the rules of dmtap, and what the answer was before.

@@ -64,7 +64,10 @@ impl<'s> Case<'s> {
             .why
             .push("Commands and answers in there are not known.".into());
         finding.why.extend(self.lost());
-        finding.next = UNREAD_NEXT.into();
+        finding.next = match finding.rules.is_empty() {
+            true => UNREAD_NEXT.into(),
+            false => "take the rule out".into(),
+        };
         finding.exchanges.push(first.exchange);
         finding.exchanges.dedup();
         Some(finding)
@@ -364,6 +367,7 @@ impl<'s> Case<'s> {
         }
         finding.by = finding.rules.is_empty().then_some(side);
         finding.next = match side {
+            _ if !finding.rules.is_empty() => "take the rule out".into(),
             Side::Server => "look at what the server did in this time".into(),
             Side::Device => "nothing, unless it is always this command: some CSPs take long".into(),
         };

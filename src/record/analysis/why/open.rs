@@ -214,13 +214,14 @@ impl<'s> Case<'s> {
     fn without_results(&self) -> Option<SessionFinding> {
         let lacks = |it: &&Transaction| {
             let is_sent = it.from == Side::Server && it.delivery == CommandDelivery::Delivered;
-            is_sent && it.command == "Get" && it.results.is_empty() && it.code() == Some(200)
+            let lacks = it.command == "Get" && it.results.is_empty() && it.code() == Some(200);
+            is_sent && lacks && !self.may_be_unread(it)
         };
         let lacking: Vec<_> = self.transactions().filter(lacks).collect();
         let first = lacking
             .first()
             .filter(|_| *self.end() == SessionEnd::Finished)?;
-        let answer = first.answer().filter(|_| !self.may_be_unread(first))?;
+        let answer = first.answer()?;
         let mut finding = about("WHY-02", &lacking);
         finding.what = format!("{}: 200 OK, and no Results came", named(first));
         if finding.rules.is_empty() {
@@ -237,7 +238,10 @@ impl<'s> Case<'s> {
         if lacking.len() > 1 {
             finding.why.push(format!("and {} more", lacking.len() - 1));
         }
-        finding.next = "Get the node again".into();
+        finding.next = match finding.rules.is_empty() {
+            true => "Get the node again".into(),
+            false => "take the rule out to see whether they come".into(),
+        };
         Some(finding)
     }
 
@@ -251,13 +255,21 @@ impl<'s> Case<'s> {
                 .push(words::by_rules(&finding.rules, "acted on this."));
         }
         finding.why.push(words::asked(transaction));
+        let last = match transaction.chunks {
+            // A rule made a chunk of the whole object.
+            0 => "chunk",
+            _ => "one",
+        };
         let came = came(transaction, size);
-        finding.why.push(format!("{came}, and no last one."));
+        finding.why.push(format!("{came}, and no last {last}."));
         finding.by = finding.rules.is_empty().then_some(transaction.from);
-        finding.next = format!(
-            "let {} send the object again from its first chunk",
-            words::side(transaction.from)
-        );
+        finding.next = match finding.rules.is_empty() {
+            true => format!(
+                "let {} send the object again from its first chunk",
+                words::side(transaction.from)
+            ),
+            false => "take the rule out to see whether the object is completed".into(),
+        };
         finding
     }
 
@@ -369,8 +381,13 @@ impl<'s> Case<'s> {
 fn came(object: &Transaction, size: Option<u64>) -> String {
     let bytes = object.items.first().map_or(0, |item| item.bytes);
     let of = size.map_or(String::new(), |size| format!(" of {size}"));
-    let chunks = words::counted(object.chunks as usize, "chunk");
-    format!("{bytes}{of} bytes came in {chunks}")
+    match object.chunks as usize {
+        0 => format!("{bytes}{of} bytes came"),
+        chunks => format!(
+            "{bytes}{of} bytes came in {}",
+            words::counted(chunks, "chunk")
+        ),
+    }
 }
 
 /// WHY-09.
@@ -392,8 +409,11 @@ fn accepted(transaction: &Transaction) -> SessionFinding {
             .why
             .push(words::asked_and_answered(transaction, answer));
     }
-    finding.next =
-        "wait for an Alert 1226 about the node, or Get its status in a later session".into();
+    finding.next = match finding.rules.is_empty() {
+        true => "wait for an Alert 1226 about the node, or Get its status in a later session",
+        false => "take the rule out to see what the device answers by itself",
+    }
+    .into();
     finding
 }
 
