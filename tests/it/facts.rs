@@ -111,7 +111,6 @@ fn what_reports_of_enrollment_name_is_known() {
         ("0x8018002B", "MDM user scope"),
         ("0x80180001", "rejects the device's request"),
         ("0x2AB0003", "no failure"),
-        ("0x82AC0204", "queued"),
         ("0x801C03EA", "TPM attestation"),
         ("65001", "not applicable"),
         ("OnPremise", "UsernameToken"),
