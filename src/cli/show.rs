@@ -42,7 +42,7 @@ pub struct Show {
     /// Only this exchange (x7 in the transcript is 7).
     #[arg(long, value_name = "N")]
     exchange: Option<u64>,
-    /// Write the body of this message as dmtap received it (and recorded it), and nothing else.
+    /// Write the body of this message as dmtap received it (and recorded it), or as dmtap itself wrote it, and nothing else.
     #[arg(
         long,
         value_enum,
@@ -170,13 +170,13 @@ impl Show {
     }
 }
 
-/// Writes the body of a message as it was recorded.
+/// Writes the body of a message as it was recorded: as received, or as dmtap wrote it in a peer's place.
 fn body(event: &EventRecord, wanted: BodyArgument) -> std::io::Result<()> {
     let kind = match wanted {
         BodyArgument::Request => EventKind::Request,
         BodyArgument::Response => EventKind::Response,
     };
-    match event.body.as_ref().filter(|_| event.event == kind) {
+    match event.written_body().filter(|_| event.event == kind) {
         Some(body) => std::io::stdout().write_all(&body.0),
         None => Ok(()),
     }

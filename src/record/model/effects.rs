@@ -138,6 +138,19 @@ impl EventRecord {
         EnrollmentRecord::of(&document, &SecretSpans::default(), Masking::Masked)
     }
 
+    /// The body as received; of a message that dmtap itself wrote in a peer's place, as sent.
+    pub fn written_body(&self) -> Option<&BodyRecord> {
+        let received = self.body.as_ref();
+        received
+            .filter(|body| !self.own || !body.0.is_empty())
+            .or_else(|| self.sent.as_ref().filter(|_| self.own))
+    }
+
+    /// The document of a message that dmtap itself wrote in a peer's place.
+    pub(in crate::record) fn own_document(&self) -> Option<Document> {
+        self.own.then(|| self.sent_document())?
+    }
+
     fn sent_document(&self) -> Option<Document> {
         let sent = self.sent.as_ref()?;
         sent.document(self.head.as_ref(), &Limits::default())

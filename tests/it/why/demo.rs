@@ -120,6 +120,46 @@ fn an_enrollment_that_is_refused_is_shown_as_windows_shows_it() {
 }
 
 #[test]
+fn what_dmtap_answers_in_the_servers_place_is_shown_and_found_as_the_servers_own_answer() {
+    let folder = demo(&["--enroll", "--rule", "custom-error"]);
+    let (text, _) = why(folder.path(), &[]);
+    let found = finding(&text, "WHY-13").join("\n");
+    assert!(
+        found.contains("the text of the answer: Ask your administrator for a place."),
+        "{text}"
+    );
+    let record = folder.path().join("dmtap-demo/demo.jsonl");
+    let show = |arguments: &[&str]| {
+        let shown = dmtap().arg("show").arg(&record).args(arguments).output();
+        String::from_utf8(shown.unwrap().stdout).unwrap()
+    };
+    let own = fs::read_to_string(&record).unwrap();
+    let mut own = own
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let own = own.find(|it| it["event"] == "response" && it["own"] == true);
+    let exchange = own.unwrap()["exchange"].to_string();
+    let body = show(&["--exchange", &exchange, "--body", "response"]);
+    assert!(
+        body.contains("Ask your administrator for a place."),
+        "{body}"
+    );
+    let title = format!("x{exchange} ");
+    let hresult = why_hresult(&text);
+    for filter in [format!("~hr {hresult}"), "~own & ~dialect soap".to_owned()] {
+        let shown = show(&[&filter]);
+        assert!(shown.contains(&title), "{filter}: {shown}");
+    }
+    assert_eq!(show(&["~own & ~dialect dm"]), "");
+}
+
+/// What Windows shows, by `dmtap why`.
+fn why_hresult(text: &str) -> &str {
+    let (_, shown) = text.split_once("Windows shows ").unwrap();
+    shown.split_whitespace().next().unwrap()
+}
+
+#[test]
 fn of_twenty_devices_the_two_failures_are_shown_in_a_few_lines() {
     let mut script = String::new();
     for number in 1..=20 {

@@ -187,6 +187,15 @@ impl Request {
         }
         // The server's log has nothing of what a rule wrote.
         let is_servers = finding.rules.is_empty() && self.failed.is_none();
+        let written = fault
+            .filter(|_| !finding.rules.is_empty())
+            .and_then(|fault| {
+                let mut texts = [&fault.reason, &fault.message].into_iter().flatten();
+                texts.find(|text| !text.is_empty())
+            });
+        finding
+            .why
+            .extend(written.map(|text| format!("the text of the answer: {text}")));
         let fault = fault.filter(|_| is_servers);
         let texts = fault
             .into_iter()
